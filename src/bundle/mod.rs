@@ -1,0 +1,1 @@
+//! The bundle: manifest and volumes, written and read.

@@ -1,0 +1,1 @@
+//! The dependency closure of a set of packages, as apt itself would choose it.

@@ -1,0 +1,3 @@
+//! Collects Debian packages from signed archives and from folders of local .debs.
+
+pub mod closure;

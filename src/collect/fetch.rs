@@ -1,0 +1,1 @@
+//! The downloader that every collector uses: concurrent, resumed, capped, checked by digest.

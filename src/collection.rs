@@ -1,0 +1,1 @@
+//! What a collector returns, the manifest holds and a publisher takes.

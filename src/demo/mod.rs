@@ -1,0 +1,3 @@
+//! `gapferry demo`: the whole way on an embedded upstream, offline.
+
+pub mod upstream;

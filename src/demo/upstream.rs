@@ -1,0 +1,1 @@
+//! A small signed Debian archive of generated packages, for the demo and for tests.

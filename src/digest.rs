@@ -1,0 +1,182 @@
+//! SHA-256 digests: the name of every blob, and a writer that computes one while bytes pass through.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Digest as _;
+
+/// A SHA-256 digest (FIPS 180-4), written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha256([u8; 32]);
+
+/// The text is not 64 lower-case hexadecimal digits.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a SHA-256 digest of 64 lower-case hexadecimal digits")]
+pub struct MalformedDigest;
+
+impl Sha256 {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that `reader` yields, and how many bytes that was.
+    pub fn of_reader(reader: &mut impl Read) -> io::Result<(Self, u64)> {
+        let mut sink = Hashing::new(io::sink());
+        io::copy(reader, &mut sink)?;
+        let (_, digest, length) = sink.finish();
+        Ok((digest, length))
+    }
+
+    /// The digest as 64 lower-case hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+            }
+        }
+        text
+    }
+
+    /// The 32 bytes of the digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl FromStr for Sha256 {
+    type Err = MalformedDigest;
+
+    fn from_str(text: &str) -> Result<Self, MalformedDigest> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return Err(MalformedDigest);
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn nibble(digit: u8) -> Result<u8, MalformedDigest> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(MalformedDigest),
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+impl Serialize for Sha256 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Sha256 {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sha256".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$",
+            "description": "SHA-256 as 64 lower-case hexadecimal digits"
+        })
+    }
+}
+
+/// Passes bytes on to `inner` while computing their SHA-256 and length.
+pub struct Hashing<W> {
+    inner: W,
+    state: sha2::Sha256,
+    length: u64,
+}
+
+impl<W> Hashing<W> {
+    /// Starts with nothing written.
+    pub fn new(inner: W) -> Self {
+        Self { inner, state: sha2::Sha256::new(), length: 0 }
+    }
+
+    /// Bytes passed on so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Takes bytes into the digest that `inner` already has.
+    pub fn absorb(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+
+    /// Returns `inner`, the digest, and the length in bytes.
+    pub fn finish(self) -> (W, Sha256, u64) {
+        (self.inner, Sha256(self.state.finalize().into()), self.length)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.absorb(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn known_answer_and_round_trip() {
+        assert_eq!(Sha256::of(b"").to_hex(), EMPTY);
+        assert_eq!(EMPTY.parse(), Ok(Sha256::of(b"")));
+    }
+
+    #[test]
+    fn only_lower_case_hex_of_the_right_length_is_a_digest() {
+        for text in ["", "e3", &EMPTY.to_uppercase(), &format!("{EMPTY}0"), &EMPTY.replace('e', "g")] {
+            assert_eq!(text.parse::<Sha256>(), Err(MalformedDigest), "{text}");
+        }
+    }
+
+    #[test]
+    fn hashing_writer_agrees_with_the_one_shot() {
+        let mut writer = Hashing::new(Vec::new());
+        writer.write_all(b"gap").unwrap();
+        writer.write_all(b"ferry").unwrap();
+        let (bytes, digest, length) = writer.finish();
+        assert_eq!((bytes.as_slice(), digest, length), (&b"gapferry"[..], Sha256::of(b"gapferry"), 8));
+    }
+}

@@ -1,0 +1,55 @@
+//! Exit codes: one documented constant per class of outcome (docs/exit-codes.md).
+
+use std::process::ExitCode;
+
+/// How a command ended, as its exit code tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Exit {
+    /// All that was asked for is done.
+    Done = 0,
+    /// Something failed that no other code names, such as a disk error.
+    Failed = 1,
+    /// The command line or the selection is wrong.
+    Usage = 2,
+    /// There is nothing to do: no new content to export, or a bundle that is imported already.
+    NothingNew = 3,
+    /// A signature, a digest or a format is not what it must be.
+    VerificationFailed = 4,
+    /// What was read is genuine, but policy forbids it: another site, an old sequence, an expired bundle.
+    Refused = 5,
+    /// Volumes or blobs that the bundle needs are not here.
+    VolumesMissing = 6,
+    /// A file system is too small.
+    NoSpace = 7,
+    /// An upstream does not answer, or does not have what it names.
+    UpstreamUnavailable = 8,
+}
+
+impl Exit {
+    /// The code as a number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The word for this outcome in `--json` results.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NothingNew => "nothing-new",
+            Self::VerificationFailed => "verification-failed",
+            Self::Refused => "refused",
+            Self::VolumesMissing => "volumes-missing",
+            Self::NoSpace => "no-space",
+            Self::UpstreamUnavailable => "upstream-unavailable",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,1 @@
+//! Debian archives: control data, Release, Packages, relations, versions, and apt's own source lists.

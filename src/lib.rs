@@ -1,0 +1,20 @@
+//! gapferry carries what an air-gapped MAAS data centre needs across the gap, on removable media.
+//!
+//! `docs/architecture.md` shows how the modules fit together; each module opens with what it is for.
+
+pub mod bundle;
+pub mod cli;
+pub mod collect;
+pub mod collection;
+pub mod demo;
+pub mod depot;
+pub mod digest;
+pub mod exit;
+pub mod formats;
+pub mod path;
+pub mod progress;
+pub mod selection;
+pub mod serve;
+pub mod site;
+pub mod terminal;
+pub mod trust;

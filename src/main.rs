@@ -1,0 +1,3 @@
+//! The `gapferry` command.
+
+fn main() {}

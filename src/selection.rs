@@ -1,0 +1,1 @@
+//! The selection: the TOML file that says what to carry.

@@ -1,0 +1,40 @@
+//! Text from outside, made safe for a terminal, a log line or a page of plain text.
+
+use std::fmt;
+
+/// Shows `text` with every control, bidirectional and zero-width character escaped as `\u{…}`.
+///
+/// Which characters: Unicode categories Cc, the bidi controls U+202A–202E and U+2066–2069 (CVE-2021-42574), and the
+/// zero-width and separator characters that hide text.
+pub fn safe(text: &str) -> Safe<'_> {
+    Safe(text)
+}
+
+/// See [`safe`].
+pub struct Safe<'a>(&'a str);
+
+impl fmt::Display for Safe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        self.0
+            .chars()
+            .try_for_each(|c| if is_hidden(c) { write!(f, "{}", c.escape_unicode()) } else { f.write_char(c) })
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_gets_through() {
+        assert_eq!(safe("a\x1b[2Jb\n").to_string(), "a\\u{1b}[2Jb\\u{a}");
+        assert_eq!(safe("x\u{202e}y\u{9b}z").to_string(), "x\\u{202e}y\\u{9b}z");
+        assert_eq!(safe("größe ✓").to_string(), "größe ✓");
+    }
+}

@@ -1,0 +1,1 @@
+//! Keys, signatures, the trust file: who must have signed what, and what may not go backwards.
