@@ -1,0 +1,3 @@
+//! Integration tests: gapferry against the real programs of its world.
+
+mod openpgp;
