@@ -1,0 +1,5 @@
+//! Tests that cross module borders, most of them with a real client as the judge.
+
+mod apt_client;
+mod deb;
+mod upstream;
