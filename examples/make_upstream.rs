@@ -1,6 +1,6 @@
 //! Writes a signed archive of generated packages: `make_upstream DIR COUNT SIZE SEED`.
 //!
-//! DIR gets `dists/`, `pool/`, and the key that signed them as `keyring.gpg` and `keyring.asc`. The suite is `stable`, the
+//! With SIZE 200000000 and COUNT 1 it is one large package. DIR gets `dists/`, `pool/`, and the key that signed them as `keyring.gpg` and `keyring.asc`. The suite is `stable`, the
 //! component `main`; there are COUNT packages of SIZE incompressible bytes each.
 
 use std::error::Error;
@@ -29,8 +29,11 @@ fn main() -> ExitCode {
 fn run(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), Box<dyn Error>> {
     let key = SiteKey::generate("Generated Archive <archive@example.invalid>", DEFAULT_DATE)?;
     let mut upstream = Upstream::new("Generated", &["amd64"]);
-    for deb in bulk(count.parse()?, size.parse()?, seed.parse()?) {
-        upstream.add("stable", "main", DebSpec { packing: Packing::Gzip, ..deb });
+    let size = size.parse()?;
+    // Compressing what does not compress would only cost time where there is much of it.
+    let packing = if size > 1_000_000 { Packing::Plain } else { Packing::Gzip };
+    for deb in bulk(count.parse()?, size, seed.parse()?) {
+        upstream.add("stable", "main", DebSpec { packing, ..deb });
     }
     upstream.write_to(dir, &key)?;
     fs::write(dir.join("keyring.gpg"), key.public_binary()?)?;
