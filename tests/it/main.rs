@@ -2,4 +2,5 @@
 
 mod apt_client;
 mod deb;
+mod openpgp;
 mod upstream;

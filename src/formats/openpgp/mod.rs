@@ -1,1 +1,43 @@
-//! OpenPGP (RFC 4880, RFC 9580): who signed a text, under a policy of our own.
+//! OpenPGP (RFC 4880, RFC 9580): who signed a file, judged by our own policy, and the site's own signing key.
+//!
+//! The `pgp` crate does packets and arithmetic only; everything that makes a mathematically right signature a *good* one
+//! (expiry, revocation, key flags, back-signatures, strength of hashes and keys) stands in this module. The yardstick is
+//! apt with gpgv 2.2: a message is good when at least one key of the keyring made a good signature on it and no known
+//! key's signature is mathematically wrong. Where this module is stricter it says so below; `tests/it/openpgp.rs` holds
+//! the table that compares each verdict with the real gpgv's.
+//!
+//! | case | gpgv 2.2 as apt uses it | here |
+//! |---|---|---|
+//! | key expired now, valid when it signed | refused (EXPKEYSIG) | refused |
+//! | SHA-1 in a certificate's self-signatures | accepted | accepted: old archive keys have them |
+//! | SHA-1 or RIPEMD-160 in a signature on data | gpgv accepts, apt refuses | refused, and so are SHA-224 and DSA keys |
+//! | signature made in the future | accepted | refused beyond [`CLOCK_TOLERANCE`] |
+//! | one signature by an unknown key | ignored | ignored |
+//! | subkey that its key flags do not allow to sign | accepted | refused |
+//! | text around the signed block, dashes not escaped, no END line | partly accepted | refused |
+//! | two copies of one certificate in the keyring | the first counts | merged; a revocation in either counts |
+//!
+//! Only version 4 keys and signatures are taken. Nothing here reads a file or a clock: times are Unix seconds that the
+//! caller passes.
+
+mod armor;
+mod certificate;
+mod clear_signed;
+mod detached;
+mod error;
+mod judge;
+mod keyring;
+mod packets;
+mod policy;
+mod site_key;
+
+pub use clear_signed::{ClearText, verify_clear_signed};
+pub use detached::verify_detached;
+pub use error::{ArmorError, OpenPgpError, Refusal, Why};
+pub use judge::Signer;
+pub use keyring::{Keyring, Rejected};
+pub use policy::CLOCK_TOLERANCE;
+pub use site_key::SiteKey;
+
+#[cfg(test)]
+mod tests;

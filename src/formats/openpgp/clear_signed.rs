@@ -1,0 +1,117 @@
+//! Text with its signature around it, such as InRelease (RFC 4880, section 7).
+//!
+//! The text that a caller gets is made from the bytes that were hashed, never cut out of the message a second time:
+//! CVE-2016-1252 was two readers of one file that disagreed on where the text ends.
+
+use pgp::crypto::hash::HashAlgorithm;
+
+use super::armor::{self, Lines, trim_end};
+use super::error::{OpenPgpError, Why};
+use super::judge::{Signer, judge, parse_signatures};
+use super::keyring::Keyring;
+
+/// The first line.
+pub(super) const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+
+/// A verified text and who signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClearText {
+    /// The text. Lines end in `\n`, the last one too, and have no spaces, tabs or carriage returns before it, since no
+    /// signature covers those.
+    pub text: Vec<u8>,
+    /// The good signatures, at least one.
+    pub signers: Vec<Signer>,
+}
+
+/// Verifies a clear-signed `message`; `now` is in Unix seconds.
+///
+/// Returns the text and the good signatures, under the rules of [`super::verify_detached`]. The message must be one
+/// signed block and nothing else; only white space may follow it. The text need not be UTF-8.
+pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Result<ClearText, OpenPgpError> {
+    let parts = Parts::of(message)?;
+    let signatures = parse_signatures(&parts.signatures)?;
+    let signers = judge(&signatures, &parts.hashed, keyring, now, |signature| {
+        let announced = signature.hash_alg().is_some_and(|hash| parts.hashes.contains(&hash));
+        if announced { Ok(()) } else { Err(Why::HashNotAnnounced) }
+    })?;
+    Ok(ClearText { text: text_of(&parts.hashed), signers })
+}
+
+/// A clear-signed message, taken apart.
+struct Parts {
+    /// What the Hash headers announce.
+    hashes: Vec<HashAlgorithm>,
+    /// What is hashed: lines joined by CR LF, without escapes and trailing white space.
+    hashed: Vec<u8>,
+    /// Signature packets.
+    signatures: Vec<u8>,
+}
+
+impl Parts {
+    fn of(message: &[u8]) -> Result<Self, OpenPgpError> {
+        let mut lines = Lines::new(message);
+        if lines.next().map(trim_end) != Some(BEGIN.as_bytes()) {
+            return Err(OpenPgpError::NotClearSigned);
+        }
+        let hashes = read_headers(&mut lines)?;
+        let hashed = read_text(&mut lines)?;
+        let signatures = armor::decode_block(&mut lines, armor::SIGNATURE).map_err(OpenPgpError::SignatureArmor)?;
+        if lines.any(|line| !trim_end(line).is_empty()) {
+            return Err(OpenPgpError::SignatureArmor(super::ArmorError::TextOutside));
+        }
+        Ok(Self { hashes, hashed, signatures })
+    }
+}
+
+/// Reads up to the blank line. Any other header than Hash could be mistaken for signed text (section 7 allows none).
+fn read_headers(lines: &mut Lines<'_>) -> Result<Vec<HashAlgorithm>, OpenPgpError> {
+    let mut hashes = Vec::new();
+    for line in lines {
+        let line = trim_end(line);
+        if line.is_empty() {
+            return Ok(hashes);
+        }
+        let unexpected = || OpenPgpError::UnexpectedHeader {
+            line: String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into_owned(),
+        };
+        let names = line.strip_prefix(b"Hash: ").and_then(|names| std::str::from_utf8(names).ok());
+        for name in names.ok_or_else(unexpected)?.split(',') {
+            hashes.push(name.trim().parse().map_err(|()| unexpected())?);
+        }
+    }
+    Err(OpenPgpError::NoSignatureBlock)
+}
+
+/// Reads up to the first line of the signature and returns what is hashed.
+fn read_text(lines: &mut Lines<'_>) -> Result<Vec<u8>, OpenPgpError> {
+    let mut hashed = Vec::new();
+    for (index, line) in lines.enumerate() {
+        if trim_end(line) == armor::SIGNATURE.begin.as_bytes() {
+            return Ok(hashed);
+        }
+        let line = match line.strip_prefix(b"- ") {
+            Some(escaped) => escaped,
+            None if line.starts_with(b"-") => return Err(OpenPgpError::UnescapedDash { line: index + 1 }),
+            None => line,
+        };
+        if index > 0 {
+            hashed.extend_from_slice(b"\r\n");
+        }
+        hashed.extend_from_slice(trim_end(line));
+    }
+    Err(OpenPgpError::NoSignatureBlock)
+}
+
+/// The hashed bytes as a text file. No line ends in CR, so each CR LF is a line's end and nothing is lost.
+fn text_of(hashed: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(hashed.len() + 1);
+    for line in Lines::new(hashed) {
+        text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        text.push(b'\n');
+    }
+    // A last line that is empty is one for the signature, but none for `Lines`.
+    if hashed.is_empty() || hashed.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text
+}

@@ -1,0 +1,197 @@
+//! The verdict over all signatures of one message.
+
+use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
+use pgp::types::{KeyDetails, Tag, VerifyingKey};
+
+use super::certificate::Certificate;
+use super::error::{OpenPgpError, Refusal, Why};
+use super::keyring::{Keyring, hex, names};
+use super::packets::packets;
+use super::policy;
+
+/// The most bytes of signatures that are read, decoded.
+pub(super) const MAX_SIGNATURE_BYTES: usize = 1 << 20;
+/// The most signatures of one message that are looked at; real archives have up to four.
+const MAX_SIGNATURES: usize = 32;
+
+/// A good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// Fingerprint of the certificate's primary key, in upper-case hexadecimal.
+    pub fingerprint: String,
+    /// Fingerprint of the primary key or subkey that made the signature.
+    pub signed_by: String,
+    /// When it was made, in Unix seconds.
+    pub made: i64,
+}
+
+/// What one signature is worth.
+enum Verdict {
+    Good(Signer),
+    /// Does not count, and does no harm either.
+    Ignored(Refusal),
+    /// Wrong: somebody changed something.
+    Bad(String),
+}
+
+/// Parses the binary form of one or more signatures.
+pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Signature>, OpenPgpError> {
+    if bytes.len() > MAX_SIGNATURE_BYTES {
+        return Err(OpenPgpError::SignatureTooLarge { length: bytes.len(), limit: MAX_SIGNATURE_BYTES });
+    }
+    let mut signatures = Vec::new();
+    for found in packets(bytes) {
+        let found = found.map_err(|error| OpenPgpError::MalformedSignature(Box::new(error)))?;
+        match found.packet {
+            Ok(Packet::Signature(signature)) => signatures.push(signature),
+            Err(error) if found.tag == Tag::Signature => return Err(OpenPgpError::MalformedSignature(Box::new(error))),
+            _ => return Err(OpenPgpError::NotASignature),
+        }
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(OpenPgpError::TooManySignatures { limit: MAX_SIGNATURES });
+        }
+    }
+    Ok(signatures)
+}
+
+/// The good signatures among `signatures` on `data`; an error if there is none, or if any is wrong.
+///
+/// `acceptable` is asked first: the way the message is carried may forbid a signature.
+pub(super) fn judge(
+    signatures: &[Signature],
+    data: &[u8],
+    keyring: &Keyring,
+    now: i64,
+    acceptable: impl Fn(&Signature) -> Result<(), Why>,
+) -> Result<Vec<Signer>, OpenPgpError> {
+    let mut signers = Vec::new();
+    let mut refusals = Vec::new();
+    for signature in signatures {
+        match judge_one(signature, data, keyring, now, &acceptable) {
+            Verdict::Good(signer) => signers.push(signer),
+            Verdict::Ignored(refusal) => refusals.push(refusal),
+            Verdict::Bad(key) => return Err(OpenPgpError::BadSignature { key }),
+        }
+    }
+    if signers.is_empty() { Err(OpenPgpError::NoGoodSignature { refusals }) } else { Ok(signers) }
+}
+
+fn judge_one(
+    signature: &Signature,
+    data: &[u8],
+    keyring: &Keyring,
+    now: i64,
+    acceptable: impl Fn(&Signature) -> Result<(), Why>,
+) -> Verdict {
+    let ignored = |key: String, why| Verdict::Ignored(Refusal { key, why });
+    // Key ids can collide and a certificate can claim another's subkey, so every key that the signature names is tried:
+    // one that accepts it wins over one that refuses it, and wrong it is only if it is wrong for all.
+    let mut verdict = None;
+    for certificate in keyring.certificates() {
+        for key in Key::all(certificate).filter(|key| key.is_named_by(signature)) {
+            if let Err(why) = check_form(signature).and_then(|()| acceptable(signature)) {
+                return ignored(key.fingerprint(), why);
+            }
+            if !key.verifies(signature, data) {
+                verdict = verdict.or_else(|| Some(Verdict::Bad(key.fingerprint())));
+                continue;
+            }
+            match check(signature, certificate, &key, now) {
+                Ok(made) => {
+                    let signed_by = key.fingerprint();
+                    return Verdict::Good(Signer { fingerprint: certificate.fingerprint(), signed_by, made });
+                }
+                Err(why) => verdict = Some(ignored(key.fingerprint(), why)),
+            }
+        }
+    }
+    verdict.unwrap_or_else(|| {
+        let (key, why) = unknown_maker(signature);
+        ignored(key, why)
+    })
+}
+
+/// What must hold before the arithmetic makes sense.
+fn check_form(signature: &Signature) -> Result<(), Why> {
+    if signature.version() != SignatureVersion::V4 {
+        return Err(Why::Version);
+    }
+    if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
+        return Err(Why::Type);
+    }
+    // A hash that the crate cannot compute would look like a wrong signature.
+    if signature.hash_alg().and_then(|hash| hash.digest_size()).is_none() {
+        return Err(Why::WeakHash);
+    }
+    Ok(())
+}
+
+/// The policy, for a signature that is mathematically right; returns when it was made.
+fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i64) -> Result<i64, Why> {
+    if !signature.hash_alg().is_some_and(policy::is_strong) {
+        return Err(Why::WeakHash);
+    }
+    if policy::has_unknown_critical(signature) {
+        return Err(Why::Critical);
+    }
+    let made = i64::from(signature.created().ok_or(Why::NoTime)?.as_secs());
+    if made > now.saturating_add(policy::CLOCK_TOLERANCE) {
+        return Err(Why::Future);
+    }
+    match signature.signature_expiration_time().map_or(0, |lifetime| lifetime.as_secs()) {
+        lifetime if lifetime > 0 && made + i64::from(lifetime) <= now => return Err(Why::SignatureExpired),
+        _ => {}
+    }
+    match key {
+        Key::Primary(_) => certificate.check_primary(made, now)?,
+        Key::Sub(subkey) => certificate.check_subkey(&subkey.fingerprint(), made, now)?,
+    }
+    Ok(made)
+}
+
+fn unknown_maker(signature: &Signature) -> (String, Why) {
+    let fingerprint = signature.issuer_fingerprint().first().map(ToString::to_string);
+    match fingerprint.or_else(|| signature.issuer_key_id().first().map(ToString::to_string)) {
+        Some(name) => (name.to_uppercase(), Why::UnknownKey),
+        None => ("unnamed key".to_owned(), Why::Anonymous),
+    }
+}
+
+/// A key that can have made a signature.
+enum Key<'a> {
+    Primary(&'a pgp::packet::PublicKey),
+    Sub(&'a pgp::packet::PublicSubkey),
+}
+
+impl<'a> Key<'a> {
+    fn all(certificate: &'a Certificate) -> impl Iterator<Item = Self> {
+        let subkeys = certificate.subkeys.iter().map(|subkey| Key::Sub(&subkey.key));
+        std::iter::once(Key::Primary(&certificate.primary)).chain(subkeys)
+    }
+
+    fn fingerprint(&self) -> String {
+        match self {
+            Self::Primary(key) => hex(*key),
+            Self::Sub(key) => hex(*key),
+        }
+    }
+
+    fn is_named_by(&self, signature: &Signature) -> bool {
+        match self {
+            Self::Primary(key) => names(signature, *key),
+            Self::Sub(key) => names(signature, *key),
+        }
+    }
+
+    /// The arithmetic. The crate does not compare the algorithm that the signature names with the key's, so this does.
+    fn verifies(&self, signature: &Signature, data: &[u8]) -> bool {
+        fn verifies(key: &impl VerifyingKey, signature: &Signature, data: &[u8]) -> bool {
+            signature.config().is_some_and(|config| config.pub_alg == key.algorithm())
+                && signature.verify(key, data).is_ok()
+        }
+        match self {
+            Self::Primary(key) => verifies(*key, signature, data),
+            Self::Sub(key) => verifies(*key, signature, data),
+        }
+    }
+}

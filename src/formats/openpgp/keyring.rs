@@ -1,0 +1,159 @@
+//! Trusted certificates: parsed, their self-signatures checked, ready to judge signatures with.
+
+use pgp::packet::{Packet, Signature};
+use pgp::types::Tag;
+
+use super::armor::{self, Outside};
+use super::certificate::{Certificate, Part};
+use super::error::OpenPgpError;
+use super::packets::packets;
+
+/// The largest keyring that is read, in bytes. The largest real ones are below 1 MiB.
+const MAX_KEYRING: usize = 16 << 20;
+/// The most packets of a keyring that are read.
+const MAX_PACKETS: usize = 50_000;
+
+/// The certificates that a selection or a site trusts for one source.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    certificates: Vec<Certificate>,
+    rejected: Vec<Rejected>,
+}
+
+/// A certificate of the keyring file that no signature is accepted from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Fingerprint of its primary key, in upper-case hexadecimal; none if that could not be parsed.
+    pub fingerprint: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Keyring {
+    /// Reads binary certificates, one after the other, or ASCII-armored blocks of them.
+    ///
+    /// A certificate that cannot be parsed, or has no valid self-signature, is left out and recorded. An expired or
+    /// revoked one is kept: signatures by it are then refused by name. Text around armored blocks is skipped.
+    pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
+        if bytes.len() > MAX_KEYRING {
+            return Err(OpenPgpError::KeyringTooLarge { length: bytes.len(), limit: MAX_KEYRING });
+        }
+        let decoded;
+        let binary = if armor::is_binary(bytes) {
+            bytes
+        } else {
+            decoded = armor::decode(bytes, armor::PUBLIC_KEY, Outside::Skipped).map_err(OpenPgpError::KeyringArmor)?;
+            &decoded
+        };
+        let mut builder = Builder::default();
+        for (count, found) in packets(binary).enumerate() {
+            if count >= MAX_PACKETS {
+                return Err(OpenPgpError::KeyringTooLong { limit: MAX_PACKETS });
+            }
+            match found {
+                Ok(found) => builder.take(found.tag, found.packet),
+                Err(error) => builder.reject(None, format!("the rest of the keyring cannot be parsed: {error}")),
+            }
+        }
+        builder.finish()
+    }
+
+    /// Fingerprints of the primary keys, in upper-case hexadecimal, in the order of the file.
+    pub fn fingerprints(&self) -> Vec<String> {
+        self.certificates.iter().map(Certificate::fingerprint).collect()
+    }
+
+    /// The certificates that were found and not taken.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
+    }
+
+    pub(super) fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+}
+
+/// Hands each packet to the certificate that it belongs to.
+#[derive(Default)]
+struct Builder {
+    current: Option<Certificate>,
+    part: Part,
+    done: Vec<Certificate>,
+    rejected: Vec<Rejected>,
+}
+
+impl Builder {
+    fn take(&mut self, tag: Tag, packet: Result<Packet, pgp::errors::Error>) {
+        if matches!(tag, Tag::PublicKey | Tag::SecretKey) {
+            self.close();
+        }
+        let Some(certificate) = &mut self.current else {
+            return self.open(tag, packet);
+        };
+        match packet {
+            Ok(Packet::Signature(signature)) => certificate.take_signature(&self.part, &signature),
+            Ok(Packet::UserId(id)) => self.part = certificate.add_user(id),
+            Ok(Packet::PublicSubkey(subkey)) => self.part = certificate.add_subkey(subkey),
+            // Padding, markers and local trust packets stand between others without ending a part.
+            Ok(Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_)) => {}
+            // A signature that cannot be parsed counts for nothing; any other packet begins a part that is not kept.
+            _ if tag == Tag::Signature => {}
+            _ => self.part = Part::Skipped,
+        }
+    }
+
+    fn open(&mut self, tag: Tag, packet: Result<Packet, pgp::errors::Error>) {
+        match packet {
+            Ok(Packet::PublicKey(primary)) => match Certificate::new(primary) {
+                Ok(certificate) => {
+                    self.current = Some(certificate);
+                    self.part = Part::Primary;
+                }
+                Err(rejected) => self.rejected.push(rejected),
+            },
+            Ok(Packet::SecretKey(_)) => self.reject(None, "it is a secret key, not a certificate".to_owned()),
+            Err(error) if tag == Tag::PublicKey => self.reject(None, format!("it cannot be parsed: {error}")),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(certificate) = self.current.take() else { return };
+        if let Some(first) = self.done.iter_mut().find(|other| other.is_same(&certificate)) {
+            first.merge(certificate);
+        } else {
+            self.done.push(certificate);
+        }
+    }
+
+    fn reject(&mut self, fingerprint: Option<String>, reason: String) {
+        self.rejected.push(Rejected { fingerprint, reason });
+    }
+
+    fn finish(mut self) -> Result<Keyring, OpenPgpError> {
+        self.close();
+        let (certificates, unusable): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.done).into_iter().partition(|certificate| certificate.unusable().is_none());
+        for certificate in unusable {
+            let reason = certificate.unusable().unwrap_or_default().to_owned();
+            self.reject(Some(certificate.fingerprint()), reason);
+        }
+        if certificates.is_empty() {
+            return Err(OpenPgpError::NoUsableCertificate { rejected: self.rejected.len() });
+        }
+        Ok(Keyring { certificates, rejected: self.rejected })
+    }
+}
+
+/// Whether the signature names this key as its maker, by fingerprint or key id. The name is only a hint.
+pub(super) fn names(signature: &Signature, key: &impl pgp::types::KeyDetails) -> bool {
+    let fingerprint = key.fingerprint();
+    let id = key.legacy_key_id();
+    signature.issuer_fingerprint().iter().any(|named| **named == fingerprint)
+        || signature.issuer_key_id().iter().any(|named| **named == id)
+}
+
+/// Upper-case hexadecimal, as OpenPGP tools print fingerprints.
+pub(super) fn hex(key: &impl pgp::types::KeyDetails) -> String {
+    key.fingerprint().to_string().to_uppercase()
+}

@@ -1,0 +1,161 @@
+//! The site's own key, which signs re-indexed metadata so that clients with old gpgv and new sqv accept it.
+//!
+//! Its form is the only modern one that both take: a version 4 Ed25519 key in the legacy encoding (algorithm 22), one
+//! user id, no subkeys, no expiry, SHA-512.
+
+use pgp::composed::{
+    ArmorOptions, Deserializable, DetachedSignature, KeyType, SignedKeyDetails, SignedPublicKey, SignedSecretKey,
+};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::crypto::public_key::PublicKeyAlgorithm;
+use pgp::packet::{
+    Features, KeyFlags, PubKeyInner, PublicKey, SecretKey, Signature, SignatureConfig, SignatureType, Subpacket,
+    SubpacketData, UserId,
+};
+use pgp::ser::Serialize;
+use pgp::types::{KeyDetails, KeyVersion, Password, SignedUser, Tag, Timestamp};
+use rand::rngs::OsRng;
+
+use super::armor::trim_end;
+use super::clear_signed::BEGIN;
+use super::error::OpenPgpError;
+use super::keyring::{Keyring, hex};
+
+/// The hash of everything that the site signs.
+const HASH: HashAlgorithm = HashAlgorithm::Sha512;
+
+/// The site's signing key, secret half included. It does not show its secret in `{:?}`.
+pub struct SiteKey(SignedSecretKey);
+
+impl std::fmt::Debug for SiteKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SiteKey({})", self.fingerprint())
+    }
+}
+
+impl SiteKey {
+    /// Makes a new key that never expires, such as for `gapferry site dc1 <dc1@example.org>`; `created` is in Unix
+    /// seconds.
+    pub fn generate(user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
+        let created = timestamp(created)?;
+        Self::try_generate(user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+    }
+
+    fn try_generate(user_id: &str, created: Timestamp) -> pgp::errors::Result<SignedSecretKey> {
+        let (public, secret) = KeyType::Ed25519Legacy.generate(OsRng)?;
+        let inner = PubKeyInner::new(KeyVersion::V4, PublicKeyAlgorithm::EdDSALegacy, created, None, public)?;
+        let primary = SecretKey::new(PublicKey::from_inner(inner)?, secret)?;
+        let id = UserId::from_str(Default::default(), user_id)?;
+        let mut flags = KeyFlags::default();
+        flags.set_certify(true);
+        flags.set_sign(true);
+        let mut config = config(&primary, SignatureType::CertPositive, created)?;
+        config.hashed_subpackets.extend([
+            Subpacket::critical(SubpacketData::KeyFlags(flags))?,
+            Subpacket::regular(SubpacketData::IsPrimary(true))?,
+            Subpacket::regular(SubpacketData::PreferredHashAlgorithms([HASH].into_iter().collect()))?,
+            Subpacket::regular(SubpacketData::Features(Features::default()))?,
+        ]);
+        let binding =
+            config.sign_certification(&primary, primary.public_key(), &Password::empty(), Tag::UserId, &id)?;
+        let users = vec![SignedUser::new(id, vec![binding])];
+        let details = SignedKeyDetails::new(vec![], vec![], users, vec![]);
+        Ok(SignedSecretKey::new(primary, details, vec![], vec![]))
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote, and refuses any other kind of key.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpenPgpError> {
+        let key = SignedSecretKey::from_bytes(bytes).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))?;
+        if key.primary_key.algorithm() != PublicKeyAlgorithm::EdDSALegacy
+            || key.primary_key.secret_params().is_encrypted()
+        {
+            return Err(OpenPgpError::NotASiteKey);
+        }
+        let key = Self(key);
+        Keyring::parse(&key.public_binary()?)?;
+        Ok(key)
+    }
+
+    /// The secret key as an OpenPGP file that gpg can import. It is not encrypted: whoever stores it guards it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, OpenPgpError> {
+        self.0.to_bytes().map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+    }
+
+    /// The key's fingerprint, 40 upper-case hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        hex(&self.0.primary_key)
+    }
+
+    /// The public half in binary, for `Signed-By: ….gpg`.
+    pub fn public_binary(&self) -> Result<Vec<u8>, OpenPgpError> {
+        self.public().to_bytes().map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+    }
+
+    /// The public half in ASCII armor, for `Signed-By: ….asc`.
+    pub fn public_armored(&self) -> Result<String, OpenPgpError> {
+        let options = ArmorOptions::default();
+        self.public().to_armored_string(options).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+    }
+
+    fn public(&self) -> SignedPublicKey {
+        self.0.to_public_key()
+    }
+
+    /// Clear-signs `text`, for InRelease; `made` is in Unix seconds.
+    ///
+    /// What a verifier extracts equals `text` byte for byte if that ends with a newline; one is added if it does not. A
+    /// line that ends in white space is an error, since clear-signing does not cover it.
+    pub fn sign_clear(&self, text: &str, made: i64) -> Result<String, OpenPgpError> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let mut hashed = Vec::with_capacity(text.len());
+        let mut message = format!("{BEGIN}\nHash: SHA512\n\n");
+        for (index, line) in text.split('\n').enumerate() {
+            if trim_end(line.as_bytes()).len() != line.len() {
+                return Err(OpenPgpError::TrailingSpace { line: index + 1 });
+            }
+            if index > 0 {
+                hashed.extend_from_slice(b"\r\n");
+            }
+            hashed.extend_from_slice(line.as_bytes());
+            // "From " is escaped too, since mail programs change such lines (RFC 4880, section 7.1).
+            if line.starts_with('-') || line.starts_with("From ") {
+                message.push_str("- ");
+            }
+            message.push_str(line);
+            message.push('\n');
+        }
+        message.push_str(&self.sign(SignatureType::Text, &hashed, made)?);
+        Ok(message)
+    }
+
+    /// Signs `data`, for Release.gpg; returns an armored signature. `made` is in Unix seconds.
+    pub fn sign_detached(&self, data: &[u8], made: i64) -> Result<String, OpenPgpError> {
+        self.sign(SignatureType::Binary, data, made)
+    }
+
+    fn sign(&self, kind: SignatureType, data: &[u8], made: i64) -> Result<String, OpenPgpError> {
+        let made = timestamp(made)?;
+        self.try_sign(kind, data, made).map_err(|error| OpenPgpError::Sign(Box::new(error)))
+    }
+
+    fn try_sign(&self, kind: SignatureType, data: &[u8], made: Timestamp) -> pgp::errors::Result<String> {
+        let key = &self.0.primary_key;
+        let signature: Signature = config(key, kind, made)?.sign(key, &Password::empty(), data)?;
+        DetachedSignature::new(signature).to_armored_string(ArmorOptions::default())
+    }
+}
+
+/// The common form of every signature that the key makes.
+fn config(key: &SecretKey, kind: SignatureType, made: Timestamp) -> pgp::errors::Result<SignatureConfig> {
+    let mut config = SignatureConfig::v4(kind, key.algorithm(), HASH);
+    config.hashed_subpackets = vec![
+        Subpacket::regular(SubpacketData::SignatureCreationTime(made))?,
+        Subpacket::regular(SubpacketData::IssuerFingerprint(key.fingerprint()))?,
+    ];
+    config.unhashed_subpackets = vec![Subpacket::regular(SubpacketData::IssuerKeyId(key.legacy_key_id()))?];
+    Ok(config)
+}
+
+fn timestamp(seconds: i64) -> Result<Timestamp, OpenPgpError> {
+    u32::try_from(seconds).map(Timestamp::from_secs).map_err(|_| OpenPgpError::Time { seconds })
+}
