@@ -101,7 +101,8 @@ fn members_with_an_underscore_are_stepped_over() {
 #[test]
 fn only_one_regular_control_file_counts() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
-    let cases: [(&[Entry<'_>], fn(&DebError) -> bool); 6] = [
+    type Judge = fn(&DebError) -> bool;
+    let cases: [(&[Entry<'_>], Judge); 6] = [
         (&[("./md5sums", Regular, b""), ("./x/control", Regular, GOOD)], |e| matches!(e, DebError::NoControl)),
         (&[("./control", Regular, GOOD), (".//control", Regular, GOOD)], |e| matches!(e, DebError::TwoControls)),
         (&[("./control", Symlink, b"")], |e| matches!(e, DebError::NotRegular)),
