@@ -1,1 +1,248 @@
-//! What a collector returns, the manifest holds and a publisher takes.
+//! What a collector returns, the manifest holds and a publisher takes: one source's complete state.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::digest::Sha256;
+use crate::path::PublishPath;
+use crate::time::Time;
+
+/// One source's complete state: all that is to be published from it, not only what is new.
+///
+/// Fields stand in the order of their names, since the manifest's keys are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Collection {
+    /// What clients fetch: publish path → blob.
+    pub files: BTreeMap<PublishPath, Sha256>,
+    /// What a reviewer thinks in, sorted by file.
+    pub items: Vec<Item>,
+    /// Which collector made it and which publisher takes it.
+    pub kind: Kind,
+    /// Its name, unique at the site; its tree is published under `KIND/NAME/`.
+    pub name: Label,
+    /// The upstream's URL without credentials, or `local`.
+    pub origin: String,
+    /// Upstream's own metadata, byte for byte: signed files and the indexes that they cover, sorted by path.
+    pub proofs: Vec<Proof>,
+    /// How it is published.
+    pub publish: Publish,
+    /// The selection's source that it belongs to; the site pins upstream's keyring under this name.
+    pub source: Label,
+}
+
+/// One package, snap revision or image file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// As upstream writes it, such as `amd64`, `all` or `source`.
+    pub architecture: String,
+    /// Its path among the collection's files.
+    pub file: PublishPath,
+    /// The package's name.
+    pub name: String,
+    /// Where in upstream it is listed, such as `bookworm-security/main`.
+    pub origin: String,
+    /// The signed file that vouches for it; none where upstream signs nothing.
+    pub proof: Option<PublishPath>,
+    /// Who published it, in upstream's own words, such as the Origin of its archive.
+    pub publisher: String,
+    /// Why it is in: requested, or needed by what.
+    pub reason: String,
+    /// As upstream writes it.
+    pub version: String,
+}
+
+/// A file of upstream's metadata.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// When upstream says that it made the file; only for signed files.
+    pub date: Option<Time>,
+    /// Its path at upstream.
+    pub path: PublishPath,
+    /// Its blob.
+    pub sha256: Sha256,
+    /// Fingerprints of the primary keys whose signatures were good at export; none for files that a signed one covers.
+    pub signed_by: Vec<String>,
+}
+
+/// A kind of content: one format module, one collector, one publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Debian packages.
+    Apt,
+}
+
+impl Kind {
+    /// The kind's name, which is also its folder in a published tree.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apt => "apt",
+        }
+    }
+}
+
+/// How a collection is published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Publish {
+    /// Metadata cut down to exactly what is there, signed with the site's key.
+    #[default]
+    ReIndexed,
+    /// Upstream's signed metadata, byte for byte.
+    Verbatim,
+}
+
+impl fmt::Display for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReIndexed => "re-indexed",
+            Self::Verbatim => "verbatim",
+        })
+    }
+}
+
+impl Collection {
+    /// Every path with its blob, files and proofs alike, in the order of the paths.
+    ///
+    /// A path that is both a file and a proof with different blobs is listed twice; [`Self::conflict`] finds it.
+    pub fn paths(&self) -> impl Iterator<Item = (&PublishPath, &Sha256)> {
+        let mut all: Vec<_> = self.files.iter().chain(self.proofs.iter().map(|p| (&p.path, &p.sha256))).collect();
+        all.sort();
+        all.dedup();
+        all.into_iter()
+    }
+
+    /// A path that stands for two different blobs, or for both a file and a folder.
+    pub fn conflict(&self) -> Option<&PublishPath> {
+        let all: Vec<_> = self.paths().map(|(path, _)| path).collect();
+        let folders: std::collections::BTreeSet<&str> = all.iter().flat_map(|path| ancestors(path.as_str())).collect();
+        let twice = all.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        twice.or_else(|| all.iter().find(|path| folders.contains(path.as_str())).copied())
+    }
+
+    /// The blob at `path`, among files and proofs.
+    pub fn blob(&self, path: &PublishPath) -> Option<Sha256> {
+        self.files.get(path).copied().or_else(|| self.proofs.iter().find(|p| p.path == *path).map(|p| p.sha256))
+    }
+
+    /// Where its tree stands below a generation, such as `apt/debian`.
+    pub fn folder(&self) -> String {
+        format!("{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// A name of ours: of a site, a bundle or a source. 1 to 24 of `a`–`z`, `0`–`9` and `-`, not starting or ending with `-`.
+///
+/// So it is the same on file systems that fold case, and fits into every file name that is made of it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label(Box<str>);
+
+/// The text is not a [`Label`].
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{:?} is not a name of 1 to 24 characters a-z, 0-9 and '-' that starts and ends with a letter or digit", .0)]
+pub struct MalformedLabel(String);
+
+impl Label {
+    /// The longest label, in bytes.
+    pub const MAX_BYTES: usize = 24;
+
+    /// The label as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Label {
+    type Err = MalformedLabel;
+
+    fn from_str(text: &str) -> Result<Self, MalformedLabel> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let edges = text.starts_with('-') || text.ends_with('-');
+        if text.is_empty() || text.len() > Self::MAX_BYTES || edges || !text.chars().all(allowed) {
+            return Err(MalformedLabel(text.chars().take(64).collect()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+impl Serialize for Label {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Label {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Label".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "maxLength": 24, "pattern": "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_safe_file_names() {
+        for text in ["a", "dc1", "ubuntu-22-04"] {
+            assert_eq!(text.parse::<Label>().unwrap().as_str(), text);
+        }
+        for text in ["", "-a", "a-", "A", "a.b", "a/b", "a_b", "é", &"a".repeat(25)] {
+            assert!(text.parse::<Label>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_for_two_blobs_or_a_file_as_folder_is_a_conflict() {
+        let path = |text: &str| text.parse::<PublishPath>().unwrap();
+        let proof = |p: &str, of: &[u8]| Proof { date: None, path: path(p), sha256: Sha256::of(of), signed_by: vec![] };
+        let mut collection = Collection {
+            files: BTreeMap::from([(path("pool/a"), Sha256::of(b"a"))]),
+            items: vec![],
+            kind: Kind::Apt,
+            name: "debian".parse().unwrap(),
+            origin: "local".into(),
+            proofs: vec![proof("pool/a", b"a")],
+            publish: Publish::ReIndexed,
+            source: "debian".parse().unwrap(),
+        };
+        assert_eq!(collection.conflict(), None);
+        collection.proofs = vec![proof("pool/a", b"other")];
+        assert_eq!(collection.conflict(), Some(&path("pool/a")));
+        collection.proofs = vec![proof("pool/a/b", b"b")];
+        assert_eq!(collection.conflict(), Some(&path("pool/a")));
+    }
+}

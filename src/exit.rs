@@ -48,6 +48,17 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The code for an error of the operating system: a full disk has one of its own.
+    pub fn of_io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::NoSpace,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

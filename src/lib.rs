@@ -17,4 +17,5 @@ pub mod selection;
 pub mod serve;
 pub mod site;
 pub mod terminal;
+pub mod time;
 pub mod trust;

@@ -1,1 +1,18 @@
-//! The bundle: manifest and volumes, written and read.
+//! The bundle: manifest and volumes, written and read. `docs/format.md` is its specification.
+//!
+//! The manifest determines every byte of every volume. [`layout`] computes what must stand between the members; the writer
+//! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
+
+mod error;
+pub mod layout;
+pub mod manifest;
+pub mod names;
+pub mod open;
+pub mod pack;
+mod sidecars;
+pub mod unpack;
+mod volume;
+
+pub use error::BundleError;
+pub use manifest::Manifest;
+pub use open::{Bundle, Signed};

@@ -1,1 +1,237 @@
 //! Immutable blobs by SHA-256 on disk.
+//!
+//! ```text
+//! DEPOT/sha256/ab/abcd…   a blob, complete and synced: whatever has such a name can be relied on
+//! DEPOT/partial/abcd…     a blob under construction; may be cut short, is never used
+//! ```
+//!
+//! A blob is written under `partial/`, hashed on the way, and moved to its name by a [`Batch`], many at a time: one
+//! `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written blob under a final name,
+//! and ten thousand small files do not cost ten thousand syncs.
+
+mod batch;
+mod error;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+pub use batch::Batch;
+pub use error::DepotError;
+
+use crate::digest::{Hashing, Sha256};
+
+/// A depot on disk. One process at a time may write to it; the owner of its folder sees to that.
+#[derive(Clone, Debug)]
+pub struct Depot {
+    root: PathBuf,
+}
+
+impl Depot {
+    /// Opens the depot at `root`, creating what is missing.
+    pub fn open(root: &Path) -> Result<Self, DepotError> {
+        for folder in ["sha256", "partial"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(DepotError::io("create", &path))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The depot's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the blob is, or would be.
+    pub fn path(&self, digest: &Sha256) -> PathBuf {
+        let hex = digest.to_hex();
+        self.root.join("sha256").join(&hex[..2]).join(hex)
+    }
+
+    /// Where the blob is built before it is complete.
+    pub fn partial_path(&self, digest: &Sha256) -> PathBuf {
+        self.root.join("partial").join(digest.to_hex())
+    }
+
+    /// The size of the blob in bytes, if it is here.
+    pub fn size(&self, digest: &Sha256) -> Option<u64> {
+        fs::symlink_metadata(self.path(digest)).ok().filter(fs::Metadata::is_file).map(|m| m.len())
+    }
+
+    /// Whether the blob is here with this size.
+    pub fn has(&self, digest: &Sha256, size: u64) -> bool {
+        self.size(digest) == Some(size)
+    }
+
+    /// Opens the blob for reading.
+    pub fn open_blob(&self, digest: &Sha256) -> Result<File, DepotError> {
+        let path = self.path(digest);
+        File::open(&path).map_err(|e| match e.kind() {
+            io::ErrorKind::NotFound => DepotError::Missing { digest: *digest },
+            _ => DepotError::io("open", &path)(e),
+        })
+    }
+
+    /// The whole blob, checked against its name; for metadata, never for payload. Refused above `cap` bytes.
+    pub fn read(&self, digest: &Sha256, cap: u64) -> Result<Vec<u8>, DepotError> {
+        let mut bytes = Vec::new();
+        let path = self.path(digest);
+        self.open_blob(digest)?.take(cap + 1).read_to_end(&mut bytes).map_err(DepotError::io("read", &path))?;
+        if bytes.len() as u64 > cap {
+            return Err(DepotError::TooLarge { path, cap });
+        }
+        if Sha256::of(&bytes) != *digest {
+            return Err(DepotError::Rotten { path });
+        }
+        Ok(bytes)
+    }
+
+    /// Whether the blob's bytes still have the digest that it is named by.
+    pub fn verify(&self, digest: &Sha256) -> Result<(), DepotError> {
+        let path = self.path(digest);
+        let (found, _) = Sha256::of_reader(&mut self.open_blob(digest)?).map_err(DepotError::io("read", &path))?;
+        if found == *digest { Ok(()) } else { Err(DepotError::Rotten { path }) }
+    }
+
+    /// Creates an empty partial file for the blob, over whatever was left there.
+    pub fn create_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
+        let path = self.partial_path(digest);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(no_follow());
+        options.open(&path).map_err(DepotError::io("create", &path))
+    }
+
+    /// Opens the blob's partial file as it is, creating it when there is none: for parts that arrive one by one.
+    pub fn open_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
+        let path = self.partial_path(digest);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(no_follow());
+        options.open(&path).map_err(DepotError::io("open", &path))
+    }
+
+    /// Starts a batch of blobs to be moved to their names together.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest.
+    pub fn put(&self, batch: &mut Batch<'_>, bytes: &[u8]) -> Result<Sha256, DepotError> {
+        let digest = Sha256::of(bytes);
+        if !self.has(&digest, bytes.len() as u64) && !batch.holds(&digest) {
+            let path = self.partial_path(&digest);
+            io::Write::write_all(&mut self.create_partial(&digest)?, bytes).map_err(DepotError::io("write", &path))?;
+            batch.add(digest, bytes.len() as u64)?;
+        }
+        Ok(digest)
+    }
+
+    /// Copies the file at `source` in, hashing it on the way, and returns its digest and size.
+    pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path) -> Result<(Sha256, u64), DepotError> {
+        let scratch = self.root.join("partial").join("incoming");
+        let mut from = File::open(source).map_err(DepotError::io("open", source))?;
+        let to = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
+        let mut to = Hashing::new(to);
+        io::copy(&mut from, &mut to).map_err(DepotError::io("copy into the depot", source))?;
+        let (_, digest, size) = to.finish();
+        let path = self.partial_path(&digest);
+        fs::rename(&scratch, &path).map_err(DepotError::io("rename", &scratch))?;
+        batch.add(digest, size)?;
+        Ok((digest, size))
+    }
+
+    /// The digests of all blobs, in order.
+    pub fn blobs(&self) -> Result<Vec<Sha256>, DepotError> {
+        let root = self.root.join("sha256");
+        let mut digests = Vec::new();
+        for entry in walkdir::WalkDir::new(&root).min_depth(2).max_depth(2) {
+            let entry = entry.map_err(|e| DepotError::io("list", &root)(e.into()))?;
+            digests.extend(entry.file_name().to_str().and_then(|name| name.parse::<Sha256>().ok()));
+        }
+        digests.sort();
+        Ok(digests)
+    }
+
+    /// Removes the blob; done already is fine.
+    pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
+        remove_if_there(&self.path(digest))
+    }
+
+    /// Removes the blob's partial file; done already is fine.
+    pub fn remove_partial(&self, digest: &Sha256) -> Result<(), DepotError> {
+        remove_if_there(&self.partial_path(digest))
+    }
+
+    /// Bytes free for us on the depot's file system.
+    pub fn free_bytes(&self) -> Result<u64, DepotError> {
+        free_bytes(&self.root)
+    }
+}
+
+/// Bytes that an unprivileged process can still write on the file system of `path`.
+pub fn free_bytes(path: &Path) -> Result<u64, DepotError> {
+    let stat = rustix::fs::statvfs(path).map_err(|e| DepotError::io("ask the free space of", path)(e.into()))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn no_follow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits() as i32
+}
+
+fn remove_if_there(path: &Path) -> Result<(), DepotError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DepotError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a finished file read-only for everyone: blobs are shared by hard links.
+fn seal(path: &Path) -> Result<(), DepotError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).map_err(DepotError::io("set the mode of", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_is_there_only_after_the_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(dir.path()).unwrap();
+        let mut batch = depot.batch();
+        let digest = depot.put(&mut batch, b"hello").unwrap();
+        assert_eq!(depot.size(&digest), None);
+        batch.commit().unwrap();
+        assert_eq!(depot.read(&digest, 5).unwrap(), b"hello");
+        assert_eq!(depot.blobs().unwrap(), [digest]);
+        assert!(matches!(depot.read(&digest, 4), Err(DepotError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn rot_is_found_and_a_missing_blob_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(dir.path()).unwrap();
+        let mut batch = depot.batch();
+        let digest = depot.put(&mut batch, b"hello").unwrap();
+        batch.commit().unwrap();
+        fs::remove_file(depot.path(&digest)).unwrap();
+        fs::write(depot.path(&digest), b"jello").unwrap();
+        assert!(matches!(depot.verify(&digest), Err(DepotError::Rotten { .. })));
+        assert!(matches!(depot.read(&digest, 9), Err(DepotError::Rotten { .. })));
+        depot.remove(&digest).unwrap();
+        assert!(matches!(depot.verify(&digest), Err(DepotError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_file_is_copied_in_under_its_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(&dir.path().join("depot")).unwrap();
+        let source = dir.path().join("x.deb");
+        fs::write(&source, b"deb").unwrap();
+        let mut batch = depot.batch();
+        let stored = depot.put_file(&mut batch, &source).unwrap();
+        batch.commit().unwrap();
+        assert_eq!(stored, (Sha256::of(b"deb"), 3));
+        assert!(depot.has(&stored.0, 3));
+    }
+}

@@ -1,1 +1,13 @@
-//! Keys, signatures, the trust file: who must have signed what, and what may not go backwards.
+//! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
+
+mod error;
+mod file;
+mod key;
+mod policy;
+mod sshsig;
+
+pub use error::TrustError;
+pub use file::{Role, TrustFile, TrustedKey};
+pub use key::{PublicKey, SecretKey};
+pub use policy::{Header, Overrides, Seen, check};
+pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, sign, verify};

@@ -1,0 +1,172 @@
+//! What can go wrong with a bundle.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::depot::DepotError;
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::trust::TrustError;
+
+/// What can go wrong with a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder is no bundle.
+    #[error("{} is not a bundle: it has no {file}", folder.display())]
+    NotABundle {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        file: &'static str,
+    },
+    /// The bundle is not signed.
+    #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
+    Unsigned {
+        /// The bundle's folder.
+        folder: PathBuf,
+    },
+    /// A file is larger than it can be.
+    #[error("{} is larger than {cap} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What is accepted, in bytes.
+        cap: u64,
+    },
+    /// The manifest is not JSON of the right shape.
+    #[error("the manifest does not parse")]
+    ManifestSyntax(#[source] serde_json::Error),
+    /// The manifest has a format that we do not read.
+    #[error(
+        "the manifest has format {found}, and this gapferry reads {}: use a newer gapferry here",
+        super::manifest::FORMAT
+    )]
+    Format {
+        /// What it says.
+        found: u64,
+    },
+    /// The manifest is spelled in another way than its one canonical text.
+    #[error("the manifest is not in its canonical text")]
+    NotCanonical,
+    /// The manifest contradicts itself.
+    #[error("the manifest contradicts itself: {0}")]
+    Inconsistent(String),
+    /// Volumes are not here.
+    #[error("{} of the bundle's volumes are missing from {}: {}", missing.len(), folder.display(), missing.join(", "))]
+    VolumesMissing {
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// Their file names.
+        missing: Vec<String>,
+    },
+    /// A volume is not a file of the size that the manifest says.
+    #[error("{} has {found} bytes, and the manifest says {wanted}: copy it again", path.display())]
+    VolumeSize {
+        /// The volume.
+        path: PathBuf,
+        /// Its size, in bytes.
+        found: u64,
+        /// The manifest's size, in bytes.
+        wanted: u64,
+    },
+    /// A volume's bytes are not those that the manifest determines.
+    #[error("{} is damaged or was altered: {what} of {member}, at byte {offset}: copy it again, or export again", path.display())]
+    Damaged {
+        /// The volume.
+        path: PathBuf,
+        /// What is wrong: header, content, padding or end.
+        what: &'static str,
+        /// The member.
+        member: String,
+        /// Where in the volume, in bytes.
+        offset: u64,
+    },
+    /// A blob assembled from good parts is not the blob that the manifest names.
+    #[error("the parts of blob {digest} do not make up the blob: the bundle was built wrongly; export again")]
+    WrongBlob {
+        /// The blob.
+        digest: Sha256,
+    },
+    /// Blobs that the bundle expects to be here already are not.
+    #[error(
+        "the bundle builds on {} blobs that are not here, the first is {first}: export with all of its content on the online side",
+        count
+    )]
+    BlobsMissing {
+        /// How many.
+        count: usize,
+        /// One of them.
+        first: Sha256,
+    },
+    /// The volume size is too small to work with.
+    #[error("a volume size of {size} bytes is too small: the least is {least}")]
+    VolumeTooSmall {
+        /// What was asked for, in bytes.
+        size: u64,
+        /// The least that works, in bytes.
+        least: u64,
+    },
+    /// The target's file system cannot hold files of the volume size.
+    #[error("the file system of {} holds files up to 4 GiB − 1 only, and the volume size is {size}: set volume-size = \"4 GB\" or less", path.display())]
+    FileLimit {
+        /// Where.
+        path: PathBuf,
+        /// The volume size, in bytes.
+        size: u64,
+    },
+    /// The target's file system is too small.
+    #[error("{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site", path.display())]
+    NoSpace {
+        /// Where.
+        path: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// A key, a signature or policy refused.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl BundleError {
+    /// For `map_err`: the failure of `action` on `path`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Exit::of_io(source),
+            Self::NotABundle { .. } | Self::VolumeTooSmall { .. } => Exit::Usage,
+            Self::Unsigned { .. }
+            | Self::TooLarge { .. }
+            | Self::ManifestSyntax(_)
+            | Self::Format { .. }
+            | Self::NotCanonical
+            | Self::Inconsistent(_)
+            | Self::VolumeSize { .. }
+            | Self::Damaged { .. }
+            | Self::WrongBlob { .. } => Exit::VerificationFailed,
+            Self::VolumesMissing { .. } | Self::BlobsMissing { .. } => Exit::VolumesMissing,
+            Self::NoSpace { .. } | Self::FileLimit { .. } => Exit::NoSpace,
+            Self::Depot(error) => error.exit(),
+            Self::Trust(error) => error.exit(),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The manifest: what a bundle says of itself, in one canonical text.
+//!
+//! UTF-8 JSON with sorted keys, integers only, one element of each list per line, so that it diffs and greps. There is one
+//! text for each manifest: the reader refuses any other spelling, and with it duplicate keys, stray white space and numbers
+//! that readers could disagree on.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::BundleError;
+use crate::collection::{Collection, Label};
+use crate::digest::Sha256;
+use crate::time::Time;
+
+/// The format that this gapferry writes and reads.
+pub const FORMAT: u64 = 1;
+/// The largest manifest that is read, in bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
+/// The largest integer in a manifest: above it, readers that use IEEE 754 doubles would disagree with us.
+pub const MAX_INTEGER: u64 = (1 << 53) - 1;
+/// The largest stored slice of a zstd part before compression, in bytes; bounds a reader's memory.
+pub const MAX_ZSTD_SLICE_BYTES: u64 = 16 << 20;
+/// The longest part, in bytes: what a tar header's eleven octal digits can say, less a block.
+pub const MAX_PART_BYTES: u64 = (8 << 30) - 512;
+
+/// What a bundle says of itself. Fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Every blob that the collections name, sorted by digest.
+    pub blobs: Vec<Blob>,
+    /// The complete state to publish, sorted by kind and name.
+    pub collections: Vec<Collection>,
+    /// When it was made.
+    pub created: Time,
+    /// Raised only when the site's trust changes; sequences start afresh in a new epoch.
+    pub epoch: u64,
+    /// When it stops being valid.
+    pub expires: Time,
+    /// Version of this format.
+    pub format: u64,
+    /// The program that wrote it, with its version.
+    pub generator: String,
+    /// Which of the site's bundles this is: each name has its own sequence.
+    pub name: Label,
+    /// SHA-256 of the manifest before it in the sequence.
+    pub previous: Option<Sha256>,
+    /// Rises by one with each bundle of the site and name.
+    pub sequence: u64,
+    /// The site that it is for.
+    pub site: Label,
+    /// The volumes, in order.
+    pub volumes: Vec<Volume>,
+}
+
+/// One blob, and where its bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Blob {
+    /// In the order of their `start`; none for a blob that the site is expected to hold already.
+    pub parts: Vec<Part>,
+    /// The blob's digest.
+    pub sha256: Sha256,
+    /// The blob's size, in bytes.
+    pub size: u64,
+}
+
+/// A slice of a blob in a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// How the slice is stored.
+    pub encoding: Encoding,
+    /// Length of the slice, in bytes.
+    pub length: u64,
+    /// Where the stored bytes start in the volume, in bytes.
+    pub offset: u64,
+    /// Digest of the stored bytes.
+    pub sha256: Sha256,
+    /// Where the slice starts in the blob, in bytes.
+    pub start: u64,
+    /// Length of the stored bytes.
+    pub stored: u64,
+    /// The volume, counted from 1.
+    pub volume: u64,
+}
+
+/// How a slice is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// As it is.
+    Raw,
+    /// As one zstd frame (RFC 8878) that says its content's size.
+    Zstd,
+}
+
+/// One volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// Its file name; always `volume-NNN.tar`.
+    pub file: String,
+    /// Digest of the file.
+    pub sha256: Sha256,
+    /// Size of the file, in bytes.
+    pub size: u64,
+}
+
+impl Manifest {
+    /// The manifest's text, exactly as it is signed.
+    pub fn to_text(&self) -> Result<String, BundleError> {
+        let mut out = Text { text: String::from("{\n"), error: None };
+        out.list("blobs", &self.blobs);
+        out.collections(&self.collections);
+        out.value("created", &self.created);
+        out.value("epoch", &self.epoch);
+        out.value("expires", &self.expires);
+        out.value("format", &self.format);
+        out.value("generator", &self.generator);
+        out.value("name", &self.name);
+        out.value("previous", &self.previous);
+        out.value("sequence", &self.sequence);
+        out.value("site", &self.site);
+        out.list("volumes", &self.volumes);
+        out.finish()
+    }
+
+    /// Parses a manifest and checks that it is in its canonical text and says nothing contradictory.
+    ///
+    /// The caller has verified the signature over `bytes` first.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(BundleError::ManifestSyntax)?;
+        if manifest.format != FORMAT {
+            return Err(BundleError::Format { found: manifest.format });
+        }
+        super::layout::check(&manifest)?;
+        if manifest.to_text()?.as_bytes() != bytes {
+            return Err(BundleError::NotCanonical);
+        }
+        Ok(manifest)
+    }
+
+    /// The bundle's folder name, such as `dc1-base-000042`.
+    pub fn folder(&self) -> String {
+        super::names::folder(&self.site, &self.name, self.sequence)
+    }
+
+    /// Blobs by digest.
+    pub fn sizes(&self) -> BTreeMap<Sha256, u64> {
+        self.blobs.iter().map(|blob| (blob.sha256, blob.size)).collect()
+    }
+
+    /// Bytes of the blobs that travel in the volumes.
+    pub fn carried_bytes(&self) -> u64 {
+        self.blobs.iter().filter(|blob| !blob.parts.is_empty()).map(|blob| blob.size).sum()
+    }
+}
+
+/// Writes the canonical text: compact JSON, but a line break before each top-level key and each element of the long lists.
+struct Text {
+    text: String,
+    error: Option<serde_json::Error>,
+}
+
+impl Text {
+    fn json(&mut self, value: &impl Serialize) {
+        match serde_json::to_string(value) {
+            Ok(json) => self.text.push_str(&json),
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn value(&mut self, key: &str, value: &impl Serialize) {
+        let _ = write!(self.text, "\"{key}\":");
+        self.json(value);
+        self.text.push_str(",\n");
+    }
+
+    fn list<T: Serialize>(&mut self, key: &str, elements: impl IntoIterator<Item = T>) {
+        let _ = write!(self.text, "\"{key}\":[");
+        self.lines(elements, |out, element| out.json(&element));
+        self.text.push_str("],\n");
+    }
+
+    fn map<K: Serialize, V: Serialize>(&mut self, key: &str, map: &BTreeMap<K, V>) {
+        let _ = write!(self.text, "\"{key}\":{{");
+        self.lines(map, |out, (key, value)| {
+            out.json(key);
+            out.text.push(':');
+            out.json(value);
+        });
+        self.text.push_str("},\n");
+    }
+
+    fn lines<T>(&mut self, elements: impl IntoIterator<Item = T>, mut write: impl FnMut(&mut Self, T)) {
+        let before = self.text.len();
+        for element in elements {
+            self.text.push('\n');
+            write(self, element);
+            self.text.push(',');
+        }
+        if self.text.len() > before {
+            self.text.pop();
+            self.text.push('\n');
+        }
+    }
+
+    fn collections(&mut self, collections: &[Collection]) {
+        self.text.push_str("\"collections\":[");
+        self.lines(collections, |out, collection| {
+            out.text.push_str("{\n");
+            out.map("files", &collection.files);
+            out.list("items", &collection.items);
+            out.value("kind", &collection.kind);
+            out.value("name", &collection.name);
+            out.value("origin", &collection.origin);
+            out.list("proofs", &collection.proofs);
+            out.value("publish", &collection.publish);
+            out.value("source", &collection.source);
+            out.close();
+        });
+        self.text.push_str("],\n");
+    }
+
+    fn close(&mut self) {
+        self.text.truncate(self.text.len() - 2);
+        self.text.push_str("\n}");
+    }
+
+    fn finish(mut self) -> Result<String, BundleError> {
+        self.close();
+        self.text.push('\n');
+        self.error.map_or(Ok(self.text), |error| Err(BundleError::ManifestSyntax(error)))
+    }
+}

@@ -1,0 +1,108 @@
+//! Opens a bundle: the signature first, over the raw bytes; then the manifest is parsed; volumes come later.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use super::{BundleError, names};
+use crate::digest::Sha256;
+use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
+
+/// A bundle whose manifest's signature is good; whether its signer is trusted is for [`Signed::trusted`] to ask.
+#[derive(Debug)]
+pub struct Signed {
+    folder: PathBuf,
+    bytes: Vec<u8>,
+    signer: PublicKey,
+}
+
+/// A bundle whose manifest was signed by a trusted key, and is consistent.
+#[derive(Debug)]
+pub struct Bundle {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// What it says.
+    pub manifest: Manifest,
+    /// The manifest's exact bytes.
+    pub bytes: Vec<u8>,
+    /// Digest of those bytes.
+    pub digest: Sha256,
+    /// Who signed it.
+    pub signer: PublicKey,
+}
+
+impl Signed {
+    /// Reads manifest and signature of the bundle in `folder`, and checks the one against the other.
+    pub fn open(folder: &Path) -> Result<Self, BundleError> {
+        let bytes = read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)?;
+        let signature = match read_file(folder, names::SIGNATURE, MAX_SIGNATURE_BYTES) {
+            Err(BundleError::NotABundle { .. }) => return Err(BundleError::Unsigned { folder: folder.to_owned() }),
+            other => other?,
+        };
+        let signer = verify(&signature, MANIFEST_NAMESPACE, &bytes)?;
+        Ok(Self { folder: folder.to_owned(), bytes, signer })
+    }
+
+    /// The key that made the signature.
+    pub fn signer(&self) -> &PublicKey {
+        &self.signer
+    }
+
+    /// Parses the manifest, if `trusted` accepts the signer.
+    pub fn trusted<E: From<BundleError>>(self, trusted: impl FnOnce(&PublicKey) -> Result<(), E>) -> Result<Bundle, E> {
+        trusted(&self.signer)?;
+        let manifest = Manifest::parse(&self.bytes)?;
+        let digest = Sha256::of(&self.bytes);
+        Ok(Bundle { folder: self.folder, manifest, bytes: self.bytes, digest, signer: self.signer })
+    }
+}
+
+impl Bundle {
+    /// The volumes that are not in the bundle's folder, by file name.
+    pub fn missing_volumes(&self) -> Vec<String> {
+        let there = |file: &str| self.folder.join(file).symlink_metadata().is_ok();
+        self.manifest.volumes.iter().filter(|v| !there(&v.file)).map(|v| v.file.clone()).collect()
+    }
+
+    /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused.
+    pub fn open_volume(&self, index: usize) -> Result<(PathBuf, File), BundleError> {
+        let Some(volume) = self.manifest.volumes.get(index) else {
+            return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
+        };
+        let path = self.folder.join(&volume.file);
+        let file = open(&path).map_err(BundleError::io("open", &path))?;
+        let found = file.metadata().map_err(BundleError::io("look at", &path))?.len();
+        if found == volume.size {
+            Ok((path, file))
+        } else {
+            Err(BundleError::VolumeSize { path, found, wanted: volume.size })
+        }
+    }
+}
+
+/// Reads the manifest of a bundle without any signature check: for `inspect` of unsigned bundles, never for import.
+pub fn read_unverified(folder: &Path) -> Result<Vec<u8>, BundleError> {
+    read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)
+}
+
+fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, BundleError> {
+    let path = folder.join(name);
+    let file = open(&path).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            BundleError::NotABundle { folder: folder.to_owned(), file: name }
+        }
+        _ => BundleError::io("open", &path)(e),
+    })?;
+    let mut bytes = Vec::new();
+    file.take(cap + 1).read_to_end(&mut bytes).map_err(BundleError::io("read", &path))?;
+    if bytes.len() as u64 > cap { Err(BundleError::TooLarge { path, cap }) } else { Ok(bytes) }
+}
+
+/// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}

@@ -1,0 +1,337 @@
+//! Writes a bundle: blobs from a depot into volumes, then the manifest over them.
+//!
+//! Each blob is read once. Its own digest is checked while its bytes go into the volume, so that a blob that rotted on disk
+//! is found here and not on the other side of the gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::layout::{blob_names, member_name};
+use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
+use super::volume::VolumeWriter;
+use super::{BundleError, names, sidecars};
+use crate::depot::{Depot, DepotError, free_bytes};
+use crate::digest::{Hashing, Sha256};
+use crate::progress::Progress;
+
+/// The smallest volume size, in bytes.
+pub const MIN_VOLUME_BYTES: u64 = 64 << 10;
+/// The largest file on FAT file systems, in bytes.
+const FAT_FILE_BYTES: u64 = (4 << 30) - 1;
+const MSDOS_SUPER_MAGIC: i64 = 0x4d44; // linux/magic.h
+const BUFFER_BYTES: usize = 1 << 20;
+/// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
+const SAMPLE_BYTES: u64 = 16 << 10;
+/// zstd's level for members that shrink: metadata mostly, so a good ratio at some 100 MB/s.
+const ZSTD_LEVEL: i32 = 6;
+
+/// What is to be packed. The manifest's blobs and volumes are filled in by [`pack`].
+#[derive(Debug)]
+pub struct Plan {
+    /// The manifest, with no blobs and no volumes yet.
+    pub manifest: Manifest,
+    /// Blobs that the other side is known to hold: listed in the manifest, but not carried.
+    pub held: BTreeSet<Sha256>,
+    /// The size that no volume exceeds, in bytes.
+    pub volume_bytes: u64,
+}
+
+/// A bundle on disk, not yet under its final name.
+#[derive(Debug)]
+pub struct Packed {
+    /// The finished manifest.
+    pub manifest: Manifest,
+    /// Its text, exactly as it is to be signed.
+    pub text: String,
+    staging: PathBuf,
+    target: PathBuf,
+}
+
+/// Packs into a staging folder in `out`: volumes, manifest, SHA256SUMS and VERIFY.txt.
+pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
+    let Plan { mut manifest, held, volume_bytes } = plan;
+    if volume_bytes < MIN_VOLUME_BYTES {
+        return Err(BundleError::VolumeTooSmall { size: volume_bytes, least: MIN_VOLUME_BYTES });
+    }
+    let sizes = blob_sizes(&manifest, depot)?;
+    let carried: u64 = sizes.iter().filter(|(digest, _)| !held.contains(*digest)).map(|(_, size)| size).sum();
+    fs::create_dir_all(out).map_err(BundleError::io("create", out))?;
+    preflight(out, carried, sizes.len() as u64, volume_bytes)?;
+    let target = out.join(manifest.folder());
+    let staging = out.join(format!("{}.part", manifest.folder()));
+    fresh_folder(&staging)?;
+    progress.start("packing", carried);
+    let packed =
+        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, progress).and_then(|()| manifest.to_text());
+    progress.finish();
+    match packed.and_then(|text| write_sidecars(&staging, &manifest, &text).map(|()| text)) {
+        Ok(text) => Ok(Packed { manifest, text, staging, target }),
+        Err(error) => {
+            let _ = fs::remove_dir_all(&staging); // half a bundle is of no use; the first error is what matters
+            Err(error)
+        }
+    }
+}
+
+/// Writes the volumes and completes the manifest.
+fn fill(
+    manifest: &mut Manifest,
+    sizes: &BTreeMap<Sha256, u64>,
+    held: &BTreeSet<Sha256>,
+    depot: &Depot,
+    folder: &Path,
+    volume_bytes: u64,
+    progress: &Progress,
+) -> Result<(), BundleError> {
+    let mut packer = Packer { depot, folder, volume_bytes, open: None, volumes: Vec::new(), progress };
+    let mut blobs = BTreeMap::new();
+    for (name, digest) in in_tree_order(manifest) {
+        let size = sizes.get(&digest).copied().unwrap_or_default();
+        let parts = match held.contains(&digest) {
+            true => Vec::new(),
+            // Where the writing thread has stopped, closing the volume tells why.
+            false => packer.blob(&name, &digest, size).or_else(|error| packer.close().and(Err(error)))?,
+        };
+        blobs.insert(digest, Blob { parts, sha256: digest, size });
+    }
+    manifest.volumes = packer.finish()?;
+    manifest.blobs = blobs.into_values().collect();
+    Ok(())
+}
+
+fn write_sidecars(staging: &Path, manifest: &Manifest, text: &str) -> Result<(), BundleError> {
+    write(&staging.join(names::MANIFEST), text.as_bytes())?;
+    write(&staging.join(names::SHA256SUMS), sidecars::sha256sums(manifest, Sha256::of(text.as_bytes())).as_bytes())?;
+    write(&staging.join(names::VERIFY), sidecars::verify_text(manifest).as_bytes())
+}
+
+fn fresh_folder(path: &Path) -> Result<(), BundleError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(BundleError::io("remove", path)(e)),
+        _ => fs::create_dir(path).map_err(BundleError::io("create", path)),
+    }
+}
+
+impl Packed {
+    /// Adds the signature, if there is one, and gives the bundle its final name in one step; returns its folder.
+    pub fn publish(self, signature: Option<&str>) -> Result<PathBuf, BundleError> {
+        if let Some(signature) = signature {
+            write(&self.staging.join(names::SIGNATURE), signature.as_bytes())?;
+        }
+        sync_folder(&self.staging)?;
+        fs::rename(&self.staging, &self.target).map_err(BundleError::io("give its name to", &self.target))?;
+        sync_folder(self.target.parent().unwrap_or(Path::new(".")))?;
+        Ok(self.target)
+    }
+}
+
+/// The digests with their names, in the order of the names: so a volume reads like a listing of the tree.
+fn in_tree_order(manifest: &Manifest) -> Vec<(String, Sha256)> {
+    let mut order: Vec<_> =
+        blob_names(&manifest.collections).into_iter().map(|(digest, name)| (name, digest)).collect();
+    order.sort();
+    order
+}
+
+fn blob_sizes(manifest: &Manifest, depot: &Depot) -> Result<BTreeMap<Sha256, u64>, BundleError> {
+    let size = |digest: Sha256| Ok((digest, depot.size(&digest).ok_or(DepotError::Missing { digest })?));
+    blob_names(&manifest.collections).into_keys().map(size).collect()
+}
+
+/// Refuses a target that cannot hold the bundle, before anything is written.
+fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64) -> Result<(), BundleError> {
+    let largest = volume_bytes.min(carried + members * 2048);
+    let kind =
+        rustix::fs::statfs(out).map_err(|e| BundleError::io("look at the file system of", out)(e.into()))?.f_type;
+    if i64::from(kind) == MSDOS_SUPER_MAGIC && largest > FAT_FILE_BYTES {
+        return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_bytes });
+    }
+    let needed = carried + members * 2048 + (1 << 20);
+    let free = free_bytes(out)?;
+    if free < needed { Err(BundleError::NoSpace { path: out.to_owned(), needed, free }) } else { Ok(()) }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+    let create = || {
+        let mut file = File::create(path)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    };
+    create().map_err(BundleError::io("write", path))
+}
+
+fn sync_folder(path: &Path) -> Result<(), BundleError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", path))
+}
+
+struct Packer<'a> {
+    depot: &'a Depot,
+    folder: &'a Path,
+    volume_bytes: u64,
+    open: Option<VolumeWriter>,
+    volumes: Vec<Volume>,
+    progress: &'a Progress,
+}
+
+/// A blob being read: its bytes are hashed as they pass.
+struct Source {
+    path: PathBuf,
+    file: File,
+    digest: Hashing<()>,
+}
+
+impl Source {
+    fn read(&mut self, length: usize) -> Result<Vec<u8>, BundleError> {
+        let mut bytes = vec![0; length];
+        self.file.read_exact(&mut bytes).map_err(BundleError::io("read", &self.path))?;
+        self.digest.absorb(&bytes);
+        Ok(bytes)
+    }
+}
+
+impl Packer<'_> {
+    fn blob(&mut self, name: &str, digest: &Sha256, size: u64) -> Result<Vec<Part>, BundleError> {
+        let path = self.depot.path(digest);
+        let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: Hashing::new(()) };
+        let parts = match shrinks(&source, size)? {
+            true => self.compressed(name, digest, size, &mut source)?,
+            false => self.raw(name, digest, size, &mut source)?,
+        };
+        let (_, found, _) = source.digest.finish();
+        if found == *digest { Ok(parts) } else { Err(DepotError::Rotten { path: source.path }.into()) }
+    }
+
+    /// One zstd frame per slice; a slice that does not fit into what is left of the volume goes into the next one.
+    fn compressed(
+        &mut self,
+        name: &str,
+        digest: &Sha256,
+        size: u64,
+        source: &mut Source,
+    ) -> Result<Vec<Part>, BundleError> {
+        let slice = MAX_ZSTD_SLICE_BYTES.min(self.volume_bytes / 4);
+        let count = size.div_ceil(slice);
+        let mut parts = Vec::new();
+        for index in 0..count {
+            let start = index * slice;
+            let bytes = source.read(slice.min(size - start) as usize)?;
+            let frame = zstd::bulk::compress(&bytes, ZSTD_LEVEL).map_err(BundleError::io("compress", &source.path))?;
+            let smaller = frame.len() < bytes.len();
+            let encoding = if smaller { Encoding::Zstd } else { Encoding::Raw };
+            let stored = Arc::new(if smaller { frame } else { bytes.clone() });
+            let name = member_name(name, index as usize, count as usize, encoding);
+            let volume = self.volume_with_room(&name, stored.len() as u64)?;
+            let offset = volume.begin(&name, stored.len() as u64)?;
+            let sha256 = if smaller || count > 1 { Sha256::of(&stored) } else { *digest };
+            let number = volume.number();
+            let (length, stored_length) = (bytes.len() as u64, stored.len() as u64);
+            volume.send(stored)?;
+            volume.end(stored_length)?;
+            self.progress.add(length);
+            parts.push(Part { encoding, length, offset, sha256, start, stored: stored_length, volume: number });
+        }
+        Ok(parts)
+    }
+
+    /// As it is; cut where the volume ends.
+    fn raw(&mut self, name: &str, digest: &Sha256, size: u64, source: &mut Source) -> Result<Vec<Part>, BundleError> {
+        let cuts = self.cuts(name, size)?;
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for (index, &length) in cuts.iter().enumerate() {
+            let name = member_name(name, index, cuts.len(), Encoding::Raw);
+            let volume = self.volume_with_room(&name, length)?;
+            let (number, offset) = (volume.number(), volume.begin(&name, length)?);
+            let sha256 = self.copy(length, source, cuts.len() > 1)?.unwrap_or(*digest);
+            parts.push(Part { encoding: Encoding::Raw, length, offset, sha256, start, stored: length, volume: number });
+            start += length;
+        }
+        Ok(parts)
+    }
+
+    /// Copies `length` bytes into the open volume; returns their digest where it is asked for.
+    fn copy(&mut self, length: u64, source: &mut Source, hash: bool) -> Result<Option<Sha256>, BundleError> {
+        let mut digest = hash.then(|| Hashing::new(()));
+        let mut left = length;
+        while left > 0 {
+            let chunk = Arc::new(source.read(left.min(BUFFER_BYTES as u64) as usize)?);
+            left -= chunk.len() as u64;
+            self.progress.add(chunk.len() as u64);
+            if let Some(volume) = &mut self.open {
+                volume.send(Arc::clone(&chunk))?;
+            }
+            if let Some(digest) = &mut digest {
+                digest.absorb(&chunk);
+            }
+        }
+        if let Some(volume) = &mut self.open {
+            volume.end(length)?;
+        }
+        Ok(digest.map(|digest| digest.finish().1))
+    }
+
+    /// The lengths of the parts of a raw blob: whole if it fits into the open volume, else cut at the volumes' ends.
+    fn cuts(&mut self, name: &str, size: u64) -> Result<Vec<u64>, BundleError> {
+        let name = member_name(name, 0, 2, Encoding::Raw); // as long as any part's name
+        let fresh = self.volume_bytes - super::layout::header_length(&name) - super::layout::TRAILER;
+        let fresh = (fresh - fresh % super::layout::BLOCK).min(MAX_PART_BYTES);
+        let least = (self.volume_bytes / 16).min(4 << 20); // not worth a part of its own
+        let room = match &self.open {
+            Some(volume) if size <= volume.room(&name) && size <= MAX_PART_BYTES => return Ok(vec![size]),
+            Some(volume) => volume.room(&name).min(MAX_PART_BYTES),
+            None => 0,
+        };
+        let mut cuts = Vec::new();
+        let mut left = size;
+        if room >= least && left > room {
+            cuts.push(room);
+            left -= room;
+        } else {
+            self.close()?;
+        }
+        while left > fresh {
+            cuts.push(fresh);
+            left -= fresh;
+        }
+        if left > 0 || cuts.is_empty() {
+            cuts.push(left);
+        }
+        Ok(cuts)
+    }
+
+    fn volume_with_room(&mut self, name: &str, stored: u64) -> Result<&mut VolumeWriter, BundleError> {
+        if self.open.as_ref().is_some_and(|volume| volume.room(name) < stored) {
+            self.close()?;
+        }
+        if self.open.is_none() {
+            let number = self.volumes.len() as u64 + 1;
+            self.open = Some(VolumeWriter::create(self.folder, number, self.volume_bytes)?);
+        }
+        self.open.as_mut().ok_or(BundleError::VolumeTooSmall { size: self.volume_bytes, least: MIN_VOLUME_BYTES })
+    }
+
+    fn close(&mut self) -> Result<(), BundleError> {
+        if let Some(volume) = self.open.take() {
+            self.volumes.push(volume.finish()?);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Volume>, BundleError> {
+        self.close()?;
+        Ok(self.volumes)
+    }
+}
+
+/// Whether a sample from the blob's middle shrinks by a tenth or more.
+fn shrinks(source: &Source, size: u64) -> Result<bool, BundleError> {
+    let length = SAMPLE_BYTES.min(size);
+    let mut sample = vec![0; length as usize];
+    let read = std::os::unix::fs::FileExt::read_exact_at(&source.file, &mut sample, (size - length) / 2);
+    read.map_err(BundleError::io("read", &source.path))?;
+    let frame = zstd::bulk::compress(&sample, 1).map_err(BundleError::io("compress", &source.path))?;
+    Ok(frame.len() as u64 * 10 <= length * 9 && size > 0)
+}

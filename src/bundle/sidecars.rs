@@ -1,0 +1,58 @@
+//! The small files beside the manifest that let anyone check a bundle with stock tools.
+
+use std::fmt::Write as _;
+
+use super::manifest::Manifest;
+use super::names;
+use crate::digest::Sha256;
+
+/// `SHA256SUMS`, for coreutils' `sha256sum --strict -c`.
+pub(super) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256) -> String {
+    let mut text = format!("{manifest_digest}  {}\n", names::MANIFEST);
+    for volume in &manifest.volumes {
+        let _ = writeln!(text, "{}  {}", volume.sha256, volume.file);
+    }
+    text
+}
+
+/// `VERIFY.txt`: how to check and unpack this bundle with ssh-keygen, sha256sum, tar and zstd alone.
+pub(super) fn verify_text(manifest: &Manifest) -> String {
+    format!(
+        r#"Bundle {folder}: how to check and unpack it without gapferry
+
+You need the builder's public key (builder.pub, from the builder by another way than this medium) and the usual tools:
+ssh-keygen (OpenSSH 8.1 or newer), sha256sum, tar, unzstd. Run these in the folder of this file.
+
+1. Check the signature over the manifest:
+
+    printf 'builder %s\n' "$(cat builder.pub)" > /tmp/allowed_signers
+    ssh-keygen -Y verify -f /tmp/allowed_signers -I builder -n gapferry-manifest \
+        -s manifest.json.sig < manifest.json
+
+2. Check that the volumes are those that the signed manifest names. SHA256SUMS is a convenience and is not signed itself:
+   the second command compares it with the manifest, and prints nothing when they agree.
+
+    sha256sum --strict -c SHA256SUMS
+    sed -n 's/^{{"file":"\(volume-[0-9]*\.tar\)","sha256":"\([0-9a-f]*\)".*/\2  \1/p' manifest.json \
+        | diff - <(grep ' volume-' SHA256SUMS)
+
+3. Unpack all volumes into one folder, expand what was compressed, and join what was cut:
+
+    mkdir -p /tmp/tree && for v in volume-*.tar; do tar -xf "$v" -C /tmp/tree; done
+    find /tmp/tree -name '*.zst' -exec unzstd -q --rm {{}} +
+    find /tmp/tree -name '*.part0001' | while read -r f; do b="${{f%.part0001}}"; cat "$b".part???? > "$b" && rm "$b".part????; done
+
+   A file that upstream itself names *.zst is stored as it is and would be expanded too; the manifest's list of blobs says
+   of each part whether it was stored "raw" or "zstd". A file with several names is stored under the first one only; the
+   lists "files" and "proofs" of the manifest name them all.
+
+Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.
+"#,
+        folder = manifest.folder(),
+        site = manifest.site,
+        name = manifest.name,
+        sequence = manifest.sequence,
+        created = manifest.created,
+        expires = manifest.expires,
+    )
+}

@@ -1,0 +1,59 @@
+//! What can go wrong in a depot.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Sha256;
+use crate::exit::Exit;
+
+/// What can go wrong in a depot.
+#[derive(Debug, thiserror::Error)]
+pub enum DepotError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The blob is not here.
+    #[error("blob {digest} is not in the depot")]
+    Missing {
+        /// Which one.
+        digest: Sha256,
+    },
+    /// The blob is larger than what the caller can take.
+    #[error("{} is larger than {cap} bytes", path.display())]
+    TooLarge {
+        /// Where the blob is.
+        path: PathBuf,
+        /// What the caller can take, in bytes.
+        cap: u64,
+    },
+    /// The blob's bytes are not those that it is named by.
+    #[error("{} has changed on disk: its bytes no longer have the digest in its name; remove it, and run the command again", path.display())]
+    Rotten {
+        /// Where the blob is.
+        path: PathBuf,
+    },
+}
+
+impl DepotError {
+    /// For `map_err`: the failure of `action` on `path`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Exit::of_io(source),
+            Self::Missing { .. } => Exit::VolumesMissing,
+            Self::TooLarge { .. } | Self::Rotten { .. } => Exit::VerificationFailed,
+        }
+    }
+}

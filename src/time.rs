@@ -1,0 +1,115 @@
+//! Points in time, to the second, in UTC: RFC 3339 in our own files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Seconds since 1970-01-01T00:00:00Z, written as `2026-11-22T10:00:00Z`. Between the years 1970 and 9999.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(i64);
+
+/// The text or number is not a time that we can hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a time of the form 2026-11-22T10:00:00Z between 1970 and 9999")]
+pub struct MalformedTime;
+
+const LAST: i64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+
+impl Time {
+    /// The time `seconds` after 1970-01-01T00:00:00Z.
+    pub fn from_unix(seconds: i64) -> Result<Self, MalformedTime> {
+        if (0..=LAST).contains(&seconds) { Ok(Self(seconds)) } else { Err(MalformedTime) }
+    }
+
+    /// The system's clock.
+    pub fn now() -> Self {
+        Self(Timestamp::now().as_second().clamp(0, LAST))
+    }
+
+    /// What `SOURCE_DATE_EPOCH` says (reproducible-builds.org/specs/source-date-epoch), or else the system's clock.
+    pub fn now_or_source_date_epoch() -> Result<Self, MalformedTime> {
+        match std::env::var("SOURCE_DATE_EPOCH") {
+            Ok(text) => Self::from_unix(text.parse().map_err(|_| MalformedTime)?),
+            Err(_) => Ok(Self::now()),
+        }
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub fn unix(self) -> i64 {
+        self.0
+    }
+
+    /// This time and `seconds` more, held within the range of the type.
+    pub fn plus(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds).clamp(0, LAST))
+    }
+
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.timestamp())
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Time {
+    type Err = MalformedTime;
+
+    fn from_str(text: &str) -> Result<Self, MalformedTime> {
+        let time: Timestamp = text.parse().map_err(|_| MalformedTime)?;
+        let time = Self::from_unix(time.as_second())?;
+        if time.to_string() == text { Ok(time) } else { Err(MalformedTime) }
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Time {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+            "description": "RFC 3339, UTC, whole seconds"
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_only() {
+        let time = Time::from_unix(1_795_341_600).unwrap();
+        assert_eq!(time.to_string().parse(), Ok(time));
+        for text in ["2026-11-22T10:00:00+00:00", "2026-11-22T10:00:00.5Z", "2026-11-22", "1969-12-31T23:59:59Z", ""] {
+            assert_eq!(text.parse::<Time>(), Err(MalformedTime), "{text}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Ed25519 keys in OpenSSH's own files: `KEY` (openssh-key-v1) and `KEY.pub` (one line).
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use rand::{RngCore, rngs::OsRng};
+use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData};
+use ssh_key::public::{Ed25519PublicKey, KeyData};
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use zeroize::Zeroizing;
+
+use super::TrustError;
+
+/// The largest key file that we read, in bytes.
+const MAX_KEY_BYTES: u64 = 16 << 10;
+
+/// A public key: usable ones only, keys of small order are refused.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+}
+
+impl PublicKey {
+    /// Reads a public key from the first line of an OpenSSH `.pub` file.
+    pub fn load(path: &Path) -> Result<Self, TrustError> {
+        let text = read_capped(path)?;
+        let bad = |reason| TrustError::BadKey { path: path.to_owned(), reason };
+        let text = std::str::from_utf8(&text).map_err(|_| bad("it is not text"))?;
+        Self::from_line(text.trim_end()).map_err(bad)
+    }
+
+    /// Reads a public key from an OpenSSH line, `ssh-ed25519 AAAA… comment`; says what is wrong with a bad one.
+    pub fn from_line(line: &str) -> Result<Self, &'static str> {
+        let key =
+            ssh_key::PublicKey::from_openssh(line).map_err(|_| "it is not one line of the form `ssh-ed25519 AAAA…`")?;
+        Self::from_data(key.key_data())
+    }
+
+    pub(super) fn from_data(data: &KeyData) -> Result<Self, &'static str> {
+        let KeyData::Ed25519(key) = data else {
+            return Err("it is of another type than Ed25519");
+        };
+        let key = VerifyingKey::from_bytes(&key.0).map_err(|_| "its point is not on the curve")?;
+        if key.is_weak() { Err("it is a weak key of small order") } else { Ok(Self { key }) }
+    }
+
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature).is_ok_and(|s| self.key.verify_strict(message, &s).is_ok())
+    }
+
+    pub(super) fn data(&self) -> KeyData {
+        KeyData::Ed25519(Ed25519PublicKey(self.key.to_bytes()))
+    }
+
+    /// The key as an OpenSSH line without comment.
+    pub fn to_line(&self) -> String {
+        ssh_key::PublicKey::from(self.data()).to_openssh().unwrap_or_default()
+    }
+
+    /// `SHA256:…`, as `ssh-keygen -l` shows it.
+    pub fn fingerprint(&self) -> String {
+        self.data().fingerprint(HashAlg::Sha256).to_string()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fingerprint())
+    }
+}
+
+/// A secret key, in memory only while it is needed.
+pub struct SecretKey {
+    key: SigningKey,
+}
+
+impl SecretKey {
+    /// A new key from the operating system's random source.
+    pub fn generate() -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        OsRng.fill_bytes(seed.as_mut());
+        Self { key: SigningKey::from_bytes(&seed) }
+    }
+
+    /// Reads the key from an OpenSSH file; `passphrase` is asked only if the file is encrypted.
+    pub fn load(path: &Path, passphrase: impl FnOnce() -> Option<Zeroizing<String>>) -> Result<Self, TrustError> {
+        let bad = |reason| TrustError::BadKey { path: path.to_owned(), reason };
+        let text = Zeroizing::new(read_capped(path)?);
+        let mut key = PrivateKey::from_openssh(&*text).map_err(|_| bad("it is not an OpenSSH secret key file"))?;
+        if key.is_encrypted() {
+            let passphrase = passphrase().ok_or_else(|| TrustError::PassphraseNeeded { path: path.to_owned() })?;
+            key = key
+                .decrypt(passphrase.as_bytes())
+                .map_err(|_| TrustError::WrongPassphrase { path: path.to_owned() })?;
+        }
+        let KeypairData::Ed25519(pair) = key.key_data() else {
+            return Err(bad("it is of another type than Ed25519"));
+        };
+        Ok(Self { key: SigningKey::from_bytes(&Zeroizing::new(pair.private.to_bytes())) })
+    }
+
+    /// Writes `path` (mode 0600) and `path.pub`, never over an existing file, and returns the second path.
+    pub fn save(&self, path: &Path, comment: &str, passphrase: Option<&str>) -> Result<PathBuf, TrustError> {
+        let bad = |_| TrustError::BadKey { path: path.to_owned(), reason: "it cannot be encoded" };
+        let pair = Ed25519Keypair {
+            public: Ed25519PublicKey(self.key.verifying_key().to_bytes()),
+            private: Ed25519PrivateKey::from_bytes(self.key.as_bytes()),
+        };
+        let mut key = PrivateKey::new(KeypairData::Ed25519(pair), comment).map_err(bad)?;
+        if let Some(passphrase) = passphrase {
+            key = key.encrypt(&mut OsRng, passphrase).map_err(bad)?;
+        }
+        let mut public_path = path.as_os_str().to_owned();
+        public_path.push(".pub");
+        let public_path = PathBuf::from(public_path);
+        let public = format!("{}\n", key.public_key().to_openssh().map_err(bad)?);
+        if public_path.exists() {
+            return Err(TrustError::KeyExists { path: public_path });
+        }
+        create_new(path, 0o600, key.to_openssh(LineEnding::LF).map_err(bad)?.as_bytes())?;
+        create_new(&public_path, 0o644, public.as_bytes())?;
+        Ok(public_path)
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey { key: self.key.verifying_key() }
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+}
+
+fn create_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TrustError> {
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => TrustError::KeyExists { path: path.to_owned() },
+            _ => TrustError::io("create", path)(e),
+        })?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(TrustError::io("write", path))
+}
+
+fn read_capped(path: &Path) -> Result<Vec<u8>, TrustError> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(TrustError::io("open", path))?;
+    file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(TrustError::io("read", path))?;
+    if bytes.len() as u64 > MAX_KEY_BYTES {
+        return Err(TrustError::BadKey { path: path.to_owned(), reason: "it is larger than a key can be" });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_its_files_with_and_without_a_passphrase() {
+        let dir = tempfile::tempdir().unwrap();
+        for passphrase in [None, Some("correct horse")] {
+            let path = dir.path().join(format!("key{}", passphrase.is_some()));
+            let key = SecretKey::generate();
+            let public = key.save(&path, "test", passphrase).unwrap();
+            assert_eq!(PublicKey::load(&public).unwrap(), key.public());
+            let ask = || passphrase.map(|p| Zeroizing::new(p.to_owned()));
+            assert_eq!(SecretKey::load(&path, ask).unwrap().public(), key.public());
+            assert!(matches!(key.save(&path, "test", None), Err(TrustError::KeyExists { .. })));
+        }
+        let path = dir.path().join("keytrue");
+        assert!(matches!(SecretKey::load(&path, || None), Err(TrustError::PassphraseNeeded { .. })));
+        let wrong = || Some(Zeroizing::new("wrong".to_owned()));
+        assert!(matches!(SecretKey::load(&path, wrong), Err(TrustError::WrongPassphrase { .. })));
+    }
+
+    #[test]
+    fn keys_of_small_order_are_refused() {
+        let mut point = [0; 32];
+        point[0] = 1; // the neutral element
+        assert!(PublicKey::from_data(&KeyData::Ed25519(Ed25519PublicKey(point))).is_err());
+        assert!(PublicKey::from_data(&KeyData::Ed25519(Ed25519PublicKey([0; 32]))).is_err());
+    }
+}

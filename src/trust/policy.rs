@@ -1,0 +1,117 @@
+//! What may not go backwards: site, epoch, sequence and time of a bundle against what the site has seen.
+//!
+//! These checks answer the rollback, freeze, fast-forward and mix-and-match attacks of The Update Framework's list
+//! (TUF specification, section 1.5.2).
+
+use super::TrustError;
+use crate::time::Time;
+
+/// The largest step between two sequences that is accepted without asking.
+const MAX_SEQUENCE_JUMP: u64 = 1000;
+/// How far a clock here may be behind the builder's, in seconds.
+const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
+
+/// What a manifest says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// The site that it is for.
+    pub site: &'a str,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its sequence within the site, name and epoch.
+    pub sequence: u64,
+    /// When it was made.
+    pub created: Time,
+    /// When it stops being valid.
+    pub expires: Time,
+}
+
+/// What the site has seen so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The site's name.
+    pub site: &'a str,
+    /// The trust file's epoch.
+    pub epoch: u64,
+    /// The newest sequence of this epoch that was published; none before the first.
+    pub sequence: Option<u64>,
+    /// The newest time that a trusted bundle has shown; the clock is never believed to be earlier.
+    pub newest_time: Time,
+    /// The clock.
+    pub clock: Time,
+}
+
+/// Refusals that an operator may lift, each by a flag of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// Accept a bundle after its expiry.
+    pub expired: bool,
+    /// Accept a large step of the sequence.
+    pub sequence_jump: bool,
+}
+
+/// Checks a manifest's header against what the site has seen.
+pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
+    if header.site != seen.site {
+        return Err(TrustError::WrongSite { found: header.site.to_owned(), here: seen.site.to_owned() });
+    }
+    if header.epoch != seen.epoch {
+        return Err(TrustError::WrongEpoch { found: header.epoch, here: seen.epoch });
+    }
+    check_sequence(header.sequence, seen.sequence, allow)?;
+    if header.created > seen.clock.plus(CLOCK_TOLERANCE_S) {
+        return Err(TrustError::FromTheFuture { created: header.created, now: seen.clock });
+    }
+    let now = seen.clock.max(seen.newest_time);
+    if header.expires <= now && !allow.expired {
+        return Err(TrustError::Expired { expires: header.expires, now });
+    }
+    Ok(())
+}
+
+fn check_sequence(found: u64, newest: Option<u64>, allow: Overrides) -> Result<(), TrustError> {
+    let base = newest.unwrap_or(0);
+    if newest.is_some_and(|newest| found <= newest) {
+        return Err(TrustError::OldSequence { found, newest: base });
+    }
+    if newest.is_some() && found - base > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
+        return Err(TrustError::SequenceJump { found, newest: base, limit: MAX_SEQUENCE_JUMP });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_unix(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn every_refusal_has_its_row() {
+        let header = Header { site: "dc1", epoch: 1, sequence: 7, created: at(0), expires: at(1000) };
+        let seen = Seen { site: "dc1", epoch: 1, sequence: Some(6), newest_time: at(0), clock: at(10) };
+        let none = Overrides::default();
+        let verdict =
+            |header: Header<'_>, seen: Seen<'_>, allow| check(&header, &seen, allow).map_err(|e| format!("{e:?}"));
+        let name =
+            |r: Result<(), String>| r.err().and_then(|e| e.split(' ').next().map(str::to_owned)).unwrap_or_default();
+
+        assert_eq!(name(verdict(header, seen, none)), "");
+        assert_eq!(name(verdict(header, Seen { sequence: None, ..seen }, none)), "");
+        assert_eq!(name(verdict(header, Seen { site: "dc2", ..seen }, none)), "WrongSite");
+        assert_eq!(name(verdict(header, Seen { epoch: 2, ..seen }, none)), "WrongEpoch");
+        assert_eq!(name(verdict(Header { epoch: 2, ..header }, seen, none)), "WrongEpoch");
+        assert_eq!(name(verdict(header, Seen { sequence: Some(7), ..seen }, none)), "OldSequence");
+        assert_eq!(name(verdict(header, Seen { sequence: Some(8), ..seen }, none)), "OldSequence");
+        let far = Header { sequence: u64::MAX, ..header };
+        assert_eq!(name(verdict(far, seen, none)), "SequenceJump");
+        assert_eq!(name(verdict(far, seen, Overrides { sequence_jump: true, ..none })), "");
+        assert_eq!(name(verdict(Header { sequence: 1006, ..header }, seen, none)), "");
+        assert_eq!(name(verdict(header, Seen { clock: at(1000), ..seen }, none)), "Expired");
+        assert_eq!(name(verdict(header, Seen { newest_time: at(1000), ..seen }, none)), "Expired");
+        assert_eq!(name(verdict(header, Seen { clock: at(2000), ..seen }, Overrides { expired: true, ..none })), "");
+        assert_eq!(name(verdict(header, Seen { clock: at(-CLOCK_TOLERANCE_S - 1), ..seen }, none)), "FromTheFuture");
+    }
+}
