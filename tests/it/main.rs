@@ -1,3 +1,6 @@
-//! Integration tests: gapferry against the real programs of its world.
+//! Tests that cross module borders, most of them with a real client as the judge.
 
+mod apt_client;
+mod deb;
 mod openpgp;
+mod upstream;

@@ -1,1 +1,0 @@
-//! A small signed Debian archive of generated packages, for the demo and for tests.

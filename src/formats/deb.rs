@@ -1,1 +1,0 @@
-//! The binary package format (deb(5)): its control data, read safely.

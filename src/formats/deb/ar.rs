@@ -1,0 +1,143 @@
+//! The ar archive around a package, walked by its headers.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::unpack::Compression;
+use super::{DebError, MAX_CONTROL_TAR_BYTES};
+
+const MAGIC: &[u8; 8] = b"!<arch>\n";
+const HEADER_BYTES: u64 = 60;
+/// Longest `debian-binary`, in bytes; it holds four, and later minor versions may add lines.
+const MAX_VERSION_BYTES: u64 = 64;
+/// Most members with a leading `_`, which deb(5) says to ignore, before one that counts.
+const MAX_IGNORED_MEMBERS: usize = 8;
+
+/// A member's name, and where its header and its content are, in bytes from the start of the file.
+struct Member {
+    name: String,
+    offset: u64,
+    content: u64,
+    size: u64,
+}
+
+/// The compression and the stored bytes of `control.tar`.
+pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compression, Vec<u8>), DebError> {
+    let mut archive = Walk::open(reader)?;
+    let version = archive.next("debian-binary", |name| (name == "debian-binary").then_some(()))?;
+    check_version(&archive.content(&version.0, "its debian-binary", MAX_VERSION_BYTES)?)?;
+    let (control, compression) = archive.next("control.tar", |name| Compression::of_member(name, "control.tar"))?;
+    let packed = archive.content(&control, "its control.tar", MAX_CONTROL_TAR_BYTES)?;
+    archive.next("data.tar", is_payload)?;
+    Ok((compression, packed))
+}
+
+/// Payloads come in more compressions (deb(5)); which one does not matter to us.
+fn is_payload(name: &str) -> Option<()> {
+    let suffix = name.strip_prefix("data.tar")?;
+    matches!(suffix, "" | ".gz" | ".xz" | ".zst" | ".bz2" | ".lzma").then_some(())
+}
+
+fn check_version(content: &[u8]) -> Result<(), DebError> {
+    let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let minor = line.strip_prefix(b"2.").ok_or(DebError::FormatVersion)?;
+    let digits = !minor.is_empty() && minor.iter().all(u8::is_ascii_digit);
+    if digits && content.len() > line.len() { Ok(()) } else { Err(DebError::FormatVersion) }
+}
+
+/// Goes from header to header.
+struct Walk<'a, R> {
+    reader: &'a mut R,
+    /// Where the next header starts.
+    position: u64,
+    /// Length of the file.
+    end: u64,
+}
+
+impl<'a, R: Read + Seek> Walk<'a, R> {
+    fn open(reader: &'a mut R) -> Result<Self, DebError> {
+        let end = reader.seek(SeekFrom::End(0)).map_err(DebError::Read)?;
+        let mut walk = Self { reader, position: 0, end };
+        let magic = walk.bytes(0, MAGIC.len() as u64)?;
+        if magic != MAGIC {
+            return Err(DebError::NotAnArchive);
+        }
+        walk.position = MAGIC.len() as u64;
+        Ok(walk)
+    }
+
+    /// The next member that counts, if `is_expected` knows its name.
+    fn next<T>(
+        &mut self,
+        expected: &'static str,
+        is_expected: impl Fn(&str) -> Option<T>,
+    ) -> Result<(Member, T), DebError> {
+        for _ in 0..=MAX_IGNORED_MEMBERS {
+            let Some(member) = self.member()? else {
+                return Err(DebError::Order { found: String::new(), expected });
+            };
+            if let Some(value) = is_expected(&member.name) {
+                return Ok((member, value));
+            }
+            if !member.name.starts_with('_') || expected == "debian-binary" {
+                return Err(DebError::Order { found: member.name, expected });
+            }
+        }
+        Err(DebError::Order { found: "_".into(), expected })
+    }
+
+    /// The member at the current position, or none at the end; moves on behind it.
+    fn member(&mut self) -> Result<Option<Member>, DebError> {
+        let offset = self.position;
+        if offset >= self.end {
+            return Ok(None);
+        }
+        let header = self.bytes(offset, HEADER_BYTES)?;
+        let (name, size) = parse_header(&header).ok_or(DebError::Header { offset })?;
+        let content = offset + HEADER_BYTES;
+        let behind = content.checked_add(size).filter(|&behind| behind <= self.end);
+        let behind = behind.ok_or(DebError::PastTheEnd { offset })?;
+        self.position = behind + size % 2;
+        // Padding after the last member is missing in some archives; anywhere else it is a newline.
+        if size % 2 == 1 && behind < self.end && self.bytes(behind, 1)? != b"\n" {
+            return Err(DebError::Header { offset: behind });
+        }
+        Ok(Some(Member { name, offset, content, size }))
+    }
+
+    fn content(&mut self, member: &Member, what: &'static str, limit: u64) -> Result<Vec<u8>, DebError> {
+        if member.size > limit {
+            return Err(DebError::TooLarge { what, limit });
+        }
+        let content = self.bytes(member.content, member.size)?;
+        if content.len() as u64 == member.size {
+            Ok(content)
+        } else {
+            Err(DebError::PastTheEnd { offset: member.offset })
+        }
+    }
+
+    /// Up to `length` bytes from `offset`; fewer at the end of the file.
+    fn bytes(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, DebError> {
+        self.reader.seek(SeekFrom::Start(offset)).map_err(DebError::Read)?;
+        let mut bytes = Vec::new();
+        self.reader.by_ref().take(length).read_to_end(&mut bytes).map_err(DebError::Read)?;
+        Ok(bytes)
+    }
+}
+
+/// Name and size in an ar header; none if it is not one.
+fn parse_header(header: &[u8]) -> Option<(String, u64)> {
+    let (name, rest) = header.split_at_checked(16)?;
+    let size = rest.get(32..42)?;
+    if rest.get(42..)? != b"`\n" {
+        return None;
+    }
+    let name = std::str::from_utf8(name).ok()?.trim_end_matches(' ');
+    // GNU ar ends names with a slash; dpkg takes that too.
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let size = std::str::from_utf8(size).ok()?.trim_end_matches(' ');
+    // Ten digits at most, so this cannot overflow; `parse` alone would take a sign.
+    let size = size.bytes().all(|byte| byte.is_ascii_digit()).then(|| size.parse().ok())??;
+    plain.then(|| (name.to_owned(), size))
+}
