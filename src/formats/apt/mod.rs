@@ -1,5 +1,6 @@
 //! Debian archives: control data, Release, Packages, relations, versions, and apt's own source lists.
 
+pub mod archive;
 pub mod deb822;
 pub mod packages;
 pub mod relation;
