@@ -73,10 +73,8 @@ impl Bundle {
         if !missing.is_empty() {
             return Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing });
         }
-        progress.start("checking", self.manifest.carried_bytes());
-        let result = super::unpack::unpack(self, &super::unpack::CheckOnly, progress);
-        progress.finish();
-        result
+        let progress = progress.phase("checking", self.manifest.carried_bytes());
+        super::unpack::unpack(self, &super::unpack::CheckOnly, &progress)
     }
 
     /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused.
