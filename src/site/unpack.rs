@@ -33,9 +33,9 @@ pub(super) fn into_depot(site: &Site, bundle: &Bundle, depot: &Depot, progress: 
         quarantine: &site.root().join("quarantine"),
         batch: Mutex::new(depot.batch()),
     };
-    progress
-        .start("unpacking", bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum());
-    let result = unpack(bundle, &sink, progress);
+    let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
+    let progress = progress.phase("unpacking", bytes);
+    let result = unpack(bundle, &sink, &progress);
     progress.finish();
     // What was unpacked before a failure is good, and is kept.
     let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
