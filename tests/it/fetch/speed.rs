@@ -1,4 +1,5 @@
-//! How fast the downloader is on loopback. Run by hand: `cargo test --release --test it speed -- --ignored --nocapture`.
+//! How fast the downloader is on loopback. Run by hand:
+//! `cargo test --release --test it speed -- --ignored --nocapture`.
 
 use std::io::BufReader;
 use std::time::Instant;

@@ -7,8 +7,8 @@
 //! assert_eq!(server.requests("pool/a.deb").len(), 2);
 //! ```
 //!
-//! It knows GET, HEAD, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range` and (as a proxy does) targets in absolute form. Faults
-//! are set per path; several at once combine. Every request is remembered. Each server has its own port and its own
+//! It knows GET, HEAD, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range` and (as a proxy does) targets in absolute
+//! form. Faults are set per path; several at once combine. Every request is remembered. Each server has its own port and its own
 //! threads, which end when it is dropped.
 
 use std::collections::HashMap;
