@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use super::{BundleError, names};
 use crate::digest::Sha256;
+use crate::progress::Progress;
 use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
 
 /// A bundle whose manifest's signature is good; whether its signer is trusted is for [`Signed::trusted`] to ask.
@@ -64,6 +65,16 @@ impl Bundle {
     pub fn missing_volumes(&self) -> Vec<String> {
         let there = |file: &str| self.folder.join(file).symlink_metadata().is_ok();
         self.manifest.volumes.iter().filter(|v| !there(&v.file)).map(|v| v.file.clone()).collect()
+    }
+
+    /// Reads all volumes and checks every byte of them; unpacks nothing.
+    pub fn check_volumes(&self, progress: &Progress) -> Result<(), BundleError> {
+        let missing = self.missing_volumes();
+        if !missing.is_empty() {
+            return Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing });
+        }
+        let progress = progress.phase("checking", self.manifest.carried_bytes());
+        super::unpack::unpack(self, &super::unpack::CheckOnly, &progress)
     }
 
     /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused.

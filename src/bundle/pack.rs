@@ -63,9 +63,9 @@ pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Resul
     let target = out.join(manifest.folder());
     let staging = out.join(format!("{}.part", manifest.folder()));
     fresh_folder(&staging)?;
-    progress.start("packing", carried);
+    let progress = progress.phase("packing", carried);
     let packed =
-        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, progress).and_then(|()| manifest.to_text());
+        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, &progress).and_then(|()| manifest.to_text());
     progress.finish();
     match packed.and_then(|text| write_sidecars(&staging, &manifest, &text).map(|()| text)) {
         Ok(text) => Ok(Packed { manifest, text, staging, target }),

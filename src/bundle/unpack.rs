@@ -123,7 +123,6 @@ impl<S: Sink> Reader<'_, S> {
     fn member(&self, member: &Member<'_>, buffer: &mut [u8]) -> Result<(), BundleError> {
         let (blob, part) = (member.blob, member.part);
         if !self.sink.wants(blob, part) {
-            self.progress.add(part.length);
             return Ok(());
         }
         let head = header(&member.name, part.stored);

@@ -1,1 +1,149 @@
-//! The air-gapped side: import, generations, publishers.
+//! The air-gapped side: what a site is, and how bundles become generations of it.
+//!
+//! ```text
+//! SITE/site.toml              name and policy
+//! SITE/trust/trust.json       who may sign bundles
+//! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
+//! SITE/keys/site.pgp          the site's own OpenPGP key, secret
+//! SITE/depot/                 blobs
+//! SITE/generations/N/         one state: trees, proofs, manifests, generation.json; hard links into the depot
+//! SITE/current                symbolic link to the generation that clients see
+//! SITE/journal/               imports that are not finished
+//! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/audit.jsonl            what was done, chained by hashes
+//! SITE/lock                   held by the one command that changes the site
+//! ```
+//!
+//! All that a site remembers of bundles stands in the current generation, so one rename of `current` switches packages and
+//! memory together, and a kill at any point leaves the old state or the new one.
+
+pub mod audit;
+mod config;
+mod error;
+mod gc;
+mod generation;
+mod import;
+mod init;
+mod publish;
+mod rollback;
+mod state;
+mod status;
+mod tree;
+mod unpack;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+pub use config::{Policy, SiteConfig};
+pub use error::SiteError;
+pub use gc::{Collected, gc};
+pub use import::{Imported, import};
+pub use init::{init, pin};
+pub use publish::PublishError;
+pub use rollback::rollback;
+pub use state::{Generation, NameState, Published};
+pub use status::{Status, status};
+
+use crate::depot::Depot;
+use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::trust::TrustFile;
+
+/// The largest keyring that is read, in bytes.
+const MAX_KEYRING_BYTES: u64 = 16 << 20;
+
+/// A site on disk, open for reading.
+#[derive(Debug)]
+pub struct Site {
+    root: PathBuf,
+    /// What `site.toml` says.
+    pub config: SiteConfig,
+    /// Who may sign.
+    pub trust: TrustFile,
+}
+
+impl Site {
+    /// Opens the site in `root`.
+    pub fn open(root: &Path) -> Result<Self, SiteError> {
+        if !root.join("site.toml").is_file() {
+            return Err(SiteError::NotASite { path: root.to_owned() });
+        }
+        let config = SiteConfig::load(&root.join("site.toml"))?;
+        let trust = TrustFile::load(&root.join("trust/trust.json"))?;
+        Ok(Self { root: root.to_owned(), config, trust })
+    }
+
+    /// The site's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Takes the site's lock; it is let go when the value is dropped, and by the kernel when the process dies.
+    pub fn lock(&self) -> Result<Lock, SiteError> {
+        Lock::take(&self.root.join("lock"))
+    }
+
+    fn depot(&self) -> Result<Depot, SiteError> {
+        Ok(Depot::open(&self.root.join("depot"))?)
+    }
+
+    fn keyring_path(&self, source: &str) -> PathBuf {
+        self.root.join("trust/keyrings").join(format!("{source}.pgp"))
+    }
+
+    /// Upstream's pinned keys for the source; none if nothing is pinned.
+    fn keyring(&self, source: &str) -> Result<Option<Keyring>, SiteError> {
+        let path = self.keyring_path(source);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
+        Keyring::parse(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
+    }
+
+    fn key(&self) -> Result<SiteKey, SiteError> {
+        let path = self.root.join("keys/site.pgp");
+        let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
+        SiteKey::from_bytes(&bytes).map_err(|source| SiteError::BadKeyring { path, source })
+    }
+}
+
+/// The lock of a site or of a workspace.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at `path`, or says that another process has it.
+    pub fn take(path: &Path) -> Result<Self, SiteError> {
+        let open = File::options().create(true).truncate(false).write(true).open(path);
+        let file = open.map_err(SiteError::io("open", path))?;
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| SiteError::Locked { path: path.to_owned() })?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
+    let size = fs::metadata(path).map_err(SiteError::io("read", path))?.len();
+    if size > cap {
+        return Err(SiteError::io("read", path)(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    fs::read(path).map_err(SiteError::io("read", path))
+}
+
+/// Writes a file under its name only when it is complete and synced.
+fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut scratch = path.as_os_str().to_owned();
+    scratch.push(".part");
+    let scratch = PathBuf::from(scratch);
+    let write = || {
+        let mut file = File::options().create(true).truncate(true).write(true).mode(mode).open(&scratch)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        fs::rename(&scratch, path)?;
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    };
+    write().map_err(SiteError::io("write", path))
+}

@@ -2,5 +2,7 @@
 
 mod apt_client;
 mod deb;
+mod fetch;
 mod openpgp;
+mod support;
 mod upstream;

@@ -1,1 +1,9 @@
 //! Debian archives: control data, Release, Packages, relations, versions, and apt's own source lists.
+
+pub mod archive;
+pub mod deb822;
+pub mod packages;
+pub mod relation;
+pub mod release;
+pub mod sources;
+pub mod version;

@@ -1,1 +1,0 @@
-//! The dependency closure of a set of packages, as apt itself would choose it.

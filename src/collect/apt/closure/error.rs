@@ -1,0 +1,101 @@
+//! Why there is no closure.
+
+use crate::exit::Exit;
+use crate::formats::apt::packages::IndexError;
+use crate::formats::apt::relation::MalformedRelation;
+
+/// Why there is no closure.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ClosureError {
+    /// An index cannot be read.
+    #[error("index {index} is malformed")]
+    Index {
+        /// Its place among the indexes of the request.
+        index: usize,
+        /// Why.
+        #[source]
+        source: IndexError,
+    },
+    /// dpkg's status cannot be read.
+    #[error("the dpkg status is malformed")]
+    Status {
+        /// Why.
+        #[source]
+        source: IndexError,
+    },
+    /// A dependency field of a package that is needed cannot be read.
+    #[error("a relation of {package} is malformed")]
+    Relation {
+        /// The package.
+        package: String,
+        /// Why.
+        #[source]
+        source: MalformedRelation,
+    },
+    /// No index has a package of this name.
+    #[error("no package is called {seed}{}", did_you_mean(near))]
+    Unknown {
+        /// What was asked for.
+        seed: String,
+        /// Names that are like it, the nearest first.
+        near: Vec<String>,
+    },
+    /// The package exists, but not in the version, suite or architecture asked for.
+    #[error("there is no {seed}; there is: {}", known.join(", "))]
+    NoSuchVersion {
+        /// What was asked for.
+        seed: String,
+        /// The versions that exist.
+        known: Vec<String>,
+    },
+    /// Several packages provide the name, none bears it.
+    #[error("{seed} is a virtual package; choose one of its providers: {}", providers.join(", "))]
+    Virtual {
+        /// What was asked for.
+        seed: String,
+        /// The packages that provide it.
+        providers: Vec<String>,
+    },
+    /// No package has a priority that was asked for.
+    #[error("no package has priority {priority}")]
+    NoSuchPriority {
+        /// The priority.
+        priority: String,
+    },
+    /// No package belongs to a task that was asked for.
+    #[error("no package belongs to task {task}")]
+    NoSuchTask {
+        /// The task.
+        task: String,
+    },
+    /// The packages cannot be installed together.
+    #[error("cannot be installed: {}", problems.join("; "))]
+    Unsatisfiable {
+        /// What is broken, one sentence per relation.
+        problems: Vec<String>,
+    },
+    /// Nothing was asked for.
+    #[error("the closure is empty: nothing was asked for")]
+    Empty,
+}
+
+impl ClosureError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Index { .. } | Self::Relation { .. } => Exit::VerificationFailed,
+            Self::Unsatisfiable { .. } => Exit::UpstreamUnavailable,
+            Self::Status { .. }
+            | Self::Unknown { .. }
+            | Self::NoSuchVersion { .. }
+            | Self::Virtual { .. }
+            | Self::NoSuchPriority { .. }
+            | Self::NoSuchTask { .. }
+            | Self::Empty => Exit::Usage,
+        }
+    }
+}
+
+fn did_you_mean(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) }
+}

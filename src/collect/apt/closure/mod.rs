@@ -1,0 +1,144 @@
+//! The dependency closure of packages: what `apt-get install` would fetch, and why each package is among it.
+//!
+//! A pure function over the indexes of several suites, pockets and archives, solved together as apt 2.6 solves them: the
+//! candidate is the highest version, the first alternative that can be installed is taken, the real package comes before
+//! its providers. An installed system, if one is given, satisfies what it can and is taken away. `universe` holds all
+//! that could be installed, `policy` chooses candidates, `mark` selects packages and what they need, `resolve` repairs
+//! what is broken then, `sweep` takes back what nothing needs.
+
+mod error;
+mod reason;
+
+pub use error::ClosureError;
+pub use reason::{Need, Reason};
+
+use crate::formats::apt::packages::{Package, Priority};
+
+/// What is to be solved.
+#[derive(Clone, Debug, Default)]
+pub struct Request<'a> {
+    /// Native architecture of the target, such as `amd64`.
+    pub architecture: &'a str,
+    /// Foreign architectures of the target, the preferred one first.
+    pub foreign: Vec<&'a str>,
+    /// The indexes, in the order of the sources they come from.
+    pub indexes: Vec<Index<'a>>,
+    /// What is asked for by name.
+    pub seeds: Vec<Seed>,
+    /// Every package of these priorities is asked for too.
+    pub priorities: Vec<Priority>,
+    /// Every package of these tasks is asked for too.
+    pub tasks: Vec<String>,
+    /// Whether to install what is recommended, as apt does unless told otherwise.
+    pub recommends: bool,
+    /// dpkg's status file of the target: what is there already.
+    pub installed: Option<&'a [u8]>,
+}
+
+/// The Packages index of one component and architecture.
+///
+/// Local .debs are an index too: of stanzas made from their control data, with file name, size and digest.
+#[derive(Clone, Debug, Default)]
+pub struct Index<'a> {
+    /// The whole index.
+    pub text: &'a [u8],
+    /// How its versions compete.
+    pub pin: Pin,
+    /// Suite and codename, for seeds that name one.
+    pub suites: Vec<&'a str>,
+}
+
+/// How the versions of an index compete with those of others (apt_preferences(5), default priorities).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pin {
+    /// Priority 1, `NotAutomatic: yes`: taken only where no other index has the package.
+    NotAutomatic,
+    /// Priority 100, `ButAutomaticUpgrades: yes` as well: like [`Pin::NotAutomatic`], but upgrades what came from it.
+    ButAutomaticUpgrades,
+    /// Priority 500.
+    #[default]
+    Normal,
+}
+
+/// A package that is asked for, as `apt-get install` takes it: `NAME[:ARCHITECTURE][=VERSION|/SUITE]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// Its name.
+    pub name: String,
+    /// Its architecture; the native one where absent, or else the first foreign one that has it.
+    pub architecture: Option<String>,
+    /// Exactly this version.
+    pub version: Option<String>,
+    /// The version of this suite or codename.
+    pub suite: Option<String>,
+}
+
+/// What to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Solution<'a> {
+    /// The packages, sorted by name, architecture and version.
+    pub picks: Vec<Pick<'a>>,
+    /// Installed packages that apt would remove to make room, sorted.
+    pub removals: Vec<String>,
+}
+
+/// A package to fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pick<'a> {
+    /// The package.
+    pub package: Package<'a>,
+    /// Which of [`Request::indexes`] it was taken from.
+    pub index: usize,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The closure of what `request` asks for. Nothing to fetch is an error, unless all of it is installed.
+pub fn solve<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+    let _ = request;
+    Err(ClosureError::Empty)
+}
+
+/// The text is no seed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{} is not NAME[:ARCHITECTURE][=VERSION|/SUITE]", text.escape_debug())]
+pub struct MalformedSeed {
+    text: String,
+}
+
+impl std::str::FromStr for Seed {
+    type Err = MalformedSeed;
+
+    fn from_str(text: &str) -> Result<Self, MalformedSeed> {
+        use crate::formats::apt::relation::{is_name, is_version};
+        let (rest, version, suite) = match (text.split_once('='), text.split_once('/')) {
+            (Some((rest, version)), _) => (rest, Some(version), None),
+            (None, Some((rest, suite))) => (rest, None, Some(suite)),
+            (None, None) => (text, None, None),
+        };
+        let (name, architecture) = match rest.split_once(':') {
+            Some((name, architecture)) => (name, Some(architecture)),
+            None => (rest, None),
+        };
+        let names = [Some(name), architecture, suite];
+        if names.into_iter().flatten().all(is_name) && version.is_none_or(is_version) {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let (architecture, version, suite) = (owned(architecture), owned(version), owned(suite));
+            Ok(Self { name: name.to_owned(), architecture, version, suite })
+        } else {
+            Err(MalformedSeed { text: text.chars().take(200).collect() })
+        }
+    }
+}
+
+impl std::fmt::Display for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        for (sign, part) in [(':', &self.architecture), ('=', &self.version), ('/', &self.suite)] {
+            if let Some(part) = part {
+                write!(f, "{sign}{part}")?;
+            }
+        }
+        Ok(())
+    }
+}

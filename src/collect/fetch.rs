@@ -1,1 +1,0 @@
-//! The downloader that every collector uses: concurrent, resumed, capped, checked by digest.

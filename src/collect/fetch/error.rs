@@ -1,0 +1,312 @@
+//! What can go wrong while fetching, and which exit code each of it has.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use url::Url;
+
+use crate::digest::Sha256;
+use crate::exit::Exit;
+
+/// Why a file could not be fetched. Addresses are shown without user names and passwords.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The file of additional certificates cannot be read.
+    #[error("cannot read certificates from {}: give a PEM file", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What the system or the parser said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the HTTP client")]
+    Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The address is not one that can be fetched.
+    #[error("cannot fetch {url}: only http, https and file addresses (of this host) are known")]
+    Address {
+        /// The address.
+        url: String,
+    },
+    /// A file was asked for with no address at all.
+    #[error("no address is known for {}", path.display())]
+    NoAddress {
+        /// Where it was to go.
+        path: PathBuf,
+    },
+    /// No connection comes about.
+    #[error("cannot reach {url}: check the network, the address and the proxy variables, then run again")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// What the network said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the certificate of {url} is not trusted: if it is your own authority's, give that as the CA file")]
+    Untrusted {
+        /// The address.
+        url: String,
+        /// What TLS said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The server does not have the file (404 or 410).
+    #[error("{url} does not exist: the upstream may be changing just now, so run again; otherwise check the address")]
+    Missing {
+        /// The address.
+        url: String,
+    },
+    /// The server answers with something other than the file.
+    #[error("{url} answers with status {status}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// A redirect that is not followed: a loop, too many of them, or from https to http.
+    #[error("the redirects of {url} are not followed")]
+    Redirect {
+        /// The address asked for first.
+        url: String,
+        /// Which rule forbids it.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The connection broke, or did not speak HTTP.
+    #[error("the transfer of {url} broke: run again to go on where it stopped")]
+    Broken {
+        /// The address.
+        url: String,
+        /// What the network said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// Nothing came for too long.
+    #[error("{url} sent nothing for {} s: run again to go on where it stopped", after.as_secs_f32())]
+    Stalled {
+        /// The address.
+        url: String,
+        /// For how long.
+        after: Duration,
+    },
+    /// Bytes come, but too slowly.
+    #[error(
+        "{url} sends {rate} bytes per second where {min_rate} is the least: use another mirror or allow a lower rate"
+    )]
+    TooSlow {
+        /// The address.
+        url: String,
+        /// Bytes per second.
+        rate: u64,
+        /// The least rate allowed, in bytes per second.
+        min_rate: u64,
+    },
+    /// A part of a file was asked for, and another one came.
+    #[error("{url} sent another range than asked for")]
+    WrongRange {
+        /// The address.
+        url: String,
+    },
+    /// The file is larger than it may be.
+    #[error("{url} is larger than the {limit} bytes it may have; nothing of it was kept")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// Signed size or cap, in bytes.
+        limit: u64,
+    },
+    /// The file ends too early.
+    #[error("{url} has {got} bytes where {expected} are signed")]
+    TooShort {
+        /// The address.
+        url: String,
+        /// Signed size in bytes.
+        expected: u64,
+        /// Bytes announced or received.
+        got: u64,
+    },
+    /// The bytes are not the signed ones.
+    #[error(
+        "{url} has sha256 {got} where {expected} is signed; nothing of it was kept: \
+         run again, and if it stays so use another mirror"
+    )]
+    WrongDigest {
+        /// The address.
+        url: String,
+        /// The signed digest.
+        expected: Sha256,
+        /// The digest of what came.
+        got: Sha256,
+    },
+    /// The file system is full.
+    #[error("no space left for {}: make room and run again to go on where it stopped", path.display())]
+    NoSpace {
+        /// The file being written.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A local file cannot be read or written.
+    #[error("cannot read or write {}", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Too many files in a row could not be reached, so the rest was not tried.
+    #[error("gave up on {left} more files, since no upstream can be reached")]
+    GaveUp {
+        /// Files that were not tried.
+        left: usize,
+    },
+}
+
+impl FetchError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Certificates { .. } | Self::Address { .. } => Exit::Usage,
+            Self::Setup(_) | Self::NoAddress { .. } | Self::Disk { .. } => Exit::Failed,
+            Self::Unreachable { .. }
+            | Self::Missing { .. }
+            | Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::TooSlow { .. }
+            | Self::WrongRange { .. }
+            | Self::GaveUp { .. } => Exit::UpstreamUnavailable,
+            Self::Untrusted { .. } | Self::TooLarge { .. } | Self::TooShort { .. } | Self::WrongDigest { .. } => {
+                Exit::VerificationFailed
+            }
+            Self::NoSpace { .. } => Exit::NoSpace,
+        }
+    }
+
+    /// Whether the fault lies with this machine's disk, so that no other address can help.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::NoSpace { .. } | Self::Disk { .. })
+    }
+
+    /// An error of reading or writing the local file `path`.
+    pub(super) fn disk(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path, source },
+            _ => Self::Disk { path, source },
+        }
+    }
+
+    /// An error of the HTTP client while it asked for `url`.
+    pub(super) fn network(url: &Url, source: reqwest::Error) -> Self {
+        // The address within may be one that a redirect led to, with a token in it.
+        let (url, source) = (shown(url), source.without_url());
+        if source.is_redirect() {
+            Self::Redirect { url, source }
+        } else if is_certificate(&source) {
+            Self::Untrusted { url, source }
+        } else if source.is_builder() {
+            Self::Address { url }
+        } else if source.is_connect() {
+            Self::Unreachable { url, source }
+        } else {
+            Self::Broken { url, source }
+        }
+    }
+}
+
+/// Whether TLS refused the server's certificate, anywhere down the chain of causes.
+fn is_certificate(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        // An io::Error hides what it wraps: its own source() is that of the wrapped error.
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = match inner {
+            Some(inner) => inner.downcast_ref::<rustls::Error>(),
+            None => cause.downcast_ref::<rustls::Error>(),
+        };
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+            return true;
+        }
+        next = match inner {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
+    }
+    false
+}
+
+/// `url` for messages: user name and password as `***`.
+pub fn shown(url: &Url) -> String {
+    if url.username().is_empty() && url.password().is_none() {
+        return url.to_string();
+    }
+    let mut url = url.clone();
+    // Both fail only for addresses that cannot have credentials, and those have none.
+    let _ = url.set_password(None);
+    let _ = url.set_username("***");
+    url.to_string()
+}
+
+/// Everything that went wrong in one run of many files; never empty.
+#[derive(Debug, thiserror::Error)]
+#[error("{} files could not be fetched: {}", errors.len(), first(errors))]
+pub struct FetchErrors {
+    /// One error per file that failed, in the order in which they failed.
+    pub errors: Vec<FetchError>,
+}
+
+fn first(errors: &[FetchError]) -> String {
+    let mut text = errors.first().map(ToString::to_string).unwrap_or_default();
+    if errors.len() > 1 {
+        text += &format!(" (and {} more)", errors.len() - 1);
+    }
+    text
+}
+
+impl FetchErrors {
+    /// The exit code for the gravest of the errors: forged bytes first, then a full disk, then the rest.
+    pub fn exit(&self) -> Exit {
+        let found = |exit| self.errors.iter().any(|error| error.exit() == exit);
+        [Exit::VerificationFailed, Exit::NoSpace, Exit::Failed, Exit::Usage]
+            .into_iter()
+            .find(|exit| found(*exit))
+            .unwrap_or(Exit::UpstreamUnavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_never_shown() {
+        let url = |text: &str| shown(&Url::parse(text).unwrap());
+        assert_eq!(url("https://me:secret@h.example/x"), "https://***@h.example/x");
+        assert_eq!(url("https://token@h.example/x"), "https://***@h.example/x");
+        assert_eq!(url("https://:secret@h.example/x"), "https://***@h.example/x");
+        assert_eq!(url("https://h.example/x"), "https://h.example/x");
+        assert_eq!(url("file:///tmp/x"), "file:///tmp/x");
+    }
+
+    #[test]
+    fn the_gravest_error_gives_the_exit_code() {
+        let missing = || FetchError::Missing { url: "u".into() };
+        let large = || FetchError::TooLarge { url: "u".into(), limit: 1 };
+        let full = || FetchError::disk(Path::new("x"), io::ErrorKind::StorageFull.into());
+        let exit = |errors| FetchErrors { errors }.exit();
+        assert_eq!(exit(vec![missing()]), Exit::UpstreamUnavailable);
+        assert_eq!(exit(vec![missing(), full()]), Exit::NoSpace);
+        assert_eq!(exit(vec![missing(), full(), large()]), Exit::VerificationFailed);
+    }
+}

@@ -1,0 +1,161 @@
+//! The file being fetched: its bytes on disk and the state of their digest, always in step.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::digest::{Hashing, Sha256};
+
+use super::error::FetchError;
+
+/// Bytes hashed and written at once; what a killed run loses at most per file.
+pub(super) const BATCH_BYTES: usize = 256 << 10;
+
+/// A file under construction. It is made with the first write.
+pub(super) struct Sink {
+    to: PathBuf,
+    file: Option<File>,
+    digest: Hashing<io::Sink>,
+}
+
+impl Sink {
+    /// Nothing yet.
+    pub(super) fn empty(to: &Path) -> Self {
+        Self { to: to.to_owned(), file: None, digest: Hashing::new(io::sink()) }
+    }
+
+    /// Takes up what an earlier run left at `to`: reads and hashes all of it again, unless it is larger than `size`.
+    pub(super) fn resume(to: &Path, size: u64) -> Result<Self, FetchError> {
+        let mut sink = Self::empty(to);
+        sink.load(size).map_err(|source| FetchError::disk(to, source))?;
+        Ok(sink)
+    }
+
+    /// Whether something lies at `to`, so that [`Sink::resume`] has work to do.
+    pub(super) fn is_there(to: &Path) -> bool {
+        std::fs::symlink_metadata(to).is_ok()
+    }
+
+    fn load(&mut self, size: u64) -> io::Result<()> {
+        // Checked before opening, since opening a pipe or a device can block or act.
+        if !std::fs::symlink_metadata(&self.to)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let file = OpenOptions::new().read(true).write(true).open(&self.to)?;
+        let file = self.file.insert(file);
+        if file.metadata()?.len() > size {
+            return self.truncate();
+        }
+        // One byte more than the size, should the file grow under our hands.
+        io::copy(&mut BufReader::with_capacity(BATCH_BYTES, file).take(size.saturating_add(1)), &mut self.digest)?;
+        Ok(())
+    }
+
+    fn truncate(&mut self) -> io::Result<()> {
+        self.digest = Hashing::new(io::sink());
+        if let Some(file) = &mut self.file {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(OpenOptions::new().write(true).create_new(true).open(&self.to)?),
+        };
+        let before = self.digest.length();
+        if let Err(error) = file.write_all(bytes) {
+            // Part of it may be on disk. Nobody has to know how much.
+            file.set_len(before)?;
+            return Err(error);
+        }
+        self.digest.absorb(bytes);
+        Ok(())
+    }
+
+    /// Bytes on disk and in the digest.
+    pub(super) fn length(&self) -> u64 {
+        self.digest.length()
+    }
+
+    /// Hashes and writes `bytes`.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
+        self.append(bytes).map_err(|source| FetchError::disk(&self.to, source))
+    }
+
+    /// Drops all bytes, to start from zero.
+    pub(super) fn restart(&mut self) -> Result<(), FetchError> {
+        self.truncate().map_err(|source| FetchError::disk(&self.to, source))
+    }
+
+    /// The digest of all bytes. The sink is empty afterwards and must be dropped, removed or restarted.
+    pub(super) fn take_digest(&mut self) -> Result<Sha256, FetchError> {
+        if self.file.is_none() {
+            self.write(&[])?;
+        }
+        let (_, digest, _) = std::mem::replace(&mut self.digest, Hashing::new(io::sink())).finish();
+        Ok(digest)
+    }
+
+    /// Removes the file, so that nothing of it can come into a later run.
+    pub(super) fn remove(&mut self) -> Result<(), FetchError> {
+        self.digest = Hashing::new(io::sink());
+        if self.file.take().is_some() {
+            std::fs::remove_file(&self.to).map_err(|source| FetchError::disk(&self.to, source))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_up_where_it_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("x");
+        let mut sink = Sink::empty(&to);
+        sink.write(b"gap").unwrap();
+        drop(sink);
+        let mut sink = Sink::resume(&to, 8).unwrap();
+        assert_eq!(sink.length(), 3);
+        sink.write(b"ferry").unwrap();
+        assert_eq!(sink.take_digest().unwrap(), Sha256::of(b"gapferry"));
+        assert_eq!(std::fs::read(&to).unwrap(), b"gapferry");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_started_from_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("x");
+        std::fs::write(&to, b"gapferry!").unwrap();
+        let mut sink = Sink::resume(&to, 8).unwrap();
+        assert_eq!(sink.length(), 0);
+        sink.write(b"new").unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"new");
+        sink.remove().unwrap();
+        assert!(!Sink::is_there(&to));
+    }
+
+    #[test]
+    fn links_and_devices_are_not_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, b"mine").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(matches!(Sink::resume(&link, 8), Err(FetchError::Disk { .. })));
+        assert!(matches!(Sink::empty(&link).write(b"x"), Err(FetchError::Disk { .. })));
+        assert_eq!(std::fs::read(&target).unwrap(), b"mine");
+    }
+
+    #[test]
+    fn an_empty_file_is_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("x");
+        assert_eq!(Sink::empty(&to).take_digest().unwrap(), Sha256::of(b""));
+        assert_eq!(std::fs::read(&to).unwrap(), b"");
+    }
+}

@@ -1,0 +1,192 @@
+//! How the files of an archive vouch for one another: signature → Release → index → package.
+//!
+//! Both sides of the gap go this way, the collector over what it fetches and the publisher over what was carried.
+
+use super::packages::{IndexError, Package, Source, packages, sources};
+use super::release::{Release, ReleaseError};
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::formats::compression::Compression;
+use crate::formats::openpgp::{Keyring, OpenPgpError, Signer, verify_clear_signed, verify_detached};
+use crate::path::PublishPath;
+
+/// The file of a suite that is signed in itself.
+pub const IN_RELEASE: &str = "InRelease";
+/// The file of a suite that is signed beside itself.
+pub const RELEASE: &str = "Release";
+/// The signature beside it.
+pub const RELEASE_GPG: &str = "Release.gpg";
+/// The largest signed file that is read, in bytes; Debian's are below 300 kB.
+pub const MAX_RELEASE_BYTES: u64 = 16 << 20;
+/// The largest index that is read, in bytes uncompressed; Debian's largest has some 60 MB.
+pub const MAX_INDEX_BYTES: u64 = 1 << 30;
+
+/// Why a suite cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The signature is not good.
+    #[error("its signature is not good")]
+    Signature(#[from] OpenPgpError),
+    /// The signed text is no Release that we can use.
+    #[error("it is no usable Release file")]
+    Release(#[from] ReleaseError),
+}
+
+impl ArchiveError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Signature(error) => error.exit(),
+            Self::Release(error) => error.exit(),
+        }
+    }
+}
+
+/// A Release and its signature, as a suite has them.
+#[derive(Clone, Copy, Debug)]
+pub enum SignedBytes<'a> {
+    /// An InRelease file.
+    Inline(&'a [u8]),
+    /// Release and Release.gpg.
+    Detached {
+        /// The text.
+        release: &'a [u8],
+        /// The signature over it.
+        signature: &'a [u8],
+    },
+}
+
+/// A Release whose signature was good, and who made it.
+#[derive(Debug)]
+pub struct SignedRelease {
+    /// What it says.
+    pub release: Release,
+    /// Whose signatures were good.
+    pub signers: Vec<Signer>,
+}
+
+/// Verifies a suite's signature with `keyring` as of `now` (in Unix seconds), and reads the text from the verifier.
+pub fn read_release(bytes: SignedBytes<'_>, keyring: &Keyring, now: i64) -> Result<SignedRelease, ArchiveError> {
+    let (release, signers) = match bytes {
+        SignedBytes::Inline(message) => {
+            let clear = verify_clear_signed(message, keyring, now)?;
+            (Release::parse(&clear.text)?, clear.signers)
+        }
+        SignedBytes::Detached { release, signature } => {
+            let signers = verify_detached(release, signature, keyring, now)?;
+            (Release::parse(release)?, signers)
+        }
+    };
+    Ok(SignedRelease { release, signers })
+}
+
+/// What an index lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IndexKind {
+    /// Binary packages.
+    Packages,
+    /// Source packages.
+    Sources,
+}
+
+/// The name of an index below its suite, such as `main/binary-amd64/Packages.xz`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexName<'a> {
+    /// The component.
+    pub component: &'a str,
+    /// The architecture; `source` for source packages.
+    pub architecture: &'a str,
+    /// What it lists.
+    pub kind: IndexKind,
+    /// How it is compressed.
+    pub compression: Compression,
+}
+
+impl<'a> IndexName<'a> {
+    /// Reads the name; none if it is not one of an index of packages.
+    pub fn parse(path: &'a str) -> Option<Self> {
+        let (rest, file) = path.rsplit_once('/')?;
+        let (component, folder) = rest.rsplit_once('/')?;
+        let compression = Compression::of_name(file);
+        let plain = file.strip_suffix(compression.suffix())?;
+        let (kind, architecture) = match plain {
+            "Packages" => (IndexKind::Packages, folder.strip_prefix("binary-")?),
+            "Sources" if folder == "source" => (IndexKind::Sources, "source"),
+            _ => return None,
+        };
+        Some(Self { component, architecture, kind, compression })
+    }
+
+    /// The path of the uncompressed index below its suite.
+    pub fn plain_path(&self) -> String {
+        match self.kind {
+            IndexKind::Packages => format!("{}/binary-{}/Packages", self.component, self.architecture),
+            IndexKind::Sources => format!("{}/source/Sources", self.component),
+        }
+    }
+}
+
+/// One stanza of an index: a package and the files that it vouches for.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// `Package`.
+    pub name: &'a str,
+    /// `Version`.
+    pub version: &'a str,
+    /// `Architecture`; `source` for a source package.
+    pub architecture: &'a str,
+    /// The stanza's exact bytes.
+    pub stanza: &'a [u8],
+    /// Where each file is, its size in bytes and its digest. A path that is none is left out: we could never carry it.
+    pub files: Vec<(PublishPath, u64, Sha256)>,
+}
+
+/// The entries of an uncompressed index.
+pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<Entry<'_>, IndexError>> + '_> {
+    match kind {
+        IndexKind::Packages => Box::new(packages(text).map(|package| package.map(Entry::of_package))),
+        IndexKind::Sources => Box::new(sources(text).map(|source| source.map(|source| Entry::of_source(&source)))),
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn of_package(package: Package<'a>) -> Self {
+        let control = package.control;
+        Self {
+            name: control.name,
+            version: control.version,
+            architecture: control.architecture,
+            stanza: package.stanza.bytes(),
+            files: package.path().map(|path| (path, package.size, package.sha256)).into_iter().collect(),
+        }
+    }
+
+    fn of_source(source: &Source<'a>) -> Self {
+        let file = |f: &super::packages::SourceFile<'_>| Some((source.path(f).ok()?, f.size, f.sha256));
+        Self {
+            name: source.name,
+            version: source.version,
+            architecture: "source",
+            stanza: source.stanza.bytes(),
+            files: source.files.iter().filter_map(file).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_names() {
+        let name = IndexName::parse("main/binary-amd64/Packages.xz").unwrap();
+        assert_eq!((name.component, name.architecture, name.compression), ("main", "amd64", Compression::Xz));
+        assert_eq!(name.plain_path(), "main/binary-amd64/Packages");
+        let name = IndexName::parse("non-free/firmware/source/Sources").unwrap();
+        assert_eq!((name.component, name.kind), ("non-free/firmware", IndexKind::Sources));
+        for other in ["main/Contents-amd64.gz", "Packages", "main/i18n/Translation-en.xz", "main/binary-amd64/Release"]
+        {
+            assert_eq!(IndexName::parse(other), None, "{other}");
+        }
+    }
+}

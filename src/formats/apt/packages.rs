@@ -1,0 +1,495 @@
+//! Package indexes: the stanzas of Packages, Sources and of dpkg's status file, as views on the text.
+
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::path::{MalformedPath, PublishPath};
+
+use super::deb822::{Field, Stanza, Stanzas, lines};
+use super::relation;
+
+/// How a package may satisfy relations of other architectures (the `Multi-Arch` field).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MultiArch {
+    /// Only those of its own.
+    #[default]
+    No,
+    /// Only those of its own, while several architectures of it can be installed together.
+    Same,
+    /// Those of every architecture.
+    Foreign,
+    /// Its own, and of others those that ask with `:any`.
+    Allowed,
+}
+
+/// How much a system needs a package (the `Priority` field), the most important first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// The system does not work without it.
+    Required,
+    /// Expected on any Unix-like system.
+    Important,
+    /// A small, complete system in text mode.
+    Standard,
+    /// Everything else.
+    #[default]
+    Optional,
+    /// Deprecated; counts below optional.
+    Extra,
+}
+
+/// What a binary package says of itself: the part of its control data that decides what goes with what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Control<'a> {
+    /// `Package`.
+    pub name: &'a str,
+    /// `Version`.
+    pub version: &'a str,
+    /// `Architecture`; `all` where it does not matter.
+    pub architecture: &'a str,
+    /// `Priority`; optional where it is absent or unknown.
+    pub priority: Priority,
+    /// `Source` without a version in parentheses; the package's own name where it is absent.
+    pub source: &'a str,
+    /// `Essential: yes`.
+    pub essential: bool,
+    /// `Important: yes` or `Protected: yes`.
+    pub protected: bool,
+    /// `Multi-Arch`.
+    pub multi_arch: MultiArch,
+    /// `Pre-Depends`, unparsed; this and those below are empty where absent. See [`relation::parse`].
+    pub pre_depends: &'a str,
+    /// `Depends`, unparsed.
+    pub depends: &'a str,
+    /// `Recommends`, unparsed.
+    pub recommends: &'a str,
+    /// `Conflicts`, unparsed.
+    pub conflicts: &'a str,
+    /// `Breaks`, unparsed.
+    pub breaks: &'a str,
+    /// `Provides`, unparsed.
+    pub provides: &'a str,
+    /// `Task`, unparsed: names separated by commas.
+    pub task: &'a str,
+}
+
+/// A binary package of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Package<'a> {
+    /// What it says of itself.
+    pub control: Control<'a>,
+    /// `Filename`: where the .deb is, below the root of the archive. See [`Package::path`].
+    pub filename: &'a str,
+    /// `Size` of the .deb, in bytes.
+    pub size: u64,
+    /// `SHA256` of the .deb.
+    pub sha256: Sha256,
+    /// The stanza that says all this.
+    pub stanza: Stanza<'a>,
+}
+
+/// A source package of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// `Package`.
+    pub name: &'a str,
+    /// `Version`.
+    pub version: &'a str,
+    /// `Directory` that holds the files, below the root of the archive.
+    pub directory: &'a str,
+    /// The files of `Checksums-Sha256`.
+    pub files: Vec<SourceFile<'a>>,
+    /// The stanza that says all this.
+    pub stanza: Stanza<'a>,
+}
+
+/// One file of a source package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceFile<'a> {
+    /// Its name within [`Source::directory`].
+    pub name: &'a str,
+    /// Bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IndexError {
+    /// A field that every stanza must have is not there.
+    #[error("{package}: the field {field} is missing")]
+    Missing {
+        /// The package, as far as it is known.
+        package: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field stands twice in one stanza, so that readers could differ on which counts.
+    #[error("{package}: the field {field} is there twice")]
+    Duplicate {
+        /// The package, as far as it is known.
+        package: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field holds what it cannot hold.
+    #[error("{package}: the field {field} is malformed")]
+    Malformed {
+        /// The package, as far as it is known.
+        package: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// There are digests, but none that can be trusted.
+    #[error("{package}: it has no SHA-256 digest")]
+    Weak {
+        /// The package.
+        package: String,
+    },
+}
+
+impl IndexError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Missing { .. } | Self::Duplicate { .. } | Self::Malformed { .. } | Self::Weak { .. } => {
+                Exit::VerificationFailed
+            }
+        }
+    }
+}
+
+/// The packages of a Packages index.
+pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<Package<'_>, IndexError>> {
+    Stanzas::new(text).map(Package::new)
+}
+
+/// The packages of a Sources index.
+pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<Source<'_>, IndexError>> {
+    Stanzas::new(text).map(Source::new)
+}
+
+/// The packages that dpkg's status file (or `dpkg --print-avail` like text) says are installed.
+///
+/// Those that are removed with their configuration left (`config-files`), or not fully unpacked, do not count.
+pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<Control<'_>, IndexError>> {
+    Stanzas::new(status).filter(is_installed).map(Control::new)
+}
+
+fn is_installed(stanza: &Stanza<'_>) -> bool {
+    let state = stanza.field("Status").and_then(|status| status.split_whitespace().nth(2));
+    matches!(state, Some("installed" | "unpacked" | "half-configured" | "triggers-awaited" | "triggers-pending"))
+}
+
+impl<'a> Control<'a> {
+    /// Reads the control data of one binary package.
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+        Known::collect(stanza)?.control()
+    }
+}
+
+impl<'a> Package<'a> {
+    /// Reads one stanza of a Packages index.
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+        let known = Known::collect(stanza)?;
+        let control = known.control()?;
+        let package = || control.name.to_owned();
+        let sha256 = known.get(Name::Sha256);
+        if sha256.is_empty() {
+            return Err(IndexError::Weak { package: package() });
+        }
+        let malformed = |field| IndexError::Malformed { package: package(), field };
+        Ok(Self {
+            control,
+            filename: known.need(Name::Filename)?,
+            size: known.need(Name::Size)?.parse().map_err(|_| malformed("Size"))?,
+            sha256: sha256.to_ascii_lowercase().parse().map_err(|_| malformed("SHA256"))?,
+            stanza,
+        })
+    }
+
+    /// Where the .deb is, below the root of the archive.
+    pub fn path(&self) -> Result<PublishPath, MalformedPath> {
+        self.filename.strip_prefix("./").unwrap_or(self.filename).parse()
+    }
+}
+
+impl<'a> Source<'a> {
+    /// Reads one stanza of a Sources index.
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+        let known = Known::collect(stanza)?;
+        let name = known.need(Name::Package)?;
+        let malformed = |field| IndexError::Malformed { package: name.to_owned(), field };
+        if !relation::is_name(name) {
+            return Err(malformed("Package"));
+        }
+        let files: Option<Vec<_>> = lines(known.get(Name::ChecksumsSha256)).map(SourceFile::new).collect();
+        let files = files.ok_or_else(|| malformed("Checksums-Sha256"))?;
+        if files.is_empty() {
+            return Err(IndexError::Weak { package: name.to_owned() });
+        }
+        let version = known.need(Name::Version)?;
+        Ok(Self { name, version, directory: known.need(Name::Directory)?, files, stanza })
+    }
+
+    /// Where `file` is, below the root of the archive.
+    pub fn path(&self, file: &SourceFile<'_>) -> Result<PublishPath, MalformedPath> {
+        match self.directory.trim_start_matches("./").trim_end_matches('/') {
+            "" | "." => file.name.parse(),
+            directory => format!("{directory}/{}", file.name).parse(),
+        }
+    }
+}
+
+impl<'a> SourceFile<'a> {
+    fn new(line: &'a str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let sha256 = words.next()?.to_ascii_lowercase().parse().ok()?;
+        let size = words.next()?.parse().ok()?;
+        let name = words.next()?;
+        words.next().is_none().then_some(Self { name, size, sha256 })
+    }
+}
+
+/// Declares the fields that are read, as an enum and its table of names.
+macro_rules! fields {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        #[derive(Clone, Copy)]
+        enum Name { $($variant),+ }
+        const NAMES: &[&str] = &[$($name),+];
+    };
+}
+
+fields! {
+    Package = "Package", Version = "Version", Architecture = "Architecture", Priority = "Priority", Source = "Source",
+    Essential = "Essential", Important = "Important", Protected = "Protected", MultiArch = "Multi-Arch",
+    PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Conflicts = "Conflicts",
+    Breaks = "Breaks", Provides = "Provides", Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256",
+    Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
+}
+
+/// The known fields of one stanza, found in a single pass.
+struct Known<'a>([Option<&'a str>; NAMES.len()]);
+
+impl<'a> Known<'a> {
+    fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+        let mut known = Self([None; NAMES.len()]);
+        for field in stanza.fields() {
+            let Some((slot, name)) = known.0.iter_mut().zip(NAMES).find(|(_, name)| field.is(name)) else { continue };
+            let value = text_of(field);
+            if value.is_none() || slot.is_some() {
+                let package = stanza.field("Package").unwrap_or("(unnamed)").chars().take(200).collect();
+                return Err(match value {
+                    Some(_) => IndexError::Duplicate { package, field: name },
+                    None => IndexError::Malformed { package, field: name },
+                });
+            }
+            *slot = value;
+        }
+        Ok(known)
+    }
+
+    /// The value, or an empty text.
+    fn get(&self, name: Name) -> &'a str {
+        self.0.get(name as usize).copied().flatten().unwrap_or_default()
+    }
+
+    fn need(&self, name: Name) -> Result<&'a str, IndexError> {
+        let value = self.get(name);
+        if value.is_empty() {
+            Err(IndexError::Missing { package: self.package(), field: NAMES[name as usize] })
+        } else {
+            Ok(value)
+        }
+    }
+
+    fn package(&self) -> String {
+        let name = self.get(Name::Package);
+        if name.is_empty() { "(unnamed)".to_owned() } else { name.chars().take(200).collect() }
+    }
+
+    fn yes(&self, name: Name) -> bool {
+        self.get(name).eq_ignore_ascii_case("yes")
+    }
+
+    fn checked(&self, name: Name, is_valid: fn(&str) -> bool) -> Result<&'a str, IndexError> {
+        let value = self.need(name)?;
+        let malformed = || IndexError::Malformed { package: self.package(), field: NAMES[name as usize] };
+        if is_valid(value) { Ok(value) } else { Err(malformed()) }
+    }
+
+    fn control(&self) -> Result<Control<'a>, IndexError> {
+        let name = self.checked(Name::Package, relation::is_name)?;
+        let source = self.get(Name::Source).split_whitespace().next();
+        Ok(Control {
+            name,
+            version: self.checked(Name::Version, relation::is_version)?,
+            architecture: self.checked(Name::Architecture, relation::is_name)?,
+            priority: Priority::of(self.get(Name::Priority)),
+            source: source.unwrap_or(name),
+            essential: self.yes(Name::Essential),
+            protected: self.yes(Name::Important) || self.yes(Name::Protected),
+            multi_arch: MultiArch::of(self.get(Name::MultiArch)),
+            pre_depends: self.get(Name::PreDepends),
+            depends: self.get(Name::Depends),
+            recommends: self.get(Name::Recommends),
+            conflicts: self.get(Name::Conflicts),
+            breaks: self.get(Name::Breaks),
+            provides: self.get(Name::Provides),
+            task: self.get(Name::Task),
+        })
+    }
+}
+
+fn text_of(field: Field<'_>) -> Option<&str> {
+    std::str::from_utf8(field.value).ok()
+}
+
+impl Priority {
+    /// The priority of this name; [`Priority::Optional`] for any other text, as apt has it.
+    pub fn of(text: &str) -> Self {
+        text.parse().unwrap_or_default()
+    }
+}
+
+/// The text names no priority.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not one of required, important, standard, optional, extra")]
+pub struct UnknownPriority;
+
+impl std::str::FromStr for Priority {
+    type Err = UnknownPriority;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPriority> {
+        match text {
+            "required" => Ok(Self::Required),
+            "important" => Ok(Self::Important),
+            "standard" => Ok(Self::Standard),
+            "optional" => Ok(Self::Optional),
+            "extra" => Ok(Self::Extra),
+            _ => Err(UnknownPriority),
+        }
+    }
+}
+
+impl std::fmt::Display for Priority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::Important => "important",
+            Self::Standard => "standard",
+            Self::Optional => "optional",
+            Self::Extra => "extra",
+        })
+    }
+}
+
+impl MultiArch {
+    fn of(text: &str) -> Self {
+        match text {
+            "same" => Self::Same,
+            "foreign" => Self::Foreign,
+            "allowed" => Self::Allowed,
+            _ => Self::No,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn index() -> String {
+        format!(
+            "Package: a\nVersion: 1:2-3\nArchitecture: amd64\nSource: src (2-3)\nMulti-Arch: same\nEssential: yes\n\
+             Priority: required\nDepends: b,\n c\nFilename: pool/a.deb\nSize: 12\nSHA256: {DIGEST}\nDescription: \u{fc}\n\n"
+        )
+    }
+
+    #[test]
+    fn a_stanza_of_packages_is_a_view() {
+        let text = index();
+        let package = packages(text.as_bytes()).next().unwrap().unwrap();
+        let control = package.control;
+        assert_eq!(
+            (control.name, control.version, control.architecture, control.source),
+            ("a", "1:2-3", "amd64", "src")
+        );
+        assert_eq!(
+            (control.multi_arch, control.priority, control.essential),
+            (MultiArch::Same, Priority::Required, true)
+        );
+        assert_eq!((control.depends, control.recommends, package.size), ("b,\n c", "", 12));
+        assert_eq!((package.path().unwrap().as_str(), package.sha256), ("pool/a.deb", Sha256::of(b"")));
+        assert_eq!(package.stanza.bytes(), text.trim_end().as_bytes());
+    }
+
+    #[test]
+    fn what_is_missing_doubtful_or_weak_is_refused() {
+        let first = |text: &str| packages(text.as_bytes()).next().unwrap().unwrap_err();
+        let package = || "a".to_owned();
+        assert_eq!(first(&index().replace("SHA256", "MD5sum")), IndexError::Weak { package: package() });
+        assert_eq!(
+            first(&index().replace("Size: 12", "Size: -1")),
+            IndexError::Malformed { package: package(), field: "Size" }
+        );
+        assert_eq!(
+            first(&index().replace("Filename", "X")),
+            IndexError::Missing { package: package(), field: "Filename" }
+        );
+        assert_eq!(
+            first(&index().replace("Description", "filename")),
+            IndexError::Duplicate { package: package(), field: "Filename" }
+        );
+        assert!(matches!(
+            first(&index().replace("Package: a", "Package: ../a")),
+            IndexError::Malformed { field: "Package", .. }
+        ));
+    }
+
+    #[test]
+    fn a_path_that_leaves_the_archive_is_refused_when_asked_for() {
+        let text = index().replace("pool/a.deb", "../a.deb");
+        assert!(packages(text.as_bytes()).next().unwrap().unwrap().path().is_err());
+    }
+
+    #[test]
+    fn sources_name_their_files() {
+        let text = format!(
+            "Package: s\nVersion: 1\nDirectory: pool/s\nChecksums-Sha256:\n {DIGEST} 3 s_1.dsc\n {DIGEST} 4 s_1.tar.xz\n"
+        );
+        let source = sources(text.as_bytes()).next().unwrap().unwrap();
+        let paths: Vec<_> =
+            source.files.iter().map(|file| (source.path(file).unwrap().to_string(), file.size)).collect();
+        assert_eq!(paths, [("pool/s/s_1.dsc".to_owned(), 3), ("pool/s/s_1.tar.xz".to_owned(), 4)]);
+        assert!(sources(text.replace(" 3 ", " ").as_bytes()).next().unwrap().is_err());
+    }
+
+    #[test]
+    fn only_what_is_installed_counts() {
+        let one =
+            |name: &str, state: &str| format!("Package: {name}\nStatus: {state}\nVersion: 1\nArchitecture: all\n\n");
+        let status = [
+            one("a", "install ok installed"),
+            one("b", "deinstall ok config-files"),
+            one("c", "install ok triggers-pending"),
+            one("d", "install reinstreq half-installed"),
+        ]
+        .concat();
+        let names: Vec<_> = installed(status.as_bytes()).map(|control| control.unwrap().name).collect();
+        assert_eq!(names, ["a", "c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_stanza_is_read_or_refused(text in "((Package|Version|Size|SHA256|Checksums-Sha256): \\PC{0,20}\n){0,8}") {
+            packages(text.as_bytes()).for_each(drop);
+            sources(text.as_bytes()).for_each(drop);
+            installed(text.as_bytes()).for_each(drop);
+        }
+    }
+}

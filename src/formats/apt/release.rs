@@ -1,0 +1,356 @@
+//! Release: the signed statement of what one suite of an archive holds, read and written.
+//!
+//! The format is the one of Debian's repository format page and of apt's own reader. Only SHA-256 counts: a Release
+//! that lists its indexes by MD5 or SHA-1 alone is refused, as apt refuses it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use super::deb822::{Stanza, Stanzas, lines};
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::path::PublishPath;
+
+/// What a Release says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Who publishes it.
+    pub origin: Option<String>,
+    /// What it is called by its publisher.
+    pub label: Option<String>,
+    /// Suite, such as `stable`.
+    pub suite: Option<String>,
+    /// Codename, such as `bookworm`.
+    pub codename: Option<String>,
+    /// Version of the distribution.
+    pub version: Option<String>,
+    /// A line for people.
+    pub description: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub date: Option<i64>,
+    /// Until when it may be used, in seconds since 1970.
+    pub valid_until: Option<i64>,
+    /// Components as they stand, such as `main` or `updates/main`. See [`Release::has_component`].
+    pub components: Vec<String>,
+    /// Architectures as they stand, with `all` where it is listed.
+    pub architectures: Vec<String>,
+    /// Indexes can be fetched by their digest.
+    pub acquire_by_hash: bool,
+    /// `Architecture: all` packages are in the index of each architecture too.
+    pub no_support_for_architecture_all: bool,
+    /// Packages are taken from it only when asked for.
+    pub not_automatic: bool,
+    /// With [`Release::not_automatic`]: packages installed from it are upgraded from it.
+    pub but_automatic_upgrades: bool,
+    /// Indexes, by their path below the folder of this Release.
+    pub files: BTreeMap<PublishPath, IndexFile>,
+}
+
+/// An index that a Release lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexFile {
+    /// Bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+/// Why a Release cannot be read or written.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReleaseError {
+    /// It is not one stanza of control data in UTF-8.
+    #[error("it is not one stanza of UTF-8 text")]
+    NotOneStanza,
+    /// It vouches for its indexes with broken digests only, or not at all.
+    #[error("weak: it lists no index by SHA-256")]
+    Weak,
+    /// A date cannot be read.
+    #[error("its {field} is no date: {}", value.escape_debug())]
+    Date {
+        /// `Date` or `Valid-Until`.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// A line of the SHA256 section is not digest, size and path.
+    #[error("its SHA256 section has a malformed line: {}", line.escape_debug())]
+    FileLine {
+        /// The line.
+        line: String,
+    },
+    /// An index is listed twice, with different values.
+    #[error("it lists {path} twice, with different values")]
+    Contradiction {
+        /// The index.
+        path: PublishPath,
+    },
+    /// A value cannot be written as one line.
+    #[error("{field} cannot be written: {}", value.escape_debug())]
+    Unwritable {
+        /// The field.
+        field: &'static str,
+        /// The value.
+        value: String,
+    },
+}
+
+impl ReleaseError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotOneStanza
+            | Self::Weak
+            | Self::Date { .. }
+            | Self::FileLine { .. }
+            | Self::Contradiction { .. } => Exit::VerificationFailed,
+            Self::Unwritable { .. } => Exit::Failed,
+        }
+    }
+}
+
+impl Release {
+    /// Reads the text of a Release, without its signature.
+    pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
+        std::str::from_utf8(text).map_err(|_| ReleaseError::NotOneStanza)?;
+        let mut stanzas = Stanzas::new(text);
+        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else {
+            return Err(ReleaseError::NotOneStanza);
+        };
+        let value = |name| stanza.field(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        let words = |name| stanza.field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+        let yes = |name| stanza.field(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        Ok(Self {
+            origin: value("Origin"),
+            label: value("Label"),
+            suite: value("Suite"),
+            codename: value("Codename"),
+            version: value("Version"),
+            description: value("Description"),
+            date: date(stanza, "Date")?,
+            valid_until: date(stanza, "Valid-Until")?,
+            components: words("Components"),
+            architectures: words("Architectures"),
+            acquire_by_hash: yes("Acquire-By-Hash"),
+            no_support_for_architecture_all: stanza.field("No-Support-for-Architecture-all") == Some("Packages"),
+            not_automatic: yes("NotAutomatic"),
+            but_automatic_upgrades: yes("ButAutomaticUpgrades"),
+            files: files(stanza)?,
+        })
+    }
+
+    /// Whether it has this component. Of a component with slashes only the last part counts, as index paths have it:
+    /// `updates/main` has its indexes in `main`.
+    pub fn has_component(&self, component: &str) -> bool {
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+        self.components.iter().any(|own| own == component || last(own) == last(component))
+    }
+
+    /// The text of this Release, to be signed. apt needs the uncompressed form of each index among [`Release::files`],
+    /// whether or not it is published.
+    pub fn to_text(&self) -> Result<String, ReleaseError> {
+        let mut text = String::new();
+        let single = [
+            ("Origin", &self.origin),
+            ("Label", &self.label),
+            ("Suite", &self.suite),
+            ("Codename", &self.codename),
+            ("Version", &self.version),
+        ];
+        for (field, value) in single {
+            push(&mut text, field, value.as_deref().unwrap_or_default())?;
+        }
+        for (field, seconds) in [("Date", self.date), ("Valid-Until", self.valid_until)] {
+            push(
+                &mut text,
+                field,
+                &seconds.map(|seconds| format_date(field, seconds)).transpose()?.unwrap_or_default(),
+            )?;
+        }
+        let flag = |set: bool| if set { "yes" } else { "" };
+        push(&mut text, "NotAutomatic", flag(self.not_automatic))?;
+        push(&mut text, "ButAutomaticUpgrades", flag(self.but_automatic_upgrades))?;
+        push(&mut text, "Acquire-By-Hash", flag(self.acquire_by_hash))?;
+        let all = if self.no_support_for_architecture_all { "Packages" } else { "" };
+        push(&mut text, "No-Support-for-Architecture-all", all)?;
+        push(&mut text, "Architectures", &self.architectures.join(" "))?;
+        push(&mut text, "Components", &self.components.join(" "))?;
+        push(&mut text, "Description", self.description.as_deref().unwrap_or_default())?;
+        text.push_str("SHA256:\n");
+        for (path, file) in &self.files {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, " {} {:>10} {path}", file.sha256, file.size);
+        }
+        Ok(text)
+    }
+}
+
+fn push(text: &mut String, field: &'static str, value: &str) -> Result<(), ReleaseError> {
+    if value.contains(char::is_control) || value.trim() != value {
+        return Err(ReleaseError::Unwritable { field, value: value.to_owned() });
+    }
+    if !value.is_empty() {
+        let _ = writeln!(text, "{field}: {value}");
+    }
+    Ok(())
+}
+
+fn format_date(field: &'static str, seconds: i64) -> Result<String, ReleaseError> {
+    let unwritable = |_| ReleaseError::Unwritable { field, value: seconds.to_string() };
+    let time = Timestamp::from_second(seconds).map_err(unwritable)?;
+    Ok(time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string())
+}
+
+/// Reads a date such as `Sat, 21 Nov 2026 10:00:00 UTC` (RFC 2822, with the zone names that archives use), in seconds
+/// since 1970.
+pub fn parse_date(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let universal = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" Z")).map(|time| format!("{time} +0000"));
+    let parser = DateTimeParser::new().relaxed_weekday(true);
+    parser.parse_timestamp(universal.as_deref().unwrap_or(text)).ok().map(Timestamp::as_second)
+}
+
+fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseError> {
+    let Some(value) = stanza.field(field).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let malformed = || ReleaseError::Date { field, value: value.chars().take(100).collect() };
+    parse_date(value).map(Some).ok_or_else(malformed)
+}
+
+/// The SHA256 section. A path that is no publish path is passed over: nothing of ours would ever ask for it.
+fn files(stanza: Stanza<'_>) -> Result<BTreeMap<PublishPath, IndexFile>, ReleaseError> {
+    let section = stanza.field("SHA256").ok_or(ReleaseError::Weak)?;
+    let mut files = BTreeMap::new();
+    for line in lines(section) {
+        let malformed = || ReleaseError::FileLine { line: line.chars().take(200).collect() };
+        let mut words = line.split_whitespace();
+        let (Some(sha256), Some(size), Some(path), None) = (words.next(), words.next(), words.next(), words.next())
+        else {
+            return Err(malformed());
+        };
+        let sha256 = sha256.to_ascii_lowercase().parse().map_err(|_| malformed())?;
+        let file = IndexFile { size: size.parse().map_err(|_| malformed())?, sha256 };
+        let Ok(path) = path.parse::<PublishPath>() else { continue };
+        if files.insert(path.clone(), file).is_some_and(|earlier| earlier != file) {
+            return Err(ReleaseError::Contradiction { path });
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn text() -> String {
+        format!(
+            "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\nCodename: bookworm-security\n\
+             Date: Sat, 21 Nov 2026 10:00:00 UTC\nValid-Until: Sat, 28 Nov 2026 10:00:00 UTC\nAcquire-By-Hash: yes\n\
+             Architectures: all amd64\nComponents: updates/main updates/contrib\nMD5Sum:\n 0123 7 main/x\n\
+             SHA256:\n {DIGEST}        0 main/binary-amd64/Packages\n {DIGEST} 00 main/binary-amd64/Packages\n \
+             {DIGEST} 5 ../../etc/passwd\n"
+        )
+    }
+
+    #[test]
+    fn what_a_release_says() {
+        let release = Release::parse(text().as_bytes()).unwrap();
+        assert_eq!(release.label.as_deref(), Some("Debian-Security"));
+        assert_eq!((release.date, release.valid_until), (Some(1_795_255_200), Some(1_795_860_000)));
+        assert!(release.acquire_by_hash && !release.not_automatic && !release.no_support_for_architecture_all);
+        assert!(release.has_component("main") && release.has_component("updates/contrib"));
+        assert!(!release.has_component("updates"));
+        let path = "main/binary-amd64/Packages".parse().unwrap();
+        assert_eq!(release.files, BTreeMap::from([(path, IndexFile { size: 0, sha256: Sha256::of(b"") })]));
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_refused() {
+        let parse = |text: String| Release::parse(text.as_bytes()).unwrap_err();
+        assert_eq!(parse(text().replace("SHA256", "SHA1")), ReleaseError::Weak);
+        assert_eq!(parse(format!("{}\nOrigin: x\n", text())), ReleaseError::NotOneStanza);
+        assert!(matches!(parse(text().replace(" 00 ", " 1 ")), ReleaseError::Contradiction { .. }));
+        assert!(matches!(parse(text().replace(" 00 ", " x ")), ReleaseError::FileLine { .. }));
+        assert!(matches!(parse(text().replace("28 Nov", "28 Nix")), ReleaseError::Date { field: "Valid-Until", .. }));
+    }
+
+    #[test]
+    fn dates_are_read_in_the_forms_that_archives_use() {
+        let same = [
+            "Sat, 21 Nov 2026 10:00:00 UTC",
+            "Sat, 21 Nov 2026 10:00:00 +0000",
+            "Sat, 21 Nov 2026 10:00:00 GMT",
+            "21 Nov 2026 10:00:00 UTC",
+            "Mon, 21 Nov 2026 12:00:00 +0200",
+        ];
+        assert_eq!(same.map(parse_date), [Some(1_795_255_200); 5]);
+        assert_eq!(parse_date("Sat, 1 Feb 2025 09:00:00 UTC"), Some(1_738_400_400));
+        assert_eq!(["", "2026-11-21", "Sat, 41 Nov 2026 10:00:00 UTC"].map(parse_date), [None; 3]);
+    }
+
+    #[test]
+    fn what_is_written_is_what_apt_expects() {
+        let path = "main/binary-amd64/Packages".parse().unwrap();
+        let release = Release {
+            origin: Some("Site".into()),
+            codename: Some("bookworm".into()),
+            date: Some(1_795_255_200),
+            acquire_by_hash: true,
+            architectures: vec!["amd64".into()],
+            components: vec!["main".into()],
+            files: BTreeMap::from([(path, IndexFile { size: 12, sha256: Sha256::of(b"") })]),
+            ..Release::default()
+        };
+        let expected = format!(
+            "Origin: Site\nCodename: bookworm\nDate: Sat, 21 Nov 2026 10:00:00 UTC\nAcquire-By-Hash: yes\n\
+             Architectures: amd64\nComponents: main\nSHA256:\n {DIGEST}         12 main/binary-amd64/Packages\n"
+        );
+        assert_eq!(release.to_text().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_value_cannot_smuggle_in_a_field() {
+        let release = Release { label: Some("x\nSHA256: y".into()), ..Release::default() };
+        assert!(matches!(release.to_text(), Err(ReleaseError::Unwritable { field: "Label", .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in "\\PC{0,60}") {
+            let _ = Release::parse(&bytes);
+            let _ = Release::parse(format!("Date: {line}\nSHA256: {line}\n {DIGEST} {line}\n").as_bytes());
+        }
+
+        #[test]
+        fn what_is_written_is_read_again(
+            origin in proptest::option::of("[A-Za-z][A-Za-z ]{0,8}[a-z]"),
+            date in proptest::option::of(0_i64..4_000_000_000),
+            flags in any::<[bool; 4]>(),
+            names in proptest::collection::btree_map("[a-z]{1,4}(/[a-z]{1,4}){0,2}", any::<u64>(), 0..5),
+        ) {
+            let files = names.into_iter().map(|(name, size)| {
+                (name.parse().unwrap(), IndexFile { size, sha256: Sha256::of(name.as_bytes()) })
+            });
+            let release = Release {
+                label: origin.clone(),
+                origin,
+                date,
+                acquire_by_hash: flags[0],
+                no_support_for_architecture_all: flags[1],
+                not_automatic: flags[2],
+                but_automatic_upgrades: flags[3],
+                components: vec!["main".into(), "updates/main".into()],
+                files: files.collect(),
+                ..Release::default()
+            };
+            prop_assert_eq!(Release::parse(release.to_text().unwrap().as_bytes()), Ok(release));
+        }
+    }
+}

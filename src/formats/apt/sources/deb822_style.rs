@@ -1,0 +1,109 @@
+//! The deb822 form: stanzas with Types, URIs, Suites, Components and options.
+
+use super::super::deb822::{Stanza, Stanzas};
+use super::{Draft, SignedBy, SourceEntry, SourcesError, named_keys, truth};
+
+pub(super) fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
+    let (plain, numbers) = without_comments(text);
+    let mut entries = Vec::new();
+    for stanza in Stanzas::new(plain.as_bytes()) {
+        let before = stanza.bytes().as_ptr() as usize - plain.as_ptr() as usize;
+        let index = plain.as_bytes().iter().take(before).filter(|byte| **byte == b'\n').count();
+        let line = numbers.get(index).copied().unwrap_or(1);
+        entries.extend(draft(stanza, line)?.finish()?);
+    }
+    Ok(entries)
+}
+
+/// The text without its comment lines, and for each line that is left its number in the file.
+fn without_comments(text: &str) -> (String, Vec<usize>) {
+    let (mut plain, mut numbers) = (String::with_capacity(text.len()), Vec::new());
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        plain.push_str(line);
+        plain.push('\n');
+        numbers.push(index + 1);
+    }
+    (plain, numbers)
+}
+
+fn draft(stanza: Stanza<'_>, line: usize) -> Result<Draft<'_>, SourcesError> {
+    let words = |name| stanza.field(name).unwrap_or_default().split_whitespace();
+    let flag = |name| stanza.field(name).and_then(truth);
+    let mut draft = Draft {
+        line,
+        uris: words("URIs").collect(),
+        suites: words("Suites").collect(),
+        components: words("Components").collect(),
+        architectures: words("Architectures").collect(),
+        check_valid_until: flag("Check-Valid-Until"),
+        trusted: flag("Trusted"),
+        enabled: flag("Enabled").unwrap_or(true),
+        ..Draft::default()
+    };
+    for kind in words("Types") {
+        match kind {
+            "deb" => draft.binary = true,
+            "deb-src" => draft.source = true,
+            _ => return Err(draft.malformed("Types holds something other than deb and deb-src")),
+        }
+    }
+    if !draft.binary && !draft.source {
+        return Err(draft.malformed("Types is missing"));
+    }
+    for name in ["Architectures-Add", "Architectures-Remove"] {
+        if stanza.field(name).is_some() {
+            return Err(SourcesError::Unsupported { line, what: name.to_owned() });
+        }
+    }
+    draft.signed_by =
+        stanza.field("Signed-By").filter(|keys| !keys.is_empty()).map(|keys| signed_by(keys, line)).transpose()?;
+    Ok(draft)
+}
+
+fn signed_by(value: &str, line: usize) -> Result<SignedBy, SourcesError> {
+    if !value.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+        return named_keys(value.split(|c: char| c == ',' || c.is_whitespace()), line);
+    }
+    // Continuation lines begin with a space, and an empty line is written as a dot.
+    let lines = value.lines().map(str::trim).map(|text| if text == "." { "" } else { text });
+    Ok(SignedBy::Inline(lines.collect::<Vec<_>>().join("\n") + "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# the archive\nTypes: deb deb-src\n# note\nURIs: http://a.invalid/x http://b.invalid/x\nSuites: s s-updates\n\
+                        Components: main contrib\nArchitectures: amd64\nCheck-Valid-Until: no\nSigned-By: /k.gpg\n \
+                        0123456789012345678901234567890123456789!\n\n#\n\nTypes: deb\nURIs: file:/srv\nSuites: s\nComponents: main\n\
+                        Enabled: no\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n";
+
+    #[test]
+    fn stanzas_are_entries() {
+        let entries = parse(TEXT).unwrap();
+        assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [2, 2, 14]);
+        let first = &entries[0];
+        assert!(first.binary && first.source && first.enabled && first.check_valid_until == Some(false));
+        assert_eq!((first.url.as_str(), entries[1].url.as_str()), ("http://a.invalid/x", "http://b.invalid/x"));
+        assert_eq!(
+            (first.suites.len(), first.components.len(), &first.architectures[..]),
+            (2, 2, &["amd64".to_owned()][..])
+        );
+        let fingerprints = vec!["0123456789012345678901234567890123456789!".to_owned()];
+        assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints }));
+        let key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc\n-----END PGP PUBLIC KEY BLOCK-----\n";
+        assert!(!entries[2].enabled);
+        assert_eq!(entries[2].signed_by, Some(SignedBy::Inline(key.to_owned())));
+    }
+
+    #[test]
+    fn what_is_no_entry_is_refused_with_its_line() {
+        let text = "\nTypes: deb\nURIs: http://a.invalid\nSuites: s\nComponents: main\n";
+        let refused = |from: &str, to: &str| parse(&text.replace(from, to)).unwrap_err();
+        assert!(matches!(refused("Types: deb", "Types: rpm"), SourcesError::Malformed { line: 2, .. }));
+        assert!(matches!(refused("Types: deb\n", ""), SourcesError::Malformed { line: 2, .. }));
+        assert!(matches!(refused("Components: main\n", ""), SourcesError::Malformed { line: 2, .. }));
+        assert!(matches!(refused("http://a", "a"), SourcesError::Uri { line: 2, .. }));
+        assert_eq!(refused("s\nComponents: main", "./"), SourcesError::Flat { line: 2, suite: "./".into() });
+    }
+}

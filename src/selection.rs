@@ -1,1 +1,0 @@
-//! The selection: the TOML file that says what to carry.

@@ -1,0 +1,74 @@
+//! What can be wrong with a selection.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::collection::Label;
+use crate::exit::Exit;
+
+/// What can be wrong with a selection.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectionError {
+    /// The file cannot be read.
+    #[error("cannot read the selection {}", path.display())]
+    Io {
+        /// The selection.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is not TOML of the right shape.
+    #[error("{}line {line}: {message}", file.as_ref().map(|f| format!("{}: ", f.display())).unwrap_or_default())]
+    Syntax {
+        /// The selection.
+        file: Option<PathBuf>,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and the nearest valid key.
+        message: String,
+    },
+    /// It asks for nothing.
+    #[error("the selection asks for nothing: add an [[apt]] table")]
+    Empty,
+    /// A source contradicts itself.
+    #[error("[[apt]] {name}: {reason}")]
+    Source {
+        /// The source.
+        name: Label,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl SelectionError {
+    /// The error of the TOML reader, with its line and with a suggestion where a word is not known.
+    pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = match nearest(error.message()) {
+            Some(nearest) => format!("{}; did you mean `{nearest}`?", error.message()),
+            None => error.message().to_owned(),
+        };
+        Self::Syntax { file: None, line, message }
+    }
+
+    pub(super) fn in_file(mut self, path: &Path) -> Self {
+        if let Self::Syntax { file, .. } = &mut self {
+            *file = Some(path.to_owned());
+        }
+        self
+    }
+
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}
+
+/// Of a message "unknown field `x`, expected one of `a`, `b`", the word that `x` is nearest to.
+fn nearest(message: &str) -> Option<&str> {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let found = words.next()?;
+    let score = |word: &&str| (strsim::jaro_winkler(found, word) * 1000.0) as u32;
+    words.map(|word| (score(&word), word)).max().filter(|(score, _)| *score > 700).map(|(_, word)| word)
+}

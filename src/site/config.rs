@@ -1,0 +1,62 @@
+//! `site.toml`: what a site is called and what it allows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::SiteError;
+use crate::collection::Label;
+
+/// What `site.toml` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SiteConfig {
+    /// The site's name; only bundles made for it are accepted.
+    pub name: Label,
+    /// What the site allows beyond the strict defaults.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// What a site allows beyond the strict defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Policy {
+    /// Sources whose items need no proof by upstream, such as a folder of own .debs. By source and not by kind, so that
+    /// a builder cannot pass unsigned packages off as those of a source that is signed.
+    #[serde(default)]
+    pub allow_unsigned: BTreeSet<Label>,
+}
+
+impl SiteConfig {
+    /// Reads the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, SiteError> {
+        let text = fs::read_to_string(path).map_err(SiteError::io("read", path))?;
+        toml::from_str(&text).map_err(|e| SiteError::BadConfig { path: path.to_owned(), reason: e.to_string() })
+    }
+
+    /// The file's text for a new site.
+    pub fn to_text(&self) -> String {
+        format!(
+            "# The site's name: only bundles made for it are accepted.\nname = \"{}\"\n\n[policy]\n\
+             # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n",
+            self.name,
+            self.policy.allow_unsigned.iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(", ")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_text_is_read_back() {
+        let policy = Policy { allow_unsigned: BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]) };
+        let config = SiteConfig { name: "dc1".parse().unwrap(), policy };
+        assert_eq!(toml::from_str::<SiteConfig>(&config.to_text()).unwrap(), config);
+        assert!(toml::from_str::<SiteConfig>("name = \"dc1\"\nnmae = 1").is_err());
+    }
+}

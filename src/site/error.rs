@@ -1,0 +1,147 @@
+//! What can go wrong at a site.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::PublishError;
+use crate::bundle::BundleError;
+use crate::depot::DepotError;
+use crate::exit::Exit;
+use crate::formats::openpgp::OpenPgpError;
+use crate::trust::TrustError;
+
+/// What can go wrong at a site.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder is no site.
+    #[error("{} is not a site: make one with `gapferry site init {} --name NAME --builder KEY.pub`", path.display(), path.display())]
+    NotASite {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A site must not be made over something else.
+    #[error("{} exists already and is not empty: a site is made in a new folder", path.display())]
+    SiteExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `site.toml` is wrong.
+    #[error("{} is wrong: {reason}", path.display())]
+    BadConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another gapferry is changing the site or the workspace.
+    #[error("{} is held by another gapferry: wait until it is done", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A key file cannot be used.
+    #[error("{} is not a usable OpenPGP key file", path.display())]
+    BadKeyring {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// A file of the site's own does not parse.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bundle is here already.
+    #[error("{bundle} is here already, since generation {generation}")]
+    AlreadyImported {
+        /// The bundle's folder name.
+        bundle: String,
+        /// The current generation.
+        generation: u64,
+    },
+    /// Two bundles of different names publish under one name.
+    #[error(
+        "the collection {collection} belongs to the bundle name {owner} at this site, and this bundle is named {name}: rename one of them in its selection"
+    )]
+    CollectionOwned {
+        /// The collection, as KIND/NAME.
+        collection: String,
+        /// The bundle name that has it.
+        owner: String,
+        /// This bundle's name.
+        name: String,
+    },
+    /// There is no such generation, or nothing to go back to.
+    #[error("{reason}; `gapferry status` lists the generations")]
+    NoGeneration {
+        /// What is missing.
+        reason: String,
+    },
+    /// The clock is behind what the site has published.
+    #[error(
+        "the clock says {now}, and the site published at {published} already: apt clients ignore metadata that is older, so set the clock"
+    )]
+    ClockBehind {
+        /// The clock.
+        now: crate::time::Time,
+        /// The date of the newest published metadata.
+        published: crate::time::Time,
+    },
+    /// A collection cannot be published.
+    #[error("cannot publish {collection}")]
+    Publish {
+        /// The collection, as KIND/NAME.
+        collection: String,
+        /// Why not.
+        source: PublishError,
+    },
+    /// A bundle refused.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// A key, a signature or policy refused.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+impl SiteError {
+    /// For `map_err`: the failure of `action` on `path`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Exit::of_io(source),
+            Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
+                Exit::Usage
+            }
+            Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
+            Self::AlreadyImported { .. } => Exit::NothingNew,
+            Self::CollectionOwned { .. } => Exit::Refused,
+            Self::BadKeyring { .. } => Exit::VerificationFailed,
+            Self::Publish { source, .. } => source.exit(),
+            Self::Bundle(error) => error.exit(),
+            Self::Depot(error) => error.exit(),
+            Self::Trust(error) => error.exit(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Removes old generations, and blobs that no generation and no unfinished import needs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use super::generation::remove_folder;
+use super::{Site, SiteError, audit};
+use crate::bundle::Manifest;
+use crate::digest::Sha256;
+
+/// What a collection of garbage removed.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// The generations, by number.
+    pub generations: Vec<u64>,
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
+
+/// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
+pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteError> {
+    let _lock = site.lock()?;
+    let current = site.current()?.number;
+    let numbers = site.generations()?;
+    let kept: BTreeSet<u64> = numbers.iter().copied().filter(|n| *n <= current).rev().take(keep.max(1)).collect();
+    let old: Vec<u64> = numbers.into_iter().filter(|number| !kept.contains(number)).collect();
+    let mut collected = Collected { generations: old.clone(), ..Collected::default() };
+    let needed = needed_by(site, &kept)?;
+    if !dry_run {
+        let log = site.root().join("audit.jsonl");
+        audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"))?;
+        old.iter().try_for_each(|number| remove_folder(&site.generation_folder(*number)))?;
+    }
+    let depot = site.depot()?;
+    for digest in depot.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
+        let path = depot.path(&digest);
+        let file = fs::metadata(&path).map_err(SiteError::io("look at", &path))?;
+        // A generation holds each of its blobs by a hard link: what is linked is needed, whatever else we believe.
+        if !dry_run && file.nlink() > 1 {
+            continue;
+        }
+        collected.blobs += 1;
+        collected.bytes += file.len();
+        if !dry_run {
+            depot.remove(&digest)?;
+        }
+    }
+    Ok(collected)
+}
+
+/// The blobs of the manifests of kept generations and of unfinished imports.
+fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, SiteError> {
+    let depot = site.depot()?;
+    let mut needed = BTreeSet::new();
+    for number in kept {
+        let folder = site.generation_folder(*number);
+        for entry in walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok) {
+            needed.extend(entry.metadata().ok().filter(|m| m.is_file()).map(|m| m.ino()));
+        }
+    }
+    let mut digests = BTreeSet::new();
+    for digest in depot.blobs()? {
+        let path = depot.path(&digest);
+        let inode = fs::metadata(&path).map_err(SiteError::io("look at", &path))?.ino();
+        if needed.contains(&inode) {
+            digests.insert(digest);
+        }
+    }
+    let journal = site.root().join("journal");
+    for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
+        // An unreadable one holds nothing back: its import starts afresh.
+        let manifest = fs::read(entry.path().join("manifest.json")).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
+        digests.extend(manifest.into_iter().flat_map(|m| m.blobs).map(|blob| blob.sha256));
+    }
+    Ok(digests)
+}

@@ -1,0 +1,175 @@
+//! Builds generations: the only code that writes trees to a disk.
+//!
+//! A generation is built beside the others, out of hard links, and synced; then one rename of `current` switches to it. So
+//! the number of links of a blob tells whether a generation needs it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::publish::{self, Context};
+use super::state::{Generation, NameState, Published};
+use super::tree::Tree;
+use super::{Site, SiteError, audit};
+use crate::bundle::Manifest;
+use crate::collection::{Collection, Label};
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::time::Time;
+
+/// The longest that we wait for the clock to pass the newest published date, in seconds.
+const MAX_WAIT_S: i64 = 60;
+
+/// What a new generation is made of.
+pub(super) struct Recipe {
+    /// What makes it.
+    pub(super) reason: String,
+    /// What the site remembers, with the change made.
+    pub(super) names: BTreeMap<Label, NameState>,
+    /// The newest time that a trusted bundle has shown.
+    pub(super) newest_time: Time,
+}
+
+/// Publishes the manifests that `recipe` names as the next generation, and switches to it.
+pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Generation, SiteError> {
+    let current = site.current()?;
+    let mut next = Generation {
+        number: current.number + 1,
+        made: next_date(current.made)?,
+        reason: recipe.reason,
+        newest_time: recipe.newest_time,
+        names: recipe.names,
+        published: BTreeMap::new(),
+        identities: current.identities,
+        ..Generation::none()
+    };
+    let tree = plan(site, depot, &mut next)?;
+    let folder = site.generation_folder(next.number);
+    build(depot, &tree, &folder, &next)?;
+    audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
+    switch(site, next.number)?;
+    Ok(next)
+}
+
+/// The whole tree of a generation; generated files enter the depot on the way.
+fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteError> {
+    let mut tree = Tree::default();
+    let mut batch = depot.batch();
+    let key = site.key()?;
+    for (name, state) in next.names.clone() {
+        let bytes = depot.read(&state.manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let manifest = Manifest::parse(&bytes)?;
+        graft_file(&mut tree, &format!("manifests/{name}.json"), state.manifest)?;
+        for collection in &manifest.collections {
+            let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
+            let keyring = site.keyring(collection.source.as_str())?;
+            let mut context = Context {
+                depot,
+                batch: &mut batch,
+                key: &key,
+                keyring: keyring.as_ref(),
+                allow_unsigned: site.config.policy.allow_unsigned.contains(&collection.source),
+                verified: state.verified,
+                date: next.made,
+                identities: &mut next.identities,
+                published: Published::of(collection),
+            };
+            let part = publish::tree(collection, &mut context).map_err(in_collection)?;
+            next.published.insert(collection.folder(), context.published);
+            graft(&mut tree, &collection.folder(), part)?;
+            graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
+        }
+    }
+    let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
+    for (file, bytes) in public {
+        let path = site.root().join("keys/site.pgp");
+        let bytes = bytes.map_err(|source| SiteError::BadKeyring { path, source })?;
+        let digest = depot.put(&mut batch, &bytes)?;
+        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+    }
+    batch.commit()?;
+    Ok(tree)
+}
+
+fn proofs(collection: &Collection) -> Tree {
+    let mut tree = Tree::default();
+    collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
+    tree
+}
+
+fn graft(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
+    let publish = |e| SiteError::Publish { collection: folder.to_owned(), source: publish::PublishError::Path(e) };
+    tree.graft(folder, part).map_err(publish)
+}
+
+fn graft_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
+    let publish = |e| SiteError::Publish { collection: path.to_owned(), source: publish::PublishError::Path(e) };
+    tree.add(path.parse().map_err(publish)?, digest);
+    Ok(())
+}
+
+/// A date after the last one and not after the clock; waits for the clock where it is just behind.
+fn next_date(last: Time) -> Result<Time, SiteError> {
+    let earliest = last.plus(1);
+    if earliest.unix() - Time::now().unix() > MAX_WAIT_S {
+        return Err(SiteError::ClockBehind { now: Time::now(), published: last });
+    }
+    while Time::now() < earliest {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Ok(Time::now())
+}
+
+/// Writes the tree as hard links under a scratch name, syncs it, and gives it its name.
+fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> Result<(), SiteError> {
+    let scratch = folder.with_extension("part");
+    for stale in [&scratch, &folder.to_owned()] {
+        remove_folder(stale)?; // of a run that was interrupted before its switch
+    }
+    fs::create_dir(&scratch).map_err(SiteError::io("create", &scratch))?;
+    let mut made = String::new();
+    for (path, digest) in tree.files() {
+        let target = scratch.join(path);
+        let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        if parent != made {
+            let parent_path = scratch.join(parent);
+            fs::create_dir_all(&parent_path).map_err(SiteError::io("create", &parent_path))?;
+            made = parent.to_owned();
+        }
+        fs::hard_link(depot.path(digest), &target).map_err(SiteError::io("link", &target))?;
+    }
+    let file = scratch.join("generation.json");
+    fs::write(&file, generation.to_json()).map_err(SiteError::io("write", &file))?;
+    let root = File::open(&scratch).map_err(SiteError::io("open", &scratch))?;
+    rustix::fs::syncfs(&root).map_err(|e| SiteError::io("sync", &scratch)(e.into()))?;
+    fs::rename(&scratch, folder).map_err(SiteError::io("rename", &scratch))?;
+    sync_folder(folder.parent().unwrap_or(folder))
+}
+
+/// Points `current` at generation `number`, in one rename.
+fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
+    let (scratch, link) = (site.root().join("current.part"), site.root().join("current"));
+    let make = || {
+        match fs::remove_file(&scratch) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => symlink(format!("generations/{number}"), &scratch)?,
+        }
+        fs::rename(&scratch, &link)
+    };
+    make().map_err(SiteError::io("switch", &link))?;
+    sync_folder(site.root())
+}
+
+/// Removes a folder with all that is in it; none there is fine.
+pub(super) fn remove_folder(folder: &Path) -> Result<(), SiteError> {
+    match fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(SiteError::io("remove", folder)(e)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), SiteError> {
+    File::open(folder).and_then(|f| f.sync_all()).map_err(SiteError::io("sync", folder))
+}

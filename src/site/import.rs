@@ -1,0 +1,151 @@
+//! Imports a bundle: check, unpack, verify upstream's proofs, publish as a generation.
+
+use std::fs;
+use std::path::Path;
+
+use super::generation::{Recipe, publish, remove_folder};
+use super::state::{Generation, NameState};
+use super::{Site, SiteError, audit, unpack, write_atomically};
+use crate::bundle::{Bundle, Signed};
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::time::Time;
+use crate::trust::{self, Header, Overrides, Role, Seen};
+
+/// What an import did.
+#[derive(Debug)]
+pub struct Imported {
+    /// The new generation.
+    pub generation: Generation,
+    /// The bundle's folder name.
+    pub bundle: String,
+    /// How many items it publishes.
+    pub items: u64,
+    /// Size of all its blobs, in bytes.
+    pub bytes: u64,
+}
+
+/// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
+pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Imported, SiteError> {
+    let _lock = site.lock()?;
+    let current = site.current()?;
+    let bundle = open(site, folder)?;
+    accept(site, &bundle, &current, allow)?;
+    let result = run(site, &bundle, current, progress);
+    if let Err(error) = &result {
+        record_failure(site, &bundle, error)?;
+    }
+    result
+}
+
+/// Opens a bundle as this site does: only keys of its trust file count.
+pub(super) fn open(site: &Site, folder: &Path) -> Result<Bundle, SiteError> {
+    Signed::open(folder)?
+        .trusted(|signer| Ok(site.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?))
+}
+
+impl Site {
+    /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte.
+    pub fn verify(&self, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Bundle, SiteError> {
+        let bundle = open(self, folder)?;
+        match accept(self, &bundle, &self.current()?, allow) {
+            Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        bundle.check_volumes(progress)?;
+        Ok(bundle)
+    }
+}
+
+fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) -> Result<(), SiteError> {
+    let manifest = &bundle.manifest;
+    let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
+    if known.is_some_and(|known| known.accepted == bundle.digest) {
+        return Err(SiteError::AlreadyImported { bundle: manifest.folder(), generation: current.number });
+    }
+    let header = Header {
+        site: manifest.site.as_str(),
+        epoch: manifest.epoch,
+        sequence: manifest.sequence,
+        created: manifest.created,
+        expires: manifest.expires,
+    };
+    let seen = Seen {
+        site: site.config.name.as_str(),
+        epoch: site.trust.epoch,
+        sequence: known.map(|known| known.sequence),
+        newest_time: current.newest_time,
+        clock: Time::now(),
+    };
+    trust::check(&header, &seen, allow)?;
+    owned_by_this_name(site, bundle, current)
+}
+
+/// Refuses a collection that another bundle name publishes.
+fn owned_by_this_name(site: &Site, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
+    for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
+        let bytes = site.depot()?.read(&state.manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let other = crate::bundle::Manifest::parse(&bytes)?;
+        let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
+        if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
+            let (owner, name) = (owner.to_string(), bundle.manifest.name.to_string());
+            return Err(SiteError::CollectionOwned { collection, owner, name });
+        }
+    }
+    Ok(())
+}
+
+fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -> Result<Imported, SiteError> {
+    let depot = site.depot()?;
+    let manifest = &bundle.manifest;
+    audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &bundle.digest.to_hex())?;
+    unpack::into_depot(site, bundle, &depot, progress)?;
+    let mut batch = depot.batch();
+    let digest = depot.put(&mut batch, &bundle.bytes)?;
+    batch.commit()?;
+    let mut names = current.names;
+    let state = NameState {
+        accepted: digest,
+        epoch: manifest.epoch,
+        sequence: manifest.sequence,
+        manifest: digest,
+        bundle: manifest.folder(),
+        expires: manifest.expires,
+        verified: Time::now(),
+    };
+    names.insert(manifest.name.clone(), state);
+    let recipe = Recipe {
+        reason: format!("import {}", manifest.folder()),
+        names,
+        newest_time: current.newest_time.max(manifest.created),
+    };
+    let generation = publish(site, &depot, recipe)?;
+    remove_folder(&site.journal_folder(bundle))?;
+    Ok(Imported {
+        generation,
+        bundle: manifest.folder(),
+        items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
+        bytes: manifest.blobs.iter().map(|b| b.size).sum(),
+    })
+}
+
+/// Keeps what failed its checks for review: the manifest and the reason.
+fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(), SiteError> {
+    let name = bundle.manifest.folder();
+    let reason = chain(error);
+    audit::append(&site.root().join("audit.jsonl"), error.exit().word(), &name, &reason)?;
+    if error.exit() == Exit::VerificationFailed {
+        let folder = site.root().join("quarantine").join(&name);
+        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
+        write_atomically(&folder.join("reason.txt"), format!("{reason}\n").as_bytes(), 0o644)?;
+        remove_folder(&site.journal_folder(bundle))?;
+    }
+    Ok(())
+}
+
+/// The error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,226 @@
+//! Publishes Debian packages: upstream's chain of proofs is followed down to each file, then the tree is laid out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::re_index::{Suite, suite_tree};
+use super::{Context, PublishError};
+use crate::collection::{Collection, Item, Publish};
+use crate::digest::Sha256;
+use crate::formats::apt::archive::{
+    Entry, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes, entries,
+    read_release,
+};
+use crate::formats::apt::release::Release;
+use crate::formats::compression::decompress;
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+use crate::time::Time;
+
+/// How many files that are not carried are named in `status`.
+const EXAMPLES: usize = 5;
+
+/// A suite's folder, such as `dists/bookworm`, with what is signed there.
+struct Root {
+    folder: String,
+    /// The signed file and what it says; none for a folder of local packages.
+    signed: Option<(PublishPath, Release)>,
+}
+
+/// Checks all proofs, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items: BTreeMap<&PublishPath, &Item> = collection.items.iter().map(|item| (&item.file, item)).collect();
+    if let Some(path) = collection.files.keys().find(|path| !items.contains_key(path)) {
+        return Err(PublishError::FileWithoutItem { path: path.clone() });
+    }
+    let mut tree = Tree::default();
+    collection.files.iter().for_each(|(path, digest)| tree.add(path.clone(), *digest));
+    let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
+    for root in roots(collection, context)? {
+        let mut suite = Suite::default();
+        for (path, digest) in indexes_of(collection, &root) {
+            let text = read_index(context, &root, path, digest)?;
+            let Some(name) = index_name(&root, path) else { continue };
+            let index = suite.index(&name);
+            for entry in entries(name.kind, &text) {
+                let entry = entry.map_err(|source| PublishError::Index { path: path.clone(), source })?;
+                match carried(collection, context, &items, &root, &entry) {
+                    true => {
+                        let proves =
+                            |path: &&PublishPath| items.get(path).is_some_and(|i| i.proof.as_ref() == root.proof());
+                        entry.files.iter().map(|(path, ..)| path).filter(proves).for_each(|path| {
+                            unproven.remove(path);
+                        });
+                        index.push(entry.stanza);
+                    }
+                    false => note_absent(context, collection, &entry),
+                }
+            }
+        }
+        match collection.publish {
+            Publish::ReIndexed => suite_tree(collection, &root.folder, root.release(), suite, &mut tree, context)?,
+            Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
+        }
+    }
+    if collection.publish == Publish::ReIndexed {
+        (context.published.not_carried, context.published.not_carried_examples) = (0, Vec::new());
+    }
+    match unproven.first() {
+        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
+        None => Ok(tree),
+    }
+}
+
+impl Root {
+    fn release(&self) -> Option<&Release> {
+        self.signed.as_ref().map(|(_, release)| release)
+    }
+
+    fn proof(&self) -> Option<&PublishPath> {
+        self.signed.as_ref().map(|(path, _)| path)
+    }
+
+    /// The rest of a path below this suite.
+    fn below<'p>(&self, path: &'p PublishPath) -> Option<&'p str> {
+        path.as_str().strip_prefix(self.folder.as_str())?.strip_prefix('/')
+    }
+}
+
+/// Whether all files of the entry are carried, with the bytes that it names, by items of its name.
+fn carried(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    items: &BTreeMap<&PublishPath, &Item>,
+    root: &Root,
+    entry: &Entry<'_>,
+) -> bool {
+    let is_carried = |(path, size, digest): &(PublishPath, u64, Sha256)| {
+        collection.files.get(path) == Some(digest)
+            && context.depot.has(digest, *size)
+            && items.get(path).is_some_and(|item| {
+                let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
+                same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
+            })
+    };
+    !entry.files.is_empty() && entry.files.iter().all(is_carried)
+}
+
+fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &Entry<'_>) {
+    for (path, ..) in entry.files.iter().filter(|(path, ..)| !collection.files.contains_key(path)) {
+        context.published.not_carried += 1;
+        if context.published.not_carried_examples.len() < EXAMPLES {
+            context.published.not_carried_examples.push(path.to_string());
+        }
+    }
+}
+
+/// The suites of the collection, each with its signature checked.
+fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>, PublishError> {
+    let mut roots = Vec::new();
+    for proof in &collection.proofs {
+        let Some((folder, file)) = proof.path.as_str().rsplit_once('/') else {
+            return Err(PublishError::UnknownProof { path: proof.path.clone() });
+        };
+        let release = match file {
+            IN_RELEASE => signed(collection, context, &proof.path, proof.sha256, None)?,
+            RELEASE => {
+                let beside: PublishPath = format!("{folder}/{RELEASE_GPG}").parse()?;
+                let signature = collection.blob(&beside);
+                let signature = signature.ok_or_else(|| PublishError::NoSignature { path: proof.path.clone() })?;
+                signed(collection, context, &proof.path, proof.sha256, Some(signature))?
+            }
+            _ => continue,
+        };
+        roots.push(Root { folder: folder.to_owned(), signed: Some((proof.path.clone(), release)) });
+    }
+    if let Some(folder) = unsigned_root(collection, &roots) {
+        let path = collection.items.iter().find(|item| item.proof.is_none()).map(|item| item.file.clone());
+        match path {
+            Some(path) if !context.allow_unsigned => {
+                return Err(PublishError::Unsigned { path, source_name: collection.source.to_string() });
+            }
+            _ => roots.push(Root { folder, signed: None }),
+        }
+    }
+    Ok(roots)
+}
+
+/// The folder of indexes that no signed file covers: a collection of local packages has one.
+fn unsigned_root(collection: &Collection, roots: &[Root]) -> Option<String> {
+    let covered =
+        |path: &str| roots.iter().any(|root| path.strip_prefix(&root.folder).is_some_and(|r| r.starts_with('/')));
+    let paths = collection.proofs.iter().map(|proof| proof.path.as_str());
+    let path = paths.filter(|path| !path.ends_with(RELEASE_GPG)).find(|path| !covered(path))?;
+    let mut parts = path.rsplitn(4, '/');
+    parts.nth(3).map(str::to_owned)
+}
+
+fn signed(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    path: &PublishPath,
+    digest: Sha256,
+    signature: Option<Sha256>,
+) -> Result<Release, PublishError> {
+    let no_keyring = || PublishError::NoKeyring { source_name: collection.source.to_string() };
+    let keyring = context.keyring.ok_or_else(no_keyring)?;
+    let message = context.depot.read(&digest, MAX_RELEASE_BYTES)?;
+    let signature = signature.map(|digest| context.depot.read(&digest, MAX_RELEASE_BYTES)).transpose()?;
+    let bytes = match &signature {
+        None => SignedBytes::Inline(&message),
+        Some(signature) => SignedBytes::Detached { release: &message, signature },
+    };
+    let signed = read_release(bytes, keyring, context.verified.unix());
+    Ok(signed.map_err(|source| PublishError::Suite { path: path.clone(), source })?.release)
+}
+
+/// The indexes among the proofs of the suite.
+fn indexes_of<'c>(collection: &'c Collection, root: &Root) -> Vec<(&'c PublishPath, Sha256)> {
+    let below = |path: &PublishPath| index_name(root, path).is_some();
+    collection.proofs.iter().filter(|proof| below(&proof.path)).map(|proof| (&proof.path, proof.sha256)).collect()
+}
+
+fn index_name<'p>(root: &Root, path: &'p PublishPath) -> Option<IndexName<'p>> {
+    IndexName::parse(root.below(path)?)
+}
+
+/// The text of an index that the suite's signed Release names.
+fn read_index(
+    context: &Context<'_, '_>,
+    root: &Root,
+    path: &PublishPath,
+    digest: Sha256,
+) -> Result<Vec<u8>, PublishError> {
+    let below = root.below(path).unwrap_or_default();
+    if let Some(release) = root.release() {
+        let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
+        if listed.is_none_or(|file| file.sha256 != digest) {
+            return Err(PublishError::IndexNotVouched { path: path.clone() });
+        }
+    }
+    let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
+    let compression = crate::formats::compression::Compression::of_name(below);
+    decompress(&bytes, compression, MAX_INDEX_BYTES)
+        .map_err(|source| PublishError::Compression { path: path.clone(), source })
+}
+
+/// Upstream's files under their own names, and the indexes by hash too, so that a client in the middle of an update is not
+/// torn between two generations.
+fn verbatim(
+    collection: &Collection,
+    root: &Root,
+    tree: &mut Tree,
+    context: &mut Context<'_, '_>,
+) -> Result<(), PublishError> {
+    for proof in collection.proofs.iter().filter(|proof| root.below(&proof.path).is_some()) {
+        tree.add(proof.path.clone(), proof.sha256);
+        if let Some((folder, _)) =
+            proof.path.as_str().rsplit_once('/').filter(|_| index_name(root, &proof.path).is_some())
+        {
+            tree.add(format!("{folder}/by-hash/SHA256/{}", proof.sha256).parse()?, proof.sha256);
+        }
+    }
+    let until = root.release().and_then(|release| release.valid_until).and_then(|until| Time::from_unix(until).ok());
+    let published = &mut context.published;
+    published.valid_until = published.valid_until.into_iter().chain(until).min();
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Why a collection cannot be published.
+
+use crate::depot::DepotError;
+use crate::exit::Exit;
+use crate::formats::apt::archive::ArchiveError;
+use crate::formats::apt::packages::IndexError;
+use crate::formats::apt::release::ReleaseError;
+use crate::formats::compression::CompressionError;
+use crate::formats::openpgp::OpenPgpError;
+use crate::path::{MalformedPath, PublishPath};
+
+/// Why a collection cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A path is too long where it is to stand.
+    #[error(transparent)]
+    Path(#[from] MalformedPath),
+    /// A depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// The site pins no keys for the source.
+    #[error(
+        "no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `gapferry site pin SITE --source {source_name} --keyring FILE`"
+    )]
+    NoKeyring {
+        /// The source.
+        source_name: String,
+    },
+    /// A suite's signed file is not good.
+    #[error("{path} is not vouched for by the keys pinned here")]
+    Suite {
+        /// The signed file.
+        path: PublishPath,
+        /// Why not.
+        source: ArchiveError,
+    },
+    /// A Release has no signature beside it.
+    #[error("{path} comes without its signature")]
+    NoSignature {
+        /// The Release file.
+        path: PublishPath,
+    },
+    /// An index is not one that a signed Release names.
+    #[error("upstream's signed Release does not vouch for {path}")]
+    IndexNotVouched {
+        /// The index.
+        path: PublishPath,
+    },
+    /// A file among the proofs is neither a signed file nor an index.
+    #[error("{path} is no proof of a kind that we know")]
+    UnknownProof {
+        /// The file.
+        path: PublishPath,
+    },
+    /// An index cannot be expanded.
+    #[error("cannot expand {path}")]
+    Compression {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: CompressionError,
+    },
+    /// An index does not parse.
+    #[error("cannot read {path}")]
+    Index {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: IndexError,
+    },
+    /// No index of the suite that the item names lists it with these bytes.
+    #[error("upstream's signed indexes do not vouch for {path}: it was swapped, or carried without its proof")]
+    ItemNotVouched {
+        /// The item's file.
+        path: PublishPath,
+    },
+    /// The item has no proof, and the site does not allow that.
+    #[error(
+        "{path} comes without proof by upstream: if that is meant, add the source {source_name} to allow-unsigned in site.toml"
+    )]
+    Unsigned {
+        /// The item's file.
+        path: PublishPath,
+        /// The source.
+        source_name: String,
+    },
+    /// Files and items do not go together one to one.
+    #[error("{path} is a file that no item of the collection names")]
+    FileWithoutItem {
+        /// The file.
+        path: PublishPath,
+    },
+    /// Metadata that was just generated names a file that is not there.
+    #[error("the generated index {index} names {path}, which is not in the tree")]
+    Dangling {
+        /// The index.
+        index: String,
+        /// The file.
+        path: String,
+    },
+    /// A Release cannot be written.
+    #[error("cannot write a Release file")]
+    Release(#[source] ReleaseError),
+    /// The site's key cannot sign.
+    #[error("cannot sign with the site's key")]
+    Sign(#[source] OpenPgpError),
+    /// Memory or disk failed while compressing.
+    #[error("cannot compress an index")]
+    Compress(#[source] std::io::Error),
+}
+
+impl PublishError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Depot(error) => error.exit(),
+            Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
+            Self::Path(_)
+            | Self::Suite { .. }
+            | Self::NoSignature { .. }
+            | Self::IndexNotVouched { .. }
+            | Self::UnknownProof { .. }
+            | Self::Compression { .. }
+            | Self::Index { .. }
+            | Self::ItemNotVouched { .. }
+            | Self::FileWithoutItem { .. } => Exit::VerificationFailed,
+            Self::Dangling { .. } | Self::Release(_) | Self::Sign(_) | Self::Compress(_) => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Writes apt metadata that lists exactly what is there, signed with the site's key.
+//!
+//! What apt needs of a Release was measured: the uncompressed form of each index among its digests (apt otherwise finds no
+//! packages, and says nothing), a Date that rises, and an Origin, Label and Codename that never change.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use super::{Context, PublishError};
+use crate::collection::Collection;
+use crate::digest::Sha256;
+use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG};
+use crate::formats::apt::packages::packages;
+use crate::formats::apt::release::{IndexFile, Release};
+use crate::path::PublishPath;
+use crate::site::state::Identity;
+use crate::site::tree::Tree;
+
+/// The indexes of one suite, as they grow.
+#[derive(Debug, Default)]
+pub(super) struct Suite {
+    indexes: BTreeMap<String, Index>,
+}
+
+/// One index: upstream's stanzas, byte for byte.
+#[derive(Debug)]
+pub(super) struct Index {
+    component: String,
+    architecture: String,
+    kind: IndexKind,
+    text: Vec<u8>,
+}
+
+impl Suite {
+    /// The index of this name, whatever its compression.
+    pub(super) fn index(&mut self, name: &IndexName<'_>) -> &mut Index {
+        self.indexes.entry(name.plain_path()).or_insert_with(|| Index {
+            component: name.component.to_owned(),
+            architecture: name.architecture.to_owned(),
+            kind: name.kind,
+            text: Vec::new(),
+        })
+    }
+}
+
+impl Index {
+    /// Adds a stanza.
+    pub(super) fn push(&mut self, stanza: &[u8]) {
+        self.text.extend_from_slice(stanza);
+        self.text.extend_from_slice(b"\n\n");
+    }
+}
+
+/// Adds the suite's metadata to the tree: indexes plain, .gz and by hash, Release, Release.gpg and InRelease.
+pub(super) fn suite_tree(
+    collection: &Collection,
+    folder: &str,
+    upstream: Option<&Release>,
+    suite: Suite,
+    tree: &mut Tree,
+    context: &mut Context<'_, '_>,
+) -> Result<(), PublishError> {
+    let mut release = describe(collection, folder, upstream, &suite, context);
+    for (path, index) in suite.indexes {
+        names_only_what_is_there(&path, &index, tree)?;
+        let packed = gzip(&index.text).map_err(PublishError::Compress)?;
+        for (path, bytes) in [(path.clone(), &index.text), (format!("{path}.gz"), &packed)] {
+            let path: PublishPath = path.parse()?;
+            let sha256 = context.put(bytes)?;
+            release.files.insert(path.clone(), IndexFile { size: bytes.len() as u64, sha256 });
+            add_index(tree, folder, &path, sha256)?;
+        }
+    }
+    let text = release.to_text().map_err(PublishError::Release)?;
+    let made = context.date.unix();
+    let inline = context.key.sign_clear(&text, made).map_err(PublishError::Sign)?;
+    let beside = context.key.sign_detached(text.as_bytes(), made).map_err(PublishError::Sign)?;
+    for (file, bytes) in [(RELEASE, &text), (RELEASE_GPG, &beside), (IN_RELEASE, &inline)] {
+        let digest = context.put(bytes.as_bytes())?;
+        tree.add(format!("{folder}/{file}").parse()?, digest);
+    }
+    Ok(())
+}
+
+fn add_index(tree: &mut Tree, folder: &str, path: &PublishPath, sha256: Sha256) -> Result<(), PublishError> {
+    let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+    tree.add(format!("{folder}/{path}").parse()?, sha256);
+    tree.add(format!("{folder}/{parent}/by-hash/SHA256/{sha256}").parse()?, sha256);
+    Ok(())
+}
+
+/// Upstream's Release, cut down to what is there; its name stays what it was when the suite was published first.
+fn describe(
+    collection: &Collection,
+    folder: &str,
+    upstream: Option<&Release>,
+    suite: &Suite,
+    context: &mut Context<'_, '_>,
+) -> Release {
+    let name = folder.strip_prefix("dists/").unwrap_or(folder);
+    let own = Release {
+        origin: Some(format!("gapferry {}", collection.name)),
+        label: Some(collection.name.to_string()),
+        suite: Some(name.to_owned()),
+        codename: Some(name.to_owned()),
+        ..Release::default()
+    };
+    let upstream = upstream.cloned().unwrap_or(own);
+    let first = || Identity {
+        origin: upstream.origin.clone(),
+        label: upstream.label.clone(),
+        codename: upstream.codename.clone(),
+    };
+    let identity = context.identities.entry(format!("{}/{name}", collection.folder())).or_insert_with(first).clone();
+    let collect = |pick: fn(&Index) -> &String| {
+        let values: std::collections::BTreeSet<_> = suite.indexes.values().map(pick).cloned().collect();
+        values.into_iter().filter(|value| value != "source").collect::<Vec<_>>()
+    };
+    Release {
+        origin: identity.origin,
+        label: identity.label,
+        codename: identity.codename,
+        date: Some(context.date.unix()),
+        valid_until: None,
+        components: collect(|index| &index.component),
+        architectures: collect(|index| &index.architecture),
+        acquire_by_hash: true,
+        files: BTreeMap::new(),
+        ..upstream
+    }
+}
+
+/// The last look before it is signed: a client must never be offered what would be a 404.
+fn names_only_what_is_there(path: &str, index: &Index, tree: &Tree) -> Result<(), PublishError> {
+    if index.kind == IndexKind::Sources {
+        return Ok(()); // its stanzas were taken only with all their files
+    }
+    for package in packages(&index.text) {
+        let there = package.as_ref().ok().and_then(|p| p.path().ok()).is_some_and(|p| tree.get(&p).is_some());
+        if !there {
+            let path_of = package.map_or_else(|e| e.to_string(), |p| p.filename.to_owned());
+            return Err(PublishError::Dangling { index: path.to_owned(), path: path_of });
+        }
+    }
+    Ok(())
+}
+
+/// Reproducible gzip: no name, no time.
+fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut out = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
+    out.write_all(bytes)?;
+    out.finish()
+}

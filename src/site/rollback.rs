@@ -1,0 +1,44 @@
+//! Brings back an older state, as a new generation.
+//!
+//! A client that saw newer metadata ignores older one, so the old content is published again with a new date. What the site
+//! remembers of accepted bundles does not go back.
+
+use super::generation::{Recipe, publish};
+use super::state::Generation;
+use super::{Site, SiteError};
+
+/// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
+pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteError> {
+    let _lock = site.lock()?;
+    let current = site.current()?;
+    let number = match number {
+        Some(number) => number,
+        None => previous(site, current.number)?,
+    };
+    if number == current.number || number == 0 || number > current.number {
+        return Err(SiteError::NoGeneration { reason: format!("generation {number} is not an earlier one") });
+    }
+    let folder = site.generation_folder(number);
+    if !folder.is_dir() {
+        return Err(SiteError::NoGeneration { reason: format!("generation {number} is not here") });
+    }
+    let old = Generation::load(&folder)?;
+    let mut names = current.names;
+    names.retain(|name, _| old.names.contains_key(name));
+    for (name, state) in &mut names {
+        if let Some(then) = old.names.get(name) {
+            state.manifest = then.manifest;
+            state.bundle.clone_from(&then.bundle);
+            state.expires = then.expires;
+            state.verified = then.verified;
+        }
+    }
+    let recipe = Recipe { reason: format!("rollback to {number}"), names, newest_time: current.newest_time };
+    publish(site, &site.depot()?, recipe)
+}
+
+fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {
+    let numbers = site.generations()?;
+    let earlier = numbers.into_iter().rfind(|number| *number < current);
+    earlier.ok_or_else(|| SiteError::NoGeneration { reason: "there is no earlier generation".to_owned() })
+}

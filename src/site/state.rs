@@ -1,0 +1,176 @@
+//! What a generation says of itself, and what the site remembers of bundles: `generation.json`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Site, SiteError};
+use crate::collection::{Collection, Kind, Label, Publish};
+use crate::digest::Sha256;
+use crate::time::Time;
+
+/// One state of the site, and all that the site remembers with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    /// Version of this file's format; 1.
+    pub format: u64,
+    /// Counted from 1.
+    pub number: u64,
+    /// When it was made; the Date of the metadata signed for it. Rises strictly from generation to generation.
+    pub made: Time,
+    /// What made it, such as `import dc1-base-000042`.
+    pub reason: String,
+    /// The newest time that a trusted bundle has shown.
+    pub newest_time: Time,
+    /// By bundle name, what was accepted and what is published.
+    pub names: BTreeMap<Label, NameState>,
+    /// What is published, as KIND/NAME.
+    pub published: BTreeMap<String, Published>,
+    /// Origin, Label and Codename of each published suite, as KIND/NAME/SUITE: fixed for ever at its first publication,
+    /// since apt refuses a repository that changes them.
+    pub identities: BTreeMap<String, Identity>,
+}
+
+/// What the site remembers of the bundles of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameState {
+    /// Digest of the newest manifest that was accepted.
+    pub accepted: Sha256,
+    /// Its epoch.
+    pub epoch: u64,
+    /// Its sequence; only a higher one is accepted.
+    pub sequence: u64,
+    /// The manifest that is published: the accepted one, or an older one after a rollback.
+    pub manifest: Sha256,
+    /// The published manifest's bundle, such as `dc1-base-000042`.
+    pub bundle: String,
+    /// When the published bundle expires.
+    pub expires: Time,
+    /// When upstream's proofs in the published manifest were checked first; a rollback checks them as of then.
+    pub verified: Time,
+}
+
+/// One published collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Label,
+    /// The upstream's URL, or `local`.
+    pub origin: String,
+    /// How it is published.
+    pub publish: Publish,
+    /// How many items it has.
+    pub items: u64,
+    /// How many of them have no proof by upstream.
+    pub unsigned: u64,
+    /// How many files upstream's own metadata names that are not here; only where it is published verbatim.
+    pub not_carried: u64,
+    /// The first few of them.
+    pub not_carried_examples: Vec<String>,
+    /// When upstream's metadata expires for clients, if it does; only where it is published verbatim.
+    pub valid_until: Option<Time>,
+}
+
+/// The fields by which apt knows a repository again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// `Origin` of its Release file.
+    pub origin: Option<String>,
+    /// `Label` of its Release file.
+    pub label: Option<String>,
+    /// `Codename` of its Release file.
+    pub codename: Option<String>,
+}
+
+impl Generation {
+    /// The state before the first import.
+    pub fn none() -> Self {
+        Self {
+            format: 1,
+            number: 0,
+            made: Time::default(),
+            reason: String::new(),
+            newest_time: Time::default(),
+            names: BTreeMap::new(),
+            published: BTreeMap::new(),
+            identities: BTreeMap::new(),
+        }
+    }
+
+    /// Reads `generation.json` of the generation in `folder`.
+    pub fn load(folder: &Path) -> Result<Self, SiteError> {
+        let path = folder.join("generation.json");
+        let text = fs::read_to_string(&path).map_err(SiteError::io("read", &path))?;
+        serde_json::from_str(&text).map_err(|e| SiteError::Damaged { path, reason: e.to_string() })
+    }
+
+    /// The file's text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    /// The published collection that answers for an upstream's host and path, with the rest of the path.
+    pub fn by_origin<'p>(&self, host: &str, path: &'p str) -> Option<(&Published, &'p str)> {
+        self.published.values().find_map(|published| {
+            let url = url::Url::parse(&published.origin).ok()?;
+            let rest = path.strip_prefix(url.path().trim_end_matches('/'))?.strip_prefix('/')?;
+            url.host_str().is_some_and(|h| h.eq_ignore_ascii_case(host)).then_some((published, rest))
+        })
+    }
+}
+
+impl Published {
+    /// What is published of the collection.
+    pub fn of(collection: &Collection) -> Self {
+        Self {
+            kind: collection.kind,
+            name: collection.name.clone(),
+            origin: collection.origin.clone(),
+            publish: collection.publish,
+            items: collection.items.len() as u64,
+            unsigned: collection.items.iter().filter(|item| item.proof.is_none()).count() as u64,
+            not_carried: 0,
+            not_carried_examples: Vec::new(),
+            valid_until: None,
+        }
+    }
+
+    /// Its folder below a generation.
+    pub fn folder(&self) -> String {
+        format!("{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+impl Site {
+    /// The folder of generation `number`.
+    pub fn generation_folder(&self, number: u64) -> PathBuf {
+        self.root().join("generations").join(number.to_string())
+    }
+
+    /// The generation that clients see; [`Generation::none`] before the first import.
+    pub fn current(&self) -> Result<Generation, SiteError> {
+        let link = self.root().join("current");
+        match fs::symlink_metadata(&link) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Generation::none()),
+            _ => Generation::load(&link),
+        }
+    }
+
+    /// The numbers of all complete generations, in order.
+    pub fn generations(&self) -> Result<Vec<u64>, SiteError> {
+        let folder = self.root().join("generations");
+        let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
+        let number = |e: fs::DirEntry| e.file_name().to_str().and_then(|name| name.parse().ok());
+        let mut numbers: Vec<u64> = entries.filter_map(|e| e.ok().and_then(number)).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}

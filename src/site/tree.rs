@@ -1,0 +1,39 @@
+//! What a publisher returns: a tree of paths and blobs, written to disk by [`super::generation`] alone.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Sha256;
+use crate::path::{MalformedPath, PublishPath};
+
+/// Path → blob. Files that a publisher generates are blobs of the depot like all others, so that a tree has one kind of
+/// file, and what did not change from one generation to the next is there once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tree {
+    files: BTreeMap<PublishPath, Sha256>,
+}
+
+impl Tree {
+    /// Adds a file, over one that stands there.
+    pub(super) fn add(&mut self, path: PublishPath, digest: Sha256) {
+        self.files.insert(path, digest);
+    }
+
+    /// Adds all files of `other` below the folder `prefix`.
+    pub(super) fn graft(&mut self, prefix: &str, other: Self) -> Result<(), MalformedPath> {
+        let prefix: PublishPath = prefix.parse()?;
+        for (path, digest) in other.files {
+            self.add(prefix.join(path.as_str())?, digest);
+        }
+        Ok(())
+    }
+
+    /// The files, in the order of their paths.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PublishPath, &Sha256)> {
+        self.files.iter()
+    }
+
+    /// The blob at `path`.
+    pub(super) fn get(&self, path: &PublishPath) -> Option<&Sha256> {
+        self.files.get(path)
+    }
+}

@@ -1,0 +1,211 @@
+//! Unpacks a bundle's volumes into the site's depot, and goes on where an interrupted import stopped.
+//!
+//! A blob that travels in one part is complete when its part is. A blob that was cut is assembled in its partial file; which
+//! of its parts are there is noted in a journal, after they have been synced. The whole is hashed before it gets its name, so
+//! the journal saves work but is not relied on.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use super::{Site, SiteError};
+use crate::bundle::manifest::{Blob, Part};
+use crate::bundle::unpack::{PartSink, Sink, unpack};
+use crate::bundle::{Bundle, BundleError};
+use crate::depot::{Batch, Depot, DepotError};
+use crate::digest::Sha256;
+use crate::progress::Progress;
+
+/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error.
+pub(super) fn into_depot(site: &Site, bundle: &Bundle, depot: &Depot, progress: &Progress) -> Result<(), SiteError> {
+    let wanted: BTreeSet<Sha256> =
+        bundle.manifest.blobs.iter().filter(|b| !depot.has(&b.sha256, b.size)).map(|b| b.sha256).collect();
+    expected_blobs_are_here(bundle, &wanted)?;
+    preflight(site, bundle, depot, &wanted)?;
+    let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
+    let sink = DepotSink {
+        depot,
+        wanted: &wanted,
+        journal: &journal,
+        quarantine: &site.root().join("quarantine"),
+        batch: Mutex::new(depot.batch()),
+    };
+    let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
+    let progress = progress.phase("unpacking", bytes);
+    let result = unpack(bundle, &sink, &progress);
+    progress.finish();
+    // What was unpacked before a failure is good, and is kept.
+    let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
+    result?;
+    committed?;
+    assemble(bundle, depot, &wanted, &journal)?;
+    complete(bundle, depot, &wanted)
+}
+
+fn expected_blobs_are_here(bundle: &Bundle, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
+    let expected = bundle.manifest.blobs.iter().filter(|b| b.parts.is_empty() && wanted.contains(&b.sha256));
+    let mut digests = expected.map(|b| b.sha256);
+    match digests.next() {
+        None => Ok(()),
+        Some(first) => Err(BundleError::BlobsMissing { count: 1 + digests.count(), first }),
+    }
+}
+
+fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
+    let blobs = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256));
+    let block = 4096;
+    let bytes: u64 = blobs.map(|b| b.size.next_multiple_of(block)).sum();
+    let links = bundle.manifest.blobs.len() as u64 * 256; // folder entries of the depot and of the generation
+    let (needed, free) = (bytes + links + (16 << 20), depot.free_bytes()?);
+    match needed > free {
+        true => Err(BundleError::NoSpace { path: site.root().to_owned(), needed, free }),
+        false => Ok(()),
+    }
+}
+
+/// Names each blob that was cut and is complete now.
+fn assemble(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>, journal: &Journal) -> Result<(), SiteError> {
+    let mut batch = depot.batch();
+    let cut = bundle.manifest.blobs.iter().filter(|b| b.parts.len() > 1 && wanted.contains(&b.sha256));
+    for blob in cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))) {
+        let path = depot.partial_path(&blob.sha256);
+        let mut file = File::open(&path).map_err(SiteError::io("open", &path))?;
+        let (digest, _) = Sha256::of_reader(&mut file).map_err(SiteError::io("read", &path))?;
+        if digest != blob.sha256 {
+            journal.forget()?;
+            depot.remove_partial(&blob.sha256)?;
+            return Err(BundleError::WrongBlob { digest: blob.sha256 }.into());
+        }
+        batch.add(blob.sha256, blob.size)?;
+    }
+    Ok(batch.commit()?)
+}
+
+fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
+    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.has(&b.sha256, b.size);
+    let volumes: BTreeSet<u64> =
+        bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
+    let gone = bundle.missing_volumes();
+    let missing: Vec<String> =
+        volumes.into_iter().map(crate::bundle::names::volume).filter(|file| gone.contains(file)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(BundleError::VolumesMissing { folder: bundle.folder.clone(), missing }.into())
+}
+
+struct DepotSink<'a> {
+    depot: &'a Depot,
+    wanted: &'a BTreeSet<Sha256>,
+    journal: &'a Journal,
+    quarantine: &'a Path,
+    batch: Mutex<Batch<'a>>,
+}
+
+impl<'a> DepotSink<'a> {
+    fn batch(&self) -> MutexGuard<'_, Batch<'a>> {
+        self.batch.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// A part on its way into a partial file.
+struct Writing {
+    file: File,
+    path: PathBuf,
+    position: u64,
+}
+
+impl PartSink for Writing {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        self.file.write_all_at(bytes, self.position).map_err(BundleError::io("write", &self.path))?;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl Sink for DepotSink<'_> {
+    type Part = Writing;
+
+    fn wants(&self, blob: &Blob, part: &Part) -> bool {
+        self.wanted.contains(&blob.sha256) && !(blob.parts.len() > 1 && self.journal.has(blob, part))
+    }
+
+    fn begin(&self, blob: &Blob, part: &Part) -> Result<Writing, BundleError> {
+        let file = match blob.parts.len() {
+            1 => self.depot.create_partial(&blob.sha256)?,
+            _ => self.depot.open_partial(&blob.sha256)?,
+        };
+        Ok(Writing { file, path: self.depot.partial_path(&blob.sha256), position: part.start })
+    }
+
+    fn done(&self, blob: &Blob, part: &Part, content: Writing) -> Result<(), BundleError> {
+        if blob.parts.len() == 1 {
+            return Ok(self.batch().add(blob.sha256, blob.size)?);
+        }
+        content.file.sync_data().map_err(BundleError::io("sync", &content.path))?;
+        self.journal.note(blob, part)
+    }
+
+    fn bad(&self, blob: &Blob, _: &Part, content: Writing) {
+        // Best effort: the failure itself is reported by the caller. A cut blob's good parts stay for another try.
+        if blob.parts.len() == 1 {
+            let _ = fs::rename(&content.path, self.quarantine.join(blob.sha256.to_hex()));
+        }
+    }
+}
+
+/// Which parts of cut blobs are in their partial files.
+struct Journal {
+    path: PathBuf,
+    parts: Mutex<BTreeSet<String>>,
+}
+
+impl Journal {
+    fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
+        fs::create_dir_all(folder).map_err(SiteError::io("create", folder))?;
+        super::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
+        let path = folder.join("parts");
+        let parts = match File::open(&path) {
+            Ok(file) => BufReader::new(file).lines().map_while(Result::ok).collect(),
+            Err(_) => BTreeSet::new(),
+        };
+        Ok(Self { path, parts: Mutex::new(parts) })
+    }
+
+    fn line(blob: &Blob, part: &Part) -> String {
+        format!("{} {} {}", blob.sha256, part.start, part.sha256)
+    }
+
+    fn has(&self, blob: &Blob, part: &Part) -> bool {
+        self.parts.lock().unwrap_or_else(|e| e.into_inner()).contains(&Self::line(blob, part))
+    }
+
+    fn note(&self, blob: &Blob, part: &Part) -> Result<(), BundleError> {
+        let line = Self::line(blob, part);
+        let append = || {
+            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_data()
+        };
+        append().map_err(BundleError::io("write", &self.path))?;
+        self.parts.lock().unwrap_or_else(|e| e.into_inner()).insert(line);
+        Ok(())
+    }
+
+    fn forget(&self) -> Result<(), DepotError> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DepotError::io("remove", &self.path)(e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Site {
+    /// Where the unfinished import of this bundle keeps its notes.
+    pub(super) fn journal_folder(&self, bundle: &Bundle) -> PathBuf {
+        self.root().join("journal").join(bundle.digest.to_hex())
+    }
+}

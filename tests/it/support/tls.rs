@@ -1,0 +1,44 @@
+//! A certificate authority of the tests' own, made by openssl, and the TLS side of the test server.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// The settings of a server with a certificate for 127.0.0.1.
+pub struct TlsServer(Arc<ServerConfig>);
+
+impl TlsServer {
+    /// Wraps an accepted connection.
+    pub fn wrap(&self, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+        StreamOwned::new(ServerConnection::new(self.0.clone()).expect("a TLS connection"), stream)
+    }
+}
+
+/// Makes an authority in `folder`; returns its certificate's file, and a server with a certificate from it.
+pub fn authority(folder: &Path) -> (PathBuf, TlsServer) {
+    let script = "
+        set -e
+        curve='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+        openssl req -x509 $curve -keyout ca.key -out ca.pem -subj '/CN=test authority' -days 2
+        openssl req $curve -keyout key.pem -out server.csr -subj '/CN=127.0.0.1'
+        printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out server.pem -days 2
+    ";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().expect("run sh");
+    assert!(made.status.success(), "openssl is needed: {}", String::from_utf8_lossy(&made.stderr));
+    let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).expect("server.pem");
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).expect("key.pem");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("certificate and key");
+    (folder.join("ca.pem"), TlsServer(Arc::new(config)))
+}
