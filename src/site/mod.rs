@@ -133,7 +133,7 @@ fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
 }
 
 /// Writes a file under its name only when it is complete and synced.
-fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut scratch = path.as_os_str().to_owned();
     scratch.push(".part");

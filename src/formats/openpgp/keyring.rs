@@ -58,6 +58,14 @@ impl Keyring {
         builder.finish()
     }
 
+    /// The certificates of both keyrings.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.certificates.extend(other.certificates);
+        self.rejected.extend(other.rejected);
+        self
+    }
+
     /// Fingerprints of the primary keys, in upper-case hexadecimal, in the order of the file.
     pub fn fingerprints(&self) -> Vec<String> {
         self.certificates.iter().map(Certificate::fingerprint).collect()
