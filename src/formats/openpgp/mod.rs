@@ -13,7 +13,6 @@
 //! | SHA-1 or RIPEMD-160 in a signature on data | gpgv accepts, apt refuses | refused, and so are SHA-224 and DSA keys |
 //! | signature made in the future | accepted | refused beyond [`CLOCK_TOLERANCE`] |
 //! | one signature by an unknown key | ignored | ignored |
-//! | subkey that its key flags do not allow to sign | accepted | refused |
 //! | text around the signed block, dashes not escaped, no END line | partly accepted | refused |
 //! | two copies of one certificate in the keyring | the first counts | merged; a revocation in either counts |
 //!
@@ -33,7 +32,7 @@ mod site_key;
 
 pub use clear_signed::{ClearText, verify_clear_signed};
 pub use detached::verify_detached;
-pub use error::{ArmorError, OpenPgpError, Refusal, Why};
+pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use judge::Signer;
 pub use keyring::{Keyring, Rejected};
 pub use policy::CLOCK_TOLERANCE;

@@ -31,7 +31,7 @@ impl Gnupg {
         gnupg
     }
 
-    fn home(&self) -> PathBuf {
+    pub(super) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
@@ -50,10 +50,20 @@ impl Gnupg {
         output.stdout
     }
 
-    pub(super) fn try_gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
+    fn try_gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
+        self.run(&[&["--batch"], arguments].concat(), input)
+    }
+
+    /// Types `commands` into the editor of the key.
+    pub(super) fn edit(&self, fingerprint: &str, commands: &str) {
+        let output = self.run(&["--command-fd", "0", "--edit-key", fingerprint], commands.as_bytes());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let input = self.file("input", input);
         Command::new("gpg")
-            .args(["--batch", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""])
+            .args(["--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""])
             .args(["--no-auto-check-trustdb", "--trust-model", "always", "--homedir"])
             .arg(self.home())
             .args(arguments)
