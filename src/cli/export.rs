@@ -18,8 +18,10 @@ use crate::terminal::safe;
 /// Prints the bundle's folder. Where clients would see nothing new, no bundle is written and the exit code is 3. A run that
 /// was killed is finished by the same command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapferry export manifests/host-packages.toml --out /media/usb --key builder.key\n  \
-    gapferry export dc1.toml --out . --key builder.key --dry-run --json")]
+#[command(
+    after_help = "Examples:\n  gapferry export manifests/host-packages.toml --out /media/usb --key builder.key\n  \
+    gapferry export dc1.toml --out . --key builder.key --dry-run --json"
+)]
 pub(super) struct Args {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
@@ -84,7 +86,8 @@ fn default_workspace() -> Option<PathBuf> {
 fn say(exported: &Exported, out: &Output) {
     let manifest = &exported.manifest;
     let ((files, bytes), (missing, missing_bytes)) = (exported.tally.selected.get(), exported.tally.missing.get());
-    let volumes: Vec<_> = manifest.volumes.iter().map(|volume| json!({ "file": volume.file, "size": volume.size })).collect();
+    let volumes: Vec<_> =
+        manifest.volumes.iter().map(|volume| json!({ "file": volume.file, "size": volume.size })).collect();
     let collections: Vec<_> = manifest
         .collections
         .iter()

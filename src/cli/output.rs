@@ -30,9 +30,8 @@ impl Output {
 
     /// Says why a command failed: on stderr, and to programs as the result too.
     pub(super) fn failure(&self, failure: &Failure) {
-        let causes: Vec<String> = std::iter::successors(failure.source(), |cause| cause.source())
-            .map(ToString::to_string)
-            .collect();
+        let causes: Vec<String> =
+            std::iter::successors(failure.source(), |cause| cause.source()).map(ToString::to_string).collect();
         let label = if failure.exit() == crate::exit::Exit::NothingNew { "note" } else { "error" };
         let mut text = format!("{label}: {}\n", safe(&failure.to_string()));
         causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));

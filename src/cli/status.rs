@@ -12,7 +12,9 @@ use crate::time::Time;
 
 /// Show what a site publishes, from which bundles, and what it waits for
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapferry status --site /srv/gapferry\n  gapferry status --site /srv/gapferry --json")]
+#[command(
+    after_help = "Examples:\n  gapferry status --site /srv/gapferry\n  gapferry status --site /srv/gapferry --json"
+)]
 pub(super) struct Args {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
@@ -43,16 +45,23 @@ fn words(site: &Site, status: &Status) -> String {
     }
     for (name, state) in &current.names {
         let expired = if state.expires <= Time::now() { "  EXPIRED" } else { "" };
-        text += &format!("  {name}: {}, newest accepted sequence {}, valid until {}{expired}\n", state.bundle, state.sequence, state.expires);
+        text += &format!(
+            "  {name}: {}, newest accepted sequence {}, valid until {}{expired}\n",
+            state.bundle, state.sequence, state.expires
+        );
     }
     for (folder, published) in &current.published {
-        text += &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
+        text +=
+            &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
         if published.unsigned > 0 {
             text += &format!("    {} items WITHOUT UPSTREAM PROOF\n", published.unsigned);
         }
         if published.not_carried > 0 {
             let examples = published.not_carried_examples.join(", ");
-            text += &format!("    {} files that upstream's metadata names are not carried, such as {examples}\n", published.not_carried);
+            text += &format!(
+                "    {} files that upstream's metadata names are not carried, such as {examples}\n",
+                published.not_carried
+            );
         }
         if let Some(until) = published.valid_until {
             let past = if until <= Time::now() { "clients refuse it since" } else { "clients refuse it from" };

@@ -100,6 +100,11 @@ impl Site {
         Keyring::parse(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
     }
 
+    /// Fingerprint of the key that signs what the site publishes.
+    pub fn key_fingerprint(&self) -> Result<String, SiteError> {
+        Ok(self.key()?.fingerprint())
+    }
+
     fn key(&self) -> Result<SiteKey, SiteError> {
         let path = self.root.join("keys/site.pgp");
         let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
