@@ -5,10 +5,10 @@ use pgp::composed::{Deserializable, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{PacketTrait, Signature, SignatureConfig, SignatureType, Subpacket, SubpacketData};
-use pgp::types::{Duration, KeyDetails, Password, SigningKey, Timestamp};
+use pgp::types::{Duration, KeyDetails, Password, SigningKey, Tag, Timestamp};
 
 use super::keys::{BORN, Keys, SIGNED};
-use super::surgery::clear_message;
+use super::surgery::{clear_message, signatures_of};
 use super::table::Expect::{self, BothAccept, BothRefuse, OnlyGpgv, OnlyUs};
 use super::table::Row;
 
@@ -21,9 +21,8 @@ pub(super) fn rows(keys: &Keys) -> Vec<Row> {
     let key = SignedSecretKey::from_bytes(&*site.to_bytes().unwrap()).unwrap();
     let ring = [site.public_binary().unwrap(), keys.ring(&[&keys.alice])].concat();
     let sign = |change: &dyn Fn(&mut SignatureConfig)| signature(&key, SignatureType::Text, HASHED, change);
-    let clear = |name, signature: &[u8], expect: Expect| {
-        Row::clear(name, &ring, clear_message("Hash: SHA512\n", TEXT, signature), expect)
-    };
+    let message = |signature: &[u8]| clear_message("Hash: SHA512\n", TEXT, signature);
+    let clear = |name, signature: &[u8], expect: Expect| Row::clear(name, &ring, message(signature), expect);
     let add = |subpacket: Subpacket| sign(&|config| config.hashed_subpackets.push(subpacket.clone()));
     let without = |index: usize| sign(&|config| drop(config.hashed_subpackets.remove(index)));
     let odd = |kind| signature(&key, kind, HASHED, &|_| {});
@@ -32,7 +31,13 @@ pub(super) fn rows(keys: &Keys) -> Vec<Row> {
     let never = SubpacketData::SignatureExpirationTime(Duration::from_secs(0));
     let good = sign(&|_| {});
     let beside = |other: &[u8]| [good.as_slice(), other].concat();
+    let nameless = [site.public_binary().unwrap(), user_revocation(&key)].concat();
+    let by_alice = signatures_of(&keys.clear_with(&[&keys.alice], TEXT, SIGNED, &["--digest-algo", "SHA512"]));
+    let mixed = [by_alice, add(Subpacket::critical(experimental.clone()).unwrap())].concat();
+    let other = "what cannot be judged does not spoil what can";
+    let gone = "a certificate needs a self-signature that still holds";
     vec![
+        Row::clear("only user id revoked", &nameless, message(&good), OnlyGpgv(gone)),
         clear("crafted, plain", &good, BothAccept),
         clear("crafted, of binary type over the hashed text", &odd(SignatureType::Binary), BothAccept),
         clear("crafted, standalone", &odd(SignatureType::Standalone), BothRefuse),
@@ -42,6 +47,7 @@ pub(super) fn rows(keys: &Keys) -> Vec<Row> {
         clear("crafted, unknown type", &odd(SignatureType::Other(0x77)), BothRefuse),
         clear("crafted, unknown subpacket", &add(Subpacket::regular(experimental.clone()).unwrap()), BothAccept),
         clear("crafted, unknown critical subpacket", &add(Subpacket::critical(experimental).unwrap()), BothRefuse),
+        Row::clear("good and one with a critical subpacket", &ring, message(&mixed), OnlyUs(other)),
         clear("crafted, no time", &without(0), BothRefuse),
         clear("crafted, no fingerprint of the issuer", &without(1), BothAccept),
         clear(
@@ -105,5 +111,17 @@ fn signature(
     let mut bytes = Vec::new();
     let signature = Signature::from_config(config, [digest[0], digest[1]], numbers).expect("signature");
     signature.to_writer_with_header(&mut bytes).expect("write");
+    bytes
+}
+
+/// The key's revocation of its only user id, which gpg refuses to make.
+fn user_revocation(key: &SignedSecretKey) -> Vec<u8> {
+    let (key, id) = (&key.primary_key, &key.details.users[0].id);
+    let mut config = SignatureConfig::v4(SignatureType::CertRevocation, key.algorithm(), HashAlgorithm::Sha512);
+    let issuer = SubpacketData::IssuerKeyId(key.legacy_key_id());
+    config.hashed_subpackets = vec![time(SIGNED.try_into().unwrap()), Subpacket::regular(issuer).unwrap()];
+    let revocation = config.sign_certification(key, key.public_key(), &Password::empty(), Tag::UserId, id);
+    let mut bytes = Vec::new();
+    revocation.expect("sign").to_writer_with_header(&mut bytes).expect("write");
     bytes
 }

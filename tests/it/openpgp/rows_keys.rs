@@ -28,6 +28,15 @@ fn lifetimes(keys: &Keys) -> Vec<Row> {
     let not_yet = keys.ring(&[&revoked]);
     keys.revoke(&revoked);
     let revoked = keys.ring(&[&revoked]);
+
+    let ward = keys.make("ward", "ed25519", "sign", "never");
+    keys.gnupg.edit(&ward, &format!("addrevoker\n{}\ny\nsave\n", keys.bob));
+    let by_ward = keys.clear(&[&ward], TEXT);
+    let with_revoker = keys.ring(&[&ward]);
+    let revocation = keys.gnupg.dialogue(&["--desig-revoke", &ward], "y\n0\n\ny\n");
+    keys.gnupg.gpg(&["--import"], &revocation);
+    let ward = keys.ring(&[&ward]);
+
     let row = |name, ring: &[u8], message: &str, expect| Row::clear(name, ring, message, expect);
     let merged = "copies of a certificate are merged, and the newest statement counts";
     let joined = |first: &[u8], second: &[u8]| [first, second].concat();
@@ -54,6 +63,9 @@ fn lifetimes(keys: &Keys) -> Vec<Row> {
             &by_revoked,
             OnlyGpgv("a revocation in any copy counts"),
         ),
+        row("key with a designated revoker", &with_revoker, &by_ward, BothAccept),
+        row("key revoked by its designated revoker", &joined(&ward, &keys.ring(&[&keys.bob])), &by_ward, BothRefuse),
+        row("the same, that revoker not in the keyring", &ward, &by_ward, OnlyGpgv("believed unchecked")),
         row(
             "key revoked beside a good one",
             &joined(&revoked, &keys.ring(&[&keys.alice])),

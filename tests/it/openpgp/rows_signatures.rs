@@ -78,7 +78,7 @@ fn algorithms(keys: &Keys) -> Vec<Row> {
         row("MD5", hashed("MD5"), BothRefuse),
         row("SHA-1", hashed("SHA1"), BothRefuse),
         row("RIPEMD-160", hashed("RIPEMD160"), BothRefuse),
-        row("SHA-224", hashed("SHA224"), BothRefuse),
+        row("SHA-224", hashed("SHA224"), OnlyGpgv("weaker than SHA-256")),
         row("SHA-1 beside a good one", clear_message(HASHES, TEXT, &mixed), BothAccept),
         row("notation", noted("a@example.org=b"), BothAccept),
         row("critical notation", noted("!a@example.org=b"), BothRefuse),
