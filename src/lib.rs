@@ -3,6 +3,7 @@
 //! `docs/architecture.md` shows how the modules fit together; each module opens with what it is for.
 
 pub mod bundle;
+pub mod causes;
 pub mod cli;
 pub mod collect;
 pub mod collection;

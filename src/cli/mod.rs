@@ -20,7 +20,6 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
-use self::error::Failure;
 use self::output::Output;
 use crate::exit::Exit;
 use crate::progress::Progress;

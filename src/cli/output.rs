@@ -1,11 +1,11 @@
 //! Where words and JSON go.
 
-use std::error::Error;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use crate::causes::causes;
 use crate::terminal::safe;
 
 /// stdout, as people or as programs want it.
@@ -30,16 +30,16 @@ impl Output {
 
     /// Says why a command failed: on stderr, and to programs as the result too.
     pub(super) fn failure(&self, failure: &Failure) {
-        let causes: Vec<String> =
-            std::iter::successors(failure.source(), |cause| cause.source()).map(ToString::to_string).collect();
+        let texts = causes(failure);
+        let (error, causes) = texts.split_first().map_or((String::new(), &[][..]), |(e, rest)| (e.clone(), rest));
         let label = if failure.exit() == crate::exit::Exit::NothingNew { "note" } else { "error" };
-        let mut text = format!("{label}: {}\n", safe(&failure.to_string()));
+        let mut text = format!("{label}: {}\n", safe(&error));
         causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));
         let _ = io::stderr().write_all(text.as_bytes()); // nowhere is left to say that this failed
         if self.json {
             let exit = failure.exit();
             let value = json!({
-                "outcome": exit.word(), "exit": exit.code(), "error": failure.to_string(), "causes": causes,
+                "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes,
             });
             print(&format!("{value}\n"));
         }
