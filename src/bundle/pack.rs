@@ -279,10 +279,9 @@ impl Packer<'_> {
         let fresh = self.volume_bytes - super::layout::header_length(&name) - super::layout::TRAILER;
         let fresh = (fresh - fresh % super::layout::BLOCK).min(MAX_PART_BYTES);
         let least = (self.volume_bytes / 16).min(4 << 20); // not worth a part of its own
-        let room = match &self.open {
-            Some(volume) if size <= volume.room(&name) && size <= MAX_PART_BYTES => return Ok(vec![size]),
-            Some(volume) => volume.room(&name).min(MAX_PART_BYTES),
-            None => 0,
+        let room = match self.open.as_ref().and_then(|volume| volume.room(&name)) {
+            Some(room) if size <= room && size <= MAX_PART_BYTES => return Ok(vec![size]),
+            room => room.unwrap_or(0).min(MAX_PART_BYTES),
         };
         let mut cuts = Vec::new();
         let mut left = size;
@@ -303,7 +302,7 @@ impl Packer<'_> {
     }
 
     fn volume_with_room(&mut self, name: &str, stored: u64) -> Result<&mut VolumeWriter, BundleError> {
-        if self.open.as_ref().is_some_and(|volume| volume.room(name) < stored) {
+        if self.open.as_ref().is_some_and(|volume| volume.room(name).is_none_or(|room| room < stored)) {
             self.close()?;
         }
         if self.open.is_none() {

@@ -52,11 +52,11 @@ impl VolumeWriter {
         self.number
     }
 
-    /// The longest content that still fits behind a member's header.
-    pub(super) fn room(&self, name: &str) -> u64 {
+    /// The longest content that still fits behind a member's header; none if not even the header does.
+    pub(super) fn room(&self, name: &str) -> Option<u64> {
         let taken = self.position + header(name, 0).len() as u64 + TRAILER;
-        let room = self.limit.saturating_sub(taken);
-        room - room % super::layout::BLOCK
+        let room = self.limit.checked_sub(taken)?;
+        Some(room - room % super::layout::BLOCK)
     }
 
     /// Writes a member's header; returns where its content starts.
