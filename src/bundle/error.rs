@@ -35,6 +35,12 @@ pub enum BundleError {
         /// The bundle's folder.
         folder: PathBuf,
     },
+    /// Something else than a file bears a file's name.
+    #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// A file is larger than it can be.
     #[error("{} is larger than {cap} bytes", path.display())]
     TooLarge {
@@ -155,6 +161,7 @@ impl BundleError {
             Self::Io { source, .. } => Exit::of_io(source),
             Self::NotABundle { .. } | Self::VolumeTooSmall { .. } => Exit::Usage,
             Self::Unsigned { .. }
+            | Self::NotAFile { .. }
             | Self::TooLarge { .. }
             | Self::ManifestSyntax(_)
             | Self::Format { .. }

@@ -88,8 +88,7 @@ impl Bundle {
             return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
         };
         let path = self.folder.join(&volume.file);
-        let file = open(&path).map_err(BundleError::io("open", &path))?;
-        let found = file.metadata().map_err(BundleError::io("look at", &path))?.len();
+        let (file, found) = open(&path)?;
         if found == volume.size {
             Ok((path, file))
         } else {
@@ -105,20 +104,37 @@ pub fn read_unverified(folder: &Path) -> Result<Vec<u8>, BundleError> {
 
 fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, BundleError> {
     let path = folder.join(name);
-    let file = open(&path).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            BundleError::NotABundle { folder: folder.to_owned(), file: name }
+    let (file, size) = match open(&path) {
+        Err(BundleError::Io { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Err(BundleError::NotABundle { folder: folder.to_owned(), file: name });
         }
-        _ => BundleError::io("open", &path)(e),
-    })?;
+        other => other?,
+    };
+    if size > cap {
+        return Err(BundleError::TooLarge { path, cap });
+    }
     let mut bytes = Vec::new();
     file.take(cap + 1).read_to_end(&mut bytes).map_err(BundleError::io("read", &path))?;
     if bytes.len() as u64 > cap { Err(BundleError::TooLarge { path, cap }) } else { Ok(bytes) }
 }
 
-/// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device.
-fn open(path: &Path) -> io::Result<File> {
+/// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device; returns
+/// its size too.
+fn open(path: &Path) -> Result<(File, u64), BundleError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+    let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+        // A link, or a socket.
+        Err(e) if is_errno(&e, rustix::io::Errno::LOOP) || is_errno(&e, rustix::io::Errno::NXIO) => {
+            return Err(BundleError::NotAFile { path: path.to_owned() });
+        }
+        other => other.map_err(BundleError::io("open", path))?,
+    };
+    let metadata = file.metadata().map_err(BundleError::io("look at", path))?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(BundleError::NotAFile { path: path.to_owned() }) }
+}
+
+fn is_errno(error: &io::Error, wanted: rustix::io::Errno) -> bool {
+    error.raw_os_error() == Some(wanted.raw_os_error())
 }
