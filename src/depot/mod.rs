@@ -97,8 +97,9 @@ impl Depot {
     /// Creates an empty partial file for the blob, over whatever was left there.
     pub fn create_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
         let path = self.partial_path(digest);
+        remove_if_there(&path)?; // it may be read-only already, see `unseal`
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o644).custom_flags(no_follow());
+        options.write(true).create_new(true).mode(0o644).custom_flags(no_follow());
         options.open(&path).map_err(DepotError::io("create", &path))
     }
 
@@ -107,7 +108,7 @@ impl Depot {
         let path = self.partial_path(digest);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(no_follow());
-        options.open(&path).map_err(DepotError::io("open", &path))
+        unseal(&path).and_then(|()| options.open(&path)).map_err(DepotError::io("open", &path))
     }
 
     /// Starts a batch of blobs to be moved to their names together.
@@ -142,14 +143,12 @@ impl Depot {
 
     /// The digests of all blobs, in order.
     pub fn blobs(&self) -> Result<Vec<Sha256>, DepotError> {
-        let root = self.root.join("sha256");
-        let mut digests = Vec::new();
-        for entry in walkdir::WalkDir::new(&root).min_depth(2).max_depth(2) {
-            let entry = entry.map_err(|e| DepotError::io("list", &root)(e.into()))?;
-            digests.extend(entry.file_name().to_str().and_then(|name| name.parse::<Sha256>().ok()));
-        }
-        digests.sort();
-        Ok(digests)
+        digests_in(&self.root.join("sha256"), 2)
+    }
+
+    /// The digests of all blobs under construction, in order.
+    pub fn partials(&self) -> Result<Vec<Sha256>, DepotError> {
+        digests_in(&self.root.join("partial"), 1)
     }
 
     /// Removes the blob; done already is fine.
@@ -174,6 +173,16 @@ pub fn free_bytes(path: &Path) -> Result<u64, DepotError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+fn digests_in(root: &Path, depth: usize) -> Result<Vec<Sha256>, DepotError> {
+    let mut digests = Vec::new();
+    for entry in walkdir::WalkDir::new(root).min_depth(depth).max_depth(depth) {
+        let entry = entry.map_err(|e| DepotError::io("list", root)(e.into()))?;
+        digests.extend(entry.file_name().to_str().and_then(|name| name.parse::<Sha256>().ok()));
+    }
+    digests.sort();
+    Ok(digests)
+}
+
 fn no_follow() -> i32 {
     rustix::fs::OFlags::NOFOLLOW.bits() as i32
 }
@@ -188,6 +197,16 @@ fn remove_if_there(path: &Path) -> Result<(), DepotError> {
 /// Makes a finished file read-only for everyone: blobs are shared by hard links.
 fn seal(path: &Path) -> Result<(), DepotError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o444)).map_err(DepotError::io("set the mode of", path))
+}
+
+/// Makes a partial file writable again: a run that was killed between sealing it and naming it leaves it read-only.
+pub(crate) fn unseal(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.permissions().readonly() => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+        }
+        _ => Ok(()), // nothing, or something that is for the caller to refuse
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +224,24 @@ mod tests {
         assert_eq!(depot.read(&digest, 5).unwrap(), b"hello");
         assert_eq!(depot.blobs().unwrap(), [digest]);
         assert!(matches!(depot.read(&digest, 4), Err(DepotError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_partial_file_that_was_sealed_by_a_killed_run_is_taken_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(dir.path()).unwrap();
+        let digest = Sha256::of(b"hello");
+        let path = depot.partial_path(&digest);
+        let leave_sealed = || {
+            fs::write(&path, b"hello").unwrap();
+            seal(&path).unwrap();
+        };
+        leave_sealed();
+        assert_eq!(depot.create_partial(&digest).unwrap().metadata().unwrap().len(), 0);
+        leave_sealed();
+        assert_eq!(depot.open_partial(&digest).unwrap().metadata().unwrap().len(), 5);
+        assert!(!fs::metadata(&path).unwrap().permissions().readonly());
+        assert_eq!(depot.partials().unwrap(), [digest]);
     }
 
     #[test]

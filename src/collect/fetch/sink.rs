@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::depot::unseal;
 use crate::digest::{Hashing, Sha256};
 
 use super::error::FetchError;
@@ -41,6 +42,7 @@ impl Sink {
         if !std::fs::symlink_metadata(&self.to)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
+        unseal(&self.to)?;
         let file = OpenOptions::new().read(true).write(true).open(&self.to)?;
         let file = self.file.insert(file);
         if file.metadata()?.len() > size {
