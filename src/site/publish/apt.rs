@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::re_index::{Suite, suite_tree};
 use super::{Context, PublishError};
-use crate::collection::{Collection, Item, Publish};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     Entry, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes, entries,
@@ -35,7 +35,9 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let mut tree = Tree::default();
     collection.files.iter().for_each(|(path, digest)| tree.add(path.clone(), *digest));
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
-    for root in roots(collection, context)? {
+    let roots = roots(collection, context)?;
+    check_proofs(collection, &roots)?;
+    for root in roots {
         let mut suite = Suite::default();
         for (path, digest) in indexes_of(collection, &root) {
             let text = read_index(context, &root, path, digest)?;
@@ -70,7 +72,30 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     }
 }
 
+/// Refuses a proof for which no suite has a place: verbatim suites publish all of them.
+fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishError> {
+    for proof in &collection.proofs {
+        let path = || proof.path.clone();
+        if roots.iter().all(|root| root.below(&proof.path).is_none()) {
+            return Err(PublishError::UnknownProof { path: path() });
+        }
+        if !roots.iter().any(|root| root.vouches_for(proof)) {
+            return Err(PublishError::IndexNotVouched { path: path() });
+        }
+    }
+    Ok(())
+}
+
 impl Root {
+    /// Whether the proof is the signed file, its signature, or a file that it names with these bytes.
+    fn vouches_for(&self, proof: &Proof) -> bool {
+        let Some(below) = self.below(&proof.path) else { return false };
+        let Some((signed, release)) = &self.signed else { return IndexName::parse(below).is_some() };
+        let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
+        let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
+        proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
+    }
+
     fn release(&self) -> Option<&Release> {
         self.signed.as_ref().map(|(_, release)| release)
     }
