@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::generation::remove_folder;
 use super::{Site, SiteError, audit};
-use crate::bundle::Manifest;
 use crate::digest::Sha256;
 
 /// What a collection of garbage removed.
@@ -32,9 +32,13 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteErro
     if !dry_run {
         let log = site.root().join("audit.jsonl");
         audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"))?;
-        old.iter().try_for_each(|number| remove_folder(&site.generation_folder(*number)))?;
+        old.iter().try_for_each(|number| remove_generation(&site.generation_folder(*number)))?;
+        remove_scraps(&site.root().join("generations"))?;
     }
     let depot = site.depot()?;
+    if !dry_run {
+        site.tidy_partials()?;
+    }
     for digest in depot.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
         let path = depot.path(&digest);
         let file = fs::metadata(&path).map_err(SiteError::io("look at", &path))?;
@@ -51,6 +55,21 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteErro
     Ok(collected)
 }
 
+/// Takes the number from it first, so that a kill leaves no half a generation under it.
+fn remove_generation(folder: &Path) -> Result<(), SiteError> {
+    let scratch = folder.with_extension("part");
+    remove_folder(&scratch)?;
+    fs::rename(folder, &scratch).map_err(SiteError::io("rename", folder))?;
+    remove_folder(&scratch)
+}
+
+/// Removes what runs that were killed left half built or half removed.
+fn remove_scraps(generations: &Path) -> Result<(), SiteError> {
+    let entries = fs::read_dir(generations).map_err(SiteError::io("list", generations))?;
+    let scraps = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some());
+    scraps.map(|path| remove_folder(&path)).collect()
+}
+
 /// The blobs of the manifests of kept generations and of unfinished imports.
 fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, SiteError> {
     let depot = site.depot()?;
@@ -61,19 +80,13 @@ fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, Site
             needed.extend(entry.metadata().ok().filter(|m| m.is_file()).map(|m| m.ino()));
         }
     }
-    let mut digests = BTreeSet::new();
+    let mut digests = site.unfinished_blobs()?;
     for digest in depot.blobs()? {
         let path = depot.path(&digest);
         let inode = fs::metadata(&path).map_err(SiteError::io("look at", &path))?.ino();
         if needed.contains(&inode) {
             digests.insert(digest);
         }
-    }
-    let journal = site.root().join("journal");
-    for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
-        // An unreadable one holds nothing back: its import starts afresh.
-        let manifest = fs::read(entry.path().join("manifest.json")).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
-        digests.extend(manifest.into_iter().flat_map(|m| m.blobs).map(|blob| blob.sha256));
     }
     Ok(digests)
 }

@@ -31,7 +31,12 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
     let _lock = site.lock()?;
     let current = site.current()?;
     let bundle = open(site, folder)?;
-    accept(site, &bundle, &current, allow)?;
+    if let Err(error) = accept(site, &bundle, &current, allow) {
+        if matches!(error, SiteError::AlreadyImported { .. }) {
+            site.tidy_journal(&bundle.manifest)?; // the run that published it may have been killed before it could
+        }
+        return Err(error);
+    }
     let result = run(site, &bundle, current, progress);
     if let Err(error) = &result {
         record_failure(site, &bundle, error)?;
@@ -121,7 +126,7 @@ fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -
         newest_time: current.newest_time.max(manifest.created),
     };
     let generation = publish(site, &depot, recipe)?;
-    remove_folder(&site.journal_folder(bundle))?;
+    site.tidy_journal(manifest)?;
     Ok(Imported {
         generation,
         bundle: manifest.folder(),

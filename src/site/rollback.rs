@@ -34,7 +34,9 @@ pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteErro
         }
     }
     let recipe = Recipe { reason: format!("rollback to {number}"), names, newest_time: current.newest_time };
-    publish(site, &site.depot()?, recipe)
+    let generation = publish(site, &site.depot()?, recipe)?;
+    site.tidy_partials()?;
+    Ok(generation)
 }
 
 fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {

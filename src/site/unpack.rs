@@ -14,22 +14,43 @@ use std::sync::{Mutex, MutexGuard};
 use super::{Site, SiteError};
 use crate::bundle::manifest::{Blob, Part};
 use crate::bundle::unpack::{PartSink, Sink, unpack};
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::progress::Progress;
 
 /// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error.
 pub(super) fn into_depot(site: &Site, bundle: &Bundle, depot: &Depot, progress: &Progress) -> Result<(), SiteError> {
-    let wanted: BTreeSet<Sha256> =
-        bundle.manifest.blobs.iter().filter(|b| !depot.has(&b.sha256, b.size)).map(|b| b.sha256).collect();
+    let wanted = lacking(bundle, depot);
     expected_blobs_are_here(bundle, &wanted)?;
     preflight(site, bundle, depot, &wanted)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
+    let resumed = journal.is_begun();
+    match fill(site, bundle, depot, &wanted, &journal, progress) {
+        // The partial files are not what an earlier run noted: another bundle with the same blobs came in between.
+        Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed => {
+            fill(site, bundle, depot, &lacking(bundle, depot), &journal, progress)
+        }
+        other => other,
+    }
+}
+
+fn lacking(bundle: &Bundle, depot: &Depot) -> BTreeSet<Sha256> {
+    bundle.manifest.blobs.iter().filter(|b| !depot.has(&b.sha256, b.size)).map(|b| b.sha256).collect()
+}
+
+fn fill(
+    site: &Site,
+    bundle: &Bundle,
+    depot: &Depot,
+    wanted: &BTreeSet<Sha256>,
+    journal: &Journal,
+    progress: &Progress,
+) -> Result<(), SiteError> {
     let sink = DepotSink {
         depot,
-        wanted: &wanted,
-        journal: &journal,
+        wanted,
+        journal,
         quarantine: &site.root().join("quarantine"),
         batch: Mutex::new(depot.batch()),
     };
@@ -41,8 +62,8 @@ pub(super) fn into_depot(site: &Site, bundle: &Bundle, depot: &Depot, progress: 
     let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
     result?;
     committed?;
-    assemble(bundle, depot, &wanted, &journal)?;
-    complete(bundle, depot, &wanted)
+    assemble(bundle, depot, wanted, journal)?;
+    complete(bundle, depot, wanted)
 }
 
 fn expected_blobs_are_here(bundle: &Bundle, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
@@ -72,7 +93,9 @@ fn assemble(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>, journal: 
     let cut = bundle.manifest.blobs.iter().filter(|b| b.parts.len() > 1 && wanted.contains(&b.sha256));
     for blob in cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))) {
         let path = depot.partial_path(&blob.sha256);
-        let mut file = File::open(&path).map_err(SiteError::io("open", &path))?;
+        let mut file = depot.open_partial(&blob.sha256)?;
+        // Something longer may have been left there by a bundle that lied about the blob's size.
+        file.set_len(blob.size).map_err(SiteError::io("cut", &path))?;
         let (digest, _) = Sha256::of_reader(&mut file).map_err(SiteError::io("read", &path))?;
         if digest != blob.sha256 {
             journal.forget()?;
@@ -195,7 +218,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether an earlier run has noted parts.
+    fn is_begun(&self) -> bool {
+        !self.parts.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
+    }
+
     fn forget(&self) -> Result<(), DepotError> {
+        self.parts.lock().unwrap_or_else(|e| e.into_inner()).clear();
         match fs::remove_file(&self.path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DepotError::io("remove", &self.path)(e)),
             _ => Ok(()),
@@ -207,5 +236,43 @@ impl Site {
     /// Where the unfinished import of this bundle keeps its notes.
     pub(super) fn journal_folder(&self, bundle: &Bundle) -> PathBuf {
         self.root().join("journal").join(bundle.digest.to_hex())
+    }
+
+    /// Removes the notes of imports that are finished or can no more be: of `accepted` itself, of the bundles before it,
+    /// and what cannot be read.
+    pub(super) fn tidy_journal(&self, accepted: &Manifest) -> Result<(), SiteError> {
+        let journal = self.root().join("journal");
+        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
+            let bytes = fs::read(entry.path().join("manifest.json")).ok();
+            let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
+            let is_past =
+                |m: &Manifest| m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence);
+            if manifest.as_ref().is_none_or(is_past) {
+                super::generation::remove_folder(&entry.path())?;
+            }
+        }
+        self.tidy_partials()
+    }
+
+    /// Removes the partial files of runs that were killed, except those with which an unfinished import goes on.
+    pub(super) fn tidy_partials(&self) -> Result<(), SiteError> {
+        let (depot, unfinished) = (self.depot()?, self.unfinished_blobs()?);
+        for digest in depot.partials()?.into_iter().filter(|digest| !unfinished.contains(digest)) {
+            depot.remove_partial(&digest)?;
+        }
+        Ok(())
+    }
+
+    /// The blobs of unfinished imports.
+    pub(super) fn unfinished_blobs(&self) -> Result<BTreeSet<Sha256>, SiteError> {
+        let journal = self.root().join("journal");
+        let mut digests = BTreeSet::new();
+        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
+            // An unreadable one holds nothing back: its import starts afresh.
+            let bytes = fs::read(entry.path().join("manifest.json")).ok();
+            let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
+            digests.extend(manifest.into_iter().flat_map(|m| m.blobs).map(|blob| blob.sha256));
+        }
+        Ok(digests)
     }
 }
