@@ -25,7 +25,7 @@ impl Output {
         if let Value::Object(fields) = &mut value {
             fields.insert("outcome".to_owned(), json!("done"));
         }
-        if self.json { print(&format!("{value}\n")) } else { print(words) }
+        if self.json { print(&json_line(&value)) } else { print(words) }
     }
 
     /// Says why a command failed: on stderr, and to programs as the result too.
@@ -41,9 +41,22 @@ impl Output {
             let value = json!({
                 "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes,
             });
-            print(&format!("{value}\n"));
+            print(&json_line(&value));
         }
     }
+}
+
+/// One line of ASCII: JSON's own rules let C1 controls and marks of writing direction through, and terminals act on them.
+fn json_line(value: &Value) -> String {
+    let mut line = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            ' '..='~' => line.push(c),
+            // Outside its strings JSON is ASCII, so this is within one.
+            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| line.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    line + "\n"
 }
 
 /// Writes to stdout; a reader that has gone away is no error.
@@ -55,4 +68,17 @@ fn print(text: &str) {
 /// A note on stderr.
 pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{}", safe(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_ascii_and_says_the_same() {
+        let value = json!({ "path": "ü \u{9b}2J \u{202e} \u{7f} 𝄞 \n\"" });
+        let line = json_line(&value);
+        assert!(line.trim_end().chars().all(|c| (' '..='~').contains(&c)), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
 }
