@@ -7,4 +7,5 @@ mod deb;
 mod fetch;
 mod openpgp;
 mod support;
+mod tamper;
 mod upstream;

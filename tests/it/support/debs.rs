@@ -12,6 +12,8 @@ use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
+use super::debs_lies;
+use super::lies::Lie;
 use super::world::Content;
 use crate::apt_client::run;
 
@@ -29,7 +31,7 @@ pub(crate) static ARCHIVE_KEY: LazyLock<SiteKey> =
 
 impl Debs {
     /// Some 300 kB: packages that compress and packages that do not, a name for which tar needs a pax header, and with
-    /// small volumes blobs that must be cut. Everything but `big` is new in each state.
+    /// small volumes blobs that must be cut. All but `libgap1` is new in each state.
     pub(crate) fn small() -> Self {
         Self { state: small, settings: "" }
     }
@@ -38,22 +40,20 @@ impl Debs {
 fn small(number: u32) -> Upstream {
     let version = format!("{number}.0-1");
     let deb = |name: &str, architecture: &str| DebSpec::new(name, &version, architecture);
+    let noise = |size, seed| Payload::Pseudorandom { size, seed };
     let long = format!("long-{}", "name-".repeat(12) + "end");
     let text = "what compresses well ".repeat(6000).into_bytes();
     let mut upstream = Upstream::new("Test", &["amd64"]);
-    let big =
-        DebSpec { payload: Payload::Pseudorandom { size: 150_000, seed: 1 }, ..DebSpec::new("big", "1.0-1", "amd64") };
     upstream
         .add("stable", "main", DebSpec { depends: format!("libgap1, {long}"), ..deb("hello-gap", "amd64") })
-        .add(
-            "stable",
-            "main",
-            DebSpec { payload: Payload::Pseudorandom { size: 20_000, seed: 2 }, ..deb("libgap1", "amd64") },
-        )
+        .add("stable", "main", DebSpec { payload: noise(20_000, 2), ..DebSpec::new("libgap1", "1.0-1", "amd64") })
         .add("stable", "main", DebSpec { packing: Packing::Plain, ..deb(&long, "all") })
         .add("stable", "main", DebSpec { packing: Packing::Plain, payload: Payload::Bytes(text), ..deb("text", "all") })
-        .add("stable", "main", big);
-    upstream.suite("stable").date = Time::now().unix() - 1000 + i64::from(number);
+        .add("stable", "main", DebSpec { payload: noise(150_000, u64::from(number) << 8), ..deb("big", "amd64") })
+        .add("stable-updates", "main", deb("news", "all"));
+    for suite in ["stable", "stable-updates"] {
+        upstream.suite(suite).date = Time::now().unix() - 1000 + i64::from(number);
+    }
     upstream
 }
 
@@ -66,7 +66,7 @@ impl Content for Debs {
     fn sources(&self, upstream: &Path) -> String {
         let (url, settings) = (url::Url::from_directory_path(upstream).unwrap(), self.settings);
         format!(
-            "[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\"]\ncomponents = [\"main\"]\n\
+            "[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\", \"stable-updates\"]\ncomponents = [\"main\"]\n\
              architectures = [\"amd64\"]\nkeyring = \"{}/archive.gpg\"\n{settings}\n",
             upstream.display()
         )
@@ -86,6 +86,10 @@ impl Content for Debs {
             }
         }
         assert!(suites > 0, "{} has no suite", folder.display());
+    }
+
+    fn lies(&self) -> Vec<Lie> {
+        debs_lies::lies()
     }
 }
 

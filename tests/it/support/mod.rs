@@ -1,6 +1,10 @@
 //! What the tests share.
 
 pub(crate) mod debs;
+pub(crate) mod debs_lies;
+pub(crate) mod lies;
 pub(crate) mod server;
+pub(crate) mod snapshot;
+pub(crate) mod threads;
 pub(crate) mod tls;
 pub(crate) mod world;

@@ -17,6 +17,7 @@ use gapferry::trust::{Overrides, SecretKey};
 use tempfile::TempDir;
 
 use super::debs::Debs;
+use super::lies::Lie;
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -32,6 +33,9 @@ pub(crate) trait Content: Send + Sync {
     /// Fails unless the generation in `folder` is whole: its signatures are good, and every file that its indexes name is
     /// there with the bytes that they name.
     fn check(&self, folder: &Path);
+
+    /// What a builder who holds the right key could say against upstream's word.
+    fn lies(&self) -> Vec<Lie>;
 }
 
 /// One small world's content of each kind: with it all suites run.

@@ -1,0 +1,259 @@
+//! What a lying builder can do to Debian packages.
+
+use std::collections::BTreeMap;
+
+use gapferry::collection::{Collection, Item, Proof, Publish};
+use gapferry::demo::upstream::{DebSpec, build_deb};
+use gapferry::depot::Depot;
+use gapferry::digest::Sha256;
+use gapferry::exit::Exit::{self, Refused, VerificationFailed};
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::path::PublishPath;
+use gapferry::time::Time;
+
+use super::lies::{Lie, put};
+
+const NOT_VOUCHED: &str = "signed indexes do not vouch for";
+
+/// Every lie.
+pub(crate) fn lies() -> Vec<Lie> {
+    vec![
+        lie("a .deb is swapped for an evil one", swapped, VerificationFailed, NOT_VOUCHED),
+        lie("a .deb is swapped for a genuine other one", genuine_other, VerificationFailed, NOT_VOUCHED),
+        lie("an item's version is another", |c, _| item(c).version = "9.0-1".into(), VerificationFailed, NOT_VOUCHED),
+        lie("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, NOT_VOUCHED),
+        lie(
+            "an item's architecture is another",
+            |c, _| item(c).architecture = "arm64".into(),
+            VerificationFailed,
+            NOT_VOUCHED,
+        ),
+        lie("an item names no proof", |c, _| item(c).proof = None, VerificationFailed, NOT_VOUCHED),
+        lie(
+            "an item names a proof that is not there",
+            |c, _| item(c).proof = Some(path("dists/x/InRelease")),
+            VerificationFailed,
+            NOT_VOUCHED,
+        ),
+        lie("an item names the proof of another suite", other_suite, VerificationFailed, NOT_VOUCHED),
+        lie("a file has two names", two_names, VerificationFailed, NOT_VOUCHED),
+        lie(
+            "a file has no item",
+            |c, d| add_file(c, d, "pool/evil"),
+            VerificationFailed,
+            "no item of the collection names",
+        ),
+        lie(
+            "an item is left out",
+            |c, _| drop(c.items.remove(0)),
+            VerificationFailed,
+            "no item of the collection names",
+        ),
+        lie(
+            "an index is swapped for that of another suite",
+            index_of_another_suite,
+            VerificationFailed,
+            "does not vouch for",
+        ),
+        lie("an index lists an evil .deb", evil_index, VerificationFailed, "does not vouch for"),
+        lie("an index is added to a signed suite", added_index, VerificationFailed, "does not vouch for"),
+        lie(
+            "InRelease is signed by a key that is not pinned",
+            unpinned,
+            VerificationFailed,
+            "not vouched for by the keys pinned here",
+        ),
+        lie(
+            "InRelease is edited below its signature",
+            edited_release,
+            VerificationFailed,
+            "not vouched for by the keys pinned here",
+        ),
+        lie("all proofs are dropped", |c, _| c.proofs.clear(), VerificationFailed, NOT_VOUCHED),
+        lie("all proofs are dropped, and no item names one", dropped_and_unnamed, VerificationFailed, NOT_VOUCHED),
+        lie(
+            "InRelease is dropped",
+            |c, _| c.proofs.retain(is_index),
+            VerificationFailed,
+            "no proof of a kind that we know",
+        ),
+        lie("InRelease is dropped, and no item names it", unsigned, Refused, "without proof by upstream"),
+        lie("an unsigned package joins a pinned source", joined, Refused, "without proof by upstream"),
+        lie(
+            "the source is one for which nothing is pinned",
+            |c, _| c.source = "elsewhere".parse().unwrap(),
+            Refused,
+            "no upstream keyring is pinned",
+        ),
+        lie("a stray file is among the proofs", stray_proof, VerificationFailed, "does not vouch for"),
+        lie("a stray file is among verbatim proofs", stray_verbatim, VerificationFailed, "does not vouch for"),
+        lie(
+            "a stray file is among the proofs, outside any suite",
+            |c, d| add_proof(c, "evil/sub/file", put(d, b"evil")),
+            VerificationFailed,
+            "no proof of a kind that we know",
+        ),
+        lie(
+            "a path stands for two blobs",
+            |c, d| add_file(c, d, "dists/stable/InRelease"),
+            VerificationFailed,
+            "stands for two things",
+        ),
+        lie("a path is a file and a folder", file_and_folder, VerificationFailed, "stands for two things"),
+        lie("a package stands where an index will", over_the_index, VerificationFailed, NOT_VOUCHED),
+    ]
+}
+
+fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), exit: Exit, words: &'static str) -> Lie {
+    Lie { name, tell, exit, words }
+}
+
+fn path(text: &str) -> PublishPath {
+    text.parse().unwrap()
+}
+
+fn item(collection: &mut Collection) -> &mut Item {
+    collection.items.iter_mut().find(|item| item.name == "libgap1").unwrap()
+}
+
+fn is_index(proof: &Proof) -> bool {
+    proof.path.as_str().contains("/binary-")
+}
+
+fn evil_deb() -> Vec<u8> {
+    build_deb(&DebSpec { depends: "evil".into(), ..DebSpec::new("libgap1", "1.0-1", "amd64") }).unwrap()
+}
+
+fn add_file(collection: &mut Collection, depot: &Depot, at: &str) {
+    collection.files.insert(path(at), put(depot, b"evil"));
+}
+
+fn swapped(collection: &mut Collection, depot: &Depot) {
+    let file = item(collection).file.clone();
+    collection.files.insert(file, put(depot, &evil_deb()));
+}
+
+fn genuine_other(collection: &mut Collection, _: &Depot) {
+    let file = item(collection).file.clone();
+    let other = *collection.files.iter().find(|(path, _)| **path != file).unwrap().1;
+    collection.files.insert(file, other);
+}
+
+fn other_suite(collection: &mut Collection, _: &Depot) {
+    item(collection).proof = Some(path("dists/stable-updates/InRelease"));
+}
+
+fn two_names(collection: &mut Collection, _: &Depot) {
+    let mut copy = item(collection).clone();
+    let digest = collection.files[&copy.file];
+    copy.file = path("pool/main/l/libgap1/other-name.deb");
+    collection.files.insert(copy.file.clone(), digest);
+    add_item(collection, copy);
+}
+
+fn add_item(collection: &mut Collection, item: Item) {
+    collection.items.push(item);
+    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
+}
+
+fn add_proof(collection: &mut Collection, at: &str, sha256: Sha256) {
+    collection.proofs.push(Proof { date: None, path: path(at), sha256, signed_by: Vec::new() });
+    collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+fn indexes(collection: &mut Collection) -> Vec<&mut Proof> {
+    collection.proofs.iter_mut().filter(|proof| is_index(proof)).collect()
+}
+
+fn index_of_another_suite(collection: &mut Collection, _: &Depot) {
+    let mut indexes = indexes(collection);
+    indexes[0].sha256 = indexes[1].sha256;
+}
+
+/// An index that lists one evil package, and the package's digest.
+fn evil_packages(depot: &Depot, file: &str) -> (Sha256, Sha256) {
+    let deb = evil_deb();
+    let digest = put(depot, &deb);
+    let stanza = format!(
+        "Package: libgap1\nVersion: 1.0-1\nArchitecture: amd64\nFilename: {file}\nSize: {}\nSHA256: {digest}\n\n",
+        deb.len()
+    );
+    (put(depot, stanza.as_bytes()), digest)
+}
+
+fn evil_index(collection: &mut Collection, depot: &Depot) {
+    let file = item(collection).file.clone();
+    let (index, deb) = evil_packages(depot, file.as_str());
+    collection.files.insert(file, deb);
+    let proof = indexes(collection).into_iter().find(|proof| proof.path.as_str().starts_with("dists/stable/"));
+    proof.unwrap().sha256 = index;
+}
+
+fn added_index(collection: &mut Collection, depot: &Depot) {
+    let (index, _) = evil_packages(depot, "pool/evil.deb");
+    add_proof(collection, "dists/stable/evil/binary-amd64/Packages", index);
+}
+
+fn in_release(collection: &mut Collection) -> &mut Proof {
+    collection.proofs.iter_mut().find(|proof| proof.path.as_str() == "dists/stable/InRelease").unwrap()
+}
+
+fn unpinned(collection: &mut Collection, depot: &Depot) {
+    let file = item(collection).file.clone();
+    let (index, deb) = evil_packages(depot, file.as_str());
+    collection.files.insert(file, deb);
+    collection.proofs.retain(|proof| !is_index(proof) || proof.path.as_str().starts_with("dists/stable-updates/"));
+    add_proof(collection, "dists/stable/main/binary-amd64/Packages", index);
+    let size = depot.size(&index).unwrap();
+    let text = format!(
+        "Origin: Test\nSuite: stable\nCodename: stable\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64\n\
+         Components: main\nSHA256:\n {index} {size} main/binary-amd64/Packages\n"
+    );
+    let made = Time::now().unix() - 60;
+    let key = SiteKey::generate("Test Archive <archive@test.invalid>", made).unwrap();
+    in_release(collection).sha256 = put(depot, key.sign_clear(&text, made).unwrap().as_bytes());
+}
+
+fn edited_release(collection: &mut Collection, depot: &Depot) {
+    let proof = in_release(collection);
+    let text = String::from_utf8(depot.read(&proof.sha256, 1 << 20).unwrap()).unwrap();
+    proof.sha256 = put(depot, text.replace("Origin: Test", "Origin: Evil").as_bytes());
+}
+
+fn dropped_and_unnamed(collection: &mut Collection, _: &Depot) {
+    collection.proofs.clear();
+    collection.items.iter_mut().for_each(|item| item.proof = None);
+}
+
+fn unsigned(collection: &mut Collection, _: &Depot) {
+    collection.proofs.retain(is_index);
+    collection.items.iter_mut().for_each(|item| item.proof = None);
+}
+
+fn joined(collection: &mut Collection, depot: &Depot) {
+    let (index, deb) = evil_packages(depot, "pool/evil.deb");
+    let evil = Item { file: path("pool/evil.deb"), proof: None, ..item(collection).clone() };
+    collection.files.insert(evil.file.clone(), deb);
+    add_item(collection, evil);
+    add_proof(collection, "dists/evil/main/binary-amd64/Packages", index);
+}
+
+fn stray_proof(collection: &mut Collection, depot: &Depot) {
+    add_proof(collection, "dists/stable/main/i18n/Translation-en", put(depot, b"evil"));
+}
+
+fn stray_verbatim(collection: &mut Collection, depot: &Depot) {
+    collection.publish = Publish::Verbatim;
+    stray_proof(collection, depot);
+}
+
+fn file_and_folder(collection: &mut Collection, depot: &Depot) {
+    let below = item(collection).file.join("evil").unwrap();
+    collection.files.extend(BTreeMap::from([(below, put(depot, b"evil"))]));
+}
+
+fn over_the_index(collection: &mut Collection, depot: &Depot) {
+    let evil = Item { file: path("dists/stable/main/binary-amd64/Packages"), ..item(collection).clone() };
+    collection.files.insert(evil.file.clone(), put(depot, b"evil"));
+    add_item(collection, evil);
+}

@@ -1,0 +1,125 @@
+//! One flipped bit, anywhere.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use gapferry::bundle::Manifest;
+use gapferry::bundle::layout::{TRAILER, header_length, members, padding};
+use gapferry::exit::Exit::VerificationFailed;
+use gapferry::progress::Progress;
+use gapferry::trust::Overrides;
+
+use super::stage::{Arena, Stage, judge};
+use crate::support::snapshot::{Snapshot, difference};
+use crate::support::threads::on_two_threads;
+use crate::support::world::{bring, contents};
+
+/// At least this many positions are tried over the volumes.
+const POSITIONS: usize = 2000;
+
+/// Flips one bit of the byte at `offset`, and back by a second call. The file's time stays what it was.
+fn flip(path: &Path, offset: u64) {
+    let time = fs::metadata(path).unwrap().modified().unwrap();
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, offset).unwrap();
+    byte[0] ^= 1 << (offset % 8);
+    file.write_all_at(&byte, offset).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn every_byte_of_manifest_and_signature_counts() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let mut jobs = Vec::new();
+        for file in ["manifest.json", "manifest.json.sig"] {
+            let size = fs::metadata(stage.second.join(file)).unwrap().len();
+            jobs.extend((0..size).map(|offset| (file, offset)));
+        }
+        let start = || {
+            let arena = stage.arena(&stage.second, "site");
+            let before = (arena.surroundings(), arena.published());
+            Watched(&stage, arena, before)
+        };
+        on_two_threads(&jobs, start, |Watched(_, arena, _), (file, offset)| {
+            flip(&arena.bundle.join(file), *offset);
+            let result = bring(&arena.site(), &arena.bundle);
+            flip(&arena.bundle.join(file), *offset);
+            judge(&format!("a bit of byte {offset} of {file}"), result.map(|_| ()), VerificationFailed, "");
+        });
+        eprintln!("{} bytes of manifest and signature", jobs.len());
+    }
+}
+
+/// An arena that is looked at when its thread has done all its work.
+struct Watched<'a>(&'a Stage, Arena, (Snapshot, Snapshot));
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let Self(stage, arena, (around, published)) = self;
+            arena.unchanged("flipping", around, published);
+            stage.right_one_imports(arena, &stage.second, "flipping");
+        }
+    }
+}
+
+/// Positions in every header, padding, content and end of every volume.
+fn positions(manifest: &Manifest) -> BTreeSet<(String, u64)> {
+    let mut chosen = BTreeSet::new();
+    for (volume, members) in manifest.volumes.iter().zip(members(manifest)) {
+        let mut spread = |from: u64, to: u64, count: u64| {
+            let step = ((to - from) / count).max(1);
+            chosen.extend((from..to).step_by(step as usize).map(|offset| (volume.file.clone(), offset)));
+        };
+        for member in members {
+            let (start, end) = (member.part.offset, member.part.offset + member.part.stored);
+            spread(start - header_length(&member.name), start, 32);
+            spread(start, end, 64);
+            spread(end, end + padding(member.part.stored), 16);
+        }
+        spread(volume.size - TRAILER, volume.size, 64);
+        spread(0, volume.size, 100);
+    }
+    chosen
+}
+
+#[test]
+fn thousands_of_bytes_of_the_volumes_count() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let jobs: Vec<_> = positions(&stage.manifest(&stage.first)).into_iter().collect();
+        assert!(jobs.len() >= POSITIONS, "{} positions", jobs.len());
+        on_two_threads(
+            &jobs,
+            || stage.arena(&stage.first, "empty"),
+            |arena, (file, offset)| {
+                let attack = format!("a bit of byte {offset} of {file}");
+                flip(&arena.bundle.join(file), *offset);
+                arena.refuses(&attack, VerificationFailed, "is damaged or was altered");
+                let checked = arena.site().verify(&arena.bundle, Overrides::default(), &Progress::hidden());
+                judge(&attack, checked.map(|_| ()), VerificationFailed, "is damaged or was altered");
+                flip(&arena.bundle.join(file), *offset);
+                if offset % 64 == 0 {
+                    stage.right_one_imports(arena, &stage.first, &attack);
+                }
+                stage.fresh_site(arena, "empty");
+            },
+        );
+        eprintln!("{} positions in the volumes", jobs.len());
+    }
+}
+
+#[test]
+fn a_flipped_medium_is_never_written_to() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let arena = stage.arena(&stage.first, "empty");
+        let before = arena.surroundings();
+        bring(&arena.site(), &arena.bundle).unwrap();
+        assert_eq!(difference(&before, &arena.surroundings()), None);
+    }
+}

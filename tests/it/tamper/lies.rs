@@ -1,0 +1,96 @@
+//! A builder, or a thief of the builder's key, who signs what upstream never said; and bundles that build on others.
+
+use gapferry::exit::Exit::{VerificationFailed, VolumesMissing};
+use gapferry::progress::Progress;
+use gapferry::trust::Overrides;
+
+use super::stage::{Stage, judge};
+use crate::support::lies::repack;
+use crate::support::snapshot::copy;
+use crate::support::world::{bring, contents, scratch};
+
+#[test]
+fn the_builders_word_does_not_replace_upstreams() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let honest = stage.manifest(&stage.second);
+        for lie in stage.world.content.lies() {
+            let (out, depot) = (scratch(), scratch());
+            copy(stage.depot().root(), &depot.path().join("depot"));
+            let depot = gapferry::depot::Depot::open(&depot.path().join("depot")).unwrap();
+            let bundle = repack(&honest, &[], &depot, (out.path(), &stage.world.key), |manifest| {
+                (lie.tell)(&mut manifest.collections[0], &depot);
+            });
+            let arena = stage.arena(&bundle, "site");
+            arena.refuses(lie.name, lie.exit, lie.words);
+            stage.right_one_imports(&arena, &stage.second, lie.name);
+        }
+    }
+}
+
+#[test]
+fn what_a_bundle_builds_on_must_be_here() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let there = stage.manifest(&stage.first).sizes();
+        let honest = stage.manifest(&stage.second);
+        let held: Vec<_> = honest.blobs.iter().map(|b| b.sha256).filter(|digest| there.contains_key(digest)).collect();
+        assert!(!held.is_empty() && held.len() < honest.blobs.len());
+        let out = scratch();
+        let bundle = repack(&honest, &held, &stage.depot(), (out.path(), &stage.world.key), |_| ());
+        let arena = stage.arena(&bundle, "empty");
+        arena.refuses("a delta without its base", VolumesMissing, "builds on");
+        bring(&arena.site(), &stage.first).unwrap();
+        bring(&arena.site(), &arena.bundle).unwrap();
+        stage.world.content.check(&arena.site_path().join("current"));
+    }
+}
+
+#[test]
+fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let honest = stage.manifest(&stage.first);
+        let cut = honest.blobs.iter().find(|blob| blob.parts.len() > 1 && blob.size > 100_000).unwrap();
+        let arena = stage.arena(&stage.first, "empty");
+
+        // An interrupted import of the right bundle has noted some of the blob's parts.
+        let last = arena.bundle.join("volume-003.tar");
+        std::fs::rename(&last, arena.bundle.join("aside")).unwrap();
+        judge(
+            "two of three volumes",
+            bring(&arena.site(), &arena.bundle).map(|_| ()),
+            VolumesMissing,
+            "volume-003.tar",
+        );
+        std::fs::rename(arena.bundle.join("aside"), &last).unwrap();
+
+        // Now comes one that claims the same digest for other bytes, and more of them.
+        let evil = scratch();
+        let depot = gapferry::depot::Depot::open(&evil.path().join("depot")).unwrap();
+        copy(&stage.depot().root().join("sha256"), &depot.root().join("sha256"));
+        let other: Vec<u8> = std::fs::read(depot.path(&cut.sha256)).unwrap().iter().map(|byte| !byte).collect();
+        let longer = [other, vec![7; 70_000]].concat();
+        let digest = crate::support::lies::put(&depot, &longer);
+        let bundle = repack(&honest, &[], &depot, (&evil.path().join("out"), &stage.world.key), |manifest| {
+            for to in manifest.collections[0].files.values_mut().filter(|to| **to == cut.sha256) {
+                *to = digest;
+            }
+        });
+        let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
+        let mut manifest = gapferry::bundle::Manifest::parse(text.as_bytes()).unwrap();
+        manifest.blobs.iter_mut().filter(|b| b.sha256 == digest).for_each(|b| b.sha256 = cut.sha256);
+        manifest.blobs.sort_by_key(|b| b.sha256);
+        for to in manifest.collections[0].files.values_mut().filter(|to| **to == digest) {
+            *to = cut.sha256;
+        }
+        crate::support::lies::resign(&bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+        judge("other parts", bring(&arena.site(), &bundle).map(|_| ()), VerificationFailed, "do not make up the blob");
+
+        // Neither its partial file nor its notes stop the right one.
+        arena.site().verify(&arena.bundle, Overrides::default(), &Progress::hidden()).unwrap();
+        stage.right_one_imports(&arena, &stage.first, "a wrong blob");
+        assert_eq!(std::fs::read_dir(arena.site_path().join("journal")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(arena.site_path().join("depot/partial")).unwrap().count(), 0);
+    }
+}

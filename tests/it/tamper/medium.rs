@@ -1,0 +1,232 @@
+//! Files on the medium that are cut, extended, swapped, renamed, gone, foreign, or no files at all.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use gapferry::exit::Exit::{self, Usage, VerificationFailed, VolumesMissing};
+
+use super::stage::Stage;
+use crate::apt_client::run;
+use crate::support::world::{bring, contents};
+
+/// What is done to a bundle's folder (the second one is another bundle's), the exit code, and a part of the message.
+type Row = (&'static str, fn(&Path, &Path), Exit, &'static str);
+
+const VOLUME: &str = "volume-001.tar";
+const SIZE: &str = "and the manifest says";
+const ALTERED: &str = "is damaged or was altered";
+const NO_FILE: &str = "is not a regular file";
+
+fn rows() -> Vec<Row> {
+    vec![
+        ("a volume lacks its last byte", |b, _| cut(&b.join(VOLUME), 1), VerificationFailed, SIZE),
+        ("a volume lacks its last block", |b, _| cut(&b.join(VOLUME), 512), VerificationFailed, SIZE),
+        ("a volume is empty", |b, _| fs::write(b.join(VOLUME), "").unwrap(), VerificationFailed, SIZE),
+        ("a volume has one byte more", |b, _| append(&b.join(VOLUME), b"!"), VerificationFailed, SIZE),
+        (
+            "a volume hides a second archive",
+            |b, o| append(&b.join(VOLUME), &fs::read(o.join(VOLUME)).unwrap()),
+            VerificationFailed,
+            SIZE,
+        ),
+        ("two volumes of the same size have each other's names", exchange, VerificationFailed, ALTERED),
+        ("a volume is that of the next bundle", |b, o| take(b, o, VOLUME), VerificationFailed, ALTERED),
+        (
+            "a volume is renamed",
+            |b, _| fs::rename(b.join(VOLUME), b.join("VOLUME-001.TAR")).unwrap(),
+            VolumesMissing,
+            VOLUME,
+        ),
+        ("a volume is missing", |b, _| fs::remove_file(b.join(VOLUME)).unwrap(), VolumesMissing, VOLUME),
+        (
+            "the last volume is missing",
+            |b, _| fs::remove_file(b.join("volume-003.tar")).unwrap(),
+            VolumesMissing,
+            "volume-003.tar",
+        ),
+        ("all volumes are missing", without_volumes, VolumesMissing, "volume-002.tar"),
+        ("a volume is a link to itself elsewhere", |b, _| link(b, VOLUME), VerificationFailed, NO_FILE),
+        (
+            "a volume is a link to nothing",
+            |b, _| replace(b, VOLUME, |p| symlink("nowhere", p).unwrap()),
+            VerificationFailed,
+            NO_FILE,
+        ),
+        ("a volume is a FIFO", |b, _| replace(b, VOLUME, fifo), VerificationFailed, NO_FILE),
+        (
+            "a volume is a folder",
+            |b, _| replace(b, VOLUME, |p| fs::create_dir(p).unwrap()),
+            VerificationFailed,
+            NO_FILE,
+        ),
+        ("the manifest is a link to itself elsewhere", |b, _| link(b, "manifest.json"), VerificationFailed, NO_FILE),
+        ("the manifest is a FIFO", |b, _| replace(b, "manifest.json", fifo), VerificationFailed, NO_FILE),
+        (
+            "the manifest is a folder",
+            |b, _| replace(b, "manifest.json", |p| fs::create_dir(p).unwrap()),
+            VerificationFailed,
+            NO_FILE,
+        ),
+        ("the manifest is a socket", |b, _| replace(b, "manifest.json", socket), VerificationFailed, NO_FILE),
+        (
+            "the manifest is empty",
+            |b, _| fs::write(b.join("manifest.json"), "").unwrap(),
+            VerificationFailed,
+            "does not match",
+        ),
+        (
+            "the manifest has 300 MiB",
+            |b, _| sparse(&b.join("manifest.json"), 300 << 20),
+            VerificationFailed,
+            "is larger than",
+        ),
+        ("the manifest is gone", |b, _| fs::remove_file(b.join("manifest.json")).unwrap(), Usage, "is not a bundle"),
+        ("the manifest is the next bundle's", |b, o| take(b, o, "manifest.json"), VerificationFailed, "does not match"),
+        ("the manifest has CRLF line ends", crlf, VerificationFailed, "does not match"),
+        (
+            "the signature is a link to itself elsewhere",
+            |b, _| link(b, "manifest.json.sig"),
+            VerificationFailed,
+            NO_FILE,
+        ),
+        ("the signature is a FIFO", |b, _| replace(b, "manifest.json.sig", fifo), VerificationFailed, NO_FILE),
+        (
+            "the signature is a folder",
+            |b, _| replace(b, "manifest.json.sig", |p| fs::create_dir(p).unwrap()),
+            VerificationFailed,
+            NO_FILE,
+        ),
+        (
+            "the signature is empty",
+            |b, _| fs::write(b.join("manifest.json.sig"), "").unwrap(),
+            VerificationFailed,
+            "does not parse",
+        ),
+        (
+            "the signature has 300 MiB",
+            |b, _| sparse(&b.join("manifest.json.sig"), 300 << 20),
+            VerificationFailed,
+            "is larger than",
+        ),
+        (
+            "the signature is gone",
+            |b, _| fs::remove_file(b.join("manifest.json.sig")).unwrap(),
+            VerificationFailed,
+            "ssh-keygen -Y sign",
+        ),
+        (
+            "the signature is followed by another",
+            |b, _| append(&b.join("manifest.json.sig"), &fs::read(b.join("manifest.json.sig")).unwrap()),
+            VerificationFailed,
+            "signature",
+        ),
+        (
+            "the signature is the next bundle's",
+            |b, o| take(b, o, "manifest.json.sig"),
+            VerificationFailed,
+            "does not match",
+        ),
+        ("the folder is gone", |b, _| fs::remove_dir_all(b).unwrap(), Usage, "is not a bundle"),
+        (
+            "the folder is a file",
+            |b, _| {
+                fs::remove_dir_all(b).unwrap();
+                fs::write(b, "").unwrap()
+            },
+            Usage,
+            "is not a bundle",
+        ),
+    ]
+}
+
+fn take(bundle: &Path, other: &Path, file: &str) {
+    fs::copy(other.join(file), bundle.join(file)).unwrap();
+}
+
+fn cut(path: &Path, bytes: u64) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+}
+
+fn append(path: &Path, bytes: &[u8]) {
+    File::options().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+fn sparse(path: &Path, size: u64) {
+    File::create(path).unwrap().set_len(size).unwrap();
+}
+
+fn exchange(bundle: &Path, _: &Path) {
+    let [one, two, third] = [VOLUME, "volume-002.tar", "third"].map(|file| bundle.join(file));
+    assert_eq!(fs::metadata(&one).unwrap().len(), fs::metadata(&two).unwrap().len());
+    fs::rename(&one, &third).unwrap();
+    fs::rename(&two, &one).unwrap();
+    fs::rename(&third, &two).unwrap();
+}
+
+fn without_volumes(bundle: &Path, _: &Path) {
+    for entry in fs::read_dir(bundle).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_str().unwrap().starts_with("volume-") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+fn crlf(bundle: &Path, _: &Path) {
+    let text = fs::read_to_string(bundle.join("manifest.json")).unwrap();
+    fs::write(bundle.join("manifest.json"), text.replace('\n', "\r\n")).unwrap();
+}
+
+fn replace(bundle: &Path, file: &str, with: fn(&Path)) {
+    fs::remove_file(bundle.join(file)).unwrap();
+    with(&bundle.join(file));
+}
+
+fn link(bundle: &Path, file: &str) {
+    fs::rename(bundle.join(file), bundle.join("elsewhere")).unwrap();
+    symlink("elsewhere", bundle.join(file)).unwrap();
+}
+
+fn fifo(path: &Path) {
+    run(Command::new("mkfifo").arg(path));
+}
+
+fn socket(path: &Path) {
+    std::os::unix::net::UnixListener::bind(path).unwrap();
+}
+
+#[test]
+fn an_altered_medium_is_refused_and_the_right_one_imports_afterwards() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        for (attack, alter, exit, words) in rows() {
+            let arena = stage.arena(&stage.first, "empty");
+            alter(&arena.bundle, &stage.second);
+            arena.refuses(attack, exit, words);
+            let _ = fs::remove_file(&arena.bundle); // the row where it is a file
+            stage.right_one_imports(&arena, &stage.first, attack);
+        }
+    }
+}
+
+#[test]
+fn what_the_manifest_does_not_name_is_not_read() {
+    for content in contents() {
+        let stage = Stage::new(content);
+        let arena = stage.arena(&stage.first, "empty");
+        fs::copy(stage.second.join(VOLUME), arena.bundle.join("volume-900.tar")).unwrap();
+        fs::write(arena.bundle.join("SHA256SUMS"), "nonsense").unwrap();
+        fs::write(arena.bundle.join("VERIFY.txt"), "rm -rf /").unwrap();
+        symlink("/dev/zero", arena.bundle.join("volume-901.tar")).unwrap();
+        bring(&arena.site(), &arena.bundle).unwrap();
+        let other = stage.manifest(&stage.second);
+        let ours = stage.manifest(&stage.first).sizes();
+        for blob in other.blobs.iter().filter(|blob| !ours.contains_key(&blob.sha256)) {
+            let hex = blob.sha256.to_hex();
+            assert!(!arena.site_path().join("depot/sha256").join(&hex[..2]).join(&hex).exists());
+        }
+    }
+}
