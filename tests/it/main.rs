@@ -5,6 +5,7 @@ mod bundle_format;
 mod closure;
 mod deb;
 mod fetch;
+mod kill;
 mod openpgp;
 mod support;
 mod tamper;
