@@ -2,8 +2,10 @@
 
 mod apt_client;
 mod bundle_format;
+mod by_hand;
 mod closure;
 mod deb;
+mod determinism;
 mod fetch;
 mod kill;
 mod openpgp;
