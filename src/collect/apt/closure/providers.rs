@@ -61,7 +61,13 @@ impl<'a> Marks<'_, 'a> {
             .then_with(|| first(a_entry.protected, b_entry.protected))
             .then_with(|| a_entry.architecture.cmp(&b_entry.architecture))
             .then_with(|| a_version.control.priority.cmp(&b_version.control.priority))
-            .then_with(|| if a_id == b_id { Ordering::Equal } else { self.mention(b_id).cmp(&self.mention(a_id)) })
+            .then_with(|| {
+                if a_id == b_id {
+                    Ordering::Equal
+                } else {
+                    self.universe.mention(b_id).cmp(&self.universe.mention(a_id))
+                }
+            })
     }
 
     /// Whether it is `Multi-Arch: same` and the target has it in some architecture.
