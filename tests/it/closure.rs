@@ -16,6 +16,7 @@ use apt_root::AptRoot;
 
 mod apt_root;
 mod seeds;
+mod synthetic;
 
 /// A query: which target, which seeds, with Recommends or not.
 #[derive(Clone)]

@@ -118,7 +118,7 @@ fn configuration(root: &Path, target: &str, architecture: &str) -> String {
     )
 }
 
-fn run(command: &mut Command) -> Result<String, String> {
+pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().expect("apt-get and dpkg are installed");
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
