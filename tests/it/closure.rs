@@ -29,6 +29,7 @@ struct Query {
 fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> Request<'a> {
     Request {
         architecture: &root.architecture,
+        foreign: root.foreign.iter().map(String::as_str).collect(),
         indexes: root.indexes(),
         seeds: query.seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
         recommends: query.recommends,

@@ -9,6 +9,7 @@
 mod clause;
 mod conflicts;
 mod error;
+mod follow;
 mod mark;
 mod order;
 mod policy;
@@ -143,7 +144,12 @@ impl<'a> Archive<'a> {
         for want in &wanted {
             marks.request(want.version);
         }
-        marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package).collect());
+        for want in &wanted {
+            if let Some(suite) = &want.suite {
+                marks.follow_suite(want.version, &|id| seeds::is_of_suite(universe, request, id, suite));
+            }
+        }
+        marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package));
         resolve::repair(&mut marks);
         marks.problems()?;
         sweep::sweep(&mut marks);

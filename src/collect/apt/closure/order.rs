@@ -1,5 +1,4 @@
-//! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else, and
-//! in which order it treats several packages that were asked for.
+//! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else.
 
 use super::universe::{Architecture, PackageId, Universe};
 use crate::formats::apt::packages::Control;

@@ -56,7 +56,7 @@ impl<'a> Marks<'_, 'a> {
         first(self.state(a_id).protected, self.state(b_id).protected)
             .then_with(|| first(self.has_installed_sibling(a), self.has_installed_sibling(b)))
             .then_with(|| first(a_entry.current.is_some(), b_entry.current.is_some()))
-            .then_with(|| first(Some(a_entry.name) == target.name, Some(b_entry.name) == target.name))
+            .then_with(|| first(target.bears(a_entry.name), target.bears(b_entry.name)))
             .then_with(|| first(a_entry.essential, b_entry.essential))
             .then_with(|| first(a_entry.protected, b_entry.protected))
             .then_with(|| a_entry.architecture.cmp(&b_entry.architecture))
