@@ -9,13 +9,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use gapferry::collect::apt::closure::{Request, Solution, solve};
+use gapferry::collect::apt::closure::{Archive, Request, Solution, solve};
 use gapferry::formats::apt::packages::Priority;
 
 use apt_root::AptRoot;
 
 mod apt_root;
 mod seeds;
+mod synthetic;
 
 /// A query: which target, which seeds, with Recommends or not.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct Query {
 fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> Request<'a> {
     Request {
         architecture: &root.architecture,
+        foreign: root.foreign.iter().map(String::as_str).collect(),
         indexes: root.indexes(),
         seeds: query.seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
         recommends: query.recommends,
@@ -64,11 +66,16 @@ fn minbase_status(root: &AptRoot) -> Vec<u8> {
 }
 
 /// The difference between apt and us, if there is one.
-fn compare(root: &AptRoot, status: &[u8], query: &Query, times: &Mutex<(Duration, Duration)>) -> Option<String> {
+fn compare<'a>(
+    root: &'a AptRoot,
+    (status, archive): &(&'a [u8], Archive<'a>),
+    query: &Query,
+    times: &Mutex<(Duration, Duration)>,
+) -> Option<String> {
     let start = Instant::now();
     let expected = root.print_uris(query.minbase, query.recommends, &query.seeds);
     let middle = Instant::now();
-    let ours = solve(&request(root, status, query));
+    let ours = archive.solve(&request(root, status, query));
     let end = Instant::now();
     {
         let mut times = times.lock().unwrap();
@@ -80,6 +87,9 @@ fn compare(root: &AptRoot, status: &[u8], query: &Query, times: &Mutex<(Duration
     match (expected, ours) {
         (Ok(expected), Ok(ours)) => {
             let ours = picked(&ours);
+            if std::env::var("GAPFERRY_CLOSURE_VERBOSE").is_ok() {
+                eprintln!("{what}: {} / {} {:?} {:?}", expected.len(), ours.len(), middle - start, end - middle);
+            }
             let missing: Vec<_> = expected.difference(&ours).collect();
             let extra: Vec<_> = ours.difference(&expected).collect();
             if missing.is_empty() && extra.is_empty() {
@@ -88,7 +98,14 @@ fn compare(root: &AptRoot, status: &[u8], query: &Query, times: &Mutex<(Duration
                 Some(format!("{what}: apt alone {missing:?}, we alone {extra:?}"))
             }
         }
-        (Err(_), Err(_)) => None,
+        (Err(apt), Err(ours)) => {
+            eprintln!(
+                "{what}: both refuse: {} | {}",
+                &apt.chars().take(300).collect::<String>(),
+                ours.to_string().chars().take(300).collect::<String>()
+            );
+            None
+        }
         (Ok(expected), Err(error)) => Some(format!("{what}: apt has {} packages, we say: {error}", expected.len())),
         (Err(error), Ok(ours)) => Some(format!("{what}: apt says {error}, we have {} packages", ours.picks.len())),
     }
@@ -99,12 +116,20 @@ fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
     root.write_minbase(&minbase);
     let (next, differences) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let times = Mutex::new((Duration::ZERO, Duration::ZERO));
+    let read = |status| {
+        let start = Instant::now();
+        let query = Query { minbase: false, recommends: false, seeds: Vec::new() };
+        let archive = Archive::read(&request(root, status, &query)).unwrap();
+        eprintln!("closure: read in {:.2?}", start.elapsed());
+        (status, archive)
+    };
+    let targets = [read(&[]), read(&minbase)];
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(query) = queries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let status = if query.minbase { &minbase[..] } else { &[] };
-                    if let Some(difference) = compare(root, status, query, &times) {
+                    let target = if query.minbase { &targets[1] } else { &targets[0] };
+                    if let Some(difference) = compare(root, target, query, &times) {
                         eprintln!("DIFFERENCE {difference}");
                         differences.lock().unwrap().push(difference);
                     }

@@ -71,6 +71,12 @@ impl Target<'_> {
         self.relation.admits(version) && self.except != Some(version)
     }
 
+    /// Whether packages of this name are what it asks for by name. With a qualifier none are, for apt: then real packages
+    /// and providers are equal.
+    pub(super) fn bears(&self, name: NameId) -> bool {
+        self.name == Some(name) && self.relation.qualifier.is_none()
+    }
+
     /// Whether something provided in this version is meant.
     pub(super) fn admits_provided(&self, version: Option<&str>) -> bool {
         match version {
@@ -142,4 +148,18 @@ fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
         }],
     };
     others.map(exclude).collect()
+}
+
+impl<'a> Universe<'a> {
+    /// Every version there is, candidate or not, that meets a target of `owner`.
+    pub(super) fn all_meeting(&self, owner: PackageId, kind: Kind, target: &Target<'a>) -> Vec<VersionId> {
+        let Some(name) = target.name else { return Vec::new() };
+        let group = self.group(name);
+        let own_name = self.entry(owner).name;
+        let excluded = |id: &VersionId| kind.is_negative() && self.entry(self.version(*id).package).name == own_name;
+        let real = group.packages.iter().flat_map(|package| self.entry(*package).versions.iter().copied());
+        let real = real.filter(|id| target.admits(self.version(*id).control.version));
+        let provided = group.providers.iter().filter(|provider| target.admits_provided(provider.provided));
+        real.chain(provided.map(|provider| provider.version)).filter(|id| !excluded(id)).collect()
+    }
 }

@@ -5,7 +5,7 @@ use super::clause::{Clause, Target};
 use super::score::scores;
 use super::state::{Marks, Mode, When};
 use super::sweep::mark_garbage;
-use super::universe::{PackageId, Universe, VersionId};
+use super::universe::{PackageId, Universe};
 
 /// Rounds after which the repair gives up.
 const MAX_ROUNDS: usize = 20;
@@ -110,7 +110,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             if self.marks.holds(id, clause, When::Then) {
                 return Outcome::Next(kills);
             }
-            let all = self.marks.all_targets(id, clause, target);
+            let all = self.marks.universe.all_meeting(id, clause.kind, target);
             let hopeless = all.is_empty() && !self.marks.state(id).protected && !clause.kind.is_negative();
             if hopeless && !self.marks.is_broken_now(id) {
                 if in_group {
@@ -317,27 +317,5 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             [only] => Some(only),
             _ => None,
         })
-    }
-}
-
-impl<'a> Marks<'_, 'a> {
-    /// Every version there is that meets a target.
-    fn all_targets(&self, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<VersionId> {
-        let Some(name) = target.name else { return Vec::new() };
-        let group = self.universe.group(name);
-        let own_name = self.universe.entry(owner).name;
-        let mut versions = Vec::new();
-        for package in &group.packages {
-            if clause.kind.is_negative() && own_name == name {
-                continue;
-            }
-            let all = self.universe.entry(*package).versions.iter().copied();
-            versions.extend(all.filter(|id| target.admits(self.universe.version(*id).control.version)));
-        }
-        let foreign = |id: VersionId| self.universe.entry(self.universe.version(id).package).name != own_name;
-        let providers = group.providers.iter().filter(|provider| target.admits_provided(provider.provided));
-        let providers = providers.map(|provider| provider.version);
-        versions.extend(providers.filter(|id| !clause.kind.is_negative() || foreign(*id)));
-        versions
     }
 }

@@ -1,11 +1,9 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use std::cell::OnceCell;
-
-use super::ClosureError;
 use super::clause::{Clause, Kind, Scope, Target};
 use super::universe::{PackageId, Provider, Universe, VersionId};
-use super::{order, policy};
+use super::{ClosureError, policy};
+
 use crate::formats::apt::packages::MultiArch;
 
 /// What is to happen to a package.
@@ -50,7 +48,6 @@ pub(super) struct Marks<'u, 'a> {
     pub(super) universe: &'u Universe<'a>,
     pub(super) recommends: bool,
     states: Vec<State>,
-    mentions: OnceCell<Vec<u32>>,
 }
 
 impl<'u, 'a> Marks<'u, 'a> {
@@ -66,7 +63,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             garbage: false,
         };
         let states = universe.package_ids().map(state).collect();
-        Self { universe, recommends, states, mentions: OnceCell::new() }
+        Self { universe, recommends, states }
     }
 
     pub(super) fn state(&self, id: PackageId) -> &State {
@@ -79,11 +76,6 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     pub(super) fn current(&self, id: PackageId) -> Option<VersionId> {
         self.universe.entry(id).current
-    }
-
-    /// When apt came to know the package; computed when the first tie needs it.
-    pub(super) fn mention(&self, id: PackageId) -> u32 {
-        self.mentions.get_or_init(|| order::first_mentions(self.universe))[id.0]
     }
 
     /// The version of a package in a state.
