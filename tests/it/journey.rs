@@ -16,7 +16,13 @@ use crate::support::desk::Desk;
 /// A client of the site's collection `name`, over `file:`, with the site's key.
 fn client(desk: &Desk, name: &str, suites: &str, components: &str) -> AptClient {
     let client = AptClient::new("amd64");
-    client.source("deb", &format!("file://{}/apt/{name}", desk.path("site/current").display()), suites, components, &key(desk));
+    client.source(
+        "deb",
+        &format!("file://{}/apt/{name}", desk.path("site/current").display()),
+        suites,
+        components,
+        &key(desk),
+    );
     client
 }
 

@@ -8,5 +8,6 @@ mod fetch;
 mod journey;
 mod openpgp;
 mod real_archive;
+mod serve;
 mod support;
 mod upstream;

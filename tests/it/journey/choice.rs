@@ -36,7 +36,10 @@ fn desk(more: &str) -> Desk {
 
 fn chosen(more: &str) -> Vec<String> {
     let desk = desk(more);
-    items(&desk, &desk.bundle()).iter().map(|item| item.split('_').next().unwrap().to_owned()).collect()
+    let items = items(&desk, &desk.bundle());
+    let mut names: Vec<String> = items.iter().map(|item| item.split('_').next().unwrap().to_owned()).collect();
+    names.sort();
+    names
 }
 
 #[test]

@@ -52,10 +52,16 @@ fn what_is_no_package_is_named() {
     fs::write(desk.path("online/debs/more/bad.deb"), "garbage").unwrap();
     desk.export("").says(Exit::VerificationFailed, &["bad.deb", "not a usable .deb"]);
     fs::remove_file(desk.path("online/debs/more/bad.deb")).unwrap();
-    put(&desk, "again.deb", &DebSpec { extra: vec![("X".into(), "other".into())], ..DebSpec::new("own-lib", "2", "all") });
+    put(
+        &desk,
+        "again.deb",
+        &DebSpec { extra: vec![("X".into(), "other".into())], ..DebSpec::new("own-lib", "2", "all") },
+    );
     desk.export("").says(Exit::VerificationFailed, &["two different files", "own-lib_2_all.deb"]);
     fs::remove_dir_all(desk.path("online/debs/more")).unwrap();
-    names(&desk.path("online/debs")).iter().for_each(|name| fs::remove_file(desk.path("online/debs").join(name)).unwrap());
+    names(&desk.path("online/debs"))
+        .iter()
+        .for_each(|name| fs::remove_file(desk.path("online/debs").join(name)).unwrap());
     desk.export("").says(Exit::Usage, &["no .deb file", "debs"]);
 }
 

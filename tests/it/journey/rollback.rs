@@ -88,7 +88,10 @@ fn back_and_on_again() {
 fn only_what_is_needed(desk: &Desk) {
     let inodes = |below: &str| -> BTreeSet<u64> {
         let files = walkdir::WalkDir::new(desk.path(below)).into_iter().map(Result::unwrap);
-        files.filter(|e| e.file_type().is_file() && e.file_name() != "generation.json").map(|e| e.metadata().unwrap().ino()).collect()
+        files
+            .filter(|e| e.file_type().is_file() && e.file_name() != "generation.json")
+            .map(|e| e.metadata().unwrap().ino())
+            .collect()
     };
     assert_eq!(inodes("site/depot/sha256"), inodes("site/generations"));
     assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/journal")).is_empty());

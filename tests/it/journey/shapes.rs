@@ -34,7 +34,10 @@ fn hello_arrives(change: impl FnOnce(&mut Upstream), after: impl FnOnce(&Desk)) 
 
 #[test]
 fn a_release_signed_beside_itself() {
-    hello_arrives(|upstream| upstream.split_signature = true, |desk| assert!(!desk.path("up/dists/stable/InRelease").exists()));
+    hello_arrives(
+        |upstream| upstream.split_signature = true,
+        |desk| assert!(!desk.path("up/dists/stable/InRelease").exists()),
+    );
 }
 
 #[test]
@@ -67,7 +70,8 @@ fn by_hash_promised_and_not_there() {
 fn several_suites_and_components_solved_together() {
     let desk = Desk::new();
     let mut upstream = Upstream::new("Pockets", &["amd64"]);
-    let hello = |version: &str, depends: &str| DebSpec { depends: depends.into(), ..DebSpec::new("hello", version, "amd64") };
+    let hello =
+        |version: &str, depends: &str| DebSpec { depends: depends.into(), ..DebSpec::new("hello", version, "amd64") };
     upstream
         .add("stable", "main", hello("1.0-1", "libgap1"))
         .add("stable", "main", DebSpec::new("libgap1", "1.0-1", "amd64"))
@@ -151,7 +155,11 @@ fn only_in_binary_all(desk: &Desk) {
     let line = |bytes: &[u8]| format!(" {} {:>10} ", Sha256::of(bytes), bytes.len());
     let release = signed.replace(&line(&before), &line(kept.as_bytes()));
     assert_ne!(release, signed);
-    fs::write(suite.join("InRelease"), ARCHIVE_KEY.sign_clear(&release, gapferry::time::Time::now().unix() - 5).unwrap()).unwrap();
+    fs::write(
+        suite.join("InRelease"),
+        ARCHIVE_KEY.sign_clear(&release, gapferry::time::Time::now().unix() - 5).unwrap(),
+    )
+    .unwrap();
 }
 
 #[test]
@@ -175,8 +183,16 @@ fn a_whole_suite_with_its_sources() {
 fn the_sources_of_what_is_selected() {
     let desk = Desk::new();
     let mut upstream = hello();
-    upstream.add("stable", "main", DebSpec { source: "gap (2.0-1)".into(), ..DebSpec::new("gap-tools", "1:2.0-1+b1", "amd64") });
-    upstream.add_source("stable", "main", SourceSpec { binaries: "gap-tools".into(), ..SourceSpec::new("gap", "2.0-1") });
+    upstream.add(
+        "stable",
+        "main",
+        DebSpec { source: "gap (2.0-1)".into(), ..DebSpec::new("gap-tools", "1:2.0-1+b1", "amd64") },
+    );
+    upstream.add_source(
+        "stable",
+        "main",
+        SourceSpec { binaries: "gap-tools".into(), ..SourceSpec::new("gap", "2.0-1") },
+    );
     upstream.add_source("stable", "main", SourceSpec::new("hello", "1.0-1"));
     desk.archive("up", &mut upstream, &["stable"]);
     let more = "packages = [\"gap-tools\"]\ndeb-src = true";

@@ -56,7 +56,8 @@ fn a_dry_run_changes_nothing() {
     let before = everything(&desk.path("site"));
     let ended = desk.run("gc --keep 1 --site site --dry-run --json").ok().json();
     assert_eq!(ended["generations"], serde_json::json!([1]));
-    let changed: Vec<String> = everything(&desk.path("site")).into_iter().filter(|line| !before.contains(line)).collect();
+    let changed: Vec<String> =
+        everything(&desk.path("site")).into_iter().filter(|line| !before.contains(line)).collect();
     assert!(changed.is_empty(), "{changed:?}");
 }
 
@@ -112,7 +113,8 @@ fn a_new_epoch_starts_afresh_and_closes_the_old_one() {
     let selection = fs::read_to_string(desk.path("online/selection.toml")).unwrap();
     fs::write(desk.path("online/selection.toml"), format!("epoch = 2\n{selection}")).unwrap();
     fs::create_dir(desk.path("medium-2")).unwrap();
-    let export = "export online/selection.toml --out medium-2 --key online/builder.key --workspace online/workspace --json";
+    let export =
+        "export online/selection.toml --out medium-2 --key online/builder.key --workspace online/workspace --json";
     let ended = desk.run(export).ok().json();
     assert_eq!(ended["sequence"], 1);
     let new = desk.path(ended["bundle"].as_str().unwrap());

@@ -32,7 +32,10 @@ fn clients_of_the_upstream_notice_nothing() {
     let upstreams = fs::read(desk.path("up/debian/dists/stable/InRelease")).unwrap();
     assert_eq!(fs::read(desk.path("site/current/apt/demo/dists/stable/InRelease")).unwrap(), upstreams);
     let status = desk.run("status --site site").ok().out;
-    let words = ["1 files that upstream's metadata names are not carried, such as pool/main/e/elsewhere/", "clients refuse it from"];
+    let words = [
+        "1 files that upstream's metadata names are not carried, such as pool/main/e/elsewhere/",
+        "clients refuse it from",
+    ];
     words.iter().for_each(|words| assert!(status.contains(words), "{status}"));
 
     let serving = desk.serve();
@@ -40,7 +43,10 @@ fn clients_of_the_upstream_notice_nothing() {
     let keyring = client.path("upstream.gpg");
     fs::write(&keyring, ARCHIVE_KEY.public_binary().unwrap()).unwrap();
     client.source("deb", &origin, "stable", "main", &keyring);
-    let proxy = format!("-o Acquire::http::Proxy=http://{} -o Acquire::http::Proxy::127.0.0.1=http://{}", serving.address, serving.address);
+    let proxy = format!(
+        "-o Acquire::http::Proxy=http://{} -o Acquire::http::Proxy::127.0.0.1=http://{}",
+        serving.address, serving.address
+    );
     client.apt_get(&format!("update {proxy}"));
     client.apt_get(&format!("install -y --download-only {proxy} hello"));
     assert_eq!(client.downloaded(), ["hello_1.0-1_amd64.deb"]);
@@ -52,7 +58,13 @@ fn clients_of_the_upstream_notice_nothing() {
     desk.select(&desk.table("demo", &moved, "stable main amd64", "packages = [\"hello\"]\npublish = \"verbatim\""));
     desk.ferry();
     let on_disk = super::client(&desk, "demo", "stable", "main");
-    on_disk.source("deb", &format!("file://{}/apt/demo", desk.path("site/current").display()), "stable", "main", &keyring);
+    on_disk.source(
+        "deb",
+        &format!("file://{}/apt/demo", desk.path("site/current").display()),
+        "stable",
+        "main",
+        &keyring,
+    );
     on_disk.apt_get("update");
     assert_eq!(candidate(&on_disk, "hello"), "2.0-1");
     let ended = desk.run("rollback --site site --json").ok();
@@ -65,7 +77,13 @@ fn clients_of_the_upstream_notice_nothing() {
 
 fn client_of(desk: &Desk, keyring: &std::path::Path) -> AptClient {
     let client = client(desk, "demo", "stable", "main");
-    client.source("deb", &format!("file://{}/apt/demo", desk.path("site/current").display()), "stable", "main", keyring);
+    client.source(
+        "deb",
+        &format!("file://{}/apt/demo", desk.path("site/current").display()),
+        "stable",
+        "main",
+        keyring,
+    );
     client
 }
 
