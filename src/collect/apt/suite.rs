@@ -72,6 +72,11 @@ impl SuiteData {
         self.indexes.iter().any(|index| last(&component_of(index.path.as_str())) == last(component))
     }
 
+    /// Whether it has an index in a folder of this name, such as `binary-amd64` or `source`, of any component.
+    pub(super) fn has_indexes_in(&self, folder: &str) -> bool {
+        self.indexes.iter().any(|index| index.path.as_str().rsplit('/').nth(1) == Some(folder))
+    }
+
     /// The text of an index.
     pub(super) fn read(&self, index: &Index, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
         let bytes = with.depot.read(&index.file.sha256, MAX_INDEX_BYTES)?;
