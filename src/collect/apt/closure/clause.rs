@@ -71,6 +71,15 @@ impl Target<'_> {
         self.relation.admits(version) && self.except != Some(version)
     }
 
+    /// Whether the real package of an architecture is what it asks for.
+    pub(super) fn points_at(&self, architecture: Architecture) -> bool {
+        match self.architecture {
+            Scope::One(own) | Scope::Exactly(own) => own == architecture,
+            Scope::Every => true,
+            Scope::Any | Scope::Nowhere => false,
+        }
+    }
+
     /// Whether packages of this name are what it asks for by name. With a qualifier none are, for apt: then real packages
     /// and providers are equal.
     pub(super) fn bears(&self, name: NameId) -> bool {
@@ -156,10 +165,15 @@ impl<'a> Universe<'a> {
         let Some(name) = target.name else { return Vec::new() };
         let group = self.group(name);
         let own_name = self.entry(owner).name;
-        let excluded = |id: &VersionId| kind.is_negative() && self.entry(self.version(*id).package).name == own_name;
-        let real = group.packages.iter().flat_map(|package| self.entry(*package).versions.iter().copied());
+        let is_own = |id: VersionId| self.entry(self.version(id).package).name == own_name;
+        let real = group.packages.iter().filter(|package| !kind.is_negative() || target.implicit || own_name != name);
+        let real = real.filter(|package| **package != owner || !kind.is_negative());
+        let real = real.filter(|package| target.points_at(self.entry(**package).architecture));
+        let real = real.flat_map(|package| self.entry(*package).versions.iter().copied());
         let real = real.filter(|id| target.admits(self.version(*id).control.version));
-        let provided = group.providers.iter().filter(|provider| target.admits_provided(provider.provided));
-        real.chain(provided.map(|provider| provider.version)).filter(|id| !excluded(id)).collect()
+        // apt goes through providers from the one it read last.
+        let provided = group.providers.iter().rev().filter(|provider| target.admits_provided(provider.provided));
+        let provided = provided.map(|provider| provider.version);
+        real.chain(provided.filter(|id| !kind.is_negative() || !(target.implicit || is_own(*id)))).collect()
     }
 }

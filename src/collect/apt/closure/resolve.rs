@@ -159,7 +159,8 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                 return Outcome::Changed;
             }
         }
-        if in_group && kills.is_empty() && !self.marks.holds(id, clause, When::Then) {
+        // Even where the last alternative was mended: apt looks at the group again only in its next round.
+        if in_group && kills.is_empty() {
             match fallback {
                 Fallback::Remove if self.marks.state(id).protected => {}
                 Fallback::Remove => {
@@ -217,7 +218,10 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         let packages = &self.marks.universe.group(target.name?).packages;
         let can = |id: &&PackageId| {
             let state = self.marks.state(**id);
-            self.marks.current(**id).is_none() && state.mode != Mode::Delete && state.candidate.is_some()
+            target.points_at(self.marks.universe.entry(**id).architecture)
+                && self.marks.current(**id).is_none()
+                && state.mode != Mode::Delete
+                && state.candidate.is_some()
         };
         packages.iter().find(can).copied()
     }
@@ -309,7 +313,8 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
     /// The package a target names, or the only one that provides it.
     fn smart_target(&self, target: &Target<'a>) -> Option<PackageId> {
         let group = self.marks.universe.group(target.name?);
-        let real = group.packages.iter().find(|id| !self.marks.universe.entry(**id).versions.is_empty());
+        let mut real = group.packages.iter();
+        let real = real.find(|id| target.points_at(self.marks.universe.entry(**id).architecture));
         let mut providers: Vec<_> =
             group.providers.iter().map(|provider| self.marks.universe.version(provider.version).package).collect();
         providers.dedup();
