@@ -166,8 +166,8 @@ impl<'a> Universe<'a> {
         let group = self.group(name);
         let own_name = self.entry(owner).name;
         let is_own = |id: VersionId| self.entry(self.version(id).package).name == own_name;
-        let real = group.packages.iter().filter(|package| !kind.is_negative() || target.implicit || own_name != name);
-        let real = real.filter(|package| **package != owner || !kind.is_negative());
+        let counts_own = !kind.is_negative() || target.implicit || own_name != name;
+        let real = group.packages.iter().filter(|package| counts_own && (!kind.is_negative() || **package != owner));
         let real = real.filter(|package| target.points_at(self.entry(**package).architecture));
         let real = real.flat_map(|package| self.entry(*package).versions.iter().copied());
         let real = real.filter(|id| target.admits(self.version(*id).control.version));
