@@ -21,6 +21,8 @@ mod score;
 mod seeds;
 mod state;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod universe;
 
 pub use error::ClosureError;

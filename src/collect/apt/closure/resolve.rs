@@ -159,7 +159,8 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                 return Outcome::Changed;
             }
         }
-        if in_group && kills.is_empty() && !self.marks.holds(id, clause, When::Then) {
+        // Even where the last alternative was mended: apt looks at the group again only in its next round.
+        if in_group && kills.is_empty() {
             match fallback {
                 Fallback::Remove if self.marks.state(id).protected => {}
                 Fallback::Remove => {
@@ -217,7 +218,10 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         let packages = &self.marks.universe.group(target.name?).packages;
         let can = |id: &&PackageId| {
             let state = self.marks.state(**id);
-            self.marks.current(**id).is_none() && state.mode != Mode::Delete && state.candidate.is_some()
+            target.points_at(self.marks.universe.entry(**id).architecture)
+                && self.marks.current(**id).is_none()
+                && state.mode != Mode::Delete
+                && state.candidate.is_some()
         };
         packages.iter().find(can).copied()
     }
@@ -286,7 +290,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             if self.marks.holds(id, clause, When::Then) {
                 return !failed;
             }
-            let Some(other) = self.smart_target(target) else {
+            let Some(other) = self.smart_target(id, target) else {
                 failed = true;
                 continue;
             };
@@ -306,16 +310,20 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         !failed
     }
 
-    /// The package a target names, or the only one that provides it.
-    fn smart_target(&self, target: &Target<'a>) -> Option<PackageId> {
-        let group = self.marks.universe.group(target.name?);
-        let real = group.packages.iter().find(|id| !self.marks.universe.entry(**id).versions.is_empty());
-        let mut providers: Vec<_> =
-            group.providers.iter().map(|provider| self.marks.universe.version(provider.version).package).collect();
-        providers.dedup();
-        real.copied().or(match providers[..] {
-            [only] => Some(only),
-            _ => None,
-        })
+    /// The package a target names, or, where there is none, the one that apt read last of those that provide it.
+    fn smart_target(&self, owner: PackageId, target: &Target<'a>) -> Option<PackageId> {
+        let universe = self.marks.universe;
+        let group = universe.group(target.name?);
+        let exists = |id: &PackageId| !universe.entry(*id).versions.is_empty();
+        let mut real = group.packages.iter().copied().filter(exists);
+        let named = real.clone().find(|id| target.points_at(universe.entry(*id).architecture));
+        let providers = group.providers.iter().rev().filter(|provider| target.covers_provided(provider));
+        let mut providers = providers.map(|provider| universe.version(provider.version).package);
+        let covers = |id: &PackageId| {
+            let entry = universe.entry(*id);
+            let mut versions = entry.versions.iter().map(|id| universe.version(*id).control.multi_arch);
+            *id != owner && versions.any(|multi_arch| target.covers(entry.architecture, multi_arch))
+        };
+        named.or_else(|| providers.find(|id| *id != owner)).or_else(|| real.find(covers))
     }
 }
