@@ -3,6 +3,7 @@
 //! `docs/architecture.md` shows how the modules fit together; each module opens with what it is for.
 
 pub mod bundle;
+pub mod causes;
 pub mod cli;
 pub mod collect;
 pub mod collection;
@@ -10,6 +11,7 @@ pub mod demo;
 pub mod depot;
 pub mod digest;
 pub mod exit;
+pub mod export;
 pub mod formats;
 pub mod path;
 pub mod progress;
@@ -19,3 +21,4 @@ pub mod site;
 pub mod terminal;
 pub mod time;
 pub mod trust;
+pub mod workspace;

@@ -1,3 +1,9 @@
 //! The `gapferry` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    gapferry::cli::run(gapferry::cli::Cli::parse()).into()
+}

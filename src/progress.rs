@@ -1,7 +1,7 @@
 //! Progress of long work: a bar on a terminal, a line every few seconds elsewhere.
 //!
-//! Everything goes to stderr, so that stdout stays one result. No thread runs behind it: what is shown is brought up to date
-//! by the work itself, whenever it reports bytes.
+//! Everything goes to stderr, so that stdout stays one result. No thread runs behind it: what is shown is brought up
+//! to date by the work itself, whenever it reports bytes.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -51,6 +51,11 @@ impl Signed {
         &self.signer
     }
 
+    /// The manifest's exact bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Parses the manifest, if `trusted` accepts the signer.
     pub fn trusted<E: From<BundleError>>(self, trusted: impl FnOnce(&PublicKey) -> Result<(), E>) -> Result<Bundle, E> {
         trusted(&self.signer)?;

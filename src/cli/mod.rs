@@ -1,1 +1,115 @@
 //! The command line: one file per command, arguments in, words or JSON out.
+//!
+//! A command's file holds its arguments, calls the library once, and says what came of it. stdout has the result, and with
+//! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
+
+mod demo;
+mod error;
+mod export;
+mod gc;
+mod import;
+mod inspect;
+mod keygen;
+mod output;
+mod passphrase;
+mod rollback;
+mod serve;
+mod site;
+mod status;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+use self::output::Output;
+use crate::exit::Exit;
+use crate::progress::Progress;
+
+/// Carry Debian packages across an air gap in one signed bundle.
+///
+/// `export` collects on the online side; `import` verifies and publishes on the air-gapped side; `serve` answers for the
+/// upstreams there.
+#[derive(Debug, Parser)]
+#[command(name = "gapferry", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Print one JSON object with the result on stdout
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 nothing new, 4 verification failed, 5 refused by policy, \
+6 volumes missing, 7 no space, 8 upstream unavailable";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Keygen(keygen::Args),
+    Export(export::Args),
+    Verify(verify::Args),
+    Inspect(inspect::Args),
+    Site(site::Args),
+    Import(import::Args),
+    Status(status::Args),
+    Rollback(rollback::Args),
+    Gc(gc::Args),
+    Serve(serve::Args),
+    Demo(demo::Args),
+}
+
+/// Runs the command line `cli`, and says how it ended.
+pub fn run(cli: Cli) -> Exit {
+    let out = Output::new(cli.global.json);
+    let progress = if cli.global.quiet { Progress::hidden() } else { Progress::stderr() };
+    let result = match cli.command {
+        Command::Keygen(args) => keygen::run(&args, &out),
+        Command::Export(args) => export::run(&args, &out, &progress),
+        Command::Verify(args) => verify::run(&args, &out, &progress),
+        Command::Inspect(args) => inspect::run(&args, &out),
+        Command::Site(args) => site::run(args, &out),
+        Command::Import(args) => import::run(&args, &out, &progress),
+        Command::Status(args) => status::run(&args, &out),
+        Command::Rollback(args) => rollback::run(&args, &out),
+        Command::Gc(args) => gc::run(&args, &out),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args, &out, &progress),
+    };
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            out.failure(&failure);
+            failure.exit()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                let leaf = sub.get_subcommands().next().is_none();
+                let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!leaf || help.contains("Example"), "{} has no example", sub.get_name());
+                check(sub);
+            }
+        }
+        check(&super::Cli::command());
+    }
+}

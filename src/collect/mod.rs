@@ -2,3 +2,141 @@
 
 pub mod apt;
 pub mod fetch;
+
+use std::cell::Cell;
+
+use crate::collection::Collection;
+use crate::depot::{Depot, DepotError};
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::selection::Selection;
+use crate::time::Time;
+
+use self::fetch::{FetchErrors, Fetcher, Wanted};
+
+/// What collectors work with.
+pub struct Collecting<'a> {
+    /// Fetches files.
+    pub fetcher: &'a Fetcher,
+    /// Where blobs go.
+    pub depot: &'a Depot,
+    /// Shows how far it is.
+    pub progress: &'a Progress,
+    /// The clock.
+    pub now: Time,
+    /// Counts what is selected and what of it is missing.
+    pub tally: Tally,
+    /// Only find out what is to be fetched: metadata is fetched all the same, payload is not.
+    pub dry_run: bool,
+}
+
+/// How much payload a selection names, and how much of it is not in the depot.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Files, and bytes, that are selected.
+    pub selected: Cell<(u64, u64)>,
+    /// Files, and bytes, that had to be fetched, or would have to be.
+    pub missing: Cell<(u64, u64)>,
+}
+
+impl Tally {
+    /// Counts selected files and their bytes.
+    pub fn add(&self, files: usize, bytes: u64) {
+        let (f, b) = self.selected.get();
+        self.selected.set((f + files as u64, b + bytes));
+    }
+
+    /// Counts files that the depot lacks and their bytes.
+    pub fn add_missing(&self, files: usize, bytes: u64) {
+        let (f, b) = self.missing.get();
+        self.missing.set((f + files as u64, b + bytes));
+    }
+}
+
+/// Why something cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// A source of Debian packages.
+    #[error("cannot collect the source {name}")]
+    Apt {
+        /// The source.
+        name: crate::collection::Label,
+        /// Why not.
+        source: apt::AptError,
+    },
+}
+
+/// Why files cannot be fetched into the depot.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchIntoDepotError {
+    /// Files cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchErrors),
+    /// The depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+    /// The workspace's file system is too small.
+    #[error("{} has {free} bytes free, and {needed} are to be fetched: free some space, or give another --workspace", path.display())]
+    NoSpace {
+        /// The depot.
+        path: std::path::PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+}
+
+impl FetchIntoDepotError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Fetch(errors) => errors.exit(),
+            Self::Depot(error) => error.exit(),
+            Self::NoSpace { .. } => Exit::NoSpace,
+        }
+    }
+}
+
+impl CollectError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Apt { source, .. } => source.exit(),
+        }
+    }
+}
+
+/// Collects everything that the selection asks for, sorted by kind and name.
+pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
+    let mut collections = Vec::new();
+    for source in &selection.apt {
+        let found = apt::collect(source, with);
+        collections.extend(found.map_err(|error| CollectError::Apt { name: source.name.clone(), source: error })?);
+    }
+    collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
+    Ok(collections)
+}
+
+impl Collecting<'_> {
+    /// Fetches files into the depot. What arrived is kept even if others fail.
+    pub fn fetch(&self, title: &str, wanted: Vec<Wanted>) -> Result<(), FetchIntoDepotError> {
+        let needed: u64 = wanted.iter().map(|file| file.size).sum();
+        let free = self.depot.free_bytes()?;
+        if needed > free {
+            return Err(FetchIntoDepotError::NoSpace { path: self.depot.root().to_owned(), needed, free });
+        }
+        let progress = self.progress.phase(title, needed);
+        let mut batch = self.depot.batch();
+        let mut failed = None;
+        let fetched = self.fetcher.fetch_all(wanted, &progress, |finished| {
+            if let Err(error) = batch.add(finished.wanted.sha256, finished.wanted.size) {
+                failed.get_or_insert(error);
+            }
+        });
+        progress.finish();
+        batch.commit()?;
+        failed.map_or(Ok(()), |error| Err(FetchIntoDepotError::Depot(error)))?;
+        Ok(fetched?)
+    }
+}

@@ -1,3 +1,242 @@
 //! `gapferry demo`: the whole way on an embedded upstream, offline.
 
 pub mod upstream;
+
+mod client;
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use self::upstream::{DebSpec, Payload, Upstream};
+use crate::collect::fetch::Options;
+use crate::exit::Exit;
+use crate::export::{ExportError, Settings, export};
+use crate::formats::openpgp::{OpenPgpError, SiteKey};
+use crate::progress::Progress;
+use crate::selection::{Selection, SelectionError};
+use crate::serve::{ServeError, Server};
+use crate::site::{Site, SiteError, import, init, rollback};
+use crate::time::Time;
+use crate::trust::{Overrides, SecretKey, TrustError};
+
+/// Why the demo stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A client was not content.
+    #[error("{0}")]
+    Client(String),
+    /// The upstream's key cannot be made.
+    #[error(transparent)]
+    OpenPgp(#[from] OpenPgpError),
+    /// The selection is wrong.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// The builder's key cannot be made.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The export failed.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The server failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+impl DemoError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Exit::of_io(source),
+            Self::Client(_) | Self::OpenPgp(_) => Exit::Failed,
+            Self::Selection(error) => error.exit(),
+            Self::Trust(error) => error.exit(),
+            Self::Export(error) => error.exit(),
+            Self::Site(error) => error.exit(),
+            Self::Serve(error) => error.exit(),
+        }
+    }
+
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// What the demo did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One sentence per step.
+    pub steps: Vec<String>,
+    seconds: f64,
+}
+
+impl Report {
+    fn step(&mut self, text: String) {
+        self.steps.push(text);
+    }
+
+    /// The steps, numbered, for people.
+    pub fn words(&self) -> String {
+        let steps = (1..).zip(&self.steps).map(|(number, step)| format!("{number:>2}  {step}\n"));
+        format!("{}The whole way took {:.1} s.\n", steps.collect::<String>(), self.seconds)
+    }
+}
+
+/// The folders of both sides.
+struct Places {
+    upstream: PathBuf,
+    online: PathBuf,
+    medium: PathBuf,
+    site: PathBuf,
+}
+
+/// Runs the demo in a temporary folder, or in `keep`, which stays.
+pub fn run(keep: Option<&Path>, progress: &Progress) -> Result<Report, DemoError> {
+    let temporary = tempfile::tempdir().map_err(DemoError::io("create a folder in", &std::env::temp_dir()))?;
+    if let Some(keep) = keep {
+        fs::create_dir(keep).map_err(DemoError::io("create", keep))?;
+    }
+    // Absolute, since the upstream's address is made of it.
+    let root =
+        fs::canonicalize(keep.unwrap_or(temporary.path())).map_err(DemoError::io("look at", temporary.path()))?;
+    let places = Places {
+        upstream: root.join("upstream"),
+        online: root.join("online"),
+        medium: root.join("medium"),
+        site: root.join("site"),
+    };
+    for folder in [&places.upstream, &places.online, &places.medium] {
+        fs::create_dir(folder).map_err(DemoError::io("create", folder))?;
+    }
+    let started = Instant::now();
+    let mut report = Report::default();
+    tour(&places, progress, &mut report)?;
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
+    let upstream_key = SiteKey::generate("Demo Archive <archive@demo.invalid>", Time::now().unix() - 60)?;
+    publish_upstream(places, &upstream_key, "1.0-1")?;
+    report.step("An upstream archive, signed with a key of its own, has hello-gap 1.0-1 and what it needs.".to_owned());
+    let key = SecretKey::generate();
+    key.save(&places.online.join("builder.key"), "demo builder", None)?;
+    let selection = selection(places)?;
+    let first = export_next(&selection, places, &key, progress)?;
+    report.step(format!("export wrote {} with the closure of hello-gap: {}.", name(&first), listing(&first)));
+
+    let keyring = places.upstream.join("archive.gpg");
+    let source = ("demo".parse::<crate::collection::Label>().map_err(|e| DemoError::Client(e.to_string()))?, keyring);
+    let site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &[source])?;
+    let imported = import(&site, &first, Overrides::default(), progress)?;
+    report.step(format!(
+        "import checked every byte and upstream's signature, and published generation {}.",
+        imported.generation.number
+    ));
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = Server::start(&site, loopback)?;
+    let client = client::Client::new(&places.online.with_file_name("client"), &places.site, &server)?;
+    report.step(client.sees("1.0-1")?);
+
+    publish_upstream(places, &upstream_key, "2.0-1")?;
+    let second = export_next(&selection, places, &key, progress)?;
+    import(&site, &second, Overrides::default(), progress)?;
+    report.step(format!("Upstream released 2.0-1; {} brought it across.", name(&second)));
+    report.step(client.sees("2.0-1")?);
+
+    rollback(&site, None)?;
+    report.step("rollback published yesterday's state again, with a new date so that apt takes it.".to_owned());
+    report.step(client.sees("1.0-1")?);
+    tamper(&site, &second, progress, report)
+}
+
+/// Flips one byte in a copy of the second bundle's volume, and lets a fresh look at it fail.
+fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
+    let volume = bundle.join("volume-001.tar");
+    let mut bytes = fs::read(&volume).map_err(DemoError::io("read", &volume))?;
+    let middle = bytes.len() / 2;
+    bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
+    fs::write(&volume, &bytes).map_err(DemoError::io("write", &volume))?;
+    match site.verify(bundle, Overrides::default(), progress) {
+        Err(error) => report.step(format!("One bit of the bundle was flipped, and verify says: {error}.")),
+        Ok(_) => return Err(DemoError::Client("a flipped bit went unnoticed".to_owned())),
+    }
+    Ok(())
+}
+
+fn publish_upstream(places: &Places, key: &SiteKey, version: &str) -> Result<(), DemoError> {
+    let mut upstream = Upstream::new("Demo", &["amd64"]);
+    let hello = DebSpec {
+        depends: "libgap1 (>= 1.0)".to_owned(),
+        payload: Payload::Pseudorandom { size: 200_000, seed: 7 },
+        ..DebSpec::new("hello-gap", version, "amd64")
+    };
+    upstream.add("stable", "main", hello);
+    upstream.add("stable", "main", DebSpec::new("libgap1", "1.2-1", "amd64"));
+    upstream.add("stable", "main", DebSpec::new("not-needed", "1.0-1", "amd64"));
+    upstream.suite("stable").date = Time::now().unix() - 30;
+    upstream.write_to(&places.upstream, key).map_err(DemoError::io("write", &places.upstream))?;
+    let keyring = places.upstream.join("archive.gpg");
+    fs::write(&keyring, key.public_binary()?).map_err(DemoError::io("write", &keyring))
+}
+
+fn selection(places: &Places) -> Result<Selection, DemoError> {
+    let path = places.online.join("selection.toml");
+    let url = url::Url::from_directory_path(&places.upstream)
+        .map_err(|()| DemoError::Client(format!("{} has no address", places.upstream.display())))?;
+    let text = format!(
+        "site = \"demo\"\nname = \"base\"\n\n[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\"]\n\
+         components = [\"main\"]\narchitectures = [\"amd64\"]\nkeyring = \"../upstream/archive.gpg\"\npackages = [\"hello-gap\"]\n"
+    );
+    fs::write(&path, text).map_err(DemoError::io("write", &path))?;
+    Ok(Selection::load(&path)?)
+}
+
+fn export_next(
+    selection: &Selection,
+    places: &Places,
+    key: &SecretKey,
+    progress: &Progress,
+) -> Result<PathBuf, DemoError> {
+    let settings = Settings {
+        out: &places.medium,
+        workspace: &places.online.join("workspace"),
+        key: Some(key),
+        fetch: Options::default(),
+        dry_run: false,
+        force: false,
+        progress,
+    };
+    let folder = export(selection, &settings)?.folder;
+    folder.ok_or_else(|| DemoError::Client("the export wrote no bundle".to_owned()))
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn listing(folder: &Path) -> String {
+    let mut names: Vec<String> = walkdir::WalkDir::new(folder)
+        .min_depth(1)
+        .into_iter()
+        .filter_map(|entry| entry.ok()?.file_name().to_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    names.join(", ")
+}

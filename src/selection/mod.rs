@@ -247,7 +247,10 @@ publish = "verbatim"
     #[test]
     fn a_mistyped_key_is_named_with_its_line_and_the_nearest_one() {
         let error = Selection::parse(&GOOD.replace("suites", "suits")).unwrap_err().to_string();
-        assert!(error.contains("line 10") && error.contains("`suits`") && error.contains("did you mean `suites`"), "{error}");
+        assert!(
+            error.contains("line 10") && error.contains("`suits`") && error.contains("did you mean `suites`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl FromStr for Bytes {
             };
             number.checked_mul(factor)
         });
-        let malformed = || MalformedUnit { text: text.chars().take(64).collect(), wanted: "a size such as \"4 GB\" or \"4 GiB\"" };
+        let malformed =
+            || MalformedUnit { text: text.chars().take(64).collect(), wanted: "a size such as \"4 GB\" or \"4 GiB\"" };
         bytes.map(Self).ok_or_else(malformed)
     }
 }
@@ -62,9 +63,15 @@ impl FromStr for Days {
                 "week" | "weeks" => 7,
                 _ => return None,
             };
-            number.checked_mul(factor).and_then(|days| u32::try_from(days).ok()).filter(|days| (1..=3660).contains(days))
+            number
+                .checked_mul(factor)
+                .and_then(|days| u32::try_from(days).ok())
+                .filter(|days| (1..=3660).contains(days))
         });
-        let malformed = || MalformedUnit { text: text.chars().take(64).collect(), wanted: "a time such as \"90 days\" or \"12 weeks\"" };
+        let malformed = || MalformedUnit {
+            text: text.chars().take(64).collect(),
+            wanted: "a time such as \"90 days\" or \"12 weeks\"",
+        };
         days.map(Self).ok_or_else(malformed)
     }
 }

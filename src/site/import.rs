@@ -7,6 +7,7 @@ use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
 use crate::bundle::{Bundle, Signed};
+use crate::causes::causes;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::time::Time;
@@ -132,7 +133,7 @@ fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -
 /// Keeps what failed its checks for review: the manifest and the reason.
 fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(), SiteError> {
     let name = bundle.manifest.folder();
-    let reason = chain(error);
+    let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.exit().word(), &name, &reason)?;
     if error.exit() == Exit::VerificationFailed {
         let folder = site.root().join("quarantine").join(&name);
@@ -142,10 +143,4 @@ fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(),
         remove_folder(&site.journal_folder(bundle))?;
     }
     Ok(())
-}
-
-/// The error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

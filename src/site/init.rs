@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
 use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
@@ -15,7 +15,13 @@ use crate::trust::{PublicKey, TrustFile};
 /// Makes a new site in `root`, with a key of its own.
 ///
 /// It is built under a scratch name beside `root` and renamed, so that an interrupted call leaves no half a site.
-pub fn init(root: &Path, name: Label, builder: &PublicKey, allow_unsigned: BTreeSet<Label>) -> Result<Site, SiteError> {
+pub fn init(
+    root: &Path,
+    name: Label,
+    builder: &PublicKey,
+    allow_unsigned: BTreeSet<Label>,
+    keyrings: &[(Label, PathBuf)],
+) -> Result<Site, SiteError> {
     if root.symlink_metadata().is_ok() && fs::read_dir(root).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(SiteError::SiteExists { path: root.to_owned() });
     }
@@ -32,6 +38,10 @@ pub fn init(root: &Path, name: Label, builder: &PublicKey, allow_unsigned: BTree
     let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
     write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
     write_atomically(&scratch.join("trust/trust.json"), TrustFile::of_builder(builder).to_json().as_bytes(), 0o644)?;
+    for (source, file) in keyrings {
+        let (bytes, _) = read_keyring(file)?;
+        write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
+    }
     let config = SiteConfig { name: name.clone(), policy: Policy { allow_unsigned } };
     write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
     audit::append(&scratch.join("audit.jsonl"), "init", name.as_str(), &format!("builder {}", builder.fingerprint()))?;
@@ -49,4 +59,12 @@ pub fn pin(site: &Site, source: &Label, file: &Path) -> Result<Vec<String>, Site
     audit::append(&site.root().join("audit.jsonl"), "pin", source.as_str(), &fingerprints.join(" "))?;
     write_atomically(&site.keyring_path(source.as_str()), &bytes, 0o644)?;
     Ok(fingerprints)
+}
+
+/// A keyring's bytes, and the fingerprints of its keys.
+fn read_keyring(file: &Path) -> Result<(Vec<u8>, Vec<String>), SiteError> {
+    let bytes = read_capped(file, MAX_KEYRING_BYTES)?;
+    let bad = |source| SiteError::BadKeyring { path: file.to_owned(), source };
+    let fingerprints = Keyring::parse(&bytes).map_err(bad)?.fingerprints();
+    Ok((bytes, fingerprints))
 }

@@ -100,6 +100,11 @@ impl Site {
         Keyring::parse(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
     }
 
+    /// Fingerprint of the key that signs what the site publishes.
+    pub fn key_fingerprint(&self) -> Result<String, SiteError> {
+        Ok(self.key()?.fingerprint())
+    }
+
     fn key(&self) -> Result<SiteKey, SiteError> {
         let path = self.root.join("keys/site.pgp");
         let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
@@ -133,7 +138,7 @@ fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
 }
 
 /// Writes a file under its name only when it is complete and synced.
-fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut scratch = path.as_os_str().to_owned();
     scratch.push(".part");

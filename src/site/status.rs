@@ -32,7 +32,7 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     }
     Ok(Status {
         generations,
-        key: site.key()?.fingerprint(),
+        key: site.key_fingerprint()?,
         unfinished: unfinished(site)?,
         quarantine: names_in(site, "quarantine")?,
         audit_records: audit::read(&site.root().join("audit.jsonl"))?.len(),

@@ -31,7 +31,7 @@ fn quick() -> Options {
         backoff: Duration::from_millis(2),
         longest_wait: Duration::from_millis(1500),
         connect_timeout: Duration::from_secs(5),
-        stall_timeout: Duration::from_millis(400),
+        stall_timeout: Duration::from_millis(1000),
         min_rate: 1000,
         rate_window: Duration::from_millis(300),
         ..Options::default()

@@ -1,3 +1,106 @@
 //! Collects Debian packages from signed archives and from folders of local .debs.
+//!
+//! [`archives`] finds out what is wanted from where, [`suite`] fetches and verifies a suite's metadata, [`choose`] decides
+//! which packages to take, and this file fetches them and says what was collected: one collection per archive.
 
+mod archives;
+mod choose;
 pub mod closure;
+mod error;
+mod local;
+mod suite;
+
+use std::collections::BTreeMap;
+
+pub use error::AptError;
+
+use self::archives::Archive;
+use self::choose::Chosen;
+use self::suite::SuiteData;
+use super::Collecting;
+use super::fetch::Wanted;
+use crate::collection::{Collection, Item, Kind, Proof};
+use crate::digest::Sha256;
+use crate::formats::apt::archive::IndexName;
+use crate::path::PublishPath;
+use crate::selection::AptSource;
+
+/// Collects one source of the selection: a collection for each archive of it.
+pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collection>, AptError> {
+    if let Some(folder) = &source.local {
+        return Ok(vec![local::collect(source, folder, with)?]);
+    }
+    let archives = archives::find(source)?;
+    let mut suites = Vec::new();
+    for (at, archive) in archives.iter().enumerate() {
+        for wanted in &archive.suites {
+            suites.push(suite::fetch(at, archive, wanted, source, with)?);
+        }
+    }
+    archives::everything_was_found(&archives, &suites)?;
+    let chosen = choose::choose(source, &suites, with)?;
+    fetch(&archives, &suites, &chosen, with)?;
+    archives.iter().enumerate().map(|(at, archive)| describe(source, at, archive, &suites, &chosen)).collect()
+}
+
+/// Fetches what the depot lacks of the chosen files.
+fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &Collecting<'_>) -> Result<(), AptError> {
+    let mut wanted: BTreeMap<Sha256, Wanted> = BTreeMap::new();
+    let sizes: BTreeMap<Sha256, u64> = chosen.iter().map(|file| (file.sha256, file.size)).collect();
+    with.tally.add(sizes.len(), sizes.values().sum());
+    for file in chosen.iter().filter(|file| !with.depot.has(&file.sha256, file.size)) {
+        let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
+        let urls = vec![archive.file_url(file.path.as_str())?];
+        let to = with.depot.partial_path(&file.sha256);
+        wanted.insert(file.sha256, Wanted { urls, size: file.size, sha256: file.sha256, to });
+    }
+    let wanted: Vec<_> = wanted.into_values().collect();
+    with.tally.add_missing(wanted.len(), wanted.iter().map(|file| file.size).sum());
+    if with.dry_run { Ok(()) } else { Ok(with.fetch("fetching packages", wanted)?) }
+}
+
+/// What was collected from one archive.
+fn describe(
+    source: &AptSource,
+    at: usize,
+    archive: &Archive,
+    suites: &[SuiteData],
+    chosen: &[Chosen],
+) -> Result<Collection, AptError> {
+    let mut files = BTreeMap::new();
+    let mut items: BTreeMap<PublishPath, Item> = BTreeMap::new();
+    for file in chosen {
+        let Some(suite) = suites.get(file.suite).filter(|suite| suite.archive == at) else { continue };
+        if files.insert(file.path.clone(), file.sha256).is_some_and(|other| other != file.sha256) {
+            return Err(AptError::TwoFiles { path: file.path.clone() });
+        }
+        items.entry(file.path.clone()).or_insert_with(|| Item {
+            architecture: file.architecture.clone(),
+            file: file.path.clone(),
+            name: file.name.clone(),
+            origin: format!("{}/{}", suite.name, file.component),
+            proof: Some(suite.signed_file.clone()),
+            publisher: suite.release.origin.clone().unwrap_or_default(),
+            reason: file.reason.clone(),
+            version: file.version.clone(),
+        });
+    }
+    let mut proofs: Vec<Proof> =
+        suites.iter().filter(|suite| suite.archive == at).flat_map(SuiteData::proofs).collect();
+    proofs.sort();
+    Ok(Collection {
+        files,
+        items: items.into_values().collect(),
+        kind: Kind::Apt,
+        name: archive.name.clone(),
+        origin: archive.origin(),
+        proofs,
+        publish: source.publish,
+        source: source.name.clone(),
+    })
+}
+
+/// The component that an index stands for.
+fn component_of(path: &str) -> String {
+    IndexName::parse(path).map(|name| name.component.to_owned()).unwrap_or_default()
+}

@@ -61,7 +61,7 @@ pub enum FetchError {
         url: String,
     },
     /// The server answers with something other than the file.
-    #[error("{url} answers with status {status}")]
+    #[error("{url} answers with status {status}: check the access to it, or run again later")]
     Status {
         /// The address.
         url: String,

@@ -1,8 +1,8 @@
 //! The downloader that every collector uses: concurrent, resumed, capped, checked by digest.
 //!
 //! Outside it is plain blocking calls; inside there is a small runtime of its own. Addresses may be http, https and
-//! file. What is fetched lands under the name that the caller gives, which is where a run that was killed goes on; the caller
-//! decides when it becomes a blob. Nothing is fsynced here: the depot does that for many files at once.
+//! file. What is fetched lands under the name that the caller gives, which is where a run that was killed goes on; the
+//! caller decides when it becomes a blob. Nothing is fsynced here: the depot does that for many files at once.
 //!
 //! Trust in the server is nil: a file ends up complete under its name only if size and SHA-256 are the signed ones,
 //! bytes that an earlier run left are hashed again, and no more than the signed size is ever read or written.
@@ -62,6 +62,8 @@ pub struct Finished {
 }
 
 /// Fetches files. Set up once and used for everything, it keeps connections open between calls.
+///
+/// Its calls block, so they must not be made from asynchronous code.
 pub struct Fetcher {
     // Before the runtime, so that connections go before what drives them.
     client: Arc<Client>,
@@ -100,8 +102,9 @@ impl Fetcher {
 
     /// Fetches all of `wanted` side by side, and tells `on_done` of each file as it is complete, on the calling thread.
     ///
-    /// A file that fails does not stop the others; only a full disk and upstreams of which none answers do. Of several files that
-    /// go to the same place only the first is fetched and reported. `progress` is told of bytes that were there as of new ones.
+    /// A file that fails does not stop the others; only a full disk and upstreams of which none answers do. Of several
+    /// files that go to the same place only the first is fetched and reported. `progress` is told of bytes that were
+    /// there as of new ones.
     pub fn fetch_all(
         &self,
         wanted: Vec<Wanted>,

@@ -12,7 +12,8 @@ pub const MAX_CONCURRENCY: usize = 64;
 pub struct Options {
     /// Files fetched side by side; taken as at least 1 and at most [`MAX_CONCURRENCY`].
     pub concurrency: usize,
-    /// Further attempts after the first, per address, for faults that may pass. Progress of a mebibyte starts the count anew.
+    /// Further attempts after the first, per address, for faults that may pass. A mebibyte of progress starts
+    /// the count anew.
     pub retries: u32,
     /// Wait before the first further attempt; doubled for each one after it, up to 30 s, give or take half.
     pub backoff: Duration,

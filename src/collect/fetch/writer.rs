@@ -10,11 +10,14 @@ use crate::progress::Progress;
 use super::error::FetchError;
 use super::sink::{BATCH_BYTES, Sink};
 
+/// The sink and the buffer back from a thread that wrote the one to the other.
+type Written = Result<(Sink, Vec<u8>), FetchError>;
+
 /// A [`Sink`] for asynchronous code. Holds at most two batches in memory.
 pub(super) struct Writer {
     to: PathBuf,
     sink: Option<Sink>,
-    busy: Option<JoinHandle<Result<(Sink, Vec<u8>), FetchError>>>,
+    busy: Option<JoinHandle<Written>>,
     buffer: Vec<u8>,
     spare: Vec<u8>,
     length: u64,

@@ -50,10 +50,14 @@ pub struct Control<'a> {
     pub priority: Priority,
     /// `Source` without a version in parentheses; the package's own name where it is absent.
     pub source: &'a str,
+    /// The version in parentheses in `Source`; the package's own where there is none.
+    pub source_version: &'a str,
     /// `Essential: yes`.
     pub essential: bool,
     /// `Important: yes` or `Protected: yes`.
     pub protected: bool,
+    /// In dpkg's status: the administrator wants it to stay as it is (`hold`).
+    pub hold: bool,
     /// `Multi-Arch`.
     pub multi_arch: MultiArch,
     /// `Pre-Depends`, unparsed; this and those below are empty where absent. See [`relation::parse`].
@@ -62,6 +66,8 @@ pub struct Control<'a> {
     pub depends: &'a str,
     /// `Recommends`, unparsed.
     pub recommends: &'a str,
+    /// `Suggests`, unparsed.
+    pub suggests: &'a str,
     /// `Conflicts`, unparsed.
     pub conflicts: &'a str,
     /// `Breaks`, unparsed.
@@ -263,9 +269,9 @@ macro_rules! fields {
 fields! {
     Package = "Package", Version = "Version", Architecture = "Architecture", Priority = "Priority", Source = "Source",
     Essential = "Essential", Important = "Important", Protected = "Protected", MultiArch = "Multi-Arch",
-    PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Conflicts = "Conflicts",
+    PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Suggests = "Suggests", Conflicts = "Conflicts",
     Breaks = "Breaks", Provides = "Provides", Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256",
-    Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
+    Status = "Status", Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
 }
 
 /// The known fields of one stanza, found in a single pass.
@@ -320,25 +326,37 @@ impl<'a> Known<'a> {
 
     fn control(&self) -> Result<Control<'a>, IndexError> {
         let name = self.checked(Name::Package, relation::is_name)?;
-        let source = self.get(Name::Source).split_whitespace().next();
+        let version = self.checked(Name::Version, relation::is_version)?;
+        let (source, source_version) = split_source(self.get(Name::Source));
         Ok(Control {
             name,
-            version: self.checked(Name::Version, relation::is_version)?,
+            version,
             architecture: self.checked(Name::Architecture, relation::is_name)?,
             priority: Priority::of(self.get(Name::Priority)),
             source: source.unwrap_or(name),
+            source_version: source_version.unwrap_or(version),
+            hold: self.get(Name::Status).starts_with("hold "),
             essential: self.yes(Name::Essential),
             protected: self.yes(Name::Important) || self.yes(Name::Protected),
             multi_arch: MultiArch::of(self.get(Name::MultiArch)),
             pre_depends: self.get(Name::PreDepends),
             depends: self.get(Name::Depends),
             recommends: self.get(Name::Recommends),
+            suggests: self.get(Name::Suggests),
             conflicts: self.get(Name::Conflicts),
             breaks: self.get(Name::Breaks),
             provides: self.get(Name::Provides),
             task: self.get(Name::Task),
         })
     }
+}
+
+/// Name and version of a `Source` field such as `gcc-12 (12.2.0-14)`.
+fn split_source(field: &str) -> (Option<&str>, Option<&str>) {
+    let mut words = field.split_whitespace();
+    let name = words.next();
+    let inner = words.next().filter(|word| word.starts_with('(')).map(|word| word.trim_matches(['(', ')']));
+    (name, inner.filter(|version| !version.is_empty()))
 }
 
 fn text_of(field: Field<'_>) -> Option<&str> {

@@ -40,7 +40,7 @@ pub struct Relation<'a> {
 pub type Group<'a> = Vec<Relation<'a>>;
 
 /// A text that is no dependency field.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{} is not a relation between packages: {reason}", text.escape_debug())]
 pub struct MalformedRelation {
     text: String,

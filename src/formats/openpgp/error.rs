@@ -1,5 +1,6 @@
 //! What can go wrong with keys and signatures, and which exit code that is.
 
+use super::keyring::Rejected;
 use crate::exit::Exit;
 use crate::terminal::safe;
 
@@ -24,10 +25,10 @@ pub enum OpenPgpError {
     #[error("read the keyring's armor")]
     KeyringArmor(#[source] ArmorError),
     /// Not one certificate in the keyring can be used.
-    #[error("keyring holds no usable certificate ({rejected} rejected)")]
+    #[error("keyring holds no usable certificate: {}", list(rejected))]
     NoUsableCertificate {
-        /// How many certificates were found and not taken.
-        rejected: usize,
+        /// The certificates that were found and not taken.
+        rejected: Vec<Rejected>,
     },
     /// The message does not begin as clear-signed text does.
     #[error("not clear-signed: the first line is not {:?}", super::clear_signed::BEGIN)]
@@ -67,9 +68,9 @@ pub enum OpenPgpError {
     /// A packet that is no signature stands where signatures are expected.
     #[error("a packet among the signatures is not a signature")]
     NotASignature,
-    /// A signature packet cannot be parsed.
-    #[error("parse a signature packet")]
-    MalformedSignature(#[source] Box<pgp::errors::Error>),
+    /// What should be signature packets is none at all.
+    #[error("parse the signature packets")]
+    MalformedSignature(#[source] Cause),
     /// A known key's signature is mathematically wrong: the text or the signature was changed.
     #[error("bad signature by key {key}")]
     BadSignature {
@@ -96,13 +97,13 @@ pub enum OpenPgpError {
     },
     /// The site's secret key cannot be made, read or written.
     #[error("handle the site's secret key")]
-    SecretKey(#[source] Box<pgp::errors::Error>),
+    SecretKey(#[source] Cause),
     /// The secret key is not of the kind that [`super::SiteKey::generate`] makes.
     #[error("not a site key: an unencrypted Ed25519 key (algorithm 22) is expected")]
     NotASiteKey,
     /// Signing failed.
     #[error("sign with the site's key")]
-    Sign(#[source] Box<pgp::errors::Error>),
+    Sign(#[source] Cause),
 }
 
 impl OpenPgpError {
@@ -131,8 +132,11 @@ impl OpenPgpError {
     }
 }
 
-fn list(refusals: &[Refusal]) -> String {
-    refusals.iter().map(Refusal::to_string).collect::<Vec<_>>().join("; ")
+fn list(reasons: &[impl ToString]) -> String {
+    match reasons {
+        [] => "there is none".to_owned(),
+        _ => reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
 }
 
 /// What is wrong with ASCII armor (RFC 9580, section 6.2).
@@ -165,6 +169,9 @@ pub struct Refusal {
 /// Why a signature does not count.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
 pub enum Why {
+    /// The packet cannot be parsed.
+    #[error("signature cannot be parsed")]
+    Malformed,
     /// No key of the keyring matches.
     #[error("not in the keyring")]
     UnknownKey,
@@ -214,3 +221,25 @@ pub enum Why {
     #[error("key may not sign")]
     MayNotSign,
 }
+
+/// An error of the `pgp` crate, without the backtrace that its own text can hold.
+#[derive(Debug)]
+pub struct Cause(Box<pgp::errors::Error>);
+
+impl From<pgp::errors::Error> for Cause {
+    fn from(error: pgp::errors::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut error = &*self.0;
+        while let pgp::errors::Error::InvalidPacketContent { source } = error {
+            error = source;
+        }
+        write!(f, "{}", safe(&error.to_string()))
+    }
+}
+
+impl std::error::Error for Cause {}

@@ -1,7 +1,7 @@
 //! The verdict over all signatures of one message.
 
 use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
-use pgp::types::{KeyDetails, Tag, VerifyingKey};
+use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
 use super::certificate::Certificate;
 use super::error::{OpenPgpError, Refusal, Why};
@@ -34,17 +34,18 @@ enum Verdict {
     Bad(String),
 }
 
-/// Parses the binary form of one or more signatures.
-pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Signature>, OpenPgpError> {
+/// Parses the binary form of one or more signatures. One that cannot be parsed is none: archives add signatures of new
+/// kinds beside those that everybody can read.
+pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, OpenPgpError> {
     if bytes.len() > MAX_SIGNATURE_BYTES {
         return Err(OpenPgpError::SignatureTooLarge { length: bytes.len(), limit: MAX_SIGNATURE_BYTES });
     }
     let mut signatures = Vec::new();
     for found in packets(bytes) {
-        let found = found.map_err(|error| OpenPgpError::MalformedSignature(Box::new(error)))?;
+        let found = found.map_err(|error| OpenPgpError::MalformedSignature(error.into()))?;
         match found.packet {
-            Ok(Packet::Signature(signature)) => signatures.push(signature),
-            Err(error) if found.tag == Tag::Signature => return Err(OpenPgpError::MalformedSignature(Box::new(error))),
+            Ok(Packet::Signature(signature)) => signatures.push(Some(signature)),
+            Err(_) if found.tag == Tag::Signature => signatures.push(None),
             _ => return Err(OpenPgpError::NotASignature),
         }
         if signatures.len() > MAX_SIGNATURES {
@@ -58,7 +59,7 @@ pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Signature>, OpenPgpEr
 ///
 /// `acceptable` is asked first: the way the message is carried may forbid a signature.
 pub(super) fn judge(
-    signatures: &[Signature],
+    signatures: &[Option<Signature>],
     data: &[u8],
     keyring: &Keyring,
     now: i64,
@@ -67,7 +68,11 @@ pub(super) fn judge(
     let mut signers = Vec::new();
     let mut refusals = Vec::new();
     for signature in signatures {
-        match judge_one(signature, data, keyring, now, &acceptable) {
+        let verdict = match signature {
+            Some(signature) => judge_one(signature, data, keyring, now, &acceptable),
+            None => ignored("unknown key".to_owned(), Why::Malformed),
+        };
+        match verdict {
             Verdict::Good(signer) => signers.push(signer),
             Verdict::Ignored(refusal) => refusals.push(refusal),
             Verdict::Bad(key) => return Err(OpenPgpError::BadSignature { key }),
@@ -83,13 +88,12 @@ fn judge_one(
     now: i64,
     acceptable: impl Fn(&Signature) -> Result<(), Why>,
 ) -> Verdict {
-    let ignored = |key: String, why| Verdict::Ignored(Refusal { key, why });
     // Key ids can collide and a certificate can claim another's subkey, so every key that the signature names is tried:
     // one that accepts it wins over one that refuses it, and wrong it is only if it is wrong for all.
     let mut verdict = None;
     for certificate in keyring.certificates() {
         for key in Key::all(certificate).filter(|key| key.is_named_by(signature)) {
-            if let Err(why) = check_form(signature).and_then(|()| acceptable(signature)) {
+            if let Err(why) = check_form(signature, &key).and_then(|()| acceptable(signature)) {
                 return ignored(key.fingerprint(), why);
             }
             if !key.verifies(signature, data) {
@@ -111,17 +115,27 @@ fn judge_one(
     })
 }
 
+fn ignored(key: String, why: Why) -> Verdict {
+    Verdict::Ignored(Refusal { key, why })
+}
+
 /// What must hold before the arithmetic makes sense.
-fn check_form(signature: &Signature) -> Result<(), Why> {
+fn check_form(signature: &Signature, key: &Key<'_>) -> Result<(), Why> {
     if signature.version() != SignatureVersion::V4 {
         return Err(Why::Version);
     }
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
         return Err(Why::Type);
     }
-    // A hash that the crate cannot compute would look like a wrong signature.
+    // A hash, key or subpacket that the crate cannot work with would look like a wrong signature.
     if signature.hash_alg().and_then(|hash| hash.digest_size()).is_none() {
         return Err(Why::WeakHash);
+    }
+    if !policy::is_strong_key(key.params()) {
+        return Err(Why::WeakKey);
+    }
+    if policy::has_unknown_critical(signature) {
+        return Err(Why::Critical);
     }
     Ok(())
 }
@@ -130,9 +144,6 @@ fn check_form(signature: &Signature) -> Result<(), Why> {
 fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i64) -> Result<i64, Why> {
     if !signature.hash_alg().is_some_and(policy::is_strong) {
         return Err(Why::WeakHash);
-    }
-    if policy::has_unknown_critical(signature) {
-        return Err(Why::Critical);
     }
     let made = i64::from(signature.created().ok_or(Why::NoTime)?.as_secs());
     if made > now.saturating_add(policy::CLOCK_TOLERANCE) {
@@ -173,6 +184,13 @@ impl<'a> Key<'a> {
         match self {
             Self::Primary(key) => hex(*key),
             Self::Sub(key) => hex(*key),
+        }
+    }
+
+    fn params(&self) -> &PublicParams {
+        match self {
+            Self::Primary(key) => key.public_params(),
+            Self::Sub(key) => key.public_params(),
         }
     }
 

@@ -5,8 +5,9 @@ use pgp::types::Tag;
 
 use super::armor::{self, Outside};
 use super::certificate::{Certificate, Part};
-use super::error::OpenPgpError;
+use super::error::{Cause, OpenPgpError};
 use super::packets::packets;
+use crate::terminal::safe;
 
 /// The largest keyring that is read, in bytes. The largest real ones are below 1 MiB.
 const MAX_KEYRING: usize = 16 << 20;
@@ -27,6 +28,12 @@ pub struct Rejected {
     pub fingerprint: Option<String>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.fingerprint.as_deref().unwrap_or("unknown key"), safe(&self.reason))
+    }
 }
 
 impl Keyring {
@@ -52,10 +59,20 @@ impl Keyring {
             }
             match found {
                 Ok(found) => builder.take(found.tag, found.packet),
-                Err(error) => builder.reject(None, format!("the rest of the keyring cannot be parsed: {error}")),
+                Err(error) => {
+                    builder.reject(None, format!("the rest of the keyring cannot be parsed: {}", Cause::from(error)))
+                }
             }
         }
         builder.finish()
+    }
+
+    /// The certificates of both keyrings.
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.certificates.extend(other.certificates);
+        self.rejected.extend(other.rejected);
+        self
     }
 
     /// Fingerprints of the primary keys, in upper-case hexadecimal, in the order of the file.
@@ -112,7 +129,9 @@ impl Builder {
                 Err(rejected) => self.rejected.push(rejected),
             },
             Ok(Packet::SecretKey(_)) => self.reject(None, "it is a secret key, not a certificate".to_owned()),
-            Err(error) if tag == Tag::PublicKey => self.reject(None, format!("it cannot be parsed: {error}")),
+            Err(error) if tag == Tag::PublicKey => {
+                self.reject(None, format!("it cannot be parsed: {}", Cause::from(error)))
+            }
             _ => {}
         }
     }
@@ -139,7 +158,7 @@ impl Builder {
             self.reject(Some(certificate.fingerprint()), reason);
         }
         if certificates.is_empty() {
-            return Err(OpenPgpError::NoUsableCertificate { rejected: self.rejected.len() });
+            return Err(OpenPgpError::NoUsableCertificate { rejected: self.rejected });
         }
         Ok(Keyring { certificates, rejected: self.rejected })
     }

@@ -6,16 +6,19 @@
 //! key's signature is mathematically wrong. Where this module is stricter it says so below; `tests/it/openpgp.rs` holds
 //! the table that compares each verdict with the real gpgv's.
 //!
-//! | case | gpgv 2.2 as apt uses it | here |
+//! | case | apt with gpgv 2.2 | here |
 //! |---|---|---|
 //! | key expired now, valid when it signed | refused (EXPKEYSIG) | refused |
 //! | SHA-1 in a certificate's self-signatures | accepted | accepted: old archive keys have them |
-//! | SHA-1 or RIPEMD-160 in a signature on data | gpgv accepts, apt refuses | refused, and so are SHA-224 and DSA keys |
+//! | SHA-1 or RIPEMD-160 in a signature on data | refused, by apt | refused, and SHA-224 too |
+//! | RSA below 2048 bits; DSA, Brainpool, secp256k1 | accepted | refused |
 //! | signature made in the future | accepted | refused beyond [`CLOCK_TOLERANCE`] |
-//! | one signature by an unknown key | ignored | ignored |
-//! | subkey that its key flags do not allow to sign | accepted | refused |
-//! | text around the signed block, dashes not escaped, no END line | partly accepted | refused |
-//! | two copies of one certificate in the keyring | the first counts | merged; a revocation in either counts |
+//! | signature by an unknown key, or one that cannot be parsed | ignored | ignored |
+//! | signature with an unknown critical subpacket | spoils all others | ignored |
+//! | hash not announced in a Hash header | refused | refused |
+//! | text around the signed block, dash not escaped, no END line | partly accepted | refused |
+//! | copies of one certificate in the keyring | the first counts | merged; a revocation in any counts |
+//! | revocation by a designated revoker | counts if its key is there | counts, unchecked |
 //!
 //! Only version 4 keys and signatures are taken. Nothing here reads a file or a clock: times are Unix seconds that the
 //! caller passes.
@@ -33,7 +36,7 @@ mod site_key;
 
 pub use clear_signed::{ClearText, verify_clear_signed};
 pub use detached::verify_detached;
-pub use error::{ArmorError, OpenPgpError, Refusal, Why};
+pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use judge::Signer;
 pub use keyring::{Keyring, Rejected};
 pub use policy::CLOCK_TOLERANCE;

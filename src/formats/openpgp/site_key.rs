@@ -38,7 +38,7 @@ impl SiteKey {
     /// seconds.
     pub fn generate(user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
         let created = timestamp(created)?;
-        Self::try_generate(user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+        Self::try_generate(user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(error.into()))
     }
 
     fn try_generate(user_id: &str, created: Timestamp) -> pgp::errors::Result<SignedSecretKey> {
@@ -65,7 +65,7 @@ impl SiteKey {
 
     /// Reads what [`Self::to_bytes`] wrote, and refuses any other kind of key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpenPgpError> {
-        let key = SignedSecretKey::from_bytes(bytes).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))?;
+        let key = SignedSecretKey::from_bytes(bytes).map_err(|error| OpenPgpError::SecretKey(error.into()))?;
         if key.primary_key.algorithm() != PublicKeyAlgorithm::EdDSALegacy
             || key.primary_key.secret_params().is_encrypted()
         {
@@ -78,7 +78,7 @@ impl SiteKey {
 
     /// The secret key as an OpenPGP file that gpg can import. It is not encrypted: whoever stores it guards it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, OpenPgpError> {
-        self.0.to_bytes().map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+        self.0.to_bytes().map_err(|error| OpenPgpError::SecretKey(error.into()))
     }
 
     /// The key's fingerprint, 40 upper-case hexadecimal digits.
@@ -88,13 +88,13 @@ impl SiteKey {
 
     /// The public half in binary, for `Signed-By: ….gpg`.
     pub fn public_binary(&self) -> Result<Vec<u8>, OpenPgpError> {
-        self.public().to_bytes().map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+        self.public().to_bytes().map_err(|error| OpenPgpError::SecretKey(error.into()))
     }
 
     /// The public half in ASCII armor, for `Signed-By: ….asc`.
     pub fn public_armored(&self) -> Result<String, OpenPgpError> {
         let options = ArmorOptions::default();
-        self.public().to_armored_string(options).map_err(|error| OpenPgpError::SecretKey(Box::new(error)))
+        self.public().to_armored_string(options).map_err(|error| OpenPgpError::SecretKey(error.into()))
     }
 
     fn public(&self) -> SignedPublicKey {
@@ -135,7 +135,7 @@ impl SiteKey {
 
     fn sign(&self, kind: SignatureType, data: &[u8], made: i64) -> Result<String, OpenPgpError> {
         let made = timestamp(made)?;
-        self.try_sign(kind, data, made).map_err(|error| OpenPgpError::Sign(Box::new(error)))
+        self.try_sign(kind, data, made).map_err(|error| OpenPgpError::Sign(error.into()))
     }
 
     fn try_sign(&self, kind: SignatureType, data: &[u8], made: Timestamp) -> pgp::errors::Result<String> {

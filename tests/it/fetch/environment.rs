@@ -61,7 +61,10 @@ fn child(name: &str, variables: &[(&str, &str)]) {
 fn proxies_come_from_the_environment() {
     let bench = Bench::new();
     let proxy = bench.server.url("").to_string();
-    child("through_the_proxy", &[("http_proxy", &proxy), ("UP", bench.upstream("").to_str().unwrap())]);
+    let up = bench.upstream("").display().to_string();
+    // On a system without a single certificate, too: http does not need them.
+    let variables = [("http_proxy", proxy.as_str()), ("UP", &up), ("SSL_CERT_FILE", "/dev/null")];
+    child("through_the_proxy", &variables);
     let asked = bench.server.requests("proxied");
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].target, "http://upstream.invalid/proxied", "a proxy gets the whole address");

@@ -31,7 +31,7 @@ impl Gnupg {
         gnupg
     }
 
-    fn home(&self) -> PathBuf {
+    pub(super) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
@@ -50,10 +50,26 @@ impl Gnupg {
         output.stdout
     }
 
-    pub(super) fn try_gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
+    fn try_gpg(&self, arguments: &[&str], input: &[u8]) -> Output {
+        self.run(&[&["--batch"], arguments].concat(), input)
+    }
+
+    /// Types `commands` into the editor of the key.
+    pub(super) fn edit(&self, fingerprint: &str, commands: &str) {
+        self.dialogue(&["--edit-key", fingerprint], commands);
+    }
+
+    /// Runs gpg with `answers` to its questions, and returns its standard output.
+    pub(super) fn dialogue(&self, arguments: &[&str], answers: &str) -> Vec<u8> {
+        let output = self.run(&[&["--command-fd", "0"], arguments].concat(), answers.as_bytes());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
         let input = self.file("input", input);
         Command::new("gpg")
-            .args(["--batch", "--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""])
+            .args(["--yes", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""])
             .args(["--no-auto-check-trustdb", "--trust-model", "always", "--homedir"])
             .arg(self.home())
             .args(arguments)
@@ -95,8 +111,8 @@ fn says(status: &[u8], text: Vec<u8>) -> GpgvSays {
         .filter(|word| TOLD.contains(word))
         .map(str::to_owned)
         .collect();
-    // apt: weak digests make a signature worthless although gpgv calls it good. They are fields 8 of VALIDSIG.
-    let weak = ["1", "2", "3", "11"];
+    // apt counts no signature with MD5, SHA-1 or RIPEMD-160, though gpgv calls it good; VALIDSIG tells the digest.
+    let weak = ["1", "2", "3"];
     let strong = status
         .lines()
         .filter_map(|line| line.strip_prefix("[GNUPG:] VALIDSIG "))

@@ -1,4 +1,4 @@
 //! What the tests share.
 
-pub mod server;
-pub mod tls;
+pub(crate) mod server;
+pub(crate) mod tls;

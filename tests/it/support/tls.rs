@@ -10,17 +10,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// The settings of a server with a certificate for 127.0.0.1.
-pub struct TlsServer(Arc<ServerConfig>);
+pub(crate) struct TlsServer(Arc<ServerConfig>);
 
 impl TlsServer {
     /// Wraps an accepted connection.
-    pub fn wrap(&self, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+    pub(crate) fn wrap(&self, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
         StreamOwned::new(ServerConnection::new(self.0.clone()).expect("a TLS connection"), stream)
     }
 }
 
 /// Makes an authority in `folder`; returns its certificate's file, and a server with a certificate from it.
-pub fn authority(folder: &Path) -> (PathBuf, TlsServer) {
+pub(crate) fn authority(folder: &Path) -> (PathBuf, TlsServer) {
     let script = "
         set -e
         curve='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'

@@ -5,7 +5,7 @@ use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::relation::MalformedRelation;
 
 /// Why there is no closure.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
     /// An index cannot be read.
     #[error("index {index} is malformed")]
@@ -74,6 +74,9 @@ pub enum ClosureError {
         /// What is broken, one sentence per relation.
         problems: Vec<String>,
     },
+    /// The system gives no thread to solve in.
+    #[error("no thread for the solver")]
+    Thread(#[source] std::io::Error),
     /// Nothing was asked for.
     #[error("the closure is empty: nothing was asked for")]
     Empty,
@@ -84,6 +87,7 @@ impl ClosureError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Index { .. } | Self::Relation { .. } => Exit::VerificationFailed,
+            Self::Thread(_) => Exit::Failed,
             Self::Unsatisfiable { .. } => Exit::UpstreamUnavailable,
             Self::Status { .. }
             | Self::Unknown { .. }

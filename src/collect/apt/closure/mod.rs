@@ -6,13 +6,29 @@
 //! that could be installed, `policy` chooses candidates, `mark` selects packages and what they need, `resolve` repairs
 //! what is broken then, `sweep` takes back what nothing needs.
 
+mod clause;
+mod conflicts;
 mod error;
+mod mark;
+mod order;
+mod policy;
+mod providers;
 mod reason;
+mod reasons;
+mod resolve;
+mod score;
+mod seeds;
+mod state;
+mod sweep;
+mod universe;
 
 pub use error::ClosureError;
 pub use reason::{Need, Reason};
 
 use crate::formats::apt::packages::{Package, Priority};
+
+/// Room for the deepest recursion that is allowed.
+const STACK_BYTES: usize = 64 << 20;
 
 /// What is to be solved.
 #[derive(Clone, Debug, Default)]
@@ -95,8 +111,29 @@ pub struct Pick<'a> {
 
 /// The closure of what `request` asks for. Nothing to fetch is an error, unless all of it is installed.
 pub fn solve<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
-    let _ = request;
-    Err(ClosureError::Empty)
+    // Marking recurses as deep as dependencies do; hostile ones reach the limit of that.
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("closure".to_owned()).stack_size(STACK_BYTES);
+        let solver = builder.spawn_scoped(scope, || solve_here(request)).map_err(ClosureError::Thread)?;
+        solver.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn solve_here<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+    let universe = universe::Universe::read(request)?;
+    let wanted = seeds::wanted(&universe, request)?;
+    if wanted.is_empty() {
+        return Err(ClosureError::Empty);
+    }
+    let mut marks = state::Marks::new(&universe, request.recommends);
+    for want in &wanted {
+        marks.request(want.version);
+    }
+    marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package).collect());
+    resolve::repair(&mut marks);
+    marks.problems()?;
+    sweep::sweep(&mut marks);
+    reasons::solution(&marks, &wanted)
 }
 
 /// The text is no seed.

@@ -33,6 +33,8 @@ pub enum Need {
     Depends,
     /// By its `Recommends`.
     Recommends,
+    /// By its `Suggests`: apt does not follow these, but keeps what it has selected for something else.
+    Suggests,
 }
 
 impl fmt::Display for Reason {
@@ -43,6 +45,7 @@ impl fmt::Display for Reason {
             Self::Task(task) => write!(f, "task {task}"),
             Self::Needed { need: Need::PreDepends | Need::Depends, by } => write!(f, "needed by {by}"),
             Self::Needed { need: Need::Recommends, by } => write!(f, "recommended by {by}"),
+            Self::Needed { need: Need::Suggests, by } => write!(f, "suggested by {by}"),
             Self::UpgradedWith(other) => write!(f, "upgraded with {other}"),
         }
     }

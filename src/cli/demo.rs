@@ -1,0 +1,27 @@
+//! `gapferry demo`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::progress::Progress;
+
+/// Show the whole way, offline, in seconds: an upstream, a bundle, the gap, a site, a client
+///
+/// Generates a small signed archive, exports from it, carries the bundle's files alone, imports them, serves them, and lets
+/// the host's own apt-get install from there if there is one. Everything stays in one temporary folder.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry demo\n  gapferry demo --keep /tmp/gapferry-demo")]
+pub(super) struct Args {
+    /// Work in DIR, which must not exist, and leave everything there to look at
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let report = crate::demo::run(args.keep.as_deref(), progress)?;
+    out.done(json!({ "steps": report.steps, "folder": args.keep }), &report.words());
+    Ok(())
+}

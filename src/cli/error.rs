@@ -1,0 +1,44 @@
+//! All that can end a command, with its exit code.
+
+use crate::bundle::BundleError;
+use crate::exit::Exit;
+use crate::export::ExportError;
+use crate::selection::SelectionError;
+use crate::site::SiteError;
+use crate::trust::TrustError;
+
+/// What ended a command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error(transparent)]
+    Demo(#[from] crate::demo::DemoError),
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Export(error) => error.exit(),
+            Self::Selection(error) => error.exit(),
+            Self::Bundle(error) => error.exit(),
+            Self::Site(error) => error.exit(),
+            Self::Trust(error) => error.exit(),
+            Self::Demo(error) => error.exit(),
+            Self::Serve(error) => error.exit(),
+            Self::Usage(_) => Exit::Usage,
+        }
+    }
+}

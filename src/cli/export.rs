@@ -1,0 +1,118 @@
+//! `gapferry export`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::{Output, note};
+use super::passphrase::load_key;
+use crate::collect::fetch::Options;
+use crate::export::{Exported, Settings, export};
+use crate::progress::Progress;
+use crate::selection::{Bytes, Selection};
+use crate::terminal::safe;
+
+/// Collect what a selection asks for, pack it into the next bundle, and sign it
+///
+/// Prints the bundle's folder. Where clients would see nothing new, no bundle is written and the exit code is 3. A run that
+/// was killed is finished by the same command.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry export manifests/host-packages.toml --out /media/usb --key builder.key\n  \
+    gapferry export dc1.toml --out . --key builder.key --dry-run --json"
+)]
+pub(super) struct Args {
+    /// The selection: a TOML file (docs/selection.md)
+    selection: PathBuf,
+    /// Where the bundle's folder goes
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The builder's secret key, in OpenSSH's format
+    #[arg(long, value_name = "KEY", required_unless_present_any = ["unsigned", "dry_run"])]
+    key: Option<PathBuf>,
+    /// The first line of FILE opens the key
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// What was fetched before, and the sequence numbers [default: $XDG_STATE_HOME/gapferry]
+    #[arg(long, value_name = "DIR", env = "GAPFERRY_WORKSPACE")]
+    workspace: Option<PathBuf>,
+    /// Say what would be carried and fetched, and write no bundle
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Write no signature: a signing room adds it with `ssh-keygen -Y sign -n gapferry-manifest`
+    #[arg(long, conflicts_with = "key")]
+    unsigned: bool,
+    /// Write a bundle even if nothing is new
+    #[arg(long)]
+    force: bool,
+    /// Files fetched side by side
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    jobs: usize,
+    /// Certificates to trust for https besides the platform's (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let selection = Selection::load(&args.selection)?;
+    let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
+    let workspace = args.workspace.clone().or_else(default_workspace);
+    let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
+    let settings = Settings {
+        out: &args.out,
+        workspace: &workspace.ok_or_else(no_home)?,
+        key: key.as_ref(),
+        fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
+        dry_run: args.dry_run,
+        force: args.force,
+        progress,
+    };
+    let exported = export(&selection, &settings)?;
+    if exported.folder.is_some() && key.is_none() {
+        note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
+    }
+    say(&exported, out);
+    Ok(())
+}
+
+/// `$XDG_STATE_HOME/gapferry`, as the XDG base directory specification has it.
+fn default_workspace() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    state.map(|state| state.join("gapferry"))
+}
+
+fn say(exported: &Exported, out: &Output) {
+    let manifest = &exported.manifest;
+    let ((files, bytes), (missing, missing_bytes)) = (exported.tally.selected.get(), exported.tally.missing.get());
+    let volumes: Vec<_> =
+        manifest.volumes.iter().map(|volume| json!({ "file": volume.file, "size": volume.size })).collect();
+    let collections: Vec<_> = manifest
+        .collections
+        .iter()
+        .map(|c| json!({ "kind": c.kind, "name": c.name, "origin": c.origin, "items": c.items.len() }))
+        .collect();
+    let value = json!({
+        "bundle": exported.folder, "name": manifest.folder(), "sequence": manifest.sequence,
+        "expires": manifest.expires, "volumes": volumes, "collections": collections,
+        "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
+        "dry_run": exported.folder.is_none(), "finished_by_an_earlier_run": exported.found_finished,
+    });
+    let mut words = String::new();
+    for c in &manifest.collections {
+        words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(&c.origin));
+    }
+    match &exported.folder {
+        Some(folder) => words += &format!("{}\n", folder.display()),
+        None => {
+            words += &format!(
+                "{} would carry {files} files, {}, and fetch {missing} of them, {}\n",
+                manifest.folder(),
+                Bytes(bytes),
+                Bytes(missing_bytes)
+            );
+        }
+    }
+    out.done(value, &words);
+}

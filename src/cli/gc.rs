@@ -1,0 +1,45 @@
+//! `gapferry gc`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::selection::Bytes;
+use crate::site::{Site, gc};
+
+/// Remove old generations, and what no generation needs any more
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gapferry gc --keep 5 --site /srv/gapferry")]
+pub(super) struct Args {
+    /// How many generations stay, the current one among them
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    keep: u16,
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+    /// Only say what would be removed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let collected = gc(&Site::open(&args.site)?, usize::from(args.keep), args.dry_run)?;
+    let numbers: Vec<String> = collected.generations.iter().map(ToString::to_string).collect();
+    let verb = if args.dry_run { "would remove" } else { "removed" };
+    out.done(
+        json!({
+            "generations": collected.generations, "blobs": collected.blobs, "bytes": collected.bytes,
+            "dry_run": args.dry_run,
+        }),
+        &format!(
+            "{verb} {} generations ({}) and {} blobs, {}\n",
+            numbers.len(),
+            if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") },
+            collected.blobs,
+            Bytes(collected.bytes)
+        ),
+    );
+    Ok(())
+}

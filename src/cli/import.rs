@@ -1,0 +1,60 @@
+//! `gapferry import`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::progress::Progress;
+use crate::selection::Bytes;
+use crate::site::{Site, import};
+use crate::trust::Overrides;
+
+/// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
+///
+/// Clients see the new state from one moment to the next, or the old one. A run that was killed is finished by the same
+/// command; a bundle that is here already gives the exit code 3. Nothing is written to the medium.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry")]
+pub(super) struct Args {
+    /// The bundle's folder
+    bundle: PathBuf,
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+    /// Accept a bundle after its expiry
+    #[arg(long)]
+    allow_expired: bool,
+    /// Accept a sequence far above the last one
+    #[arg(long)]
+    allow_sequence_jump: bool,
+    /// Only check: signature, policy and every byte; nothing is changed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let site = Site::open(&args.site)?;
+    let allow = Overrides { expired: args.allow_expired, sequence_jump: args.allow_sequence_jump };
+    if args.dry_run {
+        let bundle = site.verify(&args.bundle, allow, progress)?.manifest.folder();
+        out.done(json!({ "bundle": bundle, "dry_run": true }), &format!("{bundle} can be imported\n"));
+        return Ok(());
+    }
+    let imported = import(&site, &args.bundle, allow, progress)?;
+    let number = imported.generation.number;
+    out.done(
+        json!({
+            "bundle": imported.bundle, "generation": number, "items": imported.items, "bytes": imported.bytes,
+            "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
+        }),
+        &format!(
+            "{} is published as generation {number}: {} items, {}\n",
+            imported.bundle,
+            imported.items,
+            Bytes(imported.bytes)
+        ),
+    );
+    Ok(())
+}

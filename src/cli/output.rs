@@ -1,0 +1,58 @@
+//! Where words and JSON go.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use crate::causes::causes;
+use crate::terminal::safe;
+
+/// stdout, as people or as programs want it.
+#[derive(Debug)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says how a command ended: `value` to programs, with its outcome; `words` to people.
+    pub(super) fn done(&self, value: Value, words: &str) {
+        let mut value = value;
+        if let Value::Object(fields) = &mut value {
+            fields.insert("outcome".to_owned(), json!("done"));
+        }
+        if self.json { print(&format!("{value}\n")) } else { print(words) }
+    }
+
+    /// Says why a command failed: on stderr, and to programs as the result too.
+    pub(super) fn failure(&self, failure: &Failure) {
+        let texts = causes(failure);
+        let (error, causes) = texts.split_first().map_or((String::new(), &[][..]), |(e, rest)| (e.clone(), rest));
+        let label = if failure.exit() == crate::exit::Exit::NothingNew { "note" } else { "error" };
+        let mut text = format!("{label}: {}\n", safe(&error));
+        causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));
+        let _ = io::stderr().write_all(text.as_bytes()); // nowhere is left to say that this failed
+        if self.json {
+            let exit = failure.exit();
+            let value = json!({
+                "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes,
+            });
+            print(&format!("{value}\n"));
+        }
+    }
+}
+
+/// Writes to stdout; a reader that has gone away is no error.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A note on stderr.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", safe(text));
+}

@@ -1,0 +1,43 @@
+//! `gapferry rollback`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::{Output, note};
+use crate::collection::Publish;
+use crate::site::{Site, rollback};
+
+/// Publish an older state again, as a new generation
+///
+/// Without N it is the generation before the current one. Metadata that the site signs gets a new date, so that apt takes it;
+/// where upstream's own metadata is published, clients that saw the newer one keep it, and this command says so.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry rollback --site /srv/gapferry\n  gapferry rollback 41 --site /srv/gapferry"
+)]
+pub(super) struct Args {
+    /// The generation whose content comes back
+    #[arg(value_name = "N")]
+    number: Option<u64>,
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let generation = rollback(&Site::open(&args.site)?, args.number)?;
+    let verbatim = generation.published.iter().filter(|(_, published)| published.publish == Publish::Verbatim);
+    let verbatim: Vec<&String> = verbatim.map(|(name, _)| name).collect();
+    for name in &verbatim {
+        note(&format!(
+            "{name} is published verbatim: clients that saw newer metadata keep it until upstream's is newer still"
+        ));
+    }
+    out.done(
+        json!({ "generation": generation.number, "reason": generation.reason, "clients_keep_newer": verbatim }),
+        &format!("generation {} is published: {}\n", generation.number, generation.reason),
+    );
+    Ok(())
+}

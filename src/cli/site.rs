@@ -1,0 +1,92 @@
+//! `gapferry site`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::collection::Label;
+use crate::site::{Site, init, pin};
+use crate::trust::PublicKey;
+
+/// Make a site, and say whom it trusts
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(Init),
+    Pin(Pin),
+}
+
+/// Make a new site in a new folder, with an OpenPGP key of its own
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gapferry site init /srv/gapferry --name dc1 --builder builder.key.pub \\\n    \
+    --keyring ubuntu=/usr/share/keyrings/ubuntu-archive-keyring.gpg")]
+struct Init {
+    /// The site's folder
+    site: PathBuf,
+    /// The site's name, as selections write it
+    #[arg(long)]
+    name: Label,
+    /// The key that signs bundles for it
+    #[arg(long, value_name = "KEY.pub")]
+    builder: PathBuf,
+    /// Pin upstream's keyring for a source of the selection, as SOURCE=FILE; can be given several times
+    #[arg(long, value_name = "SOURCE=FILE", value_parser = source_and_file)]
+    keyring: Vec<(Label, PathBuf)>,
+    /// Accept items of this source without proof by upstream, such as own .debs; can be given several times
+    #[arg(long, value_name = "SOURCE")]
+    allow_unsigned: Vec<Label>,
+}
+
+/// Pin upstream's keyring for a source: only what these keys vouch for is accepted from it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gapferry site pin /srv/gapferry --source ubuntu \\\n    \
+    --keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg")]
+struct Pin {
+    /// The site's folder
+    site: PathBuf,
+    /// The source's name in the selection
+    #[arg(long)]
+    source: Label,
+    /// Upstream's public keys, binary or armored
+    #[arg(long, value_name = "FILE")]
+    keyring: PathBuf,
+}
+
+fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
+    let (source, file) = text.split_once('=').ok_or("it is not SOURCE=FILE")?;
+    Ok((source.parse().map_err(|e: crate::collection::MalformedLabel| e.to_string())?, file.into()))
+}
+
+pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
+    match args.command {
+        Command::Init(args) => run_init(args, out),
+        Command::Pin(args) => {
+            let fingerprints = pin(&Site::open(&args.site)?, &args.source, &args.keyring)?;
+            let words: String = fingerprints.iter().map(|key| format!("{}  {key}\n", args.source)).collect();
+            out.done(json!({ "source": args.source, "fingerprints": fingerprints }), &words);
+            Ok(())
+        }
+    }
+}
+
+fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
+    let builder = PublicKey::load(&args.builder)?;
+    let site = init(&args.site, args.name.clone(), &builder, args.allow_unsigned.into_iter().collect(), &args.keyring)?;
+    let key = site.key_fingerprint()?;
+    let words = format!(
+        "{}  is the site {}\ntrusts the builder {}\nsigns what it publishes with the key {key}\n",
+        args.site.display(),
+        args.name,
+        builder.fingerprint(),
+    );
+    out.done(json!({ "site": args.site, "name": args.name, "builder": builder.fingerprint(), "key": key }), &words);
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! `gapferry status`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::site::{Site, Status, status};
+use crate::terminal::safe;
+use crate::time::Time;
+
+/// Show what a site publishes, from which bundles, and what it waits for
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry status --site /srv/gapferry\n  gapferry status --site /srv/gapferry --json"
+)]
+pub(super) struct Args {
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let site = Site::open(&args.site)?;
+    let status = status(&site)?;
+    let generations: Vec<_> =
+        status.generations.iter().map(|(number, reason)| json!({ "number": number, "reason": reason })).collect();
+    let value = json!({
+        "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
+        "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
+        "generations": generations, "unfinished": status.unfinished, "quarantine": status.quarantine,
+        "audit_records": status.audit_records,
+    });
+    out.done(value, &words(&site, &status));
+    Ok(())
+}
+
+fn words(site: &Site, status: &Status) -> String {
+    let current = &status.current;
+    let mut text = format!("site {}, signing with {}\n", site.config.name, status.key);
+    match current.number {
+        0 => text += "nothing is published yet: `gapferry import BUNDLE --site SITE`\n",
+        number => text += &format!("generation {number} of {}: {}\n", current.made, current.reason),
+    }
+    for (name, state) in &current.names {
+        let expired = if state.expires <= Time::now() { "  EXPIRED" } else { "" };
+        text += &format!(
+            "  {name}: {}, newest accepted sequence {}, valid until {}{expired}\n",
+            state.bundle, state.sequence, state.expires
+        );
+    }
+    for (folder, published) in &current.published {
+        text +=
+            &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
+        if published.unsigned > 0 {
+            text += &format!("    {} items WITHOUT UPSTREAM PROOF\n", published.unsigned);
+        }
+        if published.not_carried > 0 {
+            let examples = published.not_carried_examples.join(", ");
+            text += &format!(
+                "    {} files that upstream's metadata names are not carried, such as {examples}\n",
+                published.not_carried
+            );
+        }
+        if let Some(until) = published.valid_until {
+            let past = if until <= Time::now() { "clients refuse it since" } else { "clients refuse it from" };
+            text += &format!("    upstream's metadata: {past} {until} on, unless they set Check-Valid-Until: no\n");
+        }
+    }
+    for (number, reason) in &status.generations {
+        text += &format!("  {} {number}: {reason}\n", if *number == current.number { "*" } else { " " });
+    }
+    for bundle in &status.unfinished {
+        text += &format!("unfinished import: {bundle}: run `gapferry import` with it again\n");
+    }
+    for name in &status.quarantine {
+        text += &format!("quarantine: {}\n", safe(name));
+    }
+    text += &format!("audit log: {} records, chain intact\n", status.audit_records);
+    text
+}

@@ -1,0 +1,62 @@
+//! `gapferry verify`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::bundle::Signed;
+use crate::progress::Progress;
+use crate::selection::Bytes;
+use crate::site::Site;
+use crate::trust::{Overrides, PublicKey, TrustError};
+
+/// Check a bundle: the signature, and every byte of every volume
+///
+/// With --site also what the site's policy says of it: its sequence, its expiry, whom it is for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry verify /media/usb/dc1-base-000042 --builder builder.key.pub\n  \
+    gapferry verify /media/usb/dc1-base-000042 --site /srv/gapferry")]
+pub(super) struct Args {
+    /// The bundle's folder
+    bundle: PathBuf,
+    /// The key that must have signed it
+    #[arg(long, value_name = "KEY.pub", conflicts_with = "site", required_unless_present = "site")]
+    builder: Option<PathBuf>,
+    /// The site whose trust file and policy decide
+    #[arg(long, value_name = "SITE")]
+    site: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let bundle = match (&args.builder, &args.site) {
+        (_, Some(site)) => Site::open(site)?.verify(&args.bundle, Overrides::default(), progress)?,
+        (Some(builder), None) => {
+            let builder = PublicKey::load(builder)?;
+            let bundle = Signed::open(&args.bundle)?.trusted(|signer| match *signer == builder {
+                true => Ok(()),
+                false => Err(Failure::Trust(TrustError::UntrustedKey { key: signer.fingerprint(), role: "builder" })),
+            })?;
+            bundle.check_volumes(progress)?;
+            bundle
+        }
+        (None, None) => return Err(Failure::Usage("give --builder KEY.pub or --site SITE".to_owned())),
+    };
+    let manifest = &bundle.manifest;
+    let signer = bundle.signer.fingerprint();
+    out.done(
+        json!({
+            "bundle": manifest.folder(), "signer": signer, "manifest_sha256": bundle.digest,
+            "volumes": manifest.volumes.len(), "bytes": manifest.carried_bytes(), "expires": manifest.expires,
+        }),
+        &format!(
+            "{} is good: signed by {signer}, {} volumes, {}, valid until {}\n",
+            manifest.folder(),
+            manifest.volumes.len(),
+            Bytes(manifest.carried_bytes()),
+            manifest.expires
+        ),
+    );
+    Ok(())
+}

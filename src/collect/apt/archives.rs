@@ -1,0 +1,244 @@
+//! Which archives, suites and components a source of the selection means, and whose signatures count for each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::AptError;
+use super::suite::SuiteData;
+use crate::collection::Label;
+use crate::formats::apt::sources::{SignedBy, SourceEntry, parse};
+use crate::formats::openpgp::Keyring;
+use crate::selection::AptSource;
+
+/// The largest keyring or source list that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// An archive and what is wanted of it.
+#[derive(Debug)]
+pub(super) struct Archive {
+    /// The name of its collection.
+    pub(super) name: Label,
+    /// Its root.
+    pub(super) url: Url,
+    /// The suites.
+    pub(super) suites: Vec<Wanted>,
+}
+
+/// What is wanted of a suite.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// The suite, as it stands below `dists/`.
+    pub(super) suite: String,
+    /// Its components.
+    pub(super) components: Vec<String>,
+    /// The architectures, the native one first.
+    pub(super) architectures: Vec<String>,
+    /// Whether source packages are wanted.
+    pub(super) source: bool,
+    /// Who must have signed it.
+    pub(super) keyring: std::sync::Arc<Keyring>,
+}
+
+impl Archive {
+    /// The address of a file below the archive's root; a path has no characters that would need more escaping than `%`.
+    pub(super) fn file_url(&self, path: &str) -> Result<Url, AptError> {
+        let root = self.url.as_str().trim_end_matches('/');
+        let text = format!("{root}/{}", path.replace('%', "%25"));
+        Url::parse(&text).map_err(|source| AptError::Url { text, source })
+    }
+
+    /// The root without credentials, as the manifest names it.
+    pub(super) fn origin(&self) -> String {
+        let mut url = self.url.clone();
+        let _ = (url.set_username(""), url.set_password(None)); // both fail only for addresses that have neither
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+}
+
+/// The archives of a source that is not a local folder.
+pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
+    match &source.url {
+        Some(url) => {
+            let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: url.to_string() })?;
+            let wanted = |suite: &String| {
+                Ok(Wanted {
+                    suite: suite.trim_end_matches('/').to_owned(),
+                    components: source.components.clone(),
+                    architectures: architectures(source),
+                    source: source.deb_src,
+                    keyring: std::sync::Arc::new(read_keyring(&[keyring.to_owned()])?),
+                })
+            };
+            let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
+            Ok(vec![Archive { name: source.name.clone(), url: url.clone(), suites }])
+        }
+        None => from_lists(source),
+    }
+}
+
+/// The architectures of the selection; the host's where it names none.
+fn architectures(source: &AptSource) -> Vec<String> {
+    match source.architectures.is_empty() {
+        true => vec![host_architecture().to_owned()],
+        false => source.architectures.clone(),
+    }
+}
+
+/// Debian's name of the architecture that we run on.
+pub(super) fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "i386",
+        "arm" => "armhf",
+        "powerpc64" => "ppc64el",
+        other => other,
+    }
+}
+
+/// The archives that apt's own source lists name.
+fn from_lists(source: &AptSource) -> Result<Vec<Archive>, AptError> {
+    let mut archives: Vec<Archive> = Vec::new();
+    let lists = source.sources.0.iter().filter(|path| path.exists());
+    let mut found = false;
+    for path in lists {
+        found = true;
+        let text = String::from_utf8_lossy(&read(path)?).into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let entries = parse(&name, &text).map_err(|source| AptError::SourceList { path: path.clone(), source })?;
+        for entry in entries.iter().filter(|entry| entry.enabled && wanted(source, entry)) {
+            add_entry(source, entry, &mut archives)?;
+        }
+    }
+    match (found, archives.is_empty()) {
+        (false, _) => Err(AptError::NoSourceLists { paths: source.sources.0.clone() }),
+        (true, true) => Err(AptError::NothingInSourceLists { paths: source.sources.0.clone() }),
+        (true, false) => name_archives(source, archives),
+    }
+}
+
+/// deb-src entries count only where the selection asks for sources; they then go with their binary entry.
+fn wanted(source: &AptSource, entry: &SourceEntry) -> bool {
+    entry.binary || (entry.source && source.deb_src)
+}
+
+fn add_entry(source: &AptSource, entry: &SourceEntry, archives: &mut Vec<Archive>) -> Result<(), AptError> {
+    let keyring = std::sync::Arc::new(entry_keyring(source, entry)?);
+    let at = archives.iter().position(|archive| archive.url == entry.url).unwrap_or_else(|| {
+        archives.push(Archive { name: source.name.clone(), url: entry.url.clone(), suites: Vec::new() });
+        archives.len() - 1
+    });
+    let Some(archive) = archives.get_mut(at) else { return Ok(()) };
+    for suite in entry.suites.iter().filter(|suite| source.suites.is_empty() || source.suites.contains(suite)) {
+        let keep = |component: &&String| source.components.is_empty() || source.components.contains(component);
+        let components: Vec<String> = entry.components.iter().filter(keep).cloned().collect();
+        if let Some(known) = archive.suites.iter_mut().find(|known| known.suite == *suite) {
+            known.components.extend(components);
+            known.components.sort();
+            known.components.dedup();
+            known.source |= entry.source && source.deb_src;
+            continue;
+        }
+        let own = !entry.architectures.is_empty() && source.architectures.is_empty();
+        archive.suites.push(Wanted {
+            suite: suite.clone(),
+            components,
+            architectures: if own { entry.architectures.clone() } else { architectures(source) },
+            source: source.deb_src,
+            keyring: keyring.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// One archive bears the source's name; several bear the last part of their path too.
+fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<Archive>, AptError> {
+    archives.retain(|archive| !archive.suites.is_empty());
+    if archives.len() < 2 {
+        return Ok(archives);
+    }
+    let mut names: Vec<Label> = Vec::new();
+    for archive in &mut archives {
+        let last = archive.url.path_segments().and_then(|mut s| s.rfind(|part| !part.is_empty()));
+        let slug: String =
+            last.unwrap_or("root").to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let numbered = (1..100).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
+        let room = Label::MAX_BYTES - 3;
+        let mut candidates = numbered.filter_map(|number| {
+            let base: String = format!("{}-{slug}", source.name).chars().take(room).collect();
+            format!("{}{number}", base.trim_end_matches('-')).parse::<Label>().ok()
+        });
+        let name =
+            candidates.find(|name| !names.contains(name)).ok_or(AptError::NoName { url: archive.url.to_string() })?;
+        names.push(name.clone());
+        archive.name = name;
+    }
+    Ok(archives)
+}
+
+/// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
+fn entry_keyring(source: &AptSource, entry: &SourceEntry) -> Result<Keyring, AptError> {
+    if let Some(path) = &source.keyring {
+        return read_keyring(std::slice::from_ref(path));
+    }
+    match &entry.signed_by {
+        Some(SignedBy::Inline(block)) => {
+            let path = PathBuf::from("Signed-By");
+            Keyring::parse(block.as_bytes()).map_err(|source| AptError::Keyring { path, source })
+        }
+        Some(SignedBy::Named { files, fingerprints }) if fingerprints.is_empty() => {
+            read_keyring(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
+        }
+        Some(SignedBy::Named { .. }) => Err(AptError::FingerprintOnly { url: entry.url.to_string() }),
+        None => read_keyring(&apts_own_keyrings()),
+    }
+}
+
+/// What apt trusts where nothing is said (apt-secure(8)).
+fn apts_own_keyrings() -> Vec<PathBuf> {
+    let folder = fs::read_dir("/etc/apt/trusted.gpg.d").into_iter().flatten().filter_map(Result::ok);
+    let is_key = |path: &PathBuf| path.extension().is_some_and(|e| e == "gpg" || e == "asc");
+    let mut paths: Vec<PathBuf> = folder.map(|entry| entry.path()).filter(is_key).collect();
+    paths.push(PathBuf::from("/etc/apt/trusted.gpg"));
+    paths.sort();
+    paths.retain(|path| path.exists());
+    paths
+}
+
+/// The keys of all the files together.
+fn read_keyring(paths: &[PathBuf]) -> Result<Keyring, AptError> {
+    let parse = |path: &PathBuf| {
+        Keyring::parse(&read(path)?).map_err(|source| AptError::Keyring { path: path.clone(), source })
+    };
+    let mut keyrings = paths.iter().map(parse).collect::<Result<Vec<_>, _>>()?.into_iter();
+    let first = keyrings.next().ok_or(AptError::NoAptKeyrings)?;
+    Ok(keyrings.fold(first, Keyring::join))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, AptError> {
+    let io = |source| AptError::Io { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(io)?.len() > MAX_FILE_BYTES {
+        return Err(io(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    fs::read(path).map_err(io)
+}
+
+/// Each component that was asked for is in at least one suite of its archive.
+pub(super) fn everything_was_found(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
+    for (at, archive) in archives.iter().enumerate() {
+        let of_archive = || suites.iter().filter(|suite| suite.archive == at);
+        for component in archive.suites.iter().flat_map(|wanted| &wanted.components) {
+            if !of_archive().any(|suite| suite.has_index_of(component)) {
+                return Err(AptError::NoSuchComponent {
+                    component: component.clone(),
+                    url: archive.origin(),
+                    known: of_archive().flat_map(|suite| suite.release.components.clone()).collect(),
+                    architectures: of_archive().flat_map(|suite| suite.release.architectures.clone()).collect(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The relations of a version, resolved to names: what it needs (groups of alternatives) and what it excludes.
+
+use super::universe::{Architecture, NameId, PackageId, Universe, VersionId};
+use crate::formats::apt::packages::MultiArch;
+use crate::formats::apt::relation::{self, MalformedRelation, Relation};
+
+/// One relation field's group of alternatives, of which one must hold; of [`Kind::Conflicts`] and [`Kind::Breaks`] there is
+/// one alternative, which must not.
+#[derive(Clone, Debug)]
+pub(super) struct Clause<'a> {
+    pub(super) kind: Kind,
+    pub(super) alternatives: Vec<Target<'a>>,
+}
+
+/// The field a clause comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    PreDepends,
+    Depends,
+    Conflicts,
+    Breaks,
+    Recommends,
+    Suggests,
+}
+
+/// What a relation points at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// As it is written.
+    pub(super) relation: Relation<'a>,
+    /// Nothing if no package bears or provides the name.
+    pub(super) name: Option<NameId>,
+    pub(super) architecture: Scope,
+    /// It was not written: architectures of one package exclude each other by themselves, unless they are of one version
+    /// and `Multi-Arch: same`.
+    pub(super) implicit: bool,
+    /// The one version that is not meant.
+    pub(super) except: Option<&'a str>,
+}
+
+/// Which architectures of a name a relation points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// This one, or what counts for it by `Multi-Arch: foreign`.
+    One(Architecture),
+    /// This one and nothing that stands in for it.
+    Exactly(Architecture),
+    /// Those that allow it by `Multi-Arch: allowed` (`:any`).
+    Any,
+    /// Every one: what excludes a name excludes it in all architectures.
+    Every,
+    /// An architecture that the target does not have.
+    Nowhere,
+}
+
+impl Kind {
+    /// The clause excludes instead of needing.
+    pub(super) fn is_negative(self) -> bool {
+        matches!(self, Self::Conflicts | Self::Breaks)
+    }
+
+    /// A package is broken where it does not hold.
+    pub(super) fn is_critical(self) -> bool {
+        !matches!(self, Self::Recommends | Self::Suggests)
+    }
+}
+
+impl Target<'_> {
+    /// Whether a real package of this version is meant.
+    pub(super) fn admits(&self, version: &str) -> bool {
+        self.relation.admits(version) && self.except != Some(version)
+    }
+
+    /// Whether something provided in this version is meant.
+    pub(super) fn admits_provided(&self, version: Option<&str>) -> bool {
+        match version {
+            Some(version) => self.relation.admits(version),
+            None => self.relation.version.is_none(),
+        }
+    }
+}
+
+/// The clauses of a version, in the order in which apt goes through them.
+pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<Clause<'a>>, MalformedRelation> {
+    let version = universe.version(id);
+    let control = &version.control;
+    let fields = [
+        (Kind::PreDepends, control.pre_depends),
+        (Kind::Depends, control.depends),
+        (Kind::Conflicts, control.conflicts),
+        (Kind::Breaks, control.breaks),
+        (Kind::Recommends, control.recommends),
+        (Kind::Suggests, control.suggests),
+    ];
+    let own = universe.entry(version.package).architecture;
+    let mut clauses = Vec::new();
+    for (kind, field) in fields {
+        for group in relation::parse(field)? {
+            let targets = group.into_iter().map(|relation| target(universe, kind, own, relation));
+            if kind.is_negative() {
+                clauses.extend(targets.map(|target| Clause { kind, alternatives: vec![target] }));
+            } else {
+                clauses.push(Clause { kind, alternatives: targets.collect() });
+            }
+        }
+    }
+    if universe.architectures.len() > 1 {
+        clauses.extend(implicit(universe, id));
+    }
+    Ok(clauses)
+}
+
+fn target<'a>(universe: &Universe<'a>, kind: Kind, own: Architecture, relation: Relation<'a>) -> Target<'a> {
+    let architecture = match relation.qualifier {
+        Some("any") => Scope::Any,
+        Some(named) => universe.architecture(named).map_or(Scope::Nowhere, Scope::Exactly),
+        None if kind.is_negative() => Scope::Every,
+        None => Scope::One(own),
+    };
+    Target { relation, name: universe.name(relation.name), architecture, implicit: false, except: None }
+}
+
+fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
+    let version = universe.version(id);
+    let name = universe.entry(version.package).name;
+    let same = version.control.multi_arch == MultiArch::Same;
+    let others = universe.group(name).packages.iter().filter(|other| **other != version.package);
+    let exclude = |other: &PackageId| Clause {
+        kind: if same { Kind::Breaks } else { Kind::Conflicts },
+        alternatives: vec![Target {
+            relation: Relation {
+                name: version.control.name,
+                qualifier: None,
+                version: None,
+                architectures: None,
+                profiles: None,
+            },
+            except: same.then_some(version.control.version),
+            name: Some(name),
+            architecture: Scope::Exactly(universe.entry(*other).architecture),
+            implicit: true,
+        }],
+    };
+    others.map(exclude).collect()
+}

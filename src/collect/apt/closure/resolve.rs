@@ -1,0 +1,343 @@
+//! Repairs what marking has left broken: goes from the packages that matter most to those that matter least, and for each
+//! broken one changes whatever matters less.
+
+use super::clause::{Clause, Target};
+use super::score::scores;
+use super::state::{Marks, Mode, When};
+use super::sweep::mark_garbage;
+use super::universe::{PackageId, Universe, VersionId};
+
+/// Rounds after which the repair gives up.
+const MAX_ROUNDS: usize = 20;
+
+/// Repairs what is broken, as far as it can. See [`Marks::problems`] for what is left.
+pub(super) fn repair(marks: &mut Marks<'_, '_>) {
+    if marks.broken().is_empty() {
+        return;
+    }
+    mark_garbage(marks);
+    reinstall_broken(marks);
+    Repair::new(marks).run();
+}
+
+/// Installed packages that are broken now are upgraded first.
+fn reinstall_broken(marks: &mut Marks<'_, '_>) {
+    loop {
+        let mut changed = false;
+        for id in marks.universe.installed().to_vec() {
+            if marks.state(id).mode != Mode::Install && marks.is_broken(id) {
+                marks.mark_install(id, false, 0, false);
+                changed |= marks.state(id).mode == Mode::Install;
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+struct Repair<'m, 'u, 'a> {
+    marks: &'m mut Marks<'u, 'a>,
+    scores: Vec<i64>,
+    /// Whether a package may still be tried for an upgrade.
+    upgradable: Vec<bool>,
+}
+
+/// What to do with a package when no alternative of one of its clauses could be had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fallback {
+    Remove,
+    Keep,
+}
+
+/// What came of one clause.
+enum Outcome<'a, 'u> {
+    /// Something was changed: look at the package anew.
+    Changed,
+    /// Go on with the next clause; these packages would have to go for this one.
+    Next(Vec<(PackageId, &'u Clause<'a>)>),
+}
+
+impl<'u, 'a> Repair<'_, 'u, 'a> {
+    fn new<'m>(marks: &'m mut Marks<'u, 'a>) -> Repair<'m, 'u, 'a> {
+        let scores = scores(marks);
+        let upgradable = vec![true; scores.len()];
+        Repair { marks, scores, upgradable }
+    }
+
+    fn run(&mut self) {
+        let mut order: Vec<PackageId> = self.marks.universe.package_ids().collect();
+        order.sort_by_key(|id| std::cmp::Reverse(self.scores[id.0]));
+        for round in 0..MAX_ROUNDS {
+            let mut changed = false;
+            for id in order.iter().copied() {
+                if self.marks.state(id).install.is_some() && self.marks.is_broken(id) {
+                    changed |= self.investigate(id, round);
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// Tries to mend one broken package. Tells whether anything was changed.
+    fn investigate(&mut self, id: PackageId, round: usize) -> bool {
+        let universe: &'u Universe<'a> = self.marks.universe;
+        let Some(version) = self.marks.state(id).install else { return false };
+        let (mut changed, mut kills) = (false, Vec::new());
+        for clause in universe.clauses(version).iter().filter(|clause| clause.kind.is_critical()) {
+            if self.marks.holds(id, clause, When::Then) {
+                continue;
+            }
+            match self.mend(id, clause, round, &mut changed) {
+                Outcome::Changed => break,
+                Outcome::Next(more) => kills.extend(more),
+            }
+        }
+        if self.marks.state(id).install.is_some() {
+            for (victim, clause) in kills {
+                changed |= self.kill(id, victim, clause, round);
+            }
+        }
+        changed
+    }
+
+    fn mend(&mut self, id: PackageId, clause: &'u Clause<'a>, round: usize, changed: &mut bool) -> Outcome<'a, 'u> {
+        let in_group = clause.alternatives.len() > 1;
+        let (mut kills, mut fallback) = (Vec::new(), Fallback::Remove);
+        for target in &clause.alternatives {
+            if self.marks.holds(id, clause, When::Then) {
+                return Outcome::Next(kills);
+            }
+            let all = self.marks.all_targets(id, clause, target);
+            let hopeless = all.is_empty() && !self.marks.state(id).protected && !clause.kind.is_negative();
+            if hopeless && !self.marks.is_broken_now(id) {
+                if in_group {
+                    continue;
+                }
+                *changed = true;
+                self.marks.mark_keep(id, 0, false);
+                return Outcome::Changed;
+            }
+            let mut done = false;
+            for version in all {
+                let other = self.marks.universe.version(version).package;
+                if clause.kind.is_negative() && self.marks.state(other).install != Some(version) {
+                    continue;
+                }
+                let was_satisfied = self.marks.is_met(id, clause, target, When::Now) != clause.kind.is_negative();
+                if self.scores[id.0] <= self.scores[other.0] || (!was_satisfied && !clause.kind.is_negative()) {
+                    if self.marks.state(id).protected {
+                        if self.upgrade(other, 0) {
+                            self.scores[other.0] = self.scores[other.0].min(self.scores[id.0]);
+                            break;
+                        }
+                        continue;
+                    }
+                    fallback = self.change_itself(id, other, target, in_group, round, fallback);
+                    (*changed, done) = (true, true);
+                    break;
+                }
+                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Possible) {
+                    self.marks.mark_install(other, false, 0, false);
+                    continue;
+                }
+                if self.marks.state(other).protected && self.marks.state(other).mode != Mode::Delete {
+                    continue;
+                }
+                kills.push((other, clause));
+                if !clause.kind.is_negative() {
+                    break;
+                }
+            }
+            if hopeless {
+                fallback = self.give_way(id, in_group, fallback);
+                (*changed, done) = (true, true);
+            }
+            if done && !in_group {
+                return Outcome::Changed;
+            }
+        }
+        if in_group && kills.is_empty() && !self.marks.holds(id, clause, When::Then) {
+            match fallback {
+                Fallback::Remove if self.marks.state(id).protected => {}
+                Fallback::Remove => {
+                    self.marks.mark_delete(id, 0);
+                    *changed = true;
+                }
+                Fallback::Keep => {
+                    self.marks.mark_keep(id, 0, false);
+                    *changed = true;
+                }
+            }
+        }
+        Outcome::Next(kills)
+    }
+
+    /// Keeps the broken package back, or upgrades or removes it, or installs what it lacks.
+    fn change_itself(
+        &mut self,
+        id: PackageId,
+        other: PackageId,
+        target: &Target<'a>,
+        in_group: bool,
+        round: usize,
+        mut fallback: Fallback,
+    ) -> Fallback {
+        let was_install = self.marks.state(id).mode == Mode::Install;
+        self.marks.mark_keep(id, 0, false);
+        if !self.marks.is_broken(id) {
+            fallback = Fallback::Keep;
+            if in_group && was_install {
+                self.marks.mark_install(id, false, 0, false);
+            }
+            return fallback;
+        }
+        if self.upgrade(id, 0) {
+            return fallback;
+        }
+        if !in_group || self.marks.state(id).garbage {
+            self.marks.mark_delete(id, 0);
+            if round > 1 {
+                self.scores[id.0] = self.scores[id.0].max(self.scores[other.0]);
+            }
+        } else if let Some(missing) = self.installable(target) {
+            let before = self.marks.broken().len();
+            self.marks.mark_install(missing, true, 1, false);
+            if self.marks.is_broken(missing) || self.marks.broken().len() > before {
+                self.marks.mark_delete(missing, 1);
+            }
+        }
+        fallback
+    }
+
+    /// The real package a target names, if it is not there and can be installed.
+    fn installable(&self, target: &Target<'a>) -> Option<PackageId> {
+        let packages = &self.marks.universe.group(target.name?).packages;
+        let can = |id: &&PackageId| {
+            let state = self.marks.state(**id);
+            self.marks.current(**id).is_none() && state.mode != Mode::Delete && state.candidate.is_some()
+        };
+        packages.iter().find(can).copied()
+    }
+
+    /// Nothing can ever meet a clause of the package.
+    fn give_way(&mut self, id: PackageId, in_group: bool, fallback: Fallback) -> Fallback {
+        let was_install = self.marks.state(id).mode == Mode::Install;
+        self.marks.mark_keep(id, 0, true);
+        if !self.marks.is_broken(id) {
+            if in_group && was_install {
+                self.marks.mark_install(id, false, 0, false);
+            }
+            return Fallback::Keep;
+        }
+        if !in_group {
+            self.marks.mark_delete(id, 0);
+        }
+        fallback
+    }
+
+    /// Takes away a package that stands in the way of one that matters more.
+    fn kill(&mut self, id: PackageId, victim: PackageId, clause: &Clause<'a>, round: usize) -> bool {
+        let was_fine = self.marks.holds(id, clause, When::Now);
+        let done = if was_fine {
+            self.marks.mark_keep(victim, 0, false)
+        } else {
+            clause.kind.is_negative() && self.marks.mark_delete(victim, 0)
+        };
+        let raised = (!done || round > 1) && self.scores[id.0] > self.scores[victim.0];
+        if raised {
+            self.scores[victim.0] = self.scores[id.0];
+        }
+        done || raised
+    }
+
+    /// Installs the candidate of a package if all that it needs can be upgraded as well.
+    fn upgrade(&mut self, id: PackageId, depth: usize) -> bool {
+        let state = *self.marks.state(id);
+        let current = self.marks.current(id);
+        let has_newer = state.candidate.is_some() && (current.is_none() || state.candidate != current);
+        if !self.upgradable[id.0] || !has_newer || state.requested || depth > super::mark::MAX_DEPTH {
+            return false;
+        }
+        self.upgradable[id.0] = false;
+        if !self.marks.mark_install(id, false, 0, false) {
+            return false;
+        }
+        let universe: &'u Universe<'a> = self.marks.universe;
+        let Some(version) = self.marks.state(id).install else { return false };
+        for clause in universe.clauses(version).iter().filter(|clause| clause.kind.is_critical()) {
+            if !self.upgrade_for(id, clause, depth) {
+                if state.mode == Mode::Keep {
+                    self.marks.mark_keep(id, 0, false);
+                } else {
+                    self.marks.mark_delete(id, 0);
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn upgrade_for(&mut self, id: PackageId, clause: &Clause<'a>, depth: usize) -> bool {
+        let mut failed = false;
+        for target in &clause.alternatives {
+            if self.marks.holds(id, clause, When::Then) {
+                return !failed;
+            }
+            let Some(other) = self.smart_target(target) else {
+                failed = true;
+                continue;
+            };
+            if self.marks.state(other).protected {
+                failed = true;
+            } else if self.marks.is_met(id, clause, target, When::Possible) != clause.kind.is_negative() {
+                if self.upgrade(other, depth + 1) {
+                    return true;
+                }
+                failed = true;
+            } else if clause.kind.is_negative() {
+                return !failed;
+            } else {
+                failed = true;
+            }
+        }
+        !failed
+    }
+
+    /// The package a target names, or the only one that provides it.
+    fn smart_target(&self, target: &Target<'a>) -> Option<PackageId> {
+        let group = self.marks.universe.group(target.name?);
+        let real = group.packages.iter().find(|id| !self.marks.universe.entry(**id).versions.is_empty());
+        let mut providers: Vec<_> =
+            group.providers.iter().map(|provider| self.marks.universe.version(provider.version).package).collect();
+        providers.dedup();
+        real.copied().or(match providers[..] {
+            [only] => Some(only),
+            _ => None,
+        })
+    }
+}
+
+impl<'a> Marks<'_, 'a> {
+    /// Every version there is that meets a target.
+    fn all_targets(&self, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<VersionId> {
+        let Some(name) = target.name else { return Vec::new() };
+        let group = self.universe.group(name);
+        let own_name = self.universe.entry(owner).name;
+        let mut versions = Vec::new();
+        for package in &group.packages {
+            if clause.kind.is_negative() && own_name == name {
+                continue;
+            }
+            let all = self.universe.entry(*package).versions.iter().copied();
+            versions.extend(all.filter(|id| target.admits(self.universe.version(*id).control.version)));
+        }
+        let foreign = |id: VersionId| self.universe.entry(self.universe.version(id).package).name != own_name;
+        let providers = group.providers.iter().filter(|provider| target.admits_provided(provider.provided));
+        let providers = providers.map(|provider| provider.version);
+        versions.extend(providers.filter(|id| !clause.kind.is_negative() || foreign(*id)));
+        versions
+    }
+}

@@ -1,0 +1,256 @@
+//! The state of every package while a closure is solved, and what holds in it.
+
+use std::cell::OnceCell;
+
+use super::ClosureError;
+use super::clause::{Clause, Kind, Scope, Target};
+use super::universe::{PackageId, Provider, Universe, VersionId};
+use super::{order, policy};
+use crate::formats::apt::packages::MultiArch;
+
+/// What is to happen to a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Keep,
+    Install,
+    Delete,
+}
+
+/// The state of one package.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) mode: Mode,
+    /// The version that will be there in the end.
+    pub(super) install: Option<VersionId>,
+    /// The version that can be installed.
+    pub(super) candidate: Option<VersionId>,
+    /// Not to be changed any more, except by request.
+    pub(super) protected: bool,
+    /// Not asked for.
+    pub(super) auto: bool,
+    /// Asked for.
+    pub(super) requested: bool,
+    /// Nothing needs it.
+    pub(super) garbage: bool,
+}
+
+/// In which state of the packages a relation is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// As the target is now.
+    Now,
+    /// As it will be.
+    Then,
+    /// If all candidates were installed.
+    Possible,
+}
+
+/// The states of all packages.
+pub(super) struct Marks<'u, 'a> {
+    pub(super) universe: &'u Universe<'a>,
+    pub(super) recommends: bool,
+    states: Vec<State>,
+    mentions: OnceCell<Vec<u32>>,
+}
+
+impl<'u, 'a> Marks<'u, 'a> {
+    /// Everything stays as it is.
+    pub(super) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
+        let state = |id| State {
+            mode: Mode::Keep,
+            install: universe.entry(id).current,
+            candidate: policy::candidate(universe, id),
+            protected: false,
+            auto: false,
+            requested: false,
+            garbage: false,
+        };
+        let states = universe.package_ids().map(state).collect();
+        Self { universe, recommends, states, mentions: OnceCell::new() }
+    }
+
+    pub(super) fn state(&self, id: PackageId) -> &State {
+        &self.states[id.0]
+    }
+
+    pub(super) fn state_mut(&mut self, id: PackageId) -> &mut State {
+        &mut self.states[id.0]
+    }
+
+    pub(super) fn current(&self, id: PackageId) -> Option<VersionId> {
+        self.universe.entry(id).current
+    }
+
+    /// When apt came to know the package; computed when the first tie needs it.
+    pub(super) fn mention(&self, id: PackageId) -> u32 {
+        self.mentions.get_or_init(|| order::first_mentions(self.universe))[id.0]
+    }
+
+    /// The version of a package in a state.
+    pub(super) fn version_when(&self, id: PackageId, when: When) -> Option<VersionId> {
+        match when {
+            When::Now => self.current(id),
+            When::Then => self.state(id).install,
+            When::Possible => self.state(id).candidate,
+        }
+    }
+
+    /// The versions that meet a target in a state: the real packages, then those that provide it.
+    pub(super) fn meeting(
+        &self,
+        owner: PackageId,
+        clause: &Clause<'a>,
+        target: &Target<'a>,
+        when: When,
+    ) -> Vec<VersionId> {
+        let mut found = Vec::new();
+        self.each_meeting(owner, clause.kind, target, when, |version| {
+            found.push(version);
+            false
+        });
+        found
+    }
+
+    /// Whether some version meets a target in a state.
+    pub(super) fn is_met(&self, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>, when: When) -> bool {
+        self.each_meeting(owner, clause.kind, target, when, |_| true)
+    }
+
+    /// Calls `enough` for each version that meets `target`, until it says so; tells whether it did.
+    fn each_meeting(
+        &self,
+        owner: PackageId,
+        kind: Kind,
+        target: &Target<'a>,
+        when: When,
+        mut enough: impl FnMut(VersionId) -> bool,
+    ) -> bool {
+        let Some(name) = target.name else { return false };
+        let group = self.universe.group(name);
+        let own_group = self.universe.entry(owner).name == name;
+        let own_multi_arch_same = || {
+            let version = self.state(owner).install.or(self.state(owner).candidate);
+            version.is_some_and(|id| self.universe.version(id).control.multi_arch == MultiArch::Same)
+        };
+        for package in group.packages.iter().copied() {
+            // Nothing excludes itself, nor its own name if that can be installed for several architectures.
+            if kind.is_negative() && own_group && (package == owner || (!target.implicit && own_multi_arch_same())) {
+                continue;
+            }
+            let Some(version) = self.version_when(package, when) else { continue };
+            let known = self.universe.version(version);
+            let stands_in = self.stands_for(package, known.control.multi_arch, target.architecture);
+            if stands_in && target.admits(known.control.version) && enough(version) {
+                return true;
+            }
+        }
+        if kind.is_negative() && target.implicit {
+            return false;
+        }
+        for provider in &group.providers {
+            let package = self.universe.version(provider.version).package;
+            if kind.is_negative() && self.universe.entry(package).name == self.universe.entry(owner).name {
+                continue;
+            }
+            if self.version_when(package, when) == Some(provider.version)
+                && provides_for(provider, target.architecture)
+                && target.admits_provided(provider.provided)
+                && enough(provider.version)
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn stands_for(&self, package: PackageId, multi_arch: MultiArch, scope: Scope) -> bool {
+        let own = self.universe.entry(package).architecture;
+        match scope {
+            Scope::One(architecture) => own == architecture || multi_arch == MultiArch::Foreign,
+            Scope::Exactly(architecture) => own == architecture,
+            Scope::Any => multi_arch == MultiArch::Allowed,
+            Scope::Every => true,
+            Scope::Nowhere => false,
+        }
+    }
+
+    /// Whether a clause holds: one alternative is met, or, of one that excludes, none.
+    pub(super) fn holds(&self, owner: PackageId, clause: &Clause<'a>, when: When) -> bool {
+        let met = clause.alternatives.iter().any(|target| self.is_met(owner, clause, target, when));
+        met != clause.kind.is_negative()
+    }
+
+    /// Whether apt acts on this kind of clause.
+    pub(super) fn is_important(&self, kind: Kind) -> bool {
+        kind.is_critical() || (kind == Kind::Recommends && self.recommends)
+    }
+
+    /// Whether a package that will be there lacks something it depends on, or clashes with something.
+    pub(super) fn is_broken(&self, id: PackageId) -> bool {
+        self.lacks(id, When::Then, Kind::is_critical)
+    }
+
+    /// Whether a package is broken on the target now.
+    pub(super) fn is_broken_now(&self, id: PackageId) -> bool {
+        self.lacks(id, When::Now, Kind::is_critical)
+    }
+
+    /// Whether a package is broken or lacks what it recommends.
+    pub(super) fn is_incomplete(&self, id: PackageId) -> bool {
+        self.lacks(id, When::Then, |kind| self.is_important(kind))
+    }
+
+    fn lacks(&self, id: PackageId, when: When, counts: impl Fn(Kind) -> bool) -> bool {
+        let Some(version) = self.version_when(id, when) else { return false };
+        let clauses = self.universe.clauses(version);
+        clauses.iter().any(|clause| counts(clause.kind) && !self.holds(id, clause, when))
+    }
+
+    /// The packages that will be there and are broken.
+    pub(super) fn broken(&self) -> Vec<PackageId> {
+        self.universe.package_ids().filter(|id| self.is_broken(*id)).collect()
+    }
+
+    /// Refuses a state with broken packages.
+    pub(super) fn problems(&self) -> Result<(), ClosureError> {
+        let mut problems = Vec::new();
+        for id in self.broken() {
+            let Some(version) = self.state(id).install else { continue };
+            let clauses = self.universe.clauses(version).iter();
+            let broken = clauses.filter(|clause| clause.kind.is_critical() && !self.holds(id, clause, When::Then));
+            problems.extend(broken.map(|clause| self.problem(id, clause)));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ClosureError::Unsatisfiable { problems }) }
+    }
+
+    /// One relation that does not hold, in words.
+    fn problem(&self, id: PackageId, clause: &Clause<'a>) -> String {
+        let verb = match clause.kind {
+            Kind::PreDepends | Kind::Depends => "depends on",
+            Kind::Conflicts => "conflicts with",
+            Kind::Breaks => "breaks",
+            Kind::Recommends => "recommends",
+            Kind::Suggests => "suggests",
+        };
+        let alternatives: Vec<_> = clause.alternatives.iter().map(|target| target.relation.to_string()).collect();
+        let remark = if clause.kind.is_negative() {
+            "which is needed too"
+        } else if clause.alternatives.iter().all(|target| target.name.is_none()) {
+            "which no index has"
+        } else {
+            "which cannot be installed with the rest"
+        };
+        format!("{} {verb} {}, {remark}", self.universe.label(id), alternatives.join(" | "))
+    }
+}
+
+fn provides_for(provider: &Provider<'_>, scope: Scope) -> bool {
+    match scope {
+        Scope::One(architecture) | Scope::Exactly(architecture) => {
+            provider.architecture.is_none_or(|provided| provided == architecture)
+        }
+        Scope::Any => provider.any,
+        Scope::Every => true,
+        Scope::Nowhere => false,
+    }
+}

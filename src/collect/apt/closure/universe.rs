@@ -1,0 +1,300 @@
+//! All that could be installed: the versions of all indexes and of the target, by name and architecture, and who
+//! provides what.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use super::clause::{Clause, clauses};
+use super::{ClosureError, Pin, Request};
+use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
+use crate::formats::apt::relation::{self, MalformedRelation};
+use crate::formats::apt::version;
+
+/// A package of one architecture, of which at most one version can be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct PackageId(pub(super) usize);
+
+/// A version of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct VersionId(pub(super) usize);
+
+/// A name, real or virtual, with the packages that bear it and those that provide it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NameId(pub(super) usize);
+
+/// Place of an architecture in [`Universe::architectures`]: 0 is the native one, which `all` counts as.
+pub(super) type Architecture = usize;
+
+/// An architecture that the target does not have.
+const NOWHERE: Architecture = usize::MAX;
+
+/// See the module.
+pub(super) struct Universe<'a> {
+    /// The native architecture, then the foreign ones.
+    pub(super) architectures: Vec<&'a str>,
+    names: HashMap<&'a str, NameId>,
+    groups: Vec<Group<'a>>,
+    packages: Vec<Entry>,
+    versions: Vec<Version<'a>>,
+    installed: Vec<PackageId>,
+}
+
+/// What bears or provides one name.
+#[derive(Default)]
+pub(super) struct Group<'a> {
+    pub(super) name: &'a str,
+    /// One for each architecture at most.
+    pub(super) packages: Vec<PackageId>,
+    pub(super) providers: Vec<Provider<'a>>,
+}
+
+/// A package: its versions, the highest first.
+pub(super) struct Entry {
+    pub(super) name: NameId,
+    pub(super) architecture: Architecture,
+    pub(super) versions: Vec<VersionId>,
+    /// The version that the target has.
+    pub(super) current: Option<VersionId>,
+    pub(super) hold: bool,
+    pub(super) essential: bool,
+    pub(super) protected: bool,
+}
+
+/// One version of a package.
+pub(super) struct Version<'a> {
+    pub(super) package: PackageId,
+    pub(super) control: Control<'a>,
+    /// Where it can be fetched, the first place of several.
+    pub(super) source: Option<Available<'a>>,
+    /// How it competes: the best pin of the indexes that have it; nothing if only the target does.
+    pub(super) pin: Option<Pin>,
+    /// All indexes that have it.
+    pub(super) indexes: Vec<usize>,
+    clauses: OnceCell<Result<Vec<Clause<'a>>, MalformedRelation>>,
+}
+
+/// Where a version can be fetched.
+#[derive(Clone, Copy)]
+pub(super) struct Available<'a> {
+    pub(super) index: usize,
+    pub(super) package: Package<'a>,
+}
+
+/// A version that provides a name.
+#[derive(Clone, Copy)]
+pub(super) struct Provider<'a> {
+    pub(super) version: VersionId,
+    /// The version provided, without which no constraint is met.
+    pub(super) provided: Option<&'a str>,
+    /// For relations of which architecture; of all where absent.
+    pub(super) architecture: Option<Architecture>,
+    /// Counts for relations with `:any`.
+    pub(super) any: bool,
+}
+
+impl<'a> Universe<'a> {
+    /// Reads all indexes and the status of `request`.
+    pub(super) fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
+        let mut universe = Self {
+            architectures: std::iter::once(request.architecture).chain(request.foreign.iter().copied()).collect(),
+            names: HashMap::new(),
+            groups: Vec::new(),
+            packages: Vec::new(),
+            versions: Vec::new(),
+            installed: Vec::new(),
+        };
+        for (index, input) in request.indexes.iter().enumerate() {
+            for package in packages(input.text) {
+                let package = package.map_err(|source| ClosureError::Index { index, source })?;
+                universe.add(package.control, Some((Available { index, package }, input.pin)));
+            }
+        }
+        for control in installed(request.installed.unwrap_or_default()) {
+            let control = control.map_err(|source| ClosureError::Status { source })?;
+            if let Some(version) = universe.add(control, None) {
+                let package = universe.version(version).package;
+                if let Some(entry) = universe.packages.get_mut(package.0) {
+                    entry.current = Some(version);
+                    entry.hold = control.hold;
+                    universe.installed.push(package);
+                }
+            }
+        }
+        for index in 0..universe.versions.len() {
+            universe.add_provides(VersionId(index));
+        }
+        Ok(universe)
+    }
+
+    /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.
+    fn add(&mut self, control: Control<'a>, place: Option<(Available<'a>, Pin)>) -> Option<VersionId> {
+        let package = self.package_for(control.name, control.architecture)?;
+        let version = self.known_version(package, &control).unwrap_or_else(|| self.new_version(package, control));
+        let entry = self.packages.get_mut(package.0)?;
+        entry.essential |= control.essential;
+        entry.protected |= control.protected;
+        if let (Some((place, pin)), Some(known)) = (place, self.versions.get_mut(version.0)) {
+            known.indexes.push(place.index);
+            known.source.get_or_insert(place);
+            known.pin = known.pin.max(Some(pin));
+        }
+        Some(version)
+    }
+
+    /// A version that is there already, in another index or on the target. As for apt, two builds that bear the same
+    /// version are told apart only by what they depend on.
+    fn known_version(&self, package: PackageId, control: &Control<'a>) -> Option<VersionId> {
+        let same = |id: &VersionId| {
+            let known = self.version(*id);
+            known.control.version == control.version
+                && known.control.depends == control.depends
+                && known.control.pre_depends == control.pre_depends
+        };
+        self.entry(package).versions.iter().copied().find(same)
+    }
+
+    fn new_version(&mut self, package: PackageId, control: Control<'a>) -> VersionId {
+        let id = VersionId(self.versions.len());
+        let versions = &self.entry(package).versions;
+        let higher =
+            |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
+        let place = versions.iter().take_while(|other| higher(other)).count();
+        let version =
+            Version { package, control, source: None, pin: None, indexes: Vec::new(), clauses: OnceCell::new() };
+        self.versions.push(version);
+        if let Some(entry) = self.packages.get_mut(package.0) {
+            entry.versions.insert(place, id);
+        }
+        id
+    }
+
+    fn package_for(&mut self, name: &'a str, architecture: &str) -> Option<PackageId> {
+        let architecture = self.architecture(architecture)?;
+        let name = self.name_for(name);
+        if let Some(known) = self.package_of(name, architecture) {
+            return Some(known);
+        }
+        let id = PackageId(self.packages.len());
+        self.packages.push(Entry {
+            name,
+            architecture,
+            versions: Vec::with_capacity(1),
+            current: None,
+            hold: false,
+            essential: false,
+            protected: false,
+        });
+        self.groups.get_mut(name.0)?.packages.push(id);
+        Some(id)
+    }
+
+    fn name_for(&mut self, name: &'a str) -> NameId {
+        let next = NameId(self.groups.len());
+        let id = *self.names.entry(name).or_insert(next);
+        if id == next {
+            self.groups.push(Group { name, ..Group::default() });
+        }
+        id
+    }
+
+    /// A malformed `Provides` provides nothing, as it would in a relation that nothing satisfies.
+    fn add_provides(&mut self, id: VersionId) {
+        let version = self.version(id);
+        let (control, own) = (version.control, self.entry(version.package).architecture);
+        if control.provides.is_empty() {
+            return;
+        }
+        for relation in relation::parse(control.provides).unwrap_or_default().into_iter().flatten() {
+            let provided = match relation.version {
+                None => None,
+                Some((relation::Operator::Equal, version)) => Some(version),
+                Some(_) => continue,
+            };
+            let architecture = match relation.qualifier {
+                Some(qualifier) => Some(self.architecture(qualifier).unwrap_or(NOWHERE)),
+                None if control.multi_arch == MultiArch::Foreign => None,
+                None => Some(own),
+            };
+            let any = relation.qualifier == Some("any") || control.multi_arch == MultiArch::Allowed;
+            let name = self.name_for(relation.name);
+            if let Some(group) = self.groups.get_mut(name.0) {
+                group.providers.push(Provider { version: id, provided, architecture, any });
+            }
+        }
+    }
+
+    /// The place of an architecture among those of the target.
+    pub(super) fn architecture(&self, name: &str) -> Option<Architecture> {
+        if name == "all" || name == "native" {
+            return Some(0);
+        }
+        self.architectures.iter().position(|own| *own == name)
+    }
+
+    /// The id of a name that some package bears or provides.
+    pub(super) fn name(&self, name: &str) -> Option<NameId> {
+        self.names.get(name).copied()
+    }
+
+    /// What bears or provides a name.
+    pub(super) fn group(&self, id: NameId) -> &Group<'a> {
+        &self.groups[id.0]
+    }
+
+    /// All names.
+    pub(super) fn groups(&self) -> &[Group<'a>] {
+        &self.groups
+    }
+
+    /// A package.
+    pub(super) fn entry(&self, id: PackageId) -> &Entry {
+        &self.packages[id.0]
+    }
+
+    /// All packages.
+    pub(super) fn package_ids(&self) -> impl Iterator<Item = PackageId> + Clone + use<> {
+        (0..self.packages.len()).map(PackageId)
+    }
+
+    /// The packages that the target has.
+    pub(super) fn installed(&self) -> &[PackageId] {
+        &self.installed
+    }
+
+    /// A version.
+    pub(super) fn version(&self, id: VersionId) -> &Version<'a> {
+        &self.versions[id.0]
+    }
+
+    /// All versions, in the order in which they were read.
+    pub(super) fn versions(&self) -> &[Version<'a>] {
+        &self.versions
+    }
+
+    /// The package of this name and architecture.
+    pub(super) fn package_of(&self, name: NameId, architecture: Architecture) -> Option<PackageId> {
+        self.group(name).packages.iter().copied().find(|id| self.entry(*id).architecture == architecture)
+    }
+
+    /// The name of a package, with its architecture where that is a foreign one.
+    pub(super) fn label(&self, id: PackageId) -> String {
+        let entry = self.entry(id);
+        let name = self.group(entry.name).name;
+        match self.architectures.get(entry.architecture) {
+            Some(architecture) if entry.architecture > 0 => format!("{name}:{architecture}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// What a version needs and what it excludes. Its fields are parsed when first asked for; malformed ones count as
+    /// empty here and are told by [`Universe::malformed`].
+    pub(super) fn clauses(&self, id: VersionId) -> &[Clause<'a>] {
+        let version = self.version(id);
+        version.clauses.get_or_init(|| clauses(self, id)).as_deref().unwrap_or_default()
+    }
+
+    /// Why the relations of a version could not be read.
+    pub(super) fn malformed(&self, id: VersionId) -> Option<&MalformedRelation> {
+        self.version(id).clauses.get().and_then(|clauses| clauses.as_ref().err())
+    }
+}

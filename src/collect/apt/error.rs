@@ -1,0 +1,257 @@
+//! Why packages cannot be collected.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::closure::ClosureError;
+use crate::collect::fetch::{FetchError, FetchErrors};
+use crate::depot::DepotError;
+use crate::exit::Exit;
+use crate::formats::apt::archive::ArchiveError;
+use crate::formats::apt::packages::IndexError;
+use crate::formats::apt::sources::SourcesError;
+use crate::formats::compression::CompressionError;
+use crate::formats::deb::DebError;
+use crate::formats::openpgp::OpenPgpError;
+use crate::path::{MalformedPath, PublishPath};
+use crate::time::Time;
+
+/// Why packages cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum AptError {
+    /// A file that the selection names cannot be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// None of the source lists exists.
+    #[error("none of these apt source lists exists: {}", list(paths))]
+    NoSourceLists {
+        /// Where they were looked for.
+        paths: Vec<PathBuf>,
+    },
+    /// The source lists have no entry that is wanted.
+    #[error("no enabled deb entry is in {}", list(paths))]
+    NothingInSourceLists {
+        /// The lists.
+        paths: Vec<PathBuf>,
+    },
+    /// A source list is malformed.
+    #[error("{}", path.display())]
+    SourceList {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong.
+        source: SourcesError,
+    },
+    /// Signed-By has a fingerprint, but no file with the key.
+    #[error("Signed-By of {url} names a key by its fingerprint only: give a keyring file in the selection")]
+    FingerprintOnly {
+        /// The archive.
+        url: String,
+    },
+    /// Nobody says whose signatures count.
+    #[error("{url} has no keyring: upstream's signatures are never passed over")]
+    NoKeyring {
+        /// The archive.
+        url: String,
+    },
+    /// The host's apt trusts no key.
+    #[error("an apt source names no keyring, and the host's apt trusts no key: give a keyring in the selection")]
+    NoAptKeyrings,
+    /// A keyring is not usable.
+    #[error("{} is not a usable keyring", path.display())]
+    Keyring {
+        /// The keyring.
+        path: PathBuf,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// An address cannot be made.
+    #[error("{text} is not an address")]
+    Url {
+        /// What was made.
+        text: String,
+        /// Why it is none.
+        source: url::ParseError,
+    },
+    /// No name is left for the collection of an archive.
+    #[error("the archive {url} cannot be given a name: use [[apt]] with url for it")]
+    NoName {
+        /// The archive.
+        url: String,
+    },
+    /// The suite is not there.
+    #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
+    NoSuite {
+        /// The archive.
+        url: String,
+        /// The suite.
+        suite: String,
+    },
+    /// The suite's signature is not good.
+    #[error("cannot trust the suite {suite} of {url}")]
+    Suite {
+        /// The archive.
+        url: String,
+        /// The suite.
+        suite: String,
+        /// Why not.
+        source: ArchiveError,
+    },
+    /// The Release is of the future.
+    #[error("the Release of {suite} is of {date}, and the clock here says {now}: set the clock")]
+    FromTheFuture {
+        /// The suite.
+        suite: String,
+        /// Its date.
+        date: Time,
+        /// The clock.
+        now: Time,
+    },
+    /// The Release is out of date.
+    #[error(
+        "the Release of {suite} was valid until {until}: the mirror is stale; if that is meant, set allow-expired = true for {name}"
+    )]
+    Expired {
+        /// The suite.
+        suite: String,
+        /// Its Valid-Until.
+        until: Time,
+        /// The source.
+        name: String,
+    },
+    /// No suite has the component for the architectures.
+    #[error(
+        "{url} has no component {component} for these architectures; it has the components {}, and the architectures {}",
+        words(known),
+        words(architectures)
+    )]
+    NoSuchComponent {
+        /// The component.
+        component: String,
+        /// The archive.
+        url: String,
+        /// The components that exist.
+        known: Vec<String>,
+        /// The architectures that exist.
+        architectures: Vec<String>,
+    },
+    /// An index is larger than any that we know.
+    #[error("the index {path} has {size} bytes, more than gapferry reads")]
+    IndexTooLarge {
+        /// The index.
+        path: PublishPath,
+        /// Its signed size, in bytes.
+        size: u64,
+    },
+    /// An index cannot be expanded.
+    #[error("cannot expand {path}")]
+    Compression {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: CompressionError,
+    },
+    /// An index does not parse.
+    #[error("cannot read {path}")]
+    Index {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: IndexError,
+    },
+    /// A path of upstream's cannot be carried.
+    #[error(transparent)]
+    Path(MalformedPath),
+    /// A package of one path has two contents.
+    #[error("two different files claim the path {path}")]
+    TwoFiles {
+        /// The path.
+        path: PublishPath,
+    },
+    /// There is nothing to carry.
+    #[error("the source {name} yields no packages: all of it is installed already, or its suites are empty")]
+    NothingChosen {
+        /// The source.
+        name: String,
+    },
+    /// The folder has no .debs.
+    #[error("there is no .deb file in {}", folder.display())]
+    NoDebs {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file is no .deb.
+    #[error("{} is not a usable .deb", path.display())]
+    Deb {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: DebError,
+    },
+    /// There is no closure.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// A small file cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Something else of collecting failed.
+    #[error(transparent)]
+    Common(#[from] crate::collect::FetchIntoDepotError),
+    /// A depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn words(words: &[String]) -> String {
+    let unique: std::collections::BTreeSet<&str> = words.iter().map(String::as_str).collect();
+    unique.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+impl AptError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Exit::of_io(source),
+            Self::NoSourceLists { .. }
+            | Self::NothingInSourceLists { .. }
+            | Self::SourceList { .. }
+            | Self::FingerprintOnly { .. }
+            | Self::NoAptKeyrings
+            | Self::NoKeyring { .. }
+            | Self::Url { .. }
+            | Self::NoName { .. }
+            | Self::NoSuchComponent { .. }
+            | Self::NoDebs { .. } => Exit::Usage,
+            Self::NoSuite { .. } => Exit::UpstreamUnavailable,
+            Self::NothingChosen { .. } => Exit::NothingNew,
+            Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
+            Self::Keyring { .. }
+            | Self::Suite { .. }
+            | Self::IndexTooLarge { .. }
+            | Self::Compression { .. }
+            | Self::Index { .. }
+            | Self::Path(_)
+            | Self::TwoFiles { .. }
+            | Self::Deb { .. } => Exit::VerificationFailed,
+            Self::Closure(error) => error.exit(),
+            Self::Fetch(error) => error.exit(),
+            Self::Common(error) => error.exit(),
+            Self::Depot(error) => error.exit(),
+        }
+    }
+}
+
+impl From<FetchErrors> for AptError {
+    fn from(errors: FetchErrors) -> Self {
+        Self::Common(errors.into())
+    }
+}

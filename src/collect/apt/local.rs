@@ -1,0 +1,95 @@
+//! A folder of local .debs as a source of its own: no upstream vouches for it, and the manifest says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::archives::host_architecture;
+use super::{AptError, Collecting};
+use crate::collection::{Collection, Item, Kind, Proof, Publish};
+use crate::formats::deb::{packages_stanza, read_control};
+use crate::path::PublishPath;
+use crate::selection::AptSource;
+
+/// Takes every .deb below `folder` into the depot, and writes the index that describes them.
+pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) -> Result<Collection, AptError> {
+    let mut batch = with.depot.batch();
+    let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
+    let mut stanzas: Vec<(String, String)> = Vec::new();
+    for path in debs(folder)? {
+        let deb = |source| AptError::Deb { path: path.clone(), source };
+        let mut file = File::open(&path).map_err(|source| AptError::Io { path: path.clone(), source })?;
+        let control = read_control(&mut file).map_err(deb)?;
+        let (sha256, size) = with.depot.put_file(&mut batch, &path)?;
+        with.tally.add(1, size);
+        let published = published_path(control.package(), control.version(), control.architecture())?;
+        if files.insert(published.clone(), sha256).is_some_and(|other| other != sha256) {
+            return Err(AptError::TwoFiles { path: published });
+        }
+        stanzas.push((control.architecture().to_owned(), packages_stanza(&control, &published, size, sha256)));
+        let item = Item {
+            architecture: control.architecture().to_owned(),
+            file: published.clone(),
+            name: control.package().to_owned(),
+            origin: "local/main".to_owned(),
+            proof: None,
+            publisher: String::new(),
+            reason: "local file".to_owned(),
+            version: control.version().to_owned(),
+        };
+        items.insert(published, item);
+    }
+    if files.is_empty() {
+        return Err(AptError::NoDebs { folder: folder.to_owned() });
+    }
+    let mut proofs = Vec::new();
+    for architecture in architectures(source, &stanzas) {
+        let of = |(a, _): &&(String, String)| *a == architecture || a == "all";
+        let text: String = stanzas.iter().filter(of).map(|(_, stanza)| format!("{}\n\n", stanza.trim_end())).collect();
+        let path = format!("dists/local/main/binary-{architecture}/Packages").parse().map_err(AptError::Path)?;
+        proofs.push(Proof {
+            date: None,
+            path,
+            sha256: with.depot.put(&mut batch, text.as_bytes())?,
+            signed_by: vec![],
+        });
+    }
+    batch.commit()?;
+    Ok(Collection {
+        files,
+        items: items.into_values().collect(),
+        kind: Kind::Apt,
+        name: source.name.clone(),
+        origin: "local".to_owned(),
+        proofs,
+        publish: Publish::ReIndexed,
+        source: source.name.clone(),
+    })
+}
+
+fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
+    let mut paths = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|e| AptError::Io { path: folder.to_owned(), source: e.into() })?;
+        if entry.file_type().is_file() && entry.path().extension().is_some_and(|e| e == "deb") {
+            paths.push(entry.into_path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Where a pool has it; a colon is written as `%3a`, as in the names that dpkg gives.
+fn published_path(package: &str, version: &str, architecture: &str) -> Result<PublishPath, AptError> {
+    let version = version.replace(':', "%3a");
+    format!("pool/main/{package}/{package}_{version}_{architecture}.deb").parse().map_err(AptError::Path)
+}
+
+/// The architectures of the debs themselves; for packages of `all` alone those of the selection, or the host's.
+fn architectures(source: &AptSource, stanzas: &[(String, String)]) -> BTreeSet<String> {
+    let mut architectures: BTreeSet<String> = stanzas.iter().map(|(a, _)| a.clone()).filter(|a| a != "all").collect();
+    architectures.extend(source.architectures.iter().cloned());
+    if architectures.is_empty() {
+        architectures.insert(host_architecture().to_owned());
+    }
+    architectures
+}

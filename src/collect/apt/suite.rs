@@ -1,0 +1,214 @@
+//! Fetches a suite's metadata and verifies it: signature, dates, and the indexes that its Release vouches for.
+
+use super::archives::{Archive, Wanted};
+use super::{AptError, component_of};
+use crate::collect::{Collecting, fetch};
+use crate::collection::Proof;
+use crate::digest::Sha256;
+use crate::formats::apt::archive::{
+    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes,
+    SignedRelease, read_release,
+};
+use crate::formats::apt::release::{IndexFile, Release};
+use crate::formats::compression::{Compression, decompress};
+use crate::path::PublishPath;
+use crate::selection::AptSource;
+use crate::time::Time;
+
+/// How far upstream's clock may be ahead of ours, in seconds.
+const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
+
+/// A suite whose metadata is verified and in the depot.
+#[derive(Debug)]
+pub(super) struct SuiteData {
+    /// Its archive's place among those of the source.
+    pub(super) archive: usize,
+    /// The suite, as it stands below `dists/`.
+    pub(super) name: String,
+    /// What its Release says.
+    pub(super) release: Release,
+    /// The file that is signed.
+    pub(super) signed_file: PublishPath,
+    /// The native architecture.
+    pub(super) architecture: String,
+    /// The other architectures.
+    pub(super) foreign: Vec<String>,
+    signed: Vec<(PublishPath, Sha256)>,
+    signers: Vec<String>,
+    /// Its indexes.
+    pub(super) indexes: Vec<Index>,
+}
+
+/// An index in the depot.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// Below the suite, such as `main/binary-amd64/Packages.xz`.
+    pub(super) path: PublishPath,
+    /// Its blob, size and digest.
+    pub(super) file: IndexFile,
+    /// What it lists.
+    pub(super) kind: IndexKind,
+}
+
+impl SuiteData {
+    /// The signed file, and the indexes that it covers.
+    pub(super) fn proofs(&self) -> Vec<Proof> {
+        let date = self.release.date.and_then(|date| Time::from_unix(date).ok());
+        let signed = self.signed.iter().map(|(path, sha256)| {
+            let is_text = *path == self.signed_file;
+            let signed_by = if is_text { self.signers.clone() } else { Vec::new() };
+            Proof { date: date.filter(|_| is_text), path: path.clone(), sha256: *sha256, signed_by }
+        });
+        let covered = self.indexes.iter().filter_map(|index| {
+            let path = format!("dists/{}/{}", self.name, index.path).parse().ok()?;
+            Some(Proof { date: None, path, sha256: index.file.sha256, signed_by: Vec::new() })
+        });
+        signed.chain(covered).collect()
+    }
+
+    /// Whether it has an index of the component.
+    pub(super) fn has_index_of(&self, component: &str) -> bool {
+        let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+        self.indexes.iter().any(|index| last(&component_of(index.path.as_str())) == last(component))
+    }
+
+    /// The text of an index.
+    pub(super) fn read(&self, index: &Index, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
+        let bytes = with.depot.read(&index.file.sha256, MAX_INDEX_BYTES)?;
+        let compression = Compression::of_name(index.path.as_str());
+        decompress(&bytes, compression, MAX_INDEX_BYTES)
+            .map_err(|source| AptError::Compression { path: index.path.clone(), source })
+    }
+}
+
+/// Fetches the suite's signed file and the wanted indexes.
+pub(super) fn fetch(
+    at: usize,
+    archive: &Archive,
+    wanted: &Wanted,
+    source: &AptSource,
+    with: &Collecting<'_>,
+) -> Result<SuiteData, AptError> {
+    let folder = format!("dists/{}", wanted.suite);
+    let (signed, release) = signed_release(archive, wanted, &folder, with)?;
+    check_dates(&release.release, &folder, source, with.now)?;
+    let mut batch = with.depot.batch();
+    let mut stored = Vec::new();
+    for (file, bytes) in signed {
+        let path = format!("{folder}/{file}").parse().map_err(AptError::Path)?;
+        stored.push((path, with.depot.put(&mut batch, &bytes)?));
+    }
+    batch.commit()?;
+    let indexes = choose_indexes(&release.release, wanted);
+    fetch_indexes(archive, &folder, &release.release, &indexes, with)?;
+    let signed_file = stored.first().map(|(path, _)| PublishPath::clone(path));
+    let mut signers: Vec<String> = release.signers.into_iter().map(|signer| signer.fingerprint).collect();
+    signers.sort();
+    signers.dedup();
+    Ok(SuiteData {
+        archive: at,
+        name: wanted.suite.clone(),
+        signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() })?,
+        release: release.release,
+        architecture: wanted.architectures.first().cloned().unwrap_or_default(),
+        foreign: wanted.architectures.iter().skip(1).cloned().collect(),
+        signed: stored,
+        signers,
+        indexes,
+    })
+}
+
+/// Files with their bytes, the signed text first.
+type Files = Vec<(&'static str, Vec<u8>)>;
+
+/// InRelease, or else Release with Release.gpg.
+fn signed_release(
+    archive: &Archive,
+    wanted: &Wanted,
+    folder: &str,
+    with: &Collecting<'_>,
+) -> Result<(Files, SignedRelease), AptError> {
+    let get = |file: &str| {
+        let url = archive.file_url(&format!("{folder}/{file}"))?;
+        Ok::<_, AptError>(with.fetcher.get_optional(&url, MAX_RELEASE_BYTES)?)
+    };
+    let now = with.now.unix();
+    let bad = |source| AptError::Suite { url: archive.origin(), suite: wanted.suite.clone(), source };
+    if let Some(message) = get(IN_RELEASE)? {
+        let release = read_release(SignedBytes::Inline(&message), &wanted.keyring, now).map_err(bad)?;
+        return Ok((vec![(IN_RELEASE, message)], release));
+    }
+    match (get(RELEASE)?, get(RELEASE_GPG)?) {
+        (Some(text), Some(signature)) => {
+            let signed = SignedBytes::Detached { release: &text, signature: &signature };
+            let release = read_release(signed, &wanted.keyring, now).map_err(bad)?;
+            Ok((vec![(RELEASE, text), (RELEASE_GPG, signature)], release))
+        }
+        _ => Err(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() }),
+    }
+}
+
+fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -> Result<(), AptError> {
+    let suite = folder.to_owned();
+    if let Some(date) = release.date.filter(|date| *date > now.plus(CLOCK_TOLERANCE_S).unix()) {
+        let date = Time::from_unix(date).unwrap_or_default();
+        return Err(AptError::FromTheFuture { suite, date, now });
+    }
+    if let Some(until) = release.valid_until.filter(|until| *until < now.unix() && !source.allow_expired) {
+        let until = Time::from_unix(until).unwrap_or_default();
+        return Err(AptError::Expired { suite, until, name: source.name.to_string() });
+    }
+    Ok(())
+}
+
+/// Of each wanted index the smallest form that the Release names.
+fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
+    let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
+    // Debian's repository format: without this field, `Architecture: all` packages may be in an index of their own.
+    if !release.no_support_for_architecture_all {
+        architectures.push("all");
+    }
+    let mut plain = Vec::new();
+    for component in &wanted.components {
+        let component = component.rsplit('/').next().unwrap_or(component); // `updates/main` has its indexes in `main`
+        plain.extend(architectures.iter().map(|a| format!("{component}/binary-{a}/Packages")));
+        plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
+    }
+    plain.iter().filter_map(|path| smallest_form(release, path)).collect()
+}
+
+fn smallest_form(release: &Release, plain: &str) -> Option<Index> {
+    Compression::ALL.into_iter().find_map(|compression| {
+        let path: PublishPath = format!("{plain}{}", compression.suffix()).parse().ok()?;
+        let file = *release.files.get(&path)?;
+        let kind = IndexName::parse(path.as_str())?.kind;
+        Some(Index { path, file, kind })
+    })
+}
+
+/// Fetches the indexes that the depot lacks, by hash where the archive offers that.
+fn fetch_indexes(
+    archive: &Archive,
+    folder: &str,
+    release: &Release,
+    indexes: &[Index],
+    with: &Collecting<'_>,
+) -> Result<(), AptError> {
+    let mut wanted = Vec::new();
+    for index in indexes.iter().filter(|index| !with.depot.has(&index.file.sha256, index.file.size)) {
+        if index.file.size > MAX_INDEX_BYTES {
+            return Err(AptError::IndexTooLarge { path: index.path.clone(), size: index.file.size });
+        }
+        let parent = index.path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        let by_hash = format!("{folder}/{parent}/by-hash/SHA256/{}", index.file.sha256);
+        let plain = archive.file_url(&format!("{folder}/{}", index.path))?;
+        let by_hash = release.acquire_by_hash.then(|| archive.file_url(&by_hash)).transpose()?;
+        wanted.push(fetch::Wanted {
+            urls: by_hash.into_iter().chain([plain]).collect(),
+            size: index.file.size,
+            sha256: index.file.sha256,
+            to: with.depot.partial_path(&index.file.sha256),
+        });
+    }
+    Ok(with.fetch(&format!("fetching the indexes of {folder}"), wanted)?)
+}

@@ -1,0 +1,219 @@
+//! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::manifest::FORMAT;
+use crate::bundle::pack::{Plan, pack};
+use crate::bundle::{BundleError, Manifest, Signed, names};
+use crate::collect::fetch::{FetchError, Fetcher, Options};
+use crate::collect::{CollectError, Collecting, Tally, collect};
+use crate::collection::{Collection, Publish};
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::selection::{Selection, SelectionError};
+use crate::site::SiteError;
+use crate::time::{MalformedTime, Time};
+use crate::trust::{MANIFEST_NAMESPACE, SecretKey, TrustError, sign};
+use crate::workspace::{Last, Workspace};
+
+/// What an export works with.
+pub struct Settings<'a> {
+    /// Where bundles go.
+    pub out: &'a Path,
+    /// The online side's memory.
+    pub workspace: &'a Path,
+    /// Signs the manifest; none leaves that to a signing room.
+    pub key: Option<&'a SecretKey>,
+    /// How to fetch.
+    pub fetch: Options,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Make a bundle even if nothing is new.
+    pub force: bool,
+    /// Shows how far it is.
+    pub progress: &'a Progress,
+}
+
+/// What an export did, or would do.
+#[derive(Debug)]
+pub struct Exported {
+    /// The bundle's folder; none for a dry run.
+    pub folder: Option<PathBuf>,
+    /// The manifest; of a dry run without blobs and volumes.
+    pub manifest: Manifest,
+    /// How much payload was selected and fetched.
+    pub tally: Tally,
+    /// Whether the bundle was finished by an earlier run that was interrupted.
+    pub found_finished: bool,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Clients would see nothing new.
+    #[error("nothing is new since {bundle}: no bundle was written (--force writes one all the same)")]
+    NothingNew {
+        /// The last bundle.
+        bundle: String,
+    },
+    /// Something else bears the bundle's name.
+    #[error("{} is in the way: it is not the bundle that comes next; move it away, or give another --out", path.display())]
+    InTheWay {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// The fetcher cannot start.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Something cannot be collected.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// The bundle cannot be written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The workspace refused.
+    #[error(transparent)]
+    Workspace(#[from] SiteError),
+    /// The selection is wrong.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// The key refused.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// SOURCE_DATE_EPOCH is no time.
+    #[error("SOURCE_DATE_EPOCH is wrong")]
+    Time(#[from] MalformedTime),
+}
+
+impl ExportError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NothingNew { .. } => Exit::NothingNew,
+            Self::InTheWay { .. } | Self::Time(_) => Exit::Usage,
+            Self::Fetch(error) => error.exit(),
+            Self::Collect(error) => error.exit(),
+            Self::Bundle(error) => error.exit(),
+            Self::Workspace(error) => error.exit(),
+            Self::Selection(error) => error.exit(),
+            Self::Trust(error) => error.exit(),
+        }
+    }
+}
+
+/// Makes the next bundle of the selection.
+pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported, ExportError> {
+    let workspace = Workspace::open(settings.workspace)?;
+    let fetcher = Fetcher::new(settings.fetch.clone())?;
+    let with = Collecting {
+        fetcher: &fetcher,
+        depot: &workspace.depot,
+        progress: settings.progress,
+        now: Time::now(),
+        tally: Tally::default(),
+        dry_run: settings.dry_run,
+    };
+    let collections = collect(selection, &with)?;
+    let mut last = workspace.last(&selection.site, &selection.name)?;
+    if let Some((folder, found)) = finished_earlier(selection, settings, &workspace, last.as_ref())? {
+        if same_for_clients(&found.manifest.collections, &collections) {
+            let (manifest, tally) = (found.manifest, with.tally);
+            return Ok(Exported { folder: Some(folder), manifest, tally, found_finished: true });
+        }
+        last = Some(found);
+    }
+    if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
+        return Err(ExportError::NothingNew { bundle: last.manifest.folder() });
+    }
+    let manifest = header(selection, collections, last.as_ref())?;
+    if settings.dry_run {
+        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false });
+    }
+    let plan = Plan { manifest, held: BTreeSet::new(), volume_bytes: selection.volume_size.0 };
+    let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
+    let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
+    let (manifest, text) = (packed.manifest.clone(), packed.text.clone());
+    let folder = packed.publish(signature.as_deref())?;
+    workspace.record(&manifest, text.as_bytes())?;
+    Ok(Exported { folder: Some(folder), manifest, tally: with.tally, found_finished: false })
+}
+
+/// The manifest, with no blobs and volumes yet.
+fn header(selection: &Selection, collections: Vec<Collection>, last: Option<&Last>) -> Result<Manifest, ExportError> {
+    let created = Time::now_or_source_date_epoch()?;
+    Ok(Manifest {
+        blobs: Vec::new(),
+        collections,
+        created,
+        epoch: selection.epoch,
+        expires: created.plus(i64::from(selection.expires.0) * 24 * 3600),
+        format: FORMAT,
+        generator: format!("gapferry {}", env!("CARGO_PKG_VERSION")),
+        name: selection.name.clone(),
+        previous: last.map(|last| last.digest),
+        sequence: next_sequence(selection, last),
+        site: selection.site.clone(),
+        volumes: Vec::new(),
+    })
+}
+
+/// A new epoch starts afresh.
+fn next_sequence(selection: &Selection, last: Option<&Last>) -> u64 {
+    let same_epoch = last.filter(|last| last.manifest.epoch == selection.epoch);
+    same_epoch.map_or(1, |last| last.manifest.sequence + 1)
+}
+
+fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]) -> bool {
+    last.manifest.epoch == selection.epoch && same_for_clients(&last.manifest.collections, collections)
+}
+
+/// Whether clients would see the same. Where metadata is signed by the site anyway, upstream's signed files may differ: they
+/// change daily, and what they vouch for does not.
+fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
+    let same = |(old, new): (&Collection, &Collection)| {
+        let mut old = old.clone();
+        if new.publish == Publish::ReIndexed {
+            old.proofs.clone_from(&new.proofs);
+        }
+        old == *new
+    };
+    old.len() == new.len() && old.iter().zip(new).all(same)
+}
+
+/// The bundle that comes next, if an earlier run finished it and was killed before it could say so.
+fn finished_earlier(
+    selection: &Selection,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+    last: Option<&Last>,
+) -> Result<Option<(PathBuf, Last)>, ExportError> {
+    let folder = names::folder(&selection.site, &selection.name, next_sequence(selection, last));
+    let folder = settings.out.join(folder);
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let in_the_way = || ExportError::InTheWay { path: folder.clone() };
+    let bytes = match settings.key {
+        Some(key) => {
+            let signed = Signed::open(&folder).map_err(|_| in_the_way())?;
+            if *signed.signer() != key.public() {
+                return Err(in_the_way());
+            }
+            signed.into_bytes()
+        }
+        None => fs::read(folder.join(names::MANIFEST)).map_err(|_| in_the_way())?,
+    };
+    let manifest = Manifest::parse(&bytes).map_err(|_| in_the_way())?;
+    let follows = (manifest.previous, manifest.epoch) == (last.map(|last| last.digest), selection.epoch);
+    if !follows {
+        return Err(in_the_way());
+    }
+    if !settings.dry_run {
+        workspace.record(&manifest, &bytes)?;
+    }
+    let digest = Sha256::of(&bytes);
+    Ok(Some((folder, Last { manifest, digest })))
+}

@@ -1,0 +1,159 @@
+//! The closure against the judge: apt itself, in a root of its own, over the archive that this host is configured for.
+//!
+//! Each set of seeds is solved by both, with and without Recommends, for an empty target and for a small installed one.
+//! What is to be fetched must be the same, version for version. Where the host has no sources of a known archive there
+//! is nothing to compare with, and the test says so.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use gapferry::collect::apt::closure::{Request, Solution, solve};
+use gapferry::formats::apt::packages::Priority;
+
+use apt_root::AptRoot;
+
+mod apt_root;
+mod seeds;
+
+/// A query: which target, which seeds, with Recommends or not.
+#[derive(Clone)]
+struct Query {
+    minbase: bool,
+    recommends: bool,
+    seeds: Vec<String>,
+}
+
+fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> Request<'a> {
+    Request {
+        architecture: &root.architecture,
+        indexes: root.indexes(),
+        seeds: query.seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
+        recommends: query.recommends,
+        installed: Some(status),
+        ..Request::default()
+    }
+}
+
+/// `NAME_VERSION_ARCHITECTURE` of each package to fetch.
+fn picked(solution: &Solution<'_>) -> BTreeSet<String> {
+    let name = |pick: &gapferry::collect::apt::closure::Pick<'_>| {
+        let control = pick.package.control;
+        format!("{}_{}_{}", control.name, control.version, control.architecture)
+    };
+    solution.picks.iter().map(name).collect()
+}
+
+/// What dpkg would say of a target that has the packages of priority required, and apt.
+fn minbase_status(root: &AptRoot) -> Vec<u8> {
+    let request = Request {
+        architecture: &root.architecture,
+        indexes: root.indexes(),
+        seeds: vec!["apt".parse().unwrap()],
+        priorities: vec![Priority::Required],
+        ..Request::default()
+    };
+    let mut status = Vec::new();
+    for pick in solve(&request).unwrap().picks {
+        let stanza = String::from_utf8_lossy(pick.package.stanza.bytes());
+        let (first, rest) = stanza.split_once('\n').unwrap();
+        status.extend_from_slice(format!("{first}\nStatus: install ok installed\n{rest}\n\n").as_bytes());
+    }
+    status
+}
+
+/// The difference between apt and us, if there is one.
+fn compare(root: &AptRoot, status: &[u8], query: &Query, times: &Mutex<(Duration, Duration)>) -> Option<String> {
+    let start = Instant::now();
+    let expected = root.print_uris(query.minbase, query.recommends, &query.seeds);
+    let middle = Instant::now();
+    let ours = solve(&request(root, status, query));
+    let end = Instant::now();
+    {
+        let mut times = times.lock().unwrap();
+        times.0 += middle - start;
+        times.1 += end - middle;
+    }
+    let target = if query.minbase { "minbase" } else { "empty" };
+    let what = format!("{} on {target}, recommends {}", query.seeds.join(" "), query.recommends);
+    match (expected, ours) {
+        (Ok(expected), Ok(ours)) => {
+            let ours = picked(&ours);
+            let missing: Vec<_> = expected.difference(&ours).collect();
+            let extra: Vec<_> = ours.difference(&expected).collect();
+            if missing.is_empty() && extra.is_empty() {
+                None
+            } else {
+                Some(format!("{what}: apt alone {missing:?}, we alone {extra:?}"))
+            }
+        }
+        (Err(_), Err(_)) => None,
+        (Ok(expected), Err(error)) => Some(format!("{what}: apt has {} packages, we say: {error}", expected.len())),
+        (Err(error), Ok(ours)) => Some(format!("{what}: apt says {error}, we have {} packages", ours.picks.len())),
+    }
+}
+
+fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
+    let minbase = minbase_status(root);
+    root.write_minbase(&minbase);
+    let (next, differences) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let times = Mutex::new((Duration::ZERO, Duration::ZERO));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(query) = queries.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let status = if query.minbase { &minbase[..] } else { &[] };
+                    if let Some(difference) = compare(root, status, query, &times) {
+                        eprintln!("DIFFERENCE {difference}");
+                        differences.lock().unwrap().push(difference);
+                    }
+                }
+            });
+        }
+    });
+    let (apt, ours) = times.into_inner().unwrap();
+    eprintln!("closure: {} queries, apt {apt:.1?}, gapferry {ours:.1?} (both threads)", queries.len());
+    differences.into_inner().unwrap()
+}
+
+#[test]
+fn the_closure_is_what_apt_would_install() {
+    let Some(root) = AptRoot::of_host() else {
+        eprintln!(
+            "SKIPPED: this host has no apt sources of a Debian archive, so there is no apt to compare the closure with"
+        );
+        return;
+    };
+    let mut queries: Vec<Query> = Vec::new();
+    for (index, seeds) in seeds::SETS.iter().enumerate() {
+        let seeds: Vec<_> = seeds.split(' ').map(str::to_owned).collect();
+        // Every set meets every kind of query in turn; the whole cross product is a matter of GAPFERRY_CLOSURE=all.
+        let all = std::env::var("GAPFERRY_CLOSURE").is_ok();
+        for kind in 0..4 {
+            if all || kind % 2 == index % 2 {
+                queries.push(Query { minbase: kind & 2 != 0, recommends: kind & 1 != 0, seeds: seeds.clone() });
+            }
+        }
+    }
+    if let Ok(count) = std::env::var("GAPFERRY_CLOSURE_RANDOM") {
+        queries.extend(random(&root, count.parse().unwrap()));
+    }
+    let differences = run(&root, &queries);
+    assert!(differences.is_empty(), "{} of {} differ:\n{}", differences.len(), queries.len(), differences.join("\n"));
+}
+
+/// Seeds drawn from the whole archive, the same each time.
+fn random(root: &AptRoot, count: usize) -> Vec<Query> {
+    let names: Vec<String> = root.names();
+    let mut state: u64 = std::env::var("GAPFERRY_CLOSURE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let query = |_| {
+        let seeds = (0..1 + draw(8) / 6).map(|_| names[draw(names.len())].clone()).collect();
+        Query { minbase: draw(2) == 0, recommends: draw(2) == 0, seeds }
+    };
+    (0..count).map(query).collect()
+}

@@ -1,0 +1,128 @@
+//! A root for apt with a configuration of its own, over the sources of the host.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gapferry::collect::apt::closure::{Index, Pin};
+use gapferry::formats::apt::packages::packages;
+use gapferry::formats::apt::sources;
+
+/// See the module.
+pub(super) struct AptRoot {
+    folder: tempfile::TempDir,
+    pub(super) architecture: String,
+    texts: Vec<Vec<u8>>,
+}
+
+/// Source lists that a distribution itself installs.
+const SOURCES: [&str; 3] =
+    ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list.d/ubuntu.sources", "/etc/apt/sources.list"];
+
+impl AptRoot {
+    /// A root over the first source list of [`SOURCES`] that names something, freshly updated.
+    pub(super) fn of_host() -> Option<Self> {
+        let (path, text) = SOURCES.iter().find_map(|path| Some((*path, fs::read_to_string(path).ok()?)))?;
+        let entries = sources::parse(path, &text).expect("the host's own source list is read");
+        entries.iter().find(|entry| entry.enabled && entry.binary)?;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d", "auth.conf.d"] {
+            fs::create_dir_all(root.join("etc/apt").join(name)).unwrap();
+        }
+        for name in [
+            "var/lib/apt/lists/partial",
+            "var/lib/dpkg",
+            "var/log/apt",
+            "empty/archives/partial",
+            "minbase/archives/partial",
+        ] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let name = Path::new(path).file_name().unwrap();
+        let folder_of_list = if path.ends_with(".list") { "etc/apt" } else { "etc/apt/sources.list.d" };
+        fs::write(root.join(folder_of_list).join(name), text).unwrap();
+        let architecture = run(Command::new("dpkg").arg("--print-architecture")).unwrap().trim().to_owned();
+        for target in ["empty", "minbase"] {
+            fs::write(root.join(target).join("status"), "").unwrap();
+            fs::write(root.join(target).join("apt.conf"), configuration(root, target, &architecture)).unwrap();
+        }
+        let mut apt = Self { folder, architecture, texts: Vec::new() };
+        run(apt.apt_get(false).arg("update")).expect("apt-get update works over the host's own sources");
+        for entry in entries.iter().filter(|entry| entry.enabled && entry.binary) {
+            for suite in &entry.suites {
+                for component in &entry.components {
+                    apt.texts.extend(apt.list(entry.url.as_str(), suite, component));
+                }
+            }
+        }
+        Some(apt)
+    }
+
+    fn list(&self, url: &str, suite: &str, component: &str) -> Option<Vec<u8>> {
+        let (_, place) = url.trim_end_matches('/').split_once("://")?;
+        let place = place.replace('_', "%5f").replace('/', "_");
+        let name =
+            format!("{place}_dists_{}_{component}_binary-{}_Packages", suite.replace('/', "_"), self.architecture);
+        fs::read(self.folder.path().join("var/lib/apt/lists").join(name)).ok()
+    }
+
+    pub(super) fn indexes(&self) -> Vec<Index<'_>> {
+        self.texts.iter().map(|text| Index { text, pin: Pin::Normal, suites: Vec::new() }).collect()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        packages(&self.texts[0]).map(|package| package.unwrap().control.name.to_owned()).collect()
+    }
+
+    pub(super) fn write_minbase(&self, status: &[u8]) {
+        fs::write(self.folder.path().join("minbase/status"), status).unwrap();
+        // So that two queries at once do not both build apt's cache.
+        for minbase in [false, true] {
+            run(self.apt_get(minbase).args(["check", "-qq"])).expect("apt finds the target in order");
+        }
+    }
+
+    /// `NAME_VERSION_ARCHITECTURE` of each package that apt would fetch, or what it says.
+    pub(super) fn print_uris(
+        &self,
+        minbase: bool,
+        recommends: bool,
+        seeds: &[String],
+    ) -> Result<BTreeSet<String>, String> {
+        let mut command = self.apt_get(minbase);
+        command.args(["install", "--print-uris", "-qq", "-y", "-o"]);
+        command.arg(format!("APT::Install-Recommends={recommends}")).args(seeds);
+        let lines = run(&mut command)?;
+        let file = |line: &str| Some(line.split(' ').nth(1)?.strip_suffix(".deb")?.replace("%3a", ":"));
+        Ok(lines.lines().filter_map(file).collect())
+    }
+
+    fn apt_get(&self, minbase: bool) -> Command {
+        let configuration: PathBuf =
+            self.folder.path().join(if minbase { "minbase" } else { "empty" }).join("apt.conf");
+        let mut command = Command::new("apt-get");
+        command.env("APT_CONFIG", configuration).env("LC_ALL", "C.UTF-8").env_remove("SOURCE_DATE_EPOCH");
+        command
+    }
+}
+
+fn configuration(root: &Path, target: &str, architecture: &str) -> String {
+    let root = root.display();
+    format!(
+        "Dir \"{root}\"; Dir::State::status \"{root}/{target}/status\"; Dir::Cache \"{root}/{target}\";\n\
+         Dir::Etc::Parts \"{root}/etc/apt/apt.conf.d\"; APT::Architecture \"{architecture}\";\n\
+         APT::Architectures {{ \"{architecture}\"; }}; APT::Sandbox::User \"root\"; Acquire::Languages \"none\";\n\
+         Debug::NoLocking \"1\"; Acquire::GzipIndexes \"false\";\n"
+    )
+}
+
+fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.output().expect("apt-get and dpkg are installed");
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', " / "))
+    }
+}
