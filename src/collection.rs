@@ -36,7 +36,7 @@ pub struct Collection {
 }
 
 /// One package, snap revision or image file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
@@ -58,7 +58,7 @@ pub struct Item {
 }
 
 /// A file of upstream's metadata.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     /// When upstream says that it made the file; only for signed files.

@@ -87,7 +87,7 @@ fn describe(
     }
     let mut proofs: Vec<Proof> =
         suites.iter().filter(|suite| suite.archive == at).flat_map(SuiteData::proofs).collect();
-    proofs.sort();
+    proofs.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Collection {
         files,
         items: items.into_values().collect(),

@@ -164,8 +164,9 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
 /// Of each wanted index the smallest form that the Release names.
 fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
     let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
-    // Debian's repository format: without this field, `Architecture: all` packages may be in an index of their own.
-    if !release.no_support_for_architecture_all {
+    // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
+    // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
+    if release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all {
         architectures.push("all");
     }
     let mut plain = Vec::new();
