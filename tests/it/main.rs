@@ -5,5 +5,6 @@ mod closure;
 mod deb;
 mod fetch;
 mod openpgp;
+mod real_archive;
 mod support;
 mod upstream;
