@@ -132,8 +132,7 @@ fn every_exit_code() {
     fs::write(&volume, &bytes).unwrap();
     desk.run(&format!("import {} --site nowhere", bundle.display()))
         .says(Exit::Usage, &["nowhere is not a site", "site init"]);
-    desk.run(&format!("site init elsewhere --name dc2 --builder online/builder.key.pub --keyring demo=keyring.gpg"))
-        .ok();
+    desk.run("site init elsewhere --name dc2 --builder online/builder.key.pub --keyring demo=keyring.gpg").ok();
     desk.run(&format!("import {} --site elsewhere", bundle.display())).says(Exit::Refused, &["dc1", "dc2"]);
     desk.import(&bundle).ok();
     desk.import(&bundle).says(Exit::NothingNew, &["dc1-base-000001 is here already"]);
