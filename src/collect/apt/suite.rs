@@ -184,7 +184,9 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
 /// Of each wanted index the smallest form that the Release names.
 fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
     let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
-    if has_index_of_all(release) {
+    // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
+    // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
+    if release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all {
         architectures.push("all");
     }
     let mut plain = Vec::new();
@@ -194,13 +196,6 @@ fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
     plain.iter().filter_map(|path| smallest_form(release, path)).collect()
-}
-
-/// Whether packages of `Architecture: all` are in an index of their own, as apt decides it: a Release whose Architectures
-/// lack `all` may well name such an index, but nobody reads it, and mirrors let it rot.
-fn has_index_of_all(release: &Release) -> bool {
-    let named = release.architectures.is_empty() || release.architectures.iter().any(|name| name == "all");
-    named && !release.no_support_for_architecture_all
 }
 
 fn smallest_form(release: &Release, plain: &str) -> Option<Index> {

@@ -21,10 +21,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Selects what the requested packages need, after all of them have been selected themselves.
-    pub(super) fn request_dependencies(&mut self, mut packages: Vec<PackageId>) {
-        if packages.len() > 1 {
-            packages.sort_by_key(|package| self.mention(*package));
-        }
+    pub(super) fn request_dependencies(&mut self, packages: impl Iterator<Item = PackageId>) {
         for package in packages {
             self.mark_install(package, true, 0, true);
         }

@@ -1,11 +1,9 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use std::cell::OnceCell;
+use super::clause::{Clause, Kind, Target};
+use super::universe::{PackageId, Universe, VersionId};
+use super::{ClosureError, policy};
 
-use super::ClosureError;
-use super::clause::{Clause, Kind, Scope, Target};
-use super::universe::{PackageId, Provider, Universe, VersionId};
-use super::{order, policy};
 use crate::formats::apt::packages::MultiArch;
 
 /// What is to happen to a package.
@@ -50,7 +48,6 @@ pub(super) struct Marks<'u, 'a> {
     pub(super) universe: &'u Universe<'a>,
     pub(super) recommends: bool,
     states: Vec<State>,
-    mentions: OnceCell<Vec<u32>>,
 }
 
 impl<'u, 'a> Marks<'u, 'a> {
@@ -66,7 +63,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             garbage: false,
         };
         let states = universe.package_ids().map(state).collect();
-        Self { universe, recommends, states, mentions: OnceCell::new() }
+        Self { universe, recommends, states }
     }
 
     pub(super) fn state(&self, id: PackageId) -> &State {
@@ -79,11 +76,6 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     pub(super) fn current(&self, id: PackageId) -> Option<VersionId> {
         self.universe.entry(id).current
-    }
-
-    /// When apt came to know the package; computed when the first tie needs it.
-    pub(super) fn mention(&self, id: PackageId) -> u32 {
-        self.mentions.get_or_init(|| order::first_mentions(self.universe))[id.0]
     }
 
     /// The version of a package in a state.
@@ -139,8 +131,8 @@ impl<'u, 'a> Marks<'u, 'a> {
             }
             let Some(version) = self.version_when(package, when) else { continue };
             let known = self.universe.version(version);
-            let stands_in = self.stands_for(package, known.control.multi_arch, target.architecture);
-            if stands_in && target.admits(known.control.version) && enough(version) {
+            let covered = target.covers(self.universe.entry(package).architecture, known.control.multi_arch);
+            if covered && target.admits(known.control.version) && enough(version) {
                 return true;
             }
         }
@@ -153,7 +145,7 @@ impl<'u, 'a> Marks<'u, 'a> {
                 continue;
             }
             if self.version_when(package, when) == Some(provider.version)
-                && provides_for(provider, target.architecture)
+                && target.covers_provided(provider)
                 && target.admits_provided(provider.provided)
                 && enough(provider.version)
             {
@@ -161,17 +153,6 @@ impl<'u, 'a> Marks<'u, 'a> {
             }
         }
         false
-    }
-
-    fn stands_for(&self, package: PackageId, multi_arch: MultiArch, scope: Scope) -> bool {
-        let own = self.universe.entry(package).architecture;
-        match scope {
-            Scope::One(architecture) => own == architecture || multi_arch == MultiArch::Foreign,
-            Scope::Exactly(architecture) => own == architecture,
-            Scope::Any => multi_arch == MultiArch::Allowed,
-            Scope::Every => true,
-            Scope::Nowhere => false,
-        }
     }
 
     /// Whether a clause holds: one alternative is met, or, of one that excludes, none.
@@ -241,16 +222,5 @@ impl<'u, 'a> Marks<'u, 'a> {
             "which cannot be installed with the rest"
         };
         format!("{} {verb} {}, {remark}", self.universe.label(id), alternatives.join(" | "))
-    }
-}
-
-fn provides_for(provider: &Provider<'_>, scope: Scope) -> bool {
-    match scope {
-        Scope::One(architecture) | Scope::Exactly(architecture) => {
-            provider.architecture.is_none_or(|provided| provided == architecture)
-        }
-        Scope::Any => provider.any,
-        Scope::Every => true,
-        Scope::Nowhere => false,
     }
 }
