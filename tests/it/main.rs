@@ -2,8 +2,10 @@
 
 mod apt_client;
 mod bundle_format;
+mod cli;
 mod closure;
 mod deb;
+mod faults;
 mod fetch;
 mod journey;
 mod openpgp;
