@@ -47,8 +47,6 @@ pub(super) enum Scope {
     Exactly(Architecture),
     /// Those that allow it by `Multi-Arch: allowed` (`:any`).
     Any,
-    /// Every one: what excludes a name excludes it in all architectures.
-    Every,
     /// An architecture that the target does not have.
     Nowhere,
 }
@@ -75,7 +73,6 @@ impl Target<'_> {
     pub(super) fn points_at(&self, architecture: Architecture) -> bool {
         match self.architecture {
             Scope::One(own) | Scope::Exactly(own) => own == architecture,
-            Scope::Every => true,
             Scope::Any | Scope::Nowhere => false,
         }
     }
@@ -86,7 +83,6 @@ impl Target<'_> {
             Scope::One(own) => own == architecture || multi_arch == MultiArch::Foreign,
             Scope::Exactly(own) => own == architecture,
             Scope::Any => multi_arch == MultiArch::Allowed,
-            Scope::Every => true,
             Scope::Nowhere => false,
         }
     }
@@ -96,7 +92,6 @@ impl Target<'_> {
         match self.architecture {
             Scope::One(own) | Scope::Exactly(own) => provider.architecture.is_none_or(|provided| provided == own),
             Scope::Any => provider.any,
-            Scope::Every => true,
             Scope::Nowhere => false,
         }
     }
@@ -132,10 +127,11 @@ pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<
     let mut clauses = Vec::new();
     for (kind, field) in fields {
         for group in relation::parse(field)? {
-            let targets = group.into_iter().map(|relation| target(universe, kind, own, relation));
             if kind.is_negative() {
+                let targets = group.into_iter().flat_map(|relation| excluded(universe, relation));
                 clauses.extend(targets.map(|target| Clause { kind, alternatives: vec![target] }));
             } else {
+                let targets = group.into_iter().map(|relation| target(universe, own, relation));
                 clauses.push(Clause { kind, alternatives: targets.collect() });
             }
         }
@@ -146,14 +142,27 @@ pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<
     Ok(clauses)
 }
 
-fn target<'a>(universe: &Universe<'a>, kind: Kind, own: Architecture, relation: Relation<'a>) -> Target<'a> {
+fn target<'a>(universe: &Universe<'a>, own: Architecture, relation: Relation<'a>) -> Target<'a> {
     let architecture = match relation.qualifier {
         Some("any") => Scope::Any,
         Some(named) => universe.architecture(named).map_or(Scope::Nowhere, Scope::Exactly),
-        None if kind.is_negative() => Scope::Every,
         None => Scope::One(own),
     };
     Target { relation, name: universe.name(relation.name), architecture, implicit: false, except: None }
+}
+
+/// What excludes a name excludes it in each architecture, one by one.
+fn excluded<'a>(universe: &Universe<'a>, relation: Relation<'a>) -> Vec<Target<'a>> {
+    let packages =
+        universe.name(relation.name).map(|name| universe.group(name).packages.as_slice()).unwrap_or_default();
+    let architectures: Vec<_> = if relation.qualifier.is_some() {
+        vec![0]
+    } else if packages.is_empty() {
+        (0..universe.architectures.len()).collect()
+    } else {
+        packages.iter().map(|package| universe.entry(*package).architecture).collect()
+    };
+    architectures.into_iter().map(|architecture| target(universe, architecture, relation)).collect()
 }
 
 fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {

@@ -34,6 +34,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             state.install = version;
         }
         state.candidate = version;
+        state.seen = version;
     }
 
     /// Whether a package may change to `mode`.
@@ -60,6 +61,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         if state.mode != Mode::Keep {
             state.mode = Mode::Keep;
             state.install = current;
+            state.seen = state.candidate;
         }
         true
     }
@@ -79,6 +81,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         let state = self.state_mut(package);
         state.mode = if is_new { Mode::Keep } else { Mode::Delete };
         state.install = None;
+        state.seen = state.candidate;
         true
     }
 
@@ -191,6 +194,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         }
         state.mode = if state.candidate == current { Mode::Keep } else { Mode::Install };
         state.install = state.candidate;
+        state.seen = state.candidate;
         if current.is_none() {
             state.auto = !by_user;
         }
@@ -202,6 +206,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         if !(state.mode == Mode::Keep && state.install == state.candidate && state.candidate == current) {
             state.mode = Mode::Keep;
             state.install = current;
+            state.seen = state.candidate;
             state.candidate = current;
         }
     }
@@ -215,8 +220,10 @@ impl<'u, 'a> Marks<'u, 'a> {
         }
         // What cannot be had at all is no candidate, so that nothing tries again.
         if !self.state(package).protected {
-            let current = self.current(package);
-            self.set_candidate(package, current);
+            match self.current(package) {
+                None => self.state_mut(package).candidate = None,
+                current => self.set_candidate(package, current),
+            }
             let state = self.state_mut(package);
             if state.mode != Mode::Delete {
                 state.mode = Mode::Keep;
@@ -232,7 +239,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             clause.kind.is_negative()
                 || !clause.kind.is_critical()
                 || self.holds(package, clause, When::Then)
-                || self.holds(package, clause, When::Possible)
+                || self.holds(package, clause, When::Seen)
         })
     }
 

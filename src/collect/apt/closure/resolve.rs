@@ -139,7 +139,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                     (*changed, done) = (true, true);
                     break;
                 }
-                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Possible) {
+                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Seen) {
                     self.marks.mark_install(other, false, 0, false);
                     continue;
                 }
@@ -296,7 +296,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             };
             if self.marks.state(other).protected {
                 failed = true;
-            } else if self.marks.is_met(id, clause, target, When::Possible) != clause.kind.is_negative() {
+            } else if self.marks.is_met(id, clause, target, When::Seen) != clause.kind.is_negative() {
                 if self.upgrade(other, depth + 1) {
                     return true;
                 }

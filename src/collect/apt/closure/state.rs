@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) install: Option<VersionId>,
     /// The version that can be installed.
     pub(super) candidate: Option<VersionId>,
+    /// The candidate as dependencies see it: apt tells them of a lost candidate only when the package changes.
+    pub(super) seen: Option<VersionId>,
     /// Not to be changed any more, except by request.
     pub(super) protected: bool,
     /// Not asked for.
@@ -41,6 +43,8 @@ pub(super) enum When {
     Then,
     /// If all candidates were installed.
     Possible,
+    /// As [`When::Possible`], by what dependencies see.
+    Seen,
 }
 
 /// The states of all packages.
@@ -53,16 +57,17 @@ pub(super) struct Marks<'u, 'a> {
 impl<'u, 'a> Marks<'u, 'a> {
     /// Everything stays as it is.
     pub(super) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
-        let state = |id| State {
+        let state = |id, candidate| State {
             mode: Mode::Keep,
             install: universe.entry(id).current,
-            candidate: policy::candidate(universe, id),
+            candidate,
+            seen: candidate,
             protected: false,
             auto: false,
             requested: false,
             garbage: false,
         };
-        let states = universe.package_ids().map(state).collect();
+        let states = universe.package_ids().map(|id| state(id, policy::candidate(universe, id))).collect();
         Self { universe, recommends, states }
     }
 
@@ -84,6 +89,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             When::Now => self.current(id),
             When::Then => self.state(id).install,
             When::Possible => self.state(id).candidate,
+            When::Seen => self.state(id).seen,
         }
     }
 
