@@ -36,6 +36,9 @@ fn run(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), Box<dyn Er
         upstream.add("stable", "main", DebSpec { packing, ..deb });
     }
     upstream.write_to(dir, &key)?;
+    // Real archives have both forms of the signature, and some mirroring tools ask for the older one.
+    upstream.split_signature = true;
+    upstream.write_to(dir, &key)?;
     fs::write(dir.join("keyring.gpg"), key.public_binary()?)?;
     fs::write(dir.join("keyring.asc"), key.public_armored()?)?;
     Ok(())

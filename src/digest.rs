@@ -111,16 +111,19 @@ impl schemars::JsonSchema for Sha256 {
 }
 
 /// Passes bytes on to `inner` while computing their SHA-256 and length.
+///
+/// This is the one pass over payload that everything else is measured by. `ring` computes it here, and not `sha2` as for
+/// short texts: on processors without SHA extensions it is nearly twice as fast, and on others no slower.
 pub struct Hashing<W> {
     inner: W,
-    state: sha2::Sha256,
+    state: ring::digest::Context,
     length: u64,
 }
 
 impl<W> Hashing<W> {
     /// Starts with nothing written.
     pub fn new(inner: W) -> Self {
-        Self { inner, state: sha2::Sha256::new(), length: 0 }
+        Self { inner, state: ring::digest::Context::new(&ring::digest::SHA256), length: 0 }
     }
 
     /// Bytes passed on so far.
@@ -136,7 +139,9 @@ impl<W> Hashing<W> {
 
     /// Returns `inner`, the digest, and the length in bytes.
     pub fn finish(self) -> (W, Sha256, u64) {
-        (self.inner, Sha256(self.state.finalize().into()), self.length)
+        let mut digest = [0; 32];
+        digest.iter_mut().zip(self.state.finish().as_ref()).for_each(|(to, from)| *to = *from);
+        (self.inner, Sha256(digest), self.length)
     }
 }
 
@@ -171,12 +176,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn hashing_writer_agrees_with_the_one_shot() {
-        let mut writer = Hashing::new(Vec::new());
-        writer.write_all(b"gap").unwrap();
-        writer.write_all(b"ferry").unwrap();
-        let (bytes, digest, length) = writer.finish();
-        assert_eq!((bytes.as_slice(), digest, length), (&b"gapferry"[..], Sha256::of(b"gapferry"), 8));
+    proptest::proptest! {
+        #[test]
+        fn the_writer_agrees_with_the_one_shot(pieces in proptest::collection::vec(".{0,300}", 0..5)) {
+            let mut writer = Hashing::new(Vec::new());
+            pieces.iter().for_each(|piece| writer.write_all(piece.as_bytes()).unwrap());
+            let (bytes, digest, length) = writer.finish();
+            assert_eq!((digest, length), (Sha256::of(&bytes), bytes.len() as u64));
+            assert_eq!(bytes, pieces.concat().as_bytes());
+        }
     }
 }

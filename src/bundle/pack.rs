@@ -146,7 +146,7 @@ fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64) -> Resul
     let largest = volume_bytes.min(carried + members * 2048);
     let kind =
         rustix::fs::statfs(out).map_err(|e| BundleError::io("look at the file system of", out)(e.into()))?.f_type;
-    if i64::from(kind) == MSDOS_SUPER_MAGIC && largest > FAT_FILE_BYTES {
+    if kind == MSDOS_SUPER_MAGIC && largest > FAT_FILE_BYTES {
         return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_bytes });
     }
     let needed = carried + members * 2048 + (1 << 20);

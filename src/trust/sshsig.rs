@@ -30,6 +30,10 @@ pub fn verify(armored: &[u8], namespace: &'static str, message: &[u8]) -> Result
     if signature.to_pem(LineEnding::LF).ok().as_deref().map(str::as_bytes) != Some(armored) {
         return Err(malformed("it is not in canonical form"));
     }
+    // The version is not part of what is signed, and the decoder takes 0 as well.
+    if signature.version() != SshSig::VERSION {
+        return Err(malformed("it is not version 1 of SSHSIG"));
+    }
     if signature.namespace() != namespace {
         let found = signature.namespace().chars().take(64).collect();
         return Err(TrustError::WrongNamespace { found, wanted: namespace });

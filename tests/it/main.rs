@@ -3,12 +3,17 @@
 mod apt_client;
 mod bundle_format;
 mod by_hand;
+mod cli;
 mod closure;
 mod deb;
 mod determinism;
+mod faults;
 mod fetch;
+mod journey;
 mod kill;
 mod openpgp;
+mod real_archive;
+mod serve;
 mod support;
 mod tamper;
 mod upstream;

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::unpack::Compression;
 use super::{DebError, MAX_CONTROL_TAR_BYTES};
+use crate::formats::compression::Compression;
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
 const HEADER_BYTES: u64 = 60;
@@ -25,10 +25,17 @@ pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compres
     let mut archive = Walk::open(reader)?;
     let version = archive.next("debian-binary", |name| (name == "debian-binary").then_some(()))?;
     check_version(&archive.content(&version.0, "its debian-binary", MAX_VERSION_BYTES)?)?;
-    let (control, compression) = archive.next("control.tar", |name| Compression::of_member(name, "control.tar"))?;
+    let (control, compression) = archive.next("control.tar", control_compression)?;
     let packed = archive.content(&control, "its control.tar", MAX_CONTROL_TAR_BYTES)?;
     archive.next("data.tar", is_payload)?;
     Ok((compression, packed))
+}
+
+/// What deb(5) allows for control.tar.
+fn control_compression(name: &str) -> Option<Compression> {
+    let suffix = name.strip_prefix("control.tar")?;
+    let allowed = [Compression::Plain, Compression::Gzip, Compression::Xz, Compression::Zstd];
+    allowed.into_iter().find(|compression| compression.suffix() == suffix)
 }
 
 /// Payloads come in more compressions (deb(5)); which one does not matter to us.

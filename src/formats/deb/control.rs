@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str;
 
 use crate::digest::Sha256;
+use crate::formats::apt::deb822::Stanzas;
 use crate::path::PublishPath;
 
 /// A well-formed control file: one paragraph with a name, a version and an architecture that Debian Policy allows.
@@ -160,20 +161,7 @@ fn start_of_field(line: &str) -> Option<(&str, &str)> {
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut position = 0;
-    let mut start = None;
-    for line in text.split_inclusive('\n') {
-        if let Some((other, _)) = start_of_field(line) {
-            if let Some(start) = start {
-                return text.get(start..position).map(str::trim);
-            }
-            if other.eq_ignore_ascii_case(name) {
-                start = Some(position + other.len() + 1);
-            }
-        }
-        position += line.len();
-    }
-    text.get(start?..).map(str::trim)
+    Stanzas::new(text.as_bytes()).next()?.field(name)
 }
 
 /// Policy 5.1: printable ASCII except space and colon, beginning with neither `#` nor `-`.

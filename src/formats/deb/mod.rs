@@ -15,11 +15,11 @@
 
 mod ar;
 mod control;
-mod unpack;
 
 use std::io::{self, Read, Seek};
 
 use crate::exit::Exit;
+use crate::formats::compression::{CompressionError, decompress};
 
 pub use control::{Control, ControlError, packages_stanza};
 
@@ -68,9 +68,9 @@ pub enum DebError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The compressed control.tar is damaged.
+    /// The compressed control.tar is damaged, or unpacks to more than its limit.
     #[error("cannot unpack its control.tar")]
-    Unpack(#[source] io::Error),
+    Unpack(#[source] CompressionError),
     /// control.tar is no tar archive.
     #[error("its control.tar is malformed")]
     Tar(#[source] io::Error),
@@ -118,7 +118,7 @@ impl DebError {
 /// Reads the headers, `debian-binary` and `control.tar`; of `data.tar` only that it is there and as long as it says.
 pub fn read_control(reader: &mut (impl Read + Seek)) -> Result<Control, DebError> {
     let (compression, packed) = ar::control_member(reader)?;
-    let tar = unpack::unpack(&packed, compression)?;
+    let tar = decompress(&packed, compression, MAX_CONTROL_TAR_BYTES).map_err(DebError::Unpack)?;
     Ok(Control::parse(&control_file(&tar)?)?)
 }
 

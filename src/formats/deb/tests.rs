@@ -125,7 +125,7 @@ fn bombs_are_refused() {
     for (suffix, packing) in [(".gz", Packing::Gzip), (".xz", Packing::Xz), (".zst", Packing::Zstd)] {
         let bomb = member(&format!("control.tar{suffix}"), &packing.pack(&zeros).unwrap());
         let deb = [&b"!<arch>\n"[..], &member("debian-binary", b"2.0\n"), &bomb, &member("data.tar", b"")].concat();
-        assert!(matches!(read(&deb), Err(DebError::TooLarge { .. })), "{suffix}");
+        assert!(matches!(read(&deb), Err(DebError::Unpack(CompressionError::TooLarge { .. }))), "{suffix}");
     }
     let long = [GOOD, b"Provides: ", &vec![b'a'; MAX_CONTROL_BYTES as usize]].concat();
     let deb = with_entries(&[("./control", tar::EntryType::Regular, &long)]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
+pub(crate) mod desk;
 pub(crate) mod lies;
 pub(crate) mod server;
 pub(crate) mod snapshot;

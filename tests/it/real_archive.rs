@@ -1,0 +1,260 @@
+//! The whole way from the archive that this host's own apt uses to a root file system that runs what was carried.
+//!
+//! Needs such an archive; where there is none the test says so and does nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gapferry::digest::Sha256;
+use gapferry::formats::apt::sources::{SignedBy, SourceEntry, parse};
+use serde_json::Value;
+
+use crate::apt_client::{AptClient, run};
+use crate::support::desk::{Desk, names};
+
+/// The host's archive, as far as the test needs it.
+struct Host {
+    /// The source lists.
+    lists: Vec<PathBuf>,
+    entries: Vec<SourceEntry>,
+    keyring: PathBuf,
+    architecture: String,
+}
+
+impl Host {
+    /// What the host's deb822 lists say of a distribution's own archive; none if they name none, or it does not answer.
+    fn find() -> Option<Self> {
+        let folder = fs::read_dir("/etc/apt/sources.list.d").ok()?;
+        let mut paths: Vec<PathBuf> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        let (mut lists, mut found) = (Vec::new(), Vec::new());
+        for path in paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "sources")) {
+            let entries = parse("x.sources", &fs::read_to_string(&path).ok()?).ok()?;
+            if entries.iter().any(|entry| entry.enabled && keyring_of(entry).is_some()) {
+                found.extend(entries.into_iter().filter(|entry| entry.enabled && entry.binary));
+                lists.push(path);
+            }
+        }
+        let keyring = found.iter().find_map(keyring_of)?;
+        let architecture = run(Command::new("dpkg").arg("--print-architecture")).trim().to_owned();
+        Some(Self { lists, entries: found, keyring, architecture })
+    }
+
+    fn suite(&self) -> &str {
+        &self.entries[0].suites[0]
+    }
+
+    fn seeds(&self) -> [&'static str; 3] {
+        ["apt", "nginx", if self.suite() == "bookworm" { "postgresql-15" } else { "postgresql" }]
+    }
+
+    /// A client's sources: one stanza for each of the host's archives, at the address that `uri` gives.
+    fn sources(&self, keyring: &Path, uri: impl Fn(&str) -> String) -> String {
+        let stanza = |entry: &SourceEntry| {
+            let (suites, components) = (entry.suites.join(" "), entry.components.join(" "));
+            let (uri, keyring) = (uri(entry.url.as_str()), keyring.display());
+            format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\nSigned-By: {keyring}\n")
+        };
+        self.entries.iter().map(stanza).collect::<Vec<_>>().join("\n")
+    }
+
+    fn client(&self, sources: &str) -> AptClient {
+        let client = AptClient::new(&self.architecture);
+        fs::write(client.path("etc/apt/sources.list.d/test.sources"), sources).unwrap();
+        client
+    }
+
+    fn table(&self, packages: &[&str], more: &str) -> String {
+        let architecture = &self.architecture;
+        let sources = &self.lists;
+        format!(
+            "[[apt]]\nname = \"host\"\nsources = {sources:?}\narchitectures = [\"{architecture}\"]\n\
+             packages = {packages:?}\nrecommends = false\n{more}\n"
+        )
+    }
+}
+
+fn keyring_of(entry: &SourceEntry) -> Option<PathBuf> {
+    let Some(SignedBy::Named { files, .. }) = &entry.signed_by else { return None };
+    let known = |file: &&String| file.starts_with("/usr/share/keyrings/") && file.contains("archive-keyring");
+    files.iter().find(known).map(PathBuf::from).filter(|path| path.exists())
+}
+
+/// What a bundle publishes: path → digest, over all collections, without metadata.
+fn carried(inspected: &Value) -> BTreeMap<String, String> {
+    let collections = inspected["collections"].as_array().unwrap();
+    let files = collections.iter().flat_map(|c| c["files"].as_object().unwrap());
+    files.map(|(path, digest)| (path.clone(), digest.as_str().unwrap().to_owned())).collect()
+}
+
+/// The names of the collections that stand for each origin.
+fn published(inspected: &Value) -> BTreeMap<String, String> {
+    let collections = inspected["collections"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    collections.iter().map(|c| (text(&c["origin"]), text(&c["name"]))).collect()
+}
+
+/// The digests of what apt itself would fetch from the archive for the same wishes.
+fn as_apt_has_it(host: &Host) -> BTreeSet<String> {
+    let client = host.client(&host.sources(&host.keyring, str::to_owned));
+    client.apt_get("update");
+    let available = run(client.command("apt-cache").arg("dumpavail"));
+    let wanted = |stanza: &str| {
+        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let required = field("Priority") == Some("required") || field("Essential") == Some("yes");
+        required.then(|| field("Package").unwrap().to_owned())
+    };
+    let mut seeds: BTreeSet<String> = available.split("\n\n").filter_map(wanted).collect();
+    seeds.extend(host.seeds().map(str::to_owned));
+    let seeds: Vec<String> = seeds.into_iter().collect();
+    let plan = client.apt_get(&format!(
+        "install --print-uris -qq -y -o Acquire::ForceHash=SHA256 -o APT::Install-Recommends=false {}",
+        seeds.join(" ")
+    ));
+    plan.lines().filter_map(|line| line.split_once(" SHA256:").map(|(_, digest)| digest.to_owned())).collect()
+}
+
+#[test]
+fn from_the_hosts_own_archive_to_a_root_file_system() {
+    let Some(host) = Host::find() else {
+        eprintln!("SKIPPED: this host's apt sources name no distribution's archive with its keyring");
+        return;
+    };
+    let desk = Desk::new();
+    desk.select(&host.table(&host.seeds(), "priorities = [\"required\"]"));
+    let bundle = desk.bundle();
+    let inspected = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
+    let files = carried(&inspected);
+    let digests: BTreeSet<String> = files.values().cloned().collect();
+    assert_eq!(digests, as_apt_has_it(&host), "the closure is not apt's own");
+    nothing_is_new(&desk);
+
+    // The same selection's nginx alone, as upstream has it: from the same workspace, so that nothing is fetched twice.
+    desk.select_as("verbatim", &host.table(&["nginx"], "publish = \"verbatim\""));
+    let verbatim = carry(&desk, &desk.bundle(), "carried-verbatim");
+    let bundle = carry(&desk, &bundle, "carried");
+    fs::remove_dir_all(desk.path("online/workspace")).unwrap();
+    fs::remove_dir_all(desk.path("medium")).unwrap();
+
+    init(&desk, &host, "site");
+    desk.import(&bundle).ok();
+    desk.import(&bundle).says(gapferry::exit::Exit::NothingNew, &["is here already"]);
+    let names = published(&inspected);
+    let serving = desk.serve();
+    let http = |origin: &str| format!("http://{}/apt/{}", serving.address, names[origin.trim_end_matches('/')]);
+    let key = desk.path("site/current/keys/site.gpg");
+    installs_over_http(&host, &host.sources(&key, http), &files);
+    let file = |origin: &str| {
+        format!("file://{}/apt/{}", desk.path("site/current").display(), names[origin.trim_end_matches('/')])
+    };
+    installs_from_disk(&host, &host.sources(&key, file), files.len());
+    bootstraps(&host, &desk, &key, http);
+    drop(serving);
+    by_host_name(&desk, &host, &verbatim);
+}
+
+fn nothing_is_new(desk: &Desk) {
+    let before = names(&desk.path("medium"));
+    let again = desk.export("--json").says(gapferry::exit::Exit::NothingNew, &["nothing is new"]);
+    assert_eq!(again.json()["outcome"], "nothing-new");
+    assert_eq!(names(&desk.path("medium")), before);
+}
+
+/// Takes the bundle's folder, and nothing else, over the gap.
+fn carry(desk: &Desk, bundle: &Path, to: &str) -> PathBuf {
+    let to = desk.path(to);
+    run(Command::new("cp").arg("-r").arg(bundle).arg(&to));
+    to
+}
+
+fn init(desk: &Desk, host: &Host, site: &str) {
+    let keyring = host.keyring.display();
+    desk.run(&format!("site init {site} --name dc1 --builder online/builder.key.pub --keyring host={keyring}")).ok();
+}
+
+fn installs_over_http(host: &Host, sources: &str, files: &BTreeMap<String, String>) {
+    let client = host.client(sources);
+    let update = client.apt_get("update");
+    assert!(update.contains("Get:") && !update.contains("Ign:"), "{update}");
+    let seeds = all_names(&client);
+    client.apt_get(&format!("install -y --download-only -o APT::Install-Recommends=false {seeds}"));
+    let downloaded = client.downloaded();
+    let digest = |name: &String| {
+        let bytes = fs::read(client.path("var/cache/apt/archives").join(name)).unwrap();
+        Sha256::of(&bytes).to_hex()
+    };
+    let arrived: BTreeSet<String> = downloaded.iter().map(digest).collect();
+    assert_eq!(arrived, files.values().cloned().collect(), "every package arrives byte for byte");
+    assert_eq!(client.would_install(&format!("-o APT::Install-Recommends=false {seeds}")).len(), files.len());
+}
+
+/// Every package that the client knows.
+fn all_names(client: &AptClient) -> String {
+    run(client.command("apt-cache").arg("pkgnames").arg("--no-all-names")).replace('\n', " ")
+}
+
+fn installs_from_disk(host: &Host, sources: &str, count: usize) {
+    let client = host.client(sources);
+    client.apt_get("update");
+    let seeds = all_names(&client);
+    client.apt_get(&format!("install -y --download-only -o APT::Install-Recommends=false {seeds}"));
+    assert_eq!(client.would_install(&format!("-o APT::Install-Recommends=false {seeds}")).len(), count);
+}
+
+/// A root file system from the site alone, in which nginx runs.
+fn bootstraps(host: &Host, desk: &Desk, key: &Path, uri: impl Fn(&str) -> String) {
+    let root = run(Command::new("id").arg("-u")).trim() == "0";
+    let line = |entry: &SourceEntry| {
+        let lines = entry.suites.iter().map(|suite| {
+            let components = entry.components.join(" ");
+            format!("deb [signed-by={}] {} {suite} {components}", key.display(), uri(entry.url.as_str()))
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let mut command = Command::new("mmdebstrap");
+    command.args([if root { "--mode=root" } else { "--mode=unshare" }, "--variant=apt", "--include=nginx"]);
+    command.args(["--aptopt=APT::Install-Recommends \"false\"", "--customize-hook=chroot \"$1\" nginx -v"]);
+    command.arg(host.suite()).arg("/dev/null").args(host.entries.iter().flat_map(line));
+    command.current_dir(desk.path("")).env("LC_ALL", "C.UTF-8");
+    let output = command.output().unwrap_or_else(|e| panic!("mmdebstrap: {e}; tests/run installs what the tests need"));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && words.contains("nginx version: nginx/"), "{words}");
+}
+
+/// The client's sources and keyring are those of a host on the Internet; only its requests come to us.
+fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
+    if host.entries.iter().any(|entry| entry.url.scheme() != "http") {
+        eprintln!("SKIPPED: requests by host name, since the archive is not reached over http");
+        return;
+    }
+    fs::remove_dir_all(desk.path("site")).unwrap();
+    init(desk, host, "site");
+    desk.import(bundle).ok();
+    let status = desk.run("status --site site").ok();
+    assert!(
+        status.out.contains("files that upstream's metadata names are not carried, such as pool/"),
+        "{}",
+        status.out
+    );
+    let serving = desk.serve();
+    let client = host.client(&host.sources(&host.keyring, str::to_owned));
+    let proxy = format!("-o Acquire::http::Proxy=http://{} -o Acquire::Check-Valid-Until=false", serving.address);
+    client.apt_get(&format!("update {proxy}"));
+    client.apt_get(&format!("install -y --download-only -o APT::Install-Recommends=false {proxy} nginx"));
+    assert!(client.downloaded().iter().any(|name| name.starts_with("nginx_")), "{:?}", client.downloaded());
+    let lists = client.path("var/lib/apt/lists");
+    for entry in &host.entries {
+        for suite in &entry.suites {
+            let (authority, path) = (entry.url.host_str().unwrap(), entry.url.path().trim_matches('/'));
+            let name = format!("{authority}_{}_dists_{suite}_InRelease", path.replace('/', "_"));
+            let cached = fs::read(lists.join(&name)).unwrap_or_else(|e| panic!("{name}: {e}: {:?}", names(&lists)));
+            let signed = walkdir::WalkDir::new(desk.path("site/current/apt")).into_iter().map(Result::unwrap);
+            let same = |entry: walkdir::DirEntry| {
+                entry.path().ends_with(format!("dists/{suite}/InRelease")) && fs::read(entry.path()).unwrap() == cached
+            };
+            assert!(signed.into_iter().any(same), "{name} is not upstream's own");
+        }
+    }
+}
