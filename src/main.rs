@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    gapferry::cli::run(gapferry::cli::Cli::parse()).into()
+    gapferry::cli::parse().map_or_else(|exit| exit, gapferry::cli::run).into()
 }

@@ -27,6 +27,13 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// `text` with what stands between `://` and the last `@` as `***`: user name and password of an address, however malformed
+/// the address is.
+pub fn without_password(text: &str) -> String {
+    let hidden = |(scheme, rest): (&str, &str)| Some(format!("{scheme}://***@{}", rest.rsplit_once('@')?.1));
+    text.split_once("://").and_then(hidden).unwrap_or_else(|| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +43,12 @@ mod tests {
         assert_eq!(safe("a\x1b[2Jb\n").to_string(), "a\\u{1b}[2Jb\\u{a}");
         assert_eq!(safe("x\u{202e}y\u{9b}z").to_string(), "x\\u{202e}y\\u{9b}z");
         assert_eq!(safe("größe ✓").to_string(), "größe ✓");
+    }
+
+    #[test]
+    fn passwords_are_hidden_in_malformed_addresses_too() {
+        assert_eq!(without_password("bad: \"http://me:p@ss@[x/\""), "bad: \"http://***@[x/\"");
+        assert_eq!(without_password("http://x.invalid/a"), "http://x.invalid/a");
+        assert_eq!(without_password("a@b"), "a@b");
     }
 }

@@ -65,6 +65,20 @@ enum Command {
     Demo(demo::Args),
 }
 
+/// Reads the program's arguments. Where they ask for help or are wrong, that is said here, and the exit code comes back.
+pub fn parse() -> Result<Cli, Exit> {
+    let refuse = |error: clap::Error| {
+        let _ = error.print(); // nowhere is left to say that this failed
+        if !error.use_stderr() {
+            return Exit::Done;
+        }
+        let json = std::env::args_os().any(|argument| argument == "--json");
+        Output::new(json).failed(Exit::Usage, error.to_string().trim_end(), &[]);
+        Exit::Usage
+    };
+    Cli::try_parse().map_err(refuse)
+}
+
 /// Runs the command line `cli`, and says how it ended.
 pub fn run(cli: Cli) -> Exit {
     let out = Output::new(cli.global.json);
@@ -79,7 +93,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(&args, &out),
         Command::Rollback(args) => rollback::run(&args, &out),
         Command::Gc(args) => gc::run(&args, &out),
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => serve::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };
     match result {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use crate::causes::causes;
+use crate::exit::Exit;
 use crate::terminal::safe;
 
 /// stdout, as people or as programs want it.
@@ -32,15 +33,17 @@ impl Output {
     pub(super) fn failure(&self, failure: &Failure) {
         let texts = causes(failure);
         let (error, causes) = texts.split_first().map_or((String::new(), &[][..]), |(e, rest)| (e.clone(), rest));
-        let label = if failure.exit() == crate::exit::Exit::NothingNew { "note" } else { "error" };
+        let label = if failure.exit() == Exit::NothingNew { "note" } else { "error" };
         let mut text = format!("{label}: {}\n", safe(&error));
         causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));
         let _ = io::stderr().write_all(text.as_bytes()); // nowhere is left to say that this failed
+        self.failed(failure.exit(), &error, causes);
+    }
+
+    /// Says to programs alone why a command failed.
+    pub(super) fn failed(&self, exit: Exit, error: &str, causes: &[String]) {
         if self.json {
-            let exit = failure.exit();
-            let value = json!({
-                "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes,
-            });
+            let value = json!({ "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes });
             print(&format!("{value}\n"));
         }
     }

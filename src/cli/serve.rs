@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::error::Failure;
-use super::output::note;
+use super::output::{Output, note};
 use crate::serve::serve;
 use crate::site::Site;
 
@@ -23,7 +25,13 @@ pub(super) struct Args {
     listen: SocketAddr,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
-    Ok(serve(&site, args.listen, |address| note(&format!("listening on http://{address}/")))?)
+    let mut listened = args.listen;
+    serve(&site, args.listen, |address| {
+        listened = address;
+        note(&format!("listening on http://{address}/"));
+    })?;
+    out.done(json!({ "address": listened }), "");
+    Ok(())
 }

@@ -44,6 +44,10 @@ fn words(site: &Site, status: &Status) -> String {
         number => text += &format!("generation {number} of {}: {}\n", current.made, current.reason),
     }
     for (name, state) in &current.names {
+        if state.manifest.is_none() {
+            text += &format!("  {name}: nothing, since a rollback; newest accepted sequence {}\n", state.sequence);
+            continue;
+        }
         let expired = if state.expires <= Time::now() { "  EXPIRED" } else { "" };
         text += &format!(
             "  {name}: {}, newest accepted sequence {}, valid until {}{expired}\n",

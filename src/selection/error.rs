@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::collection::Label;
 use crate::exit::Exit;
+use crate::terminal::without_password;
 
 /// What can be wrong with a selection.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ impl SelectionError {
         let line = before.matches('\n').count() + 1;
         let message = match nearest(error.message()) {
             Some(nearest) => format!("{}; did you mean `{nearest}`?", error.message()),
-            None => error.message().to_owned(),
+            None => without_password(error.message()),
         };
         Self::Syntax { file: None, line, message }
     }

@@ -138,7 +138,8 @@ pub struct PriorityText(pub Priority);
 
 impl<'de> Deserialize<'de> for PriorityText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|error| serde::de::Error::custom(format!("{text:?} is {error}")))
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::publish::{self, Context};
 use super::state::{Generation, NameState, Published};
@@ -59,9 +60,10 @@ fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteE
     let mut batch = depot.batch();
     let key = site.key()?;
     for (name, state) in next.names.clone() {
-        let bytes = depot.read(&state.manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let Some(digest) = state.manifest else { continue };
+        let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
         let manifest = Manifest::parse(&bytes)?;
-        graft_file(&mut tree, &format!("manifests/{name}.json"), state.manifest)?;
+        graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
             let keyring = site.keyring(collection.source.as_str())?;
@@ -139,6 +141,9 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
             made = parent.to_owned();
         }
         fs::hard_link(depot.path(digest), &target).map_err(SiteError::io("link", &target))?;
+        if path.as_str().contains("/dists/") {
+            set_time(&target, generation.made).map_err(SiteError::io("set the time of", &target))?;
+        }
     }
     let file = scratch.join("generation.json");
     fs::write(&file, generation.to_json()).map_err(SiteError::io("write", &file))?;
@@ -146,6 +151,14 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
     rustix::fs::syncfs(&root).map_err(|e| SiteError::io("sync", &scratch)(e.into()))?;
     fs::rename(&scratch, folder).map_err(SiteError::io("rename", &scratch))?;
     sync_folder(folder.parent().unwrap_or(folder))
+}
+
+/// Metadata changes under its name, and HTTP caches compare its time by the second: each generation's is newer than all
+/// before, also where it has old content again. What older generations share of it changes its time too, which costs a
+/// client that comes just now one download.
+fn set_time(path: &Path, time: Time) -> io::Result<()> {
+    let time = UNIX_EPOCH + Duration::from_secs(time.unix().unsigned_abs());
+    File::open(path)?.set_modified(time)
 }
 
 /// Points `current` at generation `number`, in one rename.

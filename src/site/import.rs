@@ -85,7 +85,8 @@ fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) 
 /// Refuses a collection that another bundle name publishes.
 fn owned_by_this_name(site: &Site, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
     for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
-        let bytes = site.depot()?.read(&state.manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let Some(manifest) = state.manifest else { continue };
+        let bytes = site.depot()?.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
         let other = crate::bundle::Manifest::parse(&bytes)?;
         let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
         if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
@@ -109,10 +110,11 @@ fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -
         accepted: digest,
         epoch: manifest.epoch,
         sequence: manifest.sequence,
-        manifest: digest,
+        manifest: Some(digest),
         bundle: manifest.folder(),
         expires: manifest.expires,
-        verified: Time::now(),
+        // The bundle is the builder's word that it is not earlier than this, if the clock is a little behind.
+        verified: Time::now().max(manifest.created),
     };
     names.insert(manifest.name.clone(), state);
     let recipe = Recipe {

@@ -24,13 +24,15 @@ pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteErro
     }
     let old = Generation::load(&folder)?;
     let mut names = current.names;
-    names.retain(|name, _| old.names.contains_key(name));
     for (name, state) in &mut names {
-        if let Some(then) = old.names.get(name) {
-            state.manifest = then.manifest;
-            state.bundle.clone_from(&then.bundle);
-            state.expires = then.expires;
-            state.verified = then.verified;
+        match old.names.get(name) {
+            Some(then) => {
+                state.manifest = then.manifest;
+                state.bundle.clone_from(&then.bundle);
+                state.expires = then.expires;
+                state.verified = then.verified;
+            }
+            None => state.manifest = None,
         }
     }
     let recipe = Recipe { reason: format!("rollback to {number}"), names, newest_time: current.newest_time };

@@ -44,8 +44,9 @@ pub struct NameState {
     pub epoch: u64,
     /// Its sequence; only a higher one is accepted.
     pub sequence: u64,
-    /// The manifest that is published: the accepted one, or an older one after a rollback.
-    pub manifest: Sha256,
+    /// The manifest that is published: the accepted one, or an older one after a rollback; none after a rollback to before
+    /// the first.
+    pub manifest: Option<Sha256>,
     /// The published manifest's bundle, such as `dc1-base-000042`.
     pub bundle: String,
     /// When the published bundle expires.

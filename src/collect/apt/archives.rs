@@ -7,6 +7,7 @@ use url::Url;
 
 use super::AptError;
 use super::suite::SuiteData;
+use crate::collect::fetch::shown;
 use crate::collection::Label;
 use crate::formats::apt::sources::{SignedBy, SourceEntry, parse};
 use crate::formats::openpgp::Keyring;
@@ -61,7 +62,7 @@ impl Archive {
 pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
     match &source.url {
         Some(url) => {
-            let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: url.to_string() })?;
+            let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
             let wanted = |suite: &String| {
                 Ok(Wanted {
                     suite: suite.trim_end_matches('/').to_owned(),
@@ -170,8 +171,7 @@ fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<A
             let base: String = format!("{}-{slug}", source.name).chars().take(room).collect();
             format!("{}{number}", base.trim_end_matches('-')).parse::<Label>().ok()
         });
-        let name =
-            candidates.find(|name| !names.contains(name)).ok_or(AptError::NoName { url: archive.url.to_string() })?;
+        let name = candidates.find(|name| !names.contains(name)).ok_or(AptError::NoName { url: archive.origin() })?;
         names.push(name.clone());
         archive.name = name;
     }
@@ -191,7 +191,7 @@ fn entry_keyring(source: &AptSource, entry: &SourceEntry) -> Result<Keyring, Apt
         Some(SignedBy::Named { files, fingerprints }) if fingerprints.is_empty() => {
             read_keyring(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
         }
-        Some(SignedBy::Named { .. }) => Err(AptError::FingerprintOnly { url: entry.url.to_string() }),
+        Some(SignedBy::Named { .. }) => Err(AptError::FingerprintOnly { url: shown(&entry.url) }),
         None => read_keyring(&apts_own_keyrings()),
     }
 }
@@ -225,8 +225,25 @@ fn read(path: &Path) -> Result<Vec<u8>, AptError> {
     fs::read(path).map_err(io)
 }
 
-/// Each component that was asked for is in at least one suite of its archive.
-pub(super) fn everything_was_found(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
+/// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in
+/// at least one suite of the source: of several archives not each has all of them.
+pub(super) fn everything_was_found(
+    source: &AptSource,
+    archives: &[Archive],
+    suites: &[SuiteData],
+) -> Result<(), AptError> {
+    every_component(archives, suites)?;
+    let name = source.name.to_string();
+    let has = |folder: &str| suites.iter().any(|suite| suite.has_indexes_in(folder));
+    let wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(|wanted| &wanted.architectures);
+    if let Some(architecture) = wanted.into_iter().find(|architecture| !has(&format!("binary-{architecture}"))) {
+        let known = suites.iter().flat_map(|suite| suite.release.architectures.clone()).collect();
+        return Err(AptError::NoSuchArchitecture { name, architecture: architecture.clone(), known });
+    }
+    if source.deb_src && !has("source") { Err(AptError::NoSources { name }) } else { Ok(()) }
+}
+
+fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
         for component in archive.suites.iter().flat_map(|wanted| &wanted.components) {

@@ -63,6 +63,9 @@ fn files_of(
     for entry in entries(index.kind, text) {
         let entry = entry.map_err(|source| AptError::Index { path: index.path.clone(), source })?;
         let Some(reason) = reason(entry.name, entry.version) else { continue };
+        if let Some(error) = entry.malformed {
+            return Err(AptError::Path(error));
+        }
         chosen.extend(entry.files.into_iter().map(|(path, size, sha256)| Chosen {
             suite,
             component: component_of(index.path.as_str()),

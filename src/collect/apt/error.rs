@@ -140,6 +140,22 @@ pub enum AptError {
         /// The architectures that exist.
         architectures: Vec<String>,
     },
+    /// No suite of the source has packages of the architecture.
+    #[error("no suite of {name} has packages for {architecture}; there are the architectures {}", words(known))]
+    NoSuchArchitecture {
+        /// The source.
+        name: String,
+        /// The architecture.
+        architecture: String,
+        /// The architectures that exist.
+        known: Vec<String>,
+    },
+    /// No suite of the source has source packages.
+    #[error("no suite of {name} has source packages: leave deb-src out")]
+    NoSources {
+        /// The source.
+        name: String,
+    },
     /// An index is larger than any that we know.
     #[error("the index {path} has {size} bytes, more than gapferry reads")]
     IndexTooLarge {
@@ -230,9 +246,11 @@ impl AptError {
             | Self::Url { .. }
             | Self::NoName { .. }
             | Self::NoSuchComponent { .. }
+            | Self::NoSuchArchitecture { .. }
+            | Self::NoSources { .. }
+            | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,
-            Self::NothingChosen { .. } => Exit::NothingNew,
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
             Self::Keyring { .. }
             | Self::Suite { .. }

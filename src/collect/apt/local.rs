@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::archives::host_architecture;
 use super::{AptError, Collecting};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
+use crate::digest::Sha256;
 use crate::formats::deb::{packages_stanza, read_control};
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -20,7 +21,10 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
         let deb = |source| AptError::Deb { path: path.clone(), source };
         let mut file = File::open(&path).map_err(|source| AptError::Io { path: path.clone(), source })?;
         let control = read_control(&mut file).map_err(deb)?;
-        let (sha256, size) = with.depot.put_file(&mut batch, &path)?;
+        let (sha256, size) = match with.dry_run {
+            true => digest(&path)?,
+            false => with.depot.put_file(&mut batch, &path)?,
+        };
         with.tally.add(1, size);
         let published = published_path(control.package(), control.version(), control.architecture())?;
         if files.insert(published.clone(), sha256).is_some_and(|other| other != sha256) {
@@ -65,6 +69,12 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
         publish: Publish::ReIndexed,
         source: source.name.clone(),
     })
+}
+
+/// Digest and size of a file that is only looked at.
+fn digest(path: &Path) -> Result<(Sha256, u64), AptError> {
+    let io = |source| AptError::Io { path: path.to_owned(), source };
+    Sha256::of_reader(&mut File::open(path).map_err(io)?).map_err(io)
 }
 
 fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {

@@ -37,7 +37,7 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
             suites.push(suite::fetch(at, archive, wanted, source, with)?);
         }
     }
-    archives::everything_was_found(&archives, &suites)?;
+    archives::everything_was_found(source, &archives, &suites)?;
     let chosen = choose::choose(source, &suites, with)?;
     fetch(&archives, &suites, &chosen, with)?;
     archives.iter().enumerate().map(|(at, archive)| describe(source, at, archive, &suites, &chosen)).collect()

@@ -1,15 +1,17 @@
 //! Fetches a suite's metadata and verifies it: signature, dates, and the indexes that its Release vouches for.
 
+use std::collections::BTreeMap;
+
 use super::archives::{Archive, Wanted};
 use super::{AptError, component_of};
 use crate::collect::{Collecting, fetch};
-use crate::collection::Proof;
+use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes,
     SignedRelease, read_release,
 };
-use crate::formats::apt::release::{IndexFile, Release};
+use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
 use crate::formats::compression::{Compression, decompress};
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -72,6 +74,11 @@ impl SuiteData {
         self.indexes.iter().any(|index| last(&component_of(index.path.as_str())) == last(component))
     }
 
+    /// Whether it has an index in a folder of this name, such as `binary-amd64` or `source`, of any component.
+    pub(super) fn has_indexes_in(&self, folder: &str) -> bool {
+        self.indexes.iter().any(|index| index.path.as_str().rsplit('/').nth(1) == Some(folder))
+    }
+
     /// The text of an index.
     pub(super) fn read(&self, index: &Index, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
         let bytes = with.depot.read(&index.file.sha256, MAX_INDEX_BYTES)?;
@@ -92,6 +99,11 @@ pub(super) fn fetch(
     let folder = format!("dists/{}", wanted.suite);
     let (signed, release) = signed_release(archive, wanted, &folder, with)?;
     check_dates(&release.release, &folder, source, with.now)?;
+    can_be_published(&release.release, source).map_err(|error| AptError::Suite {
+        url: archive.origin(),
+        suite: wanted.suite.clone(),
+        source: error.into(),
+    })?;
     let mut batch = with.depot.batch();
     let mut stored = Vec::new();
     for (file, bytes) in signed {
@@ -145,6 +157,14 @@ fn signed_release(
             Ok((vec![(RELEASE, text), (RELEASE_GPG, signature)], release))
         }
         _ => Err(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() }),
+    }
+}
+
+/// The site writes a Release with upstream's words in it; what cannot be written is better found on this side of the gap.
+fn can_be_published(release: &Release, source: &AptSource) -> Result<(), ReleaseError> {
+    match source.publish {
+        Publish::ReIndexed => Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop),
+        Publish::Verbatim => Ok(()),
     }
 }
 

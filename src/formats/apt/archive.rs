@@ -8,7 +8,7 @@ use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::{Keyring, OpenPgpError, Signer, verify_clear_signed, verify_detached};
-use crate::path::PublishPath;
+use crate::path::{MalformedPath, PublishPath};
 
 /// The file of a suite that is signed in itself.
 pub const IN_RELEASE: &str = "InRelease";
@@ -137,8 +137,10 @@ pub struct Entry<'a> {
     pub architecture: &'a str,
     /// The stanza's exact bytes.
     pub stanza: &'a [u8],
-    /// Where each file is, its size in bytes and its digest. A path that is none is left out: we could never carry it.
+    /// Where each file is, its size in bytes and its digest.
     pub files: Vec<(PublishPath, u64, Sha256)>,
+    /// The first path that is none, and so is not among the files: we could never carry it.
+    pub malformed: Option<MalformedPath>,
 }
 
 /// The entries of an uncompressed index.
@@ -157,6 +159,7 @@ impl<'a> Entry<'a> {
             version: control.version,
             architecture: control.architecture,
             stanza: package.stanza.bytes(),
+            malformed: package.path().err(),
             files: package.path().map(|path| (path, package.size, package.sha256)).into_iter().collect(),
         }
     }
@@ -168,6 +171,7 @@ impl<'a> Entry<'a> {
             version: source.version,
             architecture: "source",
             stanza: source.stanza.bytes(),
+            malformed: source.files.iter().find_map(|file| source.path(file).err()),
             files: source.files.iter().filter_map(file).collect(),
         }
     }

@@ -75,6 +75,7 @@ impl<'a> Stanza<'a> {
 
 impl Field<'_> {
     /// Whether this is the field `name`.
+    #[inline]
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -87,9 +88,10 @@ impl<'a> Iterator for Fields<'a> {
         loop {
             let (logical, rest) = split_logical_line(self.rest)?;
             self.rest = rest;
-            let Some(colon) = logical.iter().take_while(|byte| **byte != b'\n').position(|byte| *byte == b':') else {
+            let Some(colon) = logical.iter().position(|byte| matches!(byte, b':' | b'\n')) else { continue };
+            if logical[colon] != b':' {
                 continue;
-            };
+            }
             let (name, value) = (&logical[..colon], &logical[colon + 1..]);
             if !name.is_empty() && !continues(name) {
                 return Some(Field { name: name.trim_ascii_end(), value: value.trim_ascii() });
@@ -103,13 +105,9 @@ pub fn lines(value: &str) -> impl Iterator<Item = &str> {
     value.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-fn newline(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n')
-}
-
 /// The first line without its newline, and what follows; nothing at the end of the text.
 fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    match newline(text) {
+    match memchr::memchr(b'\n', text) {
         Some(end) => Some((&text[..end], &text[end + 1..])),
         None if text.is_empty() => None,
         None => Some((text, &[])),
@@ -126,24 +124,26 @@ fn continues(line: &[u8]) -> bool {
 
 /// A stanza that begins at the start of `text`, without its last newline, and what follows it.
 fn split_stanza(text: &[u8]) -> (&[u8], &[u8]) {
-    let mut start = 0;
-    while let Some((line, rest)) = split_line(&text[start..]) {
-        if is_blank(line) {
-            return (&text[..start.saturating_sub(1)], rest);
+    for end in memchr::memchr_iter(b'\n', text) {
+        let rest = &text[end + 1..];
+        if let Some(b'\n' | b'\r') = rest.first()
+            && let Some((line, after)) = split_line(rest)
+            && is_blank(line)
+        {
+            return (&text[..end], after);
         }
-        start = text.len() - rest.len();
     }
     (text.strip_suffix(b"\n").unwrap_or(text), &[])
 }
 
 /// The first line together with those that continue it, and what follows.
 fn split_logical_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (_, mut rest) = split_line(text)?;
-    while continues(rest) {
-        rest = split_line(rest)?.1;
+    if text.is_empty() {
+        return None;
     }
-    let logical = &text[..text.len() - rest.len()];
-    Some((logical.strip_suffix(b"\n").unwrap_or(logical), rest))
+    let mut ends = memchr::memchr_iter(b'\n', text);
+    let end = ends.find(|end| !continues(&text[end + 1..])).unwrap_or(text.len());
+    Some((&text[..end], text.get(end + 1..).unwrap_or_default()))
 }
 
 #[cfg(test)]

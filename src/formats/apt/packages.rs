@@ -4,8 +4,12 @@ use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::path::{MalformedPath, PublishPath};
 
-use super::deb822::{Field, Stanza, Stanzas, lines};
+use super::deb822::{Stanza, Stanzas, lines};
 use super::relation;
+
+use fields::{Known, Name};
+
+mod fields;
 
 /// How a package may satisfy relations of other architectures (the `Multi-Arch` field).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,6 +76,10 @@ pub struct Control<'a> {
     pub conflicts: &'a str,
     /// `Breaks`, unparsed.
     pub breaks: &'a str,
+    /// `Replaces`, unparsed.
+    pub replaces: &'a str,
+    /// `Enhances`, unparsed.
+    pub enhances: &'a str,
     /// `Provides`, unparsed.
     pub provides: &'a str,
     /// `Task`, unparsed: names separated by commas.
@@ -123,7 +131,7 @@ pub struct SourceFile<'a> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IndexError {
     /// A field that every stanza must have is not there.
-    #[error("{package}: the field {field} is missing")]
+    #[error("{}: the field {field} is missing", package.escape_debug())]
     Missing {
         /// The package, as far as it is known.
         package: String,
@@ -131,7 +139,7 @@ pub enum IndexError {
         field: &'static str,
     },
     /// A field stands twice in one stanza, so that readers could differ on which counts.
-    #[error("{package}: the field {field} is there twice")]
+    #[error("{}: the field {field} is there twice", package.escape_debug())]
     Duplicate {
         /// The package, as far as it is known.
         package: String,
@@ -139,7 +147,7 @@ pub enum IndexError {
         field: &'static str,
     },
     /// A field holds what it cannot hold.
-    #[error("{package}: the field {field} is malformed")]
+    #[error("{}: the field {field} is malformed", package.escape_debug())]
     Malformed {
         /// The package, as far as it is known.
         package: String,
@@ -147,7 +155,7 @@ pub enum IndexError {
         field: &'static str,
     },
     /// There are digests, but none that can be trusted.
-    #[error("{package}: it has no SHA-256 digest")]
+    #[error("{}: it has no SHA-256 digest", package.escape_debug())]
     Weak {
         /// The package.
         package: String,
@@ -209,7 +217,7 @@ impl<'a> Package<'a> {
             control,
             filename: known.need(Name::Filename)?,
             size: known.need(Name::Size)?.parse().map_err(|_| malformed("Size"))?,
-            sha256: sha256.to_ascii_lowercase().parse().map_err(|_| malformed("SHA256"))?,
+            sha256: digest(sha256).ok_or_else(|| malformed("SHA256"))?,
             stanza,
         })
     }
@@ -250,117 +258,16 @@ impl<'a> Source<'a> {
 impl<'a> SourceFile<'a> {
     fn new(line: &'a str) -> Option<Self> {
         let mut words = line.split_whitespace();
-        let sha256 = words.next()?.to_ascii_lowercase().parse().ok()?;
+        let sha256 = digest(words.next()?)?;
         let size = words.next()?.parse().ok()?;
         let name = words.next()?;
         words.next().is_none().then_some(Self { name, size, sha256 })
     }
 }
 
-/// Declares the fields that are read, as an enum and its table of names.
-macro_rules! fields {
-    ($($variant:ident = $name:literal),+ $(,)?) => {
-        #[derive(Clone, Copy)]
-        enum Name { $($variant),+ }
-        const NAMES: &[&str] = &[$($name),+];
-    };
-}
-
-fields! {
-    Package = "Package", Version = "Version", Architecture = "Architecture", Priority = "Priority", Source = "Source",
-    Essential = "Essential", Important = "Important", Protected = "Protected", MultiArch = "Multi-Arch",
-    PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Suggests = "Suggests", Conflicts = "Conflicts",
-    Breaks = "Breaks", Provides = "Provides", Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256",
-    Status = "Status", Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
-}
-
-/// The known fields of one stanza, found in a single pass.
-struct Known<'a>([Option<&'a str>; NAMES.len()]);
-
-impl<'a> Known<'a> {
-    fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
-        let mut known = Self([None; NAMES.len()]);
-        for field in stanza.fields() {
-            let Some((slot, name)) = known.0.iter_mut().zip(NAMES).find(|(_, name)| field.is(name)) else { continue };
-            let value = text_of(field);
-            if value.is_none() || slot.is_some() {
-                let package = stanza.field("Package").unwrap_or("(unnamed)").chars().take(200).collect();
-                return Err(match value {
-                    Some(_) => IndexError::Duplicate { package, field: name },
-                    None => IndexError::Malformed { package, field: name },
-                });
-            }
-            *slot = value;
-        }
-        Ok(known)
-    }
-
-    /// The value, or an empty text.
-    fn get(&self, name: Name) -> &'a str {
-        self.0.get(name as usize).copied().flatten().unwrap_or_default()
-    }
-
-    fn need(&self, name: Name) -> Result<&'a str, IndexError> {
-        let value = self.get(name);
-        if value.is_empty() {
-            Err(IndexError::Missing { package: self.package(), field: NAMES[name as usize] })
-        } else {
-            Ok(value)
-        }
-    }
-
-    fn package(&self) -> String {
-        let name = self.get(Name::Package);
-        if name.is_empty() { "(unnamed)".to_owned() } else { name.chars().take(200).collect() }
-    }
-
-    fn yes(&self, name: Name) -> bool {
-        self.get(name).eq_ignore_ascii_case("yes")
-    }
-
-    fn checked(&self, name: Name, is_valid: fn(&str) -> bool) -> Result<&'a str, IndexError> {
-        let value = self.need(name)?;
-        let malformed = || IndexError::Malformed { package: self.package(), field: NAMES[name as usize] };
-        if is_valid(value) { Ok(value) } else { Err(malformed()) }
-    }
-
-    fn control(&self) -> Result<Control<'a>, IndexError> {
-        let name = self.checked(Name::Package, relation::is_name)?;
-        let version = self.checked(Name::Version, relation::is_version)?;
-        let (source, source_version) = split_source(self.get(Name::Source));
-        Ok(Control {
-            name,
-            version,
-            architecture: self.checked(Name::Architecture, relation::is_name)?,
-            priority: Priority::of(self.get(Name::Priority)),
-            source: source.unwrap_or(name),
-            source_version: source_version.unwrap_or(version),
-            hold: self.get(Name::Status).starts_with("hold "),
-            essential: self.yes(Name::Essential),
-            protected: self.yes(Name::Important) || self.yes(Name::Protected),
-            multi_arch: MultiArch::of(self.get(Name::MultiArch)),
-            pre_depends: self.get(Name::PreDepends),
-            depends: self.get(Name::Depends),
-            recommends: self.get(Name::Recommends),
-            suggests: self.get(Name::Suggests),
-            conflicts: self.get(Name::Conflicts),
-            breaks: self.get(Name::Breaks),
-            provides: self.get(Name::Provides),
-            task: self.get(Name::Task),
-        })
-    }
-}
-
-/// Name and version of a `Source` field such as `gcc-12 (12.2.0-14)`.
-fn split_source(field: &str) -> (Option<&str>, Option<&str>) {
-    let mut words = field.split_whitespace();
-    let name = words.next();
-    let inner = words.next().filter(|word| word.starts_with('(')).map(|word| word.trim_matches(['(', ')']));
-    (name, inner.filter(|version| !version.is_empty()))
-}
-
-fn text_of(field: Field<'_>) -> Option<&str> {
-    std::str::from_utf8(field.value).ok()
+/// A digest, in capitals too.
+fn digest(text: &str) -> Option<Sha256> {
+    text.parse().or_else(|_| text.to_ascii_lowercase().parse()).ok()
 }
 
 impl Priority {

@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::exit::Exit;
+use crate::terminal::without_password;
 
 mod deb822_style;
 mod one_line;
@@ -64,7 +65,7 @@ pub enum SourcesError {
     Uri {
         /// Where.
         line: usize,
-        /// What stands there.
+        /// What stands there, without a password.
         uri: String,
         /// Why it is none.
         #[source]
@@ -144,7 +145,7 @@ impl Draft<'_> {
 
     fn entry(&self, uri: &str) -> Result<SourceEntry, SourcesError> {
         let line = self.line;
-        let malformed = |source| SourcesError::Uri { line, uri: uri.to_owned(), source };
+        let malformed = |source| SourcesError::Uri { line, uri: without_password(uri), source };
         Ok(SourceEntry {
             line,
             binary: self.binary,

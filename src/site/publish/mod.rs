@@ -8,8 +8,6 @@ mod error;
 mod re_index;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::time::{Duration, SystemTime};
 
 pub use error::PublishError;
 
@@ -44,15 +42,9 @@ pub(super) struct Context<'a, 'd> {
 }
 
 impl Context<'_, '_> {
-    /// Stores a generated file. Its time is the generation's date, which rises: HTTP caches compare it by the second.
+    /// Stores a generated file.
     fn put(&mut self, bytes: &[u8]) -> Result<Sha256, DepotError> {
-        let digest = self.depot.put(self.batch, bytes)?;
-        let path = self.depot.partial_path(&digest);
-        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(self.date.unix().unsigned_abs());
-        match File::options().write(true).open(&path).and_then(|file| file.set_modified(time)) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DepotError::io("set the time of", &path)(e)),
-            _ => Ok(digest), // not found: the same bytes are in the depot since an earlier generation
-        }
+        self.depot.put(self.batch, bytes)
     }
 }
 

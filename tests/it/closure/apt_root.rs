@@ -13,6 +13,8 @@ use gapferry::formats::apt::sources;
 pub(super) struct AptRoot {
     folder: tempfile::TempDir,
     pub(super) architecture: String,
+    /// From GAPFERRY_CLOSURE_FOREIGN, such as `i386`; none otherwise.
+    pub(super) foreign: Vec<String>,
     texts: Vec<Vec<u8>>,
 }
 
@@ -44,27 +46,34 @@ impl AptRoot {
         let folder_of_list = if path.ends_with(".list") { "etc/apt" } else { "etc/apt/sources.list.d" };
         fs::write(root.join(folder_of_list).join(name), text).unwrap();
         let architecture = run(Command::new("dpkg").arg("--print-architecture")).unwrap().trim().to_owned();
+        let foreign = std::env::var("GAPFERRY_CLOSURE_FOREIGN").unwrap_or_default();
+        let foreign: Vec<_> = foreign.split_whitespace().map(str::to_owned).collect();
+        let architectures = [std::slice::from_ref(&architecture), &foreign[..]].concat();
         for target in ["empty", "minbase"] {
             fs::write(root.join(target).join("status"), "").unwrap();
-            fs::write(root.join(target).join("apt.conf"), configuration(root, target, &architecture)).unwrap();
+            fs::write(root.join(target).join("apt.conf"), configuration(root, target, &architectures)).unwrap();
         }
-        let mut apt = Self { folder, architecture, texts: Vec::new() };
-        run(apt.apt_get(false).arg("update")).expect("apt-get update works over the host's own sources");
+        let mut apt = Self { folder, architecture, foreign, texts: Vec::new() };
+        let updated = run(apt.apt_get(false).arg("update"));
+        // An archive need not have all of an architecture that nobody configured.
+        assert!(updated.is_ok() || !apt.foreign.is_empty(), "apt-get update over the host's own sources: {updated:?}");
         for entry in entries.iter().filter(|entry| entry.enabled && entry.binary) {
             for suite in &entry.suites {
                 for component in &entry.components {
-                    apt.texts.extend(apt.list(entry.url.as_str(), suite, component));
+                    for architecture in &architectures {
+                        apt.texts.extend(apt.list(entry.url.as_str(), suite, component, architecture));
+                    }
                 }
             }
         }
         Some(apt)
     }
 
-    fn list(&self, url: &str, suite: &str, component: &str) -> Option<Vec<u8>> {
+    fn list(&self, url: &str, suite: &str, component: &str, architecture: &str) -> Option<Vec<u8>> {
         let (_, place) = url.trim_end_matches('/').split_once("://")?;
         let place = place.replace('_', "%5f").replace('/', "_");
-        let name =
-            format!("{place}_dists_{}_{component}_binary-{}_Packages", suite.replace('/', "_"), self.architecture);
+        let suite = suite.replace('/', "_");
+        let name = format!("{place}_dists_{suite}_{component}_binary-{architecture}_Packages");
         fs::read(self.folder.path().join("var/lib/apt/lists").join(name)).ok()
     }
 
@@ -72,8 +81,16 @@ impl AptRoot {
         self.texts.iter().map(|text| Index { text, pin: Pin::Normal, suites: Vec::new() }).collect()
     }
 
+    /// The names of the first index, and those of the first foreign one with their architecture.
     pub(super) fn names(&self) -> Vec<String> {
-        packages(&self.texts[0]).map(|package| package.unwrap().control.name.to_owned()).collect()
+        let mut names: Vec<_> =
+            packages(&self.texts[0]).map(|package| package.unwrap().control.name.to_owned()).collect();
+        if !self.foreign.is_empty() {
+            let foreign = packages(&self.texts[1]).map(|package| package.unwrap().control);
+            let foreign = foreign.filter(|control| control.architecture != "all");
+            names.extend(foreign.map(|control| format!("{}:{}", control.name, control.architecture)));
+        }
+        names
     }
 
     pub(super) fn write_minbase(&self, status: &[u8]) {
@@ -108,17 +125,19 @@ impl AptRoot {
     }
 }
 
-fn configuration(root: &Path, target: &str, architecture: &str) -> String {
+fn configuration(root: &Path, target: &str, architectures: &[String]) -> String {
     let root = root.display();
+    let native = &architectures[0];
+    let all: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
     format!(
         "Dir \"{root}\"; Dir::State::status \"{root}/{target}/status\"; Dir::Cache \"{root}/{target}\";\n\
-         Dir::Etc::Parts \"{root}/etc/apt/apt.conf.d\"; APT::Architecture \"{architecture}\";\n\
-         APT::Architectures {{ \"{architecture}\"; }}; APT::Sandbox::User \"root\"; Acquire::Languages \"none\";\n\
+         Dir::Etc::Parts \"{root}/etc/apt/apt.conf.d\"; APT::Architecture \"{native}\";\n\
+         APT::Architectures {{ {all}}}; APT::Sandbox::User \"root\"; Acquire::Languages \"none\";\n\
          Debug::NoLocking \"1\"; Acquire::GzipIndexes \"false\";\n"
     )
 }
 
-fn run(command: &mut Command) -> Result<String, String> {
+pub(super) fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().expect("apt-get and dpkg are installed");
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())

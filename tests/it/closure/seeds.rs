@@ -60,3 +60,9 @@ pub(super) const SETS: &[&str] = &[
     "awk",
     "nosuchpackage",
 ];
+
+/// Sets on which apt and we differ, and why.
+pub(super) const KNOWN: &[(&str, &str)] = &[(
+    "libz-dev",
+    "virtual with a single provider: apt takes that, a selection has to name it, so that a second one changes nothing",
+)];

@@ -238,7 +238,7 @@ impl State {
         let found = if request.path().split('/').any(|part| part == "..") {
             Err(io::ErrorKind::NotFound.into())
         } else {
-            std::fs::read(self.root.join(request.path()))
+            std::fs::read(self.root.join(request.path().replace("%25", "%")))
         };
         let mut answer = match found {
             Ok(bytes) => file_answer(request, bytes, &faults),

@@ -1,6 +1,6 @@
 //! The relations of a version, resolved to names: what it needs (groups of alternatives) and what it excludes.
 
-use super::universe::{Architecture, NameId, PackageId, Universe, VersionId};
+use super::universe::{Architecture, NameId, PackageId, Provider, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
 use crate::formats::apt::relation::{self, MalformedRelation, Relation};
 
@@ -47,8 +47,6 @@ pub(super) enum Scope {
     Exactly(Architecture),
     /// Those that allow it by `Multi-Arch: allowed` (`:any`).
     Any,
-    /// Every one: what excludes a name excludes it in all architectures.
-    Every,
     /// An architecture that the target does not have.
     Nowhere,
 }
@@ -69,6 +67,39 @@ impl Target<'_> {
     /// Whether a real package of this version is meant.
     pub(super) fn admits(&self, version: &str) -> bool {
         self.relation.admits(version) && self.except != Some(version)
+    }
+
+    /// Whether the real package of an architecture is what it asks for.
+    pub(super) fn points_at(&self, architecture: Architecture) -> bool {
+        match self.architecture {
+            Scope::One(own) | Scope::Exactly(own) => own == architecture,
+            Scope::Any | Scope::Nowhere => false,
+        }
+    }
+
+    /// Whether a package of an architecture counts for it.
+    pub(super) fn covers(&self, architecture: Architecture, multi_arch: MultiArch) -> bool {
+        match self.architecture {
+            Scope::One(own) => own == architecture || multi_arch == MultiArch::Foreign,
+            Scope::Exactly(own) => own == architecture,
+            Scope::Any => multi_arch == MultiArch::Allowed,
+            Scope::Nowhere => false,
+        }
+    }
+
+    /// Whether what a version provides counts for it.
+    pub(super) fn covers_provided(&self, provider: &Provider<'_>) -> bool {
+        match self.architecture {
+            Scope::One(own) | Scope::Exactly(own) => provider.architecture.is_none_or(|provided| provided == own),
+            Scope::Any => provider.any,
+            Scope::Nowhere => false,
+        }
+    }
+
+    /// Whether packages of this name are what it asks for by name. With a qualifier none are, for apt: then real packages
+    /// and providers are equal.
+    pub(super) fn bears(&self, name: NameId) -> bool {
+        self.name == Some(name) && self.relation.qualifier.is_none()
     }
 
     /// Whether something provided in this version is meant.
@@ -96,10 +127,11 @@ pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<
     let mut clauses = Vec::new();
     for (kind, field) in fields {
         for group in relation::parse(field)? {
-            let targets = group.into_iter().map(|relation| target(universe, kind, own, relation));
             if kind.is_negative() {
+                let targets = group.into_iter().flat_map(|relation| excluded(universe, relation));
                 clauses.extend(targets.map(|target| Clause { kind, alternatives: vec![target] }));
             } else {
+                let targets = group.into_iter().map(|relation| target(universe, own, relation));
                 clauses.push(Clause { kind, alternatives: targets.collect() });
             }
         }
@@ -110,14 +142,27 @@ pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<
     Ok(clauses)
 }
 
-fn target<'a>(universe: &Universe<'a>, kind: Kind, own: Architecture, relation: Relation<'a>) -> Target<'a> {
+fn target<'a>(universe: &Universe<'a>, own: Architecture, relation: Relation<'a>) -> Target<'a> {
     let architecture = match relation.qualifier {
         Some("any") => Scope::Any,
         Some(named) => universe.architecture(named).map_or(Scope::Nowhere, Scope::Exactly),
-        None if kind.is_negative() => Scope::Every,
         None => Scope::One(own),
     };
     Target { relation, name: universe.name(relation.name), architecture, implicit: false, except: None }
+}
+
+/// What excludes a name excludes it in each architecture, one by one.
+fn excluded<'a>(universe: &Universe<'a>, relation: Relation<'a>) -> Vec<Target<'a>> {
+    let packages =
+        universe.name(relation.name).map(|name| universe.group(name).packages.as_slice()).unwrap_or_default();
+    let architectures: Vec<_> = if relation.qualifier.is_some() {
+        vec![0]
+    } else if packages.is_empty() {
+        (0..universe.architectures.len()).collect()
+    } else {
+        packages.iter().map(|package| universe.entry(*package).architecture).collect()
+    };
+    architectures.into_iter().map(|architecture| target(universe, architecture, relation)).collect()
 }
 
 fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
@@ -142,4 +187,30 @@ fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
         }],
     };
     others.map(exclude).collect()
+}
+
+impl<'a> Universe<'a> {
+    /// Every version there is, candidate or not, that meets a target of `owner`.
+    pub(super) fn all_meeting(&self, owner: PackageId, kind: Kind, target: &Target<'a>) -> Vec<VersionId> {
+        let Some(name) = target.name else { return Vec::new() };
+        let group = self.group(name);
+        let own_name = self.entry(owner).name;
+        let is_own = |id: VersionId| self.entry(self.version(id).package).name == own_name;
+        let counts_own = !kind.is_negative() || target.implicit || own_name != name;
+        let real = group.packages.iter().filter(|package| counts_own && (!kind.is_negative() || **package != owner));
+        let real = real.flat_map(|package| self.entry(*package).versions.iter().copied());
+        let real = real.filter(|id| {
+            let version = self.version(*id);
+            let architecture = self.entry(version.package).architecture;
+            target.covers(architecture, version.control.multi_arch) && target.admits(version.control.version)
+        });
+        // apt goes through providers from the one it read last.
+        let provided = group
+            .providers
+            .iter()
+            .rev()
+            .filter(|provider| target.covers_provided(provider) && target.admits_provided(provider.provided));
+        let provided = provided.map(|provider| provider.version);
+        real.chain(provided.filter(|id| !kind.is_negative() || !(target.implicit || is_own(*id)))).collect()
+    }
 }

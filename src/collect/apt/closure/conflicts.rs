@@ -192,7 +192,7 @@ impl<'a> Marks<'_, 'a> {
             }
         }
         if along.len() > 1 {
-            along.sort_by_key(|other| self.mention(*other));
+            along.sort_by_key(|other| self.universe.mention(*other));
         }
         for follow in [false, true] {
             for other in along.iter().copied() {

@@ -21,10 +21,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Selects what the requested packages need, after all of them have been selected themselves.
-    pub(super) fn request_dependencies(&mut self, mut packages: Vec<PackageId>) {
-        if packages.len() > 1 {
-            packages.sort_by_key(|package| self.mention(*package));
-        }
+    pub(super) fn request_dependencies(&mut self, packages: impl Iterator<Item = PackageId>) {
         for package in packages {
             self.mark_install(package, true, 0, true);
         }
@@ -37,6 +34,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             state.install = version;
         }
         state.candidate = version;
+        state.seen = version;
     }
 
     /// Whether a package may change to `mode`.
@@ -63,6 +61,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         if state.mode != Mode::Keep {
             state.mode = Mode::Keep;
             state.install = current;
+            state.seen = state.candidate;
         }
         true
     }
@@ -82,6 +81,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         let state = self.state_mut(package);
         state.mode = if is_new { Mode::Keep } else { Mode::Delete };
         state.install = None;
+        state.seen = state.candidate;
         true
     }
 
@@ -194,6 +194,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         }
         state.mode = if state.candidate == current { Mode::Keep } else { Mode::Install };
         state.install = state.candidate;
+        state.seen = state.candidate;
         if current.is_none() {
             state.auto = !by_user;
         }
@@ -205,6 +206,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         if !(state.mode == Mode::Keep && state.install == state.candidate && state.candidate == current) {
             state.mode = Mode::Keep;
             state.install = current;
+            state.seen = state.candidate;
             state.candidate = current;
         }
     }
@@ -218,8 +220,10 @@ impl<'u, 'a> Marks<'u, 'a> {
         }
         // What cannot be had at all is no candidate, so that nothing tries again.
         if !self.state(package).protected {
-            let current = self.current(package);
-            self.set_candidate(package, current);
+            match self.current(package) {
+                None => self.state_mut(package).candidate = None,
+                current => self.set_candidate(package, current),
+            }
             let state = self.state_mut(package);
             if state.mode != Mode::Delete {
                 state.mode = Mode::Keep;
@@ -235,7 +239,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             clause.kind.is_negative()
                 || !clause.kind.is_critical()
                 || self.holds(package, clause, When::Then)
-                || self.holds(package, clause, When::Possible)
+                || self.holds(package, clause, When::Seen)
         })
     }
 

@@ -9,6 +9,7 @@
 mod clause;
 mod conflicts;
 mod error;
+mod follow;
 mod mark;
 mod order;
 mod policy;
@@ -20,6 +21,8 @@ mod score;
 mod seeds;
 mod state;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod universe;
 
 pub use error::ClosureError;
@@ -109,31 +112,51 @@ pub struct Pick<'a> {
     pub reason: Reason,
 }
 
-/// The closure of what `request` asks for. Nothing to fetch is an error, unless all of it is installed.
+/// Indexes and target of a request, read once for several closures.
+pub struct Archive<'a>(universe::Universe<'a>);
+
+/// The closure of what `request` asks for. Nothing to fetch is no error if all of it is installed.
 pub fn solve<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
-    // Marking recurses as deep as dependencies do; hostile ones reach the limit of that.
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("closure".to_owned()).stack_size(STACK_BYTES);
-        let solver = builder.spawn_scoped(scope, || solve_here(request)).map_err(ClosureError::Thread)?;
-        solver.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    Archive::read(request)?.solve(request)
 }
 
-fn solve_here<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
-    let universe = universe::Universe::read(request)?;
-    let wanted = seeds::wanted(&universe, request)?;
-    if wanted.is_empty() {
-        return Err(ClosureError::Empty);
+impl<'a> Archive<'a> {
+    /// Reads the indexes and the status of `request`.
+    pub fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
+        universe::Universe::read(request).map(Self)
     }
-    let mut marks = state::Marks::new(&universe, request.recommends);
-    for want in &wanted {
-        marks.request(want.version);
+
+    /// The closure of what `request` asks for, a request with the same indexes and target.
+    pub fn solve(&self, request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+        // Marking recurses as deep as dependencies do; hostile ones reach the limit of that.
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new().name("closure".to_owned()).stack_size(STACK_BYTES);
+            let solver = builder.spawn_scoped(scope, || self.solve_here(request)).map_err(ClosureError::Thread)?;
+            solver.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
-    marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package).collect());
-    resolve::repair(&mut marks);
-    marks.problems()?;
-    sweep::sweep(&mut marks);
-    reasons::solution(&marks, &wanted)
+
+    fn solve_here(&self, request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+        let universe = &self.0;
+        let wanted = seeds::wanted(universe, request)?;
+        if wanted.is_empty() {
+            return Err(ClosureError::Empty);
+        }
+        let mut marks = state::Marks::new(universe, request.recommends);
+        for want in &wanted {
+            marks.request(want.version);
+        }
+        for want in &wanted {
+            if let Some(suite) = &want.suite {
+                marks.follow_suite(want.version, &|id| seeds::is_of_suite(universe, request, id, suite));
+            }
+        }
+        marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package));
+        resolve::repair(&mut marks);
+        marks.problems()?;
+        sweep::sweep(&mut marks);
+        reasons::solution(&marks, &wanted)
+    }
 }
 
 /// The text is no seed.

@@ -1,23 +1,17 @@
-//! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else, and
-//! in which order it treats several packages that were asked for.
+//! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else.
 
 use super::universe::{Architecture, PackageId, Universe};
-use crate::formats::apt::deb822::Stanza;
-
-/// The fields in the order in which apt reads them.
-const FIELDS: [&str; 9] =
-    ["Pre-Depends", "Depends", "Conflicts", "Breaks", "Recommends", "Suggests", "Replaces", "Enhances", "Provides"];
+use crate::formats::apt::packages::Control;
 
 /// For each package, by its id, the number of its first mention, be it as a package or in a relation of another.
 pub(super) fn first_mentions(universe: &Universe<'_>) -> Vec<u32> {
     let mut mentions = Mentions { universe, numbers: vec![u32::MAX; universe.package_ids().count()], next: 0 };
     for version in universe.versions() {
         mentions.note(version.package);
-        let Some(available) = version.source else { continue };
         let own = universe.entry(version.package).architecture;
-        for value in relation_fields(available.package.stanza).into_iter().flatten() {
-            for name in value.split([',', '|']) {
-                mentions.note_name(name, own);
+        for field in relation_fields(&version.control) {
+            for relation in relations(field) {
+                mentions.note_name(relation, own);
             }
         }
     }
@@ -39,11 +33,9 @@ impl Mentions<'_, '_> {
     }
 
     fn note_name(&mut self, relation: &str, own: Architecture) {
-        let relation = relation.trim_ascii_start();
-        let end = relation.find([' ', '(', '[', '\n', '\t']).unwrap_or(relation.len());
-        let (name, qualifier) = match relation[..end].split_once(':') {
+        let (name, qualifier) = match relation.split_once(':') {
             Some((name, qualifier)) => (name, Some(qualifier)),
-            None => (&relation[..end], None),
+            None => (relation, None),
         };
         let architecture = match qualifier {
             None => Some(own),
@@ -57,12 +49,34 @@ impl Mentions<'_, '_> {
     }
 }
 
-fn relation_fields(stanza: Stanza<'_>) -> [Option<&str>; 9] {
-    let mut values = [None; 9];
-    for field in stanza.fields() {
-        if let Some((value, _)) = values.iter_mut().zip(FIELDS).find(|(_, name)| field.is(name)) {
-            *value = std::str::from_utf8(field.value).ok();
-        }
-    }
-    values
+/// The fields in the order in which apt reads them.
+fn relation_fields<'a>(control: &Control<'a>) -> [&'a str; 9] {
+    [
+        control.pre_depends,
+        control.depends,
+        control.conflicts,
+        control.breaks,
+        control.recommends,
+        control.suggests,
+        control.replaces,
+        control.enhances,
+        control.provides,
+    ]
+}
+
+/// The names in a relation field with what qualifies them, cut out without a look at the rest.
+fn relations(field: &str) -> impl Iterator<Item = &str> {
+    let mut rest = field;
+    std::iter::from_fn(move || {
+        rest = rest.trim_ascii_start();
+        let end = rest
+            .bytes()
+            .position(|byte| matches!(byte, b' ' | b'(' | b',' | b'|' | b'\n' | b'\t' | b'[' | b'<'))
+            .unwrap_or(rest.len());
+        let (name, after) = rest.split_at_checked(end)?;
+        let next = memchr::memchr2(b',', b'|', after.as_bytes()).map(|place| place + 1);
+        let at_end = rest.is_empty();
+        rest = next.and_then(|next| after.get(next..)).unwrap_or_default();
+        (!at_end).then_some(name)
+    })
 }

@@ -56,12 +56,18 @@ impl<'a> Marks<'_, 'a> {
         first(self.state(a_id).protected, self.state(b_id).protected)
             .then_with(|| first(self.has_installed_sibling(a), self.has_installed_sibling(b)))
             .then_with(|| first(a_entry.current.is_some(), b_entry.current.is_some()))
-            .then_with(|| first(Some(a_entry.name) == target.name, Some(b_entry.name) == target.name))
+            .then_with(|| first(target.bears(a_entry.name), target.bears(b_entry.name)))
             .then_with(|| first(a_entry.essential, b_entry.essential))
             .then_with(|| first(a_entry.protected, b_entry.protected))
             .then_with(|| a_entry.architecture.cmp(&b_entry.architecture))
             .then_with(|| a_version.control.priority.cmp(&b_version.control.priority))
-            .then_with(|| if a_id == b_id { Ordering::Equal } else { self.mention(b_id).cmp(&self.mention(a_id)) })
+            .then_with(|| {
+                if a_id == b_id {
+                    Ordering::Equal
+                } else {
+                    self.universe.mention(b_id).cmp(&self.universe.mention(a_id))
+                }
+            })
     }
 
     /// Whether it is `Multi-Arch: same` and the target has it in some architecture.

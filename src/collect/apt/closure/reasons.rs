@@ -26,7 +26,8 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
         }
         let Some(available) = marks.universe.version(version).source else { continue };
         let reason = reasons.get(&id).cloned().unwrap_or_else(|| along_with(marks, id, version, wanted));
-        solution.picks.push(Pick { package: available.package, index: available.index, reason });
+        let package = available.package(marks.universe.version(version).control);
+        solution.picks.push(Pick { package, index: available.index, reason });
     }
     let key = |pick: &Pick<'a>| {
         let control = pick.package.control;

@@ -5,7 +5,7 @@ use super::clause::{Clause, Target};
 use super::score::scores;
 use super::state::{Marks, Mode, When};
 use super::sweep::mark_garbage;
-use super::universe::{PackageId, Universe, VersionId};
+use super::universe::{PackageId, Universe};
 
 /// Rounds after which the repair gives up.
 const MAX_ROUNDS: usize = 20;
@@ -110,7 +110,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             if self.marks.holds(id, clause, When::Then) {
                 return Outcome::Next(kills);
             }
-            let all = self.marks.all_targets(id, clause, target);
+            let all = self.marks.universe.all_meeting(id, clause.kind, target);
             let hopeless = all.is_empty() && !self.marks.state(id).protected && !clause.kind.is_negative();
             if hopeless && !self.marks.is_broken_now(id) {
                 if in_group {
@@ -139,7 +139,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                     (*changed, done) = (true, true);
                     break;
                 }
-                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Possible) {
+                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Seen) {
                     self.marks.mark_install(other, false, 0, false);
                     continue;
                 }
@@ -159,7 +159,8 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                 return Outcome::Changed;
             }
         }
-        if in_group && kills.is_empty() && !self.marks.holds(id, clause, When::Then) {
+        // Even where the last alternative was mended: apt looks at the group again only in its next round.
+        if in_group && kills.is_empty() {
             match fallback {
                 Fallback::Remove if self.marks.state(id).protected => {}
                 Fallback::Remove => {
@@ -217,7 +218,10 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         let packages = &self.marks.universe.group(target.name?).packages;
         let can = |id: &&PackageId| {
             let state = self.marks.state(**id);
-            self.marks.current(**id).is_none() && state.mode != Mode::Delete && state.candidate.is_some()
+            target.points_at(self.marks.universe.entry(**id).architecture)
+                && self.marks.current(**id).is_none()
+                && state.mode != Mode::Delete
+                && state.candidate.is_some()
         };
         packages.iter().find(can).copied()
     }
@@ -286,13 +290,13 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
             if self.marks.holds(id, clause, When::Then) {
                 return !failed;
             }
-            let Some(other) = self.smart_target(target) else {
+            let Some(other) = self.smart_target(id, target) else {
                 failed = true;
                 continue;
             };
             if self.marks.state(other).protected {
                 failed = true;
-            } else if self.marks.is_met(id, clause, target, When::Possible) != clause.kind.is_negative() {
+            } else if self.marks.is_met(id, clause, target, When::Seen) != clause.kind.is_negative() {
                 if self.upgrade(other, depth + 1) {
                     return true;
                 }
@@ -306,38 +310,20 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         !failed
     }
 
-    /// The package a target names, or the only one that provides it.
-    fn smart_target(&self, target: &Target<'a>) -> Option<PackageId> {
-        let group = self.marks.universe.group(target.name?);
-        let real = group.packages.iter().find(|id| !self.marks.universe.entry(**id).versions.is_empty());
-        let mut providers: Vec<_> =
-            group.providers.iter().map(|provider| self.marks.universe.version(provider.version).package).collect();
-        providers.dedup();
-        real.copied().or(match providers[..] {
-            [only] => Some(only),
-            _ => None,
-        })
-    }
-}
-
-impl<'a> Marks<'_, 'a> {
-    /// Every version there is that meets a target.
-    fn all_targets(&self, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<VersionId> {
-        let Some(name) = target.name else { return Vec::new() };
-        let group = self.universe.group(name);
-        let own_name = self.universe.entry(owner).name;
-        let mut versions = Vec::new();
-        for package in &group.packages {
-            if clause.kind.is_negative() && own_name == name {
-                continue;
-            }
-            let all = self.universe.entry(*package).versions.iter().copied();
-            versions.extend(all.filter(|id| target.admits(self.universe.version(*id).control.version)));
-        }
-        let foreign = |id: VersionId| self.universe.entry(self.universe.version(id).package).name != own_name;
-        let providers = group.providers.iter().filter(|provider| target.admits_provided(provider.provided));
-        let providers = providers.map(|provider| provider.version);
-        versions.extend(providers.filter(|id| !clause.kind.is_negative() || foreign(*id)));
-        versions
+    /// The package a target names, or, where there is none, the one that apt read last of those that provide it.
+    fn smart_target(&self, owner: PackageId, target: &Target<'a>) -> Option<PackageId> {
+        let universe = self.marks.universe;
+        let group = universe.group(target.name?);
+        let exists = |id: &PackageId| !universe.entry(*id).versions.is_empty();
+        let mut real = group.packages.iter().copied().filter(exists);
+        let named = real.clone().find(|id| target.points_at(universe.entry(*id).architecture));
+        let providers = group.providers.iter().rev().filter(|provider| target.covers_provided(provider));
+        let mut providers = providers.map(|provider| universe.version(provider.version).package);
+        let covers = |id: &PackageId| {
+            let entry = universe.entry(*id);
+            let mut versions = entry.versions.iter().map(|id| universe.version(*id).control.multi_arch);
+            *id != owner && versions.any(|multi_arch| target.covers(entry.architecture, multi_arch))
+        };
+        named.or_else(|| providers.find(|id| *id != owner)).or_else(|| real.find(covers))
     }
 }

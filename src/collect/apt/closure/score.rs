@@ -1,7 +1,8 @@
 //! How much damage it would do to change a package: the repair changes those that matter least.
 
-use super::clause::Kind;
+use super::clause::{Clause, Kind, Target};
 use super::state::{Marks, When};
+use super::universe::PackageId;
 use crate::formats::apt::packages::Priority;
 
 /// The score of each package, by its id. The weights are apt's.
@@ -43,13 +44,30 @@ fn own_scores(marks: &Marks<'_, '_>) -> Vec<i64> {
                 Kind::Suggests => continue,
             };
             for target in &clause.alternatives {
-                for met in marks.meeting(id, clause, target, When::Then) {
-                    scores[marks.universe.version(met).package.0] += weight;
+                for other in pointed_at(marks, id, clause, target) {
+                    scores[other.0] += weight;
                 }
             }
         }
     }
     scores
+}
+
+/// The packages that gain or lose by a relation: those that meet it, and those it names without a version even if they
+/// are not there. One with a version counts only if the named package itself meets it.
+fn pointed_at<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<PackageId> {
+    let package = |id| marks.universe.version(id).package;
+    let mut packages: Vec<_> = marks.meeting(owner, clause, target, When::Then).into_iter().map(package).collect();
+    let Some(name) = target.name else { return packages };
+    let is_named = |id: &PackageId| target.points_at(marks.universe.entry(*id).architecture);
+    let mut named = marks.universe.group(name).packages.iter().copied().filter(is_named);
+    if target.relation.version.is_some() || target.except.is_some() {
+        let meets = named.any(|id| packages.contains(&id));
+        return if meets { packages } else { Vec::new() };
+    }
+    let counts = !clause.kind.is_negative() || marks.universe.entry(owner).name != name;
+    packages.extend(named.filter(|id| counts && marks.state(*id).install.is_none()));
+    packages
 }
 
 /// What something important depends on is important.

@@ -8,6 +8,8 @@ use crate::formats::apt::packages::Priority;
 pub(super) struct Want {
     pub(super) version: VersionId,
     pub(super) reason: Reason,
+    /// The suite it was asked for from, from which comes what it needs.
+    pub(super) suite: Option<String>,
 }
 
 /// How alike a name must be to be suggested, from 0 to 1.
@@ -17,7 +19,11 @@ const ALIKE: f64 = 0.88;
 pub(super) fn wanted(universe: &Universe<'_>, request: &Request<'_>) -> Result<Vec<Want>, ClosureError> {
     let mut wanted = Vec::new();
     for seed in &request.seeds {
-        wanted.push(Want { version: by_name(universe, request, seed)?, reason: Reason::Requested });
+        wanted.push(Want {
+            version: by_name(universe, request, seed)?,
+            reason: Reason::Requested,
+            suite: seed.suite.clone(),
+        });
     }
     for priority in &request.priorities {
         wanted.extend(by_priority(universe, *priority)?);
@@ -58,9 +64,13 @@ fn choose(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed, package: 
         return versions.find(|id| universe.version(*id).control.version == wanted);
     }
     let Some(suite) = &seed.suite else { return policy::candidate(universe, package) };
-    let has_suite =
-        |index: &usize| request.indexes.get(*index).is_some_and(|index| index.suites.contains(&suite.as_str()));
-    versions.find(|id| universe.version(*id).indexes.iter().any(has_suite))
+    versions.find(|id| is_of_suite(universe, request, *id, suite))
+}
+
+/// Whether an index of this suite or codename has the version.
+pub(super) fn is_of_suite(universe: &Universe<'_>, request: &Request<'_>, id: VersionId, suite: &str) -> bool {
+    let indexes = universe.version(id).indexes.iter().filter_map(|index| request.indexes.get(*index));
+    indexes.flat_map(|index| &index.suites).any(|own| *own == suite)
 }
 
 fn known(universe: &Universe<'_>, request: &Request<'_>, packages: &[PackageId]) -> Vec<String> {
@@ -108,7 +118,7 @@ fn by_priority(universe: &Universe<'_>, priority: Priority) -> Result<Vec<Want>,
     let has = |version: VersionId| universe.version(version).control.priority == priority;
     let wanted: Vec<_> = native_candidates(universe)
         .filter(|version| has(*version))
-        .map(|version| Want { version, reason: Reason::Priority(priority) })
+        .map(|version| Want { version, reason: Reason::Priority(priority), suite: None })
         .collect();
     if wanted.is_empty() { Err(ClosureError::NoSuchPriority { priority: priority.to_string() }) } else { Ok(wanted) }
 }
@@ -117,7 +127,7 @@ fn by_task(universe: &Universe<'_>, task: &str) -> Result<Vec<Want>, ClosureErro
     let has = |version: VersionId| universe.version(version).control.task.split(',').any(|own| own.trim() == task);
     let wanted: Vec<_> = native_candidates(universe)
         .filter(|version| has(*version))
-        .map(|version| Want { version, reason: Reason::Task(task.to_owned()) })
+        .map(|version| Want { version, reason: Reason::Task(task.to_owned()), suite: None })
         .collect();
     if wanted.is_empty() { Err(ClosureError::NoSuchTask { task: task.to_owned() }) } else { Ok(wanted) }
 }

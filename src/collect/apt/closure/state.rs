@@ -1,11 +1,9 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use std::cell::OnceCell;
+use super::clause::{Clause, Kind, Target};
+use super::universe::{PackageId, Universe, VersionId};
+use super::{ClosureError, policy};
 
-use super::ClosureError;
-use super::clause::{Clause, Kind, Scope, Target};
-use super::universe::{PackageId, Provider, Universe, VersionId};
-use super::{order, policy};
 use crate::formats::apt::packages::MultiArch;
 
 /// What is to happen to a package.
@@ -24,6 +22,8 @@ pub(super) struct State {
     pub(super) install: Option<VersionId>,
     /// The version that can be installed.
     pub(super) candidate: Option<VersionId>,
+    /// The candidate as dependencies see it: apt tells them of a lost candidate only when the package changes.
+    pub(super) seen: Option<VersionId>,
     /// Not to be changed any more, except by request.
     pub(super) protected: bool,
     /// Not asked for.
@@ -43,6 +43,8 @@ pub(super) enum When {
     Then,
     /// If all candidates were installed.
     Possible,
+    /// As [`When::Possible`], by what dependencies see.
+    Seen,
 }
 
 /// The states of all packages.
@@ -50,23 +52,23 @@ pub(super) struct Marks<'u, 'a> {
     pub(super) universe: &'u Universe<'a>,
     pub(super) recommends: bool,
     states: Vec<State>,
-    mentions: OnceCell<Vec<u32>>,
 }
 
 impl<'u, 'a> Marks<'u, 'a> {
     /// Everything stays as it is.
     pub(super) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
-        let state = |id| State {
+        let state = |id, candidate| State {
             mode: Mode::Keep,
             install: universe.entry(id).current,
-            candidate: policy::candidate(universe, id),
+            candidate,
+            seen: candidate,
             protected: false,
             auto: false,
             requested: false,
             garbage: false,
         };
-        let states = universe.package_ids().map(state).collect();
-        Self { universe, recommends, states, mentions: OnceCell::new() }
+        let states = universe.package_ids().map(|id| state(id, policy::candidate(universe, id))).collect();
+        Self { universe, recommends, states }
     }
 
     pub(super) fn state(&self, id: PackageId) -> &State {
@@ -81,17 +83,13 @@ impl<'u, 'a> Marks<'u, 'a> {
         self.universe.entry(id).current
     }
 
-    /// When apt came to know the package; computed when the first tie needs it.
-    pub(super) fn mention(&self, id: PackageId) -> u32 {
-        self.mentions.get_or_init(|| order::first_mentions(self.universe))[id.0]
-    }
-
     /// The version of a package in a state.
     pub(super) fn version_when(&self, id: PackageId, when: When) -> Option<VersionId> {
         match when {
             When::Now => self.current(id),
             When::Then => self.state(id).install,
             When::Possible => self.state(id).candidate,
+            When::Seen => self.state(id).seen,
         }
     }
 
@@ -139,8 +137,8 @@ impl<'u, 'a> Marks<'u, 'a> {
             }
             let Some(version) = self.version_when(package, when) else { continue };
             let known = self.universe.version(version);
-            let stands_in = self.stands_for(package, known.control.multi_arch, target.architecture);
-            if stands_in && target.admits(known.control.version) && enough(version) {
+            let covered = target.covers(self.universe.entry(package).architecture, known.control.multi_arch);
+            if covered && target.admits(known.control.version) && enough(version) {
                 return true;
             }
         }
@@ -153,7 +151,7 @@ impl<'u, 'a> Marks<'u, 'a> {
                 continue;
             }
             if self.version_when(package, when) == Some(provider.version)
-                && provides_for(provider, target.architecture)
+                && target.covers_provided(provider)
                 && target.admits_provided(provider.provided)
                 && enough(provider.version)
             {
@@ -161,17 +159,6 @@ impl<'u, 'a> Marks<'u, 'a> {
             }
         }
         false
-    }
-
-    fn stands_for(&self, package: PackageId, multi_arch: MultiArch, scope: Scope) -> bool {
-        let own = self.universe.entry(package).architecture;
-        match scope {
-            Scope::One(architecture) => own == architecture || multi_arch == MultiArch::Foreign,
-            Scope::Exactly(architecture) => own == architecture,
-            Scope::Any => multi_arch == MultiArch::Allowed,
-            Scope::Every => true,
-            Scope::Nowhere => false,
-        }
     }
 
     /// Whether a clause holds: one alternative is met, or, of one that excludes, none.
@@ -241,16 +228,5 @@ impl<'u, 'a> Marks<'u, 'a> {
             "which cannot be installed with the rest"
         };
         format!("{} {verb} {}, {remark}", self.universe.label(id), alternatives.join(" | "))
-    }
-}
-
-fn provides_for(provider: &Provider<'_>, scope: Scope) -> bool {
-    match scope {
-        Scope::One(architecture) | Scope::Exactly(architecture) => {
-            provider.architecture.is_none_or(|provided| provided == architecture)
-        }
-        Scope::Any => provider.any,
-        Scope::Every => true,
-        Scope::Nowhere => false,
     }
 }

@@ -17,10 +17,11 @@ pub(super) fn sweep(marks: &mut Marks<'_, '_>) {
     for id in &removed {
         marks.mark_delete(*id, 0);
     }
-    if removed.is_empty() {
+    let is_incomplete = |id| marks.is_incomplete(id);
+    if removed.is_empty() || !marks.universe.package_ids().any(is_incomplete) {
         return;
     }
-    // If that leaves something incomplete, what others need by name comes back.
+    // Where anything at all is incomplete, what others name comes back, whether or not they lack it.
     while let Some(place) = removed.iter().position(|id| is_missed(marks, *id)) {
         let back = removed.remove(place);
         marks.mark_install(back, false, 0, false);
@@ -70,8 +71,7 @@ fn useful<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, targ
     packages
 }
 
-/// Whether something that is there names a package, or what it provides, in a clause that apt acts on and that does not
-/// hold.
+/// Whether something that is there names a package, or what it provides, in a clause that apt acts on.
 fn is_missed(marks: &Marks<'_, '_>, id: PackageId) -> bool {
     let name = marks.universe.entry(id).name;
     let provides = |target: &Target<'_>| {
@@ -84,10 +84,7 @@ fn is_missed(marks: &Marks<'_, '_>, id: PackageId) -> bool {
     marks.universe.package_ids().any(|other| {
         let Some(install) = marks.state(other).install else { return false };
         marks.universe.clauses(install).iter().any(|clause| {
-            !clause.kind.is_negative()
-                && marks.is_important(clause.kind)
-                && clause.alternatives.iter().any(provides)
-                && !marks.holds(other, clause, When::Then)
+            !clause.kind.is_negative() && marks.is_important(clause.kind) && clause.alternatives.iter().any(provides)
         })
     })
 }

@@ -1,11 +1,14 @@
 //! All that could be installed: the versions of all indexes and of the target, by name and architecture, and who
 //! provides what.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::clause::{Clause, clauses};
+use super::order::first_mentions;
 use super::{ClosureError, Pin, Request};
+use crate::digest::Sha256;
+use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
 use crate::formats::apt::relation::{self, MalformedRelation};
 use crate::formats::apt::version;
@@ -37,6 +40,7 @@ pub(super) struct Universe<'a> {
     packages: Vec<Entry>,
     versions: Vec<Version<'a>>,
     installed: Vec<PackageId>,
+    mentions: OnceLock<Vec<u32>>,
 }
 
 /// What bears or provides one name.
@@ -70,14 +74,29 @@ pub(super) struct Version<'a> {
     pub(super) pin: Option<Pin>,
     /// All indexes that have it.
     pub(super) indexes: Vec<usize>,
-    clauses: OnceCell<Result<Vec<Clause<'a>>, MalformedRelation>>,
+    clauses: OnceLock<Result<Vec<Clause<'a>>, MalformedRelation>>,
 }
 
 /// Where a version can be fetched.
 #[derive(Clone, Copy)]
 pub(super) struct Available<'a> {
     pub(super) index: usize,
-    pub(super) package: Package<'a>,
+    filename: &'a str,
+    size: u64,
+    sha256: Sha256,
+    stanza: Stanza<'a>,
+}
+
+impl<'a> Available<'a> {
+    fn new(index: usize, package: &Package<'a>) -> Self {
+        let Package { filename, size, sha256, stanza, control: _ } = *package;
+        Self { index, filename, size, sha256, stanza }
+    }
+
+    /// The package as its index has it, given what that says of itself.
+    pub(super) fn package(&self, control: Control<'a>) -> Package<'a> {
+        Package { control, filename: self.filename, size: self.size, sha256: self.sha256, stanza: self.stanza }
+    }
 }
 
 /// A version that provides a name.
@@ -102,11 +121,12 @@ impl<'a> Universe<'a> {
             packages: Vec::new(),
             versions: Vec::new(),
             installed: Vec::new(),
+            mentions: OnceLock::new(),
         };
         for (index, input) in request.indexes.iter().enumerate() {
             for package in packages(input.text) {
                 let package = package.map_err(|source| ClosureError::Index { index, source })?;
-                universe.add(package.control, Some((Available { index, package }, input.pin)));
+                universe.add(package.control, Some((Available::new(index, &package), input.pin)));
             }
         }
         for control in installed(request.installed.unwrap_or_default()) {
@@ -160,7 +180,7 @@ impl<'a> Universe<'a> {
             |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
         let place = versions.iter().take_while(|other| higher(other)).count();
         let version =
-            Version { package, control, source: None, pin: None, indexes: Vec::new(), clauses: OnceCell::new() };
+            Version { package, control, source: None, pin: None, indexes: Vec::new(), clauses: OnceLock::new() };
         self.versions.push(version);
         if let Some(entry) = self.packages.get_mut(package.0) {
             entry.versions.insert(place, id);
@@ -259,6 +279,11 @@ impl<'a> Universe<'a> {
     /// The packages that the target has.
     pub(super) fn installed(&self) -> &[PackageId] {
         &self.installed
+    }
+
+    /// When apt came to know the package; computed when the first tie needs it.
+    pub(super) fn mention(&self, id: PackageId) -> u32 {
+        self.mentions.get_or_init(|| first_mentions(self))[id.0]
     }
 
     /// A version.

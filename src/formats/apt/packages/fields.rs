@@ -1,0 +1,127 @@
+//! The fields of a stanza that are read, found in a single pass.
+
+use super::super::deb822::{Field, Stanza};
+use super::super::relation;
+use super::{Control, IndexError, MultiArch, Priority};
+
+/// Declares the fields that are read, as an enum and its table of names.
+macro_rules! fields {
+    ($($variant:ident = $name:literal),+ $(,)?) => {
+        #[derive(Clone, Copy)]
+        pub(super) enum Name { $($variant),+ }
+        const NAMES: &[&str] = &[$($name),+];
+    };
+}
+
+fields! {
+    Package = "Package", Version = "Version", Architecture = "Architecture", Priority = "Priority", Source = "Source",
+    Essential = "Essential", Important = "Important", Protected = "Protected", MultiArch = "Multi-Arch",
+    PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Suggests = "Suggests",
+    Conflicts = "Conflicts", Breaks = "Breaks", Replaces = "Replaces", Enhances = "Enhances", Provides = "Provides",
+    Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256", Status = "Status",
+    Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
+}
+
+/// The known fields of one stanza, found in a single pass.
+pub(super) struct Known<'a>([Option<&'a str>; NAMES.len()]);
+
+impl<'a> Known<'a> {
+    /// Refuses known fields that stand there twice or are not UTF-8.
+    pub(super) fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+        let mut known = Self([None; NAMES.len()]);
+        for field in stanza.fields() {
+            let Some((slot, name)) = known.slot(field) else { continue };
+            let value = text_of(field);
+            if value.is_none() || slot.is_some() {
+                let package = stanza.field("Package").unwrap_or("(unnamed)").chars().take(200).collect();
+                return Err(match value {
+                    Some(_) => IndexError::Duplicate { package, field: name },
+                    None => IndexError::Malformed { package, field: name },
+                });
+            }
+            *slot = value;
+        }
+        Ok(known)
+    }
+
+    /// Where the value of a field goes, and the name of the field.
+    #[inline]
+    fn slot(&mut self, field: Field<'_>) -> Option<(&mut Option<&'a str>, &'static str)> {
+        // Two thirds of all fields are none of ours; most of these end here.
+        let first = field.name.first()?.to_ascii_uppercase();
+        let is = |name: &str| name.as_bytes().first() == Some(&first) && field.is(name);
+        let place = NAMES.iter().position(|name| is(name))?;
+        Some((self.0.get_mut(place)?, NAMES.get(place)?))
+    }
+
+    /// The value, or an empty text.
+    pub(super) fn get(&self, name: Name) -> &'a str {
+        self.0.get(name as usize).copied().flatten().unwrap_or_default()
+    }
+
+    /// The value, which must be there.
+    pub(super) fn need(&self, name: Name) -> Result<&'a str, IndexError> {
+        let value = self.get(name);
+        if value.is_empty() {
+            Err(IndexError::Missing { package: self.package(), field: NAMES[name as usize] })
+        } else {
+            Ok(value)
+        }
+    }
+
+    fn package(&self) -> String {
+        let name = self.get(Name::Package);
+        if name.is_empty() { "(unnamed)".to_owned() } else { name.chars().take(200).collect() }
+    }
+
+    fn yes(&self, name: Name) -> bool {
+        self.get(name).eq_ignore_ascii_case("yes")
+    }
+
+    fn checked(&self, name: Name, is_valid: fn(&str) -> bool) -> Result<&'a str, IndexError> {
+        let value = self.need(name)?;
+        let malformed = || IndexError::Malformed { package: self.package(), field: NAMES[name as usize] };
+        if is_valid(value) { Ok(value) } else { Err(malformed()) }
+    }
+
+    /// What every kind of binary package stanza has.
+    pub(super) fn control(&self) -> Result<Control<'a>, IndexError> {
+        let name = self.checked(Name::Package, relation::is_name)?;
+        let version = self.checked(Name::Version, relation::is_version)?;
+        let (source, source_version) = split_source(self.get(Name::Source));
+        Ok(Control {
+            name,
+            version,
+            architecture: self.checked(Name::Architecture, relation::is_name)?,
+            priority: Priority::of(self.get(Name::Priority)),
+            source: source.unwrap_or(name),
+            source_version: source_version.unwrap_or(version),
+            hold: self.get(Name::Status).starts_with("hold "),
+            essential: self.yes(Name::Essential),
+            protected: self.yes(Name::Important) || self.yes(Name::Protected),
+            multi_arch: MultiArch::of(self.get(Name::MultiArch)),
+            pre_depends: self.get(Name::PreDepends),
+            depends: self.get(Name::Depends),
+            recommends: self.get(Name::Recommends),
+            suggests: self.get(Name::Suggests),
+            conflicts: self.get(Name::Conflicts),
+            breaks: self.get(Name::Breaks),
+            replaces: self.get(Name::Replaces),
+            enhances: self.get(Name::Enhances),
+            provides: self.get(Name::Provides),
+            task: self.get(Name::Task),
+        })
+    }
+}
+
+/// Name and version of a `Source` field such as `gcc-12 (12.2.0-14)`.
+fn split_source(field: &str) -> (Option<&str>, Option<&str>) {
+    let mut words = field.split_whitespace();
+    let name = words.next();
+    let inner = words.next().filter(|word| word.starts_with('(')).map(|word| word.trim_matches(['(', ')']));
+    (name, inner.filter(|version| !version.is_empty()))
+}
+
+fn text_of(field: Field<'_>) -> Option<&str> {
+    std::str::from_utf8(field.value).ok()
+}

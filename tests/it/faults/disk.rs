@@ -1,0 +1,117 @@
+//! Disks that are too small, fill up, or cannot be written to. Needs root, to mount such disks in a namespace of its own.
+
+use std::process::Command;
+
+use super::{Fault, PACKAGES};
+use crate::support::desk::{Desk, Ended, clean, end};
+
+/// Runs a script in which `gapferry` is the program and mounts are private to it; none where that is not possible.
+///
+/// `disk DIR OPTIONS` mounts a small disk, `grow DIR OPTIONS` changes it, and `try COMMAND…` shows the exit code.
+fn script(desk: &Desk, text: &str) -> Option<Ended> {
+    let allowed = Command::new("unshare").args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: disks that are too small, since this user cannot mount any");
+        return None;
+    }
+    let head = "set -u\ndisk() { mkdir -p $1; mount -t tmpfs -o $2 none $1; }\ngrow() { mount -o remount,$2 $1; }\n\
+                try() { echo \"$ $*\" >&2; \"$@\"; echo \"exit $?\" >&2; }\n\
+                export_() { try gapferry export online/selection.toml --out medium --key online/builder.key \
+                --workspace online/workspace \"$@\"; }\n";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &format!("{head}gapferry() {{ $GAPFERRY \"$@\"; }}\n{text}")]);
+    command.current_dir(desk.path("")).env("GAPFERRY", env!("CARGO_BIN_EXE_gapferry"));
+    clean(&mut command);
+    Some(end(&mut command).ok())
+}
+
+/// The exit codes that the script showed.
+fn exits(ended: &Ended) -> Vec<&str> {
+    ended.err.lines().filter_map(|line| line.strip_prefix("exit ")).collect()
+}
+
+fn assert_says(ended: &Ended, words: &[&str]) {
+    words.iter().for_each(|word| assert!(ended.err.contains(word), "{word}: {ended:?}"));
+}
+
+#[test]
+fn a_medium_that_is_too_small() {
+    let fault = Fault::new();
+    let text =
+        "disk medium size=200k; export_; ls -A medium >&2; grow medium size=10m; export_ --json; ls -A medium >&2";
+    let Some(ended) = script(&fault.desk, text) else { return };
+    assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
+    assert_says(&ended, &["medium has", "bytes free", "are needed", "give another --out"]);
+    assert!(ended.out.contains("\"fetched\":{\"bytes\":0,\"files\":0}"), "{ended:?}");
+    assert_eq!(fault.asked(), [1; PACKAGES]);
+    assert_eq!(ended.err.matches("dc1-base").count(), 1, "only the good one is there: {ended:?}");
+}
+
+/// Files can run out before bytes do, which no look at the free space tells.
+#[test]
+fn a_medium_that_fills_up_in_the_middle() {
+    let fault = Fault::new();
+    let selection = fault.desk.path("online/selection.toml");
+    let small = std::fs::read_to_string(&selection).unwrap().replace("100 MB", "100 kB");
+    std::fs::write(&selection, small).unwrap();
+    let text = "disk medium size=10m,nr_inodes=5; export_; ls -A medium >&2; grow medium nr_inodes=100; export_; ls -A medium >&2\n\
+                gapferry verify medium/dc1-base-000001 --builder online/builder.key.pub";
+    let Some(ended) = script(&fault.desk, text) else { return };
+    assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
+    assert_says(&ended, &["volume-0", "because: No space left"]);
+    assert_eq!(fault.asked(), [1; PACKAGES]);
+}
+
+#[test]
+fn a_workspace_that_is_too_small_or_fills_up() {
+    let fault = Fault::new();
+    let text = "disk online/workspace size=400k; export_; grow online/workspace size=10m; export_";
+    let Some(ended) = script(&fault.desk, text) else { return };
+    assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
+    assert_says(&ended, &["online/workspace/depot has", "bytes free", "give another --workspace"]);
+    assert_eq!(fault.asked(), [1; PACKAGES]);
+
+    let fault = Fault::new();
+    let text = "disk online/workspace size=10m,nr_inodes=14; export_; grow online/workspace nr_inodes=100; export_";
+    let Some(ended) = script(&fault.desk, text) else { return };
+    assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
+    assert_says(&ended, &["online/workspace", "o space left"]);
+    fault.desk.path("medium").join("dc1-base-000001/manifest.json").metadata().unwrap();
+}
+
+#[test]
+fn a_site_that_is_too_small_or_fills_up() {
+    for (small, large) in [("size=300k", "size=100m"), ("size=100m,nr_inodes=60", "nr_inodes=1000")] {
+        let fault = Fault::new();
+        let bundle = fault.desk.bundle();
+        let import = format!("try gapferry import {} --site srv/site", bundle.display());
+        let text = format!(
+            "disk srv {small}\n\
+             gapferry site init srv/site --name dc1 --builder online/builder.key.pub --keyring demo=keyring.gpg\n\
+             {import}; try gapferry status --site srv/site; test -e srv/site/current && echo PUBLISHED >&2\n\
+             grow srv {large}; {import}; try gapferry status --site srv/site; ls srv/site/journal srv/site/depot/partial"
+        );
+        let Some(ended) = script(&fault.desk, &text) else { return };
+        assert_eq!(exits(&ended), ["7", "0", "0", "0"], "{ended:?}");
+        assert_says(&ended, &["srv/site"]);
+        assert!(!ended.err.contains("PUBLISHED"), "{ended:?}");
+        assert!(ended.out.contains("is published as generation 1"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_medium_that_cannot_be_written_to() {
+    let fault = Fault::new();
+    let bundle = fault.desk.bundle();
+    fault.desk.init(&["demo"], "");
+    let import = format!("try gapferry import {} --site site", bundle.display());
+    let text = format!(
+        "mount --bind medium medium; mount -o remount,ro,bind medium; touch medium/x && exit 9\n\
+         try gapferry verify {} --site site; {import}\n\
+         export_ --force",
+        bundle.display()
+    );
+    let Some(ended) = script(&fault.desk, &text) else { return };
+    assert_eq!(exits(&ended), ["0", "0", "1"], "{ended:?}");
+    assert_says(&ended, &["cannot create", "medium", "because: Read-only file system"]);
+}

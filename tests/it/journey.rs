@@ -1,0 +1,51 @@
+//! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
+
+mod choice;
+mod local;
+mod rollback;
+mod shapes;
+mod sources;
+mod states;
+mod verbatim;
+
+use std::path::Path;
+
+use crate::apt_client::AptClient;
+use crate::support::desk::Desk;
+
+/// A client of the site's collection `name`, over `file:`, with the site's key.
+fn client(desk: &Desk, name: &str, suites: &str, components: &str) -> AptClient {
+    let client = AptClient::new("amd64");
+    client.source(
+        "deb",
+        &format!("file://{}/apt/{name}", desk.path("site/current").display()),
+        suites,
+        components,
+        &key(desk),
+    );
+    client
+}
+
+/// The site's public key.
+fn key(desk: &Desk) -> std::path::PathBuf {
+    desk.path("site/current/keys/site.gpg")
+}
+
+/// The items of a bundle or a site, as `NAME_VERSION_ARCHITECTURE`, sorted.
+fn items(desk: &Desk, bundle: &Path) -> Vec<String> {
+    let inspected = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
+    let collections = inspected["collections"].as_array().unwrap().iter();
+    let text = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap().to_owned();
+    let items = collections.flat_map(|collection| collection["items"].as_array().unwrap());
+    let mut names: Vec<String> =
+        items.map(|i| format!("{}_{}_{}", text(i, "name"), text(i, "version"), text(i, "architecture"))).collect();
+    names.sort();
+    names
+}
+
+/// The version that the client would install of a package.
+fn candidate(client: &AptClient, package: &str) -> String {
+    let policy = crate::apt_client::run(client.command("apt-cache").args(["policy", package]));
+    let line = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "));
+    line.unwrap_or_else(|| panic!("{package} is not known: {policy}")).to_owned()
+}

@@ -1,0 +1,127 @@
+//! Worlds of Debian packages.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use gapferry::collection::Label;
+use gapferry::demo::upstream::{DebSpec, Packing, Payload, Upstream};
+use gapferry::digest::Sha256;
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::time::Time;
+
+use super::world::Content;
+use crate::apt_client::run;
+
+/// An archive named `demo` with the suite `stable`, as a function of the state's number.
+pub(crate) struct Debs {
+    /// The archive in state `number`.
+    pub(crate) state: fn(number: u32) -> Upstream,
+    /// More lines for its `[[apt]]` table, such as `packages = ["hello"]`.
+    pub(crate) settings: &'static str,
+}
+
+/// The archive's key: one for all worlds of a run.
+pub(crate) static ARCHIVE_KEY: LazyLock<SiteKey> =
+    LazyLock::new(|| SiteKey::generate("Test Archive <archive@test.invalid>", Time::now().unix() - 3600).unwrap());
+
+impl Debs {
+    /// Some 300 kB: packages that compress and packages that do not, a name for which tar needs a pax header, and with
+    /// small volumes blobs that must be cut. Everything but `big` is new in each state.
+    pub(crate) fn small() -> Self {
+        Self { state: small, settings: "" }
+    }
+}
+
+fn small(number: u32) -> Upstream {
+    let version = format!("{number}.0-1");
+    let deb = |name: &str, architecture: &str| DebSpec::new(name, &version, architecture);
+    let long = format!("long-{}", "name-".repeat(12) + "end");
+    let text = "what compresses well ".repeat(6000).into_bytes();
+    let mut upstream = Upstream::new("Test", &["amd64"]);
+    let big =
+        DebSpec { payload: Payload::Pseudorandom { size: 150_000, seed: 1 }, ..DebSpec::new("big", "1.0-1", "amd64") };
+    upstream
+        .add("stable", "main", DebSpec { depends: format!("libgap1, {long}"), ..deb("hello-gap", "amd64") })
+        .add(
+            "stable",
+            "main",
+            DebSpec { payload: Payload::Pseudorandom { size: 20_000, seed: 2 }, ..deb("libgap1", "amd64") },
+        )
+        .add("stable", "main", DebSpec { packing: Packing::Plain, ..deb(&long, "all") })
+        .add("stable", "main", DebSpec { packing: Packing::Plain, payload: Payload::Bytes(text), ..deb("text", "all") })
+        .add("stable", "main", big);
+    upstream.suite("stable").date = Time::now().unix() - 1000 + i64::from(number);
+    upstream
+}
+
+impl Content for Debs {
+    fn publish(&self, upstream: &Path, number: u32) {
+        (self.state)(number).write_to(upstream, &ARCHIVE_KEY).unwrap();
+        fs::write(upstream.join("archive.gpg"), ARCHIVE_KEY.public_binary().unwrap()).unwrap();
+    }
+
+    fn sources(&self, upstream: &Path) -> String {
+        let (url, settings) = (url::Url::from_directory_path(upstream).unwrap(), self.settings);
+        format!(
+            "[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\"]\ncomponents = [\"main\"]\n\
+             architectures = [\"amd64\"]\nkeyring = \"{}/archive.gpg\"\n{settings}\n",
+            upstream.display()
+        )
+    }
+
+    fn pins(&self, upstream: &Path) -> Vec<(Label, PathBuf)> {
+        vec![("demo".parse().unwrap(), upstream.join("archive.gpg"))]
+    }
+
+    fn check(&self, folder: &Path) {
+        let keyring = folder.join("keys/site.gpg");
+        let mut suites = 0;
+        for in_release in walkdir::WalkDir::new(folder.join("apt")).into_iter().map(Result::unwrap) {
+            if in_release.file_name() == "InRelease" {
+                suites += 1;
+                check_suite(in_release.path(), &keyring);
+            }
+        }
+        assert!(suites > 0, "{} has no suite", folder.display());
+    }
+}
+
+/// Judges a suite as apt would: gpgv, the digests of the indexes, the digests of the packages.
+fn check_suite(in_release: &Path, keyring: &Path) {
+    run(Command::new("gpgv").arg("--keyring").arg(keyring).arg(in_release));
+    let suite = in_release.parent().unwrap();
+    let archive = suite.parent().unwrap().parent().unwrap();
+    let text = fs::read_to_string(in_release).unwrap();
+    let sums = text.split("SHA256:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with(' '));
+    let mut packages = 0;
+    for line in sums {
+        let [digest, size, path] = line.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
+        let bytes = check_file(&suite.join(path), size, digest);
+        if path.ends_with("/Packages") {
+            packages += 1;
+            String::from_utf8(bytes)
+                .unwrap()
+                .split_terminator("\n\n")
+                .for_each(|stanza| check_package(archive, stanza));
+        }
+    }
+    assert!(packages > 0, "{text}");
+}
+
+fn check_package(archive: &Path, stanza: &str) {
+    let fields: BTreeMap<&str, &str> = stanza.lines().filter_map(|line| line.split_once(": ")).collect();
+    check_file(&archive.join(fields["Filename"]), fields["Size"], fields["SHA256"]);
+}
+
+fn check_file(path: &Path, size: &str, digest: &str) -> Vec<u8> {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(
+        (bytes.len().to_string(), Sha256::of(&bytes).to_hex()),
+        (size.to_owned(), digest.to_owned()),
+        "{path:?}"
+    );
+    bytes
+}

@@ -1,0 +1,130 @@
+//! A world: an upstream, a selection, a workspace, a builder's key, a medium and sites, all below one temporary folder.
+//!
+//! What differs from one kind of content to the next stands behind [`Content`], so that a suite written over worlds runs
+//! over every kind in [`contents`].
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use gapferry::collect::fetch::Options;
+use gapferry::collection::Label;
+use gapferry::export::{ExportError, Exported, Settings, export};
+use gapferry::progress::Progress;
+use gapferry::selection::Selection;
+use gapferry::site::{Imported, Site, SiteError, import, init};
+use gapferry::trust::{Overrides, SecretKey};
+use tempfile::TempDir;
+
+use super::debs::Debs;
+
+/// One kind of content, as far as the suites must know it.
+pub(crate) trait Content: Send + Sync {
+    /// Writes state `number` of the upstream, counted from 1, into the folder `upstream`: each has something new.
+    fn publish(&self, upstream: &Path, number: u32);
+
+    /// The selection's tables of sources, such as `[[apt]]…`.
+    fn sources(&self, upstream: &Path) -> String;
+
+    /// The keyrings that a site pins, each with its source.
+    fn pins(&self, upstream: &Path) -> Vec<(Label, PathBuf)>;
+
+    /// Fails unless the generation in `folder` is whole: its signatures are good, and every file that its indexes name is
+    /// there with the bytes that they name.
+    fn check(&self, folder: &Path);
+}
+
+/// One small world's content of each kind: with it all suites run.
+pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
+    vec![Arc::new(Debs::small())]
+}
+
+/// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.
+pub(crate) struct World {
+    root: TempDir,
+    /// What its upstream has.
+    pub(crate) content: Arc<dyn Content>,
+    /// The builder's key; also in `online/builder.key`, with `.pub` beside it.
+    pub(crate) key: SecretKey,
+}
+
+impl World {
+    /// A world whose upstream is in state 1, with volumes of at most `volume_size`, such as `4 GB`.
+    pub(crate) fn new(content: Arc<dyn Content>, volume_size: &str) -> Self {
+        let world = Self { root: scratch(), content, key: SecretKey::generate() };
+        for folder in ["upstream", "online", "medium"] {
+            std::fs::create_dir(world.path(folder)).unwrap();
+        }
+        world.key.save(&world.path("online/builder.key"), "test builder", None).unwrap();
+        world.publish(1);
+        let head = format!("site = \"dc1\"\nname = \"base\"\nvolume-size = \"{volume_size}\"\n\n");
+        world.select(&(head + &world.content.sources(&world.path("upstream"))));
+        world
+    }
+
+    /// A path below the world's root.
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.root.path().join(below)
+    }
+
+    /// Puts the upstream into state `number`.
+    pub(crate) fn publish(&self, number: u32) {
+        self.content.publish(&self.path("upstream"), number);
+    }
+
+    /// Replaces the selection's text.
+    pub(crate) fn select(&self, text: &str) {
+        std::fs::write(self.path("online/selection.toml"), text).unwrap();
+    }
+
+    /// Exports from the workspace `online/workspace` to `medium`.
+    pub(crate) fn export(&self) -> Result<Exported, ExportError> {
+        let selection = Selection::load(&self.path("online/selection.toml")).unwrap();
+        let settings = Settings {
+            out: &self.path("medium"),
+            workspace: &self.path("online/workspace"),
+            key: Some(&self.key),
+            fetch: Options::default(),
+            dry_run: false,
+            force: false,
+            progress: &Progress::hidden(),
+        };
+        export(&selection, &settings)
+    }
+
+    /// The folder of the next bundle.
+    pub(crate) fn bundle(&self) -> PathBuf {
+        self.export().unwrap().folder.unwrap()
+    }
+
+    /// A new site in the folder `below`, called `dc1`, that trusts the builder and pins the upstream's keys.
+    pub(crate) fn site(&self, below: &str) -> Site {
+        let pins = self.content.pins(&self.path("upstream"));
+        init(&self.path(below), "dc1".parse().unwrap(), &self.key.public(), Default::default(), &pins).unwrap()
+    }
+
+    /// The real program, with neither its own nor apt's settings in its environment.
+    pub(crate) fn gapferry(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(gapferry());
+        command.args(arguments).current_dir(self.root.path()).env("LC_ALL", "C.UTF-8");
+        for name in ["GAPFERRY_SITE", "GAPFERRY_WORKSPACE", "SOURCE_DATE_EPOCH"] {
+            command.env_remove(name);
+        }
+        command
+    }
+}
+
+/// Imports without any override.
+pub(crate) fn bring(site: &Site, bundle: &Path) -> Result<Imported, SiteError> {
+    import(site, bundle, Overrides::default(), &Progress::hidden())
+}
+
+/// The program under test: as the test runner says, or else as cargo built it.
+pub(crate) fn gapferry() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_gapferry").map_or_else(|| env!("CARGO_BIN_EXE_gapferry").into(), PathBuf::from)
+}
+
+/// A temporary folder; in memory where that is possible, since these tests make ten thousands of syncs.
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
