@@ -31,6 +31,8 @@ pub struct Settings<'a> {
     pub fetch: Options,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// Fetch into the workspace, and write no bundle.
+    pub collect_only: bool,
     /// Make a bundle even if nothing is new.
     pub force: bool,
     /// Shows how far it is.
@@ -40,7 +42,7 @@ pub struct Settings<'a> {
 /// What an export did, or would do.
 #[derive(Debug)]
 pub struct Exported {
-    /// The bundle's folder; none for a dry run.
+    /// The bundle's folder; none for a dry run, and where only collecting was asked for.
     pub folder: Option<PathBuf>,
     /// The manifest; of a dry run without blobs and volumes.
     pub manifest: Manifest,
@@ -117,6 +119,10 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
         dry_run: settings.dry_run,
     };
     let collections = collect(selection, &with)?;
+    if settings.collect_only {
+        let manifest = header(selection, collections, workspace.last(&selection.site, &selection.name)?.as_ref())?;
+        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false });
+    }
     let mut last = workspace.last(&selection.site, &selection.name)?;
     if let Some((folder, found)) = finished_earlier(selection, settings, &workspace, last.as_ref())? {
         if same_for_clients(&found.manifest.collections, &collections) {

@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The builder's secret key, in OpenSSH's format
-    #[arg(long, value_name = "KEY", required_unless_present_any = ["unsigned", "dry_run"])]
+    #[arg(long, value_name = "KEY", required_unless_present_any = ["unsigned", "dry_run", "collect_only"])]
     key: Option<PathBuf>,
     /// The first line of FILE opens the key
     #[arg(long, value_name = "FILE")]
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Say what would be carried and fetched, and write no bundle
     #[arg(long, short = 'n')]
     dry_run: bool,
+    /// Fetch into the workspace, and write no bundle
+    #[arg(long, conflicts_with = "dry_run")]
+    collect_only: bool,
     /// Write no signature: a signing room adds it with `ssh-keygen -Y sign -n gapferry-manifest`
     #[arg(long, conflicts_with = "key")]
     unsigned: bool,
@@ -65,6 +68,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         key: key.as_ref(),
         fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
         dry_run: args.dry_run,
+        collect_only: args.collect_only,
         force: args.force,
         progress,
     };
@@ -72,7 +76,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if exported.folder.is_some() && key.is_none() {
         note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
     }
-    say(&exported, out);
+    say(&exported, args, out);
     Ok(())
 }
 
@@ -83,7 +87,8 @@ fn default_workspace() -> Option<PathBuf> {
     state.map(|state| state.join("gapferry"))
 }
 
-fn say(exported: &Exported, out: &Output) {
+fn say(exported: &Exported, args: &Args, out: &Output) {
+    let dry_run = args.dry_run;
     let manifest = &exported.manifest;
     let ((files, bytes), (missing, missing_bytes)) = (exported.tally.selected.get(), exported.tally.missing.get());
     let volumes: Vec<_> =
@@ -97,7 +102,7 @@ fn say(exported: &Exported, out: &Output) {
         "bundle": exported.folder, "name": manifest.folder(), "sequence": manifest.sequence,
         "expires": manifest.expires, "volumes": volumes, "collections": collections,
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
-        "dry_run": exported.folder.is_none(), "finished_by_an_earlier_run": exported.found_finished,
+        "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
     });
     let mut words = String::new();
     for c in &manifest.collections {
@@ -105,6 +110,9 @@ fn say(exported: &Exported, out: &Output) {
     }
     match &exported.folder {
         Some(folder) => words += &format!("{}\n", folder.display()),
+        None if args.collect_only => {
+            words += &format!("the workspace has all of it: {files} files, {}\n", Bytes(bytes))
+        }
         None => {
             words += &format!(
                 "{} would carry {files} files, {}, and fetch {missing} of them, {}\n",

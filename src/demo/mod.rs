@@ -220,6 +220,7 @@ fn export_next(
         key: Some(key),
         fetch: Options::default(),
         dry_run: false,
+        collect_only: false,
         force: false,
         progress,
     };

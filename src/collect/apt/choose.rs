@@ -8,7 +8,7 @@ use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{IndexKind, entries};
-use crate::formats::apt::packages::packages;
+use crate::formats::apt::packages::Package;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -107,10 +107,11 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
         installed: installed.as_deref(),
     };
     let solution = solve(&request)?;
-    let mut chosen = Vec::new();
+    let (mut chosen, mut sources) = (Vec::new(), BTreeMap::new());
     for pick in solution.picks {
         let Some((suite, index, _)) = texts.get(pick.index) else { continue };
         let control = pick.package.control;
+        sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
         chosen.push(Chosen {
             suite: *suite,
             component: component_of(index.path.as_str()),
@@ -123,7 +124,6 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
             reason: pick.reason.to_string(),
         });
     }
-    let sources = sources_of(&chosen, &texts)?;
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == IndexKind::Sources) {
             let reason = |name: &str, version: &str| sources.get(&(name.to_owned(), version.to_owned())).cloned();
@@ -146,25 +146,11 @@ fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a [u8]) -> ClosureInd
     ClosureIndex { text, pin, suites: suites.into_iter().collect() }
 }
 
-/// Name and version of the source of each chosen package, with the reason to carry it.
-fn sources_of(
-    chosen: &[Chosen],
-    texts: &[(usize, &Index, Vec<u8>)],
-) -> Result<BTreeMap<(String, String), String>, AptError> {
-    let wanted: BTreeMap<Sha256, &str> = chosen.iter().map(|file| (file.sha256, file.name.as_str())).collect();
-    let mut sources = BTreeMap::new();
-    for (_, index, text) in texts {
-        for package in packages(text) {
-            let package = package.map_err(|source| AptError::Index { path: index.path.clone(), source })?;
-            if let Some(name) = wanted.get(&package.sha256) {
-                let field = package.stanza.field("Source").unwrap_or(package.control.name);
-                let (source, version) = field
-                    .split_once(" (")
-                    .map_or((field, package.control.version), |(source, rest)| (source, rest.trim_end_matches(')')));
-                let key = (source.trim().to_owned(), version.to_owned());
-                sources.entry(key).or_insert_with(|| format!("source of {name}"));
-            }
-        }
-    }
-    Ok(sources)
+/// Name and version of the source of a package (Debian Policy 5.6.1).
+fn source_of(package: &Package<'_>) -> (String, String) {
+    let field = package.stanza.field("Source").unwrap_or(package.control.name);
+    let (source, version) = field
+        .split_once(" (")
+        .map_or((field, package.control.version), |(source, rest)| (source, rest.trim_end_matches(')')));
+    (source.trim().to_owned(), version.to_owned())
 }

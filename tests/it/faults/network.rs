@@ -75,6 +75,7 @@ fn a_server_that_drips_or_falls_silent() {
                 key: Some(&key),
                 fetch: options,
                 dry_run: false,
+                collect_only: false,
                 force: false,
                 progress: &Progress::hidden(),
             };

@@ -90,6 +90,7 @@ impl World {
             key: Some(&self.key),
             fetch: Options::default(),
             dry_run: false,
+            collect_only: false,
             force: false,
             progress: &Progress::hidden(),
         };
