@@ -12,6 +12,7 @@ pub mod depot;
 pub mod digest;
 pub mod exit;
 pub mod export;
+pub mod file_error;
 pub mod formats;
 pub mod path;
 pub mod progress;

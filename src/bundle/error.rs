@@ -6,21 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::trust::TrustError;
 
 /// What can go wrong with a bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder is no bundle.
     #[error("{} is not a bundle: it has no {file}", folder.display())]
     NotABundle {
@@ -151,14 +145,13 @@ pub enum BundleError {
 impl BundleError {
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        FileError::on(action, path)
     }
 
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::NotABundle { .. } | Self::VolumeTooSmall { .. } => Exit::Usage,
             Self::Unsigned { .. }
             | Self::NotAFile { .. }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use super::{BundleError, names};
 use crate::digest::Sha256;
+use crate::file_error::FileError;
 use crate::progress::Progress;
 use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
 
@@ -105,7 +106,7 @@ pub fn read_unverified(folder: &Path) -> Result<Vec<u8>, BundleError> {
 fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, BundleError> {
     let path = folder.join(name);
     let (file, size) = match open(&path) {
-        Err(BundleError::Io { source, .. })
+        Err(BundleError::File(FileError { source, .. }))
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
             return Err(BundleError::NotABundle { folder: folder.to_owned(), file: name });

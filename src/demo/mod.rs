@@ -14,6 +14,7 @@ use self::upstream::{DebSpec, Payload, Upstream};
 use crate::collect::fetch::Options;
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
+use crate::file_error::FileError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
@@ -26,15 +27,8 @@ use crate::trust::{Overrides, SecretKey, TrustError};
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A client was not content.
     #[error("{0}")]
     Client(String),
@@ -59,10 +53,15 @@ pub enum DemoError {
 }
 
 impl DemoError {
+    /// For `map_err`: the failure of `action` on `path`.
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        FileError::on(action, path)
+    }
+
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::Client(_) | Self::OpenPgp(_) => Exit::Failed,
             Self::Selection(error) => error.exit(),
             Self::Trust(error) => error.exit(),
@@ -70,11 +69,6 @@ impl DemoError {
             Self::Site(error) => error.exit(),
             Self::Serve(error) => error.exit(),
         }
-    }
-
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
     }
 }
 

@@ -5,20 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 
 /// What can go wrong in a depot.
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
     /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The blob is not here.
     #[error("blob {digest} is not in the depot")]
     Missing {
@@ -44,14 +38,13 @@ pub enum DepotError {
 impl DepotError {
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        FileError::on(action, path)
     }
 
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::Missing { .. } => Exit::VolumesMissing,
             Self::TooLarge { .. } | Self::Rotten { .. } => Exit::VerificationFailed,
         }

@@ -7,6 +7,7 @@ use super::PublishError;
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::trust::TrustError;
 
@@ -14,15 +15,8 @@ use crate::trust::TrustError;
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder is no site.
     #[error("{} is not a site: make one with `gapferry site init {} --name NAME --builder KEY.pub`", path.display(), path.display())]
     NotASite {
@@ -123,14 +117,13 @@ pub enum SiteError {
 impl SiteError {
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        FileError::on(action, path)
     }
 
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
                 Exit::Usage
             }

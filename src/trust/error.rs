@@ -4,21 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::time::Time;
 
 /// What can go wrong with keys, signatures and policy.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The operating system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The key file is not one that we can use.
     #[error("{} is not an OpenSSH Ed25519 key: {reason}", path.display())]
     BadKey {
@@ -152,14 +146,13 @@ pub enum TrustError {
 impl TrustError {
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        FileError::on(action, path)
     }
 
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::BadKey { .. }
             | Self::PassphraseNeeded { .. }
             | Self::WrongPassphrase { .. }
