@@ -77,6 +77,12 @@ impl Target<'_> {
         }
     }
 
+    /// Whether the real package of an architecture is what it asks for by its bare name. A qualified name is, for apt, a
+    /// virtual package of its own.
+    pub(super) fn names(&self, architecture: Architecture) -> bool {
+        self.relation.qualifier.is_none() && self.points_at(architecture)
+    }
+
     /// Whether a package of an architecture counts for it.
     pub(super) fn covers(&self, architecture: Architecture, multi_arch: MultiArch) -> bool {
         match self.architecture {

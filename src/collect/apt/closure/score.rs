@@ -59,7 +59,7 @@ fn pointed_at<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, 
     let package = |id| marks.universe.version(id).package;
     let mut packages: Vec<_> = marks.meeting(owner, clause, target, When::Then).into_iter().map(package).collect();
     let Some(name) = target.name else { return packages };
-    let is_named = |id: &PackageId| target.points_at(marks.universe.entry(*id).architecture);
+    let is_named = |id: &PackageId| target.names(marks.universe.entry(*id).architecture);
     let mut named = marks.universe.group(name).packages.iter().copied().filter(is_named);
     if target.relation.version.is_some() || target.except.is_some() {
         let meets = named.any(|id| packages.contains(&id));
@@ -79,7 +79,8 @@ fn inherit_from_dependents(marks: &Marks<'_, '_>, own: &[i64], scores: &mut [i64
             for target in &clause.alternatives {
                 let Some(name) = target.name else { continue };
                 let packages = &marks.universe.group(name).packages;
-                for other in packages.iter().filter(|other| marks.state(**other).install.is_some()) {
+                let named = packages.iter().filter(|other| target.names(marks.universe.entry(**other).architecture));
+                for other in named.filter(|other| marks.state(**other).install.is_some()) {
                     scores[other.0] += own[id.0];
                 }
             }
