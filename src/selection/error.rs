@@ -70,6 +70,6 @@ impl SelectionError {
 fn nearest(message: &str) -> Option<&str> {
     let mut words = message.split('`').skip(1).step_by(2);
     let found = words.next()?;
-    let score = |word: &&str| (strsim::jaro_winkler(found, word) * 1000.0) as u32;
-    words.map(|word| (score(&word), word)).max().filter(|(score, _)| *score > 700).map(|(_, word)| word)
+    let score = |word: &&str| (strsim::normalized_damerau_levenshtein(found, word) * 1000.0) as u32;
+    words.map(|word| (score(&word), word)).max().filter(|(score, _)| *score >= 500).map(|(_, word)| word)
 }
