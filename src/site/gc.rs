@@ -66,8 +66,8 @@ fn remove_generation(folder: &Path) -> Result<(), SiteError> {
 /// Removes what runs that were killed left half built or half removed.
 fn remove_scraps(generations: &Path) -> Result<(), SiteError> {
     let entries = fs::read_dir(generations).map_err(SiteError::io("list", generations))?;
-    let scraps = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some());
-    scraps.map(|path| remove_folder(&path)).collect()
+    let mut scraps = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some());
+    scraps.try_for_each(|path| remove_folder(&path))
 }
 
 /// The blobs of the manifests of kept generations and of unfinished imports.
