@@ -1,6 +1,6 @@
 //! Collects Debian packages from signed archives and from folders of local .debs.
 //!
-//! [`archives`] finds out what is wanted from where, [`suite`] fetches and verifies a suite's metadata, [`choose`] decides
+//! `archives` finds out what is wanted from where, `suite` fetches and verifies a suite's metadata, `choose` decides
 //! which packages to take, and this file fetches them and says what was collected: one collection per archive.
 
 mod archives;
