@@ -73,13 +73,14 @@ fn useful<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, targ
 
 /// Whether something that is there names a package, or what it provides, in a clause that apt acts on.
 fn is_missed(marks: &Marks<'_, '_>, id: PackageId) -> bool {
-    let name = marks.universe.entry(id).name;
+    let entry = marks.universe.entry(id);
+    let Some(candidate) = marks.state(id).candidate else { return false };
+    let multi_arch = marks.universe.version(candidate).control.multi_arch;
     let provides = |target: &Target<'_>| {
-        target.name == Some(name)
-            || target.name.is_some_and(|name| {
-                let providers = &marks.universe.group(name).providers;
-                providers.iter().any(|provider| Some(provider.version) == marks.state(id).candidate)
-            })
+        let Some(name) = target.name else { return false };
+        let mut providers = marks.universe.group(name).providers.iter();
+        (name == entry.name && target.covers(entry.architecture, multi_arch))
+            || providers.any(|provider| provider.version == candidate && target.covers_provided(provider))
     };
     marks.universe.package_ids().any(|other| {
         let Some(install) = marks.state(other).install else { return false };
