@@ -77,6 +77,8 @@ pub struct Proof {
 pub enum Kind {
     /// Debian packages.
     Apt,
+    /// Images in a simplestreams tree.
+    Images,
 }
 
 impl Kind {
@@ -84,7 +86,29 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Apt => "apt",
+            Self::Images => "images",
         }
+    }
+
+    /// The folder of a collection's tree whose files change under their names; those elsewhere never do.
+    fn metadata_folder(self) -> &'static str {
+        match self {
+            Self::Apt => "dists",
+            Self::Images => "streams",
+        }
+    }
+
+    /// Whether what was published before stays reachable after a switch. MAAS fetches versions that it has read of up to an
+    /// hour earlier; apt reads its metadata again, and finds the indexes of the moment by hash.
+    pub fn lingers(self) -> bool {
+        self == Self::Images
+    }
+
+    /// Whether what stands at `path` below a generation, such as `apt/debian/dists/…`, changes under its name.
+    pub fn is_metadata(path: &str) -> bool {
+        let mut parts = path.split('/');
+        let top = [Self::Apt, Self::Images].into_iter().find(|kind| parts.clone().next() == Some(kind.as_str()));
+        top.is_some_and(|kind| parts.nth(2) == Some(kind.metadata_folder()))
     }
 }
 
@@ -122,24 +146,25 @@ impl Collection {
     /// A path that stands for two different blobs, or for both a file and a folder.
     pub fn conflict(&self) -> Option<&PublishPath> {
         let all: Vec<_> = self.paths().map(|(path, _)| path).collect();
-        let folders: std::collections::BTreeSet<&str> = all.iter().flat_map(|path| ancestors(path.as_str())).collect();
+        let folders: std::collections::BTreeSet<&str> = all.iter().flat_map(|path| path.folders()).collect();
         let twice = all.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
         twice.or_else(|| all.iter().find(|path| folders.contains(path.as_str())).copied())
     }
 
     /// The blob at `path`, among files and proofs.
     pub fn blob(&self, path: &PublishPath) -> Option<Sha256> {
-        self.files.get(path).copied().or_else(|| self.proofs.iter().find(|p| p.path == *path).map(|p| p.sha256))
+        self.files.get(path).copied().or_else(|| self.proof(path))
+    }
+
+    /// The blob of the proof at `path`.
+    pub fn proof(&self, path: &PublishPath) -> Option<Sha256> {
+        self.proofs.iter().find(|proof| proof.path == *path).map(|proof| proof.sha256)
     }
 
     /// Where its tree stands below a generation, such as `apt/debian`.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
     }
-}
-
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
 /// A name of ours: of a site, a bundle or a source. 1 to 24 of `a`–`z`, `0`–`9` and `-`, not starting or ending with `-`.

@@ -36,6 +36,11 @@ impl PublishPath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The folders above it, the outermost first.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').filter_map(|(at, _)| self.0.get(..at))
+    }
+
     /// This path with `rest` below it.
     pub fn join(&self, rest: &str) -> Result<Self, MalformedPath> {
         format!("{}/{rest}", self.0).parse()

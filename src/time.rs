@@ -1,9 +1,10 @@
-//! Points in time, to the second, in UTC: RFC 3339 in our own files.
+//! Points in time, to the second, in UTC: RFC 3339 in our own files, RFC 2822 in those of upstreams.
 
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Seconds since 1970-01-01T00:00:00Z, written as `2026-11-22T10:00:00Z`. Between the years 1970 and 9999.
@@ -44,6 +45,21 @@ impl Time {
     /// This time and `seconds` more, held within the range of the type.
     pub fn plus(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds).clamp(0, LAST))
+    }
+
+    /// Reads a date such as `Sat, 21 Nov 2026 10:00:00 +0000` (RFC 2822), also with the zone names that archives use.
+    pub fn parse_rfc2822(text: &str) -> Result<Self, MalformedTime> {
+        let text = text.trim();
+        let zone = |zone| text.strip_suffix(zone).map(|time| format!("{time} +0000"));
+        let universal = zone(" UTC").or_else(|| zone(" Z"));
+        let parser = DateTimeParser::new().relaxed_weekday(true);
+        let time = parser.parse_timestamp(universal.as_deref().unwrap_or(text)).map_err(|_| MalformedTime)?;
+        Self::from_unix(time.as_second())
+    }
+
+    /// As RFC 2822 has it, without the zone: `Sat, 21 Nov 2026 10:00:00`.
+    pub fn day_and_time(self) -> String {
+        self.timestamp().strftime("%a, %d %b %Y %H:%M:%S").to_string()
     }
 
     fn timestamp(self) -> Timestamp {

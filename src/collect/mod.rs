@@ -1,16 +1,23 @@
 //! The online side: one collector per kind of content, over one downloader.
 
+pub mod address;
 pub mod apt;
 pub mod fetch;
+pub mod images;
+pub mod keyring;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
+use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
+
+use url::Url;
 
 use self::fetch::{FetchErrors, Fetcher, Wanted};
 
@@ -43,14 +50,25 @@ impl Tally {
     /// Counts selected files and their bytes.
     pub fn add(&self, files: usize, bytes: u64) {
         let (f, b) = self.selected.get();
-        self.selected.set((f + files as u64, b + bytes));
+        self.selected.set((f + files as u64, b.saturating_add(bytes)));
     }
 
     /// Counts files that the depot lacks and their bytes.
-    pub fn add_missing(&self, files: usize, bytes: u64) {
+    fn add_missing(&self, files: usize, bytes: u64) {
         let (f, b) = self.missing.get();
-        self.missing.set((f + files as u64, b + bytes));
+        self.missing.set((f + files as u64, b.saturating_add(bytes)));
     }
+}
+
+/// A file of payload that is selected.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Where upstream has it.
+    pub url: Url,
+    /// Its signed size in bytes.
+    pub size: u64,
+    /// Its signed digest.
+    pub sha256: Sha256,
 }
 
 /// Why something cannot be collected.
@@ -63,6 +81,14 @@ pub enum CollectError {
         name: crate::collection::Label,
         /// Why not.
         source: apt::AptError,
+    },
+    /// A source of images.
+    #[error("cannot collect the source {name}")]
+    Images {
+        /// The source.
+        name: crate::collection::Label,
+        /// Why not.
+        source: images::ImagesError,
     },
 }
 
@@ -103,6 +129,7 @@ impl CollectError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Apt { source, .. } => source.exit(),
+            Self::Images { source, .. } => source.exit(),
         }
     }
 }
@@ -114,14 +141,34 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
         let found = apt::collect(source, with);
         collections.extend(found.map_err(|error| CollectError::Apt { name: source.name.clone(), source: error })?);
     }
+    for source in &selection.images {
+        let found = images::collect(source, with);
+        collections.push(found.map_err(|error| CollectError::Images { name: source.name.clone(), source: error })?);
+    }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)
 }
 
 impl Collecting<'_> {
+    /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
+    pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
+        let by_digest: BTreeMap<Sha256, Selected> = selected.into_iter().map(|file| (file.sha256, file)).collect();
+        self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
+        let lacking = by_digest.into_values().filter(|file| !self.depot.has(&file.sha256, file.size));
+        let wanted = lacking.map(|file| Wanted {
+            urls: vec![file.url],
+            size: file.size,
+            sha256: file.sha256,
+            to: self.depot.partial_path(&file.sha256),
+        });
+        let wanted: Vec<_> = wanted.collect();
+        self.tally.add_missing(wanted.len(), total(wanted.iter().map(|file| file.size)));
+        if self.dry_run { Ok(()) } else { self.fetch(title, wanted) }
+    }
+
     /// Fetches files into the depot. What arrived is kept even if others fail.
     pub fn fetch(&self, title: &str, wanted: Vec<Wanted>) -> Result<(), FetchIntoDepotError> {
-        let needed: u64 = wanted.iter().map(|file| file.size).sum();
+        let needed = total(wanted.iter().map(|file| file.size));
         let free = self.depot.free_bytes()?;
         if needed > free {
             return Err(FetchIntoDepotError::NoSpace { path: self.depot.root().to_owned(), needed, free });
@@ -139,4 +186,9 @@ impl Collecting<'_> {
         failed.map_or(Ok(()), |error| Err(FetchIntoDepotError::Depot(error)))?;
         Ok(fetched?)
     }
+}
+
+/// The sum of sizes that an upstream names; it may name absurd ones.
+fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
 }

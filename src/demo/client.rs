@@ -6,9 +6,9 @@ use std::process::Command;
 
 use super::DemoError;
 use crate::collect::fetch::{Fetcher, Options};
-use crate::formats::apt::archive::{SignedBytes, read_release};
+use crate::formats::apt::archive::read_release;
 use crate::formats::apt::packages::packages;
-use crate::formats::openpgp::Keyring;
+use crate::formats::openpgp::{Keyring, SignedBytes};
 use crate::serve::Server;
 use crate::time::Time;
 

@@ -4,3 +4,4 @@ pub mod apt;
 pub mod compression;
 pub mod deb;
 pub mod openpgp;
+pub mod simplestreams;

@@ -29,11 +29,13 @@ pub enum SelectionError {
         message: String,
     },
     /// It asks for nothing.
-    #[error("the selection asks for nothing: add an [[apt]] table")]
+    #[error("the selection asks for nothing: add an [[apt]] or [[images]] table")]
     Empty,
     /// A source contradicts itself.
-    #[error("[[apt]] {name}: {reason}")]
+    #[error("[[{table}]] {name}: {reason}")]
     Source {
+        /// The kind of source.
+        table: &'static str,
         /// The source.
         name: Label,
         /// What is wrong.

@@ -1,20 +1,22 @@
 //! The selection: the TOML file that says what to carry.
 
+mod apt;
 mod error;
+mod images;
 mod units;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use url::Url;
 
+pub use apt::{AptSource, PriorityText, SeedText};
 pub use error::SelectionError;
+pub use images::ImagesSource;
 pub use units::{Bytes, Days};
 
-use crate::collect::apt::closure::Seed;
-use crate::collection::{Label, Publish};
-use crate::formats::apt::packages::Priority;
+use crate::collection::Label;
 
 /// The largest selection that is read, in bytes.
 const MAX_SELECTION_BYTES: u64 = 4 << 20;
@@ -39,62 +41,9 @@ pub struct Selection {
     /// Sources of Debian packages.
     #[serde(default)]
     pub apt: Vec<AptSource>,
-}
-
-/// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AptSource {
-    /// Its name; the site pins upstream's keyring under it.
-    pub name: Label,
-    /// Root of the archive.
-    pub url: Option<Url>,
-    /// apt's own source lists, instead of `url`; those that do not exist are passed over, but one must.
+    /// Sources of images.
     #[serde(default)]
-    pub sources: OneOrMany<PathBuf>,
-    /// A folder of .debs, instead of `url`. They come without proof by upstream.
-    pub local: Option<PathBuf>,
-    /// Suites and pockets; solved together.
-    #[serde(default)]
-    pub suites: Vec<String>,
-    /// Components.
-    #[serde(default)]
-    pub components: Vec<String>,
-    /// Architectures, the native one first; the host's where empty.
-    #[serde(default)]
-    pub architectures: Vec<String>,
-    /// Who must have signed the archive; with `sources`, their own Signed-By counts unless this is given.
-    pub keyring: Option<PathBuf>,
-    /// Packages to carry with all that they need; with no packages, priorities and tasks, everything is carried.
-    #[serde(default)]
-    pub packages: Vec<SeedText>,
-    /// Priorities whose packages are carried too, such as `required`.
-    #[serde(default)]
-    pub priorities: Vec<PriorityText>,
-    /// Tasks whose packages are carried too.
-    #[serde(default)]
-    pub tasks: Vec<String>,
-    /// Whether what packages recommend is carried too, as apt installs it by default.
-    #[serde(default = "yes")]
-    pub recommends: bool,
-    /// dpkg's status file of the target; what it has is left out.
-    pub installed: Option<PathBuf>,
-    /// Whether source packages are carried too: those of the selected packages.
-    #[serde(default)]
-    pub deb_src: bool,
-    /// How it is published at the site.
-    #[serde(default)]
-    pub publish: Publish,
-    /// Take metadata whose Valid-Until is past.
-    #[serde(default)]
-    pub allow_expired: bool,
-}
-
-impl AptSource {
-    /// Whether everything is carried, rather than a closure.
-    pub fn whole(&self) -> bool {
-        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty()
-    }
+    pub images: Vec<ImagesSource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -119,27 +68,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
             Form::One(value) => vec![value],
             Form::Many(values) => values,
         }))
-    }
-}
-
-/// A [`Seed`] as a selection writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeedText(pub Seed);
-
-impl<'de> Deserialize<'de> for SeedText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-/// A [`Priority`] as a selection writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PriorityText(pub Priority);
-
-impl<'de> Deserialize<'de> for PriorityText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|error| serde::de::Error::custom(format!("{text:?} is {error}")))
     }
 }
 
@@ -181,40 +109,29 @@ impl Selection {
     }
 
     fn check(&self) -> Result<(), SelectionError> {
-        let wrong = |source: &AptSource, reason| Err(SelectionError::Source { name: source.name.clone(), reason });
-        if self.apt.is_empty() {
-            return Err(SelectionError::Empty);
-        }
-        for (at, source) in self.apt.iter().enumerate() {
-            let origins = [source.url.is_some(), !source.sources.0.is_empty(), source.local.is_some()];
-            if origins.into_iter().filter(|given| *given).count() != 1 {
-                return wrong(source, "it needs exactly one of url, sources and local");
-            }
-            if source.url.is_some() && (source.suites.is_empty() || source.components.is_empty()) {
-                return wrong(source, "with url it needs suites and components");
-            }
-            if source.url.is_some() && source.keyring.is_none() {
-                return wrong(source, "with url it needs a keyring: upstream's signatures are never passed over");
-            }
-            if self.apt.iter().take(at).any(|other| other.name == source.name) {
-                return wrong(source, "another source has the same name");
+        let apt = self.apt.iter().map(|source| ("apt", &source.name, source.contradiction()));
+        let images = self.images.iter().map(|source| ("images", &source.name, source.contradiction()));
+        let mut names = BTreeSet::new();
+        for (table, name, contradiction) in apt.chain(images) {
+            let twice = (!names.insert(name)).then_some("another source has the same name");
+            if let Some(reason) = contradiction.or(twice) {
+                return Err(SelectionError::Source { table, name: name.clone(), reason });
             }
         }
-        Ok(())
+        if names.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
     }
 
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
-        for source in &mut self.apt {
-            source.sources.0.iter_mut().for_each(anchor);
-            [&mut source.local, &mut source.keyring, &mut source.installed].into_iter().flatten().for_each(anchor);
-        }
+        self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
+        self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::collection::Publish;
     use proptest::prelude::*;
 
     const GOOD: &str = r#"

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::collection::Kind;
 use crate::path::PublishPath;
 use crate::site::Generation;
 
@@ -44,7 +45,7 @@ impl Resolver {
         let published = generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
         let path = folder.join(&below);
         let is_file = fs::metadata(&path).is_ok_and(|file| file.is_file());
-        (published && is_file).then(|| Found { immutable: !below.as_str().contains("/dists/"), path })
+        (published && is_file).then(|| Found { immutable: !Kind::is_metadata(below.as_str()), path })
     }
 
     /// The folder that `current` points to now, and what it says.

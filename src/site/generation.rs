@@ -15,7 +15,7 @@ use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
 use super::{Site, SiteError, audit};
 use crate::bundle::Manifest;
-use crate::collection::{Collection, Label};
+use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::time::Time;
@@ -46,7 +46,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
         identities: current.identities,
         ..Generation::none()
     };
-    let tree = plan(site, depot, &mut next)?;
+    let tree = plan(site, depot, (&current.names, &current.published), &mut next)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
@@ -55,7 +55,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
 }
 
 /// The whole tree of a generation; generated files enter the depot on the way.
-fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteError> {
+fn plan(site: &Site, depot: &Depot, current: Shown<'_>, next: &mut Generation) -> Result<Tree, SiteError> {
     let mut tree = Tree::default();
     let mut batch = depot.batch();
     let key = site.key()?;
@@ -67,6 +67,7 @@ fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteE
         for collection in &manifest.collections {
             let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
             let keyring = site.keyring(collection.source.as_str())?;
+            let previous = previous(depot, current, &name, collection)?;
             let mut context = Context {
                 depot,
                 batch: &mut batch,
@@ -76,10 +77,15 @@ fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteE
                 verified: state.verified,
                 date: next.made,
                 identities: &mut next.identities,
+                previous: previous.as_ref().map(|(_, collection)| collection),
                 published: Published::of(collection),
             };
             let part = publish::tree(collection, &mut context).map_err(in_collection)?;
-            next.published.insert(collection.folder(), context.published);
+            let before = previous.as_ref().map(|(digest, _)| *digest);
+            next.published.insert(collection.folder(), Published { before, ..context.published });
+            if let Some(digest) = before {
+                graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
+            }
             graft(&mut tree, &collection.folder(), part)?;
             graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
@@ -93,6 +99,29 @@ fn plan(site: &Site, depot: &Depot, next: &mut Generation) -> Result<Tree, SiteE
     }
     batch.commit()?;
     Ok(tree)
+}
+
+/// What clients see until the switch.
+type Shown<'a> = (&'a BTreeMap<Label, NameState>, &'a BTreeMap<String, Published>);
+
+/// The last other state of the collection, with its manifest, for kinds of which that stays reachable.
+fn previous(
+    depot: &Depot,
+    (names, published): Shown<'_>,
+    name: &Label,
+    collection: &Collection,
+) -> Result<Option<(Sha256, Collection)>, SiteError> {
+    let folder = collection.folder();
+    let Some(shown) = published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
+    let candidates = [names.get(name).and_then(|state| state.manifest), shown.before];
+    for digest in candidates.into_iter().flatten() {
+        let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);
+        if let Some(other) = found.filter(|other| other.files != collection.files) {
+            return Ok(Some((digest, other)));
+        }
+    }
+    Ok(None)
 }
 
 fn proofs(collection: &Collection) -> Tree {
@@ -141,7 +170,7 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
             made = parent.to_owned();
         }
         fs::hard_link(depot.path(digest), &target).map_err(SiteError::io("link", &target))?;
-        if path.as_str().contains("/dists/") {
+        if Kind::is_metadata(path.as_str()) {
             set_time(&target, generation.made).map_err(SiteError::io("set the time of", &target))?;
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Site, SiteError};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
+use crate::path::PublishPath;
 use crate::time::Time;
 
 /// One state of the site, and all that the site remembers with it.
@@ -75,6 +76,10 @@ pub struct Published {
     pub not_carried: u64,
     /// The first few of them.
     pub not_carried_examples: Vec<String>,
+    /// The manifest that published it before with other files: images of that one stay reachable, since MAAS fetches
+    /// versions that it has read of earlier.
+    #[serde(default)]
+    pub before: Option<Sha256>,
     /// When upstream's metadata expires for clients, if it does; only where it is published verbatim.
     pub valid_until: Option<Time>,
 }
@@ -128,7 +133,18 @@ impl Generation {
     }
 }
 
+/// How many files that are not carried are named in `status`.
+const EXAMPLES: usize = 5;
+
 impl Published {
+    /// Notes a file that upstream's metadata names and that is not here.
+    pub(super) fn note_absent(&mut self, path: &PublishPath) {
+        self.not_carried += 1;
+        if self.not_carried_examples.len() < EXAMPLES {
+            self.not_carried_examples.push(path.to_string());
+        }
+    }
+
     /// What is published of the collection.
     pub fn of(collection: &Collection) -> Self {
         Self {
@@ -140,6 +156,7 @@ impl Published {
             unsigned: collection.items.iter().filter(|item| item.proof.is_none()).count() as u64,
             not_carried: 0,
             not_carried_examples: Vec::new(),
+            before: None,
             valid_until: None,
         }
     }

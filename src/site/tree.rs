@@ -1,7 +1,8 @@
 //! What a publisher returns: a tree of paths and blobs, written to disk by [`super::generation`] alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::path::{MalformedPath, PublishPath};
 
@@ -13,6 +14,11 @@ pub(super) struct Tree {
 }
 
 impl Tree {
+    /// What the collection carries, under its own paths.
+    pub(super) fn of_files(collection: &Collection) -> Self {
+        Self { files: collection.files.clone() }
+    }
+
     /// Adds a file, over one that stands there.
     pub(super) fn add(&mut self, path: PublishPath, digest: Sha256) {
         self.files.insert(path, digest);
@@ -30,6 +36,19 @@ impl Tree {
     /// The files, in the order of their paths.
     pub(super) fn files(&self) -> impl Iterator<Item = (&PublishPath, &Sha256)> {
         self.files.iter()
+    }
+
+    /// Adds those of `files` for which there is room: nothing stands at their path, nor above or below it.
+    pub(super) fn add_where_free<'f>(&mut self, files: impl Iterator<Item = (&'f PublishPath, &'f Sha256)>) {
+        let names: BTreeSet<&str> = self.files.keys().map(PublishPath::as_str).collect();
+        let folders: BTreeSet<&str> = self.files.keys().flat_map(PublishPath::folders).collect();
+        let taken = |path: &PublishPath| {
+            names.contains(path.as_str())
+                || folders.contains(path.as_str())
+                || path.folders().any(|folder| names.contains(folder))
+        };
+        let free: Vec<_> = files.filter(|(path, _)| !taken(path)).collect();
+        free.into_iter().for_each(|(path, digest)| self.add(path.clone(), *digest));
     }
 
     /// The blob at `path`.

@@ -1,20 +1,19 @@
 //! Which archives, suites and components a source of the selection means, and whose signatures count for each.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use url::Url;
 
 use super::AptError;
 use super::suite::SuiteData;
+use crate::collect::address::{self, MalformedAddress};
 use crate::collect::fetch::shown;
+use crate::collect::keyring::{KeyringError, read_keyring, read_small};
 use crate::collection::Label;
 use crate::formats::apt::sources::{SignedBy, SourceEntry, parse};
 use crate::formats::openpgp::Keyring;
 use crate::selection::AptSource;
-
-/// The largest keyring or source list that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// An archive and what is wanted of it.
 #[derive(Debug)]
@@ -43,18 +42,14 @@ pub(super) struct Wanted {
 }
 
 impl Archive {
-    /// The address of a file below the archive's root; a path has no characters that would need more escaping than `%`.
-    pub(super) fn file_url(&self, path: &str) -> Result<Url, AptError> {
-        let root = self.url.as_str().trim_end_matches('/');
-        let text = format!("{root}/{}", path.replace('%', "%25"));
-        Url::parse(&text).map_err(|source| AptError::Url { text, source })
+    /// The address of a file below the archive's root.
+    pub(super) fn file_url(&self, path: &str) -> Result<Url, MalformedAddress> {
+        address::below(&self.url, path)
     }
 
     /// The root without credentials, as the manifest names it.
     pub(super) fn origin(&self) -> String {
-        let mut url = self.url.clone();
-        let _ = (url.set_username(""), url.set_password(None)); // both fail only for addresses that have neither
-        url.as_str().trim_end_matches('/').to_owned()
+        address::origin(&self.url)
     }
 }
 
@@ -69,7 +64,7 @@ pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
                     components: source.components.clone(),
                     architectures: architectures(source),
                     source: source.deb_src,
-                    keyring: std::sync::Arc::new(read_keyring(&[keyring.to_owned()])?),
+                    keyring: std::sync::Arc::new(read_keyring(keyring)?),
                 })
             };
             let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
@@ -106,7 +101,7 @@ fn from_lists(source: &AptSource) -> Result<Vec<Archive>, AptError> {
     let mut found = false;
     for path in lists {
         found = true;
-        let text = String::from_utf8_lossy(&read(path)?).into_owned();
+        let text = String::from_utf8_lossy(&read_small(path)?).into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let entries = parse(&name, &text).map_err(|source| AptError::SourceList { path: path.clone(), source })?;
         for entry in entries.iter().filter(|entry| entry.enabled && wanted(source, entry)) {
@@ -181,18 +176,18 @@ fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<A
 /// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
 fn entry_keyring(source: &AptSource, entry: &SourceEntry) -> Result<Keyring, AptError> {
     if let Some(path) = &source.keyring {
-        return read_keyring(std::slice::from_ref(path));
+        return Ok(read_keyring(path)?);
     }
     match &entry.signed_by {
         Some(SignedBy::Inline(block)) => {
             let path = PathBuf::from("Signed-By");
-            Keyring::parse(block.as_bytes()).map_err(|source| AptError::Keyring { path, source })
+            Keyring::parse(block.as_bytes()).map_err(|source| KeyringError::Unusable { path, source }.into())
         }
         Some(SignedBy::Named { files, fingerprints }) if fingerprints.is_empty() => {
-            read_keyring(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
+            read_keyrings(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
         }
         Some(SignedBy::Named { .. }) => Err(AptError::FingerprintOnly { url: shown(&entry.url) }),
-        None => read_keyring(&apts_own_keyrings()),
+        None => read_keyrings(&apts_own_keyrings()),
     }
 }
 
@@ -208,21 +203,10 @@ fn apts_own_keyrings() -> Vec<PathBuf> {
 }
 
 /// The keys of all the files together.
-fn read_keyring(paths: &[PathBuf]) -> Result<Keyring, AptError> {
-    let parse = |path: &PathBuf| {
-        Keyring::parse(&read(path)?).map_err(|source| AptError::Keyring { path: path.clone(), source })
-    };
-    let mut keyrings = paths.iter().map(parse).collect::<Result<Vec<_>, _>>()?.into_iter();
+fn read_keyrings(paths: &[PathBuf]) -> Result<Keyring, AptError> {
+    let mut keyrings = paths.iter().map(|path| read_keyring(path)).collect::<Result<Vec<_>, _>>()?.into_iter();
     let first = keyrings.next().ok_or(AptError::NoAptKeyrings)?;
     Ok(keyrings.fold(first, Keyring::join))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, AptError> {
-    let io = |source| AptError::Io { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(io)?.len() > MAX_FILE_BYTES {
-        return Err(io(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    fs::read(path).map_err(io)
 }
 
 /// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in

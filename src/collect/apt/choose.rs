@@ -7,6 +7,7 @@ use super::suite::{Index, SuiteData};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
+use crate::file_error::FileError;
 use crate::formats::apt::archive::{IndexKind, entries};
 use crate::formats::apt::packages::Package;
 use crate::path::PublishPath;
@@ -89,10 +90,8 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
             texts.push((at, index, suite.read(index, with)?));
         }
     }
-    let installed = source
-        .installed
-        .as_ref()
-        .map(|path| std::fs::read(path).map_err(|source| AptError::Io { path: path.clone(), source }));
+    let installed =
+        source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on::<AptError>("read", path)));
     let installed = installed.transpose()?;
     let first = suites.first();
     let indexes = texts.iter().map(|(at, _, text)| closure_index(suites.get(*at), text)).collect();

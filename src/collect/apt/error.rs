@@ -1,18 +1,19 @@
 //! Why packages cannot be collected.
 
-use std::io;
 use std::path::PathBuf;
 
 use super::closure::ClosureError;
+use crate::collect::address::MalformedAddress;
 use crate::collect::fetch::{FetchError, FetchErrors};
+use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::formats::apt::archive::ArchiveError;
 use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::compression::CompressionError;
 use crate::formats::deb::DebError;
-use crate::formats::openpgp::OpenPgpError;
 use crate::path::{MalformedPath, PublishPath};
 use crate::time::Time;
 
@@ -20,13 +21,8 @@ use crate::time::Time;
 #[derive(Debug, thiserror::Error)]
 pub enum AptError {
     /// A file that the selection names cannot be read.
-    #[error("cannot read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// None of the source lists exists.
     #[error("none of these apt source lists exists: {}", list(paths))]
     NoSourceLists {
@@ -63,21 +59,11 @@ pub enum AptError {
     #[error("an apt source names no keyring, and the host's apt trusts no key: give a keyring in the selection")]
     NoAptKeyrings,
     /// A keyring is not usable.
-    #[error("{} is not a usable keyring", path.display())]
-    Keyring {
-        /// The keyring.
-        path: PathBuf,
-        /// Why not.
-        source: OpenPgpError,
-    },
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// An address cannot be made.
-    #[error("{text} is not an address")]
-    Url {
-        /// What was made.
-        text: String,
-        /// Why it is none.
-        source: url::ParseError,
-    },
+    #[error(transparent)]
+    Address(#[from] MalformedAddress),
     /// No name is left for the collection of an archive.
     #[error("the archive {url} cannot be given a name: use [[apt]] with url for it")]
     NoName {
@@ -236,14 +222,14 @@ impl AptError {
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Io { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.exit(),
             Self::NoSourceLists { .. }
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }
             | Self::FingerprintOnly { .. }
             | Self::NoAptKeyrings
             | Self::NoKeyring { .. }
-            | Self::Url { .. }
+            | Self::Address(_)
             | Self::NoName { .. }
             | Self::NoSuchComponent { .. }
             | Self::NoSuchArchitecture { .. }
@@ -252,14 +238,14 @@ impl AptError {
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
-            Self::Keyring { .. }
-            | Self::Suite { .. }
+            Self::Suite { .. }
             | Self::IndexTooLarge { .. }
             | Self::Compression { .. }
             | Self::Index { .. }
             | Self::Path(_)
             | Self::TwoFiles { .. }
             | Self::Deb { .. } => Exit::VerificationFailed,
+            Self::Keyring(error) => error.exit(),
             Self::Closure(error) => error.exit(),
             Self::Fetch(error) => error.exit(),
             Self::Common(error) => error.exit(),

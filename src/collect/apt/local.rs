@@ -8,6 +8,7 @@ use super::archives::host_architecture;
 use super::{AptError, Collecting};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::digest::Sha256;
+use crate::file_error::FileError;
 use crate::formats::deb::{packages_stanza, read_control};
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -19,7 +20,7 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
     let mut stanzas: Vec<(String, String)> = Vec::new();
     for path in debs(folder)? {
         let deb = |source| AptError::Deb { path: path.clone(), source };
-        let mut file = File::open(&path).map_err(|source| AptError::Io { path: path.clone(), source })?;
+        let mut file = File::open(&path).map_err(FileError::on::<AptError>("read", &path))?;
         let control = read_control(&mut file).map_err(deb)?;
         let (sha256, size) = match with.dry_run {
             true => digest(&path)?,
@@ -73,14 +74,14 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
 
 /// Digest and size of a file that is only looked at.
 fn digest(path: &Path) -> Result<(Sha256, u64), AptError> {
-    let io = |source| AptError::Io { path: path.to_owned(), source };
-    Sha256::of_reader(&mut File::open(path).map_err(io)?).map_err(io)
+    let digest = || Sha256::of_reader(&mut File::open(path)?);
+    digest().map_err(FileError::on("read", path))
 }
 
 fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
     let mut paths = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|e| AptError::Io { path: folder.to_owned(), source: e.into() })?;
+        let entry = entry.map_err(|e| FileError::on::<AptError>("read", folder)(e.into()))?;
         if entry.file_type().is_file() && entry.path().extension().is_some_and(|e| e == "deb") {
             paths.push(entry.into_path());
         }

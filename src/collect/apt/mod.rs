@@ -17,10 +17,8 @@ pub use error::AptError;
 use self::archives::Archive;
 use self::choose::Chosen;
 use self::suite::SuiteData;
-use super::Collecting;
-use super::fetch::Wanted;
+use super::{Collecting, Selected};
 use crate::collection::{Collection, Item, Kind, Proof};
-use crate::digest::Sha256;
 use crate::formats::apt::archive::IndexName;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -45,18 +43,13 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
 
 /// Fetches what the depot lacks of the chosen files.
 fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &Collecting<'_>) -> Result<(), AptError> {
-    let mut wanted: BTreeMap<Sha256, Wanted> = BTreeMap::new();
-    let sizes: BTreeMap<Sha256, u64> = chosen.iter().map(|file| (file.sha256, file.size)).collect();
-    with.tally.add(sizes.len(), sizes.values().sum());
-    for file in chosen.iter().filter(|file| !with.depot.has(&file.sha256, file.size)) {
+    let mut selected = Vec::with_capacity(chosen.len());
+    for file in chosen {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let urls = vec![archive.file_url(file.path.as_str())?];
-        let to = with.depot.partial_path(&file.sha256);
-        wanted.insert(file.sha256, Wanted { urls, size: file.size, sha256: file.sha256, to });
+        let url = archive.file_url(file.path.as_str())?;
+        selected.push(Selected { url, size: file.size, sha256: file.sha256 });
     }
-    let wanted: Vec<_> = wanted.into_values().collect();
-    with.tally.add_missing(wanted.len(), wanted.iter().map(|file| file.size).sum());
-    if with.dry_run { Ok(()) } else { Ok(with.fetch("fetching packages", wanted)?) }
+    Ok(with.fetch_selected("fetching packages", selected)?)
 }
 
 /// What was collected from one archive.

@@ -8,11 +8,12 @@ use crate::collect::{Collecting, fetch};
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes,
-    SignedRelease, read_release,
+    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease,
+    read_release,
 };
 use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
 use crate::formats::compression::{Compression, decompress};
+use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 use crate::time::Time;
@@ -152,7 +153,7 @@ fn signed_release(
     }
     match (get(RELEASE)?, get(RELEASE_GPG)?) {
         (Some(text), Some(signature)) => {
-            let signed = SignedBytes::Detached { release: &text, signature: &signature };
+            let signed = SignedBytes::Detached { text: &text, signature: &signature };
             let release = read_release(signed, &wanted.keyring, now).map_err(bad)?;
             Ok((vec![(RELEASE, text), (RELEASE_GPG, signature)], release))
         }

@@ -7,7 +7,7 @@ use super::release::{Release, ReleaseError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::compression::Compression;
-use crate::formats::openpgp::{Keyring, OpenPgpError, Signer, verify_clear_signed, verify_detached};
+use crate::formats::openpgp::{Keyring, OpenPgpError, SignedBytes, Signer};
 use crate::path::{MalformedPath, PublishPath};
 
 /// The file of a suite that is signed in itself.
@@ -42,20 +42,6 @@ impl ArchiveError {
     }
 }
 
-/// A Release and its signature, as a suite has them.
-#[derive(Clone, Copy, Debug)]
-pub enum SignedBytes<'a> {
-    /// An InRelease file.
-    Inline(&'a [u8]),
-    /// Release and Release.gpg.
-    Detached {
-        /// The text.
-        release: &'a [u8],
-        /// The signature over it.
-        signature: &'a [u8],
-    },
-}
-
 /// A Release whose signature was good, and who made it.
 #[derive(Debug)]
 pub struct SignedRelease {
@@ -67,16 +53,8 @@ pub struct SignedRelease {
 
 /// Verifies a suite's signature with `keyring` as of `now` (in Unix seconds), and reads the text from the verifier.
 pub fn read_release(bytes: SignedBytes<'_>, keyring: &Keyring, now: i64) -> Result<SignedRelease, ArchiveError> {
-    let (release, signers) = match bytes {
-        SignedBytes::Inline(message) => {
-            let clear = verify_clear_signed(message, keyring, now)?;
-            (Release::parse(&clear.text)?, clear.signers)
-        }
-        SignedBytes::Detached { release, signature } => {
-            let signers = verify_detached(release, signature, keyring, now)?;
-            (Release::parse(release)?, signers)
-        }
-    };
+    let (text, signers) = bytes.verify(keyring, now)?;
+    let release = Release::parse(&text)?;
     Ok(SignedRelease { release, signers })
 }
 

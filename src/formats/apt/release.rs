@@ -6,13 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-
 use super::deb822::{Stanza, Stanzas, lines};
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::path::PublishPath;
+use crate::time::Time;
 
 /// What a Release says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -199,17 +197,7 @@ fn push(text: &mut String, field: &'static str, value: &str) -> Result<(), Relea
 
 fn format_date(field: &'static str, seconds: i64) -> Result<String, ReleaseError> {
     let unwritable = |_| ReleaseError::Unwritable { field, value: seconds.to_string() };
-    let time = Timestamp::from_second(seconds).map_err(unwritable)?;
-    Ok(time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string())
-}
-
-/// Reads a date such as `Sat, 21 Nov 2026 10:00:00 UTC` (RFC 2822, with the zone names that archives use), in seconds
-/// since 1970.
-pub fn parse_date(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let universal = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" Z")).map(|time| format!("{time} +0000"));
-    let parser = DateTimeParser::new().relaxed_weekday(true);
-    parser.parse_timestamp(universal.as_deref().unwrap_or(text)).ok().map(Timestamp::as_second)
+    Ok(format!("{} UTC", Time::from_unix(seconds).map_err(unwritable)?.day_and_time()))
 }
 
 fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseError> {
@@ -217,7 +205,7 @@ fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseE
         return Ok(None);
     };
     let malformed = || ReleaseError::Date { field, value: value.chars().take(100).collect() };
-    parse_date(value).map(Some).ok_or_else(malformed)
+    Time::parse_rfc2822(value).map(|time| Some(time.unix())).map_err(|_| malformed())
 }
 
 /// The SHA256 section. A path that is no publish path is passed over: nothing of ours would ever ask for it.

@@ -32,6 +32,7 @@ mod judge;
 mod keyring;
 mod packets;
 mod policy;
+mod signed;
 mod site_key;
 
 pub use clear_signed::{ClearText, verify_clear_signed};
@@ -40,6 +41,7 @@ pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use judge::Signer;
 pub use keyring::{Keyring, Rejected};
 pub use policy::CLOCK_TOLERANCE;
+pub use signed::SignedBytes;
 pub use site_key::SiteKey;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::release::ReleaseError;
 use crate::formats::compression::CompressionError;
 use crate::formats::openpgp::OpenPgpError;
+use crate::formats::simplestreams::StreamError;
 use crate::path::{MalformedPath, PublishPath};
 
 /// Why a collection cannot be published.
@@ -34,16 +35,44 @@ pub enum PublishError {
         /// Why not.
         source: ArchiveError,
     },
-    /// A Release has no signature beside it.
+    /// A stream's signed file is not good.
+    #[error("{path} is not vouched for by the keys pinned here")]
+    Signature {
+        /// The signed file.
+        path: PublishPath,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// A stream's file says what cannot be.
+    #[error("cannot use {path}")]
+    Stream {
+        /// The file.
+        path: PublishPath,
+        /// Why not.
+        source: StreamError,
+    },
+    /// A signed file has no signature beside it.
     #[error("{path} comes without its signature")]
     NoSignature {
         /// The Release file.
         path: PublishPath,
     },
     /// An index is not one that a signed Release names.
-    #[error("upstream's signed Release does not vouch for {path}")]
+    #[error("upstream's signed metadata does not vouch for {path}")]
     IndexNotVouched {
         /// The index.
+        path: PublishPath,
+    },
+    /// A stream without an index.
+    #[error("the stream's index is not carried")]
+    NoIndex,
+    /// Not one image of a stream is whole.
+    #[error("of no image is all there that clients need")]
+    NothingToList,
+    /// A products file that the index names is not carried, and clients would ask for it.
+    #[error("the index names {path}, which is not carried")]
+    ListMissing {
+        /// The products file.
         path: PublishPath,
     },
     /// A file among the proofs is neither a signed file nor an index.
@@ -117,8 +146,13 @@ impl PublishError {
             Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
             | Self::Suite { .. }
+            | Self::Signature { .. }
+            | Self::Stream { .. }
             | Self::NoSignature { .. }
             | Self::IndexNotVouched { .. }
+            | Self::NoIndex
+            | Self::NothingToList
+            | Self::ListMissing { .. }
             | Self::UnknownProof { .. }
             | Self::Compression { .. }
             | Self::Index { .. }

@@ -5,7 +5,7 @@
 
 mod apt;
 mod error;
-mod re_index;
+mod images;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,11 @@ pub use error::PublishError;
 
 use super::state::{Identity, Published};
 use super::tree::Tree;
-use crate::collection::{Collection, Kind};
+use crate::collection::{Collection, Item, Kind};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::path::PublishPath;
 use crate::time::Time;
 
 /// What a publisher works with.
@@ -37,11 +38,18 @@ pub(super) struct Context<'a, 'd> {
     pub(super) date: Time,
     /// What the published suites are called for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
+    /// What was published of this collection before; images of it stay reachable.
+    pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
     pub(super) published: Published,
 }
 
 impl Context<'_, '_> {
+    /// Upstream's keys for the collection's source; an error where the site pins none.
+    fn pinned(&self, collection: &Collection) -> Result<&Keyring, PublishError> {
+        self.keyring.ok_or_else(|| PublishError::NoKeyring { source_name: collection.source.to_string() })
+    }
+
     /// Stores a generated file.
     fn put(&mut self, bytes: &[u8]) -> Result<Sha256, DepotError> {
         self.depot.put(self.batch, bytes)
@@ -52,5 +60,15 @@ impl Context<'_, '_> {
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
+        Kind::Images => images::tree(collection, context),
+    }
+}
+
+/// The items by their files; each file has one.
+fn items_by_file(collection: &Collection) -> Result<BTreeMap<&PublishPath, &Item>, PublishError> {
+    let items: BTreeMap<&PublishPath, &Item> = collection.items.iter().map(|item| (&item.file, item)).collect();
+    match collection.files.keys().find(|path| !items.contains_key(path)) {
+        Some(path) => Err(PublishError::FileWithoutItem { path: path.clone() }),
+        None => Ok(items),
     }
 }

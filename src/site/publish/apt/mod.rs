@@ -1,23 +1,22 @@
 //! Publishes Debian packages: upstream's chain of proofs is followed down to each file, then the tree is laid out.
 
+mod re_index;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::re_index::{Suite, suite_tree};
+use self::re_index::{Suite, suite_tree};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedBytes, entries,
-    read_release,
+    Entry, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries, read_release,
 };
 use crate::formats::apt::release::Release;
 use crate::formats::compression::decompress;
+use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 use crate::time::Time;
-
-/// How many files that are not carried are named in `status`.
-const EXAMPLES: usize = 5;
 
 /// A suite's folder, such as `dists/bookworm`, with what is signed there.
 struct Root {
@@ -28,12 +27,8 @@ struct Root {
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let items: BTreeMap<&PublishPath, &Item> = collection.items.iter().map(|item| (&item.file, item)).collect();
-    if let Some(path) = collection.files.keys().find(|path| !items.contains_key(path)) {
-        return Err(PublishError::FileWithoutItem { path: path.clone() });
-    }
-    let mut tree = Tree::default();
-    collection.files.iter().for_each(|(path, digest)| tree.add(path.clone(), *digest));
+    let items = super::items_by_file(collection)?;
+    let mut tree = Tree::of_files(collection);
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let roots = roots(collection, context)?;
     check_proofs(collection, &roots)?;
@@ -130,12 +125,8 @@ fn carried(
 }
 
 fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &Entry<'_>) {
-    for (path, ..) in entry.files.iter().filter(|(path, ..)| !collection.files.contains_key(path)) {
-        context.published.not_carried += 1;
-        if context.published.not_carried_examples.len() < EXAMPLES {
-            context.published.not_carried_examples.push(path.to_string());
-        }
-    }
+    let absent = entry.files.iter().map(|(path, ..)| path).filter(|path| !collection.files.contains_key(path));
+    absent.for_each(|path| context.published.note_absent(path));
 }
 
 /// The suites of the collection, each with its signature checked.
@@ -186,13 +177,12 @@ fn signed(
     digest: Sha256,
     signature: Option<Sha256>,
 ) -> Result<Release, PublishError> {
-    let no_keyring = || PublishError::NoKeyring { source_name: collection.source.to_string() };
-    let keyring = context.keyring.ok_or_else(no_keyring)?;
+    let keyring = context.pinned(collection)?;
     let message = context.depot.read(&digest, MAX_RELEASE_BYTES)?;
     let signature = signature.map(|digest| context.depot.read(&digest, MAX_RELEASE_BYTES)).transpose()?;
     let bytes = match &signature {
         None => SignedBytes::Inline(&message),
-        Some(signature) => SignedBytes::Detached { release: &message, signature },
+        Some(signature) => SignedBytes::Detached { text: &message, signature },
     };
     let signed = read_release(bytes, keyring, context.verified.unix());
     Ok(signed.map_err(|source| PublishError::Suite { path: path.clone(), source })?.release)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use super::{Context, PublishError};
+use super::super::{Context, PublishError};
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG};

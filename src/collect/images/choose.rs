@@ -1,0 +1,118 @@
+//! Decides which items to take: filters and `keep` as sstream-mirror means them, and all bootloaders.
+
+use std::collections::BTreeMap;
+
+use super::ImagesError;
+use super::stream::List;
+use crate::collection::Publish;
+use crate::formats::simplestreams::maas::{Shape, is_bootloader};
+use crate::formats::simplestreams::{File, Item, StreamError};
+use crate::path::PublishPath;
+use crate::selection::ImagesSource;
+
+/// A file to carry.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// Which of the lists names it.
+    pub(super) list: usize,
+    /// What it is.
+    pub(super) file: File,
+    /// What a reviewer knows it by.
+    pub(super) title: String,
+    /// The name of its version.
+    pub(super) version: String,
+    /// Its `arch`, if it has one.
+    pub(super) architecture: String,
+    /// Why it is carried.
+    pub(super) reason: &'static str,
+}
+
+/// What to carry, by path: a file that several products share is there once.
+pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<PublishPath, Chosen>, ImagesError> {
+    let mut chosen = BTreeMap::new();
+    let mut requested = false;
+    for (at, list) in lists.iter().enumerate() {
+        let bad = |source| ImagesError::Stream { path: list.document.path.clone(), source };
+        for (name, product) in &list.products.products {
+            let mut kept = 0;
+            for version in product.versions.iter().rev().map(|(version, of)| (&**version, of)) {
+                let all: Vec<Item<'_>> = list.products.items_of((name, product), version).collect();
+                let wanted = wanted(source, &all).map_err(bad)?;
+                if wanted.is_empty() {
+                    continue;
+                }
+                complete(source, &all, &wanted)?;
+                for (item, file, reason) in wanted {
+                    requested |= reason == REQUESTED;
+                    add(&mut chosen, at, &item, file, reason).map_err(bad)?;
+                }
+                kept += 1;
+                if kept == source.keep.get() {
+                    break;
+                }
+            }
+        }
+    }
+    match requested {
+        true => Ok(chosen),
+        false => {
+            Err(ImagesError::NothingMatches { name: source.name.to_string(), offers: super::offer::offers(lists, &[]) })
+        }
+    }
+}
+
+const REQUESTED: &str = "requested";
+
+/// Of a version's items those that are wanted, with their files and reasons.
+fn wanted<'a>(source: &ImagesSource, items: &[Item<'a>]) -> Result<Vec<(Item<'a>, File, &'static str)>, StreamError> {
+    let mut wanted = Vec::new();
+    for item in items {
+        let reason = match source.filter.iter().all(|filter| filter.matches(item)) {
+            true => REQUESTED,
+            false if source.bootloaders && is_bootloader(item) => "bootloader, of which MAAS takes all",
+            false => continue,
+        };
+        wanted.extend(item.file()?.map(|file| (*item, file, reason)));
+    }
+    Ok(wanted)
+}
+
+/// One image that lacks something spoils the whole source for MAAS; that is better found on this side of the gap.
+fn complete(
+    source: &ImagesSource,
+    all: &[Item<'_>],
+    wanted: &[(Item<'_>, File, &'static str)],
+) -> Result<(), ImagesError> {
+    let items: Vec<Item<'_>> = wanted.iter().map(|(item, ..)| *item).collect();
+    let lack = Shape::of(all).and_then(|shape| shape.lacks(&items));
+    match (lack, items.first()) {
+        (Some(lack), Some(item)) if source.publish == Publish::ReIndexed => {
+            Err(ImagesError::Incomplete { product: item.product.to_owned(), version: item.version.to_owned(), lack })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn add(
+    chosen: &mut BTreeMap<PublishPath, Chosen>,
+    list: usize,
+    item: &Item<'_>,
+    file: File,
+    reason: &'static str,
+) -> Result<(), StreamError> {
+    match chosen.get(&file.path) {
+        Some(known) if known.file != file => return Err(StreamError::TwoFiles { path: file.path.to_string() }),
+        Some(_) => return Ok(()),
+        None => {}
+    }
+    let new = Chosen {
+        list,
+        title: item.title(),
+        version: item.version.to_owned(),
+        architecture: item.text("arch"),
+        reason,
+        file: file.clone(),
+    };
+    chosen.insert(file.path, new);
+    Ok(())
+}

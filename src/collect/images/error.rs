@@ -1,0 +1,119 @@
+//! Why images cannot be collected.
+
+use crate::collect::FetchIntoDepotError;
+use crate::collect::address::MalformedAddress;
+use crate::collect::fetch::FetchError;
+use crate::collect::keyring::KeyringError;
+use crate::depot::DepotError;
+use crate::exit::Exit;
+use crate::formats::openpgp::OpenPgpError;
+use crate::formats::simplestreams::StreamError;
+use crate::path::{MalformedPath, PublishPath};
+
+use super::offer::Offer;
+
+/// How many lines of an offer an error lists.
+const LINES: usize = 40;
+
+/// Why images cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum ImagesError {
+    /// The stream is not there.
+    #[error("{url} has no stream: there is neither streams/v1/index.sjson nor streams/v1/index.json with its .gpg")]
+    NoStream {
+        /// The root.
+        url: String,
+    },
+    /// The stream is there, and is not signed.
+    #[error(
+        "{url} has a stream that nobody signed: if that is meant, leave the keyring out and set allow-unsigned = true"
+    )]
+    NotSigned {
+        /// The root.
+        url: String,
+    },
+    /// The index names a file that upstream does not have.
+    #[error("{url} is named by the index, and is not there")]
+    Missing {
+        /// The address.
+        url: String,
+    },
+    /// The signature is not good.
+    #[error("{path} is not signed by a key of the keyring")]
+    Signature {
+        /// The signed file.
+        path: PublishPath,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// A signed file says what cannot be.
+    #[error("cannot use {path}")]
+    Stream {
+        /// The file.
+        path: PublishPath,
+        /// Why not.
+        source: StreamError,
+    },
+    /// The filter matches nothing.
+    #[error("the filter of {name} matches nothing; there is:\n{}", lines(offers))]
+    NothingMatches {
+        /// The source.
+        name: String,
+        /// What there is.
+        offers: Vec<Offer>,
+    },
+    /// What the filter leaves of an image is of no use to MAAS.
+    #[error(
+        "{product} {version} lacks {lack}, and MAAS 3.8 would refuse the whole source for that: change the filter, or set publish = \"verbatim\""
+    )]
+    Incomplete {
+        /// The product.
+        product: String,
+        /// Its version.
+        version: String,
+        /// What it lacks.
+        lack: String,
+    },
+    /// A name of upstream's cannot be carried.
+    #[error(transparent)]
+    Path(#[from] MalformedPath),
+    /// An address cannot be made.
+    #[error(transparent)]
+    Address(#[from] MalformedAddress),
+    /// The keyring is of no use.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// Metadata cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Images cannot be fetched.
+    #[error(transparent)]
+    Payload(#[from] FetchIntoDepotError),
+    /// The depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+}
+
+fn lines(offers: &[Offer]) -> String {
+    let mut lines: Vec<String> = offers.iter().take(LINES).map(|offer| format!("  {offer}")).collect();
+    if offers.len() > LINES {
+        lines.push(format!("  … and {} more: see `gapferry list-images`", offers.len() - LINES));
+    }
+    lines.join("\n")
+}
+
+impl ImagesError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoStream { .. } | Self::Missing { .. } => Exit::UpstreamUnavailable,
+            Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) => Exit::VerificationFailed,
+            Self::Stream { source, .. } => source.exit(),
+            Self::NothingMatches { .. } | Self::Incomplete { .. } | Self::Address(_) => Exit::Usage,
+            Self::Keyring(error) => error.exit(),
+            Self::Fetch(error) => error.exit(),
+            Self::Payload(error) => error.exit(),
+            Self::Depot(error) => error.exit(),
+        }
+    }
+}

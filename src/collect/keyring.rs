@@ -1,0 +1,53 @@
+//! The keyrings that a selection names.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::exit::Exit;
+use crate::file_error::FileError;
+use crate::formats::openpgp::{Keyring, OpenPgpError};
+
+/// The largest keyring or source list that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Why a keyring is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It holds no key that counts.
+    #[error("{} is not a usable keyring", path.display())]
+    Unusable {
+        /// The keyring.
+        path: PathBuf,
+        /// Why not.
+        source: OpenPgpError,
+    },
+}
+
+impl KeyringError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            Self::Unusable { .. } => Exit::VerificationFailed,
+        }
+    }
+}
+
+/// Reads a keyring, armored or not.
+pub fn read_keyring(path: &Path) -> Result<Keyring, KeyringError> {
+    let unusable = |source| KeyringError::Unusable { path: path.to_owned(), source };
+    Keyring::parse(&read_small(path)?).map_err(unusable)
+}
+
+/// Reads a file of a size that configuration has.
+pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, FileError> {
+    let size = fs::metadata(path).map_err(FileError::on::<FileError>("read", path))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(FileError::on("read", path)(ErrorKind::FileTooLarge.into()));
+    }
+    fs::read(path).map_err(FileError::on("read", path))
+}

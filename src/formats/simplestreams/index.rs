@@ -1,0 +1,104 @@
+//! The index: which products files there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::json::{Tags, parse, text};
+use super::{INDEX_JSON, StreamError};
+use crate::path::PublishPath;
+
+/// A stream's index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// Its products files by content id.
+    pub entries: BTreeMap<Box<str>, Entry>,
+    /// When it was made, as it says itself.
+    pub updated: Option<String>,
+}
+
+/// A products file, as the index names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Below the stream's root.
+    pub path: PublishPath,
+    /// What else the index says of it.
+    pub tags: Tags,
+}
+
+impl Index {
+    /// Reads the payload of an index file.
+    pub fn parse(payload: &[u8]) -> Result<Self, StreamError> {
+        let mut node = parse(payload)?;
+        expect_format(node.text("format"), "index:1.0")?;
+        let updated = node.text("updated").map(str::to_owned);
+        let mut entries = BTreeMap::new();
+        let mut paths = BTreeSet::new();
+        for (content_id, entry) in node.take("index").nodes {
+            let place = || content_id.to_string();
+            match text(&entry.tags, "format") {
+                Some("products:1.0") | None => {}
+                Some("index:1.0") => return Err(StreamError::NestedIndex { place: place() }),
+                Some(_) => continue, // of a kind that has no products
+            }
+            let path = text(&entry.tags, "path").ok_or_else(|| StreamError::Lacks { place: place(), what: "path" })?;
+            let path: PublishPath = path.parse().map_err(|source| StreamError::Path { place: place(), source })?;
+            let stem = path.as_str().trim_end_matches(".sjson").trim_end_matches(".json");
+            if !is_metadata(&path) || INDEX_JSON.trim_end_matches(".json") == stem {
+                return Err(StreamError::Malformed { place: place(), what: "path" });
+            }
+            if !paths.insert(path.clone()) {
+                return Err(StreamError::TwoFiles { path: path.to_string() });
+            }
+            entries.insert(content_id, Entry { path, tags: entry.tags });
+        }
+        Ok(Self { entries, updated })
+    }
+}
+
+/// Whether the path is within the folder that holds metadata and nothing else.
+pub(super) fn is_metadata(path: &PublishPath) -> bool {
+    path.as_str().starts_with("streams/")
+}
+
+/// Refuses another format than `wanted`.
+pub(super) fn expect_format(found: Option<&str>, wanted: &'static str) -> Result<(), StreamError> {
+    let found = found.unwrap_or_default();
+    if found == wanted { Ok(()) } else { Err(StreamError::Format { found: found.chars().take(64).collect(), wanted }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(entries: &str) -> Result<Index, StreamError> {
+        let text = format!(
+            r#"{{"format": "index:1.0", "updated": "Thu, 24 Jul 2025 08:01:49 +0000", "index": {{{entries}}}}}"#
+        );
+        Index::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn entries_and_their_paths() {
+        let one = r#""a:b": {"format": "products:1.0", "path": "streams/v1/a:b.sjson", "products": ["x"]}"#;
+        let found = index(one).unwrap();
+        assert_eq!(found.entries["a:b"].path.as_str(), "streams/v1/a:b.sjson");
+        assert_eq!(index(r#""x": {"format": "other:1.0"}"#).unwrap().entries.len(), 0);
+    }
+
+    #[test]
+    fn hostile_entries_are_refused() {
+        for entry in [
+            r#""a": {"path": "/etc/passwd"}"#,
+            r#""a": {"path": "streams/../../x"}"#,
+            r#""a": {"path": "x\u0000"}"#,
+            r#""a": {"format": "products:1.0"}"#,
+            r#""a": {"path": 5}"#,
+            r#""a": {"format": "index:1.0", "path": "streams/v1/other.sjson"}"#,
+            r#""a": {"path": "streams/x"}, "b": {"path": "streams/x"}"#,
+            r#""a": {"path": "elsewhere/x.sjson"}"#,
+            r#""a": {"path": "streams/v1/index.json"}"#,
+        ] {
+            assert!(index(entry).is_err(), "{entry}");
+        }
+        assert!(matches!(Index::parse(br#"{"format": "products:1.0"}"#), Err(StreamError::Format { .. })));
+    }
+}

@@ -1,0 +1,210 @@
+//! JSON as simplestreams uses it: objects of tags and objects. Hostile documents end early.
+//!
+//! A tag's value is text, a number or a truth value; lists and null are passed over, as the reference client does. An object
+//! that has one key twice is refused, since two readers could see two different documents. Nesting is bounded by serde_json
+//! (128), and the number of values by [`MAX_VALUES`].
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserializer, Serialize, Serializer};
+
+use super::StreamError;
+
+/// The most tags and objects in one file; real ones have below 200,000.
+pub(super) const MAX_VALUES: usize = 1_000_000;
+
+/// A tag's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tag {
+    /// Text; shared, since aliases repeat it.
+    Text(Arc<str>),
+    /// A number.
+    Number(serde_json::Number),
+    /// A truth value.
+    Bool(bool),
+}
+
+/// The tags of one level.
+pub type Tags = BTreeMap<Box<str>, Tag>;
+
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+        }
+    }
+}
+
+/// The value as filters see it: Python's `str()` of it.
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Bool(true) => f.write_str("True"),
+            Self::Bool(false) => f.write_str("False"),
+        }
+    }
+}
+
+/// An object: its tags, and the objects in it.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Node {
+    pub(super) tags: Tags,
+    pub(super) nodes: BTreeMap<Box<str>, Node>,
+}
+
+impl Node {
+    /// Takes out the object `key`; none there is an empty one.
+    pub(super) fn take(&mut self, key: &str) -> Self {
+        self.nodes.remove(key).unwrap_or_default()
+    }
+
+    /// The tag `key`, if it is text.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        text(&self.tags, key)
+    }
+}
+
+/// The tag `key`, if it is text.
+pub(super) fn text<'t>(tags: &'t Tags, key: &str) -> Option<&'t str> {
+    match tags.get(key) {
+        Some(Tag::Text(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Reads one document.
+pub(super) fn parse(text: &[u8]) -> Result<Node, StreamError> {
+    let left = Cell::new(MAX_VALUES);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = Seed { left: &left }.deserialize(&mut deserializer).map_err(StreamError::Json)?;
+    deserializer.end().map_err(StreamError::Json)?;
+    match value {
+        Value::Node(node) => Ok(node),
+        _ => Err(StreamError::Json(serde_json::Error::custom("the document is not an object"))),
+    }
+}
+
+enum Value {
+    Tag(Tag),
+    Node(Node),
+    PassedOver,
+}
+
+#[derive(Clone, Copy)]
+struct Seed<'l> {
+    left: &'l Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tag or an object")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Tag(Tag::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Tag(Tag::Number(value.into())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Tag(Tag::Number(value.into())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(serde_json::Number::from_f64(value).map_or(Value::PassedOver, |number| Value::Tag(Tag::Number(number))))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Tag(Tag::Text(value.into())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::PassedOver)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::PassedOver)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut node = Node::default();
+        while let Some(key) = map.next_key::<Box<str>>()? {
+            let left = self.left.get().checked_sub(1).ok_or_else(|| A::Error::custom("it has too many values"))?;
+            self.left.set(left);
+            if node.tags.contains_key(&key) || node.nodes.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("the key {key:?} stands twice in one object")));
+            }
+            match map.next_value_seed(self)? {
+                Value::Tag(tag) => drop(node.tags.insert(key, tag)),
+                Value::Node(inner) => drop(node.nodes.insert(key, inner)),
+                Value::PassedOver => {}
+            }
+        }
+        Ok(Value::Node(node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tags_and_objects() {
+        let node = parse(br#"{"a": "x", "n": 5, "b": true, "l": [1, {"a": 1}], "o": {"f": 1.5}, "z": null}"#).unwrap();
+        let shown: Vec<String> = node.tags.iter().map(|(key, tag)| format!("{key}={tag}")).collect();
+        assert_eq!(shown, ["a=x", "b=True", "n=5"]);
+        assert_eq!(node.nodes["o"].tags["f"].to_string(), "1.5");
+    }
+
+    #[test]
+    fn documents_that_two_readers_could_read_differently_and_bombs_are_refused() {
+        let deep = format!("{}{}", "{\"a\":".repeat(5000), "}".repeat(5000));
+        let lists = "[".repeat(100_000);
+        let many = format!("{{{}\"z\":1}}", (0..MAX_VALUES).map(|n| format!("\"{n}\":1,")).collect::<String>());
+        for (text, words) in [
+            (r#"{"a": 1, "a": 1}"#, "twice"),
+            (r#"{"a": 1, "a": {}}"#, "twice"),
+            (r#"{"\u0061": 1, "a": []}"#, ""),
+            (r#"{} {}"#, "trailing"),
+            ("[]", "not an object"),
+            (&deep, "recursion"),
+            (&lists, "EOF"),
+            (&many, "too many values"),
+            ("{\"a\": 1e999}", ""),
+        ] {
+            match parse(text.as_bytes()) {
+                Err(StreamError::Json(error)) => assert!(error.to_string().contains(words), "{words}: {error}"),
+                other => assert!(words.is_empty(), "{:.60}: {other:?}", text),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text in "[\\[\\]{}\",:a1 ]{0,60}") {
+            let _ = parse(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Simplestreams: signed lists of image files, as Ubuntu publishes them for MAAS and for clouds.
+//!
+//! `streams/v1/index.sjson` names products files, and these name every file with its size and SHA-256:
+//! products have versions (serials), and versions have items. Tags may stand at any level and are inherited downwards.
+//! [`Item`] gives the inherited view without copying. All `path`s are relative to the root of the stream.
+//!
+//! The format is what the reference client `python-simplestreams` reads; what MAAS wants of it stands in [`maas`].
+
+mod cut;
+mod error;
+mod filter;
+mod index;
+mod json;
+pub mod maas;
+mod products;
+mod write;
+
+pub use cut::{cut, shapes};
+pub use error::StreamError;
+pub use filter::{Filter, MalformedFilter};
+pub use index::{Entry, Index};
+pub use json::{Tag, Tags};
+pub use products::{File, Item, Product, Products, Version};
+pub use write::{IndexLine, index_text, products_text};
+
+/// The index that is clear-signed.
+pub const INDEX_SJSON: &str = "streams/v1/index.sjson";
+/// The index that is not, or is signed beside itself.
+pub const INDEX_JSON: &str = "streams/v1/index.json";
+/// What a signature's file is called, after the name of what it signs.
+pub const SIGNATURE_SUFFIX: &str = ".gpg";
+/// The largest index or products file that is read, in bytes; the largest known are below 20 MB.
+pub const MAX_STREAM_BYTES: u64 = 64 << 20;

@@ -1,0 +1,107 @@
+//! `[[apt]]`: a source of Debian packages.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{OneOrMany, yes};
+use crate::collect::apt::closure::Seed;
+use crate::collection::{Label, Publish};
+use crate::formats::apt::packages::Priority;
+
+/// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AptSource {
+    /// Its name; the site pins upstream's keyring under it.
+    pub name: Label,
+    /// Root of the archive.
+    pub url: Option<Url>,
+    /// apt's own source lists, instead of `url`; those that do not exist are passed over, but one must.
+    #[serde(default)]
+    pub sources: OneOrMany<PathBuf>,
+    /// A folder of .debs, instead of `url`. They come without proof by upstream.
+    pub local: Option<PathBuf>,
+    /// Suites and pockets; solved together.
+    #[serde(default)]
+    pub suites: Vec<String>,
+    /// Components.
+    #[serde(default)]
+    pub components: Vec<String>,
+    /// Architectures, the native one first; the host's where empty.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// Who must have signed the archive; with `sources`, their own Signed-By counts unless this is given.
+    pub keyring: Option<PathBuf>,
+    /// Packages to carry with all that they need; with no packages, priorities and tasks, everything is carried.
+    #[serde(default)]
+    pub packages: Vec<SeedText>,
+    /// Priorities whose packages are carried too, such as `required`.
+    #[serde(default)]
+    pub priorities: Vec<PriorityText>,
+    /// Tasks whose packages are carried too.
+    #[serde(default)]
+    pub tasks: Vec<String>,
+    /// Whether what packages recommend is carried too, as apt installs it by default.
+    #[serde(default = "yes")]
+    pub recommends: bool,
+    /// dpkg's status file of the target; what it has is left out.
+    pub installed: Option<PathBuf>,
+    /// Whether source packages are carried too: those of the selected packages.
+    #[serde(default)]
+    pub deb_src: bool,
+    /// How it is published at the site.
+    #[serde(default)]
+    pub publish: Publish,
+    /// Take metadata whose Valid-Until is past.
+    #[serde(default)]
+    pub allow_expired: bool,
+}
+
+impl AptSource {
+    /// Whether everything is carried, rather than a closure.
+    pub fn whole(&self) -> bool {
+        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty()
+    }
+
+    /// What makes no sense in it.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let origins = [self.url.is_some(), !self.sources.0.is_empty(), self.local.is_some()];
+        if origins.into_iter().filter(|given| *given).count() != 1 {
+            return Some("it needs exactly one of url, sources and local");
+        }
+        if self.url.is_some() && (self.suites.is_empty() || self.components.is_empty()) {
+            return Some("with url it needs suites and components");
+        }
+        (self.url.is_some() && self.keyring.is_none())
+            .then_some("with url it needs a keyring: upstream's signatures are never passed over")
+    }
+
+    /// All the paths that it names.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let single = [&mut self.local, &mut self.keyring, &mut self.installed];
+        self.sources.0.iter_mut().chain(single.into_iter().flatten())
+    }
+}
+
+/// A [`Seed`] as a selection writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedText(pub Seed);
+
+impl<'de> Deserialize<'de> for SeedText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A [`Priority`] as a selection writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriorityText(pub Priority);
+
+impl<'de> Deserialize<'de> for PriorityText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|error| serde::de::Error::custom(format!("{text:?} is {error}")))
+    }
+}

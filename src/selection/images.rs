@@ -1,0 +1,55 @@
+//! `[[images]]`: a source of images, such as those of MAAS.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::yes;
+use crate::collection::{Label, Publish};
+use crate::formats::simplestreams::Filter;
+
+/// A source of images: one simplestreams tree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ImagesSource {
+    /// Its name; the site pins upstream's keyring under it.
+    pub name: Label,
+    /// Root of the tree, or its index.
+    pub url: Url,
+    /// Who must have signed it.
+    pub keyring: Option<PathBuf>,
+    /// Conditions that all must hold for an item to be carried; with none, everything is.
+    #[serde(default)]
+    pub filter: Vec<Filter>,
+    /// How many versions of each product are carried, the newest first.
+    #[serde(default = "one")]
+    pub keep: NonZeroU32,
+    /// Whether all bootloaders that MAAS takes are carried, whatever the filter says: it fetches all of them.
+    #[serde(default = "yes")]
+    pub bootloaders: bool,
+    /// How it is published at the site.
+    #[serde(default)]
+    pub publish: Publish,
+    /// Take a stream that nobody signed. It is marked as without proof by upstream everywhere.
+    #[serde(default)]
+    pub allow_unsigned: bool,
+}
+
+impl ImagesSource {
+    /// What makes no sense in it.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        match (self.keyring.is_some(), self.allow_unsigned) {
+            (false, false) => Some(
+                "it needs a keyring: upstream's signatures are never passed over; if nobody signs it, set allow-unsigned = true",
+            ),
+            (true, true) => Some("it has a keyring and allow-unsigned: one of them must go"),
+            _ => None,
+        }
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}

@@ -1,0 +1,93 @@
+//! Publishes images: upstream's signed lists are followed down to each file, then the tree is laid out.
+
+mod re_index;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::re_index::stream_tree;
+use self::stream::{List, Stream};
+use super::{Context, PublishError};
+use crate::collection::{Collection, Item, Publish};
+use crate::formats::simplestreams::{File, Item as StreamItem};
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+
+/// Checks all proofs, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items = super::items_by_file(collection)?;
+    let stream = Stream::read(collection, context)?;
+    check_vouched(collection, context, &items, &stream)?;
+    let mut tree = Tree::of_files(collection);
+    match collection.publish {
+        Publish::ReIndexed => {
+            stream_tree(&stream, |file| is_here(collection, context, file))?.add_to(&mut tree, context)?
+        }
+        Publish::Verbatim => verbatim(collection, &stream, &mut tree, context)?,
+    }
+    linger(context, &mut tree);
+    Ok(tree)
+}
+
+/// Whether the file is carried, with the bytes that upstream names.
+fn is_here(collection: &Collection, context: &Context<'_, '_>, file: &File) -> bool {
+    collection.files.get(&file.path) == Some(&file.sha256) && context.depot.has(&file.sha256, file.size)
+}
+
+/// Each carried file is one that a signed list names with these bytes, and its item says of it what the list says.
+fn check_vouched(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    items: &BTreeMap<&PublishPath, &Item>,
+    stream: &Stream,
+) -> Result<(), PublishError> {
+    let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
+    for list in &stream.lists {
+        for listed in list.products.items() {
+            // What is malformed and not carried does no harm.
+            let Some(file) = listed.file().ok().flatten().filter(|file| unproven.contains(&file.path)) else {
+                continue;
+            };
+            let told = items.get(&file.path).is_some_and(|item| says_the_same(item, list, &listed));
+            if told && is_here(collection, context, &file) {
+                unproven.remove(&file.path);
+            }
+        }
+    }
+    match unproven.first() {
+        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
+        None => Ok(()),
+    }
+}
+
+fn says_the_same(item: &Item, list: &List, listed: &StreamItem<'_>) -> bool {
+    let proof = list.signed.then_some(&list.path);
+    item.name == listed.title()
+        && item.version == listed.version
+        && item.architecture == listed.text("arch")
+        && item.origin == *list.content_id
+        && item.proof.as_ref() == proof
+}
+
+/// Upstream's files under their own names. All products files must be there, since clients follow the index.
+fn verbatim(
+    collection: &Collection,
+    stream: &Stream,
+    tree: &mut Tree,
+    context: &mut Context<'_, '_>,
+) -> Result<(), PublishError> {
+    if let Some(path) = stream.missing.first() {
+        return Err(PublishError::ListMissing { path: path.clone() });
+    }
+    collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
+    let listed = stream.lists.iter().flat_map(|list| list.products.items());
+    let files: BTreeSet<PublishPath> = listed.filter_map(|item| Some(item.file().ok()??.path)).collect();
+    files.iter().filter(|path| tree.get(path).is_none()).for_each(|path| context.published.note_absent(path));
+    Ok(())
+}
+
+/// Images of the state before stay where they were, though no list names them.
+fn linger(context: &Context<'_, '_>, tree: &mut Tree) {
+    let files = context.previous.iter().flat_map(|previous| &previous.files);
+    tree.add_where_free(files.filter(|(_, digest)| context.depot.size(digest).is_some()));
+}

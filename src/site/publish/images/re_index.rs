@@ -1,0 +1,97 @@
+//! Writes a stream that lists exactly what is there, signed with the site's key.
+//!
+//! MAAS 3.8 reads all products files of a source or none, so each holds one kind of image, none is empty, and every image
+//! has all that it asks for (see [`crate::formats::simplestreams::maas`]).
+
+use super::super::{Context, PublishError};
+use super::stream::Stream;
+use crate::formats::simplestreams::maas::Shape;
+use crate::formats::simplestreams::{
+    File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, products_text, shapes,
+};
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+
+/// What is used where upstream does not say what its items stand for.
+const DATATYPE: &str = "image-ids";
+
+/// The lists of a stream, to be signed.
+pub(super) struct Lists(Vec<List>);
+
+/// A products file.
+struct List {
+    content_id: String,
+    datatype: String,
+    /// Its path without `.sjson` or `.json`.
+    stem: String,
+    products: Products,
+}
+
+/// Upstream's lists, cut down to the files that are there.
+pub(super) fn stream_tree(stream: &Stream, is_here: impl Fn(&File) -> bool) -> Result<Lists, PublishError> {
+    let mut lists = Vec::new();
+    for list in &stream.lists {
+        let path = list.path.as_str();
+        let stem = path.strip_suffix(".sjson").or_else(|| path.strip_suffix(".json")).unwrap_or(path);
+        // By what upstream has and not by what is here, so that the names stay as they are from one import to the next.
+        let mixed = shapes(&list.products).len() > 1;
+        for (shape, products) in cut(&list.products, &is_here) {
+            let name = |text: &str| match mixed {
+                true => format!("{text}:{}", shape.map_or("other", Shape::as_str)),
+                false => text.to_owned(),
+            };
+            lists.push(List {
+                content_id: name(&list.content_id),
+                datatype: list.products.datatype().unwrap_or(DATATYPE).to_owned(),
+                stem: name(stem),
+                products,
+            });
+        }
+    }
+    if lists.is_empty() { Err(PublishError::NothingToList) } else { Ok(Lists(lists)) }
+}
+
+impl Lists {
+    /// Signs the lists and adds them to the tree: .sjson, and .json with .json.gpg, each with an index of its own.
+    pub(super) fn add_to(&self, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<(), PublishError> {
+        let updated = format!("{} +0000", context.date.day_and_time());
+        for list in &self.0 {
+            let text = products_text(&list.content_id, &list.datatype, &list.products, &updated);
+            add_inline(tree, context, &format!("{}.sjson", list.stem), &text)?;
+            add_detached(tree, context, &format!("{}.json", list.stem), &text)?;
+        }
+        add_inline(tree, context, INDEX_SJSON, &self.index(".sjson", &updated)?)?;
+        add_detached(tree, context, INDEX_JSON, &self.index(".json", &updated)?)
+    }
+
+    fn index(&self, suffix: &str, updated: &str) -> Result<String, PublishError> {
+        let line = |list: &List| {
+            Ok(IndexLine {
+                content_id: list.content_id.clone(),
+                datatype: list.datatype.clone(),
+                path: format!("{}{suffix}", list.stem).parse()?,
+                products: list.products.products.keys().cloned().collect(),
+            })
+        };
+        let lines = self.0.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
+        Ok(index_text(&lines, updated))
+    }
+}
+
+fn add_inline(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
+    let signed = context.key.sign_clear(text, context.date.unix()).map_err(PublishError::Sign)?;
+    add(tree, context, path, signed.as_bytes())
+}
+
+fn add_detached(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
+    let signature = context.key.sign_detached(text.as_bytes(), context.date.unix()).map_err(PublishError::Sign)?;
+    add(tree, context, path, text.as_bytes())?;
+    add(tree, context, &format!("{path}{SIGNATURE_SUFFIX}"), signature.as_bytes())
+}
+
+fn add(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, bytes: &[u8]) -> Result<(), PublishError> {
+    let path: PublishPath = path.parse()?;
+    let digest = context.put(bytes)?;
+    tree.add(path, digest);
+    Ok(())
+}
