@@ -14,6 +14,7 @@ mod kill;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod stream_client;
 mod support;
 mod tamper;
 mod upstream;

@@ -193,7 +193,7 @@ fn write_deb(dir: &Path, component: &str, deb: &DebSpec) -> io::Result<String> {
 }
 
 /// Writes a file through a name of its own, so that a server never shows half of it.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -1,8 +1,9 @@
-//! A small signed Debian archive of generated packages, for the demo, for tests and for benchmarks.
+//! A small signed Debian archive of generated packages, and a stream of images, for the demo, for tests and for benchmarks.
 //!
 //! [`DebSpec`] describes one package and [`build_deb`] makes a real .deb of it; [`Upstream`] collects packages in suites and
 //! components and writes `dists/` and `pool/` as a Debian archive has them, signed. All of it is deterministic: the same
 //! description gives the same bytes. [`Suite::edit_release`] and [`DebSpec::index_fields`] make signed archives that lie.
+//! [`Stream`] does the same for images.
 
 mod archive;
 mod deb;
@@ -10,12 +11,14 @@ mod packing;
 mod payload;
 mod release;
 mod source;
+mod stream;
 
 pub use archive::{Suite, Upstream};
 pub use deb::{DebSpec, build_deb};
 pub use packing::Packing;
 pub use payload::{Payload, Pseudorandom};
 pub use source::SourceSpec;
+pub use stream::{Signing, Stream, StreamItem, StreamVersion, UbuntuSerial};
 
 /// When a generated archive was published unless told otherwise: 2025-01-01 00:00:00 UTC, in Unix seconds.
 pub const DEFAULT_DATE: i64 = 1_735_689_600;
