@@ -128,4 +128,20 @@ mod tests {
             assert_eq!(text.parse::<Time>(), Err(MalformedTime), "{text}");
         }
     }
+
+    #[test]
+    fn dates_are_read_in_the_forms_that_upstreams_use() {
+        let unix = |text| Time::parse_rfc2822(text).map(Time::unix);
+        let same = [
+            "Sat, 21 Nov 2026 10:00:00 UTC",
+            "Sat, 21 Nov 2026 10:00:00 +0000",
+            "Sat, 21 Nov 2026 10:00:00 GMT",
+            "21 Nov 2026 10:00:00 UTC",
+            "Mon, 21 Nov 2026 12:00:00 +0200",
+        ];
+        assert_eq!(same.map(|text| unix(text).ok()), [Some(1_795_255_200); 5]);
+        assert_eq!(unix("Sat, 1 Feb 2025 09:00:00 UTC"), Ok(1_738_400_400));
+        assert_eq!(["", "2026-11-21", "Sat, 41 Nov 2026 10:00:00 UTC"].map(|text| unix(text).ok()), [None; 3]);
+        assert_eq!(Time::from_unix(1_795_255_200).unwrap().day_and_time(), "Sat, 21 Nov 2026 10:00:00");
+    }
 }

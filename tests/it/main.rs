@@ -9,6 +9,7 @@ mod deb;
 mod determinism;
 mod faults;
 mod fetch;
+mod images;
 mod journey;
 mod kill;
 mod openpgp;

@@ -1,0 +1,61 @@
+//! Image streams the whole way, with the reference client `sstream-mirror` as the judge of what arrives.
+
+mod clients;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use gapferry::demo::upstream::{Stream, UbuntuSerial};
+use gapferry::time::Time;
+
+use crate::stream_client::{StreamClient, files_of};
+use crate::support::desk::{ARCHIVE_KEY, Desk};
+
+/// A stream in MAAS's shape, of now: two Ubuntu releases of which jammy has the `serials` and three kernels, all
+/// bootloaders, a CentOS.
+fn maas(serials: &[&str]) -> Stream {
+    let mut stream = Stream::new("stable");
+    for serial in serials {
+        let kernels = ["ga-22.04", "hwe-22.04", "ga-22.04-lowlatency"];
+        stream.ubuntu(&UbuntuSerial::new("jammy", "22.04", "amd64", serial).kernels(&kernels));
+    }
+    stream
+        .ubuntu(&UbuntuSerial::new("jammy", "22.04", "arm64", "20250718"))
+        .ubuntu(&UbuntuSerial::new("noble", "24.04", "amd64", "20250709"))
+        .bootloaders("20230222.0")
+        .bootloaders("20231004.0")
+        .centos("8", "amd64", "20211104_01");
+    stream.updated = Time::now().unix() - 60;
+    stream
+}
+
+/// Writes the stream below the desk, with a keyring beside it.
+fn publish(desk: &Desk, stream: &Stream) {
+    stream.write_to(&desk.path("up/stable"), &ARCHIVE_KEY).unwrap();
+    fs::write(desk.path("keyring.gpg"), ARCHIVE_KEY.public_binary().unwrap()).unwrap();
+}
+
+/// An `[[images]]` table named `maas`.
+fn table(desk: &Desk, url: &str, more: &str) -> String {
+    let keyring = desk.path("keyring.gpg");
+    format!("[[images]]\nname = \"maas\"\nurl = \"{url}\"\nkeyring = \"{}\"\n{more}\n", keyring.display())
+}
+
+/// A client that trusts the site's key alone.
+fn client(desk: &Desk) -> StreamClient {
+    StreamClient::new(&fs::read(desk.path("site/current/keys/site.gpg")).unwrap())
+}
+
+/// Path → SHA-256 of what the site publishes of the images, without metadata.
+fn published(desk: &Desk) -> BTreeMap<String, String> {
+    let mut files = files_of(&desk.path("site/current/images/maas"));
+    files.retain(|path, _| !path.starts_with("streams/"));
+    files
+}
+
+/// Path → SHA-256 of all payload of the stream whose path passes.
+fn payload(desk: &Desk, passes: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    let mut files = files_of(&desk.path("up/stable"));
+    files.retain(|path, _| !path.starts_with("streams/") && passes(path));
+    files
+}
