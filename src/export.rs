@@ -10,6 +10,7 @@ use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::{Collection, Publish};
+use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::progress::Progress;
@@ -50,6 +51,8 @@ pub struct Exported {
     pub tally: Tally,
     /// Whether the bundle was finished by an earlier run that was interrupted.
     pub found_finished: bool,
+    /// How many files of the workspace had changed on disk, and were replaced.
+    pub replaced: u64,
 }
 
 /// Why there is no bundle.
@@ -106,9 +109,19 @@ impl ExportError {
     }
 }
 
-/// Makes the next bundle of the selection.
+/// Makes the next bundle of the selection. What has rotted in the workspace is fetched again.
 pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported, ExportError> {
     let workspace = Workspace::open(settings.workspace)?;
+    match attempt(selection, settings, &workspace) {
+        Err(ExportError::Bundle(BundleError::Depot(DepotError::Rotten { .. }))) => {
+            let replaced = workspace.depot.remove_rotten().map_err(BundleError::from)?;
+            attempt(selection, settings, &workspace).map(|exported| Exported { replaced, ..exported })
+        }
+        other => other,
+    }
+}
+
+fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
     let fetcher = Fetcher::new(settings.fetch.clone())?;
     let with = Collecting {
         fetcher: &fetcher,
@@ -121,13 +134,13 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
     let collections = collect(selection, &with)?;
     if settings.collect_only {
         let manifest = header(selection, collections, workspace.last(&selection.site, &selection.name)?.as_ref())?;
-        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false });
+        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false, replaced: 0 });
     }
     let mut last = workspace.last(&selection.site, &selection.name)?;
-    if let Some((folder, found)) = finished_earlier(selection, settings, &workspace, last.as_ref())? {
+    if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
         if same_for_clients(&found.manifest.collections, &collections) {
             let (manifest, tally) = (found.manifest, with.tally);
-            return Ok(Exported { folder: Some(folder), manifest, tally, found_finished: true });
+            return Ok(Exported { folder: Some(folder), manifest, tally, found_finished: true, replaced: 0 });
         }
         last = Some(found);
     }
@@ -136,7 +149,7 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
     }
     let manifest = header(selection, collections, last.as_ref())?;
     if settings.dry_run {
-        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false });
+        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false, replaced: 0 });
     }
     let plan = Plan { manifest, held: BTreeSet::new(), volume_bytes: selection.volume_size.0 };
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
@@ -144,7 +157,7 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
     let (manifest, text) = (packed.manifest.clone(), packed.text.clone());
     let folder = packed.publish(signature.as_deref())?;
     workspace.record(&manifest, text.as_bytes())?;
-    Ok(Exported { folder: Some(folder), manifest, tally: with.tally, found_finished: false })
+    Ok(Exported { folder: Some(folder), manifest, tally: with.tally, found_finished: false, replaced: 0 })
 }
 
 /// The manifest, with no blobs and volumes yet.

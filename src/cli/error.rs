@@ -21,6 +21,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
+    Images(#[from] crate::collect::images::ImagesError),
+    #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeError),
@@ -36,6 +38,7 @@ impl Failure {
             Self::Bundle(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::Trust(error) => error.exit(),
+            Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),
             Self::Usage(_) => Exit::Usage,

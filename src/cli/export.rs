@@ -76,6 +76,9 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if exported.folder.is_some() && key.is_none() {
         note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
     }
+    if exported.replaced > 0 {
+        note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
+    }
     say(&exported, args, out);
     Ok(())
 }
@@ -103,6 +106,7 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         "expires": manifest.expires, "volumes": volumes, "collections": collections,
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
+        "replaced": exported.replaced,
     });
     let mut words = String::new();
     for c in &manifest.collections {

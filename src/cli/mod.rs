@@ -10,6 +10,7 @@ mod gc;
 mod import;
 mod inspect;
 mod keygen;
+mod list_images;
 mod output;
 mod passphrase;
 mod rollback;
@@ -24,7 +25,7 @@ use self::output::Output;
 use crate::exit::Exit;
 use crate::progress::Progress;
 
-/// Carry Debian packages across an air gap in one signed bundle.
+/// Carry Debian packages and MAAS images across an air gap in one signed bundle.
 ///
 /// `export` collects on the online side; `import` verifies and publishes on the air-gapped side; `serve` answers for the
 /// upstreams there.
@@ -54,6 +55,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 nothing new, 
 enum Command {
     Keygen(keygen::Args),
     Export(export::Args),
+    ListImages(list_images::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Site(site::Args),
@@ -86,6 +88,7 @@ pub fn run(cli: Cli) -> Exit {
     let result = match cli.command {
         Command::Keygen(args) => keygen::run(&args, &out),
         Command::Export(args) => export::run(&args, &out, &progress),
+        Command::ListImages(args) => list_images::run(&args, &out),
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Site(args) => site::run(args, &out),

@@ -3,6 +3,7 @@
 pub mod upstream;
 
 mod client;
+mod images;
 
 use std::fs;
 use std::io;
@@ -50,6 +51,9 @@ pub enum DemoError {
     /// The server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The published images cannot be read.
+    #[error(transparent)]
+    Images(#[from] crate::collect::images::ImagesError),
 }
 
 impl DemoError {
@@ -68,6 +72,7 @@ impl DemoError {
             Self::Export(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::Serve(error) => error.exit(),
+            Self::Images(error) => error.exit(),
         }
     }
 }
@@ -126,37 +131,48 @@ pub fn run(keep: Option<&Path>, progress: &Progress) -> Result<Report, DemoError
 }
 
 fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
-    let upstream_key = SiteKey::generate("Demo Archive <archive@demo.invalid>", Time::now().unix() - 60)?;
-    publish_upstream(places, &upstream_key, "1.0-1")?;
-    report.step("An upstream archive, signed with a key of its own, has hello-gap 1.0-1 and what it needs.".to_owned());
+    let upstream_key = SiteKey::generate("Demo Upstream <upstream@demo.invalid>", Time::now().unix() - 60)?;
+    publish_upstream(places, &upstream_key, "1.0-1", "20250615")?;
+    report.step(
+        "An upstream, with a key of its own, has hello-gap 1.0-1 and what it needs, and MAAS images of jammy 20250615."
+            .to_owned(),
+    );
     let key = SecretKey::generate();
     key.save(&places.online.join("builder.key"), "demo builder", None)?;
     let selection = selection(places)?;
     let first = export_next(&selection, places, &key, progress)?;
-    report.step(format!("export wrote {} with the closure of hello-gap: {}.", name(&first), listing(&first)));
+    report.step(format!(
+        "export wrote {} with the closure of hello-gap, jammy's images and all of MAAS's bootloaders: {}.",
+        name(&first),
+        listing(&first)
+    ));
 
     let keyring = places.upstream.join("archive.gpg");
-    let source = ("demo".parse::<crate::collection::Label>().map_err(|e| DemoError::Client(e.to_string()))?, keyring);
-    let site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &[source])?;
+    let names = selection.apt.iter().map(|s| &s.name).chain(selection.images.iter().map(|s| &s.name));
+    let pins: Vec<_> = names.map(|name| (name.clone(), keyring.clone())).collect();
+    let site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
     let imported = import(&site, &first, Overrides::default(), progress)?;
     report.step(format!(
-        "import checked every byte and upstream's signature, and published generation {}.",
+        "import checked every byte and upstream's signatures, and published generation {}.",
         imported.generation.number
     ));
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::start(&site, loopback)?;
     let client = client::Client::new(&places.online.with_file_name("client"), &places.site, &server)?;
     report.step(client.sees("1.0-1")?);
+    report.step(images::sees(&server, &places.site, "20250615")?);
 
-    publish_upstream(places, &upstream_key, "2.0-1")?;
+    publish_upstream(places, &upstream_key, "2.0-1", "20250718")?;
     let second = export_next(&selection, places, &key, progress)?;
     import(&site, &second, Overrides::default(), progress)?;
-    report.step(format!("Upstream released 2.0-1; {} brought it across.", name(&second)));
+    report.step(format!("Upstream released 2.0-1 and jammy 20250718; {} brought both across.", name(&second)));
     report.step(client.sees("2.0-1")?);
+    report.step(images::sees(&server, &places.site, "20250718")?);
 
     rollback(&site, None)?;
     report.step("rollback published yesterday's state again, with a new date so that apt takes it.".to_owned());
     report.step(client.sees("1.0-1")?);
+    report.step(images::sees(&server, &places.site, "20250615")?);
     tamper(&site, &second, progress, report)
 }
 
@@ -174,7 +190,8 @@ fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) 
     Ok(())
 }
 
-fn publish_upstream(places: &Places, key: &SiteKey, version: &str) -> Result<(), DemoError> {
+fn publish_upstream(places: &Places, key: &SiteKey, version: &str, serial: &str) -> Result<(), DemoError> {
+    images::publish(&places.upstream.join("images"), key, serial)?;
     let mut upstream = Upstream::new("Demo", &["amd64"]);
     let hello = DebSpec {
         depends: "libgap1 (>= 1.0)".to_owned(),
@@ -198,6 +215,8 @@ fn selection(places: &Places) -> Result<Selection, DemoError> {
         "site = \"demo\"\nname = \"base\"\n\n[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\"]\n\
          components = [\"main\"]\narchitectures = [\"amd64\"]\nkeyring = \"../upstream/archive.gpg\"\npackages = [\"hello-gap\"]\n"
     );
+    let images = url.join("images/").map_err(|error| DemoError::Client(error.to_string()))?;
+    let text = text + &images::table(&images);
     fs::write(&path, text).map_err(DemoError::io("write", &path))?;
     Ok(Selection::load(&path)?)
 }

@@ -94,6 +94,21 @@ impl Depot {
         if found == *digest { Ok(()) } else { Err(DepotError::Rotten { path }) }
     }
 
+    /// Removes every blob whose bytes have changed; returns how many that were. Reads the whole depot.
+    pub fn remove_rotten(&self) -> Result<u64, DepotError> {
+        let mut removed = 0;
+        for digest in self.blobs()? {
+            match self.verify(&digest) {
+                Err(DepotError::Rotten { .. }) => {
+                    self.remove(&digest)?;
+                    removed += 1;
+                }
+                other => other?,
+            }
+        }
+        Ok(removed)
+    }
+
     /// Creates an empty partial file for the blob, over whatever was left there.
     pub fn create_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
         let path = self.partial_path(digest);
@@ -255,7 +270,7 @@ mod tests {
         fs::write(depot.path(&digest), b"jello").unwrap();
         assert!(matches!(depot.verify(&digest), Err(DepotError::Rotten { .. })));
         assert!(matches!(depot.read(&digest, 9), Err(DepotError::Rotten { .. })));
-        depot.remove(&digest).unwrap();
+        assert_eq!(depot.remove_rotten().unwrap(), 1);
         assert!(matches!(depot.verify(&digest), Err(DepotError::Missing { .. })));
     }
 

@@ -1,5 +1,6 @@
 //! Image streams the whole way, with the reference client `sstream-mirror` as the judge of what arrives.
 
+mod choice;
 mod clients;
 
 use std::collections::BTreeMap;

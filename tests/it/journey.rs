@@ -32,7 +32,7 @@ fn key(desk: &Desk) -> std::path::PathBuf {
 }
 
 /// The items of a bundle or a site, as `NAME_VERSION_ARCHITECTURE`, sorted.
-fn items(desk: &Desk, bundle: &Path) -> Vec<String> {
+pub(crate) fn items(desk: &Desk, bundle: &Path) -> Vec<String> {
     let inspected = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
     let collections = inspected["collections"].as_array().unwrap().iter();
     let text = |item: &serde_json::Value, key: &str| item[key].as_str().unwrap().to_owned();

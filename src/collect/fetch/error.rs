@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::causes::causes;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 
@@ -260,18 +261,21 @@ pub fn shown(url: &Url) -> String {
 
 /// Everything that went wrong in one run of many files; never empty.
 #[derive(Debug, thiserror::Error)]
-#[error("{} files could not be fetched: {}", errors.len(), first(errors))]
+#[error("{} files could not be fetched: {}", errors.len(), listed(errors))]
 pub struct FetchErrors {
     /// One error per file that failed, in the order in which they failed.
     pub errors: Vec<FetchError>,
 }
 
-fn first(errors: &[FetchError]) -> String {
-    let mut text = errors.first().map(ToString::to_string).unwrap_or_default();
-    if errors.len() > 1 {
-        text += &format!(" (and {} more)", errors.len() - 1);
+/// How many errors a message lists.
+const LISTED: usize = 20;
+
+fn listed(errors: &[FetchError]) -> String {
+    let mut texts: Vec<String> = errors.iter().take(LISTED).map(|error| causes(error).join(": ")).collect();
+    if errors.len() > LISTED {
+        texts.push(format!("and {} more", errors.len() - LISTED));
     }
-    text
+    texts.join("; ")
 }
 
 impl FetchErrors {

@@ -12,8 +12,8 @@ use crate::path::{MalformedPath, PublishPath};
 
 use super::offer::Offer;
 
-/// How many lines of an offer an error lists.
-const LINES: usize = 40;
+/// How many of what there is an error lists.
+const LISTED: usize = 40;
 
 /// Why images cannot be collected.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub enum ImagesError {
         source: StreamError,
     },
     /// The filter matches nothing.
-    #[error("the filter of {name} matches nothing; there is:\n{}", lines(offers))]
+    #[error("the filter of {name} matches nothing; there is: {}", listed(offers))]
     NothingMatches {
         /// The source.
         name: String,
@@ -94,12 +94,12 @@ pub enum ImagesError {
     Depot(#[from] DepotError),
 }
 
-fn lines(offers: &[Offer]) -> String {
-    let mut lines: Vec<String> = offers.iter().take(LINES).map(|offer| format!("  {offer}")).collect();
-    if offers.len() > LINES {
-        lines.push(format!("  … and {} more: see `gapferry list-images`", offers.len() - LINES));
+fn listed(offers: &[Offer]) -> String {
+    let mut texts: Vec<String> = offers.iter().take(LISTED).map(Offer::to_string).collect();
+    if offers.len() > LISTED {
+        texts.push(format!("and {} more, which `gapferry list-images` shows", offers.len() - LISTED));
     }
-    lines.join("\n")
+    texts.join("; ")
 }
 
 impl ImagesError {

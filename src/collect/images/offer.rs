@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::stream::List;
 use crate::formats::simplestreams::{Filter, Item};
 use crate::path::PublishPath;
-use crate::selection::Bytes;
 use crate::terminal::safe;
 
 /// One release for one architecture, or one bootloader.
@@ -28,22 +27,16 @@ pub struct Offer {
     pub versions: BTreeMap<String, u64>,
 }
 
+impl Offer {
+    /// Its newest version, and the bytes of that.
+    pub fn newest(&self) -> (&str, u64) {
+        self.versions.last_key_value().map_or(("", 0), |(version, size)| (version.as_str(), *size))
+    }
+}
+
 impl fmt::Display for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let newest = self.versions.last_key_value();
-        let (version, size) = newest.map_or(("", 0), |(version, size)| (version.as_str(), *size));
-        let kernels: Vec<&str> = self.kernels.iter().map(String::as_str).collect();
-        write!(
-            f,
-            "os={} release={} arch={}  {} of {}  {}  {}",
-            safe(&self.os),
-            safe(&self.release),
-            safe(&self.arch),
-            safe(version),
-            self.versions.len(),
-            Bytes(size),
-            safe(&kernels.join(" "))
-        )
+        write!(f, "os={} release={} arch={}", safe(&self.os), safe(&self.release), safe(&self.arch))
     }
 }
 

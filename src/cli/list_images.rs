@@ -1,0 +1,91 @@
+//! `gapferry list-images`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use url::Url;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::collect::fetch::{Fetcher, Options};
+use crate::collect::images::ImagesError;
+use crate::collect::images::offer::{Offer, offers};
+use crate::collect::images::stream;
+use crate::collect::keyring::read_keyring;
+use crate::formats::simplestreams::Filter;
+use crate::selection::Bytes;
+use crate::terminal::safe;
+use crate::time::Time;
+
+/// Show what images an upstream offers, in the words that a selection's filter needs
+///
+/// For each release and architecture, or bootloader: its newest version, how many there are, the size of the newest one, and
+/// its kernels.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    gapferry list-images http://images.maas.io/ephemeral-v3/stable --keyring /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg\n  \
+    gapferry list-images http://images.maas.io/ephemeral-v3/stable --keyring cloudimage.gpg arch=amd64 'release~(jammy|noble)'")]
+pub(super) struct Args {
+    /// Root of the stream, or its index
+    url: Url,
+    /// Only what all of these hold for: key=value, key!=value, key~regex, key!~regex
+    filter: Vec<Filter>,
+    /// Who must have signed it
+    #[arg(long, value_name = "FILE", required_unless_present = "allow_unsigned")]
+    keyring: Option<PathBuf>,
+    /// Take a stream that nobody signed
+    #[arg(long, conflicts_with = "keyring")]
+    allow_unsigned: bool,
+    /// Certificates to trust for https besides the platform's (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let options = Options { ca_file: args.ca_file.clone(), ..Options::default() };
+    let fetcher = Fetcher::new(options).map_err(ImagesError::from)?;
+    let keyring = args.keyring.as_deref().map(read_keyring).transpose().map_err(ImagesError::from)?;
+    let stream = stream::fetch(&args.url, keyring.as_ref(), &fetcher, Time::now())?;
+    let offers = offers(&stream.lists, &args.filter);
+    let signers: Vec<&str> = stream.index.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
+    let value = json!({ "images": offers, "updated": stream.index.updated, "signed_by": signers });
+    out.done(value, &words(&offers));
+    Ok(())
+}
+
+/// One line per offer, in columns.
+fn words(offers: &[Offer]) -> String {
+    if offers.is_empty() {
+        return "the stream has nothing for which all of that holds\n".to_owned();
+    }
+    let rows: Vec<[String; 7]> = offers.iter().map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let line = |row: &[String; 7]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn row(offer: &Offer) -> [String; 7] {
+    let tag = |key: &str, value: &str| match value {
+        "" => String::new(),
+        value => safe(&format!("{key}={value}")).to_string(),
+    };
+    let (newest, size) = offer.newest();
+    let versions = match offer.versions.len() {
+        1 => "1 version".to_owned(),
+        count => format!("{count} versions"),
+    };
+    let kernels = offer.kernels.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    [
+        tag("os", &offer.os),
+        tag("release", &offer.release),
+        tag("arch", &offer.arch),
+        safe(newest).to_string(),
+        versions,
+        Bytes(size).to_string(),
+        safe(&kernels).to_string(),
+    ]
+}
