@@ -104,6 +104,11 @@ impl Kind {
         self == Self::Images
     }
 
+    /// Whether clients ignore metadata that is older than what they have seen.
+    pub fn ignores_older(self) -> bool {
+        self == Self::Apt
+    }
+
     /// Whether what stands at `path` below a generation, such as `apt/debian/dists/…`, changes under its name.
     pub fn is_metadata(path: &str) -> bool {
         let mut parts = path.split('/');

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::collection::Publish;
+use crate::site::Published;
 use crate::site::{Site, rollback};
 
 /// Publish an older state again, as a new generation
@@ -28,7 +29,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let generation = rollback(&Site::open(&args.site)?, args.number)?;
-    let verbatim = generation.published.iter().filter(|(_, published)| published.publish == Publish::Verbatim);
+    let keeps = |published: &Published| published.publish == Publish::Verbatim && published.kind.ignores_older();
+    let verbatim = generation.published.iter().filter(|(_, published)| keeps(published));
     let verbatim: Vec<&String> = verbatim.map(|(name, _)| name).collect();
     for name in &verbatim {
         note(&format!(

@@ -2,9 +2,11 @@
 
 mod choice;
 mod clients;
+mod samples;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use gapferry::demo::upstream::{Stream, UbuntuSerial};
 use gapferry::time::Time;
@@ -49,14 +51,17 @@ fn client(desk: &Desk) -> StreamClient {
 
 /// Path → SHA-256 of what the site publishes of the images, without metadata.
 fn published(desk: &Desk) -> BTreeMap<String, String> {
-    let mut files = files_of(&desk.path("site/current/images/maas"));
-    files.retain(|path, _| !path.starts_with("streams/"));
-    files
+    payload_below(&desk.path("site/current/images/maas"), |_| true)
 }
 
 /// Path → SHA-256 of all payload of the stream whose path passes.
 fn payload(desk: &Desk, passes: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
-    let mut files = files_of(&desk.path("up/stable"));
+    payload_below(&desk.path("up/stable"), passes)
+}
+
+/// The same of the stream in the folder `root`.
+fn payload_below(root: &Path, passes: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    let mut files = files_of(root);
     files.retain(|path, _| !path.starts_with("streams/") && passes(path));
     files
 }

@@ -17,6 +17,8 @@ use crate::support::server::Server;
 /// The reference client with a home of its own, and the one keyring that it trusts.
 pub(crate) struct StreamClient {
     home: TempDir,
+    /// Where it sends all its requests, as HOST:PORT.
+    proxy: Option<String>,
 }
 
 impl StreamClient {
@@ -24,7 +26,12 @@ impl StreamClient {
     pub(crate) fn new(keyring: &[u8]) -> Self {
         let home = tempfile::tempdir().unwrap();
         fs::write(home.path().join("keyring.gpg"), keyring).unwrap();
-        Self { home }
+        Self { home, proxy: None }
+    }
+
+    /// The same client, which finds every host at `address`, as behind a name server that leads there.
+    pub(crate) fn behind(self, address: &str) -> Self {
+        Self { proxy: Some(address.to_owned()), ..self }
     }
 
     /// Mirrors the stream at `base` into the folder `out`; `arguments` are filters such as `arch=amd64` and options such as
@@ -74,6 +81,9 @@ impl StreamClient {
         command.env("PATH", std::env::join_paths(folders).unwrap()).env("HOME", self.home.path());
         for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "GNUPGHOME", "PYTHONPATH", "PYTHONHOME"] {
             command.env_remove(name);
+        }
+        if let Some(proxy) = &self.proxy {
+            command.env("http_proxy", format!("http://{proxy}")).env_remove("no_proxy").env_remove("NO_PROXY");
         }
         let (more, filters): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.starts_with('-'));
         command.arg(format!("--keyring={}", self.home.path().join("keyring.gpg").display()));
