@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
-use crate::trust::{MANIFEST_NAMESPACE, SecretKey, TrustError, sign};
+use crate::trust::{Dates, MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, check_date, note_date, sign};
 use crate::workspace::{Last, Workspace};
 
 /// What an export works with.
@@ -36,6 +36,8 @@ pub struct Settings<'a> {
     pub collect_only: bool,
     /// Make a bundle even if nothing is new.
     pub force: bool,
+    /// Take upstream's metadata though the last bundle had newer.
+    pub allow_older_upstream: bool,
     /// Shows how far it is.
     pub progress: &'a Progress,
 }
@@ -70,6 +72,9 @@ pub enum ExportError {
         /// What is there.
         path: PathBuf,
     },
+    /// Upstream's metadata is older than that of the last bundle.
+    #[error(transparent)]
+    Older(#[from] OlderUpstream),
     /// The fetcher cannot start.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -98,6 +103,7 @@ impl ExportError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NothingNew { .. } => Exit::NothingNew,
+            Self::Older(_) => Exit::Refused,
             Self::InTheWay { .. } | Self::Time(_) => Exit::Usage,
             Self::Fetch(error) => error.exit(),
             Self::Collect(error) => error.exit(),
@@ -147,6 +153,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
         return Err(ExportError::NothingNew { bundle: last.manifest.folder() });
     }
+    if let Some(last) = last.as_ref().filter(|_| !settings.allow_older_upstream) {
+        not_older(&last.manifest.collections, &collections)?;
+    }
     let manifest = header(selection, collections, last.as_ref())?;
     if settings.dry_run {
         return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false, replaced: 0 });
@@ -158,6 +167,19 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let folder = packed.publish(signature.as_deref())?;
     workspace.record(&manifest, text.as_bytes())?;
     Ok(Exported { folder: Some(folder), manifest, tally: with.tally, found_finished: false, replaced: 0 })
+}
+
+/// The site would refuse metadata that is older than what it has seen; a stale mirror is better found on this side.
+fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), OlderUpstream> {
+    let mut seen = Dates::new();
+    dates(old).for_each(|(file, date)| note_date(&mut seen, &file, date));
+    dates(new).try_for_each(|(file, date)| check_date(&seen, &file, date))
+}
+
+/// The signed files of the collections, and when upstream says that it made them.
+fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
+    let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c, proof)));
+    all.filter_map(|(c, proof)| Some((format!("{}/{}", c.folder(), proof.path), proof.date?)))
 }
 
 /// The manifest, with no blobs and volumes yet.

@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Write a bundle even if nothing is new
     #[arg(long)]
     force: bool,
+    /// Take upstream's metadata though the last bundle had newer
+    #[arg(long)]
+    allow_older_upstream: bool,
     /// Files fetched side by side
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -70,6 +73,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         dry_run: args.dry_run,
         collect_only: args.collect_only,
         force: args.force,
+        allow_older_upstream: args.allow_older_upstream,
         progress,
     };
     let exported = export(&selection, &settings)?;

@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Accept a sequence far above the last one
     #[arg(long)]
     allow_sequence_jump: bool,
+    /// Accept upstream's metadata though newer was published before
+    #[arg(long)]
+    allow_older_upstream: bool,
     /// Only check: signature, policy and every byte; nothing is changed
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -36,7 +39,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
-    let allow = Overrides { expired: args.allow_expired, sequence_jump: args.allow_sequence_jump };
+    let allow = Overrides {
+        expired: args.allow_expired,
+        sequence_jump: args.allow_sequence_jump,
+        older_upstream: args.allow_older_upstream,
+    };
     if args.dry_run {
         let bundle = site.verify(&args.bundle, allow, progress)?.manifest.folder();
         out.done(json!({ "bundle": bundle, "dry_run": true }), &format!("{bundle} can be imported\n"));

@@ -235,6 +235,7 @@ fn export_next(
         dry_run: false,
         collect_only: false,
         force: false,
+        allow_older_upstream: false,
         progress,
     };
     let folder = export(selection, &settings)?.folder;

@@ -31,6 +31,8 @@ pub(super) struct Recipe {
     pub(super) names: BTreeMap<Label, NameState>,
     /// The newest time that a trusted bundle has shown.
     pub(super) newest_time: Time,
+    /// The name whose upstreams may not be older than what was seen; the others are published as they are.
+    pub(super) guarded: Option<Label>,
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
@@ -44,9 +46,11 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
         names: recipe.names,
         published: BTreeMap::new(),
         identities: current.identities,
+        upstream_dates: current.upstream_dates,
         ..Generation::none()
     };
-    let tree = plan(site, depot, (&current.names, &current.published), &mut next)?;
+    let shown = (&current.names, &current.published);
+    let tree = plan(site, depot, shown, recipe.guarded.as_ref(), &mut next)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
@@ -55,7 +59,13 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
 }
 
 /// The whole tree of a generation; generated files enter the depot on the way.
-fn plan(site: &Site, depot: &Depot, current: Shown<'_>, next: &mut Generation) -> Result<Tree, SiteError> {
+fn plan(
+    site: &Site,
+    depot: &Depot,
+    current: Shown<'_>,
+    guarded: Option<&Label>,
+    next: &mut Generation,
+) -> Result<Tree, SiteError> {
     let mut tree = Tree::default();
     let mut batch = depot.batch();
     let key = site.key()?;
@@ -77,6 +87,8 @@ fn plan(site: &Site, depot: &Depot, current: Shown<'_>, next: &mut Generation) -
                 verified: state.verified,
                 date: next.made,
                 identities: &mut next.identities,
+                dates: &mut next.upstream_dates,
+                guarded: guarded == Some(&name),
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: Published::of(collection),
             };

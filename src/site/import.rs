@@ -37,7 +37,7 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
         }
         return Err(error);
     }
-    let result = run(site, &bundle, current, progress);
+    let result = run(site, &bundle, current, allow, progress);
     if let Err(error) = &result {
         record_failure(site, &bundle, error)?;
     }
@@ -102,10 +102,17 @@ fn owned_by_this_name(site: &Site, bundle: &Bundle, current: &Generation) -> Res
     Ok(())
 }
 
-fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -> Result<Imported, SiteError> {
+fn run(
+    site: &Site,
+    bundle: &Bundle,
+    current: Generation,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
     let depot = site.depot()?;
     let manifest = &bundle.manifest;
-    audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &bundle.digest.to_hex())?;
+    let detail = format!("{}{}", bundle.digest, allow.words());
+    audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
     unpack::into_depot(site, bundle, &depot, progress)?;
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
@@ -126,6 +133,7 @@ fn run(site: &Site, bundle: &Bundle, current: Generation, progress: &Progress) -
         reason: format!("import {}", manifest.folder()),
         names,
         newest_time: current.newest_time.max(manifest.created),
+        guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
     };
     let generation = publish(site, &depot, recipe)?;
     site.tidy_journal(manifest)?;

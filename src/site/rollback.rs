@@ -35,7 +35,8 @@ pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteErro
             None => state.manifest = None,
         }
     }
-    let recipe = Recipe { reason: format!("rollback to {number}"), names, newest_time: current.newest_time };
+    let reason = format!("rollback to {number}");
+    let recipe = Recipe { reason, names, newest_time: current.newest_time, guarded: None };
     let generation = publish(site, &site.depot()?, recipe)?;
     site.tidy_partials()?;
     Ok(generation)

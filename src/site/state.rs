@@ -11,6 +11,7 @@ use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 use crate::time::Time;
+use crate::trust::Dates;
 
 /// One state of the site, and all that the site remembers with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Generation {
     /// Origin, Label and Codename of each published suite, as KIND/NAME/SUITE: fixed for ever at its first publication,
     /// since apt refuses a repository that changes them.
     pub identities: BTreeMap<String, Identity>,
+    /// The newest date that each of upstream's signed files has shown, as KIND/NAME/FILE.
+    #[serde(default)]
+    pub upstream_dates: Dates,
 }
 
 /// What the site remembers of the bundles of one name.
@@ -108,6 +112,7 @@ impl Generation {
             names: BTreeMap::new(),
             published: BTreeMap::new(),
             identities: BTreeMap::new(),
+            upstream_dates: Dates::new(),
         }
     }
 

@@ -1,11 +1,13 @@
 //! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
 
+mod dates;
 mod error;
 mod file;
 mod key;
 mod policy;
 mod sshsig;
 
+pub use dates::{Dates, OlderUpstream, check_date, note_date};
 pub use error::TrustError;
 pub use file::{Role, TrustFile, TrustedKey};
 pub use key::{PublicKey, SecretKey};

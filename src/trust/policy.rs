@@ -48,6 +48,20 @@ pub struct Overrides {
     pub expired: bool,
     /// Accept a large step of the sequence.
     pub sequence_jump: bool,
+    /// Accept upstream's metadata though newer was seen.
+    pub older_upstream: bool,
+}
+
+impl Overrides {
+    /// The flags that are given, for the audit log; empty if there are none.
+    pub fn words(self) -> String {
+        let flags = [
+            (self.expired, " --allow-expired"),
+            (self.sequence_jump, " --allow-sequence-jump"),
+            (self.older_upstream, " --allow-older-upstream"),
+        ];
+        flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag).collect()
+    }
 }
 
 /// Checks a manifest's header against what the site has seen.

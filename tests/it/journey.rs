@@ -2,6 +2,7 @@
 
 mod choice;
 mod local;
+mod older;
 mod rollback;
 mod shapes;
 mod sources;

@@ -9,6 +9,7 @@ use crate::formats::compression::CompressionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
 use crate::path::{MalformedPath, PublishPath};
+use crate::trust::OlderUpstream;
 
 /// Why a collection cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum PublishError {
     /// A depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
+    /// Upstream's metadata is older than what was seen.
+    #[error(transparent)]
+    Older(#[from] OlderUpstream),
     /// The site pins no keys for the source.
     #[error(
         "no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `gapferry site pin SITE --source {source_name} --keyring FILE`"
@@ -143,7 +147,7 @@ impl PublishError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Depot(error) => error.exit(),
-            Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
+            Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
             | Self::Suite { .. }
             | Self::Signature { .. }

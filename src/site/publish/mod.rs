@@ -19,6 +19,7 @@ use crate::digest::Sha256;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::path::PublishPath;
 use crate::time::Time;
+use crate::trust::{Dates, check_date, note_date};
 
 /// What a publisher works with.
 pub(super) struct Context<'a, 'd> {
@@ -38,6 +39,10 @@ pub(super) struct Context<'a, 'd> {
     pub(super) date: Time,
     /// What the published suites are called for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
+    /// The newest dates that upstream's signed files have shown.
+    pub(super) dates: &'a mut Dates,
+    /// Whether an older date than these is refused.
+    pub(super) guarded: bool,
     /// What was published of this collection before; images of it stay reachable.
     pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
@@ -48,6 +53,17 @@ impl Context<'_, '_> {
     /// Upstream's keys for the collection's source; an error where the site pins none.
     fn pinned(&self, collection: &Collection) -> Result<&Keyring, PublishError> {
         self.keyring.ok_or_else(|| PublishError::NoKeyring { source_name: collection.source.to_string() })
+    }
+
+    /// Checks the date of a signed file, which may not go back, and remembers it.
+    fn dated(&mut self, collection: &Collection, file: &str, date: Option<Time>) -> Result<(), PublishError> {
+        let Some(date) = date else { return Ok(()) };
+        let file = format!("{}/{file}", collection.folder());
+        if self.guarded {
+            check_date(self.dates, &file, date)?;
+        }
+        note_date(self.dates, &file, date);
+        Ok(())
     }
 
     /// Stores a generated file.

@@ -77,6 +77,7 @@ fn a_server_that_drips_or_falls_silent() {
                 dry_run: false,
                 collect_only: false,
                 force: false,
+                allow_older_upstream: false,
                 progress: &Progress::hidden(),
             };
             // InRelease is shorter than where the others stall.

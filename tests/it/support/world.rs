@@ -83,6 +83,11 @@ impl World {
 
     /// Exports from the workspace `online/workspace` to `medium`.
     pub(crate) fn export(&self) -> Result<Exported, ExportError> {
+        self.export_with(false)
+    }
+
+    /// The same; with `allow_older_upstream` also of an upstream that has gone back.
+    pub(crate) fn export_with(&self, allow_older_upstream: bool) -> Result<Exported, ExportError> {
         let selection = Selection::load(&self.path("online/selection.toml")).unwrap();
         let settings = Settings {
             out: &self.path("medium"),
@@ -92,6 +97,7 @@ impl World {
             dry_run: false,
             collect_only: false,
             force: false,
+            allow_older_upstream,
             progress: &Progress::hidden(),
         };
         export(&selection, &settings)

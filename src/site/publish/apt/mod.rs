@@ -32,6 +32,10 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let roots = roots(collection, context)?;
     check_proofs(collection, &roots)?;
+    for root in &roots {
+        let date = root.release().and_then(|release| release.date).and_then(|date| Time::from_unix(date).ok());
+        context.dated(collection, &root.folder, date)?;
+    }
     for root in roots {
         let mut suite = Suite::default();
         for (path, digest) in indexes_of(collection, &root) {

@@ -18,6 +18,9 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let stream = Stream::read(collection, context)?;
     check_vouched(collection, context, &items, &stream)?;
+    for (file, date) in stream.dates() {
+        context.dated(collection, file, Some(date))?;
+    }
     let mut tree = Tree::of_files(collection);
     match collection.publish {
         Publish::ReIndexed => {

@@ -7,11 +7,14 @@ use crate::formats::simplestreams::{
     INDEX_JSON, INDEX_SJSON, Index, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX, StreamError,
 };
 use crate::path::PublishPath;
+use crate::time::Time;
 
 use super::super::{Context, PublishError};
 
 /// What a carried stream says.
 pub(super) struct Stream {
+    /// When its index was made, as it says itself, if it is signed.
+    date: Option<Time>,
     /// The products files that are carried.
     pub(super) lists: Vec<List>,
     /// Those that the index names, and that are not.
@@ -34,7 +37,8 @@ impl Stream {
     /// Verifies and reads the collection's proofs; each must be one that the stream has a place for.
     pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Self, PublishError> {
         let proofs = Proofs { collection, context };
-        let (index_path, index) = proofs.index()?;
+        let (index_path, index, signed) = proofs.index()?;
+        let date = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok()).filter(|_| signed);
         let mut places = vec![index_path];
         let (mut lists, mut missing) = (Vec::new(), Vec::new());
         for (content_id, entry) in index.entries {
@@ -53,8 +57,18 @@ impl Stream {
         let has_place = |path: &PublishPath| places.iter().any(|place| path == place || is_beside(path, place));
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
             Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
-            None => Ok(Self { lists, missing }),
+            None => Ok(Self { date, lists, missing }),
         }
+    }
+}
+
+impl Stream {
+    /// The dates that its signed files give themselves, under what the index calls them.
+    pub(super) fn dates(&self) -> impl Iterator<Item = (&str, Time)> {
+        let of_list = |list: &'_ List| list.products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
+        let lists = self.lists.iter().filter(|list| list.signed);
+        let lists = lists.filter_map(move |list| Some((&*list.content_id, of_list(list)?)));
+        self.date.map(|date| ("index", date)).into_iter().chain(lists)
     }
 }
 
@@ -73,13 +87,14 @@ struct Proofs<'a, 'c, 'd> {
 }
 
 impl Proofs<'_, '_, '_> {
-    fn index(&self) -> Result<(PublishPath, Index), PublishError> {
+    /// The index, its path, and whether it is signed.
+    fn index(&self) -> Result<(PublishPath, Index, bool), PublishError> {
         for path in [INDEX_SJSON, INDEX_JSON] {
             let path: PublishPath = path.parse()?;
             if let Some(digest) = self.collection.proof(&path) {
-                let (text, _) = self.read(&path, digest)?;
+                let (text, signed) = self.read(&path, digest)?;
                 let index = Index::parse(&text).map_err(bad(&path))?;
-                return Ok((path, index));
+                return Ok((path, index, signed));
             }
         }
         Err(PublishError::NoIndex)
