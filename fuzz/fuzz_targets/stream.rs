@@ -14,8 +14,8 @@ fuzz_target!(|text: &[u8]| {
         }
     }
     for part in cut(&products, |_| true).values() {
-        let written = products_text("id", "image-ids", part, "now");
+        let Ok(written) = products_text("id", "image-ids", part, "now") else { return };
         let again = Products::parse_as(written.as_bytes(), "id").expect("a products file that we wrote");
-        assert_eq!(products_text("id", "image-ids", &again, "now"), written);
+        assert_eq!(products_text("id", "image-ids", &again, "now").ok(), Some(written));
     }
 });

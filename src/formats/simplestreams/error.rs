@@ -56,6 +56,14 @@ pub enum StreamError {
         /// The path.
         path: String,
     },
+    /// It would take more than any real stream.
+    #[error("its {what} exceeds {limit}")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most that is taken.
+        limit: usize,
+    },
     /// An index that names another index.
     #[error("{} is an index within the index, which gapferry does not read", safe(place))]
     NestedIndex {

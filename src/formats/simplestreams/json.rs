@@ -2,7 +2,8 @@
 //!
 //! A tag's value is text, a number or a truth value; lists and null are passed over, as the reference client does. An object
 //! that has one key twice is refused, since two readers could see two different documents. Nesting is bounded by serde_json
-//! (128), and the number of values by [`MAX_VALUES`].
+//! (128), the number of values by [`MAX_VALUES`], and the length of names and texts too, since tags are inherited: what a
+//! small file says once may count for a million items.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,7 +16,12 @@ use serde::{Deserializer, Serialize, Serializer};
 use super::StreamError;
 
 /// The most tags and objects in one file; real ones have below 200,000.
-pub(super) const MAX_VALUES: usize = 1_000_000;
+pub(super) const MAX_VALUES: usize = 500_000;
+
+/// The longest name of a tag or an object, in bytes.
+const MAX_KEY_BYTES: usize = 512;
+/// The longest text of a tag, in bytes; real ones have some hundreds.
+const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// A tag's value.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +140,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(serde_json::Number::from_f64(value).map_or(Value::PassedOver, |number| Value::Tag(Tag::Number(number))))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        if value.len() > MAX_TEXT_BYTES {
+            return Err(E::custom("a text in it is too long"));
+        }
         Ok(Value::Tag(Tag::Text(value.into())))
     }
 
@@ -152,6 +161,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(key) = map.next_key::<Box<str>>()? {
             let left = self.left.get().checked_sub(1).ok_or_else(|| A::Error::custom("it has too many values"))?;
             self.left.set(left);
+            if key.len() > MAX_KEY_BYTES {
+                return Err(A::Error::custom("a name in it is too long"));
+            }
             if node.tags.contains_key(&key) || node.nodes.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("the key {key:?} stands twice in one object")));
             }
@@ -192,6 +204,8 @@ mod tests {
             (&deep, "recursion"),
             (&lists, "EOF"),
             (&many, "too many values"),
+            (&format!(r#"{{"{}": 1}}"#, "k".repeat(MAX_KEY_BYTES + 1)), "too long"),
+            (&format!(r#"{{"k": "{}"}}"#, "v".repeat(MAX_TEXT_BYTES + 1)), "too long"),
             ("{\"a\": 1e999}", ""),
         ] {
             match parse(text.as_bytes()) {

@@ -8,6 +8,9 @@ use super::json::{MAX_VALUES, Node, Tag, Tags, parse, text};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
+/// The most tags that all items of a file have together, with those that they inherit; real ones have below 500,000.
+const MAX_INHERITED: usize = 4_000_000;
+
 /// Tags that say what a whole products file is.
 const FILE_TAGS: [&str; 4] = ["content_id", "datatype", "format", "updated"];
 
@@ -91,7 +94,12 @@ impl Products {
             Ok((name, Product { versions, tags: aliases.expand(node.tags)? }))
         });
         let products = products.collect::<Result<_, StreamError>>()?;
-        Ok(Self { products, tags: aliases.expand(root.tags)? })
+        let products = Self { products, tags: aliases.expand(root.tags)? };
+        let inherited = products.items().map(|item| item.levels.iter().map(|tags| tags.len()).sum::<usize>());
+        if inherited.sum::<usize>() > MAX_INHERITED {
+            return Err(StreamError::TooLarge { what: "number of inherited tags", limit: MAX_INHERITED });
+        }
+        Ok(products)
     }
 
     /// The content id that it gives itself.
@@ -253,6 +261,17 @@ mod tests {
             let file = products.items().next().unwrap().file();
             assert_eq!(file.is_ok(), good, "{item}: {file:?}");
         }
+    }
+
+    #[test]
+    fn a_small_file_does_not_grow_without_end() {
+        let tags: String = (0..3000).map(|n| format!("\"t{n}\": 1, ")).collect();
+        let items: String = (0..3000).map(|n| format!("\"i{n}\": {{}},")).collect();
+        let items = items.trim_end_matches(',');
+        let text = format!(
+            r#"{{"format": "products:1.0", {tags} "products": {{"p": {{"versions": {{"1": {{"items": {{{items}}}}}}}}}}}}}"#
+        );
+        assert!(matches!(Products::parse(text.as_bytes()), Err(StreamError::TooLarge { .. })));
     }
 
     proptest! {

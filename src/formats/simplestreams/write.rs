@@ -1,11 +1,13 @@
 //! Writes metadata in the reference client's canonical form: keys sorted, one space of indentation, a newline at the end.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::products::{Product, Products};
+use super::{MAX_STREAM_BYTES, StreamError};
 use crate::path::PublishPath;
 
 /// A products file, as the index is to name it.
@@ -22,7 +24,7 @@ pub struct IndexLine {
 }
 
 /// The text of an index; `updated` in the form of RFC 2822.
-pub fn index_text(lines: &[IndexLine], updated: &str) -> String {
+pub fn index_text(lines: &[IndexLine], updated: &str) -> Result<String, StreamError> {
     let entry = |line: &IndexLine| {
         let entry = json!({
             "datatype": line.datatype, "format": "products:1.0", "path": line.path.as_str(),
@@ -35,7 +37,12 @@ pub fn index_text(lines: &[IndexLine], updated: &str) -> String {
 }
 
 /// The text of a products file.
-pub fn products_text(content_id: &str, datatype: &str, products: &Products, updated: &str) -> String {
+pub fn products_text(
+    content_id: &str,
+    datatype: &str,
+    products: &Products,
+    updated: &str,
+) -> Result<String, StreamError> {
     let all: BTreeMap<&str, Value> = products.products.iter().map(|(name, p)| (&**name, product(p))).collect();
     canonical(&json!({
         "content_id": content_id, "datatype": datatype, "format": "products:1.0", "products": all, "updated": updated,
@@ -60,13 +67,34 @@ fn put(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn canonical(value: &Value) -> String {
+/// At most [`MAX_STREAM_BYTES`], as readers take it.
+fn canonical(value: &Value) -> Result<String, StreamError> {
+    const LIMIT: usize = MAX_STREAM_BYTES as usize;
     let mut bytes = Vec::new();
+    let capped = Capped { bytes: &mut bytes, room: LIMIT - 1 };
     let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
-    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, indent));
-    debug_assert!(written.is_ok(), "keys are text, and memory takes all");
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(capped, indent));
+    written.map_err(|_| StreamError::TooLarge { what: "text", limit: LIMIT })?;
     bytes.push(b'\n');
-    String::from_utf8(bytes).unwrap_or_default()
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Takes so many bytes and no more.
+struct Capped<'b> {
+    bytes: &'b mut Vec<u8>,
+    room: usize,
+}
+
+impl Write for Capped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -80,14 +108,14 @@ mod tests {
                     {\n   \"arch\": \"ä\",\n   \"versions\": {\n    \"1\": {\n     \"items\": {\n      \"x\": {\n       \"size\": 5\n      \
                     }\n     }\n    }\n   }\n  }\n },\n \"updated\": \"now\"\n}\n";
         let products = Products::parse(text.as_bytes()).unwrap();
-        assert_eq!(products_text("c", "image-ids", &products, "now"), text);
+        assert_eq!(products_text("c", "image-ids", &products, "now").unwrap(), text);
         let line = IndexLine {
             content_id: "c".into(),
             datatype: "image-ids".into(),
             path: "streams/v1/c.sjson".parse().unwrap(),
             products: vec!["p".into()],
         };
-        let index = Index::parse(index_text(&[line], "now").as_bytes()).unwrap();
+        let index = Index::parse(index_text(&[line], "now").unwrap().as_bytes()).unwrap();
         assert_eq!(index.entries["c"].path.as_str(), "streams/v1/c.sjson");
         assert_eq!(index.updated.as_deref(), Some("now"));
     }

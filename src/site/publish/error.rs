@@ -134,6 +134,9 @@ pub enum PublishError {
     /// A Release cannot be written.
     #[error("cannot write a Release file")]
     Release(#[source] ReleaseError),
+    /// A stream's metadata cannot be written.
+    #[error("cannot write a stream's metadata")]
+    WriteStream(#[source] StreamError),
     /// The site's key cannot sign.
     #[error("cannot sign with the site's key")]
     Sign(#[source] OpenPgpError),
@@ -162,7 +165,9 @@ impl PublishError {
             | Self::Index { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => Exit::VerificationFailed,
-            Self::Dangling { .. } | Self::Release(_) | Self::Sign(_) | Self::Compress(_) => Exit::Failed,
+            Self::Dangling { .. } | Self::Release(_) | Self::WriteStream(_) | Self::Sign(_) | Self::Compress(_) => {
+                Exit::Failed
+            }
         }
     }
 }

@@ -56,7 +56,8 @@ impl Lists {
     pub(super) fn add_to(&self, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<(), PublishError> {
         let updated = format!("{} +0000", context.date.day_and_time());
         for list in &self.0 {
-            let text = products_text(&list.content_id, &list.datatype, &list.products, &updated);
+            let text = products_text(&list.content_id, &list.datatype, &list.products, &updated)
+                .map_err(PublishError::WriteStream)?;
             add_inline(tree, context, &format!("{}.sjson", list.stem), &text)?;
             add_detached(tree, context, &format!("{}.json", list.stem), &text)?;
         }
@@ -74,7 +75,7 @@ impl Lists {
             })
         };
         let lines = self.0.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
-        Ok(index_text(&lines, updated))
+        index_text(&lines, updated).map_err(PublishError::WriteStream)
     }
 }
 
