@@ -1,19 +1,21 @@
 //! What a lying builder can do to images.
 
-use std::fs;
 use std::io::Read as _;
 
-use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
-use gapferry::demo::upstream::{Stream, StreamItem};
+use gapferry::collection::{Collection, Item, Kind};
+use gapferry::demo::upstream::StreamItem;
 use gapferry::depot::Depot;
 use gapferry::exit::Exit::{Refused, VerificationFailed};
-use gapferry::formats::openpgp::SiteKey;
 use gapferry::path::PublishPath;
-use gapferry::time::Time;
 
-use super::images::{STREAM_KEY, labelled, serial};
+use super::images::serial;
+use super::images_forged::{
+    CENTOS, INDEX, LOADERS, NOW, UBUNTU, both_forms, detached, detached_but_unnamed, dropped_and_unnamed, edit, edited,
+    edited_beside, evil_list, genuine, index_dropped_and_unnamed, index_of_another_stream, item, of_another_stream,
+    other_signature, payload, proof, replace, stray, stray_verbatim, unpinned, unpinned_beside, unsigned_index,
+    unsigned_stream, verbatim_without_centos, without_centos, without_signature,
+};
 use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
-use super::world::scratch;
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_SIGNED: &str = "not vouched for by the keys pinned here";
@@ -22,13 +24,6 @@ const NO_PLACE: &str = "no proof of a kind that we know";
 const NO_ITEM: &str = "no item of the collection names";
 const NO_PROOF: &str = "without proof by upstream";
 const TWO_THINGS: &str = "stands for two things";
-
-/// The state of the bundle that lies.
-const NOW: u32 = 2;
-const INDEX: &str = "streams/v1/index.sjson";
-const UBUNTU: &str = "streams/v1/com.ubuntu.maas:stable:v3:download.sjson";
-const LOADERS: &str = "streams/v1/com.ubuntu.maas:stable:1:bootloader-download.sjson";
-const CENTOS: &str = "streams/v1/com.ubuntu.maas:stable:centos-bases-download.sjson";
 
 /// Every lie.
 pub(crate) fn lies() -> Vec<Lie> {
@@ -173,15 +168,6 @@ fn refused(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'stati
     Lie { exit: Refused, ..lie(name, tell, words) }
 }
 
-/// The kernel of the carried serial.
-fn item(collection: &mut Collection) -> &mut Item {
-    collection.items.iter_mut().find(|item| item.name.ends_with(":ga-22.04/boot-kernel")).unwrap()
-}
-
-fn proof<'c>(collection: &'c mut Collection, at: &str) -> &'c mut Proof {
-    collection.proofs.iter_mut().find(|proof| proof.path.as_str() == at).unwrap()
-}
-
 fn swapped(collection: &mut Collection, depot: &Depot) {
     let file = item(collection).file.clone();
     collection.files.insert(file, put(depot, &[7; 5_000]));
@@ -262,166 +248,4 @@ fn two_items(collection: &mut Collection, _: &Depot) {
     let evil = Item { version: "20991231".into(), ..item(collection).clone() };
     collection.items.insert(0, evil);
     collection.items.sort_by(|a, b| a.file.cmp(&b.file));
-}
-
-/// A file of metadata as `stream` has it, signed by upstream.
-fn file_of(stream: &Stream, at: &str) -> Vec<u8> {
-    let folder = scratch();
-    stream.write_to(folder.path(), &STREAM_KEY).unwrap();
-    fs::read(folder.path().join(at)).unwrap()
-}
-
-fn genuine(number: u32, at: &str) -> Vec<u8> {
-    file_of(&labelled("stable", number), at)
-}
-
-fn replace(collection: &mut Collection, depot: &Depot, at: &str, bytes: &[u8]) {
-    proof(collection, at).sha256 = put(depot, bytes);
-}
-
-fn of_another_stream(collection: &mut Collection, depot: &Depot) {
-    let other = file_of(&labelled("candidate", NOW), &UBUNTU.replace("stable", "candidate"));
-    replace(collection, depot, UBUNTU, &other);
-}
-
-fn index_of_another_stream(collection: &mut Collection, depot: &Depot) {
-    replace(collection, depot, INDEX, &file_of(&labelled("candidate", NOW), INDEX));
-}
-
-fn dropped_and_unnamed(collection: &mut Collection, _: &Depot) {
-    collection.proofs.clear();
-    collection.items.iter_mut().for_each(|item| item.proof = None);
-}
-
-fn index_dropped_and_unnamed(collection: &mut Collection, _: &Depot) {
-    collection.proofs.retain(|proof| proof.path.as_str() != INDEX);
-    collection.items.iter_mut().for_each(|item| item.proof = None);
-}
-
-fn stray(collection: &mut Collection, depot: &Depot) {
-    add_proof(collection, "streams/v1/other.sjson", put(depot, &genuine(NOW, UBUNTU)));
-}
-
-fn stray_verbatim(collection: &mut Collection, depot: &Depot) {
-    collection.publish = Publish::Verbatim;
-    stray(collection, depot);
-}
-
-fn both_forms(collection: &mut Collection, depot: &Depot) {
-    for file in ["streams/v1/index.json", "streams/v1/index.json.gpg"] {
-        add_proof(collection, file, put(depot, &genuine(NOW, file)));
-    }
-}
-
-fn without_centos(collection: &mut Collection, _: &Depot) {
-    collection.proofs.retain(|proof| proof.path.as_str() != CENTOS);
-    keep_items(collection, |item| item.proof.as_ref().is_none_or(|proof| proof.as_str() != CENTOS));
-}
-
-fn verbatim_without_centos(collection: &mut Collection, depot: &Depot) {
-    collection.publish = Publish::Verbatim;
-    without_centos(collection, depot);
-}
-
-/// The text of a proof.
-fn text(collection: &mut Collection, depot: &Depot, at: &str) -> String {
-    String::from_utf8(depot.read(&proof(collection, at).sha256, 1 << 20).unwrap()).unwrap()
-}
-
-fn edit(collection: &mut Collection, depot: &Depot, at: &str, edit: fn(String) -> String) {
-    let (before, after) = (text(collection, depot, at), edit(text(collection, depot, at)));
-    assert_ne!(before, after);
-    replace(collection, depot, at, after.as_bytes());
-}
-
-fn edited(text: String) -> String {
-    text.replacen("\"datatype\": \"image-ids\"", "\"datatype\": \"image-evil\"", 1)
-}
-
-/// What is signed in a clear-signed text, which needs no escapes here.
-fn payload(text: &str) -> String {
-    let (_, rest) = text.split_once("\n\n").unwrap();
-    let (text, _) = rest.split_once("-----BEGIN PGP SIGNATURE-----").unwrap();
-    text.to_owned()
-}
-
-/// A key that calls itself what upstream's is called, and when it signs.
-fn other_key() -> (SiteKey, i64) {
-    let made = Time::now().unix() - 60;
-    (SiteKey::generate("Test Stream <stream@test.invalid>", made).unwrap(), made)
-}
-
-fn unpinned(collection: &mut Collection, depot: &Depot, at: &str) {
-    let (key, made) = other_key();
-    let signed = key.sign_clear(&payload(&text(collection, depot, at)), made).unwrap();
-    replace(collection, depot, at, signed.as_bytes());
-}
-
-fn evil_list(collection: &mut Collection, depot: &Depot) {
-    let file = item(collection).file.clone();
-    let (old, new) = (collection.files[&file], put(depot, &[7; 5_000]));
-    collection.files.insert(file, new);
-    let list = payload(&text(collection, depot, UBUNTU));
-    let (key, made) = other_key();
-    let signed = key.sign_clear(&list.replace(&old.to_hex(), &new.to_hex()), made).unwrap();
-    replace(collection, depot, UBUNTU, signed.as_bytes());
-}
-
-/// The path of the form that is signed beside itself.
-fn json(at: &str) -> String {
-    at.replace(".sjson", ".json")
-}
-
-/// Carries the metadata in the form that is signed beside itself, which upstream has too.
-fn detached(collection: &mut Collection, depot: &Depot) {
-    detached_but_unnamed(collection, depot);
-    for item in &mut collection.items {
-        item.proof = item.proof.take().map(|proof| path(&json(proof.as_str())));
-    }
-}
-
-fn detached_but_unnamed(collection: &mut Collection, depot: &Depot) {
-    collection.proofs.clear();
-    let folder = scratch();
-    labelled("stable", NOW).write_to(folder.path(), &STREAM_KEY).unwrap();
-    for at in [INDEX, UBUNTU, LOADERS, CENTOS] {
-        for file in [json(at), json(at) + ".gpg"] {
-            let bytes = fs::read(folder.path().join(&file)).unwrap();
-            add_proof(collection, &file, put(depot, &bytes));
-        }
-    }
-}
-
-fn unsigned_index(collection: &mut Collection, depot: &Depot) {
-    let text = payload(&text(collection, depot, INDEX));
-    collection.proofs.retain(|proof| proof.path.as_str() != INDEX);
-    add_proof(collection, &json(INDEX), put(depot, text.as_bytes()));
-}
-
-fn unsigned_stream(collection: &mut Collection, depot: &Depot) {
-    detached(collection, depot);
-    collection.proofs.retain(|proof| !proof.path.as_str().ends_with(".gpg"));
-    collection.items.iter_mut().for_each(|item| item.proof = None);
-}
-
-fn without_signature(collection: &mut Collection, depot: &Depot, at: &str) {
-    detached(collection, depot);
-    collection.proofs.retain(|proof| proof.path.as_str() != json(at) + ".gpg");
-}
-
-fn other_signature(collection: &mut Collection, depot: &Depot) {
-    detached(collection, depot);
-    proof(collection, &(json(UBUNTU) + ".gpg")).sha256 = proof(collection, &(json(CENTOS) + ".gpg")).sha256;
-}
-
-fn edited_beside(collection: &mut Collection, depot: &Depot) {
-    detached(collection, depot);
-    edit(collection, depot, &json(UBUNTU), edited);
-}
-
-fn unpinned_beside(collection: &mut Collection, depot: &Depot) {
-    detached(collection, depot);
-    let (key, made) = other_key();
-    let signature = key.sign_detached(text(collection, depot, &json(UBUNTU)).as_bytes(), made).unwrap();
-    replace(collection, depot, &(json(UBUNTU) + ".gpg"), signature.as_bytes());
 }
