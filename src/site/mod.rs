@@ -115,7 +115,14 @@ impl Site {
 /// The lock of a site or of a workspace.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Lets go at once. Closing is not enough while a child process that is just being started has a copy of the file.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock); // closing it is what is left then
+    }
 }
 
 impl Lock {
@@ -125,7 +132,7 @@ impl Lock {
         let file = open.map_err(SiteError::io("open", path))?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| SiteError::Locked { path: path.to_owned() })?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -1,4 +1,5 @@
-//! `kill -9` at every stage: strace ends the real program at its n-th call of one kind, for some 200 places per command.
+//! `kill -9` at every stage: strace ends the real program at its n-th call of one kind, for many places per command
+//! (see `Content::kills`).
 //!
 //! After each kill the site is wholly old or wholly new and the medium is what it was; the same command run again ends with
 //! the same result as a run that nothing disturbed.

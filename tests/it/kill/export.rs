@@ -13,9 +13,6 @@ use crate::support::snapshot::{Snapshot, contents_of, copy, difference};
 use crate::support::threads::on_two_threads;
 use crate::support::world::{World, contents};
 
-/// At least this many exports are killed.
-const KILLS: usize = 200;
-
 /// A world after its first bundle, with something new upstream.
 struct Before {
     world: World,
@@ -46,12 +43,13 @@ fn left_by(folder: &Path) -> Snapshot {
 #[test]
 fn a_killed_export_is_finished_by_the_same_command() {
     for content in contents() {
+        let least = content.kills();
         let world = World::new(content, "64 KiB");
         let first = world.bundle();
         world.publish(2);
         let before = Before { world, time: Time::now().unix().to_string() };
         let reference = before.world.path("reference");
-        let points = points(&before.export(&reference), KILLS + 60);
+        let points = points(&before.export(&reference), least * 13 / 10);
         let expected = left_by(&reference);
         let second = PathBuf::from("medium").join(first.file_name().unwrap().to_str().unwrap().replace("01", "02"));
         assert!(expected.contains_key(&second), "{:?}", expected.keys());
@@ -89,6 +87,6 @@ fn a_killed_export_is_finished_by_the_same_command() {
         });
         let kills = kills.into_inner();
         eprintln!("{kills} exports were killed");
-        assert!(kills >= KILLS, "only {kills} exports were killed");
+        assert!(kills >= least, "only {kills} exports were killed");
     }
 }

@@ -12,9 +12,6 @@ use crate::support::snapshot::{contents_of, copy, difference};
 use crate::support::threads::on_two_threads;
 use crate::support::world::{World, bring, contents};
 
-/// At least this many of each are killed.
-const KILLS: usize = 40;
-
 /// A world with a site `template` that has `generations` generations.
 fn world_with(content: std::sync::Arc<dyn crate::support::world::Content>, generations: u32) -> World {
     let world = World::new(content, "64 KiB");
@@ -36,7 +33,8 @@ fn kill_over(world: &World, arguments: &[&str], check: impl Fn(&Path, &Path, boo
         command
     };
     let reference = world.path("reference");
-    let points = points(&command(&reference), KILLS + 10);
+    let least = world.content.kills() / 5;
+    let points = points(&command(&reference), least * 13 / 10);
     let (kills, worker) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let start = || world.path(&format!("worker-{}", worker.fetch_add(1, Ordering::Relaxed)));
     on_two_threads(&points, start, |folder, point| {
@@ -51,19 +49,19 @@ fn kill_over(world: &World, arguments: &[&str], check: impl Fn(&Path, &Path, boo
     });
     let kills = kills.into_inner();
     eprintln!("{arguments:?}: {kills} were killed");
-    assert!(kills >= KILLS, "only {kills} of {arguments:?} were killed");
+    assert!(kills >= least, "only {kills} of {arguments:?} were killed");
 }
 
 #[test]
 fn a_killed_rollback_leaves_the_old_site_or_the_new_one() {
     for content in contents() {
         let world = world_with(content, 2);
-        let before = published(&world.path("template"));
+        let before = published(&world, &world.path("template"));
         kill_over(&world, &["rollback", "1"], |reference, folder, finished| {
             let number = whole_generation(&world, folder);
             let is_old = number == 2 && !finished;
-            let expected = if is_old { before.clone() } else { published(reference) };
-            assert_eq!(difference(&expected, &published(folder)), None);
+            let expected = if is_old { before.clone() } else { published(&world, reference) };
+            assert_eq!(difference(&expected, &published(&world, folder)), None);
             match number {
                 3 if finished => nothing_is_left_over(folder, &["1", "2", "3"]),
                 4 if finished => nothing_is_left_over(folder, &["1", "2", "3", "4"]),
@@ -77,10 +75,10 @@ fn a_killed_rollback_leaves_the_old_site_or_the_new_one() {
 fn a_killed_collection_of_garbage_is_finished_by_the_same_command() {
     for content in contents() {
         let world = world_with(content, 3);
-        let before = published(&world.path("template"));
+        let before = published(&world, &world.path("template"));
         kill_over(&world, &["gc", "--keep", "1"], |reference, folder, finished| {
             assert_eq!(whole_generation(&world, folder), 3);
-            assert_eq!(difference(&before, &published(folder)), None);
+            assert_eq!(difference(&before, &published(&world, folder)), None);
             if finished {
                 let all = |site: &Path| contents_of(site, |path| path != Path::new("audit.jsonl"));
                 assert_eq!(difference(&all(reference), &all(folder)), None);

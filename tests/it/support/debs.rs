@@ -13,8 +13,8 @@ use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
 use super::debs_lies;
-use super::lies::Lie;
-use super::world::Content;
+use super::lies::{Lie, Truth};
+use super::world::{Content, without_dates};
 use crate::apt_client::run;
 
 /// An archive named `demo` with the suite `stable`, as a function of the state's number.
@@ -88,8 +88,25 @@ impl Content for Debs {
         assert!(suites > 0, "{} has no suite", folder.display());
     }
 
+    fn undated(&self, path: &Path, text: &str) -> Option<String> {
+        let name = path.file_name().filter(|_| path.starts_with("apt"))?;
+        match name.to_str() {
+            Some("InRelease" | "Release") => Some(without_dates(text, |line| line.starts_with("Date: "))),
+            Some("Release.gpg") => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    fn kills(&self) -> usize {
+        200
+    }
+
     fn lies(&self) -> Vec<Lie> {
         debs_lies::lies()
+    }
+
+    fn truths(&self) -> Vec<Truth> {
+        debs_lies::truths()
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use gapferry::collection::{Collection, Item, Proof, Publish};
+use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
 use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit::{self, Refused, VerificationFailed};
 use gapferry::formats::openpgp::SiteKey;
-use gapferry::path::PublishPath;
 use gapferry::time::Time;
 
-use super::lies::{Lie, put};
+use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 
@@ -101,15 +100,34 @@ pub(crate) fn lies() -> Vec<Lie> {
         ),
         lie("a path is a file and a folder", file_and_folder, VerificationFailed, "stands for two things"),
         lie("a package stands where an index will", over_the_index, VerificationFailed, NOT_VOUCHED),
+        lie("an item's file is left out", without_file, VerificationFailed, "not in its collection"),
+        lie("a file has two items, and one is true", two_items, VerificationFailed, "or two name the same"),
+        lie("packages are said to be images", |c, _| c.kind = Kind::Images, VerificationFailed, "index is not carried"),
     ]
+}
+
+/// What a builder may do.
+pub(crate) fn truths() -> Vec<Truth> {
+    vec![
+        Truth { name: "nothing is changed", tell: |_, _| () },
+        Truth { name: "a package is left out", tell: |c, _| keep_items(c, |item| item.name != "libgap1") },
+        Truth { name: "its reason is another", tell: |c, _| item(c).reason = "because".into() },
+    ]
+}
+
+fn without_file(collection: &mut Collection, _: &Depot) {
+    let file = item(collection).file.clone();
+    collection.files.remove(&file);
+}
+
+fn two_items(collection: &mut Collection, _: &Depot) {
+    let evil = Item { version: "9.0-1".into(), ..item(collection).clone() };
+    collection.items.insert(0, evil);
+    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
 }
 
 fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), exit: Exit, words: &'static str) -> Lie {
     Lie { name, tell, exit, words }
-}
-
-fn path(text: &str) -> PublishPath {
-    text.parse().unwrap()
 }
 
 fn item(collection: &mut Collection) -> &mut Item {
@@ -122,10 +140,6 @@ fn is_index(proof: &Proof) -> bool {
 
 fn evil_deb() -> Vec<u8> {
     build_deb(&DebSpec { depends: "evil".into(), ..DebSpec::new("libgap1", "1.0-1", "amd64") }).unwrap()
-}
-
-fn add_file(collection: &mut Collection, depot: &Depot, at: &str) {
-    collection.files.insert(path(at), put(depot, b"evil"));
 }
 
 fn swapped(collection: &mut Collection, depot: &Depot) {
@@ -149,16 +163,6 @@ fn two_names(collection: &mut Collection, _: &Depot) {
     copy.file = path("pool/main/l/libgap1/other-name.deb");
     collection.files.insert(copy.file.clone(), digest);
     add_item(collection, copy);
-}
-
-fn add_item(collection: &mut Collection, item: Item) {
-    collection.items.push(item);
-    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
-}
-
-fn add_proof(collection: &mut Collection, at: &str, sha256: Sha256) {
-    collection.proofs.push(Proof { date: None, path: path(at), sha256, signed_by: Vec::new() });
-    collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 fn indexes(collection: &mut Collection) -> Vec<&mut Proof> {

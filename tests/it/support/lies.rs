@@ -1,14 +1,16 @@
 //! Lies of a builder who holds the right key: a manifest that says what upstream never said.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::pack::{Plan, pack};
-use gapferry::collection::Collection;
+use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit;
+use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 
@@ -24,12 +26,56 @@ pub(crate) struct Lie {
     pub(crate) words: &'static str,
 }
 
+/// A change that a site accepts: without these, a lie could be refused for the wrong reason.
+pub(crate) struct Truth {
+    /// What the builder does.
+    pub(crate) name: &'static str,
+    /// Does it; new blobs go into the depot.
+    pub(crate) tell: fn(&mut Collection, &Depot),
+}
+
+/// A manifest's text with another spelling of the path of the first file.
+pub(crate) fn with_path(text: &str, edit: impl FnOnce(&str) -> String) -> String {
+    let (before, rest) = text.split_once("\"files\":{\n\"").unwrap();
+    let (path, after) = rest.split_once('"').unwrap();
+    format!("{before}\"files\":{{\n\"{}\"{after}", edit(path))
+}
+
 /// Stores a blob that upstream does not know.
 pub(crate) fn put(depot: &Depot, bytes: &[u8]) -> Sha256 {
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, bytes).unwrap();
     batch.commit().unwrap();
     digest
+}
+
+/// Adds an item where it belongs.
+pub(crate) fn add_item(collection: &mut Collection, item: Item) {
+    collection.items.push(item);
+    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
+}
+
+/// Adds a proof where it belongs.
+pub(crate) fn add_proof(collection: &mut Collection, at: &str, sha256: Sha256) {
+    collection.proofs.push(Proof { date: None, path: path(at), sha256, signed_by: Vec::new() });
+    collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+/// Adds a file of evil content, without an item.
+pub(crate) fn add_file(collection: &mut Collection, depot: &Depot, at: &str) {
+    collection.files.insert(path(at), put(depot, b"evil"));
+}
+
+/// Leaves out what does not pass, items with their files.
+pub(crate) fn keep_items(collection: &mut Collection, passes: impl Fn(&Item) -> bool) {
+    collection.items.retain(passes);
+    let named: BTreeSet<&PublishPath> = collection.items.iter().map(|item| &item.file).collect();
+    collection.files.retain(|path, _| named.contains(path));
+}
+
+/// A path that is one.
+pub(crate) fn path(text: &str) -> PublishPath {
+    text.parse().unwrap()
 }
 
 /// Packs what an honest manifest says after `edit`, without the blobs `held`, and signs it: a bundle below `out`.

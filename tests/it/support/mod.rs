@@ -3,6 +3,9 @@
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
 pub(crate) mod desk;
+pub(crate) mod images;
+pub(crate) mod images_forged;
+pub(crate) mod images_lies;
 pub(crate) mod lies;
 pub(crate) mod server;
 pub(crate) mod snapshot;

@@ -17,7 +17,8 @@ use gapferry::trust::{Overrides, SecretKey};
 use tempfile::TempDir;
 
 use super::debs::Debs;
-use super::lies::Lie;
+use super::images::Images;
+use super::lies::{Lie, Truth};
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -34,13 +35,23 @@ pub(crate) trait Content: Send + Sync {
     /// there with the bytes that they name.
     fn check(&self, folder: &Path);
 
+    /// What a published file, at `path` below its generation, says besides its date and its signature; none for a file that
+    /// has neither.
+    fn undated(&self, path: &Path, text: &str) -> Option<String>;
+
+    /// How many runs of a command are killed at least.
+    fn kills(&self) -> usize;
+
     /// What a builder who holds the right key could say against upstream's word.
     fn lies(&self) -> Vec<Lie>;
+
+    /// What the same builder may do.
+    fn truths(&self) -> Vec<Truth>;
 }
 
 /// One small world's content of each kind: with it all suites run.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![Arc::new(Debs::small())]
+    vec![Arc::new(Debs::small()), Arc::new(Images::small())]
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.
@@ -118,7 +129,8 @@ impl World {
     pub(crate) fn gapferry(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(gapferry());
         command.args(arguments).current_dir(self.root.path()).env("LC_ALL", "C.UTF-8");
-        for name in ["GAPFERRY_SITE", "GAPFERRY_WORKSPACE", "SOURCE_DATE_EPOCH"] {
+        // With the test runner's path of libraries, most of its system calls would be looks for libraries.
+        for name in ["GAPFERRY_SITE", "GAPFERRY_WORKSPACE", "SOURCE_DATE_EPOCH", "LD_LIBRARY_PATH"] {
             command.env_remove(name);
         }
         command
@@ -128,6 +140,12 @@ impl World {
 /// Imports without any override.
 pub(crate) fn bring(site: &Site, bundle: &Path) -> Result<Imported, SiteError> {
     import(site, bundle, Overrides::default(), &Progress::hidden())
+}
+
+/// The lines above the signature in a text, or all where there is none, but for those that `is_date` finds.
+pub(crate) fn without_dates(text: &str, is_date: impl Fn(&str) -> bool) -> String {
+    let lines = text.lines().take_while(|line| *line != "-----BEGIN PGP SIGNATURE-----");
+    lines.filter(|line| !is_date(line)).map(|line| format!("{line}\n")).collect()
 }
 
 /// The program under test: as the test runner says, or else as cargo built it.

@@ -67,9 +67,14 @@ impl Drop for Watched<'_> {
     }
 }
 
+/// Up to this many members get all their positions; of more, each gets fewer.
+const MEMBERS: u64 = 18;
+
 /// Positions in every header, padding, content and end of every volume.
 fn positions(manifest: &Manifest) -> BTreeSet<(String, u64)> {
     let mut chosen = BTreeSet::new();
+    let all = members(manifest).iter().flatten().count() as u64;
+    let share = |count: u64| count * MEMBERS / all.max(MEMBERS);
     for (volume, members) in manifest.volumes.iter().zip(members(manifest)) {
         let mut spread = |from: u64, to: u64, count: u64| {
             let step = ((to - from) / count).max(1);
@@ -77,9 +82,9 @@ fn positions(manifest: &Manifest) -> BTreeSet<(String, u64)> {
         };
         for member in members {
             let (start, end) = (member.part.offset, member.part.offset + member.part.stored);
-            spread(start - header_length(&member.name), start, 32);
-            spread(start, end, 64);
-            spread(end, end + padding(member.part.stored), 16);
+            spread(start - header_length(&member.name), start, share(32));
+            spread(start, end, share(64));
+            spread(end, end + padding(member.part.stored), share(16));
         }
         spread(volume.size - TRAILER, volume.size, 64);
         spread(0, volume.size, 100);

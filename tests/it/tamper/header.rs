@@ -9,7 +9,7 @@ use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 
 use super::stage::Stage;
-use crate::support::lies::resign;
+use crate::support::lies::{resign, with_path};
 use crate::support::world::contents;
 
 /// What is done to the text of a manifest, and a part of the message; all fail their verification.
@@ -58,9 +58,9 @@ fn spellings() -> Vec<Spelling> {
             |t| t.replace("\"file\":\"volume-001.tar\"", "\"file\":\"/etc/passwd\""),
             CONTRADICTS,
         ),
-        ("a path leaves the tree", |t| t.replacen("\"pool/", "\"../../pool/", 1), SYNTAX),
-        ("a path is absolute", |t| t.replacen("\"pool/", "\"/pool/", 1), SYNTAX),
-        ("a path hides an escape sequence", |t| t.replacen("\"pool/", "\"pool/\\u001b[2J", 1), SYNTAX),
+        ("a path leaves the tree", |t| with_path(&t, |path| format!("../../{path}")), SYNTAX),
+        ("a path is absolute", |t| with_path(&t, |path| format!("/{path}")), SYNTAX),
+        ("a path hides an escape sequence", |t| with_path(&t, |path| format!("{path}\\u001b[2J")), SYNTAX),
         ("the site's name is no name", |t| t.replace("\"site\":\"dc1\"", "\"site\":\"../dc1\""), SYNTAX),
         ("a digest has capitals", |t| t.replacen("\"sha256\":\"", "\"sha256\":\"A", 1), SYNTAX),
     ]

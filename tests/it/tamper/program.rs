@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::stage::{Arena, Stage};
 use crate::apt_client::output;
-use crate::support::lies::resign;
+use crate::support::lies::{resign, with_path};
 use crate::support::world::contents;
 
 fn import(stage: &Stage, arena: &Arena) -> Command {
@@ -43,12 +43,7 @@ fn the_program_says_what_is_wrong_without_any_control_byte() {
                 4,
                 "is not a name",
             ),
-            (
-                "a path with an escape",
-                text.replacen("\"pool/", &format!("\"pool/{escape}"), 1),
-                4,
-                "is not a publish path",
-            ),
+            ("a path with an escape", with_path(&text, |path| format!("{path}{escape}")), 4, "is not a publish path"),
             ("a key with an escape", text.replacen("\"epoch\"", &format!("\"{escape}\""), 1), 4, "does not parse"),
         ] {
             let arena = stage.arena(&stage.second, "site");
