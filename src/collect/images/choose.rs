@@ -1,12 +1,12 @@
 //! Decides which items to take: filters and `keep` as sstream-mirror means them, and all bootloaders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ImagesError;
 use super::stream::List;
 use crate::collection::Publish;
 use crate::formats::simplestreams::maas::{Shape, is_bootloader};
-use crate::formats::simplestreams::{File, Item, StreamError};
+use crate::formats::simplestreams::{File, Item, StreamError, cut, listed};
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
@@ -54,7 +54,7 @@ pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<P
         }
     }
     match requested {
-        true => Ok(chosen),
+        true => all_listed(source, lists, &chosen).map(|()| chosen),
         false => {
             Err(ImagesError::NothingMatches { name: source.name.to_string(), offers: super::offer::offers(lists, &[]) })
         }
@@ -90,6 +90,25 @@ fn complete(
             Err(ImagesError::Incomplete { product: item.product.to_owned(), version: item.version.to_owned(), lack })
         }
         _ => Ok(()),
+    }
+}
+
+/// The site lists images by what is there of them, and refuses a file that it would not list.
+fn all_listed(
+    source: &ImagesSource,
+    lists: &[List],
+    chosen: &BTreeMap<PublishPath, Chosen>,
+) -> Result<(), ImagesError> {
+    let is_there = |file: &File| chosen.get(&file.path).is_some_and(|chosen| chosen.file == *file);
+    let paths: BTreeSet<PublishPath> = lists.iter().flat_map(|list| listed(&cut(&list.products, is_there))).collect();
+    let unlisted = chosen.values().find(|item| !paths.contains(&item.file.path));
+    match unlisted.filter(|_| source.publish == Publish::ReIndexed) {
+        Some(item) => Err(ImagesError::Incomplete {
+            product: item.title.clone(),
+            version: item.version.clone(),
+            lack: "what the other items of its version have".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::json::Tags;
 use super::maas::Shape;
 use super::products::{File, Item, Product, Products, Version};
+use crate::path::PublishPath;
 
 /// Tags that stay with the item, shared or not.
 const ITEM_TAGS: [&str; 9] =
@@ -33,6 +34,12 @@ pub fn cut(products: &Products, is_there: impl Fn(&File) -> bool) -> BTreeMap<Op
         }
     }
     parts
+}
+
+/// The files that the parts list.
+pub fn listed(parts: &BTreeMap<Option<Shape>, Products>) -> BTreeSet<PublishPath> {
+    let items = parts.values().flat_map(Products::items);
+    items.filter_map(|item| Some(item.file().ok()??.path)).collect()
 }
 
 /// The shapes of all that upstream has in the file: more than one, and it must be split.
@@ -72,6 +79,7 @@ mod tests {
         let products = Products::parse(text.as_bytes()).unwrap();
         assert_eq!(shapes(&products).len(), 2);
         let parts = cut(&products, |file| file.path.as_str() == "a/1/x");
+        assert_eq!(listed(&parts).len(), 1);
         let part = &parts[&None];
         assert_eq!(parts.len(), 1, "b lacks what MAAS needs");
         let a = &part.products["a"];

@@ -15,7 +15,7 @@ pub mod maas;
 mod products;
 mod write;
 
-pub use cut::{cut, shapes};
+pub use cut::{cut, listed, shapes};
 pub use error::StreamError;
 pub use filter::{Filter, MalformedFilter};
 pub use index::{Entry, Index};

@@ -70,9 +70,12 @@ pub enum PublishError {
     /// A stream without an index.
     #[error("the stream's index is not carried")]
     NoIndex,
-    /// Not one image of a stream is whole.
-    #[error("of no image is all there that clients need")]
-    NothingToList,
+    /// An image lacks something, so that no list can name what there is of it.
+    #[error("{path} belongs to an image of which not all is carried that clients need")]
+    IncompleteImage {
+        /// A file of the image.
+        path: PublishPath,
+    },
     /// A products file that the index names is not carried, and clients would ask for it.
     #[error("the index names {path}, which is not carried")]
     ListMissing {
@@ -158,7 +161,7 @@ impl PublishError {
             | Self::NoSignature { .. }
             | Self::IndexNotVouched { .. }
             | Self::NoIndex
-            | Self::NothingToList
+            | Self::IncompleteImage { .. }
             | Self::ListMissing { .. }
             | Self::UnknownProof { .. }
             | Self::Compression { .. }

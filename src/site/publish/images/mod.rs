@@ -23,9 +23,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     }
     let mut tree = Tree::of_files(collection);
     match collection.publish {
-        Publish::ReIndexed => {
-            stream_tree(&stream, |file| is_here(collection, context, file))?.add_to(&mut tree, context)?
-        }
+        Publish::ReIndexed => stream_tree(&stream, &collection.files, |file| is_here(collection, context, file))?
+            .add_to(&mut tree, context)?,
         Publish::Verbatim => verbatim(collection, &stream, &mut tree, context)?,
     }
     linger(context, &mut tree);
@@ -69,6 +68,7 @@ fn says_the_same(item: &Item, list: &List, listed: &StreamItem<'_>) -> bool {
         && item.version == listed.version
         && item.architecture == listed.text("arch")
         && item.origin == *list.content_id
+        && item.publisher.is_empty() // a stream does not say
         && item.proof.as_ref() == proof
 }
 

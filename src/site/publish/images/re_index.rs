@@ -3,11 +3,15 @@
 //! MAAS 3.8 reads all products files of a source or none, so each holds one kind of image, none is empty, and every image
 //! has all that it asks for (see [`crate::formats::simplestreams::maas`]).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::{Context, PublishError};
 use super::stream::Stream;
+use crate::digest::Sha256;
 use crate::formats::simplestreams::maas::Shape;
 use crate::formats::simplestreams::{
-    File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, products_text, shapes,
+    File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, listed, products_text,
+    shapes,
 };
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -28,14 +32,25 @@ struct List {
 }
 
 /// Upstream's lists, cut down to the files that are there.
-pub(super) fn stream_tree(stream: &Stream, is_here: impl Fn(&File) -> bool) -> Result<Lists, PublishError> {
+///
+/// Each carried file must be in one of them: what is left out of an image would otherwise make all of it disappear.
+pub(super) fn stream_tree(
+    stream: &Stream,
+    files: &BTreeMap<PublishPath, Sha256>,
+    is_here: impl Fn(&File) -> bool,
+) -> Result<Lists, PublishError> {
     let mut lists = Vec::new();
+    let mut unlisted: BTreeSet<&PublishPath> = files.keys().collect();
     for list in &stream.lists {
         let path = list.path.as_str();
         let stem = path.strip_suffix(".sjson").or_else(|| path.strip_suffix(".json")).unwrap_or(path);
         // By what upstream has and not by what is here, so that the names stay as they are from one import to the next.
         let mixed = shapes(&list.products).len() > 1;
-        for (shape, products) in cut(&list.products, &is_here) {
+        let parts = cut(&list.products, &is_here);
+        for path in listed(&parts) {
+            unlisted.remove(&path);
+        }
+        for (shape, products) in parts {
             let name = |text: &str| match mixed {
                 true => format!("{text}:{}", shape.map_or("other", Shape::as_str)),
                 false => text.to_owned(),
@@ -48,7 +63,10 @@ pub(super) fn stream_tree(stream: &Stream, is_here: impl Fn(&File) -> bool) -> R
             });
         }
     }
-    if lists.is_empty() { Err(PublishError::NothingToList) } else { Ok(Lists(lists)) }
+    match unlisted.first() {
+        Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
+        None => Ok(Lists(lists)),
+    }
 }
 
 impl Lists {
