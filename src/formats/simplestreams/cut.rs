@@ -10,8 +10,8 @@ use super::maas::Shape;
 use super::products::{File, Item, Product, Products, Version};
 
 /// Tags that stay with the item, shared or not.
-const ITEM_TAGS: [&str; 9] =
-    ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_version"];
+const ITEM_TAGS: [&str; 10] =
+    ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_release", "src_version"];
 
 /// What is there of `products`: the versions of which `is_there` has all that a reader needs, by shape, since MAAS wants
 /// one shape in each file. Versions that share files with one that is there, but lack others, are left out.
