@@ -1,6 +1,7 @@
 //! Image streams the whole way, with the reference client `sstream-mirror` as the judge of what arrives.
 
 mod clients;
+mod cycle;
 mod rules;
 
 use std::collections::BTreeMap;
