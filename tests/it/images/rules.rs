@@ -100,11 +100,11 @@ fn one_release() {
 
 #[test]
 fn without_centos() {
-    let (desk, _server) = setting(&maas(&SERIALS[..2]), "keep = 2");
+    let (desk, server) = setting(&maas(&SERIALS[..2]), "keep = 2");
     desk.ferry();
     assert!(content_ids(&judged(&desk)).contains(&"centos-bases-download".to_owned()));
     // Also where it was there before.
-    desk.select(&table(&desk, _server.url("stable").as_str(), "keep = 2\nfilter = [\"os!=centos\"]"));
+    desk.select(&table(&desk, server.url("stable").as_str(), "keep = 2\nfilter = [\"os!=centos\"]"));
     desk.ferry();
     let tree = judged(&desk);
     assert_eq!(content_ids(&tree), ["1:bootloader-download", "v3:download"]);

@@ -145,6 +145,9 @@ const MUTATIONS: &[Mutation] = &[
         version(t, UBUNTU)["release_title"] = "22.04 LTS".into();
     }),
     ("an Ubuntu product has its tags", "a number", |t| product(t, UBUNTU)["version"] = 22.into()),
+    ("an Ubuntu product has the tags that some strict readers want", "codename", |t| {
+        without(product(t, UBUNTU), "release_codename");
+    }),
     ("an Ubuntu product has its items", "no manifest", |t| without(&mut version(t, UBUNTU)["items"], "manifest")),
     ("an Ubuntu product has its items", "no kernel", |t| without(&mut version(t, UBUNTU)["items"], "boot-kernel")),
     ("an Ubuntu product has its items", "no initrd", |t| without(&mut version(t, UBUNTU)["items"], "boot-initrd")),
@@ -169,6 +172,10 @@ const MUTATIONS: &[Mutation] = &[
     }),
     ("all bootloaders that MAAS takes are there", "the wrong one", |t| {
         list(t, LOADERS)["products"]["com.ubuntu.maas.stable:1:pxelinux:pxe:i386"]["arch"] = "amd64".into();
+    }),
+    ("the end of support is at the product", "at the version", |t| {
+        without(product(t, CENTOS), "support_eol");
+        version(t, CENTOS)["support_eol"] = "2029-05-31".into();
     }),
     ("the end of support is a date", "a year", |t| product(t, UBUNTU)["support_eol"] = "2029".into()),
     ("an item has ftype, path, sha256 and size", "at the version only", |t| {

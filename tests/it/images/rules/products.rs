@@ -17,6 +17,7 @@ pub(super) const RULES: &[Rule] = &[
     ("no product or version has a tag that the reader gives it", reserved),
     ("a file holds one kind of product", one_kind),
     ("an Ubuntu product has its tags", |tree| tags(tree, Kind::Ubuntu, &SYSTEM)),
+    ("an Ubuntu product has the tags that some strict readers want", |tree| tags(tree, Kind::Ubuntu, &UBUNTU_MORE)),
     ("an Ubuntu product has its items", |tree| items(tree, Kind::Ubuntu, &UBUNTU_ITEMS)),
     ("an Ubuntu product's name tells its format", |tree| names(tree, Kind::Ubuntu, &[":v2:", ":v3:", ":v3+platform:"])),
     ("a single-file product has its tags", |tree| tags(tree, Kind::SingleFile, &SYSTEM)),
@@ -26,6 +27,7 @@ pub(super) const RULES: &[Rule] = &[
     ("a bootloader's item tells its source", sources),
     ("a bootloader's name tells its format", |tree| names(tree, Kind::Bootloader, &[":1:"])),
     ("all bootloaders that MAAS takes are there", all_bootloaders),
+    ("the end of support is at the product", told_end),
     ("the end of support is a date", dates),
     ("an item has ftype, path, sha256 and size", item_tags),
     ("an item's optional kernel package is text", kernel_package),
@@ -38,6 +40,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 const SYSTEM: [&str; 8] = ["arch", "label", "os", "release", "release_title", "subarch", "subarches", "version"];
+/// Not all commits of MAAS's models demand these; a publisher that loses them loses some readers.
+const UBUNTU_MORE: [&str; 3] = ["kflavor", "krel", "release_codename"];
 const BOOTLOADER: [&str; 5] = ["arch", "arches", "bootloader-type", "label", "os"];
 const UBUNTU_ITEMS: [&[&str]; 4] = [&["boot-initrd"], &["boot-kernel"], &["manifest"], &["squashfs", "root-image.gz"]];
 const LOADERS: [&str; 4] = ["grub2-signed", "shim-signed", "grub2", "syslinux"];
@@ -133,6 +137,12 @@ fn all_bootloaders(tree: &Tree) -> Vec<String> {
         tree.products().iter().map(|product| ["os", "arch", "bootloader-type"].map(|key| tag(product, key))).collect();
     let missing = ACCEPTED.iter().filter(|one| !there.contains(&one.map(str::to_owned)));
     collect(missing.map(|one| format!("{one:?} is not there")))
+}
+
+/// Some strict readers want the tag, though it may be null.
+fn told_end(tree: &Tree) -> Vec<String> {
+    let images = [Kind::Ubuntu, Kind::SingleFile].into_iter().flat_map(|kind| of_kind(tree, kind));
+    collect(images.filter(|product| product.own("support_eol").is_none()).map(|at| at.says("lacks support_eol")))
 }
 
 /// `YYYY-MM-DD`, or none.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use gapferry::demo::upstream::{Stream, StreamItem, StreamVersion};
+use gapferry::demo::upstream::{Signing, Stream, StreamItem, StreamVersion};
 
 use super::{SERIALS, Tree, content_ids, ferried, judged, maas, publish, setting, versions};
 
@@ -162,4 +162,12 @@ fn a_datatype_that_readers_do_not_know_is_not_handed_on() {
         let tree = ferried(&stream, "");
         assert!(tree.entries().iter().all(|entry| entry.value()["datatype"] == published));
     }
+}
+
+#[test]
+fn a_stream_that_is_signed_beside_itself_is_published_in_both_forms() {
+    let mut stream = maas(&SERIALS[..1]);
+    let plain = said(&ferried(&stream, ""));
+    stream.signing = Signing::Detached;
+    assert_eq!(said(&ferried(&stream, "")), plain);
 }
