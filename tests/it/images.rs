@@ -2,6 +2,8 @@
 
 mod choice;
 mod clients;
+mod cycle;
+mod rules;
 mod samples;
 
 use std::collections::BTreeMap;

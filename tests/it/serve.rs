@@ -47,6 +47,12 @@ fn get(serving: &Serving, target: &str) -> Answer {
     ask(serving, "GET", target, "")
 }
 
+/// Status and body of what is at `target`.
+pub(crate) fn fetch(serving: &Serving, target: &str) -> (u16, Vec<u8>) {
+    let answer = get(serving, target);
+    (answer.status, answer.body)
+}
+
 fn publish(desk: &Desk, version: &str) {
     let mut upstream = Upstream::new("Served", &["amd64"]);
     // A file name with an escaped colon, as pools have them.

@@ -1,7 +1,7 @@
 //! Cuts a products file down to what is there, in the form that every reader takes.
 //!
 //! A strict reader looks for a product's tags at the product and for an item's at the item; upstream may have them at any
-//! level. So all are handed down, and those that all items of a product share are raised to it.
+//! level. So all are handed down, and those on which the items of a product agree are raised to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use super::products::{File, Item, Product, Products, Version};
 use crate::path::PublishPath;
 
 /// Tags that stay with the item, shared or not.
-const ITEM_TAGS: [&str; 9] =
-    ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_version"];
+const ITEM_TAGS: [&str; 10] =
+    ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_release", "src_version"];
 
 /// What is there of `products`: the versions of which `is_there` has all that a reader needs, by shape, since MAAS wants
 /// one shape in each file. Versions that share files with one that is there, but lack others, are left out.
@@ -50,17 +50,24 @@ pub fn shapes(products: &Products) -> BTreeSet<Option<Shape>> {
     versions.map(|(product, version)| Shape::of(&products.items_of(product, version).collect::<Vec<_>>())).collect()
 }
 
-/// A product of these items, with its tags where strict readers look for them.
+/// A product of these items, with its tags where strict readers look for them. Where versions differ, the product has what
+/// the newest says, since that is the one readers take, and the items of the others have their own.
 fn rebuilt(items: &[Item<'_>]) -> Product {
     let tags: Vec<Tags> = items.iter().map(Item::own_tags).collect();
-    let mut shared = tags.first().cloned().unwrap_or_default();
-    shared.retain(|key, value| !ITEM_TAGS.contains(&&**key) && tags.iter().all(|tags| tags.get(key) == Some(value)));
+    let newest = items.last().map(|item| item.version);
+    let of_newest = || items.iter().zip(&tags).filter(|(item, _)| Some(item.version) == newest);
+    let mut raised = tags.last().cloned().unwrap_or_default();
+    raised.retain(|key, value| {
+        !ITEM_TAGS.contains(&&**key)
+            && of_newest().all(|(_, tags)| tags.get(key) == Some(value))
+            && tags.iter().all(|tags| tags.contains_key(key)) // none inherits what it did not say
+    });
     let mut versions: BTreeMap<Box<str>, Version> = BTreeMap::new();
-    for (item, mut tags) in items.iter().zip(tags) {
-        tags.retain(|key, _| !shared.contains_key(key));
-        versions.entry(item.version.into()).or_default().items.insert(item.name.into(), tags);
+    for (item, mut own) in items.iter().zip(tags) {
+        own.retain(|key, value| raised.get(key) != Some(value));
+        versions.entry(item.version.into()).or_default().items.insert(item.name.into(), own);
     }
-    Product { tags: shared, versions }
+    Product { tags: raised, versions }
 }
 
 #[cfg(test)]
@@ -87,5 +94,27 @@ mod tests {
         assert_eq!(a.versions.len(), 1);
         let x = &a.versions["1"].items["x"];
         assert_eq!(x.keys().map(|key| &**key).collect::<Vec<_>>(), ["path", "sha256", "size"]);
+    }
+    #[test]
+    fn a_product_says_what_its_newest_version_says() {
+        let item = |label: &str, more: &str| {
+            let digest = "0".repeat(64);
+            format!(
+                r#"{{"items": {{"x": {{"path": "x", "size": 1, "sha256": "{digest}", "src_release": "r"{more}}}}}, "label": "{label}"}}"#
+            )
+        };
+        let (old, new) = (item("old", r#", "kept": 1"#), item("new", ""));
+        let text = format!(
+            r#"{{"format": "products:1.0", "products": {{"p": {{"os": "o", "versions": {{"1": {old}, "2": {new}}}}}}}}}"#
+        );
+        let products = Products::parse(text.as_bytes()).unwrap();
+        let cut = cut(&products, |_| true).remove(&None).unwrap();
+        let product = &cut.products["p"];
+        let keys = |tags: &Tags| tags.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(keys(&product.tags), "label os");
+        assert_eq!(product.tags["label"].to_string(), "new");
+        assert_eq!(keys(&product.versions["1"].items["x"]), "kept label path sha256 size src_release");
+        assert_eq!(keys(&product.versions["2"].items["x"]), "path sha256 size src_release");
+        assert_eq!(cut.items().map(|item| item.text("label")).collect::<Vec<_>>(), ["old", "new"]);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Context, PublishError};
 use super::stream::Stream;
 use crate::digest::Sha256;
-use crate::formats::simplestreams::maas::Shape;
+use crate::formats::simplestreams::maas::{DATATYPES, Shape};
 use crate::formats::simplestreams::{
     File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, listed, products_text,
     shapes,
@@ -16,7 +16,7 @@ use crate::formats::simplestreams::{
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
-/// What is used where upstream does not say what its items stand for.
+/// What is used where upstream does not say what its items stand for, or not in a word that MAAS knows.
 const DATATYPE: &str = "image-ids";
 
 /// The lists of a stream, to be signed.
@@ -55,9 +55,10 @@ pub(super) fn stream_tree(
                 true => format!("{text}:{}", shape.map_or("other", Shape::as_str)),
                 false => text.to_owned(),
             };
+            let known = |word: &&str| shape.is_none() || DATATYPES.contains(word);
             lists.push(List {
                 content_id: name(&list.content_id),
-                datatype: list.products.datatype().unwrap_or(DATATYPE).to_owned(),
+                datatype: list.products.datatype().filter(known).unwrap_or(DATATYPE).to_owned(),
                 stem: name(stem),
                 products,
             });
