@@ -1,7 +1,7 @@
 //! Writes a bundle: blobs from a depot into volumes, then the manifest over them.
 //!
 //! Each blob is read once. Its own digest is checked while its bytes go into the volume, so that a blob that rotted on disk
-//! is found here and not on the other side of the gap.
+//! is found here and not on the other side of the gap; one that this process has just hashed and written is not hashed again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -176,18 +176,20 @@ struct Packer<'a> {
     progress: &'a Progress,
 }
 
-/// A blob being read: its bytes are hashed as they pass.
+/// A blob being read: its bytes are hashed as they pass, unless it is fresh.
 struct Source {
     path: PathBuf,
     file: File,
-    digest: Hashing<()>,
+    digest: Option<Hashing<()>>,
 }
 
 impl Source {
     fn read(&mut self, length: usize) -> Result<Vec<u8>, BundleError> {
         let mut bytes = vec![0; length];
         self.file.read_exact(&mut bytes).map_err(BundleError::io("read", &self.path))?;
-        self.digest.absorb(&bytes);
+        if let Some(digest) = &mut self.digest {
+            digest.absorb(&bytes);
+        }
         Ok(bytes)
     }
 }
@@ -195,12 +197,13 @@ impl Source {
 impl Packer<'_> {
     fn blob(&mut self, name: &str, digest: &Sha256, size: u64) -> Result<Vec<Part>, BundleError> {
         let path = self.depot.path(digest);
-        let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: Hashing::new(()) };
+        let hashing = (!self.depot.is_fresh(digest)).then(|| Hashing::new(()));
+        let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: hashing };
         let parts = match shrinks(&source, size)? {
             true => self.compressed(name, digest, size, &mut source)?,
             false => self.raw(name, digest, size, &mut source)?,
         };
-        let (_, found, _) = source.digest.finish();
+        let found = source.digest.map_or(*digest, |hashing| hashing.finish().1);
         if found == *digest { Ok(parts) } else { Err(DepotError::Rotten { path: source.path }.into()) }
     }
 

@@ -52,6 +52,7 @@ impl<'a> Batch<'a> {
         sync(self.depot)?;
         for digest in std::mem::take(&mut self.waiting) {
             name(self.depot, &digest)?;
+            self.depot.note_fresh(digest);
         }
         self.bytes = 0;
         Ok(())

@@ -12,10 +12,12 @@
 mod batch;
 mod error;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use batch::Batch;
 pub use error::DepotError;
@@ -26,6 +28,8 @@ use crate::digest::{Hashing, Sha256};
 #[derive(Clone, Debug)]
 pub struct Depot {
     root: PathBuf,
+    /// Blobs that this process has hashed while it wrote them.
+    fresh: Arc<Mutex<BTreeSet<Sha256>>>,
 }
 
 impl Depot {
@@ -35,7 +39,7 @@ impl Depot {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(DepotError::io("create", &path))?;
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), fresh: Arc::default() })
     }
 
     /// The depot's folder.
@@ -62,6 +66,16 @@ impl Depot {
     /// Whether the blob is here with this size.
     pub fn has(&self, digest: &Sha256, size: u64) -> bool {
         self.size(digest) == Some(size)
+    }
+
+    /// Whether this process has itself hashed the blob's bytes while it wrote them; of all others nobody knows whether they
+    /// have changed on disk since.
+    pub fn is_fresh(&self, digest: &Sha256) -> bool {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    fn note_fresh(&self, digest: Sha256) {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
     }
 
     /// Opens the blob for reading.
@@ -235,7 +249,9 @@ mod tests {
         let mut batch = depot.batch();
         let digest = depot.put(&mut batch, b"hello").unwrap();
         assert_eq!(depot.size(&digest), None);
+        assert!(!depot.is_fresh(&digest));
         batch.commit().unwrap();
+        assert!(depot.is_fresh(&digest) && !Depot::open(dir.path()).unwrap().is_fresh(&digest));
         assert_eq!(depot.read(&digest, 5).unwrap(), b"hello");
         assert_eq!(depot.blobs().unwrap(), [digest]);
         assert!(matches!(depot.read(&digest, 4), Err(DepotError::TooLarge { .. })));
