@@ -42,12 +42,13 @@ pub fn listed(parts: &BTreeMap<Option<Shape>, Products>) -> BTreeSet<PublishPath
     items.filter_map(|item| Some(item.file().ok()??.path)).collect()
 }
 
-/// The shapes of all that upstream has in the file: more than one, and it must be split.
-pub fn shapes(products: &Products) -> BTreeSet<Option<Shape>> {
+/// MAAS's shapes among all that upstream has in the file: more than one, and it must be split.
+pub fn shapes(products: &Products) -> BTreeSet<Shape> {
     let versions = products.products.iter().flat_map(|(name, product)| {
         product.versions.iter().map(move |version| ((&**name, product), (&**version.0, version.1)))
     });
-    versions.map(|(product, version)| Shape::of(&products.items_of(product, version).collect::<Vec<_>>())).collect()
+    let items = versions.map(|(product, version)| products.items_of(product, version).collect::<Vec<_>>());
+    items.filter_map(|items| Shape::of(&items)).collect()
 }
 
 /// A product of these items, with its tags where strict readers look for them. Where versions differ, the product has what
@@ -84,7 +85,7 @@ mod tests {
                 "b": {{"versions": {{"1": {{"items": {{"boot-kernel": {{"path": "a/1/x"}}}}}}}}}}}}}}"#
         );
         let products = Products::parse(text.as_bytes()).unwrap();
-        assert_eq!(shapes(&products).len(), 2);
+        assert_eq!(shapes(&products), BTreeSet::from([Shape::Kernels]));
         let parts = cut(&products, |file| file.path.as_str() == "a/1/x");
         assert_eq!(listed(&parts).len(), 1);
         let part = &parts[&None];
@@ -95,6 +96,7 @@ mod tests {
         let x = &a.versions["1"].items["x"];
         assert_eq!(x.keys().map(|key| &**key).collect::<Vec<_>>(), ["path", "sha256", "size"]);
     }
+
     #[test]
     fn a_product_says_what_its_newest_version_says() {
         let item = |label: &str, more: &str| {

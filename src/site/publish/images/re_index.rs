@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::{Context, PublishError};
 use super::stream::Stream;
 use crate::digest::Sha256;
-use crate::formats::simplestreams::maas::{DATATYPES, Shape};
+use crate::formats::simplestreams::maas::DATATYPES;
 use crate::formats::simplestreams::{
     File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, listed, products_text,
     shapes,
@@ -45,15 +45,16 @@ pub(super) fn stream_tree(
         let path = list.path.as_str();
         let stem = path.strip_suffix(".sjson").or_else(|| path.strip_suffix(".json")).unwrap_or(path);
         // By what upstream has and not by what is here, so that the names stay as they are from one import to the next.
-        let mixed = shapes(&list.products).len() > 1;
+        let shapes = shapes(&list.products);
         let parts = cut(&list.products, &is_here);
         for path in listed(&parts) {
             unlisted.remove(&path);
         }
         for (shape, products) in parts {
-            let name = |text: &str| match mixed {
-                true => format!("{text}:{}", shape.map_or("other", Shape::as_str)),
-                false => text.to_owned(),
+            let name = |text: &str| match shape {
+                Some(shape) if shapes.len() > 1 => format!("{text}:{}", shape.as_str()),
+                None if !shapes.is_empty() => format!("{text}:other"),
+                _ => text.to_owned(),
             };
             let known = |word: &&str| shape.is_none() || DATATYPES.contains(word);
             lists.push(List {
