@@ -7,6 +7,7 @@ mod rollback;
 mod shapes;
 mod sources;
 mod states;
+mod together;
 mod verbatim;
 
 use std::path::Path;

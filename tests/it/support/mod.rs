@@ -11,4 +11,5 @@ pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod threads;
 pub(crate) mod tls;
+pub(crate) mod together;
 pub(crate) mod world;

@@ -1,0 +1,27 @@
+//! Every kind of content in one bundle: one import switches all of them, and one rollback takes all of them back.
+
+use std::sync::Arc;
+
+use gapferry::site::rollback;
+
+use crate::support::together::Together;
+use crate::support::world::{World, bring};
+
+#[test]
+fn all_kinds_travel_in_one_bundle_and_switch_together() {
+    let world = World::new(Arc::new(Together::all()), "64 KiB");
+    let site = world.site("site");
+    let first = world.bundle();
+    bring(&site, &first).unwrap();
+    world.content.check(&world.path("site/current"));
+    world.publish(2);
+    let second = bring(&site, &world.bundle()).unwrap();
+    world.content.check(&world.path("site/current"));
+    let kinds: Vec<_> = second.generation.published.values().map(|published| published.kind).collect();
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
+    assert_ne!(kinds[0], kinds[1]);
+    let back = rollback(&site, None).unwrap();
+    world.content.check(&world.path("site/current"));
+    assert_eq!(back.published.len(), 2);
+    assert_eq!(back.names["base".parse().as_ref().unwrap()].bundle, "dc1-base-000001");
+}
