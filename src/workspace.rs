@@ -10,14 +10,15 @@
 //! The history is written after the bundle has its final name. An export that was killed in between finds the finished
 //! bundle and takes it into the history, so no sequence number is used twice or skipped.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Manifest;
+use crate::bundle::{BundleError, Manifest};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::site::{Lock, SiteError, audit, write_atomically};
+use crate::site::{Collected, Lock, SiteError, audit, write_atomically};
 
 /// A workspace, locked for this process.
 #[derive(Debug)]
@@ -46,19 +47,51 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), depot: Depot::open(&root.join("depot"))?, _lock: lock })
     }
 
+    /// The same, of a workspace that must be there already.
+    pub fn open_there(root: &Path) -> Result<Self, SiteError> {
+        let history = root.join("history");
+        fs::metadata(&history).map_err(SiteError::io("look at", &history))?;
+        Self::open(root)
+    }
+
     fn history(&self, site: &Label, name: &Label) -> PathBuf {
         self.root.join("history").join(format!("{site}-{name}.json"))
     }
 
     /// The last finished bundle of the site and name; none before the first.
     pub fn last(&self, site: &Label, name: &Label) -> Result<Option<Last>, SiteError> {
-        let path = self.history(site, name);
-        let bytes = match fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(SiteError::io("read", &path))?,
-        };
-        let manifest = Manifest::parse(&bytes).map_err(|e| SiteError::Damaged { path, reason: e.to_string() })?;
-        Ok(Some(Last { manifest, digest: Sha256::of(&bytes) }))
+        read_last(&self.history(site, name))
+    }
+
+    /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.
+    pub fn gc(&self, dry_run: bool) -> Result<Collected, SiteError> {
+        let needed = self.needed()?;
+        if !dry_run {
+            audit::append(&self.root.join("audit.jsonl"), "gc", "workspace", &format!("keeps {} blobs", needed.len()))?;
+            self.depot.partials()?.iter().try_for_each(|digest| self.depot.remove_partial(digest))?;
+        }
+        let mut collected = Collected::default();
+        for digest in self.depot.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
+            collected.blobs += 1;
+            collected.bytes += self.depot.size(&digest).unwrap_or_default();
+            if !dry_run {
+                self.depot.remove(&digest)?;
+            }
+        }
+        Ok(collected)
+    }
+
+    /// The blobs of the last bundle of each site and name. One that cannot be read stops us: it may name any of them.
+    fn needed(&self) -> Result<BTreeSet<Sha256>, SiteError> {
+        let folder = self.root.join("history");
+        let mut needed = BTreeSet::new();
+        for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
+            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                needed.extend(read_last(&path)?.into_iter().flat_map(|last| last.manifest.blobs).map(|b| b.sha256));
+            }
+        }
+        Ok(needed)
     }
 
     /// Records a finished bundle as the last one of its site and name.
@@ -67,4 +100,15 @@ impl Workspace {
         audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest)?;
         write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)
     }
+}
+
+/// A manifest of the history; none if there is none.
+fn read_last(path: &Path) -> Result<Option<Last>, SiteError> {
+    let bytes = match fs::read(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(SiteError::io("read", path))?,
+    };
+    let damaged = |error: BundleError| SiteError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let manifest = Manifest::parse(&bytes).map_err(damaged)?;
+    Ok(Some(Last { manifest, digest: Sha256::of(&bytes) }))
 }

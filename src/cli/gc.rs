@@ -8,24 +8,36 @@ use super::error::Failure;
 use super::output::Output;
 use crate::selection::Bytes;
 use crate::site::{Site, gc};
+use crate::workspace::Workspace;
 
-/// Remove old generations, and what no generation needs any more
+/// Remove old generations of a site, and what none needs any more; or of a workspace what no last bundle carries
+///
+/// In a workspace, what an export that was interrupted has fetched goes too.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gapferry gc --keep 5 --site /srv/gapferry")]
+#[command(
+    after_help = "Examples:\n  gapferry gc --keep 5 --site /srv/gapferry\n  gapferry gc --workspace ~/.local/state/gapferry"
+)]
 pub(super) struct Args {
     /// How many generations stay, the current one among them
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
     /// The site's folder
-    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
-    site: PathBuf,
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE", required_unless_present = "workspace")]
+    site: Option<PathBuf>,
+    /// The workspace of the online side, instead of a site
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
     /// Only say what would be removed
     #[arg(long, short = 'n')]
     dry_run: bool,
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let collected = gc(&Site::open(&args.site)?, usize::from(args.keep), args.dry_run)?;
+    let collected = match (&args.workspace, &args.site) {
+        (Some(workspace), _) => Workspace::open_there(workspace)?.gc(args.dry_run)?,
+        (None, Some(site)) => gc(&Site::open(site)?, usize::from(args.keep), args.dry_run)?,
+        (None, None) => return Err(Failure::Usage("give --site SITE or --workspace DIR".to_owned())),
+    };
     let numbers: Vec<String> = collected.generations.iter().map(ToString::to_string).collect();
     let verb = if args.dry_run { "would remove" } else { "removed" };
     out.done(

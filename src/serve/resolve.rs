@@ -36,16 +36,14 @@ impl Resolver {
         let decoded = percent_decode(path)?;
         let host =
             host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
-        let below = match generation.by_origin(host, &decoded) {
-            Some((published, rest)) => format!("{}/{rest}", published.folder()),
-            None => decoded.strip_prefix('/')?.to_owned(),
+        // Of several collections of one upstream, each answers for what it has.
+        let of_origin = generation.by_origin(host, &decoded).map(|(of, rest)| format!("{}/{rest}", of.folder()));
+        let candidates: Vec<String> = of_origin.collect();
+        let candidates = match candidates.is_empty() {
+            true => vec![decoded.strip_prefix('/')?.to_owned()],
+            false => candidates,
         };
-        let below: PublishPath = below.parse().ok()?; // so it cannot leave the folder
-        let top = below.as_str().split('/').next()?;
-        let published = generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
-        let path = folder.join(&below);
-        let is_file = fs::metadata(&path).is_ok_and(|file| file.is_file());
-        (published && is_file).then(|| Found { immutable: !Kind::is_metadata(below.as_str()), path })
+        candidates.iter().find_map(|below| look(&folder, &generation, below))
     }
 
     /// The folder that `current` points to now, and what it says.
@@ -59,6 +57,16 @@ impl Resolver {
         *known = Some((folder.clone(), generation.clone()));
         Some((folder, generation))
     }
+}
+
+/// The file at `below` of the generation in `folder`, if it is one that is published.
+fn look(folder: &Path, generation: &Generation, below: &str) -> Option<Found> {
+    let below: PublishPath = below.parse().ok()?; // so it cannot leave the folder
+    let top = below.as_str().split('/').next()?;
+    let published = generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
+    let path = folder.join(&below);
+    let is_file = fs::metadata(&path).is_ok_and(|file| file.is_file());
+    (published && is_file).then(|| Found { immutable: !Kind::is_metadata(below.as_str()), path })
 }
 
 /// Decodes `%XX` once (RFC 3986, section 2.1).

@@ -43,6 +43,14 @@ pub enum SiteError {
         /// The lock file.
         path: PathBuf,
     },
+    /// Something failed, and so did writing that down.
+    #[error("an import failed, and that could not be recorded: {reason}")]
+    NotRecorded {
+        /// Why it could not be recorded.
+        reason: String,
+        /// What failed first.
+        source: Box<SiteError>,
+    },
     /// A key file cannot be used.
     #[error("{} is not a usable OpenPGP key file", path.display())]
     BadKeyring {
@@ -132,6 +140,7 @@ impl SiteError {
             Self::CollectionOwned { .. } => Exit::Refused,
             Self::BadKeyring { .. } => Exit::VerificationFailed,
             Self::Publish { source, .. } => source.exit(),
+            Self::NotRecorded { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),

@@ -37,11 +37,10 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
         }
         return Err(error);
     }
-    let result = run(site, &bundle, current, allow, progress);
-    if let Err(error) = &result {
-        record_failure(site, &bundle, error)?;
-    }
-    result
+    run(site, &bundle, current, allow, progress).map_err(|error| match record_failure(site, &bundle, &error) {
+        Ok(()) => error,
+        Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
+    })
 }
 
 /// Opens a bundle as this site does: only keys of its trust file count.

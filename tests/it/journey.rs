@@ -9,6 +9,7 @@ mod sources;
 mod states;
 mod together;
 mod verbatim;
+mod workspace;
 
 use std::path::Path;
 
