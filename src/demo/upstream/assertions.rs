@@ -2,7 +2,7 @@
 //!
 //! [`TestAuthority`] has a root key and a store key and signs accounts, keys, declarations, revisions and stores as the store
 //! writes them; [`Draft`] writes any assertion at all, also ones that lie. No snapd of a release and no gapferry trusts it:
-//! only [`TestAuthority::trust`] does. Its keys are made anew in each process.
+//! only [`TestAuthority::trust`] does. All of it is deterministic: the same description gives the same bytes.
 
 mod draft;
 mod key;
@@ -16,7 +16,7 @@ use crate::formats::assertions::{
 };
 
 pub use draft::Draft;
-pub use key::{SignError, TestKey};
+pub use key::{QUICK_SEEDS, SignError, TestKey};
 
 /// `since` of the keys that an authority makes for itself.
 pub const KEYS_SINCE: &str = "2016-04-01T00:00:00Z";
@@ -39,9 +39,8 @@ pub struct TestAuthority {
 }
 
 impl TestAuthority {
-    /// An authority with new keys, whose account has this id. It takes a second or two: see [`TestAuthority::shared`].
-    pub fn new(account_id: &str) -> Result<Self, SignError> {
-        let (root, store) = (TestKey::generate()?, TestKey::generate()?);
+    /// An authority whose account has this id, and whose root vouches for the store key.
+    pub fn new(account_id: &str, root: TestKey, store: TestKey) -> Result<Self, SignError> {
         let mut authority =
             Self { account_id: account_id.to_owned(), root, store, roots: Vec::new(), store_key: Vec::new() };
         let account = authority.account(account_id, account_id, "certified").sign(&authority.root)?;
@@ -54,7 +53,10 @@ impl TestAuthority {
 
     /// The one authority of this process, `testauthority`; `None` if no keys can be made.
     pub fn shared() -> Option<&'static Self> {
-        static SHARED: LazyLock<Option<TestAuthority>> = LazyLock::new(|| TestAuthority::new("testauthority").ok());
+        static SHARED: LazyLock<Option<TestAuthority>> = LazyLock::new(|| {
+            let key = |at: usize| QUICK_SEEDS.get(at).and_then(|seed| TestKey::from_seed(*seed).ok());
+            TestAuthority::new("testauthority", key(0)?, key(1)?).ok()
+        });
         SHARED.as_ref()
     }
 

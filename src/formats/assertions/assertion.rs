@@ -211,7 +211,7 @@ fn assemble(headers: Headers, encoded: Vec<u8>, body: Range<usize>, signed: usiz
     let authority_id = fields::text(&headers, "authority-id")?.to_owned();
     let format = fields::number(&headers, "format")?.unwrap_or(0);
     let known = max_format(kind);
-    if format > known && primary_key(kind).is_some() {
+    if format > known && Statement::understands(kind) {
         return Err(Flaw::Format { found: format, known });
     }
     let key = match primary_key(kind) {

@@ -70,7 +70,7 @@ pub enum AssertionError {
     #[error("{assertion} is signed for {} with key {key}, which belongs to {}", safe(authority), safe(account))]
     KeyOfAnother {
         /// What is signed.
-        assertion: Reference,
+        assertion: Box<Reference>,
         /// The key's id.
         key: Sha3,
         /// Who is said to have signed.
@@ -82,7 +82,7 @@ pub enum AssertionError {
     #[error("{assertion} is signed with key {key}, which is valid {}, and it is {now}", period(since, until))]
     KeyNotValid {
         /// What is signed.
-        assertion: Reference,
+        assertion: Box<Reference>,
         /// The key's id.
         key: Sha3,
         /// When it is.
@@ -96,7 +96,7 @@ pub enum AssertionError {
     #[error("{assertion} is of {timestamp}, and its key {key} is valid {}", period(since, until))]
     MadeOutsideOfKey {
         /// What is signed.
-        assertion: Reference,
+        assertion: Box<Reference>,
         /// The key's id.
         key: Sha3,
         /// The assertion's timestamp.
@@ -110,7 +110,7 @@ pub enum AssertionError {
     #[error("{assertion} is signed with key {key}, whose use is constrained in a way that gapferry does not evaluate")]
     KeyConstrained {
         /// What is signed.
-        assertion: Reference,
+        assertion: Box<Reference>,
         /// The key's id.
         key: Sha3,
     },

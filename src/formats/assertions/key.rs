@@ -44,10 +44,9 @@ impl PublicKey {
         if reader.byte()? != RSA {
             return Err(PacketFlaw("it is no RSA key"));
         }
-        let (modulus, exponent) = (reader.integer()?.to_vec(), reader.integer()?.to_vec());
+        let (modulus, exponent) = (reader.exact_integer()?.to_vec(), reader.exact_integer()?.to_vec());
         reader.end()?;
-        let unused = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
-        if !KEY_BITS.contains(&(modulus.len() * 8 - unused)) {
+        if !KEY_BITS.contains(&packets::bit_length(&modulus)) {
             return Err(PacketFlaw("its modulus has not 2048 to 8192 bits"));
         }
         Ok(Self { id: Sha3::of(&bytes), modulus, exponent })

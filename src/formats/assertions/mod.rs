@@ -13,9 +13,9 @@
 //!
 //! | case | snapd | here |
 //! |---|---|---|
-//! | CR or NUL in headers, signs before numbers, line ends in digests | accepted | refused |
+//! | CR or NUL in headers, signs before numbers, line ends in digests, CR in signatures | accepted | refused |
 //! | lists and maps nested deeper than [`MAX_DEPTH`] | accepted | refused |
-//! | types it does not know | refused | read and verified, never needed |
+//! | types it does not know, newer formats of types not in [`Statement`] | refused | read and verified, never needed |
 //! | requests, which have no authority | accepted | refused |
 //! | keys below 2048 bits, keys and signatures in unusual OpenPGP encodings | accepted | refused |
 //! | hashes other than SHA-512 and SHA-256 | some accepted | refused |

@@ -63,16 +63,30 @@ impl<'a> Reader<'a> {
         Ok(usize::from(self.byte()?) << 8 | usize::from(self.byte()?))
     }
 
-    /// A multi-precision integer (RFC 4880, section 3.2), without leading zeros and with its exact length in bits.
+    /// A multi-precision integer (RFC 4880, section 3.2). It may have leading zeros, as the store's signatures have.
     pub(super) fn integer(&mut self) -> Result<&'a [u8], PacketFlaw> {
         let bits = self.u16()?;
-        let bytes = self.take(bits.div_ceil(8))?;
-        let unused = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
-        if bits + unused == bytes.len() * 8 { Ok(bytes) } else { Err(PacketFlaw("an integer has another length")) }
+        self.take(bits.div_ceil(8))
+    }
+
+    /// An integer without leading zeros and with its exact length in bits.
+    pub(super) fn exact_integer(&mut self) -> Result<&'a [u8], PacketFlaw> {
+        let bits = self.0.iter().take(2).fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        let bytes = self.integer()?;
+        if bits == bit_length(bytes) && bytes.first() != Some(&0) {
+            Ok(bytes)
+        } else {
+            Err(PacketFlaw("an integer has another length"))
+        }
     }
 
     /// Whether all is read.
     pub(super) fn end(&self) -> Result<(), PacketFlaw> {
         if self.0.is_empty() { Ok(()) } else { Err(PacketFlaw("bytes follow what it should hold")) }
     }
+}
+
+/// The length in bits of a number whose first byte is not zero.
+pub(super) fn bit_length(bytes: &[u8]) -> usize {
+    (bytes.len() * 8).saturating_sub(bytes.first().map_or(0, |first| first.leading_zeros() as usize))
 }

@@ -130,6 +130,11 @@ pub struct Store {
 }
 
 impl Statement {
+    /// Whether this type is more than [`Statement::Other`], so that a newer format of it could mean something else.
+    pub(super) fn understands(kind: &str) -> bool {
+        matches!(kind, ACCOUNT | ACCOUNT_KEY | SNAP_DECLARATION | SNAP_REVISION | STORE)
+    }
+
     /// Reads what is specific to the type.
     pub(super) fn parse(kind: &str, headers: &Headers, body: &[u8]) -> Result<Self, Flaw> {
         Ok(match kind {

@@ -98,7 +98,7 @@ impl<'a> Verifier<'a> {
     /// Whether `key` may sign `assertion`, now and when that was made.
     fn check_key(&self, assertion: &Assertion, key: &AccountKey) -> Result<(), AssertionError> {
         let (id, since, until) = (key.public_key.id(), key.since, key.until);
-        let name = || assertion.reference().clone();
+        let name = || Box::new(assertion.reference().clone());
         if key.account_id != assertion.authority_id() {
             let (authority, account) = (assertion.authority_id().to_owned(), key.account_id.clone());
             return Err(AssertionError::KeyOfAnother { assertion: name(), key: id, authority, account });

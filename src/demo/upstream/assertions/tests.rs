@@ -48,3 +48,13 @@ fn a_draft_is_written_in_snapd_s_order() {
         )
     );
 }
+
+#[test]
+fn a_seed_always_gives_the_same_key() {
+    let [one, again, other] =
+        [QUICK_SEEDS[0], QUICK_SEEDS[0], QUICK_SEEDS[1]].map(|seed| TestKey::from_seed(seed).unwrap());
+    assert_eq!((one.id(), one.public()), (again.id(), again.public()));
+    assert_ne!(one.id(), other.id());
+    assert_eq!(format!("{one:?}"), format!("TestKey({})", one.id()));
+    assert_eq!(one.sign(b"content", 1).unwrap(), again.sign(b"content", 1).unwrap());
+}

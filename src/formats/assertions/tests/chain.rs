@@ -1,7 +1,7 @@
 //! Who may say what.
 
 use super::*;
-use crate::demo::upstream::assertions::{KEYS_SINCE, TestKey};
+use crate::demo::upstream::assertions::KEYS_SINCE;
 use crate::exit::Exit;
 
 fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
@@ -106,7 +106,7 @@ fn a_changed_byte_anywhere_is_noticed() {
 
 #[test]
 fn another_root_is_not_trusted() {
-    let other = TestAuthority::new("testauthority").unwrap();
+    let other = TestAuthority::new("testauthority", key(0), key(1)).unwrap();
     let mut pool = Pool::of_stream(other.store_key()).unwrap();
     for draft in [publisher(), declaration(), revision()] {
         pool.add(Assertion::parse(&draft.sign(&other.store).unwrap()).unwrap()).unwrap();
@@ -125,7 +125,7 @@ fn another_root_is_not_trusted() {
 
 #[test]
 fn keys_that_vouch_for_each_other_vouch_for_nothing() {
-    let keys: Vec<TestKey> = (0..2).map(|_| TestKey::generate().unwrap()).collect();
+    let keys: Vec<TestKey> = (0..2).map(key).collect();
     let mut pool = Pool::default();
     for (key, other) in [(&keys[0], &keys[1]), (&keys[1], &keys[0])] {
         let draft = authority().account_key(key, "testauthority", "k", KEYS_SINCE);
@@ -148,7 +148,7 @@ fn a_trusted_key_is_not_replaced_by_one_in_the_pool() {
 
 /// A key of `account` that the root vouches for, and its account-key.
 fn key_of(account: &str, change: impl Fn(Draft) -> Draft) -> (TestKey, Vec<u8>) {
-    let key = TestKey::generate().unwrap();
+    let key = key(0);
     let draft = change(authority().account_key(&key, account, "brand", "2024-01-01T00:00:00Z"));
     let signed = draft.sign(&authority().root).unwrap();
     (key, signed)
@@ -158,7 +158,7 @@ fn key_of(account: &str, change: impl Fn(Draft) -> Draft) -> (TestKey, Vec<u8>) 
 fn a_publisher_s_key_cannot_say_what_only_the_store_may() {
     let (key, account_key) = key_of("publisher1", |draft| draft);
     let store = authority().store_at("s", "publisher1", "https://x.invalid");
-    let sub_key = authority().account_key(&TestKey::generate().unwrap(), "publisher1", "sub", KEYS_SINCE);
+    let sub_key = authority().account_key(&super::key(1), "publisher1", "sub", KEYS_SINCE);
     for draft in [publisher(), declaration(), revision(), store, sub_key] {
         let check = |draft: &Draft| {
             let bytes = draft.sign(&key).unwrap();

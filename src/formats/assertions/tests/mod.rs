@@ -6,7 +6,7 @@ mod signatures;
 mod text;
 
 use super::*;
-use crate::demo::upstream::assertions::{Draft, TestAuthority};
+use crate::demo::upstream::assertions::{Draft, QUICK_SEEDS, TestAuthority, TestKey};
 use crate::time::Time;
 
 const SNAP_ID: &str = "buPKUD3TKqCOgLEjjHx5kSiCpIs5cMuQ";
@@ -14,6 +14,11 @@ const SNAP: &[u8] = b"hsqs not much of a snap";
 
 fn authority() -> &'static TestAuthority {
     TestAuthority::shared().expect("keys")
+}
+
+/// A key that is neither of the authority's.
+fn key(number: usize) -> TestKey {
+    TestKey::from_seed(QUICK_SEEDS[2 + number]).unwrap()
 }
 
 /// 2025-10-09, when everything is valid.

@@ -1,5 +1,7 @@
 //! Properties.
 
+use std::sync::LazyLock;
+
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -18,10 +20,8 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 /// The bytes of a stream that verifies.
-fn stream() -> Vec<u8> {
-    let pool = pool(&[publisher(), declaration(), revision()]);
-    Assertion::write_stream(pool.iter())
-}
+static STREAM: LazyLock<Vec<u8>> =
+    LazyLock::new(|| Assertion::write_stream(pool(&[publisher(), declaration(), revision()]).iter()));
 
 proptest! {
     #[test]
@@ -57,7 +57,7 @@ proptest! {
     /// Only what is not signed may change without notice: how the signature is packed and wrapped in lines.
     #[test]
     fn a_changed_stream_does_not_verify(at in any::<Index>(), byte in any::<u8>(), cut in any::<bool>()) {
-        let mut bytes = stream();
+        let mut bytes = STREAM.clone();
         let at = at.index(bytes.len());
         if cut {
             bytes.truncate(at);
@@ -65,7 +65,7 @@ proptest! {
             bytes[at] = byte;
         }
         let trust = authority().trust().unwrap();
-        let original = Pool::of_stream(&stream()).unwrap();
+        let original = Pool::of_stream(&STREAM).unwrap();
         let Ok(pool) = Pool::of_stream(&bytes) else { return Ok(()) };
         for assertion in pool.iter() {
             if Verifier::new(&trust, &pool, now()).verify(assertion.reference()).is_ok() {

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::key::Signature;
 use super::*;
-use crate::demo::upstream::assertions::TestKey;
 
 /// The bytes of base64 in lines.
 fn raw(text: &[u8]) -> Vec<u8> {
@@ -113,6 +112,25 @@ fn a_key_verifies_what_it_signed_and_nothing_else() {
         if let Ok(changed) = Signature::parse(STANDARD.encode(changed).as_bytes()) {
             assert_eq!(key(store).verify(b"content", &changed), Err(SignatureFlaw::Wrong), "byte {at}");
         }
+    }
+}
+
+/// The store writes all of the integer's bytes, and 4096 as its length in bits, whatever it is.
+#[test]
+fn signatures_may_have_leading_zeros() {
+    let (store, good) = (&authority().store, signature());
+    let key = PublicKey::parse(store.public().as_bytes()).unwrap();
+    let (body, integer) = good[4..].split_at(18 - 4 + 2);
+    let number = &integer[2..];
+    for (zeros, bits, good) in [(0, 2048, true), (1, 2056, false), (0, 2047, true), (0, 2040, false)] {
+        if zeros == 0 && number.len() < 256 {
+            continue;
+        }
+        let length = u16::try_from(bits).unwrap().to_be_bytes();
+        let packet = packet(2, &[body, &length, &vec![0; zeros], number].concat());
+        let signature = Signature::parse(STANDARD.encode(packet).as_bytes());
+        let verdict = signature.is_ok_and(|signature| key.verify(b"content", &signature).is_ok());
+        assert_eq!(verdict, good, "{bits} bits");
     }
 }
 

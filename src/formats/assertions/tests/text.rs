@@ -120,6 +120,8 @@ fn formats_that_are_not_known_are_refused() {
         assert_eq!(flaw(&format(known + 1)), Flaw::Format { found: known + 1, known });
     }
     assert_eq!((max_format(SNAP_DECLARATION), max_format("anything")), (6, 0));
+    // What is not understood is not misunderstood either.
+    assert_eq!(Assertion::parse(&with("\nformat: 9", "")).unwrap().format(), 9);
 }
 
 #[test]
