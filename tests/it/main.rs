@@ -1,6 +1,7 @@
 //! Tests that cross module borders, most of them with a real client as the judge.
 
 mod apt_client;
+mod assertions;
 mod bundle_format;
 mod by_hand;
 mod cli;

@@ -3,9 +3,10 @@
 //! [`DebSpec`] describes one package and [`build_deb`] makes a real .deb of it; [`Upstream`] collects packages in suites and
 //! components and writes `dists/` and `pool/` as a Debian archive has them, signed. All of it is deterministic: the same
 //! description gives the same bytes. [`Suite::edit_release`] and [`DebSpec::index_fields`] make signed archives that lie.
-//! [`Stream`] does the same for images.
+//! [`Stream`] does the same for images, and [`assertions`] for what is signed about snaps.
 
 mod archive;
+pub mod assertions;
 mod deb;
 mod packing;
 mod payload;
