@@ -184,3 +184,26 @@ fn the_serial_before_outlives_what_changes_no_image() {
     cycle.update(2);
     assert_eq!((cycle.listed(), cycle.reachable()), (serials(2..=2), serials(1..=2)), "the next update ends it");
 }
+
+#[test]
+fn a_verbatim_stream_keeps_the_serial_before_too_and_goes_back() {
+    let desk = Desk::new();
+    let upstream = Server::start(&desk.path("up"));
+    for newest in 0..3 {
+        publish(&desk, &maas(&SERIALS[..=newest]));
+        if newest == 0 {
+            desk.init(&["maas"], "");
+        }
+        select(&desk, &upstream, 1, "publish = \"verbatim\"");
+        desk.ferry();
+    }
+    let on_disk = || serials_in(&desk, &desk.path("site/current/images/maas"));
+    assert_eq!(on_disk(), serials(1..3), "the one that is carried, and the one before");
+    let back = desk.run("rollback --site site --json").ok();
+    // Clients of streams take what is there, older or not; only apt would keep what it has seen.
+    assert_eq!(back.json()["clients_keep_newer"], serde_json::json!([]));
+    assert_eq!(on_disk(), serials(1..3));
+    let index = fetch(&desk.serve(), "/images/maas/streams/v1/index.sjson").1;
+    let theirs = std::fs::read(desk.path("site/current/proofs/images/maas/streams/v1/index.sjson")).unwrap();
+    assert!(index == theirs, "upstream's own index, of the older state");
+}
