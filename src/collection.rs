@@ -79,6 +79,8 @@ pub enum Kind {
     Apt,
     /// Images in a simplestreams tree.
     Images,
+    /// Snaps.
+    Snaps,
 }
 
 impl Kind {
@@ -87,14 +89,16 @@ impl Kind {
         match self {
             Self::Apt => "apt",
             Self::Images => "images",
+            Self::Snaps => "snaps",
         }
     }
 
-    /// The folder of a collection's tree whose files change under their names; those elsewhere never do.
-    fn metadata_folder(self) -> &'static str {
+    /// What in a collection's tree changes under its name: all below a folder, or all files that end so.
+    fn is_metadata_of(self, rest: &str) -> bool {
         match self {
-            Self::Apt => "dists",
-            Self::Images => "streams",
+            Self::Apt => rest.starts_with("dists/"),
+            Self::Images => rest.starts_with("streams/"),
+            Self::Snaps => rest.ends_with(".assert"),
         }
     }
 
@@ -111,9 +115,10 @@ impl Kind {
 
     /// Whether what stands at `path` below a generation, such as `apt/debian/dists/…`, changes under its name.
     pub fn is_metadata(path: &str) -> bool {
-        let mut parts = path.split('/');
-        let top = [Self::Apt, Self::Images].into_iter().find(|kind| parts.clone().next() == Some(kind.as_str()));
-        top.is_some_and(|kind| parts.nth(2) == Some(kind.metadata_folder()))
+        let mut parts = path.splitn(3, '/');
+        let (kind, rest) = (parts.next(), parts.nth(1).unwrap_or_default());
+        let known = [Self::Apt, Self::Images, Self::Snaps];
+        known.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
     }
 }
 

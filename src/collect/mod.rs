@@ -5,6 +5,7 @@ pub mod apt;
 pub mod fetch;
 pub mod images;
 pub mod keyring;
+pub mod snaps;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -90,6 +91,12 @@ pub enum CollectError {
         /// Why not.
         source: images::ImagesError,
     },
+    /// Snaps.
+    #[error("cannot collect the snaps")]
+    Snaps(#[from] snaps::SnapsError),
+    /// A name of ours is malformed.
+    #[error(transparent)]
+    Label(#[from] crate::collection::MalformedLabel),
 }
 
 /// Why files cannot be fetched into the depot.
@@ -130,9 +137,14 @@ impl CollectError {
         match self {
             Self::Apt { source, .. } => source.exit(),
             Self::Images { source, .. } => source.exit(),
+            Self::Snaps(error) => error.exit(),
+            Self::Label(_) => Exit::Failed,
         }
     }
 }
+
+/// All snaps of a selection are one collection: a device has one store.
+const SNAPS: &str = "store";
 
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
@@ -144,6 +156,9 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     for source in &selection.images {
         let found = images::collect(source, with);
         collections.push(found.map_err(|error| CollectError::Images { name: source.name.clone(), source: error })?);
+    }
+    if !selection.snaps.is_empty() {
+        collections.push(snaps::collect(SNAPS.parse()?, &selection.snaps, with)?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

@@ -158,11 +158,15 @@ impl Depot {
 
     /// Copies the file at `source` in, hashing it on the way, and returns its digest and size.
     pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path) -> Result<(Sha256, u64), DepotError> {
+        self.put_reader(batch, &mut File::open(source).map_err(DepotError::io("open", source))?)
+    }
+
+    /// Copies in all that `from` yields, hashing it on the way, and returns its digest and size.
+    pub fn put_reader(&self, batch: &mut Batch<'_>, from: &mut impl Read) -> Result<(Sha256, u64), DepotError> {
         let scratch = self.root.join("partial").join("incoming");
-        let mut from = File::open(source).map_err(DepotError::io("open", source))?;
         let to = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
         let mut to = Hashing::new(to);
-        io::copy(&mut from, &mut to).map_err(DepotError::io("copy into the depot", source))?;
+        io::copy(from, &mut to).map_err(DepotError::io("copy into", &scratch))?;
         let (_, digest, size) = to.finish();
         let path = self.partial_path(&digest);
         fs::rename(&scratch, &path).map_err(DepotError::io("rename", &scratch))?;

@@ -29,7 +29,7 @@ pub enum SelectionError {
         message: String,
     },
     /// It asks for nothing.
-    #[error("the selection asks for nothing: add an [[apt]] or [[images]] table")]
+    #[error("the selection asks for nothing: add an [[apt]], [[images]] or [[snaps]] table")]
     Empty,
     /// A source contradicts itself.
     #[error("[[{table}]] {name}: {reason}")]

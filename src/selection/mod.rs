@@ -3,6 +3,7 @@
 mod apt;
 mod error;
 mod images;
+mod snaps;
 mod units;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 pub use apt::{AptSource, PriorityText, SeedText};
 pub use error::SelectionError;
 pub use images::ImagesSource;
+pub use snaps::SnapsSource;
 pub use units::{Bytes, Days};
 
 use crate::collection::Label;
@@ -44,6 +46,9 @@ pub struct Selection {
     /// Sources of images.
     #[serde(default)]
     pub images: Vec<ImagesSource>,
+    /// Sources of snaps.
+    #[serde(default)]
+    pub snaps: Vec<SnapsSource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -118,13 +123,14 @@ impl Selection {
                 return Err(SelectionError::Source { table, name: name.clone(), reason });
             }
         }
-        if names.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
+        if names.is_empty() && self.snaps.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
     }
 
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
         self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
         self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
+        self.snaps.iter_mut().map(|source| &mut source.from).for_each(anchor);
     }
 }
 

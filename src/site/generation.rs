@@ -49,7 +49,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
         upstream_dates: current.upstream_dates,
         ..Generation::none()
     };
-    let shown = (&current.names, &current.published);
+    let shown = Shown { names: &current.names, published: &current.published, sha3: &current.sha3 };
     let tree = plan(site, depot, shown, recipe.guarded.as_ref(), &mut next)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
@@ -89,6 +89,8 @@ fn plan(
                 identities: &mut next.identities,
                 dates: &mut next.upstream_dates,
                 guarded: guarded == Some(&name),
+                known_sha3: current.sha3,
+                sha3: &mut next.sha3,
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: Published::of(collection),
             };
@@ -113,19 +115,24 @@ fn plan(
     Ok(tree)
 }
 
-/// What clients see until the switch.
-type Shown<'a> = (&'a BTreeMap<Label, NameState>, &'a BTreeMap<String, Published>);
+/// What clients see until the switch, as far as the next generation builds on it.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    names: &'a BTreeMap<Label, NameState>,
+    published: &'a BTreeMap<String, Published>,
+    sha3: &'a BTreeMap<Sha256, String>,
+}
 
 /// The last other state of the collection, with its manifest, for kinds of which that stays reachable.
 fn previous(
     depot: &Depot,
-    (names, published): Shown<'_>,
+    current: Shown<'_>,
     name: &Label,
     collection: &Collection,
 ) -> Result<Option<(Sha256, Collection)>, SiteError> {
     let folder = collection.folder();
-    let Some(shown) = published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
-    let candidates = [names.get(name).and_then(|state| state.manifest), shown.before];
+    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
+    let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
         let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
         let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);

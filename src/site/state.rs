@@ -37,6 +37,9 @@ pub struct Generation {
     /// The newest date that each of upstream's signed files has shown, as KIND/NAME/FILE.
     #[serde(default)]
     pub upstream_dates: Dates,
+    /// SHA3-384 of each published snap's blob, in hexadecimal: what assertions name them by. Computed here, once.
+    #[serde(default)]
+    pub sha3: BTreeMap<Sha256, String>,
 }
 
 /// What the site remembers of the bundles of one name.
@@ -113,6 +116,7 @@ impl Generation {
             published: BTreeMap::new(),
             identities: BTreeMap::new(),
             upstream_dates: Dates::new(),
+            sha3: BTreeMap::new(),
         }
     }
 

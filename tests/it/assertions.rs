@@ -1,5 +1,5 @@
 //! Snap assertions: genuine ones, and stock snapd as the judge of our verdicts.
 
 mod genuine;
-mod snapd;
+pub(crate) mod snapd;
 mod stock;

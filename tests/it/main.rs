@@ -16,6 +16,7 @@ mod kill;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod snaps;
 mod stream_client;
 mod support;
 mod tamper;

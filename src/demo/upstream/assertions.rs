@@ -60,6 +60,17 @@ impl TestAuthority {
         SHARED.as_ref()
     }
 
+    /// The authority `testsuite`, whose root a gapferry that was built with the feature `test-roots` trusts besides the
+    /// store's; only tests are built with it. `None` if no keys can be made.
+    #[cfg(feature = "test-roots")]
+    pub fn trusted_in_tests() -> Option<&'static Self> {
+        static TRUSTED: LazyLock<Option<TestAuthority>> = LazyLock::new(|| {
+            let key = |at: usize| QUICK_SEEDS.get(at).and_then(|seed| TestKey::from_seed(*seed).ok());
+            TestAuthority::new("testsuite", key(2)?, key(3)?).ok()
+        });
+        TRUSTED.as_ref()
+    }
+
     /// Trust in this authority's root, and in no other.
     pub fn trust(&self) -> Result<Trust, AssertionError> {
         Trust::with_test_root(&self.roots)

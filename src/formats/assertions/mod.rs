@@ -36,6 +36,7 @@ mod packets;
 mod pool;
 mod reference;
 mod snap;
+pub mod snaps;
 mod statement;
 mod trust;
 mod verify;

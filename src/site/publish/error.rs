@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::formats::apt::archive::ArchiveError;
 use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::release::ReleaseError;
+use crate::formats::assertions::AssertionError;
 use crate::formats::compression::CompressionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
@@ -46,6 +47,14 @@ pub enum PublishError {
         path: PublishPath,
         /// Why not.
         source: OpenPgpError,
+    },
+    /// Assertions do not vouch for a snap.
+    #[error("{path} does not vouch for its snap")]
+    Assertions {
+        /// The assertions.
+        path: PublishPath,
+        /// Why not.
+        source: Box<AssertionError>,
     },
     /// A stream's file says what cannot be.
     #[error("cannot use {path}")]
@@ -153,6 +162,7 @@ impl PublishError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Depot(error) => error.exit(),
+            Self::Assertions { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
             | Self::Suite { .. }

@@ -6,6 +6,7 @@
 mod apt;
 mod error;
 mod images;
+mod snaps;
 
 use std::collections::BTreeMap;
 
@@ -43,6 +44,10 @@ pub(super) struct Context<'a, 'd> {
     pub(super) dates: &'a mut Dates,
     /// Whether an older date than these is refused.
     pub(super) guarded: bool,
+    /// SHA3-384 of blobs, in hexadecimal, as the current generation knows it.
+    pub(super) known_sha3: &'a BTreeMap<Sha256, String>,
+    /// The same, for the next generation.
+    pub(super) sha3: &'a mut BTreeMap<Sha256, String>,
     /// What was published of this collection before; images of it stay reachable.
     pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
@@ -77,6 +82,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
+        Kind::Snaps => snaps::tree(collection, context),
     }
 }
 

@@ -4,10 +4,10 @@ use std::process::Command;
 
 /// What stock snapd says of one stream.
 #[derive(Debug)]
-pub(super) struct Says {
-    pub(super) accepts: bool,
+pub(crate) struct Says {
+    pub(crate) accepts: bool,
     /// Its words.
-    pub(super) words: String,
+    pub(crate) words: String,
 }
 
 /// A daemon that knows nothing yet, no network, and folders that vanish with it. It ends with the script.
@@ -23,7 +23,7 @@ done
 
 /// What `snap ack` says to one daemon of each of `streams`; nothing where no daemon can be started. A stream that is accepted is
 /// known to the daemon from then on, one that is refused is not.
-pub(super) fn ack(streams: &[Vec<u8>]) -> Option<Vec<Says>> {
+pub(crate) fn ack(streams: &[Vec<u8>]) -> Option<Vec<Says>> {
     let namespaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
     let allowed = Command::new("unshare").args(namespaces).args(["mount", "-t", "tmpfs", "none", "/run"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {

@@ -11,7 +11,7 @@ use crate::support::world::{World, bring, contents};
 
 #[test]
 fn an_upstream_that_goes_back_is_refused_on_both_sides() {
-    for content in contents() {
+    for content in contents().into_iter().filter(|content| content.dated()) {
         let world = World::new(content, "4 GB");
         world.publish(2);
         let newer = world.bundle();

@@ -8,6 +8,8 @@ pub(crate) mod images_forged;
 pub(crate) mod images_lies;
 pub(crate) mod lies;
 pub(crate) mod server;
+pub(crate) mod snaps;
+pub(crate) mod snaps_lies;
 pub(crate) mod snapshot;
 pub(crate) mod threads;
 pub(crate) mod tls;

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::debs::Debs;
 use super::images::Images;
 use super::lies::{Lie, Truth};
+use super::snaps::Snaps;
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -39,6 +40,16 @@ pub(crate) trait Content: Send + Sync {
     /// has neither.
     fn undated(&self, path: &Path, text: &str) -> Option<String>;
 
+    /// Whether upstream's metadata has a date, which may not go back.
+    fn dated(&self) -> bool {
+        true
+    }
+
+    /// Whether it has a path for which tar needs an extended header.
+    fn long_names(&self) -> bool {
+        true
+    }
+
     /// How many runs of a command are killed at least.
     fn kills(&self) -> usize;
 
@@ -51,7 +62,7 @@ pub(crate) trait Content: Send + Sync {
 
 /// One small world's content of each kind: with it all suites run.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![Arc::new(Debs::small()), Arc::new(Images::small())]
+    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps)]
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.

@@ -1,0 +1,91 @@
+//! Publishes snaps as a folder: NAME_REV.snap and NAME_REV.assert, for `snap ack` and `snap install`. What the store signed is
+//! verified down to its roots first.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+
+use super::{Context, PublishError};
+use crate::collection::{Collection, Item};
+use crate::depot::DepotError;
+use crate::digest::Sha256;
+use crate::formats::assertions::snaps::{Carried, verify};
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State, Trust};
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Checks all proofs, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items = super::items_by_file(collection)?;
+    let mut unused: BTreeSet<&PublishPath> = collection.proofs.iter().map(|proof| &proof.path).collect();
+    let mut tree = Tree::of_files(collection);
+    for (path, digest) in &collection.files {
+        let Some(item) = items.get(path) else { continue };
+        let not_vouched = || PublishError::ItemNotVouched { path: path.clone() };
+        let proof = item.proof.as_ref().ok_or_else(not_vouched)?;
+        let stream = collection.proof(proof).ok_or_else(not_vouched)?;
+        let bytes = context.depot.read(&stream, MAX_STREAM_BYTES as u64)?;
+        let carried = vouched(&bytes, digest, proof, context)?;
+        if !says_the_same(item, &carried) || carried.stream != bytes {
+            return Err(not_vouched());
+        }
+        unused.remove(proof);
+        tree.add(proof.clone(), stream);
+    }
+    match unused.first() {
+        Some(path) => Err(PublishError::UnknownProof { path: (*path).clone() }),
+        None => Ok(tree),
+    }
+}
+
+/// What the assertions say of the blob.
+fn vouched(
+    stream: &[u8],
+    digest: &Sha256,
+    proof: &PublishPath,
+    context: &mut Context<'_, '_>,
+) -> Result<Carried, PublishError> {
+    let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: Box::new(error) };
+    let pool = Pool::of_stream(stream).map_err(untrusted)?;
+    let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
+    let sha3 = context.sha3(digest)?;
+    verify(Trust::roots(), &pool, context.verified, (sha3, size)).map_err(untrusted)
+}
+
+fn says_the_same(item: &Item, carried: &Carried) -> bool {
+    let stem = format!("{}_{}", carried.name, carried.revision);
+    item.name == carried.name
+        && item.version == carried.revision.to_string()
+        && item.publisher == carried.publisher
+        && item.origin == carried.snap_id
+        && item.architecture.is_empty()
+        && item.file.as_str() == format!("{stem}.snap")
+        && item.proof.as_ref().is_some_and(|proof| proof.as_str() == format!("{stem}.assert"))
+}
+
+impl Context<'_, '_> {
+    /// The blob's SHA3-384: as an earlier generation remembers it, or else one pass over the blob.
+    fn sha3(&mut self, digest: &Sha256) -> Result<Sha3, PublishError> {
+        let known = self.known_sha3.get(digest).and_then(|hex| Sha3::from_hex(hex).ok());
+        let sha3 = match known {
+            Some(sha3) => sha3,
+            None => self.hash(digest)?,
+        };
+        self.sha3.insert(*digest, sha3.to_hex());
+        Ok(sha3)
+    }
+
+    fn hash(&self, digest: &Sha256) -> Result<Sha3, DepotError> {
+        let path = self.depot.path(digest);
+        let mut file = self.depot.open_blob(digest)?;
+        let mut state = Sha3State::default();
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match file.read(&mut buffer).map_err(DepotError::io("read", &path))? {
+                0 => return Ok(state.finish()),
+                length => state.update(buffer.get(..length).unwrap_or_default()),
+            }
+        }
+    }
+}
