@@ -156,22 +156,29 @@ impl Depot {
         Ok(digest)
     }
 
-    /// Copies the file at `source` in, hashing it on the way, and returns its digest and size.
-    pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path) -> Result<(Sha256, u64), DepotError> {
-        self.put_reader(batch, &mut File::open(source).map_err(DepotError::io("open", source))?)
-    }
-
-    /// Copies in all that `from` yields, hashing it on the way, and returns its digest and size.
-    pub fn put_reader(&self, batch: &mut Batch<'_>, from: &mut impl Read) -> Result<(Sha256, u64), DepotError> {
+    /// Copies the file at `source` in, unless a blob of this digest and size is here already. It is hashed on the way once
+    /// more: a file that has changed since it was hashed is refused.
+    pub fn put_file(
+        &self,
+        batch: &mut Batch<'_>,
+        source: &Path,
+        (digest, size): (Sha256, u64),
+    ) -> Result<(), DepotError> {
+        if self.has(&digest, size) || batch.holds(&digest) {
+            return Ok(());
+        }
         let scratch = self.root.join("partial").join("incoming");
+        let mut from = File::open(source).map_err(DepotError::io("open", source))?;
         let to = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
         let mut to = Hashing::new(to);
-        io::copy(from, &mut to).map_err(DepotError::io("copy into", &scratch))?;
-        let (_, digest, size) = to.finish();
+        io::copy(&mut from, &mut to).map_err(DepotError::io("copy into the depot", source))?;
+        let (_, copied, _) = to.finish();
+        if copied != digest {
+            return Err(DepotError::io("copy into the depot", source)(io::Error::other("it changed just now")));
+        }
         let path = self.partial_path(&digest);
         fs::rename(&scratch, &path).map_err(DepotError::io("rename", &scratch))?;
-        batch.add(digest, size)?;
-        Ok((digest, size))
+        batch.add(digest, size)
     }
 
     /// The digests of all blobs, in order.
@@ -301,9 +308,11 @@ mod tests {
         let source = dir.path().join("x.deb");
         fs::write(&source, b"deb").unwrap();
         let mut batch = depot.batch();
-        let stored = depot.put_file(&mut batch, &source).unwrap();
+        depot.put_file(&mut batch, &source, (Sha256::of(b"deb"), 3)).unwrap();
+        assert!(depot.put_file(&mut batch, &source, (Sha256::of(b"old"), 3)).is_err());
         batch.commit().unwrap();
-        assert_eq!(stored, (Sha256::of(b"deb"), 3));
-        assert!(depot.has(&stored.0, 3));
+        assert!(depot.has(&Sha256::of(b"deb"), 3) && depot.size(&Sha256::of(b"old")).is_none());
+        fs::remove_file(&source).unwrap();
+        depot.put_file(&mut depot.batch(), &source, (Sha256::of(b"deb"), 3)).unwrap(); // it is here, so nothing is read
     }
 }

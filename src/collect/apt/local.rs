@@ -22,10 +22,10 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
         let deb = |source| AptError::Deb { path: path.clone(), source };
         let mut file = File::open(&path).map_err(FileError::on::<AptError>("read", &path))?;
         let control = read_control(&mut file).map_err(deb)?;
-        let (sha256, size) = match with.dry_run {
-            true => digest(&path)?,
-            false => with.depot.put_file(&mut batch, &path)?,
-        };
+        let (sha256, size) = digest(&path)?;
+        if !with.dry_run {
+            with.depot.put_file(&mut batch, &path, (sha256, size))?;
+        }
         with.tally.add(1, size);
         let published = published_path(control.package(), control.version(), control.architecture())?;
         if files.insert(published.clone(), sha256).is_some_and(|other| other != sha256) {

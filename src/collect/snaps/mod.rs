@@ -1,5 +1,5 @@
 //! Collects snaps from folders: each with the assertions that `snap download` puts beside it, verified down to the store's
-//! roots before it enters the depot's names.
+//! roots before it enters the depot.
 
 mod error;
 
@@ -54,7 +54,7 @@ fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
     if paths.is_empty() { Err(SnapsError::NoSnaps { folder: folder.to_owned() }) } else { Ok(paths) }
 }
 
-/// Adds one snap: read once, both digests on the way.
+/// Adds one snap: both digests in one reading, and copied in only when its assertions are good and it is new.
 fn add<'d>(
     path: &Path,
     with: &Collecting<'d>,
@@ -62,12 +62,15 @@ fn add<'d>(
     collection: &mut Collection,
 ) -> Result<(), SnapsError> {
     let stream = assertions(&path.with_extension("assert"))?;
-    let (sha256, sha3, size) = take(path, with, batch)?;
+    let (sha256, sha3, size) = digests(path)?;
     let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };
     let pool = Pool::of_stream(&stream).map_err(untrusted)?;
     let Carried { name, revision, snap_id, publisher, signed_by, stream } =
         verify(Trust::roots(), &pool, with.now, (sha3, size)).map_err(untrusted)?;
     with.tally.add(1, size);
+    if !with.dry_run {
+        with.depot.put_file(batch, path, (sha256, size))?;
+    }
     let file: PublishPath = format!("{name}_{revision}.snap").parse()?;
     let proof: PublishPath = format!("{name}_{revision}.assert").parse()?;
     match collection.files.get(&file) {
@@ -107,15 +110,14 @@ fn assertions(path: &Path) -> Result<Vec<u8>, SnapsError> {
     Ok(stream)
 }
 
-/// Takes the file into the depot; only looks at it on a dry run.
-fn take<'d>(path: &Path, with: &Collecting<'d>, batch: &mut Batch<'d>) -> Result<(Sha256, Sha3, u64), SnapsError> {
-    let file = File::open(path).map_err(FileError::on::<SnapsError>("read", path))?;
-    let mut tapped = Tapped { inner: file, state: Sha3State::default() };
-    let (sha256, size) = match with.dry_run {
-        true => Sha256::of_reader(&mut tapped).map_err(FileError::on::<SnapsError>("read", path))?,
-        false => with.depot.put_reader(batch, &mut tapped)?,
+/// Both digests of the file, and its size.
+fn digests(path: &Path) -> Result<(Sha256, Sha3, u64), SnapsError> {
+    let read = || {
+        let mut tapped = Tapped { inner: File::open(path)?, state: Sha3State::default() };
+        let (sha256, size) = Sha256::of_reader(&mut tapped)?;
+        Ok((sha256, tapped.state.finish(), size))
     };
-    Ok((sha256, tapped.state.finish(), size))
+    read().map_err(FileError::on("read", path))
 }
 
 /// A reader that hashes what passes.
