@@ -1,24 +1,13 @@
 //! Genuine assertions, where this machine has them; skipped loudly where it has not.
 
-use std::path::{Path, PathBuf};
-
 use gapferry::formats::assertions::{Assertion, AssertionError, Pool, Reference, Statement, Trust, Verifier};
 use gapferry::time::Time;
+
+use crate::support::genuine::shared_data;
 
 /// 2026-09-01, after all of them were made.
 fn now() -> Time {
     Time::from_unix(1_788_220_800).expect("time")
-}
-
-/// Where the genuine samples are, unless they are absent.
-pub(super) fn shared_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("GAPFERRY_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no genuine samples in {} (set GAPFERRY_SHARED_DATA)", folder.display());
-    None
 }
 
 const STREAMS: [&str; 4] = ["canonical-root.assert", "canonical-store.account-key", "generic.assert", STORE];

@@ -4,8 +4,8 @@ use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::formats::assertions::{Assertion, AssertionError, Pool, Trust, Verifier};
 use gapferry::time::Time;
 
-use super::genuine::shared_data;
 use super::snapd::{Says, ack};
+use crate::support::genuine::shared_data;
 
 /// Why ours may be another verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

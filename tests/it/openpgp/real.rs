@@ -1,25 +1,15 @@
 //! Genuine upstream signatures, where this machine has them; skipped loudly where it has not.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gapferry::formats::openpgp::{Keyring, OpenPgpError, verify_clear_signed};
 
 use super::gnupg::Gnupg;
+use crate::support::genuine::shared_data;
 
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("clock").as_secs().try_into().expect("clock")
-}
-
-/// Where the genuine samples are, unless they are absent.
-fn shared_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("GAPFERRY_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no genuine samples in {} (set GAPFERRY_SHARED_DATA)", folder.display());
-    None
 }
 
 #[test]

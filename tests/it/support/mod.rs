@@ -3,6 +3,7 @@
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
 pub(crate) mod desk;
+pub(crate) mod genuine;
 pub(crate) mod images;
 pub(crate) mod images_forged;
 pub(crate) mod images_lies;
