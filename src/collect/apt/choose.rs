@@ -8,7 +8,7 @@ use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::{IndexKind, entries};
+use crate::formats::apt::archive::{IndexFileError, IndexKind, entries};
 use crate::formats::apt::packages::Package;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -62,7 +62,7 @@ fn files_of(
 ) -> Result<Vec<Chosen>, AptError> {
     let mut chosen = Vec::new();
     for entry in entries(index.kind, text) {
-        let entry = entry.map_err(|source| AptError::Index { path: index.path.clone(), source })?;
+        let entry = entry.map_err(IndexFileError::entry(&index.path))?;
         let Some(reason) = reason(entry.name, entry.version) else { continue };
         if let Some(error) = entry.malformed {
             return Err(AptError::Path(error));

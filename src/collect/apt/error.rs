@@ -9,10 +9,8 @@ use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::ArchiveError;
-use crate::formats::apt::packages::IndexError;
+use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::sources::SourcesError;
-use crate::formats::compression::CompressionError;
 use crate::formats::deb::DebError;
 use crate::path::{MalformedPath, PublishPath};
 use crate::time::Time;
@@ -150,22 +148,9 @@ pub enum AptError {
         /// Its signed size, in bytes.
         size: u64,
     },
-    /// An index cannot be expanded.
-    #[error("cannot expand {path}")]
-    Compression {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: CompressionError,
-    },
-    /// An index does not parse.
-    #[error("cannot read {path}")]
-    Index {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: IndexError,
-    },
+    /// An index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexFileError),
     /// A path of upstream's cannot be carried.
     #[error(transparent)]
     Path(MalformedPath),
@@ -240,12 +225,11 @@ impl AptError {
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
             Self::Suite { .. }
             | Self::IndexTooLarge { .. }
-            | Self::Compression { .. }
-            | Self::Index { .. }
             | Self::Path(_)
             | Self::TwoFiles { .. }
             | Self::Deb { .. } => Exit::VerificationFailed,
             Self::Keyring(error) => error.exit(),
+            Self::Index(error) => error.exit(),
             Self::Closure(error) => error.exit(),
             Self::Fetch(error) => error.exit(),
             Self::Common(error) => error.exit(),

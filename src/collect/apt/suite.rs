@@ -8,11 +8,11 @@ use crate::collect::{Collecting, fetch};
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease,
+    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease, expand,
     read_release,
 };
 use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
-use crate::formats::compression::{Compression, decompress};
+use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -83,9 +83,7 @@ impl SuiteData {
     /// The text of an index.
     pub(super) fn read(&self, index: &Index, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
         let bytes = with.depot.read(&index.file.sha256, MAX_INDEX_BYTES)?;
-        let compression = Compression::of_name(index.path.as_str());
-        decompress(&bytes, compression, MAX_INDEX_BYTES)
-            .map_err(|source| AptError::Compression { path: index.path.clone(), source })
+        Ok(expand(&bytes, &index.path)?)
     }
 }
 

@@ -6,7 +6,7 @@ use super::packages::{IndexError, Package, Source, packages, sources};
 use super::release::{Release, ReleaseError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::formats::compression::Compression;
+use crate::formats::compression::{Compression, CompressionError, decompress};
 use crate::formats::openpgp::{Keyring, OpenPgpError, SignedBytes, Signer};
 use crate::path::{MalformedPath, PublishPath};
 
@@ -40,6 +40,45 @@ impl ArchiveError {
             Self::Release(error) => error.exit(),
         }
     }
+}
+
+/// Why an index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexFileError {
+    /// It cannot be expanded.
+    #[error("cannot expand {path}")]
+    Compression {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: CompressionError,
+    },
+    /// It does not parse.
+    #[error("cannot read {path}")]
+    Entry {
+        /// The index.
+        path: PublishPath,
+        /// Why not.
+        source: IndexError,
+    },
+}
+
+impl IndexFileError {
+    /// For `map_err`: an entry of the index at `path` does not parse.
+    pub fn entry(path: &PublishPath) -> impl FnOnce(IndexError) -> Self {
+        |source| Self::Entry { path: path.clone(), source }
+    }
+
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        Exit::VerificationFailed
+    }
+}
+
+/// The text of an index, expanded as the name at the end of `path` says.
+pub fn expand(bytes: &[u8], path: &PublishPath) -> Result<Vec<u8>, IndexFileError> {
+    let text = decompress(bytes, Compression::of_name(path.as_str()), MAX_INDEX_BYTES);
+    text.map_err(|source| IndexFileError::Compression { path: path.clone(), source })
 }
 
 /// A Release whose signature was good, and who made it.

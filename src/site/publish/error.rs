@@ -2,11 +2,9 @@
 
 use crate::depot::DepotError;
 use crate::exit::Exit;
-use crate::formats::apt::archive::ArchiveError;
-use crate::formats::apt::packages::IndexError;
+use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
-use crate::formats::compression::CompressionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
 use crate::path::{MalformedPath, PublishPath};
@@ -97,22 +95,9 @@ pub enum PublishError {
         /// The file.
         path: PublishPath,
     },
-    /// An index cannot be expanded.
-    #[error("cannot expand {path}")]
-    Compression {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: CompressionError,
-    },
-    /// An index does not parse.
-    #[error("cannot read {path}")]
-    Index {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: IndexError,
-    },
+    /// An index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexFileError),
     /// No index of the suite that the item names lists it with these bytes.
     #[error("upstream's signed indexes do not vouch for {path}: it was swapped, or carried without its proof")]
     ItemNotVouched {
@@ -162,6 +147,7 @@ impl PublishError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Depot(error) => error.exit(),
+            Self::Index(error) => error.exit(),
             Self::Assertions { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
@@ -174,8 +160,6 @@ impl PublishError {
             | Self::IncompleteImage { .. }
             | Self::ListMissing { .. }
             | Self::UnknownProof { .. }
-            | Self::Compression { .. }
-            | Self::Index { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => Exit::VerificationFailed,
             Self::Dangling { .. } | Self::Release(_) | Self::WriteStream(_) | Self::Sign(_) | Self::Compress(_) => {

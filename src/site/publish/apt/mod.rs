@@ -9,10 +9,10 @@ use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries, read_release,
+    Entry, IN_RELEASE, IndexFileError, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
+    expand, read_release,
 };
 use crate::formats::apt::release::Release;
-use crate::formats::compression::decompress;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -43,7 +43,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             let Some(name) = index_name(&root, path) else { continue };
             let index = suite.index(&name);
             for entry in entries(name.kind, &text) {
-                let entry = entry.map_err(|source| PublishError::Index { path: path.clone(), source })?;
+                let entry = entry.map_err(IndexFileError::entry(path))?;
                 match carried(collection, context, &items, &root, &entry) {
                     true => {
                         let proves =
@@ -217,9 +217,7 @@ fn read_index(
         }
     }
     let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
-    let compression = crate::formats::compression::Compression::of_name(below);
-    decompress(&bytes, compression, MAX_INDEX_BYTES)
-        .map_err(|source| PublishError::Compression { path: path.clone(), source })
+    Ok(expand(&bytes, path)?)
 }
 
 /// Upstream's files under their own names, and the indexes by hash too, so that a client in the middle of an update is not
