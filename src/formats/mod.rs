@@ -6,3 +6,4 @@ pub mod compression;
 pub mod deb;
 pub mod openpgp;
 pub mod simplestreams;
+pub mod snap;

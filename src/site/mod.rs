@@ -28,6 +28,7 @@ mod publish;
 mod rollback;
 mod state;
 mod status;
+mod store_index;
 mod tree;
 mod unpack;
 
@@ -43,6 +44,7 @@ pub use publish::PublishError;
 pub use rollback::rollback;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
+pub use store_index::{Listing, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, SiteKey};

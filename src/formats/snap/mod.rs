@@ -1,0 +1,5 @@
+//! Snaps: what a snap's own file says of it, and the words in which a snap store speaks.
+//!
+//! Whether any of it may be believed is not decided here: what the store signs stands in [`super::assertions`].
+
+pub mod api;
