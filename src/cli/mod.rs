@@ -17,6 +17,7 @@ mod rollback;
 mod serve;
 mod site;
 mod status;
+mod store_assertion;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +65,7 @@ enum Command {
     Rollback(rollback::Args),
     Gc(gc::Args),
     Serve(serve::Args),
+    StoreAssertion(store_assertion::Args),
     Demo(demo::Args),
 }
 
@@ -97,6 +99,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Rollback(args) => rollback::run(&args, &out),
         Command::Gc(args) => gc::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),
+        Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };
     match result {

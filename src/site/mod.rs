@@ -11,6 +11,7 @@
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
 //! SITE/audit.jsonl            what was done, chained by hashes
+//! SITE/store.assert           the site's own store assertion, if it has one
 //! SITE/lock                   held by the one command that changes the site
 //! ```
 //!
@@ -28,6 +29,7 @@ mod publish;
 mod rollback;
 mod state;
 mod status;
+mod store_assertion;
 mod store_index;
 mod tree;
 mod unpack;
@@ -44,6 +46,7 @@ pub use publish::PublishError;
 pub use rollback::rollback;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
+pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assertion};
 pub use store_index::{Listing, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
