@@ -17,6 +17,7 @@ mod openpgp;
 mod real_archive;
 mod serve;
 mod snaps;
+mod store;
 mod stream_client;
 mod support;
 mod tamper;

@@ -39,7 +39,7 @@ pub enum CatalogueError {
         /// Its name, without folders.
         file: String,
         /// What is wrong with it.
-        source: AssertionError,
+        source: Box<AssertionError>,
     },
     /// There is too much of it.
     #[error("all assertions together have more than {MAX_ASSERTIONS_BYTES} bytes")]
@@ -131,7 +131,8 @@ impl Catalogue {
         if self.assertions_bytes > MAX_ASSERTIONS_BYTES {
             return Err(CatalogueError::TooMany);
         }
-        let parsed = Assertion::parse_stream(stream).map_err(|source| CatalogueError::Assertions { file, source })?;
+        let parsed = Assertion::parse_stream(stream)
+            .map_err(|source| CatalogueError::Assertions { file, source: Box::new(source) })?;
         for assertion in parsed {
             // Each snap's own stream has been verified. Should two of them differ in one assertion, the first counts, as for
             // snapd.
