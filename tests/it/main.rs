@@ -16,6 +16,7 @@ mod kill;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod snapd_clients;
 mod snaps;
 mod store;
 mod stream_client;

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod cage;
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
 pub(crate) mod desk;
@@ -9,6 +10,7 @@ pub(crate) mod images_forged;
 pub(crate) mod images_lies;
 pub(crate) mod lies;
 pub(crate) mod server;
+pub(crate) mod snapd;
 pub(crate) mod snaps;
 pub(crate) mod snaps_lies;
 pub(crate) mod snapshot;

@@ -7,7 +7,7 @@
 //! snapd.snap("install words").ok();
 //! ```
 
-mod systemctl;
+mod shims;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,7 +59,7 @@ impl Snapd {
     /// itself. Nothing where this host has no such build, said loudly.
     pub(crate) fn start(cage: Cage, build: Build, store: Option<&str>) -> Option<Self> {
         let program = build.program("snapd")?;
-        cage.write_program("bin/systemctl", systemctl::SHIM);
+        shims::SHIMS.iter().for_each(|(name, text)| cage.write_program(&format!("bin/{name}"), text));
         let mut command = Command::new("sh");
         command.args(["-c", DAEMON]).arg(program).current_dir(cage.path(""));
         environment(&mut command, &cage, store);
@@ -98,7 +98,8 @@ impl Snapd {
     pub(crate) fn log(&self) -> String {
         let text = std::fs::read(self.cage.path("log")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let lines: Vec<&str> = text.lines().collect();
+        // What begins with a date, and not the host's whole description, which a failed task adds.
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("20")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 }

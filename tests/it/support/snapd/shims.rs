@@ -1,7 +1,10 @@
-//! As much of systemctl as snapd needs to mount snaps where there is no systemd.
+//! Programs that stand in for systemd's, as far as snapd needs them to mount snaps.
 
-/// A program that takes its place. It mounts what mount units say; services it takes for stopped.
-pub(super) const SHIM: &str = r#"#!/bin/sh
+/// All of them, by their names.
+pub(super) const SHIMS: [(&str, &str); 2] = [("systemctl", SYSTEMCTL), ("udevadm", "#!/bin/sh\n")];
+
+/// It mounts what mount units say; services it takes for stopped.
+const SYSTEMCTL: &str = r#"#!/bin/sh
 units=/etc/systemd/system
 printf '%s\n' "$*" >>"$SYSTEMCTL_LOG"
 
