@@ -60,14 +60,54 @@ impl Ware {
 
     fn fill(&self, tree: &Path) {
         use std::os::unix::fs::PermissionsExt as _;
+        if self.kind == "base" {
+            BASE_FOLDERS.split_whitespace().for_each(|folder| fs::create_dir_all(tree.join(folder)).unwrap());
+        }
         if self.kind != "app" {
             return;
         }
         fs::create_dir(tree.join("bin")).unwrap();
         let program = tree.join("bin/word");
-        fs::write(&program, format!("#!/bin/sh\necho revision {}\n", self.revision)).unwrap();
+        fs::write(&program, program_that_says(&format!("revision {}\n", self.revision))).unwrap();
         fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// What snap-confine mounts things on, so that a snap can run on a base.
+const BASE_FOLDERS: &str = "dev etc home lib/modules lib/firmware media mnt opt proc root run snap sys tmp usr/bin usr/lib/snapd \
+    usr/src var/lib/snapd var/log var/snap var/tmp";
+
+/// A program for amd64 that needs nothing at all: an ELF header, one segment, write(1, text) and exit(0).
+fn program_that_says(text: &str) -> Vec<u8> {
+    const START: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+    let code = [
+        &[0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0][..], // mov eax, 1; mov edi, 1
+        &[0x48, 0x8d, 0x35, 16, 0, 0, 0],          // lea rsi, [rip + 16]
+        &[0xba],                                   // mov edx, length
+        &length,
+        &[0x0f, 5, 0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 5], // syscall; mov eax, 60; xor edi, edi; syscall
+        text.as_bytes(),
+    ]
+    .concat();
+    let size = HEADERS + code.len() as u64;
+    let head = [&[0x7f, b'E', b'L', b'F', 2, 1, 1][..], &[0; 9]].concat();
+    let halves = |halves: &[u16]| halves.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<u8>>();
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let longs = |longs: &[u64]| longs.iter().flat_map(|long| long.to_le_bytes()).collect::<Vec<u8>>();
+    [
+        head,
+        halves(&[2, 62]), // an executable, for x86-64
+        words(&[1]),
+        longs(&[START + HEADERS, 64, 0]), // where it begins, where the segments stand, no sections
+        words(&[0]),
+        halves(&[64, 56, 1, 0, 0, 0]),
+        words(&[1, 5]), // loaded, to be read and run
+        longs(&[0, START, START, size, size, 0x1000]),
+        code,
+    ]
+    .concat()
 }
 
 /// A desk with a site that has `wares` as generation 1.

@@ -15,27 +15,43 @@ pub(crate) struct Cage {
     folder: TempDir,
 }
 
+/// What is different inside.
+#[derive(Debug, Default)]
+pub(crate) struct Plan<'a> {
+    /// Folders that are empty; what is written there is gone in the end.
+    pub(crate) empty: Vec<&'a str>,
+    /// Files with another text.
+    pub(crate) texts: Vec<(&'a str, String)>,
+    /// Files, and others that stand in their place.
+    pub(crate) instead: Vec<(&'a str, PathBuf)>,
+}
+
 const UNSHARE: [&str; 6] = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
 
 /// The first process inside. It ends when nobody holds its stdin any more, and all others with it.
-const HOLD: &str = r#"
-for folder; do mount -t tmpfs none "$folder" || exit 9; done
-ip link set lo up || exit 9
-[ ! -e hosts ] || mount --bind hosts /etc/hosts || exit 9
-echo ready
-read -r end
-"#;
+const HOLD: &str = "
+    ip link set lo up && . ./mounts || exit 9
+    echo ready
+    read -r end
+";
 
 /// Variables that would lead programs inside to what is outside.
 const UNSET: [&str; 10] = [
-    "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "GAPFERRY_SITE", "LD_LIBRARY_PATH",
+    "http_proxy",
+    "https_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GAPFERRY_SITE",
+    "LD_LIBRARY_PATH",
 ];
 
 impl Cage {
-    /// A cage in which these folders are empty and `hosts` are this machine; nothing where this user can have none, which
-    /// it says as the reason why `what` is skipped.
-    pub(crate) fn new(what: &str, empty: &[&str], hosts: &[&str]) -> Option<Self> {
+    /// A cage; nothing where this user can have none, which it says as the reason why `what` is skipped.
+    pub(crate) fn new(what: &str, plan: &Plan<'_>) -> Option<Self> {
         let allowed = Command::new("unshare").args(UNSHARE).args(["mount", "-t", "tmpfs", "none", "/run"]).output();
         if !allowed.is_ok_and(|output| output.status.success()) {
             eprintln!("SKIPPED: {what}, since this user cannot have namespaces");
@@ -43,12 +59,9 @@ impl Cage {
         }
         // Not below /tmp, which programs may hide from others.
         let folder = tempfile::Builder::new().prefix("gf").tempdir_in("/var/tmp").expect("temporary folder");
-        if !hosts.is_empty() {
-            let line = format!("127.0.0.1 localhost {}\n", hosts.join(" "));
-            std::fs::write(folder.path().join("hosts"), line).expect("write");
-        }
+        std::fs::write(folder.path().join("mounts"), plan.script(folder.path())).expect("write");
         let mut command = Command::new("unshare");
-        command.args(UNSHARE).args(["sh", "-c", HOLD, "sh"]).args(empty).current_dir(folder.path());
+        command.args(UNSHARE).args(["sh", "-c", HOLD]).current_dir(folder.path());
         let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare");
         let mut line = String::new();
         BufReader::new(holder.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
@@ -99,5 +112,23 @@ impl Drop for Cage {
     fn drop(&mut self) {
         let _ = self.holder.kill(); // it may have ended
         let _ = self.holder.wait();
+    }
+}
+
+impl Plan<'_> {
+    /// A script that makes it so. Texts are written into `folder`.
+    fn script(&self, folder: &Path) -> String {
+        let mut script = String::from("set -e\n");
+        for empty in &self.empty {
+            script += &format!("mount -t tmpfs -o mode=755 none {empty}\n");
+        }
+        for (at, (target, text)) in self.texts.iter().enumerate() {
+            std::fs::write(folder.join(format!("text-{at}")), text).expect("write");
+            script += &format!("mount --bind text-{at} {target}\n");
+        }
+        for (target, source) in &self.instead {
+            script += &format!("mount --bind '{}' {target}\n", source.display());
+        }
+        script
     }
 }

@@ -1,10 +1,10 @@
-//! snapd in a cage, with neither systemd nor anything installed: Debian's, or one that trusts the tests' own root.
+//! snapd in a cage, with no systemd: Debian's, or one that trusts the tests' own root.
 //!
 //! ```ignore
-//! let Some(cage) = snapd::cage(&[]) else { return };
-//! let serving = store::serve(&cage, &desk, "--listen 127.0.0.1:80");
-//! let Some(snapd) = Snapd::start(cage, Build::TrustsTests, Some("http://127.0.0.1")) else { return };
-//! snapd.snap("install words").ok();
+//! let Some(cage) = snapd::cage(Build::TrustsTests, &[]) else { return };
+//! let _server = shop::serve(&cage, &desk, "--listen 127.0.0.1:80");
+//! let snapd = Snapd::start(cage, Some("http://127.0.0.1"));
+//! snapd.snap("install gapword").ok();
 //! ```
 
 mod shims;
@@ -12,8 +12,8 @@ mod shims;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::cage::Cage;
-use super::desk::{Ended, end};
+use super::cage::{Cage, Plan};
+use super::desk::{Ended, clean, end};
 
 /// Which snapd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +35,42 @@ const FOLDERS: [&str; 8] = [
     "/etc/systemd/user",
     "/etc/udev/rules.d",
 ];
+const SNAP: &str = "/usr/bin/snap";
+const SNAPD: &str = "/usr/lib/snapd/snapd";
 
-/// A cage for [`Snapd`], in which these hosts are this machine; nothing, said loudly, where there can be none.
-pub(crate) fn cage(hosts: &[&str]) -> Option<Cage> {
-    Cage::new("snapd as a client", &FOLDERS, hosts)
+/// A cage for a [`Snapd`] of this build, in which these hosts are this machine; nothing, said loudly, where there can be none.
+pub(crate) fn cage(build: Build, hosts: &[&str]) -> Option<Cage> {
+    assert!([SNAP, SNAPD].iter().all(|program| Path::new(program).exists()), "no snapd; tests/run installs it");
+    let texts = vec![
+        ("/etc/hosts", format!("127.0.0.1 localhost {}\n", hosts.join(" "))),
+        // Snaps that run have a folder in each user's home.
+        ("/etc/passwd", "root:x:0:0:root:/var/snap/home:/bin/sh\n".to_owned()),
+    ];
+    let instead = match build {
+        Build::Stock => Vec::new(),
+        Build::TrustsTests => vec![(SNAP, built("snap")?), (SNAPD, built("snapd")?)],
+    };
+    Cage::new("snapd as a client", &Plan { empty: FOLDERS.to_vec(), texts, instead })
 }
 
-/// A daemon, and the program that talks with it. Both end with the value.
+/// A program that `tests/run` has had built; nothing, said loudly, where it could not be.
+fn built(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("snapd");
+    if folder.join(name).exists() {
+        return Some(folder.join(name));
+    }
+    match std::fs::read_to_string(folder.join("absent")) {
+        Ok(reason) => eprintln!("SKIPPED: an installation of snaps: {}", reason.trim()),
+        Err(_) => panic!("there is no {}; tests/run has tests/install-snapd build it", folder.join(name).display()),
+    }
+    None
+}
+
+/// A daemon that runs in a cage. Both end with the value.
 pub(crate) struct Snapd {
-    build: Build,
     store: Option<String>,
     daemon: Child,
-    /// The namespaces in which it runs.
+    /// Where it runs.
     pub(crate) cage: Cage,
 }
 
@@ -56,19 +80,21 @@ const AWAIT_SOCKET: &str = "for try in $(seq 300); do [ -S /run/snapd.socket ] &
 
 impl Snapd {
     /// A daemon that knows nothing yet. Its store is at `store`, such as `http://127.0.0.1`, or else where snapd looks by
-    /// itself. Nothing where this host has no such build, said loudly.
-    pub(crate) fn start(cage: Cage, build: Build, store: Option<&str>) -> Option<Self> {
-        let program = build.program("snapd")?;
+    /// itself.
+    pub(crate) fn start(cage: Cage, store: Option<&str>) -> Self {
         shims::SHIMS.iter().for_each(|(name, text)| cage.write_program(&format!("bin/{name}"), text));
         let mut command = Command::new("sh");
-        command.args(["-c", DAEMON]).arg(program).current_dir(cage.path(""));
+        command.args(["-c", DAEMON, SNAPD]).env("SNAPD_STANDBY_WAIT", "10m").env("SNAPD_DEBUG", "1");
         environment(&mut command, &cage, store);
-        command.env("SNAPD_STANDBY_WAIT", "10m").env("SNAPD_DEBUG", "1").env("SYSTEMCTL_LOG", cage.path("systemctl.log"));
         let daemon = cage.inside(&command).stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("nsenter");
-        let snapd = Self { build, store: store.map(str::to_owned), daemon, cage };
+        let snapd = Self { store: store.map(str::to_owned), daemon, cage };
         let ready = end(&mut snapd.cage.inside(Command::new("sh").args(["-c", AWAIT_SOCKET])));
         assert_eq!(ready.code, 0, "snapd does not listen:\n{}", snapd.log());
-        Some(snapd)
+        if store.is_some() {
+            // Until then it installs nothing. Without a store it would be busy with looking for one.
+            snapd.snap("wait system seed.loaded").ok();
+        }
+        snapd
     }
 
     /// Runs `snap` with these arguments to its end.
@@ -79,8 +105,7 @@ impl Snapd {
     /// The same for arguments with spaces in them. Whatever takes longer than three minutes has failed.
     pub(crate) fn snap_with(&self, arguments: &[&str]) -> Ended {
         let mut command = Command::new("timeout");
-        command.arg("180").arg(self.build.program("snap").expect("built")).args(arguments);
-        command.current_dir(self.cage.path(""));
+        command.args(["180", SNAP]).args(arguments);
         environment(&mut command, &self.cage, self.store.as_deref());
         let mut ended = end(&mut self.cage.inside(&command));
         if ended.code != 0 {
@@ -91,7 +116,10 @@ impl Snapd {
 
     /// Runs a shell script beside the daemon.
     pub(crate) fn shell(&self, script: &str) -> Ended {
-        end(&mut self.cage.inside(Command::new("sh").args(["-ec", script]).current_dir(self.cage.path(""))))
+        let mut command = Command::new("sh");
+        command.args(["-ec", script]);
+        environment(&mut command, &self.cage, self.store.as_deref());
+        end(&mut self.cage.inside(&command))
     }
 
     /// The last lines that the daemon wrote.
@@ -113,44 +141,21 @@ impl Drop for Snapd {
 
 /// `snap download` or `snap known --remote` against the store at `store`, in `folder`: stock, with no daemon and no rights.
 pub(crate) fn stock(store: &str, folder: &Path, arguments: &str) -> Ended {
-    let mut command = Command::new(Build::Stock.program("snap").expect("always"));
+    assert!(Path::new(SNAP).exists(), "no snapd; tests/run installs it");
+    let mut command = Command::new(SNAP);
     command.args(arguments.split_whitespace()).current_dir(folder);
-    super::desk::clean(&mut command);
+    clean(&mut command);
     command.env("HOME", folder).env("UBUNTU_STORE_ARCH", "amd64");
     command.env("SNAPPY_FORCE_API_URL", store).env("SNAPPY_FORCE_SAS_URL", store);
     end(&mut command)
 }
 
-/// What both the daemon and `snap` are told.
+/// What the daemon, `snap` and scripts are told.
 fn environment(command: &mut Command, cage: &Cage, store: Option<&str>) {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{}:/snap/bin:{path}:/usr/sbin:/sbin", cage.path("bin").display()));
-    command.env("HOME", cage.path("")).env("SNAP_REEXEC", "0");
+    command.env("HOME", "/var/snap/home").env("SNAP_REEXEC", "0").current_dir(cage.path(""));
     if let Some(store) = store {
         command.env("SNAPPY_FORCE_API_URL", store).env("SNAPPY_FORCE_SAS_URL", store);
     }
-}
-
-impl Build {
-    /// A program of it, `snap` or `snapd`; nothing where it cannot be built.
-    pub(crate) fn program(self, name: &str) -> Option<PathBuf> {
-        let path = match self {
-            Self::Stock => Path::new(if name == "snap" { "/usr/bin" } else { "/usr/lib/snapd" }).join(name),
-            Self::TrustsTests => built().join(name),
-        };
-        if path.exists() {
-            return Some(path);
-        }
-        let reason = std::fs::read_to_string(built().join("absent"));
-        let Some(reason) = reason.ok().filter(|_| self == Self::TrustsTests) else {
-            panic!("there is no {}; tests/run installs it", path.display());
-        };
-        eprintln!("SKIPPED: an installation of snaps: {}", reason.trim());
-        None
-    }
-}
-
-/// Where `tests/run` has `tests/install-snapd` put it.
-fn built() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("snapd")
 }

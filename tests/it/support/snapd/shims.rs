@@ -6,7 +6,7 @@ pub(super) const SHIMS: [(&str, &str); 2] = [("systemctl", SYSTEMCTL), ("udevadm
 /// It mounts what mount units say; services it takes for stopped.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 units=/etc/systemd/system
-printf '%s\n' "$*" >>"$SYSTEMCTL_LOG"
+printf '%s\n' "$*" >>"$(dirname "$0")/systemctl.log"
 
 of() { sed -n "s/^$2=//p" "$units/$1"; }
 
