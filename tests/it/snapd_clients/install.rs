@@ -1,22 +1,66 @@
-//! Snaps are installed and refreshed, with a base and with snapd itself.
+//! Snaps are installed, run and refreshed, with their base and with snapd itself.
 
 use super::shop::{FIRST, SECOND, desk, publish, serve};
 use crate::support::snapd::{Build, Snapd, cage};
 
+/// Fails unless `snap list` has each snap in this revision, and each is mounted as the current one.
+#[track_caller]
+fn installed(snapd: &Snapd, revision: u64) {
+    let list = snapd.snap("list").ok().out;
+    for name in ["gapbase", "gapword", "snapd"] {
+        let line = list.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{list}"));
+        let fields: Vec<&str> = line.split_whitespace().take(5).collect();
+        let version = format!("{revision}.0");
+        assert_eq!(fields, [name, &version, &revision.to_string(), "latest/stable", "gap-publisher**"]);
+        let mounted = format!("grep ' /snap/{name}/{revision} squashfs ' /proc/mounts; cat /snap/{name}/current/meta/snap.yaml");
+        let mounted = snapd.shell(&mounted).ok().out;
+        assert!(mounted.contains(&format!("version: '{version}'")), "{mounted}");
+    }
+}
+
 #[test]
-fn snaps_are_installed_and_refreshed() {
+fn snaps_are_installed_run_refreshed_and_removed() {
     let Some(cage) = cage(Build::TrustsTests, &[]) else { return };
     let desk = desk(FIRST);
     let _server = serve(&cage, &desk, "--listen 127.0.0.1:80");
     let snapd = Snapd::start(cage, Some("http://127.0.0.1"));
-    let ended = snapd.snap("install gapword").ok();
-    eprintln!("{}{}", ended.out, ended.err);
-    eprintln!("{}", snapd.snap("list").ok().out);
-    eprintln!("{}", snapd.snap("changes").ok().out);
+    let found = snapd.snap("find gapword").ok().out;
+    assert!(found.contains("gapword in one line"), "{found}");
+    let info = snapd.snap("info gapword").ok().out;
+    assert!(info.contains("summary:   gapword in one line") && info.contains("latest/stable:    1.0"), "{info}");
+
+    // The base and snapd come with it, unasked.
+    snapd.snap("install gapword").ok();
+    installed(&snapd, 1);
+    assert_eq!(snapd.snap("run gapword").ok().out, "revision 1\n");
+    let again = snapd.snap("refresh").ok();
+    assert!(again.err.contains("All snaps up to date."), "{again:?}");
+
     publish(&desk, 2, &[FIRST, SECOND].concat());
-    let ended = snapd.snap("refresh").ok();
-    eprintln!("{}{}", ended.out, ended.err);
-    eprintln!("{}", snapd.snap("list").ok().out);
-    eprintln!("{}", snapd.shell("grep squashfs /proc/mounts; ls -l /snap/* /snap/bin; cat bin/systemctl.log").ok().out);
-    eprintln!("{}", snapd.snap("run gapword").ok().out);
+    let offered = snapd.snap("refresh --list").ok().out;
+    assert!(["gapbase", "gapword", "snapd"].iter().all(|name| offered.contains(name)), "{offered}");
+    snapd.snap("refresh").ok();
+    installed(&snapd, 2);
+    assert_eq!(snapd.snap("run gapword").ok().out, "revision 2\n");
+    let known = snapd.snap("known snap-revision snap-revision=2").ok().out;
+    assert_eq!(known.matches("type: snap-revision").count(), 3, "{known}");
+
+    snapd.snap("revert gapword").ok();
+    assert_eq!(snapd.snap("run gapword").ok().out, "revision 1\n");
+    snapd.snap("remove --purge gapword").ok();
+    let missing = snapd.snap("install nothing");
+    assert!(missing.code != 0 && missing.err.contains("snap \"nothing\" not found"), "{}", missing.err);
+}
+
+#[test]
+fn stock_snapd_installs_nothing_that_the_tests_signed() {
+    let Some(cage) = cage(Build::Stock, &[]) else { return };
+    let desk = desk(FIRST);
+    let _server = serve(&cage, &desk, "--listen 127.0.0.1:80");
+    let snapd = Snapd::start(cage, Some("http://127.0.0.1"));
+    let refused = snapd.snap("install gapword");
+    assert_ne!(refused.code, 0, "stock snapd trusts the tests' root: {}", refused.out);
+    assert!(refused.err.contains("account (testsuite) not found"), "{}", refused.err);
+    let list = snapd.snap("list");
+    assert!(list.err.contains("No snaps are installed yet"), "{list:?}");
 }

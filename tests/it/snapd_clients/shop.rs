@@ -63,6 +63,11 @@ impl Ware {
         if self.kind == "base" {
             BASE_FOLDERS.split_whitespace().for_each(|folder| fs::create_dir_all(tree.join(folder)).unwrap());
         }
+        if self.kind == "snapd" {
+            // snapd looks for its version there. Without it, all goes as well, but its log is full of complaints.
+            fs::create_dir_all(tree.join("usr/lib/snapd")).unwrap();
+            fs::write(tree.join("usr/lib/snapd/info"), format!("VERSION=2.{}\n", self.revision)).unwrap();
+        }
         if self.kind != "app" {
             return;
         }

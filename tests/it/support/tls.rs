@@ -19,18 +19,24 @@ impl TlsServer {
     }
 }
 
-/// Makes an authority in `folder`; returns its certificate's file, and a server with a certificate from it.
-pub(crate) fn authority(folder: &Path) -> (PathBuf, TlsServer) {
+/// Makes an authority in `folder`, and a certificate by it for a server called `name`, such as `IP:127.0.0.1` or
+/// `DNS:store.test`: `ca.pem`, `ca.key`, `server.pem`, `key.pem`.
+pub(crate) fn mint(folder: &Path, name: &str) {
     let script = "
         set -e
         curve='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
         openssl req -x509 $curve -keyout ca.key -out ca.pem -subj '/CN=test authority' -days 2
-        openssl req $curve -keyout key.pem -out server.csr -subj '/CN=127.0.0.1'
-        printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > ext
+        openssl req $curve -keyout key.pem -out server.csr -subj '/CN=test server'
+        printf 'subjectAltName=%s\\nbasicConstraints=CA:FALSE\\n' \"$0\" > ext
         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile ext -out server.pem -days 2
     ";
-    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().expect("run sh");
+    let made = Command::new("sh").args(["-c", script, name]).current_dir(folder).output().expect("run sh");
     assert!(made.status.success(), "openssl is needed: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// Makes an authority in `folder`; returns its certificate's file, and a server with a certificate from it.
+pub(crate) fn authority(folder: &Path) -> (PathBuf, TlsServer) {
+    mint(folder, "IP:127.0.0.1");
     let certificate = CertificateDer::from_pem_file(folder.join("server.pem")).expect("server.pem");
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).expect("key.pem");
     let provider = Arc::new(rustls::crypto::ring::default_provider());

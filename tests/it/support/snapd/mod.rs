@@ -139,15 +139,19 @@ impl Drop for Snapd {
     }
 }
 
-/// `snap download` or `snap known --remote` against the store at `store`, in `folder`: stock, with no daemon and no rights.
-pub(crate) fn stock(store: &str, folder: &Path, arguments: &str) -> Ended {
-    assert!(Path::new(SNAP).exists(), "no snapd; tests/run installs it");
-    let mut command = Command::new(SNAP);
+/// `snap download` or `snap known --remote` against the store at `store`, in `folder`, with no daemon and no rights; nothing,
+/// said loudly, where there is no such build.
+pub(crate) fn alone(build: Build, store: &str, folder: &Path, arguments: &str) -> Option<Ended> {
+    let program = match build {
+        Build::Stock => PathBuf::from(SNAP),
+        Build::TrustsTests => built("snap")?,
+    };
+    let mut command = Command::new(program);
     command.args(arguments.split_whitespace()).current_dir(folder);
     clean(&mut command);
     command.env("HOME", folder).env("UBUNTU_STORE_ARCH", "amd64");
     command.env("SNAPPY_FORCE_API_URL", store).env("SNAPPY_FORCE_SAS_URL", store);
-    end(&mut command)
+    Some(end(&mut command))
 }
 
 /// What the daemon, `snap` and scripts are told.
