@@ -129,6 +129,7 @@ impl Plan<'_> {
         for (target, source) in &self.instead {
             script += &format!("mount --bind '{}' {target}\n", source.display());
         }
-        script
+        // As systemd has it: mounts reach the namespaces that programs make for themselves.
+        script + "mount --make-rshared /\n"
     }
 }
