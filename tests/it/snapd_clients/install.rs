@@ -12,7 +12,8 @@ fn installed(snapd: &Snapd, revision: u64) {
         let fields: Vec<&str> = line.split_whitespace().take(5).collect();
         let version = format!("{revision}.0");
         assert_eq!(fields, [name, &version, &revision.to_string(), "latest/stable", "gap-publisher**"]);
-        let mounted = format!("grep ' /snap/{name}/{revision} squashfs ' /proc/mounts; cat /snap/{name}/current/meta/snap.yaml");
+        let mounted =
+            format!("grep ' /snap/{name}/{revision} squashfs ' /proc/mounts; cat /snap/{name}/current/meta/snap.yaml");
         let mounted = snapd.shell(&mounted).ok().out;
         assert!(mounted.contains(&format!("version: '{version}'")), "{mounted}");
     }

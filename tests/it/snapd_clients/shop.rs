@@ -37,9 +37,12 @@ impl Ware {
     /// `meta/snap.yaml`.
     fn yaml(&self) -> String {
         let Self { name, revision, kind } = self;
-        let head = format!("name: {name}\nversion: '{revision}.0'\nsummary: {name} in one line\ndescription: all of {name}\n");
+        let head =
+            format!("name: {name}\nversion: '{revision}.0'\nsummary: {name} in one line\ndescription: all of {name}\n");
         match *kind {
-            "app" => head + "base: gapbase\nconfinement: strict\ngrade: stable\napps:\n  gapword:\n    command: bin/word\n",
+            "app" => {
+                head + "base: gapbase\nconfinement: strict\ngrade: stable\napps:\n  gapword:\n    command: bin/word\n"
+            }
             kind => head + &format!("type: {kind}\n"),
         }
     }

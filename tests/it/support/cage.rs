@@ -20,6 +20,8 @@ pub(crate) struct Cage {
 pub(crate) struct Plan<'a> {
     /// Folders that are empty; what is written there is gone in the end.
     pub(crate) empty: Vec<&'a str>,
+    /// Those of them in which mounts reach the namespaces that programs inside make for themselves.
+    pub(crate) shared: Vec<&'a str>,
     /// Files with another text.
     pub(crate) texts: Vec<(&'a str, String)>,
     /// Files, and others that stand in their place.
@@ -129,7 +131,9 @@ impl Plan<'_> {
         for (target, source) in &self.instead {
             script += &format!("mount --bind '{}' {target}\n", source.display());
         }
-        // As systemd has it: mounts reach the namespaces that programs make for themselves.
-        script + "mount --make-rshared /\n"
+        for folder in &self.shared {
+            script += &format!("mount --make-shared {folder}\n");
+        }
+        script
     }
 }

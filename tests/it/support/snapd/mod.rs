@@ -50,7 +50,9 @@ pub(crate) fn cage(build: Build, hosts: &[&str]) -> Option<Cage> {
         Build::Stock => Vec::new(),
         Build::TrustsTests => vec![(SNAP, built("snap")?), (SNAPD, built("snapd")?)],
     };
-    Cage::new("snapd as a client", &Plan { empty: FOLDERS.to_vec(), texts, instead })
+    // snap-confine would mount it over itself if it were not shared, as it is below systemd.
+    let shared = vec!["/snap"];
+    Cage::new("snapd as a client", &Plan { empty: FOLDERS.to_vec(), shared, texts, instead })
 }
 
 /// A program that `tests/run` has had built; nothing, said loudly, where it could not be.
