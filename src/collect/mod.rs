@@ -20,7 +20,7 @@ use crate::time::Time;
 
 use url::Url;
 
-use self::fetch::{FetchErrors, Fetcher, Wanted};
+use self::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct Collecting<'a> {
@@ -69,7 +69,7 @@ pub struct Selected {
     /// Its signed size in bytes.
     pub size: u64,
     /// Its signed digest.
-    pub sha256: Sha256,
+    pub digest: Expected,
 }
 
 /// Why something cannot be collected.
@@ -167,14 +167,14 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
 impl Collecting<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
     pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
-        let by_digest: BTreeMap<Sha256, Selected> = selected.into_iter().map(|file| (file.sha256, file)).collect();
+        let by_digest: BTreeMap<Expected, Selected> = selected.into_iter().map(|file| (file.digest, file)).collect();
         self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
-        let lacking = by_digest.into_values().filter(|file| !self.depot.has(&file.sha256, file.size));
+        let lacking = by_digest.into_values().filter(|file| self.held(&file.digest, file.size).is_none());
         let wanted = lacking.map(|file| Wanted {
             urls: vec![file.url],
             size: file.size,
-            sha256: file.sha256,
-            to: self.depot.partial_path(&file.sha256),
+            digest: file.digest,
+            to: self.depot.partial_path(&name_before_complete(&file.digest)),
         });
         let wanted: Vec<_> = wanted.collect();
         self.tally.add_missing(wanted.len(), total(wanted.iter().map(|file| file.size)));
@@ -190,16 +190,36 @@ impl Collecting<'_> {
         }
         let progress = self.progress.phase(title, needed);
         let mut batch = self.depot.batch();
-        let mut failed = None;
+        let (mut failed, mut aliases) = (None, Vec::new());
         let fetched = self.fetcher.fetch_all(wanted, &progress, |finished| {
-            if let Err(error) = batch.add(finished.wanted.sha256, finished.wanted.size) {
-                failed.get_or_insert(error);
+            let Finished { wanted, sha256, .. } = finished;
+            let alias = name_before_complete(&wanted.digest);
+            let add = || self.depot.rename_partial(&alias, &sha256).and_then(|()| batch.add(sha256, wanted.size));
+            match { add }() {
+                Ok(()) => aliases.extend((alias != sha256).then_some((alias, sha256))),
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         });
         progress.finish();
         batch.commit()?;
         failed.map_or(Ok(()), |error| Err(FetchIntoDepotError::Depot(error)))?;
+        aliases.iter().try_for_each(|(alias, digest)| self.depot.note_alias(alias, digest))?;
         Ok(fetched?)
+    }
+
+    /// The blob in the depot that has this digest and size.
+    pub fn held(&self, digest: &Expected, size: u64) -> Option<Sha256> {
+        let name = name_before_complete(digest);
+        let sha256 = if let Expected::Sha256(sha256) = digest { *sha256 } else { self.depot.by_alias(&name)? };
+        self.depot.has(&sha256, size).then_some(sha256)
+    }
+}
+
+/// What a blob is called before its SHA-256 is known, as its alias afterwards: the SHA-256 of the digest that is known.
+fn name_before_complete(digest: &Expected) -> Sha256 {
+    match digest {
+        Expected::Sha256(digest) => *digest,
+        Expected::Sha3(digest) => Sha256::of(digest.to_hex().as_bytes()),
     }
 }
 

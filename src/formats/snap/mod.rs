@@ -3,3 +3,6 @@
 //! Whether any of it may be believed is not decided here: what the store signs stands in [`super::assertions`].
 
 pub mod api;
+mod channel;
+
+pub use channel::{Channel, MalformedChannel};
