@@ -98,7 +98,7 @@ impl Kind {
         match self {
             Self::Apt => rest.starts_with("dists/"),
             Self::Images => rest.starts_with("streams/"),
-            Self::Snaps => rest.ends_with(".assert"),
+            Self::Snaps => !rest.ends_with(".snap"),
         }
     }
 

@@ -74,6 +74,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         collect_only: args.collect_only,
         force: args.force,
         allow_older_upstream: args.allow_older_upstream,
+        snap_roots: Trust::roots(),
         progress,
     };
     let exported = export(&selection, &settings)?;

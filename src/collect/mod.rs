@@ -14,6 +14,7 @@ use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
@@ -30,6 +31,8 @@ pub struct Collecting<'a> {
     pub depot: &'a Depot,
     /// Shows how far it is.
     pub progress: &'a Progress,
+    /// Whom assertions about snaps have to end in.
+    pub snap_roots: &'a Trust,
     /// The clock.
     pub now: Time,
     /// Counts what is selected and what of it is missing.

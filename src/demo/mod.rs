@@ -236,6 +236,7 @@ fn export_next(
         collect_only: false,
         force: false,
         allow_older_upstream: false,
+        snap_roots: Trust::roots(),
         progress,
     };
     let folder = export(selection, &settings)?.folder;

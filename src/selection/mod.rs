@@ -120,7 +120,12 @@ impl Selection {
         for (table, name, contradiction) in apt.chain(images) {
             let twice = (!names.insert(name)).then_some("another source has the same name");
             if let Some(reason) = contradiction.or(twice) {
-                return Err(SelectionError::Source { table, name: name.clone(), reason });
+                return Err(SelectionError::Source { table, name: name.to_string(), reason });
+            }
+        }
+        for source in &self.snaps {
+            if let Some(reason) = source.contradiction() {
+                return Err(SelectionError::Source { table: "snaps", name: source.title(), reason });
             }
         }
         if names.is_empty() && self.snaps.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
@@ -130,7 +135,7 @@ impl Selection {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
         self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
         self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
-        self.snaps.iter_mut().map(|source| &mut source.from).for_each(anchor);
+        self.snaps.iter_mut().flat_map(|source| &mut source.from).for_each(anchor);
     }
 }
 

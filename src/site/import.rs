@@ -112,7 +112,7 @@ fn run(
     let manifest = &bundle.manifest;
     let detail = format!("{}{}", bundle.digest, allow.words());
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
-    unpack::into_depot(site, bundle, &depot, progress)?;
+    let sha3 = unpack::into_depot(site, bundle, &depot, progress)?;
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
     batch.commit()?;
@@ -133,6 +133,7 @@ fn run(
         names,
         newest_time: current.newest_time.max(manifest.created),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
+        sha3,
     };
     let generation = publish(site, &depot, recipe)?;
     site.tidy_journal(manifest)?;

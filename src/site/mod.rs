@@ -26,6 +26,7 @@ mod import;
 mod init;
 mod publish;
 mod rollback;
+mod second_digest;
 mod state;
 mod status;
 mod store_index;
@@ -44,9 +45,10 @@ pub use publish::PublishError;
 pub use rollback::rollback;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
-pub use store_index::{Listing, STORE_INDEX, StoreIndex};
+pub use store_index::{Offer, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
+use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::trust::TrustFile;
 
@@ -61,6 +63,8 @@ pub struct Site {
     pub config: SiteConfig,
     /// Who may sign.
     pub trust: TrustFile,
+    /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
+    pub snap_roots: &'static Trust,
 }
 
 impl Site {
@@ -71,7 +75,7 @@ impl Site {
         }
         let config = SiteConfig::load(&root.join("site.toml"))?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;
-        Ok(Self { root: root.to_owned(), config, trust })
+        Ok(Self { root: root.to_owned(), config, trust, snap_roots: Trust::roots() })
     }
 
     /// The site's folder.

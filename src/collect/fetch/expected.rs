@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::thread;
 
 use crate::digest::{Hashing, Sha256};
 use crate::formats::assertions::{Sha3, Sha3State};
@@ -37,9 +36,6 @@ impl fmt::Display for Expected {
     }
 }
 
-/// Bytes above which the second digest is computed on a thread of its own; below, starting one costs more than it saves.
-const WORTH_A_THREAD_BYTES: usize = 64 << 10;
-
 /// The SHA-256 of the bytes that pass, and beside it the other digest that is expected, if it is another.
 pub(super) struct Digests {
     sha256: Hashing<io::Sink>,
@@ -64,11 +60,7 @@ impl Digests {
         let both = || write().map(|()| sha256.absorb(bytes));
         match sha3 {
             None => both(),
-            Some(sha3) if bytes.len() >= WORTH_A_THREAD_BYTES => thread::scope(|scope| {
-                scope.spawn(|| sha3.update(bytes));
-                both()
-            }),
-            Some(sha3) => both().map(|()| sha3.update(bytes)),
+            Some(sha3) => sha3.beside(bytes, both),
         }
     }
 

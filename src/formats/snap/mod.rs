@@ -4,5 +4,7 @@
 
 pub mod api;
 mod channel;
+mod listing;
 
-pub use channel::{Channel, MalformedChannel};
+pub use channel::{Channel, MalformedChannel, Risk};
+pub use listing::{ALL, Listing, MalformedListing};
