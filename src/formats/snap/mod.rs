@@ -3,3 +3,7 @@
 //! Whether any of it may be believed is not decided here: what the store signs stands in [`super::assertions`].
 
 pub mod api;
+pub mod metadata;
+pub mod squashfs;
+
+pub use metadata::{Kind, Metadata, MetadataError, Need, Why};
