@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::passphrase::load_key;
 use crate::collect::fetch::Options;
 use crate::export::{Exported, Settings, export};
+use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
 use crate::terminal::safe;

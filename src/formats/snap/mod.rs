@@ -5,6 +5,9 @@
 pub mod api;
 mod channel;
 mod listing;
+pub mod metadata;
+pub mod squashfs;
 
 pub use channel::{Channel, MalformedChannel, Risk};
 pub use listing::{ALL, Listing, MalformedListing};
+pub use metadata::{Kind, Metadata, MetadataError, Need, Why};

@@ -60,7 +60,7 @@ impl Index {
             snap_yaml: yaml,
             summary: metadata.summary,
             title: metadata.title,
-            kind: metadata.kind.as_str().to_owned(),
+            kind: metadata.kind.word().to_owned(),
             version: metadata.version,
         };
         self.snaps.insert((carried.name.clone(), carried.revision), snap);
