@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod apt;
+pub mod enterprise_store;
 pub mod fetch;
 pub mod images;
 pub mod keyring;
@@ -97,6 +98,9 @@ pub enum CollectError {
     /// Snaps.
     #[error("cannot collect the snaps")]
     Snaps(#[from] snaps::SnapsError),
+    /// Exports for an Enterprise Store.
+    #[error("cannot collect the exports for the Enterprise Store")]
+    EnterpriseStore(#[from] enterprise_store::ExportsError),
     /// A name of ours is malformed.
     #[error(transparent)]
     Label(#[from] crate::collection::MalformedLabel),
@@ -141,6 +145,7 @@ impl CollectError {
             Self::Apt { source, .. } => source.exit(),
             Self::Images { source, .. } => source.exit(),
             Self::Snaps(error) => error.exit(),
+            Self::EnterpriseStore(error) => error.exit(),
             Self::Label(_) => Exit::Failed,
         }
     }
@@ -148,6 +153,8 @@ impl CollectError {
 
 /// All snaps of a selection are one collection: a device has one store.
 const SNAPS: &str = "store";
+/// All exports of a selection are one collection of one source, which the site's policy names.
+const EXPORTS: (&str, &str) = ("enterprise-store", "exports");
 
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
@@ -162,6 +169,10 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     }
     if !selection.snaps.is_empty() {
         collections.push(snaps::collect(SNAPS.parse()?, &selection.snaps, with)?);
+    }
+    if !selection.enterprise_store.is_empty() {
+        let names = (EXPORTS.0.parse()?, EXPORTS.1.parse()?);
+        collections.push(enterprise_store::collect(names, &selection.enterprise_store, with)?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

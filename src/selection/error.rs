@@ -28,7 +28,7 @@ pub enum SelectionError {
         message: String,
     },
     /// It asks for nothing.
-    #[error("the selection asks for nothing: add an [[apt]], [[images]] or [[snaps]] table")]
+    #[error("the selection asks for nothing: add an [[apt]], [[images]], [[snaps]] or [[enterprise-store]] table")]
     Empty,
     /// A source contradicts itself.
     #[error("[[{table}]] {name}: {reason}")]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
@@ -24,6 +25,8 @@ pub struct Imported {
     pub items: u64,
     /// Size of all its blobs, in bytes.
     pub bytes: u64,
+    /// What was handed on to the Enterprise Store.
+    pub pushes: Pushes,
 }
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
@@ -137,7 +140,9 @@ fn run(
     };
     let generation = publish(site, &depot, recipe)?;
     site.tidy_journal(manifest)?;
+    let pushes = push_locked(site, &generation)?;
     Ok(Imported {
+        pushes,
         generation,
         bundle: manifest.folder(),
         items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),

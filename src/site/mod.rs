@@ -10,6 +10,7 @@
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/enterprise-store.json  what a real Enterprise Store has been given
 //! SITE/audit.jsonl            what was done, chained by hashes
 //! SITE/lock                   held by the one command that changes the site
 //! ```
@@ -19,6 +20,7 @@
 
 pub mod audit;
 mod config;
+mod enterprise_store;
 mod error;
 mod gc;
 mod generation;
@@ -37,6 +39,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub use config::{Policy, SiteConfig};
+pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
 pub use gc::{Collected, gc};
 pub use import::{Imported, import};

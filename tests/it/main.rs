@@ -7,6 +7,7 @@ mod by_hand;
 mod cli;
 mod closure;
 mod deb;
+mod enterprise_store;
 mod determinism;
 mod faults;
 mod fetch;

@@ -4,6 +4,7 @@
 //! writes nothing but blobs into the depot.
 
 mod apt;
+mod enterprise_store;
 mod error;
 mod images;
 mod snaps;
@@ -86,6 +87,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
         Kind::Snaps => snaps::tree(collection, context),
+        Kind::EnterpriseStore => enterprise_store::tree(collection, context),
     }
 }
 
