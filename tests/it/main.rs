@@ -17,6 +17,7 @@ mod kill;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod snap_file;
 mod snaps;
 mod stream_client;
 mod support;
