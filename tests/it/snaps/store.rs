@@ -5,6 +5,7 @@ use std::fs;
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::demo::upstream::{SnapSpec, build_snap};
 use gapferry::exit::Exit;
+use gapferry::formats::snap::Kind;
 use serde_json::{Value, json};
 
 use crate::support::desk::{Desk, Ended, names};
@@ -19,13 +20,13 @@ fn stocked(spec: &SnapSpec, revision: u64, channel: &str, architectures: &[&str]
         name: spec.name.clone(),
         revision,
         yaml: spec.yaml(),
-        bytes: build_snap(spec),
+        bytes: build_snap(spec).unwrap(),
         releases: releases.collect(),
     }
 }
 
-fn base(name: &str, kind: &str) -> SnapSpec {
-    SnapSpec { kind: kind.to_owned(), ..SnapSpec::new(name, "20") }
+fn base(name: &str) -> SnapSpec {
+    SnapSpec::of_kind(Kind::Base, name, "20")
 }
 
 fn app(name: &str, version: &str, base: &str) -> SnapSpec {
@@ -44,8 +45,8 @@ fn store() -> TestStore {
     stock(stocked(&plug, 12, "3.6/stable", &["arm64"]));
     plug.version = "0.9".into();
     stock(stocked(&plug, 9, "3.5/stable", &["amd64"]));
-    stock(stocked(&base("gapbase", "base"), 4, "latest/stable", &both));
-    stock(stocked(&base("snapd", "snapd"), 5, "latest/stable", &both));
+    stock(stocked(&base("gapbase"), 4, "latest/stable", &both));
+    stock(stocked(&SnapSpec::of_kind(Kind::Snapd, "snapd", "2.68"), 5, "latest/stable", &both));
     stock(stocked(&app("themes", "7", "gapbase"), 6, "latest/stable", &both));
     stock(stocked(&app("stranger", "7", "gapbase"), 8, "latest/stable", &both));
     store
@@ -131,7 +132,7 @@ fn a_revision_can_be_pinned_and_the_closure_left_out() {
 #[test]
 fn a_snap_that_is_selected_itself_is_not_taken_from_the_default_channel() {
     let store = store();
-    store.stock(authority(), stocked(&base("gapbase", "base"), 40, "2/edge", &["amd64"]));
+    store.stock(authority(), stocked(&base("gapbase"), 40, "2/edge", &["amd64"]));
     let more = format!(
         "channel = \"3.5\"\narchitectures = [\"amd64\"]\n[[snaps]]\nname = \"gapbase\"\nchannel = \"2/edge\"\n\
          architectures = [\"amd64\"]\nstore-url = \"{}\"",
@@ -259,7 +260,7 @@ fn a_folders_snaps_need_what_they_need() {
     let store = store();
     let folder = desk.path("snaps");
     fs::create_dir_all(&folder).unwrap();
-    let bytes = build_snap(&app("local", "1", "gapbase"));
+    let bytes = build_snap(&app("local", "1", "gapbase")).unwrap();
     fs::write(folder.join("local_1.assert"), crate::support::snaps::assertions(authority(), "local", 1, &bytes)).unwrap();
     fs::write(folder.join("local_1.snap"), bytes).unwrap();
     desk.select("[[snaps]]\nfrom = \"../snaps\"\n");
