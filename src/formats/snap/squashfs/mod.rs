@@ -47,3 +47,6 @@ pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Res
     let file = file.ok_or_else(|| SquashfsError::NotRegular { path: path.join("/") })?;
     content::read(&mut image, &file)
 }
+
+#[cfg(test)]
+mod tests;
