@@ -37,7 +37,6 @@ fn tree(root: &Path) {
     fs::write(root.join("zeros"), vec![0; 3 << 20]).unwrap();
     fs::write(root.join("meta/deep/er/file"), "deep\n").unwrap();
     std::os::unix::fs::symlink("meta", root.join("link")).unwrap();
-    std::os::unix::fs::symlink("snap.yaml", root.join("meta/link.yaml")).unwrap();
     fs::hard_link(root.join("noise-4097"), root.join("second-name")).unwrap();
 }
 
@@ -102,6 +101,28 @@ fn images_of_mksquashfs_are_read_as_unsquashfs_reads_them() {
     }
 }
 
+#[test]
+fn links_and_compressions_that_snaps_do_not_have_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, image) = (folder.path().join("tree"), folder.path().join("image.snap"));
+    fs::create_dir_all(root.join("meta")).unwrap();
+    fs::write(root.join("meta/snap.yaml"), YAML).unwrap();
+    std::os::unix::fs::symlink("meta", root.join("link")).unwrap();
+    std::os::unix::fs::symlink("snap.yaml", root.join("meta/link.yaml")).unwrap();
+    for (options, name) in [("-comp lz4", "lz4"), ("-comp lzma", "lzma")] {
+        mksquashfs(&root, &image, options);
+        let error = ours(&image, "meta/snap.yaml").unwrap_err();
+        assert_eq!(error.to_string(), format!("its compression, {name}, is not supported"));
+    }
+    mksquashfs(&root, &image, "-comp zstd");
+    let error = ours(&image, "link/snap.yaml").unwrap_err();
+    assert!(matches!(&error, SquashfsError::NotAFolder { path } if path == "link"), "{error:?}");
+    let error = ours(&image, "meta/link.yaml").unwrap_err();
+    assert!(matches!(&error, SquashfsError::NotRegular { path } if path == "meta/link.yaml"), "{error:?}");
+    let error = read_file(&mut fs::File::open(&image).unwrap(), &["meta", "snap.yaml"], 10).unwrap_err();
+    assert!(matches!(error, SquashfsError::TooLarge { limit: 10, .. }), "{error:?}");
+}
+
 /// Whatever is flipped in an image that is compressed, the end is an error or a text, and soon.
 #[test]
 fn flipped_bits_never_panic() {
@@ -131,7 +152,7 @@ fn flipped_bits_never_panic() {
 /// One that has all that our writer can write but for files beyond 4 GiB.
 fn large_spec() -> SnapSpec {
     let mut spec = SnapSpec::new("large-one", "1.0+gap");
-    for number in 0..3000 {
+    for number in 0..6000 {
         spec =
             spec.with_file(&format!("usr/share/{number:05}"), Payload::Bytes(number.to_string().into_bytes()), false);
     }
@@ -191,7 +212,7 @@ fn our_snaps_are_read_by_unsquashfs_and_by_us() {
         let listing = run(Command::new("unsquashfs").arg("-lls").arg(&image));
         assert!(listing.contains("-rw-r--r-- root/root"), "{listing}");
         assert_eq!(listing.contains("-rwxr-xr-x root/root"), spec.yaml().contains("apps:"));
-        for file in spec.files.iter().filter(|file| !file.path.contains("share") || file.path.ends_with("77")) {
+        for file in spec.files.iter().filter(|file| !file.path.contains("share") || file.path.ends_with("777")) {
             assert!(ours(&image, &file.path).unwrap() == content(&file.content), "{}", file.path);
         }
         let (metadata, yaml) = Metadata::of_snap(&mut Cursor::new(&bytes)).unwrap();
