@@ -48,3 +48,5 @@ pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Res
     content::read(&mut image, &file)
 }
 
+#[cfg(test)]
+mod tests;
