@@ -215,7 +215,7 @@ impl Offer {
 fn stem(snap: &Snap) -> Option<String> {
     let stem = format!("{}_{}", snap.name, snap.revision);
     let path: PublishPath = format!("{stem}.assert").parse().ok()?;
-    (path.folders().next().is_none()).then_some(stem)
+    (!snap.name.is_empty() && path.folders().next().is_none()).then_some(stem)
 }
 
 fn damaged(reason: String) -> CatalogueError {

@@ -61,8 +61,7 @@ fn names_that_leave_the_folder_are_no_snaps() {
     let snap = |name: &str| Snap { name: name.to_owned(), ..Snap::default() };
     let snaps = vec![snap("../x"), snap("a/b"), snap(""), snap("/x"), snap(".x")];
     catalogue.offer(StoreIndex { format: 1, snaps, channels: Vec::new() }, Path::new("folder"));
-    let names: Vec<&str> = catalogue.all().map(|offer| offer.name.as_str()).collect();
-    assert_eq!(names, [""], "its file is `_0.snap`, which leaves nothing");
+    assert_eq!(catalogue.all().count(), 0);
 }
 
 #[test]
