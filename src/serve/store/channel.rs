@@ -78,6 +78,11 @@ impl Channel {
         self.risk
     }
 
+    /// The branch, if it is one.
+    pub fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
     /// As it is shown: without a track that is `latest`.
     pub fn short(&self) -> String {
         let full = self.to_string();

@@ -91,19 +91,24 @@ fn write(folder: &Path, (name, revision, architectures): Made<'_>) -> Snap {
     fs::write(folder.join(format!("{name}_{revision}.snap")), &bytes).unwrap();
     Snap {
         architectures: architectures.iter().map(|one| (*one).to_owned()).collect(),
-        base: Some("core-gap".to_owned()),
+        base: (name != "core-gap").then(|| "core-gap".to_owned()),
         confinement: "strict".to_owned(),
         created_at: "2025-01-01T00:00:00Z".to_owned(),
         description: format!("all of {name}"),
         download: Download { sha3_384: Sha3::of(&bytes).to_hex(), size: bytes.len() as u64, url: String::new() },
         name: name.to_owned(),
-        publisher: Publisher { id: "p".to_owned(), username: "gap-publisher".to_owned(), ..Publisher::default() },
+        publisher: Publisher {
+            id: "p".to_owned(),
+            username: "gap-publisher".to_owned(),
+            display_name: "Gap".to_owned(),
+            validation: "verified".to_owned(),
+        },
         revision,
         snap_id: snap_id(name),
         snap_yaml: format!("name: {name}\n"),
         summary: format!("{name} in one line"),
         title: name.to_uppercase(),
-        kind: "app".to_owned(),
+        kind: if name == "core-gap" { "base" } else { "app" }.to_owned(),
         version: format!("{revision}.0"),
         ..Snap::default()
     }
