@@ -18,6 +18,7 @@ mod rollback;
 mod serve;
 mod site;
 mod status;
+mod store_assertion;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -66,6 +67,7 @@ enum Command {
     Gc(gc::Args),
     Push(push::Args),
     Serve(serve::Args),
+    StoreAssertion(store_assertion::Args),
     Demo(demo::Args),
 }
 
@@ -100,6 +102,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Gc(args) => gc::run(&args, &out),
         Command::Push(args) => push::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),
+        Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };
     match result {

@@ -7,15 +7,18 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::serve::serve;
+use crate::serve::{Listen, Tls, serve};
 use crate::site::Site;
 
-/// Serve the current generation over HTTP, by path and by the upstreams' host names
+/// Serve the current generation over HTTP, by path, by the upstreams' host names, and as a snap store
 ///
 /// `/apt/NAME/…` answers for each published archive; a request that names an upstream's host and path is answered from what
-/// is published of it. A new generation is served from the moment of its publication. Ends on SIGINT or SIGTERM.
+/// is published of it. Where snaps are published, snapd finds a store under any host name. A new generation is served from
+/// the moment of its publication. Ends on SIGINT or SIGTERM.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gapferry serve --site /srv/gapferry --listen 0.0.0.0:80")]
+#[command(after_help = "Examples:\n  gapferry serve --site /srv/gapferry --listen 0.0.0.0:80\n  \
+    gapferry serve --site /srv/gapferry --listen 0.0.0.0:80 \\\n    \
+    --tls-listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem")]
 pub(super) struct Args {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
@@ -23,15 +26,33 @@ pub(super) struct Args {
     /// Address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Address and port for TLS besides
+    #[arg(long, value_name = "ADDR", requires_all = ["tls_cert", "tls_key"])]
+    tls_listen: Option<SocketAddr>,
+    /// The server's certificate and those that vouch for it, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    tls_key: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
-    let mut listened = args.listen;
-    serve(&site, args.listen, |address| {
-        listened = address;
-        note(&format!("listening on http://{address}/"));
+    let tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
+        (Some(address), Some(certificate), Some(key)) => {
+            Some(Tls { address, certificate: certificate.clone(), key: key.clone() })
+        }
+        _ => None,
+    };
+    let (mut listened, mut tls_listened) = (args.listen, args.tls_listen);
+    serve(&site, Listen { http: args.listen, tls }, |server| {
+        (listened, tls_listened) = (server.address, server.tls_address);
+        note(&format!("listening on http://{listened}/"));
+        if let Some(address) = tls_listened {
+            note(&format!("listening on https://{address}/"));
+        }
     })?;
-    out.done(json!({ "address": listened }), "");
+    out.done(json!({ "address": listened, "tls-address": tls_listened }), "");
     Ok(())
 }

@@ -133,7 +133,11 @@ impl Selection {
                 return Err(SelectionError::Source { table: "snaps", name: source.title(), reason });
             }
         }
-        if names.is_empty() && self.snaps.is_empty() && self.enterprise_store.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
+        if names.is_empty() && self.snaps.is_empty() && self.enterprise_store.is_empty() {
+            Err(SelectionError::Empty)
+        } else {
+            Ok(())
+        }
     }
 
     fn anchor(&mut self, folder: &Path) {

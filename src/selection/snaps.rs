@@ -43,7 +43,9 @@ impl SnapsSource {
         let folder_only = self.revision.is_none() && self.architectures.is_empty();
         match (&self.from, &self.name) {
             (Some(_), None) if folder_only => None,
-            (Some(_), None) => Some("a folder has neither revision nor architectures: its snaps say themselves what they are"),
+            (Some(_), None) => {
+                Some("a folder has neither revision nor architectures: its snaps say themselves what they are")
+            }
             (None, Some(_)) if self.architectures.is_empty() => Some("it needs architectures, such as [\"amd64\"]"),
             (None, Some(_)) if !matches!(self.store_url.scheme(), "http" | "https") => {
                 Some("its store-url is neither http nor https")

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::store::Loaded;
 use crate::collection::Kind;
 use crate::path::PublishPath;
-use crate::site::Generation;
+use crate::site::{Generation, Published};
 
 /// A file to answer with.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,11 +18,20 @@ pub(super) struct Found {
     pub(super) immutable: bool,
 }
 
-/// Looks files up; remembers what the current generation says of itself.
+/// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]
 pub(super) struct Resolver {
     root: PathBuf,
-    known: Mutex<Option<(PathBuf, Arc<Generation>)>>,
+    known: Mutex<Option<Arc<Current>>>,
+}
+
+/// A generation that is, or just was, the current one.
+#[derive(Debug)]
+pub(super) struct Current {
+    folder: PathBuf,
+    generation: Generation,
+    /// Read when it is wanted first.
+    catalogue: OnceLock<Option<Arc<Loaded>>>,
 }
 
 impl Resolver {
@@ -30,32 +40,64 @@ impl Resolver {
         Self { root: root.to_owned(), known: Mutex::new(None) }
     }
 
+    /// The site's folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The generation that `current` points to now.
+    pub(super) fn current(&self) -> Option<Arc<Current>> {
+        let folder = self.root.join(fs::read_link(self.root.join("current")).ok()?);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(current) = known.as_ref().filter(|current| current.folder == folder) {
+            return Some(current.clone());
+        }
+        let generation = Generation::load(&folder).ok()?;
+        let current = Arc::new(Current { folder, generation, catalogue: OnceLock::new() });
+        *known = Some(current.clone());
+        Some(current)
+    }
+}
+
+impl Current {
     /// The file for a request; none if there is no such file.
     pub(super) fn resolve(&self, host: &str, path: &str) -> Option<Found> {
-        let (folder, generation) = self.current()?;
         let decoded = percent_decode(path)?;
-        let host =
-            host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
         // Of several collections of one upstream, each answers for what it has.
-        let of_origin = generation.by_origin(host, &decoded).map(|(of, rest)| format!("{}/{rest}", of.folder()));
+        let of_origin = self.by_origin(host, &decoded).map(|(of, rest)| format!("{}/{rest}", of.folder()));
         let candidates: Vec<String> = of_origin.collect();
         let candidates = match candidates.is_empty() {
             true => vec![decoded.strip_prefix('/')?.to_owned()],
             false => candidates,
         };
-        candidates.iter().find_map(|below| look(&folder, &generation, below))
+        candidates.iter().find_map(|below| look(&self.folder, &self.generation, below))
     }
 
-    /// The folder that `current` points to now, and what it says.
-    fn current(&self) -> Option<(PathBuf, Arc<Generation>)> {
-        let folder = self.root.join(fs::read_link(self.root.join("current")).ok()?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((path, generation)) = known.as_ref().filter(|(path, _)| *path == folder) {
-            return Some((path.clone(), generation.clone()));
+    /// Whether a published upstream has this host and this path.
+    pub(super) fn is_of_upstream(&self, host: &str, path: &str) -> bool {
+        percent_decode(path).is_some_and(|path| self.by_origin(host, &path).next().is_some())
+    }
+
+    /// The snaps and what is said of them; none if no snaps are published with an index.
+    pub(super) async fn catalogue(self: &Arc<Self>) -> Option<Arc<Loaded>> {
+        if let Some(known) = self.catalogue.get() {
+            return known.clone();
         }
-        let generation = Arc::new(Generation::load(&folder).ok()?);
-        *known = Some((folder.clone(), generation.clone()));
-        Some((folder, generation))
+        let this = self.clone();
+        let load = move || this.catalogue.get_or_init(|| Loaded::read(&this.folders_of_snaps()).map(Arc::new)).clone();
+        tokio::task::spawn_blocking(load).await.ok().flatten()
+    }
+
+    fn folders_of_snaps(&self) -> Vec<PathBuf> {
+        let snaps = self.generation.published.values().filter(|published| published.kind == Kind::Snaps);
+        snaps.map(|published| self.folder.join(published.folder())).collect()
+    }
+
+    /// The collections of an upstream with this host and path. A snap store's addresses are not those of files.
+    fn by_origin<'p>(&self, host: &str, path: &'p str) -> impl Iterator<Item = (&Published, &'p str)> {
+        let host =
+            host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
+        self.generation.by_origin(host, path).filter(|(published, _)| published.kind != Kind::Snaps)
     }
 }
 
@@ -70,7 +112,7 @@ fn look(folder: &Path, generation: &Generation, below: &str) -> Option<Found> {
 }
 
 /// Decodes `%XX` once (RFC 3986, section 2.1).
-fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

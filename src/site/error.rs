@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::PublishError;
+use super::{PublishError, StoreAssertionError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
@@ -111,6 +111,14 @@ pub enum SiteError {
         /// Why not.
         source: PublishError,
     },
+    /// A file is not used as the site's store assertion.
+    #[error("{} is not a store assertion for this site", path.display())]
+    StoreAssertion {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<StoreAssertionError>,
+    },
     /// A bundle refused.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -139,6 +147,10 @@ impl SiteError {
             Self::AlreadyImported { .. } => Exit::NothingNew,
             Self::CollectionOwned { .. } => Exit::Refused,
             Self::BadKeyring { .. } => Exit::VerificationFailed,
+            Self::StoreAssertion { source, .. } => match **source {
+                StoreAssertionError::Untrusted(_) => Exit::VerificationFailed,
+                StoreAssertionError::NotOne { .. } | StoreAssertionError::NoUrl { .. } => Exit::Usage,
+            },
             Self::Publish { source, .. } => source.exit(),
             Self::NotRecorded { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),

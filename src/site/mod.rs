@@ -12,6 +12,7 @@
 //! SITE/quarantine/            what failed its checks, with the reason
 //! SITE/enterprise-store.json  what a real Enterprise Store has been given
 //! SITE/audit.jsonl            what was done, chained by hashes
+//! SITE/store.assert           the site's own store assertion, if it has one
 //! SITE/lock                   held by the one command that changes the site
 //! ```
 //!
@@ -31,6 +32,7 @@ mod rollback;
 mod second_digest;
 mod state;
 mod status;
+mod store_assertion;
 mod store_index;
 mod tree;
 mod unpack;
@@ -48,7 +50,8 @@ pub use publish::PublishError;
 pub use rollback::rollback;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
-pub use store_index::{Offer, STORE_INDEX, StoreIndex};
+pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assertion};
+pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
 use crate::formats::assertions::Trust;

@@ -70,7 +70,9 @@ fn exports_cross_unopened_and_are_pushed_one_at_a_time() {
     assert_eq!(said["pushed"], json!([OLD, NEW]));
     let calls = fs::read_to_string(store.path("calls")).unwrap();
     let sum = |name: &str| {
-        let output = std::process::Command::new("cksum").stdin(fs::File::open(store.path("exports").join(name)).unwrap()).output();
+        let output = std::process::Command::new("cksum")
+            .stdin(fs::File::open(store.path("exports").join(name)).unwrap())
+            .output();
         String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
     };
     assert_eq!(calls, format!("push-snap {OLD} {} 2\npush-snap {NEW} {} 2\n", sum(OLD), sum(NEW)));
@@ -93,7 +95,10 @@ fn what_the_store_refuses_is_reported_and_tried_again() {
     store.refuse(&[OLD]);
     let bundle = store.desk.bundle();
     let ended = store.desk.import(&bundle);
-    ended.says(Exit::Failed, &["published as generation 1", "1 of 2 exports", OLD, "no such publisher", "gapferry push"]);
+    ended.says(
+        Exit::Failed,
+        &["published as generation 1", "1 of 2 exports", OLD, "no such publisher", "gapferry push"],
+    );
     assert_eq!(store.calls(), [OLD, NEW]);
     assert_eq!(names(&store.path("to-push")), [OLD]);
     store.desk.run("push --site site").says(Exit::Failed, &["1 of 1 exports"]);

@@ -13,14 +13,16 @@ use crate::support::desk::{Desk, Serving, heavy};
 const DEB: &str = "/apt/demo/pool/main/h/hello/hello_1%253a1.0~rc1-1_amd64.deb";
 const IN_RELEASE: &str = "/apt/demo/dists/stable/InRelease";
 
-struct Answer {
-    status: u16,
-    headers: HashMap<String, String>,
-    body: Vec<u8>,
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// By their names in lower case.
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request as it is, and reads what comes until the end of the connection.
-fn raw(serving: &Serving, request: &[u8]) -> Answer {
+pub(crate) fn raw(serving: &Serving, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(&serving.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(request).unwrap();
@@ -38,7 +40,8 @@ fn raw(serving: &Serving, request: &[u8]) -> Answer {
     }
 }
 
-fn ask(serving: &Serving, method: &str, target: &str, headers: &str) -> Answer {
+/// Asks for `target`; each of `headers` ends with a line break.
+pub(crate) fn ask(serving: &Serving, method: &str, target: &str, headers: &str) -> Answer {
     let host = if headers.contains("Host:") { "" } else { "Host: site.invalid\r\n" };
     raw(serving, format!("{method} {target} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n").as_bytes())
 }

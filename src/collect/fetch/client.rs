@@ -9,8 +9,8 @@ use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::error::{FetchError, shown};
 use super::Question;
+use super::error::{FetchError, shown};
 use super::options::{MAX_CONCURRENCY, Options};
 use super::retry::Retry;
 

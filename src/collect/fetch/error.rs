@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::causes::causes;
 use super::expected::Expected;
+use crate::causes::causes;
 use crate::exit::Exit;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.

@@ -113,8 +113,8 @@ impl Fetcher {
         self.runtime.block_on(whole(&self.client, &question))
     }
 
-    /// The answers to all of `questions`, in their order. They are asked side by side; the first failure is the result.
-    pub fn ask_all(&self, questions: Vec<Question>) -> Result<Vec<Vec<u8>>, FetchError> {
+    /// The answers to all of `questions`, in their order. They are asked side by side.
+    pub fn ask_all(&self, questions: Vec<Question>) -> Vec<Result<Vec<u8>, FetchError>> {
         let room = Arc::new(Semaphore::new(self.client.options.concurrency.clamp(1, MAX_CONCURRENCY)));
         let asked: Vec<_> = questions
             .into_iter()
@@ -126,9 +126,9 @@ impl Fetcher {
                 })
             })
             .collect();
-        let answers = asked.into_iter().map(|task| {
-            self.runtime.block_on(task).unwrap_or_else(|crash| Err(FetchError::Setup(crash.into())))
-        });
+        let answers = asked
+            .into_iter()
+            .map(|task| self.runtime.block_on(task).unwrap_or_else(|crash| Err(FetchError::Setup(crash.into()))));
         answers.collect()
     }
 

@@ -65,7 +65,9 @@ impl Cart {
         let carried = &entry.picked.carried;
         let key = (carried.name.clone(), carried.revision);
         match self.entries.get_mut(&key) {
-            Some(there) if there.picked.sha256 != entry.picked.sha256 => Err(SnapsError::TwoFiles { path: file(carried)? }),
+            Some(there) if there.picked.sha256 != entry.picked.sha256 => {
+                Err(SnapsError::TwoFiles { path: file(carried)? })
+            }
             Some(there) => {
                 there.listings.extend(entry.listings);
                 there.reasons.extend(entry.reasons);
@@ -109,7 +111,8 @@ impl Cart {
     /// Whether some pick has this name and is for devices of this architecture; of a folder's snap for all of them, any is.
     fn offers(&self, name: &str, architecture: &str) -> bool {
         let range = (name.to_owned(), 0)..=(name.to_owned(), u64::MAX);
-        let fits = |listing: &Listing| [architecture, ALL].contains(&listing.architecture.as_str()) || architecture == ALL;
+        let fits =
+            |listing: &Listing| [architecture, ALL].contains(&listing.architecture.as_str()) || architecture == ALL;
         self.entries.range(range).any(|(_, entry)| entry.listings.iter().any(fits))
     }
 

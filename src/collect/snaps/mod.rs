@@ -103,7 +103,10 @@ fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &Collecting<'_>) -> Res
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
     if (&carried.name, carried.revision) != wanted {
         let wanted = format!("revision {} of {}", wanted.1, wanted.0);
-        return Err(SnapsError::OtherSnap { wanted, got: format!("revision {} of {}", carried.revision, carried.name) });
+        return Err(SnapsError::OtherSnap {
+            wanted,
+            got: format!("revision {} of {}", carried.revision, carried.name),
+        });
     }
     Ok(carried)
 }
@@ -119,7 +122,10 @@ fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &Collecting<'_>) -> 
                 return Err(unreadable(error));
             }
         },
-        None => (Sha256::of(sha3.to_hex().as_bytes()), Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(unreadable)?),
+        None => (
+            Sha256::of(sha3.to_hex().as_bytes()),
+            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(unreadable)?,
+        ),
     };
     match metadata.name == carried.name {
         true => Ok((Picked { carried, metadata, sha256 }, offer.wish)),

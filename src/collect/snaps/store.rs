@@ -7,7 +7,7 @@ use url::Url;
 use super::SnapsError;
 use crate::collect::Collecting;
 use crate::collect::address::below;
-use crate::collect::fetch::Question;
+use crate::collect::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
 use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Action, Answer, Reply, Request, SERIES, Snap};
@@ -56,8 +56,8 @@ pub(super) fn offers(wishes: &BTreeSet<Wish>, with: &Collecting<'_>) -> Result<V
     let chunks: Vec<&[&Wish]> = groups.flat_map(|group| group.chunks(ACTIONS_PER_REQUEST)).collect();
     let questions = chunks.iter().filter_map(|chunk| question(chunk)).collect::<Result<Vec<_>, _>>()?;
     let mut offers = Vec::new();
-    for (chunk, reply) in chunks.iter().zip(with.fetcher.ask_all(questions)?) {
-        offers.extend(read(chunk, &reply)?);
+    for (chunk, reply) in chunks.iter().zip(with.fetcher.ask_all(questions)) {
+        offers.extend(read(chunk, &reply?)?);
     }
     Ok(offers)
 }
@@ -112,12 +112,10 @@ fn may_lead(store: &Url, to: &Url) -> bool {
     to.scheme() == "https" || (to.scheme() == "http" && store.scheme() == "http")
 }
 
-/// Fetches the assertions that are missing before those of `wanted` can be verified.
-pub(super) fn complete(
-    pool: &mut Pool,
-    wanted: &[(Url, Reference)],
-    with: &Collecting<'_>,
-) -> Result<(), SnapsError> {
+/// Fetches the assertions that are missing before those of `wanted` can be verified. What the store does not have is left to
+/// the verifier to name.
+pub(super) fn complete(pool: &mut Pool, wanted: &[(Url, Reference)], with: &Collecting<'_>) -> Result<(), SnapsError> {
+    let mut unknown = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
         let missing: BTreeSet<(Url, Reference)> = wanted
             .iter()
@@ -125,13 +123,21 @@ pub(super) fn complete(
                 pool.missing(with.snap_roots, reference).into_iter().map(move |missing| (store.clone(), missing))
             })
             .collect();
+        let missing: Vec<_> = missing.into_iter().filter(|(_, reference)| !unknown.contains(reference)).collect();
         if missing.is_empty() {
-            return Ok(());
+            break;
         }
         let questions = missing.iter().map(|(store, reference)| assertion_question(store, reference));
-        let answers = with.fetcher.ask_all(questions.collect::<Result<_, _>>()?)?;
+        let answers = with.fetcher.ask_all(questions.collect::<Result<_, _>>()?);
         for ((_, reference), bytes) in missing.into_iter().zip(answers) {
             let untrusted = |source| SnapsError::Assertion { assertion: reference.clone(), source: Box::new(source) };
+            let bytes = match bytes {
+                Err(FetchError::Missing { .. }) => {
+                    unknown.insert(reference);
+                    continue;
+                }
+                other => other?,
+            };
             let assertion = Assertion::parse(&bytes).map_err(untrusted)?;
             if *assertion.reference() != reference {
                 return Err(SnapsError::OtherAssertion { wanted: reference, got: assertion.reference().clone() });
@@ -139,7 +145,7 @@ pub(super) fn complete(
             pool.add(assertion).map_err(untrusted)?;
         }
     }
-    Ok(()) // what is missing still is named by the verifier
+    Ok(())
 }
 
 fn assertion_question(store: &Url, reference: &Reference) -> Result<Question, SnapsError> {

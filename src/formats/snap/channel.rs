@@ -81,6 +81,11 @@ impl Channel {
         &self.track
     }
 
+    /// The branch, if it names one.
+    pub fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
+    }
+
     /// The risk.
     pub fn risk(&self) -> Risk {
         self.risk
@@ -166,7 +171,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Channel>().unwrap().to_string(), full, "{text}");
         }
-        for text in ["", "/", "stable/", "/stable", "3.6/fix", "3.6//fix", "a/b/c", "3.6/stable/x/y", "a/stable/x/", "ä", "a b/stable"] {
+        for text in [
+            "",
+            "/",
+            "stable/",
+            "/stable",
+            "3.6/fix",
+            "3.6//fix",
+            "a/b/c",
+            "3.6/stable/x/y",
+            "a/stable/x/",
+            "ä",
+            "a b/stable",
+        ] {
             assert_eq!(text.parse::<Channel>(), Err(MalformedChannel), "{text}");
         }
     }

@@ -71,7 +71,15 @@ mod tests {
     fn listings_are_read_as_they_are_written() {
         let text = "amd64:3.6/stable arm64:3.6/stable";
         assert_eq!(Listing::write_all(&Listing::read_all(text).unwrap()), text);
-        for bad in ["", "amd64", ":stable", "amd64:stable", "AMD64:a/stable", "b:x/stable a:x/stable", "a:x/stable  b:x/stable"] {
+        for bad in [
+            "",
+            "amd64",
+            ":stable",
+            "amd64:stable",
+            "AMD64:a/stable",
+            "b:x/stable a:x/stable",
+            "a:x/stable  b:x/stable",
+        ] {
             assert!(Listing::read_all(bad).is_err(), "{bad:?}");
         }
     }

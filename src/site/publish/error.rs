@@ -2,12 +2,12 @@
 
 use crate::depot::DepotError;
 use crate::exit::Exit;
-use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
+use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::path::{MalformedPath, PublishPath};
 use crate::trust::OlderUpstream;
 

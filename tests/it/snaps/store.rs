@@ -39,7 +39,8 @@ fn store() -> TestStore {
     let stock = |snap| store.stock(authority(), snap);
     let both = ["amd64", "arm64"];
     let mut plug = app("hello", "1.0", "gapbase");
-    plug.extra_yaml = "plugs:\n  stuff:\n    interface: content\n    target: $SNAP/x\n    default-provider: themes:some\n".into();
+    plug.extra_yaml =
+        "plugs:\n  stuff:\n    interface: content\n    target: $SNAP/x\n    default-provider: themes:some\n".into();
     stock(stocked(&plug, 11, "3.6/stable", &["amd64"]));
     plug.version = "1.0-arm".into();
     stock(stocked(&plug, 12, "3.6/stable", &["arm64"]));
@@ -116,7 +117,8 @@ fn a_snap_comes_with_what_it_needs_for_every_architecture() {
     // A new revision, and only it, travels next.
     store.stock(authority(), stocked(&app("hello", "1.1", "gapbase"), 20, "3.6/stable", &["amd64"]));
     desk.ferry();
-    let amd64 = published(&desk)["channels"].as_array().unwrap().iter().find(|c| c["name"] == "hello").cloned().unwrap();
+    let amd64 =
+        published(&desk)["channels"].as_array().unwrap().iter().find(|c| c["name"] == "hello").cloned().unwrap();
     assert_eq!(amd64, json!({ "name": "hello", "architecture": "amd64", "channel": "3.6/stable", "revision": 20 }));
 }
 
@@ -227,18 +229,27 @@ fn a_store_that_lies_is_found_out() {
         "the store answers with",
     );
     verification(
-        &|s| s.stock(TestAuthority::shared().unwrap(), stocked(&app("hello", "6.6", "gapbase"), 66, "3.6/stable", &["amd64"])),
+        &|s| {
+            s.stock(
+                TestAuthority::shared().unwrap(),
+                stocked(&app("hello", "6.6", "gapbase"), 66, "3.6/stable", &["amd64"]),
+            )
+        },
         "cannot trust hello",
     );
 }
 
 #[test]
 fn a_store_that_breaks_is_reported_as_that() {
-    let words = |change: &dyn Fn(&TestStore), words: &str| drop(after(change).says(Exit::UpstreamUnavailable, &[words]));
+    let words =
+        |change: &dyn Fn(&TestStore), words: &str| drop(after(change).says(Exit::UpstreamUnavailable, &[words]));
     words(&|s| s.twist(|r| r["results"] = json!([])), "says nothing about hello");
     words(&|s| s.twist(|r| *r = json!({ "results": 7 })), "malformed");
     words(&|s| s.server.fault("v2/snaps/refresh", Times::ALWAYS, Fault::Status(400, vec![])), "cannot ask the store");
-    words(&|s| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(404, vec![])), "snap-revision");
+    words(
+        &|s| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(404, vec![])),
+        "snap-revision",
+    );
 }
 
 #[test]
@@ -261,7 +272,8 @@ fn a_folders_snaps_need_what_they_need() {
     let folder = desk.path("snaps");
     fs::create_dir_all(&folder).unwrap();
     let bytes = build_snap(&app("local", "1", "gapbase")).unwrap();
-    fs::write(folder.join("local_1.assert"), crate::support::snaps::assertions(authority(), "local", 1, &bytes)).unwrap();
+    fs::write(folder.join("local_1.assert"), crate::support::snaps::assertions(authority(), "local", 1, &bytes))
+        .unwrap();
     fs::write(folder.join("local_1.snap"), bytes).unwrap();
     desk.select("[[snaps]]\nfrom = \"../snaps\"\n");
     desk.export("").says(Exit::Usage, &["local needs the snap gapbase", "closure = false"]);

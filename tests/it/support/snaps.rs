@@ -40,7 +40,9 @@ pub(crate) fn spec(name: &str, revision: u64) -> SnapSpec {
     let app = SnapSpec { base: Some("core-gap".to_owned()), ..SnapSpec::new(name, &version) };
     match name {
         "words" => app.with_file("words.txt", text(), false),
-        "large" => SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000), false),
+        "large" => {
+            SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000), false)
+        }
         _ => SnapSpec::of_kind(Kind::Base, name, &version).with_file("noise", noise(20_000), false),
     }
 }

@@ -6,7 +6,7 @@ use crate::formats::assertions::Sha3;
 use crate::formats::assertions::snaps::Carried;
 use crate::formats::snap::api::{Download, Publisher, Snap};
 use crate::formats::snap::{ALL, Listing, Metadata};
-use crate::site::{Offer, StoreIndex};
+use crate::site::{ChannelEntry, StoreIndex};
 
 /// The architectures for which there are snaps, as dpkg calls them: devices of which are offered a snap for all.
 const ARCHITECTURES: [&str; 7] = ["amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x"];
@@ -68,7 +68,7 @@ impl Index {
 
     /// The file's bytes.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let channels = self.channels.iter().map(|((name, architecture, channel), revision)| Offer {
+        let channels = self.channels.iter().map(|((name, architecture, channel), revision)| ChannelEntry {
             name: name.clone(),
             architecture: architecture.clone(),
             channel: channel.clone(),

@@ -1,0 +1,135 @@
+//! Where the server listens, and the certificate that it shows over TLS.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{InconsistentKeys, ServerConfig};
+
+/// Where to listen; port 0 takes a free one.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// For plain HTTP.
+    pub http: SocketAddr,
+    /// For the same over TLS.
+    pub tls: Option<Tls>,
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(http: SocketAddr) -> Self {
+        Self { http, tls: None }
+    }
+}
+
+/// Where to listen for TLS, and as whom to answer.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The address.
+    pub address: SocketAddr,
+    /// File of the certificate and of those that vouch for it, the server's own first, as PEM.
+    pub certificate: PathBuf,
+    /// File of the certificate's private key without a passphrase, as PEM.
+    pub key: PathBuf,
+}
+
+/// A certificate or key that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot answer over TLS with {}", path.display())]
+pub struct TlsError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub source: TlsFlaw,
+}
+
+/// What is wrong with a certificate or key.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFlaw {
+    /// The operating system refused.
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
+    /// It is no PEM file.
+    #[error("it is no PEM file: {0}")]
+    Pem(String),
+    /// There is no certificate in it.
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    /// There is no key in it that can be used as it is.
+    #[error("there is no private key without a passphrase in it")]
+    NoKey,
+    /// It is of a kind that is not known here.
+    #[error("it cannot be used")]
+    Unusable(#[source] rustls::Error),
+    /// The key belongs to another certificate.
+    #[error("it is not the key of the certificate in {}", certificate.display())]
+    Mismatch {
+        /// File of the certificate.
+        certificate: PathBuf,
+    },
+}
+
+/// Certificates and keys have a few KiB.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
+impl Tls {
+    /// The settings of the server's side: TLS 1.2 and 1.3, and HTTP/1.1.
+    pub(super) fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            |error| TlsError { path, source: TlsFlaw::Unusable(error) }
+        };
+        let provider = Arc::new(default_provider());
+        let chain = chain(&self.certificate)?;
+        let key = provider.key_provider.load_private_key(key(&self.key)?).map_err(unusable(&self.key))?;
+        let certified = CertifiedKey::new(chain, key);
+        certified.keys_match().or_else(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                let source = TlsFlaw::Mismatch { certificate: self.certificate.clone() };
+                Err(TlsError { path: self.key.clone(), source })
+            }
+            // Keys that do not tell their public half cannot be compared.
+            rustls::Error::InconsistentKeys(_) => Ok(()),
+            error => Err(unusable(&self.certificate)(error)),
+        })?;
+        let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let builder = versions.map_err(unusable(&self.certificate))?.with_no_client_auth();
+        let mut config = builder.with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_PEM_BYTES + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > MAX_PEM_BYTES {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(bytes),
+        }
+    };
+    read().map_err(|error| TlsError { path: path.to_owned(), source: TlsFlaw::Read(error) })
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let flawed = |source| TlsError { path: path.to_owned(), source };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    let found = found.map_err(|error| flawed(TlsFlaw::Pem(error.to_string())))?;
+    if found.is_empty() { Err(flawed(TlsFlaw::NoCertificate)) } else { Ok(found) }
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    use rustls::pki_types::pem::Error::NoItemsFound;
+    let flawed = |source| TlsError { path: path.to_owned(), source };
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| match error {
+        NoItemsFound => flawed(TlsFlaw::NoKey),
+        error => flawed(TlsFlaw::Pem(error.to_string())),
+    })
+}

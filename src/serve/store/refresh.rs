@@ -1,0 +1,187 @@
+//! `POST /v2/snaps/refresh`: which revision each action gets.
+//!
+//! | action | names | is answered with |
+//! |---|---|---|
+//! | `install`, `download` | a revision | that revision |
+//! | `install`, `download` | a channel, or none | what the channel has, or the next safer one of its track |
+//! | `refresh` | a revision | that revision, unless it is installed |
+//! | `refresh` | another channel than the tracked one | what that channel has, unless it is installed |
+//! | `refresh` | the tracked channel, or none | what that channel has, if it is of a higher revision than the installed one |
+//! | `fetch-assertions` | assertions | nothing: the device has what it was installed with |
+//!
+//! So a rollback of the site takes no device back by itself; a refresh to a revision does. What needs no answer is absent from
+//! the results, as snapd expects. No action names a channel by default: the tracked one counts, or else `latest/stable`.
+
+use std::collections::HashMap;
+
+use super::catalogue::{Catalogue, Offer, Revision};
+use super::request::Asked;
+use crate::formats::snap::Channel;
+use crate::formats::snap::api::{Action, Answer, Extra, Installed, Refusal, Snap};
+
+/// The largest reply, in bytes: a hundred snaps have one or two million.
+const MAX_REPLY_BYTES: usize = 16 << 20;
+
+/// Who asks, and how it can reach this store.
+#[derive(Clone, Copy, Debug)]
+pub struct Device<'a> {
+    /// The device's architecture, as dpkg calls it.
+    pub architecture: &'a str,
+    /// Scheme and host of this store as the device addresses it, such as `http://store:8080`.
+    pub base: &'a str,
+}
+
+/// The reply as JSON; `None` if it would be too large.
+pub fn reply(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> Option<Vec<u8>> {
+    // One answer is in memory at a time: a request of a few bytes can ask for a snap with a long description a thousand times.
+    let mut json = br#"{"error-list":[],"results":["#.to_vec();
+    let start = json.len();
+    for answer in answers(catalogue, asked, device) {
+        if json.len() > start {
+            json.push(b',');
+        }
+        serde_json::to_writer(&mut json, &answer).ok()?;
+        if json.len() > MAX_REPLY_BYTES {
+            return None;
+        }
+    }
+    json.extend_from_slice(b"]}");
+    Some(json)
+}
+
+/// The answers, in the order of the actions.
+pub fn answers(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> impl Iterator<Item = Answer> {
+    let by_key: HashMap<&str, &Installed> = asked.context.iter().map(|i| (i.instance_key.as_str(), i)).collect();
+    let by_id: HashMap<&str, &Installed> = asked.context.iter().map(|i| (i.snap_id.as_str(), i)).collect();
+    asked.actions.iter().filter_map(move |action| {
+        let installed = by_key.get(action.instance_key.as_str()).filter(|i| i.snap_id == action.snap_id);
+        let installed = installed.or_else(|| by_id.get(action.snap_id.as_str())).copied();
+        let result = match action.action.as_str() {
+            "install" | "download" => install(catalogue, action, device).map(Some),
+            "refresh" => refresh(catalogue, action, installed, device),
+            "fetch-assertions" => return Some(no_assertions(action)),
+            other => Err(refusal("unsupported-action", format!("this store knows no action {other:?}"))),
+        };
+        match result {
+            Ok(found) => found.map(|found| found.answer(action, device)),
+            Err(refusal) => Some(refused(catalogue, action, refusal)),
+        }
+    })
+}
+
+/// What an action gets, and from which channel.
+struct Found<'a> {
+    revision: &'a Revision,
+    channel: Option<Channel>,
+}
+
+impl Found<'_> {
+    fn answer(&self, action: &Action, device: Device<'_>) -> Answer {
+        let snap = addressed(&self.revision.snap, device.base);
+        Answer {
+            result: action.action.clone(),
+            instance_key: action.instance_key.clone(),
+            snap_id: snap.snap_id.clone(),
+            name: snap.name.clone(),
+            effective_channel: self.channel.as_ref().map(Channel::to_string),
+            snap: Some(snap),
+            ..Answer::default()
+        }
+    }
+}
+
+/// The snap with the address of its file at this store.
+pub fn addressed(snap: &Snap, base: &str) -> Snap {
+    let mut snap = snap.clone();
+    snap.download.url = format!("{base}/api/v1/snaps/download/{}_{}.snap", snap.snap_id, snap.revision);
+    snap
+}
+
+fn install<'a>(catalogue: &'a Catalogue, action: &Action, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+    let offer = match (action.name.as_str(), action.snap_id.as_str()) {
+        ("", id) if !id.is_empty() => catalogue.with_id(id).ok_or_else(|| unknown("id-not-found", id))?,
+        (name, _) => catalogue.named(name).ok_or_else(|| unknown("name-not-found", name))?,
+    };
+    match action.revision {
+        Some(number) => of_number(offer, number, device),
+        None => on_channel(offer, &channel(action.channel.as_deref().unwrap_or_default())?, device),
+    }
+}
+
+fn refresh<'a>(
+    catalogue: &'a Catalogue,
+    action: &Action,
+    installed: Option<&Installed>,
+    device: Device<'_>,
+) -> Result<Option<Found<'a>>, Refusal> {
+    let offer = catalogue.with_id(&action.snap_id).ok_or_else(|| unknown("id-not-found", &action.snap_id))?;
+    let current = installed.map_or(0, |installed| installed.revision);
+    let number = |found: &Found<'_>| i64::try_from(found.revision.snap.revision).unwrap_or(i64::MAX);
+    if let Some(wanted) = action.revision {
+        let found = of_number(offer, wanted, device)?;
+        return Ok((number(&found) != current).then_some(found));
+    }
+    // A device may track what is no channel; it then gets what is on the one that it asks for.
+    let tracked = installed.map_or(Ok(Channel::default()), |installed| channel(&installed.tracking_channel));
+    let wanted = action.channel.as_deref().filter(|channel| !channel.is_empty()).map(channel).transpose()?;
+    let other = wanted.as_ref().is_some_and(|wanted| tracked.as_ref() != Ok(wanted));
+    let found = on_channel(offer, &wanted.map_or(tracked, Ok)?, device)?;
+    let due = if other { number(&found) != current } else { number(&found) > current };
+    Ok(due.then_some(found))
+}
+
+fn of_number<'a>(offer: &'a Offer, number: i64, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+    let revision = u64::try_from(number).ok().and_then(|number| offer.revision(number, device.architecture));
+    let revision = revision.ok_or_else(|| absent(offer, format!("revision {number} is not here")))?;
+    Ok(Found { revision, channel: None })
+}
+
+fn on_channel<'a>(offer: &'a Offer, channel: &Channel, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+    let nothing = || absent(offer, format!("nothing is on {channel} for {}", device.architecture));
+    let (channel, revision) = offer.on(device.architecture, channel).ok_or_else(nothing)?;
+    Ok(Found { revision, channel: Some(channel) })
+}
+
+fn channel(text: &str) -> Result<Channel, Refusal> {
+    if text.is_empty() {
+        return Ok(Channel::default());
+    }
+    text.parse().map_err(|_| refusal("revision-not-found", format!("{text:?} is no channel")))
+}
+
+fn no_assertions(action: &Action) -> Answer {
+    Answer {
+        result: action.action.clone(),
+        key: action.key.clone(),
+        assertion_stream_urls: Some(Vec::new()),
+        ..Answer::default()
+    }
+}
+
+fn refused(catalogue: &Catalogue, action: &Action, refusal: Refusal) -> Answer {
+    let known = catalogue.named(&action.name).or_else(|| catalogue.with_id(&action.snap_id));
+    // snapd takes an error without a name for one of the request as a whole.
+    let name = if action.name.is_empty() { known.map_or("", |offer| &offer.name) } else { &action.name };
+    let snap_id = known.map_or(&action.snap_id, |offer| &offer.snap_id);
+    Answer {
+        result: "error".to_owned(),
+        instance_key: action.instance_key.clone(),
+        snap_id: snap_id.clone(),
+        name: name.to_owned(),
+        key: action.key.clone(),
+        error: Some(refusal),
+        ..Answer::default()
+    }
+}
+
+fn unknown(code: &str, wanted: &str) -> Refusal {
+    refusal(code, format!("the snap {wanted:?} is not here"))
+}
+
+fn absent(offer: &Offer, message: String) -> Refusal {
+    Refusal { extra: Some(Extra { releases: offer.releases() }), ..refusal("revision-not-found", message) }
+}
+
+fn refusal(code: &str, message: String) -> Refusal {
+    Refusal { code: code.to_owned(), message, extra: None }
+}

@@ -1,0 +1,138 @@
+//! What a request is for: path, query and host, checked.
+
+use axum::extract::Request;
+use axum::http::{Method, header};
+
+use crate::serve::resolve::percent_decode;
+
+/// A service of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Root,
+    Refresh,
+    Info { name: String },
+    Find,
+    Names,
+    Sections,
+    Categories,
+    Cohorts,
+    Nonces,
+    Sessions,
+    Assertion { kind: String, key: Vec<String> },
+    OwnAssertions,
+    Download { file: String },
+    Unknown,
+}
+
+impl Route {
+    /// What is at `path`; `None` if it is no path.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        // Each part is decoded by itself, so that a slash within one is no separator.
+        let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(percent_decode).collect::<Option<_>>()?;
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        Some(match parts.as_slice() {
+            [""] => Self::Root,
+            ["v2", "snaps", "refresh"] => Self::Refresh,
+            ["v2", "snaps", "info", name] => Self::Info { name: (*name).to_owned() },
+            ["v2", "snaps", "find"] => Self::Find,
+            ["v2", "snaps", "categories"] => Self::Categories,
+            ["v2", "cohorts"] => Self::Cohorts,
+            ["v2", "auth", "store", "assertions"] => Self::OwnAssertions,
+            ["v2", "assertions", kind, key @ ..] => {
+                let key = key.iter().map(|&part| part.to_owned()).collect();
+                Self::Assertion { kind: (*kind).to_owned(), key }
+            }
+            ["api", "v1", "snaps", "names"] => Self::Names,
+            ["api", "v1", "snaps", "sections"] => Self::Sections,
+            ["api", "v1", "snaps", "auth", "nonces"] => Self::Nonces,
+            ["api", "v1", "snaps", "auth", "sessions"] => Self::Sessions,
+            ["api", "v1", "snaps", "download", file] => Self::Download { file: (*file).to_owned() },
+            _ => Self::Unknown,
+        })
+    }
+
+    fn is_posted(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Cohorts | Self::Nonces | Self::Sessions)
+    }
+
+    /// Whether it can be asked so. What is unknown is answered as that, however it is asked.
+    pub(super) fn allows(&self, method: &Method) -> bool {
+        match self {
+            Self::Unknown => true,
+            _ if self.is_posted() => method == Method::POST,
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+
+    /// How it can be asked, for the header `Allow`.
+    pub(super) fn methods(&self) -> &'static str {
+        if self.is_posted() { "POST" } else { "GET, HEAD" }
+    }
+}
+
+/// The query of an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(super) fn of(query: &str) -> Self {
+        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// The first value of this name that is not empty.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Host and port under which the request came, if they are fit to be part of an address that is answered.
+pub(super) fn host(request: &Request) -> Option<String> {
+    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = request.uri().authority().map(|authority| authority.as_str()).or(header)?;
+    is_host(host).then(|| host.to_owned())
+}
+
+/// A name or an address, with or without a port (RFC 3986 section 3.2.2, without user names, escapes and empty names).
+fn is_host(text: &str) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let is_address = || {
+        let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
+    };
+    let is_name = || name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let good_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    good_port && !name.is_empty() && name.len() <= 255 && (is_name() || is_address())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in ["a", "store.example:8080", "10.0.0.1", "[::1]:80", "[fe80::1]", "a_b.c-d:1"] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in
+            ["", ":80", "a:", "a:99999", "a:+1", "a/b", "a b", "u@a", "a:80:80", "[::1", "::1", "[x]", "a\"", "%61"]
+        {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn parts_of_a_path_are_decoded_once_and_apart() {
+        let name = |path: &str| Route::of(path);
+        assert_eq!(name("/v2/snaps/info/a%2Fb"), Some(Route::Info { name: "a/b".to_owned() }));
+        assert_eq!(name("/v2/snaps/info/a%252Fb"), Some(Route::Info { name: "a%2Fb".to_owned() }));
+        assert_eq!(name("/v2/snaps/info/a/b"), Some(Route::Unknown));
+        assert_eq!(name("/v2/snaps/refresh/"), Some(Route::Unknown));
+        for bad in ["/v2/%", "/v2/%zz", "/v2/%ff", "*"] {
+            assert_eq!(name(bad), None, "{bad}");
+        }
+    }
+}

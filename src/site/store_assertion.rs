@@ -1,0 +1,92 @@
+//! The site's own `store` assertion: by it, devices find the site's snap store with `proxy.store`, and no other setting.
+//!
+//! Only Canonical signs such an assertion, for who registers a store there; it says under which address the store is. The site
+//! keeps it, with all that it rests on, as `store.assert`, and `serve` answers with it.
+
+use std::path::Path;
+
+use url::Url;
+
+use super::{Site, SiteError, audit, read_capped, write_atomically};
+use crate::formats::assertions::{AssertionError, MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
+use crate::time::Time;
+
+/// The name of the file.
+const FILE: &str = "store.assert";
+
+/// A `store` assertion that has been verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreAssertion {
+    /// Its id: what devices set `proxy.store` to.
+    pub store: String,
+    /// Account of who runs it.
+    pub operator_id: String,
+    /// The address at which devices look for it.
+    pub url: Url,
+    /// The assertion and all that it rests on.
+    pub stream: Vec<u8>,
+}
+
+/// Why a file is not used as the site's store assertion.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreAssertionError {
+    /// It is no stream of assertions, or not all of them are vouched for by Canonical's root key.
+    #[error("it cannot be trusted")]
+    Untrusted(#[from] AssertionError),
+    /// There must be one.
+    #[error(
+        "there are {count} store assertions in it, and one is needed: take the file that `store-admin register` made"
+    )]
+    NotOne {
+        /// How many there are.
+        count: usize,
+    },
+    /// Devices could not find the store.
+    #[error("the store {store} has no URL in it, so devices cannot be sent there: register it with one")]
+    NoUrl {
+        /// Its id.
+        store: String,
+    },
+}
+
+impl StoreAssertion {
+    /// Reads a stream, and verifies all of it down to `trust`.
+    pub fn verify(trust: &Trust, stream: &[u8], now: Time) -> Result<Self, StoreAssertionError> {
+        let pool = Pool::of_stream(stream)?;
+        Verifier::new(trust, &pool, now).verify_all()?;
+        let stores = pool.iter().filter_map(|assertion| match assertion.statement() {
+            Statement::Store(store) => Some(store),
+            _ => None,
+        });
+        match stores.collect::<Vec<_>>().as_slice() {
+            [Store { store, operator_id, url: Some(url) }] => Ok(Self {
+                store: store.clone(),
+                operator_id: operator_id.clone(),
+                url: url.clone(),
+                stream: stream.to_vec(),
+            }),
+            [Store { store, .. }] => Err(StoreAssertionError::NoUrl { store: store.clone() }),
+            others => Err(StoreAssertionError::NotOne { count: others.len() }),
+        }
+    }
+
+    /// What is kept at the site in `root`; `None` if nothing is.
+    pub fn stream_of(root: &Path) -> Result<Option<Vec<u8>>, SiteError> {
+        let path = root.join(FILE);
+        match path.try_exists().map_err(SiteError::io("read", &path))? {
+            true => read_capped(&path, MAX_STREAM_BYTES as u64).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+/// Verifies the store assertion in `file` and keeps it at the site, in place of the one before.
+pub fn keep_store_assertion(site: &Site, file: &Path) -> Result<StoreAssertion, SiteError> {
+    let _lock = site.lock()?;
+    let stream = read_capped(file, MAX_STREAM_BYTES as u64)?;
+    let refused = |source| SiteError::StoreAssertion { path: file.to_owned(), source: Box::new(source) };
+    let assertion = StoreAssertion::verify(Trust::roots(), &stream, Time::now()).map_err(refused)?;
+    audit::append(&site.root().join("audit.jsonl"), "store-assertion", &assertion.store, assertion.url.as_str())?;
+    write_atomically(&site.root().join(FILE), &stream, 0o644)?;
+    Ok(assertion)
+}

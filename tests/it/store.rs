@@ -1,0 +1,9 @@
+//! The store in `gapferry serve`, asked as snapd, `snap download`, collectors and attackers ask.
+
+mod answers;
+mod assertion;
+mod fixture;
+mod hostile;
+mod refresh;
+mod stock;
+mod tls;
