@@ -170,6 +170,24 @@ fn without_snaps_there_is_no_store() {
     assert_eq!(post(&desk.serve(), "/v2/snaps/refresh", "", b"{}").status, 405);
 }
 
+/// An upstream's own addresses are its own.
+#[test]
+fn what_an_upstream_has_is_not_the_store_s() {
+    for (origin, expected) in
+        [("http://archive.test/", 405), ("http://archive.test/v2", 405), ("http://archive.test/debian", 200)]
+    {
+        let desk = desk();
+        super::fixture::archive(&desk, 1, origin);
+        let serving = desk.serve();
+        let at_archive = post(&serving, "/v2/snaps/refresh", "Host: archive.test:80\r\n", b"{}");
+        assert_eq!(at_archive.status, expected, "{origin}");
+        assert_eq!(post(&serving, "/v2/snaps/refresh", "", b"{}").status, 200, "{origin}");
+        // Nor does the snaps' own origin take addresses from anyone.
+        assert_eq!(post(&serving, "/v2/snaps/refresh", "Host: store.invalid\r\n", b"{}").status, 200);
+        assert_eq!(ask(&serving, "GET", "/snaps/store/words_3.snap", "Host: store.invalid\r\n").status, 200);
+    }
+}
+
 #[test]
 fn a_damaged_index_is_said_to_be_one() {
     for (file, text) in

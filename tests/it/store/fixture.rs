@@ -45,6 +45,16 @@ pub(super) fn desk() -> Desk {
     desk
 }
 
+/// Adds a published archive of this origin to generation `number`.
+pub(super) fn archive(desk: &Desk, number: u64, origin: &str) {
+    let file = desk.path(&format!("site/generations/{number}/generation.json"));
+    let mut generation: Generation = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut published = generation.published.values().next().unwrap().clone();
+    (published.kind, published.origin) = (Kind::Apt, origin.to_owned());
+    generation.published.insert("apt/store".to_owned(), published);
+    fs::write(file, generation.to_json()).unwrap();
+}
+
 /// Writes generation `number`, and makes it the current one.
 pub(super) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels: &[(&str, &str, &str, u64)]) {
     let folder = desk.path(&format!("site/generations/{number}/snaps/store"));
