@@ -228,6 +228,9 @@ fn a_store_that_lies_is_found_out() {
         },
         "the store answers with",
     );
+    let unknown =
+        |s: &TestStore| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(404, vec![]));
+    verification(&unknown, "cannot trust hello");
     verification(
         &|s| {
             s.stock(
@@ -246,10 +249,9 @@ fn a_store_that_breaks_is_reported_as_that() {
     words(&|s| s.twist(|r| r["results"] = json!([])), "says nothing about hello");
     words(&|s| s.twist(|r| *r = json!({ "results": 7 })), "malformed");
     words(&|s| s.server.fault("v2/snaps/refresh", Times::ALWAYS, Fault::Status(400, vec![])), "cannot ask the store");
-    words(
-        &|s| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(404, vec![])),
-        "snap-revision",
-    );
+    let failing =
+        |s: &TestStore| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(500, vec![]));
+    words(&failing, "snap-revision");
 }
 
 #[test]
