@@ -81,6 +81,8 @@ pub enum Kind {
     Images,
     /// Snaps.
     Snaps,
+    /// Exports for an Enterprise Store.
+    EnterpriseStore,
 }
 
 impl Kind {
@@ -90,6 +92,7 @@ impl Kind {
             Self::Apt => "apt",
             Self::Images => "images",
             Self::Snaps => "snaps",
+            Self::EnterpriseStore => "enterprise-store",
         }
     }
 
@@ -98,7 +101,8 @@ impl Kind {
         match self {
             Self::Apt => rest.starts_with("dists/"),
             Self::Images => rest.starts_with("streams/"),
-            Self::Snaps => rest.ends_with(".assert"),
+            Self::Snaps => !rest.ends_with(".snap"),
+            Self::EnterpriseStore => false,
         }
     }
 
@@ -117,7 +121,7 @@ impl Kind {
     pub fn is_metadata(path: &str) -> bool {
         let mut parts = path.splitn(3, '/');
         let (kind, rest) = (parts.next(), parts.nth(1).unwrap_or_default());
-        let known = [Self::Apt, Self::Images, Self::Snaps];
+        let known = [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore];
         known.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
     }
 }

@@ -13,6 +13,7 @@ use crate::collection::{Collection, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
@@ -38,6 +39,8 @@ pub struct Settings<'a> {
     pub force: bool,
     /// Take upstream's metadata though the last bundle had newer.
     pub allow_older_upstream: bool,
+    /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
+    pub snap_roots: &'a Trust,
     /// Shows how far it is.
     pub progress: &'a Progress,
 }
@@ -99,6 +102,15 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// Whether something in the workspace changed on disk.
+    fn is_rot(&self) -> bool {
+        match self {
+            Self::Bundle(BundleError::Depot(DepotError::Rotten { .. })) => true,
+            Self::Collect(CollectError::Snaps(error)) => error.is_rot(),
+            _ => false,
+        }
+    }
+
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
@@ -119,7 +131,7 @@ impl ExportError {
 pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported, ExportError> {
     let workspace = Workspace::open(settings.workspace)?;
     match attempt(selection, settings, &workspace) {
-        Err(ExportError::Bundle(BundleError::Depot(DepotError::Rotten { .. }))) => {
+        Err(error) if error.is_rot() => {
             let replaced = workspace.depot.remove_rotten().map_err(BundleError::from)?;
             attempt(selection, settings, &workspace).map(|exported| Exported { replaced, ..exported })
         }
@@ -133,6 +145,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         fetcher: &fetcher,
         depot: &workspace.depot,
         progress: settings.progress,
+        snap_roots: settings.snap_roots,
         now: Time::now(),
         tally: Tally::default(),
         dry_run: settings.dry_run,

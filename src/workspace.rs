@@ -78,6 +78,9 @@ impl Workspace {
                 self.depot.remove(&digest)?;
             }
         }
+        if !dry_run {
+            self.depot.remove_stale_aliases()?;
+        }
         Ok(collected)
     }
 

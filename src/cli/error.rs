@@ -26,6 +26,12 @@ pub(super) enum Failure {
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeError),
+    #[error(
+        "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by \
+         `gapferry push`: {}",
+        failed.len(), failed.len() + pushed, failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
+    )]
+    NotPushed { pushed: usize, failed: Vec<(String, String)> },
     #[error("{0}")]
     Usage(String),
 }
@@ -41,6 +47,7 @@ impl Failure {
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),
+            Self::NotPushed { .. } => Exit::Failed,
             Self::Usage(_) => Exit::Usage,
         }
     }

@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::passphrase::load_key;
 use crate::collect::fetch::Options;
 use crate::export::{Exported, Settings, export};
+use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
 use crate::terminal::safe;
@@ -74,6 +75,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         collect_only: args.collect_only,
         force: args.force,
         allow_older_upstream: args.allow_older_upstream,
+        snap_roots: Trust::roots(),
         progress,
     };
     let exported = export(&selection, &settings)?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Output, note};
+use super::push::{all_pushed, words};
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::site::{Site, import};
@@ -51,16 +52,22 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     }
     let imported = import(&site, &args.bundle, allow, progress)?;
     let number = imported.generation.number;
+    if !imported.pushes.failed.is_empty() {
+        note(&format!("{} is published as generation {number}", imported.bundle));
+    }
+    all_pushed(&imported.pushes)?;
     out.done(
         json!({
             "bundle": imported.bundle, "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
+            "pushed": imported.pushes.pushed,
         }),
         &format!(
-            "{} is published as generation {number}: {} items, {}\n",
+            "{} is published as generation {number}: {} items, {}\n{}",
             imported.bundle,
             imported.items,
-            Bytes(imported.bytes)
+            Bytes(imported.bytes),
+            words(&imported.pushes)
         ),
     );
     Ok(())

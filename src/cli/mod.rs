@@ -13,6 +13,7 @@ mod keygen;
 mod list_images;
 mod output;
 mod passphrase;
+mod push;
 mod rollback;
 mod serve;
 mod site;
@@ -64,6 +65,7 @@ enum Command {
     Status(status::Args),
     Rollback(rollback::Args),
     Gc(gc::Args),
+    Push(push::Args),
     Serve(serve::Args),
     StoreAssertion(store_assertion::Args),
     Demo(demo::Args),
@@ -98,6 +100,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Status(args) => status::run(&args, &out),
         Command::Rollback(args) => rollback::run(&args, &out),
         Command::Gc(args) => gc::run(&args, &out),
+        Command::Push(args) => push::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),
         Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),

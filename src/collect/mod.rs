@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod apt;
+pub mod enterprise_store;
 pub mod fetch;
 pub mod images;
 pub mod keyring;
@@ -14,13 +15,14 @@ use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
 
 use url::Url;
 
-use self::fetch::{FetchErrors, Fetcher, Wanted};
+use self::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct Collecting<'a> {
@@ -30,6 +32,8 @@ pub struct Collecting<'a> {
     pub depot: &'a Depot,
     /// Shows how far it is.
     pub progress: &'a Progress,
+    /// Whom assertions about snaps have to end in.
+    pub snap_roots: &'a Trust,
     /// The clock.
     pub now: Time,
     /// Counts what is selected and what of it is missing.
@@ -69,7 +73,7 @@ pub struct Selected {
     /// Its signed size in bytes.
     pub size: u64,
     /// Its signed digest.
-    pub sha256: Sha256,
+    pub digest: Expected,
 }
 
 /// Why something cannot be collected.
@@ -94,6 +98,9 @@ pub enum CollectError {
     /// Snaps.
     #[error("cannot collect the snaps")]
     Snaps(#[from] snaps::SnapsError),
+    /// Exports for an Enterprise Store.
+    #[error("cannot collect the exports for the Enterprise Store")]
+    EnterpriseStore(#[from] enterprise_store::ExportsError),
     /// A name of ours is malformed.
     #[error(transparent)]
     Label(#[from] crate::collection::MalformedLabel),
@@ -138,6 +145,7 @@ impl CollectError {
             Self::Apt { source, .. } => source.exit(),
             Self::Images { source, .. } => source.exit(),
             Self::Snaps(error) => error.exit(),
+            Self::EnterpriseStore(error) => error.exit(),
             Self::Label(_) => Exit::Failed,
         }
     }
@@ -145,6 +153,8 @@ impl CollectError {
 
 /// All snaps of a selection are one collection: a device has one store.
 const SNAPS: &str = "store";
+/// All exports of a selection are one collection of one source, which the site's policy names.
+const EXPORTS: (&str, &str) = ("enterprise-store", "exports");
 
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
@@ -160,6 +170,10 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     if !selection.snaps.is_empty() {
         collections.push(snaps::collect(SNAPS.parse()?, &selection.snaps, with)?);
     }
+    if !selection.enterprise_store.is_empty() {
+        let names = (EXPORTS.0.parse()?, EXPORTS.1.parse()?);
+        collections.push(enterprise_store::collect(names, &selection.enterprise_store, with)?);
+    }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)
 }
@@ -167,14 +181,14 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
 impl Collecting<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
     pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
-        let by_digest: BTreeMap<Sha256, Selected> = selected.into_iter().map(|file| (file.sha256, file)).collect();
+        let by_digest: BTreeMap<Expected, Selected> = selected.into_iter().map(|file| (file.digest, file)).collect();
         self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
-        let lacking = by_digest.into_values().filter(|file| !self.depot.has(&file.sha256, file.size));
+        let lacking = by_digest.into_values().filter(|file| self.held(&file.digest, file.size).is_none());
         let wanted = lacking.map(|file| Wanted {
             urls: vec![file.url],
             size: file.size,
-            sha256: file.sha256,
-            to: self.depot.partial_path(&file.sha256),
+            digest: file.digest,
+            to: self.depot.partial_path(&name_before_complete(&file.digest)),
         });
         let wanted: Vec<_> = wanted.collect();
         self.tally.add_missing(wanted.len(), total(wanted.iter().map(|file| file.size)));
@@ -190,16 +204,36 @@ impl Collecting<'_> {
         }
         let progress = self.progress.phase(title, needed);
         let mut batch = self.depot.batch();
-        let mut failed = None;
+        let (mut failed, mut aliases) = (None, Vec::new());
         let fetched = self.fetcher.fetch_all(wanted, &progress, |finished| {
-            if let Err(error) = batch.add(finished.wanted.sha256, finished.wanted.size) {
-                failed.get_or_insert(error);
+            let Finished { wanted, sha256, .. } = finished;
+            let alias = name_before_complete(&wanted.digest);
+            let add = || self.depot.rename_partial(&alias, &sha256).and_then(|()| batch.add(sha256, wanted.size));
+            match { add }() {
+                Ok(()) => aliases.extend((alias != sha256).then_some((alias, sha256))),
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         });
         progress.finish();
         batch.commit()?;
         failed.map_or(Ok(()), |error| Err(FetchIntoDepotError::Depot(error)))?;
+        aliases.iter().try_for_each(|(alias, digest)| self.depot.note_alias(alias, digest))?;
         Ok(fetched?)
+    }
+
+    /// The blob in the depot that has this digest and size.
+    pub fn held(&self, digest: &Expected, size: u64) -> Option<Sha256> {
+        let name = name_before_complete(digest);
+        let sha256 = if let Expected::Sha256(sha256) = digest { *sha256 } else { self.depot.by_alias(&name)? };
+        self.depot.has(&sha256, size).then_some(sha256)
+    }
+}
+
+/// What a blob is called before its SHA-256 is known, as its alias afterwards: the SHA-256 of the digest that is known.
+fn name_before_complete(digest: &Expected) -> Sha256 {
+    match digest {
+        Expected::Sha256(digest) => *digest,
+        Expected::Sha3(digest) => Sha256::of(digest.to_hex().as_bytes()),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::collect::fetch::Options;
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
 use crate::file_error::FileError;
+use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
@@ -236,6 +237,7 @@ fn export_next(
         collect_only: false,
         force: false,
         allow_older_upstream: false,
+        snap_roots: Trust::roots(),
         progress,
     };
     let folder = export(selection, &settings)?.folder;

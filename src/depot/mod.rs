@@ -3,12 +3,14 @@
 //! ```text
 //! DEPOT/sha256/ab/abcd…   a blob, complete and synced: whatever has such a name can be relied on
 //! DEPOT/partial/abcd…     a blob under construction; may be cut short, is never used
+//! DEPOT/aliases/abcd…     what an upstream that signs another digest calls a blob
 //! ```
 //!
 //! A blob is written under `partial/`, hashed on the way, and moved to its name by a [`Batch`], many at a time: one
 //! `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written blob under a final name,
 //! and ten thousand small files do not cost ten thousand syncs.
 
+mod alias;
 mod batch;
 mod error;
 
@@ -138,6 +140,15 @@ impl Depot {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(no_follow());
         unseal(&path).and_then(|()| options.open(&path)).map_err(DepotError::io("open", &path))
+    }
+
+    /// Gives a blob under construction the digest that it was found to have.
+    pub fn rename_partial(&self, from: &Sha256, to: &Sha256) -> Result<(), DepotError> {
+        let path = self.partial_path(from);
+        if from == to {
+            return Ok(());
+        }
+        fs::rename(&path, self.partial_path(to)).map_err(DepotError::io("rename", &path))
     }
 
     /// Starts a batch of blobs to be moved to their names together.

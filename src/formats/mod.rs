@@ -4,6 +4,7 @@ pub mod apt;
 pub mod assertions;
 pub mod compression;
 pub mod deb;
+pub mod enterprise_store;
 pub mod openpgp;
 pub mod simplestreams;
 pub mod snap;

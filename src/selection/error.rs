@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::collection::Label;
 use crate::exit::Exit;
 use crate::terminal::without_password;
 
@@ -29,7 +28,7 @@ pub enum SelectionError {
         message: String,
     },
     /// It asks for nothing.
-    #[error("the selection asks for nothing: add an [[apt]], [[images]] or [[snaps]] table")]
+    #[error("the selection asks for nothing: add an [[apt]], [[images]], [[snaps]] or [[enterprise-store]] table")]
     Empty,
     /// A source contradicts itself.
     #[error("[[{table}]] {name}: {reason}")]
@@ -37,7 +36,7 @@ pub enum SelectionError {
         /// The kind of source.
         table: &'static str,
         /// The source.
-        name: Label,
+        name: String,
         /// What is wrong.
         reason: &'static str,
     },

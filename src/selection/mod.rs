@@ -1,6 +1,7 @@
 //! The selection: the TOML file that says what to carry.
 
 mod apt;
+mod enterprise_store;
 mod error;
 mod images;
 mod snaps;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use apt::{AptSource, PriorityText, SeedText};
+pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
 pub use images::ImagesSource;
 pub use snaps::SnapsSource;
@@ -49,6 +51,9 @@ pub struct Selection {
     /// Sources of snaps.
     #[serde(default)]
     pub snaps: Vec<SnapsSource>,
+    /// Exports for an Enterprise Store.
+    #[serde(default)]
+    pub enterprise_store: Vec<EnterpriseStoreSource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -120,17 +125,27 @@ impl Selection {
         for (table, name, contradiction) in apt.chain(images) {
             let twice = (!names.insert(name)).then_some("another source has the same name");
             if let Some(reason) = contradiction.or(twice) {
-                return Err(SelectionError::Source { table, name: name.clone(), reason });
+                return Err(SelectionError::Source { table, name: name.to_string(), reason });
             }
         }
-        if names.is_empty() && self.snaps.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
+        for source in &self.snaps {
+            if let Some(reason) = source.contradiction() {
+                return Err(SelectionError::Source { table: "snaps", name: source.title(), reason });
+            }
+        }
+        if names.is_empty() && self.snaps.is_empty() && self.enterprise_store.is_empty() {
+            Err(SelectionError::Empty)
+        } else {
+            Ok(())
+        }
     }
 
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
         self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
         self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
-        self.snaps.iter_mut().map(|source| &mut source.from).for_each(anchor);
+        self.snaps.iter_mut().flat_map(|source| &mut source.from).for_each(anchor);
+        self.enterprise_store.iter_mut().map(|source| &mut source.exports).for_each(anchor);
     }
 }
 

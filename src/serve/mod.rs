@@ -20,6 +20,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -33,6 +34,9 @@ use crate::site::Site;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How long a connection may be open before a request has come in full, its body left aside.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -88,13 +92,13 @@ impl Server {
             Router::new().fallback(answer).with_state(service).into_make_service()
         };
         let (listener, address) = bind(&runtime, listen.http)?;
-        let server = axum_server::Server::from_listener(listener).http1_only().handle(handle.clone());
+        let server = patient(axum_server::Server::from_listener(listener)).handle(handle.clone());
         let mut tasks = vec![runtime.spawn(server.serve(service("http")))];
         let mut tls_address = None;
         if let Some((tls, config)) = listen.tls.as_ref().zip(config) {
             let (listener, address) = bind(&runtime, tls.address)?;
             let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(config));
-            let server = axum_server::Server::from_listener(listener).acceptor(acceptor).http1_only();
+            let server = patient(axum_server::Server::from_listener(listener).acceptor(acceptor));
             tasks.push(runtime.spawn(server.handle(handle.clone()).serve(service("https"))));
             tls_address = Some(address);
         }
@@ -124,6 +128,13 @@ fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAd
     let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// HTTP/1.1, on connections that are closed when no request comes.
+fn patient<A>(server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
+    let mut server = server.http1_only();
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    server
 }
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::SiteError;
+use super::{EnterpriseStore, SiteError};
 use crate::collection::Label;
 
 /// What `site.toml` says.
@@ -18,6 +18,9 @@ pub struct SiteConfig {
     /// What the site allows beyond the strict defaults.
     #[serde(default)]
     pub policy: Policy,
+    /// The Enterprise Store on this machine that exports are handed on to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enterprise_store: Option<EnterpriseStore>,
 }
 
 /// What a site allows beyond the strict defaults.
@@ -41,7 +44,9 @@ impl SiteConfig {
     pub fn to_text(&self) -> String {
         format!(
             "# The site's name: only bundles made for it are accepted.\nname = \"{}\"\n\n[policy]\n\
-             # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n",
+             # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n\n\
+             # An Enterprise Store on this machine, which `import` hands exports on to.\n# [enterprise-store]\n\
+             # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n",
             self.name,
             self.policy.allow_unsigned.iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(", ")
         )
@@ -55,7 +60,7 @@ mod tests {
     #[test]
     fn the_written_text_is_read_back() {
         let policy = Policy { allow_unsigned: BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]) };
-        let config = SiteConfig { name: "dc1".parse().unwrap(), policy };
+        let config = SiteConfig { name: "dc1".parse().unwrap(), policy, enterprise_store: None };
         assert_eq!(toml::from_str::<SiteConfig>(&config.to_text()).unwrap(), config);
         assert!(toml::from_str::<SiteConfig>("name = \"dc1\"\nnmae = 1").is_err());
     }

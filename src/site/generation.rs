@@ -33,6 +33,8 @@ pub(super) struct Recipe {
     pub(super) newest_time: Time,
     /// The name whose upstreams may not be older than what was seen; the others are published as they are.
     pub(super) guarded: Option<Label>,
+    /// SHA3-384 of snaps, in hexadecimal, as far as it is known beyond what the current generation says.
+    pub(super) sha3: BTreeMap<Sha256, String>,
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
@@ -49,7 +51,8 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
         upstream_dates: current.upstream_dates,
         ..Generation::none()
     };
-    let shown = Shown { names: &current.names, published: &current.published, sha3: &current.sha3 };
+    let sha3 = current.sha3.into_iter().chain(recipe.sha3).collect();
+    let shown = Shown { names: &current.names, published: &current.published, sha3: &sha3 };
     let tree = plan(site, depot, shown, recipe.guarded.as_ref(), &mut next)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
@@ -84,6 +87,7 @@ fn plan(
                 key: &key,
                 keyring: keyring.as_ref(),
                 allow_unsigned: site.config.policy.allow_unsigned.contains(&collection.source),
+                snap_roots: site.snap_roots,
                 verified: state.verified,
                 date: next.made,
                 identities: &mut next.identities,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
@@ -24,6 +25,8 @@ pub struct Imported {
     pub items: u64,
     /// Size of all its blobs, in bytes.
     pub bytes: u64,
+    /// What was handed on to the Enterprise Store.
+    pub pushes: Pushes,
 }
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
@@ -112,7 +115,7 @@ fn run(
     let manifest = &bundle.manifest;
     let detail = format!("{}{}", bundle.digest, allow.words());
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
-    unpack::into_depot(site, bundle, &depot, progress)?;
+    let sha3 = unpack::into_depot(site, bundle, &depot, progress)?;
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
     batch.commit()?;
@@ -133,10 +136,13 @@ fn run(
         names,
         newest_time: current.newest_time.max(manifest.created),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
+        sha3,
     };
     let generation = publish(site, &depot, recipe)?;
     site.tidy_journal(manifest)?;
+    let pushes = push_locked(site, &generation)?;
     Ok(Imported {
+        pushes,
         generation,
         bundle: manifest.folder(),
         items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),

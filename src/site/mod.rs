@@ -10,6 +10,7 @@
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/enterprise-store.json  what a real Enterprise Store has been given
 //! SITE/audit.jsonl            what was done, chained by hashes
 //! SITE/store.assert           the site's own store assertion, if it has one
 //! SITE/lock                   held by the one command that changes the site
@@ -20,6 +21,7 @@
 
 pub mod audit;
 mod config;
+mod enterprise_store;
 mod error;
 mod gc;
 mod generation;
@@ -27,6 +29,7 @@ mod import;
 mod init;
 mod publish;
 mod rollback;
+mod second_digest;
 mod state;
 mod status;
 mod store_assertion;
@@ -38,6 +41,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub use config::{Policy, SiteConfig};
+pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
 pub use gc::{Collected, gc};
 pub use import::{Imported, import};
@@ -47,9 +51,10 @@ pub use rollback::rollback;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assertion};
-pub use store_index::{Listing, STORE_INDEX, StoreIndex};
+pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
+use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::trust::TrustFile;
 
@@ -64,6 +69,8 @@ pub struct Site {
     pub config: SiteConfig,
     /// Who may sign.
     pub trust: TrustFile,
+    /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
+    pub snap_roots: &'static Trust,
 }
 
 impl Site {
@@ -74,7 +81,7 @@ impl Site {
         }
         let config = SiteConfig::load(&root.join("site.toml"))?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;
-        Ok(Self { root: root.to_owned(), config, trust })
+        Ok(Self { root: root.to_owned(), config, trust, snap_roots: Trust::roots() })
     }
 
     /// The site's folder.

@@ -36,7 +36,7 @@ pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteErro
         }
     }
     let reason = format!("rollback to {number}");
-    let recipe = Recipe { reason, names, newest_time: current.newest_time, guarded: None };
+    let recipe = Recipe { reason, names, newest_time: current.newest_time, guarded: None, sha3: Default::default() };
     let generation = publish(site, &site.depot()?, recipe)?;
     site.tidy_partials()?;
     Ok(generation)

@@ -15,7 +15,7 @@ pub const STORE_INDEX: &str = "index.json";
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StoreIndex {
     /// Sorted by name, architecture and channel; each of the three together stands there once.
-    pub channels: Vec<Listing>,
+    pub channels: Vec<ChannelEntry>,
     /// Version of this file's format; 1.
     pub format: u64,
     /// Sorted by name and revision. The addresses of their files are empty; they stand beside the index as NAME_REV.snap, with
@@ -26,7 +26,7 @@ pub struct StoreIndex {
 /// A channel's offer to devices of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Listing {
+pub struct ChannelEntry {
     /// The snap's name.
     pub name: String,
     /// As dpkg calls it.

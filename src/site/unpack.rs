@@ -4,23 +4,34 @@
 //! of its parts are there is noted in a journal, after they have been synced. The whole is hashed before it gets its name, so
 //! the journal saves work but is not relied on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
+use super::second_digest::SecondDigest;
 use super::{Site, SiteError};
 use crate::bundle::manifest::{Blob, Part};
 use crate::bundle::unpack::{PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
+use crate::collection::Kind;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::progress::Progress;
 
-/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error.
-pub(super) fn into_depot(site: &Site, bundle: &Bundle, depot: &Depot, progress: &Progress) -> Result<(), SiteError> {
+/// SHA3-384 of snaps, in hexadecimal.
+pub(super) type SecondDigests = BTreeMap<Sha256, String>;
+
+/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error. Of snaps it
+/// returns the second digest, as far as they came in one piece.
+pub(super) fn into_depot(
+    site: &Site,
+    bundle: &Bundle,
+    depot: &Depot,
+    progress: &Progress,
+) -> Result<SecondDigests, SiteError> {
     let wanted = lacking(bundle, depot);
     expected_blobs_are_here(bundle, &wanted)?;
     preflight(site, bundle, depot, &wanted)?;
@@ -46,24 +57,29 @@ fn fill(
     wanted: &BTreeSet<Sha256>,
     journal: &Journal,
     progress: &Progress,
-) -> Result<(), SiteError> {
+) -> Result<SecondDigests, SiteError> {
+    let snaps = bundle.manifest.collections.iter().filter(|collection| collection.kind == Kind::Snaps);
     let sink = DepotSink {
         depot,
         wanted,
         journal,
         quarantine: &site.root().join("quarantine"),
         batch: Mutex::new(depot.batch()),
+        snaps: snaps.flat_map(|collection| collection.files.values().copied()).collect(),
+        second: Mutex::default(),
     };
     let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
     let progress = progress.phase("unpacking", bytes);
     let result = unpack(bundle, &sink, &progress);
     progress.finish();
     // What was unpacked before a failure is good, and is kept.
+    let second = sink.second.into_inner().unwrap_or_else(|e| e.into_inner());
     let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
     result?;
     committed?;
     assemble(bundle, depot, wanted, journal)?;
-    complete(bundle, depot, wanted)
+    complete(bundle, depot, wanted)?;
+    Ok(second)
 }
 
 fn expected_blobs_are_here(bundle: &Bundle, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
@@ -126,6 +142,9 @@ struct DepotSink<'a> {
     journal: &'a Journal,
     quarantine: &'a Path,
     batch: Mutex<Batch<'a>>,
+    /// Blobs of which another digest is needed.
+    snaps: BTreeSet<Sha256>,
+    second: Mutex<SecondDigests>,
 }
 
 impl<'a> DepotSink<'a> {
@@ -139,10 +158,12 @@ struct Writing {
     file: File,
     path: PathBuf,
     position: u64,
+    second: Option<SecondDigest>,
 }
 
 impl PartSink for Writing {
     fn write(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        self.second.iter().for_each(|second| second.update(bytes));
         self.file.write_all_at(bytes, self.position).map_err(BundleError::io("write", &self.path))?;
         self.position += bytes.len() as u64;
         Ok(())
@@ -161,10 +182,15 @@ impl Sink for DepotSink<'_> {
             1 => self.depot.create_partial(&blob.sha256)?,
             _ => self.depot.open_partial(&blob.sha256)?,
         };
-        Ok(Writing { file, path: self.depot.partial_path(&blob.sha256), position: part.start })
+        let second = blob.parts.len() == 1 && self.snaps.contains(&blob.sha256);
+        let second = second.then(SecondDigest::start);
+        Ok(Writing { file, path: self.depot.partial_path(&blob.sha256), position: part.start, second })
     }
 
     fn done(&self, blob: &Blob, part: &Part, content: Writing) -> Result<(), BundleError> {
+        if let Some(digest) = content.second.and_then(SecondDigest::finish) {
+            self.second.lock().unwrap_or_else(|e| e.into_inner()).insert(blob.sha256, digest.to_hex());
+        }
         if blob.parts.len() == 1 {
             return Ok(self.batch().add(blob.sha256, blob.size)?);
         }

@@ -24,7 +24,7 @@ fn publish(desk: &Desk, version: &str) {
     desk.archive("up", &mut upstream, &["stable"]);
 }
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "keygen",
     "export",
     "verify",
@@ -36,6 +36,7 @@ const COMMANDS: [&str; 12] = [
     "rollback",
     "gc",
     "serve",
+    "store-assertion",
     "demo",
 ];
 

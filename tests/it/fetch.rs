@@ -9,7 +9,7 @@ mod speed;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gapferry::collect::fetch::{FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
+use gapferry::collect::fetch::{Expected, FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
 use gapferry::digest::Sha256;
 use gapferry::progress::Progress;
 use tempfile::TempDir;
@@ -78,7 +78,7 @@ impl Bench {
     fn put(&self, name: &str, bytes: &[u8]) -> Wanted {
         std::fs::write(self.upstream(name), bytes).unwrap();
         let (size, sha256) = (bytes.len() as u64, Sha256::of(bytes));
-        Wanted { urls: vec![self.server.url(name)], size, sha256, to: self.to(name) }
+        Wanted { urls: vec![self.server.url(name)], size, digest: sha256.into(), to: self.to(name) }
     }
 
     fn fetch(&self, wanted: &[Wanted]) -> Result<Vec<Finished>, FetchErrors> {
@@ -91,7 +91,7 @@ impl Bench {
     #[track_caller]
     fn fetch_good(&self, wanted: &Wanted) -> Finished {
         let done = self.fetch(std::slice::from_ref(wanted)).unwrap();
-        assert_eq!(Sha256::of(&std::fs::read(&wanted.to).unwrap()), wanted.sha256);
+        assert_eq!(Expected::Sha256(Sha256::of(&std::fs::read(&wanted.to).unwrap())), wanted.digest);
         done.into_iter().next().expect("one file")
     }
 

@@ -47,7 +47,7 @@ fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &C
     for file in chosen {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
         let url = archive.file_url(file.path.as_str())?;
-        selected.push(Selected { url, size: file.size, sha256: file.sha256 });
+        selected.push(Selected { url, size: file.size, digest: file.sha256.into() });
     }
     Ok(with.fetch_selected("fetching packages", selected)?)
 }

@@ -226,7 +226,7 @@ fn fetch_indexes(
         wanted.push(fetch::Wanted {
             urls: by_hash.into_iter().chain([plain]).collect(),
             size: index.file.size,
-            sha256: index.file.sha256,
+            digest: index.file.sha256.into(),
             to: with.depot.partial_path(&index.file.sha256),
         });
     }

@@ -3,12 +3,13 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Certificate, ClientBuilder, Response, StatusCode};
+use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use super::Question;
 use super::error::{FetchError, shown};
 use super::options::{MAX_CONCURRENCY, Options};
 use super::retry::Retry;
@@ -47,13 +48,18 @@ impl Client {
                 request = request.header(IF_RANGE, etag);
             }
         }
+        self.send(url, request, from > 0).await
+    }
+
+    /// Sends a request, and returns its answer if that holds what was asked for.
+    async fn send(&self, url: &Url, request: RequestBuilder, ranged: bool) -> Result<Response, FetchError> {
         let patience = self.options.connect_timeout + self.options.stall_timeout;
         let stalled = |_| FetchError::Stalled { url: shown(url), after: patience };
         let response = timeout(patience, request.send()).await.map_err(stalled)?;
         let response = response.map_err(|source| FetchError::network(url, source))?;
         match response.status() {
             StatusCode::OK => Ok(response),
-            StatusCode::PARTIAL_CONTENT if from > 0 => Ok(response),
+            StatusCode::PARTIAL_CONTENT if ranged => Ok(response),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing { url: shown(url) }),
             status => {
                 let retry_after = retry_after(response.headers());
@@ -62,11 +68,11 @@ impl Client {
         }
     }
 
-    /// The whole of a small file whose size nobody signed, at most `cap` bytes.
-    pub(super) async fn whole(&self, url: &Url, cap: u64) -> Result<Vec<u8>, FetchError> {
+    /// The whole of a small answer whose size nobody signed.
+    pub(super) async fn whole(&self, question: &Question) -> Result<Vec<u8>, FetchError> {
         let mut retry = Retry::new(&self.options);
         loop {
-            let error = match self.whole_once(url, cap).await {
+            let error = match self.whole_once(question).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => error,
             };
@@ -77,8 +83,15 @@ impl Client {
         }
     }
 
-    async fn whole_once(&self, url: &Url, cap: u64) -> Result<Vec<u8>, FetchError> {
-        let response = self.open(url, 0, None).await?;
+    async fn whole_once(&self, question: &Question) -> Result<Vec<u8>, FetchError> {
+        let Question { url, headers, body, cap } = question;
+        let cap = *cap;
+        let request = match body {
+            Some(json) => self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(json.clone()),
+            None => self.http.get(url.clone()),
+        };
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let response = self.send(url, request, false).await?;
         let too_large = || FetchError::TooLarge { url: shown(url), limit: cap };
         if response.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());

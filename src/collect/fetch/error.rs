@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::expected::Expected;
 use crate::causes::causes;
-use crate::digest::Sha256;
 use crate::exit::Exit;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.
@@ -135,16 +135,16 @@ pub enum FetchError {
     },
     /// The bytes are not the signed ones.
     #[error(
-        "{url} has sha256 {got} where {expected} is signed; nothing of it was kept: \
+        "{url} has {got} where {expected} is signed; nothing of it was kept: \
          run again, and if it stays so use another mirror"
     )]
     WrongDigest {
         /// The address.
         url: String,
         /// The signed digest.
-        expected: Sha256,
+        expected: Expected,
         /// The digest of what came.
-        got: Sha256,
+        got: Expected,
     },
     /// The file system is full.
     #[error("no space left for {}: make room and run again to go on where it stopped", path.display())]

@@ -4,12 +4,13 @@
 //! file. What is fetched lands under the name that the caller gives, which is where a run that was killed goes on; the
 //! caller decides when it becomes a blob. Nothing is fsynced here: the depot does that for many files at once.
 //!
-//! Trust in the server is nil: a file ends up complete under its name only if size and SHA-256 are the signed ones,
+//! Trust in the server is nil: a file ends up complete under its name only if size and digest are the signed ones,
 //! bytes that an earlier run left are hashed again, and no more than the signed size is ever read or written.
 //! Certificates are checked against the platform's and the given ones; proxies come from the environment.
 
 mod client;
 mod error;
+mod expected;
 mod local;
 mod one;
 mod options;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
 use crate::digest::Sha256;
@@ -30,6 +31,7 @@ use crate::progress::Progress;
 
 use self::client::Client;
 pub use self::error::{FetchError, FetchErrors, shown};
+pub use self::expected::Expected;
 pub use self::options::{MAX_CONCURRENCY, Options};
 
 /// Threads for the network; more do not help, since hashing and writing have their own.
@@ -47,7 +49,7 @@ pub struct Wanted {
     /// Signed size in bytes.
     pub size: u64,
     /// Signed digest.
-    pub sha256: Sha256,
+    pub digest: Expected,
     /// Where it goes. What lies there already is taken as the beginning of it. Its folder must exist.
     pub to: PathBuf,
 }
@@ -57,8 +59,30 @@ pub struct Wanted {
 pub struct Finished {
     /// What was wanted.
     pub wanted: Wanted,
+    /// Its SHA-256.
+    pub sha256: Sha256,
     /// The address that it came from; `None` if all of it was there already.
     pub from: Option<Url>,
+}
+
+/// Something small to be asked of a server; nobody signed the size of the answer.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Where.
+    pub url: Url,
+    /// Headers of the request.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON to be sent with POST; none for GET.
+    pub body: Option<String>,
+    /// The most that is read of the answer, in bytes.
+    pub cap: u64,
+}
+
+async fn whole(client: &Client, question: &Question) -> Result<Vec<u8>, FetchError> {
+    match local::path(&question.url) {
+        Some(path) => local::whole(&path?, &question.url, question.cap),
+        None => client.whole(question).await,
+    }
 }
 
 /// Fetches files. Set up once and used for everything, it keeps connections open between calls.
@@ -85,10 +109,27 @@ impl Fetcher {
 
     /// A small file whose size nobody signed, such as InRelease: the whole of it, at most `cap` bytes.
     pub fn get(&self, url: &Url, cap: u64) -> Result<Vec<u8>, FetchError> {
-        match local::path(url) {
-            Some(path) => local::whole(&path?, url, cap),
-            None => self.runtime.block_on(self.client.whole(url, cap)),
-        }
+        let question = Question { url: url.clone(), headers: Vec::new(), body: None, cap };
+        self.runtime.block_on(whole(&self.client, &question))
+    }
+
+    /// The answers to all of `questions`, in their order. They are asked side by side.
+    pub fn ask_all(&self, questions: Vec<Question>) -> Vec<Result<Vec<u8>, FetchError>> {
+        let room = Arc::new(Semaphore::new(self.client.options.concurrency.clamp(1, MAX_CONCURRENCY)));
+        let asked: Vec<_> = questions
+            .into_iter()
+            .map(|question| {
+                let (client, room) = (self.client.clone(), room.clone());
+                self.runtime.spawn(async move {
+                    let _place = room.acquire().await.map_err(|closed| FetchError::Setup(closed.into()))?;
+                    whole(&client, &question).await
+                })
+            })
+            .collect();
+        let answers = asked
+            .into_iter()
+            .map(|task| self.runtime.block_on(task).unwrap_or_else(|crash| Err(FetchError::Setup(crash.into()))));
+        answers.collect()
     }
 
     /// The same, or `None` if the server says that there is no such file.

@@ -4,6 +4,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Response, StatusCode};
 use url::Url;
 
+use crate::digest::Sha256;
 use crate::progress::Progress;
 
 use super::client::{Client, is_range, strong_etag};
@@ -14,10 +15,11 @@ use super::{Finished, Wanted, local};
 
 /// Fetches `wanted` from the first of its addresses that has it.
 pub(super) async fn fetch(client: &Client, wanted: Wanted, progress: Progress) -> Result<Finished, FetchError> {
-    let mut writer = Writer::open(wanted.to.clone(), wanted.size, progress).await?;
+    let mut writer = Writer::open(wanted.to.clone(), wanted.size, wanted.digest, progress).await?;
     if writer.length() == wanted.size {
-        if writer.settled().await?.take_digest()? == wanted.sha256 {
-            return Ok(Finished { wanted, from: None });
+        let (sha256, got) = writer.settled().await?.take_digests()?;
+        if got == wanted.digest {
+            return Ok(Finished { wanted, sha256, from: None });
         }
         writer.restart().await?;
     }
@@ -25,7 +27,7 @@ pub(super) async fn fetch(client: &Client, wanted: Wanted, progress: Progress) -
     let mut worst = None;
     for url in &wanted.urls {
         match job.from(url).await {
-            Ok(()) => return Ok(Finished { from: Some(url.clone()), wanted }),
+            Ok(sha256) => return Ok(Finished { from: Some(url.clone()), sha256, wanted }),
             Err(error) if error.is_local() => return Err(error),
             // That one address does not have it says less than any fault of another.
             Err(error) if matches!(worst, None | Some(FetchError::Missing { .. })) => worst = Some(error),
@@ -51,18 +53,18 @@ struct Server {
 
 impl Job<'_> {
     /// Fetches from `url` until the digest is right or there is no hope.
-    async fn from(&mut self, url: &Url) -> Result<(), FetchError> {
+    async fn from(&mut self, url: &Url) -> Result<Sha256, FetchError> {
         let mut server = Server { ranges: true, etag: None };
         loop {
             self.transfer(url, &mut server).await?;
             let pieces = std::mem::take(&mut self.pieces);
-            let got = self.writer.settled().await?.take_digest()?;
-            if got == self.wanted.sha256 {
-                return Ok(());
+            let (sha256, got) = self.writer.settled().await?.take_digests()?;
+            if got == self.wanted.digest {
+                return Ok(sha256);
             }
             if pieces <= 1 {
                 self.writer.remove().await?;
-                return Err(FetchError::WrongDigest { url: shown(url), expected: self.wanted.sha256, got });
+                return Err(FetchError::WrongDigest { url: shown(url), expected: self.wanted.digest, got });
             }
             // What was there before may be to blame: once more, from zero and with bytes of one answer only.
             self.writer.restart().await?;

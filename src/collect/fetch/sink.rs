@@ -1,13 +1,14 @@
 //! The file being fetched: its bytes on disk and the state of their digest, always in step.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::depot::unseal;
-use crate::digest::{Hashing, Sha256};
+use crate::digest::Sha256;
 
 use super::error::FetchError;
+use super::expected::{Digests, Expected};
 
 /// Bytes hashed and written at once; what a killed run loses at most per file.
 pub(super) const BATCH_BYTES: usize = 256 << 10;
@@ -16,18 +17,19 @@ pub(super) const BATCH_BYTES: usize = 256 << 10;
 pub(super) struct Sink {
     to: PathBuf,
     file: Option<File>,
-    digest: Hashing<io::Sink>,
+    expected: Expected,
+    digests: Digests,
 }
 
 impl Sink {
     /// Nothing yet.
-    pub(super) fn empty(to: &Path) -> Self {
-        Self { to: to.to_owned(), file: None, digest: Hashing::new(io::sink()) }
+    pub(super) fn empty(to: &Path, expected: Expected) -> Self {
+        Self { to: to.to_owned(), file: None, expected, digests: Digests::new(&expected) }
     }
 
     /// Takes up what an earlier run left at `to`: reads and hashes all of it again, unless it is larger than `size`.
-    pub(super) fn resume(to: &Path, size: u64) -> Result<Self, FetchError> {
-        let mut sink = Self::empty(to);
+    pub(super) fn resume(to: &Path, size: u64, expected: Expected) -> Result<Self, FetchError> {
+        let mut sink = Self::empty(to, expected);
         sink.load(size).map_err(|source| FetchError::disk(to, source))?;
         Ok(sink)
     }
@@ -49,12 +51,20 @@ impl Sink {
             return self.truncate();
         }
         // One byte more than the size, should the file grow under our hands.
-        io::copy(&mut BufReader::with_capacity(BATCH_BYTES, file).take(size.saturating_add(1)), &mut self.digest)?;
-        Ok(())
+        let mut there = BufReader::with_capacity(BATCH_BYTES, file.take(size.saturating_add(1)));
+        loop {
+            let bytes = there.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.digests.absorb(bytes, || Ok(()))?;
+            let length = bytes.len();
+            there.consume(length);
+        }
     }
 
     fn truncate(&mut self) -> io::Result<()> {
-        self.digest = Hashing::new(io::sink());
+        self.digests = Digests::new(&self.expected);
         if let Some(file) = &mut self.file {
             file.set_len(0)?;
             file.seek(SeekFrom::Start(0))?;
@@ -67,19 +77,17 @@ impl Sink {
             Some(file) => file,
             None => self.file.insert(OpenOptions::new().write(true).create_new(true).open(&self.to)?),
         };
-        let before = self.digest.length();
-        if let Err(error) = file.write_all(bytes) {
+        let before = self.digests.length();
+        self.digests.absorb(bytes, || file.write_all(bytes)).or_else(|error| {
             // Part of it may be on disk. Nobody has to know how much.
             file.set_len(before)?;
-            return Err(error);
-        }
-        self.digest.absorb(bytes);
-        Ok(())
+            Err(error)
+        })
     }
 
     /// Bytes on disk and in the digest.
     pub(super) fn length(&self) -> u64 {
-        self.digest.length()
+        self.digests.length()
     }
 
     /// Hashes and writes `bytes`.
@@ -92,18 +100,18 @@ impl Sink {
         self.truncate().map_err(|source| FetchError::disk(&self.to, source))
     }
 
-    /// The digest of all bytes. The sink is empty afterwards and must be dropped, removed or restarted.
-    pub(super) fn take_digest(&mut self) -> Result<Sha256, FetchError> {
+    /// The SHA-256 of all bytes, and what is to be compared with the digest that is expected. The sink is empty afterwards
+    /// and must be dropped, removed or restarted.
+    pub(super) fn take_digests(&mut self) -> Result<(Sha256, Expected), FetchError> {
         if self.file.is_none() {
             self.write(&[])?;
         }
-        let (_, digest, _) = std::mem::replace(&mut self.digest, Hashing::new(io::sink())).finish();
-        Ok(digest)
+        Ok(std::mem::replace(&mut self.digests, Digests::new(&self.expected)).finish())
     }
 
     /// Removes the file, so that nothing of it can come into a later run.
     pub(super) fn remove(&mut self) -> Result<(), FetchError> {
-        self.digest = Hashing::new(io::sink());
+        self.digests = Digests::new(&self.expected);
         if self.file.take().is_some() {
             std::fs::remove_file(&self.to).map_err(|source| FetchError::disk(&self.to, source))?;
         }
@@ -114,18 +122,37 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::assertions::Sha3;
+
+    fn some() -> Expected {
+        Sha256::of(b"some").into()
+    }
+
+    #[test]
+    fn both_digests_are_of_all_bytes_however_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        let to = folder.path().join("x");
+        let mut sink = Sink::empty(&to, Sha3::of(b"").into());
+        sink.write(&bytes[..700_000]).unwrap();
+        sink.write(&bytes[700_000..700_010]).unwrap();
+        drop(sink);
+        let mut sink = Sink::resume(&to, bytes.len() as u64, Sha3::of(b"").into()).unwrap();
+        sink.write(&bytes[700_010..]).unwrap();
+        assert_eq!(sink.take_digests().unwrap(), (Sha256::of(&bytes), Expected::Sha3(Sha3::of(&bytes))));
+    }
 
     #[test]
     fn a_file_is_taken_up_where_it_stopped() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("x");
-        let mut sink = Sink::empty(&to);
+        let mut sink = Sink::empty(&to, some());
         sink.write(b"gap").unwrap();
         drop(sink);
-        let mut sink = Sink::resume(&to, 8).unwrap();
+        let mut sink = Sink::resume(&to, 8, some()).unwrap();
         assert_eq!(sink.length(), 3);
         sink.write(b"ferry").unwrap();
-        assert_eq!(sink.take_digest().unwrap(), Sha256::of(b"gapferry"));
+        assert_eq!(sink.take_digests().unwrap().0, Sha256::of(b"gapferry"));
         assert_eq!(std::fs::read(&to).unwrap(), b"gapferry");
     }
 
@@ -134,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("x");
         std::fs::write(&to, b"gapferry!").unwrap();
-        let mut sink = Sink::resume(&to, 8).unwrap();
+        let mut sink = Sink::resume(&to, 8, some()).unwrap();
         assert_eq!(sink.length(), 0);
         sink.write(b"new").unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), b"new");
@@ -148,8 +175,8 @@ mod tests {
         let (target, link) = (folder.path().join("target"), folder.path().join("link"));
         std::fs::write(&target, b"mine").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
-        assert!(matches!(Sink::resume(&link, 8), Err(FetchError::Disk { .. })));
-        assert!(matches!(Sink::empty(&link).write(b"x"), Err(FetchError::Disk { .. })));
+        assert!(matches!(Sink::resume(&link, 8, some()), Err(FetchError::Disk { .. })));
+        assert!(matches!(Sink::empty(&link, some()).write(b"x"), Err(FetchError::Disk { .. })));
         assert_eq!(std::fs::read(&target).unwrap(), b"mine");
     }
 
@@ -157,7 +184,7 @@ mod tests {
     fn an_empty_file_is_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("x");
-        assert_eq!(Sink::empty(&to).take_digest().unwrap(), Sha256::of(b""));
+        assert_eq!(Sink::empty(&to, some()).take_digests().unwrap().0, Sha256::of(b""));
         assert_eq!(std::fs::read(&to).unwrap(), b"");
     }
 }

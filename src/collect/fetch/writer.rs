@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::progress::Progress;
 
 use super::error::FetchError;
+use super::expected::Expected;
 use super::sink::{BATCH_BYTES, Sink};
 
 /// The sink and the buffer back from a thread that wrote the one to the other.
@@ -27,12 +28,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Takes up what lies at `to`; see [`Sink::resume`].
-    pub(super) async fn open(to: PathBuf, size: u64, progress: Progress) -> Result<Self, FetchError> {
+    pub(super) async fn open(
+        to: PathBuf,
+        size: u64,
+        expected: Expected,
+        progress: Progress,
+    ) -> Result<Self, FetchError> {
         let sink = if Sink::is_there(&to) {
             let to = to.clone();
-            run(move || Sink::resume(&to, size)).await?
+            run(move || Sink::resume(&to, size, expected)).await?
         } else {
-            Sink::empty(&to)
+            Sink::empty(&to, expected)
         };
         let length = sink.length();
         let capacity = usize::try_from(size).unwrap_or(BATCH_BYTES).min(BATCH_BYTES);

@@ -2,11 +2,22 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
+use super::store::Wish;
+use crate::collect::FetchIntoDepotError;
+use crate::collect::address::{MalformedAddress, origin};
+use crate::collect::fetch::FetchError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
-use crate::formats::assertions::AssertionError;
+use crate::formats::assertions::{AssertionError, Reference};
+use crate::formats::snap::MetadataError;
+use crate::formats::snap::api::Refusal;
 use crate::path::{MalformedPath, PublishPath};
+
+/// How many channels an error lists.
+const LISTED: usize = 20;
 
 /// Why snaps cannot be collected.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +45,105 @@ pub enum SnapsError {
         /// Why not.
         source: Box<AssertionError>,
     },
+    /// The store does not have what is asked for.
+    #[error("{store} has no {wanted}: {said}{instead}")]
+    Refused {
+        /// The store.
+        store: String,
+        /// What was asked for.
+        wanted: String,
+        /// The store's words.
+        said: String,
+        /// What there is instead.
+        instead: String,
+    },
+    /// The store's answer is not what its interface promises.
+    #[error("the answer of {store} is malformed")]
+    Reply {
+        /// The store.
+        store: Url,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// The store passed over a snap.
+    #[error("{store} says nothing about {name}: run again, and if it stays so, the store is broken")]
+    NoAnswer {
+        /// The store.
+        store: Url,
+        /// The snap.
+        name: String,
+    },
+    /// The store sends us where we do not go.
+    #[error("the store says that {name} is at {url:?}, which is no address that it may send us to")]
+    Address {
+        /// The snap.
+        name: String,
+        /// Where it is said to be.
+        url: String,
+    },
+    /// The store names no digest.
+    #[error("the store's digest of {name} is not one")]
+    Digest {
+        /// The snap.
+        name: String,
+    },
+    /// An assertion cannot be used.
+    #[error("cannot use {assertion}")]
+    Assertion {
+        /// Which.
+        assertion: Reference,
+        /// Why not.
+        source: Box<AssertionError>,
+    },
+    /// The store gave another assertion than was asked for.
+    #[error("asked for {wanted}, the store answers with {got}")]
+    OtherAssertion {
+        /// What was asked for.
+        wanted: Reference,
+        /// What came.
+        got: Reference,
+    },
+    /// The assertions do not vouch for what the store offers.
+    #[error("cannot trust {name} as the store offers it")]
+    Offer {
+        /// The snap.
+        name: String,
+        /// Why not.
+        source: Box<AssertionError>,
+    },
+    /// What is signed is about something else.
+    #[error("what is offered as {wanted} is {got}")]
+    OtherSnap {
+        /// What was asked for, or what the store signed.
+        wanted: String,
+        /// What it is.
+        got: String,
+    },
+    /// The snap's own metadata cannot be read.
+    #[error("cannot read what {name} says of itself")]
+    Metadata {
+        /// The snap.
+        name: String,
+        /// Why not.
+        source: Box<MetadataError>,
+    },
+    /// A folder's snap needs what nothing brings.
+    #[error(
+        "{name} needs the snap {need}, without which it cannot be installed: add it to the selection, or set closure = false \
+         if all devices have it"
+    )]
+    Needs {
+        /// The snap.
+        name: String,
+        /// What it needs.
+        need: String,
+    },
+    /// Each snap needs another.
+    #[error("{name} is needed by a snap that is needed by a snap, and so on: there is no end to it")]
+    Endless {
+        /// The first that was not taken.
+        name: String,
+    },
     /// Two files claim to be one revision of one snap.
     #[error("two different files claim to be {path}")]
     TwoFiles {
@@ -43,19 +153,65 @@ pub enum SnapsError {
     /// A name of the store's cannot be carried.
     #[error(transparent)]
     Path(#[from] MalformedPath),
+    /// A name makes no address.
+    #[error(transparent)]
+    Url(#[from] MalformedAddress),
+    /// The store cannot be asked.
+    #[error("cannot ask the store")]
+    Ask(#[from] FetchError),
+    /// Snaps cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchIntoDepotError),
     /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }
 
 impl SnapsError {
+    /// The store's refusal of a wish.
+    pub(super) fn refused(wish: &Wish, refusal: &Refusal) -> Self {
+        let what = match wish.revision {
+            Some(revision) => format!("revision {revision}"),
+            None => wish.channel.to_string(),
+        };
+        let mut releases = refusal.extra.iter().flat_map(|extra| &extra.releases).collect::<Vec<_>>();
+        releases.sort();
+        let mut instead: Vec<String> =
+            releases.iter().map(|release| format!("{} for {}", release.channel, release.architecture)).collect();
+        instead.truncate(LISTED);
+        Self::Refused {
+            store: origin(&wish.store),
+            wanted: format!("{} {what} for {}", wish.name, wish.architecture),
+            said: if refusal.message.is_empty() { refusal.code.clone() } else { refusal.message.clone() },
+            instead: if instead.is_empty() { String::new() } else { format!("; there is {}", instead.join(", ")) },
+        }
+    }
+
+    /// Whether a blob changed on disk, so that another attempt would fetch it again.
+    pub(crate) fn is_rot(&self) -> bool {
+        matches!(self, Self::Depot(DepotError::Rotten { .. }))
+    }
+
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NoSnaps { .. } | Self::NoAssertions { .. } => Exit::Usage,
-            Self::Assertions { source, .. } => source.exit(),
-            Self::TwoFiles { .. } | Self::Path(_) => Exit::VerificationFailed,
+            Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => Exit::Usage,
+            Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
+                source.exit()
+            }
+            Self::Reply { .. } | Self::NoAnswer { .. } => Exit::UpstreamUnavailable,
+            Self::Address { .. }
+            | Self::Digest { .. }
+            | Self::OtherAssertion { .. }
+            | Self::OtherSnap { .. }
+            | Self::Metadata { .. }
+            | Self::Endless { .. }
+            | Self::TwoFiles { .. }
+            | Self::Path(_)
+            | Self::Url(_) => Exit::VerificationFailed,
+            Self::Ask(error) => error.exit(),
+            Self::Fetch(error) => error.exit(),
             Self::Depot(error) => error.exit(),
         }
     }

@@ -1,135 +1,134 @@
-//! Collects snaps from folders: each with the assertions that `snap download` puts beside it, verified down to the store's
-//! roots before it enters the depot.
+//! Collects snaps: from stores, with what they need, and from folders. Each is verified down to the store's roots before it
+//! enters the depot.
+//!
+//! What a store says decides only what is asked for next. What is carried, and what it needs in turn, is read from the snaps
+//! themselves, once their bytes are the ones that are signed.
 
+mod cart;
 mod error;
+mod folder;
+mod store;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 pub use error::SnapsError;
 
-use super::Collecting;
-use crate::collection::{Collection, Item, Kind, Label, Proof, Publish};
-use crate::depot::Batch;
+use self::cart::{Cart, Picked};
+use self::store::{Offer, Wish};
+use super::{Collecting, Selected};
+use crate::collection::{Collection, Label};
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::formats::assertions::snaps::{Carried, verify};
-use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State, Trust};
-use crate::path::PublishPath;
+use crate::formats::assertions::{Pool, Reference, Sha3};
+use crate::formats::snap::Metadata;
 use crate::selection::SnapsSource;
+
+/// How often what came may need something further, before that counts as a trap: snaps need bases, and bases nothing.
+const MAX_ROUNDS: usize = 16;
 
 /// Collects all sources of snaps: together they are one store, named `name`.
 pub fn collect(name: Label, sources: &[SnapsSource], with: &Collecting<'_>) -> Result<Collection, SnapsError> {
-    let mut collection = Collection {
-        files: Default::default(),
-        items: Vec::new(),
-        kind: Kind::Snaps,
-        name: name.clone(),
-        origin: "local".to_owned(),
-        proofs: Vec::new(),
-        publish: Publish::Verbatim,
-        source: name,
-    };
     let mut batch = with.depot.batch();
-    for source in sources {
-        for path in snaps(&source.from)? {
-            add(&path, with, &mut batch, &mut collection)?;
+    let mut cart = Cart::default();
+    for (source, folder) in sources.iter().filter_map(|source| Some((source, source.from.as_ref()?))) {
+        for picked in folder::collect(folder, with, &mut batch)? {
+            cart.add_local(picked, &source.channel, source.closure)?;
         }
     }
+    let mut pool = Pool::default();
+    let mut wishes = requested(sources);
+    for round in 0.. {
+        for (picked, wish) in offered(&wishes, &mut pool, with)? {
+            cart.add_offered(picked, wish)?;
+        }
+        wishes = cart.needs()?;
+        match wishes.first() {
+            None => break,
+            Some(wish) if round == MAX_ROUNDS => return Err(SnapsError::Endless { name: wish.name.clone() }),
+            Some(_) => {}
+        }
+    }
+    let collection = cart.into_collection(name, with.depot, &mut batch)?;
     batch.commit()?;
-    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
-    collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(collection)
 }
 
-/// The snaps below `folder`, in the order of their names.
-fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
-    let mut paths = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|e| FileError::on::<SnapsError>("read", folder)(e.into()))?;
-        let is_snap = entry.path().extension().is_some_and(|extension| extension == "snap");
-        paths.extend((is_snap && entry.file_type().is_file()).then(|| entry.into_path()));
+/// What the selection asks of stores.
+fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
+    let mut wishes = BTreeSet::new();
+    for (source, name) in sources.iter().filter_map(|source| Some((source, source.name.as_ref()?))) {
+        wishes.extend(source.architectures.iter().map(|architecture| Wish {
+            store: source.store_url.clone(),
+            architecture: architecture.clone(),
+            name: name.clone(),
+            channel: source.channel.clone(),
+            revision: source.revision.map(Into::into),
+            closure: source.closure,
+            reason: "requested".to_owned(),
+        }));
     }
-    if paths.is_empty() { Err(SnapsError::NoSnaps { folder: folder.to_owned() }) } else { Ok(paths) }
+    wishes
 }
 
-/// Adds one snap: both digests in one reading, and copied in only when its assertions are good and it is new.
-fn add<'d>(
-    path: &Path,
-    with: &Collecting<'d>,
-    batch: &mut Batch<'d>,
-    collection: &mut Collection,
-) -> Result<(), SnapsError> {
-    let stream = assertions(&path.with_extension("assert"))?;
-    let (sha256, sha3, size) = digests(path)?;
-    let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };
-    let pool = Pool::of_stream(&stream).map_err(untrusted)?;
-    let Carried { name, revision, snap_id, publisher, signed_by, stream } =
-        verify(Trust::roots(), &pool, with.now, (sha3, size)).map_err(untrusted)?;
-    with.tally.add(1, size);
-    if !with.dry_run {
-        with.depot.put_file(batch, path, (sha256, size))?;
+/// What stores offer for the wishes: verified, and, but on a dry run, fetched.
+fn offered(wishes: &BTreeSet<Wish>, pool: &mut Pool, with: &Collecting<'_>) -> Result<Vec<(Picked, Wish)>, SnapsError> {
+    let mut offers = Vec::new();
+    for offer in store::offers(wishes, with)? {
+        let malformed = || SnapsError::Digest { name: offer.snap.name.clone() };
+        let sha3 = Sha3::from_hex(&offer.snap.download.sha3_384).map_err(|_| malformed())?;
+        offers.push((offer, sha3));
     }
-    let file: PublishPath = format!("{name}_{revision}.snap").parse()?;
-    let proof: PublishPath = format!("{name}_{revision}.assert").parse()?;
-    match collection.files.get(&file) {
-        Some(other) if *other != sha256 => return Err(SnapsError::TwoFiles { path: file }),
-        Some(_) => return Ok(()),
-        None => collection.files.insert(file.clone(), sha256),
-    };
-    collection.proofs.push(Proof {
-        date: None,
-        path: proof.clone(),
-        sha256: with.depot.put(batch, &stream)?,
-        signed_by,
+    let said: Vec<_> =
+        offers.iter().map(|(offer, sha3)| (offer.wish.store.clone(), Reference::snap_revision(*sha3))).collect();
+    store::complete(pool, &said, with)?;
+    let mut verified = Vec::new();
+    for (offer, sha3) in offers {
+        let carried = vouched(&offer, sha3, pool, with)?;
+        verified.push((offer, sha3, carried));
+    }
+    let selected = verified.iter().map(|(offer, sha3, _)| Selected {
+        url: offer.url.clone(),
+        size: offer.snap.download.size,
+        digest: (*sha3).into(),
     });
-    collection.items.push(Item {
-        architecture: String::new(), // not in what the store signs
-        file,
-        name,
-        origin: snap_id,
-        proof: Some(proof),
-        publisher,
-        reason: "local file".to_owned(),
-        version: revision.to_string(),
-    });
-    Ok(())
+    with.fetch_selected("fetching snaps", selected.collect())?;
+    verified.into_iter().map(|(offer, sha3, carried)| picked(offer, sha3, carried, with)).collect()
 }
 
-fn assertions(path: &Path) -> Result<Vec<u8>, SnapsError> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(SnapsError::NoAssertions { path: path.to_owned() });
-        }
-        other => other.map_err(FileError::on::<SnapsError>("read", path))?,
+/// What is signed about an offer, which has to be what the store says and what was asked for.
+fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &Collecting<'_>) -> Result<Carried, SnapsError> {
+    let Offer { wish, snap, .. } = offer;
+    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source: Box::new(source) };
+    let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
+    let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
+    if (&carried.name, carried.revision) != wanted {
+        let wanted = format!("revision {} of {}", wanted.1, wanted.0);
+        return Err(SnapsError::OtherSnap {
+            wanted,
+            got: format!("revision {} of {}", carried.revision, carried.name),
+        });
+    }
+    Ok(carried)
+}
+
+/// What the snap says itself; on a dry run what the store repeats of that, if the depot lacks the snap.
+fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &Collecting<'_>) -> Result<(Picked, Wish), SnapsError> {
+    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source: Box::new(source) };
+    let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
+        Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {
+            Ok((metadata, _)) => (sha256, metadata),
+            Err(error) => {
+                with.depot.verify(&sha256)?; // if it rotted in the depot, that is the reason
+                return Err(unreadable(error));
+            }
+        },
+        None => (
+            Sha256::of(sha3.to_hex().as_bytes()),
+            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(unreadable)?,
+        ),
     };
-    let mut stream = Vec::new(); // one byte more than the parser takes, which then says so
-    let read = file.take(MAX_STREAM_BYTES as u64 + 1).read_to_end(&mut stream);
-    read.map_err(FileError::on::<SnapsError>("read", path))?;
-    Ok(stream)
-}
-
-/// Both digests of the file, and its size.
-fn digests(path: &Path) -> Result<(Sha256, Sha3, u64), SnapsError> {
-    let read = || {
-        let mut tapped = Tapped { inner: File::open(path)?, state: Sha3State::default() };
-        let (sha256, size) = Sha256::of_reader(&mut tapped)?;
-        Ok((sha256, tapped.state.finish(), size))
-    };
-    read().map_err(FileError::on("read", path))
-}
-
-/// A reader that hashes what passes.
-struct Tapped<R> {
-    inner: R,
-    state: Sha3State,
-}
-
-impl<R: Read> Read for Tapped<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.state.update(buffer.get(..length).unwrap_or_default());
-        Ok(length)
+    match metadata.name == carried.name {
+        true => Ok((Picked { carried, metadata, sha256 }, offer.wish)),
+        false => Err(SnapsError::OtherSnap { wanted: carried.name, got: metadata.name }),
     }
 }

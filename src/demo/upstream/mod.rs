@@ -3,7 +3,8 @@
 //! [`DebSpec`] describes one package and [`build_deb`] makes a real .deb of it; [`Upstream`] collects packages in suites and
 //! components and writes `dists/` and `pool/` as a Debian archive has them, signed. All of it is deterministic: the same
 //! description gives the same bytes. [`Suite::edit_release`] and [`DebSpec::index_fields`] make signed archives that lie.
-//! [`Stream`] does the same for images, and [`assertions`] for what is signed about snaps.
+//! [`Stream`] does the same for images, [`SnapSpec`] and [`build_snap`] for snaps, and [`assertions`] for what is signed about
+//! those.
 
 mod archive;
 pub mod assertions;
@@ -11,6 +12,7 @@ mod deb;
 mod packing;
 mod payload;
 mod release;
+mod snap;
 mod source;
 mod stream;
 
@@ -18,6 +20,7 @@ pub use archive::{Suite, Upstream};
 pub use deb::{DebSpec, build_deb};
 pub use packing::Packing;
 pub use payload::{Payload, Pseudorandom};
+pub use snap::{SnapFile, SnapSpec, build_snap, write_snap};
 pub use source::SourceSpec;
 pub use stream::{Signing, Stream, StreamItem, StreamVersion, UbuntuSerial};
 

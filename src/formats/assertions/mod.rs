@@ -54,6 +54,7 @@ pub use reference::{
     primary_key,
 };
 pub use snap::{VerifiedSnap, Voucher};
+pub(crate) use statement::is_snap_name;
 pub use statement::{Account, AccountKey, RevisionAuthority, SnapDeclaration, SnapRevision, Statement, Store};
 pub use trust::Trust;
 pub use verify::{MAX_CHAIN, Verifier};

@@ -6,6 +6,7 @@ use super::assertion::Assertion;
 use super::digest::Sha3;
 use super::error::AssertionError;
 use super::pool::Pool;
+use super::statement::Account;
 use super::trust::Trust;
 use super::verify::Verifier;
 use crate::time::Time;
@@ -19,27 +20,37 @@ pub struct Carried {
     pub revision: u64,
     /// Its id, which never changes.
     pub snap_id: String,
-    /// The publisher's name in the store, or its account id if it has none.
-    pub publisher: String,
+    /// Who publishes it.
+    pub publisher: Account,
+    /// When the store signed the revision, as it writes it.
+    pub made: String,
     /// Ids of the keys that signed, sorted.
     pub signed_by: Vec<String>,
     /// The assertions that are needed, and no others, as a stream.
     pub stream: Vec<u8>,
 }
 
+impl Carried {
+    /// The publisher's name in the store, or its account id if it has none.
+    pub fn publisher_name(&self) -> &str {
+        match self.publisher.username.as_str() {
+            "" => &self.publisher.id,
+            username => username,
+        }
+    }
+}
+
 /// Verifies what `pool` says about a file of this SHA3-384 and size in bytes, as of `now`.
 pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<Carried, AssertionError> {
     let snap = Verifier::new(trust, pool, now).verify_snap(digest, size)?;
     let signed_by: BTreeSet<String> = snap.vouchers.iter().map(|voucher| voucher.key.to_string()).collect();
-    let publisher = match snap.publisher.username.as_str() {
-        "" => &snap.publisher.id,
-        username => username,
-    };
+    let made = snap.chain.last().and_then(|revision| revision.header("timestamp")).unwrap_or_default().to_owned();
     Ok(Carried {
         name: snap.declaration.snap_name.clone(),
         revision: snap.revision.revision,
         snap_id: snap.revision.snap_id.clone(),
-        publisher: publisher.to_owned(),
+        publisher: snap.publisher.clone(),
+        made,
         signed_by: signed_by.into_iter().collect(),
         stream: Assertion::write_stream(snap.chain.iter().copied()),
     })

@@ -197,7 +197,7 @@ fn snap_declaration(headers: &Headers) -> Result<SnapDeclaration, Flaw> {
 }
 
 /// Whether `name` is one of a snap: as that of a key, of at most 40 characters (snapd's `snap/naming/validate.go`).
-fn is_snap_name(name: &str) -> bool {
+pub(crate) fn is_snap_name(name: &str) -> bool {
     name.len() <= 40 && is_dashed_name(name)
 }
 

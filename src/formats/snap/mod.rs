@@ -3,3 +3,11 @@
 //! Whether any of it may be believed is not decided here: what the store signs stands in [`super::assertions`].
 
 pub mod api;
+mod channel;
+mod listing;
+pub mod metadata;
+pub mod squashfs;
+
+pub use channel::{Channel, MalformedChannel, Risk};
+pub use listing::{ALL, Listing, MalformedListing};
+pub use metadata::{Kind, Metadata, MetadataError, Need, Why};

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::channel::Channel;
 use crate::formats::assertions::{Assertion, AssertionError, MAX_STREAM_BYTES, Pool, Reference};
+use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Release, Snap};
 use crate::path::PublishPath;
 use crate::site::{STORE_INDEX, StoreIndex};
@@ -215,7 +215,7 @@ impl Offer {
 fn stem(snap: &Snap) -> Option<String> {
     let stem = format!("{}_{}", snap.name, snap.revision);
     let path: PublishPath = format!("{stem}.assert").parse().ok()?;
-    (path.folders().next().is_none()).then_some(stem)
+    (!snap.name.is_empty() && path.folders().next().is_none()).then_some(stem)
 }
 
 fn damaged(reason: String) -> CatalogueError {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::catalogue::{Catalogue, Offer, Revision};
-use super::channel::Channel;
 use super::info;
+use crate::formats::snap::Channel;
 
 /// The most snaps that one search finds.
 const MAX_FOUND: usize = 250;

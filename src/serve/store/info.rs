@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::{Offer, Revision};
-use super::channel::Channel;
 use super::refresh::addressed;
+use crate::formats::snap::Channel;
 
 /// The most channels that are listed: a snap's texts stand in each of them.
 const MAX_CHANNELS: usize = 512;
@@ -27,7 +27,9 @@ pub struct Query {
 pub fn reply(offer: &Offer, query: &Query, base: &str) -> Option<Value> {
     let wanted = |architecture: &&str| query.architecture.as_deref().is_none_or(|only| only == *architecture);
     let listed = offer.architectures().filter(wanted).flat_map(|architecture| {
-        offer.listed(architecture).map(move |(channel, revision)| (architecture, channel, revision))
+        // snapd takes a branch for the channel that it branches off, so branches stay unsaid.
+        let channels = offer.listed(architecture).filter(|(channel, _)| channel.branch().is_none());
+        channels.map(move |(channel, revision)| (architecture, channel, revision))
     });
     let listed: Vec<_> = listed.take(MAX_CHANNELS).collect();
     let (_, _, best) = listed.first()?;

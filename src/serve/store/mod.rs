@@ -19,7 +19,6 @@
 
 pub mod assertions;
 pub mod catalogue;
-pub mod channel;
 pub mod find;
 pub mod info;
 pub mod refresh;

@@ -15,8 +15,8 @@
 use std::collections::HashMap;
 
 use super::catalogue::{Catalogue, Offer, Revision};
-use super::channel::Channel;
 use super::request::Asked;
+use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Action, Answer, Extra, Installed, Refusal, Snap};
 
 /// The largest reply, in bytes: a hundred snaps have one or two million.

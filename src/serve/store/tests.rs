@@ -9,7 +9,7 @@ use super::catalogue::Catalogue;
 use super::refresh::{Device, answers, reply};
 use super::request::{Asked, MAX_ENTRIES};
 use crate::formats::snap::api::{Action, Installed, Snap};
-use crate::site::{Listing, StoreIndex};
+use crate::site::{ChannelEntry, StoreIndex};
 
 const DEVICE: Device<'_> = Device { architecture: "amd64", base: "http://store.test" };
 
@@ -22,7 +22,7 @@ fn catalogue() -> Catalogue {
         description: "long ".repeat(2000),
         ..Snap::default()
     };
-    let listing = |name: &str, architecture: &str, channel: &str, revision| Listing {
+    let listing = |name: &str, architecture: &str, channel: &str, revision| ChannelEntry {
         name: name.to_owned(),
         architecture: architecture.to_owned(),
         channel: channel.to_owned(),
@@ -61,8 +61,7 @@ fn names_that_leave_the_folder_are_no_snaps() {
     let snap = |name: &str| Snap { name: name.to_owned(), ..Snap::default() };
     let snaps = vec![snap("../x"), snap("a/b"), snap(""), snap("/x"), snap(".x")];
     catalogue.offer(StoreIndex { format: 1, snaps, channels: Vec::new() }, Path::new("folder"));
-    let names: Vec<&str> = catalogue.all().map(|offer| offer.name.as_str()).collect();
-    assert_eq!(names, [""], "its file is `_0.snap`, which leaves nothing");
+    assert_eq!(catalogue.all().count(), 0);
 }
 
 #[test]

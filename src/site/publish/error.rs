@@ -7,6 +7,7 @@ use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
+use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::path::{MalformedPath, PublishPath};
 use crate::trust::OlderUpstream;
 
@@ -53,6 +54,22 @@ pub enum PublishError {
         path: PublishPath,
         /// Why not.
         source: Box<AssertionError>,
+    },
+    /// A snap's own metadata cannot be read.
+    #[error("cannot read what {path} says of itself")]
+    SnapMetadata {
+        /// The snap.
+        path: PublishPath,
+        /// Why not.
+        source: Box<MetadataError>,
+    },
+    /// Where a snap is said to be listed makes no sense.
+    #[error("where {path} is listed makes no sense")]
+    Listing {
+        /// The snap.
+        path: PublishPath,
+        /// Why not.
+        source: MalformedListing,
     },
     /// A stream's file says what cannot be.
     #[error("cannot use {path}")]
@@ -151,6 +168,8 @@ impl PublishError {
             Self::Assertions { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
+            | Self::SnapMetadata { .. }
+            | Self::Listing { .. }
             | Self::Suite { .. }
             | Self::Signature { .. }
             | Self::Stream { .. }

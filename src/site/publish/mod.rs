@@ -4,6 +4,7 @@
 //! writes nothing but blobs into the depot.
 
 mod apt;
+mod enterprise_store;
 mod error;
 mod images;
 mod snaps;
@@ -17,6 +18,7 @@ use super::tree::Tree;
 use crate::collection::{Collection, Item, Kind};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
+use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -34,6 +36,8 @@ pub(super) struct Context<'a, 'd> {
     pub(super) keyring: Option<&'a Keyring>,
     /// Whether the site accepts items of this source that upstream does not vouch for.
     pub(super) allow_unsigned: bool,
+    /// Whom assertions about snaps have to end in.
+    pub(super) snap_roots: &'a Trust,
     /// As of when upstream's signatures are judged.
     pub(super) verified: Time,
     /// The date of metadata signed by the site.
@@ -83,6 +87,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
         Kind::Snaps => snaps::tree(collection, context),
+        Kind::EnterpriseStore => enterprise_store::tree(collection, context),
     }
 }
 

@@ -78,6 +78,7 @@ fn a_server_that_drips_or_falls_silent() {
                 collect_only: false,
                 force: false,
                 allow_older_upstream: false,
+                snap_roots: gapferry::formats::assertions::Trust::roots(),
                 progress: &Progress::hidden(),
             };
             // InRelease is shorter than where the others stall.

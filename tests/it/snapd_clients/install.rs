@@ -1,6 +1,6 @@
 //! Snaps are installed, run and refreshed, with their base and with snapd itself.
 
-use super::shop::{FIRST, SECOND, desk, publish, serve};
+use super::shop::{FIRST, SECOND, bring, desk, serve};
 use crate::support::snapd::{Build, Snapd, cage};
 
 /// Fails unless `snap list` has each snap in this revision, and each is mounted as the current one.
@@ -26,28 +26,28 @@ fn snaps_are_installed_run_refreshed_and_removed() {
     let _server = serve(&cage, &desk, "--listen 127.0.0.1:80");
     let snapd = Snapd::start(cage, Some("http://127.0.0.1"));
     let found = snapd.snap("find gapword").ok().out;
-    assert!(found.contains("gapword in one line"), "{found}");
+    assert!(found.contains("generated snap gapword"), "{found}");
     let info = snapd.snap("info gapword").ok().out;
-    assert!(info.contains("summary:   gapword in one line") && info.contains("latest/stable:    1.0"), "{info}");
+    assert!(info.contains("summary:   generated snap gapword") && info.contains("latest/stable:    1.0"), "{info}");
 
     // The base and snapd come with it, unasked.
     snapd.snap("install gapword").ok();
     installed(&snapd, 1);
-    assert_eq!(snapd.snap("run gapword").ok().out, "revision 1\n");
+    assert_eq!(snapd.snap("run gapword.says").ok().out, "revision 1\n");
     let again = snapd.snap("refresh").ok();
     assert!(again.err.contains("All snaps up to date."), "{again:?}");
 
-    publish(&desk, 2, &[FIRST, SECOND].concat());
+    bring(&desk, SECOND);
     let offered = snapd.snap("refresh --list").ok().out;
     assert!(["gapbase", "gapword", "snapd"].iter().all(|name| offered.contains(name)), "{offered}");
     snapd.snap("refresh").ok();
     installed(&snapd, 2);
-    assert_eq!(snapd.snap("run gapword").ok().out, "revision 2\n");
+    assert_eq!(snapd.snap("run gapword.says").ok().out, "revision 2\n");
     let known = snapd.snap("known snap-revision snap-revision=2").ok().out;
     assert_eq!(known.matches("type: snap-revision").count(), 3, "{known}");
 
     snapd.snap("revert gapword").ok();
-    assert_eq!(snapd.snap("run gapword").ok().out, "revision 1\n");
+    assert_eq!(snapd.snap("run gapword.says").ok().out, "revision 1\n");
     snapd.snap("remove --purge gapword").ok();
     let missing = snapd.snap("install nothing");
     assert!(missing.code != 0 && missing.err.contains("snap \"nothing\" not found"), "{}", missing.err);

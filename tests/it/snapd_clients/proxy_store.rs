@@ -45,9 +45,9 @@ fn stock_snapd_reaches_the_store_of_a_genuine_assertion() {
     snapd.snap_with(&["set", "system", &format!("store-certs.gapferry={certificate}")]).ok();
 
     let info = snapd.snap("info gapword").ok().out;
-    assert!(info.contains("publisher: Gap Publisher**") && info.contains("latest/stable:    1.0"), "{info}");
+    assert!(info.contains("publisher: gap-publisher (gap-publisher**)") && info.contains("latest/stable:    1.0"), "{info}");
     let found = snapd.snap("find gapword").ok().out;
-    assert!(found.contains("gapword in one line"), "{found}");
+    assert!(found.contains("generated snap gapword"), "{found}");
     // What the tests signed, it refuses all the same, when it has got it.
     let install = snapd.snap("install gapword");
     assert!(install.err.contains("account (testsuite) not found"), "{}", install.err);

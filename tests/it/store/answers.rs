@@ -28,9 +28,9 @@ fn info_lists_channels() {
         let one = |it: &Value| format!("{} {}", it["channel"]["name"].as_str().unwrap(), it["revision"]);
         map.iter().map(one).collect()
     };
-    assert_eq!(channels(&all), ["stable 3", "candidate 5", "edge/fix 5", "3.6/stable 3", "stable 6"]);
+    assert_eq!(channels(&all), ["stable 3", "candidate 5", "3.6/stable 3", "stable 6"]);
     assert_eq!(channels(&info("/v2/snaps/info/words?architecture=arm64&fields=version")), ["stable 6"]);
-    let first = &all["channel-map"][3];
+    let first = &all["channel-map"][2];
     let released = "2025-01-01T00:00:00Z";
     let channel = json!({ "architecture": "amd64", "name": "3.6/stable", "risk": "stable", "track": "3.6", "released-at": released });
     assert_eq!(first["channel"], channel);
@@ -168,6 +168,24 @@ fn without_snaps_there_is_no_store() {
     assert_eq!(post(&serving, "/v2/snaps/refresh", "", b"{}").status, 200);
     fs::remove_file(desk.path("site/generations/1/snaps/store/index.json")).unwrap();
     assert_eq!(post(&desk.serve(), "/v2/snaps/refresh", "", b"{}").status, 405);
+}
+
+/// An upstream's own addresses are its own.
+#[test]
+fn what_an_upstream_has_is_not_the_store_s() {
+    for (origin, expected) in
+        [("http://archive.test/", 405), ("http://archive.test/v2", 405), ("http://archive.test/debian", 200)]
+    {
+        let desk = desk();
+        super::fixture::archive(&desk, 1, origin);
+        let serving = desk.serve();
+        let at_archive = post(&serving, "/v2/snaps/refresh", "Host: archive.test:80\r\n", b"{}");
+        assert_eq!(at_archive.status, expected, "{origin}");
+        assert_eq!(post(&serving, "/v2/snaps/refresh", "", b"{}").status, 200, "{origin}");
+        // Nor does the snaps' own origin take addresses from anyone.
+        assert_eq!(post(&serving, "/v2/snaps/refresh", "Host: store.invalid\r\n", b"{}").status, 200);
+        assert_eq!(ask(&serving, "GET", "/snaps/store/words_3.snap", "Host: store.invalid\r\n").status, 200);
+    }
 }
 
 #[test]

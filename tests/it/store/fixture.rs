@@ -6,7 +6,7 @@ use std::path::Path;
 use gapferry::collection::{Kind, Publish};
 use gapferry::formats::assertions::Sha3;
 use gapferry::formats::snap::api::{Download, Publisher, Snap};
-use gapferry::site::{Generation, Listing, Published, STORE_INDEX, StoreIndex};
+use gapferry::site::{ChannelEntry, Generation, Published, STORE_INDEX, StoreIndex};
 use serde_json::Value;
 
 use crate::serve::{Answer, raw};
@@ -45,6 +45,16 @@ pub(super) fn desk() -> Desk {
     desk
 }
 
+/// Adds a published archive of this origin to generation `number`.
+pub(super) fn archive(desk: &Desk, number: u64, origin: &str) {
+    let file = desk.path(&format!("site/generations/{number}/generation.json"));
+    let mut generation: Generation = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut published = generation.published.values().next().unwrap().clone();
+    (published.kind, published.origin) = (Kind::Apt, origin.to_owned());
+    generation.published.insert("apt/store".to_owned(), published);
+    fs::write(file, generation.to_json()).unwrap();
+}
+
 /// Writes generation `number`, and makes it the current one.
 pub(super) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels: &[(&str, &str, &str, u64)]) {
     let folder = desk.path(&format!("site/generations/{number}/snaps/store"));
@@ -54,7 +64,7 @@ pub(super) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
         snaps: snaps.iter().map(|made| write(&folder, *made)).collect(),
         channels: channels
             .iter()
-            .map(|(name, architecture, channel, revision)| Listing {
+            .map(|(name, architecture, channel, revision)| ChannelEntry {
                 name: (*name).to_owned(),
                 architecture: (*architecture).to_owned(),
                 channel: (*channel).to_owned(),
@@ -91,19 +101,24 @@ fn write(folder: &Path, (name, revision, architectures): Made<'_>) -> Snap {
     fs::write(folder.join(format!("{name}_{revision}.snap")), &bytes).unwrap();
     Snap {
         architectures: architectures.iter().map(|one| (*one).to_owned()).collect(),
-        base: Some("core-gap".to_owned()),
+        base: (name != "core-gap").then(|| "core-gap".to_owned()),
         confinement: "strict".to_owned(),
         created_at: "2025-01-01T00:00:00Z".to_owned(),
         description: format!("all of {name}"),
         download: Download { sha3_384: Sha3::of(&bytes).to_hex(), size: bytes.len() as u64, url: String::new() },
         name: name.to_owned(),
-        publisher: Publisher { id: "p".to_owned(), username: "gap-publisher".to_owned(), ..Publisher::default() },
+        publisher: Publisher {
+            id: "p".to_owned(),
+            username: "gap-publisher".to_owned(),
+            display_name: "Gap".to_owned(),
+            validation: "verified".to_owned(),
+        },
         revision,
         snap_id: snap_id(name),
         snap_yaml: format!("name: {name}\n"),
         summary: format!("{name} in one line"),
         title: name.to_uppercase(),
-        kind: "app".to_owned(),
+        kind: if name == "core-gap" { "base" } else { "app" }.to_owned(),
         version: format!("{revision}.0"),
         ..Snap::default()
     }

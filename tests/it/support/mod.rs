@@ -10,6 +10,7 @@ pub(crate) mod images_forged;
 pub(crate) mod images_lies;
 pub(crate) mod lies;
 pub(crate) mod server;
+pub(crate) mod snap_store;
 pub(crate) mod snapd;
 pub(crate) mod snaps;
 pub(crate) mod snaps_lies;

@@ -7,7 +7,7 @@
 //! assert_eq!(server.requests("pool/a.deb").len(), 2);
 //! ```
 //!
-//! It knows GET, HEAD, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range` and (as a proxy does) targets in absolute
+//! Paths that [`Server::on`] names are answered by a function instead of a file. It knows GET, HEAD, POST, keep-alive, `Range: bytes=n-`, strong `ETag`s, `If-Range` and (as a proxy does) targets in absolute
 //! form. Faults are set per path; several at once combine. Every request is remembered. Each server has its own port and its own
 //! threads, which end when it is dropped.
 
@@ -71,7 +71,12 @@ pub(crate) struct Request {
     pub(crate) target: String,
     /// Headers, with names in lower case.
     pub(crate) headers: HashMap<String, String>,
+    /// The body, of the length that the headers name.
+    pub(crate) body: Vec<u8>,
 }
+
+/// Answers requests for a path.
+type Handler = Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>;
 
 impl Request {
     /// The path below the root, without a query; also for targets in absolute form.
@@ -100,6 +105,7 @@ struct State {
     root: PathBuf,
     tls: Option<TlsServer>,
     faults: Mutex<HashMap<String, Vec<(usize, Fault)>>>,
+    handlers: Mutex<HashMap<String, Handler>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     stop: AtomicBool,
@@ -123,6 +129,7 @@ impl Server {
             root: root.to_owned(),
             tls,
             faults: Mutex::default(),
+            handlers: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -150,6 +157,11 @@ impl Server {
     /// Adds a fault to `path` for the next requests.
     pub(crate) fn fault(&self, path: &str, times: Times, fault: Fault) {
         self.state.faults.lock().unwrap().entry(path.to_owned()).or_default().push((times.0, fault));
+    }
+
+    /// Answers requests for `path` with what `handler` makes of them.
+    pub(crate) fn on(&self, path: &str, handler: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) {
+        self.state.handlers.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
     }
 
     /// Takes all faults from `path`.
@@ -235,7 +247,10 @@ impl State {
         if faults.iter().any(|fault| matches!(fault, Fault::Silent)) {
             return None;
         }
-        let found = if request.path().split('/').any(|part| part == "..") {
+        let handler = self.handlers.lock().unwrap().get(request.path()).cloned();
+        let found = if let Some(handler) = handler {
+            Ok(handler(request))
+        } else if request.path().split('/').any(|part| part == "..") {
             Err(io::ErrorKind::NotFound.into())
         } else {
             std::fs::read(self.root.join(request.path().replace("%25", "%")))
@@ -316,9 +331,13 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
         }
         match line.trim_end().split_once(':') {
             Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.trim().to_owned()),
-            None => return Ok(Some(Request { method, target, headers })),
+            None => break,
         };
     }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(Some(Request { method, target, headers, body }))
 }
 
 fn text_answer(status: u16, text: &str) -> Answer {

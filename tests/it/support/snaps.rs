@@ -1,14 +1,14 @@
 //! Worlds of snaps: a folder as `snap download` leaves it, signed by a store that only a gapferry built for tests trusts.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::collection::Label;
-use gapferry::demo::upstream::Payload;
 use gapferry::demo::upstream::assertions::TestAuthority;
+use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
 use gapferry::formats::assertions::Sha3;
+use gapferry::formats::snap::Kind;
 
 use super::lies::{Lie, Truth};
 use super::snaps_lies;
@@ -36,20 +36,25 @@ pub(crate) fn snap_id(name: &str) -> String {
     format!("{name:x<32}").replace('-', "y")
 }
 
+/// What revision `revision` of a snap is.
+pub(crate) fn spec(name: &str, revision: u64) -> SnapSpec {
+    let version = format!("1.{revision}");
+    let seed = snap_id(name).bytes().map(u64::from).sum::<u64>() + (revision << 20);
+    let noise = |size| Payload::Pseudorandom { size, seed };
+    let text = || Payload::Bytes(format!("revision {revision} says it over and over ").repeat(4000).into_bytes());
+    let app = SnapSpec { base: Some("core-gap".to_owned()), ..SnapSpec::new(name, &version) };
+    match name {
+        "words" => app.with_file("words.txt", text(), false),
+        "large" => {
+            SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000), false)
+        }
+        _ => SnapSpec::of_kind(Kind::Base, name, &version).with_file("noise", noise(20_000), false),
+    }
+}
+
 /// The bytes of revision `revision` of a snap.
 pub(crate) fn snap(name: &str, revision: u64) -> Vec<u8> {
-    let noise = |size| Payload::Pseudorandom {
-        size,
-        seed: snap_id(name).bytes().map(u64::from).sum::<u64>() + (revision << 20),
-    };
-    let payload = match name {
-        "words" => Payload::Bytes(format!("revision {revision} says it over and over ").repeat(4000).into_bytes()),
-        "large" => noise(150_000),
-        _ => noise(20_000),
-    };
-    let mut bytes = Vec::new();
-    payload.reader().read_to_end(&mut bytes).unwrap();
-    bytes
+    build_snap(&spec(name, revision)).unwrap()
 }
 
 /// What the store says of these bytes: the assertions that `snap download` writes beside them.
@@ -83,7 +88,7 @@ impl Content for Snaps {
     }
 
     fn sources(&self, upstream: &Path) -> String {
-        format!("[[snaps]]\nfrom = \"{}/snaps\"\n", upstream.display())
+        format!("[[snaps]]\nfrom = \"{}/snaps\"\nclosure = false\n", upstream.display())
     }
 
     fn pins(&self, _: &Path) -> Vec<(Label, PathBuf)> {

@@ -11,6 +11,7 @@ use super::snaps::{assertions, authority, snap};
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_ITS: &str = "does not vouch for its snap";
 const NO_PLACE: &str = "no proof of a kind that we know";
+const NO_LISTING: &str = "is listed makes no sense";
 const NO_ITEM: &str = "no item of the collection names";
 
 /// Every lie.
@@ -22,6 +23,7 @@ pub(crate) fn lies() -> Vec<Lie> {
 pub(crate) fn truths() -> Vec<Truth> {
     vec![
         Truth { name: "nothing is changed", tell: |_, _| () },
+        Truth { name: "a channel is another, which no store signs", tell: |c, _| item(c).origin = listed("amd64") },
         Truth { name: "a reason is another", tell: |c, _| item(c).reason = "because".into() },
     ]
 }
@@ -42,10 +44,12 @@ fn about_files() -> Vec<Lie> {
 fn about_items() -> Vec<Lie> {
     vec![
         lie("an item's name is another", |c, _| item(c).name = "sudo".into(), NOT_VOUCHED),
-        lie("an item's revision is another", |c, _| item(c).version = "999".into(), NOT_VOUCHED),
+        lie("an item's version is another", |c, _| item(c).version = "999".into(), NOT_VOUCHED),
         lie("an item's publisher is another", |c, _| item(c).publisher = "canonical".into(), NOT_VOUCHED),
-        lie("an item's snap-id is another", |c, _| item(c).origin = "x".repeat(32), NOT_VOUCHED),
-        lie("an item's architecture is made up", |c, _| item(c).architecture = "amd64".into(), NOT_VOUCHED),
+        lie("an item is listed nowhere", |c, _| item(c).origin = String::new(), NO_LISTING),
+        lie("an item is listed for what it does not run on", |c, _| item(c).origin = listed("arm64"), NOT_VOUCHED),
+        lie("an item is listed for all though it is not", |c, _| item(c).origin = listed("all"), NOT_VOUCHED),
+        lie("an item's architecture is made up", |c, _| item(c).architecture = "all".into(), NOT_VOUCHED),
         lie("an item names no proof", |c, _| item(c).proof = None, NOT_VOUCHED),
         lie("an item names a proof that is not there", |c, _| item(c).proof = Some(path("x.assert")), NOT_VOUCHED),
         lie("an item names another snap's proof", |c, _| item(c).proof = c_other(c), NOT_ITS),
@@ -61,7 +65,7 @@ fn about_assertions() -> Vec<Lie> {
         lie("the account-key is cut away", |c, d| edit(c, d, |text| without(text, "account-key")), NOT_ITS),
         lie(
             "the snap's size is edited",
-            |c, d| edit(c, d, |text| text.replace("snap-size: 1", "snap-size: 2")),
+            |c, d| edit(c, d, |text| text.replace("snap-size: ", "snap-size: 9")),
             NOT_ITS,
         ),
         lie("the publisher is edited", |c, d| edit(c, d, |text| text.replace("gap-publisher", "canonical")), NOT_ITS),
@@ -84,7 +88,12 @@ fn item(collection: &mut Collection) -> &mut Item {
 }
 
 fn revision(collection: &mut Collection) -> u64 {
-    item(collection).version.parse().unwrap()
+    let file = item(collection).file.to_string();
+    file.trim_end_matches(".snap").rsplit_once('_').unwrap().1.parse().unwrap()
+}
+
+fn listed(architecture: &str) -> String {
+    format!("{architecture}:latest/edge")
 }
 
 fn swap(collection: &mut Collection, digest: gapferry::digest::Sha256) {

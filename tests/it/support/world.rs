@@ -120,6 +120,7 @@ impl World {
             collect_only: false,
             force: false,
             allow_older_upstream,
+            snap_roots: gapferry::formats::assertions::Trust::roots(),
             progress: &Progress::hidden(),
         };
         export(&selection, &settings)

@@ -1,16 +1,22 @@
-//! Publishes snaps as a folder: NAME_REV.snap and NAME_REV.assert, for `snap ack` and `snap install`. What the store signed is
-//! verified down to its roots first.
+//! Publishes snaps as a folder: NAME_REV.snap and NAME_REV.assert, for `snap ack` and `snap install`, and beside them the index
+//! that the embedded store answers from. What the store signed is verified down to its roots first, and what a snap says of
+//! itself is read from its own bytes.
+
+mod index;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
+use self::index::Index;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::{Carried, verify};
-use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State, Trust};
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State};
+use crate::formats::snap::{Listing, Metadata};
 use crate::path::PublishPath;
+use crate::site::STORE_INDEX;
 use crate::site::tree::Tree;
 
 const BUFFER_BYTES: usize = 1 << 20;
@@ -20,22 +26,35 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let mut unused: BTreeSet<&PublishPath> = collection.proofs.iter().map(|proof| &proof.path).collect();
     let mut tree = Tree::of_files(collection);
+    let mut index = Index::default();
     for (path, digest) in &collection.files {
         let Some(item) = items.get(path) else { continue };
         let not_vouched = || PublishError::ItemNotVouched { path: path.clone() };
         let proof = item.proof.as_ref().ok_or_else(not_vouched)?;
         let stream = collection.proof(proof).ok_or_else(not_vouched)?;
         let bytes = context.depot.read(&stream, MAX_STREAM_BYTES as u64)?;
-        let carried = vouched(&bytes, digest, proof, context)?;
-        if !says_the_same(item, &carried) || carried.stream != bytes {
+        let (carried, sha3) = vouched(&bytes, digest, proof, context)?;
+        let unreadable = |source| PublishError::SnapMetadata { path: path.clone(), source: Box::new(source) };
+        let (metadata, yaml) = Metadata::of_snap(&mut context.depot.open_blob(digest)?).map_err(unreadable)?;
+        if !says_the_same(item, &carried, &metadata) || carried.stream != bytes {
             return Err(not_vouched());
         }
+        let bad = |source| PublishError::Listing { path: path.clone(), source };
+        let listings = Listing::read_all(&item.origin).map_err(bad)?;
+        if !listings.iter().all(|listing| metadata.fits(&listing.architecture)) {
+            return Err(not_vouched());
+        }
+        let size = context.depot.size(digest).unwrap_or_default();
+        index.add(&carried, metadata, yaml, (sha3, size), listings);
         unused.remove(proof);
         tree.add(proof.clone(), stream);
     }
     match unused.first() {
         Some(path) => Err(PublishError::UnknownProof { path: (*path).clone() }),
-        None => Ok(tree),
+        None => {
+            tree.add(STORE_INDEX.parse()?, context.put(&index.to_json())?);
+            Ok(tree)
+        }
     }
 }
 
@@ -45,21 +64,21 @@ fn vouched(
     digest: &Sha256,
     proof: &PublishPath,
     context: &mut Context<'_, '_>,
-) -> Result<Carried, PublishError> {
+) -> Result<(Carried, Sha3), PublishError> {
     let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: Box::new(error) };
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
     let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
     let sha3 = context.sha3(digest)?;
-    verify(Trust::roots(), &pool, context.verified, (sha3, size)).map_err(untrusted)
+    Ok((verify(context.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }
 
-fn says_the_same(item: &Item, carried: &Carried) -> bool {
+fn says_the_same(item: &Item, carried: &Carried, metadata: &Metadata) -> bool {
     let stem = format!("{}_{}", carried.name, carried.revision);
     item.name == carried.name
-        && item.version == carried.revision.to_string()
-        && item.publisher == carried.publisher
-        && item.origin == carried.snap_id
-        && item.architecture.is_empty()
+        && metadata.name == carried.name
+        && item.version == metadata.version
+        && item.publisher == carried.publisher_name()
+        && item.architecture == metadata.architectures.join(" ")
         && item.file.as_str() == format!("{stem}.snap")
         && item.proof.as_ref().is_some_and(|proof| proof.as_str() == format!("{stem}.assert"))
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The longest part of a channel that is taken, in bytes.
+const MAX_PART_BYTES: usize = 128;
 /// The track of those who name none.
 const LATEST: &str = "latest";
 
@@ -53,8 +55,14 @@ pub struct Channel {
 
 /// The text names no channel.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a channel: TRACK, RISK, TRACK/RISK, RISK/BRANCH or TRACK/RISK/BRANCH")]
+#[error("not a channel: TRACK, RISK, TRACK/RISK, RISK/BRANCH or TRACK/RISK/BRANCH, such as 3.6/stable")]
 pub struct MalformedChannel;
+
+/// Whether this may be a track or a branch.
+fn is_part(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    !text.is_empty() && text.len() <= MAX_PART_BYTES && text.chars().all(allowed)
+}
 
 impl Default for Channel {
     /// `latest/stable`.
@@ -71,6 +79,11 @@ impl Channel {
     /// The track.
     pub fn track(&self) -> &str {
         &self.track
+    }
+
+    /// The branch, if it names one.
+    pub fn branch(&self) -> Option<&str> {
+        self.branch.as_deref()
     }
 
     /// The risk.
@@ -102,7 +115,7 @@ impl FromStr for Channel {
     fn from_str(text: &str) -> Result<Self, MalformedChannel> {
         let mut parts = text.splitn(4, '/');
         let parts = [(); 4].map(|()| parts.next());
-        if parts.into_iter().flatten().any(str::is_empty) {
+        if !parts.into_iter().flatten().all(is_part) {
             return Err(MalformedChannel);
         }
         let risk = |text: &str| Risk::parse(text).ok_or(MalformedChannel);
@@ -128,6 +141,18 @@ impl fmt::Display for Channel {
     }
 }
 
+impl Serialize for Channel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Channel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +171,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Channel>().unwrap().to_string(), full, "{text}");
         }
-        for text in ["", "/", "stable/", "/stable", "3.6/fix", "3.6//fix", "a/b/c", "3.6/stable/x/y", "a/stable/x/"] {
+        for text in [
+            "",
+            "/",
+            "stable/",
+            "/stable",
+            "3.6/fix",
+            "3.6//fix",
+            "a/b/c",
+            "3.6/stable/x/y",
+            "a/stable/x/",
+            "ä",
+            "a b/stable",
+        ] {
             assert_eq!(text.parse::<Channel>(), Err(MalformedChannel), "{text}");
         }
     }

@@ -1,0 +1,46 @@
+//! `gapferry push`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::site::{Pushes, Site, push};
+
+/// Hand exports that the Enterprise Store on this machine does not have yet on to it
+///
+/// `import` does this by itself at its end; this tries again what failed then. Which program is called and where the files
+/// are placed stands in site.toml under [enterprise-store].
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  sudo gapferry push --site /srv/gapferry")]
+pub(super) struct Args {
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let site = Site::open(&args.site)?;
+    if site.config.enterprise_store.is_none() {
+        let file = args.site.join("site.toml");
+        return Err(Failure::Usage(format!("there is no [enterprise-store] in {}", file.display())));
+    }
+    let pushes = push(&site)?;
+    all_pushed(&pushes)?;
+    out.done(json!({ "pushed": pushes.pushed }), &words(&pushes));
+    Ok(())
+}
+
+/// The pushes for people.
+pub(super) fn words(pushes: &Pushes) -> String {
+    pushes.pushed.iter().map(|file| format!("pushed {file}\n")).collect()
+}
+
+/// The failure, if something was not pushed.
+pub(super) fn all_pushed(pushes: &Pushes) -> Result<(), Failure> {
+    match pushes.failed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::NotPushed { pushed: pushes.pushed.len(), failed: pushes.failed.clone() }),
+    }
+}

@@ -1,0 +1,137 @@
+//! Collects what `store-admin export` wrote. Nothing outside of these files vouches for them, and the manifest says so.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::Collecting;
+use crate::collection::{Collection, Item, Kind, Label, Publish};
+use crate::depot::DepotError;
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::file_error::FileError;
+use crate::formats::enterprise_store::{ExportName, MalformedExportName};
+use crate::path::{MalformedPath, PublishPath};
+use crate::selection::EnterpriseStoreSource;
+
+/// Why exports cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportsError {
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The pattern is none.
+    #[error("{} is not a pattern", pattern.display())]
+    Pattern {
+        /// The pattern.
+        pattern: PathBuf,
+        /// Why not.
+        source: glob::PatternError,
+    },
+    /// Nothing matches the pattern.
+    #[error("there is no file {}: write some with `store-admin export snaps NAME --export-dir DIR`", pattern.display())]
+    NoExports {
+        /// The pattern.
+        pattern: PathBuf,
+    },
+    /// A file is not named as the program names them.
+    #[error("cannot take {}", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: MalformedExportName,
+    },
+    /// Two files of one name.
+    #[error("two different files are named {path}")]
+    TwoFiles {
+        /// The name.
+        path: PublishPath,
+    },
+    /// A name cannot be carried.
+    #[error(transparent)]
+    Path(#[from] MalformedPath),
+    /// The depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+}
+
+impl ExportsError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            Self::Depot(error) => error.exit(),
+            Self::Pattern { .. }
+            | Self::NoExports { .. }
+            | Self::Name { .. }
+            | Self::TwoFiles { .. }
+            | Self::Path(_) => Exit::Usage,
+        }
+    }
+}
+
+/// Takes the files of all sources into the depot, as the collection `name` of the source `source`.
+pub fn collect(
+    (source, name): (Label, Label),
+    sources: &[EnterpriseStoreSource],
+    with: &Collecting<'_>,
+) -> Result<Collection, ExportsError> {
+    let mut batch = with.depot.batch();
+    let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
+    for path in sources.iter().map(|source| exports(&source.exports)).collect::<Result<Vec<_>, _>>()?.concat() {
+        let malformed = |source| ExportsError::Name { path: path.clone(), source };
+        let title: ExportName = path.file_name().unwrap_or_default().to_string_lossy().parse().map_err(malformed)?;
+        let digest = || Sha256::of_reader(&mut File::open(&path)?);
+        let (sha256, size) = digest().map_err(FileError::on::<ExportsError>("read", &path))?;
+        let file: PublishPath = title.to_string().parse()?;
+        match files.insert(file.clone(), sha256) {
+            Some(other) if other != sha256 => return Err(ExportsError::TwoFiles { path: file }),
+            Some(_) => continue,
+            None => {}
+        }
+        if !with.dry_run {
+            with.depot.put_file(&mut batch, &path, (sha256, size))?;
+        }
+        with.tally.add(1, size);
+        items.insert(file.clone(), item(title, file));
+    }
+    batch.commit()?;
+    Ok(Collection {
+        files,
+        items: items.into_values().collect(),
+        kind: Kind::EnterpriseStore,
+        name,
+        origin: "local".to_owned(),
+        proofs: Vec::new(),
+        publish: Publish::Verbatim,
+        source,
+    })
+}
+
+fn item(title: ExportName, file: PublishPath) -> Item {
+    Item {
+        architecture: String::new(), // known only to who opens it
+        file,
+        name: title.name,
+        origin: "store-admin export".to_owned(),
+        proof: None,
+        publisher: String::new(),
+        reason: "local file".to_owned(),
+        version: title.made,
+    }
+}
+
+/// The files that match the pattern, in the order of their names.
+fn exports(pattern: &Path) -> Result<Vec<PathBuf>, ExportsError> {
+    let bad = |source| ExportsError::Pattern { pattern: pattern.to_owned(), source };
+    let mut paths = Vec::new();
+    for path in glob::glob(&pattern.to_string_lossy()).map_err(bad)? {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            FileError { action: "read", path, source: error.into() }
+        })?;
+        paths.extend(path.is_file().then_some(path));
+    }
+    if paths.is_empty() { Err(ExportsError::NoExports { pattern: pattern.to_owned() }) } else { Ok(paths) }
+}

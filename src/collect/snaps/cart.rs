@@ -1,0 +1,171 @@
+//! What has been picked so far: snaps, where each is listed, why it is in, and what all of them still need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use url::Url;
+
+use super::SnapsError;
+use super::store::Wish;
+use crate::collection::{Collection, Item, Kind, Label, Proof, Publish};
+use crate::depot::{Batch, Depot};
+use crate::digest::Sha256;
+use crate::formats::assertions::snaps::Carried;
+use crate::formats::snap::{ALL, Channel, Listing, Metadata, Why};
+use crate::path::PublishPath;
+
+/// A snap that is carried, and what is known of it.
+pub(super) struct Picked {
+    /// What its assertions say.
+    pub(super) carried: Carried,
+    /// What it says itself.
+    pub(super) metadata: Metadata,
+    /// Its blob; on a dry run, a stand-in for one that is not in the depot.
+    pub(super) sha256: Sha256,
+}
+
+/// A pick with all that is said about it.
+struct Entry {
+    picked: Picked,
+    listings: BTreeSet<Listing>,
+    reasons: BTreeSet<String>,
+    /// The store that is asked for what it needs; of a folder's snap none.
+    store: Option<Url>,
+    closure: bool,
+}
+
+/// All picks.
+#[derive(Default)]
+pub(super) struct Cart {
+    /// By name and revision.
+    entries: BTreeMap<(String, u64), Entry>,
+}
+
+impl Cart {
+    /// Adds a snap of a folder, offered on `channel` to all devices that it fits.
+    pub(super) fn add_local(&mut self, picked: Picked, channel: &Channel, closure: bool) -> Result<(), SnapsError> {
+        let fits = picked.metadata.architectures.clone();
+        let listings = fits.into_iter().map(|architecture| Listing { architecture, channel: channel.clone() });
+        self.add(Entry {
+            listings: listings.collect(),
+            reasons: BTreeSet::from(["local file".to_owned()]),
+            store: None,
+            closure,
+            picked,
+        })
+    }
+
+    /// Adds a snap that a store offered for `wish`.
+    pub(super) fn add_offered(&mut self, picked: Picked, wish: Wish) -> Result<(), SnapsError> {
+        let Wish { store, architecture, channel, closure, reason, .. } = wish;
+        let listings = BTreeSet::from([Listing { architecture, channel }]);
+        self.add(Entry { picked, listings, reasons: BTreeSet::from([reason]), store: Some(store), closure })
+    }
+
+    fn add(&mut self, entry: Entry) -> Result<(), SnapsError> {
+        let carried = &entry.picked.carried;
+        let key = (carried.name.clone(), carried.revision);
+        match self.entries.get_mut(&key) {
+            Some(there) if there.picked.sha256 != entry.picked.sha256 => {
+                Err(SnapsError::TwoFiles { path: file(carried)? })
+            }
+            Some(there) => {
+                there.listings.extend(entry.listings);
+                there.reasons.extend(entry.reasons);
+                there.closure |= entry.closure;
+                there.store = there.store.take().or(entry.store);
+                Ok(())
+            }
+            None => Ok(drop(self.entries.insert(key, entry))),
+        }
+    }
+
+    /// What the picks need and no pick is, for each architecture; to be asked of the store that the needing snap is from.
+    pub(super) fn needs(&self) -> Result<BTreeSet<Wish>, SnapsError> {
+        let mut needs: BTreeMap<(Url, String, String), BTreeSet<String>> = BTreeMap::new();
+        for ((name, _), entry) in self.entries.iter().filter(|(_, entry)| entry.closure) {
+            for need in entry.picked.metadata.needs() {
+                for listing in entry.listings.iter().filter(|listing| !self.offers(&need.name, &listing.architecture)) {
+                    let lacking = || SnapsError::Needs { name: name.clone(), need: need.name.clone() };
+                    let store = entry.store.clone().ok_or_else(lacking)?;
+                    let reason = match need.why {
+                        Why::Base => format!("base of {name}"),
+                        Why::Snapd => format!("snapd for {name}"),
+                        Why::DefaultProvider => format!("default provider of {name}"),
+                    };
+                    needs.entry((store, listing.architecture.clone(), need.name.clone())).or_default().insert(reason);
+                }
+            }
+        }
+        let wish = |((store, architecture, name), reasons): (_, BTreeSet<String>)| Wish {
+            store,
+            architecture,
+            name,
+            channel: Channel::default(),
+            revision: None,
+            closure: true,
+            reason: all(&reasons),
+        };
+        Ok(needs.into_iter().map(wish).collect())
+    }
+
+    /// Whether some pick has this name and is for devices of this architecture; of a folder's snap for all of them, any is.
+    fn offers(&self, name: &str, architecture: &str) -> bool {
+        let range = (name.to_owned(), 0)..=(name.to_owned(), u64::MAX);
+        let fits =
+            |listing: &Listing| [architecture, ALL].contains(&listing.architecture.as_str()) || architecture == ALL;
+        self.entries.range(range).any(|(_, entry)| entry.listings.iter().any(fits))
+    }
+
+    /// Puts all picks into `collection`.
+    pub(super) fn into_collection(
+        self,
+        name: Label,
+        depot: &Depot,
+        batch: &mut Batch<'_>,
+    ) -> Result<Collection, SnapsError> {
+        let origin = self.entries.values().find_map(|entry| entry.store.as_ref()).map(crate::collect::address::origin);
+        let mut collection = Collection {
+            files: BTreeMap::new(),
+            items: Vec::new(),
+            kind: Kind::Snaps,
+            name: name.clone(),
+            origin: origin.unwrap_or_else(|| "local".to_owned()),
+            proofs: Vec::new(),
+            publish: Publish::Verbatim,
+            source: name,
+        };
+        for entry in self.entries.into_values() {
+            let (carried, metadata) = (entry.picked.carried, entry.picked.metadata);
+            let (file, proof) = (file(&carried)?, assertions(&carried)?);
+            let publisher = carried.publisher_name().to_owned();
+            collection.files.insert(file.clone(), entry.picked.sha256);
+            let sha256 = depot.put(batch, &carried.stream)?;
+            collection.proofs.push(Proof { date: None, path: proof.clone(), sha256, signed_by: carried.signed_by });
+            collection.items.push(Item {
+                architecture: metadata.architectures.join(" "),
+                file,
+                name: carried.name,
+                origin: Listing::write_all(&entry.listings),
+                proof: Some(proof),
+                publisher,
+                reason: all(&entry.reasons),
+                version: metadata.version,
+            });
+        }
+        collection.items.sort_by(|a, b| a.file.cmp(&b.file));
+        collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(collection)
+    }
+}
+
+fn file(carried: &Carried) -> Result<PublishPath, SnapsError> {
+    Ok(format!("{}_{}.snap", carried.name, carried.revision).parse()?)
+}
+
+fn assertions(carried: &Carried) -> Result<PublishPath, SnapsError> {
+    Ok(format!("{}_{}.assert", carried.name, carried.revision).parse()?)
+}
+
+fn all(reasons: &BTreeSet<String>) -> String {
+    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+}

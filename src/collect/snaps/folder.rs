@@ -1,0 +1,87 @@
+//! Snaps in a folder, each with the assertions that `snap download` puts beside it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::SnapsError;
+use super::cart::Picked;
+use crate::collect::Collecting;
+use crate::depot::Batch;
+use crate::digest::{Hashing, Sha256};
+use crate::file_error::FileError;
+use crate::formats::assertions::snaps::verify;
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State};
+use crate::formats::snap::Metadata;
+
+/// Bytes read at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The snaps below `folder`, verified, and copied into the depot where they are new to it.
+pub(super) fn collect<'d>(
+    folder: &Path,
+    with: &Collecting<'d>,
+    batch: &mut Batch<'d>,
+) -> Result<Vec<Picked>, SnapsError> {
+    snaps(folder)?.iter().map(|path| read(path, with, batch)).collect()
+}
+
+/// The snaps below `folder`, in the order of their names.
+fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
+    let mut paths = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|e| FileError::on::<SnapsError>("read", folder)(e.into()))?;
+        let is_snap = entry.path().extension().is_some_and(|extension| extension == "snap");
+        paths.extend((is_snap && entry.file_type().is_file()).then(|| entry.into_path()));
+    }
+    if paths.is_empty() { Err(SnapsError::NoSnaps { folder: folder.to_owned() }) } else { Ok(paths) }
+}
+
+/// One snap: both digests in one reading, and copied in only when its assertions are good and it is new.
+fn read<'d>(path: &Path, with: &Collecting<'d>, batch: &mut Batch<'d>) -> Result<Picked, SnapsError> {
+    let stream = assertions(&path.with_extension("assert"))?;
+    let (sha256, sha3, size) = digests(path)?;
+    let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };
+    let pool = Pool::of_stream(&stream).map_err(untrusted)?;
+    let carried = verify(with.snap_roots, &pool, with.now, (sha3, size)).map_err(untrusted)?;
+    let mut file = File::open(path).map_err(FileError::on::<SnapsError>("read", path))?;
+    let unreadable = |source| SnapsError::Metadata { name: path.display().to_string(), source: Box::new(source) };
+    let (metadata, _) = Metadata::of_snap(&mut file).map_err(unreadable)?;
+    with.tally.add(1, size);
+    if !with.dry_run {
+        with.depot.put_file(batch, path, (sha256, size))?;
+    }
+    Ok(Picked { carried, metadata, sha256 })
+}
+
+fn assertions(path: &Path) -> Result<Vec<u8>, SnapsError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(SnapsError::NoAssertions { path: path.to_owned() });
+        }
+        other => other.map_err(FileError::on::<SnapsError>("read", path))?,
+    };
+    let mut stream = Vec::new(); // one byte more than the parser takes, which then says so
+    let read = file.take(MAX_STREAM_BYTES as u64 + 1).read_to_end(&mut stream);
+    read.map_err(FileError::on::<SnapsError>("read", path))?;
+    Ok(stream)
+}
+
+/// Both digests of the file, and its size, in one reading.
+fn digests(path: &Path) -> Result<(Sha256, Sha3, u64), SnapsError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let (mut sha256, mut sha3) = (Hashing::new(io::sink()), Sha3State::default());
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let length = file.read(&mut buffer)?;
+            let bytes = buffer.get(..length).unwrap_or_default();
+            if bytes.is_empty() {
+                let (_, sha256, size) = sha256.finish();
+                return Ok((sha256, sha3.finish(), size));
+            }
+            sha3.beside(bytes, || sha256.absorb(bytes));
+        }
+    };
+    read().map_err(FileError::on("read", path))
+}

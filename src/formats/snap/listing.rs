@@ -1,0 +1,86 @@
+//! Where a snap is listed: `ARCHITECTURE:CHANNEL`, as the origin of a snap's item has it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use super::channel::Channel;
+
+/// What fits every architecture, in a snap's own words.
+pub const ALL: &str = "all";
+
+/// A channel offers the snap to devices of one architecture.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listing {
+    /// As dpkg calls it, or `all`.
+    pub architecture: String,
+    /// The channel.
+    pub channel: Channel,
+}
+
+/// The text is not a listing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{:?} is not ARCHITECTURE:TRACK/RISK", .0)]
+pub struct MalformedListing(String);
+
+impl Listing {
+    /// Writes them with a space between.
+    pub fn write_all(listings: &BTreeSet<Self>) -> String {
+        listings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Reads what [`Listing::write_all`] wrote, and nothing else.
+    pub fn read_all(text: &str) -> Result<BTreeSet<Self>, MalformedListing> {
+        let listings = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        match Self::write_all(&listings) == text {
+            true => Ok(listings),
+            false => Err(malformed(text)),
+        }
+    }
+}
+
+impl FromStr for Listing {
+    type Err = MalformedListing;
+
+    fn from_str(text: &str) -> Result<Self, MalformedListing> {
+        let (architecture, channel) = text.split_once(':').ok_or_else(|| malformed(text))?;
+        let channel = channel.parse().map_err(|_| malformed(text))?;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        match !architecture.is_empty() && architecture.len() <= 16 && architecture.chars().all(plain) {
+            true => Ok(Self { architecture: architecture.to_owned(), channel }),
+            false => Err(malformed(text)),
+        }
+    }
+}
+
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.architecture, self.channel)
+    }
+}
+
+fn malformed(text: &str) -> MalformedListing {
+    MalformedListing(text.chars().take(64).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_are_read_as_they_are_written() {
+        let text = "amd64:3.6/stable arm64:3.6/stable";
+        assert_eq!(Listing::write_all(&Listing::read_all(text).unwrap()), text);
+        for bad in [
+            "",
+            "amd64",
+            ":stable",
+            "amd64:stable",
+            "AMD64:a/stable",
+            "b:x/stable a:x/stable",
+            "a:x/stable  b:x/stable",
+        ] {
+            assert!(Listing::read_all(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Which snaps another needs before it can be installed.
+
+use super::{Kind, Metadata, NO_BASE};
+
+/// The base of snaps that name none.
+const DEFAULT_BASE: &str = "core";
+/// The snap of snapd itself.
+const SNAPD: &str = "snapd";
+
+/// A snap that another needs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Need {
+    /// The name of what is needed.
+    pub name: String,
+    /// What for.
+    pub why: Why,
+}
+
+/// What a snap needs another for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// It runs in its root file system.
+    Base,
+    /// snapd installs itself as a snap with the first snap on a device that has it from elsewhere.
+    Snapd,
+    /// A plug for content is connected to it.
+    DefaultProvider,
+}
+
+impl Metadata {
+    /// The snaps that snapd installs with this one where they are missing: its base, snapd, and default providers.
+    ///
+    /// As the task `prerequisites` in snapd's `overlord/snapstate`. That leaves those of gadgets to the model, which
+    /// somebody has to bring along too.
+    pub fn needs(&self) -> Vec<Need> {
+        match self.kind {
+            Kind::Os | Kind::Base | Kind::Kernel | Kind::Snapd => return Vec::new(),
+            Kind::App | Kind::Gadget => {}
+        }
+        let base = self.base.as_deref().unwrap_or(DEFAULT_BASE);
+        let base = (base != NO_BASE).then_some((base, Why::Base));
+        let providers = self.default_providers.iter().map(|name| (name.as_str(), Why::DefaultProvider));
+        let needs = base.into_iter().chain([(SNAPD, Why::Snapd)]).chain(providers);
+        let others = needs.filter(|(name, _)| *name != self.name);
+        others.map(|(name, why)| Need { name: name.to_owned(), why }).collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! Names in a folder.
+
+use std::io::{Read, Seek};
+
+use super::image::Image;
+use super::inode::Listing;
+use super::metadata::{Place, Walk};
+use super::{MAX_LISTING_BYTES, SquashfsError};
+
+const WHAT: &str = "a folder's listing";
+/// Most names behind one header.
+const MAX_RUN: u32 = 256;
+/// Longest name, in bytes.
+const MAX_NAME_BYTES: u32 = 256;
+/// Length of a header, in bytes.
+const HEADER_BYTES: u32 = 12;
+/// Length of an entry without its name, in bytes.
+const ENTRY_BYTES: u32 = 8;
+
+/// Where the inode of `name` is. The whole listing is read, so that no other entry of this name can be.
+pub(super) fn find<R: Read + Seek>(
+    image: &mut Image<'_, R>,
+    listing: Listing,
+    name: &str,
+) -> Result<Option<Place>, SquashfsError> {
+    if u64::from(listing.bytes) > MAX_LISTING_BYTES {
+        return Err(SquashfsError::TooLarge { what: WHAT, limit: MAX_LISTING_BYTES });
+    }
+    if listing.bytes == 0 {
+        return Ok(None);
+    }
+    let found = search(image, listing, name.as_bytes())?;
+    found.map(|(block, offset)| image.inode(block.into(), offset)).transpose()
+}
+
+/// Block and offset of the inode of `name`, as they are written.
+fn search<R: Read + Seek>(
+    image: &mut Image<'_, R>,
+    listing: Listing,
+    wanted: &[u8],
+) -> Result<Option<(u32, u16)>, SquashfsError> {
+    let malformed = SquashfsError::Malformed { what: WHAT };
+    let mut walk = Walk::open(image, listing.place, WHAT)?;
+    let (mut left, mut found) = (listing.bytes, None);
+    let (mut last, mut name) = (Vec::new(), Vec::new());
+    while left > 0 {
+        // Counts are written as one less than they are.
+        let count = walk.u32()?.saturating_add(1);
+        let block = walk.u32()?;
+        walk.skip::<4>()?; // number of an inode
+        let Some(mut rest) = left.checked_sub(HEADER_BYTES).filter(|_| count <= MAX_RUN) else { return Err(malformed) };
+        for _ in 0..count {
+            let offset = walk.u16()?;
+            walk.skip::<4>()?; // number and type of the inode
+            let length = u32::from(walk.u16()?).saturating_add(1);
+            let Some(behind) = rest.checked_sub(ENTRY_BYTES + length).filter(|_| length <= MAX_NAME_BYTES) else {
+                return Err(malformed);
+            };
+            rest = behind;
+            name.resize(length as usize, 0);
+            walk.fill(&mut name)?;
+            if name <= last {
+                return Err(SquashfsError::Order);
+            }
+            if name == wanted {
+                found = Some((block, offset));
+            }
+            std::mem::swap(&mut last, &mut name);
+        }
+        left = rest;
+    }
+    Ok(found)
+}

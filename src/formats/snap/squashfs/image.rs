@@ -1,0 +1,149 @@
+//! The superblock, and bytes out of an image that are checked to be in it.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::SquashfsError;
+use super::compression::Compression;
+use super::metadata::Place;
+
+const MAGIC: &[u8; 4] = b"hsqs";
+const SUPERBLOCK_BYTES: u64 = 96;
+/// Base-2 logarithms of the smallest and the largest block, in bytes: 4 KiB and 1 MiB.
+const BLOCK_LOGS: std::ops::RangeInclusive<u16> = 12..=20;
+
+/// An image whose superblock makes sense.
+pub(super) struct Image<'a, R> {
+    reader: &'a mut R,
+    /// Its length as it says itself, in bytes: no longer than it is.
+    end: u64,
+    compression: Compression,
+    /// Length of a block of a file, unpacked, in bytes.
+    pub(super) block_bytes: usize,
+    /// How many fragment blocks there are.
+    pub(super) fragments: u32,
+    root: Place,
+    inode_table: u64,
+    directory_table: u64,
+    /// Where the list of the fragment table's metadata blocks begins.
+    pub(super) fragment_table: u64,
+}
+
+/// The number in `bytes` from `offset` on.
+fn number<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], SquashfsError> {
+    let slice = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    slice.copied().ok_or(SquashfsError::PastTheEnd { what: "the superblock" })
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> Result<u16, SquashfsError> {
+    number(bytes, offset).map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, SquashfsError> {
+    number(bytes, offset).map(u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], offset: usize) -> Result<u64, SquashfsError> {
+    number(bytes, offset).map(u64::from_le_bytes)
+}
+
+impl<'a, R: Read + Seek> Image<'a, R> {
+    /// Reads the superblock.
+    pub(super) fn open(reader: &'a mut R) -> Result<Self, SquashfsError> {
+        let length = reader.seek(SeekFrom::End(0)).map_err(SquashfsError::Read)?;
+        let head = read(reader, 0, SUPERBLOCK_BYTES.min(length))?;
+        if !head.starts_with(MAGIC) {
+            return Err(SquashfsError::NotAnImage);
+        }
+        let (major, minor) = (u16_at(&head, 28)?, u16_at(&head, 30)?);
+        if (major, minor) != (4, 0) {
+            return Err(SquashfsError::Version { major, minor });
+        }
+        let (block_bytes, block_log) = (u32_at(&head, 12)?, u16_at(&head, 22)?);
+        if !BLOCK_LOGS.contains(&block_log) || 1_u32.checked_shl(block_log.into()) != Some(block_bytes) {
+            return Err(SquashfsError::Superblock { what: "its size of blocks is none" });
+        }
+        let end = u64_at(&head, 40)?;
+        if end > length {
+            return Err(SquashfsError::PastTheEnd { what: "the superblock's size of the image" });
+        }
+        let mut image = Self {
+            reader,
+            end,
+            compression: Compression::of_number(u16_at(&head, 20)?)?,
+            block_bytes: block_bytes as usize,
+            fragments: u32_at(&head, 16)?,
+            root: Place { block: 0, offset: 0 },
+            inode_table: u64_at(&head, 64)?,
+            directory_table: u64_at(&head, 72)?,
+            fragment_table: u64_at(&head, 80)?,
+        };
+        let root = u64_at(&head, 32)?;
+        // Six bytes say in which metadata block the root's inode is, two where in it.
+        image.root = image.inode((root >> 16) & 0xffff_ffff_ffff, root as u16)?;
+        Ok(image)
+    }
+
+    /// Where the root folder's inode is.
+    pub(super) fn root(&self) -> Place {
+        self.root
+    }
+
+    /// The place in the inode table that is written as `block` and `offset`.
+    pub(super) fn inode(&self, block: u64, offset: u16) -> Result<Place, SquashfsError> {
+        place(self.inode_table, block, offset, "an inode")
+    }
+
+    /// The place in the directory table that is written as `block` and `offset`.
+    pub(super) fn listing(&self, block: u32, offset: u16) -> Result<Place, SquashfsError> {
+        place(self.directory_table, block.into(), offset, "a folder's listing")
+    }
+
+    /// `length` bytes from `offset` on, all of which must be in the image. Callers bound `length` by that of a block.
+    pub(super) fn bytes(&mut self, offset: u64, length: u64, what: &'static str) -> Result<Vec<u8>, SquashfsError> {
+        let behind = offset.checked_add(length).filter(|&behind| behind <= self.end);
+        behind.ok_or(SquashfsError::PastTheEnd { what })?;
+        let bytes = read(self.reader, offset, length)?;
+        // The image may have been cut since it was opened.
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(SquashfsError::PastTheEnd { what }) }
+    }
+
+    /// Unpacks the `stored` bytes from `offset` on, unless they are stored as they are; at most `limit` bytes.
+    pub(super) fn block(
+        &mut self,
+        offset: u64,
+        stored: Stored,
+        limit: usize,
+        what: &'static str,
+    ) -> Result<Vec<u8>, SquashfsError> {
+        // What compression does not shrink is stored as it is.
+        if stored.bytes == 0 || stored.bytes as usize > limit {
+            return Err(SquashfsError::Malformed { what });
+        }
+        let bytes = self.bytes(offset, stored.bytes.into(), what)?;
+        if stored.plain {
+            return Ok(bytes);
+        }
+        self.compression.unpack(&bytes, limit).map_err(|source| SquashfsError::Unpack { offset, source })
+    }
+}
+
+/// How a block is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Its length as stored, in bytes.
+    pub(super) bytes: u32,
+    /// Whether it is not compressed.
+    pub(super) plain: bool,
+}
+
+fn place(table: u64, block: u64, offset: u16, what: &'static str) -> Result<Place, SquashfsError> {
+    let block = table.checked_add(block).ok_or(SquashfsError::PastTheEnd { what })?;
+    Ok(Place { block, offset: offset.into() })
+}
+
+fn read(reader: &mut (impl Read + Seek), offset: u64, length: u64) -> Result<Vec<u8>, SquashfsError> {
+    reader.seek(SeekFrom::Start(offset)).map_err(SquashfsError::Read)?;
+    let mut bytes = Vec::new();
+    reader.take(length).read_to_end(&mut bytes).map_err(SquashfsError::Read)?;
+    Ok(bytes)
+}

@@ -1,0 +1,106 @@
+//! Inodes of folders and of regular files, basic and extended.
+
+use std::io::{Read, Seek};
+
+use super::SquashfsError;
+use super::image::{Image, Stored};
+use super::metadata::{Place, Walk};
+
+const WHAT: &str = "an inode";
+/// Length of what all inodes begin with behind their type: mode, owner, group, time and number.
+const COMMON_BYTES: usize = 14;
+/// Stands for no fragment.
+const NO_FRAGMENT: u32 = u32::MAX;
+/// Listings are counted as if they had these many bytes for `.` and `..`, which they do not have.
+const DOTS_BYTES: u32 = 3;
+/// Of a block's stored length: the block is not compressed.
+const PLAIN: u32 = 1 << 24;
+
+/// Where the names in a folder are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// Nothing is there if the folder is empty.
+    pub(super) place: Place,
+    /// In bytes.
+    pub(super) bytes: u32,
+}
+
+/// Where the content of a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct File {
+    /// Length of the content, in bytes.
+    pub(super) bytes: u64,
+    /// Where its first block is, in bytes from the start of the image.
+    pub(super) start: u64,
+    /// Its blocks, one behind the other; none is stored of one that has only zeros.
+    pub(super) blocks: Vec<Option<Stored>>,
+    /// Number of the fragment block that has its end, if one has, and where in it that begins, in bytes.
+    pub(super) fragment: Option<(u32, u32)>,
+}
+
+/// How a data block or a fragment block is stored, by the number that says so.
+pub(super) fn stored(number: u32) -> Stored {
+    Stored { bytes: number & (PLAIN - 1), plain: number & PLAIN != 0 }
+}
+
+/// The folder whose inode is at `place`; none if it is no folder.
+pub(super) fn folder<R: Read + Seek>(image: &mut Image<'_, R>, place: Place) -> Result<Option<Listing>, SquashfsError> {
+    let mut walk = Walk::open(image, place, WHAT)?;
+    let kind = walk.u16()?;
+    walk.skip::<COMMON_BYTES>()?;
+    let (block, bytes, offset) = match kind {
+        1 => {
+            let block = walk.u32()?;
+            walk.skip::<4>()?; // links
+            let bytes = walk.u16()?.into();
+            (block, bytes, walk.u16()?)
+        }
+        8 => {
+            walk.skip::<4>()?; // links
+            let bytes = walk.u32()?;
+            let block = walk.u32()?;
+            walk.skip::<6>()?; // parent, entries in the index
+            (block, bytes, walk.u16()?)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Listing { place: image.listing(block, offset)?, bytes: bytes.saturating_sub(DOTS_BYTES) }))
+}
+
+/// The regular file whose inode is at `place`, of at most `cap` bytes; none if it is no regular file.
+pub(super) fn file<R: Read + Seek>(
+    image: &mut Image<'_, R>,
+    place: Place,
+    cap: u64,
+) -> Result<Option<File>, SquashfsError> {
+    let block_bytes = image.block_bytes as u64;
+    let mut walk = Walk::open(image, place, WHAT)?;
+    let kind = walk.u16()?;
+    walk.skip::<COMMON_BYTES>()?;
+    let (start, bytes, fragment, offset) = match kind {
+        2 => {
+            let start = walk.u32()?.into();
+            let (fragment, offset) = (walk.u32()?, walk.u32()?);
+            (start, walk.u32()?.into(), fragment, offset)
+        }
+        9 => {
+            let (start, bytes) = (walk.u64()?, walk.u64()?);
+            walk.skip::<12>()?; // bytes that are not stored, links
+            let (fragment, offset) = (walk.u32()?, walk.u32()?);
+            walk.skip::<4>()?; // extended attributes
+            (start, bytes, fragment, offset)
+        }
+        _ => return Ok(None),
+    };
+    if bytes > cap {
+        return Err(SquashfsError::TooLarge { what: "the file", limit: cap });
+    }
+    let fragment = (fragment != NO_FRAGMENT).then_some((fragment, offset));
+    let count = if fragment.is_some() { bytes / block_bytes } else { bytes.div_ceil(block_bytes) };
+    let mut blocks = Vec::new();
+    for _ in 0..count {
+        let number = walk.u32()?;
+        blocks.push((number != 0).then(|| stored(number)));
+    }
+    Ok(Some(File { bytes, start, blocks, fragment }))
+}

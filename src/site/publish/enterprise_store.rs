@@ -1,0 +1,26 @@
+//! Publishes exports for an Enterprise Store as plain files. Nobody vouches for them that we could ask, so the site's policy
+//! has to allow them.
+
+use super::{Context, PublishError};
+use crate::collection::Collection;
+use crate::formats::enterprise_store::ExportName;
+use crate::site::tree::Tree;
+
+/// Checks the names, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items = super::items_by_file(collection)?;
+    if let Some(proof) = collection.proofs.first() {
+        return Err(PublishError::UnknownProof { path: proof.path.clone() });
+    }
+    for (path, item) in items {
+        if !context.allow_unsigned {
+            return Err(PublishError::Unsigned { path: path.clone(), source_name: collection.source.to_string() });
+        }
+        let named = path.as_str().parse::<ExportName>();
+        if named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
+            continue;
+        }
+        return Err(PublishError::ItemNotVouched { path: path.clone() });
+    }
+    Ok(Tree::of_files(collection))
+}
