@@ -7,4 +7,4 @@ mod download;
 mod genuine;
 mod install;
 mod proxy_store;
-mod shop;
+pub(crate) mod shop;

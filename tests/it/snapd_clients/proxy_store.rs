@@ -45,7 +45,10 @@ fn stock_snapd_reaches_the_store_of_a_genuine_assertion() {
     snapd.snap_with(&["set", "system", &format!("store-certs.gapferry={certificate}")]).ok();
 
     let info = snapd.snap("info gapword").ok().out;
-    assert!(info.contains("publisher: gap-publisher (gap-publisher**)") && info.contains("latest/stable:    1.0"), "{info}");
+    assert!(
+        info.contains("publisher: gap-publisher (gap-publisher**)") && info.contains("latest/stable:    1.0"),
+        "{info}"
+    );
     let found = snapd.snap("find gapword").ok().out;
     assert!(found.contains("generated snap gapword"), "{found}");
     // What the tests signed, it refuses all the same, when it has got it.

@@ -116,7 +116,7 @@ pub(super) fn bring(desk: &Desk, wares: &[Ware]) {
 }
 
 /// `gapferry serve` inside a cage. It ends with the cage.
-pub(super) struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -126,7 +126,7 @@ impl Drop for Server {
 }
 
 /// Serves the desk's site inside `cage`, as `options` say, such as `--listen 127.0.0.1:80`.
-pub(super) fn serve(cage: &Cage, desk: &Desk, options: &str) -> Server {
+pub(crate) fn serve(cage: &Cage, desk: &Desk, options: &str) -> Server {
     let mut command = cage.inside(&desk.command(&format!("serve --site site {options}")));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -51,6 +51,15 @@ const UNSET: [&str; 10] = [
     "LD_LIBRARY_PATH",
 ];
 
+/// The one processor on which everything inside runs. snap-confine binds the namespace of mounts that it makes to a file. The
+/// kernel allows that if the namespace is younger than its own, which it tells by numbers that since Linux 6.18 only grow on
+/// each processor.
+fn processor() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0").trim();
+    allowed.split([',', '-']).next().unwrap_or("0").to_owned()
+}
+
 impl Cage {
     /// A cage; nothing where this user can have none, which it says as the reason why `what` is skipped.
     pub(crate) fn new(what: &str, plan: &Plan<'_>) -> Option<Self> {
@@ -62,8 +71,8 @@ impl Cage {
         // Not below /tmp, which programs may hide from others.
         let folder = tempfile::Builder::new().prefix("gf").tempdir_in("/var/tmp").expect("temporary folder");
         std::fs::write(folder.path().join("mounts"), plan.script(folder.path())).expect("write");
-        let mut command = Command::new("unshare");
-        command.args(UNSHARE).args(["sh", "-c", HOLD]).current_dir(folder.path());
+        let mut command = Command::new("taskset");
+        command.args(["-c", &processor(), "unshare"]).args(UNSHARE).args(["sh", "-c", HOLD]).current_dir(folder.path());
         let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare");
         let mut line = String::new();
         BufReader::new(holder.stdout.take().expect("stdout")).read_line(&mut line).expect("read");
@@ -88,7 +97,8 @@ impl Cage {
 
     /// What runs `command` inside, in the same folder and with the same variables. Killing it kills nothing inside.
     pub(crate) fn inside(&self, command: &Command) -> Command {
-        let mut outer = Command::new("nsenter");
+        let mut outer = Command::new("taskset");
+        outer.args(["-c", &processor(), "nsenter"]);
         let pid = self.holder.id();
         // The process that was unshared is in all of them but that of processes, in which only its children are.
         for (option, kind) in [("net", "net"), ("mount", "mnt"), ("pid", "pid_for_children")] {

@@ -124,10 +124,14 @@ impl Snapd {
         end(&mut self.cage.inside(&command))
     }
 
+    /// What the daemon wrote.
+    pub(crate) fn whole_log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.cage.path("log")).unwrap_or_default()).into_owned()
+    }
+
     /// The last lines that the daemon wrote.
     pub(crate) fn log(&self) -> String {
-        let text = std::fs::read(self.cage.path("log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = self.whole_log();
         // What begins with a date, and not the host's whole description, which a failed task adds.
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("20")).collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
