@@ -52,7 +52,7 @@ const UNSET: [&str; 10] = [
 ];
 
 /// The one processor on which everything inside runs. snap-confine binds the namespace of mounts that it makes to a file. The
-/// kernel allows that if the namespace is younger than its own, which it tells by numbers that since Linux 6.18 only grow on
+/// kernel allows that if the namespace is younger than its own, which it tells by numbers that on Linux 6.18 only grow on
 /// each processor.
 fn processor() -> String {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc");
