@@ -142,9 +142,9 @@ pub enum FetchError {
         /// The address.
         url: String,
         /// The signed digest.
-        expected: Expected,
+        expected: Box<Expected>,
         /// The digest of what came.
-        got: Expected,
+        got: Box<Expected>,
     },
     /// The file system is full.
     #[error("no space left for {}: make room and run again to go on where it stopped", path.display())]

@@ -64,7 +64,8 @@ impl Job<'_> {
             }
             if pieces <= 1 {
                 self.writer.remove().await?;
-                return Err(FetchError::WrongDigest { url: shown(url), expected: self.wanted.digest, got });
+                let (expected, got) = (Box::new(self.wanted.digest), Box::new(got));
+                return Err(FetchError::WrongDigest { url: shown(url), expected, got });
             }
             // What was there before may be to blame: once more, from zero and with bytes of one answer only.
             self.writer.restart().await?;

@@ -75,7 +75,10 @@ impl Cart {
                 there.store = there.store.take().or(entry.store);
                 Ok(())
             }
-            None => Ok(drop(self.entries.insert(key, entry))),
+            None => {
+                self.entries.insert(key, entry);
+                Ok(())
+            }
         }
     }
 

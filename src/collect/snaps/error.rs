@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use url::Url;
-
 use super::store::Wish;
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
@@ -61,7 +59,7 @@ pub enum SnapsError {
     #[error("the answer of {store} is malformed")]
     Reply {
         /// The store.
-        store: Url,
+        store: String,
         /// What is wrong.
         source: serde_json::Error,
     },
@@ -69,7 +67,7 @@ pub enum SnapsError {
     #[error("{store} says nothing about {name}: run again, and if it stays so, the store is broken")]
     NoAnswer {
         /// The store.
-        store: Url,
+        store: String,
         /// The snap.
         name: String,
     },
@@ -91,7 +89,7 @@ pub enum SnapsError {
     #[error("cannot use {assertion}")]
     Assertion {
         /// Which.
-        assertion: Reference,
+        assertion: Box<Reference>,
         /// Why not.
         source: Box<AssertionError>,
     },
@@ -99,9 +97,9 @@ pub enum SnapsError {
     #[error("asked for {wanted}, the store answers with {got}")]
     OtherAssertion {
         /// What was asked for.
-        wanted: Reference,
+        wanted: Box<Reference>,
         /// What came.
-        got: Reference,
+        got: Box<Reference>,
     },
     /// The assertions do not vouch for what the store offers.
     #[error("cannot trust {name} as the store offers it")]

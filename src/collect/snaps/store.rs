@@ -6,7 +6,7 @@ use url::Url;
 
 use super::SnapsError;
 use crate::collect::Collecting;
-use crate::collect::address::below;
+use crate::collect::address::{below, origin};
 use crate::collect::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
 use crate::formats::snap::Channel;
@@ -86,7 +86,7 @@ fn question(wishes: &[&Wish]) -> Option<Result<Question, SnapsError>> {
 
 fn read(wishes: &[&Wish], reply: &[u8]) -> Result<Vec<Offer>, SnapsError> {
     let Some(first) = wishes.first() else { return Ok(Vec::new()) };
-    let malformed = |source| SnapsError::Reply { store: first.store.clone(), source };
+    let malformed = |source| SnapsError::Reply { store: origin(&first.store), source };
     let reply: Reply = serde_json::from_slice(reply).map_err(malformed)?;
     let answer = |(number, wish): (usize, &&Wish)| {
         let found = reply.results.iter().find(|answer| answer.instance_key == number.to_string());
@@ -101,7 +101,7 @@ fn offer(wish: &Wish, answer: Option<&Answer>, reply: &Reply) -> Result<Offer, S
         return Err(SnapsError::refused(wish, refusal));
     }
     let snap = answer.and_then(|answer| answer.snap.clone()).filter(|snap| snap.name == wish.name);
-    let snap = snap.ok_or_else(|| SnapsError::NoAnswer { store: wish.store.clone(), name: wish.name.clone() })?;
+    let snap = snap.ok_or_else(|| SnapsError::NoAnswer { store: origin(&wish.store), name: wish.name.clone() })?;
     let url = Url::parse(&snap.download.url).ok().filter(|url| may_lead(&wish.store, url));
     let url = url.ok_or_else(|| SnapsError::Address { name: wish.name.clone(), url: snap.download.url.clone() })?;
     Ok(Offer { wish: wish.clone(), snap, url })
@@ -130,7 +130,8 @@ pub(super) fn complete(pool: &mut Pool, wanted: &[(Url, Reference)], with: &Coll
         let questions = missing.iter().map(|(store, reference)| assertion_question(store, reference));
         let answers = with.fetcher.ask_all(questions.collect::<Result<_, _>>()?);
         for ((_, reference), bytes) in missing.into_iter().zip(answers) {
-            let untrusted = |source| SnapsError::Assertion { assertion: reference.clone(), source: Box::new(source) };
+            let untrusted =
+                |source| SnapsError::Assertion { assertion: Box::new(reference.clone()), source: Box::new(source) };
             let bytes = match bytes {
                 Err(FetchError::Missing { .. }) => {
                     unknown.insert(reference);
@@ -140,7 +141,8 @@ pub(super) fn complete(pool: &mut Pool, wanted: &[(Url, Reference)], with: &Coll
             };
             let assertion = Assertion::parse(&bytes).map_err(untrusted)?;
             if *assertion.reference() != reference {
-                return Err(SnapsError::OtherAssertion { wanted: reference, got: assertion.reference().clone() });
+                let got = Box::new(assertion.reference().clone());
+                return Err(SnapsError::OtherAssertion { wanted: Box::new(reference), got });
             }
             pool.add(assertion).map_err(untrusted)?;
         }

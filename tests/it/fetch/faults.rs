@@ -78,7 +78,7 @@ fn wrong_bytes_are_refused_named_and_removed() {
     let error = bench.fetch_bad(&wanted);
     let text = error.to_string();
     let FetchError::WrongDigest { url, expected, got } = &error else { panic!("{error:?}") };
-    assert_eq!((url.as_str(), *expected), (wanted.urls[0].as_str(), wanted.digest));
+    assert_eq!((url.as_str(), **expected), (wanted.urls[0].as_str(), wanted.digest));
     assert!(text.contains(&expected.to_string()) && text.contains(&got.to_string()), "{text}");
     assert_eq!((error.exit(), bench.server.requests("a").len()), (Exit::VerificationFailed, 1));
     assert!(!wanted.to.exists(), "nothing can poison the next run");

@@ -30,12 +30,10 @@ pub enum Why {
 impl Metadata {
     /// The snaps that snapd installs with this one where they are missing: its base, snapd, and default providers.
     ///
-    /// As the task `prerequisites` in snapd's `overlord/snapstate`. That leaves those of gadgets to the model, which
-    /// somebody has to bring along too.
+    /// As the task `prerequisites` in snapd's `overlord/snapstate`: only apps need others.
     pub fn needs(&self) -> Vec<Need> {
-        match self.kind {
-            Kind::Os | Kind::Base | Kind::Kernel | Kind::Snapd => return Vec::new(),
-            Kind::App | Kind::Gadget => {}
+        if self.kind != Kind::App {
+            return Vec::new();
         }
         let base = self.base.as_deref().unwrap_or(DEFAULT_BASE);
         let base = (base != NO_BASE).then_some((base, Why::Base));

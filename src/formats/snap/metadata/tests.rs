@@ -175,8 +175,7 @@ fn what_is_needed_depends_on_what_it_is() {
     let content = "plugs: {content: {default-provider: gnome}, b: {interface: content, default-provider: a}}\n";
     let app = thing(&format!("base: core22\n{content}"));
     assert_eq!(needs(&app), ["Base core22", "Snapd snapd", "DefaultProvider a", "DefaultProvider gnome"]);
-    assert_eq!(needs(&thing("type: gadget\nbase: core22\n")), ["Base core22", "Snapd snapd"]);
-    for kind in ["os", "base", "kernel", "snapd"] {
+    for kind in ["os", "base", "gadget", "kernel", "snapd"] {
         assert_eq!(needs(&thing(&format!("type: {kind}\nbase: core22\n{content}"))), [""; 0], "{kind}");
     }
     assert_eq!(needs(&thing("plugs: {content: {default-provider: thing}}\n")), ["Base core", "Snapd snapd"]);
