@@ -62,7 +62,7 @@ pub enum DemoError {
     Fetch(#[from] FetchError),
     /// What the store says about a snap cannot be trusted.
     #[error(transparent)]
-    Assertions(#[from] AssertionError),
+    Assertions(Box<AssertionError>),
     /// The demo's snaps cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),

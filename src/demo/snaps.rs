@@ -12,7 +12,7 @@ use super::upstream::assertions::TestAuthority;
 use super::upstream::{Payload, SnapSpec, build_snap};
 use crate::collect::fetch::{Fetcher, Options, Question};
 use crate::formats::assertions::snaps::verify;
-use crate::formats::assertions::{Assertion, Pool, Reference, SERIES, Sha3, Trust};
+use crate::formats::assertions::{Assertion, AssertionError, Pool, Reference, SERIES, Sha3, Trust};
 use crate::formats::snap::Kind;
 use crate::formats::snap::api::{Action, Installed, Reply, Request, Snap};
 use crate::serve::Server;
@@ -161,7 +161,8 @@ impl Device {
         if sha3.to_hex() != offer.download.sha3_384 {
             return Err(DemoError::Client(format!("{url} is not what the store says")));
         }
-        let carried = verify(roots()?, &self.assertions(sha3)?, Time::now(), (sha3, bytes.len() as u64))?;
+        let said = self.assertions(sha3)?;
+        let carried = verify(roots()?, &said, Time::now(), (sha3, bytes.len() as u64)).map_err(untrusted)?;
         match (carried.name.as_str(), carried.revision) == (name, revision) {
             true => Ok(()),
             false => Err(DemoError::Client(format!("{url} is {} revision {}", carried.name, carried.revision))),
@@ -180,7 +181,8 @@ impl Device {
                 let path = format!("v2/assertions/{}/{}", reference.kind, reference.short_key().join("/"));
                 let url = self.store.join(&path).map_err(malformed)?;
                 let bytes = self.fetcher.get(&url, MAX_FILE_BYTES)?;
-                if !pool.add(Assertion::parse(&bytes)?)? {
+                let assertion = Assertion::parse(&bytes).map_err(untrusted)?;
+                if !pool.add(assertion).map_err(untrusted)? {
                     return Err(DemoError::Client(format!("{url} is another assertion")));
                 }
             }
@@ -195,6 +197,10 @@ impl Device {
         let answer = answers.into_iter().next().ok_or_else(|| DemoError::Client("no answer".to_owned()))?;
         Ok(answer?)
     }
+}
+
+fn untrusted(error: AssertionError) -> DemoError {
+    DemoError::Assertions(Box::new(error))
 }
 
 fn malformed(error: impl std::fmt::Display) -> DemoError {
