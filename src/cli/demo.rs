@@ -12,7 +12,7 @@ use crate::progress::Progress;
 ///
 /// Generates small signed upstreams of packages, images and snaps, exports from them, carries the bundle's files alone, imports
 /// them, serves them, and lets the host's own apt-get install from there if there is one. Everything stays in one temporary
-/// folder. The snaps are signed under a root that nothing but the demo takes: what is kept can be served, but not imported again.
+/// folder. The snaps are signed under a root that only the demo takes: import and rollback refuse what is kept of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry demo\n  gapferry demo --keep /tmp/gapferry-demo")]
 pub(super) struct Args {
