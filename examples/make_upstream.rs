@@ -8,20 +8,33 @@
 //! mirror holds as 29 files, three of them metadata. `make_upstream images-tiny DIR SERIAL...` writes one with 1,600 files of
 //! 1 to 4 KiB in one products file. DIR gets `streams/`, payload, and the keyrings. Payload that is there already is kept, so
 //! a second call with one more serial adds what an upstream adds in a day.
+//!
+//! `make_upstream snaps DIR COUNT SIZE SEED` writes COUNT apps of SIZE incompressible bytes each, `bulk-0` and so on, their base
+//! `bulk-base` and a `snapd`, in revision 1, as `snap download` leaves them: NAME_1.snap with NAME_1.assert. Only a gapferry that
+//! trusts the tests' root takes them.
 
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::demo::upstream::{
-    DEFAULT_DATE, DebSpec, Packing, Stream, StreamItem, StreamVersion, UbuntuSerial, Upstream, bulk,
+    DEFAULT_DATE, DebSpec, Packing, Payload, SnapSpec, Stream, StreamItem, StreamVersion, UbuntuSerial, Upstream, bulk,
+    write_snap,
 };
+use gapferry::formats::assertions::{Sha3, Sha3State};
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::formats::snap::Kind;
 use serde_json::json;
 
 const USAGE: &str = "usage: make_upstream DIR COUNT SIZE SEED
-       make_upstream images-large|images-tiny DIR SERIAL...";
+       make_upstream images-large|images-tiny DIR SERIAL...
+       make_upstream snaps DIR COUNT SIZE SEED";
+
+/// The publisher of the snaps.
+const PUBLISHER: &str = "bulkPublisherBulkPublisherBulkPu";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +42,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["images-large", dir, serials @ ..] if !serials.is_empty() => write_stream(Path::new(dir), large(serials)),
         ["images-tiny", dir, serials @ ..] if !serials.is_empty() => write_stream(Path::new(dir), tiny(serials)),
+        ["snaps", dir, count, size, seed] => write_snaps(Path::new(dir), count, size, seed),
         [dir, count, size, seed] => write_archive(Path::new(dir), count, size, seed),
         _ => {
             eprintln!("{USAGE}");
@@ -116,4 +130,47 @@ fn tiny(serials: &[&str]) -> Stream {
         }
     }
     stream
+}
+
+fn write_snaps(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), Box<dyn Error>> {
+    let (count, size, seed): (u64, u64, u64) = (count.parse()?, size.parse()?, seed.parse()?);
+    fs::create_dir_all(dir)?;
+    for number in 0..count {
+        let noise = Payload::Pseudorandom { size, seed: seed ^ (number << 32) };
+        let app = SnapSpec::new(&format!("bulk-{number}"), "1.0").with_file("noise", noise, false);
+        write_snap_of(dir, &SnapSpec { base: Some("bulk-base".into()), ..app })?;
+    }
+    write_snap_of(dir, &SnapSpec::of_kind(Kind::Base, "bulk-base", "24"))?;
+    write_snap_of(dir, &SnapSpec::of_kind(Kind::Snapd, "snapd", "2.70"))
+}
+
+/// Writes one snap in revision 1, and what is signed about it.
+fn write_snap_of(dir: &Path, spec: &SnapSpec) -> Result<(), Box<dyn Error>> {
+    let store = TestAuthority::trusted_in_tests().ok_or("no keys can be made")?;
+    let path = dir.join(format!("{}_1.snap", spec.name));
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+    write_snap(spec, &mut file)?;
+    file.flush()?;
+    let id = format!("{:0<32}", spec.name.replace('-', ""));
+    let said = [
+        store.account(PUBLISHER, "bulk-publisher", "verified"),
+        store.snap_declaration(&id, &spec.name, PUBLISHER),
+        store.snap_revision(sha3(&path)?, fs::metadata(&path)?.len(), &id, 1, PUBLISHER),
+    ];
+    let mut stream = vec![store.store_key().to_vec()];
+    for draft in said {
+        stream.push(draft.sign(&store.store)?);
+    }
+    Ok(fs::write(path.with_extension("assert"), stream.join(&b"\n"[..]))?)
+}
+
+fn sha3(path: &Path) -> Result<Sha3, Box<dyn Error>> {
+    let (mut file, mut state) = (File::open(path)?, Sha3State::default());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(state.finish()),
+            length => state.update(&buffer[..length]),
+        }
+    }
 }

@@ -10,8 +10,9 @@ use crate::progress::Progress;
 
 /// Show the whole way, offline, in seconds: an upstream, a bundle, the gap, a site, a client
 ///
-/// Generates a small signed archive, exports from it, carries the bundle's files alone, imports them, serves them, and lets
-/// the host's own apt-get install from there if there is one. Everything stays in one temporary folder.
+/// Generates small signed upstreams of packages, images and snaps, exports from them, carries the bundle's files alone, imports
+/// them, serves them, and lets the host's own apt-get install from there if there is one. Everything stays in one temporary
+/// folder. The snaps are signed under a root that only the demo takes: import and rollback refuse what is kept of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry demo\n  gapferry demo --keep /tmp/gapferry-demo")]
 pub(super) struct Args {

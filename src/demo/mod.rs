@@ -4,6 +4,7 @@ pub mod upstream;
 
 mod client;
 mod images;
+mod snaps;
 
 use std::fs;
 use std::io;
@@ -11,12 +12,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use self::upstream::assertions::SignError;
 use self::upstream::{DebSpec, Payload, Upstream};
-use crate::collect::fetch::Options;
+use crate::collect::fetch::{FetchError, Options};
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
 use crate::file_error::FileError;
-use crate::formats::assertions::Trust;
+use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
@@ -55,6 +57,15 @@ pub enum DemoError {
     /// The published images cannot be read.
     #[error(transparent)]
     Images(#[from] crate::collect::images::ImagesError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// What the store says about a snap cannot be trusted.
+    #[error(transparent)]
+    Assertions(Box<AssertionError>),
+    /// The demo's snaps cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 impl DemoError {
@@ -67,13 +78,15 @@ impl DemoError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::Client(_) | Self::OpenPgp(_) => Exit::Failed,
+            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) => Exit::Failed,
             Self::Selection(error) => error.exit(),
             Self::Trust(error) => error.exit(),
             Self::Export(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::Serve(error) => error.exit(),
             Self::Images(error) => error.exit(),
+            Self::Fetch(error) => error.exit(),
+            Self::Assertions(error) => error.exit(),
         }
     }
 }
@@ -131,19 +144,36 @@ pub fn run(keep: Option<&Path>, progress: &Progress) -> Result<Report, DemoError
     Ok(report)
 }
 
+/// What upstream has at a time.
+struct State {
+    /// The version of hello-gap.
+    version: &'static str,
+    /// The serial of jammy's images.
+    serial: &'static str,
+    /// The revision of the app among the snaps.
+    revision: u64,
+}
+
+const FIRST: State = State { version: "1.0-1", serial: "20250615", revision: 1 };
+const SECOND: State = State { version: "2.0-1", serial: "20250718", revision: 2 };
+
 fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
     let upstream_key = SiteKey::generate("Demo Upstream <upstream@demo.invalid>", Time::now().unix() - 60)?;
-    publish_upstream(places, &upstream_key, "1.0-1", "20250615")?;
-    report.step(
-        "An upstream, with a key of its own, has hello-gap 1.0-1 and what it needs, and MAAS images of jammy 20250615."
-            .to_owned(),
-    );
+    publish_upstream(places, &upstream_key, &FIRST)?;
+    report.step(format!(
+        "An upstream, with keys of its own, has hello-gap {} and what it needs, MAAS images of jammy {}, and the snap {} in \
+         revision {} with its base and snapd.",
+        FIRST.version,
+        FIRST.serial,
+        snaps::APP,
+        FIRST.revision
+    ));
     let key = SecretKey::generate();
     key.save(&places.online.join("builder.key"), "demo builder", None)?;
     let selection = selection(places)?;
     let first = export_next(&selection, places, &key, progress)?;
     report.step(format!(
-        "export wrote {} with the closure of hello-gap, jammy's images and all of MAAS's bootloaders: {}.",
+        "export wrote {} with the closure of hello-gap, jammy's images, all of MAAS's bootloaders, and the snaps: {}.",
         name(&first),
         listing(&first)
     ));
@@ -151,7 +181,8 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     let keyring = places.upstream.join("archive.gpg");
     let names = selection.apt.iter().map(|s| &s.name).chain(selection.images.iter().map(|s| &s.name));
     let pins: Vec<_> = names.map(|name| (name.clone(), keyring.clone())).collect();
-    let site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
+    let mut site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
+    site.snap_roots = snaps::roots()?;
     let imported = import(&site, &first, Overrides::default(), progress)?;
     report.step(format!(
         "import checked every byte and upstream's signatures, and published generation {}.",
@@ -160,20 +191,33 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::start(&site, loopback)?;
     let client = client::Client::new(&places.online.with_file_name("client"), &places.site, &server)?;
-    report.step(client.sees("1.0-1")?);
-    report.step(images::sees(&server, &places.site, "20250615")?);
+    let device = snaps::Device::new(&server)?;
+    let sees = |state: &State, report: &mut Report| {
+        report.step(client.sees(state.version)?);
+        report.step(images::sees(&server, &places.site, state.serial)?);
+        Ok::<_, DemoError>(())
+    };
+    sees(&FIRST, report)?;
+    report.step(device.installs(FIRST.revision)?);
 
-    publish_upstream(places, &upstream_key, "2.0-1", "20250718")?;
+    publish_upstream(places, &upstream_key, &SECOND)?;
     let second = export_next(&selection, places, &key, progress)?;
     import(&site, &second, Overrides::default(), progress)?;
-    report.step(format!("Upstream released 2.0-1 and jammy 20250718; {} brought both across.", name(&second)));
-    report.step(client.sees("2.0-1")?);
-    report.step(images::sees(&server, &places.site, "20250718")?);
+    report.step(format!(
+        "Upstream released {}, jammy {} and {} revision {}; {} brought all of them across.",
+        SECOND.version,
+        SECOND.serial,
+        snaps::APP,
+        SECOND.revision,
+        name(&second)
+    ));
+    sees(&SECOND, report)?;
+    report.step(device.refreshes(FIRST.revision, SECOND.revision)?);
 
     rollback(&site, None)?;
     report.step("rollback published yesterday's state again, with a new date so that apt takes it.".to_owned());
-    report.step(client.sees("1.0-1")?);
-    report.step(images::sees(&server, &places.site, "20250615")?);
+    sees(&FIRST, report)?;
+    report.step(device.stays(SECOND.revision, FIRST.revision)?);
     tamper(&site, &second, progress, report)
 }
 
@@ -191,13 +235,14 @@ fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) 
     Ok(())
 }
 
-fn publish_upstream(places: &Places, key: &SiteKey, version: &str, serial: &str) -> Result<(), DemoError> {
-    images::publish(&places.upstream.join("images"), key, serial)?;
+fn publish_upstream(places: &Places, key: &SiteKey, state: &State) -> Result<(), DemoError> {
+    images::publish(&places.upstream.join("images"), key, state.serial)?;
+    snaps::publish(&places.upstream.join("snaps"), state.revision)?;
     let mut upstream = Upstream::new("Demo", &["amd64"]);
     let hello = DebSpec {
         depends: "libgap1 (>= 1.0)".to_owned(),
         payload: Payload::Pseudorandom { size: 200_000, seed: 7 },
-        ..DebSpec::new("hello-gap", version, "amd64")
+        ..DebSpec::new("hello-gap", state.version, "amd64")
     };
     upstream.add("stable", "main", hello);
     upstream.add("stable", "main", DebSpec::new("libgap1", "1.2-1", "amd64"));
@@ -217,7 +262,7 @@ fn selection(places: &Places) -> Result<Selection, DemoError> {
          components = [\"main\"]\narchitectures = [\"amd64\"]\nkeyring = \"../upstream/archive.gpg\"\npackages = [\"hello-gap\"]\n"
     );
     let images = url.join("images/").map_err(|error| DemoError::Client(error.to_string()))?;
-    let text = text + &images::table(&images);
+    let text = text + &images::table(&images) + snaps::table();
     fs::write(&path, text).map_err(DemoError::io("write", &path))?;
     Ok(Selection::load(&path)?)
 }
@@ -237,7 +282,7 @@ fn export_next(
         collect_only: false,
         force: false,
         allow_older_upstream: false,
-        snap_roots: Trust::roots(),
+        snap_roots: snaps::roots()?,
         progress,
     };
     let folder = export(selection, &settings)?.folder;

@@ -5,5 +5,5 @@ mod assertion;
 mod fixture;
 mod hostile;
 mod refresh;
-mod stock;
+pub(crate) mod stock;
 mod tls;

@@ -22,7 +22,8 @@ static ROOTS: LazyLock<Trust> = LazyLock::new(|| {
     Trust::of(&trusted, &read(GENERIC))
 });
 
-/// Nothing, in every build but that of the tests: there, the root of their own store. An optimised build never has it.
+/// Nothing, in every build but those of the tests and of the benchmark of snaps: there, the root of their own store. A release
+/// build never has it.
 fn test_roots() -> Vec<Assertion> {
     #[cfg(all(feature = "test-roots", debug_assertions))]
     if let Some(authority) = crate::demo::upstream::assertions::TestAuthority::trusted_in_tests() {

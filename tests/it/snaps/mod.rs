@@ -1,4 +1,5 @@
 //! Snaps, the whole way through the program: from a folder, and from a store.
 
 mod folder;
+mod sample;
 mod store;

@@ -14,7 +14,7 @@ use crate::support::snap_store::{Stocked, TestStore};
 use crate::support::snaps::{authority, snap_id};
 
 /// A revision that the store has on `channel` for these architectures.
-fn stocked(spec: &SnapSpec, revision: u64, channel: &str, architectures: &[&str]) -> Stocked {
+pub(super) fn stocked(spec: &SnapSpec, revision: u64, channel: &str, architectures: &[&str]) -> Stocked {
     let releases = architectures.iter().map(|architecture| (architecture.to_string(), channel.to_owned()));
     Stocked {
         name: spec.name.clone(),
@@ -25,11 +25,11 @@ fn stocked(spec: &SnapSpec, revision: u64, channel: &str, architectures: &[&str]
     }
 }
 
-fn base(name: &str) -> SnapSpec {
+pub(super) fn base(name: &str) -> SnapSpec {
     SnapSpec::of_kind(Kind::Base, name, "20")
 }
 
-fn app(name: &str, version: &str, base: &str) -> SnapSpec {
+pub(super) fn app(name: &str, version: &str, base: &str) -> SnapSpec {
     SnapSpec { base: Some(base.to_owned()), ..SnapSpec::new(name, version) }
 }
 

@@ -10,7 +10,7 @@ use crate::support::desk::{Desk, Ended, Serving, end};
 use crate::support::snapd::{Build, Snapd, cage};
 use crate::support::snaps::{snap, snap_id};
 
-fn client(desk: &Desk, serving: &Serving, arguments: &[&str]) -> Ended {
+pub(crate) fn client(desk: &Desk, serving: &Serving, arguments: &[&str]) -> Ended {
     let url = format!("http://{}", serving.address);
     let mut command = Command::new("snap");
     command.args(arguments).current_dir(desk.path("medium")).env("HOME", desk.path("medium")).env("LC_ALL", "C.UTF-8");
