@@ -85,11 +85,14 @@ impl Cart {
     /// What the picks need and no pick is, for each architecture; to be asked of the store that the needing snap is from.
     pub(super) fn needs(&self) -> Result<BTreeSet<Wish>, SnapsError> {
         let mut needs: BTreeMap<(Url, String, String), BTreeSet<String>> = BTreeMap::new();
+        let mut lacking = None;
         for ((name, _), entry) in self.entries.iter().filter(|(_, entry)| entry.closure) {
             for need in entry.picked.metadata.needs() {
                 for listing in entry.listings.iter().filter(|listing| !self.offers(&need.name, &listing.architecture)) {
-                    let lacking = || SnapsError::Needs { name: name.clone(), need: need.name.clone() };
-                    let store = entry.store.clone().ok_or_else(lacking)?;
+                    let Some(store) = entry.store.clone() else {
+                        lacking.get_or_insert(SnapsError::Needs { name: name.clone(), need: need.name.clone() });
+                        continue;
+                    };
                     let reason = match need.why {
                         Why::Base => format!("base of {name}"),
                         Why::Snapd => format!("snapd for {name}"),
@@ -108,7 +111,11 @@ impl Cart {
             closure: true,
             reason: all(&reasons),
         };
-        Ok(needs.into_iter().map(wish).collect())
+        match lacking {
+            // What stores' snaps need comes first: it may be what a folder's snap lacks.
+            Some(error) if needs.is_empty() => Err(error),
+            _ => Ok(needs.into_iter().map(wish).collect()),
+        }
     }
 
     /// Whether some pick has this name and is for devices of this architecture; of a folder's snap for all of them, any is.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::assertions::snapd::ack;
 use crate::support::desk::{Desk, names};
-use crate::support::snaps::{assertions, authority, snap};
+use crate::support::snaps::{assertions, authority, by_an_expired_key, snap};
 
 /// Writes a snap and its assertions into the desk's folder `snaps`.
 fn download(desk: &Desk, store: &TestAuthority, name: &str, revision: u64) {
@@ -77,7 +77,13 @@ fn what_the_store_does_not_vouch_for_is_refused_at_export() {
     desk.export("").says(Exit::VerificationFailed, &["words_3.snap"]);
     fs::remove_file(&beside).unwrap();
     desk.export("").says(Exit::Usage, &["words_3.assert", "snap download"]);
-    fs::write(&beside, stream).unwrap();
+    fs::write(&beside, &stream).unwrap();
+    fs::write(desk.path("good.assert"), stream).unwrap();
+
+    let expired = by_an_expired_key(authority(), "words", 3, &fs::read(&snap).unwrap());
+    fs::write(&beside, expired).unwrap();
+    desk.export("").says(Exit::VerificationFailed, &["words_3.snap", "2020"]);
+    fs::write(&beside, fs::read(desk.path("good.assert")).unwrap()).unwrap();
 
     download(&desk, TestAuthority::shared().unwrap(), "large", 1);
     desk.export("").says(Exit::VerificationFailed, &["large_1.snap"]);

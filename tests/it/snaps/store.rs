@@ -228,6 +228,13 @@ fn a_store_that_lies_is_found_out() {
         },
         "the store answers with",
     );
+    verification(
+        &|s| {
+            let bytes = fs::read(s.folder().join(format!("download/{}_11.snap", snap_id("hello")))).unwrap();
+            s.say(&crate::support::snaps::by_an_expired_key(authority(), "hello", 11, &bytes));
+        },
+        "cannot trust hello",
+    );
     let unknown =
         |s: &TestStore| s.server.fault(&digest_path("hello", 11, s), Times::ALWAYS, Fault::Status(404, vec![]));
     verification(&unknown, "cannot trust hello");
@@ -286,4 +293,7 @@ fn a_folders_snaps_need_what_they_need() {
     };
     desk.select(&format!("[[snaps]]\nfrom = \"../snaps\"\n{}{}", of_store("gapbase"), of_store("snapd")));
     assert_eq!(items(&desk, &desk.bundle()).len(), 3);
+    // What a snap of the store brings along is as good as what is selected.
+    desk.select(&format!("[[snaps]]\nfrom = \"../snaps\"\n{}", of_store("themes")));
+    assert_eq!(items(&desk, &desk.bundle()).len(), 4);
 }

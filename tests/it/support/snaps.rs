@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::collection::Label;
-use gapferry::demo::upstream::assertions::TestAuthority;
+use gapferry::demo::upstream::assertions::{KEYS_SINCE, QUICK_SEEDS, TestAuthority, TestKey};
 use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
 use gapferry::formats::assertions::Sha3;
 use gapferry::formats::snap::Kind;
@@ -59,7 +59,24 @@ pub(crate) fn snap(name: &str, revision: u64) -> Vec<u8> {
 
 /// What the store says of these bytes: the assertions that `snap download` writes beside them.
 pub(crate) fn assertions(store: &TestAuthority, name: &str, revision: u64, bytes: &[u8]) -> Vec<u8> {
-    let key = &store.store;
+    said(store, (&store.store, store.store_key()), name, revision, bytes)
+}
+
+/// The same, signed by a key that the root vouches for, but that was valid only up to 2020.
+pub(crate) fn by_an_expired_key(store: &TestAuthority, name: &str, revision: u64, bytes: &[u8]) -> Vec<u8> {
+    let key = TestKey::from_seed(QUICK_SEEDS[0]).unwrap();
+    let said_of_key =
+        store.account_key(&key, &store.account_id, "old", KEYS_SINCE).header("until", "2020-01-01T00:00:00Z");
+    said(store, (&key, &said_of_key.sign(&store.root).unwrap()), name, revision, bytes)
+}
+
+fn said(
+    store: &TestAuthority,
+    (key, account_key): (&TestKey, &[u8]),
+    name: &str,
+    revision: u64,
+    bytes: &[u8],
+) -> Vec<u8> {
     let said = [
         store.account(PUBLISHER, "gap-publisher", "verified").sign(key).unwrap(),
         store.snap_declaration(&snap_id(name), name, PUBLISHER).sign(key).unwrap(),
@@ -68,7 +85,7 @@ pub(crate) fn assertions(store: &TestAuthority, name: &str, revision: u64, bytes
             .sign(key)
             .unwrap(),
     ];
-    [store.store_key().to_vec(), said.join(&b"\n"[..])].join(&b"\n"[..])
+    [account_key.to_vec(), said.join(&b"\n"[..])].join(&b"\n"[..])
 }
 
 impl Content for Snaps {

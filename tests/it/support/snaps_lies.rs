@@ -6,7 +6,7 @@ use gapferry::depot::Depot;
 use gapferry::exit::Exit::VerificationFailed;
 
 use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
-use super::snaps::{assertions, authority, snap};
+use super::snaps::{assertions, authority, by_an_expired_key, snap};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_ITS: &str = "does not vouch for its snap";
@@ -72,6 +72,7 @@ fn about_assertions() -> Vec<Lie> {
         lie("a space is added at the end", |c, d| edit(c, d, |text| text + " "), NOT_ITS),
         lie("an assertion that nobody needs is added", needless, NOT_VOUCHED),
         lie("the chain ends in another root", other_root, NOT_ITS),
+        lie("the key that signed has expired", expired_key, NOT_ITS),
         lie("the assertions are dropped", |c, _| c.proofs.clear(), NOT_VOUCHED),
         lie("a proof that nobody needs is added", |c, d| add_proof(c, "stray_1.assert", put(d, b"stray")), NO_PLACE),
         lie("the assertions are megabytes of nothing", |c, d| edit(c, d, |_| "\n".repeat(1 << 20)), NOT_ITS),
@@ -160,6 +161,12 @@ fn needless(collection: &mut Collection, depot: &Depot) {
     let stranger = authority().account("strangerstrangerstrangerstranger", "stranger", "unproven");
     let stranger = String::from_utf8(stranger.sign(&authority().store).unwrap()).unwrap();
     edit(collection, depot, |text| format!("{text}\n{stranger}"));
+}
+
+fn expired_key(collection: &mut Collection, depot: &Depot) {
+    let revision = revision(collection);
+    let said = by_an_expired_key(authority(), "large", revision, &snap("large", revision));
+    edit(collection, depot, |_| String::from_utf8(said.clone()).unwrap());
 }
 
 fn other_root(collection: &mut Collection, depot: &Depot) {
