@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::channel::Channel;
+use super::metadata::is_architecture;
 
 /// What fits every architecture, in a snap's own words.
 pub const ALL: &str = "all";
@@ -45,8 +46,7 @@ impl FromStr for Listing {
     fn from_str(text: &str) -> Result<Self, MalformedListing> {
         let (architecture, channel) = text.split_once(':').ok_or_else(|| malformed(text))?;
         let channel = channel.parse().map_err(|_| malformed(text))?;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        match !architecture.is_empty() && architecture.len() <= 16 && architecture.chars().all(plain) {
+        match is_architecture(architecture) {
             true => Ok(Self { architecture: architecture.to_owned(), channel }),
             false => Err(malformed(text)),
         }

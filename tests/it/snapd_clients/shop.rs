@@ -24,11 +24,13 @@ pub(super) const FIRST: &[Ware] = &state(1);
 /// What the second has, besides.
 pub(super) const SECOND: &[Ware] = &state(2);
 
-const fn state(revision: u64) -> [Ware; 3] {
+const fn state(revision: u64) -> [Ware; 4] {
     [
         Ware { name: "gapbase", revision, kind: Kind::Base },
         Ware { name: "gapword", revision, kind: Kind::App },
         Ware { name: "snapd", revision, kind: Kind::Snapd },
+        // Nobody installs it; `snap debug connectivity` asks for it.
+        Ware { name: "core", revision, kind: Kind::Os },
     ]
 }
 
@@ -50,12 +52,13 @@ impl Ware {
                 // snapd looks for its version there. Without it, all goes as well, but its log is full of complaints.
                 spec.with_file("usr/lib/snapd/info", Payload::Bytes(format!("VERSION={version}\n").into_bytes()), false)
             }
-            _ => {
+            Kind::App => {
                 let program = program_that_says(&format!("revision {}\n", self.revision));
                 let spec = spec.with_file("bin/says", Payload::Bytes(program), true);
                 let extra_yaml = "  says:\n    command: bin/says\n".to_owned();
                 SnapSpec { base: Some("gapbase".to_owned()), extra_yaml, ..spec }
             }
+            _ => spec,
         };
         build_snap(&spec).unwrap()
     }

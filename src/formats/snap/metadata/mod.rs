@@ -244,7 +244,8 @@ fn architectures(list: Option<shape::Texts>) -> Result<Vec<String>, MetadataErro
     list.into_iter().map(|value| check("architecture", value, is_architecture)).collect()
 }
 
-fn is_architecture(word: &str) -> bool {
+/// Whether this may be an architecture, as dpkg writes them.
+pub(super) fn is_architecture(word: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&word.len()) && word.bytes().all(is_good)
 }
