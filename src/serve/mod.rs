@@ -6,6 +6,7 @@
 
 mod listen;
 mod resolve;
+pub mod status;
 pub mod store;
 
 use std::io;
