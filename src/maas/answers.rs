@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_answers_never_panic(text in "[\\[\\]{}:,]|\"(id|url|name|sets|arches)\"|null|true|1|\"x\"") {
+        fn arbitrary_answers_never_panic(text in "([\\[\\]{}:,]|\"(id|url|name|sets|arches)\"|null|true|1|\"x\"){0,40}") {
             let _ = serde_json::from_str::<Vec<Source>>(&text).map(|all| all.iter().map(Source::keyring).count());
             let _ = serde_json::from_str::<Vec<Repository>>(&text);
             let _ = serde_json::from_str::<Resource>(&text);
