@@ -101,9 +101,12 @@ impl Client {
         self.change(&Method::PUT, path, Some(form))
     }
 
-    /// DELETE.
+    /// DELETE. What is gone already is as good.
     pub(super) fn delete(&self, path: &str) -> Result<Said, MaasError> {
-        self.change(&Method::DELETE, path, None)
+        match self.change(&Method::DELETE, path, None) {
+            Err(MaasError::Status { status: 404, .. }) => Ok(Said::Done),
+            said => said,
+        }
     }
 
     fn change(&self, method: &Method, path: &str, form: Option<Form>) -> Result<Said, MaasError> {

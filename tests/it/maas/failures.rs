@@ -132,7 +132,7 @@ fn over_tls_with_an_authority_of_ones_own() {
     let maas = Server::start_tls(&case.desk.path("online"), tls);
     maas.answer_all(|_| (500, Vec::new()));
     let url = maas.url("MAAS").to_string();
-    case.apply_to(&url, "").says(Exit::UpstreamUnavailable, &["is not trusted", "CA file"]);
+    case.apply_to(&url, "").says(Exit::VerificationFailed, &["is not trusted", "CA file"]);
     let trusting = format!("--ca-file {}", authority.display());
     case.apply_to(&url, &trusting).says(Exit::UpstreamUnavailable, &["with status 500"]);
 }

@@ -41,6 +41,8 @@ pub(super) struct Model {
     pub(super) overlooks: Option<String>,
     /// Imports come to an end with nothing.
     pub(super) fails_imports: bool,
+    /// What the reference client has found at an address with a keyring.
+    found: BTreeMap<(String, Vec<u8>), Vec<Listed>>,
     waits: BTreeMap<u64, u32>,
     importing: u32,
     next: u64,
@@ -52,6 +54,17 @@ fn no(field: &str, why: &str) -> Reply {
 
 fn ok(value: &Value) -> Reply {
     (200, value.to_string().into_bytes())
+}
+
+/// What the reference client finds in a stream.
+fn found_at(url: &str, keyring: &[u8]) -> Vec<Listed> {
+    let index = format!("{}/streams/v1/index.sjson", url.trim_end_matches('/'));
+    let format = "%(os)s %(release)s %(arch)s %(subarch)s %(version_name)s";
+    let lines = StreamClient::new(keyring).query(&index, format, &["release~.", "subarch~."]);
+    let listed = lines.iter().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap());
+    let mut listed: Vec<Listed> = listed.collect();
+    listed.dedup();
+    listed
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -97,6 +110,7 @@ impl Model {
             blind: false,
             overlooks: None,
             fails_imports: false,
+            found: BTreeMap::new(),
             waits: BTreeMap::new(),
             importing: 0,
             next: 10,
@@ -115,6 +129,11 @@ impl Model {
             json!({ "os": "ubuntu", "release": "focal", "arches": ["amd64"], "subarches": ["*"], "labels": ["*"] });
         model.selections.insert((1, 1), selection);
         model
+    }
+
+    /// Everything as after the installation; only what stands in streams is not looked up again.
+    pub(super) fn reset(&mut self) {
+        *self = Self { found: std::mem::take(&mut self.found), ..Self::new(self.new) };
     }
 
     fn number(&mut self) -> u64 {
@@ -182,13 +201,8 @@ impl Model {
     fn read(&mut self, id: u64) {
         let url = text(&self.sources[&id], "url");
         let Some(keyring) = self.keyrings.get(&id).filter(|keyring| !keyring.is_empty()) else { return };
-        let index = format!("{}/streams/v1/index.sjson", url.trim_end_matches('/'));
-        let format = "%(os)s %(release)s %(arch)s %(subarch)s %(version_name)s";
-        let lines = StreamClient::new(keyring).query(&index, format, &["release~.", "subarch~."]);
-        let listed =
-            lines.iter().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap());
-        let mut listed: Vec<Listed> = listed.collect();
-        listed.dedup();
+        let found = self.found.entry((url.clone(), keyring.clone())).or_insert_with(|| found_at(&url, keyring));
+        let mut listed = found.clone();
         listed.retain(|[_, release, ..]| Some(release) != self.overlooks.as_ref());
         self.caches.insert(id, listed);
     }
