@@ -124,6 +124,9 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
         Telling::Plan { plan, again: false } => tell(plan),
         Telling::Plan { .. } => {}
         Telling::Change(change) => note(&format!("now: {change}")),
+        Telling::Waiting { source_url, seconds } => {
+            note(&format!("waiting for MAAS to read the boot source {source_url}, at most {seconds} s"));
+        }
     })?;
     say(&done, false, out);
     Ok(())

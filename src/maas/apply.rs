@@ -46,7 +46,8 @@ pub fn apply(
             let changes = plan.changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ");
             return Err(MaasError::NotKept { changes });
         }
-        let mut carrier = Carrier { client, wanted, limits, progress, state: &state, accepted: &mut accepted };
+        let mut carrier =
+            Carrier { client, wanted, limits, progress, state: &state, accepted: &mut accepted, tell: &mut tell };
         let mut of_sources = false;
         for change in plan.changes {
             // With a source its selections may have changed, so MAAS is looked at again before those are.
@@ -54,7 +55,7 @@ pub fn apply(
                 break;
             }
             of_sources |= change.is_of_source();
-            tell(Telling::Change(&change));
+            (carrier.tell)(Telling::Change(&change));
             carrier.carry_out(&change)?;
             done.changes.push(change);
         }
@@ -87,6 +88,13 @@ pub enum Telling<'p> {
     },
     /// A change that is made now.
     Change(&'p Change),
+    /// MAAS has to read a boot source first.
+    Waiting {
+        /// The boot source.
+        source_url: &'p str,
+        /// The longest that it is waited for, in seconds.
+        seconds: u64,
+    },
 }
 
 impl Change {
@@ -106,6 +114,7 @@ struct Carrier<'a> {
     state: &'a State,
     /// The sources of which MAAS has accepted a selection, so that it has read them.
     accepted: &'a mut BTreeSet<String>,
+    tell: &'a mut dyn FnMut(Telling<'_>),
 }
 
 impl Carrier<'_> {
@@ -172,6 +181,9 @@ impl Carrier<'_> {
                 Said::No(answer) if is_unlisted(&answer) => answer,
                 Said::No(answer) => return Err(MaasError::Refused { change: format!("select {selection}"), answer }),
             };
+            if !asked_anew {
+                (self.tell)(Telling::Waiting { source_url, seconds: self.limits.cache.as_secs() });
+            }
             if !asked_anew && !super::read::importing(self.client)? {
                 let _ = self.client.post("boot-resources/?op=import", Form::new())?; // if refused, the wait ends in an error
             }
