@@ -303,7 +303,7 @@ fn a_site_with_nothing_for_maas_changes_no_source_and_no_archive() {
     let done = hides_the_key(desk.run(&arguments)).ok().json();
     assert!(done["changes"].as_array().unwrap().iter().all(|change| change["change"] == "set"), "{done}");
     let model = maas.model();
-    assert_eq!((model.sources.len(), &model.repositories[&1]["url"]), (1, &json!("http://archive.ubuntu.com/ubuntu")));
+    assert_eq!((model.sources.len(), &model.repositories[&1]["url"]), (1, &json!("http://archive.invalid/ubuntu")));
     drop(model);
     maas.was_asked_rightly();
     desk.run(&arguments.replace("g.invalid", "g.invalid --images x"))

@@ -73,7 +73,7 @@ fn fresh(new: bool) -> State {
     let main = Repository {
         id: 1,
         name: MAIN_ARCHIVE.into(),
-        url: "http://archive.ubuntu.com/ubuntu".into(),
+        url: "http://archive.invalid/ubuntu".into(),
         ..Repository::default()
     };
     let settings = [("enable_analytics", json!(true)), (COMMISSIONING, json!("focal"))];

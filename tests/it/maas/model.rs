@@ -80,10 +80,10 @@ impl Model {
                 "components": [], "arches": arches, "key": "", "disable_sources": true, "enabled": true,
             })
         };
-        let main = archive("main_archive", "http://archive.ubuntu.com/ubuntu", json!(["amd64", "i386"]));
+        let main = archive("main_archive", "http://archive.invalid/ubuntu", json!(["amd64", "i386"]));
         let ports = archive(
             "ports_archive",
-            "http://ports.ubuntu.com/ubuntu-ports",
+            "http://ports.invalid/ubuntu-ports",
             json!(["arm64", "armhf", "ppc64el", "s390x"]),
         );
         let settings = [
