@@ -14,6 +14,7 @@ mod fetch;
 mod images;
 mod journey;
 mod kill;
+mod maas;
 mod openpgp;
 mod real_archive;
 mod serve;

@@ -75,6 +75,9 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
 }
 
+/// Answers all requests, with a status and a body.
+type Program = Arc<dyn Fn(&Request) -> (u16, Vec<u8>) + Send + Sync>;
+
 /// Answers requests for a path.
 type Handler = Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>;
 
@@ -106,6 +109,7 @@ struct State {
     tls: Option<TlsServer>,
     faults: Mutex<HashMap<String, Vec<(usize, Fault)>>>,
     handlers: Mutex<HashMap<String, Handler>>,
+    program: Mutex<Option<Program>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     stop: AtomicBool,
@@ -130,6 +134,7 @@ impl Server {
             tls,
             faults: Mutex::default(),
             handlers: Mutex::default(),
+            program: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -162,6 +167,11 @@ impl Server {
     /// Answers requests for `path` with what `handler` makes of them.
     pub(crate) fn on(&self, path: &str, handler: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) {
         self.state.handlers.lock().unwrap().insert(path.to_owned(), Arc::new(handler));
+    }
+
+    /// Answers all requests with what `program` makes of them, instead of files.
+    pub(crate) fn answer_all(&self, program: impl Fn(&Request) -> (u16, Vec<u8>) + Send + Sync + 'static) {
+        *self.state.program.lock().unwrap() = Some(Arc::new(program));
     }
 
     /// Takes all faults from `path`.
@@ -246,6 +256,14 @@ impl State {
         let faults = self.faults_for(request.path());
         if faults.iter().any(|fault| matches!(fault, Fault::Silent)) {
             return None;
+        }
+        let program = self.program.lock().unwrap().clone();
+        if let Some(program) = program {
+            let (status, body) = program(request);
+            let framing = Framing::Length(body.len());
+            let mut answer = Answer { status, body, framing, ..text_answer(status, "") };
+            faults.into_iter().for_each(|fault| answer.apply(fault));
+            return Some(answer);
         }
         let handler = self.handlers.lock().unwrap().get(request.path()).cloned();
         let found = if let Some(handler) = handler {
