@@ -28,6 +28,9 @@ use super::resolve::{Resolver, View};
 /// How long to wait before the next connection is accepted, when the system has none to give.
 const RECOVERY: Duration = Duration::from_millis(100);
 
+/// How many bytes wait to be sent before more are read from a file; also bounds what is read of a request's head at once.
+const BUFFERED: usize = 64 << 10;
+
 /// What is said to a connection that is one too many.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -142,6 +145,8 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, client: &Arc<Client>
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_head);
     http.max_headers(limits.headers).max_header_size(limits.header_bytes);
+    // One piece of a file is sent before the next is read. A client that has said all may still be answered.
+    http.max_buf_size(BUFFERED).half_close(true);
     let service = service_fn(|request: Request<Incoming>| {
         let client = client.clone();
         async move { Ok::<_, Infallible>(super::answer::answer(&client, request).await) }

@@ -45,7 +45,7 @@ impl Limits {
         let mut limit = getrlimit(Resource::Nofile);
         if limit.current.is_some_and(|current| current < wanted) {
             limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-            let _ = setrlimit(Resource::Nofile, limit.clone()); // what counts is what it is now
+            let _ = setrlimit(Resource::Nofile, limit); // what counts is what it is now
         }
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let room = usize::try_from(files.saturating_sub(SPARE_FILES) / 2).unwrap_or(usize::MAX).max(1);

@@ -36,26 +36,25 @@ pub(super) async fn answer(file: Opened, immutable: bool, name: &str, request: &
     let (status, start, length) = match ranges(request, &version, immutable) {
         Ranges::Whole => (StatusCode::OK, 0, file.length),
         Ranges::Part { first, last } => {
-            headers.insert(header::CONTENT_RANGE, text(&format!("bytes {first}-{last}/{}", file.length)));
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.length)));
             (StatusCode::PARTIAL_CONTENT, first, last - first + 1)
         }
         Ranges::Unsatisfiable => {
-            headers.insert(header::CONTENT_RANGE, text(&format!("bytes */{}", file.length)));
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{}", file.length)));
             headers.remove(header::CONTENT_TYPE);
             return refuse(StatusCode::RANGE_NOT_SATISFIABLE, headers);
         }
     };
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if request.method == Method::HEAD {
-        return (status, headers, Body::empty()).into_response();
-    }
-    match length {
+    let body = match length {
+        _ if request.method == Method::HEAD => Body::empty(),
         0..=SMALL_BYTES => match stream::whole(file, start, length).await {
-            Ok(bytes) => (status, headers, Body::from(bytes)).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Ok(bytes) => Body::from(bytes),
+            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
-        _ => (status, headers, Body::new(stream::Pieces::new(file, start, length))).into_response(),
-    }
+        _ => Body::new(stream::Pieces::new(file, start, length)),
+    };
+    response(status, headers, body)
 }
 
 /// Metadata changes under its name. A part of it is answered only to a client that says which whole it is to complete.
@@ -75,8 +74,8 @@ fn ranges(request: &Parts, version: &Version, immutable: bool) -> Ranges {
 fn of_representation(version: &Version, immutable: bool, name: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind::content_type(name)));
-    headers.insert(header::ETAG, text(&version.etag()));
-    headers.insert(header::LAST_MODIFIED, text(&version.last_modified()));
+    headers.insert(header::ETAG, text(version.etag()));
+    headers.insert(header::LAST_MODIFIED, text(version.last_modified()));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !immutable {
@@ -87,10 +86,16 @@ fn of_representation(version: &Version, immutable: bool, name: &str) -> HeaderMa
 }
 
 fn refuse(status: StatusCode, headers: HeaderMap) -> Response {
-    (status, headers, Body::empty()).into_response()
+    response(status, headers, Body::empty())
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    response
 }
 
 /// A value of our own making: digits, letters and signs of ASCII.
-fn text(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn text(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

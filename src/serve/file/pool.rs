@@ -4,11 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Size of each buffer, in bytes.
-pub(super) const BUFFER_BYTES: usize = 256 << 10;
+/// Size of each buffer, in bytes: small enough to be still in the processor's cache when it is sent, large enough that calls
+/// do not count. Twice and half as much are slower.
+pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
 /// How many buffers are kept while nobody needs them; 8 MiB in all.
-const KEPT: usize = 32;
+const KEPT: usize = 64;
 
 static FREE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
