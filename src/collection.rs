@@ -124,6 +124,13 @@ impl Kind {
         let known = [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore];
         known.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
     }
+
+    /// Whether what stands at `path` below a generation never changes under its name: payload, and indexes that are named by
+    /// their digests. Clients that have read older metadata may still ask for it.
+    pub fn is_immutable(path: &str) -> bool {
+        let by_hash = path.starts_with("apt/") && path.contains("/dists/") && path.contains("/by-hash/");
+        by_hash || !(Self::is_metadata(path) || path.starts_with("keys/"))
+    }
 }
 
 /// How a collection is published.
@@ -261,6 +268,26 @@ mod tests {
         }
         for text in ["", "-a", "a-", "A", "a.b", "a/b", "a_b", "é", &"a".repeat(25)] {
             assert!(text.parse::<Label>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_never_changes_under_its_name() {
+        for path in [
+            "apt/u/pool/main/a/a_1_all.deb",
+            "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
+            "images/maas/jammy/amd64/20250718/squashfs",
+            "snaps/store/jq_6.snap",
+        ] {
+            assert!(Kind::is_immutable(path), "{path}");
+        }
+        for path in [
+            "apt/u/dists/jammy/InRelease",
+            "images/maas/streams/v1/index.sjson",
+            "snaps/store/index.json",
+            "keys/site.gpg",
+        ] {
+            assert!(!Kind::is_immutable(path), "{path}");
         }
     }
 

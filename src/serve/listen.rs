@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Where to listen; port 0 takes a free one.
 #[derive(Clone, Debug)]
@@ -36,6 +37,17 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// File of the certificate's private key without a passphrase, as PEM.
     pub key: PathBuf,
+}
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 4096;
+
+/// Listens on `address`; within a runtime.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?; // so that a restart need not wait for connections of before
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A certificate or key that cannot be used.

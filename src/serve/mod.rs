@@ -2,42 +2,70 @@
 //! snap store.
 //!
 //! Each request looks up `current` once and is answered from that generation, so a switch needs no restart and no answer is
-//! made of two states.
+//! made of two states. What an older generation had under a name that never changes stays available, so that a client in the
+//! middle of an update can finish it. docs/serving.md says what is answered, and within which limits.
 
+mod access_log;
+mod answer;
+mod connection;
+mod counted;
+mod file;
+mod health;
+mod host;
+mod limits;
 mod listen;
+mod metrics;
+mod patient;
 mod resolve;
-pub mod status;
+mod routes;
 pub mod store;
+mod systemd;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
-use tower::ServiceExt as _;
-use tower_http::services::ServeFile;
+use tokio::sync::{Semaphore, watch};
 
-pub use self::listen::{Listen, Tls, TlsError, TlsFlaw};
-use self::resolve::{Found, Resolver};
+use self::access_log::{AccessLog, Writer};
+use self::connection::{Door, Shared};
+use self::metrics::Metrics;
+use self::resolve::Resolver;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::site::Site;
+
+pub use self::access_log::LogTarget;
+pub use self::limits::Limits;
+pub use self::listen::{Listen, Tls, TlsError, TlsFlaw};
+pub use self::systemd::Inherited;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long a connection may be open before a request has come in full, its body left aside.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How a site is served.
+#[derive(Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub listen: Listen,
+    /// Sockets to use instead, as far as there are any.
+    pub inherited: Inherited,
+    /// What a client may take.
+    pub limits: Limits,
+    /// Where to note who asked for what.
+    pub access_log: Option<LogTarget>,
+}
+
+impl<L: Into<Listen>> From<L> for Options {
+    fn from(listen: L) -> Self {
+        let (inherited, limits) = (Inherited::default(), Limits::default());
+        Self { listen: listen.into(), inherited, limits, access_log: None }
+    }
+}
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +78,18 @@ pub enum ServeError {
         /// Why not.
         source: io::Error,
     },
+    /// What the service manager handed on cannot be used.
+    #[error("cannot listen on the socket that this was started with")]
+    Inherited(#[source] io::Error),
+    /// There are sockets for TLS, and no certificate.
+    #[error("this was started with a socket for TLS: name a certificate and its key")]
+    NoCertificate,
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The access log cannot be written.
+    #[error(transparent)]
+    Log(#[from] FileError),
     /// The runtime does not start, or waiting for a signal failed.
     #[error("cannot run the server")]
     Run(#[source] io::Error),
@@ -62,7 +99,8 @@ impl ServeError {
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Listen { .. } | Self::Tls(_) => Exit::Usage,
+            Self::Listen { .. } | Self::Tls(_) | Self::Inherited(_) | Self::NoCertificate => Exit::Usage,
+            Self::Log(error) => error.exit(),
             Self::Run(_) => Exit::Failed,
         }
     }
@@ -75,112 +113,111 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where it listens for TLS.
     pub tls_address: Option<SocketAddr>,
-    tasks: Vec<JoinHandle<io::Result<()>>>,
-    handle: Handle<SocketAddr>,
+    /// How many connections may be open at once: what was asked for, or as many as the limit of open files allows.
+    pub max_connections: usize,
+    shared: Arc<Shared>,
+    log_writer: Option<Writer>,
+    closing: watch::Sender<bool>,
     runtime: Runtime,
 }
 
 impl Server {
     /// Starts to serve the site.
-    pub fn start(site: &Site, listen: impl Into<Listen>) -> Result<Self, ServeError> {
-        let listen = listen.into();
-        let config = listen.tls.as_ref().map(Tls::config).transpose()?;
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(ServeError::Run)?;
-        let resolver = Arc::new(Resolver::new(site.root()));
-        let handle = Handle::new();
-        let service = |scheme| {
-            let service = Service { resolver: resolver.clone(), scheme };
-            Router::new().fallback(answer).with_state(service).into_make_service()
-        };
-        let (listener, address) = bind(&runtime, listen.http)?;
-        let server = patient(axum_server::Server::from_listener(listener)).handle(handle.clone());
-        let mut tasks = vec![runtime.spawn(server.serve(service("http")))];
-        let mut tls_address = None;
-        if let Some((tls, config)) = listen.tls.as_ref().zip(config) {
-            let (listener, address) = bind(&runtime, tls.address)?;
-            let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(config));
-            let server = patient(axum_server::Server::from_listener(listener).acceptor(acceptor));
-            tasks.push(runtime.spawn(server.handle(handle.clone()).serve(service("https"))));
-            tls_address = Some(address);
+    pub fn start(site: &Site, options: impl Into<Options>) -> Result<Self, ServeError> {
+        let options = options.into();
+        let tls = options.listen.tls.as_ref().map(Tls::config).transpose()?;
+        if tls.is_none() && !options.inherited.https.is_empty() {
+            return Err(ServeError::NoCertificate);
         }
-        Ok(Self { address, tls_address, tasks, handle, runtime })
+        let threads = available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+        let runtime = runtime.map_err(ServeError::Run)?;
+        let _guard = runtime.enter();
+        let plain = listeners(options.inherited.http, options.listen.http)?;
+        let encrypted = match &options.listen.tls {
+            Some(tls) => listeners(options.inherited.https, tls.address)?,
+            None => Vec::new(),
+        };
+        let (log, log_writer) = options.access_log.map(AccessLog::start).transpose()?.unzip();
+        let limits = options.limits.fit();
+        let shared = Arc::new(Shared {
+            resolver: Arc::new(Resolver::new(site)),
+            metrics: Metrics::default(),
+            log,
+            limits,
+            free: Arc::new(Semaphore::new(limits.connections)),
+        });
+        let address = plain.first().map_or(options.listen.http, |(_, address)| *address);
+        let tls_address = encrypted.first().map(|(_, address)| *address);
+        let (closing, closed) = watch::channel(false);
+        let plain = plain.into_iter().map(|(listener, _)| (listener, None));
+        let encrypted = encrypted.into_iter().map(|(listener, _)| (listener, tls.clone()));
+        for (listener, tls) in plain.chain(encrypted) {
+            runtime.spawn(Door { listener, tls, shared: shared.clone(), closing: closed.clone() }.run());
+        }
+        let max_connections = limits.connections;
+        Ok(Self { address, tls_address, max_connections, shared, log_writer, closing, runtime })
     }
 
-    /// Serves until SIGINT or SIGTERM; answers that are under way then have a few seconds to be completed.
+    /// Serves until SIGINT or SIGTERM; answers that are under way then have a few seconds to be completed. SIGHUP opens the
+    /// access log again. The service manager is told.
     pub fn run_until_signal(self) -> Result<(), ServeError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let wait = async {
-            let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-            self.handle.graceful_shutdown(Some(GRACE));
-            for task in self.tasks {
-                let _ = task.await; // however it ended, it has
-            }
-            io::Result::Ok(())
-        };
-        self.runtime.block_on(wait).map_err(ServeError::Run)?;
-        self.runtime.shutdown_background();
+        self.runtime.block_on(self.wait()).map_err(ServeError::Run)?;
+        systemd::stopping();
+        let _ = self.closing.send(true); // without connections nobody listens
+        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        let free = self.shared.free.clone();
+        let ended = async { drop(tokio::time::timeout(GRACE, free.acquire_many(all)).await) };
+        self.runtime.block_on(ended);
+        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        drop(self.shared);
+        if let Some(writer) = self.log_writer {
+            let _ = writer.join(); // it has written what it could
+        }
         Ok(())
     }
+
+    async fn wait(&self) -> io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut hangup = signal(SignalKind::hangup())?;
+        systemd::ready();
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+                _ = hangup.recv() => {
+                    systemd::reloading();
+                    self.shared.log.as_ref().inspect(|log| log.reopen());
+                    systemd::ready();
+                }
+            }
+        }
+    }
 }
 
-fn bind(runtime: &Runtime, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+/// The sockets that were handed on, or else one of our own; each with its address.
+fn listeners(
+    inherited: Vec<std::net::TcpListener>,
+    address: SocketAddr,
+) -> Result<Vec<(TcpListener, SocketAddr)>, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
-    let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
-}
-
-/// HTTP/1.1, on connections that are closed when no request comes.
-fn patient<A>(server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
-    let mut server = server.http1_only();
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    server
+    if inherited.is_empty() {
+        let listener = listen::bind(address).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        return Ok(vec![(listener, bound)]);
+    }
+    let adopt = |socket| {
+        let listener = TcpListener::from_std(socket)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    inherited.into_iter().map(adopt).collect::<io::Result<_>>().map_err(ServeError::Inherited)
 }
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.
-pub fn serve(site: &Site, listen: impl Into<Listen>, ready: impl FnOnce(&Server)) -> Result<(), ServeError> {
-    let server = Server::start(site, listen)?;
+pub fn serve(site: &Site, options: impl Into<Options>, ready: impl FnOnce(&Server)) -> Result<(), ServeError> {
+    let server = Server::start(site, options)?;
     ready(&server);
     server.run_until_signal()
-}
-
-/// What one listener answers from.
-#[derive(Clone, Debug)]
-struct Service {
-    resolver: Arc<Resolver>,
-    /// `http` or `https`.
-    scheme: &'static str,
-}
-
-async fn answer(State(service): State<Service>, request: Request) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = request.uri().host().or(host).unwrap_or_default().to_owned();
-    let state = service.resolver.current();
-    if let Some(state) = &state
-        && store::is_path(request.uri().path())
-        && !state.is_of_upstream(&host, request.uri().path())
-        && let Some(catalogue) = state.catalogue().await
-    {
-        return store::answer(&catalogue, service.resolver.root(), service.scheme, request).await;
-    }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        return StatusCode::METHOD_NOT_ALLOWED.into_response();
-    }
-    match state.and_then(|state| state.resolve(&host, request.uri().path())) {
-        Some(found) => file(found, request).await,
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-/// The bytes of a file, or those of them that are asked for.
-async fn file(found: Found, mut request: Request) -> Response {
-    // Metadata changes under its name; a part of it must never be joined to a part of what was there before.
-    if !found.immutable {
-        request.headers_mut().remove(header::RANGE);
-    }
-    match ServeFile::new(found.path).oneshot(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    }
 }

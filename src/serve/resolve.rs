@@ -1,43 +1,79 @@
-//! From a request's host and path to a file of the current generation.
+//! From a request's host and path to a file: of the current generation, or of an older one where the name says that what
+//! bears it never changes.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::file::{Blocked, How, Opened, open};
+use super::host::Host;
+use super::routes::Routes;
 use super::store::Loaded;
 use crate::collection::Kind;
 use crate::path::PublishPath;
-use crate::site::{Generation, Published};
+use crate::site::{Alias, Generation, Site};
+
+/// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
+/// or by a few.
+const MAX_OLDER: usize = 64;
 
 /// A file to answer with.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Found {
-    /// Where it is, within one generation.
-    pub(super) path: PathBuf,
+    /// The file.
+    pub(super) file: Opened,
+    /// Where it stands below its generation.
+    pub(super) below: PublishPath,
     /// Whether what bears this name never changes, as in a pool.
     pub(super) immutable: bool,
+    /// Whether the current generation has it no more.
+    pub(super) older: bool,
 }
 
 /// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]
 pub(super) struct Resolver {
     root: PathBuf,
-    known: Mutex<Option<Arc<Current>>>,
+    aliases: Vec<Alias>,
+    known: RwLock<Option<Arc<View>>>,
 }
 
-/// A generation that is, or just was, the current one.
+/// All that is answered while one generation is the current one.
 #[derive(Debug)]
-pub(super) struct Current {
+pub(super) struct View {
+    /// What `current` points to.
+    link: PathBuf,
+    /// The current generation.
+    pub(super) tree: Arc<Tree>,
+    root: PathBuf,
+    aliases: Vec<Alias>,
+    older: OnceLock<Vec<Older>>,
+}
+
+/// A generation before the current one; read when it is wanted first.
+#[derive(Debug)]
+struct Older {
     folder: PathBuf,
-    generation: Generation,
+    tree: OnceLock<Option<Arc<Tree>>>,
+}
+
+/// One generation.
+#[derive(Debug)]
+pub(super) struct Tree {
+    folder: PathBuf,
+    /// What it says of itself, but for what only publishers need.
+    pub(super) generation: Generation,
+    routes: Routes,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
 }
 
 impl Resolver {
-    /// For the site in `root`.
-    pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), known: Mutex::new(None) }
+    /// For a site.
+    pub(super) fn new(site: &Site) -> Self {
+        let aliases = site.config.serve.alias.clone();
+        Self { root: site.root().to_owned(), aliases, known: RwLock::new(None) }
     }
 
     /// The site's folder.
@@ -45,70 +81,165 @@ impl Resolver {
         &self.root
     }
 
-    /// The generation that `current` points to now.
-    pub(super) fn current(&self) -> Option<Arc<Current>> {
-        let folder = self.root.join(fs::read_link(self.root.join("current")).ok()?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(current) = known.as_ref().filter(|current| current.folder == folder) {
-            return Some(current.clone());
+    /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
+    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
+        let link = fs::read_link(self.root.join("current")).ok()?;
+        if let Some(view) = before.filter(|view| view.link == link) {
+            return Some(view.clone());
         }
-        let generation = Generation::load(&folder).ok()?;
-        let current = Arc::new(Current { folder, generation, catalogue: OnceLock::new() });
-        *known = Some(current.clone());
-        Some(current)
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(view) = known.filter(|view| view.link == link) {
+            return Some(view);
+        }
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || this.load(link)).await.ok().flatten()
+    }
+
+    fn load(&self, link: PathBuf) -> Option<Arc<View>> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = known.as_ref().filter(|view| view.link == link) {
+            return Some(view.clone()); // another request was faster
+        }
+        let tree = Arc::new(Tree::load(self.root.join(&link), &self.aliases)?);
+        let (root, aliases) = (self.root.clone(), self.aliases.clone());
+        let view = Arc::new(View { link, tree, root, aliases, older: OnceLock::new() });
+        *known = Some(view.clone());
+        Some(view)
     }
 }
 
-impl Current {
-    /// The file for a request; none if there is no such file.
-    pub(super) fn resolve(&self, host: &str, path: &str) -> Option<Found> {
-        let decoded = percent_decode(path)?;
-        // Of several collections of one upstream, each answers for what it has.
-        let of_origin = self.by_origin(host, &decoded).map(|(of, rest)| format!("{}/{rest}", of.folder()));
-        let candidates: Vec<String> = of_origin.collect();
-        let candidates = match candidates.is_empty() {
-            true => vec![decoded.strip_prefix('/')?.to_owned()],
-            false => candidates,
+impl View {
+    /// The file for a request, or none; waits on another thread where the kernel does not remember it.
+    pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Found>> {
+        let Some(decoded) = percent_decode(path) else { return Ok(None) };
+        if let Ok(found) = self.look(host, &decoded, How::Cached) {
+            return found;
+        }
+        let (this, host) = (self.clone(), host.cloned());
+        let look = move || this.look(host.as_ref(), &decoded, How::Blocking).unwrap_or(Ok(None));
+        tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
+    }
+
+    fn look(&self, host: Option<&Host>, path: &str, how: How) -> Result<io::Result<Option<Found>>, Blocked> {
+        match self.tree.find(host, path, how, false)? {
+            Ok(None) => {}
+            found => return Ok(found),
+        }
+        if self.older.get().is_none() && how == How::Cached {
+            return Err(Blocked);
+        }
+        for older in self.older() {
+            let tree = match (older.tree.get(), how) {
+                (None, How::Cached) => return Err(Blocked),
+                _ => older.tree(&self.aliases),
+            };
+            let Some(tree) = tree else { continue };
+            if let found @ Ok(Some(_)) = tree.find(host, path, how, true)? {
+                return Ok(found);
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    /// Up to `most` older generations, the newest first.
+    pub(super) async fn older_trees(self: &Arc<Self>, most: usize) -> Vec<Arc<Tree>> {
+        let this = self.clone();
+        let trees = move || {
+            let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.aliases));
+            trees.cloned().collect()
         };
-        candidates.iter().find_map(|below| look(&self.folder, &self.generation, below))
+        tokio::task::spawn_blocking(trees).await.unwrap_or_default()
+    }
+
+    fn older(&self) -> &[Older] {
+        self.older.get_or_init(|| {
+            let entries = fs::read_dir(self.root.join("generations")).into_iter().flatten();
+            let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+            let mut numbers: Vec<u64> = entries.filter_map(|entry| number(entry.ok()?)).collect();
+            numbers.retain(|number| *number < self.tree.generation.number);
+            numbers.sort_unstable_by(|a, b| b.cmp(a));
+            let folder = |number: u64| self.root.join("generations").join(number.to_string());
+            let older = |number| Older { folder: folder(number), tree: OnceLock::new() };
+            numbers.into_iter().take(MAX_OLDER).map(older).collect()
+        })
+    }
+}
+
+impl Older {
+    fn tree(&self, aliases: &[Alias]) -> Option<&Arc<Tree>> {
+        self.tree.get_or_init(|| Tree::load(self.folder.clone(), aliases).map(Arc::new)).as_ref()
+    }
+}
+
+impl Tree {
+    fn load(folder: PathBuf, aliases: &[Alias]) -> Option<Self> {
+        let mut generation = Generation::load(&folder).ok()?;
+        (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
+        let routes = Routes::of(&generation, aliases);
+        Some(Self { folder, generation, routes, catalogue: OnceLock::new() })
+    }
+
+    /// Whether a published upstream has this host.
+    pub(super) fn is_upstream(&self, host: &Host) -> bool {
+        self.routes.has_host(host)
     }
 
     /// Whether a published upstream has this host and this path.
-    pub(super) fn is_of_upstream(&self, host: &str, path: &str) -> bool {
-        percent_decode(path).is_some_and(|path| self.by_origin(host, &path).next().is_some())
+    pub(super) fn is_of_upstream(&self, host: Option<&Host>, path: &str) -> bool {
+        percent_decode(path).is_some_and(|path| self.routes.find(host, &path).next().is_some())
+    }
+
+    /// The file for a host and a decoded path; of an `older` generation only what is immutable by its name.
+    fn find(
+        &self,
+        host: Option<&Host>,
+        path: &str,
+        how: How,
+        older: bool,
+    ) -> Result<io::Result<Option<Found>>, Blocked> {
+        let mut of_upstream = self.routes.find(host, path).peekable();
+        if of_upstream.peek().is_none() {
+            return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
+        }
+        for below in of_upstream {
+            match self.open(&below, how, older)? {
+                Ok(None) => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    /// The file at `below`, if it is one that is published.
+    fn open(&self, below: &str, how: How, older: bool) -> Result<io::Result<Option<Found>>, Blocked> {
+        let Ok(below) = below.parse::<PublishPath>() else { return Ok(Ok(None)) }; // so it cannot leave the folder
+        let top = below.as_str().split('/').next().unwrap_or_default();
+        let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
+        let immutable = Kind::is_immutable(below.as_str());
+        if !published || (older && !immutable) {
+            return Ok(Ok(None));
+        }
+        let file = open(&self.folder.join(&below), how)?;
+        Ok(file.map(|file| file.map(|file| Found { file, below, immutable, older })))
     }
 
     /// The snaps and what is said of them; none if no snaps are published with an index.
     pub(super) async fn catalogue(self: &Arc<Self>) -> Option<Arc<Loaded>> {
-        if let Some(known) = self.catalogue.get() {
-            return known.clone();
-        }
         let this = self.clone();
-        let load = move || this.catalogue.get_or_init(|| Loaded::read(&this.folders_of_snaps()).map(Arc::new)).clone();
-        tokio::task::spawn_blocking(load).await.ok().flatten()
+        match self.catalogue.get() {
+            Some(known) => known.clone(),
+            None => tokio::task::spawn_blocking(move || this.load_catalogue()).await.ok().flatten(),
+        }
+    }
+
+    fn load_catalogue(&self) -> Option<Arc<Loaded>> {
+        self.catalogue.get_or_init(|| Loaded::read(&self.folders_of_snaps()).map(Arc::new)).clone()
     }
 
     fn folders_of_snaps(&self) -> Vec<PathBuf> {
         let snaps = self.generation.published.values().filter(|published| published.kind == Kind::Snaps);
         snaps.map(|published| self.folder.join(published.folder())).collect()
     }
-
-    /// The collections of an upstream with this host and path. A snap store's addresses are not those of files.
-    fn by_origin<'p>(&self, host: &str, path: &'p str) -> impl Iterator<Item = (&Published, &'p str)> {
-        let host =
-            host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
-        self.generation.by_origin(host, path).filter(|(published, _)| published.kind != Kind::Snaps)
-    }
-}
-
-/// The file at `below` of the generation in `folder`, if it is one that is published.
-fn look(folder: &Path, generation: &Generation, below: &str) -> Option<Found> {
-    let below: PublishPath = below.parse().ok()?; // so it cannot leave the folder
-    let top = below.as_str().split('/').next()?;
-    let published = generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
-    let path = folder.join(&below);
-    let is_file = fs::metadata(&path).is_ok_and(|file| file.is_file());
-    (published && is_file).then(|| Found { immutable: !Kind::is_metadata(below.as_str()), path })
 }
 
 /// Decodes `%XX` once (RFC 3986, section 2.1).
@@ -119,6 +250,9 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
         rest = after;
         if byte == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
+            if !digits.iter().all(u8::is_ascii_hexdigit) {
+                return None;
+            }
             bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
             rest = after;
         } else {
@@ -135,7 +269,7 @@ mod tests {
     #[test]
     fn percent_signs() {
         assert_eq!(percent_decode("/a_1%253a2%7e.deb").as_deref(), Some("/a_1%3a2~.deb"));
-        for bad in ["%", "%2", "%zz", "%ff"] {
+        for bad in ["%", "%2", "%zz", "%ff", "%+1"] {
             assert_eq!(percent_decode(bad), None, "{bad}");
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::serve_config::Serve;
 use super::{EnterpriseStore, SiteError};
 use crate::collection::Label;
 
@@ -21,6 +22,9 @@ pub struct SiteConfig {
     /// The Enterprise Store on this machine that exports are handed on to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enterprise_store: Option<EnterpriseStore>,
+    /// Under which names it answers besides those of what is published.
+    #[serde(default, skip_serializing_if = "Serve::is_default")]
+    pub serve: Serve,
 }
 
 /// What a site allows beyond the strict defaults.
@@ -37,7 +41,10 @@ impl SiteConfig {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, SiteError> {
         let text = fs::read_to_string(path).map_err(SiteError::io("read", path))?;
-        toml::from_str(&text).map_err(|e| SiteError::BadConfig { path: path.to_owned(), reason: e.to_string() })
+        let bad = |reason| SiteError::BadConfig { path: path.to_owned(), reason };
+        let config: Self = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+        config.serve.check().map_err(bad)?;
+        Ok(config)
     }
 
     /// The file's text for a new site.
@@ -46,7 +53,9 @@ impl SiteConfig {
             "# The site's name: only bundles made for it are accepted.\nname = \"{}\"\n\n[policy]\n\
              # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n\n\
              # An Enterprise Store on this machine, which `import` hands exports on to.\n# [enterprise-store]\n\
-             # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n",
+             # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n\n\
+             # Further addresses of a collection, beside that of its upstream.\n# [[serve.alias]]\n\
+             # url = \"http://archive.ubuntu.com/ubuntu\"\n# collection = \"apt/ubuntu\"\n",
             self.name,
             self.policy.allow_unsigned.iter().map(|s| format!("\"{s}\"")).collect::<Vec<_>>().join(", ")
         )
@@ -60,7 +69,8 @@ mod tests {
     #[test]
     fn the_written_text_is_read_back() {
         let policy = Policy { allow_unsigned: BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]) };
-        let config = SiteConfig { name: "dc1".parse().unwrap(), policy, enterprise_store: None };
+        let config =
+            SiteConfig { name: "dc1".parse().unwrap(), policy, enterprise_store: None, serve: Serve::default() };
         assert_eq!(toml::from_str::<SiteConfig>(&config.to_text()).unwrap(), config);
         assert!(toml::from_str::<SiteConfig>("name = \"dc1\"\nnmae = 1").is_err());
     }

@@ -131,15 +131,6 @@ impl Generation {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
-
-    /// The published collections that answer for an upstream's host and path, each with the rest of the path.
-    pub fn by_origin<'p>(&self, host: &str, path: &'p str) -> impl Iterator<Item = (&Published, &'p str)> {
-        self.published.values().filter_map(move |published| {
-            let url = url::Url::parse(&published.origin).ok()?;
-            let rest = path.strip_prefix(url.path().trim_end_matches('/'))?.strip_prefix('/')?;
-            url.host_str().is_some_and(|h| h.eq_ignore_ascii_case(host)).then_some((published, rest))
-        })
-    }
 }
 
 /// How many files that are not carried are named in `status`.

@@ -18,7 +18,7 @@ use crate::support::desk::{ARCHIVE_KEY, Desk};
 
 /// A stream in MAAS's shape, of now: two Ubuntu releases of which jammy has the `serials` and three kernels, all
 /// bootloaders, a CentOS.
-fn maas(serials: &[&str]) -> Stream {
+pub(crate) fn maas(serials: &[&str]) -> Stream {
     let mut stream = Stream::new("stable");
     for serial in serials {
         let kernels = ["ga-22.04", "hwe-22.04", "ga-22.04-lowlatency"];
@@ -35,13 +35,13 @@ fn maas(serials: &[&str]) -> Stream {
 }
 
 /// Writes the stream below the desk, with a keyring beside it.
-fn publish(desk: &Desk, stream: &Stream) {
+pub(crate) fn publish(desk: &Desk, stream: &Stream) {
     stream.write_to(&desk.path("up/stable"), &ARCHIVE_KEY).unwrap();
     fs::write(desk.path("keyring.gpg"), ARCHIVE_KEY.public_binary().unwrap()).unwrap();
 }
 
 /// An `[[images]]` table named `maas`.
-fn table(desk: &Desk, url: &str, more: &str) -> String {
+pub(crate) fn table(desk: &Desk, url: &str, more: &str) -> String {
     let keyring = desk.path("keyring.gpg");
     format!("[[images]]\nname = \"maas\"\nurl = \"{url}\"\nkeyring = \"{}\"\n{more}\n", keyring.display())
 }

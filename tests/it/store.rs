@@ -2,7 +2,7 @@
 
 mod answers;
 mod assertion;
-mod fixture;
+pub(crate) mod fixture;
 mod hostile;
 mod refresh;
 pub(crate) mod stock;

@@ -42,7 +42,8 @@ use self::catalogue::{Catalogue, CatalogueError};
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, Route};
-use super::resolve::Found;
+use super::file::{self, How, open};
+use super::host::Host;
 
 /// How long a device may take to send what it asks.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -63,6 +64,11 @@ pub(super) fn is_path(path: &str) -> bool {
     path == "/" || path.starts_with("/v2/") || path.starts_with("/api/v1/snaps/")
 }
 
+/// Whether what is at `path` never changes, so that an older generation can answer for it just as well.
+pub(super) fn lasts(path: &str) -> bool {
+    path.starts_with("/api/v1/snaps/download/") || path.starts_with("/v2/assertions/")
+}
+
 /// What a request is answered from.
 struct Store<'a> {
     catalogue: &'a Catalogue,
@@ -76,9 +82,15 @@ struct Store<'a> {
 }
 
 /// The answer to a request for a path of the store.
-pub(super) async fn answer(loaded: &Loaded, site: &Path, scheme: &str, request: Request) -> Response {
+pub(super) async fn answer(
+    loaded: &Loaded,
+    site: &Path,
+    scheme: &str,
+    host: Option<&Host>,
+    request: Request,
+) -> Response {
     let mut response = match &loaded.0 {
-        Ok(catalogue) => answer_from(catalogue, site, scheme, request).await,
+        Ok(catalogue) => answer_from(catalogue, site, scheme, host, request).await,
         Err(error) => {
             let message = crate::causes::causes(error).join(": ");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "damaged-store", &message)
@@ -89,7 +101,13 @@ pub(super) async fn answer(loaded: &Loaded, site: &Path, scheme: &str, request: 
     response
 }
 
-async fn answer_from(catalogue: &Catalogue, site: &Path, scheme: &str, request: Request) -> Response {
+async fn answer_from(
+    catalogue: &Catalogue,
+    site: &Path,
+    scheme: &str,
+    host: Option<&Host>,
+    request: Request,
+) -> Response {
     let Some(route) = Route::of(request.uri().path()) else {
         return bad("the path is not percent-encoded as it must be");
     };
@@ -97,13 +115,13 @@ async fn answer_from(catalogue: &Catalogue, site: &Path, scheme: &str, request: 
         let response = refuse(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "not with this method");
         return ([(header::ALLOW, route.methods())], response).into_response();
     }
-    let Some(host) = route::host(&request) else {
-        return bad("the request names no host, or one that is none");
+    let Some(host) = host else {
+        return bad("the request names no host");
     };
     let params = Params::of(request.uri().query().unwrap_or_default());
     let architecture = params.get("architecture").map(str::to_owned);
     let architecture = architecture.unwrap_or_else(|| architecture_of(request.headers()).to_owned());
-    let store = Store { catalogue, site, base: format!("{scheme}://{host}"), architecture, params };
+    let store = Store { catalogue, site, base: format!("{scheme}://{}", host.authority), architecture, params };
     match route {
         Route::Download { file } => store.download(&file, request).await,
         route if request.method() == Method::POST => match read(request.into_body()).await {
@@ -216,14 +234,25 @@ impl Store<'_> {
         }
     }
 
-    async fn download(&self, file: &str, request: Request) -> Response {
-        let found = file.strip_suffix(".snap").and_then(|stem| {
+    async fn download(&self, name: &str, request: Request) -> Response {
+        let found = name.strip_suffix(".snap").and_then(|stem| {
             let (id, revision) = stem.rsplit_once('_')?;
             self.catalogue.with_id(id)?.any_revision(revision.parse().ok()?)
         });
-        match found {
-            Some(revision) => super::file(Found { path: revision.file.clone(), immutable: true }, request).await,
-            None => not_found("not-found", "there is no such file"),
+        let Some(path) = found.map(|revision| revision.file.clone()) else {
+            return not_found("not-found", "there is no such file");
+        };
+        let opened = match open(&path, How::Cached) {
+            Ok(opened) => opened,
+            Err(_) => match tokio::task::spawn_blocking(move || open(&path, How::Blocking)).await {
+                Ok(Ok(opened)) => opened,
+                _ => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            },
+        };
+        match opened {
+            Ok(Some(opened)) => file::answer(opened, true, name, &request.into_parts().0).await,
+            Ok(None) => not_found("not-found", "there is no such file"),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! What a request is for: path, query and host, checked.
+//! What a request is for: path and query, checked.
 
-use axum::extract::Request;
-use axum::http::{Method, header};
+use axum::http::Method;
 
 use crate::serve::resolve::percent_decode;
 
@@ -86,43 +85,9 @@ impl Params {
     }
 }
 
-/// Host and port under which the request came, if they are fit to be part of an address that is answered.
-pub(super) fn host(request: &Request) -> Option<String> {
-    let header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = request.uri().authority().map(|authority| authority.as_str()).or(header)?;
-    is_host(host).then(|| host.to_owned())
-}
-
-/// A name or an address, with or without a port (RFC 3986 section 3.2.2, without user names, escapes and empty names).
-fn is_host(text: &str) -> bool {
-    let (name, port) = match text.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (text, None),
-    };
-    let is_address = || {
-        let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
-    };
-    let is_name = || name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    let good_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    good_port && !name.is_empty() && name.len() <= 255 && (is_name() || is_address())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts() {
-        for good in ["a", "store.example:8080", "10.0.0.1", "[::1]:80", "[fe80::1]", "a_b.c-d:1"] {
-            assert!(is_host(good), "{good}");
-        }
-        for bad in
-            ["", ":80", "a:", "a:99999", "a:+1", "a/b", "a b", "u@a", "a:80:80", "[::1", "::1", "[x]", "a\"", "%61"]
-        {
-            assert!(!is_host(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn parts_of_a_path_are_decoded_once_and_apart() {

@@ -14,7 +14,7 @@ use crate::support::desk::{Desk, Serving};
 use crate::support::snaps::{assertions, authority, snap, snap_id};
 
 /// NAME, revision, architectures.
-type Made<'a> = (&'a str, u64, &'a [&'a str]);
+pub(crate) type Made<'a> = (&'a str, u64, &'a [&'a str]);
 
 /// What the site has unless a test says otherwise.
 pub(super) const SNAPS: &[Made<'static>] = &[
@@ -37,7 +37,7 @@ pub(super) const CHANNELS: &[(&str, &str, &str, u64)] = &[
 ];
 
 /// A desk with a site that has [`SNAPS`] in generation 1.
-pub(super) fn desk() -> Desk {
+pub(crate) fn desk() -> Desk {
     let desk = Desk::new();
     desk.select("");
     desk.init(&[], "");
@@ -56,7 +56,7 @@ pub(super) fn archive(desk: &Desk, number: u64, origin: &str) {
 }
 
 /// Writes generation `number`, and makes it the current one.
-pub(super) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels: &[(&str, &str, &str, u64)]) {
+pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels: &[(&str, &str, &str, u64)]) {
     let folder = desk.path(&format!("site/generations/{number}/snaps/store"));
     fs::create_dir_all(&folder).unwrap();
     let index = StoreIndex {

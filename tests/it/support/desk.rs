@@ -137,7 +137,12 @@ impl Desk {
 
     /// Serves the site, until the value is dropped.
     pub(crate) fn serve(&self) -> Serving {
-        let mut command = self.command("serve --site site --listen 127.0.0.1:0");
+        self.serve_with("")
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn serve_with(&self, more: &str) -> Serving {
+        let mut command = self.command(&format!("serve --site site --listen 127.0.0.1:0 {more}"));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().expect("the server says where it listens").unwrap();
@@ -151,6 +156,25 @@ pub(crate) struct Serving {
     /// HOST:PORT.
     pub(crate) address: String,
     child: Child,
+}
+
+impl Serving {
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The most memory that it has had in use so far, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        end(Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()])).ok();
+    }
 }
 
 impl Drop for Serving {

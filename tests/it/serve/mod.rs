@@ -1,4 +1,16 @@
-//! `gapferry serve`, asked as no well-behaved client would.
+//! `gapferry serve`, asked as clients do and as none would.
+
+mod between;
+mod files;
+mod generations;
+mod hostile;
+mod hosts;
+mod limits;
+mod load;
+mod log;
+mod state;
+mod systemd;
+mod tree;
 
 use std::collections::HashMap;
 use std::fs;
@@ -100,7 +112,7 @@ fn files_are_answered_whole_and_in_part() {
     let part = ask(&serving, "GET", DEB, "Range: bytes=10-19\r\n");
     assert!(part.status == 206 && part.body == deb[10..20]);
     assert_eq!(ask(&serving, "GET", DEB, "Range: bytes=999999-\r\n").status, 416);
-    // A part of metadata must never be joined to a part of what was there before it.
+    // A part of metadata must never be joined to a part of what was there before it: see files.rs.
     let metadata = ask(&serving, "GET", IN_RELEASE, "Range: bytes=10-\r\n");
     assert!(metadata.status == 200 && metadata.body.starts_with(b"-----BEGIN PGP SIGNED MESSAGE-----"));
     for key in ["/keys/site.gpg", "/keys/site.asc"] {

@@ -1,0 +1,137 @@
+//! Answers requests: who is asked, for what, and which part of the server says it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::access_log::Record;
+use super::connection::Client;
+use super::counted::Counted;
+use super::host::{BadHost, Host};
+use super::metrics::{Of, add};
+use super::resolve::View;
+use super::{file, health, store};
+
+/// Up to how many older generations are asked for a snap that the current one has no more. Each keeps what its snaps say of
+/// themselves in memory from then on.
+const MAX_OLDER_STORES: usize = 4;
+
+/// The answer to a request; what it was is counted and logged.
+pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> axum::http::Response<Counted> {
+    let (started, view) = (Instant::now(), client.view().await);
+    let (parts, body) = request.into_parts();
+    let host = Host::of(&parts);
+    let (mut response, of) = match &host {
+        Ok(host) => respond(client, view.as_ref(), host.as_ref(), &parts, body).await,
+        Err(BadHost) => (StatusCode::BAD_REQUEST.into_response(), Of::Nothing),
+    };
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) || host.is_err() {
+        // Where a length is said in two ways, somebody before us may have seen another end of this request (RFC 9112,
+        // section 6.1); hyper does not tell, so nothing more is read after any such request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    client.shared.metrics.answered(of, response.status());
+    let record = client.shared.log.as_ref().map(|_| Record {
+        time: Timestamp::now(),
+        remote: client.address,
+        host: host.ok().flatten().map(|host| host.authority),
+        scheme: client.scheme,
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        status: response.status().as_u16(),
+        bytes: 0,
+        complete: false,
+        duration: started.elapsed(),
+        generation: view.as_ref().map_or(0, |view| view.tree.generation.number),
+    });
+    let head = parts.method == Method::HEAD;
+    response.map(|body| Counted::new(body, of, head, client.shared.clone(), record))
+}
+
+async fn respond(
+    client: &Client,
+    view: Option<&Arc<View>>,
+    host: Option<&Host>,
+    parts: &Parts,
+    body: Incoming,
+) -> (Response, Of) {
+    let path = parts.uri.path();
+    if let Some(page) = own_page(client, view.map(Arc::as_ref), host, path) {
+        return (if is_read(&parts.method) { page } else { not_allowed() }, Of::Service);
+    }
+    if let Some(view) = view
+        && store::is_path(path)
+        && !view.tree.is_of_upstream(host, path)
+        && let Some(catalogue) = view.tree.catalogue().await
+    {
+        let request = Request::from_parts(parts.clone(), Body::new(body));
+        let root = client.shared.resolver.root();
+        let response = store::answer(&catalogue, root, client.scheme, host, request).await;
+        return (or_older(client, view, host, parts, response).await, Of::Store);
+    }
+    if !is_read(&parts.method) {
+        return (not_allowed(), Of::Nothing);
+    }
+    let Some(view) = view else { return (StatusCode::NOT_FOUND.into_response(), Of::Nothing) };
+    match view.find(host, path).await {
+        Ok(Some(found)) => {
+            if found.older {
+                add(&client.shared.metrics.older, 1);
+            }
+            let of = Of::file(found.below.as_str());
+            (file::answer(found.file, found.immutable, found.below.as_str(), parts).await, of)
+        }
+        Ok(None) => (StatusCode::NOT_FOUND.into_response(), Of::Nothing),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), Of::Nothing),
+    }
+}
+
+/// A page about the server itself; not under the name of an upstream, which might have one of its own there.
+fn own_page(client: &Client, view: Option<&View>, host: Option<&Host>, path: &str) -> Option<Response> {
+    let of_upstream = |view: &View| host.is_some_and(|host| !host.is_address() && view.tree.is_upstream(host));
+    let shared = &client.shared;
+    match path {
+        "/healthz" | "/metrics" if view.is_some_and(of_upstream) => None,
+        "/healthz" => Some(health::page(view)),
+        "/metrics" => Some(shared.metrics.page(view, shared.limits.connections as u64)),
+        _ => None,
+    }
+}
+
+/// A device that began with an older generation still gets the snap and the assertions that it was told of there.
+async fn or_older(
+    client: &Client,
+    view: &Arc<View>,
+    host: Option<&Host>,
+    parts: &Parts,
+    response: Response,
+) -> Response {
+    if response.status() != StatusCode::NOT_FOUND || !store::lasts(parts.uri.path()) || !is_read(&parts.method) {
+        return response;
+    }
+    for tree in view.older_trees(MAX_OLDER_STORES).await {
+        let Some(catalogue) = tree.catalogue().await else { continue };
+        let request = Request::from_parts(parts.clone(), Body::empty());
+        let root = client.shared.resolver.root();
+        let older = store::answer(&catalogue, root, client.scheme, host, request).await;
+        if older.status() != StatusCode::NOT_FOUND {
+            add(&client.shared.metrics.older, 1);
+            return older;
+        }
+    }
+    response
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+fn not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response()
+}

@@ -1,0 +1,101 @@
+//! Answers with a file: whole, in part, or not at all where the client has it already (RFC 9110, sections 8.8, 13 and 14).
+//!
+//! Blobs never change once they bear their name, so what is read of an open file is of one piece. What is in the page cache is
+//! read at once; only what is not goes to a thread that may block.
+
+mod conditions;
+mod etag;
+mod kind;
+mod open;
+mod pool;
+mod range;
+mod stream;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use self::conditions::Verdict;
+pub(super) use self::etag::Version;
+pub(super) use self::open::{Blocked, How, Opened, open};
+use self::range::Ranges;
+
+/// Files of at most this many bytes are read whole before they are answered.
+const SMALL_BYTES: u64 = 256 << 10;
+
+/// The answer to a request for `file`. `immutable` says whether what bears its name never changes, as in a pool.
+pub(super) async fn answer(file: Opened, immutable: bool, name: &str, request: &Parts) -> Response {
+    let version = file.version();
+    let mut headers = of_representation(&version, immutable, name);
+    match conditions::judge(&request.headers, &version) {
+        Verdict::Failed => return refuse(StatusCode::PRECONDITION_FAILED, headers),
+        Verdict::NotModified => return refuse(StatusCode::NOT_MODIFIED, headers),
+        Verdict::Go => {}
+    }
+    let (status, start, length) = match ranges(request, &version, immutable) {
+        Ranges::Whole => (StatusCode::OK, 0, file.length),
+        Ranges::Part { first, last } => {
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.length)));
+            (StatusCode::PARTIAL_CONTENT, first, last - first + 1)
+        }
+        Ranges::Unsatisfiable => {
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{}", file.length)));
+            headers.remove(header::CONTENT_TYPE);
+            return refuse(StatusCode::RANGE_NOT_SATISFIABLE, headers);
+        }
+    };
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let body = match length {
+        _ if request.method == Method::HEAD => Body::empty(),
+        0..=SMALL_BYTES => match stream::whole(file, start, length).await {
+            Ok(bytes) => Body::from(bytes),
+            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+        _ => Body::new(stream::Pieces::new(file, start, length)),
+    };
+    response(status, headers, body)
+}
+
+/// Metadata changes under its name. A part of it is answered only to a client that says which whole it is to complete.
+fn ranges(request: &Parts, version: &Version, immutable: bool) -> Ranges {
+    let of_which = request.headers.get(header::IF_RANGE);
+    let applies = match of_which {
+        Some(of_which) => conditions::if_range(of_which, version),
+        None => immutable,
+    };
+    match request.headers.get(header::RANGE) {
+        // Other methods than GET know no ranges (RFC 9110, section 14.2).
+        Some(range) if applies && request.method == Method::GET => range::parse(range, version.length),
+        _ => Ranges::Whole,
+    }
+}
+
+fn of_representation(version: &Version, immutable: bool, name: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind::content_type(name)));
+    headers.insert(header::ETAG, text(version.etag()));
+    headers.insert(header::LAST_MODIFIED, text(version.last_modified()));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !immutable {
+        // Whoever keeps a copy must ask whether it is still the one of the current generation.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    headers
+}
+
+fn refuse(status: StatusCode, headers: HeaderMap) -> Response {
+    response(status, headers, Body::empty())
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    response
+}
+
+/// A value of our own making: digits, letters and signs of ASCII.
+fn text(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,62 @@
+//! Opens published files, without waiting for a disk where that is possible.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use super::etag::Version;
+
+/// Whether one may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum How {
+    /// Only what the kernel remembers is looked at; on one of the runtime's own threads.
+    Cached,
+    /// On a thread that may wait for a disk.
+    Blocking,
+}
+
+/// One would have to wait.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::serve) struct Blocked;
+
+/// A regular file, open for reading.
+#[derive(Debug)]
+pub(in crate::serve) struct Opened {
+    pub(super) file: File,
+    /// In bytes.
+    pub(super) length: u64,
+    version: Version,
+}
+
+impl Opened {
+    /// Which state of the file it is.
+    pub(in crate::serve) fn version(&self) -> Version {
+        self.version
+    }
+}
+
+/// The file at `path`; none if nothing is there, or a folder, or a link.
+pub(in crate::serve) fn open(path: &Path, how: How) -> Result<io::Result<Option<Opened>>, Blocked> {
+    // Without NONBLOCK, a named pipe that somebody left in a site would hold the thread.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match how {
+        How::Cached => openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED),
+        How::Blocking => rustix::fs::open(path, flags, Mode::empty()),
+    };
+    match file {
+        Ok(file) => Ok(regular(File::from(file))),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(Ok(None)),
+        // Not remembered; or a kernel before 5.12, which cannot be asked so.
+        Err(_) if how == How::Cached => Err(Blocked),
+        Err(error) => Ok(Err(error.into())),
+    }
+}
+
+fn regular(file: File) -> io::Result<Option<Opened>> {
+    let facts = file.metadata()?;
+    let version = Version::of(&facts);
+    Ok(facts.is_file().then_some(Opened { length: facts.len(), file, version }))
+}
