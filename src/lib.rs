@@ -14,6 +14,7 @@ pub mod exit;
 pub mod export;
 pub mod file_error;
 pub mod formats;
+pub mod maas;
 pub mod path;
 pub mod progress;
 pub mod selection;

@@ -26,6 +26,8 @@ pub(super) enum Failure {
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeError),
+    #[error(transparent)]
+    Maas(#[from] crate::maas::MaasError),
     #[error(
         "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by \
          `gapferry push`: {}",
@@ -47,6 +49,7 @@ impl Failure {
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),
+            Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
             Self::Usage(_) => Exit::Usage,
         }

@@ -11,6 +11,7 @@ mod import;
 mod inspect;
 mod keygen;
 mod list_images;
+mod maas;
 mod output;
 mod passphrase;
 mod push;
@@ -67,6 +68,7 @@ enum Command {
     Gc(gc::Args),
     Push(push::Args),
     Serve(serve::Args),
+    Maas(maas::Args),
     StoreAssertion(store_assertion::Args),
     Demo(demo::Args),
 }
@@ -102,6 +104,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Gc(args) => gc::run(&args, &out),
         Command::Push(args) => push::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),
+        Command::Maas(args) => maas::run(args, &out, &progress),
         Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };

@@ -21,6 +21,7 @@
 
 pub mod audit;
 mod config;
+mod contents;
 mod enterprise_store;
 mod error;
 mod gc;
@@ -59,7 +60,7 @@ use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::trust::TrustFile;
 
 /// The largest keyring that is read, in bytes.
-const MAX_KEYRING_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_KEYRING_BYTES: u64 = 16 << 20;
 
 /// A site on disk, open for reading.
 #[derive(Debug)]
@@ -98,12 +99,13 @@ impl Site {
         Ok(Depot::open(&self.root.join("depot"))?)
     }
 
-    fn keyring_path(&self, source: &str) -> PathBuf {
+    /// Where upstream's pinned keys for the source are.
+    pub(crate) fn keyring_path(&self, source: &str) -> PathBuf {
         self.root.join("trust/keyrings").join(format!("{source}.pgp"))
     }
 
     /// Upstream's pinned keys for the source; none if nothing is pinned.
-    fn keyring(&self, source: &str) -> Result<Option<Keyring>, SiteError> {
+    pub(crate) fn keyring(&self, source: &str) -> Result<Option<Keyring>, SiteError> {
         let path = self.keyring_path(source);
         if !path.exists() {
             return Ok(None);
@@ -148,7 +150,8 @@ impl Lock {
     }
 }
 
-fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
+/// A file of at most `cap` bytes.
+pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
     let size = fs::metadata(path).map_err(SiteError::io("read", path))?.len();
     if size > cap {
         return Err(SiteError::io("read", path)(std::io::ErrorKind::FileTooLarge.into()));

@@ -26,14 +26,7 @@ pub(super) struct Client {
 impl Client {
     /// Sets the client up; reads the platform's certificates and the additional ones.
     pub(super) fn new(options: Options) -> Result<Self, FetchError> {
-        // An error means that a provider is installed already: just as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let extra = certificates(&options)?;
-        let with_platform = builder(&options).tls_certs_merge(extra.clone()).build();
-        // A small system may have no certificates at all. That must only stop https, not http.
-        let http = with_platform
-            .or_else(|_| builder(&options).tls_certs_only(extra).build())
-            .map_err(|source| FetchError::Setup(source.into()))?;
+        let http = http_client(&options, || Policy::custom(follow))?;
         Ok(Self { http, options })
     }
 
@@ -152,6 +145,18 @@ impl Body<'_> {
     }
 }
 
+/// An HTTP client that trusts the platform's certificates and the given ones, and takes proxies from the environment.
+pub(crate) fn http_client(options: &Options, redirect: impl Fn() -> Policy) -> Result<reqwest::Client, FetchError> {
+    // An error means that a provider is installed already: just as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let extra = certificates(options)?;
+    let with_platform = builder(options).redirect(redirect()).tls_certs_merge(extra.clone()).build();
+    // A small system may have no certificates at all. That must only stop https, not http.
+    with_platform
+        .or_else(|_| builder(options).redirect(redirect()).tls_certs_only(extra).build())
+        .map_err(|source| FetchError::Setup(source.into()))
+}
+
 fn builder(options: &Options) -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gapferry/", env!("CARGO_PKG_VERSION")))
@@ -159,7 +164,6 @@ fn builder(options: &Options) -> ClientBuilder {
         .pool_max_idle_per_host(options.concurrency.clamp(1, MAX_CONCURRENCY))
         .http1_only()
         .referer(false)
-        .redirect(Policy::custom(follow))
 }
 
 fn follow(attempt: Attempt<'_>) -> Action {

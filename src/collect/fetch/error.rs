@@ -209,7 +209,7 @@ impl FetchError {
     }
 
     /// An error of the HTTP client while it asked for `url`.
-    pub(super) fn network(url: &Url, source: reqwest::Error) -> Self {
+    pub(crate) fn network(url: &Url, source: reqwest::Error) -> Self {
         // The address within may be one that a redirect led to, with a token in it.
         let (url, source) = (shown(url), source.without_url());
         if source.is_redirect() {

@@ -30,6 +30,7 @@ use crate::digest::Sha256;
 use crate::progress::Progress;
 
 use self::client::Client;
+pub(crate) use self::client::http_client;
 pub use self::error::{FetchError, FetchErrors, shown};
 pub use self::expected::Expected;
 pub use self::options::{MAX_CONCURRENCY, Options};

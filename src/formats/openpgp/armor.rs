@@ -15,7 +15,7 @@ pub(super) const SIGNATURE: Kind = Kind { begin: "-----BEGIN PGP SIGNATURE-----"
 #[derive(Clone, Copy)]
 pub(super) struct Kind {
     pub(super) begin: &'static str,
-    end: &'static str,
+    pub(super) end: &'static str,
 }
 
 /// What to do with lines outside of the blocks.

@@ -1,0 +1,147 @@
+//! `gapferry maas`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::output::{Output, note};
+use crate::collect::fetch::Options;
+use crate::collection::Label;
+use crate::maas::{ApiKey, Change, Choice, Client, Limits, Plan, Telling, apply, dry_run, wanted};
+use crate::progress::Progress;
+use crate::site::Site;
+use crate::terminal::safe;
+
+/// Set a MAAS of the air-gapped side up
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Apply(Apply),
+}
+
+/// Let a MAAS take its images and packages from this site, through its own API
+///
+/// Sets boot sources with their keyrings, selections, package repositories with their keys and the settings that an air gap
+/// asks for, then imports the images and waits for them. Only what differs is changed, and the plan is printed before; so it
+/// can be run again at any time. `gapferry serve` must answer at --serve-url for MAAS and its machines. docs/maas.md says
+/// what is set and why.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry maas apply --site /srv/gapferry --url http://maas.dc1.example:5240/MAAS \\\n    \
+    --api-key-file maas.key --serve-url http://gapferry.dc1.example --ntp-server ntp.dc1.example\n  \
+    gapferry maas apply --site /srv/gapferry --url https://maas.dc1.example/MAAS \\\n    \
+    --api-key-file maas.key --serve-url http://gapferry.dc1.example --dry-run --json"
+)]
+struct Apply {
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+    /// MAAS, such as http://HOST:5240/MAAS; over plain http, whoever listens has the key
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// A file with an administrator's API key and nothing else, as `maas apikey` prints it
+    #[arg(long, value_name = "FILE")]
+    api_key_file: PathBuf,
+    /// Where `gapferry serve` answers for MAAS and its machines
+    #[arg(long, value_name = "URL")]
+    serve_url: String,
+    /// Say what would be changed, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Published images that become a boot source, by name; can be given several times [default: all]
+    #[arg(long = "images", value_name = "NAME")]
+    images: Vec<Label>,
+    /// The published archive that becomes main_archive (amd64, i386) [default: the only one of Ubuntu's that can]
+    #[arg(long, value_name = "NAME")]
+    main_archive: Option<String>,
+    /// The published archive that becomes ports_archive (arm64, ppc64el, …) [default: the only one of Ubuntu's that can]
+    #[arg(long, value_name = "NAME")]
+    ports_archive: Option<String>,
+    /// A Debian archive that is handed to machines all the same; can be given several times
+    #[arg(long = "repository", value_name = "NAME")]
+    repositories: Vec<String>,
+    /// The proxy that machines use [default: none]
+    #[arg(long, value_name = "URL")]
+    http_proxy: Option<String>,
+    /// A time server of this side; can be given several times [default: MAAS's setting stays]
+    #[arg(long = "ntp-server", value_name = "HOST")]
+    ntp_servers: Vec<String>,
+    /// A DNS server that MAAS asks; can be given several times [default: MAAS's setting stays]
+    #[arg(long = "upstream-dns", value_name = "ADDR")]
+    upstream_dns: Vec<String>,
+    /// How long MAAS may take to read a boot source, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    cache_timeout: u64,
+    /// How long the import may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+    /// Certificates to trust for https besides the platform's (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    match args.command {
+        Command::Apply(args) => run_apply(args, out, progress),
+    }
+}
+
+fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let site = Site::open(&args.site)?;
+    let key = ApiKey::load(&args.api_key_file)?;
+    let client = Client::new(&args.url, key, Options { ca_file: args.ca_file, ..Options::default() })?;
+    let choice = Choice {
+        serve_url: args.serve_url,
+        images: args.images,
+        main_archive: args.main_archive,
+        ports_archive: args.ports_archive,
+        repositories: args.repositories,
+        http_proxy: args.http_proxy,
+        ntp_servers: args.ntp_servers,
+        upstream_dns: args.upstream_dns,
+    };
+    let wanted = wanted(&site, &choice)?;
+    if args.dry_run {
+        let plan = dry_run(&client, &wanted)?;
+        tell(&plan);
+        say(&plan, true, out);
+        return Ok(());
+    }
+    let limits = Limits {
+        cache: Duration::from_secs(args.cache_timeout),
+        import: Duration::from_secs(args.timeout),
+        ..Limits::default()
+    };
+    let done = apply(&client, &wanted, limits, progress, |told| match told {
+        Telling::Plan { plan, again: false } => tell(plan),
+        Telling::Plan { .. } => {}
+        Telling::Change(change) => note(&format!("now: {change}")),
+    })?;
+    say(&done, false, out);
+    Ok(())
+}
+
+/// The plan and its notes, on stderr.
+fn tell(plan: &Plan) {
+    plan.notes.iter().for_each(|text| note(&format!("note: {text}")));
+    plan.changes.iter().for_each(|change| note(&format!("plan: {change}")));
+}
+
+fn say(plan: &Plan, dry_run: bool, out: &Output) {
+    let change = |change: &Change| json!({ "change": change.word(), "text": change.to_string() });
+    let changes: Vec<Value> = plan.changes.iter().map(change).collect();
+    let words = match (plan.changes.len(), dry_run) {
+        (0, _) => "MAAS is as it should be: nothing was changed\n".to_owned(),
+        (count, true) => format!("MAAS would need {count} changes; nothing was changed\n"),
+        (_, false) => plan.changes.iter().map(|change| format!("done: {}\n", safe(&change.to_string()))).collect(),
+    };
+    out.done(json!({ "dry-run": dry_run, "changes": changes, "notes": plan.notes }), &words);
+}

@@ -1,0 +1,190 @@
+//! What MAAS's API says, as far as it is of use here. Fields that only newer versions have are optional.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer};
+
+/// A boot source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Source {
+    /// Its number.
+    pub id: u64,
+    /// Where the stream is. MAAS 3.8 takes a slash at the end away.
+    pub url: String,
+    /// The keyring as a file on MAAS's machine; empty if it has [`Self::keyring_data`].
+    #[serde(default, deserialize_with = "or_default")]
+    pub keyring_filename: String,
+    /// The keyring in base64.
+    #[serde(default, deserialize_with = "or_default")]
+    pub keyring_data: String,
+    /// Whether it is read; only from 3.8 on.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// Whether signatures are passed over; only from 3.8 on.
+    #[serde(default)]
+    pub skip_keyring_verification: Option<bool>,
+    /// What is imported from it; asked for by itself.
+    #[serde(skip)]
+    pub selections: Vec<Selection>,
+}
+
+/// What is imported from a boot source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Selection {
+    /// Its number.
+    pub id: u64,
+    /// Operating system.
+    #[serde(default, deserialize_with = "or_default")]
+    pub os: String,
+    /// Release.
+    #[serde(default, deserialize_with = "or_default")]
+    pub release: String,
+    /// Architectures; `*` for all.
+    #[serde(default, deserialize_with = "or_default")]
+    pub arches: Vec<String>,
+    /// Kernels; `*` for all.
+    #[serde(default, deserialize_with = "or_default")]
+    pub subarches: Vec<String>,
+    /// Labels; `*` for all.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: Vec<String>,
+}
+
+/// An archive that machines install from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Repository {
+    /// Its number.
+    pub id: u64,
+    /// Its name; two are built in, [`MAIN_ARCHIVE`] and [`PORTS_ARCHIVE`].
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// Suites; none for the release of the machine and its pockets.
+    #[serde(default, deserialize_with = "or_default")]
+    pub distributions: Vec<String>,
+    /// Pockets that are left out; only of those built in.
+    #[serde(default, deserialize_with = "or_default")]
+    pub disabled_pockets: Vec<String>,
+    /// Components that are left out; only of those built in.
+    #[serde(default, deserialize_with = "or_default")]
+    pub disabled_components: Vec<String>,
+    /// Components; not of those built in.
+    #[serde(default, deserialize_with = "or_default")]
+    pub components: Vec<String>,
+    /// Architectures.
+    #[serde(default, deserialize_with = "or_default")]
+    pub arches: Vec<String>,
+    /// Its key, in ASCII armor.
+    #[serde(default, deserialize_with = "or_default")]
+    pub key: String,
+    /// Whether it has no source packages.
+    #[serde(default)]
+    pub disable_sources: Option<bool>,
+    /// Whether it is used.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+}
+
+/// MAAS's archive of amd64 and i386.
+pub const MAIN_ARCHIVE: &str = "main_archive";
+/// MAAS's archive of all other architectures.
+pub const PORTS_ARCHIVE: &str = "ports_archive";
+
+/// An image that MAAS has, or is about to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Resource {
+    /// Its number.
+    pub id: u64,
+    /// OS/RELEASE.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// ARCH/SUBARCH.
+    #[serde(default, deserialize_with = "or_default")]
+    pub architecture: String,
+    /// By version; only in the answer about one resource.
+    #[serde(default, deserialize_with = "or_default")]
+    pub sets: BTreeMap<String, ResourceSet>,
+}
+
+/// A version of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ResourceSet {
+    /// Whether MAAS has all of it.
+    #[serde(default)]
+    pub complete: bool,
+    /// Bytes.
+    #[serde(default)]
+    pub size: u64,
+}
+
+impl Source {
+    /// The keyring that MAAS holds itself; none if it is a file, or not base64.
+    pub fn keyring(&self) -> Option<Vec<u8>> {
+        let digits: String = self.keyring_data.split_whitespace().collect();
+        STANDARD.decode(digits).ok().filter(|bytes| !bytes.is_empty() && self.keyring_filename.is_empty())
+    }
+
+    /// Whether MAAS reads it.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled.unwrap_or(true)
+    }
+
+    /// Whether this MAAS has the means to disable a source, and to read several: from 3.8 on.
+    pub fn can_be_disabled(&self) -> bool {
+        self.enabled.is_some()
+    }
+}
+
+impl Selection {
+    /// Whether it takes all kernels with all labels.
+    pub fn takes_all(&self) -> bool {
+        let all = |words: &[String]| words.is_empty() || words.iter().any(|word| word == "*");
+        all(&self.subarches) && all(&self.labels)
+    }
+}
+
+/// `null` as an empty value, which MAAS means by it.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sources_of_old_and_of_new() {
+        let old =
+            r#"[{"url": "http://u/", "keyring_filename": "/k.gpg", "keyring_data": "", "id": 1, "resource_uri": "x"}]"#;
+        let old: Vec<Source> = serde_json::from_str(old).unwrap();
+        assert!(old[0].is_enabled() && !old[0].can_be_disabled() && old[0].keyring().is_none());
+        let new = r#"{"url": "u", "keyring_filename": null, "keyring_data": "Zm\n9v", "id": 2, "enabled": false}"#;
+        let new: Source = serde_json::from_str(new).unwrap();
+        assert!(!new.is_enabled() && new.can_be_disabled());
+        assert_eq!(new.keyring().as_deref(), Some(&b"foo"[..]));
+    }
+
+    #[test]
+    fn resources_with_and_without_sets() {
+        let list = r#"[{"id": 1, "type": "Synced", "name": "ubuntu/jammy", "architecture": "amd64/ga-22.04", "last_deployed": null}]"#;
+        assert_eq!(serde_json::from_str::<Vec<Resource>>(list).unwrap()[0].sets.len(), 0);
+        let one = r#"{"id": 1, "sets": {"20250718": {"version": "20250718", "size": 5, "complete": false, "progress": 1.5}}}"#;
+        assert_eq!(
+            serde_json::from_str::<Resource>(one).unwrap().sets["20250718"],
+            ResourceSet { complete: false, size: 5 }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_answers_never_panic(text in "[\\[\\]{}:,]|\"(id|url|name|sets|arches)\"|null|true|1|\"x\"") {
+            let _ = serde_json::from_str::<Vec<Source>>(&text).map(|all| all.iter().map(Source::keyring).count());
+            let _ = serde_json::from_str::<Vec<Repository>>(&text);
+            let _ = serde_json::from_str::<Resource>(&text);
+        }
+    }
+}

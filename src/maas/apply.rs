@@ -1,0 +1,221 @@
+//! Carries a plan out.
+
+use std::collections::BTreeSet;
+
+use super::change::{Change, Select};
+use super::client::{Client, Said};
+use super::import::follow;
+use super::plan::{Plan, State, plan};
+use super::read::read;
+use super::wait::{Limits, Wait};
+use super::wanted::{Wanted, same_url};
+use super::{Form, MaasError};
+use crate::progress::Progress;
+
+/// How often MAAS is looked at: it may change selections by itself when a source is changed, and again after an import.
+const ROUNDS: usize = 4;
+
+/// What [`apply`] would do, without doing any of it.
+pub fn dry_run(client: &Client, wanted: &Wanted) -> Result<Plan, MaasError> {
+    let state = read(client, wanted)?;
+    check(&state, wanted)?;
+    Ok(plan(&state, wanted))
+}
+
+/// Makes MAAS as it is wanted, and returns what was done. `tell` hears of each plan before anything of it is done, and of
+/// each change as it is made.
+pub fn apply(
+    client: &Client,
+    wanted: &Wanted,
+    limits: Limits,
+    progress: &Progress,
+    mut tell: impl FnMut(Telling<'_>),
+) -> Result<Plan, MaasError> {
+    let mut done = Plan::default();
+    let mut accepted = BTreeSet::new();
+    for round in 0..ROUNDS {
+        let state = read(client, wanted)?;
+        check(&state, wanted)?;
+        let plan = plan(&state, wanted);
+        tell(Telling::Plan { plan: &plan, again: round > 0 });
+        done.notes.clone_from(&plan.notes);
+        if plan.changes.is_empty() {
+            return Ok(done);
+        }
+        if round + 1 == ROUNDS {
+            let changes = plan.changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ");
+            return Err(MaasError::NotKept { changes });
+        }
+        let mut carrier = Carrier { client, wanted, limits, progress, state: &state, accepted: &mut accepted };
+        let mut of_sources = false;
+        for change in plan.changes {
+            // With a source its selections may have changed, so MAAS is looked at again before those are.
+            if of_sources && !change.is_of_source() {
+                break;
+            }
+            of_sources |= change.is_of_source();
+            tell(Telling::Change(&change));
+            carrier.carry_out(&change)?;
+            done.changes.push(change);
+        }
+    }
+    Ok(done)
+}
+
+/// Up to MAAS 3.7 one source alone is read as it should be.
+fn check(state: &State, wanted: &Wanted) -> Result<(), MaasError> {
+    let is_old = state.sources.iter().any(|source| !source.can_be_disabled());
+    if wanted.sources.len() < 2 || !is_old {
+        return Ok(());
+    }
+    let names: Vec<&str> = wanted.sources.iter().map(|source| source.name.as_str()).collect();
+    let names = names.join(" and ");
+    Err(MaasError::Choice(format!(
+        "this MAAS reads one boot source, and {names} are published: choose with --images NAME"
+    )))
+}
+
+/// What the caller is told.
+#[derive(Debug)]
+pub enum Telling<'p> {
+    /// What is to be done.
+    Plan {
+        /// The plan.
+        plan: &'p Plan,
+        /// Whether another one was carried out before, at least in part.
+        again: bool,
+    },
+    /// A change that is made now.
+    Change(&'p Change),
+}
+
+impl Change {
+    fn is_of_source(&self) -> bool {
+        matches!(
+            self,
+            Self::AddSource { .. } | Self::UpdateSource { .. } | Self::DisableSource { .. } | Self::DeleteSource { .. }
+        )
+    }
+}
+
+struct Carrier<'a> {
+    client: &'a Client,
+    wanted: &'a Wanted,
+    limits: Limits,
+    progress: &'a Progress,
+    state: &'a State,
+    /// The sources of which MAAS has accepted a selection, so that it has read them.
+    accepted: &'a mut BTreeSet<String>,
+}
+
+impl Carrier<'_> {
+    fn carry_out(&mut self, change: &Change) -> Result<(), MaasError> {
+        let client = self.client;
+        let source = |id: &u64| format!("boot-sources/{id}/");
+        let repository_path = |id: &u64| format!("package-repositories/{id}/");
+        let said = match change {
+            Change::Set { name, value } => {
+                let form = Form::new().text("name", name).text("value", &value.to_string());
+                client.post("maas/?op=set_config", form)?
+            }
+            Change::AddSource { source } => client.post("boot-sources/", source.form(false))?,
+            Change::UpdateSource { id, source: wanted, can_be_disabled, .. } => {
+                client.put(&source(id), wanted.form(*can_be_disabled))?
+            }
+            Change::DisableSource { id, skip_keyring_verification, .. } => {
+                let form = Form::new().text("enabled", "false");
+                client
+                    .put(&source(id), form.text("skip_keyring_verification", &skip_keyring_verification.to_string()))?
+            }
+            Change::DeleteSource { id, .. } => client.delete(&source(id))?,
+            Change::AddRepository { repository } => {
+                client.post("package-repositories/", repository.form(&[], repository.no_sources))?
+            }
+            Change::UpdateRepository { id, arches, disable_sources, repository } => {
+                client.put(&repository_path(id), repository.form(arches, *disable_sources))?
+            }
+            Change::DeleteRepository { id, .. } => client.delete(&repository_path(id))?,
+            Change::AddSelection { source_url, selection } => return self.select(source_url, None, selection),
+            Change::UpdateSelection { source_url, id, selection } => {
+                return self.select(source_url, Some(*id), selection);
+            }
+            Change::Import { running, .. } => return self.import(*running),
+            Change::DeleteSelection { source_url, id, .. } => {
+                client.delete(&format!("{}{id}/", self.selections_path(source_url)?))?
+            }
+        };
+        done(change, said)
+    }
+
+    fn selections_path(&self, source_url: &str) -> Result<String, MaasError> {
+        let source = self.state.sources.iter().find(|source| same_url(&source.url, source_url));
+        let gone = || MaasError::NotKept { changes: format!("add the boot source {source_url}") };
+        Ok(format!("boot-sources/{}/selections/", source.ok_or_else(gone)?.id))
+    }
+
+    /// Adds or changes a selection. MAAS refuses what it has not read of the source yet, and reads it by itself some time
+    /// after the source is made. Of a source that it has read before, an import makes it read anew.
+    fn select(&mut self, source_url: &str, id: Option<u64>, selection: &Select) -> Result<(), MaasError> {
+        let path = self.selections_path(source_url)?;
+        let mut wait = Wait::new(self.limits.cache);
+        let mut asked_anew = false;
+        loop {
+            let said = match id {
+                Some(id) => self.client.put(&format!("{path}{id}/"), selection.form())?,
+                None => self.client.post(&path, selection.form())?,
+            };
+            let answer = match said {
+                Said::Done => {
+                    self.accepted.insert(source_url.to_owned());
+                    return Ok(());
+                }
+                Said::No(answer) if is_unlisted(&answer) => answer,
+                Said::No(answer) => return Err(MaasError::Refused { change: format!("select {selection}"), answer }),
+            };
+            if !asked_anew && !super::read::importing(self.client)? {
+                let _ = self.client.post("boot-resources/?op=import", Form::new())?; // if refused, the wait ends in an error
+            }
+            asked_anew = true;
+            if !wait.again() {
+                let (source_url, seconds) = (source_url.to_owned(), self.limits.cache.as_secs());
+                return Err(match self.accepted.contains(&source_url) || self.has_read(&source_url) {
+                    true => MaasError::NotListed { source_url, image: selection.to_string(), seconds, answer },
+                    false => MaasError::NeverCached { source_url, seconds, answer },
+                });
+            }
+        }
+    }
+
+    /// Whether MAAS has images of the source selected that are published: it takes no selection before it has read it.
+    fn has_read(&self, source_url: &str) -> bool {
+        let wanted = self.wanted.sources.iter().filter(|source| same_url(&source.url, source_url));
+        let images: Vec<_> = wanted.flat_map(|source| source.images.keys()).collect();
+        let now = self.state.sources.iter().filter(|source| same_url(&source.url, source_url));
+        now.flat_map(|source| &source.selections)
+            .any(|selection| images.iter().any(|image| image.os == selection.os && image.release == selection.release))
+    }
+
+    fn import(&self, running: bool) -> Result<(), MaasError> {
+        if !running && !super::read::importing(self.client)? {
+            let said = self.client.post("boot-resources/?op=import", Form::new())?;
+            if let Said::No(answer) = said {
+                return Err(MaasError::Refused { change: "import images".to_owned(), answer });
+            }
+        }
+        follow(self.client, self.wanted, self.limits, self.progress)
+    }
+}
+
+fn done(change: &Change, said: Said) -> Result<(), MaasError> {
+    match said {
+        Said::Done => Ok(()),
+        Said::No(answer) => Err(MaasError::Refused { change: change.to_string(), answer }),
+    }
+}
+
+/// Whether MAAS refuses a selection since it knows no such image: it answers with an object of complaints by field, and has
+/// one about the operating system, the release or the architectures. A selection that is there already is another matter.
+pub fn is_unlisted(answer: &str) -> bool {
+    let fields = ["\"os\"", "\"release\"", "\"arches\""];
+    !answer.contains("__all__") && fields.iter().any(|field| answer.contains(field))
+}

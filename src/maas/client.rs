@@ -1,0 +1,217 @@
+//! Requests to the API of one MAAS, signed, capped and judged by their status.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
+use url::Url;
+
+use super::{ApiKey, Form, MaasError};
+use crate::collect::fetch::{FetchError, Options, http_client, shown};
+
+/// The largest answer that is read, in bytes; lists of hundreds of images have below 1 MB.
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// How much of an answer a message quotes, in characters.
+const QUOTED_CHARS: usize = 300;
+/// Attempts at reading while MAAS or the proxy before it is just coming back.
+const READS: usize = 3;
+/// The wait between them.
+const BETWEEN_READS: Duration = Duration::from_secs(1);
+
+/// A client of one MAAS. Its calls block, so they must not be made from asynchronous code.
+pub struct Client {
+    // Before the runtime, so that connections go before what drives them.
+    http: reqwest::Client,
+    runtime: Runtime,
+    base: Url,
+    key: ApiKey,
+    options: Options,
+}
+
+/// What MAAS says to a change.
+#[derive(Debug)]
+pub(super) enum Said {
+    /// It is made.
+    Done,
+    /// It is refused (status 400 or 409), with this answer.
+    No(String),
+}
+
+impl Client {
+    /// For the MAAS at `address`, such as `http://maas.example:5240/MAAS`.
+    pub fn new(address: &str, key: ApiKey, options: Options) -> Result<Self, MaasError> {
+        let base = base(address)?;
+        // A redirect would turn POST into GET, and take the key to another place.
+        let http = http_client(&options, Policy::none)?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("maas").enable_all().build();
+        let runtime = runtime.map_err(|source| MaasError::Setup(source.into()))?;
+        Ok(Self { http, runtime, base, key, options })
+    }
+
+    /// Reads `path` below the API's root, such as `boot-sources/`; none if MAAS refuses the question (status 400).
+    pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, MaasError> {
+        let mut attempts = 1;
+        let (status, body) = loop {
+            let answer = self.runtime.block_on(self.exchange(&Method::GET, path, None));
+            if !passes(&answer) || attempts == READS {
+                break answer?;
+            }
+            attempts += 1;
+            std::thread::sleep(BETWEEN_READS);
+        };
+        if status == StatusCode::BAD_REQUEST {
+            return Ok(None);
+        }
+        self.check(path, status, &body)?;
+        let answer = |source| MaasError::Answer { url: self.shown(path), source };
+        serde_json::from_slice(&body).map(Some).map_err(answer)
+    }
+
+    /// Reads `path`, which MAAS has.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, MaasError> {
+        let refused = || MaasError::Refused { change: format!("answer {}", self.shown(path)), answer: String::new() };
+        self.ask(path)?.ok_or_else(refused)
+    }
+
+    /// Reads the first path of all: where that is not to be had, there is no MAAS.
+    pub(super) fn first<T: DeserializeOwned>(&self, path: &str) -> Result<T, MaasError> {
+        self.get(path).map_err(|error| match error {
+            MaasError::Status { url, status, .. } if status < 500 => {
+                MaasError::NotMaas { url, why: format!("status {status}") }
+            }
+            MaasError::Refused { .. } => MaasError::NotMaas { url: self.shown(path), why: "status 400".to_owned() },
+            MaasError::Answer { url, source } => {
+                MaasError::NotMaas { url, why: format!("its answer is not MAAS's: {source}") }
+            }
+            other => other,
+        })
+    }
+
+    /// POST.
+    pub(super) fn post(&self, path: &str, form: Form) -> Result<Said, MaasError> {
+        self.change(&Method::POST, path, Some(form))
+    }
+
+    /// PUT.
+    pub(super) fn put(&self, path: &str, form: Form) -> Result<Said, MaasError> {
+        self.change(&Method::PUT, path, Some(form))
+    }
+
+    /// DELETE.
+    pub(super) fn delete(&self, path: &str) -> Result<Said, MaasError> {
+        self.change(&Method::DELETE, path, None)
+    }
+
+    fn change(&self, method: &Method, path: &str, form: Option<Form>) -> Result<Said, MaasError> {
+        let (status, body) = self.runtime.block_on(self.exchange(method, path, form))?;
+        if matches!(status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT) {
+            return Ok(Said::No(self.quoted(&body)));
+        }
+        self.check(path, status, &body).map(|()| Said::Done)
+    }
+
+    fn check(&self, path: &str, status: StatusCode, body: &[u8]) -> Result<(), MaasError> {
+        let url = self.shown(path);
+        match status {
+            _ if status.is_success() => Ok(()),
+            // Not the answer: it quotes the key.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(MaasError::Key { url, status: status.as_u16() }),
+            _ if status.is_redirection() => {
+                Err(MaasError::NotMaas { url, why: format!("status {status}, which leads elsewhere") })
+            }
+            _ => Err(MaasError::Status { url, status: status.as_u16(), answer: self.quoted(body) }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        form: Option<Form>,
+    ) -> Result<(StatusCode, Vec<u8>), MaasError> {
+        let url = Url::parse(&format!("{}{path}", self.base)).map_err(|source| MaasError::Setup(source.into()))?;
+        let header = self.key.header().ok_or_else(|| MaasError::Setup("the key makes no header".into()))?;
+        let mut request = self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, header);
+        request = request.header(ACCEPT, "application/json");
+        if let Some(form) = form {
+            let (kind, body) = form.finish();
+            request = request.header(CONTENT_TYPE, kind).body(body);
+        }
+        let patience = self.options.connect_timeout + self.options.stall_timeout;
+        let stalled = |_| FetchError::Stalled { url: shown(&url), after: patience };
+        let network = |source| FetchError::network(&url, source);
+        let mut response = timeout(patience, request.send()).await.map_err(stalled)?.map_err(network)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = timeout(patience, response.chunk()).await.map_err(stalled)?.map_err(network)? {
+            if (body.len() + chunk.len()) as u64 > MAX_ANSWER_BYTES {
+                return Err(FetchError::TooLarge { url: shown(&url), limit: MAX_ANSWER_BYTES }.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((response.status(), body))
+    }
+
+    /// An address below the API's root, for messages.
+    fn shown(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// The beginning of an answer in one line, without the key.
+    fn quoted(&self, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(body);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect()
+    }
+}
+
+/// Whether the failure may pass by itself within seconds.
+fn passes(answer: &Result<(StatusCode, Vec<u8>), MaasError>) -> bool {
+    match answer {
+        Ok((status, _)) => {
+            let coming_back = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+            coming_back.contains(status)
+        }
+        Err(error) => matches!(error, MaasError::Http(FetchError::Broken { .. })),
+    }
+}
+
+/// The API's root: `ADDRESS/api/2.0/`.
+fn base(address: &str) -> Result<Url, MaasError> {
+    let refuse = || MaasError::Address {
+        text: Url::parse(address).map_or_else(|_| address.to_owned(), |url| shown(&url)),
+        example: "http://HOST:5240/MAAS",
+    };
+    let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(refuse)?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    if !plain || url.fragment().is_some() {
+        return Err(refuse());
+    }
+    let text = url.as_str().trim_end_matches('/');
+    let text = text.strip_suffix("/api/2.0").unwrap_or(text);
+    Url::parse(&format!("{text}/api/2.0/")).map_err(|_| refuse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_api() {
+        for (address, expected) in [
+            ("http://h:5240/MAAS", "http://h:5240/MAAS/api/2.0/"),
+            ("http://h:5240/MAAS/", "http://h:5240/MAAS/api/2.0/"),
+            ("https://h/MAAS/api/2.0/", "https://h/MAAS/api/2.0/"),
+            ("http://h:5240", "http://h:5240/api/2.0/"),
+        ] {
+            assert_eq!(base(address).unwrap().as_str(), expected);
+        }
+        for bad in ["", "h:5240/MAAS", "ftp://h/MAAS", "http://u:hidden@h/MAAS", "http://h/MAAS?x", "http://h/#x"] {
+            let error = base(bad).unwrap_err();
+            assert!(matches!(&error, MaasError::Address { .. }) && !error.to_string().contains("hidden"), "{error}");
+        }
+    }
+}

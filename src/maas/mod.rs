@@ -1,0 +1,39 @@
+//! Sets a MAAS of the air-gapped side up through its own API, from what the site publishes.
+//!
+//! ```text
+//! site ──▶ Wanted ─┐
+//!                  ├─ plan ──▶ changes ──▶ requests
+//! MAAS ──▶ State ──┘
+//! ```
+//!
+//! Only what differs is changed, and MAAS is looked at again afterwards; so a second run changes nothing, and a run that was
+//! killed is finished by the next. The API is version 2, which MAAS has since 2.0 and still has in 3.8. What is set and why
+//! stands in `docs/maas.md`.
+
+pub mod answers;
+mod apply;
+mod archives;
+mod change;
+mod client;
+mod error;
+mod form;
+mod images;
+mod import;
+mod oauth;
+mod plan;
+mod read;
+mod site;
+mod wait;
+mod wanted;
+
+pub use self::apply::{Telling, apply, dry_run, is_unlisted};
+pub use self::change::{Change, Select};
+pub use self::client::Client;
+pub use self::error::MaasError;
+pub use self::form::Form;
+pub use self::oauth::ApiKey;
+pub use self::plan::{COMMISSIONING, DEFAULT_SOURCE_HOST, Plan, REPOSITORY_PREFIX, State, missing, plan};
+pub use self::read::read;
+pub use self::site::{Choice, wanted};
+pub use self::wait::Limits;
+pub use self::wanted::{Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource};

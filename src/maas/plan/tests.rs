@@ -1,0 +1,391 @@
+//! Plans over a model of MAAS that does what it is told.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::maas::answers::{MAIN_ARCHIVE, ResourceSet};
+
+const DEFAULT: &str = "http://images.maas.io/ephemeral-v3/stable/";
+
+fn image(release: &str, arch: &str) -> Image {
+    Image { os: "ubuntu".into(), release: release.into(), arch: arch.into() }
+}
+
+fn wanted_source(name: &str, images: &[(&str, &str)]) -> WantedSource {
+    let build = || Build { version: "20250718".into(), bytes: 5 };
+    WantedSource {
+        name: name.into(),
+        url: format!("http://gapferry/images/{name}/"),
+        keyring: b"\x99key".to_vec(),
+        images: images.iter().map(|(release, arch)| (image(release, arch), build())).collect(),
+    }
+}
+
+fn set(words: &[&str]) -> BTreeSet<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn wanted() -> Wanted {
+    let main = WantedRepository {
+        name: MAIN_ARCHIVE.into(),
+        url: "http://gapferry/apt/ubuntu".into(),
+        key: "KEY".into(),
+        no_sources: true,
+        kind: RepositoryKind::BuiltIn { disabled_pockets: set(&["backports"]), disabled_components: set(&[]) },
+    };
+    let kind = RepositoryKind::Additional {
+        distributions: set(&["stable"]),
+        components: set(&["main"]),
+        arches: set(&["amd64"]),
+    };
+    let own =
+        WantedRepository { name: "gapferry-own".into(), url: "http://gapferry/apt/own".into(), kind, ..main.clone() };
+    Wanted {
+        serve_url: "http://gapferry".into(),
+        sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("jammy", "arm64"), ("noble", "amd64")])],
+        repositories: vec![main, own],
+        settings: BTreeMap::from([("enable_analytics".into(), Setting::Switch(false))]),
+        commissioning: vec!["noble".into(), "jammy".into()],
+        notes: vec![],
+    }
+}
+
+/// MAAS as it is after its installation; a `new` one knows sources that are disabled.
+fn fresh(new: bool) -> State {
+    let selection = Selection {
+        id: 7,
+        os: "ubuntu".into(),
+        release: "focal".into(),
+        arches: vec!["amd64".into()],
+        ..Selection::default()
+    };
+    let source = Source {
+        id: 1,
+        url: DEFAULT.into(),
+        keyring_filename: "/k.gpg".into(),
+        enabled: new.then_some(true),
+        selections: vec![selection],
+        ..Source::default()
+    };
+    let main = Repository {
+        id: 1,
+        name: MAIN_ARCHIVE.into(),
+        url: "http://archive.ubuntu.com/ubuntu".into(),
+        ..Repository::default()
+    };
+    let settings = [("enable_analytics", json!(true)), (COMMISSIONING, json!("focal"))];
+    State {
+        sources: vec![source],
+        repositories: vec![main],
+        settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..State::default()
+    }
+}
+
+impl State {
+    /// Does what a MAAS would.
+    fn take(&mut self, change: &Change, wanted: &Wanted) {
+        let next = 100 + self.sources.iter().map(|source| source.id + source.selections.len() as u64).sum::<u64>();
+        let new = self.sources.iter().any(Source::can_be_disabled);
+        match change {
+            Change::Set { name, value } => drop(self.settings.insert(
+                name.clone(),
+                match value {
+                    Setting::Switch(value) => json!(value),
+                    other => json!(other.to_string()),
+                },
+            )),
+            Change::AddSource { source } => {
+                let made = Source { id: next, enabled: new.then_some(true), ..Source::default() };
+                self.sources.push(made);
+                set_source(self.sources.last_mut().unwrap(), source);
+            }
+            Change::UpdateSource { id, source, .. } => set_source(self.source(*id), source),
+            Change::DisableSource { id, .. } => self.source(*id).enabled = Some(false),
+            Change::DeleteSource { id, .. } => self.sources.retain(|source| source.id != *id),
+            Change::AddRepository { repository } => {
+                let id = 100 + self.repositories.len() as u64;
+                self.repositories.push(Repository { id, ..made(repository) });
+            }
+            Change::UpdateRepository { id, repository, .. } => {
+                let now = self.repositories.iter_mut().find(|now| now.id == *id).unwrap();
+                *now = Repository { id: *id, ..made(repository) };
+            }
+            Change::DeleteRepository { id, .. } => self.repositories.retain(|now| now.id != *id),
+            Change::AddSelection { source_url, selection } => {
+                let made = Selection { id: next, ..selected(selection) };
+                self.at(source_url).selections.push(made);
+            }
+            Change::UpdateSelection { source_url, id, selection } => {
+                let now = self.at(source_url).selections.iter_mut().find(|now| now.id == *id).unwrap();
+                *now = Selection { id: *id, ..selected(selection) };
+            }
+            Change::DeleteSelection { source_url, id, .. } => {
+                self.at(source_url).selections.retain(|now| now.id != *id)
+            }
+            Change::Import { .. } => {
+                let images = wanted.sources.iter().flat_map(|source| &source.images);
+                let resource = |(image, build): (&Image, &Build)| resource(image, &build.version, true);
+                self.resources = images.map(resource).collect();
+                self.importing = false;
+            }
+        }
+    }
+
+    fn source(&mut self, id: u64) -> &mut Source {
+        self.sources.iter_mut().find(|source| source.id == id).unwrap()
+    }
+
+    fn at(&mut self, url: &str) -> &mut Source {
+        self.sources.iter_mut().find(|source| same_url(&source.url, url)).unwrap()
+    }
+}
+
+fn set_source(now: &mut Source, source: &WantedSource) {
+    // As MAAS 3.8 does, without the slash.
+    now.url = source.url.trim_end_matches('/').to_owned();
+    now.keyring_data = STANDARD.encode(&source.keyring);
+    now.keyring_filename.clear();
+    now.enabled = now.enabled.map(|_| true);
+    now.skip_keyring_verification = now.skip_keyring_verification.map(|_| false);
+}
+
+fn selected(selection: &Select) -> Selection {
+    let arches = selection.arches.iter().cloned().collect();
+    Selection { os: selection.os.clone(), release: selection.release.clone(), arches, ..Selection::default() }
+}
+
+fn made(wanted: &WantedRepository) -> Repository {
+    let words = |set: &BTreeSet<String>| set.iter().cloned().collect();
+    let now = Repository {
+        name: wanted.name.clone(),
+        url: wanted.url.clone(),
+        key: wanted.key.clone(),
+        disable_sources: Some(true),
+        enabled: Some(true),
+        ..Repository::default()
+    };
+    match &wanted.kind {
+        RepositoryKind::BuiltIn { disabled_pockets, disabled_components } => {
+            let (pockets, components) = (words(disabled_pockets), words(disabled_components));
+            Repository { disabled_pockets: pockets, disabled_components: components, ..now }
+        }
+        RepositoryKind::Additional { distributions, components, arches } => Repository {
+            distributions: words(distributions),
+            components: words(components),
+            arches: words(arches),
+            ..now
+        },
+    }
+}
+
+fn resource(image: &Image, version: &str, complete: bool) -> Resource {
+    let sets = BTreeMap::from([(version.to_owned(), ResourceSet { complete, size: 5 })]);
+    Resource { id: 1, name: image.resource(), architecture: format!("{}/ga-22.04", image.arch), sets }
+}
+
+fn words(plan: &Plan) -> Vec<&'static str> {
+    plan.changes.iter().map(Change::word).collect()
+}
+
+/// Carries plans out until none is left; returns how many there were.
+fn settle(state: &mut State, wanted: &Wanted) -> usize {
+    for round in 0..3 {
+        let plan = plan(state, wanted);
+        if plan.changes.is_empty() {
+            return round;
+        }
+        plan.changes.iter().for_each(|change| state.take(change, wanted));
+    }
+    panic!("there is always more: {:?}", plan(state, wanted));
+}
+
+#[test]
+fn a_fresh_maas() {
+    let wanted = wanted();
+    for (new, source) in [(false, &["update-boot-source"][..]), (true, &["add-boot-source", "disable-boot-source"])] {
+        let mut state = fresh(new);
+        let plan = plan(&state, &wanted);
+        let repositories = ["update-package-repository", "add-package-repository"];
+        let mut expected =
+            [&["set"][..], source, &repositories, &["add-selection", "add-selection", "import", "set"]].concat();
+        expected.extend((!new).then_some("delete-selection")); // of the source that is replaced
+        assert_eq!(words(&plan), expected, "{plan:?}");
+        assert_eq!(settle(&mut state, &wanted), 1);
+        assert_eq!(state.settings[COMMISSIONING], json!("noble"));
+        assert_eq!(state.sources.iter().filter(|source| source.is_enabled()).count(), 1);
+    }
+}
+
+#[test]
+fn each_difference_is_found_alone() {
+    let wanted = wanted();
+    let mut settled = fresh(false);
+    settle(&mut settled, &wanted);
+    type Spoil = fn(&mut State);
+    let cases: [(Spoil, &[&str]); 14] = [
+        (|state| state.sources[0].keyring_data = "eA==".into(), &["update-boot-source"]),
+        (|state| state.sources[0].keyring_filename = "/k".into(), &["update-boot-source"]),
+        (|state| state.sources[0].enabled = Some(false), &["update-boot-source"]),
+        (|state| state.sources[0].skip_keyring_verification = Some(true), &["update-boot-source"]),
+        (|state| state.sources[0].selections[0].arches = vec!["amd64".into()], &["update-selection"]),
+        (|state| state.sources[0].selections[0].labels = vec!["candidate".into()], &["update-selection"]),
+        (|state| drop(state.sources[0].selections.pop()), &["add-selection"]),
+        (|state| state.repositories[0].url.push('x'), &["update-package-repository"]),
+        (|state| state.repositories[0].key.clear(), &["update-package-repository"]),
+        (|state| state.repositories[1].enabled = Some(false), &["update-package-repository"]),
+        (|state| state.repositories[0].disabled_pockets.clear(), &["update-package-repository"]),
+        (|state| drop(state.settings.insert("enable_analytics".into(), json!(null))), &["set"]),
+        (|state| drop(state.settings.insert(COMMISSIONING.into(), json!("xenial"))), &["set"]),
+        (|state| state.resources[0].sets = BTreeMap::new(), &["import"]),
+    ];
+    for (number, (spoil, expected)) in cases.into_iter().enumerate() {
+        let mut state = settled.clone();
+        spoil(&mut state);
+        assert_eq!(words(&plan(&state, &wanted)), expected, "{number}");
+        settle(&mut state, &wanted);
+    }
+    // What differs and does not matter.
+    let mut state = settled.clone();
+    state.sources[0].url.push('/');
+    state.repositories[0].key = format!("\r\n{}\r\n", state.repositories[0].key);
+    state.settings.insert(COMMISSIONING.into(), json!("jammy"));
+    assert_eq!(words(&plan(&state, &wanted)), [""; 0]);
+}
+
+#[test]
+fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
+    let wanted = Wanted { sources: vec![wanted_source("maas", &[("jammy", "amd64")])], ..Wanted::default() };
+    let jammy = image("jammy", "amd64");
+    let other = resource(&image("jammy", "arm64"), "20250718", true);
+    let whole = |version| resource(&jammy, version, true);
+    for (resources, there) in [
+        (vec![], false),
+        (vec![other], false),
+        (vec![whole("20250717")], false),
+        (vec![whole("20250718")], true),
+        (vec![whole("20250801")], true),
+        (vec![whole("20250718"), whole("20240101")], true),
+        (vec![whole("20250718"), resource(&jammy, "20250718", false)], false),
+        (vec![whole("20250718"), Resource { sets: BTreeMap::new(), ..whole("") }], false),
+    ] {
+        assert_eq!(missing(&resources, &wanted).is_empty(), there, "{resources:?}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_stays() {
+    let mut state = fresh(true);
+    let elsewhere = Source { id: 5, url: "http://mirror/images/".into(), enabled: Some(true), ..Source::default() };
+    state.sources.push(elsewhere.clone());
+    for (name, url) in [
+        ("gapferry-x", "http://other/apt/x"),
+        ("mine", "http://gapferry/apt/x"),
+        ("gapferry-y", "http://gapferry/apt/y"),
+    ] {
+        state.repositories.push(Repository { id: 9, name: name.into(), url: url.into(), ..Repository::default() });
+    }
+    let plan = plan(&state, &wanted());
+    let gone: Vec<_> = plan.changes.iter().filter(|change| change.word() == "delete-package-repository").collect();
+    assert!(matches!(gone[..], [Change::DeleteRepository { name, .. }] if name == "gapferry-y"), "{plan:?}");
+    assert!(plan.notes.iter().any(|note| note.contains("http://mirror/images/ stays")), "{plan:?}");
+    assert!(!plan.changes.iter().any(|change| change.to_string().contains("mirror")));
+}
+
+#[test]
+fn selections_that_are_kept_by_architecture() {
+    let wanted = wanted();
+    let mut state = fresh(true);
+    settle(&mut state, &wanted);
+    let source = state.at("http://gapferry/images/maas");
+    source.selections = ["amd64", "arm64"]
+        .map(|arch| Selection {
+            id: 50 + arch.len() as u64 + u64::from(arch == "arm64"),
+            os: "ubuntu".into(),
+            release: "jammy".into(),
+            arches: vec![arch.into()],
+            ..Selection::default()
+        })
+        .to_vec();
+    source.selections.push(Selection { id: 60, arches: vec!["s390x".into()], ..source.selections[0].clone() });
+    assert_eq!(words(&plan(&state, &wanted)), ["add-selection", "delete-selection"]);
+    settle(&mut state, &wanted);
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let words =
+        |of: &'static [&'static str]| prop::collection::vec(prop::sample::select(of).prop_map(str::to_owned), 0..3);
+    let url = prop::sample::select(
+        &[
+            DEFAULT,
+            "http://gapferry/images/maas/",
+            "http://gapferry/images/maas",
+            "http://gapferry/images/two/",
+            "http://else/",
+        ][..],
+    );
+    let release = prop::sample::select(&["jammy", "noble", "focal"][..]);
+    let selection = (release, words(&["amd64", "arm64", "*"])).prop_map(|(release, arches)| Selection {
+        os: "ubuntu".into(),
+        release: release.into(),
+        arches,
+        ..Selection::default()
+    });
+    let source = (url, any::<bool>(), prop::collection::vec(selection, 0..4));
+    let repository = (
+        prop::sample::select(&[MAIN_ARCHIVE, "gapferry-own", "gapferry-old", "mine"][..]),
+        prop::sample::select(&["http://gapferry/apt/ubuntu", "http://gapferry/apt/old"][..]),
+        words(&["backports", "security"]),
+        prop::option::of(any::<bool>()),
+    );
+    let sources = prop::collection::vec(source, 0..4);
+    (any::<bool>(), sources, prop::collection::vec(repository, 0..4), any::<bool>()).prop_map(
+        |(new, sources, repositories, importing)| {
+            let mut state = State { importing, ..fresh(new) };
+            state.sources.clear();
+            for (url, on, mut selections) in sources {
+                // Addresses are unique in MAAS, and below 3.8 releases of a source too.
+                if state.sources.iter().any(|source| same_url(&source.url, url)) {
+                    continue;
+                }
+                let id = state.sources.len() as u64 * 10;
+                selections.iter_mut().zip(id..).for_each(|(selection, id)| selection.id = id);
+                let enabled = new.then_some(on);
+                state.sources.push(Source { id, url: url.into(), enabled, selections, ..Source::default() });
+            }
+            state.repositories.clear();
+            for (name, url, disabled_pockets, enabled) in repositories {
+                if !state.repositories.iter().any(|now| now.name == name) {
+                    let (id, name, url) = (state.repositories.len() as u64, name.into(), url.into());
+                    state.repositories.push(Repository {
+                        id,
+                        name,
+                        url,
+                        disabled_pockets,
+                        enabled,
+                        ..Repository::default()
+                    });
+                }
+            }
+            state
+        },
+    )
+}
+
+proptest! {
+    /// What a plan leads to needs no other plan, from wherever one begins, and whether one stops on the way or not.
+    #[test]
+    fn plans_lead_to_what_is_wanted(mut state in any_state(), two in any::<bool>(), stop in 0..12_usize) {
+        let mut wanted = wanted();
+        if two {
+            wanted.sources.push(wanted_source("two", &[("jammy", "amd64")]));
+        }
+        for change in plan(&state, &wanted).changes.iter().take(stop) {
+            state.take(change, &wanted);
+        }
+        prop_assert!(settle(&mut state, &wanted) <= 2);
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads what a MAAS is like.
+
+use serde_json::Value;
+
+use super::MaasError;
+use super::answers::{Repository, Resource, Source};
+use super::client::Client;
+use super::plan::{COMMISSIONING, State, is_of};
+use super::wanted::Wanted;
+
+/// Reads what MAAS has of all that is wanted. The first question tells whether there is a MAAS, and takes the key.
+pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
+    let mut sources: Vec<Source> = client.first("boot-sources/")?;
+    for source in &mut sources {
+        source.selections = client.get(&format!("boot-sources/{}/selections/", source.id))?;
+    }
+    let repositories: Vec<Repository> = client.get("package-repositories/")?;
+    let mut state = State { sources, repositories, ..State::default() };
+    for name in wanted.settings.keys().map(String::as_str).chain([COMMISSIONING]) {
+        // MAAS refuses to tell what it does not know.
+        if let Some(value) = client.ask::<Value>(&format!("maas/?op=get_config&name={name}"))? {
+            state.settings.insert(name.to_owned(), value);
+        }
+    }
+    state.resources = resources(client, wanted)?;
+    state.importing = importing(client)?;
+    Ok(state)
+}
+
+/// Whether an import is under way.
+pub(super) fn importing(client: &Client) -> Result<bool, MaasError> {
+    client.get("boot-resources/?op=is_importing")
+}
+
+/// The kernels of all wanted images, with their versions. A list of resources does not tell versions.
+pub(super) fn resources(client: &Client, wanted: &Wanted) -> Result<Vec<Resource>, MaasError> {
+    let images = || wanted.sources.iter().flat_map(|source| source.images.keys());
+    let listed: Vec<Resource> = client.get("boot-resources/?type=synced")?;
+    let of_it = listed.into_iter().filter(|resource| images().any(|image| is_of(resource, image)));
+    let mut resources = Vec::new();
+    for resource in of_it {
+        // One that is gone meanwhile is no error.
+        match client.get::<Resource>(&format!("boot-resources/{}/", resource.id)) {
+            Ok(whole) => resources.push(Resource { sets: whole.sets, ..resource }),
+            Err(MaasError::Status { status: 404, .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(resources)
+}

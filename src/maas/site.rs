@@ -1,0 +1,186 @@
+//! What a MAAS should be like, from what the site publishes and what the operator chose.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use url::Url;
+
+use super::MaasError;
+use super::archives::{Archive, Chosen, Indexes, repositories};
+use super::images::{Stream, best_first};
+use super::wanted::{Setting, Wanted, WantedSource};
+use crate::collection::{Collection, Kind, Label, Publish};
+use crate::formats::openpgp::{armored_keyring, binary_keyring};
+use crate::site::{MAX_KEYRING_BYTES, Site, read_capped};
+use crate::time::Time;
+
+/// What the operator chose.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Where `gapferry serve` answers for MAAS and its machines.
+    pub serve_url: String,
+    /// Collections of images that become boot sources; all if none is named.
+    pub images: Vec<Label>,
+    /// The archive for amd64 and i386; the only one that can be it if none is named.
+    pub main_archive: Option<String>,
+    /// The archive for the other architectures; the only one that can be it if none is named.
+    pub ports_archive: Option<String>,
+    /// Archives that are added though they are Debian's.
+    pub repositories: Vec<String>,
+    /// The proxy that machines use; none if they use none.
+    pub http_proxy: Option<String>,
+    /// Time servers; if none is named, MAAS's setting stays.
+    pub ntp_servers: Vec<String>,
+    /// DNS servers that MAAS asks; if none is named, MAAS's setting stays.
+    pub upstream_dns: Vec<String>,
+}
+
+/// What a MAAS should be like.
+pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
+    let serve_url = address(&choice.serve_url)?;
+    let generation = site.current()?;
+    let reader = Reader { site, folder: &site.generation_folder(generation.number), serve_url: &serve_url };
+    let collections = site.collections(&generation)?;
+    let mut wanted = Wanted { settings: settings(choice)?, ..Wanted::default() };
+    let mut ubuntu = BTreeMap::new();
+    let of_kind = |kind| collections.iter().filter(move |(collection, _)| collection.kind == kind);
+    for (collection, verified) in of_kind(Kind::Images) {
+        if choice.images.is_empty() || choice.images.contains(&collection.name) {
+            reader.add_source(collection, *verified, &mut wanted, &mut ubuntu)?;
+        }
+    }
+    let absent = |name: &&Label| !of_kind(Kind::Images).any(|(collection, _)| collection.name == **name);
+    if let Some(name) = choice.images.iter().find(absent) {
+        let text = format!("--images {name}: no such images are published; `gapferry status` lists what is");
+        return Err(MaasError::Choice(text));
+    }
+    let archives =
+        of_kind(Kind::Apt).map(|(collection, _)| reader.archive(collection)).collect::<Result<Vec<_>, _>>()?;
+    let chosen = Chosen {
+        main: choice.main_archive.as_deref(),
+        ports: choice.ports_archive.as_deref(),
+        also: &choice.repositories,
+    };
+    let (found, notes) = repositories(&archives, chosen)?;
+    wanted.notes.extend(notes);
+    wanted.repositories = found;
+    wanted.commissioning = best_first(&ubuntu);
+    wanted.serve_url = serve_url;
+    Ok(wanted)
+}
+
+struct Reader<'a> {
+    site: &'a Site,
+    folder: &'a Path,
+    serve_url: &'a str,
+}
+
+impl Reader<'_> {
+    fn add_source(
+        &self,
+        collection: &Collection,
+        verified: Time,
+        wanted: &mut Wanted,
+        ubuntu: &mut BTreeMap<String, String>,
+    ) -> Result<(), MaasError> {
+        let pinned = match collection.publish {
+            Publish::Verbatim => self.site.keyring(collection.source.as_str())?,
+            Publish::ReIndexed => None,
+        };
+        let folder = self.folder.join(collection.folder());
+        let stream = Stream { folder, signed: pinned.as_ref().map(|keyring| (keyring, verified.unix())) };
+        let offer = stream.offer()?;
+        let name = collection.folder();
+        for image in &offer.incomplete {
+            wanted.notes.push(format!(
+                "{name} lists more of {image} than is here, so MAAS could not import it: it is left out; publish the source \
+                 re-indexed, or carry all of it"
+            ));
+        }
+        if offer.lacks_bootloader {
+            wanted.notes.push(format!("{name} lists bootloaders that are not here, and MAAS will complain of them"));
+        }
+        if offer.images.is_empty() {
+            wanted.notes.push(format!("{name} has no image for MAAS, and is no boot source"));
+            return Ok(());
+        }
+        if collection.publish == Publish::Verbatim && pinned.is_none() {
+            wanted.notes.push(format!("{name} is signed by nobody, and MAAS takes no such source: it is left out"));
+            return Ok(());
+        }
+        ubuntu.extend(offer.ubuntu);
+        let keyring = self.keyring(collection, "site.gpg", binary_keyring)?;
+        let url = format!("{}/{name}/", self.serve_url);
+        wanted.sources.push(WantedSource { name: collection.name.to_string(), url, keyring, images: offer.images });
+        Ok(())
+    }
+
+    fn archive(&self, collection: &Collection) -> Result<Archive, MaasError> {
+        let key = match collection.publish {
+            Publish::Verbatim if !self.site.keyring_path(collection.source.as_str()).exists() => String::new(),
+            _ => self.keyring(collection, "site.asc", armored_keyring)?,
+        };
+        Ok(Archive {
+            name: collection.name.to_string(),
+            url: format!("{}/{}", self.serve_url, collection.folder()),
+            key,
+            publishers: collection.items.iter().map(|item| item.publisher.clone()).collect(),
+            indexes: Indexes::find(&self.folder.join(collection.folder())),
+        })
+    }
+
+    /// Who signs the collection as it is published, in the form that `form` gives it.
+    fn keyring<T>(
+        &self,
+        collection: &Collection,
+        own: &str,
+        form: impl Fn(&[u8]) -> Result<T, crate::formats::openpgp::OpenPgpError>,
+    ) -> Result<T, MaasError> {
+        let path = match collection.publish {
+            Publish::ReIndexed => self.folder.join("keys").join(own),
+            Publish::Verbatim => self.site.keyring_path(collection.source.as_str()),
+        };
+        let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
+        form(&bytes).map_err(|source| MaasError::SiteFile { path, source: source.into() })
+    }
+}
+
+/// What an air gap asks of MAAS: nothing is fetched from outside, nothing is told to it, and names are not checked against
+/// keys that cannot be had.
+fn settings(choice: &Choice) -> Result<BTreeMap<String, Setting>, MaasError> {
+    let mut settings = vec![
+        ("boot_images_auto_import", Setting::Switch(true)),
+        ("boot_images_no_proxy", Setting::Switch(true)),
+        ("dnssec_validation", Setting::Text("no".to_owned())),
+        ("enable_analytics", Setting::Switch(false)),
+        ("enable_http_proxy", Setting::Switch(choice.http_proxy.is_some())),
+        ("release_notifications", Setting::Switch(false)),
+    ];
+    if let Some(proxy) = &choice.http_proxy {
+        settings.push(("http_proxy", Setting::Text(address(proxy)?)));
+    }
+    for (name, words) in [("ntp_servers", &choice.ntp_servers), ("upstream_dns", &choice.upstream_dns)] {
+        if let Some(bad) = words.iter().find(|word| word.is_empty() || word.contains([' ', ',', '\n'])) {
+            return Err(MaasError::Address { text: bad.clone(), example: "a host name or an address" });
+        }
+        if !words.is_empty() {
+            settings.push((name, Setting::Words(words.clone())));
+        }
+    }
+    Ok(settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// An address of http or https without a slash at its end.
+fn address(text: &str) -> Result<String, MaasError> {
+    let refuse = || MaasError::Address {
+        text: crate::terminal::without_password(text),
+        example: "http://HOST or http://HOST:PORT",
+    };
+    let url = Url::parse(text).map_err(|_| refuse())?;
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    match matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && plain {
+        true => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        false => Err(refuse()),
+    }
+}
