@@ -17,6 +17,7 @@ mod kill;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod setup;
 mod snap_file;
 mod snapd_clients;
 mod snaps;
