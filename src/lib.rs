@@ -19,6 +19,7 @@ pub mod path;
 pub mod progress;
 pub mod selection;
 pub mod serve;
+pub mod setup;
 pub mod site;
 pub mod terminal;
 pub mod time;

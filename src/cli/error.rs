@@ -27,6 +27,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Serve(#[from] crate::serve::ServeError),
     #[error(transparent)]
+    Setup(#[from] crate::setup::SetupError),
+    #[error(transparent)]
     Maas(#[from] crate::maas::MaasError),
     #[error(
         "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by \
@@ -49,6 +51,7 @@ impl Failure {
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),
+            Self::Setup(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
             Self::Usage(_) => Exit::Usage,

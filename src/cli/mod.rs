@@ -17,6 +17,7 @@ mod passphrase;
 mod push;
 mod rollback;
 mod serve;
+mod setup;
 mod site;
 mod status;
 mod store_assertion;
@@ -68,6 +69,7 @@ enum Command {
     Gc(gc::Args),
     Push(push::Args),
     Serve(serve::Args),
+    Setup(setup::Args),
     Maas(maas::Args),
     StoreAssertion(store_assertion::Args),
     Demo(demo::Args),
@@ -104,6 +106,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Gc(args) => gc::run(&args, &out),
         Command::Push(args) => push::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),
+        Command::Setup(args) => setup::run(args, &out),
         Command::Maas(args) => maas::run(args, &out, &progress),
         Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),

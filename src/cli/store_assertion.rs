@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
-use crate::site::{Site, StoreAssertion, keep_store_assertion};
+use crate::setup::snapd::{CERTIFICATE, commands};
+use crate::site::{Site, keep_store_assertion};
 use crate::terminal::safe;
 
 /// Keep your own store assertion at a site, so that devices find its snap store with `proxy.store`
@@ -34,24 +35,4 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     out.done(json!({ "store": kept.store, "url": kept.url, "commands": commands }), &words);
     Ok(())
-}
-
-const CERTIFICATE: &str = "sudo snap set system store-certs.gapferry=\"$(cat ca.pem)\"";
-
-/// What a client has to run to use the store.
-fn commands(kept: &StoreAssertion) -> [String; 2] {
-    let url = kept.url.as_str().trim_end_matches('/');
-    [
-        format!("curl -sSfL {} | sudo snap ack /dev/stdin", quoted(&format!("{url}/v2/auth/store/assertions"))),
-        format!("sudo snap set core proxy.store={}", quoted(&kept.store)),
-    ]
-}
-
-/// A word for a shell.
-fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:".contains(&byte);
-    match text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", safe(text).to_string().replace('\'', "'\\''")),
-    }
 }

@@ -18,6 +18,7 @@ mod maas;
 mod openpgp;
 mod real_archive;
 mod serve;
+mod setup;
 mod snap_file;
 mod snapd_clients;
 mod snaps;

@@ -1,0 +1,251 @@
+//! What `gapferry setup` can be asked for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use crate::collection::Label;
+use crate::maas::Choice;
+use crate::setup::{HostName, ServeUrl, WebServer, apt, dns};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum What {
+    Dns(Dns),
+    Nginx(Web),
+    Apache(WebOfApache),
+    Apt(Apt),
+    Snapd(Snapd),
+    CloudInit(CloudInit),
+    Maas(Maas),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    pub(super) site: PathBuf,
+    /// Write into this file, or into this folder: where it is one, ends with `/`, or several files are written
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Let the upstreams' names lead to this site
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup dns --site /srv/gapferry --for dnsmasq --address 10.0.0.5,fd00::5 \\\n    \
+    --out /etc/dnsmasq.d/gapferry.conf"
+)]
+pub(super) struct Dns {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The program that answers for names
+    #[arg(long = "for", value_name = "PROGRAM")]
+    pub(super) server: dns::NameServer,
+    /// This site's addresses
+    #[arg(long, value_name = "ADDR", required = true, value_delimiter = ',')]
+    pub(super) address: Vec<IpAddr>,
+    /// Where clients reach this site: its name is answered for, too
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: Option<ServeUrl>,
+}
+
+/// Serve the same files with nginx
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup nginx --site /srv/gapferry --serve-url http://gapferry.dc1.example \\\n    \
+    --store-backend http://127.0.0.1:8080 --out /etc/nginx/conf.d/gapferry.conf"
+)]
+pub(super) struct Web {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) server: WebOptions,
+}
+
+/// Serve the same files with Apache
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup apache --site /srv/gapferry --serve-url http://gapferry.dc1.example \\\n    \
+    --out /etc/apache2/sites-available/gapferry.conf"
+)]
+pub(super) struct WebOfApache {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) server: WebOptions,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct WebOptions {
+    /// Where clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: Option<ServeUrl>,
+    /// Address and port to listen on; can be given several times [default: port 80 of all]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Vec<SocketAddr>,
+    /// Where a `gapferry serve` answers for the snap store
+    #[arg(long, value_name = "URL")]
+    pub(super) store_backend: Option<ServeUrl>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Packages {
+    /// A published archive, by name; can be given several times [default: all]
+    #[arg(long = "archive", value_name = "NAME")]
+    pub(super) archives: Vec<Label>,
+    /// A suite of it; can be given several times [default: all]
+    #[arg(long = "suite", value_name = "SUITE")]
+    pub(super) suites: Vec<String>,
+}
+
+/// Write apt's sources for the published archives, with the keys that sign them
+///
+/// Without --out, one file that has the keys in it, for apt 2.4 or newer; into a folder, one .sources and one .asc for each
+/// archive.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry setup apt --site /srv/gapferry --serve-url http://gapferry.dc1.example --suite noble\n  \
+    gapferry setup apt --site /srv/gapferry --serve-url http://gapferry.dc1.example --out sources/"
+)]
+pub(super) struct Apt {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// Where clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: ServeUrl,
+    #[command(flatten)]
+    pub(super) packages: Packages,
+    /// The clients' folder of keys
+    #[arg(long, value_name = "DIR", default_value = "/etc/apt/keyrings", value_parser = plain_folder)]
+    pub(super) keyrings: String,
+}
+
+/// Write the commands by which snapd finds this site's store
+///
+/// By the store assertion that the site keeps, or else by a drop-in for systemd that names --serve-url.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gapferry setup snapd --site /srv/gapferry --ca-cert ca.pem --out setup-snapd.sh")]
+pub(super) struct Snapd {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// Where clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: Option<ServeUrl>,
+    /// Certificates of the authority that vouches for the store's certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+}
+
+/// Write user data for deployed machines: packages, snaps, time, certificates
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup cloud-init --site /srv/gapferry --serve-url http://gapferry.dc1.example \\\n    \
+    --suite noble --suite noble-updates --replace-sources --ntp-server ntp.dc1.example --out user-data.yaml"
+)]
+pub(super) struct CloudInit {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// Where clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: Option<ServeUrl>,
+    #[command(flatten)]
+    pub(super) packages: Packages,
+    /// Switch the machine's own sources off
+    #[arg(long)]
+    pub(super) replace_sources: bool,
+    /// A time server; can be given several times
+    #[arg(long = "ntp-server", value_name = "HOST", value_parser = host_or_address)]
+    pub(super) ntp_servers: Vec<String>,
+    /// Certificates of an authority that machines are to trust (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+}
+
+/// Write the commands that set a MAAS up, for MAAS's own command line
+///
+/// `gapferry maas apply` does the same through MAAS's API, changes only what differs, and can be run again.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup maas --site /srv/gapferry --serve-url http://gapferry.dc1.example --out setup-maas.sh"
+)]
+pub(super) struct Maas {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(flatten)]
+    pub(super) choice: Wishes,
+}
+
+/// What the operator wishes of MAAS; as in `gapferry maas apply`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wishes {
+    /// Where `gapferry serve` answers for MAAS and its machines
+    #[arg(long, value_name = "URL")]
+    serve_url: ServeUrl,
+    /// Published images that become a boot source, by name; can be given several times [default: all]
+    #[arg(long = "images", value_name = "NAME")]
+    images: Vec<Label>,
+    /// The published archive that becomes main_archive (amd64, i386) [default: the only one of Ubuntu's that can]
+    #[arg(long, value_name = "NAME")]
+    main_archive: Option<String>,
+    /// The published archive that becomes ports_archive (arm64, ppc64el, …) [default: the only one of Ubuntu's that can]
+    #[arg(long, value_name = "NAME")]
+    ports_archive: Option<String>,
+    /// A Debian archive that is handed to machines all the same; can be given several times
+    #[arg(long = "repository", value_name = "NAME")]
+    repositories: Vec<String>,
+    /// The proxy that machines use [default: none]
+    #[arg(long, value_name = "URL")]
+    http_proxy: Option<String>,
+    /// A time server of this side; can be given several times [default: MAAS's setting stays]
+    #[arg(long = "ntp-server", value_name = "HOST")]
+    ntp_servers: Vec<String>,
+    /// A DNS server that MAAS asks; can be given several times [default: MAAS's setting stays]
+    #[arg(long = "upstream-dns", value_name = "ADDR")]
+    upstream_dns: Vec<String>,
+}
+
+impl Wishes {
+    pub(super) fn chosen(&self) -> Choice {
+        Choice {
+            serve_url: self.serve_url.to_string(),
+            images: self.images.clone(),
+            main_archive: self.main_archive.clone(),
+            ports_archive: self.ports_archive.clone(),
+            repositories: self.repositories.clone(),
+            http_proxy: self.http_proxy.clone(),
+            ntp_servers: self.ntp_servers.clone(),
+            upstream_dns: self.upstream_dns.clone(),
+        }
+    }
+}
+
+impl WebOptions {
+    pub(super) fn chosen(&self) -> WebServer {
+        WebServer {
+            listen: self.listen.clone(),
+            own: self.serve_url.as_ref().and_then(ServeUrl::host),
+            store_backend: self.store_backend.clone(),
+        }
+    }
+}
+
+impl Packages {
+    pub(super) fn chosen(&self) -> apt::Choice {
+        apt::Choice { archives: self.archives.clone(), suites: self.suites.clone() }
+    }
+}
+
+/// A folder that a line of sources can name.
+fn plain_folder(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+/".contains(c);
+    match text.starts_with('/') && text.chars().all(plain) {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err("it must be an absolute path of letters, digits and ._-+".to_owned()),
+    }
+}
+
+fn host_or_address(text: &str) -> Result<String, String> {
+    let address = text.parse::<IpAddr>().map(|address| address.to_string());
+    address.or_else(|_| text.parse::<HostName>().map(|host| host.to_string())).map_err(|error| error.to_string())
+}

@@ -1,0 +1,118 @@
+//! Apache: serves the published trees without `gapferry serve`.
+
+use super::web::{Route, TYPES, WebServer, head, routes};
+use super::{Facts, SetupError, quote};
+
+/// A file for `/etc/apache2/sites-available`.
+pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
+    let root = quote::server_path(&facts.root.join("current"))?;
+    let modules = if server.store_backend.is_some() { "rewrite proxy_http" } else { "rewrite" };
+    let mut text = head(facts, "Apache");
+    text += &format!("# For a file in /etc/apache2/sites-available, then: a2enmod {modules}; a2ensite gapferry\n\n");
+    server.listen.iter().for_each(|address| text += &format!("Listen {address}\n"));
+    text += &folders(facts, &root);
+    let routes = routes(facts);
+    let own = server.own.as_ref().filter(|own| !routes.contains_key(own));
+    let store_hosts = facts.store_hosts();
+    let mut names: Vec<&str> = own.iter().map(|own| own.as_str()).collect();
+    names.extend(store_hosts.keys().filter(|host| !routes.contains_key(host)).map(|host| host.as_str()));
+    names.dedup();
+    let tops = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
+    let by_path = rule(&root, "", &format!("^/((?:{tops})/.+)$"));
+    text += &host(server, &names, &by_path, true);
+    for (name, routes) in &routes {
+        let rules: String = routes.iter().map(|route| rules(&root, route)).collect();
+        text += &host(server, &[name.as_str()], &rules, store_hosts.contains_key(name));
+    }
+    Ok(text)
+}
+
+/// Only what is for clients is readable. `current` is a symbolic link.
+fn folders(facts: &Facts, root: &str) -> String {
+    let site = root.strip_suffix("/current").unwrap_or(root);
+    let mut text = format!(
+        "<Directory \"{site}\">\n    Options FollowSymLinks\n    AllowOverride None\n    Require all denied\n</Directory>\n"
+    );
+    let types: String = TYPES.iter().map(|(kind, ends)| format!("    AddType {kind}{}\n", dotted(ends))).collect();
+    let ends: String = ["gz", "xz", "zst", "bz2"].map(|end| format!(" .{end}")).concat();
+    for folder in &facts.folders {
+        text += &format!(
+            "<Directory \"{root}/{folder}\">\n    Options FollowSymLinks\n    Require all granted\n    \
+             RemoveEncoding{ends}\n{types}</Directory>\n"
+        );
+    }
+    text
+}
+
+fn dotted(ends: &str) -> String {
+    ends.split(' ').map(|end| format!(" .{end}")).collect()
+}
+
+/// One host. What is no file is not found, folders among it; and nothing is run, whatever its name ends with.
+fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> String {
+    let listen = match server.listen.as_slice() {
+        [] => "*:80".to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    let mut text = format!("\n<VirtualHost {listen}>\n");
+    for (at, name) in names.iter().enumerate() {
+        text += &format!("    {} {name}\n", if at == 0 { "ServerName" } else { "ServerAlias" });
+    }
+    if let Some(backend) = server.store_backend.as_ref().filter(|_| with_store) {
+        text += "    ProxyPreserveHost On\n";
+        for path in ["/v2/", "/api/"] {
+            text += &format!("    ProxyPass \"{path}\" \"{backend}{path}\"\n");
+        }
+        text += "    RewriteEngine On\n    RewriteRule \"^/(?:v2|api)/\" \"-\" [END]\n";
+    } else {
+        text += "    RewriteEngine On\n";
+    }
+    text += rules;
+    text + "    RewriteRule \"^\" \"-\" [R=404,END]\n    <LocationMatch \"^/(?!v2/|api/)\">\n        \
+            SetHandler default-handler\n    </LocationMatch>\n</VirtualHost>\n"
+}
+
+fn rules(root: &str, route: &Route) -> String {
+    let pattern = format!("^{}/(.+)$", route.prefix);
+    route.folders.iter().map(|folder| rule(root, &format!("{folder}/"), &pattern)).collect()
+}
+
+/// What the pattern's group matches, below the folder, if that is a file.
+fn rule(root: &str, folder: &str, pattern: &str) -> String {
+    let file = format!("{root}/{folder}$1");
+    format!("    RewriteCond \"{file}\" -f\n    RewriteRule \"{pattern}\" \"{file}\" [END]\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::facts::tests::facts;
+
+    #[test]
+    fn by_path_and_by_host() {
+        let server = WebServer {
+            listen: vec!["127.0.0.1:8081".parse().unwrap(), "[::1]:8081".parse().unwrap()],
+            own: Some("gapferry.dc1.example".parse().unwrap()),
+            store_backend: Some("http://127.0.0.1:8080".parse().unwrap()),
+        };
+        let text = config(&facts(), &server).unwrap();
+        for words in [
+            "Listen 127.0.0.1:8081\nListen [::1]:8081\n<Directory \"/srv/gapferry\">\n",
+            "<VirtualHost 127.0.0.1:8081 [::1]:8081>\n    ServerName gapferry.dc1.example\n    ServerAlias api.snapcraft.io\n",
+            "    ProxyPass \"/v2/\" \"http://127.0.0.1:8080/v2/\"\n",
+            "    RewriteCond \"/srv/gapferry/current/$1\" -f\n    \
+             RewriteRule \"^/((?:apt|images|keys|snaps)/.+)$\" \"/srv/gapferry/current/$1\" [END]\n",
+            "    RewriteCond \"/srv/gapferry/current/apt/whole/ubuntu/$1\" -f\n    \
+             RewriteRule \"^/ubuntu/(.+)$\" \"/srv/gapferry/current/apt/whole/ubuntu/$1\" [END]\n",
+        ] {
+            assert!(text.contains(words), "{words}\nis not in\n{text}");
+        }
+        assert_eq!(text.matches("ProxyPass \"").count(), 2);
+        let without = config(&facts(), &WebServer::default()).unwrap();
+        assert!(
+            without.contains("<VirtualHost *:80>") && !without.contains("ProxyPass") && !without.contains("Listen")
+        );
+        let bad = Facts { root: "/srv/${HOME}".into(), ..facts() };
+        assert!(config(&bad, &server).is_err());
+    }
+}

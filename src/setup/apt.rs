@@ -1,0 +1,204 @@
+//! apt: sources in deb822 style for each published archive, with the keys that sign it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Archive, Facts, File, ServeUrl, SetupError, Suite, quote};
+use crate::collection::Label;
+use crate::path::PublishPath;
+
+/// What a client is to use; everything where nothing is named.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Archives, by the names of their collections.
+    pub archives: Vec<Label>,
+    /// Suites.
+    pub suites: Vec<String>,
+}
+
+/// Where a client finds the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys<'f> {
+    /// In the sources themselves, which apt 2.4 and newer read.
+    Inline,
+    /// In files of their own, in this folder of the client.
+    Folder(&'f str),
+}
+
+/// Sources, and files of keys where they are not in the sources.
+pub fn files(facts: &Facts, choice: &Choice, serve_url: &ServeUrl, keys: Keys<'_>) -> Result<Vec<File>, SetupError> {
+    let chosen = chosen(facts, choice)?;
+    let text = |archives: &[Chosen<'_>]| {
+        let stanzas: String = archives.iter().map(|archive| archive.stanzas(serve_url, keys)).collect();
+        head(facts, keys) + &stanzas
+    };
+    Ok(match keys {
+        Keys::Inline => vec![File::new("gapferry.sources", text(&chosen))],
+        Keys::Folder(_) => {
+            let each = chosen.iter().flat_map(|archive| {
+                let sources = File::new(
+                    format!("gapferry-{}.sources", archive.archive.name),
+                    text(std::slice::from_ref(archive)),
+                );
+                [sources, File::new(key_file(archive.archive), archive.archive.key.clone())]
+            });
+            each.collect()
+        }
+    })
+}
+
+fn key_file(archive: &Archive) -> String {
+    format!("gapferry-{}.asc", archive.name)
+}
+
+fn head(facts: &Facts, keys: Keys<'_>) -> String {
+    let place = match keys {
+        Keys::Inline => {
+            "For /etc/apt/sources.list.d/gapferry.sources of each client; apt 2.4 or newer reads the keys in it."
+                .to_owned()
+        }
+        Keys::Folder(folder) => {
+            format!("For /etc/apt/sources.list.d of each client, with the .asc beside it in {folder}.")
+        }
+    };
+    let then = "Take sources that are out of reach away there, then: sudo apt-get update";
+    quote::comment("#", &format!("{}\n{place}\n{then}", facts.headline("Sources of packages")))
+}
+
+/// An archive with those of its suites that a client is to use.
+pub(super) struct Chosen<'f> {
+    pub(super) archive: &'f Archive,
+    pub(super) suites: Vec<&'f Suite>,
+}
+
+/// Archives and suites that are published and chosen; each name that was chosen must be among them.
+pub(super) fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<Chosen<'f>>, SetupError> {
+    let is_chosen = |archive: &&Archive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
+    let of = |archive: &'f Archive| {
+        let wanted =
+            |suite: &&Suite| choice.suites.is_empty() || choice.suites.iter().any(|name| name == suite.name.as_str());
+        Chosen { archive, suites: archive.suites.iter().filter(wanted).collect() }
+    };
+    let mut found: Vec<Chosen<'f>> = facts.archives.iter().filter(is_chosen).map(of).collect();
+    found.retain(|chosen| !chosen.suites.is_empty());
+    let absent_archive = choice.archives.iter().find(|name| !found.iter().any(|chosen| chosen.archive.name == **name));
+    let has_suite =
+        |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| suite.name.as_str() == name);
+    let absent_suite = choice.suites.iter().find(|name| !has_suite(name));
+    let nothing = |what: String| Err(SetupError::Nothing { what });
+    match (absent_archive, absent_suite) {
+        (Some(name), _) => nothing(format!("archive {name} with such suites")),
+        (None, Some(name)) => nothing(format!("suite {name:?}")),
+        (None, None) if found.is_empty() => nothing("archive of packages".to_owned()),
+        (None, None) => Ok(found),
+    }
+}
+
+impl Chosen<'_> {
+    /// One stanza for suites with the same components.
+    fn stanzas(&self, serve_url: &ServeUrl, keys: Keys<'_>) -> String {
+        let mut groups: BTreeMap<(&'static str, &BTreeSet<PublishPath>), Vec<&PublishPath>> = BTreeMap::new();
+        for suite in &self.suites {
+            for (types, components) in [("deb", &suite.components), ("deb-src", &suite.sources)] {
+                if !components.is_empty() {
+                    groups.entry((types, components)).or_default().push(&suite.name);
+                }
+            }
+        }
+        let stanza = |((types, components), suites): (_, Vec<&PublishPath>)| {
+            self.stanza(types, components, &suites, serve_url, keys)
+        };
+        groups.into_iter().map(stanza).collect()
+    }
+
+    fn stanza(
+        &self,
+        types: &str,
+        components: &BTreeSet<PublishPath>,
+        suites: &[&PublishPath],
+        serve_url: &ServeUrl,
+        keys: Keys<'_>,
+    ) -> String {
+        let Archive { name, key, valid_until, .. } = self.archive;
+        let words = |words: &mut dyn Iterator<Item = &PublishPath>| {
+            words.map(PublishPath::as_str).collect::<Vec<_>>().join(" ")
+        };
+        let suites = words(&mut suites.iter().copied());
+        let components = words(&mut components.iter());
+        let mut text =
+            format!("\nTypes: {types}\nURIs: {serve_url}/apt/{name}\nSuites: {suites}\nComponents: {components}\n");
+        if let Some(time) = valid_until {
+            text += &quote::comment(
+                "#",
+                &format!("Upstream's own metadata, which expires at {time}; the site watches over age."),
+            );
+            text += "Check-Valid-Until: no\n";
+        }
+        text + &match keys {
+            Keys::Inline => format!("Signed-By:\n{}", folded(key)),
+            Keys::Folder(folder) => format!("Signed-By: {folder}/{}\n", key_file(self.archive)),
+        }
+    }
+}
+
+/// The lines of a field: indented, and a dot for each empty one (deb822(5)).
+fn folded(text: &str) -> String {
+    text.lines().map(|line| format!(" {}\n", if line.is_empty() { "." } else { line })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::facts::tests::facts;
+
+    fn url() -> ServeUrl {
+        "http://gapferry.dc1.example".parse().unwrap()
+    }
+
+    #[test]
+    fn suites_with_the_same_components_share_a_stanza() {
+        let files = files(&facts(), &Choice::default(), &url(), Keys::Folder("/etc/apt/keyrings")).unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["gapferry-ubuntu.sources", "gapferry-ubuntu.asc", "gapferry-extra.sources", "gapferry-extra.asc"]
+        );
+        let stanzas: Vec<&str> = files[0].text.split("\n\n").skip(1).collect();
+        let stanza = |types, suites, components| {
+            format!(
+                "Types: {types}\nURIs: http://gapferry.dc1.example/apt/ubuntu\nSuites: {suites}\nComponents: {components}\n\
+                 Signed-By: /etc/apt/keyrings/gapferry-ubuntu.asc"
+            )
+        };
+        assert_eq!(stanzas[0], stanza("deb", "jammy", "main"));
+        assert_eq!(stanzas[1], stanza("deb", "noble noble-updates", "main universe"));
+        assert_eq!(stanzas[2].trim_end(), stanza("deb-src", "noble noble-updates", "main"));
+        assert!(files[2].text.contains("\nCheck-Valid-Until: no\n") && !files[0].text.contains("Check-Valid-Until"));
+        assert!(files[1].text.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
+    }
+
+    #[test]
+    fn keys_can_be_in_the_sources() {
+        let choice = Choice { archives: vec!["ubuntu".parse().unwrap()], suites: vec!["jammy".into()] };
+        let files = files(&facts(), &choice, &url(), Keys::Inline).unwrap();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        let expected = "Components: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n \
+                        -----END PGP PUBLIC KEY BLOCK-----\n";
+        assert!(file.text.ends_with(expected) && file.text.matches("Types:").count() == 1, "{}", file.text);
+    }
+
+    #[test]
+    fn what_is_chosen_must_be_there() {
+        let choice = |archives: &[&str], suites: &[&str]| Choice {
+            archives: archives.iter().map(|name| name.parse().unwrap()).collect(),
+            suites: suites.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        for (choice, words) in [
+            (choice(&["absent"], &[]), "no archive absent"),
+            (choice(&[], &["bad\nsuite"]), "no suite \"bad\\nsuite\""),
+            (choice(&["extra"], &["jammy"]), "no archive extra with such suites"),
+        ] {
+            let error = files(&facts(), &choice, &url(), Keys::Inline).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

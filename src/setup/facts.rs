@@ -1,0 +1,305 @@
+//! What all of the texts are made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::{HostName, SetupError, Suite, suites};
+use crate::collection::{Collection, Kind, Label, Publish};
+use crate::formats::assertions::Trust;
+use crate::formats::openpgp::armored_keyring;
+use crate::path::PublishPath;
+use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, read_capped};
+use crate::time::Time;
+
+/// Where devices look for snaps that have been told nothing else.
+const DEFAULT_STORE: &str = "api.snapcraft.io";
+
+/// What a site is and publishes, as far as others have to know.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The site's name.
+    pub site: Label,
+    /// The number of the generation.
+    pub generation: u64,
+    /// The site's folder, as an absolute path.
+    pub root: PathBuf,
+    /// Which trees answer for which upstream.
+    pub upstreams: Vec<Upstream>,
+    /// Archives that clients can use.
+    pub archives: Vec<Archive>,
+    /// Folders below a generation that are for clients.
+    pub folders: BTreeSet<&'static str>,
+    /// The site's own store assertion.
+    pub store: Option<StoreAssertion>,
+    /// What the operator should know.
+    pub notes: Vec<String>,
+}
+
+/// A tree that stands for an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The upstream's host.
+    pub host: HostName,
+    /// Whether clients that keep their settings come over TLS.
+    pub tls: bool,
+    /// Where at the host the tree begins; none for its root.
+    pub path: Option<PublishPath>,
+    /// The collection's kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Label,
+}
+
+impl Upstream {
+    /// Where the tree stands below a generation.
+    pub fn folder(&self) -> String {
+        format!("{}/{}", self.kind.as_str(), self.name)
+    }
+}
+
+/// An archive as apt knows it.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    /// The collection's name.
+    pub name: Label,
+    /// How it is published.
+    pub publish: Publish,
+    /// Its suites.
+    pub suites: Vec<Suite>,
+    /// Who signs it, in one block of ASCII armor.
+    pub key: String,
+    /// When upstream's metadata expires for clients, if it does.
+    pub valid_until: Option<Time>,
+}
+
+impl Facts {
+    /// Looks at what the site publishes now.
+    pub fn collect(site: &Site) -> Result<Self, SetupError> {
+        let generation = site.current()?;
+        if generation.published.is_empty() {
+            return Err(SetupError::Nothing { what: "generation yet: import a bundle first".to_owned() });
+        }
+        let mut facts = Self {
+            site: site.config.name.clone(),
+            generation: generation.number,
+            root: std::path::absolute(site.root()).unwrap_or_else(|_| site.root().to_owned()),
+            upstreams: Vec::new(),
+            archives: Vec::new(),
+            folders: BTreeSet::from(["keys"]),
+            store: None,
+            notes: Vec::new(),
+        };
+        for (collection, _) in site.collections(&generation)? {
+            facts.add(site, &generation, &collection)?;
+        }
+        facts.add_store(site)?;
+        Ok(facts)
+    }
+
+    fn add(&mut self, site: &Site, generation: &Generation, collection: &Collection) -> Result<(), SetupError> {
+        let Collection { kind, name, .. } = collection;
+        if *kind == Kind::EnterpriseStore {
+            return Ok(()); // handed on, not served
+        }
+        self.folders.insert(kind.as_str());
+        match upstream(&collection.origin) {
+            Some((host, tls, path)) => {
+                self.upstreams.push(Upstream { host, tls, path, kind: *kind, name: name.clone() });
+            }
+            None if collection.origin == "local" => {}
+            None => self.notes.push(format!(
+                "{} comes from {:?}, which has no host name or no plain path: it is there under this site's own address only",
+                collection.folder(),
+                collection.origin
+            )),
+        }
+        if *kind == Kind::Apt {
+            let folder = site.generation_folder(generation.number);
+            match key(site, &folder, collection)? {
+                Some(key) => self.archives.push(Archive {
+                    name: name.clone(),
+                    publish: collection.publish,
+                    suites: suites(&folder.join(collection.folder())),
+                    key,
+                    valid_until: generation.published.get(&collection.folder()).and_then(|p| p.valid_until),
+                }),
+                None => self.notes.push(format!(
+                    "apt/{name} is published as upstream made it, and no keyring is pinned for {}: apt cannot check it",
+                    collection.source
+                )),
+            }
+        }
+        Ok(())
+    }
+
+    /// The assertion was verified when it was kept; here too, since it is handed on.
+    fn add_store(&mut self, site: &Site) -> Result<(), SetupError> {
+        let Some(stream) = StoreAssertion::stream_of(site.root())? else { return Ok(()) };
+        match StoreAssertion::verify(Trust::roots(), &stream, Time::now()) {
+            Ok(store) => self.store = Some(store),
+            Err(error) => self.notes.push(format!("the site's store assertion is left out: {error}")),
+        }
+        Ok(())
+    }
+
+    /// The hosts that this site answers for, each with the reasons why.
+    pub fn hosts(&self) -> BTreeMap<HostName, BTreeSet<String>> {
+        let mut hosts: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
+        let tls = |tls: bool| if tls { ", over https" } else { "" };
+        for upstream in &self.upstreams {
+            let why = format!("{}{}", upstream.folder(), tls(upstream.tls));
+            hosts.entry(upstream.host.clone()).or_default().insert(why);
+        }
+        for (host, over_tls) in self.store_hosts() {
+            hosts.entry(host).or_default().insert(format!("the snap store{}", tls(over_tls)));
+        }
+        hosts
+    }
+
+    /// Hosts at which devices look for the snap store, and whether over TLS.
+    pub fn store_hosts(&self) -> BTreeMap<HostName, bool> {
+        let mut hosts = BTreeMap::new();
+        if self.folders.contains(Kind::Snaps.as_str()) {
+            hosts.extend(DEFAULT_STORE.parse().ok().map(|host| (host, true)));
+        }
+        if let Some(store) = &self.store {
+            let host = store.url.host_str().and_then(|host| host.parse().ok());
+            hosts.extend(host.map(|host| (host, store.url.scheme() == "https")));
+        }
+        hosts
+    }
+
+    /// The first line of each text.
+    pub fn headline(&self, what: &str) -> String {
+        let program = concat!("gapferry ", env!("CARGO_PKG_VERSION"));
+        format!("{what} for the site {}, generation {}; written by {program} setup", self.site, self.generation)
+    }
+}
+
+/// Host, TLS and path of an upstream's address.
+fn upstream(origin: &str) -> Option<(HostName, bool, Option<PublishPath>)> {
+    let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let path = match url.path().trim_matches('/') {
+        "" => None,
+        // What is escaped there would have to be escaped differently in each text.
+        path => Some(path.parse::<PublishPath>().ok().filter(|path| !path.as_str().contains('%'))?),
+    };
+    Some((url.host_str()?.parse().ok()?, url.scheme() == "https", path))
+}
+
+/// Who signs the archive as it is published; none if that is not known.
+fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option<String>, SetupError> {
+    let path = match collection.publish {
+        Publish::ReIndexed => generation.join("keys/site.asc"),
+        Publish::Verbatim => site.keyring_path(collection.source.as_str()),
+    };
+    if collection.publish == Publish::Verbatim && !path.exists() {
+        return Ok(None);
+    }
+    let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
+    armored_keyring(&bytes).map(Some).map_err(|source| SetupError::Keyring { path, source })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A site with two archives of one upstream, images and snaps.
+    pub(in crate::setup) fn facts() -> Facts {
+        let path = |text: &str| text.parse::<PublishPath>().unwrap();
+        let suite = |name: &str, components: &[&str], sources: &[&str]| Suite {
+            name: path(name),
+            components: components.iter().map(|text| path(text)).collect(),
+            architectures: BTreeSet::from([path("amd64")]),
+            sources: sources.iter().map(|text| path(text)).collect(),
+        };
+        let archive = |name: &str, publish, suites| Archive {
+            name: name.parse().unwrap(),
+            publish,
+            suites,
+            key: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n".into(),
+            valid_until: (publish == Publish::Verbatim).then(|| Time::from_unix(1_800_000_000).unwrap()),
+        };
+        let upstream = |kind, name: &str, url: &str| {
+            let (host, tls, path) = super::upstream(url).unwrap();
+            Upstream { host, tls, path, kind, name: name.parse().unwrap() }
+        };
+        Facts {
+            site: "dc1".parse().unwrap(),
+            generation: 7,
+            root: "/srv/gapferry".into(),
+            upstreams: vec![
+                upstream(Kind::Apt, "ubuntu", "http://archive.example.com/ubuntu"),
+                upstream(Kind::Apt, "extra", "http://archive.example.com/ubuntu/"),
+                upstream(Kind::Apt, "whole", "http://archive.example.com"),
+                upstream(Kind::Images, "maas", "https://images.example.com/v3/stable.d"),
+                upstream(Kind::Snaps, "store", "https://api.snapcraft.io/"),
+            ],
+            archives: vec![
+                archive(
+                    "ubuntu",
+                    Publish::ReIndexed,
+                    vec![
+                        suite("noble", &["main", "universe"], &["main"]),
+                        suite("noble-updates", &["main", "universe"], &["main"]),
+                        suite("jammy", &["main"], &[]),
+                    ],
+                ),
+                archive("extra", Publish::Verbatim, vec![suite("noble", &["main"], &[])]),
+            ],
+            folders: BTreeSet::from(["apt", "images", "keys", "snaps"]),
+            store: Some(StoreAssertion {
+                store: "gapStore".into(),
+                operator_id: "me".into(),
+                url: Url::parse("https://snaps.dc1.example/").unwrap(),
+                stream: b"type: store\n\nsig\n".to_vec(),
+            }),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn hostile_origins_are_no_upstreams() {
+        assert!(upstream("http://Archive.example.com:8080/ubuntu//").is_none() || upstream("http://a.b/c/").is_some());
+        for origin in [
+            "local",
+            "file:///srv/x",
+            "http://10.0.0.1/x",
+            "http://[::1]/x",
+            "http://localhost/x",
+            "http://a.b/x;y",
+            "http://a.b/$(id)",
+            "http://a.b/x'y",
+            "http://a.b/x{y",
+            "http://a.b/x%0ay",
+            "http://a.b/x/../../y z",
+            "http://a.b/x$y",
+            "http://a;b/x",
+            "http://a\"b/x",
+        ] {
+            assert_eq!(upstream(origin), None, "{origin:?}");
+        }
+        let (host, tls, path) = upstream("https://Archive.Example.com:8443/a/b/").unwrap();
+        assert_eq!((host.as_str(), tls, path.unwrap().as_str()), ("archive.example.com", true, "a/b"));
+    }
+
+    #[test]
+    fn hosts_have_their_reasons() {
+        let rows: Vec<String> = facts()
+            .hosts()
+            .iter()
+            .map(|(host, why)| format!("{host}: {}", why.iter().cloned().collect::<Vec<_>>().join("; ")))
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                "api.snapcraft.io: snaps/store, over https; the snap store, over https",
+                "archive.example.com: apt/extra; apt/ubuntu; apt/whole",
+                "images.example.com: images/maas, over https",
+                "snaps.dc1.example: the snap store, over https",
+            ]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What the operator needs next, from what the site publishes: text for name servers, web servers, clients and MAAS.
+//!
+//! [`Facts`] are read from the site once; each module turns them into text for one program, and touches no disk. Names that
+//! come from a bundle are held as types that have no character with a meaning in any of these texts ([`HostName`],
+//! [`crate::path::PublishPath`], [`crate::collection::Label`]); all other text goes through [`quote`].
+
+pub mod apache;
+pub mod apt;
+mod ca;
+pub mod cloud_init;
+pub mod dns;
+mod facts;
+mod host;
+pub mod maas;
+pub mod nginx;
+pub mod quote;
+mod serve_url;
+pub mod snapd;
+mod suites;
+mod web;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use self::ca::Certificates;
+pub use self::facts::{Archive, Facts, Upstream};
+pub use self::host::HostName;
+pub use self::serve_url::ServeUrl;
+pub use self::suites::{Suite, suites};
+pub use self::web::WebServer;
+use crate::exit::Exit;
+use crate::formats::openpgp::OpenPgpError;
+use crate::maas::MaasError;
+use crate::site::SiteError;
+
+/// A file that is written for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+impl File {
+    /// A file with this name and text.
+    pub fn new(name: impl Into<String>, text: String) -> Self {
+        Self { name: name.into(), text }
+    }
+}
+
+/// Why nothing is written.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The site cannot be read.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// What is wanted of MAAS does not fit the site.
+    #[error(transparent)]
+    Maas(#[from] MaasError),
+    /// There is nothing to write of.
+    #[error("the site publishes no {what}")]
+    Nothing {
+        /// What is missing.
+        what: String,
+    },
+    /// A keyring of the site cannot be used.
+    #[error("cannot use the keyring {}", path.display())]
+    Keyring {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// The site's folder has a name that the program's configuration cannot have.
+    #[error(
+        "the site is in {path:?}, which cannot stand in the configuration of a web server: letters, digits, spaces and ._-+@=,:~/ can"
+    )]
+    Path {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Certificates cannot be read.
+    #[error("cannot read certificates from {}", path.display())]
+    ReadCertificates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file has no certificates.
+    #[error("{} has no certificate in PEM", path.display())]
+    NoCertificates {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The address under which the site is served is needed.
+    #[error(
+        "{what} needs --serve-url: the address at which clients reach this site, such as http://gapferry.dc1.example"
+    )]
+    NoServeUrl {
+        /// What needs it.
+        what: &'static str,
+    },
+}
+
+impl SetupError {
+    /// The exit code for this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Site(error) => error.exit(),
+            Self::Maas(error) => error.exit(),
+            Self::Keyring { .. } => Exit::Failed,
+            Self::Nothing { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => Exit::Usage,
+            Self::ReadCertificates { .. } | Self::NoCertificates { .. } => Exit::Usage,
+        }
+    }
+}

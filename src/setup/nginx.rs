@@ -1,0 +1,85 @@
+//! nginx: serves the published trees without `gapferry serve`.
+
+use super::web::{Route, TYPES, WebServer, head, routes};
+use super::{Facts, SetupError, quote};
+
+/// A file for `/etc/nginx/conf.d`.
+pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
+    let root = quote::server_path(&facts.root.join("current"))?;
+    let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n";
+    let routes = routes(facts);
+    let own = server.own.as_ref().filter(|own| !routes.contains_key(own));
+    let folders = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
+    let by_path = format!("    location ~ ^/(?:{folders})/. {{\n        try_files $uri =404;\n    }}\n");
+    let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
+    let store_hosts = facts.store_hosts();
+    names.extend(store_hosts.keys().filter(|host| !routes.contains_key(host)).map(|host| host.as_str()));
+    names.dedup();
+    text += &block(&root, server, &names.join(" "), &(by_path + &store(server)));
+    for (host, routes) in &routes {
+        let locations: String = routes.iter().map(location).collect();
+        let store = if store_hosts.contains_key(host) { store(server) } else { String::new() };
+        text += &block(&root, server, host.as_str(), &(locations + &store));
+    }
+    Ok(text)
+}
+
+/// One host. What is no file is not found, folders among it.
+fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String {
+    let listen: String = match server.listen.as_slice() {
+        [] => "    listen 80;\n    listen [::]:80;\n".to_owned(),
+        some => some.iter().map(|address| format!("    listen {address};\n")).collect(),
+    };
+    let types: String = TYPES.iter().map(|(kind, ends)| format!("        {kind} {ends};\n")).collect();
+    format!(
+        "\nserver {{\n{listen}    server_name {names};\n    root \"{root}\";\n    autoindex off;\n    \
+         default_type application/octet-stream;\n    types {{\n{types}    }}\n{locations}    \
+         location / {{\n        return 404;\n    }}\n}}\n"
+    )
+}
+
+fn location(route: &Route) -> String {
+    let Route { prefix, folders } = route;
+    let files: String = folders.iter().map(|folder| format!("/{folder}/$rest ")).collect();
+    format!("    location ~ ^{prefix}/(?<rest>.+)$ {{\n        try_files {files}=404;\n    }}\n")
+}
+
+/// The host that a device asked for is in the addresses that the store answers with.
+fn store(server: &WebServer) -> String {
+    let Some(backend) = &server.store_backend else { return String::new() };
+    let to = format!("        proxy_pass {backend};\n        proxy_set_header Host $http_host;\n");
+    ["/v2/", "/api/"].map(|path| format!("    location ^~ {path} {{\n{to}    }}\n")).concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setup::facts::tests::facts;
+
+    #[test]
+    fn by_path_and_by_host() {
+        let server = WebServer {
+            own: Some("gapferry.dc1.example".parse().unwrap()),
+            store_backend: Some("http://127.0.0.1:8080".parse().unwrap()),
+            ..WebServer::default()
+        };
+        let text = config(&facts(), &server).unwrap();
+        for words in [
+            "    listen [::]:80;\n    server_name gapferry.dc1.example api.snapcraft.io snaps.dc1.example;\n    \
+             root \"/srv/gapferry/current\";\n",
+            "location ~ ^/(?:apt|images|keys|snaps)/. {",
+            "    server_name archive.example.com;\n",
+            "location ~ ^/ubuntu/(?<rest>.+)$ {\n        \
+             try_files /apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest =404;\n",
+            "location ~ ^/v3/stable\\.d/(?<rest>.+)$ {",
+            "location ^~ /v2/ {\n        proxy_pass http://127.0.0.1:8080;\n",
+        ] {
+            assert!(text.contains(words), "{words}\nis not in\n{text}");
+        }
+        assert_eq!(text.matches("proxy_pass").count(), 2);
+        let without = config(&facts(), &WebServer::default()).unwrap();
+        assert!(without.contains("must go to a `gapferry serve`") && !without.contains("proxy_pass"));
+        let bad = Facts { root: "/srv/a\";b".into(), ..facts() };
+        assert!(config(&bad, &server).is_err());
+    }
+}

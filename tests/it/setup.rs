@@ -1,0 +1,8 @@
+//! `gapferry setup`: what it writes, judged by the programs that it is for.
+
+mod clients;
+mod dns;
+mod fixture;
+mod hostile;
+mod maas;
+mod web;

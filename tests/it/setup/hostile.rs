@@ -1,0 +1,74 @@
+//! A builder who writes configuration into what a bundle says of itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gapferry::exit::Exit;
+
+use super::fixture::{set_origins, setup, text, world};
+use crate::apt_client::run;
+use crate::support::desk::Desk;
+
+const EVIL: [&str; 8] = [
+    "http://a.example;}evil{/x",
+    "http://a.example/x;} evil {",
+    "http://a.example/\"evil\"/x",
+    "http://a.example/$(evil)/`evil`",
+    "http://a.example/x'evil'",
+    "http://a.example/%0aevil",
+    "http://localhost/evil",
+    "http://10.0.0.99/evil",
+];
+
+const ALL: [&str; 10] = [
+    "dns --for dnsmasq --address 10.0.0.5 --serve-url http://gapferry.dc1.example",
+    "dns --for unbound --address 10.0.0.5 --serve-url http://gapferry.dc1.example",
+    "dns --for bind --address 10.0.0.5 --serve-url http://gapferry.dc1.example",
+    "dns --for hosts --address 10.0.0.5 --serve-url http://gapferry.dc1.example",
+    "nginx",
+    "apache",
+    "apt --serve-url http://gapferry.dc1.example",
+    "snapd --serve-url http://gapferry.dc1.example",
+    "cloud-init --serve-url http://gapferry.dc1.example",
+    "maas --serve-url http://gapferry.dc1.example",
+];
+
+#[test]
+fn nothing_of_it_comes_into_any_text() {
+    let (world, site) = world();
+    for evil in EVIL {
+        set_origins(&site, |_| evil.to_owned());
+        for words in ALL {
+            let ended = setup(&world, words);
+            // The manifest's own reader may refuse it before.
+            assert!(ended.code == 0 || ended.err.contains("manifest"), "{words}: {}", ended.err);
+            assert!(!ended.out.contains("evil") && !ended.out.contains("10.0.0.99"), "{words}:\n{}", ended.out);
+        }
+        let note = setup(&world, "nginx");
+        assert!(note.code != 0 || note.err.contains("has no host name or no plain path"), "{}", note.err);
+    }
+    fs::write(world.path("dnsmasq.conf"), text(&world, ALL[0])).unwrap();
+    run(Command::new("dnsmasq").arg("--test").arg(format!("--conf-file={}", world.path("dnsmasq.conf").display())));
+}
+
+#[test]
+fn a_site_whose_folder_has_a_meaning_is_refused_by_web_servers() {
+    let (world, site) = world();
+    let odd = world.path("si$te\"; evil");
+    fs::rename(site.root(), &odd).unwrap();
+    for what in ["nginx", "apache"] {
+        let mut command = world.gapferry(&["setup", what, "--site"]);
+        crate::support::desk::end(command.arg(&odd)).says(Exit::Usage, &["cannot stand in the configuration"]);
+    }
+}
+
+#[test]
+fn a_site_that_publishes_nothing_has_nothing_to_set_up() {
+    let desk = Desk::new();
+    desk.select("");
+    desk.init(&[], "");
+    desk.run("setup nginx --site site").says(Exit::Usage, &["publishes no generation yet"]);
+    desk.run("setup dns --site absent --for hosts --address 10.0.0.5").says(Exit::Usage, &["absent"]);
+    assert!(!Path::new("gapferry-nginx.conf").exists());
+}

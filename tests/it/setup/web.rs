@@ -1,0 +1,209 @@
+//! The trees behind other web servers: only what is published, by path and by the upstreams' names.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use gapferry::site::Site;
+
+use super::fixture::{ARCHIVE, IMAGES, Running, port, text, world};
+use crate::apt_client::{AptClient, run};
+use crate::support::server::Server;
+use crate::support::world::World;
+
+/// Status, type and body.
+fn get(port: u16, host: &str, path: &str) -> (String, String, Vec<u8>) {
+    let mut command = Command::new("curl");
+    command.args([
+        "-sS",
+        "--path-as-is",
+        "--noproxy",
+        "*",
+        "-H",
+        &format!("Host: {host}"),
+        "-w",
+        "\n%{http_code} %{content_type}",
+    ]);
+    command.args(["--retry-connrefused", "--retry", "40", "--retry-delay", "1", "--max-time", "60"]);
+    let output = command.arg(format!("http://127.0.0.1:{port}{path}")).output().expect("curl is needed");
+    assert!(output.status.success(), "{host}{path}: {}", String::from_utf8_lossy(&output.stderr));
+    let at = output.stdout.iter().rposition(|byte| *byte == b'\n').unwrap();
+    let last = String::from_utf8_lossy(&output.stdout[at + 1..]).into_owned();
+    let (status, kind) = last.split_once(' ').unwrap_or((&last, ""));
+    (status.to_owned(), kind.to_owned(), output.stdout[..at].to_vec())
+}
+
+const OWN: &str = "gapferry.dc1.example";
+
+/// What every server must do, asked at `port`; its store is `store`.
+fn check(world: &World, site: &Site, port: u16, store: &Server) {
+    let read = |below: &str| fs::read(site.root().join("current").join(below)).unwrap();
+    let deb = "pool/main/h/hello-gap/hello-gap_1.0-1_amd64.deb";
+    for (host, path, below, kind) in [
+        (OWN, "/apt/demo/dists/stable/InRelease".to_owned(), "apt/demo/dists/stable/InRelease".to_owned(), ""),
+        (OWN, "/keys/site.asc".into(), "keys/site.asc".into(), "text/plain"),
+        (
+            OWN,
+            "/images/maas/streams/v1/index.json".into(),
+            "images/maas/streams/v1/index.json".into(),
+            "application/json",
+        ),
+        (
+            OWN,
+            "/snaps/store/words_1.assert".into(),
+            "snaps/store/words_1.assert".into(),
+            "application/x.ubuntu.assertion",
+        ),
+        ("other.invalid", "/keys/site.gpg".into(), "keys/site.gpg".into(), "application/pgp-keys"),
+        (
+            ARCHIVE,
+            "/debian/dists/stable/InRelease".into(),
+            "apt/demo/dists/stable/InRelease".into(),
+            "application/octet-stream",
+        ),
+        (ARCHIVE, format!("/debian/{deb}"), format!("apt/demo/{deb}"), "application/vnd.debian.binary-package"),
+        (
+            ARCHIVE,
+            "/debian/dists/stable/main/binary-amd64/Packages.gz".into(),
+            "apt/demo/dists/stable/main/binary-amd64/Packages.gz".into(),
+            "application/gzip",
+        ),
+        (IMAGES, "/v3/stable/streams/v1/index.sjson".into(), "images/maas/streams/v1/index.sjson".into(), "text/plain"),
+    ] {
+        if below.contains("words_1") && !site.root().join("current").join(&below).exists() {
+            panic!("{:?}", crate::support::desk::names(&site.root().join("current/snaps/store")));
+        }
+        let (status, found, body) = get(port, host, &path);
+        assert_eq!(status, "200", "{host}{path}");
+        assert!(body == read(&below), "{host}{path}");
+        assert!(found.starts_with(kind), "{host}{path}: {found}");
+    }
+    for (host, path) in [
+        (OWN, "/"),
+        (OWN, "/apt"),
+        (OWN, "/apt/"),
+        (OWN, "/apt/demo"),
+        (OWN, "/apt/demo/"),
+        (OWN, "/apt/demo/dists/stable/"),
+        (OWN, "/generation.json"),
+        (OWN, "/manifests/base.json"),
+        (OWN, "/proofs/"),
+        (OWN, "/apt/../generation.json"),
+        (OWN, "/apt/%2e%2e/generation.json"),
+        (OWN, "/apt/../../../keys/site.pgp"),
+        (OWN, "/apt/%2e%2e/%2e%2e/%2e%2e/keys/site.pgp"),
+        (OWN, "/apt/..%2f..%2f..%2fkeys/site.pgp"),
+        (OWN, "/debian/dists/stable/InRelease"),
+        (ARCHIVE, "/"),
+        (ARCHIVE, "/debian"),
+        (ARCHIVE, "/debian/"),
+        (ARCHIVE, "/debian/dists"),
+        (ARCHIVE, "/debian/dists/"),
+        (ARCHIVE, "/debian/../../../site.toml"),
+        (ARCHIVE, "/apt/demo/dists/stable/InRelease"),
+        (ARCHIVE, "/keys/site.asc"),
+        (IMAGES, "/v3xstable/streams/v1/index.sjson"),
+        (IMAGES, "/debian/dists/stable/InRelease"),
+    ] {
+        let (status, _, body) = get(port, host, path);
+        assert!(
+            ["400", "403", "404"].contains(&status.as_str()),
+            "{host}{path}: {status} {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+    store.on("v2/snaps/info/words", |request| request.header("host").unwrap_or_default().as_bytes().to_vec());
+    for host in [OWN, "api.snapcraft.io"] {
+        let (status, _, body) = get(port, host, "/v2/snaps/info/words");
+        assert_eq!((status.as_str(), body.as_slice()), ("200", host.as_bytes()));
+    }
+    client(world, port);
+}
+
+/// apt with nothing but the server's address, and with the upstream's name by a proxy setting.
+fn client(world: &World, port: u16) {
+    let client = AptClient::new("amd64");
+    let keyring = world.path("site/current/keys/site.gpg");
+    client.source("deb", &format!("http://{ARCHIVE}/debian"), "stable", "main", &keyring);
+    let proxy = format!("-o Acquire::http::Proxy=http://127.0.0.1:{port}");
+    client.apt_get(&format!("update {proxy}"));
+    client.apt_get(&format!("install -y --download-only {proxy} hello-gap"));
+    assert!(client.downloaded().contains(&"hello-gap_1.0-1_amd64.deb".to_owned()), "{:?}", client.downloaded());
+}
+
+/// A new generation is served at once, and what only an older one has is gone.
+fn switch(site: &Site, port: u16) {
+    let before = get(port, ARCHIVE, "/debian/dists/stable/InRelease").2;
+    gapferry::site::rollback(site, None).unwrap();
+    assert_eq!(get(port, OWN, "/apt/demo/dists/stable/InRelease").0, "404");
+    assert!(!before.is_empty());
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn config(world: &World, what: &str, port: u16, store: &Server) -> String {
+    let backend = store.url("").to_string();
+    let words = format!("--serve-url http://{OWN} --listen 127.0.0.1:{port} --store-backend {backend}");
+    text(world, &format!("{what} {words}"))
+}
+
+#[test]
+fn nginx() {
+    let (world, site) = world();
+    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
+    fs::write(world.path("gapferry.conf"), config(&world, "nginx", port, &store)).unwrap();
+    let folder = world.path("");
+    let folder = folder.display();
+    let user = if is_root() { "user root;\n" } else { "" };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|name| format!("  {name}_temp_path {folder}/nginx-{name};\n"))
+        .collect();
+    let settings = format!(
+        "{user}daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\nevents {{ }}\n\
+         http {{\n  access_log off;\n{temporary}  include {folder}/gapferry.conf;\n}}\n"
+    );
+    fs::write(world.path("nginx.conf"), settings).unwrap();
+    let program = || {
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(world.path("nginx.log")).arg("-c").arg(world.path("nginx.conf"));
+        command
+    };
+    run(program().arg("-t"));
+    let _running = Running::start(&mut program());
+    check(&world, &site, port, &store);
+    switch(&site, port);
+}
+
+#[test]
+fn apache() {
+    let (world, site) = world();
+    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
+    fs::write(world.path("gapferry.conf"), config(&world, "apache", port, &store)).unwrap();
+    // A file that another module would run, were it let.
+    let folder = world.path("");
+    let folder = folder.display();
+    let user = if is_root() { "User nobody\nGroup nogroup\n" } else { "" };
+    let modules: String =
+        ["mpm_event", "authz_core", "mime", "rewrite", "proxy", "proxy_http", "dir", "autoindex", "negotiation"]
+            .iter()
+            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+            .collect();
+    let settings = format!(
+        "ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n\
+         DefaultRuntimeDir {folder}\n{modules}{user}TypesConfig /etc/mime.types\n\
+         <Directory />\n  Options FollowSymLinks\n  Require all denied\n</Directory>\nInclude {folder}/gapferry.conf\n"
+    );
+    fs::write(world.path("apache.conf"), settings).unwrap();
+    let program = || {
+        let mut command = Command::new("apache2");
+        command.arg("-f").arg(world.path("apache.conf"));
+        command
+    };
+    run(program().arg("-t"));
+    let _running = Running::start(program().arg("-DFOREGROUND"));
+    check(&world, &site, port, &store);
+    switch(&site, port);
+}
