@@ -17,7 +17,7 @@ pub struct WebServer {
     pub store_backend: Option<ServeUrl>,
 }
 
-/// Types of files by the end of their names, for clients that look at them. All else is `application/octet-stream`.
+/// Types of files by the end of their names, for clients that look at them. All else is bytes.
 pub(super) const TYPES: [(&str, &str); 8] = [
     ("application/gzip", "gz"),
     ("application/json", "json"),

@@ -103,6 +103,8 @@ fn written(what: &str, files: &[File], path: &Path, facts: &Facts, out: &Output)
     if into_folder {
         std::fs::create_dir_all(path).map_err(SiteError::io("create", path))?;
     }
+    // A file is synced with its folder, which a bare name has none of.
+    let path = &std::path::absolute(path).map_err(SiteError::io("find", path))?;
     let mut paths = Vec::new();
     for file in files {
         let path = if into_folder { path.join(&file.name) } else { path.to_owned() };

@@ -8,8 +8,8 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gapferry::bundle::Manifest;
 use gapferry::site::Site;
-use serde_json::Value;
 
 use crate::support::desk::{Ended, end};
 use crate::support::snaps::authority;
@@ -38,12 +38,12 @@ pub(super) fn world() -> (World, Site) {
 /// loopback only.
 pub(super) fn set_origins(site: &Site, origin: impl Fn(&str) -> String) {
     let file = site.root().join("current/manifests/base.json");
-    let mut manifest: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    for collection in manifest["collections"].as_array_mut().unwrap() {
-        collection["origin"] = origin(collection["kind"].as_str().unwrap()).into();
+    let mut manifest = Manifest::parse(&fs::read(&file).unwrap()).unwrap();
+    for collection in &mut manifest.collections {
+        collection.origin = origin(collection.kind.as_str());
     }
     fs::remove_file(&file).unwrap(); // it is a link into the depot
-    fs::write(&file, serde_json::to_vec(&manifest).unwrap()).unwrap();
+    fs::write(&file, manifest.to_text().unwrap()).unwrap();
 }
 
 /// Gives the site a store assertion with this URL.
