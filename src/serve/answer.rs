@@ -16,7 +16,7 @@ use super::counted::Counted;
 use super::host::{BadHost, Host};
 use super::metrics::{Of, add};
 use super::resolve::View;
-use super::{file, health, store};
+use super::{file, health, status, store};
 
 /// Up to how many older generations are asked for a snap that the current one has no more. Each keeps what its snaps say of
 /// themselves in memory from then on.
@@ -62,6 +62,9 @@ async fn respond(
     body: Incoming,
 ) -> (Response, Of) {
     let path = parts.uri.path();
+    if path == "/" && is_read(&parts.method) && !view.is_some_and(|view| is_of_upstream(view, host)) {
+        return (status::answer(client, view, host, parts).await, Of::Service);
+    }
     if let Some(page) = own_page(client, view.map(Arc::as_ref), host, path) {
         return (if is_read(&parts.method) { page } else { not_allowed() }, Of::Service);
     }
@@ -92,12 +95,16 @@ async fn respond(
     }
 }
 
+/// Whether the host is that of a published upstream. An address is nobody's name.
+fn is_of_upstream(view: &View, host: Option<&Host>) -> bool {
+    host.is_some_and(|host| !host.is_address() && view.tree.is_upstream(host))
+}
+
 /// A page about the server itself; not under the name of an upstream, which might have one of its own there.
 fn own_page(client: &Client, view: Option<&View>, host: Option<&Host>, path: &str) -> Option<Response> {
-    let of_upstream = |view: &View| host.is_some_and(|host| !host.is_address() && view.tree.is_upstream(host));
     let shared = &client.shared;
     match path {
-        "/healthz" | "/metrics" if view.is_some_and(of_upstream) => None,
+        "/healthz" | "/metrics" if view.is_some_and(|view| is_of_upstream(view, host)) => None,
         "/healthz" => Some(health::page(view)),
         "/metrics" => Some(shared.metrics.page(view, shared.limits.connections as u64)),
         _ => None,

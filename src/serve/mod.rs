@@ -18,6 +18,7 @@ mod metrics;
 mod patient;
 mod resolve;
 mod routes;
+pub mod status;
 pub mod store;
 mod systemd;
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use super::file::{Blocked, How, Opened, open};
 use super::host::Host;
 use super::routes::Routes;
+use super::status::Overview;
 use super::store::Loaded;
 use crate::collection::Kind;
 use crate::path::PublishPath;
@@ -35,6 +36,8 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Resolver {
     root: PathBuf,
+    /// The site's name.
+    pub(super) name: String,
     aliases: Vec<Alias>,
     known: RwLock<Option<Arc<View>>>,
 }
@@ -67,13 +70,15 @@ pub(super) struct Tree {
     routes: Routes,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
+    /// Read when it is wanted first.
+    overview: OnceLock<Arc<Overview>>,
 }
 
 impl Resolver {
     /// For a site.
     pub(super) fn new(site: &Site) -> Self {
         let aliases = site.config.serve.alias.clone();
-        Self { root: site.root().to_owned(), aliases, known: RwLock::new(None) }
+        Self { root: site.root().to_owned(), name: site.config.name.to_string(), aliases, known: RwLock::new(None) }
     }
 
     /// The site's folder.
@@ -176,7 +181,7 @@ impl Tree {
         let mut generation = Generation::load(&folder).ok()?;
         (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
         let routes = Routes::of(&generation, aliases);
-        Some(Self { folder, generation, routes, catalogue: OnceLock::new() })
+        Some(Self { folder, generation, routes, catalogue: OnceLock::new(), overview: OnceLock::new() })
     }
 
     /// Whether a published upstream has this host.
@@ -234,6 +239,21 @@ impl Tree {
 
     fn load_catalogue(&self) -> Option<Arc<Loaded>> {
         self.catalogue.get_or_init(|| Loaded::read(&self.folders_of_snaps()).map(Arc::new)).clone()
+    }
+
+    /// What the status page shows of it.
+    pub(super) async fn overview(self: &Arc<Self>) -> Arc<Overview> {
+        let this = self.clone();
+        let load = move || {
+            let overview = this.overview.get_or_init(|| Arc::new(Overview::load(&this.folder, &this.generation)));
+            overview.clone()
+        };
+        tokio::task::spawn_blocking(load).await.unwrap_or_default()
+    }
+
+    /// Whether snaps are published.
+    pub(super) fn has_snaps(&self) -> bool {
+        self.generation.published.values().any(|published| published.kind == Kind::Snaps)
     }
 
     fn folders_of_snaps(&self) -> Vec<PathBuf> {

@@ -39,6 +39,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use self::catalogue::{Catalogue, CatalogueError};
+pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, Route};

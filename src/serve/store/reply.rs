@@ -8,7 +8,7 @@ use crate::formats::snap::api::Refusal;
 
 /// The version of the store's software, as snapd reads it: from 55 on it knows `held` in refreshes (`store/store_action.go`),
 /// and from 20 on snapd searches with version 2 of the interface alone (`store/store.go`).
-pub(super) const STORE_VERSION: (HeaderName, HeaderValue) =
+pub(in crate::serve) const STORE_VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("snap-store-version"), HeaderValue::from_static("55"));
 
 /// JSON; snapd's search wants this content type and nothing behind it.

@@ -8,6 +8,7 @@ mod hosts;
 mod limits;
 mod load;
 mod log;
+mod page;
 mod state;
 mod systemd;
 mod tree;
