@@ -97,7 +97,7 @@ fn bundles(generation: &Generation, now: Time) -> String {
     if names.clone().any(|(_, state)| state.expires.unix() < now.unix()) {
         text += "<p role=\"alert\"><strong class=\"bad\">A bundle has expired.</strong></p>\n";
     }
-    text + "<h2>Bundles</h2>\n" + &table("Imported bundles", &["name", "bundle", "expires", ""], rows)
+    text + "<h2>Bundles</h2>\n" + &table("Imported bundles", &["name", "bundle", "expires", "time left"], rows)
 }
 
 fn search(overview: &Overview, query: &Query) -> String {
@@ -135,7 +135,7 @@ fn published(generation: &Generation) -> String {
         let how = published.publish.to_string();
         vec![published.folder(), published.origin.clone(), how, published.items.to_string(), note]
     });
-    let heads = ["published as", "upstream", "how", "items", ""];
+    let heads = ["published as", "upstream", "how", "items", "note"];
     format!("<h2>What is published</h2>\n{}", table("Collections", &heads, rows))
 }
 
