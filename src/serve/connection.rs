@@ -154,7 +154,7 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, client: &Arc<Client>
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         _ = connection.as_mut() => return, // however it ended, it has
-        _ = closing.wait_for(|closing| *closing) => {}
+        closing = closing.wait_for(|closing| *closing) => if closing.is_err() { return },
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
-use tokio::net::{TcpListener, TcpSocket};
 
 /// Where to listen; port 0 takes a free one.
 #[derive(Clone, Debug)]
@@ -40,14 +39,14 @@ pub struct Tls {
 }
 
 /// How many connections may wait to be accepted.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
-/// Listens on `address`; within a runtime.
+/// Listens on `address`.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?; // so that a restart need not wait for connections of before
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+    let listener = TcpListener::bind(address)?;
+    rustix::net::listen(&listener, BACKLOG)?; // the library lets only a few wait
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// A certificate or key that cannot be used.

@@ -21,21 +21,20 @@ mod routes;
 pub mod status;
 pub mod store;
 mod systemd;
+mod workers;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::thread::available_parallelism;
-use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
 
 use self::access_log::{AccessLog, Writer};
-use self::connection::{Door, Shared};
+use self::connection::Shared;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
+use self::workers::{Listening, Workers};
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::site::Site;
@@ -44,9 +43,6 @@ pub use self::access_log::LogTarget;
 pub use self::limits::Limits;
 pub use self::listen::{Listen, Tls, TlsError, TlsFlaw};
 pub use self::systemd::Inherited;
-
-/// How long answers that are under way may take when the server ends.
-const GRACE: Duration = Duration::from_secs(3);
 
 /// How a site is served.
 #[derive(Debug)]
@@ -118,8 +114,7 @@ pub struct Server {
     pub max_connections: usize,
     shared: Arc<Shared>,
     log_writer: Option<Writer>,
-    closing: watch::Sender<bool>,
-    runtime: Runtime,
+    workers: Workers,
 }
 
 impl Server {
@@ -130,10 +125,6 @@ impl Server {
         if tls.is_none() && !options.inherited.https.is_empty() {
             return Err(ServeError::NoCertificate);
         }
-        let threads = available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
-        let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-        let runtime = runtime.map_err(ServeError::Run)?;
-        let _guard = runtime.enter();
         let plain = listeners(options.inherited.http, options.listen.http)?;
         let encrypted = match &options.listen.tls {
             Some(tls) => listeners(options.inherited.https, tls.address)?,
@@ -150,27 +141,20 @@ impl Server {
         });
         let address = plain.first().map_or(options.listen.http, |(_, address)| *address);
         let tls_address = encrypted.first().map(|(_, address)| *address);
-        let (closing, closed) = watch::channel(false);
         let plain = plain.into_iter().map(|(listener, _)| (listener, None));
         let encrypted = encrypted.into_iter().map(|(listener, _)| (listener, tls.clone()));
-        for (listener, tls) in plain.chain(encrypted) {
-            runtime.spawn(Door { listener, tls, shared: shared.clone(), closing: closed.clone() }.run());
-        }
-        let max_connections = limits.connections;
-        Ok(Self { address, tls_address, max_connections, shared, log_writer, closing, runtime })
+        let listening: Vec<Listening> = plain.chain(encrypted).collect();
+        let workers = Workers::start(&listening, &shared).map_err(ServeError::Run)?;
+        Ok(Self { address, tls_address, max_connections: limits.connections, shared, log_writer, workers })
     }
 
     /// Serves until SIGINT or SIGTERM; answers that are under way then have a few seconds to be completed. SIGHUP opens the
     /// access log again. The service manager is told.
     pub fn run_until_signal(self) -> Result<(), ServeError> {
-        self.runtime.block_on(self.wait()).map_err(ServeError::Run)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(ServeError::Run)?;
+        runtime.block_on(self.wait()).map_err(ServeError::Run)?;
         systemd::stopping();
-        let _ = self.closing.send(true); // without connections nobody listens
-        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
-        let free = self.shared.free.clone();
-        let ended = async { drop(tokio::time::timeout(GRACE, free.acquire_many(all)).await) };
-        self.runtime.block_on(ended);
-        self.runtime.shutdown_timeout(Duration::from_millis(100));
+        self.workers.end();
         drop(self.shared);
         if let Some(writer) = self.log_writer {
             let _ = writer.join(); // it has written what it could
@@ -198,22 +182,15 @@ impl Server {
 }
 
 /// The sockets that were handed on, or else one of our own; each with its address.
-fn listeners(
-    inherited: Vec<std::net::TcpListener>,
-    address: SocketAddr,
-) -> Result<Vec<(TcpListener, SocketAddr)>, ServeError> {
+fn listeners(inherited: Vec<TcpListener>, address: SocketAddr) -> Result<Vec<(TcpListener, SocketAddr)>, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
     if inherited.is_empty() {
         let listener = listen::bind(address).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         return Ok(vec![(listener, bound)]);
     }
-    let adopt = |socket| {
-        let listener = TcpListener::from_std(socket)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    inherited.into_iter().map(adopt).collect::<io::Result<_>>().map_err(ServeError::Inherited)
+    let with_address = |socket: TcpListener| socket.local_addr().map(|bound| (socket, bound));
+    inherited.into_iter().map(with_address).collect::<io::Result<_>>().map_err(ServeError::Inherited)
 }
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.

@@ -127,9 +127,9 @@ fn serials_move_forward(keep: usize) {
         assert_eq!(cycle.listed(), listed);
         assert_eq!(cycle.mirror("out", &[&max]), listed);
         let reachable = serials(newest - keep..=newest);
-        assert_eq!(cycle.reachable(), reachable, "what was listed before is there, and nothing older");
+        assert!(cycle.reachable().is_superset(&reachable), "what was listed before is there");
         cycle.collect_garbage();
-        assert_eq!(cycle.reachable(), reachable);
+        assert_eq!(cycle.reachable(), reachable, "and nothing older, once older generations are gone");
     }
     // A client that is new and takes all there is.
     assert_eq!(cycle.mirror("all", &[]), serials(3..keep + 3));
@@ -182,6 +182,7 @@ fn the_serial_before_outlives_what_changes_no_image() {
     desk.run("rollback --site site").says(Exit::Usage, &["no earlier generation"]);
     select(desk, &cycle.upstream, cycle.keep, "");
     cycle.update(2);
+    cycle.collect_garbage();
     assert_eq!((cycle.listed(), cycle.reachable()), (serials(2..=2), serials(1..=2)), "the next update ends it");
 }
 

@@ -69,7 +69,7 @@ fn sstream_mirror_finishes_on_the_products_that_it_has_read() {
     };
     let base = format!("http://{}/images/maas", serving.address);
     let out = desk.path("out");
-    between(&serving.address, "v3", later, |proxy| {
+    between(&serving.address, "/20250515/", later, |proxy| {
         let client = StreamClient::new(&ARCHIVE_KEY.public_binary().unwrap()).behind(proxy);
         client.mirror(&base, &out, &["arch=amd64", "release=jammy"]);
     });

@@ -112,6 +112,7 @@ fn what_is_hidden_in_a_request_is_not_answered() {
 #[test]
 fn heads_that_are_none() {
     let (_desk, serving) = served();
+    let mut wrong = Vec::new();
     let get = format!("GET {FILE} HTTP/1.1\r\nHost: a.test\r\n");
     for (name, request, wanted) in [
         ("no host", format!("GET {FILE} HTTP/1.1\r\n\r\n"), &[400][..]),
@@ -137,7 +138,7 @@ fn heads_that_are_none() {
         ("an empty target", "GET  HTTP/1.1\r\nHost: a.test\r\n\r\n".to_owned(), &[400]),
         ("a fragment", "GET /a#b HTTP/1.1\r\nHost: a.test\r\n\r\n".to_owned(), &[400, 404]),
         ("HTTP/0.9", format!("GET {FILE}\r\n\r\n"), &[400]),
-        ("HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[400, 505]),
+        ("HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[]),
         ("HTTP/3.7", format!("GET {FILE} HTTP/3.7\r\nHost: a\r\n\r\n"), &[400, 505]),
         ("no HTTP", "\x16\x03\x01\x02\x00\x01\x00".to_owned(), &[400]),
         ("a header without a colon", format!("{get}Nonsense\r\n\r\n"), &[400]),
@@ -158,9 +159,12 @@ fn heads_that_are_none() {
         let answer = exchange(&serving, request.as_bytes());
         let statuses = statuses(&answer);
         // What is so long that it is not read to its end may see the connection reset instead of the answer.
-        let cut = statuses.is_empty() && request.len() > 60_000;
-        assert!(cut || statuses.len() == 1 && wanted.contains(&statuses[0]), "{name}: {answer}");
+        let cut = statuses.is_empty() && (request.len() > 60_000 || wanted.is_empty());
+        if !(cut || statuses.len() == 1 && wanted.contains(&statuses[0])) {
+            wrong.push(format!("{name}: {answer}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(ask(&serving, "GET", FILE, "").status, 200, "and it still answers");
 }
 
