@@ -35,6 +35,8 @@ pub struct Facts {
     pub store: Option<StoreAssertion>,
     /// What the operator should know.
     pub notes: Vec<String>,
+    /// The same of collections that no host name leads to.
+    pub nameless: Vec<String>,
 }
 
 /// A tree that stands for an upstream.
@@ -90,6 +92,7 @@ impl Facts {
             folders: BTreeSet::from(["keys"]),
             store: None,
             notes: Vec::new(),
+            nameless: Vec::new(),
         };
         for (collection, _) in site.collections(&generation)? {
             facts.add(site, &generation, &collection)?;
@@ -108,8 +111,8 @@ impl Facts {
             Some((host, tls, path)) => {
                 self.upstreams.push(Upstream { host, tls, path, kind: *kind, name: name.clone() });
             }
-            None if collection.origin == "local" => {}
-            None => self.notes.push(format!(
+            None if collection.origin == "local" || collection.origin.starts_with("file:") => {}
+            None => self.nameless.push(format!(
                 "{} comes from {:?}, which has no host name or no plain path: it is there under this site's own address only",
                 collection.folder(),
                 collection.origin
@@ -257,6 +260,7 @@ pub(super) mod tests {
                 stream: b"type: store\n\nsig\n".to_vec(),
             }),
             notes: Vec::new(),
+            nameless: Vec::new(),
         }
     }
 

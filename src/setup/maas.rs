@@ -26,18 +26,20 @@ pub fn script(facts: &Facts, wanted: &Wanted) -> String {
     }
     text += "\n# Images. MAAS's own source is out of reach.\n";
     text += &format!(
-        "for id in $(sources_of {DEFAULT_SOURCE_HOST}); do\n    maas \"$PROFILE\" boot-source delete \"$id\"\ndone\n"
+        "for id in $(sources_of {DEFAULT_SOURCE_HOST}); do\n    maas \"$PROFILE\" boot-source delete \"$id\" ||\n        \
+         maas \"$PROFILE\" boot-source update \"$id\" enabled=false\ndone\n"
     );
     wanted.sources.iter().for_each(|wanted| text += &source(wanted));
     text += &command("boot-resources import", &[]);
     if let Some(release) = wanted.commissioning.first() {
-        text += "\n# Once the import is done: `boot-resources is-importing` says false.\nwait_for_import\n";
+        text += "\n# MAAS refuses this until the import has brought the release.\nrepeat 360 ";
         text += &command("maas set-config", &[("name", COMMISSIONING), ("value", release)]);
     }
     text
 }
 
-/// MAAS answers with JSON, and python3 is where MAAS is. The boot source's content is listed some time after its creation.
+/// MAAS answers with JSON, and python3 is where MAAS is. It reads a boot source some time after its creation, and
+/// refuses selections until then.
 const HEAD: &str = r#"# After: maas login admin http://MAAS:5240/MAAS API-KEY
 # For a MAAS that is set up for the first time. `gapferry maas apply` does the same, and can be run again.
 set -eu
@@ -52,16 +54,14 @@ sources_of() {
 for s in json.load(sys.stdin):
     if u.urlsplit(s["url"]).hostname == sys.argv[1]: print(s["id"])' "$1"
 }
-select_images() {
-    for attempt in 1 2 3 4 5 6 7 8 9 10 11 12; do
-        if maas "$PROFILE" boot-source-selections create "$@"; then return; fi
+repeat() {
+    left=$1
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        if [ "$left" -eq 0 ]; then return 1; fi
         sleep "${PAUSE:-10}"
     done
-    echo "MAAS does not list these images: is the address of the boot source right?" >&2
-    return 1
-}
-wait_for_import() {
-    while maas "$PROFILE" boot-resources is-importing | grep -q true; do sleep "${PAUSE:-10}"; done
 }
 "#;
 
@@ -127,7 +127,9 @@ fn source(wanted: &WantedSource) -> String {
     for ((os, release), arches) in releases {
         let arches: String = arches.into_iter().map(|arch| format!(" {}", field("arches", arch))).collect();
         let what = format!("{} {}{arches}", field("os", os), field("release", release));
-        text += &format!("select_images \"$id\" {what} subarches=\"*\" labels=\"*\"\n");
+        text += &format!(
+            "repeat 12 maas \"$PROFILE\" boot-source-selections create \"$id\" {what} subarches=\"*\" labels=\"*\"\n"
+        );
     }
     text
 }
@@ -195,7 +197,7 @@ mod tests {
             "components=main arches=amd64 arches=i386\n",
             "\nbase64 -d >\"$keyring\" <<'END'\nmWtleQo=\nEND\nid=$(maas \"$PROFILE\" boot-sources create \
              url=http://g/images/maas/ keyring_filename= keyring_data@=\"$keyring\" | id_of)\n",
-            "\nselect_images \"$id\" os=ubuntu release=jammy arches=amd64 arches=arm64 subarches=\"*\" labels=\"*\"\n",
+            "\nrepeat 12 maas \"$PROFILE\" boot-source-selections create \"$id\" os=ubuntu release=jammy arches=amd64 arches=arm64 subarches=\"*\" labels=\"*\"\n",
             "name=commissioning_distro_series value=jammyx\n",
         ] {
             assert!(text.contains(words), "{words}\nis not in\n{text}");

@@ -26,4 +26,5 @@ mod store;
 mod stream_client;
 mod support;
 mod tamper;
+mod transparent;
 mod upstream;

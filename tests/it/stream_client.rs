@@ -59,7 +59,7 @@ impl StreamClient {
         output(&mut self.query_command(index, format, arguments))
     }
 
-    fn mirror_command(&self, base: &str, out: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn mirror_command(&self, base: &str, out: &Path, arguments: &[&str]) -> Command {
         // It takes the address as a prefix of paths.
         let base = format!("{}/", base.trim_end_matches('/'));
         self.command("sstream-mirror", &[], &[OsStr::new(&base), out.as_os_str()], arguments)

@@ -37,7 +37,12 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
         return Err(Failure::Usage("--store-backend must be an address without a path".to_owned()));
     }
     let site = Site::open(&common.site)?;
-    let facts = Facts::collect(&site)?;
+    let mut facts = Facts::collect(&site)?;
+    if matches!(args.what, What::Dns(_) | What::Nginx(_) | What::Apache(_)) {
+        let nameless = std::mem::take(&mut facts.nameless);
+        facts.notes.extend(nameless);
+    }
+    let facts = facts;
     let files = files(&args.what, &site, &facts)?;
     facts.notes.iter().for_each(|text| note(&format!("note: {text}")));
     match &common.out {

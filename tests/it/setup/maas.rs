@@ -23,7 +23,7 @@ case $(tail -n 1 told) in
     'boot-sources read'*) echo '[{"id": 1, "url": "http://images.maas.io/ephemeral-v3/stable/"}, {"id": 3, "url": "http://other/"}]';;
     'boot-sources create'*) echo '{"id": 7, "url": "x"}';;
     'boot-source-selections create'*) if [ ! -e refused ]; then touch refused; exit 2; fi;;
-    'boot-resources is-importing'*) echo false;;
+    *commissioning_distro_series*) if [ ! -e early ]; then touch early; exit 2; fi;;
 esac
 "#;
 
