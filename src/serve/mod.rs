@@ -27,7 +27,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use self::access_log::{AccessLog, Writer};
@@ -151,33 +152,58 @@ impl Server {
     /// Serves until SIGINT or SIGTERM; answers that are under way then have a few seconds to be completed. SIGHUP opens the
     /// access log again. The service manager is told.
     pub fn run_until_signal(self) -> Result<(), ServeError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(ServeError::Run)?;
-        runtime.block_on(self.wait()).map_err(ServeError::Run)?;
+        self.run(Signals::new()?);
+        Ok(())
+    }
+
+    fn run(self, signals: Signals) {
+        signals.wait_for_the_end(&self);
         systemd::stopping();
         self.workers.end();
         drop(self.shared);
         if let Some(writer) = self.log_writer {
             let _ = writer.join(); // it has written what it could
         }
-        Ok(())
+    }
+}
+
+/// The signals that end or refresh the server.
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// From now on they are noted, and end nothing by themselves.
+    fn new() -> Result<Self, ServeError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(ServeError::Run)?;
+        let of = |kind| {
+            let _guard = runtime.enter();
+            signal(kind).map_err(ServeError::Run)
+        };
+        let (interrupt, terminate) = (of(SignalKind::interrupt())?, of(SignalKind::terminate())?);
+        let hangup = of(SignalKind::hangup())?;
+        Ok(Self { runtime, interrupt, terminate, hangup })
     }
 
-    async fn wait(&self) -> io::Result<()> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let mut hangup = signal(SignalKind::hangup())?;
+    fn wait_for_the_end(self, server: &Server) {
+        let Self { runtime, mut interrupt, mut terminate, mut hangup } = self;
         systemd::ready();
-        loop {
-            tokio::select! {
-                _ = interrupt.recv() => return Ok(()),
-                _ = terminate.recv() => return Ok(()),
-                _ = hangup.recv() => {
-                    systemd::reloading();
-                    self.shared.log.as_ref().inspect(|log| log.reopen());
-                    systemd::ready();
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return,
+                    _ = terminate.recv() => return,
+                    _ = hangup.recv() => {
+                        systemd::reloading();
+                        server.shared.log.as_ref().inspect(|log| log.reopen());
+                        systemd::ready();
+                    }
                 }
             }
-        }
+        });
     }
 }
 
@@ -195,7 +221,10 @@ fn listeners(inherited: Vec<TcpListener>, address: SocketAddr) -> Result<Vec<(Tc
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.
 pub fn serve(site: &Site, options: impl Into<Options>, ready: impl FnOnce(&Server)) -> Result<(), ServeError> {
+    // Who is told that it is ready may end it at once.
+    let signals = Signals::new()?;
     let server = Server::start(site, options)?;
     ready(&server);
-    server.run_until_signal()
+    server.run(signals);
+    Ok(())
 }
