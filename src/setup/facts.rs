@@ -266,7 +266,6 @@ pub(super) mod tests {
 
     #[test]
     fn hostile_origins_are_no_upstreams() {
-        assert!(upstream("http://Archive.example.com:8080/ubuntu//").is_none() || upstream("http://a.b/c/").is_some());
         for origin in [
             "local",
             "file:///srv/x",

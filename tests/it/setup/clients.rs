@@ -3,12 +3,15 @@
 use std::fs;
 use std::process::Command;
 
+use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::exit::Exit;
 use gapferry::serve::Server;
 use gapferry::site::Site;
+use gapferry::time::Time;
 
 use super::fixture::{set_store, setup, text, world, write_program};
 use crate::apt_client::{AptClient, run};
+use crate::support::desk::Desk;
 use crate::support::tls::mint;
 
 /// A server of the site, and its address.
@@ -54,6 +57,27 @@ fn apt_with_files_of_keys() {
     assert!(one.contains("\nSuites: stable-updates\n"), "{one}");
     setup(&world, &format!("apt --serve-url {url} --suite absent")).says(Exit::Usage, &["no suite \"absent\""]);
     setup(&world, "apt --serve-url ftp://x").says(Exit::Usage, &["no address that can be used"]);
+}
+
+/// Upstream's own metadata is checked with upstream's keys, though it expires.
+#[test]
+fn apt_with_upstreams_own_metadata() {
+    let desk = Desk::new();
+    let mut upstream = Upstream::new("Verbatim", &["amd64"]);
+    upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
+    upstream.suite("stable").valid_until = Some(Time::now().unix() + 3600);
+    desk.archive("up", &mut upstream, &["stable"]);
+    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "publish = \"verbatim\""));
+    desk.init(&["demo"], "");
+    desk.ferry();
+    let serving = desk.serve();
+    let sources = desk.run(&format!("setup apt --site site --serve-url http://{}", serving.address)).ok().out;
+    assert!(sources.contains("\nCheck-Valid-Until: no\n"), "{sources}");
+    let client = AptClient::new("amd64");
+    fs::write(client.path("etc/apt/sources.list.d/gapferry.sources"), sources).unwrap();
+    client.apt_get("update");
+    client.apt_get("install -y --download-only hello");
+    assert_eq!(client.downloaded(), ["hello_1.0-1_amd64.deb"]);
 }
 
 /// Whether `cloud-init schema` takes the text.

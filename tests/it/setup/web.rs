@@ -188,6 +188,7 @@ fn apache() {
     let settings = format!(
         "ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n\
          DefaultRuntimeDir {folder}\n{modules}{user}TypesConfig /etc/mime.types\n\
+         AddHandler type-map .var\n\
          <Directory />\n  Options FollowSymLinks\n  Require all denied\n</Directory>\nInclude {folder}/gapferry.conf\n"
     );
     fs::write(world.path("apache.conf"), settings).unwrap();
@@ -199,5 +200,9 @@ fn apache() {
     run(program().arg("-t"));
     let _running = Running::start(program().arg("-DFOREGROUND"));
     check(&world, &site, port, &store);
+    // Files are files, whatever the server would do with their names elsewhere.
+    fs::write(site.root().join("current/apt/demo/pool/x.var"), "URI: /keys/site.asc\n").unwrap();
+    let (status, _, body) = get(port, OWN, "/apt/demo/pool/x.var");
+    assert!(status == "200" && body.starts_with(b"URI"), "{status}");
     switch(&world, &site, port);
 }
