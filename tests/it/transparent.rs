@@ -36,6 +36,9 @@ fn site() -> Desk {
     let images = crate::images::table(&desk, IMAGES, "publish = \"verbatim\"");
     desk.select(&format!("{apt}\n{images}\n[[snaps]]\nfrom = \"../snaps\"\nclosure = false\n"));
     desk.init(&["ubuntu", "maas"], "");
+    let alias = "\n[[serve.alias]]\nurl = \"http://security.ubuntu.com/ubuntu\"\ncollection = \"apt/ubuntu\"\n";
+    let settings = fs::read_to_string(desk.path("site/site.toml")).unwrap() + alias;
+    fs::write(desk.path("site/site.toml"), settings).unwrap();
     let server = Server::start(&desk.path("up"));
     let mut export = desk.command(
         "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace --json",
@@ -98,6 +101,9 @@ fn clients_work_with_no_setting_changed_but_the_resolver() {
     run(&cage, client.command("apt-get").arg("update")).ok();
     run(&cage, client.command("apt-get").args(["install", "-y", "--download-only", "hello"])).ok();
     assert_eq!(client.downloaded(), ["hello_2.10-3_amd64.deb"]);
+
+    let security = "http://security.ubuntu.com/ubuntu/dists/noble/InRelease";
+    run(&cage, Command::new("curl").args(["-sSf", "-o", "/dev/null", security])).ok();
 
     let mirror = StreamClient::new(&ARCHIVE_KEY.public_binary().unwrap());
     run(&cage, &mut mirror.mirror_command(IMAGES, &desk.path("mirrored"), &["--max=1"])).ok();
