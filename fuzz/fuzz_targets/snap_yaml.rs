@@ -9,7 +9,10 @@ fuzz_target!(|yaml: &[u8]| {
     let names = metadata.needs().into_iter().map(|need| need.name).chain([metadata.name]);
     for name in names {
         assert!((1..=40).contains(&name.len()), "{name:?}");
-        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{name:?}");
+        assert!(
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+            "{name:?}"
+        );
     }
     assert!(metadata.epoch.read.iter().any(|number| metadata.epoch.write.contains(number)));
 });

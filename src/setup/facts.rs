@@ -98,7 +98,13 @@ impl Facts {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
             for (host, tls, path) in aliases.filter_map(|alias| upstream(alias.url.as_str())) {
-                facts.upstreams.push(Upstream { host, tls, path, kind: collection.kind, name: collection.name.clone() });
+                facts.upstreams.push(Upstream {
+                    host,
+                    tls,
+                    path,
+                    kind: collection.kind,
+                    name: collection.name.clone(),
+                });
             }
         }
         facts.add_store(site)?;

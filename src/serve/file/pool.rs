@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 
 /// Size of each buffer, in bytes: small enough to be still in the processor's cache when it is sent, large enough that calls
-/// do not count. Twice and half as much are slower.
+/// do not count.
 pub(super) const BUFFER_BYTES: usize = 128 << 10;
 
 /// How many buffers are kept while nobody needs them; 8 MiB in all.
