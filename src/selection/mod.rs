@@ -208,6 +208,14 @@ publish = "verbatim"
         }
     }
 
+    #[test]
+    fn the_readme_shows_a_selection_that_is_one() {
+        let readme = include_str!("../../README.md");
+        let toml = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let selection = Selection::parse(toml).unwrap();
+        assert_eq!((selection.apt.len(), selection.images.len(), selection.snaps.len()), (1, 1, 1));
+    }
+
     proptest! {
         #[test]
         fn arbitrary_text_never_panics(text in "\\PC{0,200}") {

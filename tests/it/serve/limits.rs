@@ -64,7 +64,12 @@ fn heads_must_come_in_time() {
     // Neither does one request that was complete.
     let answer = read(send(&server, &format!("GET {FILE} HTTP/1.1\r\nHost: a\r\n\r\nGET ")));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\r\n\r\nit"), "{answer}");
-    assert_eq!(metric(&server, "gapferry_connections_open"), 1, "its own");
+    // It notices an end a moment later; what then is open is the connection that asks.
+    let started = Instant::now();
+    while metric(&server, "gapferry_connections_open") > 1 {
+        assert!(started.elapsed() < Duration::from_secs(15));
+        sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -103,7 +103,8 @@ fn cloud_init() {
 
     // What cloud-init reads is what was meant.
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))";
-    let read = run(Command::new("python3").args(["-c", script]).arg(world.path("user-data.yaml")));
+    // The system's own, for which cloud-init brings the module.
+    let read = run(Command::new("/usr/bin/python3").args(["-c", script]).arg(world.path("user-data.yaml")));
     let read: serde_json::Value = serde_json::from_str(&read).unwrap();
     assert_eq!(read["snap"]["assertions"][0].as_str().unwrap().as_bytes(), stream);
     let source = &read["apt"]["sources"]["gapferry-demo-1.list"];
