@@ -12,6 +12,7 @@ use crate::collect::fetch::Options;
 use crate::collection::Label;
 use crate::maas::{ApiKey, Change, Choice, Client, Limits, Plan, Telling, apply, dry_run, wanted};
 use crate::progress::Progress;
+use crate::setup::ServeUrl;
 use crate::site::Site;
 use crate::terminal::safe;
 
@@ -50,12 +51,28 @@ struct Apply {
     /// A file with an administrator's API key and nothing else, as `maas apikey` prints it
     #[arg(long, value_name = "FILE")]
     api_key_file: PathBuf,
-    /// Where `gapferry serve` answers for MAAS and its machines
-    #[arg(long, value_name = "URL")]
-    serve_url: String,
+    #[command(flatten)]
+    choice: Wishes,
     /// Say what would be changed, and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
+    /// How long MAAS may take to read a boot source, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    cache_timeout: u64,
+    /// How long the import may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+    /// Certificates to trust for https besides the platform's (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+/// What the operator wishes of MAAS; `gapferry setup maas` asks the same.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Wishes {
+    /// Where `gapferry serve` answers for MAAS and its machines
+    #[arg(long, value_name = "URL")]
+    serve_url: ServeUrl,
     /// Published images that become a boot source, by name; can be given several times [default: all]
     #[arg(long = "images", value_name = "NAME")]
     images: Vec<Label>,
@@ -77,15 +94,21 @@ struct Apply {
     /// A DNS server that MAAS asks; can be given several times [default: MAAS's setting stays]
     #[arg(long = "upstream-dns", value_name = "ADDR")]
     upstream_dns: Vec<String>,
-    /// How long MAAS may take to read a boot source, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    cache_timeout: u64,
-    /// How long the import may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-    timeout: u64,
-    /// Certificates to trust for https besides the platform's (PEM)
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+}
+
+impl Wishes {
+    pub(in crate::cli) fn chosen(&self) -> Choice {
+        Choice {
+            serve_url: self.serve_url.to_string(),
+            images: self.images.clone(),
+            main_archive: self.main_archive.clone(),
+            ports_archive: self.ports_archive.clone(),
+            repositories: self.repositories.clone(),
+            http_proxy: self.http_proxy.clone(),
+            ntp_servers: self.ntp_servers.clone(),
+            upstream_dns: self.upstream_dns.clone(),
+        }
+    }
 }
 
 pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -98,16 +121,7 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
     let site = Site::open(&args.site)?;
     let key = ApiKey::load(&args.api_key_file)?;
     let client = Client::new(&args.url, key, Options { ca_file: args.ca_file, ..Options::default() })?;
-    let choice = Choice {
-        serve_url: args.serve_url,
-        images: args.images,
-        main_archive: args.main_archive,
-        ports_archive: args.ports_archive,
-        repositories: args.repositories,
-        http_proxy: args.http_proxy,
-        ntp_servers: args.ntp_servers,
-        upstream_dns: args.upstream_dns,
-    };
+    let choice = args.choice.chosen();
     let wanted = wanted(&site, &choice)?;
     if args.dry_run {
         let plan = dry_run(&client, &wanted)?;

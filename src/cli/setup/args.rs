@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::cli::maas::Wishes;
 use crate::collection::Label;
-use crate::maas::Choice;
 use crate::setup::{HostName, ServeUrl, WebServer, apt, dns};
 
 #[derive(Debug, Subcommand)]
@@ -174,50 +174,6 @@ pub(super) struct Maas {
     pub(super) common: Common,
     #[command(flatten)]
     pub(super) choice: Wishes,
-}
-
-/// What the operator wishes of MAAS; as in `gapferry maas apply`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Wishes {
-    /// Where `gapferry serve` answers for MAAS and its machines
-    #[arg(long, value_name = "URL")]
-    serve_url: ServeUrl,
-    /// Published images that become a boot source, by name; can be given several times [default: all]
-    #[arg(long = "images", value_name = "NAME")]
-    images: Vec<Label>,
-    /// The published archive that becomes main_archive (amd64, i386) [default: the only one of Ubuntu's that can]
-    #[arg(long, value_name = "NAME")]
-    main_archive: Option<String>,
-    /// The published archive that becomes ports_archive (arm64, ppc64el, …) [default: the only one of Ubuntu's that can]
-    #[arg(long, value_name = "NAME")]
-    ports_archive: Option<String>,
-    /// A Debian archive that is handed to machines all the same; can be given several times
-    #[arg(long = "repository", value_name = "NAME")]
-    repositories: Vec<String>,
-    /// The proxy that machines use [default: none]
-    #[arg(long, value_name = "URL")]
-    http_proxy: Option<String>,
-    /// A time server of this side; can be given several times [default: MAAS's setting stays]
-    #[arg(long = "ntp-server", value_name = "HOST")]
-    ntp_servers: Vec<String>,
-    /// A DNS server that MAAS asks; can be given several times [default: MAAS's setting stays]
-    #[arg(long = "upstream-dns", value_name = "ADDR")]
-    upstream_dns: Vec<String>,
-}
-
-impl Wishes {
-    pub(super) fn chosen(&self) -> Choice {
-        Choice {
-            serve_url: self.serve_url.to_string(),
-            images: self.images.clone(),
-            main_archive: self.main_archive.clone(),
-            ports_archive: self.ports_archive.clone(),
-            repositories: self.repositories.clone(),
-            http_proxy: self.http_proxy.clone(),
-            ntp_servers: self.ntp_servers.clone(),
-            upstream_dns: self.upstream_dns.clone(),
-        }
-    }
 }
 
 impl WebOptions {
