@@ -88,7 +88,7 @@ async fn respond(
                 add(&client.shared.metrics.older, 1);
             }
             let of = Of::file(found.below.as_str());
-            (file::answer(found.file, found.immutable, found.below.as_str(), parts).await, of)
+            (file::answer(&found.file, found.immutable, found.below.as_str(), parts).await, of)
         }
         Ok(None) => (StatusCode::NOT_FOUND.into_response(), Of::Nothing),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), Of::Nothing),

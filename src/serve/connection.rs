@@ -144,7 +144,8 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, client: &Arc<Client>
     let limits = &client.shared.limits;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_head);
-    http.max_headers(limits.headers).max_header_size(limits.header_bytes);
+    // The library's own limit of 100 header fields stays: any that is set, even the same, costs an allocation a request.
+    http.max_header_size(limits.header_bytes);
     // One piece of a file is sent before the next is read. A client that has said all may still be answered.
     http.max_buf_size(BUFFERED).half_close(true);
     let service = service_fn(|request: Request<Incoming>| {

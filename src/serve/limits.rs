@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::recent::MAX_RECENT;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Limits of the server; the defaults stand in docs/serving.md.
@@ -9,8 +10,6 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 pub struct Limits {
     /// How many connections may be open at once.
     pub connections: usize,
-    /// How many header fields a request may have.
-    pub headers: usize,
     /// How many bytes a request's line and header fields may have together.
     pub header_bytes: usize,
     /// How long a connection may be open before the head of a request has come, the first one or the next.
@@ -25,7 +24,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 4096,
-            headers: 100,
             header_bytes: 32 << 10,
             request_head: Duration::from_secs(60),
             handshake: Duration::from_secs(20),
@@ -35,7 +33,7 @@ impl Default for Limits {
 }
 
 /// Files that are open besides those of connections.
-const SPARE_FILES: u64 = 128;
+const SPARE_FILES: u64 = 128 + MAX_RECENT as u64;
 
 impl Limits {
     /// Raises this process's limit of open files as far as needed, and lowers that of connections to what it allows: each

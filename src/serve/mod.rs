@@ -16,6 +16,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod patient;
+mod recent;
 mod resolve;
 mod routes;
 pub mod status;

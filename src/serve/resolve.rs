@@ -1,6 +1,7 @@
 //! From a request's host and path to a file: of the current generation, or of an older one where the name says that what
 //! bears it never changes.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::file::{Blocked, How, Opened, open};
 use super::host::Host;
+use super::recent::Recent;
 use super::routes::Routes;
 use super::status::Overview;
 use super::store::Loaded;
@@ -68,6 +70,7 @@ pub(super) struct Tree {
     /// What it says of itself, but for what only publishers need.
     pub(super) generation: Generation,
     routes: Routes,
+    recent: Recent,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
     /// Read when it is wanted first.
@@ -108,24 +111,26 @@ impl Resolver {
         let tree = Arc::new(Tree::load(self.root.join(&link), &self.aliases)?);
         let (root, aliases) = (self.root.clone(), self.aliases.clone());
         let view = Arc::new(View { link, tree, root, aliases, older: OnceLock::new() });
-        *known = Some(view.clone());
+        if let Some(before) = known.replace(view.clone()) {
+            before.tree.recent.retire();
+        }
         Some(view)
     }
 }
 
 impl View {
     /// The file for a request, or none; waits on another thread where the kernel does not remember it.
-    pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Found>> {
+    pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Arc<Found>>> {
         let Some(decoded) = percent_decode(path) else { return Ok(None) };
         if let Ok(found) = self.look(host, &decoded, How::Cached) {
             return found;
         }
-        let (this, host) = (self.clone(), host.cloned());
+        let (this, host, decoded) = (self.clone(), host.cloned(), decoded.into_owned());
         let look = move || this.look(host.as_ref(), &decoded, How::Blocking).unwrap_or(Ok(None));
         tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
     }
 
-    fn look(&self, host: Option<&Host>, path: &str, how: How) -> Result<io::Result<Option<Found>>, Blocked> {
+    fn look(&self, host: Option<&Host>, path: &str, how: How) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
         match self.tree.find(host, path, how, false)? {
             Ok(None) => {}
             found => return Ok(found),
@@ -181,7 +186,8 @@ impl Tree {
         let mut generation = Generation::load(&folder).ok()?;
         (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
         let routes = Routes::of(&generation, aliases);
-        Some(Self { folder, generation, routes, catalogue: OnceLock::new(), overview: OnceLock::new() })
+        let recent = Recent::default();
+        Some(Self { folder, generation, routes, recent, catalogue: OnceLock::new(), overview: OnceLock::new() })
     }
 
     /// Whether a published upstream has this host.
@@ -201,7 +207,7 @@ impl Tree {
         path: &str,
         how: How,
         older: bool,
-    ) -> Result<io::Result<Option<Found>>, Blocked> {
+    ) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
         let mut of_upstream = self.routes.find(host, path).peekable();
         if of_upstream.peek().is_none() {
             return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
@@ -216,7 +222,10 @@ impl Tree {
     }
 
     /// The file at `below`, if it is one that is published.
-    fn open(&self, below: &str, how: How, older: bool) -> Result<io::Result<Option<Found>>, Blocked> {
+    fn open(&self, below: &str, how: How, older: bool) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
+        if let Some(known) = self.recent.get(below).filter(|_| !older) {
+            return Ok(Ok(Some(known)));
+        }
         let Ok(below) = below.parse::<PublishPath>() else { return Ok(Ok(None)) }; // so it cannot leave the folder
         let top = below.as_str().split('/').next().unwrap_or_default();
         let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
@@ -225,7 +234,13 @@ impl Tree {
             return Ok(Ok(None));
         }
         let file = open(&self.folder.join(&below), how)?;
-        Ok(file.map(|file| file.map(|file| Found { file, below, immutable, older })))
+        Ok(file.map(|file| {
+            let found = Arc::new(Found { file: file?, below, immutable, older });
+            if !older {
+                self.recent.put(&found);
+            }
+            Some(found)
+        }))
     }
 
     /// The snaps and what is said of them; none if no snaps are published with an index.
@@ -263,7 +278,11 @@ impl Tree {
 }
 
 /// Decodes `%XX` once (RFC 3986, section 2.1).
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+pub(super) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('%') { decode(text).map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
+}
+
+fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {

@@ -25,15 +25,14 @@ use self::range::Ranges;
 const SMALL_BYTES: u64 = 256 << 10;
 
 /// The answer to a request for `file`. `immutable` says whether what bears its name never changes, as in a pool.
-pub(super) async fn answer(file: Opened, immutable: bool, name: &str, request: &Parts) -> Response {
-    let version = file.version();
-    let mut headers = of_representation(&version, immutable, name);
-    match conditions::judge(&request.headers, &version) {
+pub(super) async fn answer(file: &Opened, immutable: bool, name: &str, request: &Parts) -> Response {
+    let mut headers = of_representation(file, immutable, name);
+    match conditions::judge(&request.headers, &file.version) {
         Verdict::Failed => return refuse(StatusCode::PRECONDITION_FAILED, headers),
         Verdict::NotModified => return refuse(StatusCode::NOT_MODIFIED, headers),
         Verdict::Go => {}
     }
-    let (status, start, length) = match ranges(request, &version, immutable) {
+    let (status, start, length) = match ranges(request, &file.version, immutable) {
         Ranges::Whole => (StatusCode::OK, 0, file.length),
         Ranges::Part { first, last } => {
             headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.length)));
@@ -71,11 +70,11 @@ fn ranges(request: &Parts, version: &Version, immutable: bool) -> Ranges {
     }
 }
 
-fn of_representation(version: &Version, immutable: bool, name: &str) -> HeaderMap {
+fn of_representation(file: &Opened, immutable: bool, name: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind::content_type(name)));
-    headers.insert(header::ETAG, text(version.etag()));
-    headers.insert(header::LAST_MODIFIED, text(version.last_modified()));
+    headers.insert(header::ETAG, file.etag.clone());
+    headers.insert(header::LAST_MODIFIED, file.last_modified.clone());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !immutable {

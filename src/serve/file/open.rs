@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use super::etag::Version;
+use super::text;
 
 /// Whether one may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +25,16 @@ pub(in crate::serve) enum How {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve) struct Blocked;
 
-/// A regular file, open for reading.
-#[derive(Debug)]
+/// A regular file, open for reading, and what is said of it in every answer.
+#[derive(Clone, Debug)]
 pub(in crate::serve) struct Opened {
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     /// In bytes.
     pub(super) length: u64,
-    version: Version,
-}
-
-impl Opened {
     /// Which state of the file it is.
-    pub(in crate::serve) fn version(&self) -> Version {
-        self.version
-    }
+    pub(super) version: Version,
+    pub(super) etag: HeaderValue,
+    pub(super) last_modified: HeaderValue,
 }
 
 /// The file at `path`; none if nothing is there, or a folder, or a link.
@@ -58,5 +57,12 @@ pub(in crate::serve) fn open(path: &Path, how: How) -> Result<io::Result<Option<
 fn regular(file: File) -> io::Result<Option<Opened>> {
     let facts = file.metadata()?;
     let version = Version::of(&facts);
-    Ok(facts.is_file().then_some(Opened { length: facts.len(), file, version }))
+    let opened = || Opened {
+        file: Arc::new(file),
+        length: facts.len(),
+        version,
+        etag: text(version.etag()),
+        last_modified: text(version.last_modified()),
+    };
+    Ok(facts.is_file().then(opened))
 }

@@ -18,12 +18,13 @@ use super::open::Opened;
 use super::pool::{BUFFER_BYTES, Buffer};
 
 /// `length` bytes from `start` on.
-pub(super) async fn whole(file: Opened, start: u64, length: u64) -> io::Result<Bytes> {
+pub(super) async fn whole(file: &Opened, start: u64, length: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     if cached(&file.file, &mut bytes, start) == bytes.len() {
         return Ok(bytes.into());
     }
-    let read = move || file.file.read_exact_at(&mut bytes, start).map(|()| bytes);
+    let file = file.file.clone();
+    let read = move || file.read_exact_at(&mut bytes, start).map(|()| bytes);
     Ok(spawn_blocking(read).await.map_err(io::Error::other)??.into())
 }
 
@@ -51,8 +52,8 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(file: Opened, start: u64, length: u64) -> Self {
-        Self { file: Arc::new(file.file), at: start, left: length, reading: None }
+    pub(super) fn new(file: &Opened, start: u64, length: u64) -> Self {
+        Self { file: file.file.clone(), at: start, left: length, reading: None }
     }
 
     /// Has a thread read the next piece, and tells the kernel of the one behind it.

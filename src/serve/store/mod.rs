@@ -251,7 +251,7 @@ impl Store<'_> {
             },
         };
         match opened {
-            Ok(Some(opened)) => file::answer(opened, true, name, &request.into_parts().0).await,
+            Ok(Some(opened)) => file::answer(&opened, true, name, &request.into_parts().0).await,
             Ok(None) => not_found("not-found", "there is no such file"),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }

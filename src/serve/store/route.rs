@@ -2,6 +2,8 @@
 
 use axum::http::Method;
 
+use std::borrow::Cow;
+
 use crate::serve::resolve::percent_decode;
 
 /// A service of the store.
@@ -27,7 +29,8 @@ impl Route {
     /// What is at `path`; `None` if it is no path.
     pub(super) fn of(path: &str) -> Option<Self> {
         // Each part is decoded by itself, so that a slash within one is no separator.
-        let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(percent_decode).collect::<Option<_>>()?;
+        let decode = |part| percent_decode(part).map(Cow::into_owned);
+        let parts: Vec<String> = path.strip_prefix('/')?.split('/').map(decode).collect::<Option<_>>()?;
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         Some(match parts.as_slice() {
             [""] => Self::Root,

@@ -1,0 +1,43 @@
+//! Files of the current generation that were asked for a short while ago, still open. Most requests are for a few indexes, and
+//! a file of a generation never changes, so finding and opening it again would say nothing new.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::resolve::Found;
+
+/// How many files are kept open.
+pub(super) const MAX_RECENT: usize = 512;
+
+/// By their places below the generation.
+#[derive(Debug)]
+pub(super) struct Recent(Mutex<Option<HashMap<String, Arc<Found>>>>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Mutex::new(Some(HashMap::new())))
+    }
+}
+
+impl Recent {
+    /// The file at `below`, if it is one of these.
+    pub(super) fn get(&self, below: &str) -> Option<Arc<Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(below).cloned()
+    }
+
+    /// Keeps a file; where there are too many, all others are forgotten, since those that matter come back at once.
+    pub(super) fn put(&self, found: &Arc<Found>) {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(files) = files.as_mut() else { return };
+        if files.len() >= MAX_RECENT {
+            files.clear();
+        }
+        files.insert(found.below.as_str().to_owned(), found.clone());
+    }
+
+    /// Forgets all and keeps nothing more: the generation is no longer the current one, and what `gc` removes of it would
+    /// else stay on the disk.
+    pub(super) fn retire(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
