@@ -7,11 +7,13 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use crate::progress::Progress;
+use crate::setup::quote;
 
 /// Show the whole way, offline, in seconds: an upstream, a bundle, the gap, a site, a client
 ///
 /// Generates small signed upstreams of packages, images and snaps, exports from them, carries the bundle's files alone, imports
-/// them, serves them, and lets the host's own apt-get install from there if there is one. Everything stays in one temporary
+/// them, serves them, lets the host's own apt-get install from there if there is one, and writes what name servers, clients and MAAS
+/// need next. Everything stays in one temporary
 /// folder. The snaps are signed under a root that only the demo takes: import and rollback refuse what is kept of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry demo\n  gapferry demo --keep /tmp/gapferry-demo")]
@@ -23,6 +25,14 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let report = crate::demo::run(args.keep.as_deref(), progress)?;
-    out.done(json!({ "steps": report.steps, "folder": args.keep }), &report.words());
+    let look = |folder: &PathBuf| {
+        let site = folder.join("site");
+        format!(
+            "Look around: gapferry serve --site {} --listen 127.0.0.1:8080\n",
+            quote::shell(&site.to_string_lossy())
+        )
+    };
+    let next = args.keep.as_ref().map(look).unwrap_or_default();
+    out.done(json!({ "steps": report.steps, "folder": args.keep }), &(report.words() + &next));
     Ok(())
 }

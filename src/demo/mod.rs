@@ -4,6 +4,7 @@ pub mod upstream;
 
 mod client;
 mod images;
+mod service;
 mod snaps;
 
 use std::fs;
@@ -20,9 +21,11 @@ use crate::export::{ExportError, Settings, export};
 use crate::file_error::FileError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
+use crate::maas::MaasError;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
+use crate::setup::SetupError;
 use crate::site::{Site, SiteError, import, init, rollback};
 use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError};
@@ -63,6 +66,12 @@ pub enum DemoError {
     /// What the store says about a snap cannot be trusted.
     #[error(transparent)]
     Assertions(Box<AssertionError>),
+    /// What is to be set up around the site cannot be written.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// What is wanted of a MAAS cannot be told.
+    #[error(transparent)]
+    Maas(#[from] MaasError),
     /// The demo's snaps cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -84,6 +93,8 @@ impl DemoError {
             Self::Export(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::Serve(error) => error.exit(),
+            Self::Setup(error) => error.exit(),
+            Self::Maas(error) => error.exit(),
             Self::Images(error) => error.exit(),
             Self::Fetch(error) => error.exit(),
             Self::Assertions(error) => error.exit(),
@@ -117,6 +128,7 @@ struct Places {
     online: PathBuf,
     medium: PathBuf,
     site: PathBuf,
+    setup: PathBuf,
 }
 
 /// Runs the demo in a temporary folder, or in `keep`, which stays.
@@ -133,6 +145,7 @@ pub fn run(keep: Option<&Path>, progress: &Progress) -> Result<Report, DemoError
         online: root.join("online"),
         medium: root.join("medium"),
         site: root.join("site"),
+        setup: root.join("setup"),
     };
     for folder in [&places.upstream, &places.online, &places.medium] {
         fs::create_dir(folder).map_err(DemoError::io("create", folder))?;
@@ -181,7 +194,9 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     let keyring = places.upstream.join("archive.gpg");
     let names = selection.apt.iter().map(|s| &s.name).chain(selection.images.iter().map(|s| &s.name));
     let pins: Vec<_> = names.map(|name| (name.clone(), keyring.clone())).collect();
-    let mut site = init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
+    init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
+    service::name_upstreams(&places.site)?;
+    let mut site = Site::open(&places.site)?;
     site.snap_roots = snaps::roots()?;
     let imported = import(&site, &first, Overrides::default(), progress)?;
     report.step(format!(
@@ -199,6 +214,9 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     };
     sees(&FIRST, report)?;
     report.step(device.installs(FIRST.revision)?);
+    report.step(service::answers_for_upstreams(&server, &places.site)?);
+    report.step(service::shows_status(&server)?);
+    report.step(service::sets_up(&site, &places.setup)?);
 
     publish_upstream(places, &upstream_key, &SECOND)?;
     let second = export_next(&selection, places, &key, progress)?;
