@@ -1,6 +1,5 @@
 //! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +18,7 @@ use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
 use crate::trust::{Dates, MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, check_date, note_date, sign};
-use crate::workspace::{Last, Workspace};
+use crate::workspace::{Base, Last, Workspace};
 
 /// What an export works with.
 pub struct Settings<'a> {
@@ -37,6 +36,8 @@ pub struct Settings<'a> {
     pub collect_only: bool,
     /// Make a bundle even if nothing is new.
     pub force: bool,
+    /// Carry everything, also what the site is known to hold.
+    pub full: bool,
     /// Take upstream's metadata though the last bundle had newer.
     pub allow_older_upstream: bool,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
@@ -54,6 +55,8 @@ pub struct Exported {
     pub manifest: Manifest,
     /// How much payload was selected and fetched.
     pub tally: Tally,
+    /// What the site holds already, on which the bundle builds; none where it carries everything.
+    pub base: Option<Base>,
     /// Whether the bundle was finished by an earlier run that was interrupted.
     pub found_finished: bool,
     /// How many files of the workspace had changed on disk, and were replaced.
@@ -153,13 +156,27 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let collections = collect(selection, &with)?;
     if settings.collect_only {
         let manifest = header(selection, collections, workspace.last(&selection.site, &selection.name)?.as_ref())?;
-        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false, replaced: 0 });
+        return Ok(Exported {
+            folder: None,
+            manifest,
+            tally: with.tally,
+            base: None,
+            found_finished: false,
+            replaced: 0,
+        });
     }
     let mut last = workspace.last(&selection.site, &selection.name)?;
     if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
         if same_for_clients(&found.manifest.collections, &collections) {
             let (manifest, tally) = (found.manifest, with.tally);
-            return Ok(Exported { folder: Some(folder), manifest, tally, found_finished: true, replaced: 0 });
+            return Ok(Exported {
+                folder: Some(folder),
+                manifest,
+                tally,
+                base: None,
+                found_finished: true,
+                replaced: 0,
+            });
         }
         last = Some(found);
     }
@@ -170,16 +187,31 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         not_older(&last.manifest.collections, &collections)?;
     }
     let manifest = header(selection, collections, last.as_ref())?;
+    let same_epoch = last.as_ref().filter(|last| last.manifest.epoch == selection.epoch && !settings.full);
+    let base = same_epoch.map(|last| workspace.base(last, selection.overlap)).transpose()?.flatten();
+    let tally = with.tally;
     if settings.dry_run {
-        return Ok(Exported { folder: None, manifest, tally: with.tally, found_finished: false, replaced: 0 });
+        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0 });
     }
-    let plan = Plan { manifest, held: BTreeSet::new(), volume_bytes: selection.volume_size.0 };
+    let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
+    let plan = Plan { manifest, held, volume_bytes: selection.volume_size.0 };
+    let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
+    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0 })
+}
+
+/// Packs, signs and records the next bundle.
+pub(crate) fn write(
+    plan: Plan,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+    overlap: Option<u64>,
+) -> Result<(PathBuf, Manifest), ExportError> {
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
     let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
     let (manifest, text) = (packed.manifest.clone(), packed.text.clone());
     let folder = packed.publish(signature.as_deref())?;
-    workspace.record(&manifest, text.as_bytes())?;
-    Ok(Exported { folder: Some(folder), manifest, tally: with.tally, found_finished: false, replaced: 0 })
+    workspace.record(&manifest, text.as_bytes(), overlap)?;
+    Ok((folder, manifest))
 }
 
 /// The site would refuse metadata that is older than what it has seen; a stale mirror is better found on this side.
@@ -266,7 +298,7 @@ fn finished_earlier(
         return Err(in_the_way());
     }
     if !settings.dry_run {
-        workspace.record(&manifest, &bytes)?;
+        workspace.record(&manifest, &bytes, selection.overlap)?;
     }
     let digest = Sha256::of(&bytes);
     Ok(Some((folder, Last { manifest, digest })))

@@ -17,6 +17,8 @@ pub mod formats;
 pub mod maas;
 pub mod path;
 pub mod progress;
+pub mod receipt;
+pub mod recut;
 pub mod selection;
 pub mod serve;
 pub mod setup;

@@ -26,7 +26,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
 /// zstd's level for members that shrink: metadata mostly, so a good ratio at some 100 MB/s.
-const ZSTD_LEVEL: i32 = 6;
+pub(crate) const ZSTD_LEVEL: i32 = 6;
 
 /// What is to be packed. The manifest's blobs and volumes are filled in by [`pack`].
 #[derive(Debug)]

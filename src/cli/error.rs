@@ -21,6 +21,12 @@ pub(super) enum Failure {
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
+    Delivery(#[from] crate::workspace::DeliveryError),
+    #[error(transparent)]
+    Receipt(#[from] crate::workspace::ReceiptFileError),
+    #[error(transparent)]
+    Recut(#[from] crate::recut::RecutError),
+    #[error(transparent)]
     Images(#[from] crate::collect::images::ImagesError),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
@@ -48,6 +54,9 @@ impl Failure {
             Self::Bundle(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::Trust(error) => error.exit(),
+            Self::Delivery(error) => error.exit(),
+            Self::Receipt(error) => error.exit(),
+            Self::Recut(error) => error.exit(),
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),

@@ -7,12 +7,14 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::passphrase::load_key;
+use super::workspace::Place;
 use crate::collect::fetch::Options;
 use crate::export::{Exported, Settings, export};
 use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
 use crate::terminal::safe;
+use crate::workspace::How;
 
 /// Collect what a selection asks for, pack it into the next bundle, and sign it
 ///
@@ -35,9 +37,8 @@ pub(super) struct Args {
     /// The first line of FILE opens the key
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// What was fetched before, and the sequence numbers [default: $XDG_STATE_HOME/gapferry]
-    #[arg(long, value_name = "DIR", env = "GAPFERRY_WORKSPACE")]
-    workspace: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Say what would be carried and fetched, and write no bundle
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -50,6 +51,9 @@ pub(super) struct Args {
     /// Write a bundle even if nothing is new
     #[arg(long)]
     force: bool,
+    /// Carry everything, also what the site is known to hold
+    #[arg(long)]
+    full: bool,
     /// Take upstream's metadata though the last bundle had newer
     #[arg(long)]
     allow_older_upstream: bool,
@@ -64,16 +68,15 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let selection = Selection::load(&args.selection)?;
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
-    let workspace = args.workspace.clone().or_else(default_workspace);
-    let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
     let settings = Settings {
         out: &args.out,
-        workspace: &workspace.ok_or_else(no_home)?,
+        workspace: &args.place.folder()?,
         key: key.as_ref(),
         fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
         dry_run: args.dry_run,
         collect_only: args.collect_only,
         force: args.force,
+        full: args.full,
         allow_older_upstream: args.allow_older_upstream,
         snap_roots: Trust::roots(),
         progress,
@@ -87,13 +90,6 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     }
     say(&exported, args, out);
     Ok(())
-}
-
-/// `$XDG_STATE_HOME/gapferry`, as the XDG base directory specification has it.
-fn default_workspace() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    state.map(|state| state.join("gapferry"))
 }
 
 fn say(exported: &Exported, args: &Args, out: &Output) {
@@ -113,11 +109,14 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
         "replaced": exported.replaced,
+        "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
+        "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),
     });
     let mut words = String::new();
     for c in &manifest.collections {
         words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(&c.origin));
     }
+    words += &delta(exported);
     match &exported.folder {
         Some(folder) => words += &format!("{}\n", folder.display()),
         None if args.collect_only => {
@@ -133,4 +132,21 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         }
     }
     out.done(value, &words);
+}
+
+/// What a delta builds on, and how much of the whole it carries.
+fn delta(exported: &Exported) -> String {
+    let Some(base) = &exported.base else { return String::new() };
+    let how = match base.how {
+        How::Receipt => "the site says that it has",
+        How::Confirmed => "you say that the site has",
+        How::Overlap => "the overlap trusts that the site has",
+    };
+    let manifest = &exported.manifest;
+    let (since, all) = (base.sequence, manifest.blobs.iter().map(|blob| blob.size).sum());
+    let carried = match manifest.blobs.is_empty() {
+        true => String::new(),
+        false => format!(": {} of {} travel", Bytes(manifest.carried_bytes()), Bytes(all)),
+    };
+    format!("what is new since sequence {since}, which {how}{carried}\n")
 }

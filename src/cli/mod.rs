@@ -3,6 +3,7 @@
 //! A command's file holds its arguments, calls the library once, and says what came of it. stdout has the result, and with
 //! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
 
+mod confirm;
 mod demo;
 mod error;
 mod export;
@@ -15,6 +16,8 @@ mod maas;
 mod output;
 mod passphrase;
 mod push;
+mod receipt;
+mod recut;
 mod rollback;
 mod serve;
 mod setup;
@@ -22,6 +25,7 @@ mod site;
 mod status;
 mod store_assertion;
 mod verify;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 
@@ -60,11 +64,14 @@ enum Command {
     Keygen(keygen::Args),
     Export(export::Args),
     ListImages(list_images::Args),
+    Confirm(confirm::Args),
+    Recut(recut::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Site(site::Args),
     Import(import::Args),
     Status(status::Args),
+    Receipt(receipt::Args),
     Rollback(rollback::Args),
     Gc(gc::Args),
     Push(push::Args),
@@ -97,11 +104,14 @@ pub fn run(cli: Cli) -> Exit {
         Command::Keygen(args) => keygen::run(&args, &out),
         Command::Export(args) => export::run(&args, &out, &progress),
         Command::ListImages(args) => list_images::run(&args, &out),
+        Command::Confirm(args) => confirm::run(&args, &out),
+        Command::Recut(args) => recut::run(&args, &out, &progress),
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Site(args) => site::run(args, &out),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),
+        Command::Receipt(args) => receipt::run(&args, &out),
         Command::Rollback(args) => rollback::run(&args, &out),
         Command::Gc(args) => gc::run(&args, &out),
         Command::Push(args) => push::run(&args, &out),

@@ -299,6 +299,7 @@ fn export_next(
         dry_run: false,
         collect_only: false,
         force: false,
+        full: false,
         allow_older_upstream: false,
         snap_roots: snaps::roots()?,
         progress,

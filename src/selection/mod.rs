@@ -42,6 +42,10 @@ pub struct Selection {
     /// The site's epoch.
     #[serde(default = "default_epoch")]
     pub epoch: u64,
+    /// How many bundles in a row may be lost, where nobody says what has arrived: what is new since then travels again. With
+    /// none, and without receipts and confirmations, every bundle carries everything.
+    #[serde(default)]
+    pub overlap: Option<u64>,
     /// Sources of Debian packages.
     #[serde(default)]
     pub apt: Vec<AptSource>,

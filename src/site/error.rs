@@ -75,6 +75,20 @@ pub enum SiteError {
         /// The current generation.
         generation: u64,
     },
+    /// The bundle is a delta, and the site lacks some of what it builds on.
+    #[error(
+        "{bundle} builds on {count} blobs that are not here; all else of it is. Take {} to the online side, make a bundle \
+         of just these there by `gapferry recut {bundle} --request {} --out DIR --key KEY`, and import that one",
+        request.display(), request.file_name().unwrap_or_default().display()
+    )]
+    Requested {
+        /// The bundle.
+        bundle: String,
+        /// How many blobs.
+        count: usize,
+        /// The signed request.
+        request: PathBuf,
+    },
     /// Two bundles of different names publish under one name.
     #[error(
         "the collection {collection} belongs to the bundle name {owner} at this site, and this bundle is named {name}: rename one of them in its selection"
@@ -143,6 +157,7 @@ impl SiteError {
             Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
                 Exit::Usage
             }
+            Self::Requested { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
             Self::CollectionOwned { .. } => Exit::Refused,

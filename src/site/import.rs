@@ -7,7 +7,7 @@ use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
-use crate::bundle::{Bundle, Signed};
+use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::exit::Exit;
 use crate::progress::Progress;
@@ -40,7 +40,8 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
         }
         return Err(error);
     }
-    run(site, &bundle, current, allow, progress).map_err(|error| match record_failure(site, &bundle, &error) {
+    let imported = run(site, &bundle, current, allow, progress).map_err(|error| with_request(site, &bundle, error));
+    imported.map_err(|error| match record_failure(site, &bundle, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
     })
@@ -148,6 +149,17 @@ fn run(
         items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
         bytes: manifest.blobs.iter().map(|b| b.size).sum(),
     })
+}
+
+/// Where the site lacks what the bundle builds on, it says what, for the online side.
+fn with_request(site: &Site, bundle: &Bundle, error: SiteError) -> SiteError {
+    match error {
+        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(bundle) {
+            Ok(request) => SiteError::Requested { bundle: bundle.manifest.folder(), count, request },
+            Err(error) => error,
+        },
+        other => other,
+    }
 }
 
 /// Keeps what failed its checks for review: the manifest and the reason.

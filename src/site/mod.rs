@@ -10,6 +10,7 @@
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/requests/              for the online side: what the site lacks for a bundle
 //! SITE/enterprise-store.json  what a real Enterprise Store has been given
 //! SITE/audit.jsonl            what was done, chained by hashes
 //! SITE/store.assert           the site's own store assertion, if it has one
@@ -29,6 +30,7 @@ mod generation;
 mod import;
 mod init;
 mod publish;
+mod receipt;
 mod rollback;
 mod second_digest;
 mod serve_config;

@@ -33,7 +33,6 @@ pub(super) fn into_depot(
     progress: &Progress,
 ) -> Result<SecondDigests, SiteError> {
     let wanted = lacking(bundle, depot);
-    expected_blobs_are_here(bundle, &wanted)?;
     preflight(site, bundle, depot, &wanted)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
     let resumed = journal.is_begun();
@@ -82,15 +81,6 @@ fn fill(
     Ok(second)
 }
 
-fn expected_blobs_are_here(bundle: &Bundle, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
-    let expected = bundle.manifest.blobs.iter().filter(|b| b.parts.is_empty() && wanted.contains(&b.sha256));
-    let mut digests = expected.map(|b| b.sha256);
-    match digests.next() {
-        None => Ok(()),
-        Some(first) => Err(BundleError::BlobsMissing { count: 1 + digests.count(), first }),
-    }
-}
-
 fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
     let blobs = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256));
     let block = 4096;
@@ -130,10 +120,15 @@ fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result
     let gone = bundle.missing_volumes();
     let missing: Vec<String> =
         volumes.into_iter().map(crate::bundle::names::volume).filter(|file| gone.contains(file)).collect();
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        return Err(BundleError::VolumesMissing { folder: bundle.folder.clone(), missing }.into());
     }
-    Err(BundleError::VolumesMissing { folder: bundle.folder.clone(), missing }.into())
+    // Last, so that the site can ask for these alone: all else is here now.
+    let mut expected = bundle.manifest.blobs.iter().filter(lacks).map(|b| b.sha256);
+    match expected.next() {
+        None => Ok(()),
+        Some(first) => Err(BundleError::BlobsMissing { count: 1 + expected.count(), first }.into()),
+    }
 }
 
 struct DepotSink<'a> {

@@ -7,6 +7,7 @@ mod by_hand;
 mod cli;
 mod closure;
 mod deb;
+mod deltas;
 mod determinism;
 mod enterprise_store;
 mod faults;

@@ -77,6 +77,7 @@ fn a_server_that_drips_or_falls_silent() {
                 dry_run: false,
                 collect_only: false,
                 force: false,
+                full: false,
                 allow_older_upstream: false,
                 snap_roots: gapferry::formats::assertions::Trust::roots(),
                 progress: &Progress::hidden(),

@@ -119,6 +119,7 @@ impl World {
             dry_run: false,
             collect_only: false,
             force: false,
+            full: false,
             allow_older_upstream,
             snap_roots: gapferry::formats::assertions::Trust::roots(),
             progress: &Progress::hidden(),

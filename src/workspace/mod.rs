@@ -3,6 +3,9 @@
 //! ```text
 //! WORKSPACE/depot/                  blobs
 //! WORKSPACE/history/SITE-NAME.json  the manifest of the last finished bundle, byte for byte
+//! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs
+//! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
+//! WORKSPACE/sites/SITE.gpg          the site's public key, which signs receipts
 //! WORKSPACE/audit.jsonl             what was exported, chained by hashes
 //! WORKSPACE/lock                    held by the one export that is running
 //! ```
@@ -10,9 +13,16 @@
 //! The history is written after the bundle has its final name. An export that was killed in between finds the finished
 //! bundle and takes it into the history, so no sequence number is used twice or skipped.
 
+mod delivery;
+mod history;
+mod site_keys;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+pub use delivery::{Base, DeliveryError, How};
+pub use site_keys::ReceiptFileError;
 
 use crate::bundle::{BundleError, Manifest};
 use crate::collection::Label;
@@ -63,6 +73,12 @@ impl Workspace {
         read_last(&self.history(site, name))
     }
 
+    /// The same, for SITE-NAME as one word.
+    fn last_of(&self, stem: &str) -> Result<Option<Last>, SiteError> {
+        let is_name = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if is_name { read_last(&self.root.join("history").join(format!("{stem}.json"))) } else { Ok(None) }
+    }
+
     /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.
     pub fn gc(&self, dry_run: bool) -> Result<Collected, SiteError> {
         let needed = self.needed()?;
@@ -98,9 +114,10 @@ impl Workspace {
     }
 
     /// Records a finished bundle as the last one of its site and name.
-    pub fn record(&self, manifest: &Manifest, text: &[u8]) -> Result<(), SiteError> {
-        let digest = Sha256::of(text).to_hex();
-        audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest)?;
+    pub fn record(&self, manifest: &Manifest, text: &[u8], overlap: Option<u64>) -> Result<(), SiteError> {
+        let digest = Sha256::of(text);
+        audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest.to_hex())?;
+        self.note_needs(manifest, &digest, overlap)?;
         write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)
     }
 }

@@ -1,0 +1,51 @@
+//! `gapferry confirm`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use super::workspace::Place;
+
+/// Take note that a bundle has arrived, so that the next one carries only what is new since then
+///
+/// Either on the site's own word, a receipt, or on yours. A receipt needs the site's public key once, by --site-key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry confirm dc1-base-000042\n  \
+    gapferry confirm --receipt dc1-base.receipt --site-key dc1.asc")]
+pub(super) struct Args {
+    /// The bundle, as its folder is called
+    #[arg(required_unless_present = "receipt", conflicts_with = "receipt")]
+    bundle: Option<String>,
+    /// What `gapferry receipt` wrote at the site
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// The site's public key: SITE/current/keys/site.asc
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    site_key: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let workspace = args.place.open()?;
+    if let Some(path) = &args.receipt {
+        let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
+        workspace.accept(&receipt)?;
+        let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.sequence);
+        let bundle = format!("{site}-{name}-{sequence:06}");
+        let words = match sequence {
+            0 => format!("{site} has no bundle named {name}: the next one carries everything\n"),
+            _ => format!("{site} has {bundle}: the next one carries what is new since then\n"),
+        };
+        let value = json!({ "bundle": bundle, "how": "receipt", "said": receipt.made, "lacks": receipt.lacks.len() });
+        out.done(value, &words);
+    }
+    if let Some(bundle) = &args.bundle {
+        workspace.confirm(bundle)?;
+        let words = format!("{bundle} has arrived: the next one carries what is new since then\n");
+        out.done(json!({ "bundle": bundle, "how": "confirmed" }), &words);
+    }
+    Ok(())
+}

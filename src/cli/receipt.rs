@@ -1,0 +1,53 @@
+//! `gapferry receipt`.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Output;
+use crate::collection::Label;
+use crate::site::{Site, write_atomically};
+
+/// Say to the online side which bundle this site has, so that the next one carries only what is new
+///
+/// A small text that people can read, signed by the site's key. Where nothing may leave the site, do without: `gapferry
+/// confirm BUNDLE` on the online side says the same on an operator's word, and `overlap` in the selection needs neither.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry receipt --site /srv/gapferry --out /media/usb/dc1-base.receipt\n  \
+    gapferry receipt --site /srv/gapferry --name images")]
+pub(super) struct Args {
+    /// The site's folder
+    #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
+    site: PathBuf,
+    /// Which bundles, where the site has several kinds
+    #[arg(long)]
+    name: Option<Label>,
+    /// Write it to FILE and not to stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+    let site = Site::open(&args.site)?;
+    let names = site.current()?.names;
+    let name = match (&args.name, names.len()) {
+        (Some(name), _) => name.clone(),
+        (None, 1) => names.into_keys().next().ok_or_else(|| Failure::Usage("give --name NAME".to_owned()))?,
+        (None, 0) => return Err(Failure::Usage("nothing has been imported yet: give --name NAME".to_owned())),
+        (None, _) => {
+            let names: Vec<String> = names.keys().map(ToString::to_string).collect();
+            return Err(Failure::Usage(format!("give --name NAME, one of {}", names.join(", "))));
+        }
+    };
+    let text = site.receipt(&name)?;
+    let Some(path) = &args.out else {
+        out.done(json!({ "receipt": text }), &text);
+        return Ok(());
+    };
+    let path = std::path::absolute(path).map_err(crate::site::SiteError::io("find", path))?;
+    write_atomically(&path, text.as_bytes(), 0o644)?;
+    let next = format!("{}\non the online side: gapferry confirm --receipt FILE\n", path.display());
+    out.done(json!({ "receipt": text, "written": path }), &next);
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Where the online side's memory is, for all commands that use it.
+
+use std::path::PathBuf;
+
+use super::error::Failure;
+use crate::workspace::Workspace;
+
+/// The option that names it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// What was fetched before, and the sequence numbers [default: $XDG_STATE_HOME/gapferry]
+    #[arg(long, value_name = "DIR", env = "GAPFERRY_WORKSPACE")]
+    workspace: Option<PathBuf>,
+}
+
+impl Place {
+    /// The workspace's folder.
+    pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
+        let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
+        self.workspace.clone().or_else(default_workspace).ok_or_else(no_home)
+    }
+
+    /// Opens the workspace, which must be there.
+    pub(super) fn open(&self) -> Result<Workspace, Failure> {
+        Ok(Workspace::open_there(&self.folder()?)?)
+    }
+}
+
+/// `$XDG_STATE_HOME/gapferry`, as the XDG base directory specification has it.
+fn default_workspace() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    state.map(|state| state.join("gapferry"))
+}

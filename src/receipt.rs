@@ -1,0 +1,172 @@
+//! What a site says of itself to the online side, in a small text that people can read and that the site's key signs.
+//!
+//! A *receipt* says which bundle the site has accepted, so that the next export need not carry it again. A *request* says
+//! what the site lacks for a bundle that it could not import. Both are one form, clear-signed (RFC 4880, section 7), so that
+//! `gpgv` can check it too.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::collection::Label;
+use crate::digest::Sha256;
+use crate::formats::openpgp::{Keyring, OpenPgpError, SiteKey, verify_clear_signed};
+use crate::time::Time;
+
+/// The largest receipt that is read, in bytes: it names a million blobs.
+pub const MAX_RECEIPT_BYTES: u64 = 80 << 20;
+
+const HEAD: &str = "gapferry receipt 1";
+
+/// What a site has of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The site.
+    pub site: Label,
+    /// Which of its bundles.
+    pub name: Label,
+    /// The site's epoch.
+    pub epoch: u64,
+    /// The bundle's sequence; 0 if the site has none of this name.
+    pub sequence: u64,
+    /// Digest of the bundle's manifest; none if the site has none.
+    pub manifest: Option<Sha256>,
+    /// When this was said.
+    pub made: Time,
+    /// Blobs of the bundle that the site does not hold.
+    pub lacks: BTreeSet<Sha256>,
+}
+
+/// Why a text is no receipt.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiptError {
+    /// Nobody who is trusted has signed it.
+    #[error("the receipt is not signed by the site's key")]
+    Signature(#[from] OpenPgpError),
+    /// It is signed, and malformed.
+    #[error("line {line} of the receipt is malformed")]
+    Malformed {
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+impl Receipt {
+    /// The text, signed.
+    pub fn sign(&self, key: &SiteKey) -> Result<String, OpenPgpError> {
+        key.sign_clear(&self.to_text(), self.made.unix())
+    }
+
+    /// Checks the signature and reads the text.
+    pub fn verify(message: &[u8], keyring: &Keyring, now: Time) -> Result<Self, ReceiptError> {
+        Self::parse(&verify_clear_signed(message, keyring, now.unix())?.text)
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("{HEAD}\n");
+        for (key, value) in self.fields() {
+            let _ = writeln!(text, "{key}: {value}"); // a String takes all
+        }
+        for digest in &self.lacks {
+            let _ = writeln!(text, "Lacks: {digest}");
+        }
+        text
+    }
+
+    fn fields(&self) -> [(&'static str, String); 6] {
+        [
+            ("Site", self.site.to_string()),
+            ("Name", self.name.to_string()),
+            ("Epoch", self.epoch.to_string()),
+            ("Sequence", self.sequence.to_string()),
+            ("Manifest", self.manifest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())),
+            ("Made", self.made.to_string()),
+        ]
+    }
+
+    /// Reads the text. There is one text for each receipt.
+    fn parse(text: &[u8]) -> Result<Self, ReceiptError> {
+        let text = std::str::from_utf8(text).map_err(|_| ReceiptError::Malformed { line: 1 })?;
+        let mut lines = (1..).zip(text.lines());
+        let mut at = 1;
+        let mut read = || -> Option<Self> {
+            lines.next().filter(|(_, head)| *head == HEAD)?;
+            let mut next = |key: &str| {
+                let (number, line) = lines.next()?;
+                at = number;
+                line.strip_prefix(key)?.strip_prefix(": ")
+            };
+            let mut receipt = Self {
+                site: next("Site")?.parse().ok()?,
+                name: next("Name")?.parse().ok()?,
+                epoch: next("Epoch")?.parse().ok()?,
+                sequence: next("Sequence")?.parse().ok()?,
+                manifest: match next("Manifest")? {
+                    "none" => None,
+                    digest => Some(digest.parse().ok()?),
+                },
+                made: next("Made")?.parse().ok()?,
+                lacks: BTreeSet::new(),
+            };
+            for (number, line) in lines.by_ref() {
+                at = number;
+                receipt.lacks.insert(line.strip_prefix("Lacks: ")?.parse().ok()?);
+            }
+            (receipt.to_text() == text).then_some(receipt)
+        };
+        read().ok_or(ReceiptError::Malformed { line: at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn receipt(lacks: &[u8]) -> Receipt {
+        Receipt {
+            site: "dc1".parse().unwrap(),
+            name: "base".parse().unwrap(),
+            epoch: 1,
+            sequence: 42,
+            manifest: Some(Sha256::of(b"manifest")),
+            made: Time::from_unix(1_795_255_200).unwrap(),
+            lacks: lacks.iter().map(|byte| Sha256::of(&[*byte])).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back_and_nothing_else() {
+        let (key, other) = (SiteKey::generate("a", 0).unwrap(), SiteKey::generate("b", 0).unwrap());
+        let keyring = |key: &SiteKey| Keyring::parse(&key.public_binary().unwrap()).unwrap();
+        let now = Time::from_unix(1_795_255_300).unwrap();
+        for lacks in [&[][..], &[1, 2, 3]] {
+            let receipt = receipt(lacks);
+            let text = receipt.sign(&key).unwrap();
+            assert_eq!(Receipt::verify(text.as_bytes(), &keyring(&key), now).unwrap(), receipt);
+            let forged = text.replace("Sequence: 42", "Sequence: 43");
+            for (text, keyring) in [(&text, keyring(&other)), (&forged, keyring(&key))] {
+                let error = Receipt::verify(text.as_bytes(), &keyring, now).unwrap_err();
+                assert!(matches!(error, ReceiptError::Signature(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_one_text_for_each() {
+        let text = receipt(&[1, 2]).to_text();
+        assert_eq!(Receipt::parse(text.as_bytes()).unwrap(), receipt(&[1, 2]));
+        for (from, to) in
+            [("Epoch: 1", "Epoch: 01"), ("Site: ", "Site:  "), ("\nName", "\n\nName"), (HEAD, "receipt 2")]
+        {
+            assert!(Receipt::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
+        }
+        assert!(Receipt::parse(format!("{text}Lacks: {}\n", Sha256::of(&[1])).as_bytes()).is_err(), "unsorted");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics(text in "(gapferry receipt 1\n)?(\\PC{0,40}\n){0,9}") {
+            let _ = Receipt::parse(text.as_bytes());
+        }
+    }
+}

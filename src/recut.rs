@@ -1,0 +1,207 @@
+//! Makes again what of a bundle was lost: single volumes, byte for byte; or, where the site lacks what a delta builds on, the
+//! next bundle with just that.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::layout::{TRAILER, header, members, padding};
+use crate::bundle::manifest::{Encoding, Part};
+use crate::bundle::pack::{Plan, ZSTD_LEVEL};
+use crate::bundle::{Bundle, BundleError, Manifest, Signed, names};
+use crate::depot::Depot;
+use crate::digest::{Hashing, Sha256};
+use crate::exit::Exit;
+use crate::export::{ExportError, Settings, write};
+use crate::progress::Progress;
+use crate::receipt::Receipt;
+use crate::time::Time;
+use crate::workspace::Workspace;
+
+const BUFFER_BYTES: u64 = 1 << 20;
+
+/// Why nothing is made again.
+#[derive(Debug, thiserror::Error)]
+pub enum RecutError {
+    /// The bundle has no such volume.
+    #[error("{bundle} has {count} volumes, and no volume {number}")]
+    NoVolume {
+        /// The bundle.
+        bundle: String,
+        /// How many it has.
+        count: usize,
+        /// What was asked for.
+        number: u64,
+    },
+    /// This program compresses in another way than the one that made the bundle.
+    #[error("{volume} cannot be made again byte for byte by this version of gapferry: export again")]
+    Differs {
+        /// The volume.
+        volume: String,
+    },
+    /// The request is for another bundle.
+    #[error("the request is for another bundle than {bundle}")]
+    OtherBundle {
+        /// The bundle that was given.
+        bundle: String,
+    },
+    /// A newer bundle has been made.
+    #[error("{newest} was made after {bundle}: import that one; what it lacks can be requested in the same way")]
+    NotNewest {
+        /// The newest bundle.
+        newest: String,
+        /// The bundle that was given.
+        bundle: String,
+    },
+    /// The bundle cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The next bundle cannot be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+}
+
+impl RecutError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoVolume { .. } | Self::OtherBundle { .. } | Self::NotNewest { .. } => Exit::Usage,
+            Self::Differs { .. } => Exit::Failed,
+            Self::Bundle(error) => error.exit(),
+            Self::Export(error) => error.exit(),
+        }
+    }
+}
+
+/// Opens a bundle of which files may be missing, but for the manifest and its signature. Who signed it does not matter here:
+/// nothing is read from it but what to write.
+pub fn open(folder: &Path) -> Result<Bundle, RecutError> {
+    Signed::open(folder)?.trusted(|_| Ok(()))
+}
+
+/// Writes the volumes `numbers` of the bundle again, with all that is small beside them, into `out/BUNDLE`; returns that
+/// folder. A volume that is there is replaced when its successor is complete.
+pub fn volumes(
+    bundle: &Bundle,
+    numbers: &BTreeSet<u64>,
+    depot: &Depot,
+    out: &Path,
+    progress: &Progress,
+) -> Result<PathBuf, RecutError> {
+    let manifest = &bundle.manifest;
+    let folder = out.join(manifest.folder());
+    fs::create_dir_all(&folder).map_err(BundleError::io("create", &folder))?;
+    let all = members(manifest);
+    let wanted = |number: &u64| {
+        let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
+        let volume = index.and_then(|index| Some((manifest.volumes.get(index)?, all.get(index)?)));
+        let (bundle, count) = (manifest.folder(), manifest.volumes.len());
+        volume.ok_or(RecutError::NoVolume { bundle, count, number: *number })
+    };
+    let wanted = numbers.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
+    let progress = progress.phase("writing volumes", wanted.iter().map(|(volume, _)| volume.size).sum());
+    for (volume, members) in wanted {
+        let path = folder.join(format!("{}.part", volume.file));
+        let file = File::create(&path).map_err(BundleError::io("create", &path))?;
+        let mut writing = Writing { path: &path, to: Hashing::new(file), progress: &progress };
+        for member in members {
+            writing.bytes(&header(&member.name, member.part.stored))?;
+            writing.content(&member.blob.sha256, member.part, depot)?;
+            writing.bytes(&vec![0; padding(member.part.stored) as usize])?;
+        }
+        writing.bytes(&[0; TRAILER as usize])?;
+        let (file, digest, _) = writing.to.finish();
+        file.sync_all().map_err(BundleError::io("sync", &path))?;
+        if digest != volume.sha256 {
+            let _ = fs::remove_file(&path); // it is of no use; what is wrong is what matters
+            return Err(RecutError::Differs { volume: volume.file.clone() });
+        }
+        let target = folder.join(&volume.file);
+        fs::rename(&path, &target).map_err(BundleError::io("give its name to", &target))?;
+    }
+    progress.finish();
+    copy_small_files(bundle, &folder)?;
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", &folder))?;
+    Ok(folder)
+}
+
+struct Writing<'a> {
+    path: &'a Path,
+    to: Hashing<File>,
+    progress: &'a Progress,
+}
+
+impl Writing<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        self.to.write_all(bytes).map_err(BundleError::io("write", self.path))?;
+        self.progress.add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn content(&mut self, blob: &Sha256, part: &Part, depot: &Depot) -> Result<(), BundleError> {
+        let (file, path) = (depot.open_blob(blob)?, depot.path(blob));
+        let read = |start: u64, length: u64| {
+            let mut bytes = vec![0; length as usize];
+            file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", &path))
+        };
+        if part.encoding == Encoding::Zstd {
+            let bytes = read(part.start, part.length)?;
+            let frame = zstd::bulk::compress(&bytes, ZSTD_LEVEL).map_err(BundleError::io("compress", &path))?;
+            return self.bytes(&frame);
+        }
+        let mut done = 0;
+        while done < part.length {
+            let bytes = read(part.start + done, (part.length - done).min(BUFFER_BYTES))?;
+            done += bytes.len() as u64;
+            self.bytes(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn copy_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+    for file in [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
+        let (from, to) = (bundle.folder.join(file), to.join(file));
+        if from != to && from.exists() {
+            fs::copy(&from, &to).map_err(BundleError::io("write", &to))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the bundle after `bundle`, of the same content, that carries only what `request` says is lacking.
+pub fn answer(
+    bundle: &Bundle,
+    request: &Receipt,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+) -> Result<(PathBuf, Manifest), RecutError> {
+    let old = &bundle.manifest;
+    if request.manifest != Some(bundle.digest) {
+        return Err(RecutError::OtherBundle { bundle: old.folder() });
+    }
+    let last = workspace.last(&old.site, &old.name).map_err(ExportError::from)?;
+    if let Some(last) = last.filter(|last| last.digest != bundle.digest) {
+        return Err(RecutError::NotNewest { newest: last.manifest.folder(), bundle: old.folder() });
+    }
+    let created = Time::now_or_source_date_epoch().map_err(ExportError::from)?;
+    let manifest = Manifest {
+        blobs: Vec::new(),
+        volumes: Vec::new(),
+        created,
+        expires: created.plus(old.expires.unix() - old.created.unix()),
+        generator: format!("gapferry {}", env!("CARGO_PKG_VERSION")),
+        previous: Some(bundle.digest),
+        sequence: old.sequence + 1,
+        ..old.clone()
+    };
+    let held = old.blobs.iter().map(|blob| blob.sha256).filter(|digest| !request.lacks.contains(digest)).collect();
+    let largest = old.volumes.iter().map(|volume| volume.size).max().unwrap_or_default();
+    let plan = Plan { manifest, held, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES) };
+    Ok(write(plan, settings, workspace, None)?)
+}
+
+/// Fits FAT32.
+const DEFAULT_VOLUME_BYTES: u64 = 4_000_000_000;

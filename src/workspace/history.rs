@@ -1,0 +1,94 @@
+//! Which blobs each finished bundle needs at the site: what deltas are reckoned from.
+//!
+//! `history/SITE-NAME/EPOCH-SEQUENCE.blobs` has the digest of the bundle's manifest in its first line, and then those of all
+//! blobs that the manifest names, sorted. Whole manifests would say the same at ten times the size.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::bundle::Manifest;
+use crate::digest::Sha256;
+use crate::site::{SiteError, write_atomically};
+
+/// The lists of one site and name.
+#[derive(Debug)]
+pub(super) struct History {
+    folder: PathBuf,
+}
+
+impl History {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn path(&self, epoch: u64, sequence: u64) -> PathBuf {
+        self.folder.join(format!("{epoch}-{sequence:06}.blobs"))
+    }
+
+    /// Writes down what the bundle needs.
+    pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256) -> Result<(), SiteError> {
+        fs::create_dir_all(&self.folder).map_err(SiteError::io("create", &self.folder))?;
+        let mut text = BufWriter::new(Vec::new());
+        let write = |text: &mut BufWriter<Vec<u8>>| {
+            writeln!(text, "{digest}")?;
+            manifest.blobs.iter().try_for_each(|blob| writeln!(text, "{}", blob.sha256))
+        };
+        let path = self.path(manifest.epoch, manifest.sequence);
+        let bytes = write(&mut text).and_then(|()| text.into_inner().map_err(Into::into));
+        write_atomically(&path, &bytes.map_err(SiteError::io("write", &path))?, 0o644)
+    }
+
+    /// The digest of the bundle's manifest, if the bundle is known.
+    pub(super) fn manifest(&self, epoch: u64, sequence: u64) -> Result<Option<Sha256>, SiteError> {
+        Ok(self.read(epoch, sequence)?.map(|(manifest, _)| manifest))
+    }
+
+    /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
+    /// them holds these.
+    pub(super) fn common(&self, epoch: u64, from: u64, to: u64) -> Result<Option<BTreeSet<Sha256>>, SiteError> {
+        let Some((_, mut common)) = self.read(epoch, from)? else { return Ok(None) };
+        for sequence in from + 1..=to {
+            let Some((_, blobs)) = self.read(epoch, sequence)? else { return Ok(None) };
+            common.retain(|digest| blobs.binary_search(digest).is_ok());
+        }
+        Ok(Some(common.into_iter().collect()))
+    }
+
+    fn read(&self, epoch: u64, sequence: u64) -> Result<Option<(Sha256, Vec<Sha256>)>, SiteError> {
+        let path = self.path(epoch, sequence);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(SiteError::io("read", &path))?,
+        };
+        let digests: Option<Vec<Sha256>> = text.lines().map(|line| line.parse().ok()).collect();
+        let sorted = |rest: &[Sha256]| rest.is_sorted_by(|a, b| a < b);
+        match digests.as_deref().and_then(<[Sha256]>::split_first) {
+            Some((manifest, rest)) if sorted(rest) => Ok(Some((*manifest, rest.to_vec()))),
+            _ => Err(damaged(&path)),
+        }
+    }
+
+    /// Removes the lists of other epochs, and those before the bundle `from`.
+    pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), SiteError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(SiteError::io("list", &self.folder))?,
+        };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.split_once('-'));
+            let number = |(epoch, sequence): (&str, &str)| Some((epoch.parse().ok()?, sequence.parse().ok()?));
+            let old = |(of, sequence): (u64, u64)| of != epoch || sequence < from;
+            if path.extension().is_some_and(|extension| extension == "blobs") && stem.and_then(number).is_some_and(old)
+            {
+                fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path) -> SiteError {
+    SiteError::Damaged { path: path.to_owned(), reason: "it is no sorted list of digests".to_owned() }
+}

@@ -1,0 +1,110 @@
+//! The public keys of the sites that this workspace exports for: they sign receipts. The first one that an operator gives for a
+//! site is kept, and no other is taken for it afterwards.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::Workspace;
+use crate::exit::Exit;
+use crate::formats::openpgp::{Keyring, OpenPgpError, binary_keyring};
+use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
+use crate::site::{MAX_KEYRING_BYTES, SiteError, read_capped, write_atomically};
+use crate::time::Time;
+
+/// Why a receipt is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiptFileError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Workspace(#[from] SiteError),
+    /// It is no receipt of the site's.
+    #[error("{} is not taken", path.display())]
+    Receipt {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReceiptError,
+    },
+    /// No key is known that it could be checked with.
+    #[error("{} is not signed by any site that is known here: give that site's public key, SITE/current/keys/site.asc, with --site-key", path.display())]
+    NoKey {
+        /// The receipt.
+        path: PathBuf,
+    },
+    /// The key that was given is none.
+    #[error("{} is not an OpenPGP key", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// Another key is known for the site.
+    #[error("the site {site} has another key in {}: if its key has really changed, remove that file", path.display())]
+    OtherKey {
+        /// The site.
+        site: String,
+        /// The key that is known.
+        path: PathBuf,
+    },
+}
+
+impl ReceiptFileError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Workspace(error) => error.exit(),
+            Self::NoKey { .. } => Exit::Usage,
+            Self::Receipt { .. } | Self::Key { .. } => Exit::VerificationFailed,
+            Self::OtherKey { .. } => Exit::Refused,
+        }
+    }
+}
+
+impl Workspace {
+    /// Reads a receipt or a request and checks its signature, with the site's key as it is known here, or as it is given.
+    pub fn read_receipt(
+        &self,
+        path: &std::path::Path,
+        site_key: Option<&std::path::Path>,
+    ) -> Result<Receipt, ReceiptFileError> {
+        let message = read_capped(path, MAX_RECEIPT_BYTES)?;
+        let refused = |source| ReceiptFileError::Receipt { path: path.to_owned(), source };
+        if let Some(key_path) = site_key {
+            let key = read_capped(key_path, MAX_KEYRING_BYTES)?;
+            let bad_key = |source| ReceiptFileError::Key { path: key_path.to_owned(), source };
+            let key = binary_keyring(&key).map_err(bad_key)?;
+            let keyring = Keyring::parse(&key).map_err(bad_key)?;
+            let receipt = Receipt::verify(&message, &keyring, Time::now()).map_err(refused)?;
+            self.pin(&receipt, &key, &keyring)?;
+            return Ok(receipt);
+        }
+        let folder = self.root.join("sites");
+        for path in fs::read_dir(&folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())) {
+            let Ok(keyring) = Keyring::parse(&read_capped(&path, MAX_KEYRING_BYTES)?) else { continue };
+            match Receipt::verify(&message, &keyring, Time::now()) {
+                Ok(receipt) if path == self.site_key_path(&receipt) => return Ok(receipt),
+                Ok(_) | Err(ReceiptError::Signature(_)) => {}
+                Err(error) => return Err(refused(error)),
+            }
+        }
+        Err(ReceiptFileError::NoKey { path: path.to_owned() })
+    }
+
+    fn site_key_path(&self, receipt: &Receipt) -> PathBuf {
+        self.root.join("sites").join(format!("{}.gpg", receipt.site))
+    }
+
+    fn pin(&self, receipt: &Receipt, key: &[u8], keyring: &Keyring) -> Result<(), ReceiptFileError> {
+        let path = self.site_key_path(receipt);
+        let known = fs::read(&path).map(|known| Keyring::parse(&known).map(|known| known.fingerprints()));
+        match known {
+            Ok(Ok(known)) if known == keyring.fingerprints() => return Ok(()),
+            Ok(_) => return Err(ReceiptFileError::OtherKey { site: receipt.site.to_string(), path }),
+            Err(_) => {}
+        }
+        let folder = self.root.join("sites");
+        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        Ok(write_atomically(&path, key, 0o644)?)
+    }
+}

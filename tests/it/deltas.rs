@@ -1,0 +1,307 @@
+//! Stories of deltas: what travels is what the site lacks, however that is known, and what is published is the same as after a
+//! bundle of everything.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
+use gapferry::digest::Sha256;
+use gapferry::exit::Exit;
+use serde_json::Value;
+
+use crate::support::desk::{Desk, Ended, end};
+
+/// How many packages there are, and the bytes in each.
+const PACKAGES: u32 = 8;
+const PAYLOAD: u64 = 40_000;
+
+/// An upstream of which each state has one package changed, one site, and a workspace.
+struct Story {
+    desk: Desk,
+}
+
+impl Story {
+    fn new(overlap: &str) -> Self {
+        let story = Self { desk: Desk::new() };
+        story.upstream(1);
+        let table = story.desk.table("up", &story.desk.url("up"), "stable main amd64", "");
+        story.desk.select(&table);
+        let path = story.desk.path("online/selection.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("volume-size = \"100 MB\"", &format!("volume-size = \"150 kB\"\n{overlap}")))
+            .unwrap();
+        story.desk.init(&["up"], "");
+        story
+    }
+
+    /// Puts the upstream into state `number`: each state has a new version of one package, one after the other.
+    fn upstream(&self, number: u32) {
+        let mut upstream = Upstream::new("Up", &["amd64"]);
+        for package in 1..=PACKAGES {
+            // The last state up to this one whose turn it was.
+            let version = (1..=number).rev().find(|state| (state - 1) % PACKAGES + 1 == package).unwrap_or(1);
+            let seed = u64::from(package * 100 + version);
+            upstream.add(
+                "stable",
+                "main",
+                DebSpec {
+                    payload: Payload::Pseudorandom { size: PAYLOAD, seed },
+                    ..DebSpec::new(&format!("p{package}"), &format!("{version}.0-1"), "amd64")
+                },
+            );
+        }
+        self.desk.archive("up", &mut upstream, &["stable"]);
+    }
+
+    /// The next bundle of state `number`: its folder's name, and bytes that it carries, of how many.
+    fn export(&self, number: u32, more: &str) -> (String, u64, u64) {
+        self.upstream(number);
+        let value = self.desk.export(&format!("--json {more}")).ok().json();
+        let number = |key: &str| value["carried"][key].as_u64().unwrap();
+        (value["name"].as_str().unwrap().to_owned(), number("bytes"), number("of"))
+    }
+
+    fn import(&self, bundle: &str, site: &str) -> Ended {
+        self.desk.run(&format!("import medium/{bundle} --site {site}"))
+    }
+
+    /// Fails unless the site publishes what a bundle of everything would have it publish.
+    #[track_caller]
+    fn same_as_full(&self, carried: (u64, u64)) {
+        let full =
+            "export online/selection.toml --out elsewhere --key online/builder.key --workspace online/other --json";
+        let bundle = self.desk.run(full).ok().json()["bundle"].as_str().unwrap().to_owned();
+        self.init("full");
+        self.desk.run(&format!("import {bundle} --site full")).ok();
+        assert_eq!(self.published("site"), self.published("full"));
+        for folder in ["full", "elsewhere", "online/other"] {
+            fs::remove_dir_all(self.desk.path(folder)).unwrap();
+        }
+        println!("the delta carries {} of {} bytes", carried.0, carried.1);
+        assert!(carried.0 * 2 < carried.1, "{carried:?} is no delta");
+    }
+
+    fn init(&self, site: &str) {
+        let key = "--builder online/builder.key.pub --keyring up=keyring.gpg";
+        self.desk.run(&format!("site init {site} --name dc1 {key}")).ok();
+    }
+
+    /// Packages, and indexes, which have no date, with their digests.
+    fn published(&self, site: &str) -> BTreeMap<String, Sha256> {
+        let root = self.desk.path(site).join("current/apt/up");
+        let files = walkdir::WalkDir::new(&root).into_iter().map(|entry| entry.unwrap().into_path());
+        let is_undated = |path: &Path| path.ends_with("Packages") || path.extension().is_some_and(|end| end == "deb");
+        let files = files.filter(|path| is_undated(path));
+        let named = |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        let files: BTreeMap<_, _> = files.map(|path| (named(&path), Sha256::of(&fs::read(&path).unwrap()))).collect();
+        assert_eq!(files.len(), PACKAGES as usize + 1, "{files:?}");
+        files
+    }
+
+    /// A receipt from the site, told to the workspace.
+    fn receipt(&self) -> Ended {
+        self.desk.run("receipt --site site --out medium/r.txt").ok();
+        self.confirm("--receipt medium/r.txt --site-key site/current/keys/site.asc")
+    }
+
+    fn confirm(&self, what: &str) -> Ended {
+        self.desk.run(&format!("confirm {what} --workspace online/workspace"))
+    }
+}
+
+#[test]
+fn three_updates_with_receipts() {
+    let story = Story::new("");
+    let (first, bytes, of) = story.export(1, "");
+    assert_eq!(bytes, of, "the first one carries everything");
+    story.import(&first, "site").ok();
+    for state in 2..=4 {
+        story.receipt().ok();
+        let (bundle, bytes, of) = story.export(state, "");
+        story.import(&bundle, "site").ok();
+        story.same_as_full((bytes, of));
+    }
+    let (_, bytes, of) = story.export(5, "--full");
+    assert_eq!(bytes, of);
+}
+
+#[test]
+fn three_updates_with_confirmations() {
+    let story = Story::new("");
+    let (mut last, ..) = story.export(1, "");
+    story.import(&last, "site").ok();
+    for state in 2..=4 {
+        story.confirm(&last).ok();
+        let (bundle, bytes, of) = story.export(state, "");
+        story.import(&bundle, "site").ok();
+        story.same_as_full((bytes, of));
+        last = bundle;
+    }
+    // Said twice, or of one that was never made.
+    story.confirm(&last).ok();
+    story.confirm(&last).says(Exit::NothingNew, &["nothing new", &last]);
+    story.confirm("dc1-base-000001").says(Exit::NothingNew, &[&last]);
+    story.confirm("dc1-base-000009").says(Exit::Usage, &["dc1-base-000009", "--workspace"]);
+    story.confirm("../../etc-1").says(Exit::Usage, &[]);
+}
+
+#[test]
+fn three_updates_with_neither() {
+    let story = Story::new("overlap = 1");
+    let mut carried = Vec::new();
+    for state in 1..=5 {
+        let (bundle, bytes, of) = story.export(state, "");
+        story.import(&bundle, "site").ok();
+        carried.push((bytes, of));
+    }
+    // Nothing lies far enough back for the first two.
+    assert!(carried[..2].iter().all(|(bytes, of)| bytes == of), "{carried:?}");
+    story.same_as_full(carried[4]);
+    // One that is lost is made up for by the next, two in a row are not.
+    let (_, first_lost, _) = story.export(6, "");
+    let (second, ..) = story.export(7, "");
+    story.import(&second, "site").ok();
+    assert!(first_lost > 0);
+    story.export(8, "");
+    story.export(9, "");
+    let (late, ..) = story.export(10, "");
+    story.import(&late, "site").says(Exit::VolumesMissing, &["requests/", "gapferry recut"]);
+}
+
+#[test]
+fn a_lost_second_stick_costs_a_run_and_no_full_export() {
+    let story = Story::new("");
+    let (first, ..) = story.export(1, "");
+    story.import(&first, "site").ok();
+    story.receipt().ok();
+    let (lost, ..) = story.export(2, "");
+    fs::remove_dir_all(story.desk.path(&format!("medium/{lost}"))).unwrap();
+    let (third, bytes, of) = story.export(3, "");
+    story.import(&third, "site").ok();
+    story.same_as_full((bytes, of));
+}
+
+#[test]
+fn sticks_out_of_order_do_no_harm() {
+    let story = Story::new("");
+    let (first, ..) = story.export(1, "");
+    story.import(&first, "site").ok();
+    story.confirm(&first).ok();
+    let (second, ..) = story.export(2, "");
+    let (third, bytes, of) = story.export(3, "");
+    story.import(&third, "site").ok();
+    story.import(&second, "site").says(Exit::Refused, &[]);
+    story.same_as_full((bytes, of));
+}
+
+#[test]
+fn what_the_site_has_collected_away_is_asked_for_and_made_again() {
+    let story = Story::new("");
+    for state in 1..=2 {
+        let (bundle, ..) = story.export(state, "");
+        story.import(&bundle, "site").ok();
+        story.confirm(&bundle).ok();
+    }
+    let (third, delta, _) = story.export(2, "--force");
+    story.desk.run("rollback --site site").ok();
+    story.desk.run("gc --site site --keep 1").ok();
+    story.import(&third, "site").says(Exit::VolumesMissing, &["blobs that are not here", "gapferry recut", &third]);
+    let answered = answer(&story, &third, "");
+    assert!(answered > delta && answered < u64::from(PACKAGES) * PAYLOAD / 2, "{answered} of {delta}");
+    story.same_as_full((answered, u64::MAX));
+}
+
+#[test]
+fn a_site_that_is_rebuilt_asks_for_what_it_lacks() {
+    let story = Story::new("");
+    let (first, ..) = story.export(1, "");
+    story.import(&first, "site").ok();
+    story.confirm(&first).ok();
+    let (second, ..) = story.export(2, "");
+    fs::remove_dir_all(story.desk.path("site")).unwrap();
+    story.init("site");
+    story.import(&second, "site").says(Exit::VolumesMissing, &["gapferry recut"]);
+    // gc must not take what was unpacked and is waited with.
+    story.desk.run("gc --site site").ok();
+    answer(&story, &second, "");
+    // A receipt says that all is well again.
+    story.receipt().ok();
+    let (fourth, bytes, of) = story.export(4, "");
+    story.import(&fourth, "site").ok();
+    story.same_as_full((bytes, of));
+}
+
+/// Makes what the site has asked for and imports it; how many bytes that were.
+fn answer(story: &Story, bundle: &str, more: &str) -> u64 {
+    let request = format!("site/requests/{bundle}.txt");
+    // A stock tool reads it, too. The new site's key is not in a generation yet.
+    let key = story.desk.path("site.gpg");
+    let export = "--export-options export-minimal --yes --output";
+    let home = story.desk.path("gnupg");
+    fs::create_dir_all(&home).unwrap();
+    fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &str| {
+        let mut gpg = std::process::Command::new("gpg");
+        end(gpg.env("GNUPGHOME", &home).arg("--batch").args(arguments.split(' ')).current_dir(story.desk.path("")))
+    };
+    gpg("--import site/keys/site.pgp").ok();
+    gpg(&format!("{export} {} --export", key.display())).ok();
+    end(std::process::Command::new("gpgv").arg("--keyring").arg(&key).arg(story.desk.path(&request))).ok();
+    let recut = format!(
+        "recut medium/{bundle} --request {request} --site-key site.gpg --out medium --key online/builder.key \
+         --workspace online/workspace --json {more}"
+    );
+    let value: Value = story.desk.run(&recut).ok().json();
+    story.import(value["name"].as_str().unwrap(), "site").ok();
+    end(std::process::Command::new("gpgconf").env("GNUPGHOME", &home).args(["--kill", "all"])).ok();
+    value["bytes"].as_u64().unwrap()
+}
+
+#[test]
+fn a_receipt_counts_only_from_the_site_and_only_forwards_in_time() {
+    let story = Story::new("");
+    let (first, ..) = story.export(1, "");
+    story.import(&first, "site").ok();
+    story.desk.run("receipt --site site --out medium/old.txt").ok();
+    story.confirm("--receipt medium/old.txt").says(Exit::Usage, &["--site-key"]);
+    let (second, ..) = story.export(2, "");
+    story.import(&second, "site").ok();
+    std::thread::sleep(std::time::Duration::from_millis(1100)); // receipts tell their time by the second
+    story.receipt().ok();
+    story.confirm("--receipt medium/old.txt").says(Exit::NothingNew, &[&second]);
+    let text = fs::read_to_string(story.desk.path("medium/r.txt")).unwrap();
+    fs::write(story.desk.path("medium/forged.txt"), text.replace("Sequence: 2", "Sequence: 1")).unwrap();
+    story.confirm("--receipt medium/forged.txt").says(Exit::Usage, &["not signed by any site"]);
+    story.init("other");
+    let (first, ..) = story.export(3, "--full");
+    story.desk.run(&format!("import medium/{first} --site other")).ok();
+    story.desk.run("receipt --site other --out medium/other.txt").ok();
+    let other = "--receipt medium/other.txt --site-key other/current/keys/site.asc";
+    story.confirm(other).says(Exit::Refused, &["another key"]);
+}
+
+#[test]
+fn a_volume_is_made_again_byte_for_byte() {
+    let story = Story::new("");
+    let (bundle, ..) = story.export(1, "");
+    let folder = story.desk.path(&format!("medium/{bundle}"));
+    let volumes =
+        fs::read_dir(&folder).unwrap().filter(|f| f.as_ref().unwrap().path().extension().unwrap_or_default() == "tar");
+    let count = volumes.count();
+    assert!(count >= 3, "{count}");
+    let whole: Vec<Vec<u8>> =
+        (1..=count).map(|n| fs::read(folder.join(format!("volume-{n:03}.tar"))).unwrap()).collect();
+    fs::remove_file(folder.join("volume-002.tar")).unwrap();
+    story.import(&bundle, "site").says(Exit::VolumesMissing, &["volume-002.tar"]);
+    let recut = |numbers: &str| {
+        story.desk.run(&format!("recut medium/{bundle} --volumes {numbers} --out again --workspace online/workspace"))
+    };
+    recut("9").says(Exit::Usage, &["no volume 9"]);
+    recut("2,3").ok();
+    for number in [2, 3] {
+        let again = fs::read(story.desk.path(&format!("again/{bundle}/volume-{number:03}.tar"))).unwrap();
+        assert_eq!(again, whole[number - 1]);
+    }
+    story.desk.run(&format!("import again/{bundle} --site site")).ok();
+}
