@@ -69,6 +69,9 @@ pub enum BundleError {
         /// Their file names.
         missing: Vec<String>,
     },
+    /// A stream ended too early.
+    #[error("the stream ended before the bundle did: send it again; what has arrived is kept, and not written twice")]
+    StreamEnded,
     /// A volume is not a file of the size that the manifest says.
     #[error("{} has {found} bytes, and the manifest says {wanted}: copy it again", path.display())]
     VolumeSize {
@@ -163,7 +166,7 @@ impl BundleError {
             | Self::VolumeSize { .. }
             | Self::Damaged { .. }
             | Self::WrongBlob { .. } => Exit::VerificationFailed,
-            Self::VolumesMissing { .. } | Self::BlobsMissing { .. } => Exit::VolumesMissing,
+            Self::VolumesMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => Exit::VolumesMissing,
             Self::NoSpace { .. } | Self::FileLimit { .. } => Exit::NoSpace,
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),

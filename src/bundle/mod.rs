@@ -11,6 +11,7 @@ pub mod open;
 pub mod pack;
 pub mod schema;
 mod sidecars;
+pub mod stream;
 pub mod unpack;
 mod volume;
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use super::stream::{self, Incoming};
 use super::{BundleError, names};
 use crate::digest::Sha256;
 use crate::file_error::FileError;
@@ -18,6 +19,7 @@ pub struct Signed {
     folder: PathBuf,
     bytes: Vec<u8>,
     signer: PublicKey,
+    stream: Option<Incoming>,
 }
 
 /// A bundle whose manifest was signed by a trusted key, and is consistent.
@@ -33,6 +35,8 @@ pub struct Bundle {
     pub digest: Sha256,
     /// Who signed it.
     pub signer: PublicKey,
+    /// Where the volumes come from, if not from the folder.
+    pub(super) stream: Option<Incoming>,
 }
 
 impl Signed {
@@ -44,7 +48,13 @@ impl Signed {
             other => other?,
         };
         let signer = verify(&signature, MANIFEST_NAMESPACE, &bytes)?;
-        Ok(Self { folder: folder.to_owned(), bytes, signer })
+        Ok(Self { folder: folder.to_owned(), bytes, signer, stream: None })
+    }
+
+    /// The same, from a stream whose volumes are still to come.
+    pub(super) fn of_stream(bytes: Vec<u8>, signature: &[u8], stream: Incoming) -> Result<Self, BundleError> {
+        let signer = verify(signature, MANIFEST_NAMESPACE, &bytes)?;
+        Ok(Self { folder: stream::NAME.into(), bytes, signer, stream: Some(stream) })
     }
 
     /// The key that made the signature.
@@ -62,14 +72,15 @@ impl Signed {
         trusted(&self.signer)?;
         let manifest = Manifest::parse(&self.bytes)?;
         let digest = Sha256::of(&self.bytes);
-        Ok(Bundle { folder: self.folder, manifest, bytes: self.bytes, digest, signer: self.signer })
+        let (folder, signer, stream) = (self.folder, self.signer, self.stream);
+        Ok(Bundle { folder, manifest, bytes: self.bytes, digest, signer, stream })
     }
 }
 
 impl Bundle {
-    /// The volumes that are not in the bundle's folder, by file name.
+    /// The volumes that are not in the bundle's folder, by file name. Of a stream, all are still to come.
     pub fn missing_volumes(&self) -> Vec<String> {
-        let there = |file: &str| self.folder.join(file).symlink_metadata().is_ok();
+        let there = |file: &str| self.stream.is_some() || self.folder.join(file).symlink_metadata().is_ok();
         self.manifest.volumes.iter().filter(|v| !there(&v.file)).map(|v| v.file.clone()).collect()
     }
 

@@ -13,6 +13,7 @@ use std::thread;
 
 use super::layout::{Member, TRAILER, header, members, padding};
 use super::manifest::{Blob, Encoding, Part};
+use super::stream::{self, Incoming};
 use super::{Bundle, BundleError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
@@ -77,20 +78,54 @@ impl Sink for CheckOnly {
 ///
 /// A volume that is not there is passed over: what is missing is for the caller to ask, by [`Bundle::missing_volumes`].
 pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, progress: &Progress) -> Result<(), BundleError> {
+    let all = members(&bundle.manifest);
+    if let Some(incoming) = &bundle.stream {
+        let path = Path::new(stream::NAME);
+        for (volume, members) in bundle.manifest.volumes.iter().zip(&all) {
+            incoming.next_volume(&bundle.manifest.folder(), &volume.file, volume.size)?;
+            Reader { path, from: Source::Stream(incoming), sink, progress }.volume(members)?;
+        }
+        return Ok(());
+    }
     let missing = bundle.missing_volumes();
-    for (index, members) in members(&bundle.manifest).iter().enumerate() {
+    for (index, members) in all.iter().enumerate() {
         let file = bundle.manifest.volumes.get(index).map(|volume| &volume.file);
         if file.is_some_and(|file| !missing.contains(file)) {
             let (path, file) = bundle.open_volume(index)?;
-            Reader { path: &path, file: &file, sink, progress }.volume(members)?;
+            Reader { path: &path, from: Source::File(&file), sink, progress }.volume(members)?;
         }
     }
     Ok(())
 }
 
+/// Where a volume's bytes come from.
+enum Source<'a> {
+    /// From anywhere in it.
+    File(&'a File),
+    /// One after the other.
+    Stream(&'a Incoming),
+}
+
+impl Source<'_> {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match self {
+            Self::File(file) => file.read_exact_at(bytes, offset),
+            Self::Stream(incoming) => incoming.read_at(bytes, offset),
+        }
+    }
+
+    /// How many may read side by side.
+    fn workers(&self) -> usize {
+        match self {
+            Self::File(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+            Self::Stream(_) => 1,
+        }
+    }
+}
+
 struct Reader<'a, S> {
     path: &'a Path,
-    file: &'a File,
+    from: Source<'a>,
     sink: &'a S,
     progress: &'a Progress,
 }
@@ -110,7 +145,7 @@ impl<S: Sink> Reader<'_, S> {
                 }
             }
         };
-        let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(members.len());
+        let workers = self.from.workers().min(members.len());
         thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
         if let Some(error) = failure.into_inner().unwrap_or_else(|e| e.into_inner()) {
             return Err(error);
@@ -127,15 +162,17 @@ impl<S: Sink> Reader<'_, S> {
         }
         let head = header(&member.name, part.stored);
         self.fixed(&head, part.offset - head.len() as u64, "the header", &member.name)?;
-        let tail = vec![0; padding(part.stored) as usize];
-        self.fixed(&tail, part.offset + part.stored, "the padding", &member.name)?;
         let mut content = self.sink.begin(blob, part)?;
         let result = match part.encoding {
             Encoding::Raw => self.raw(part, &mut content, buffer),
             Encoding::Zstd => self.zstd(blob, part, &mut content),
         };
         match result {
-            Ok(true) => self.sink.done(blob, part, content),
+            Ok(true) => {
+                let tail = vec![0; padding(part.stored) as usize];
+                self.fixed(&tail, part.offset + part.stored, "the padding", &member.name)?;
+                self.sink.done(blob, part, content)
+            }
             Ok(false) => {
                 self.sink.bad(blob, part, content);
                 Err(self.damaged("the content", &member.name, part.offset))
@@ -185,7 +222,10 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
-        self.file.read_exact_at(bytes, offset).map_err(BundleError::io("read", self.path))
+        self.from.read_at(bytes, offset).map_err(|error| match self.from {
+            Source::File(_) => BundleError::io("read", self.path)(error),
+            Source::Stream(_) => stream::failure(error),
+        })
     }
 
     fn damaged(&self, what: &'static str, member: &str, offset: u64) -> BundleError {

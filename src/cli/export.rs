@@ -8,11 +8,13 @@ use super::error::Failure;
 use super::output::{Output, note};
 use super::passphrase::load_key;
 use super::workspace::Place;
+use crate::bundle::stream::send;
 use crate::collect::fetch::Options;
-use crate::export::{Exported, Settings, export};
+use crate::export::{ExportError, Exported, Settings, export};
 use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
+use crate::site::SiteError;
 use crate::terminal::safe;
 use crate::workspace::How;
 
@@ -23,14 +25,18 @@ use crate::workspace::How;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gapferry export manifests/host-packages.toml --out /media/usb --key builder.key\n  \
-    gapferry export dc1.toml --out . --key builder.key --dry-run --json"
+    gapferry export dc1.toml --out . --key builder.key --dry-run --json\n  \
+    gapferry export dc1.toml --to - --key builder.key | nc diode 4242"
 )]
 pub(super) struct Args {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
     /// Where the bundle's folder goes
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "to")]
+    out: Option<PathBuf>,
+    /// Write the bundle to stdout as one stream, for `gapferry import -` at the end of a diode or pipe
+    #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with_all = ["out", "dry_run", "collect_only", "unsigned"])]
+    to: Option<String>,
     /// The builder's secret key, in OpenSSH's format
     #[arg(long, value_name = "KEY", required_unless_present_any = ["unsigned", "dry_run", "collect_only"])]
     key: Option<PathBuf>,
@@ -68,9 +74,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let selection = Selection::load(&args.selection)?;
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
+    let workspace = args.place.folder()?;
+    let out_folder = args.out.clone().unwrap_or_else(|| workspace.join(OUTGOING));
     let settings = Settings {
-        out: &args.out,
-        workspace: &args.place.folder()?,
+        out: &out_folder,
+        workspace: &workspace,
         key: key.as_ref(),
         fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
         dry_run: args.dry_run,
@@ -81,6 +89,9 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         snap_roots: Trust::roots(),
         progress,
     };
+    if args.to.is_some() {
+        return to_stdout(&selection, &settings, out);
+    }
     let exported = export(&selection, &settings)?;
     if exported.folder.is_some() && key.is_none() {
         note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
@@ -89,6 +100,29 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
     say(&exported, args, out);
+    Ok(())
+}
+
+/// Below the workspace: bundles that are to be sent.
+const OUTGOING: &str = "outgoing";
+
+/// Sends the next bundle as a stream. It is removed when all of it has been taken; until then, the same command sends it again.
+fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Result<(), Failure> {
+    if out.is_json() {
+        return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
+    }
+    let folder = match export(selection, settings) {
+        Ok(exported) => exported.folder,
+        Err(ExportError::NothingNew { bundle }) if settings.out.join(&bundle).exists() => {
+            Some(settings.out.join(bundle))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(folder) = folder else { return Ok(()) };
+    send(&folder, &mut std::io::stdout().lock(), settings.progress)?;
+    // Those before it are of no more use: this one came later.
+    std::fs::remove_dir_all(settings.out).map_err(SiteError::io("remove", settings.out))?;
+    note(&format!("sent {}", folder.file_name().unwrap_or_default().display()));
     Ok(())
 }
 

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::push::{all_pushed, words};
+use crate::bundle::stream::NAME;
 use crate::progress::Progress;
 use crate::selection::Bytes;
-use crate::site::{Site, import};
+use crate::site::{Site, import, import_stream};
 use crate::trust::Overrides;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
@@ -17,9 +18,11 @@ use crate::trust::Overrides;
 /// Clients see the new state from one moment to the next, or the old one. A run that was killed is finished by the same
 /// command; a bundle that is here already gives the exit code 3. Nothing is written to the medium.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry")]
+#[command(
+    after_help = "Examples:\n  gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry"
+)]
 pub(super) struct Args {
-    /// The bundle's folder
+    /// The bundle's folder; `-` for a stream from `gapferry export --to -`
     bundle: PathBuf,
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
@@ -45,12 +48,19 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
     };
+    let is_stream = args.bundle.as_os_str() == NAME;
+    if args.dry_run && is_stream {
+        return Err(Failure::Usage("a stream is checked while it is imported: leave --dry-run away".to_owned()));
+    }
     if args.dry_run {
         let bundle = site.verify(&args.bundle, allow, progress)?.manifest.folder();
         out.done(json!({ "bundle": bundle, "dry_run": true }), &format!("{bundle} can be imported\n"));
         return Ok(());
     }
-    let imported = import(&site, &args.bundle, allow, progress)?;
+    let imported = match is_stream {
+        true => import_stream(&site, Box::new(std::io::stdin()), allow, progress)?,
+        false => import(&site, &args.bundle, allow, progress)?,
+    };
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
         note(&format!("{} is published as generation {number}", imported.bundle));

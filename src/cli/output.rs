@@ -20,6 +20,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether programs read it.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Says how a command ended: `value` to programs, with its outcome; `words` to people.
     pub(super) fn done(&self, value: Value, words: &str) {
         let mut value = value;

@@ -1,12 +1,14 @@
 //! Imports a bundle: check, unpack, verify upstream's proofs, publish as a generation.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
+use crate::bundle::stream::Incoming;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::exit::Exit;
@@ -34,14 +36,38 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
     let _lock = site.lock()?;
     let current = site.current()?;
     let bundle = open(site, folder)?;
-    if let Err(error) = accept(site, &bundle, &current, allow) {
+    bring(site, &bundle, current, allow, progress)
+}
+
+/// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
+/// what has arrived is not written twice.
+pub fn import_stream(
+    site: &Site,
+    from: Box<dyn Read + Send>,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
+    let _lock = site.lock()?;
+    let current = site.current()?;
+    let bundle = trusted(site, Incoming::open(from)?)?;
+    bring(site, &bundle, current, allow, progress)
+}
+
+fn bring(
+    site: &Site,
+    bundle: &Bundle,
+    current: Generation,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
+    if let Err(error) = accept(site, bundle, &current, allow) {
         if matches!(error, SiteError::AlreadyImported { .. }) {
             site.tidy_journal(&bundle.manifest)?; // the run that published it may have been killed before it could
         }
         return Err(error);
     }
-    let imported = run(site, &bundle, current, allow, progress).map_err(|error| with_request(site, &bundle, error));
-    imported.map_err(|error| match record_failure(site, &bundle, &error) {
+    let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, bundle, error));
+    imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
     })
@@ -49,8 +75,11 @@ pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress)
 
 /// Opens a bundle as this site does: only keys of its trust file count.
 pub(super) fn open(site: &Site, folder: &Path) -> Result<Bundle, SiteError> {
-    Signed::open(folder)?
-        .trusted(|signer| Ok(site.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?))
+    trusted(site, Signed::open(folder)?)
+}
+
+fn trusted(site: &Site, signed: Signed) -> Result<Bundle, SiteError> {
+    signed.trusted(|signer| Ok(site.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?))
 }
 
 impl Site {

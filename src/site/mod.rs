@@ -48,7 +48,7 @@ pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
 pub use gc::{Collected, gc};
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_stream};
 pub use init::{init, pin};
 pub use publish::PublishError;
 pub use rollback::rollback;

@@ -25,6 +25,7 @@ mod snapd_clients;
 mod snaps;
 mod store;
 mod stream_client;
+mod streams;
 mod support;
 mod tamper;
 mod transparent;
