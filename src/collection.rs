@@ -142,6 +142,15 @@ pub enum Publish {
     ReIndexed,
     /// Upstream's signed metadata, byte for byte.
     Verbatim,
+    /// Packages only: by the real `reprepro`, in a base folder of the site's.
+    Reprepro,
+}
+
+impl Publish {
+    /// Whether clients see metadata that is signed at the site, rather than upstream's own.
+    pub fn signs_anew(self) -> bool {
+        self != Self::Verbatim
+    }
 }
 
 impl fmt::Display for Publish {
@@ -149,6 +158,7 @@ impl fmt::Display for Publish {
         f.write_str(match self {
             Self::ReIndexed => "re-indexed",
             Self::Verbatim => "verbatim",
+            Self::Reprepro => "reprepro",
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::bundle::pack::{Plan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::{CollectError, Collecting, Tally, collect};
-use crate::collection::{Collection, Publish};
+use crate::collection::Collection;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -261,7 +261,7 @@ fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]
 fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     let same = |(old, new): (&Collection, &Collection)| {
         let mut old = old.clone();
-        if new.publish == Publish::ReIndexed {
+        if new.publish.signs_anew() {
             old.proofs.clone_from(&new.proofs);
         }
         old == *new

@@ -65,6 +65,9 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if !imported.pushes.failed.is_empty() {
         note(&format!("{} is published as generation {number}", imported.bundle));
     }
+    for (name, published) in &imported.generation.published {
+        published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
+    }
     all_pushed(&imported.pushes)?;
     out.done(
         json!({

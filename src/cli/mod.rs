@@ -112,7 +112,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),
         Command::Receipt(args) => receipt::run(&args, &out),
-        Command::Rollback(args) => rollback::run(&args, &out),
+        Command::Rollback(args) => rollback::run(&args, &out, &progress),
         Command::Gc(args) => gc::run(&args, &out),
         Command::Push(args) => push::run(&args, &out),
         Command::Serve(args) => serve::run(&args, &out),

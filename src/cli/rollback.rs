@@ -7,6 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::collection::Publish;
+use crate::progress::Progress;
 use crate::site::Published;
 use crate::site::{Site, rollback};
 
@@ -27,8 +28,11 @@ pub(super) struct Args {
     site: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let generation = rollback(&Site::open(&args.site)?, args.number)?;
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let generation = rollback(&Site::open(&args.site)?, args.number, progress)?;
+    for (name, published) in &generation.published {
+        published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
+    }
     let keeps = |published: &Published| published.publish == Publish::Verbatim && published.kind.ignores_older();
     let verbatim = generation.published.iter().filter(|(_, published)| keeps(published));
     let verbatim: Vec<&String> = verbatim.map(|(name, _)| name).collect();

@@ -1,11 +1,13 @@
 //! `gapferry status`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
+use crate::collection::Publish;
 use crate::site::{Site, Status, status};
 use crate::terminal::safe;
 use crate::time::Time;
@@ -26,11 +28,13 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let status = status(&site)?;
     let generations: Vec<_> =
         status.generations.iter().map(|(number, reason)| json!({ "number": number, "reason": reason })).collect();
+    let by_reprepro = status.current.published.iter().filter(|(_, published)| published.publish == Publish::Reprepro);
+    let bases: BTreeMap<_, _> = by_reprepro.map(|(name, published)| (name, published.reprepro_base(&site))).collect();
     let value = json!({
         "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
         "generations": generations, "unfinished": status.unfinished, "quarantine": status.quarantine,
-        "audit_records": status.audit_records,
+        "audit_records": status.audit_records, "reprepro": bases,
     });
     out.done(value, &words(&site, &status));
     Ok(())
@@ -57,6 +61,12 @@ fn words(site: &Site, status: &Status) -> String {
     for (folder, published) in &current.published {
         text +=
             &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
+        if published.publish == Publish::Reprepro {
+            text += &format!("    base folder {}\n", published.reprepro_base(site).display());
+        }
+        for note in &published.notes {
+            text += &format!("    note: {}\n", safe(note));
+        }
         if published.unsigned > 0 {
             text += &format!("    {} items WITHOUT UPSTREAM PROOF\n", published.unsigned);
         }

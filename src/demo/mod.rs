@@ -232,7 +232,7 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     sees(&SECOND, report)?;
     report.step(device.refreshes(FIRST.revision, SECOND.revision)?);
 
-    rollback(&site, None)?;
+    rollback(&site, None, &Progress::hidden())?;
     report.step("rollback published yesterday's state again, with a new date so that apt takes it.".to_owned());
     sees(&FIRST, report)?;
     report.step(device.stays(SECOND.revision, FIRST.revision)?);

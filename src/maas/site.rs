@@ -11,7 +11,7 @@ use super::images::{Stream, best_first};
 use super::wanted::{Setting, Wanted, WantedSource};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::formats::openpgp::{armored_keyring, binary_keyring};
-use crate::site::{MAX_KEYRING_BYTES, Site, read_capped};
+use crate::site::{MAX_KEYRING_BYTES, Site, own_key, read_capped};
 use crate::time::Time;
 
 /// What the operator chose.
@@ -85,7 +85,7 @@ impl Reader<'_> {
     ) -> Result<(), MaasError> {
         let pinned = match collection.publish {
             Publish::Verbatim => self.site.keyring(collection.source.as_str())?,
-            Publish::ReIndexed => None,
+            Publish::ReIndexed | Publish::Reprepro => None,
         };
         let folder = self.folder.join(collection.folder());
         let stream = Stream { folder, signed: pinned.as_ref().map(|keyring| (keyring, verified.unix())) };
@@ -109,7 +109,7 @@ impl Reader<'_> {
             return Ok(());
         }
         ubuntu.extend(offer.ubuntu);
-        let keyring = self.keyring(collection, "site.gpg", binary_keyring)?;
+        let keyring = self.keyring(collection, "gpg", binary_keyring)?;
         let url = format!("{}/{name}/", self.serve_url);
         wanted.sources.push(WantedSource { name: collection.name.to_string(), url, keyring, images: offer.images });
         Ok(())
@@ -118,7 +118,7 @@ impl Reader<'_> {
     fn archive(&self, collection: &Collection) -> Result<Archive, MaasError> {
         let key = match collection.publish {
             Publish::Verbatim if !self.site.keyring_path(collection.source.as_str()).exists() => String::new(),
-            _ => self.keyring(collection, "site.asc", armored_keyring)?,
+            _ => self.keyring(collection, "asc", armored_keyring)?,
         };
         Ok(Archive {
             name: collection.name.to_string(),
@@ -133,12 +133,12 @@ impl Reader<'_> {
     fn keyring<T>(
         &self,
         collection: &Collection,
-        own: &str,
+        extension: &str,
         form: impl Fn(&[u8]) -> Result<T, crate::formats::openpgp::OpenPgpError>,
     ) -> Result<T, MaasError> {
         let path = match collection.publish {
-            Publish::ReIndexed => self.folder.join("keys").join(own),
             Publish::Verbatim => self.site.keyring_path(collection.source.as_str()),
+            anew => self.folder.join(own_key(self.folder, anew)).with_extension(extension),
         };
         let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
         form(&bytes).map_err(|source| MaasError::SiteFile { path, source: source.into() })

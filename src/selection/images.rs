@@ -40,6 +40,9 @@ pub struct ImagesSource {
 impl ImagesSource {
     /// What makes no sense in it.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
+        if self.publish == Publish::Reprepro {
+            return Some("publish = \"reprepro\" is for [[apt]]: images are re-indexed or verbatim");
+        }
         match (self.keyring.is_some(), self.allow_unsigned) {
             (false, false) => Some(
                 "it needs a keyring: upstream's signatures are never passed over; if nobody signs it, set allow-unsigned = true",

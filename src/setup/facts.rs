@@ -10,7 +10,7 @@ use crate::collection::{Collection, Kind, Label, Publish};
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::armored_keyring;
 use crate::path::PublishPath;
-use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, read_capped};
+use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, own_key, read_capped};
 use crate::time::Time;
 
 /// Where devices look for snaps that have been told nothing else.
@@ -205,8 +205,8 @@ fn upstream(origin: &str) -> Option<(HostName, bool, Option<PublishPath>)> {
 /// Who signs the archive as it is published; none if that is not known.
 fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option<String>, SetupError> {
     let path = match collection.publish {
-        Publish::ReIndexed => generation.join("keys/site.asc"),
         Publish::Verbatim => site.keyring_path(collection.source.as_str()),
+        own => generation.join(own_key(generation, own)).with_extension("asc"),
     };
     if collection.publish == Publish::Verbatim && !path.exists() {
         return Ok(None);

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::serve_config::Serve;
-use super::{EnterpriseStore, SiteError};
+use super::{EnterpriseStore, RepreproKey, SiteError};
 use crate::collection::Label;
 
 /// What `site.toml` says.
@@ -22,6 +22,9 @@ pub struct SiteConfig {
     /// The Enterprise Store on this machine that exports are handed on to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enterprise_store: Option<EnterpriseStore>,
+    /// Whose key signs what reprepro publishes, where it is not the site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reprepro: Option<RepreproKey>,
     /// Under which names it answers besides those of what is published.
     #[serde(default, skip_serializing_if = "Serve::is_default")]
     pub serve: Serve,
@@ -44,6 +47,7 @@ impl SiteConfig {
         let bad = |reason| SiteError::BadConfig { path: path.to_owned(), reason };
         let config: Self = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
         config.serve.check().map_err(bad)?;
+        config.reprepro.iter().try_for_each(RepreproKey::check).map_err(bad)?;
         Ok(config)
     }
 
@@ -54,6 +58,8 @@ impl SiteConfig {
              # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n\n\
              # An Enterprise Store on this machine, which `import` hands exports on to.\n# [enterprise-store]\n\
              # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n\n\
+             # A key of your own for what reprepro publishes, instead of the site's.\n# [reprepro]\n\
+             # sign-with = \"FINGERPRINT\"\n# gnupg-home = \"/root/.gnupg\"\n\n\
              # Further addresses of a collection, beside that of its upstream.\n# [[serve.alias]]\n\
              # url = \"http://archive.ubuntu.com/ubuntu\"\n# collection = \"apt/ubuntu\"\n",
             self.name,
@@ -69,8 +75,13 @@ mod tests {
     #[test]
     fn the_written_text_is_read_back() {
         let policy = Policy { allow_unsigned: BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]) };
-        let config =
-            SiteConfig { name: "dc1".parse().unwrap(), policy, enterprise_store: None, serve: Serve::default() };
+        let config = SiteConfig {
+            name: "dc1".parse().unwrap(),
+            policy,
+            enterprise_store: None,
+            reprepro: None,
+            serve: Serve::default(),
+        };
         assert_eq!(toml::from_str::<SiteConfig>(&config.to_text()).unwrap(), config);
         assert!(toml::from_str::<SiteConfig>("name = \"dc1\"\nnmae = 1").is_err());
     }

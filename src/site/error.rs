@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{PublishError, StoreAssertionError};
+use super::{PublishError, RepreproError, StoreAssertionError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
@@ -125,6 +125,9 @@ pub enum SiteError {
         /// Why not.
         source: PublishError,
     },
+    /// A base folder of reprepro's cannot be tidied.
+    #[error(transparent)]
+    Reprepro(#[from] RepreproError),
     /// A file is not used as the site's store assertion.
     #[error("{} is not a store assertion for this site", path.display())]
     StoreAssertion {
@@ -167,6 +170,7 @@ impl SiteError {
                 StoreAssertionError::NotOne { .. } | StoreAssertionError::NoUrl { .. } => Exit::Usage,
             },
             Self::Publish { source, .. } => source.exit(),
+            Self::Reprepro(error) => error.exit(),
             Self::NotRecorded { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Depot(error) => error.exit(),

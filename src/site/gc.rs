@@ -6,7 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::generation::remove_folder;
+use super::publish::apt::reprepro;
 use super::{Site, SiteError, audit};
+use crate::collection::Publish;
 use crate::digest::Sha256;
 
 /// What a collection of garbage removed.
@@ -23,9 +25,10 @@ pub struct Collected {
 /// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
 pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteError> {
     let _lock = site.lock()?;
-    let current = site.current()?.number;
+    let current = site.current()?;
     let numbers = site.generations()?;
-    let kept: BTreeSet<u64> = numbers.iter().copied().filter(|n| *n <= current).rev().take(keep.max(1)).collect();
+    let kept: BTreeSet<u64> =
+        numbers.iter().copied().filter(|n| *n <= current.number).rev().take(keep.max(1)).collect();
     let old: Vec<u64> = numbers.into_iter().filter(|number| !kept.contains(number)).collect();
     let mut collected = Collected { generations: old.clone(), ..Collected::default() };
     let needed = needed_by(site, &kept)?;
@@ -34,6 +37,8 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteErro
         audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"))?;
         old.iter().try_for_each(|number| remove_generation(&site.generation_folder(*number)))?;
         remove_scraps(&site.root().join("generations"))?;
+        let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
+        reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
     }
     let depot = site.depot()?;
     if !dry_run {
@@ -74,8 +79,9 @@ fn remove_scraps(generations: &Path) -> Result<(), SiteError> {
 fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, SiteError> {
     let depot = site.depot()?;
     let mut needed = BTreeSet::new();
-    for number in kept {
-        let folder = site.generation_folder(*number);
+    let generations = kept.iter().map(|number| site.generation_folder(*number));
+    // reprepro's pool has links of its own.
+    for folder in generations.chain([site.root().join(reprepro::FOLDER)]) {
         for entry in walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok) {
             needed.extend(entry.metadata().ok().filter(|m| m.is_file()).map(|m| m.ino()));
         }

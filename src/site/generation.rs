@@ -18,6 +18,7 @@ use crate::bundle::Manifest;
 use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::progress::Progress;
 use crate::time::Time;
 
 /// The longest that we wait for the clock to pass the newest published date, in seconds.
@@ -35,6 +36,8 @@ pub(super) struct Recipe {
     pub(super) guarded: Option<Label>,
     /// SHA3-384 of snaps, in hexadecimal, as far as it is known beyond what the current generation says.
     pub(super) sha3: BTreeMap<Sha256, String>,
+    /// Shows how far it is.
+    pub(super) progress: Progress,
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
@@ -43,17 +46,17 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
     let mut next = Generation {
         number: current.number + 1,
         made: next_date(current.made)?,
-        reason: recipe.reason,
+        reason: recipe.reason.clone(),
         newest_time: recipe.newest_time,
-        names: recipe.names,
+        names: recipe.names.clone(),
         published: BTreeMap::new(),
         identities: current.identities,
         upstream_dates: current.upstream_dates,
         ..Generation::none()
     };
-    let sha3 = current.sha3.into_iter().chain(recipe.sha3).collect();
+    let sha3 = current.sha3.into_iter().chain(recipe.sha3.clone()).collect();
     let shown = Shown { names: &current.names, published: &current.published, sha3: &sha3 };
-    let tree = plan(site, depot, shown, recipe.guarded.as_ref(), &mut next)?;
+    let tree = plan(site, depot, shown, &recipe, &mut next)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
@@ -66,12 +69,13 @@ fn plan(
     site: &Site,
     depot: &Depot,
     current: Shown<'_>,
-    guarded: Option<&Label>,
+    recipe: &Recipe,
     next: &mut Generation,
 ) -> Result<Tree, SiteError> {
     let mut tree = Tree::default();
     let mut batch = depot.batch();
     let key = site.key()?;
+    let (mut newest, mut keys) = (next.made, BTreeMap::new());
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
         let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
@@ -92,11 +96,16 @@ fn plan(
                 date: next.made,
                 identities: &mut next.identities,
                 dates: &mut next.upstream_dates,
-                guarded: guarded == Some(&name),
+                guarded: recipe.guarded.as_ref() == Some(&name),
                 known_sha3: current.sha3,
                 sha3: &mut next.sha3,
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: Published::of(collection),
+                root: site.root(),
+                reprepro_key: site.config.reprepro.as_ref(),
+                newest: &mut newest,
+                keys: &mut keys,
+                progress: &recipe.progress,
             };
             let part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
@@ -115,7 +124,12 @@ fn plan(
         let digest = depot.put(&mut batch, &bytes)?;
         graft_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
+    for (file, digest) in keys {
+        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+    }
     batch.commit()?;
+    // What comes next has to be newer than all that clients see now.
+    next.made = newest;
     Ok(tree)
 }
 

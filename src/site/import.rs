@@ -167,6 +167,7 @@ fn run(
         newest_time: current.newest_time.max(manifest.created),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         sha3,
+        progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;
     site.tidy_journal(manifest)?;

@@ -43,7 +43,8 @@ pub fn init(
         write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
     }
     let policy = Policy { allow_unsigned };
-    let config = SiteConfig { name: name.clone(), policy, enterprise_store: None, serve: Default::default() };
+    let config =
+        SiteConfig { name: name.clone(), policy, enterprise_store: None, reprepro: None, serve: Default::default() };
     write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
     audit::append(&scratch.join("audit.jsonl"), "init", name.as_str(), &format!("builder {}", builder.fingerprint()))?;
     fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))?;

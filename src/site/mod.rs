@@ -11,6 +11,7 @@
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
 //! SITE/requests/              for the online side: what the site lacks for a bundle
+//! SITE/reprepro/NAME/         the base folder of a collection that reprepro publishes; may be deleted, is built again
 //! SITE/enterprise-store.json  what a real Enterprise Store has been given
 //! SITE/audit.jsonl            what was done, chained by hashes
 //! SITE/store.assert           the site's own store assertion, if it has one
@@ -50,9 +51,10 @@ pub use error::SiteError;
 pub use gc::{Collected, gc};
 pub use import::{Imported, import, import_stream};
 pub use init::{init, pin};
-pub use publish::PublishError;
+pub use publish::{PublishError, RepreproError, RepreproKey};
 pub use rollback::rollback;
 pub use serve_config::{Alias, Serve};
+pub(crate) use state::own_key;
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assertion};

@@ -6,9 +6,10 @@
 use super::generation::{Recipe, publish};
 use super::state::Generation;
 use super::{Site, SiteError};
+use crate::progress::Progress;
 
 /// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
-pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteError> {
+pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result<Generation, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
     let number = match number {
@@ -36,7 +37,14 @@ pub fn rollback(site: &Site, number: Option<u64>) -> Result<Generation, SiteErro
         }
     }
     let reason = format!("rollback to {number}");
-    let recipe = Recipe { reason, names, newest_time: current.newest_time, guarded: None, sha3: Default::default() };
+    let recipe = Recipe {
+        reason,
+        names,
+        newest_time: current.newest_time,
+        guarded: None,
+        sha3: Default::default(),
+        progress: progress.clone(),
+    };
     let generation = publish(site, &site.depot()?, recipe)?;
     site.tidy_partials()?;
     Ok(generation)

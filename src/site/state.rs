@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::publish::apt::reprepro::base_folder;
 use super::{Site, SiteError};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
@@ -89,6 +90,9 @@ pub struct Published {
     pub before: Option<Sha256>,
     /// When upstream's metadata expires for clients, if it does; only where it is published verbatim.
     pub valid_until: Option<Time>,
+    /// What had to be put right to publish it, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The fields by which apt knows a repository again.
@@ -158,12 +162,27 @@ impl Published {
             not_carried_examples: Vec::new(),
             before: None,
             valid_until: None,
+            notes: Vec::new(),
         }
     }
 
     /// Its folder below a generation.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
+    }
+
+    /// Where reprepro works for it, if that publishes it.
+    pub fn reprepro_base(&self, site: &Site) -> PathBuf {
+        base_folder(site.root(), &self.name)
+    }
+}
+
+/// The key that signs what is published so, below the generation's folder and without its extension: that of `[reprepro]` if
+/// reprepro signed with one, else the site's.
+pub(crate) fn own_key(generation: &Path, publish: Publish) -> &'static str {
+    match publish {
+        Publish::Reprepro if generation.join("keys/reprepro.asc").exists() => "keys/reprepro",
+        _ => "keys/site",
     }
 }
 

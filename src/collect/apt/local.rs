@@ -67,7 +67,10 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
         name: source.name.clone(),
         origin: "local".to_owned(),
         proofs,
-        publish: Publish::ReIndexed,
+        publish: match source.publish {
+            Publish::Verbatim => Publish::ReIndexed, // there is no upstream whose words these could be
+            other => other,
+        },
         source: source.name.clone(),
     })
 }

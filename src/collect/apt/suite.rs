@@ -162,7 +162,9 @@ fn signed_release(
 /// The site writes a Release with upstream's words in it; what cannot be written is better found on this side of the gap.
 fn can_be_published(release: &Release, source: &AptSource) -> Result<(), ReleaseError> {
     match source.publish {
-        Publish::ReIndexed => Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop),
+        Publish::ReIndexed | Publish::Reprepro => {
+            Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop)
+        }
         Publish::Verbatim => Ok(()),
     }
 }

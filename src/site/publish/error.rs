@@ -1,5 +1,6 @@
 //! Why a collection cannot be published.
 
+use super::RepreproError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
@@ -145,6 +146,15 @@ pub enum PublishError {
         /// The file.
         path: String,
     },
+    /// Only packages can be published by reprepro.
+    #[error("{kind} cannot be published by reprepro, which knows packages alone: the bundle's selection is wrong")]
+    NotForReprepro {
+        /// The collection's kind.
+        kind: &'static str,
+    },
+    /// reprepro, or what it works with, refused.
+    #[error(transparent)]
+    Reprepro(#[from] RepreproError),
     /// A Release cannot be written.
     #[error("cannot write a Release file")]
     Release(#[source] ReleaseError),
@@ -164,6 +174,8 @@ impl PublishError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Depot(error) => error.exit(),
+            Self::Reprepro(error) => error.exit(),
+            Self::NotForReprepro { .. } => Exit::Usage,
             Self::Index(error) => error.exit(),
             Self::Assertions { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,

@@ -3,24 +3,27 @@
 //! A publisher checks upstream's proofs first, with the keys that this site pins, and then says what stands where. It
 //! writes nothing but blobs into the depot.
 
-mod apt;
+pub(super) mod apt;
 mod enterprise_store;
 mod error;
 mod images;
 mod snaps;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+pub use apt::reprepro::{RepreproError, RepreproKey};
 pub use error::PublishError;
 
 use super::state::{Identity, Published};
 use super::tree::Tree;
-use crate::collection::{Collection, Item, Kind};
+use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::path::PublishPath;
+use crate::progress::Progress;
 use crate::time::Time;
 use crate::trust::{Dates, check_date, note_date};
 
@@ -56,6 +59,16 @@ pub(super) struct Context<'a, 'd> {
     pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
     pub(super) published: Published,
+    /// The site's folder; a program that publishes for us has a folder of its own in it.
+    pub(super) root: &'a Path,
+    /// Whose key reprepro signs with, where it is not the site's.
+    pub(super) reprepro_key: Option<&'a RepreproKey>,
+    /// The newest date of metadata that others have signed for the site; it may be past [`Self::date`].
+    pub(super) newest: &'a mut Time,
+    /// Keys besides the site's own that clients need: file name → blob.
+    pub(super) keys: &'a mut BTreeMap<&'static str, Sha256>,
+    /// Shows how far it is.
+    pub(super) progress: &'a Progress,
 }
 
 impl Context<'_, '_> {
@@ -83,6 +96,9 @@ impl Context<'_, '_> {
 
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
+        return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() });
+    }
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),

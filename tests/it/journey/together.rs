@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gapferry::progress::Progress;
 use gapferry::site::rollback;
 
 use crate::support::together::Together;
@@ -19,7 +20,7 @@ fn all_kinds_travel_in_one_bundle_and_switch_together() {
     world.content.check(&world.path("site/current"));
     let kinds: Vec<_> = second.generation.published.values().map(|published| published.kind).collect();
     assert!(kinds.len() == contents().len() && kinds.is_sorted_by(|a, b| a < b), "{kinds:?}");
-    let back = rollback(&site, None).unwrap();
+    let back = rollback(&site, None, &Progress::hidden()).unwrap();
     world.content.check(&world.path("site/current"));
     assert_eq!(back.published.len(), kinds.len());
     assert_eq!(back.names["base".parse().as_ref().unwrap()].bundle, "dc1-base-000001");

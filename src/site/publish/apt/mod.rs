@@ -1,6 +1,7 @@
 //! Publishes Debian packages: upstream's chain of proofs is followed down to each file, then the tree is laid out.
 
 mod re_index;
+pub(in crate::site) mod reprepro;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ struct Root {
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
     let mut tree = Tree::of_files(collection);
+    let mut for_reprepro = Vec::new();
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let roots = roots(collection, context)?;
     check_proofs(collection, &roots)?;
@@ -60,14 +62,18 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         match collection.publish {
             Publish::ReIndexed => suite_tree(collection, &root.folder, root.release(), suite, &mut tree, context)?,
             Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
+            Publish::Reprepro => for_reprepro.push((root, suite)),
         }
     }
-    if collection.publish == Publish::ReIndexed {
+    if collection.publish.signs_anew() {
         (context.published.not_carried, context.published.not_carried_examples) = (0, Vec::new());
     }
-    match unproven.first() {
-        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
-        None => Ok(tree),
+    if let Some(path) = unproven.first() {
+        return Err(PublishError::ItemNotVouched { path: (*path).clone() });
+    }
+    match collection.publish {
+        Publish::Reprepro => reprepro::tree(collection, &for_reprepro, context),
+        Publish::ReIndexed | Publish::Verbatim => Ok(tree),
     }
 }
 

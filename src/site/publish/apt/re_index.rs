@@ -19,16 +19,17 @@ use crate::site::tree::Tree;
 /// The indexes of one suite, as they grow.
 #[derive(Debug, Default)]
 pub(super) struct Suite {
-    indexes: BTreeMap<String, Index>,
+    /// By its path below the suite.
+    pub(super) indexes: BTreeMap<String, Index>,
 }
 
 /// One index: upstream's stanzas, byte for byte.
 #[derive(Debug)]
 pub(super) struct Index {
-    component: String,
-    architecture: String,
-    kind: IndexKind,
-    text: Vec<u8>,
+    pub(super) component: String,
+    pub(super) architecture: String,
+    pub(super) kind: IndexKind,
+    pub(super) text: Vec<u8>,
 }
 
 impl Suite {
@@ -90,7 +91,7 @@ fn add_index(tree: &mut Tree, folder: &str, path: &PublishPath, sha256: Sha256) 
 }
 
 /// Upstream's Release, cut down to what is there; its name stays what it was when the suite was published first.
-fn describe(
+pub(super) fn describe(
     collection: &Collection,
     folder: &str,
     upstream: Option<&Release>,

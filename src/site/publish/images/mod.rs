@@ -26,6 +26,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::ReIndexed => stream_tree(&stream, &collection.files, |file| is_here(collection, context, file))?
             .add_to(&mut tree, context)?,
         Publish::Verbatim => verbatim(collection, &stream, &mut tree, context)?,
+        Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
     }
     linger(context, &mut tree);
     Ok(tree)

@@ -1,0 +1,130 @@
+//! Publishes Debian packages through the real reprepro, in a base folder of the site's: `SITE/reprepro/NAME`.
+//!
+//! What upstream vouches for was checked before, as for metadata of our own. Then reprepro is brought to that, exports and signs,
+//! and what it has written is checked and read into the tree: the metadata as new blobs, the packages as the depot's, under the
+//! paths of reprepro's pool. So clients see it with the same switch as all else, and what happens in the base folder before
+//! that, a kill above all, they never see. The folder is derived from the depot: whoever deletes it loses nothing.
+
+mod base;
+mod error;
+mod keys;
+mod lock;
+mod program;
+mod result;
+mod sync;
+mod wanted;
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+pub use self::error::RepreproError;
+pub use self::keys::RepreproKey;
+
+use self::base::{Base, remove_folder};
+use self::keys::Signing;
+use self::program::Program;
+use self::wanted::WantedSuite;
+use super::super::{Context, PublishError};
+use super::Root;
+use super::re_index::{Suite, describe};
+use crate::collection::{Collection, Label};
+use crate::file_error::FileError;
+use crate::formats::apt::release::Release;
+use crate::formats::openpgp::armored_keyring;
+use crate::site::tree::Tree;
+
+/// Where the base folders are, below a site's folder.
+pub(in crate::site) const FOLDER: &str = "reprepro";
+
+/// The base folder of the collection of this name.
+pub(in crate::site) fn base_folder(site: &Path, name: &Label) -> PathBuf {
+    let site = std::path::absolute(site).unwrap_or_else(|_| site.to_owned());
+    site.join(FOLDER).join(name.as_str())
+}
+
+/// Has reprepro publish the suites, and reads what it wrote.
+pub(super) fn tree(
+    collection: &Collection,
+    suites: &[(Root, Suite)],
+    context: &mut Context<'_, '_>,
+) -> Result<Tree, PublishError> {
+    let suites: Vec<WantedSuite> =
+        suites.iter().map(|(root, suite)| wanted(collection, root, suite, context)).collect::<Result<_, _>>()?;
+    let folder = base_folder(context.root, &collection.name);
+    let parent = folder.parent().unwrap_or(&folder);
+    // gpg's folder is in it.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&folder)
+        .map_err(FileError::on::<RepreproError>("create", parent))?;
+    let was_locked = lock::free(&folder)?;
+    let signing = Signing::prepare(&folder, context.key, context.reprepro_key)?;
+    let base = Base { reprepro: Program::reprepro(&folder, &signing.home), folder };
+    let overridden = base.configure(&suites, &signing.fingerprint)?;
+    if was_locked {
+        let note = "a reprepro that was killed had left its lock, which no process holds: it was removed";
+        context.published.notes.push(note.to_owned());
+        base.reprepro.run("clearvanished", &["--delete", "clearvanished"])?;
+        base.reprepro.run("rereference", &["rereference"])?;
+        base.reprepro.run("deleteunreferenced", &["deleteunreferenced"])?;
+    }
+    sync::bring(&base, &suites, context.depot, context.progress)?;
+    for (suite, _) in suites.iter().zip(overridden).filter(|(_, changed)| *changed) {
+        base.reprepro.run("reoverride", &["--export=silent-never", "reoverride", &suite.name])?;
+    }
+    // Suites that have gone would stay there.
+    remove_folder(&base.folder.join("dists"))?;
+    context.progress.message("exporting");
+    base.reprepro.run("export", &["export"])?;
+    let mut tree = Tree::default();
+    for suite in &suites {
+        result::read(&base.folder, suite, &signing, &mut tree, context)?;
+    }
+    if let Some(public) = &signing.public {
+        let bad = |source| {
+            let (fingerprint, home) = (signing.fingerprint.clone(), signing.home.clone());
+            RepreproError::BadKey { fingerprint, home, source }
+        };
+        let armored = armored_keyring(public).map_err(bad)?;
+        let (binary, armored) = (context.put(public)?, context.put(armored.as_bytes())?);
+        context.keys.extend([("reprepro.gpg", binary), ("reprepro.asc", armored)]);
+    }
+    Ok(tree)
+}
+
+/// reprepro calls a suite by its codename alone, in paths and in Release: so the codename has to be the suite's name.
+fn wanted(
+    collection: &Collection,
+    root: &Root,
+    suite: &Suite,
+    context: &mut Context<'_, '_>,
+) -> Result<WantedSuite, PublishError> {
+    let Some(name) = root.folder.strip_prefix("dists/") else {
+        return Err(RepreproError::Words { what: "the suite", text: root.folder.clone() }.into());
+    };
+    let upstream = root.release().map(|release| Release { codename: Some(name.to_owned()), ..release.clone() });
+    let release = describe(collection, &root.folder, upstream.as_ref(), suite, context);
+    if let Some(codename) = release.codename.as_ref().filter(|codename| *codename != name) {
+        let suite = format!("{}/{name}", collection.folder());
+        return Err(RepreproError::Codename { suite, codename: codename.clone(), name: name.to_owned() }.into());
+    }
+    Ok(WantedSuite::read(name, release, suite)?)
+}
+
+/// Removes base folders of collections that are not `kept`.
+pub(in crate::site) fn tidy(site: &Path, kept: &[&Label]) -> Result<(), RepreproError> {
+    let folder = site.join(FOLDER);
+    let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
+    let is_kept = |path: &PathBuf| kept.iter().any(|name| path.file_name().is_some_and(|file| file == name.as_str()));
+    let mut gone = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_kept(path));
+    gone.try_for_each(|path| remove_folder(&path))
+}
+
+/// A path for a shell, in quotes where it needs them.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-/:@%=".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}

@@ -1,0 +1,92 @@
+//! Runs reprepro and gpg: with nothing of our environment, and what they said kept for the error.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::RepreproError;
+use crate::file_error::FileError;
+use crate::terminal::safe;
+
+/// How much of a program's words is kept, in characters.
+const KEPT: usize = 600;
+
+/// A program that is run several times.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    name: &'static str,
+    package: &'static str,
+    /// The base folder, which is also where it runs.
+    base: PathBuf,
+    /// gpg's folder.
+    home: PathBuf,
+}
+
+impl Program {
+    /// reprepro over the base folder, signing with what gpg has in `home`.
+    pub(super) fn reprepro(base: &Path, home: &Path) -> Self {
+        Self { name: "reprepro", package: "reprepro", base: base.to_owned(), home: home.to_owned() }
+    }
+
+    /// gpg with this folder of its own.
+    pub(super) fn gpg(base: &Path, home: &Path) -> Self {
+        Self { name: "gpg", package: "gnupg", base: base.to_owned(), home: home.to_owned() }
+    }
+
+    /// What ends gpg's agent and other helpers.
+    pub(super) fn gpgconf(base: &Path, home: &Path) -> Self {
+        Self { name: "gpgconf", package: "gnupg", base: base.to_owned(), home: home.to_owned() }
+    }
+
+    /// Runs it, and returns what it wrote to stdout; anything but success is an error.
+    pub(super) fn run<A: AsRef<OsStr>>(&self, what: &str, arguments: &[A]) -> Result<Vec<u8>, RepreproError> {
+        let output = self.output(arguments, &[])?;
+        match output.status.success() {
+            true => Ok(output.stdout),
+            false => Err(RepreproError::Failed {
+                program: format!("{} {what}", self.name),
+                status: output.status.to_string(),
+                said: end_of(&output),
+                base: self.base.clone(),
+            }),
+        }
+    }
+
+    /// Runs it with `input` on stdin, however it ends.
+    pub(super) fn output<A: AsRef<OsStr>>(&self, arguments: &[A], input: &[u8]) -> Result<Output, RepreproError> {
+        let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut command = Command::new(self.name);
+        command.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("HOME", &self.base);
+        command.env("GNUPGHOME", &self.home);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        if self.name == "reprepro" {
+            command.arg("--basedir").arg(&self.base);
+        }
+        command.args(arguments).current_dir(&self.base);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut run = || {
+            let mut child = command.spawn()?;
+            if let Some(mut stdin) = child.stdin.take() {
+                // A program that does not read all of it says why by how it ends.
+                let _ = stdin.write_all(input);
+            }
+            child.wait_with_output()
+        };
+        run().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => RepreproError::NotInstalled { program: self.name, package: self.package },
+            _ => FileError::on("run", Path::new(self.name))(error),
+        })
+    }
+}
+
+/// The end of what a program said on stderr, on one line; a key's secret is never among it.
+pub(super) fn end_of(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    let skip = line.chars().count().saturating_sub(KEPT);
+    safe(&line.chars().skip(skip).collect::<String>()).to_string()
+}

@@ -1,0 +1,243 @@
+//! What reprepro is to publish, read from the stanzas that upstream vouches for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::super::re_index::{Index, Suite};
+use super::RepreproError;
+use crate::digest::Sha256;
+use crate::formats::apt::archive::{IndexKind, entries};
+use crate::formats::apt::deb822::Stanzas;
+use crate::formats::apt::release::Release;
+
+/// The architecture under which reprepro keeps source packages.
+pub(super) const SOURCE: &str = "source";
+
+/// Fields that an archive sets besides what the package says of itself, as far as they mean something to clients.
+const OVERRIDDEN: [&str; 4] = ["Section", "Priority", "Task", "Phased-Update-Percentage"];
+
+/// One suite.
+#[derive(Debug)]
+pub(super) struct WantedSuite {
+    /// Its name below `dists/`, which is what reprepro calls its codename.
+    pub(super) name: String,
+    /// What its Release is to say.
+    pub(super) release: Release,
+    /// What each of its indexes is to list, by the packages' names.
+    pub(super) targets: BTreeMap<Target, BTreeMap<String, Package>>,
+    /// What packages do not say of themselves: name → fields.
+    pub(super) overrides: BTreeMap<String, Vec<(&'static str, String)>>,
+}
+
+/// One index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    /// The component.
+    pub(super) component: String,
+    /// The architecture, or [`SOURCE`].
+    pub(super) architecture: String,
+}
+
+/// One binary or source package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Package {
+    /// Its version.
+    pub(super) version: String,
+    /// Its own architecture, or [`SOURCE`].
+    pub(super) architecture: String,
+    /// Its files, by the names that they have in reprepro's pool. A binary package has one; a source package's .dsc is among
+    /// them.
+    pub(super) files: BTreeMap<String, Sha256>,
+    /// Size of them all, in bytes.
+    pub(super) size: u64,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.component, self.architecture)
+    }
+}
+
+impl Target {
+    /// Whether it lists source packages.
+    pub(super) fn is_source(&self) -> bool {
+        self.architecture == SOURCE
+    }
+
+    /// reprepro's options that name it.
+    pub(super) fn options(&self) -> Vec<String> {
+        let kind = if self.is_source() { "dsc" } else { "deb" };
+        let pairs = [("-C", self.component.as_str()), ("-A", &self.architecture), ("-T", kind)];
+        pairs.iter().flat_map(|(option, value)| [(*option).to_owned(), (*value).to_owned()]).collect()
+    }
+
+    /// Where its index is below the suite.
+    pub(super) fn index(&self) -> String {
+        match self.is_source() {
+            true => format!("{}/source/Sources", self.component),
+            false => format!("{}/binary-{}/Packages", self.component, self.architecture),
+        }
+    }
+}
+
+impl WantedSuite {
+    /// Reads the suite's indexes. `release` is what its Release is to say.
+    pub(super) fn read(name: &str, release: Release, suite: &Suite) -> Result<Self, RepreproError> {
+        let mut wanted = Self { name: name.to_owned(), release, targets: BTreeMap::new(), overrides: BTreeMap::new() };
+        // What an index of `all` lists is for every architecture: reprepro has no such index.
+        let (for_all, own): (Vec<_>, Vec<_>) = suite.indexes.values().partition(|index| index.architecture == "all");
+        for index in own {
+            wanted.add(index, &index.architecture)?;
+        }
+        let architectures: BTreeSet<String> =
+            wanted.targets.keys().map(|target| target.architecture.clone()).filter(|a| a != SOURCE).collect();
+        for index in for_all {
+            architectures.iter().try_for_each(|architecture| wanted.add(index, architecture))?;
+        }
+        wanted.release.architectures = architectures.into_iter().collect();
+        if wanted.release.architectures.is_empty() {
+            return Err(RepreproError::Words { what: "the architecture", text: "all".to_owned() });
+        }
+        Ok(wanted)
+    }
+
+    fn add(&mut self, index: &Index, architecture: &str) -> Result<(), RepreproError> {
+        let target = Target { component: index.component.clone(), architecture: architecture.to_owned() };
+        plain("the component", &target.component)?;
+        plain("the architecture", &target.architecture)?;
+        let packages = self.targets.entry(target.clone()).or_default();
+        let indexes = Stanzas::new(&index.text);
+        for (entry, stanza) in entries(index.kind, &index.text).zip(indexes) {
+            let Ok(entry) = entry else { continue }; // it was read before it was taken
+            plain("the package", entry.name)?;
+            plain("the version", entry.version)?;
+            let package = Package::of(&entry, index.kind)?;
+            if index.kind == IndexKind::Packages {
+                let said = OVERRIDDEN.into_iter().filter_map(|field| Some((field, stanza.field(field)?.to_owned())));
+                let mut fields: Vec<(&'static str, String)> = said.filter(|(_, value)| is_line(value)).collect();
+                for (field, value) in [("Section", "misc"), ("Priority", "optional")] {
+                    // reprepro refuses packages without.
+                    if !fields.iter().any(|(known, _)| *known == field) {
+                        fields.push((field, value.to_owned()));
+                    }
+                }
+                self.overrides.insert(entry.name.to_owned(), fields);
+            }
+            match packages.insert(entry.name.to_owned(), package.clone()) {
+                Some(other) if other != package => {
+                    return Err(RepreproError::TwoVersions {
+                        target: format!("{} {target}", self.name),
+                        package: entry.name.to_owned(),
+                        versions: format!("{} and {}", other.version, package.version),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Each package with the index that is to list it.
+    pub(super) fn packages(&self) -> impl Iterator<Item = (&Target, &str, &Package)> {
+        self.targets
+            .iter()
+            .flat_map(|(target, packages)| packages.iter().map(move |(name, package)| (target, name.as_str(), package)))
+    }
+}
+
+impl Package {
+    fn of(entry: &crate::formats::apt::archive::Entry<'_>, kind: IndexKind) -> Result<Self, RepreproError> {
+        let mut files = BTreeMap::new();
+        for (path, _, digest) in &entry.files {
+            let name = match kind {
+                // A pool has the version without its epoch in the name (Policy 5.6.12).
+                IndexKind::Packages => {
+                    let version = entry.version.split_once(':').map_or(entry.version, |(_, version)| version);
+                    format!("{}_{version}_{}.deb", entry.name, entry.architecture)
+                }
+                IndexKind::Sources => path.file_name().to_owned(),
+            };
+            plain("the file", &name)?;
+            files.insert(name, *digest);
+        }
+        Ok(Self {
+            version: entry.version.to_owned(),
+            architecture: entry.architecture.to_owned(),
+            files,
+            size: entry.files.iter().map(|(_, size, _)| size).sum(),
+        })
+    }
+
+    /// The file that reprepro is told of: the .deb or the .dsc.
+    pub(super) fn main_file(&self) -> Option<(&str, Sha256)> {
+        let is_main = |name: &&String| self.architecture != SOURCE || name.ends_with(".dsc");
+        let name = self.files.keys().find(is_main)?;
+        Some((name, *self.files.get(name)?))
+    }
+}
+
+/// What has a meaning neither in reprepro's files nor among its arguments.
+pub(super) fn plain(what: &'static str, text: &str) -> Result<(), RepreproError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._+~:-/%".contains(c);
+    match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed) {
+        true => Ok(()),
+        false => Err(RepreproError::Words { what, text: text.chars().take(64).collect() }),
+    }
+}
+
+/// Whether the value can stand on a line of its own, all of it.
+pub(super) fn is_line(value: &str) -> bool {
+    !value.is_empty() && value.trim() == value && !value.contains(|c: char| c.is_control() || c == '#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::apt::archive::IndexName;
+
+    fn suite(rows: &[(&str, &str)]) -> Suite {
+        let mut suite = Suite::default();
+        for (index, stanza) in rows {
+            suite.index(&IndexName::parse(index).unwrap()).push(stanza.as_bytes());
+        }
+        suite
+    }
+
+    fn stanza(name: &str, version: &str, architecture: &str) -> String {
+        let digest = Sha256::of(format!("{name}{version}").as_bytes());
+        format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nPriority: required\nTask: a, b\n\
+             Filename: pool/x/{name}.deb\nSize: 7\nSHA256: {digest}"
+        )
+    }
+
+    #[test]
+    fn an_index_of_all_counts_for_every_architecture() {
+        let (a, b) = (stanza("a", "1:2-3", "amd64"), stanza("b", "1", "all"));
+        let rows = [
+            ("main/binary-amd64/Packages", a.as_str()),
+            ("main/binary-all/Packages", &b),
+            ("x/binary-arm64/Packages", &b),
+        ];
+        let wanted = WantedSuite::read("noble", Release::default(), &suite(&rows)).unwrap();
+        assert_eq!(wanted.release.architectures, ["amd64", "arm64"]);
+        let all: Vec<String> = wanted.packages().map(|(target, name, _)| format!("{target} {name}")).collect();
+        assert_eq!(all, ["main/amd64 a", "main/amd64 b", "main/arm64 b", "x/arm64 b"]);
+        let (_, _, package) = wanted.packages().next().unwrap();
+        assert_eq!(package.files.keys().collect::<Vec<_>>(), ["a_2-3_amd64.deb"]);
+        let expected = [("Priority", "required"), ("Task", "a, b"), ("Section", "misc")];
+        assert_eq!(wanted.overrides["a"], expected.map(|(field, value)| (field, value.to_owned())));
+    }
+
+    #[test]
+    fn what_reprepro_cannot_keep_is_refused() {
+        let two = [stanza("a", "1", "amd64"), stanza("a", "2", "amd64")];
+        let rows = two.each_ref().map(|stanza| ("main/binary-amd64/Packages", stanza.as_str()));
+        let error = WantedSuite::read("noble", Release::default(), &suite(&rows)).unwrap_err().to_string();
+        assert!(error.starts_with("noble main/amd64 has a in the versions 1 and 2, and"), "{error}");
+        for text in ["-x", "a b", "a\nb", "", "!x", "a\"", "é", "a#"] {
+            assert!(plain("the package", text).is_err(), "{text:?}");
+        }
+        assert!(!is_line("a # b") && !is_line("a\nb") && is_line("a, b"));
+    }
+}
