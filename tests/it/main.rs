@@ -18,6 +18,7 @@ mod kill;
 mod maas;
 mod openpgp;
 mod real_archive;
+mod reprepro;
 mod serve;
 mod setup;
 mod snap_file;
