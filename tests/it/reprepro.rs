@@ -9,7 +9,7 @@ use std::process::Command;
 use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
 
 use crate::apt_client::{AptClient, run};
-use crate::support::desk::{ARCHIVE_KEY, Desk, Serving};
+use crate::support::desk::{Desk, Serving};
 
 /// A package of these suites.
 pub(super) struct Row(pub(super) &'static str, pub(super) &'static str, pub(super) &'static str);
@@ -171,7 +171,15 @@ fn sources_and_what_an_archive_overrides_come_along() {
     let mut task = DebSpec::new("a", "1.0", "amd64");
     task.index_fields.push(("Task".to_owned(), "minimal".to_owned()));
     upstream.add("noble", "main", task).add("noble", "main", DebSpec::new("data", "1.0", "all"));
-    upstream.add_source("noble", "main", SourceSpec::new("a", "1.0"));
+    // reprepro wants the MD5 sums that every real .dsc has.
+    let mut again = upstream.clone();
+    again.add_source("noble", "main", SourceSpec::new("a", "1.0"));
+    desk.archive("up", &mut again, &["noble"]);
+    let tarball = desk.path("up/pool/main/a/a/a_1.0.tar.xz");
+    let sum = run(Command::new("md5sum").arg(&tarball));
+    let size = std::fs::metadata(&tarball).unwrap().len();
+    let md5 = format!("\n {} {size} a_1.0.tar.xz", sum.split(' ').next().unwrap());
+    upstream.add_source("noble", "main", SourceSpec { md5, ..SourceSpec::new("a", "1.0") });
     desk.archive("up", &mut upstream, &["noble"]);
     let more = "publish = \"reprepro\"\ndeb-src = true\n";
     desk.select(&desk.table("up", &desk.url("up"), "noble main amd64,arm64", more));
@@ -227,5 +235,4 @@ fn a_key_of_the_operators_own() {
     let said = crate::apt_client::output(client.command("apt-get").arg("update"));
     assert!(String::from_utf8_lossy(&said.stderr).contains("NO_PUBKEY"), "{said:?}");
     assert!(desk.path("site/current/keys/reprepro.gpg").exists());
-    drop(ARCHIVE_KEY.public_binary());
 }

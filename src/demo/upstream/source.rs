@@ -20,6 +20,9 @@ pub struct SourceSpec {
     pub section: String,
     /// Content of its tarball before compression; any bytes, since nobody builds it.
     pub content: Vec<u8>,
+    /// `Files` of its .dsc, with MD5 sums (Policy 5.6.21): the Policy demands it, and only old tools read it. Left out where
+    /// empty.
+    pub md5: String,
 }
 
 /// What a source package is in an archive.
@@ -39,6 +42,7 @@ impl SourceSpec {
             binaries: name.into(),
             section: "misc".into(),
             content: format!("source of {name} {version}\n").into_bytes(),
+            md5: String::new(),
         }
     }
 
@@ -67,6 +71,7 @@ impl SourceSpec {
             ("Maintainer", "Gapferry Demo <demo@example.invalid>"),
             ("Standards-Version", "4.7.0"),
             ("Checksums-Sha256", &digests),
+            ("Files", &self.md5),
         ])
     }
 }

@@ -63,7 +63,7 @@ fn a_killed_import_is_finished_by_the_same_command() {
     upstream(&desk, &rows("2"));
     let bundle = desk.bundle();
     let mut killed = 0;
-    for (number, millis) in (0..24).map(|number| (number, 20 + number * 35)) {
+    for (number, millis) in (0..14).map(|number| (number, 20 + number * 60)) {
         if versions(&desk) == ["2"] {
             desk.run("rollback 1 --site site"); // which may be what the next kill left undone
             assert_eq!(versions(&desk), ["1"]);

@@ -110,6 +110,11 @@ fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Resu
             let _ = writeln!(text, "{field}: yes");
         }
     }
+    for (what, words) in [("the architectures", &release.architectures), ("the components", &release.components)] {
+        if words.is_empty() {
+            return Err(RepreproError::Words { what, text: String::new() });
+        }
+    }
     let source = if suite.targets.keys().any(super::wanted::Target::is_source) { " source" } else { "" };
     let _ = write!(
         text,

@@ -49,8 +49,9 @@ pub(super) fn tree(
     suites: &[(Root, Suite)],
     context: &mut Context<'_, '_>,
 ) -> Result<Tree, PublishError> {
-    let suites: Vec<WantedSuite> =
+    let mut suites: Vec<WantedSuite> =
         suites.iter().map(|(root, suite)| wanted(collection, root, suite, context)).collect::<Result<_, _>>()?;
+    WantedSuite::fill(&mut suites);
     let folder = base_folder(context.root, &collection.name);
     let parent = folder.parent().unwrap_or(&folder);
     // gpg's folder is in it.

@@ -95,10 +95,24 @@ impl WantedSuite {
             architectures.iter().try_for_each(|architecture| wanted.add(index, architecture))?;
         }
         wanted.release.architectures = architectures.into_iter().collect();
-        if wanted.release.architectures.is_empty() {
-            return Err(RepreproError::Words { what: "the architecture", text: "all".to_owned() });
-        }
         Ok(wanted)
+    }
+
+    /// Gives suites of which nothing is carried what the others have: reprepro knows no suite without architectures and
+    /// components.
+    pub(super) fn fill(suites: &mut [Self]) {
+        let all = |pick: fn(&Release) -> &Vec<String>, suites: &[Self]| {
+            let all: BTreeSet<String> = suites.iter().flat_map(|suite| pick(&suite.release)).cloned().collect();
+            all.into_iter().collect::<Vec<_>>()
+        };
+        let (architectures, components) = (all(|r| &r.architectures, suites), all(|r| &r.components, suites));
+        for release in suites.iter_mut().map(|suite| &mut suite.release) {
+            for (own, all) in [(&mut release.architectures, &architectures), (&mut release.components, &components)] {
+                if own.is_empty() {
+                    own.clone_from(all);
+                }
+            }
+        }
     }
 
     fn add(&mut self, index: &Index, architecture: &str) -> Result<(), RepreproError> {
