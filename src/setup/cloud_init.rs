@@ -26,7 +26,7 @@ pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
     let sections = [
         packages(&chosen, choice)?,
         certificates(choice),
-        time(choice),
+        time(&choice.ntp_servers),
         if facts.folders.contains(Kind::Snaps.as_str()) { snaps(facts, choice)? } else { String::new() },
     ];
     if sections.iter().all(String::is_empty) {
@@ -65,8 +65,9 @@ fn certificates(choice: &Choice) -> String {
     format!("ca_certs:\n  trusted:\n{each}")
 }
 
-fn time(choice: &Choice) -> String {
-    let servers: String = choice.ntp_servers.iter().map(|server| format!("    - {}\n", yaml(server))).collect();
+/// The section that sets these time servers; empty where there are none.
+pub(super) fn time(servers: &[String]) -> String {
+    let servers: String = servers.iter().map(|server| format!("    - {}\n", yaml(server))).collect();
     if servers.is_empty() { servers } else { format!("ntp:\n  enabled: true\n  servers:\n{servers}") }
 }
 

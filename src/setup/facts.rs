@@ -29,6 +29,8 @@ pub struct Facts {
     pub upstreams: Vec<Upstream>,
     /// Archives that clients can use.
     pub archives: Vec<Archive>,
+    /// RPM repositories that clients can use.
+    pub repositories: Vec<Repository>,
     /// Folders below a generation that are for clients.
     pub folders: BTreeSet<&'static str>,
     /// The site's own store assertion.
@@ -76,6 +78,31 @@ pub struct Archive {
     pub valid_until: Option<Time>,
 }
 
+/// The kind of RPM repositories, which is also their folder below a generation.
+const YUM: &str = "yum";
+
+/// An RPM repository as dnf knows it.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The collection's name.
+    pub name: Label,
+    /// Whether there is a signature over the list of its packages.
+    pub is_signed: bool,
+    /// Whether upstream's keys, which sign the packages, are published.
+    pub has_upstream_key: bool,
+}
+
+impl Repository {
+    /// The repository that stands in the generation's folder.
+    fn of(generation: &Path, name: &Label) -> Self {
+        Self {
+            name: name.clone(),
+            is_signed: generation.join(format!("{YUM}/{name}/repodata/repomd.xml.asc")).exists(),
+            has_upstream_key: generation.join(format!("keys/{YUM}/{name}.asc")).exists(),
+        }
+    }
+}
+
 impl Facts {
     /// Looks at what the site publishes now.
     pub fn collect(site: &Site) -> Result<Self, SetupError> {
@@ -89,6 +116,7 @@ impl Facts {
             root: std::path::absolute(site.root()).unwrap_or_else(|_| site.root().to_owned()),
             upstreams: Vec::new(),
             archives: Vec::new(),
+            repositories: Vec::new(),
             folders: BTreeSet::from(["keys"]),
             store: None,
             notes: Vec::new(),
@@ -127,6 +155,9 @@ impl Facts {
                 collection.folder(),
                 collection.origin
             )),
+        }
+        if kind.as_str() == YUM {
+            self.repositories.push(Repository::of(&site.generation_folder(generation.number), name));
         }
         if *kind == Kind::Apt {
             let folder = site.generation_folder(generation.number);
@@ -262,6 +293,7 @@ pub(super) mod tests {
                 ),
                 archive("extra", Publish::Verbatim, vec![suite("noble", &["main"], &[])]),
             ],
+            repositories: Vec::new(),
             folders: BTreeSet::from(["apt", "images", "keys", "snaps"]),
             store: Some(StoreAssertion {
                 store: "gapStore".into(),

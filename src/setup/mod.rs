@@ -17,13 +17,14 @@ pub mod quote;
 mod serve_url;
 pub mod snapd;
 mod suites;
+pub mod user_data;
 mod web;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use self::ca::Certificates;
-pub use self::facts::{Archive, Facts, Upstream};
+pub use self::facts::{Archive, Facts, Repository, Upstream};
 pub use self::host::HostName;
 pub use self::serve_url::ServeUrl;
 pub use self::suites::{Suite, suites};
@@ -63,6 +64,16 @@ pub enum SetupError {
     Nothing {
         /// What is missing.
         what: String,
+    },
+    /// No RPM repository is for these machines.
+    #[error(
+        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of the selection, with `gapferry export` there and `gapferry import` here"
+    )]
+    NoRepository {
+        /// What was looked for.
+        what: String,
+        /// What is there.
+        there: String,
     },
     /// A keyring of the site cannot be used.
     #[error("cannot use the keyring {}", path.display())]
@@ -111,7 +122,9 @@ impl SetupError {
             Self::Site(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::Keyring { .. } => Exit::Failed,
-            Self::Nothing { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => Exit::Usage,
+            Self::Nothing { .. } | Self::NoRepository { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => {
+                Exit::Usage
+            }
             Self::ReadCertificates { .. } | Self::NoCertificates { .. } => Exit::Usage,
         }
     }

@@ -5,4 +5,5 @@ mod dns;
 mod fixture;
 mod hostile;
 mod maas;
+mod user_data;
 mod web;

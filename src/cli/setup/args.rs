@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::cli::maas::Wishes;
 use crate::collection::Label;
-use crate::setup::{HostName, ServeUrl, WebServer, apt, dns};
+use crate::setup::{HostName, ServeUrl, WebServer, apt, dns, user_data};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
@@ -17,6 +17,7 @@ pub(super) enum What {
     Apt(Apt),
     Snapd(Snapd),
     CloudInit(CloudInit),
+    UserData(UserData),
     Maas(Maas),
 }
 
@@ -154,6 +155,37 @@ pub(super) struct CloudInit {
     /// Switch the machine's own sources off
     #[arg(long)]
     pub(super) replace_sources: bool,
+    /// A time server; can be given several times
+    #[arg(long = "ntp-server", value_name = "HOST", value_parser = host_or_address)]
+    pub(super) ntp_servers: Vec<String>,
+    /// Certificates of an authority that machines are to trust (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca_cert: Option<PathBuf>,
+}
+
+/// Write user data for machines of the Red Hat family: their packages from this site's RPM repositories, time, certificates
+///
+/// The image's own repositories are moved away. What it writes says how MAAS takes it.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gapferry setup user-data --site /srv/gapferry --serve-url http://gapferry.dc1.example \\\n    \
+    --os rocky --release 9 --ntp-server ntp.dc1.example --out rocky9.yaml"
+)]
+pub(super) struct UserData {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The machines' operating system
+    #[arg(long, value_name = "OS")]
+    pub(super) os: user_data::Os,
+    /// Its release, such as 9
+    #[arg(long, value_name = "N")]
+    pub(super) release: user_data::Release,
+    /// Where clients reach this site
+    #[arg(long, value_name = "URL")]
+    pub(super) serve_url: ServeUrl,
+    /// Published RPM repositories, by name [default: all whose names say no other system or release]
+    #[arg(long = "repos", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub(super) repositories: Vec<Label>,
     /// A time server; can be given several times
     #[arg(long = "ntp-server", value_name = "HOST", value_parser = host_or_address)]
     pub(super) ntp_servers: Vec<String>,

@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::output::{Output, note};
 use crate::maas::wanted;
 use crate::setup::{Certificates, Facts, File, HostName, ServeUrl, SetupError};
-use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, snapd};
+use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, snapd, user_data};
 use crate::site::{Site, SiteError, write_atomically};
 
 /// Write what name servers, web servers, clients and MAAS need next, from what the site publishes
@@ -31,6 +31,7 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
         What::Apt(args) => ("apt", &args.common, None),
         What::Snapd(args) => ("snapd", &args.common, None),
         What::CloudInit(args) => ("cloud-init", &args.common, None),
+        What::UserData(args) => ("user-data", &args.common, None),
         What::Maas(args) => ("maas", &args.common, None),
     };
     if serve.is_some_and(ServeUrl::has_path) {
@@ -80,6 +81,17 @@ fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<File>, SetupErro
                 authority: args.ca_cert.as_deref().map(Certificates::load).transpose()?,
             };
             one("gapferry-user-data.yaml", cloud_init::user_data(facts, &choice)?)
+        }
+        What::UserData(args) => {
+            let choice = user_data::Choice {
+                os: args.os,
+                release: args.release.clone(),
+                repositories: args.repositories.clone(),
+                serve_url: args.serve_url.clone(),
+                ntp_servers: args.ntp_servers.clone(),
+                authority: args.ca_cert.as_deref().map(Certificates::load).transpose()?,
+            };
+            one("gapferry-user-data.yaml", user_data::user_data(facts, &choice)?)
         }
         What::Maas(args) => one("gapferry-maas.sh", maas::script(facts, &wanted(site, &args.choice.chosen())?)),
     }
