@@ -127,7 +127,7 @@ pub enum SiteError {
     },
     /// A base folder of reprepro's cannot be tidied.
     #[error(transparent)]
-    Reprepro(#[from] RepreproError),
+    Reprepro(Box<RepreproError>),
     /// A file is not used as the site's store assertion.
     #[error("{} is not a store assertion for this site", path.display())]
     StoreAssertion {
@@ -176,5 +176,11 @@ impl SiteError {
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),
         }
+    }
+}
+
+impl From<RepreproError> for SiteError {
+    fn from(error: RepreproError) -> Self {
+        Self::Reprepro(Box::new(error))
     }
 }

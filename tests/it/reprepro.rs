@@ -199,6 +199,26 @@ fn sources_and_what_an_archive_overrides_come_along() {
     assert!(arm.contains("Package: data\n") && !arm.contains("Package: a\n"), "{arm}");
 }
 
+/// A folder of own packages, which no upstream vouches for.
+#[test]
+fn own_packages() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("debs")).unwrap();
+    let deb = gapferry::demo::upstream::build_deb(&DebSpec::new("own", "1.0", "amd64")).unwrap();
+    std::fs::write(desk.path("debs/own.deb"), deb).unwrap();
+    let folder = desk.path("debs");
+    desk.select(&format!("[[apt]]\nname = \"own\"\nlocal = \"{}\"\npublish = \"reprepro\"\n", folder.display()));
+    desk.init(&[], "--allow-unsigned own");
+    desk.ferry();
+    let serving = desk.serve();
+    let client = AptClient::new("amd64");
+    let url = format!("http://{}/apt/own", serving.address);
+    client.source("deb", &url, "local", "main", &desk.path("site/current/keys/site.gpg"));
+    client.apt_get("update");
+    downloads(&client, "own");
+    assert!(desk.run("status --site site").ok().out.contains("1 items WITHOUT UPSTREAM PROOF"));
+}
+
 /// A key of the operator's own signs, and `setup` hands its public half on.
 #[test]
 fn a_key_of_the_operators_own() {

@@ -154,7 +154,7 @@ pub enum PublishError {
     },
     /// reprepro, or what it works with, refused.
     #[error(transparent)]
-    Reprepro(#[from] RepreproError),
+    Reprepro(Box<RepreproError>),
     /// A Release cannot be written.
     #[error("cannot write a Release file")]
     Release(#[source] ReleaseError),
@@ -175,7 +175,6 @@ impl PublishError {
         match self {
             Self::Depot(error) => error.exit(),
             Self::Reprepro(error) => error.exit(),
-            Self::NotForReprepro { .. } => Exit::Usage,
             Self::Index(error) => error.exit(),
             Self::Assertions { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
@@ -186,6 +185,7 @@ impl PublishError {
             | Self::Signature { .. }
             | Self::Stream { .. }
             | Self::NoSignature { .. }
+            | Self::NotForReprepro { .. }
             | Self::IndexNotVouched { .. }
             | Self::NoIndex
             | Self::IncompleteImage { .. }
@@ -197,5 +197,11 @@ impl PublishError {
                 Exit::Failed
             }
         }
+    }
+}
+
+impl From<RepreproError> for PublishError {
+    fn from(error: RepreproError) -> Self {
+        Self::Reprepro(Box::new(error))
     }
 }

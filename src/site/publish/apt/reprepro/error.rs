@@ -79,23 +79,9 @@ pub enum RepreproError {
         /// Why not.
         source: OpenPgpError,
     },
-    /// The base folder has the file with other bytes.
-    #[error(
-        "{} has {path} with the SHA-256 {there}, and it is to be published with {wanted}: if the latter is right, take the former away with `{command}`, then run the same again",
-        base.display()
-    )]
-    OtherBytes {
-        /// The base folder.
-        base: PathBuf,
-        /// The file in it.
-        path: String,
-        /// What it has.
-        there: Sha256,
-        /// What it is to have.
-        wanted: Sha256,
-        /// What takes it away.
-        command: String,
-    },
+    /// The base folder has a file with other bytes.
+    #[error(transparent)]
+    OtherBytes(#[from] Box<OtherBytes>),
     /// A suite has two versions of a package.
     #[error(
         "{target} has {package} in the versions {versions}, and reprepro keeps one: have the source published with publish = \"re-indexed\""
@@ -158,6 +144,25 @@ pub enum RepreproError {
     },
 }
 
+/// The base folder has a file with other bytes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} has {path} with the SHA-256 {there}, and it is to be published with {wanted}: if the latter is right, take the former away with `{command}`, then run the same again",
+    base.display()
+)]
+pub struct OtherBytes {
+    /// The base folder.
+    pub base: PathBuf,
+    /// The file in it.
+    pub path: String,
+    /// What it has.
+    pub there: Sha256,
+    /// What it is to have.
+    pub wanted: Sha256,
+    /// What takes it away.
+    pub command: String,
+}
+
 impl RepreproError {
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
@@ -170,10 +175,11 @@ impl RepreproError {
             | Self::NotAsWanted { .. }
             | Self::ClockBehind { .. } => Exit::Failed,
             Self::NoKey { .. } | Self::BadKey { .. } => Exit::Usage,
-            Self::OtherBytes { .. } => Exit::VerificationFailed,
-            Self::TwoVersions { .. } | Self::TwoFiles { .. } | Self::Words { .. } | Self::Codename { .. } => {
-                Exit::Refused
-            }
+            Self::OtherBytes(_)
+            | Self::TwoVersions { .. }
+            | Self::TwoFiles { .. }
+            | Self::Words { .. }
+            | Self::Codename { .. } => Exit::Refused,
         }
     }
 }

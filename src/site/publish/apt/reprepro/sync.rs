@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::RepreproError;
 use super::base::{Base, Pool, remove_file, remove_folder};
+use super::error::OtherBytes;
 use super::wanted::{Package, Target, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -81,13 +82,14 @@ fn no_other_bytes(base: &Base, suites: &[WantedSuite], has: &[Has], pool: &Pool)
     for (path, there) in pool {
         let Some((component, file)) = place(path) else { continue };
         if let Some((digest, name)) = wanted.get(&(component, file)).filter(|(digest, _)| digest != there) {
-            return Err(RepreproError::OtherBytes {
+            return Err(Box::new(OtherBytes {
                 base: base.folder.clone(),
                 path: path.clone(),
                 there: *there,
                 wanted: *digest,
                 command: removal(base, suites, has, component, name),
-            });
+            })
+            .into());
         }
     }
     Ok(())
