@@ -14,7 +14,7 @@ use gapferry::time::Time;
 
 use super::debs_lies;
 use super::lies::{Lie, Truth};
-use super::world::{Content, without_dates};
+use super::world::{Content, date_of_state, without_dates};
 use crate::apt_client::run;
 
 /// An archive named `demo` with the suite `stable`, as a function of the state's number.
@@ -52,7 +52,7 @@ fn small(number: u32) -> Upstream {
         .add("stable", "main", DebSpec { payload: noise(150_000, u64::from(number) << 8), ..deb("big", "amd64") })
         .add("stable-updates", "main", deb("news", "all"));
     for suite in ["stable", "stable-updates"] {
-        upstream.suite(suite).date = Time::now().unix() - 1000 + i64::from(number);
+        upstream.suite(suite).date = date_of_state(number);
     }
     upstream
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::images_lies;
 use super::lies::{Lie, Truth};
-use super::world::{Content, without_dates};
+use super::world::{Content, date_of_state, without_dates};
 use crate::apt_client::run;
 
 /// A stream named `maas`, as a function of the state's number.
@@ -58,7 +58,7 @@ pub(super) fn labelled(label: &str, number: u32) -> Stream {
     });
     let name = format!("com.ubuntu.maas.{label}:centos-bases:long:amd64");
     stream.product(&stream.centos_id(), &name, tags, StreamVersion::new("20211104_01", items));
-    stream.updated = Time::now().unix() - 1000 + i64::from(number);
+    stream.updated = date_of_state(number);
     stream
 }
 

@@ -5,13 +5,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gapferry::collect::fetch::Options;
 use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
+use gapferry::time::Time;
 use gapferry::site::{Imported, Site, SiteError, import, init};
 use gapferry::trust::{Overrides, SecretKey};
 use tempfile::TempDir;
@@ -148,6 +149,12 @@ impl World {
         }
         command
     }
+}
+
+/// The date of an upstream's state `number`: later for each, whenever it is written, and in the past.
+pub(crate) fn date_of_state(number: u32) -> i64 {
+    static START: LazyLock<i64> = LazyLock::new(|| Time::now().unix() - 1000);
+    *START + i64::from(number)
 }
 
 /// Imports without any override.
