@@ -175,6 +175,9 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
             "[Service]".to_owned(),
             format!("Environment=SNAPPY_FORCE_API_URL={}", query.base),
         ],
+        // `gapferry maas apply` tells MAAS of images, since those that are uploaded need more than an address.
+        Kind::OsImages => vec![format!("gapferry maas apply --serve-url {}", query.base)],
+        Kind::Files => vec![format!("curl -O {url}/FILE")],
         Kind::EnterpriseStore => Vec::new(),
     }
 }

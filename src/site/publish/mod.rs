@@ -6,7 +6,10 @@
 mod apt;
 mod enterprise_store;
 mod error;
+mod files;
 mod images;
+mod os_images;
+mod signed_stream;
 mod snaps;
 
 use std::collections::BTreeMap;
@@ -75,6 +78,22 @@ impl Context<'_, '_> {
         Ok(())
     }
 
+    /// Images of the state before stay where they were, though no list names them.
+    fn linger(&self, tree: &mut Tree) {
+        let files = self.previous.iter().flat_map(|previous| &previous.files);
+        tree.add_where_free(files.filter(|(_, digest)| self.depot.size(digest).is_some()));
+    }
+
+    /// An error unless the site accepts what upstream does not vouch for.
+    fn check_unsigned(&self, collection: &Collection, path: &PublishPath) -> Result<(), PublishError> {
+        let source_name = || collection.source.to_string();
+        if self.allow_unsigned {
+            Ok(())
+        } else {
+            Err(PublishError::Unsigned { path: path.clone(), source_name: source_name() })
+        }
+    }
+
     /// Stores a generated file.
     fn put(&mut self, bytes: &[u8]) -> Result<Sha256, DepotError> {
         self.depot.put(self.batch, bytes)
@@ -83,11 +102,30 @@ impl Context<'_, '_> {
 
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    check_kind(collection)?;
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
         Kind::Snaps => snaps::tree(collection, context),
         Kind::EnterpriseStore => enterprise_store::tree(collection, context),
+        Kind::OsImages => os_images::tree(collection, context),
+        Kind::Files => files::tree(collection, context),
+    }
+}
+
+/// A source that is called as a kind is that kind's: what a site's policy allows of it must not let anything else in. And what
+/// MAAS has to know of an image stands at images alone.
+fn check_kind(collection: &Collection) -> Result<(), PublishError> {
+    let stray = collection.items.iter().find(|item| item.image.is_some() && collection.kind != Kind::OsImages);
+    if let Some(item) = stray {
+        return Err(PublishError::ItemNotVouched { path: item.file.clone() });
+    }
+    let source = collection.source.as_str();
+    match [Kind::EnterpriseStore, Kind::OsImages].into_iter().find(|kind| kind.as_str() == source) {
+        Some(kind) if kind != collection.kind => {
+            Err(PublishError::OtherKind { source_name: source.to_owned(), kind: kind.as_str() })
+        }
+        _ => Ok(()),
     }
 }
 
