@@ -39,6 +39,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     check_together(pairs).map_err(PublishError::OsImages)?;
     check_proofs(collection, context)?;
     let mut tree = Tree::of_files(collection);
+    collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
     let streamed: Vec<_> = images.iter().filter(|told| told.image.via == Via::Stream).collect();
     // MAAS takes no stream without products.
     if !streamed.is_empty() {
