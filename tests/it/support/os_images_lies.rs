@@ -60,10 +60,7 @@ pub(crate) fn lies() -> Vec<Lie> {
 pub(crate) fn truths() -> Vec<Truth> {
     vec![
         Truth { name: "nothing is changed", tell: |_, _| () },
-        Truth {
-            name: "an image that nobody signs is another",
-            tell: |c, d| drop(c.files.insert(windows(c).file.clone(), put(d, b"other"))),
-        },
+        Truth { name: "an image that nobody signs is another", tell: other_windows },
         Truth {
             name: "a title is the builder's word",
             tell: |c, _| image(centos(c)).title = "CentOS, freshly made".into(),
@@ -109,7 +106,8 @@ fn swap(collection: &mut Collection, depot: &Depot, bytes: &[u8]) {
 }
 
 fn swapped_for_windows(collection: &mut Collection, _: &Depot) {
-    let other = collection.files[&windows(collection).file.clone()];
+    let windows = windows(collection).file.clone();
+    let other = collection.files[&windows];
     collection.files.insert(path(CENTOS), other).unwrap();
 }
 
@@ -137,8 +135,8 @@ fn add(collection: &mut Collection, depot: &Depot, [os, release, version]: [&str
     edit(&mut item);
     let of_it = image(&mut item);
     (of_it.os, of_it.release) = (os.into(), release.into());
-    item.file = of_it.path("amd64", version).unwrap();
-    item.name = of_it.name();
+    let (file, name) = (of_it.path("amd64", version).unwrap(), of_it.name());
+    (item.file, item.name) = (file, name);
     collection.files.insert(item.file.clone(), put(depot, b"one more"));
     add_item(collection, item);
 }
@@ -158,6 +156,11 @@ fn moved(collection: &mut Collection, _: &Depot, at: &str) {
 fn plain_of_kind_apt(collection: &mut Collection, _: &Depot) {
     collection.kind = Kind::Apt;
     collection.items.iter_mut().for_each(|item| item.image = None);
+}
+
+fn other_windows(collection: &mut Collection, depot: &Depot) {
+    let file = windows(collection).file.clone();
+    collection.files.insert(file, put(depot, b"other"));
 }
 
 fn unsigned(collection: &mut Collection, _: &Depot) {
