@@ -41,7 +41,13 @@ fn safe(path: &Value) -> bool {
 /// The published tree, which must keep all rules.
 #[track_caller]
 fn judged(desk: &Desk) -> Tree {
-    let tree = Tree::load(&desk.path("site/current/images/maas"), &desk.path("site/current/keys/site.gpg"));
+    judged_at(desk, "images/maas")
+}
+
+/// The same of the stream in a folder of the current generation.
+#[track_caller]
+fn judged_at(desk: &Desk, folder: &str) -> Tree {
+    let tree = Tree::load(&desk.path("site/current").join(folder), &desk.path("site/current/keys/site.gpg"));
     for (name, rule) in rules() {
         assert_eq!(rule(&tree), [""; 0], "broken: {name}");
     }
@@ -88,6 +94,12 @@ fn a_full_mirror() {
     assert_eq!(versions(&tree, ":22.04:amd64:"), SERIALS[..3].iter().map(|&serial| serial.to_owned()).collect());
     assert_eq!(tree.products().len(), 5 + 4 + 1);
     assert_eq!(published(&desk), payload(&desk, |_| true));
+}
+
+/// The stream in a folder of the current generation keeps all rules; returns the names of its products.
+#[track_caller]
+pub(super) fn kept_by(desk: &Desk, folder: &str) -> Vec<String> {
+    judged_at(desk, folder).products().iter().map(|product| product.name.to_owned()).collect()
 }
 
 #[test]
