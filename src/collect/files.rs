@@ -50,6 +50,12 @@ pub enum FilesError {
         /// Why not.
         source: MalformedPath,
     },
+    /// A file where a folder has to be.
+    #[error("{path} would be both a file and a folder")]
+    FileAndFolder {
+        /// The path.
+        path: PublishPath,
+    },
     /// Two files of one name.
     #[error("two different files would be published as {path}")]
     TwoFiles {
@@ -67,6 +73,7 @@ impl FilesError {
             | Self::Nothing { .. }
             | Self::Name { .. }
             | Self::UrlName { .. }
+            | Self::FileAndFolder { .. }
             | Self::TwoFiles { .. } => Exit::Usage,
         }
     }
@@ -104,7 +111,7 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &Collecting<'_>) ->
     }
     batch.commit()?;
     with.fetch_selected("fetching files", selected).map_err(GivenError::from)?;
-    Ok(Collection {
+    let collection = Collection {
         files: found.iter().map(|(path, (sha256, _))| (path.clone(), *sha256)).collect(),
         items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),
         kind: Kind::Files,
@@ -113,7 +120,11 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &Collecting<'_>) ->
         proofs: Vec::new(),
         publish: Publish::Verbatim,
         source: name.clone(),
-    })
+    };
+    match collection.conflict() {
+        Some(path) => Err(FilesError::FileAndFolder { path: path.clone() }),
+        None => Ok(collection),
+    }
 }
 
 fn add(

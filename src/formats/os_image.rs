@@ -43,6 +43,8 @@ pub struct OsImage {
     pub os: String,
     /// Such as `9`, or `rocky9` of a custom image.
     pub release: String,
+    /// The day on which its maker's support ends, YYYY-MM-DD; none if nobody said.
+    pub support_eol: Option<String>,
     /// For people.
     pub title: String,
     /// How MAAS comes by it.
@@ -165,6 +167,9 @@ pub enum BadImage {
     /// A title that cannot be shown.
     #[error("its title is empty, longer than 200 characters, or has characters that steer a terminal")]
     Title,
+    /// A day that is none.
+    #[error("support-eol {:?} is not a day as YYYY-MM-DD", .0)]
+    Day(String),
     /// A stream has no place for what a custom image needs.
     #[error("via = \"stream\" is for {}: a stream cannot say what {} is built on, so it has to be uploaded", STREAMED.join(", "), .0)]
     NotStreamed(String),
@@ -233,6 +238,10 @@ impl OsImage {
         let shown = self.title.chars().count() <= MAX_TITLE_CHARS && !self.title.trim().is_empty();
         if !shown || crate::terminal::safe(&self.title).to_string() != self.title {
             return Err(BadImage::Title);
+        }
+        let is_day = |day: &&String| day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
+        if let Some(day) = self.support_eol.as_ref().filter(|day| !is_day(day)) {
+            return Err(BadImage::Day(day.chars().take(MAX_TOKEN_BYTES).collect()));
         }
         match self.os.as_str() {
             "ubuntu" => return Err(BadImage::Ubuntu),
@@ -303,6 +312,7 @@ mod tests {
             filetype: Filetype::Tgz,
             os: os.to_owned(),
             release: release.to_owned(),
+            support_eol: Some("2032-05-31".to_owned()),
             title: "An image".to_owned(),
             via: Via::of(os),
         }
@@ -340,6 +350,8 @@ mod tests {
             (with(|i| i.release = "a".repeat(65)), "its release"),
             (with(|i| i.title = "a\u{1b}[2J".into()), "title"),
             (with(|i| i.title = " ".into()), "title"),
+            (with(|i| i.support_eol = Some("2032-02-30".into())), "support-eol \"2032-02-30\""),
+            (with(|i| i.support_eol = Some("20320531".into())), "support-eol"),
             (with(|i| i.via = Via::Stream), "custom/rocky9 is built on"),
             (with(|i| i.base_image = Some("beos/9".into())), "base-image \"beos/9\""),
             (with(|i| i.base_image = Some("rhel".into())), "base-image \"rhel\""),

@@ -37,6 +37,8 @@ pub struct OsImageSource {
     pub version: String,
     /// What a custom image is built on.
     pub base_image: Option<String>,
+    /// The day on which its maker's support ends.
+    pub support_eol: Option<String>,
     /// How MAAS comes by it.
     pub via: Option<Via>,
 }
@@ -49,6 +51,7 @@ impl OsImageSource {
             filetype: self.filetype,
             os: self.os.clone(),
             release: self.release.clone(),
+            support_eol: self.support_eol.clone(),
             title: self.title.clone(),
             via: self.via.unwrap_or_else(|| Via::of(&self.os)),
         }

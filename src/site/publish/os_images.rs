@@ -25,6 +25,9 @@ const STEM: &str = "streams/v1/com.gapferry:os-images:download";
 /// The label of all its images: what is published is what is meant to be used.
 const LABEL: &str = "stable";
 
+/// The end of support where nobody said one: MAAS's newest reader wants a day, and takes no stream without.
+const NO_END: &str = "2099-12-31";
+
 /// An image with what is said of it.
 struct Told<'c> {
     item: &'c Item,
@@ -123,7 +126,7 @@ fn product(told: &Told<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> R
     tree.add(path.clone(), digest);
     Ok(json!({
         "arch": item.architecture, "label": LABEL, "os": image.os, "release": image.release,
-        "release_title": image.title, "subarch": "generic", "subarches": "generic", "version": image.release,
+        "release_title": image.title, "support_eol": image.support_eol.as_deref().unwrap_or(NO_END), "subarch": "generic", "subarches": "generic", "version": image.release,
         "versions": { item.version.as_str(): { "items": {
             "manifest": { "ftype": "manifest", "path": path, "sha256": digest, "size": text.len() },
             "root-tgz": { "ftype": image.filetype.ftype(), "path": item.file, "sha256": sha256, "size": size },

@@ -191,7 +191,9 @@ impl Model {
             });
             self.resources.get_mut(&id).unwrap()["sets"][&upload.version] = set;
         }
-        self.resources.get(&id).cloned()
+        let mut told = self.resources.get(&id).cloned()?;
+        told["id"] = json!(id);
+        Some(told)
     }
 
     /// Everything that was uploaded is gone.

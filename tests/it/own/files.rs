@@ -80,7 +80,7 @@ fn what_cannot_be_carried_is_named() {
     desk.select(
         "[[files]]\nname = \"tools\"\nfrom = \"folder\"\n[[files]]\nname = \"tools\"\nfrom = \"good\"\nto = \"good\"\n",
     );
-    assert_ne!(desk.export("").code, 0, "a file and a folder of one name");
+    desk.export("").says(Exit::Usage, &["good would be both a file and a folder"]);
 }
 
 #[test]
