@@ -45,7 +45,7 @@ pub enum SelectionError {
     },
     /// Images that do not go together.
     #[error("[[os-images]]: {0}")]
-    OsImages(BadImage),
+    OsImages(Box<BadImage>),
 }
 
 impl SelectionError {

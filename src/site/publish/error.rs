@@ -113,11 +113,11 @@ pub enum PublishError {
         /// The image.
         path: PublishPath,
         /// Why not.
-        source: BadImage,
+        source: Box<BadImage>,
     },
     /// Images that do not go together.
     #[error("the images do not go together")]
-    OsImages(#[source] BadImage),
+    OsImages(#[source] Box<BadImage>),
     /// A source that only one kind of content may have.
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
     OtherKind {

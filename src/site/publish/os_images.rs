@@ -39,7 +39,7 @@ struct Told<'c> {
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let images = told(collection)?;
     let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
-    check_together(pairs).map_err(PublishError::OsImages)?;
+    check_together(pairs).map_err(|bad| PublishError::OsImages(Box::new(bad)))?;
     check_proofs(collection, context)?;
     let mut tree = Tree::of_files(collection);
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
@@ -68,7 +68,7 @@ fn told(collection: &Collection) -> Result<Vec<Told<'_>>, PublishError> {
         let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
         let item = *items.get(path).ok_or_else(misplaced)?;
         let image = item.image.as_ref().ok_or_else(misplaced)?;
-        let bad = |source| PublishError::OsImage { path: path.clone(), source };
+        let bad = |bad| PublishError::OsImage { path: path.clone(), source: Box::new(bad) };
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;
         // A signature over bytes names no publisher.

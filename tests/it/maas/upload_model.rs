@@ -78,7 +78,7 @@ impl Model {
         let base = of("base_image");
         let is_custom = of("name").starts_with("custom/") || !of("name").contains('/');
         let is_base = base.split_once('/').is_some_and(|(os, release)| BASES.contains(&os) && !release.is_empty());
-        if !base.is_empty() && !(is_custom && is_base) {
+        if !(base.is_empty() || is_custom && is_base) {
             return no("base_image", "custom images require a valid non-custom OS type base image");
         }
         let there = self.resources.iter().find(|(_, resource)| {
