@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Sha256;
+use crate::formats::os_image::OsImage;
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -43,6 +44,9 @@ pub struct Item {
     pub architecture: String,
     /// Its path among the collection's files.
     pub file: PublishPath,
+    /// What MAAS has to know of it; only of the kind `os-images`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<OsImage>,
     /// The package's name.
     pub name: String,
     /// Where in upstream it is listed, such as `bookworm-security/main`.
@@ -83,9 +87,17 @@ pub enum Kind {
     Snaps,
     /// Exports for an Enterprise Store.
     EnterpriseStore,
+    /// Images of other operating systems, and of one's own.
+    OsImages,
+    /// Any other files.
+    Files,
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore, Self::OsImages, Self::Files];
+
     /// The kind's name, which is also its folder in a published tree.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +105,8 @@ impl Kind {
             Self::Images => "images",
             Self::Snaps => "snaps",
             Self::EnterpriseStore => "enterprise-store",
+            Self::OsImages => "os-images",
+            Self::Files => "files",
         }
     }
 
@@ -100,16 +114,18 @@ impl Kind {
     fn is_metadata_of(self, rest: &str) -> bool {
         match self {
             Self::Apt => rest.starts_with("dists/"),
-            Self::Images => rest.starts_with("streams/"),
+            Self::Images | Self::OsImages => rest.starts_with("streams/"),
             Self::Snaps => !rest.ends_with(".snap"),
             Self::EnterpriseStore => false,
+            // Nothing is known of them, so any may change.
+            Self::Files => true,
         }
     }
 
     /// Whether what was published before stays reachable after a switch. MAAS fetches versions that it has read of up to an
     /// hour earlier; apt reads its metadata again, and finds the indexes of the moment by hash.
     pub fn lingers(self) -> bool {
-        self == Self::Images
+        matches!(self, Self::Images | Self::OsImages)
     }
 
     /// Whether clients ignore metadata that is older than what they have seen.
@@ -121,8 +137,7 @@ impl Kind {
     pub fn is_metadata(path: &str) -> bool {
         let mut parts = path.splitn(3, '/');
         let (kind, rest) = (parts.next(), parts.nth(1).unwrap_or_default());
-        let known = [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore];
-        known.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
+        Self::ALL.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
     }
 
     /// Whether what stands at `path` below a generation never changes under its name: payload, and indexes that are named by
@@ -288,6 +303,7 @@ mod tests {
             "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
             "images/maas/jammy/amd64/20250718/squashfs",
             "snaps/store/jq_6.snap",
+            "os-images/own/centos/9/amd64/20250101/root.tar.gz",
         ] {
             assert!(Kind::is_immutable(path), "{path}");
         }
@@ -295,6 +311,8 @@ mod tests {
             "apt/u/dists/jammy/InRelease",
             "images/maas/streams/v1/index.sjson",
             "snaps/store/index.json",
+            "os-images/own/streams/v1/index.json",
+            "files/tools/a",
             "keys/site.gpg",
         ] {
             assert!(!Kind::is_immutable(path), "{path}");

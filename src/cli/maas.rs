@@ -73,7 +73,7 @@ pub(in crate::cli) struct Wishes {
     /// Where `gapferry serve` answers for MAAS and its machines
     #[arg(long, value_name = "URL")]
     serve_url: ServeUrl,
-    /// Published images that become a boot source, by name; can be given several times [default: all]
+    /// Published images that become a boot source, by name, os-images for those of other systems; can be given several times [default: all]
     #[arg(long = "images", value_name = "NAME")]
     images: Vec<Label>,
     /// The published archive that becomes main_archive (amd64, i386) [default: the only one of Ubuntu's that can]

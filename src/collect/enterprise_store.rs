@@ -113,6 +113,7 @@ fn item(title: ExportName, file: PublishPath) -> Item {
     Item {
         architecture: String::new(), // known only to who opens it
         file,
+        image: None,
         name: title.name,
         origin: "store-admin export".to_owned(),
         proof: None,

@@ -4,8 +4,11 @@ pub mod address;
 pub mod apt;
 pub mod enterprise_store;
 pub mod fetch;
+pub mod files;
+pub mod given;
 pub mod images;
 pub mod keyring;
+pub mod os_images;
 pub mod snaps;
 
 use std::cell::Cell;
@@ -101,6 +104,17 @@ pub enum CollectError {
     /// Exports for an Enterprise Store.
     #[error("cannot collect the exports for the Enterprise Store")]
     EnterpriseStore(#[from] enterprise_store::ExportsError),
+    /// Images of other operating systems.
+    #[error("cannot collect the images of [[os-images]]")]
+    OsImages(#[from] os_images::OsImagesError),
+    /// Other files.
+    #[error("cannot collect the files {name}")]
+    Files {
+        /// The source.
+        name: crate::collection::Label,
+        /// Why not.
+        source: files::FilesError,
+    },
     /// A name of ours is malformed.
     #[error(transparent)]
     Label(#[from] crate::collection::MalformedLabel),
@@ -146,6 +160,8 @@ impl CollectError {
             Self::Images { source, .. } => source.exit(),
             Self::Snaps(error) => error.exit(),
             Self::EnterpriseStore(error) => error.exit(),
+            Self::OsImages(error) => error.exit(),
+            Self::Files { source, .. } => source.exit(),
             Self::Label(_) => Exit::Failed,
         }
     }
@@ -155,6 +171,9 @@ impl CollectError {
 const SNAPS: &str = "store";
 /// All exports of a selection are one collection of one source, which the site's policy names.
 const EXPORTS: (&str, &str) = ("enterprise-store", "exports");
+
+/// All images of other operating systems are one collection of one source: MAAS has one stream of them.
+const OS_IMAGES: (&str, &str) = ("os-images", "own");
 
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
@@ -173,6 +192,16 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     if !selection.enterprise_store.is_empty() {
         let names = (EXPORTS.0.parse()?, EXPORTS.1.parse()?);
         collections.push(enterprise_store::collect(names, &selection.enterprise_store, with)?);
+    }
+    if !selection.os_images.is_empty() {
+        let names = (OS_IMAGES.0.parse()?, OS_IMAGES.1.parse()?);
+        collections.push(os_images::collect(names, &selection.os_images, with)?);
+    }
+    let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    selection.files.iter().for_each(|source| files.entry(&source.name).or_default().push(source));
+    for (name, sources) in files {
+        let found = files::collect(name, &sources, with);
+        collections.push(found.map_err(|error| CollectError::Files { name: name.clone(), source: error })?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

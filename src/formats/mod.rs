@@ -5,6 +5,8 @@ pub mod assertions;
 pub mod compression;
 pub mod deb;
 pub mod enterprise_store;
+pub mod files;
 pub mod openpgp;
+pub mod os_image;
 pub mod simplestreams;
 pub mod snap;

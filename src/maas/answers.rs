@@ -117,6 +117,35 @@ pub struct ResourceSet {
     /// Bytes.
     #[serde(default)]
     pub size: u64,
+    /// By name; one of an image that was uploaded.
+    #[serde(default, deserialize_with = "or_default")]
+    pub files: BTreeMap<String, ResourceFile>,
+}
+
+/// A file of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct ResourceFile {
+    /// What it has, or is to have.
+    #[serde(default, deserialize_with = "or_default")]
+    pub sha256: String,
+    /// Bytes that it has, or is to have.
+    #[serde(default)]
+    pub size: u64,
+    /// Whether MAAS has all of it.
+    #[serde(default)]
+    pub complete: bool,
+    /// Where the rest of it is to be sent.
+    #[serde(default, deserialize_with = "or_default")]
+    pub upload_uri: String,
+}
+
+impl Resource {
+    /// The set that was made last. An upload's are named by the day and a number: 20250718, 20250718.1, 20250718.10.
+    pub fn newest(&self) -> Option<&ResourceSet> {
+        let number = |part: &str| part.parse::<u64>().unwrap_or(0);
+        let age = |name: &str| name.split('.').map(number).collect::<Vec<_>>();
+        self.sets.iter().max_by_key(|(name, _)| age(name)).map(|(_, set)| set)
+    }
 }
 
 impl Source {
@@ -175,8 +204,13 @@ mod tests {
         let one = r#"{"id": 1, "sets": {"20250718": {"version": "20250718", "size": 5, "complete": false, "progress": 1.5}}}"#;
         assert_eq!(
             serde_json::from_str::<Resource>(one).unwrap().sets["20250718"],
-            ResourceSet { complete: false, size: 5 }
+            ResourceSet { complete: false, size: 5, ..ResourceSet::default() }
         );
+        let uploaded = r#"{"id": 1, "sets": {"20250718.9": {}, "20250718.10": {"size": 7, "files": {"root.tgz": {"sha256": "a", "size": 7,
+            "complete": false, "progress": 0.0, "upload_uri": "/MAAS/api/2.0/boot-resources/1/upload/2/"}}}, "20250718": {}}}"#;
+        let uploaded = serde_json::from_str::<Resource>(uploaded).unwrap();
+        let newest = uploaded.newest().unwrap();
+        assert_eq!((newest.size, newest.files["root.tgz"].upload_uri.ends_with("/upload/2/")), (7, true));
     }
 
     proptest! {

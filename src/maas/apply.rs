@@ -7,6 +7,7 @@ use super::client::{Client, Said};
 use super::import::follow;
 use super::plan::{Plan, State, plan};
 use super::read::read;
+use super::site::OWN;
 use super::wait::{Limits, Wait};
 use super::wanted::{Wanted, same_url};
 use super::{Form, MaasError};
@@ -71,8 +72,11 @@ fn check(state: &State, wanted: &Wanted) -> Result<(), MaasError> {
     }
     let names: Vec<&str> = wanted.sources.iter().map(|source| source.name.as_str()).collect();
     let names = names.join(" and ");
+    let own = wanted.sources.iter().any(|source| source.name == OWN);
+    let more =
+        if own { "; with via = \"upload\" in the selection, images of [[os-images]] need no source" } else { "" };
     Err(MaasError::Choice(format!(
-        "this MAAS reads one boot source, and {names} are published: choose with --images NAME"
+        "this MAAS reads one boot source, and {names} are published: choose with --images NAME{more}"
     )))
 }
 
@@ -149,6 +153,9 @@ impl Carrier<'_> {
                 return self.select(source_url, Some(*id), selection);
             }
             Change::Import { running, .. } => return self.import(*running),
+            Change::Upload { upload, .. } => {
+                return super::upload::upload(client, upload, self.limits, self.progress);
+            }
             Change::DeleteSelection { source_url, id, .. } => {
                 client.delete(&format!("{}{id}/", self.selections_path(source_url)?))?
             }

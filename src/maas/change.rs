@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Form;
-use super::wanted::{Image, RepositoryKind, Setting, WantedRepository, WantedSource};
+use super::wanted::{Image, RepositoryKind, Setting, WantedRepository, WantedSource, WantedUpload};
 
 /// One change. They are carried out in the order of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,13 @@ pub enum Change {
         /// Whether an import is under way.
         running: bool,
     },
+    /// Upload an image.
+    Upload {
+        /// The image.
+        upload: WantedUpload,
+        /// Whether MAAS has another of this name.
+        again: bool,
+    },
     /// Import less of a boot source.
     DeleteSelection {
         /// Where the boot source is.
@@ -131,6 +138,7 @@ impl Change {
             Self::AddSelection { .. } => "add-selection",
             Self::UpdateSelection { .. } => "update-selection",
             Self::Import { .. } => "import",
+            Self::Upload { .. } => "upload",
             Self::DeleteSelection { .. } => "delete-selection",
         }
     }
@@ -172,6 +180,10 @@ impl fmt::Display for Change {
                 let verb = if *running { "wait for the import of" } else { "import" };
                 write!(f, "{verb} {}", missing.iter().map(Image::to_string).collect::<Vec<_>>().join(", "))
             }
+            Self::Upload { upload, again: false } => write!(f, "upload {upload}"),
+            Self::Upload { upload, again: true } => {
+                write!(f, "upload {upload} again, since MAAS has another or a part")
+            }
             Self::DeleteSelection { what, source_url, .. } => {
                 write!(f, "drop the selection {what} of {source_url}, which is not published")
             }
@@ -202,6 +214,17 @@ impl Select {
     pub(super) fn form(&self) -> Form {
         let form = Form::new().text("os", &self.os).text("release", &self.release).list("arches", &self.arches);
         form.text("subarches", "*").text("labels", "*")
+    }
+}
+
+impl WantedUpload {
+    /// The fields of an image that is about to be uploaded.
+    pub(super) fn form(&self) -> Form {
+        let form = Form::new().text("name", &self.name).text("architecture", &self.architecture);
+        let form = form.text("sha256", &self.sha256.to_hex()).text("size", &self.size.to_string());
+        let form = form.text("title", &self.title).text("filetype", &self.filetype);
+        // MAAS takes a base for custom images alone.
+        self.base_image.iter().fold(form, |form, base| form.text("base_image", base))
     }
 }
 

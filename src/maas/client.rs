@@ -21,6 +21,10 @@ const QUOTED_CHARS: usize = 300;
 const READS: usize = 3;
 /// The wait between them.
 const BETWEEN_READS: Duration = Duration::from_secs(1);
+/// The type of a piece of a file.
+const PIECE: &str = "application/octet-stream";
+/// How long MAAS may take for a piece: with the last one it hashes the whole file.
+const PIECE_PATIENCE: Duration = Duration::from_secs(900);
 
 /// A client of one MAAS. Its calls block, so they must not be made from asynchronous code.
 pub struct Client {
@@ -56,7 +60,7 @@ impl Client {
     pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, MaasError> {
         let mut attempts = 1;
         let (status, body) = loop {
-            let answer = self.runtime.block_on(self.exchange(&Method::GET, path, None));
+            let answer = self.runtime.block_on(self.exchange(&Method::GET, self.below(path)?, None));
             if !passes(&answer) || attempts == READS {
                 break answer?;
             }
@@ -66,9 +70,12 @@ impl Client {
         if status == StatusCode::BAD_REQUEST {
             return Ok(None);
         }
-        self.check(path, status, &body)?;
-        let answer = |source| MaasError::Answer { url: self.shown(path), source };
-        serde_json::from_slice(&body).map(Some).map_err(answer)
+        self.check(&self.shown(path), status, &body)?;
+        self.read(path, &body).map(Some)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, MaasError> {
+        serde_json::from_slice(body).map_err(|source| MaasError::Answer { url: self.shown(path), source })
     }
 
     /// Reads `path`, which MAAS has.
@@ -96,6 +103,27 @@ impl Client {
         self.change(&Method::POST, path, Some(form))
     }
 
+    /// POST of what is answered with what was made, or with why it is refused.
+    pub(super) fn create<T: DeserializeOwned>(&self, path: &str, form: Form) -> Result<Result<T, String>, MaasError> {
+        let (status, body) = self.send(&Method::POST, self.below(path)?, Some(form.into()))?;
+        match is_refusal(status) {
+            true => Ok(Err(self.quoted(&body))),
+            false => self.read(path, &body).map(Ok),
+        }
+    }
+
+    /// PUT of a piece of a file, to where MAAS has said. The key goes there too, so it must be MAAS itself.
+    pub(super) fn put_piece(&self, uri: &str, piece: Vec<u8>) -> Result<Said, MaasError> {
+        let elsewhere = || MaasError::UploadElsewhere { url: crate::terminal::without_password(uri) };
+        let url = self.base.join(uri).map_err(|_| elsewhere())?;
+        if url.origin() != self.base.origin() {
+            return Err(elsewhere());
+        }
+        let body = Body { kind: PIECE.to_owned(), bytes: piece, patience: PIECE_PATIENCE };
+        let (status, answer) = self.send(&Method::PUT, url, Some(body))?;
+        Ok(if is_refusal(status) { Said::No(self.quoted(&answer)) } else { Said::Done })
+    }
+
     /// PUT.
     pub(super) fn put(&self, path: &str, form: Form) -> Result<Said, MaasError> {
         self.change(&Method::PUT, path, Some(form))
@@ -110,15 +138,22 @@ impl Client {
     }
 
     fn change(&self, method: &Method, path: &str, form: Option<Form>) -> Result<Said, MaasError> {
-        let (status, body) = self.runtime.block_on(self.exchange(method, path, form))?;
-        if matches!(status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT) {
-            return Ok(Said::No(self.quoted(&body)));
-        }
-        self.check(path, status, &body).map(|()| Said::Done)
+        let (status, body) = self.send(method, self.below(path)?, form.map(Body::from))?;
+        Ok(if is_refusal(status) { Said::No(self.quoted(&body)) } else { Said::Done })
     }
 
-    fn check(&self, path: &str, status: StatusCode, body: &[u8]) -> Result<(), MaasError> {
-        let url = self.shown(path);
+    /// An answer that is a success or a refusal.
+    fn send(&self, method: &Method, url: Url, body: Option<Body>) -> Result<(StatusCode, Vec<u8>), MaasError> {
+        let shown = url.to_string();
+        let (status, body) = self.runtime.block_on(self.exchange(method, url, body))?;
+        if !is_refusal(status) {
+            self.check(&shown, status, &body)?;
+        }
+        Ok((status, body))
+    }
+
+    fn check(&self, url: &str, status: StatusCode, body: &[u8]) -> Result<(), MaasError> {
+        let url = url.to_owned();
         match status {
             _ if status.is_success() => Ok(()),
             // Not the answer: it quotes the key.
@@ -133,18 +168,17 @@ impl Client {
     async fn exchange(
         &self,
         method: &Method,
-        path: &str,
-        form: Option<Form>,
+        url: Url,
+        body: Option<Body>,
     ) -> Result<(StatusCode, Vec<u8>), MaasError> {
-        let url = Url::parse(&format!("{}{path}", self.base)).map_err(|source| MaasError::Setup(source.into()))?;
         let header = self.key.header().ok_or_else(|| MaasError::Setup("the key makes no header".into()))?;
         let mut request = self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, header);
         request = request.header(ACCEPT, "application/json");
-        if let Some(form) = form {
-            let (kind, body) = form.finish();
-            request = request.header(CONTENT_TYPE, kind).body(body);
+        let mut patience = self.options.connect_timeout + self.options.stall_timeout;
+        if let Some(body) = body {
+            patience = patience.max(body.patience);
+            request = request.header(CONTENT_TYPE, body.kind).body(body.bytes);
         }
-        let patience = self.options.connect_timeout + self.options.stall_timeout;
         let stalled = |_| FetchError::Stalled { url: shown(&url), after: patience };
         let network = |source| FetchError::network(&url, source);
         let mut response = timeout(patience, request.send()).await.map_err(stalled)?.map_err(network)?;
@@ -158,6 +192,10 @@ impl Client {
         Ok((response.status(), body))
     }
 
+    fn below(&self, path: &str) -> Result<Url, MaasError> {
+        Url::parse(&self.shown(path)).map_err(|source| MaasError::Setup(source.into()))
+    }
+
     /// An address below the API's root, for messages.
     fn shown(&self, path: &str) -> String {
         format!("{}{path}", self.base)
@@ -169,6 +207,25 @@ impl Client {
         let words: Vec<&str> = text.split_whitespace().collect();
         self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect()
     }
+}
+
+/// What a request carries.
+struct Body {
+    kind: String,
+    bytes: Vec<u8>,
+    /// How long an answer may take at least.
+    patience: Duration,
+}
+
+impl From<Form> for Body {
+    fn from(form: Form) -> Self {
+        let (kind, bytes) = form.finish();
+        Self { kind, bytes, patience: Duration::ZERO }
+    }
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT)
 }
 
 /// Whether the failure may pass by itself within seconds.

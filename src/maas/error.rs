@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
+use crate::file_error::FileError;
 use crate::site::SiteError;
 
 /// Why a MAAS is not set up. Nothing in it ever has a part of the API key.
@@ -133,12 +134,44 @@ pub enum MaasError {
         /// How long was waited, in seconds.
         seconds: u64,
     },
+    /// MAAS refuses an image, or a piece of it.
+    #[error(
+        "MAAS refuses the upload of {name}: {answer}{}",
+        if answer.contains("\"architecture\"") { "; it takes one only for an architecture of which it has imported an image of Ubuntu" } else { "" }
+    )]
+    UploadRefused {
+        /// OS/RELEASE.
+        name: String,
+        /// The beginning of its answer.
+        answer: String,
+    },
+    /// MAAS says to send an image somewhere else.
+    #[error(
+        "MAAS says to send an image to {url}, which is not where it is itself: give the address that MAAS has for itself"
+    )]
+    UploadElsewhere {
+        /// Where.
+        url: String,
+    },
+    /// All was sent, and MAAS does not have it.
+    #[error(
+        "MAAS took all of {name}, but has not made it complete within {seconds} s: look at its logs, then run again"
+    )]
+    UploadIncomplete {
+        /// OS/RELEASE.
+        name: String,
+        /// How long was waited, in seconds.
+        seconds: u64,
+    },
     /// MAAS took all changes, and still is not as it should be.
     #[error("MAAS took all changes, but would still need: {changes}; somebody else may be changing it, so run again")]
     NotKept {
         /// What is left.
         changes: String,
     },
+    /// An image cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The site cannot be read.
     #[error(transparent)]
     Site(#[from] SiteError),
@@ -163,6 +196,9 @@ impl MaasError {
             Self::NeverCached { .. } | Self::NotListed { .. } => Exit::UpstreamUnavailable,
             Self::Setup(_) | Self::Refused { .. } | Self::NotKept { .. } => Exit::Failed,
             Self::ImportIncomplete { .. } | Self::ImportTimeout { .. } => Exit::Failed,
+            Self::UploadRefused { .. } | Self::UploadIncomplete { .. } => Exit::Failed,
+            Self::UploadElsewhere { .. } => Exit::UpstreamUnavailable,
+            Self::File(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::SiteFile { .. } => Exit::Failed,
         }

@@ -23,6 +23,7 @@ mod oauth;
 mod plan;
 mod read;
 mod site;
+mod upload;
 mod wait;
 mod wanted;
 
@@ -36,4 +37,4 @@ pub use self::plan::{COMMISSIONING, DEFAULT_SOURCE_HOST, Plan, REPOSITORY_PREFIX
 pub use self::read::read;
 pub use self::site::{Choice, wanted};
 pub use self::wait::Limits;
-pub use self::wanted::{Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource};
+pub use self::wanted::{Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload};

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::answers::{Repository, Resource, Selection, Source};
+use super::answers::{Repository, Resource, ResourceFile, Selection, Source};
 use super::change::{Change, Select};
-use super::wanted::{Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, same_url};
+use super::wanted::{
+    Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload, same_url,
+};
 
 /// Where MAAS's own boot source is, which no air-gapped MAAS can reach.
 pub const DEFAULT_SOURCE_HOST: &str = "images.maas.io";
@@ -29,6 +31,8 @@ pub struct State {
     pub settings: BTreeMap<String, Value>,
     /// Images that it has or is about to have, with their versions.
     pub resources: Vec<Resource>,
+    /// Images that were uploaded, of those that are wanted.
+    pub uploaded: Vec<Resource>,
     /// Whether an import is under way.
     pub importing: bool,
 }
@@ -54,6 +58,13 @@ pub fn plan(state: &State, wanted: &Wanted) -> Plan {
     let missing = missing(&state.resources, wanted);
     if !missing.is_empty() {
         plan.changes.push(Change::Import { missing, running: state.importing });
+    }
+    // After the import: MAAS takes no upload for an architecture that it has no image of Ubuntu for.
+    for upload in &wanted.uploads {
+        let there = state.uploaded.iter().find(|resource| is_uploaded_as(resource, upload));
+        if !there.is_some_and(|resource| is_whole(resource, upload)) {
+            plan.changes.push(Change::Upload { upload: upload.clone(), again: there.is_some() });
+        }
     }
     commissioning(state, wanted, &mut plan);
     for source in &wanted.sources {
@@ -246,6 +257,20 @@ fn has(resources: &[Resource], image: &Image, build: &Build) -> bool {
 /// Whether the resource is a kernel of the image.
 pub(super) fn is_of(resource: &Resource, image: &Image) -> bool {
     resource.name == image.resource() && resource.architecture.split('/').next() == Some(image.arch.as_str())
+}
+
+/// Whether the resource is what MAAS makes of such an upload.
+pub(super) fn is_uploaded_as(resource: &Resource, upload: &WantedUpload) -> bool {
+    [&upload.resource, &upload.name].contains(&&resource.name) && resource.architecture == upload.architecture
+}
+
+/// Whether the newest version of the resource is the image, and MAAS has all of it.
+pub(super) fn is_whole(resource: &Resource, upload: &WantedUpload) -> bool {
+    let digest = upload.sha256.to_hex();
+    resource.newest().is_some_and(|set| {
+        let same = |file: &ResourceFile| file.complete && file.sha256 == digest && file.size == upload.size;
+        set.complete && !set.files.is_empty() && set.files.values().all(same)
+    })
 }
 
 fn commissioning(state: &State, wanted: &Wanted, plan: &mut Plan) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::MaasError;
 use super::answers::{Repository, Resource, Source};
 use super::client::Client;
-use super::plan::{COMMISSIONING, State, is_of};
+use super::plan::{COMMISSIONING, State, is_of, is_uploaded_as};
 use super::wanted::Wanted;
 
 /// Reads what MAAS has of all that is wanted. The first question tells whether there is a MAAS, and takes the key.
@@ -23,6 +23,7 @@ pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
         }
     }
     state.resources = resources(client, wanted)?;
+    state.uploaded = uploaded(client, wanted)?;
     state.importing = importing(client)?;
     Ok(state)
 }
@@ -35,8 +36,21 @@ pub(super) fn importing(client: &Client) -> Result<bool, MaasError> {
 /// The kernels of all wanted images, with their versions. A list of resources does not tell versions.
 pub(super) fn resources(client: &Client, wanted: &Wanted) -> Result<Vec<Resource>, MaasError> {
     let images = || wanted.sources.iter().flat_map(|source| source.images.keys());
-    let listed: Vec<Resource> = client.get("boot-resources/?type=synced")?;
-    let of_it = listed.into_iter().filter(|resource| images().any(|image| is_of(resource, image)));
+    whole(client, "synced", |resource| images().any(|image| is_of(resource, image)))
+}
+
+/// What was uploaded under the names of wanted images.
+fn uploaded(client: &Client, wanted: &Wanted) -> Result<Vec<Resource>, MaasError> {
+    match wanted.uploads.as_slice() {
+        [] => Ok(Vec::new()),
+        uploads => whole(client, "uploaded", |resource| uploads.iter().any(|upload| is_uploaded_as(resource, upload))),
+    }
+}
+
+/// The resources that pass, of one type, with their versions.
+fn whole(client: &Client, kind: &str, passes: impl Fn(&Resource) -> bool) -> Result<Vec<Resource>, MaasError> {
+    let listed: Vec<Resource> = client.get(&format!("boot-resources/?type={kind}"))?;
+    let of_it = listed.into_iter().filter(passes);
     let mut resources = Vec::new();
     for resource in of_it {
         // One that is gone meanwhile is no error.

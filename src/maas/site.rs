@@ -1,6 +1,7 @@
 //! What a MAAS should be like, from what the site publishes and what the operator chose.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use url::Url;
@@ -8,18 +9,24 @@ use url::Url;
 use super::MaasError;
 use super::archives::{Archive, Chosen, Indexes, repositories};
 use super::images::{Stream, best_first};
-use super::wanted::{Setting, Wanted, WantedSource};
+use super::wanted::{Setting, Wanted, WantedSource, WantedUpload};
 use crate::collection::{Collection, Kind, Label, Publish};
+use crate::file_error::FileError;
 use crate::formats::openpgp::{armored_keyring, binary_keyring};
+use crate::formats::os_image::Via;
 use crate::site::{MAX_KEYRING_BYTES, Site, own_key, read_capped};
 use crate::time::Time;
+
+/// What the stream of images of other operating systems is called among the boot sources.
+pub(super) const OWN: &str = "os-images";
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
     /// Where `gapferry serve` answers for MAAS and its machines.
     pub serve_url: String,
-    /// Collections of images that become boot sources; all if none is named.
+    /// Collections of images that become boot sources, `os-images` being the stream of other operating systems; all if none
+    /// is named.
     pub images: Vec<Label>,
     /// The archive for amd64 and i386; the only one that can be it if none is named.
     pub main_archive: Option<String>,
@@ -49,7 +56,19 @@ pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
             reader.add_source(collection, *verified, &mut wanted, &mut ubuntu)?;
         }
     }
-    let absent = |name: &&Label| !of_kind(Kind::Images).any(|(collection, _)| collection.name == **name);
+    for (collection, verified) in of_kind(Kind::OsImages) {
+        let streamed = collection.items.iter().filter_map(|item| item.image.as_ref());
+        let has_stream = streamed.into_iter().any(|image| image.via == Via::Stream);
+        if has_stream && (choice.images.is_empty() || choice.images.contains(&collection.source)) {
+            reader.add_source(collection, *verified, &mut wanted, &mut ubuntu)?;
+        }
+        wanted.uploads.extend(reader.uploads(collection)?);
+    }
+    let named = |(collection, _): &(Collection, Time), name: &Label| match collection.kind {
+        Kind::OsImages => collection.source == *name,
+        kind => kind == Kind::Images && collection.name == *name,
+    };
+    let absent = |name: &&Label| !collections.iter().any(|collection| named(collection, name));
     if let Some(name) = choice.images.iter().find(absent) {
         let text = format!("--images {name}: no such images are published; `gapferry status` lists what is");
         return Err(MaasError::Choice(text));
@@ -111,8 +130,33 @@ impl Reader<'_> {
         ubuntu.extend(offer.ubuntu);
         let keyring = self.keyring(collection, "gpg", binary_keyring)?;
         let url = format!("{}/{name}/", self.serve_url);
-        wanted.sources.push(WantedSource { name: collection.name.to_string(), url, keyring, images: offer.images });
+        let called = if collection.kind == Kind::OsImages { &collection.source } else { &collection.name };
+        wanted.sources.push(WantedSource { name: called.to_string(), url, keyring, images: offer.images });
         Ok(())
+    }
+
+    /// The images that no stream can tell MAAS of.
+    fn uploads(&self, collection: &Collection) -> Result<Vec<WantedUpload>, MaasError> {
+        let folder = self.folder.join(collection.folder());
+        let folder = std::path::absolute(&folder).map_err(FileError::on::<MaasError>("find", &folder))?;
+        let mut uploads = Vec::new();
+        for item in &collection.items {
+            let Some(image) = item.image.as_ref().filter(|image| image.via == Via::Upload) else { continue };
+            let (path, sha256) = (folder.join(&item.file), collection.blob(&item.file));
+            let size = fs::metadata(&path).map_err(FileError::on::<MaasError>("read", &path))?.len();
+            uploads.extend(sha256.map(|sha256| WantedUpload {
+                name: image.name(),
+                resource: image.uploaded_name(),
+                architecture: format!("{}/generic", item.architecture),
+                title: image.title.clone(),
+                filetype: image.filetype.as_str().to_owned(),
+                base_image: image.base_image.clone(),
+                sha256,
+                size,
+                path,
+            }));
+        }
+        Ok(uploads)
     }
 
     fn archive(&self, collection: &Collection) -> Result<Archive, MaasError> {

@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use serde_json::Value;
+
+use crate::digest::Sha256;
+use crate::selection::Bytes;
 
 /// What a MAAS should be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub struct Wanted {
     pub serve_url: String,
     /// Boot sources.
     pub sources: Vec<WantedSource>,
+    /// Images that are uploaded.
+    pub uploads: Vec<WantedUpload>,
     /// Archives.
     pub repositories: Vec<WantedRepository>,
     /// Settings by name.
@@ -53,6 +59,29 @@ pub struct Build {
     pub version: String,
     /// Bytes that MAAS fetches for it.
     pub bytes: u64,
+}
+
+/// An image that MAAS cannot take from a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedUpload {
+    /// OS/RELEASE.
+    pub name: String,
+    /// What MAAS calls it afterwards.
+    pub resource: String,
+    /// ARCH/SUBARCH.
+    pub architecture: String,
+    /// For people.
+    pub title: String,
+    /// How it is packed, in MAAS's words.
+    pub filetype: String,
+    /// What a custom image is built on; none for what MAAS commissions with.
+    pub base_image: Option<String>,
+    /// What it has to have.
+    pub sha256: Sha256,
+    /// Bytes.
+    pub size: u64,
+    /// Where it is on this machine; absolute.
+    pub path: PathBuf,
 }
 
 /// An archive.
@@ -112,6 +141,12 @@ impl Image {
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.os, self.release, self.arch)
+    }
+}
+
+impl fmt::Display for WantedUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for {} ({})", self.name, self.architecture, Bytes(self.size))
     }
 }
 

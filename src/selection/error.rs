@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
+use crate::formats::os_image::BadImage;
 use crate::terminal::without_password;
 
 /// What can be wrong with a selection.
@@ -28,7 +29,9 @@ pub enum SelectionError {
         message: String,
     },
     /// It asks for nothing.
-    #[error("the selection asks for nothing: add an [[apt]], [[images]], [[snaps]] or [[enterprise-store]] table")]
+    #[error(
+        "the selection asks for nothing: add an [[apt]], [[images]], [[snaps]], [[enterprise-store]], [[os-images]] or [[files]] table"
+    )]
     Empty,
     /// A source contradicts itself.
     #[error("[[{table}]] {name}: {reason}")]
@@ -38,8 +41,11 @@ pub enum SelectionError {
         /// The source.
         name: String,
         /// What is wrong.
-        reason: &'static str,
+        reason: String,
     },
+    /// Images that do not go together.
+    #[error("[[os-images]]: {0}")]
+    OsImages(Box<BadImage>),
 }
 
 impl SelectionError {

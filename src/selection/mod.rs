@@ -3,7 +3,10 @@
 mod apt;
 mod enterprise_store;
 mod error;
+mod files;
 mod images;
+mod os_images;
+mod place;
 mod snaps;
 mod units;
 
@@ -16,7 +19,10 @@ use serde::Deserialize;
 pub use apt::{AptSource, PriorityText, SeedText};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
+pub use files::FilesSource;
 pub use images::ImagesSource;
+pub use os_images::OsImageSource;
+pub use place::Place;
 pub use snaps::SnapsSource;
 pub use units::{Bytes, Days};
 
@@ -58,6 +64,12 @@ pub struct Selection {
     /// Exports for an Enterprise Store.
     #[serde(default)]
     pub enterprise_store: Vec<EnterpriseStoreSource>,
+    /// Images of other operating systems, and of one's own.
+    #[serde(default)]
+    pub os_images: Vec<OsImageSource>,
+    /// Any other files; tables of one name are one source.
+    #[serde(default)]
+    pub files: Vec<FilesSource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -129,19 +141,30 @@ impl Selection {
         for (table, name, contradiction) in apt.chain(images) {
             let twice = (!names.insert(name)).then_some("another source has the same name");
             if let Some(reason) = contradiction.or(twice) {
-                return Err(SelectionError::Source { table, name: name.to_string(), reason });
+                return Err(SelectionError::Source { table, name: name.to_string(), reason: reason.into() });
             }
         }
+        for source in &self.files {
+            // Files need no proof, so nothing that has one may share their name.
+            let twice = names.contains(&source.name).then_some("a source of another kind has the same name");
+            if let Some(reason) = source.contradiction().or(twice) {
+                let name = source.name.to_string();
+                return Err(SelectionError::Source { table: "files", name, reason: reason.into() });
+            }
+        }
+        for source in &self.os_images {
+            if let Some(reason) = source.contradiction() {
+                return Err(SelectionError::Source { table: "os-images", name: source.title(), reason });
+            }
+        }
+        os_images::contradiction(&self.os_images).map_or(Ok(()), |bad| Err(SelectionError::OsImages(Box::new(bad))))?;
         for source in &self.snaps {
             if let Some(reason) = source.contradiction() {
-                return Err(SelectionError::Source { table: "snaps", name: source.title(), reason });
+                return Err(SelectionError::Source { table: "snaps", name: source.title(), reason: reason.into() });
             }
         }
-        if names.is_empty() && self.snaps.is_empty() && self.enterprise_store.is_empty() {
-            Err(SelectionError::Empty)
-        } else {
-            Ok(())
-        }
+        let other = self.snaps.is_empty() && self.enterprise_store.is_empty() && self.os_images.is_empty();
+        if names.is_empty() && other && self.files.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
     }
 
     fn anchor(&mut self, folder: &Path) {
@@ -150,6 +173,8 @@ impl Selection {
         self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
         self.snaps.iter_mut().flat_map(|source| &mut source.from).for_each(anchor);
         self.enterprise_store.iter_mut().map(|source| &mut source.exports).for_each(anchor);
+        self.os_images.iter_mut().for_each(|source| source.anchor(folder));
+        self.files.iter_mut().for_each(|source| source.anchor(folder));
     }
 }
 
@@ -210,6 +235,33 @@ publish = "verbatim"
             let error = Selection::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(reason), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn images_and_files_of_ones_own() {
+        const IMAGE: &str = "site = \"dc1\"\nname = \"base\"\n[[os-images]]\nfrom = \"i.tgz\"\nos = \"custom\"\n\
+            release = \"rocky9\"\narchitecture = \"amd64\"\nfiletype = \"tgz\"\ntitle = \"Rocky\"\nversion = \"1\"\n\
+            [[files]]\nname = \"tools\"\nfrom = \"tools/*\"\n";
+        let selection = Selection::parse(IMAGE).unwrap();
+        assert_eq!((selection.os_images[0].image().name(), selection.files.len()), ("custom/rocky9".into(), 1));
+        for (from, to, words) in [
+            ("from = \"i.tgz\"", "", "[[os-images]] custom/rocky9: it needs exactly one of from and url"),
+            ("from = \"i.tgz\"", "url = \"http://h/i\"", "with url it needs sha256"),
+            ("from = \"i.tgz\"", "from = \"i\"\nkeyring = \"k\"", "signature and keyring go together"),
+            ("from = \"i.tgz\"", "from = \"i\"\nkeyring = \"k\"\nsignature = \"ftp://h/s\"", "none of http"),
+            ("from = \"i.tgz\"", "from = \"i\"\nvia = \"stream\"", "so it has to be uploaded"),
+            ("\"tgz\"", "\"tgs\"", "did you mean `tgz`"),
+            ("from = \"tools/*\"", "", "[[files]] tools: it needs exactly one of from and url"),
+            ("from = \"tools/*\"", "from = \"t\"\nto = \"../x\"", "not a publish path"),
+            ("from = \"tools/*\"", "url = \"ftp://h/x\"\nsha256 = \"0\"", "64 lower-case"),
+        ] {
+            let error = Selection::parse(&IMAGE.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        let twice = IMAGE.replace("\n[[files]]", "\n[[files]]\nname = \"tools\"\nfrom = \"x\"\n[[files]]");
+        assert_eq!(Selection::parse(&twice).unwrap().files.len(), 2);
+        let shared = format!("{GOOD}[[files]]\nname = \"ubuntu\"\nfrom = \"x\"\n");
+        assert!(Selection::parse(&shared).unwrap_err().to_string().contains("another kind has the same name"));
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(super) enum Of {
     Snaps,
     /// An export for an Enterprise Store.
     EnterpriseStore,
+    /// An image of another operating system, or a file of their stream.
+    OsImages,
+    /// Any other file.
+    Files,
     /// The site's public key.
     Keys,
     /// The snap store.
@@ -33,11 +37,13 @@ pub(super) enum Of {
 }
 
 impl Of {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Apt, "apt"),
         (Self::Images, "images"),
         (Self::Snaps, "snaps"),
         (Self::EnterpriseStore, "enterprise-store"),
+        (Self::OsImages, "os-images"),
+        (Self::Files, "files"),
         (Self::Keys, "keys"),
         (Self::Store, "store"),
         (Self::Service, "service"),
@@ -51,6 +57,8 @@ impl Of {
             top if top == Kind::Images.as_str() => Self::Images,
             top if top == Kind::Snaps.as_str() => Self::Snaps,
             top if top == Kind::EnterpriseStore.as_str() => Self::EnterpriseStore,
+            top if top == Kind::OsImages.as_str() => Self::OsImages,
+            top if top == Kind::Files.as_str() => Self::Files,
             _ => Self::Keys,
         }
     }
@@ -59,8 +67,8 @@ impl Of {
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    requests: [[AtomicU64; 5]; 8],
-    bytes: [AtomicU64; 8],
+    requests: [[AtomicU64; 5]; 10],
+    bytes: [AtomicU64; 10],
     /// Answers cut short, because the client went away or took nothing for too long.
     pub(super) aborted: AtomicU64,
     /// Files that only an older generation had.

@@ -22,7 +22,7 @@ pub fn script(facts: &Facts, wanted: &Wanted) -> String {
         wanted.repositories.iter().for_each(|wanted| text += &repository(wanted));
     }
     if wanted.sources.is_empty() {
-        return text;
+        return text + &uploads(wanted);
     }
     text += "\n# Images. MAAS's own source is out of reach.\n";
     text += &format!(
@@ -31,6 +31,7 @@ pub fn script(facts: &Facts, wanted: &Wanted) -> String {
     );
     wanted.sources.iter().for_each(|wanted| text += &source(wanted));
     text += &command("boot-resources import", &[]);
+    text += &uploads(wanted);
     if let Some(release) = wanted.commissioning.first() {
         text += "\n# MAAS refuses this until the import has brought the release.\nrepeat 360 ";
         text += &command("maas set-config", &[("name", COMMISSIONING), ("value", release)]);
@@ -113,6 +114,24 @@ fn repository(wanted: &WantedRepository) -> String {
     }
 }
 
+/// Images that no stream can tell MAAS of. MAAS's client wants an absolute path.
+fn uploads(wanted: &Wanted) -> String {
+    let mut text = String::new();
+    if !wanted.uploads.is_empty() {
+        text += "\n# Images that are uploaded; their files are on the machine of the site. MAAS takes one only once it has imported an\n\
+                 # image of Ubuntu for its architecture.\n";
+    }
+    for upload in &wanted.uploads {
+        let path = upload.path.to_string_lossy();
+        let mut fields = vec![("name", upload.name.as_str()), ("title", &upload.title)];
+        fields.extend([("architecture", upload.architecture.as_str()), ("filetype", &upload.filetype)]);
+        fields.extend(upload.base_image.iter().map(|base| ("base_image", base.as_str())));
+        fields.push(("content@", &path));
+        text += &format!("repeat 360 {}", command("boot-resources create", &fields));
+    }
+    text
+}
+
 fn source(wanted: &WantedSource) -> String {
     let mut text = format!(
         "\nbase64 -d >\"$keyring\" <<'END'\n{}END\nid=$(maas \"$PROFILE\" boot-sources create {} keyring_filename= \
@@ -137,7 +156,7 @@ fn source(wanted: &WantedSource) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maas::{Build, Image, Setting};
+    use crate::maas::{Build, Image, Setting, WantedUpload};
     use crate::setup::facts::tests::facts;
 
     fn set(words: &[&str]) -> BTreeSet<String> {
@@ -181,6 +200,17 @@ mod tests {
                     (image(&format!("x{evil}"), evil), Build::default()),
                 ]),
             }],
+            uploads: vec![WantedUpload {
+                name: "custom/rocky9".into(),
+                resource: "rocky9".into(),
+                architecture: "amd64/generic".into(),
+                title: format!("Rocky Linux {evil}"),
+                filetype: "tgz".into(),
+                base_image: Some("rhel/9".into()),
+                sha256: crate::digest::Sha256::of(b""),
+                size: 0,
+                path: format!("/srv/{evil}/root.tar.gz").into(),
+            }],
             commissioning: vec![format!("jammy{evil}")],
             notes: vec![format!("note{evil}")],
         }
@@ -198,6 +228,8 @@ mod tests {
             "\nbase64 -d >\"$keyring\" <<'END'\nmWtleQo=\nEND\nid=$(maas \"$PROFILE\" boot-sources create \
              url=http://g/images/maas/ keyring_filename= keyring_data@=\"$keyring\" | id_of)\n",
             "\nrepeat 12 maas \"$PROFILE\" boot-source-selections create \"$id\" os=ubuntu release=jammy arches=amd64 arches=arm64 subarches=\"*\" labels=\"*\"\n",
+            "\nrepeat 360 maas \"$PROFILE\" boot-resources create name=custom/rocky9 title='Rocky Linux x' architecture=amd64/generic \
+             filetype=tgz base_image=rhel/9 content@=/srv/x/root.tar.gz\n",
             "name=commissioning_distro_series value=jammyx\n",
         ] {
             assert!(text.contains(words), "{words}\nis not in\n{text}");

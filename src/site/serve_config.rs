@@ -58,7 +58,7 @@ impl Alias {
         if kind == Kind::Snaps.as_str() {
             return Err("snaps need no address: they are answered under every host".to_owned());
         }
-        let known = [Kind::Apt, Kind::Images, Kind::EnterpriseStore].into_iter().any(|known| known.as_str() == kind);
+        let known = Kind::ALL.into_iter().any(|known| known.as_str() == kind);
         match known && name.parse::<Label>().is_ok() {
             true => Ok(()),
             false => Err(format!("{:?} is no collection: it is KIND/NAME, such as apt/ubuntu", self.collection)),

@@ -60,6 +60,7 @@ fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
     let items = files.keys().map(|file| Item {
         architecture: "all".into(),
         file: file.clone(),
+        image: None,
         name: "x".into(),
         origin: "x".into(),
         proof: None,

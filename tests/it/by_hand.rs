@@ -161,7 +161,11 @@ fn export(world: &World, more: &[String]) -> std::path::PathBuf {
 }
 
 fn site_of(world: &World, below: &str, public: &Path) -> Site {
-    let mut command = world.gapferry(&["site", "init", below, "--name", "dc1", "--builder"]);
+    let mut command = world.gapferry(&["site", "init", below, "--name", "dc1"]);
+    for source in world.content.allows() {
+        command.arg("--allow-unsigned").arg(source.as_str());
+    }
+    command.arg("--builder");
     command.arg(public);
     for (source, keyring) in world.content.pins(&world.path("upstream")) {
         command.arg("--keyring").arg(format!("{source}={}", keyring.display()));

@@ -46,6 +46,12 @@ pub(crate) fn table(desk: &Desk, url: &str, more: &str) -> String {
     format!("[[images]]\nname = \"maas\"\nurl = \"{url}\"\nkeyring = \"{}\"\n{more}\n", keyring.display())
 }
 
+/// The stream in a folder of the current generation has all that MAAS 3.6, 3.7 and 3.8 demand; returns the names of its products.
+#[track_caller]
+pub(crate) fn maas_is_content(desk: &Desk, folder: &str) -> Vec<String> {
+    rules::kept_by(desk, folder)
+}
+
 /// A client that trusts the site's key alone.
 fn client(desk: &Desk) -> StreamClient {
     StreamClient::new(&fs::read(desk.path("site/current/keys/site.gpg")).unwrap())

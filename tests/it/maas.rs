@@ -4,6 +4,8 @@ mod failures;
 mod model;
 mod request;
 mod server;
+mod upload_model;
+mod uploads;
 
 use std::fs;
 use std::process::Stdio;
@@ -29,7 +31,13 @@ struct Case {
 impl Case {
     /// Images of jammy for two architectures and of noble, a part of Ubuntu's archive, and packages of one's own.
     fn new(new: bool, publish: &str) -> Self {
+        Self::with(new, publish, "", |_| String::new())
+    }
+
+    /// The same, with more tables in the selection and more arguments for the site.
+    fn with(new: bool, publish: &str, more: &str, tables: impl Fn(&Desk) -> String) -> Self {
         let desk = Desk::new();
+        let tables = tables(&desk);
         let mut stream = Stream::new("stable");
         let kernels = ["ga-22.04", "hwe-22.04"];
         stream.ubuntu(&UbuntuSerial::new("jammy", "22.04", "amd64", "20250718").kernels(&kernels));
@@ -60,8 +68,8 @@ impl Case {
         let ubuntu =
             desk.table("ubuntu", &desk.url("up/ubuntu"), &format!("{} main amd64", suites.join(",")), &publish);
         let own = desk.table("own", &desk.url("up/own"), "stable main amd64", "");
-        desk.select(&format!("{images}{ubuntu}\n{own}"));
-        desk.init(&["maas", "ubuntu", "own"], "");
+        desk.select(&format!("{images}{ubuntu}\n{own}{tables}"));
+        desk.init(&["maas", "ubuntu", "own"], more);
         desk.ferry();
         fs::write(desk.path("maas.key"), format!("{KEY}\n")).unwrap();
         let serving = desk.serve();

@@ -35,6 +35,7 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
         let item = Item {
             architecture: control.architecture().to_owned(),
             file: published.clone(),
+            image: None,
             name: control.package().to_owned(),
             origin: "local/main".to_owned(),
             proof: None,

@@ -70,6 +70,7 @@ fn describe(
         items.entry(file.path.clone()).or_insert_with(|| Item {
             architecture: file.architecture.clone(),
             file: file.path.clone(),
+            image: None,
             name: file.name.clone(),
             origin: format!("{}/{}", suite.name, file.component),
             proof: Some(suite.signed_file.clone()),

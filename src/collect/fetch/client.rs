@@ -76,6 +76,24 @@ impl Client {
         }
     }
 
+    /// How many bytes the file has, as the server says. The file is asked for, since not all servers answer HEAD alike, and
+    /// the answer is dropped before its body.
+    pub(super) async fn length(&self, url: &Url) -> Result<u64, FetchError> {
+        let mut retry = Retry::new(&self.options);
+        loop {
+            let error = match self.open(url, 0, None).await {
+                Ok(response) => {
+                    return response.content_length().ok_or_else(|| FetchError::NoLength { url: shown(url) });
+                }
+                Err(error) => error,
+            };
+            match retry.wait_after(&error, 0) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(error),
+            }
+        }
+    }
+
     async fn whole_once(&self, question: &Question) -> Result<Vec<u8>, FetchError> {
         let Question { url, headers, body, cap } = question;
         let cap = *cap;

@@ -123,6 +123,12 @@ pub enum FetchError {
         /// Signed size or cap, in bytes.
         limit: u64,
     },
+    /// The server does not say how large the file is.
+    #[error("the server of {url} does not say how large it is: fetch it by other means, and name the file with from")]
+    NoLength {
+        /// The address.
+        url: String,
+    },
     /// The file ends too early.
     #[error("{url} has {got} bytes where {expected} are signed")]
     TooShort {
@@ -186,6 +192,7 @@ impl FetchError {
             | Self::Stalled { .. }
             | Self::TooSlow { .. }
             | Self::WrongRange { .. }
+            | Self::NoLength { .. }
             | Self::GaveUp { .. } => Exit::UpstreamUnavailable,
             Self::Untrusted { .. } | Self::TooLarge { .. } | Self::TooShort { .. } | Self::WrongDigest { .. } => {
                 Exit::VerificationFailed

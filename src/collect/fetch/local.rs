@@ -30,6 +30,11 @@ fn open(path: &Path, url: &Url) -> Result<(File, u64), FetchError> {
     Ok((file, length))
 }
 
+/// How many bytes the file has.
+pub(super) fn length(path: &Path, url: &Url) -> Result<u64, FetchError> {
+    open(path, url).map(|(_, length)| length)
+}
+
 /// The whole file, at most `cap` bytes.
 pub(super) fn whole(path: &Path, url: &Url, cap: u64) -> Result<Vec<u8>, FetchError> {
     let (file, _) = open(path, url)?;

@@ -133,7 +133,15 @@ impl Fetcher {
         answers.collect()
     }
 
-    /// The same, or `None` if the server says that there is no such file.
+    /// How many bytes the file at `url` has, as its server says: for a digest that came without a size.
+    pub fn length(&self, url: &Url) -> Result<u64, FetchError> {
+        match local::path(url) {
+            Some(path) => local::length(&path?, url),
+            None => self.runtime.block_on(self.client.length(url)),
+        }
+    }
+
+    /// The same as [`Self::get`], or `None` if the server says that there is no such file.
     pub fn get_optional(&self, url: &Url, cap: u64) -> Result<Option<Vec<u8>>, FetchError> {
         match self.get(url, cap) {
             Ok(bytes) => Ok(Some(bytes)),

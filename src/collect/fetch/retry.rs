@@ -60,6 +60,7 @@ fn most_retries(error: &FetchError, retries: u32) -> u32 {
         | FetchError::Missing { .. }
         | FetchError::Redirect { .. }
         | FetchError::WrongRange { .. }
+        | FetchError::NoLength { .. }
         | FetchError::TooLarge { .. }
         | FetchError::WrongDigest { .. }
         | FetchError::NoSpace { .. }

@@ -52,6 +52,7 @@ fn describe(item: &Chosen, stream: &Stream) -> Item {
     Item {
         architecture: item.architecture.clone(),
         file: item.file.path.clone(),
+        image: None,
         name: item.title.clone(),
         origin: list.map(|list| list.content_id.to_string()).unwrap_or_default(),
         proof: signed.map(|list| list.document.path.clone()),

@@ -154,6 +154,7 @@ impl Cart {
             collection.items.push(Item {
                 architecture: metadata.architectures.join(" "),
                 file,
+                image: None,
                 name: carried.name,
                 origin: Listing::write_all(&entry.listings),
                 proof: Some(proof),

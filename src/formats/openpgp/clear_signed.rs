@@ -3,6 +3,8 @@
 //! The text that a caller gets is made from the bytes that were hashed, never cut out of the message a second time:
 //! CVE-2016-1252 was two readers of one file that disagreed on where the text ends.
 
+use std::io::Cursor;
+
 use pgp::crypto::hash::HashAlgorithm;
 
 use super::armor::{self, Lines, trim_end};
@@ -30,7 +32,7 @@ pub struct ClearText {
 pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Result<ClearText, OpenPgpError> {
     let parts = Parts::of(message)?;
     let signatures = parse_signatures(&parts.signatures)?;
-    let signers = judge(&signatures, &parts.hashed, keyring, now, |signature| {
+    let signers = judge(&signatures, &mut Cursor::new(&parts.hashed), keyring, now, |signature| {
         let announced = signature.hash_alg().is_some_and(|hash| parts.hashes.contains(&hash));
         if announced { Ok(()) } else { Err(Why::HashNotAnnounced) }
     })?;

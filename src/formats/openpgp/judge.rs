@@ -1,5 +1,7 @@
 //! The verdict over all signatures of one message.
 
+use std::io::{Read, Seek};
+
 use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
 use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
@@ -24,6 +26,11 @@ pub struct Signer {
     /// When it was made, in Unix seconds.
     pub made: i64,
 }
+
+/// What is signed. It is read anew for each key that may have signed it, so it need not be in memory.
+pub(super) trait Message: Read + Seek {}
+
+impl<T: Read + Seek> Message for T {}
 
 /// What one signature is worth.
 enum Verdict {
@@ -60,7 +67,7 @@ pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, O
 /// `acceptable` is asked first: the way the message is carried may forbid a signature.
 pub(super) fn judge(
     signatures: &[Option<Signature>],
-    data: &[u8],
+    data: &mut dyn Message,
     keyring: &Keyring,
     now: i64,
     acceptable: impl Fn(&Signature) -> Result<(), Why>,
@@ -83,7 +90,7 @@ pub(super) fn judge(
 
 fn judge_one(
     signature: &Signature,
-    data: &[u8],
+    data: &mut dyn Message,
     keyring: &Keyring,
     now: i64,
     acceptable: impl Fn(&Signature) -> Result<(), Why>,
@@ -202,9 +209,10 @@ impl<'a> Key<'a> {
     }
 
     /// The arithmetic. The crate does not compare the algorithm that the signature names with the key's, so this does.
-    fn verifies(&self, signature: &Signature, data: &[u8]) -> bool {
-        fn verifies(key: &impl VerifyingKey, signature: &Signature, data: &[u8]) -> bool {
+    fn verifies(&self, signature: &Signature, data: &mut dyn Message) -> bool {
+        fn verifies(key: &impl VerifyingKey, signature: &Signature, data: &mut dyn Message) -> bool {
             signature.config().is_some_and(|config| config.pub_alg == key.algorithm())
+                && data.rewind().is_ok()
                 && signature.verify(key, data).is_ok()
         }
         match self {

@@ -37,7 +37,7 @@ mod signed;
 mod site_key;
 
 pub use clear_signed::{ClearText, verify_clear_signed};
-pub use detached::verify_detached;
+pub use detached::{verify_detached, verify_detached_file};
 pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use forms::{armored_keyring, binary_keyring};
 pub use judge::Signer;

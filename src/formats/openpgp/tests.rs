@@ -37,6 +37,29 @@ fn what_the_site_signs_verifies_and_gives_the_text_back() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_no_wrong_signature() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("rot"))
+        }
+    }
+    impl std::io::Seek for Broken {
+        fn seek(&mut self, _: std::io::SeekFrom) -> std::io::Result<u64> {
+            Ok(0)
+        }
+    }
+    let signature = SAMPLE.signature.as_bytes();
+    let error = verify_detached_file(&mut Broken, signature, &SAMPLE.ring, NOW).unwrap_err();
+    assert_eq!(error.to_string(), "rot");
+    let mut file = std::io::Cursor::new(TEXT);
+    std::io::Read::read_exact(&mut file, &mut [0; 5]).unwrap();
+    assert_eq!(verify_detached_file(&mut file, signature, &SAMPLE.ring, NOW).unwrap().unwrap().len(), 1);
+    let refused = verify_detached_file(&mut std::io::Cursor::new("other"), signature, &SAMPLE.ring, NOW).unwrap();
+    assert!(matches!(refused, Err(OpenPgpError::BadSignature { .. })));
+}
+
+#[test]
 fn a_text_that_clear_signing_would_change_is_refused() {
     for text in ["a \nb\n", "a\nb\t", "a\r\nb\n"] {
         assert!(matches!(site_key().sign_clear(text, MADE), Err(OpenPgpError::TrailingSpace { .. })), "{text:?}");

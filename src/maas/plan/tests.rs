@@ -46,6 +46,7 @@ fn wanted() -> Wanted {
     Wanted {
         serve_url: "http://gapferry".into(),
         sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("jammy", "arm64"), ("noble", "amd64")])],
+        uploads: vec![],
         repositories: vec![main, own],
         settings: BTreeMap::from([("enable_analytics".into(), Setting::Switch(false))]),
         commissioning: vec!["noble".into(), "jammy".into()],
@@ -126,6 +127,10 @@ impl State {
             Change::DeleteSelection { source_url, id, .. } => {
                 self.at(source_url).selections.retain(|now| now.id != *id)
             }
+            Change::Upload { upload, .. } => {
+                self.uploaded.retain(|resource| !is_uploaded_as(resource, upload));
+                self.uploaded.push(uploaded(upload, "20250718", true));
+            }
             Change::Import { .. } => {
                 let images = wanted.sources.iter().flat_map(|source| &source.images);
                 let resource = |(image, build): (&Image, &Build)| resource(image, &build.version, true);
@@ -183,8 +188,56 @@ fn made(wanted: &WantedRepository) -> Repository {
 }
 
 fn resource(image: &Image, version: &str, complete: bool) -> Resource {
-    let sets = BTreeMap::from([(version.to_owned(), ResourceSet { complete, size: 5 })]);
+    let sets = BTreeMap::from([(version.to_owned(), ResourceSet { complete, size: 5, ..ResourceSet::default() })]);
     Resource { id: 1, name: image.resource(), architecture: format!("{}/ga-22.04", image.arch), sets }
+}
+
+fn upload(name: &str, resource: &str, content: &[u8]) -> WantedUpload {
+    WantedUpload {
+        name: name.into(),
+        resource: resource.into(),
+        architecture: "amd64/generic".into(),
+        title: "An image".into(),
+        filetype: "tgz".into(),
+        base_image: None,
+        sha256: crate::digest::Sha256::of(content),
+        size: content.len() as u64,
+        path: "/i".into(),
+    }
+}
+
+fn uploaded(upload: &WantedUpload, version: &str, complete: bool) -> Resource {
+    let file = ResourceFile { sha256: upload.sha256.to_hex(), size: upload.size, complete, ..ResourceFile::default() };
+    let set = ResourceSet { complete, size: upload.size, files: BTreeMap::from([("root.tgz".into(), file)]) };
+    let sets = BTreeMap::from([(version.to_owned(), set)]);
+    Resource { id: 9, name: upload.resource.clone(), architecture: upload.architecture.clone(), sets }
+}
+
+#[test]
+fn images_are_uploaded_once_and_again_when_they_differ() {
+    let (old, new) = (upload("custom/rocky9", "rocky9", b"old"), upload("custom/rocky9", "rocky9", b"new"));
+    let wanted = Wanted { uploads: vec![new.clone()], ..wanted() };
+    let mut state = fresh(true);
+    let first = plan(&state, &wanted);
+    let place = |word: &str| words(&first).iter().position(|found| *found == word).unwrap();
+    assert!(place("import") < place("upload"));
+    let text = first.changes[place("upload")].to_string();
+    assert_eq!(text, "upload custom/rocky9 for amd64/generic (3 B)");
+    settle(&mut state, &wanted);
+    let asks = |resources: Vec<Resource>| words(&plan(&State { uploaded: resources, ..state.clone() }, &wanted));
+    assert_eq!(asks(vec![uploaded(&new, "1", true)]), [""; 0]);
+    assert_eq!(asks(vec![uploaded(&new, "1", false)]), ["upload"]);
+    assert_eq!(asks(vec![uploaded(&old, "1", true)]), ["upload"]);
+    let named = Resource { name: new.name.clone(), ..uploaded(&new, "1", true) };
+    assert_eq!(asks(vec![named]), [""; 0]);
+    let elsewhere = Resource { architecture: "arm64/generic".into(), ..uploaded(&new, "1", true) };
+    assert_eq!(asks(vec![elsewhere]), ["upload"]);
+    // The set that was made last counts.
+    let both = |first: &WantedUpload, last: &WantedUpload| {
+        let sets = [uploaded(first, "20250718.9", true).sets, uploaded(last, "20250718.10", true).sets];
+        vec![Resource { sets: sets.into_iter().flatten().collect(), ..uploaded(&new, "1", true) }]
+    };
+    assert_eq!((asks(both(&old, &new)), asks(both(&new, &old))), (vec![], vec!["upload"]));
 }
 
 fn words(plan: &Plan) -> Vec<&'static str> {

@@ -24,6 +24,8 @@ pub struct Row {
     pub origin: String,
     /// Number of its collection in [`Overview::folders`].
     pub folder: usize,
+    /// Whether upstream does not vouch for it.
+    pub unsigned: bool,
 }
 
 /// What a generation publishes.
@@ -68,6 +70,7 @@ impl Overview {
                 architecture: item.architecture.clone(),
                 origin: item.origin.clone(),
                 folder,
+                unsigned: item.proof.is_none(),
             });
         }
     }
@@ -111,6 +114,7 @@ mod tests {
             architecture: "amd64".into(),
             origin: String::new(),
             folder: 0,
+            unsigned: false,
         };
         let overview = Overview { rows: ["libnginx", "nginx", "nginx-core"].map(row).to_vec(), ..Overview::default() };
         let names = |words: &str, most| {

@@ -100,6 +100,9 @@ fn bundles(generation: &Generation, now: Time) -> String {
     text + "<h2>Bundles</h2>\n" + &table("Imported bundles", &["name", "bundle", "expires", "time left"], rows)
 }
 
+/// What is said of items that upstream does not vouch for.
+const UNSIGNED: &str = "without upstream’s signature";
+
 fn search(overview: &Overview, query: &Query) -> String {
     let mut text = format!(
         "<h2 id=\"search\">Search</h2>\n<form action=\"/\" method=\"get\" role=\"search\">\n\
@@ -121,16 +124,17 @@ fn search(overview: &Overview, query: &Query) -> String {
     };
     let rows = found.into_iter().map(|row| {
         let folder = overview.folders.get(row.folder).cloned().unwrap_or_default();
-        vec![row.name.clone(), row.version.clone(), row.architecture.clone(), row.origin.clone(), folder]
+        let note = if row.unsigned { UNSIGNED } else { "" }.to_owned();
+        vec![row.name.clone(), row.version.clone(), row.architecture.clone(), row.origin.clone(), folder, note]
     });
-    text + &table("Found", &["name", "version", "architecture", "listed in", "published as"], rows)
+    text + &table("Found", &["name", "version", "architecture", "listed in", "published as", "note"], rows)
 }
 
 fn published(generation: &Generation) -> String {
     let rows = generation.published.values().map(|published| {
         let note = match published.unsigned {
             0 => String::new(),
-            unsigned => format!("{unsigned} without upstream’s signature"),
+            unsigned => format!("{unsigned} {UNSIGNED}"),
         };
         let how = published.publish.to_string();
         vec![published.folder(), published.origin.clone(), how, published.items.to_string(), note]
@@ -175,6 +179,9 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
             "[Service]".to_owned(),
             format!("Environment=SNAPPY_FORCE_API_URL={}", query.base),
         ],
+        // `gapferry maas apply` tells MAAS of images, since those that are uploaded need more than an address.
+        Kind::OsImages => vec![format!("gapferry maas apply --serve-url {}", query.base)],
+        Kind::Files => vec![format!("curl -O {url}/FILE")],
         Kind::EnterpriseStore => Vec::new(),
     }
 }
@@ -196,6 +203,7 @@ mod tests {
             architecture: "amd64".into(),
             origin: "noble/main".into(),
             folder: 0,
+            unsigned: name == "nginx",
         };
         Overview { folders: vec!["apt/<b>".into()], rows: vec![row("<script>"), row("nginx")], ..Overview::default() }
     }
@@ -217,7 +225,8 @@ mod tests {
     fn a_search_says_how_much_there_is() {
         let found =
             |words: &str| page(&Generation::none(), &overview(), &Query { words: words.into(), ..Query::default() });
-        assert!(found("nginx").contains("1 item."));
+        assert!(found("nginx").contains("1 item.") && found("nginx").contains(UNSIGNED));
+        assert!(!found("script").contains(UNSIGNED));
         assert!(found("nothing").contains("Nothing has “nothing” in its name."));
         assert!(!found(" ").contains("role=\"status\""));
     }

@@ -13,9 +13,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         return Err(PublishError::UnknownProof { path: proof.path.clone() });
     }
     for (path, item) in items {
-        if !context.allow_unsigned {
-            return Err(PublishError::Unsigned { path: path.clone(), source_name: collection.source.to_string() });
-        }
+        context.check_unsigned(collection, path)?;
         let named = path.as_str().parse::<ExportName>();
         if named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
             continue;

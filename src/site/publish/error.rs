@@ -7,6 +7,7 @@ use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
+use crate::formats::os_image::BadImage;
 use crate::formats::simplestreams::StreamError;
 use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::path::{MalformedPath, PublishPath};
@@ -107,6 +108,25 @@ pub enum PublishError {
         /// The products file.
         path: PublishPath,
     },
+    /// An image that MAAS would not take as what it is said to be.
+    #[error("{path} is no image that MAAS takes")]
+    OsImage {
+        /// The image.
+        path: PublishPath,
+        /// Why not.
+        source: Box<BadImage>,
+    },
+    /// Images that do not go together.
+    #[error("the images do not go together")]
+    OsImages(#[source] Box<BadImage>),
+    /// A source that only one kind of content may have.
+    #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
+    OtherKind {
+        /// The source.
+        source_name: String,
+        /// The kind.
+        kind: &'static str,
+    },
     /// A file among the proofs is neither a signed file nor an index.
     #[error("{path} is no proof of a kind that we know")]
     UnknownProof {
@@ -190,6 +210,9 @@ impl PublishError {
             | Self::NoIndex
             | Self::IncompleteImage { .. }
             | Self::ListMissing { .. }
+            | Self::OsImage { .. }
+            | Self::OsImages(_)
+            | Self::OtherKind { .. }
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => Exit::VerificationFailed,

@@ -6,7 +6,10 @@
 pub(super) mod apt;
 mod enterprise_store;
 mod error;
+mod files;
 mod images;
+mod os_images;
+mod signed_stream;
 mod snaps;
 
 use std::collections::BTreeMap;
@@ -88,6 +91,22 @@ impl Context<'_, '_> {
         Ok(())
     }
 
+    /// Images of the state before stay where they were, though no list names them.
+    fn linger(&self, tree: &mut Tree) {
+        let files = self.previous.iter().flat_map(|previous| &previous.files);
+        tree.add_where_free(files.filter(|(_, digest)| self.depot.size(digest).is_some()));
+    }
+
+    /// An error unless the site accepts what upstream does not vouch for.
+    fn check_unsigned(&self, collection: &Collection, path: &PublishPath) -> Result<(), PublishError> {
+        let source_name = || collection.source.to_string();
+        if self.allow_unsigned {
+            Ok(())
+        } else {
+            Err(PublishError::Unsigned { path: path.clone(), source_name: source_name() })
+        }
+    }
+
     /// Stores a generated file.
     fn put(&mut self, bytes: &[u8]) -> Result<Sha256, DepotError> {
         self.depot.put(self.batch, bytes)
@@ -99,11 +118,30 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
         return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() });
     }
+    check_kind(collection)?;
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
         Kind::Snaps => snaps::tree(collection, context),
         Kind::EnterpriseStore => enterprise_store::tree(collection, context),
+        Kind::OsImages => os_images::tree(collection, context),
+        Kind::Files => files::tree(collection, context),
+    }
+}
+
+/// A source that is called as a kind is that kind's: what a site's policy allows of it must not let anything else in. And what
+/// MAAS has to know of an image stands at images alone.
+fn check_kind(collection: &Collection) -> Result<(), PublishError> {
+    let stray = collection.items.iter().find(|item| item.image.is_some() && collection.kind != Kind::OsImages);
+    if let Some(item) = stray {
+        return Err(PublishError::ItemNotVouched { path: item.file.clone() });
+    }
+    let source = collection.source.as_str();
+    match [Kind::EnterpriseStore, Kind::OsImages].into_iter().find(|kind| kind.as_str() == source) {
+        Some(kind) if kind != collection.kind => {
+            Err(PublishError::OtherKind { source_name: source.to_owned(), kind: kind.as_str() })
+        }
+        _ => Ok(()),
     }
 }
 

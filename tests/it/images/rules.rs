@@ -23,6 +23,9 @@ use gapferry::demo::upstream::Stream;
 /// A rule's name, and what breaks it in a tree.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
+/// The rule that only the source with Ubuntu's images has to keep.
+const BOOTLOADERS: &str = "all bootloaders that MAAS takes are there";
+
 /// All rules.
 fn rules() -> impl Iterator<Item = &'static Rule> {
     index::RULES.iter().chain(products::RULES)
@@ -41,8 +44,16 @@ fn safe(path: &Value) -> bool {
 /// The published tree, which must keep all rules.
 #[track_caller]
 fn judged(desk: &Desk) -> Tree {
-    let tree = Tree::load(&desk.path("site/current/images/maas"), &desk.path("site/current/keys/site.gpg"));
-    for (name, rule) in rules() {
+    judged_at(desk, "images/maas")
+}
+
+/// The same of the stream in a folder of the current generation.
+#[track_caller]
+fn judged_at(desk: &Desk, folder: &str) -> Tree {
+    let tree = Tree::load(&desk.path("site/current").join(folder), &desk.path("site/current/keys/site.gpg"));
+    // Bootloaders are in one source, and MAAS takes them from there.
+    let is_ubuntus = folder.starts_with("images/");
+    for (name, rule) in rules().filter(|(name, _)| is_ubuntus || *name != BOOTLOADERS) {
         assert_eq!(rule(&tree), [""; 0], "broken: {name}");
     }
     tree
@@ -88,6 +99,12 @@ fn a_full_mirror() {
     assert_eq!(versions(&tree, ":22.04:amd64:"), SERIALS[..3].iter().map(|&serial| serial.to_owned()).collect());
     assert_eq!(tree.products().len(), 5 + 4 + 1);
     assert_eq!(published(&desk), payload(&desk, |_| true));
+}
+
+/// The stream in a folder of the current generation keeps all rules; returns the names of its products.
+#[track_caller]
+pub(super) fn kept_by(desk: &Desk, folder: &str) -> Vec<String> {
+    judged_at(desk, folder).products().iter().map(|product| product.name.to_owned()).collect()
 }
 
 #[test]

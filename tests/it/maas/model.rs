@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::request::Fields;
+use super::upload_model::Uploads;
 use crate::stream_client::StreamClient;
 
 /// A status and a body.
@@ -41,6 +42,8 @@ pub(super) struct Model {
     pub(super) overlooks: Option<String>,
     /// Imports come to an end with nothing.
     pub(super) fails_imports: bool,
+    /// What is uploaded.
+    pub(super) uploads: Uploads,
     /// What the reference client has found at an address with a keyring.
     found: BTreeMap<(String, Vec<u8>), Vec<Listed>>,
     waits: BTreeMap<u64, u32>,
@@ -48,7 +51,7 @@ pub(super) struct Model {
     next: u64,
 }
 
-fn no(field: &str, why: &str) -> Reply {
+pub(super) fn no(field: &str, why: &str) -> Reply {
     (400, json!({ field: [why] }).to_string().into_bytes())
 }
 
@@ -67,7 +70,7 @@ fn found_at(url: &str, keyring: &[u8]) -> Vec<Listed> {
     listed
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(super) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
@@ -110,6 +113,7 @@ impl Model {
             blind: false,
             overlooks: None,
             fails_imports: false,
+            uploads: Uploads::default(),
             found: BTreeMap::new(),
             waits: BTreeMap::new(),
             importing: 0,
@@ -136,7 +140,7 @@ impl Model {
         *self = Self { found: std::mem::take(&mut self.found), ..Self::new(self.new) };
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }

@@ -207,8 +207,9 @@ impl Shared {
                 })
             }
             ("POST", ["maas"], "op=set_config") => Ok(model.set(&fields(request, &["name", "value"])?)),
-            ("GET", ["boot-resources"], "type=synced") => {
-                let listed = model.resources.iter().map(|(id, value)| {
+            ("GET", ["boot-resources"], "type=synced" | "type=uploaded") => {
+                let of_type = if query == "type=synced" { "Synced" } else { "Uploaded" };
+                let listed = model.resources.iter().filter(|(_, value)| value["type"] == of_type).map(|(id, value)| {
                     let mut value = value.clone();
                     value.as_object_mut().unwrap().remove("sets");
                     (*id, value)
@@ -216,8 +217,20 @@ impl Shared {
                 Ok(all(listed))
             }
             ("GET", ["boot-resources"], "op=is_importing") => Ok(model.is_importing()),
+            ("POST", ["boot-resources"], "") => {
+                let known = ["name", "architecture", "sha256", "size", "title", "filetype", "base_image"];
+                Ok(model.begin_upload(&fields(request, &known)?))
+            }
+            ("PUT", ["boot-resources", id, "upload", file], "") => {
+                let (id, file) = (number(id)?, number(file)?);
+                let length = request.header("content-length").and_then(|length| length.parse().ok());
+                match request.header("content-type") {
+                    Some("application/octet-stream") => Ok(model.take_piece((id, file), length, &request.body)),
+                    other => Err(format!("a piece of type {other:?}")),
+                }
+            }
             ("POST", ["boot-resources"], "op=import") => fields(request, &[]).map(|_| model.import()),
-            ("GET", ["boot-resources", id], "") => match model.resources.get(&number(id)?) {
+            ("GET", ["boot-resources", id], "") => match model.settled(number(id)?) {
                 Some(value) => {
                     let mut value = value.clone();
                     value["id"] = json!(number(id)?);

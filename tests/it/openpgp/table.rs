@@ -1,6 +1,8 @@
 //! Runs every row through the real gpgv and through us, and compares both with what the row expects.
 
-use gapferry::formats::openpgp::{Keyring, OpenPgpError, verify_clear_signed, verify_detached};
+use std::io::Cursor;
+
+use gapferry::formats::openpgp::{Keyring, OpenPgpError, verify_clear_signed, verify_detached, verify_detached_file};
 
 use super::gnupg::{Gnupg, GpgvSays};
 use super::keys::{Keys, NOW};
@@ -60,7 +62,12 @@ impl Row {
     fn ask_us(&self) -> Result<Vec<u8>, OpenPgpError> {
         let keyring = Keyring::parse(&self.keyring)?;
         match &self.data {
-            Some(data) => verify_detached(data, &self.message, &keyring, self.now).map(|_| Vec::new()),
+            Some(data) => {
+                let verdict = verify_detached(data, &self.message, &keyring, self.now);
+                let of_file = verify_detached_file(&mut Cursor::new(data), &self.message, &keyring, self.now).unwrap();
+                assert_eq!(verdict.as_ref().ok(), of_file.as_ref().ok(), "{}", self.name);
+                verdict.map(|_| Vec::new())
+            }
             None => verify_clear_signed(&self.message, &keyring, self.now).map(|verified| verified.text),
         }
     }

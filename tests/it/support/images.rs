@@ -101,12 +101,7 @@ impl Content for Images {
     }
 
     fn undated(&self, path: &Path, text: &str) -> Option<String> {
-        let is_metadata = path.starts_with("images") && path.iter().nth(2).is_some_and(|folder| folder == "streams");
-        let is_signature = path.extension().is_some_and(|extension| extension == "gpg");
-        is_metadata.then(|| match is_signature {
-            true => String::new(),
-            false => without_dates(text, |line| line.trim_start().starts_with("\"updated\": ")),
-        })
+        undated_stream("images", path, text)
     }
 
     fn kills(&self) -> usize {
@@ -122,10 +117,20 @@ impl Content for Images {
     }
 }
 
+/// What a file of a stream of this kind says besides its date and its signature.
+pub(super) fn undated_stream(kind: &str, path: &Path, text: &str) -> Option<String> {
+    let is_metadata = path.starts_with(kind) && path.iter().nth(2).is_some_and(|folder| folder == "streams");
+    let is_signature = path.extension().is_some_and(|extension| extension == "gpg");
+    is_metadata.then(|| match is_signature {
+        true => String::new(),
+        false => without_dates(text, |line| line.trim_start().starts_with("\"updated\": ")),
+    })
+}
+
 /// Judges one form of a stream as a client would: gpgv, the lists that the index names, the digests of all images.
 ///
 /// Images that no list names may lie beside them: those of the serial before stay for a while.
-fn check_stream(root: &Path, form: &str, keyring: &Path) {
+pub(super) fn check_stream(root: &Path, form: &str, keyring: &Path) {
     let index = signed(&root.join(format!("streams/v1/index{form}")), keyring);
     assert_eq!(index["format"], "index:1.0");
     let lists = index["index"].as_object().unwrap();

@@ -34,6 +34,10 @@ impl Content for Together {
         self.each(upstream).map(|(content, folder)| content.sources(&folder)).collect()
     }
 
+    fn allows(&self) -> Vec<Label> {
+        self.0.iter().flat_map(|content| content.allows()).collect()
+    }
+
     fn pins(&self, upstream: &Path) -> Vec<(Label, PathBuf)> {
         self.each(upstream).flat_map(|(content, folder)| content.pins(&folder)).collect()
     }

@@ -12,14 +12,16 @@ use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
-use gapferry::time::Time;
 use gapferry::site::{Imported, Site, SiteError, import, init};
+use gapferry::time::Time;
 use gapferry::trust::{Overrides, SecretKey};
 use tempfile::TempDir;
 
 use super::debs::Debs;
+use super::files::Files;
 use super::images::Images;
 use super::lies::{Lie, Truth};
+use super::os_images::OsImages;
 use super::snaps::Snaps;
 
 /// One kind of content, as far as the suites must know it.
@@ -32,6 +34,11 @@ pub(crate) trait Content: Send + Sync {
 
     /// The keyrings that a site pins, each with its source.
     fn pins(&self, upstream: &Path) -> Vec<(Label, PathBuf)>;
+
+    /// The sources that a site takes without proof.
+    fn allows(&self) -> Vec<Label> {
+        Vec::new()
+    }
 
     /// Fails unless the generation in `folder` is whole: its signatures are good, and every file that its indexes name is
     /// there with the bytes that they name.
@@ -63,7 +70,7 @@ pub(crate) trait Content: Send + Sync {
 
 /// One small world's content of each kind: with it all suites run.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps)]
+    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps), Arc::new(OsImages), Arc::new(Files)]
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.
@@ -136,7 +143,8 @@ impl World {
     /// A new site in the folder `below`, called `dc1`, that trusts the builder and pins the upstream's keys.
     pub(crate) fn site(&self, below: &str) -> Site {
         let pins = self.content.pins(&self.path("upstream"));
-        init(&self.path(below), "dc1".parse().unwrap(), &self.key.public(), Default::default(), &pins).unwrap()
+        let allows = self.content.allows().into_iter().collect();
+        init(&self.path(below), "dc1".parse().unwrap(), &self.key.public(), allows, &pins).unwrap()
     }
 
     /// The real program, with neither its own nor apt's settings in its environment.

@@ -28,7 +28,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::Verbatim => verbatim(collection, &stream, &mut tree, context)?,
         Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
     }
-    linger(context, &mut tree);
+    context.linger(&mut tree);
     Ok(tree)
 }
 
@@ -88,10 +88,4 @@ fn verbatim(
     let files: BTreeSet<PublishPath> = listed.filter_map(|item| Some(item.file().ok()??.path)).collect();
     files.iter().filter(|path| tree.get(path).is_none()).for_each(|path| context.published.note_absent(path));
     Ok(())
-}
-
-/// Images of the state before stay where they were, though no list names them.
-fn linger(context: &Context<'_, '_>, tree: &mut Tree) {
-    let files = context.previous.iter().flat_map(|previous| &previous.files);
-    tree.add_where_free(files.filter(|(_, digest)| context.depot.size(digest).is_some()));
 }

@@ -1,35 +1,17 @@
-//! Writes a stream that lists exactly what is there, signed with the site's key.
+//! Cuts a stream down to what is there, to be signed with the site's key.
 //!
 //! MAAS 3.8 reads all products files of a source or none, so each holds one kind of image, none is empty, and every image
 //! has all that it asks for (see [`crate::formats::simplestreams::maas`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{Context, PublishError};
+use super::super::PublishError;
+use super::super::signed_stream::{DATATYPE, List, Lists};
 use super::stream::Stream;
 use crate::digest::Sha256;
 use crate::formats::simplestreams::maas::DATATYPES;
-use crate::formats::simplestreams::{
-    File, INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, cut, index_text, listed, products_text,
-    shapes,
-};
+use crate::formats::simplestreams::{File, cut, listed, shapes};
 use crate::path::PublishPath;
-use crate::site::tree::Tree;
-
-/// What is used where upstream does not say what its items stand for, or not in a word that MAAS knows.
-const DATATYPE: &str = "image-ids";
-
-/// The lists of a stream, to be signed.
-pub(super) struct Lists(Vec<List>);
-
-/// A products file.
-struct List {
-    content_id: String,
-    datatype: String,
-    /// Its path without `.sjson` or `.json`.
-    stem: String,
-    products: Products,
-}
 
 /// Upstream's lists, cut down to the files that are there.
 ///
@@ -69,50 +51,4 @@ pub(super) fn stream_tree(
         Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
         None => Ok(Lists(lists)),
     }
-}
-
-impl Lists {
-    /// Signs the lists and adds them to the tree: .sjson, and .json with .json.gpg, each with an index of its own.
-    pub(super) fn add_to(&self, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<(), PublishError> {
-        let updated = format!("{} +0000", context.date.day_and_time());
-        for list in &self.0 {
-            let text = products_text(&list.content_id, &list.datatype, &list.products, &updated)
-                .map_err(PublishError::WriteStream)?;
-            add_inline(tree, context, &format!("{}.sjson", list.stem), &text)?;
-            add_detached(tree, context, &format!("{}.json", list.stem), &text)?;
-        }
-        add_inline(tree, context, INDEX_SJSON, &self.index(".sjson", &updated)?)?;
-        add_detached(tree, context, INDEX_JSON, &self.index(".json", &updated)?)
-    }
-
-    fn index(&self, suffix: &str, updated: &str) -> Result<String, PublishError> {
-        let line = |list: &List| {
-            Ok(IndexLine {
-                content_id: list.content_id.clone(),
-                datatype: list.datatype.clone(),
-                path: format!("{}{suffix}", list.stem).parse()?,
-                products: list.products.products.keys().cloned().collect(),
-            })
-        };
-        let lines = self.0.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
-        index_text(&lines, updated).map_err(PublishError::WriteStream)
-    }
-}
-
-fn add_inline(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signed = context.key.sign_clear(text, context.date.unix()).map_err(PublishError::Sign)?;
-    add(tree, context, path, signed.as_bytes())
-}
-
-fn add_detached(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signature = context.key.sign_detached(text.as_bytes(), context.date.unix()).map_err(PublishError::Sign)?;
-    add(tree, context, path, text.as_bytes())?;
-    add(tree, context, &format!("{path}{SIGNATURE_SUFFIX}"), signature.as_bytes())
-}
-
-fn add(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, bytes: &[u8]) -> Result<(), PublishError> {
-    let path: PublishPath = path.parse()?;
-    let digest = context.put(bytes)?;
-    tree.add(path, digest);
-    Ok(())
 }

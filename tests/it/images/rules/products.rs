@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
     ("a bootloader has an item", |tree| items(tree, Kind::Bootloader, &[&LOADERS])),
     ("a bootloader's item tells its source", sources),
     ("a bootloader's name tells its format", |tree| names(tree, Kind::Bootloader, &[":1:"])),
-    ("all bootloaders that MAAS takes are there", all_bootloaders),
+    (super::BOOTLOADERS, all_bootloaders),
     ("the end of support is at the product", told_end),
     ("the end of support is a date", dates),
     ("an item has ftype, path, sha256 and size", item_tags),

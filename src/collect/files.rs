@@ -1,0 +1,240 @@
+//! Collects any other files. Nobody vouches for them, and the manifest says so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::given::{self, GivenError};
+use super::{Collecting, address};
+use crate::collection::{Collection, Item, Kind, Label, Publish};
+use crate::depot::DepotError;
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::file_error::FileError;
+use crate::formats::files::version;
+use crate::path::{MalformedPath, PublishPath};
+use crate::selection::FilesSource;
+
+/// Why files cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// One cannot be had.
+    #[error(transparent)]
+    Given(#[from] GivenError),
+    /// The pattern is none.
+    #[error("{} is not a pattern", pattern.display())]
+    Pattern {
+        /// The pattern.
+        pattern: PathBuf,
+        /// Why not.
+        source: glob::PatternError,
+    },
+    /// There is nothing.
+    #[error("there is no file {}", from.display())]
+    Nothing {
+        /// What was named.
+        from: PathBuf,
+    },
+    /// A name cannot be carried.
+    #[error("{} cannot be carried under its name: rename it, or name it with its url and to", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: MalformedPath,
+    },
+    /// An address that ends in no file's name.
+    #[error("{url} does not end in a name that can be carried")]
+    UrlName {
+        /// The address.
+        url: String,
+        /// Why not.
+        source: MalformedPath,
+    },
+    /// A file where a folder has to be.
+    #[error("{path} would be both a file and a folder")]
+    FileAndFolder {
+        /// The path.
+        path: PublishPath,
+    },
+    /// Two files of one name.
+    #[error("two different files would be published as {path}")]
+    TwoFiles {
+        /// The path.
+        path: PublishPath,
+    },
+}
+
+impl FilesError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Given(error) => error.exit(),
+            Self::Pattern { .. }
+            | Self::Nothing { .. }
+            | Self::Name { .. }
+            | Self::UrlName { .. }
+            | Self::FileAndFolder { .. }
+            | Self::TwoFiles { .. } => Exit::Usage,
+        }
+    }
+}
+
+impl From<DepotError> for FilesError {
+    fn from(error: DepotError) -> Self {
+        Self::Given(error.into())
+    }
+}
+
+impl From<FileError> for FilesError {
+    fn from(error: FileError) -> Self {
+        Self::Given(error.into())
+    }
+}
+
+/// Takes the files of all tables that are called `name` into the depot.
+pub fn collect(name: &Label, sources: &[&FilesSource], with: &Collecting<'_>) -> Result<Collection, FilesError> {
+    let mut batch = with.depot.batch();
+    let mut found: BTreeMap<PublishPath, (Sha256, String)> = BTreeMap::new();
+    let mut selected = Vec::new();
+    for source in sources {
+        if let (Some(url), Some(sha256)) = (&source.url, source.sha256) {
+            selected.push(given::selected(url, sha256, with)?);
+            let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+            let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
+            add(&mut found, published(source, name).map_err(malformed)?, (sha256, address::origin(url)))?;
+        }
+        for (path, name) in source.from.as_deref().map(listed).transpose()?.unwrap_or_default() {
+            let sha256 = given::take(&path, None, &mut batch, with)?;
+            let malformed = |error| FilesError::Name { path: path.clone(), source: error };
+            add(&mut found, published(source, &name).map_err(malformed)?, (sha256, "local".to_owned()))?;
+        }
+    }
+    batch.commit()?;
+    with.fetch_selected("fetching files", selected).map_err(GivenError::from)?;
+    let collection = Collection {
+        files: found.iter().map(|(path, (sha256, _))| (path.clone(), *sha256)).collect(),
+        items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),
+        kind: Kind::Files,
+        name: name.clone(),
+        origin: "local".to_owned(),
+        proofs: Vec::new(),
+        publish: Publish::Verbatim,
+        source: name.clone(),
+    };
+    match collection.conflict() {
+        Some(path) => Err(FilesError::FileAndFolder { path: path.clone() }),
+        None => Ok(collection),
+    }
+}
+
+fn add(
+    found: &mut BTreeMap<PublishPath, (Sha256, String)>,
+    path: PublishPath,
+    of: (Sha256, String),
+) -> Result<(), FilesError> {
+    let sha256 = of.0;
+    match found.entry(path.clone()).or_insert(of) {
+        (there, _) if *there != sha256 => Err(FilesError::TwoFiles { path }),
+        _ => Ok(()),
+    }
+}
+
+fn describe(path: PublishPath, (sha256, origin): (Sha256, String)) -> Item {
+    Item {
+        architecture: String::new(), // nothing is known of what is inside
+        name: path.to_string(),
+        file: path,
+        image: None,
+        origin,
+        proof: None,
+        publisher: String::new(),
+        reason: "requested".to_owned(),
+        version: version(sha256),
+    }
+}
+
+fn published(source: &FilesSource, name: &str) -> Result<PublishPath, MalformedPath> {
+    match &source.to {
+        Some(folder) => folder.join(name),
+        None => name.parse(),
+    }
+}
+
+/// The files that `from` means, each with its name: those below a folder by their paths there, and of a pattern each match by its
+/// own name. What is named outright may be a symbolic link; below a folder there are none, since they could lead anywhere.
+fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, FilesError> {
+    if from.is_dir() {
+        return below(from, "");
+    }
+    if from.exists() {
+        return Ok(vec![(from.to_owned(), own_name(from))]);
+    }
+    let bad = |source| FilesError::Pattern { pattern: from.to_owned(), source };
+    let mut files = Vec::new();
+    for path in glob::glob(&from.to_string_lossy()).map_err(bad)? {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            FileError { action: "read", path, source: error.into() }
+        })?;
+        match path.is_dir() {
+            true => files.extend(below(&path, &format!("{}/", own_name(&path)))?),
+            false => files.push((path.clone(), own_name(&path))),
+        }
+    }
+    if files.is_empty() { Err(FilesError::Nothing { from: from.to_owned() }) } else { Ok(files) }
+}
+
+fn below(folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, String)>, FilesError> {
+    let mut files = Vec::new();
+    // The folder itself may be a link, and is followed.
+    let root = folder.canonicalize().map_err(FileError::on::<FilesError>("read", folder))?;
+    for entry in walkdir::WalkDir::new(&root).sort_by_file_name() {
+        let entry = entry.map_err(|e| FileError::on::<FilesError>("read", folder)(e.into()))?;
+        match given::what(entry.file_type()) {
+            _ if entry.file_type().is_dir() => continue,
+            Some(what) => return Err(GivenError::Special { path: entry.into_path(), what }.into()),
+            None => {}
+        }
+        let below = entry.path().strip_prefix(&root).unwrap_or(entry.path()).to_string_lossy();
+        files.push((entry.path().to_owned(), format!("{prefix}{below}")));
+    }
+    if files.is_empty() { Err(FilesError::Nothing { from: folder.join("*") }) } else { Ok(files) }
+}
+
+fn own_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn files_folders_and_patterns() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |below: &str| root.path().join(below);
+        fs::create_dir_all(path("a/b")).unwrap();
+        for file in ["a/1", "a/b/2", "x.iso", "[odd]"] {
+            fs::write(path(file), "x").unwrap();
+        }
+        let names = |from: &str| {
+            listed(&path(from)).map(|files| files.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(names("a").unwrap(), "1 b/2");
+        assert_eq!(names("x.iso").unwrap(), "x.iso");
+        assert_eq!(names("[odd]").unwrap(), "[odd]"); // refused later, by its name
+        assert_eq!(names("[ax]*").unwrap(), "a/1 a/b/2 x.iso");
+        assert!(matches!(names("*.deb"), Err(FilesError::Nothing { .. })));
+        assert!(matches!(names("***"), Err(FilesError::Pattern { .. })));
+        symlink(path("x.iso"), path("a/link")).unwrap();
+        let error = names("a").unwrap_err().to_string();
+        assert!(error.contains("a/link is a symbolic link"), "{error}");
+        symlink(path("a/b"), path("elsewhere")).unwrap();
+        assert_eq!(names("elsewhere").unwrap(), "2");
+        std::os::unix::net::UnixListener::bind(path("a/b/socket")).unwrap();
+        assert!(names("elsewhere").unwrap_err().to_string().contains("is a pipe, socket or device"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Files that the selection names one by one: on this machine, or at an address with a digest. No upstream lists them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+
+use super::fetch::FetchError;
+use super::{Collecting, FetchIntoDepotError, Selected};
+use crate::depot::{Batch, DepotError};
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::file_error::FileError;
+
+/// Why a file cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum GivenError {
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Something that is neither a file nor a folder, or that leads elsewhere.
+    #[error("{} is {what}, and only files are carried", path.display())]
+    Special {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The file is not the one that was meant.
+    #[error("{} has sha256 {found}, and the selection says {wanted}", path.display())]
+    OtherDigest {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: Sha256,
+        /// What it should have.
+        wanted: Sha256,
+    },
+    /// An address cannot be asked.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Payload(#[from] FetchIntoDepotError),
+    /// The depot refused.
+    #[error(transparent)]
+    Depot(#[from] DepotError),
+}
+
+impl GivenError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            Self::Special { .. } => Exit::Usage,
+            Self::OtherDigest { .. } => Exit::VerificationFailed,
+            Self::Fetch(error) => error.exit(),
+            Self::Payload(error) => error.exit(),
+            Self::Depot(error) => error.exit(),
+        }
+    }
+}
+
+/// Takes a file of this machine into the depot, unless it is a dry run; `wanted` is what it must be, if that was said.
+pub(super) fn take(
+    path: &Path,
+    wanted: Option<Sha256>,
+    batch: &mut Batch<'_>,
+    with: &Collecting<'_>,
+) -> Result<Sha256, GivenError> {
+    check_regular(path)?;
+    let digest = || Sha256::of_reader(&mut File::open(path)?);
+    let (sha256, size) = digest().map_err(FileError::on::<GivenError>("read", path))?;
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != sha256) {
+        return Err(GivenError::OtherDigest { path: path.to_owned(), found: sha256, wanted });
+    }
+    if !with.dry_run {
+        with.depot.put_file(batch, path, (sha256, size))?;
+    }
+    with.tally.add(1, size);
+    Ok(sha256)
+}
+
+/// What is to be fetched. The digest came without a size, which its server is asked for, unless the file is here.
+pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Result<Selected, GivenError> {
+    let size = match with.depot.size(&sha256) {
+        Some(size) => size,
+        None => with.fetcher.length(url)?,
+    };
+    Ok(Selected { url: url.clone(), size, digest: sha256.into() })
+}
+
+/// Refuses what is no file before it is opened: opening a pipe can block.
+fn check_regular(path: &Path) -> Result<(), GivenError> {
+    let metadata = std::fs::metadata(path).map_err(FileError::on::<GivenError>("read", path))?;
+    match what(metadata.file_type()) {
+        None => Ok(()),
+        Some(what) => Err(GivenError::Special { path: path.to_owned(), what }),
+    }
+}
+
+/// What a thing is that is no file.
+pub(super) fn what(kind: std::fs::FileType) -> Option<&'static str> {
+    match () {
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a folder"),
+        () if kind.is_symlink() => Some("a symbolic link"),
+        () => Some("a pipe, socket or device"),
+    }
+}

@@ -1,0 +1,161 @@
+//! Collects images of other operating systems, and of one's own. Where a signature comes with one, it is verified here and
+//! travels along.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use super::given::{self, GivenError};
+use super::keyring::{KeyringError, read_keyring, read_small};
+use super::{Collecting, address};
+use crate::collection::{Collection, Item, Kind, Label, Proof, Publish};
+use crate::depot::{Batch, DepotError};
+use crate::digest::Sha256;
+use crate::exit::Exit;
+use crate::file_error::FileError;
+use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
+use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
+use crate::path::{MalformedPath, PublishPath};
+use crate::selection::{OsImageSource, Place};
+
+/// Why an image cannot be collected.
+#[derive(Debug, thiserror::Error)]
+pub enum OsImagesError {
+    /// It cannot be had.
+    #[error(transparent)]
+    Given(#[from] GivenError),
+    /// The keyring is of no use.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The signature is not good.
+    #[error("{name} is not signed by a key of its keyring")]
+    Signature {
+        /// OS/RELEASE.
+        name: String,
+        /// Why not.
+        source: OpenPgpError,
+    },
+    /// A name cannot be carried.
+    #[error(transparent)]
+    Path(#[from] MalformedPath),
+}
+
+impl OsImagesError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Given(error) => error.exit(),
+            Self::Keyring(error) => error.exit(),
+            Self::Signature { .. } => Exit::VerificationFailed,
+            Self::Path(_) => Exit::Usage,
+        }
+    }
+}
+
+impl From<DepotError> for OsImagesError {
+    fn from(error: DepotError) -> Self {
+        Self::Given(error.into())
+    }
+}
+
+impl From<FileError> for OsImagesError {
+    fn from(error: FileError) -> Self {
+        Self::Given(error.into())
+    }
+}
+
+/// Takes all images into the depot, as the collection `name` of the source `source`.
+pub fn collect(
+    (source, name): (Label, Label),
+    sources: &[OsImageSource],
+    with: &Collecting<'_>,
+) -> Result<Collection, OsImagesError> {
+    let mut batch = with.depot.batch();
+    let (mut digests, mut selected) = (Vec::new(), Vec::new());
+    for image in sources {
+        match (&image.url, image.sha256, &image.from) {
+            (Some(url), Some(sha256), _) => {
+                selected.push(given::selected(url, sha256, with)?);
+                digests.push(sha256);
+            }
+            (_, wanted, from) => {
+                let path = from.as_deref().unwrap_or("".as_ref());
+                digests.push(given::take(path, wanted, &mut batch, with)?);
+            }
+        }
+    }
+    batch.commit()?;
+    with.fetch_selected("fetching images", selected).map_err(GivenError::from)?;
+    let mut batch = with.depot.batch();
+    let (mut items, mut proofs) = (BTreeMap::new(), Vec::new());
+    for (image, sha256) in sources.iter().zip(digests) {
+        let file = image.image().path(&image.architecture, &image.version)?;
+        let proof = prove(image, sha256, &file, &mut batch, with)?;
+        let item = describe(image, &file, proof.as_ref());
+        items.insert(file, (sha256, item));
+        proofs.extend(proof);
+    }
+    batch.commit()?;
+    proofs.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Collection {
+        files: items.iter().map(|(file, (sha256, _))| (file.clone(), *sha256)).collect(),
+        items: items.into_values().map(|(_, item)| item).collect(),
+        kind: Kind::OsImages,
+        name,
+        origin: "local".to_owned(),
+        proofs,
+        publish: Publish::ReIndexed,
+        source,
+    })
+}
+
+fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -> Item {
+    let image = source.image();
+    Item {
+        architecture: source.architecture.clone(),
+        file: file.clone(),
+        name: image.name(),
+        image: Some(image),
+        origin: source.url.as_ref().map_or_else(|| "local".to_owned(), address::origin),
+        proof: proof.map(|proof| proof.path.clone()),
+        publisher: String::new(), // a signature over bytes does not say
+        reason: "requested".to_owned(),
+        version: source.version.clone(),
+    }
+}
+
+/// The image's signature, verified; none if it has none.
+fn prove(
+    source: &OsImageSource,
+    sha256: Sha256,
+    file: &PublishPath,
+    batch: &mut Batch<'_>,
+    with: &Collecting<'_>,
+) -> Result<Option<Proof>, OsImagesError> {
+    let (Some(place), Some(keyring)) = (&source.signature, &source.keyring) else { return Ok(None) };
+    let keyring = read_keyring(keyring)?;
+    let signature = match place {
+        Place::Path(path) => read_small(path)?,
+        Place::Url(url) => with.fetcher.get(url, MAX_SIGNATURE_FILE_BYTES).map_err(GivenError::from)?,
+    };
+    let mut signed_by = Vec::new();
+    // On a dry run what would be fetched is not here.
+    if let Some(mut image) = open(source, sha256, with)? {
+        let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
+        let verdict = verdict.map_err(FileError::on::<OsImagesError>("read", &with.depot.path(&sha256)))?;
+        let unsigned = |error| OsImagesError::Signature { name: source.image().name(), source: error };
+        signed_by = verdict.map_err(unsigned)?.into_iter().map(|signer| signer.fingerprint).collect();
+        signed_by.sort();
+        signed_by.dedup();
+    }
+    let path = format!("{file}{SIGNATURE_SUFFIX}").parse()?;
+    // A signature on an image is as old as the image: it says nothing of how new the image is.
+    Ok(Some(Proof { date: None, path, sha256: with.depot.put(batch, &signature)?, signed_by }))
+}
+
+fn open(source: &OsImageSource, sha256: Sha256, with: &Collecting<'_>) -> Result<Option<File>, OsImagesError> {
+    match &source.from {
+        _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
+        Some(path) => File::open(path).map(Some).map_err(FileError::on("read", path)),
+        None => Ok(None),
+    }
+}

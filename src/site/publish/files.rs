@@ -1,0 +1,25 @@
+//! Publishes any other files as they are. Nobody vouches for them that we could ask, so the site's policy has to allow them.
+
+use super::{Context, PublishError};
+use crate::collection::Collection;
+use crate::formats::files::version;
+use crate::site::tree::Tree;
+
+/// Checks that each item says of its file what can be seen, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items = super::items_by_file(collection)?;
+    if let Some(proof) = collection.proofs.first() {
+        return Err(PublishError::UnknownProof { path: proof.path.clone() });
+    }
+    for (path, sha256) in &collection.files {
+        context.check_unsigned(collection, path)?;
+        let told = items.get(path).is_some_and(|item| {
+            let named = (item.name.as_str(), &item.version) == (path.as_str(), &version(*sha256));
+            named && item.proof.is_none() && item.image.is_none() && item.publisher.is_empty()
+        });
+        if !told {
+            return Err(PublishError::ItemNotVouched { path: path.clone() });
+        }
+    }
+    Ok(Tree::of_files(collection))
+}

@@ -1,0 +1,140 @@
+//! Publishes images of other operating systems, and of one's own: signatures are checked with the keys that this site pins, and
+//! what MAAS can take from a stream is listed in one of the site's own.
+//!
+//! A signature is over an image's bytes: it does not say what the image is called, so that is the builder's word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::signed_stream::{DATATYPE, List, Lists};
+use super::{Context, PublishError};
+use crate::collection::{Collection, Item};
+use crate::depot::DepotError;
+use crate::digest::Sha256;
+use crate::formats::openpgp::verify_detached_file;
+use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, OsImage, SIGNATURE_SUFFIX, Via, check_together};
+use crate::formats::simplestreams::Products;
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+
+/// What the stream is called; it stays the same for ever, since readers remember it.
+const CONTENT_ID: &str = "com.gapferry:os-images:download";
+/// The products file, without its ending.
+const STEM: &str = "streams/v1/com.gapferry:os-images:download";
+/// The label of all its images: what is published is what is meant to be used.
+const LABEL: &str = "stable";
+
+/// The end of support where nobody said one: MAAS's newest reader wants a day, and takes no stream without.
+const NO_END: &str = "2099-12-31";
+
+/// An image with what is said of it.
+struct Told<'c> {
+    item: &'c Item,
+    image: &'c OsImage,
+    sha256: Sha256,
+}
+
+/// Checks all images and signatures, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let images = told(collection)?;
+    let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
+    check_together(pairs).map_err(|bad| PublishError::OsImages(Box::new(bad)))?;
+    check_proofs(collection, context)?;
+    let mut tree = Tree::of_files(collection);
+    collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
+    let streamed: Vec<_> = images.iter().filter(|told| told.image.via == Via::Stream).collect();
+    // MAAS takes no stream without products.
+    if !streamed.is_empty() {
+        let mut products = BTreeMap::new();
+        for told in streamed {
+            let name = format!("com.gapferry:{}:{}:{}", told.image.os, told.image.release, told.item.architecture);
+            products.insert(name, product(told, &mut tree, context)?);
+        }
+        let text = json!({ "format": "products:1.0", "products": products }).to_string();
+        let products = Products::parse(text.as_bytes()).map_err(PublishError::WriteStream)?;
+        let (content_id, datatype) = (CONTENT_ID.to_owned(), DATATYPE.to_owned());
+        Lists(vec![List { content_id, datatype, stem: STEM.to_owned(), products }]).add_to(&mut tree, context)?;
+    }
+    context.linger(&mut tree);
+    Ok(tree)
+}
+
+/// The images; each file is one, and stands where its item's words put it.
+fn told(collection: &Collection) -> Result<Vec<Told<'_>>, PublishError> {
+    let items = super::items_by_file(collection)?;
+    let mut images = Vec::new();
+    for (path, sha256) in &collection.files {
+        let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
+        let item = *items.get(path).ok_or_else(misplaced)?;
+        let image = item.image.as_ref().ok_or_else(misplaced)?;
+        let bad = |bad| PublishError::OsImage { path: path.clone(), source: Box::new(bad) };
+        image.check(&item.architecture, &item.version).map_err(bad)?;
+        let placed = image.path(&item.architecture, &item.version)? == *path;
+        // A signature over bytes names no publisher.
+        if !placed || item.name != image.name() || !item.publisher.is_empty() {
+            return Err(misplaced());
+        }
+        images.push(Told { item, image, sha256: *sha256 });
+    }
+    Ok(images)
+}
+
+/// Each image has its own signature by a pinned key, or the site allows that it has none; there are no other proofs.
+fn check_proofs(collection: &Collection, context: &Context<'_, '_>) -> Result<(), PublishError> {
+    let mut strays: BTreeSet<&PublishPath> = collection.proofs.iter().map(|proof| &proof.path).collect();
+    for item in &collection.items {
+        let beside: PublishPath = format!("{}{SIGNATURE_SUFFIX}", item.file).parse()?;
+        match (&item.proof, collection.proof(&beside)) {
+            (None, None) => context.check_unsigned(collection, &item.file)?,
+            (Some(proof), Some(signature)) if *proof == beside => {
+                strays.remove(&beside);
+                verify(collection, context, item, signature)?;
+            }
+            (None, Some(_)) => return Err(PublishError::UnknownProof { path: beside }),
+            (Some(_), _) => return Err(PublishError::ItemNotVouched { path: item.file.clone() }),
+        }
+    }
+    strays.first().map_or(Ok(()), |path| Err(PublishError::UnknownProof { path: (*path).clone() }))
+}
+
+/// Verifies the signature over the image's blob, which is read piece by piece.
+fn verify(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    item: &Item,
+    signature: Sha256,
+) -> Result<(), PublishError> {
+    let keyring = context.pinned(collection)?;
+    let blob = collection.blob(&item.file).ok_or_else(|| PublishError::ItemNotVouched { path: item.file.clone() })?;
+    let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
+    let mut file = context.depot.open_blob(&blob)?;
+    let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
+    let verdict = verdict.map_err(DepotError::io("read", &context.depot.path(&blob)))?;
+    verdict.map_err(|source| PublishError::Signature { path: item.file.clone(), source })?;
+    Ok(())
+}
+
+/// A product with the tags and the two items that MAAS 3.8 demands of an image that is one file; the readers of 3.6 and 3.7
+/// want less. The item is called `root-tgz` whatever it is packed as: its `ftype` says that.
+fn product(told: &Told<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<Value, PublishError> {
+    let Told { item, image, sha256 } = told;
+    let size = context.depot.size(sha256).ok_or(DepotError::Missing { digest: *sha256 })?;
+    let text = manifest(told);
+    let path = format!("{}/manifest", image.folder(&item.architecture, &item.version)).parse::<PublishPath>()?;
+    let digest = context.put(text.as_bytes())?;
+    tree.add(path.clone(), digest);
+    Ok(json!({
+        "arch": item.architecture, "label": LABEL, "os": image.os, "release": image.release,
+        "release_title": image.title, "support_eol": image.support_eol.as_deref().unwrap_or(NO_END), "subarch": "generic", "subarches": "generic", "version": image.release,
+        "versions": { item.version.as_str(): { "items": {
+            "manifest": { "ftype": "manifest", "path": path, "sha256": digest, "size": text.len() },
+            "root-tgz": { "ftype": image.filetype.ftype(), "path": item.file, "sha256": sha256, "size": size },
+        } } },
+    }))
+}
+
+/// What stands in the place of a list of packages: MAAS wants the item, and reads it never.
+fn manifest(Told { item, image, sha256 }: &Told<'_>) -> String {
+    format!("{} {} {}\n{sha256}  {}\n", image.name(), item.architecture, item.version, item.file.file_name())
+}

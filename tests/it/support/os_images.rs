@@ -1,0 +1,132 @@
+//! Worlds of images of other operating systems: signed ones and ones that nobody signed, for the stream and for uploads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use gapferry::collection::Label;
+use gapferry::digest::Sha256;
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::time::Time;
+
+use super::images::{check_stream, undated_stream};
+use super::lies::{Lie, Truth};
+use super::os_images_lies;
+use super::world::Content;
+
+/// A CentOS that is new and signed anew in each state, a Windows that stays and compresses, and a custom image with a long name.
+pub(crate) struct OsImages;
+
+/// Who signs the CentOS: one key for all worlds of a run.
+pub(crate) static IMAGE_KEY: LazyLock<SiteKey> =
+    LazyLock::new(|| SiteKey::generate("Test Images <images@test.invalid>", Time::now().unix() - 3600).unwrap());
+
+/// Bytes that do not compress, another for each seed.
+pub(crate) fn noise(size: usize, seed: u64) -> Vec<u8> {
+    let blocks = (0u64..).flat_map(|block| *Sha256::of(format!("{seed} {block}").as_bytes()).as_bytes());
+    blocks.take(size).collect()
+}
+
+/// The version of state `number`.
+pub(super) fn version(number: u32) -> String {
+    format!("202501{number:02}")
+}
+
+/// The signature over an image of the upstream.
+pub(super) fn signature(bytes: &[u8]) -> String {
+    IMAGE_KEY.sign_detached(bytes, Time::now().unix() - 60).unwrap()
+}
+
+/// A release whose name is as long as one may be.
+pub(super) fn long_name() -> String {
+    format!("rocky9-{:-<57}", "long").replace("--", "-n")
+}
+
+/// An `[[os-images]]` table; `what` is os, release, filetype and version.
+pub(crate) fn table(from: &str, what: [&str; 4], more: &str) -> String {
+    let [os, release, filetype, version] = what;
+    format!(
+        "[[os-images]]\n{from}\nos = \"{os}\"\nrelease = \"{release}\"\narchitecture = \"amd64\"\nfiletype = \"{filetype}\"\n\
+         title = \"{os} {release}\"\nversion = \"{version}\"\n{more}\n\n"
+    )
+}
+
+impl Content for OsImages {
+    fn publish(&self, upstream: &Path, number: u32) {
+        let centos = noise(150_000, u64::from(number));
+        // A signature has a time: the same state is signed once.
+        if fs::read(upstream.join("centos.tgz")).ok().as_ref() != Some(&centos) {
+            fs::write(upstream.join("centos.tgz.asc"), signature(&centos)).unwrap();
+        }
+        fs::write(upstream.join("centos.tgz"), centos).unwrap();
+        fs::write(upstream.join("win.gz"), "what compresses well ".repeat(6000)).unwrap();
+        fs::write(upstream.join("rocky.tgz"), noise(20_000, 100 + u64::from(number))).unwrap();
+        fs::write(upstream.join("version"), version(number)).unwrap();
+        fs::write(upstream.join("images.gpg"), IMAGE_KEY.public_binary().unwrap()).unwrap();
+        fs::write(upstream.join("../online/selection.toml"), selection(self, upstream)).unwrap_or_default();
+    }
+
+    fn sources(&self, upstream: &Path) -> String {
+        let at = |name: &str| upstream.join(name).display().to_string();
+        let version = fs::read_to_string(upstream.join("version")).unwrap();
+        let signed = format!("signature = \"{}\"\nkeyring = \"{}\"", at("centos.tgz.asc"), at("images.gpg"));
+        let windows = format!(
+            "url = \"{}\"\nsha256 = \"{}\"",
+            url::Url::from_file_path(at("win.gz")).unwrap(),
+            Sha256::of(&fs::read(at("win.gz")).unwrap())
+        );
+        [
+            table(&format!("from = \"{}\"", at("centos.tgz")), ["centos", "9", "tgz", &version], &signed),
+            table(&windows, ["windows", "win2022", "ddgz", "20250101"], ""),
+            table(
+                &format!("from = \"{}\"", at("rocky.tgz")),
+                ["custom", &long_name(), "tgz", &version],
+                "base-image = \"rhel/9\"",
+            ),
+        ]
+        .concat()
+    }
+
+    fn pins(&self, upstream: &Path) -> Vec<(Label, PathBuf)> {
+        vec![("os-images".parse().unwrap(), upstream.join("images.gpg"))]
+    }
+
+    fn allows(&self) -> Vec<Label> {
+        vec!["os-images".parse().unwrap()]
+    }
+
+    fn check(&self, folder: &Path) {
+        let root = folder.join("os-images/own");
+        for form in [".sjson", ".json"] {
+            check_stream(&root, form, &folder.join("keys/site.gpg"));
+        }
+        assert!(root.join("custom").is_dir());
+    }
+
+    fn undated(&self, path: &Path, text: &str) -> Option<String> {
+        undated_stream("os-images", path, text)
+    }
+
+    fn dated(&self) -> bool {
+        false // a signature is as old as the image, and says nothing of how new that is
+    }
+
+    fn kills(&self) -> usize {
+        20
+    }
+
+    fn lies(&self) -> Vec<Lie> {
+        os_images_lies::lies()
+    }
+
+    fn truths(&self) -> Vec<Truth> {
+        os_images_lies::truths()
+    }
+}
+
+/// The selection of another state differs: it names the version.
+fn selection(content: &OsImages, upstream: &Path) -> String {
+    let now = fs::read_to_string(upstream.join("../online/selection.toml")).unwrap_or_default();
+    let head = now.split("[[os-images]]").next().unwrap_or_default();
+    head.to_owned() + &content.sources(upstream)
+}
