@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::publish::{self, Context};
+use super::sources;
 use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
 use super::{Site, SiteError, audit};
@@ -51,6 +52,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Gene
         names: recipe.names.clone(),
         published: BTreeMap::new(),
         identities: current.identities,
+        sources: current.sources,
         upstream_dates: current.upstream_dates,
         ..Generation::none()
     };
@@ -83,6 +85,7 @@ fn plan(
         graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
+            sources::keep(next, collection).map_err(in_collection)?;
             let keyring = site.keyring(collection.source.as_str())?;
             let previous = previous(depot, current, &name, collection)?;
             let mut context = Context {
@@ -117,6 +120,7 @@ fn plan(
             graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
     }
+    sources::keep_apart(next)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
     for (file, bytes) in public {
         let path = site.root().join("keys/site.pgp");

@@ -35,6 +35,7 @@ mod receipt;
 mod rollback;
 mod second_digest;
 mod serve_config;
+mod sources;
 mod state;
 mod status;
 mod store_assertion;

@@ -35,6 +35,9 @@ pub struct Generation {
     /// Origin, Label and Codename of each published suite, as KIND/NAME/SUITE: fixed for ever at its first publication,
     /// since apt refuses a repository that changes them.
     pub identities: BTreeMap<String, Identity>,
+    /// The source of each collection, as KIND/NAME: fixed at its first publication, since policy and keys go by source.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Label>,
     /// The newest date that each of upstream's signed files has shown, as KIND/NAME/FILE.
     #[serde(default)]
     pub upstream_dates: Dates,
@@ -119,6 +122,7 @@ impl Generation {
             names: BTreeMap::new(),
             published: BTreeMap::new(),
             identities: BTreeMap::new(),
+            sources: BTreeMap::new(),
             upstream_dates: Dates::new(),
             sha3: BTreeMap::new(),
         }

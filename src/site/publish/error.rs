@@ -119,6 +119,24 @@ pub enum PublishError {
     /// Images that do not go together.
     #[error("the images do not go together")]
     OsImages(#[source] Box<BadImage>),
+    /// A collection changes its source.
+    #[error(
+        "it belongs to the source {known} and not to {found}: keys and policy go by source; give it another name, or its own source's"
+    )]
+    OtherSource {
+        /// The source that it was published for first.
+        known: String,
+        /// What the manifest says now.
+        found: String,
+    },
+    /// A collection without proof would answer for another's address.
+    #[error("it has items without upstream's proof and would answer for {address}, which is the address of {other}")]
+    AddressTaken {
+        /// Its address.
+        address: String,
+        /// The other collection, as KIND/NAME.
+        other: String,
+    },
     /// A source that only one kind of content may have.
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
     OtherKind {
@@ -213,6 +231,8 @@ impl PublishError {
             | Self::OsImage { .. }
             | Self::OsImages(_)
             | Self::OtherKind { .. }
+            | Self::OtherSource { .. }
+            | Self::AddressTaken { .. }
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => Exit::VerificationFailed,
