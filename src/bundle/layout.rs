@@ -225,6 +225,17 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Read as _;
 
+    #[test]
+    fn sizes_beyond_what_32_bits_can_count() {
+        for size in [0, 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 1, MAX_PART_BYTES] {
+            let bytes = header("name", size);
+            let mut found = tar::Header::new_ustar();
+            found.as_mut_bytes().copy_from_slice(&bytes);
+            assert_eq!(found.size().unwrap(), size);
+            assert_eq!((size + padding(size)) % BLOCK, 0);
+        }
+    }
+
     proptest! {
         #[test]
         fn the_tar_crate_reads_our_headers(name in "[a-z0-9_]([a-z0-9._/-]{0,300}[a-z0-9])?", size in 0_u64..5000) {

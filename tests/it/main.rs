@@ -17,6 +17,7 @@ mod journey;
 mod kill;
 mod maas;
 mod openpgp;
+mod orders;
 mod own;
 mod real_archive;
 mod reprepro;

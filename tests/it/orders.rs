@@ -1,0 +1,180 @@
+//! Volumes of one bundle, spread over media in any way and imported in any order, make the same site, byte for byte.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use gapferry::bundle::{BundleError, Manifest};
+use gapferry::collect::fetch::Options;
+use gapferry::depot::Depot;
+use gapferry::digest::Sha256;
+use gapferry::export::{Settings, export};
+use gapferry::formats::assertions::Trust;
+use gapferry::progress::Progress;
+use gapferry::selection::Selection;
+use gapferry::site::{Site, SiteError, init};
+use gapferry::trust::SecretKey;
+use proptest::prelude::*;
+
+use crate::support::os_images::noise;
+use crate::support::world::{bring, scratch};
+
+/// A file: its size in bytes, and whether it compresses.
+type Made = (u64, bool);
+
+/// What a bundle is made of, and how its volumes travel.
+#[derive(Clone, Debug)]
+struct Case {
+    files: Vec<Made>,
+    /// In bytes.
+    volume: u64,
+    /// For each volume the medium that it goes to; and in which order the media are imported.
+    media: Vec<usize>,
+    order: Vec<usize>,
+}
+
+const MEDIA: usize = 4;
+const LEAST_VOLUME: u64 = 64 << 10;
+
+fn case() -> impl Strategy<Value = Case> {
+    let volume = prop_oneof![Just(LEAST_VOLUME), LEAST_VOLUME..200_000];
+    volume.prop_flat_map(|volume| {
+        let edges =
+            prop::sample::select(vec![0, 1, 511, 512, 513, volume - 2560, volume - 1, volume, volume + 1, 3 * volume]);
+        let file = (prop_oneof![0..100_000_u64, edges], prop::bool::weighted(0.3));
+        let media = prop::collection::vec(0..MEDIA, 64);
+        let order = Just((0..MEDIA).collect::<Vec<_>>()).prop_shuffle();
+        (prop::collection::vec(file, 1..12), media, order).prop_map(move |(files, media, order)| Case {
+            files,
+            volume,
+            media,
+            order,
+        })
+    })
+}
+
+fn bytes((size, compresses): Made, seed: u64) -> Vec<u8> {
+    match compresses {
+        true => format!("{seed} and again ").into_bytes().into_iter().cycle().take(size as usize).collect(),
+        false => noise(size as usize, seed),
+    }
+}
+
+/// All that a generation publishes.
+fn published(site: &Path) -> BTreeMap<String, Sha256> {
+    let root = site.join("current/files");
+    let files = walkdir::WalkDir::new(&root).follow_links(true).into_iter().filter_map(Result::ok);
+    let files = files.filter(|entry| entry.file_type().is_file());
+    let named = |path: &Path| path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+    files.map(|entry| (named(entry.path()), Sha256::of(&fs::read(entry.path()).unwrap()))).collect()
+}
+
+/// A builder, a folder of files, and sites below one folder.
+struct Bench {
+    root: tempfile::TempDir,
+    key: SecretKey,
+}
+
+impl Bench {
+    fn new(volume: u64) -> Self {
+        let bench = Self { root: scratch(), key: SecretKey::generate() };
+        fs::create_dir(bench.root.path().join("files")).unwrap();
+        let text = format!(
+            "site = \"dc1\"\nname = \"base\"\nvolume-size = \"{volume} B\"\n[[files]]\nname = \"all\"\nfrom = \"files\"\n"
+        );
+        fs::write(bench.root.path().join("selection.toml"), text).unwrap();
+        bench
+    }
+
+    fn bundle(&self) -> (std::path::PathBuf, Manifest) {
+        let root = self.root.path();
+        let settings = Settings {
+            out: &root.join("medium"),
+            workspace: &root.join("workspace"),
+            key: Some(&self.key),
+            fetch: Options::default(),
+            dry_run: false,
+            collect_only: false,
+            force: false,
+            full: false,
+            allow_older_upstream: false,
+            snap_roots: Trust::roots(),
+            progress: &Progress::hidden(),
+        };
+        let exported = export(&Selection::load(&root.join("selection.toml")).unwrap(), &settings).unwrap();
+        (exported.folder.unwrap(), exported.manifest)
+    }
+
+    fn site(&self, below: &str) -> Site {
+        let allowed = [String::from("all").parse().unwrap()].into();
+        init(&self.root.path().join(below), "dc1".parse().unwrap(), &self.key.public(), allowed, &[]).unwrap()
+    }
+}
+
+fn any_order(case: &Case) -> Result<(), TestCaseError> {
+    let bench = Bench::new(case.volume);
+    for (number, made) in case.files.iter().enumerate() {
+        fs::write(bench.root.path().join(format!("files/f{number:02}")), bytes(*made, number as u64)).unwrap();
+    }
+    let (folder, manifest) = bench.bundle();
+    for volume in &manifest.volumes {
+        let size = fs::metadata(folder.join(&volume.file)).unwrap().len();
+        prop_assert!(size <= case.volume && size == volume.size, "{} has {size}", volume.file);
+    }
+    let straight = bench.site("straight");
+    bring(&straight, &folder).unwrap();
+    let media: Vec<_> =
+        (0..MEDIA).map(|n| bench.root.path().join(format!("medium-{n}/{}", manifest.folder()))).collect();
+    for medium in &media {
+        fs::create_dir_all(medium).unwrap();
+        for small in ["manifest.json", "manifest.json.sig"] {
+            fs::copy(folder.join(small), medium.join(small)).unwrap();
+        }
+    }
+    for (volume, medium) in manifest.volumes.iter().zip(case.media.iter().cycle()) {
+        fs::copy(folder.join(&volume.file), media[*medium].join(&volume.file)).unwrap();
+    }
+    let spread = bench.site("spread");
+    let mut done = false;
+    for medium in &case.order {
+        match bring(&spread, &media[*medium]) {
+            Ok(_) => done = true,
+            Err(SiteError::Bundle(BundleError::VolumesMissing { missing, .. })) => {
+                prop_assert!(!done && !missing.is_empty());
+                prop_assert!(!bench.root.path().join("spread/current").exists(), "half a bundle is published");
+            }
+            Err(SiteError::AlreadyImported { .. }) => prop_assert!(done),
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+    prop_assert!(done, "all volumes were there");
+    let (one, other) = (published(straight.root()), published(spread.root()));
+    prop_assert_eq!(one.len(), case.files.len());
+    prop_assert_eq!(one, other);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn make_the_same_site(case in case()) {
+        any_order(&case)?;
+    }
+}
+
+/// Sparse upstream, and nothing in a volume but what is left of zeros.
+#[test]
+fn a_file_larger_than_32_bits_can_count() {
+    let bench = Bench::new(4_000_000_000);
+    let size = (1 << 32) + 1;
+    fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
+    let (folder, manifest) = bench.bundle();
+    let blob = manifest.blobs.iter().find(|blob| blob.size == size).unwrap();
+    assert_eq!(blob.parts.last().map(|part| part.start + part.length), Some(size));
+    fs::remove_dir_all(bench.root.path().join("workspace")).unwrap(); // its room is needed
+    let site = bench.site("site");
+    bring(&site, &folder).unwrap();
+    let depot = Depot::open(&site.root().join("depot")).unwrap();
+    assert_eq!(depot.size(&blob.sha256), Some(size));
+}
