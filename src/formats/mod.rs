@@ -8,5 +8,6 @@ pub mod enterprise_store;
 pub mod files;
 pub mod openpgp;
 pub mod os_image;
+pub mod rpm;
 pub mod simplestreams;
 pub mod snap;

@@ -1,0 +1,121 @@
+//! Cuts a list of packages down to those that are there, by copying the bytes of their elements.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use flate2::write::GzEncoder;
+
+use super::elements::{Element, Elements};
+use super::{Data, MAX_OPEN_BYTES, PRIMARY, Package, RpmError, package};
+use crate::digest::{Hashing, Sha256};
+use crate::formats::compression::{Compression, reader};
+
+/// A list that was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Compressed with gzip, which every client reads, without name and time.
+    pub bytes: Vec<u8>,
+    /// The digest of what it holds.
+    pub open_sha256: Sha256,
+    /// How much it holds, in bytes.
+    pub open_size: u64,
+    /// How many packages it lists.
+    pub packages: usize,
+}
+
+impl Data {
+    /// What the file holds, refused where that is more than repomd.xml names, or than any real one holds.
+    pub fn expand<'a>(&self, file: impl Read + Send + 'a) -> Result<Box<dyn BufRead + 'a>, RpmError> {
+        let inner = reader(file, Compression::of_name(self.path.as_str()))?;
+        let wanted = self.open_size.filter(|size| *size <= MAX_OPEN_BYTES);
+        let left = wanted.unwrap_or(MAX_OPEN_BYTES);
+        Ok(Box::new(BufReader::with_capacity(64 << 10, Capped { inner, left, exact: wanted.is_some() })))
+    }
+}
+
+/// Passes on a number of bytes and no more; an error instead of a longer stream, or of a shorter one where it is exact.
+struct Capped<R> {
+    inner: R,
+    left: u64,
+    exact: bool,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(out.len());
+        let count = self.inner.read(out.get_mut(..room).unwrap_or_default())?;
+        let bad = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        match self.left.checked_sub(count as u64) {
+            None => bad("it holds more than repomd.xml names, or than any real one"),
+            Some(left) if count == 0 && left > 0 && self.exact && !out.is_empty() => {
+                bad("it holds less than repomd.xml names")
+            }
+            Some(left) => {
+                self.left = left;
+                Ok(count)
+            }
+        }
+    }
+}
+
+/// Cuts a list of packages down to those that pass. It is read a second time if `expected` is not their number.
+pub fn cut_packages<R: BufRead, E: From<RpmError>>(
+    open: impl Fn() -> Result<R, E>,
+    expected: usize,
+    keep: impl Fn(&Package) -> bool,
+) -> Result<Cut, E> {
+    cut(open, PRIMARY, expected, |element| Ok(keep(&package::parse(element.bytes)?)))
+}
+
+/// Cuts a list of what packages hold, or of their changes, down to those whose digests pass.
+pub fn cut_by<R: BufRead, E: From<RpmError>>(
+    open: impl Fn() -> Result<R, E>,
+    kind: &str,
+    expected: usize,
+    keep: impl Fn(&Sha256) -> bool,
+) -> Result<Cut, E> {
+    cut(open, kind, expected, |element| {
+        let pkgid = element.pkgid.as_deref().and_then(|text| text.parse().ok());
+        let pkgid = pkgid.ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
+        Ok(keep(&pkgid))
+    })
+}
+
+fn cut<R: BufRead, E: From<RpmError>>(
+    open: impl Fn() -> Result<R, E>,
+    kind: &str,
+    expected: usize,
+    keep: impl Fn(&Element<'_>) -> Result<bool, RpmError>,
+) -> Result<Cut, E> {
+    let first = write(open()?, kind, expected, &keep)?;
+    match first.packages == expected {
+        true => Ok(first),
+        // The number stands at the start.
+        false => Ok(write(open()?, kind, first.packages, &keep)?),
+    }
+}
+
+fn write(
+    list: impl BufRead,
+    kind: &str,
+    announced: usize,
+    keep: impl Fn(&Element<'_>) -> Result<bool, RpmError>,
+) -> Result<Cut, RpmError> {
+    let mut elements = Elements::open(list, kind)?;
+    let gzip: GzEncoder<Vec<u8>> =
+        flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
+    let mut out = Hashing::new(gzip);
+    let head = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", elements.root_with(announced));
+    out.write_all(head.as_bytes())?;
+    let end = elements.root_end();
+    let mut packages = 0;
+    while let Some(element) = elements.next()? {
+        if keep(&element)? {
+            packages += 1;
+            out.write_all(element.bytes)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    out.write_all(end.as_bytes())?;
+    let (gzip, open_sha256, open_size) = out.finish();
+    Ok(Cut { bytes: gzip.finish()?, open_sha256, open_size, packages })
+}

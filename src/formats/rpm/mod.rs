@@ -1,0 +1,54 @@
+//! RPM repositories: `repomd.xml`, the metadata that it names, and the order of versions.
+//!
+//! There is no specification; the yardstick is what createrepo_c writes and what librepo and libsolv read
+//! (<https://rpm-software-management.github.io/createrepo_c/>). Metadata is read as a stream, since the list of files of a
+//! distribution takes hundreds of megabytes. It is cut by copying the bytes of the packages that stay, so that all that
+//! upstream says of them stays.
+
+mod cut;
+mod elements;
+mod error;
+pub mod evr;
+mod modules;
+mod package;
+mod repomd;
+mod write;
+mod xml;
+
+pub use cut::{Cut, cut_by, cut_packages};
+pub use error::RpmError;
+pub use evr::Evr;
+pub use modules::Modules;
+pub use package::{Package, packages};
+pub use repomd::{Data, Repomd};
+pub use write::{DataLine, repomd_text, with_digest};
+
+/// Where a repository's signed file is.
+pub const REPOMD: &str = "repodata/repomd.xml";
+/// The signature beside it.
+pub const REPOMD_ASC: &str = "repodata/repomd.xml.asc";
+/// The folder of all metadata.
+pub const REPODATA: &str = "repodata/";
+/// The largest signed file or signature that is read, in bytes. Real ones have less than 20 kB.
+pub const MAX_REPOMD_BYTES: u64 = 1 << 20;
+/// The largest file of metadata that is taken, in bytes, compressed as it is.
+pub const MAX_DATA_BYTES: u64 = 1 << 30;
+/// The most that a file of metadata may hold, in bytes. The largest real lists of files have less than 1 GiB.
+pub const MAX_OPEN_BYTES: u64 = 4 << 30;
+
+/// The list of packages.
+pub const PRIMARY: &str = "primary";
+/// The metadata that lists packages, one element for each.
+pub const LISTS: [&str; 3] = [PRIMARY, "filelists", "other"];
+/// The list of module streams.
+pub const MODULES: &str = "modules";
+
+/// Whether clients of a re-indexed repository are given this kind of metadata: what lists packages, which is cut, and what
+/// says something of them, which is kept whole. The others are caches and deltas: databases, zchunk, drpms.
+pub fn is_carried(kind: &str) -> bool {
+    let whole = ["group", "group_gz", "group_xz", "group_zst", MODULES, "updateinfo", "productid"];
+    LISTS.contains(&kind) || whole.contains(&kind)
+}
+
+#[cfg(test)]
+mod tests;

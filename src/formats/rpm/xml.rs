@@ -1,0 +1,205 @@
+//! XML as far as repositories use it: elements, attributes and text. Everything else that XML could do is refused, and what
+//! one element may take is bounded.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read};
+
+use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+use super::RpmError;
+
+/// How deep elements may be nested. Real metadata has six levels.
+const MAX_DEPTH: usize = 16;
+/// The most that one package's element may take, in bytes. The longest real lists of files have some 10 MB.
+const MAX_ELEMENT_BYTES: usize = 64 << 20;
+
+/// What comes next.
+pub(super) enum Node<'b> {
+    /// A start tag; one of an empty element is followed by its end.
+    Start(BytesStart<'b>),
+    /// An end tag.
+    End,
+    /// Text, expanded.
+    Text(Cow<'b, str>),
+    /// The end of the document.
+    Eof,
+}
+
+/// A reader of XML that remembers the bytes that it has read since it was last told to forget them.
+pub(super) struct Xml<R> {
+    reader: Reader<Recorder<R>>,
+    depth: usize,
+}
+
+impl<R: BufRead> Xml<R> {
+    pub(super) fn new(inner: R) -> Self {
+        let mut reader = Reader::from_reader(Recorder { inner, bytes: Vec::new() });
+        let config = reader.config_mut();
+        config.expand_empty_elements = true;
+        config.check_comments = true;
+        Self { reader, depth: 0 }
+    }
+
+    /// The next node; `buffer` is where it stands.
+    pub(super) fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Node<'b>, RpmError> {
+        buffer.clear();
+        Ok(match self.reader.read_event_into(buffer).map_err(RpmError::Xml)? {
+            Event::Start(tag) => {
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err(RpmError::Unwanted { what: "elements nested too deep" });
+                }
+                Node::Start(tag)
+            }
+            Event::End(_) => {
+                self.depth = self.depth.saturating_sub(1);
+                Node::End
+            }
+            Event::Text(text) => Node::Text(text.into_inner()),
+            Event::CData(text) => Node::Text(text.into_inner()),
+            Event::GeneralRef(reference) => Node::Text(expand(&reference)?),
+            Event::Decl(declaration) => check(&declaration)?,
+            Event::Comment(_) | Event::Empty(_) => Node::Text(Cow::Borrowed("")), // empty ones come as two nodes
+            Event::PI(_) => return Err(RpmError::Unwanted { what: "a processing instruction" }),
+            Event::DocType(_) => return Err(RpmError::Unwanted { what: "a document type" }),
+            Event::Eof if self.depth > 0 => return Err(RpmError::Unwanted { what: "an end in the middle" }),
+            Event::Eof => Node::Eof,
+        })
+    }
+
+    /// How many elements are open.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Forgets the bytes read so far.
+    pub(super) fn forget(&mut self) {
+        self.reader.get_mut().bytes.clear();
+    }
+
+    /// The bytes read since.
+    pub(super) fn recorded(&mut self) -> &[u8] {
+        &self.reader.get_mut().bytes
+    }
+
+    /// The start tag of the document.
+    pub(super) fn root(&mut self, wanted: &'static str, buffer: &mut Vec<u8>) -> Result<Tag<'static>, RpmError> {
+        let found = loop {
+            match self.next(buffer)? {
+                Node::Start(tag) => break Tag::of(tag.into_owned())?,
+                Node::Text(text) if text.trim_ascii().is_empty() => {}
+                Node::Eof | Node::End | Node::Text(_) => return Err(RpmError::Root { found: String::new(), wanted }),
+            }
+        };
+        match found.name() == wanted {
+            true => Ok(found),
+            false => Err(RpmError::Root { found: found.name().to_owned(), wanted }),
+        }
+    }
+
+    /// Reads to the end of the document, where nothing but space may stand.
+    pub(super) fn finish(&mut self) -> Result<(), RpmError> {
+        let mut buffer = Vec::new();
+        loop {
+            match self.next(&mut buffer)? {
+                Node::Eof => return Ok(()),
+                Node::Text(text) if text.trim_ascii().is_empty() => self.forget(),
+                _ => return Err(RpmError::Unwanted { what: "something behind its end" }),
+            }
+        }
+    }
+}
+
+/// A start tag, whose attributes are known to be well-formed.
+pub(super) struct Tag<'b>(BytesStart<'b>);
+
+impl<'b> Tag<'b> {
+    pub(super) fn of(tag: BytesStart<'b>) -> Result<Self, RpmError> {
+        match tag.attributes().find_map(Result::err) {
+            None => Ok(Self(tag)),
+            Some(error) => Err(RpmError::Xml(error.into())),
+        }
+    }
+
+    /// Its name without a prefix.
+    pub(super) fn name(&self) -> &str {
+        let name = self.0.name().0;
+        name.rsplit_once(':').map_or(name, |(_, name)| name)
+    }
+
+    /// The end tag for it.
+    pub(super) fn end(&self) -> String {
+        format!("</{}>", self.0.name().0)
+    }
+
+    /// The value of an attribute.
+    pub(super) fn get(&self, attribute: &str) -> Result<Option<String>, RpmError> {
+        let Some(found) = self.0.try_get_attribute(attribute).map_err(|error| RpmError::Xml(error.into()))? else {
+            return Ok(None);
+        };
+        Ok(Some(found.normalized_value(XmlVersion::Explicit1_0).map_err(RpmError::Xml)?.into_owned()))
+    }
+
+    /// The same tag with another value of `attribute`, which needs no escaping.
+    pub(super) fn with(&self, attribute: &str, value: &str) -> String {
+        let mut text = format!("<{}", self.0.name().0);
+        for found in self.0.attributes().flatten() {
+            let (key, raw): (&str, &str) = (found.key.0, &found.value);
+            let raw = if key == attribute { value } else { raw };
+            let quote = if raw.contains('"') { '\'' } else { '"' };
+            text += &format!(" {key}={quote}{raw}{quote}");
+        }
+        text + ">"
+    }
+}
+
+/// A character that is written as a reference; entities of a document's own are none.
+fn expand<'b>(reference: &BytesRef<'b>) -> Result<Cow<'b, str>, RpmError> {
+    if let Some(character) = reference.resolve_char_ref().map_err(RpmError::Xml)? {
+        return Ok(character.to_string().into());
+    }
+    match quick_xml::escape::resolve_xml_entity(reference) {
+        Some(text) => Ok(text.into()),
+        None => Err(RpmError::Unwanted { what: "an entity of its own" }),
+    }
+}
+
+fn check<'b>(declaration: &BytesDecl<'_>) -> Result<Node<'b>, RpmError> {
+    match declaration.encoding().transpose().map_err(|error| RpmError::Xml(error.into()))? {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("utf-8") => {
+            Err(RpmError::Unwanted { what: "another encoding than UTF-8" })
+        }
+        _ => Ok(Node::Text(Cow::Borrowed(""))),
+    }
+}
+
+/// Remembers what is read through it.
+struct Recorder<R> {
+    inner: R,
+    bytes: Vec<u8>,
+}
+
+impl<R: BufRead> Read for Recorder<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Recorder<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.bytes.len() > MAX_ELEMENT_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "an element is larger than any real one"));
+        }
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        if let Some(read) = self.inner.fill_buf().ok().and_then(|buffer| buffer.get(..count)) {
+            self.bytes.extend_from_slice(read);
+        }
+        self.inner.consume(count);
+    }
+}
