@@ -91,12 +91,14 @@ pub enum Kind {
     OsImages,
     /// Any other files.
     Files,
+    /// RPM packages.
+    Yum,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore, Self::OsImages, Self::Files];
+    pub const ALL: [Self; 7] =
+        [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore, Self::OsImages, Self::Files, Self::Yum];
 
     /// The kind's name, which is also its folder in a published tree.
     pub fn as_str(self) -> &'static str {
@@ -107,6 +109,7 @@ impl Kind {
             Self::EnterpriseStore => "enterprise-store",
             Self::OsImages => "os-images",
             Self::Files => "files",
+            Self::Yum => "yum",
         }
     }
 
@@ -119,13 +122,15 @@ impl Kind {
             Self::EnterpriseStore => false,
             // Nothing is known of them, so any may change.
             Self::Files => true,
+            Self::Yum => rest.strip_prefix("repodata/").is_some_and(|name| !starts_with_digest(name)),
         }
     }
 
     /// Whether what was published before stays reachable after a switch. MAAS fetches versions that it has read of up to an
-    /// hour earlier; apt reads its metadata again, and finds the indexes of the moment by hash.
+    /// hour earlier, and dnf up to two days (`metadata_expire`); apt reads its metadata again, and finds the indexes of the
+    /// moment by hash.
     pub fn lingers(self) -> bool {
-        matches!(self, Self::Images | Self::OsImages)
+        matches!(self, Self::Images | Self::OsImages | Self::Yum)
     }
 
     /// Whether clients ignore metadata that is older than what they have seen.
@@ -146,6 +151,11 @@ impl Kind {
         let by_hash = path.starts_with("apt/") && path.contains("/dists/") && path.contains("/by-hash/");
         by_hash || !(Self::is_metadata(path) || path.starts_with("keys/"))
     }
+}
+
+/// Whether a file of a repository's metadata is named by its digest, as createrepo_c does it.
+fn starts_with_digest(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok())
 }
 
 /// How a collection is published.
@@ -304,6 +314,8 @@ mod tests {
             "images/maas/jammy/amd64/20250718/squashfs",
             "snaps/store/jq_6.snap",
             "os-images/own/centos/9/amd64/20250101/root.tar.gz",
+            "yum/rocky/Packages/a/a-1-1.noarch.rpm",
+            "yum/rocky/repodata/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad-primary.xml.gz",
         ] {
             assert!(Kind::is_immutable(path), "{path}");
         }
@@ -314,6 +326,9 @@ mod tests {
             "os-images/own/streams/v1/index.json",
             "files/tools/a",
             "keys/site.gpg",
+            "yum/rocky/repodata/repomd.xml",
+            "yum/rocky/repodata/repomd.xml.asc",
+            "yum/rocky/repodata/primary.xml.gz",
         ] {
             assert!(!Kind::is_immutable(path), "{path}");
         }

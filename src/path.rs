@@ -68,7 +68,7 @@ fn check_component(component: &str) -> Result<(), &'static str> {
     if !(first.is_ascii_alphanumeric() || first == b'_') {
         return Err("a component starts with something other than a letter, a digit or '_'");
     }
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.+~:@=,%-".contains(byte);
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.+~:@=,%^-".contains(byte);
     if bytes.iter().all(allowed) { Ok(()) } else { Err("it has a character that is not allowed") }
 }
 
@@ -126,7 +126,7 @@ impl schemars::JsonSchema for PublishPath {
         schemars::json_schema!({
             "type": "string",
             "maxLength": MAX_PATH_BYTES,
-            "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+~:@=,%-]*(/[A-Za-z0-9_][A-Za-z0-9_.+~:@=,%-]*)*$",
+            "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.+~:@=,%^-]*(/[A-Za-z0-9_][A-Za-z0-9_.+~:@=,%^-]*)*$",
             "description": "relative path of plain ASCII components of at most 200 bytes"
         })
     }
@@ -142,6 +142,7 @@ mod tests {
         for text in [
             "pool/main/g/gcc-12/libstdc++6_12.2.0-14+deb12u1_amd64.deb",
             "pool/main/a/a_1%3a2~rc1_all.deb",
+            "Packages/a/a-1.0^20240101git-1.x86_64.rpm",
             "streams/v1/com.ubuntu.maas:stable:v3:download.sjson",
         ] {
             assert_eq!(text.parse::<PublishPath>().unwrap().as_str(), text);

@@ -10,6 +10,7 @@ pub mod images;
 pub mod keyring;
 pub mod os_images;
 pub mod snaps;
+pub mod yum;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -115,6 +116,14 @@ pub enum CollectError {
         /// Why not.
         source: files::FilesError,
     },
+    /// An RPM repository.
+    #[error("cannot collect the source {name}")]
+    Yum {
+        /// The source.
+        name: crate::collection::Label,
+        /// Why not.
+        source: yum::YumError,
+    },
     /// A name of ours is malformed.
     #[error(transparent)]
     Label(#[from] crate::collection::MalformedLabel),
@@ -162,6 +171,7 @@ impl CollectError {
             Self::EnterpriseStore(error) => error.exit(),
             Self::OsImages(error) => error.exit(),
             Self::Files { source, .. } => source.exit(),
+            Self::Yum { source, .. } => source.exit(),
             Self::Label(_) => Exit::Failed,
         }
     }
@@ -202,6 +212,10 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     for (name, sources) in files {
         let found = files::collect(name, &sources, with);
         collections.push(found.map_err(|error| CollectError::Files { name: name.clone(), source: error })?);
+    }
+    for source in &selection.yum {
+        let found = yum::collect(source, with);
+        collections.push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: error })?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

@@ -30,7 +30,7 @@ pub enum SelectionError {
     },
     /// It asks for nothing.
     #[error(
-        "the selection asks for nothing: add an [[apt]], [[images]], [[snaps]], [[enterprise-store]], [[os-images]] or [[files]] table"
+        "the selection asks for nothing: add an [[apt]], [[images]], [[snaps]], [[enterprise-store]], [[os-images]], [[files]] or [[yum]] table"
     )]
     Empty,
     /// A source contradicts itself.

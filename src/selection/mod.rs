@@ -9,6 +9,7 @@ mod os_images;
 mod place;
 mod snaps;
 mod units;
+mod yum;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,6 +26,7 @@ pub use os_images::OsImageSource;
 pub use place::Place;
 pub use snaps::SnapsSource;
 pub use units::{Bytes, Days};
+pub use yum::YumSource;
 
 use crate::collection::Label;
 
@@ -70,6 +72,9 @@ pub struct Selection {
     /// Any other files; tables of one name are one source.
     #[serde(default)]
     pub files: Vec<FilesSource>,
+    /// RPM repositories.
+    #[serde(default)]
+    pub yum: Vec<YumSource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -138,7 +143,8 @@ impl Selection {
         let apt = self.apt.iter().map(|source| ("apt", &source.name, source.contradiction()));
         let images = self.images.iter().map(|source| ("images", &source.name, source.contradiction()));
         let mut names = BTreeSet::new();
-        for (table, name, contradiction) in apt.chain(images) {
+        let yum = self.yum.iter().map(|source| ("yum", &source.name, source.contradiction()));
+        for (table, name, contradiction) in apt.chain(images).chain(yum) {
             let twice = (!names.insert(name)).then_some("another source has the same name");
             if let Some(reason) = contradiction.or(twice) {
                 return Err(SelectionError::Source { table, name: name.to_string(), reason: reason.into() });
@@ -171,6 +177,7 @@ impl Selection {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
         self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
         self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
+        self.yum.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
         self.snaps.iter_mut().flat_map(|source| &mut source.from).for_each(anchor);
         self.enterprise_store.iter_mut().map(|source| &mut source.exports).for_each(anchor);
         self.os_images.iter_mut().for_each(|source| source.anchor(folder));

@@ -25,6 +25,8 @@ pub(super) enum Of {
     OsImages,
     /// Any other file.
     Files,
+    /// A file of a published RPM repository.
+    Yum,
     /// The site's public key.
     Keys,
     /// The snap store.
@@ -37,13 +39,14 @@ pub(super) enum Of {
 }
 
 impl Of {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Apt, "apt"),
         (Self::Images, "images"),
         (Self::Snaps, "snaps"),
         (Self::EnterpriseStore, "enterprise-store"),
         (Self::OsImages, "os-images"),
         (Self::Files, "files"),
+        (Self::Yum, "yum"),
         (Self::Keys, "keys"),
         (Self::Store, "store"),
         (Self::Service, "service"),
@@ -59,6 +62,7 @@ impl Of {
             top if top == Kind::EnterpriseStore.as_str() => Self::EnterpriseStore,
             top if top == Kind::OsImages.as_str() => Self::OsImages,
             top if top == Kind::Files.as_str() => Self::Files,
+            top if top == Kind::Yum.as_str() => Self::Yum,
             _ => Self::Keys,
         }
     }
@@ -67,8 +71,8 @@ impl Of {
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    requests: [[AtomicU64; 5]; 10],
-    bytes: [AtomicU64; 10],
+    requests: [[AtomicU64; 5]; 11],
+    bytes: [AtomicU64; 11],
     /// Answers cut short, because the client went away or took nothing for too long.
     pub(super) aborted: AtomicU64,
     /// Files that only an older generation had.

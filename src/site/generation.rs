@@ -20,6 +20,7 @@ use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
+use crate::formats::openpgp::armored_keyring;
 use crate::time::Time;
 
 /// The longest that we wait for the clock to pass the newest published date, in seconds.
@@ -118,6 +119,10 @@ fn plan(
             }
             graft(&mut tree, &collection.folder(), part)?;
             graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
+            if let Some(keys) = upstream_keys(site, collection)? {
+                let digest = depot.put(&mut batch, keys.as_bytes())?;
+                graft_file(&mut tree, &format!("keys/{}.asc", collection.folder()), digest)?;
+            }
         }
     }
     sources::keep_apart(next)?;
@@ -163,6 +168,16 @@ fn previous(
         }
     }
     Ok(None)
+}
+
+/// Upstream's pinned keys, in armor, where clients need them: rpm checks the signatures in packages, which stay upstream's.
+fn upstream_keys(site: &Site, collection: &Collection) -> Result<Option<String>, SiteError> {
+    if collection.kind != Kind::Yum {
+        return Ok(None);
+    }
+    let Some(bytes) = site.keyring_bytes(collection.source.as_str())? else { return Ok(None) };
+    let path = site.keyring_path(collection.source.as_str());
+    armored_keyring(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
 }
 
 fn proofs(collection: &Collection) -> Tree {

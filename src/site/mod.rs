@@ -113,12 +113,15 @@ impl Site {
 
     /// Upstream's pinned keys for the source; none if nothing is pinned.
     pub(crate) fn keyring(&self, source: &str) -> Result<Option<Keyring>, SiteError> {
+        let Some(bytes) = self.keyring_bytes(source)? else { return Ok(None) };
         let path = self.keyring_path(source);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
         Keyring::parse(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
+    }
+
+    /// The same, as they were pinned.
+    fn keyring_bytes(&self, source: &str) -> Result<Option<Vec<u8>>, SiteError> {
+        let path = self.keyring_path(source);
+        if path.exists() { read_capped(&path, MAX_KEYRING_BYTES).map(Some) } else { Ok(None) }
     }
 
     /// Fingerprint of the key that signs what the site publishes.

@@ -101,8 +101,7 @@ fn write(
     keep: impl Fn(&Element<'_>) -> Result<bool, RpmError>,
 ) -> Result<Cut, RpmError> {
     let mut elements = Elements::open(list, kind)?;
-    let gzip: GzEncoder<Vec<u8>> =
-        flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
+    let gzip: GzEncoder<Vec<u8>> = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
     let mut out = Hashing::new(gzip);
     let head = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", elements.root_with(announced));
     out.write_all(head.as_bytes())?;

@@ -30,7 +30,7 @@ impl Modules {
     }
 
     /// Whether a module stream names the package.
-    pub fn name(&self, package: &Package) -> bool {
+    pub fn names(&self, package: &Package) -> bool {
         self.0.contains(package.nevra().as_str())
     }
 }

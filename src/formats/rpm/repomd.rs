@@ -175,7 +175,8 @@ impl Found {
             text => Some(number(text, "open-size")?),
         };
         let size = number(&self.size, "size")?;
-        let limits = [(Some(size), MAX_DATA_BYTES), (open_size.filter(|_| LISTS.contains(&&*self.kind)), MAX_OPEN_BYTES)];
+        let limits =
+            [(Some(size), MAX_DATA_BYTES), (open_size.filter(|_| LISTS.contains(&&*self.kind)), MAX_OPEN_BYTES)];
         if let Some((_, limit)) = limits.into_iter().find(|(size, limit)| size.is_some_and(|size| size > *limit)) {
             return Err(RpmError::TooLarge { place: place(), limit });
         }

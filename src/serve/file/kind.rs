@@ -23,6 +23,8 @@ pub(super) fn content_type(path: &str) -> &'static str {
         "html" => "text/html; charset=utf-8",
         "gpg" | "asc" | "sig" => "application/pgp-signature", // RFC 3156, section 5
         "snap" => "application/vnd.snap",
+        "rpm" => "application/x-rpm",
+        "xml" => "application/xml",
         "assert" => "application/x.ubuntu.assertion",
         "squashfs" => "application/vnd.squashfs",
         "iso" => "application/x-iso9660-image",

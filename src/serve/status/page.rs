@@ -183,6 +183,15 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
         Kind::OsImages => vec![format!("gapferry maas apply --serve-url {}", query.base)],
         Kind::Files => vec![format!("curl -O {url}/FILE")],
         Kind::EnterpriseStore => Vec::new(),
+        Kind::Yum => vec![
+            format!("# /etc/yum.repos.d/{}-{}.repo", query.site, published.name),
+            format!("[{}-{}]", query.site, published.name),
+            format!("name={}", published.name),
+            format!("baseurl={url}"),
+            "gpgcheck=1".to_owned(),
+            "repo_gpgcheck=1".to_owned(),
+            format!("gpgkey={0}/keys/site.asc {0}/keys/yum/{1}.asc", query.base, published.name),
+        ],
     }
 }
 

@@ -8,6 +8,7 @@ use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::os_image::BadImage;
+use crate::formats::rpm::RpmError;
 use crate::formats::simplestreams::StreamError;
 use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::path::{MalformedPath, PublishPath};
@@ -80,6 +81,20 @@ pub enum PublishError {
         path: PublishPath,
         /// Why not.
         source: StreamError,
+    },
+    /// A repository's metadata says what cannot be.
+    #[error("cannot use {path}")]
+    Rpm {
+        /// The file.
+        path: PublishPath,
+        /// Why not.
+        source: RpmError,
+    },
+    /// A repository without its signed file, or without what that names.
+    #[error("the repository's {path} is not carried")]
+    DataMissing {
+        /// The file.
+        path: PublishPath,
     },
     /// A signed file has no signature beside it.
     #[error("{path} comes without its signature")]
@@ -215,6 +230,7 @@ impl PublishError {
             Self::Reprepro(error) => error.exit(),
             Self::Index(error) => error.exit(),
             Self::Assertions { source, .. } => source.exit(),
+            Self::Rpm { source, .. } => source.exit(),
             Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
             Self::Path(_)
             | Self::SnapMetadata { .. }
@@ -225,6 +241,7 @@ impl PublishError {
             | Self::NoSignature { .. }
             | Self::NotForReprepro { .. }
             | Self::IndexNotVouched { .. }
+            | Self::DataMissing { .. }
             | Self::NoIndex
             | Self::IncompleteImage { .. }
             | Self::ListMissing { .. }

@@ -11,6 +11,7 @@ mod images;
 mod os_images;
 mod signed_stream;
 mod snaps;
+mod yum;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -126,6 +127,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::EnterpriseStore => enterprise_store::tree(collection, context),
         Kind::OsImages => os_images::tree(collection, context),
         Kind::Files => files::tree(collection, context),
+        Kind::Yum => yum::tree(collection, context),
     }
 }
 

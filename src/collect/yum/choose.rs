@@ -1,0 +1,65 @@
+//! Decides which packages to take: by architecture, and of each name the newest where that is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::YumError;
+use crate::formats::rpm::{Modules, Package};
+use crate::path::PublishPath;
+use crate::selection::YumSource;
+
+/// Fits every machine.
+const NOARCH: &str = "noarch";
+/// Sources, which are carried only where they are named.
+const SOURCES: [&str; 2] = ["src", "nosrc"];
+
+/// A package to carry.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// The package.
+    pub(super) package: Package,
+    /// Why it is carried.
+    pub(super) reason: &'static str,
+}
+
+/// What to carry of all packages, by path; packages that `modules` names are all taken, since a module stream pins versions.
+pub(super) fn choose(
+    source: &YumSource,
+    packages: Vec<Package>,
+    modules: &Modules,
+) -> Result<BTreeMap<PublishPath, Chosen>, YumError> {
+    let fits = |package: &Package| match source.architectures.as_slice() {
+        [] => !SOURCES.contains(&package.architecture.as_str()),
+        named => package.architecture == NOARCH || named.contains(&package.architecture),
+    };
+    let architectures: BTreeSet<&str> = packages.iter().map(|package| package.architecture.as_str()).collect();
+    let nothing = || YumError::NothingMatches {
+        name: source.name.to_string(),
+        architectures: architectures.iter().map(|&text| text.to_owned()).collect(),
+    };
+    if !packages.is_empty() && !packages.iter().any(fits) {
+        return Err(nothing());
+    }
+    let fitting: Vec<Package> = packages.into_iter().filter(fits).collect();
+    if !source.newest_only {
+        let whole = fitting.into_iter().map(|package| Chosen { package, reason: "whole repository" });
+        return Ok(whole.map(|chosen| (chosen.package.file.clone(), chosen)).collect());
+    }
+    let (pinned, free): (Vec<_>, Vec<_>) = fitting.into_iter().partition(|package| modules.names(package));
+    let pinned = pinned.into_iter().map(|package| Chosen { package, reason: "named by a module stream" });
+    let newest = newest(free).into_iter().map(|package| Chosen { package, reason: "newest version" });
+    Ok(pinned.chain(newest).map(|chosen| (chosen.package.file.clone(), chosen)).collect())
+}
+
+/// Of each name and architecture the newest; all of them where several are equally new.
+fn newest(packages: Vec<Package>) -> Vec<Package> {
+    let mut best: BTreeMap<(String, String), Vec<Package>> = BTreeMap::new();
+    for package in packages {
+        let of_name = best.entry((package.name.clone(), package.architecture.clone())).or_default();
+        match of_name.first().map(|known| package.evr.compare(&known.evr)) {
+            Some(std::cmp::Ordering::Less) => {}
+            Some(std::cmp::Ordering::Greater) => *of_name = vec![package],
+            Some(std::cmp::Ordering::Equal) | None => of_name.push(package),
+        }
+    }
+    best.into_values().flatten().collect()
+}

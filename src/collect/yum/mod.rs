@@ -1,0 +1,106 @@
+//! Collects RPM repositories.
+//!
+//! `repository` fetches and verifies the metadata, `choose` decides which packages to take, and this file fetches them and
+//! says what was collected.
+
+mod choose;
+mod error;
+mod repository;
+
+use std::collections::BTreeSet;
+
+pub use error::YumError;
+
+use self::choose::Chosen;
+use self::repository::Repository;
+use super::keyring::read_keyring;
+use super::{Collecting, Selected, address};
+use crate::collection::{Collection, Item, Kind, Proof};
+use crate::formats::rpm::{MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages};
+use crate::path::PublishPath;
+use crate::selection::YumSource;
+
+/// Collects one source of the selection.
+pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, YumError> {
+    let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
+    let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
+    let chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
+    let select = |chosen: &Chosen| {
+        let url = address::below(&repository.root, chosen.package.file.as_str())?;
+        Ok(Selected { url, size: chosen.package.size, digest: chosen.package.sha256.into() })
+    };
+    let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
+    with.fetch_selected("fetching packages", selected)?;
+    let proof: Option<PublishPath> = repository.signature.is_some().then(|| REPOMD.parse()).transpose()?;
+    Ok(Collection {
+        files: chosen.iter().map(|(path, chosen)| (path.clone(), chosen.package.sha256)).collect(),
+        items: chosen.into_values().map(|chosen| describe(chosen, proof.as_ref())).collect(),
+        kind: Kind::Yum,
+        name: source.name.clone(),
+        origin: address::origin(&repository.root),
+        proofs: store_proofs(&repository, with)?,
+        publish: source.publish,
+        source: source.name.clone(),
+    })
+}
+
+fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
+    let Package { name, architecture, evr, vendor, file, .. } = chosen.package;
+    Item {
+        architecture,
+        file,
+        name,
+        origin: PRIMARY.to_owned(),
+        proof: proof.cloned(),
+        publisher: vendor,
+        reason: chosen.reason.to_owned(),
+        version: evr.to_string(),
+    }
+}
+
+/// All packages of the repository. Two that claim one file are refused.
+fn listed(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> {
+    let Some(primary) = repository.repomd.get(PRIMARY) else { return Ok(Vec::new()) };
+    repository::read(primary, with, |text| {
+        let (mut found, mut paths) = (Vec::new(), BTreeSet::new());
+        packages(text, |package, _| {
+            if !paths.insert(package.file.clone()) {
+                return Err(RpmError::Twice { place: package.file.to_string() });
+            }
+            found.push(package);
+            Ok(())
+        })?;
+        Ok(found)
+    })
+}
+
+fn modules(repository: &Repository, with: &Collecting<'_>) -> Result<Modules, YumError> {
+    let modules = repository.repomd.get(MODULES);
+    modules.map_or_else(|| Ok(Modules::default()), |data| repository::read(data, with, |text| Modules::read(text)))
+}
+
+/// The metadata that vouches for the packages, and that clients are given.
+fn store_proofs(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Proof>, YumError> {
+    let mut batch = with.depot.batch();
+    let signed_by: BTreeSet<String> = repository.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
+    let mut proofs = vec![Proof {
+        date: repository.repomd.date.filter(|_| !signed_by.is_empty()),
+        path: REPOMD.parse()?,
+        sha256: with.depot.put(&mut batch, &repository.text)?,
+        signed_by: signed_by.into_iter().collect(),
+    }];
+    if let Some(signature) = &repository.signature {
+        let sha256 = with.depot.put(&mut batch, signature)?;
+        proofs.push(Proof { date: None, path: REPOMD_ASC.parse()?, sha256, signed_by: Vec::new() });
+    }
+    batch.commit()?;
+    let data = repository.repomd.data.iter();
+    proofs.extend(data.map(|data| Proof {
+        date: None,
+        path: data.path.clone(),
+        sha256: data.sha256,
+        signed_by: vec![],
+    }));
+    proofs.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(proofs)
+}

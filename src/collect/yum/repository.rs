@@ -1,0 +1,121 @@
+//! Fetches a repository's metadata, and verifies it: `repomd.xml`, and every file of metadata that it names and we carry.
+
+use std::io::BufRead;
+
+use url::Url;
+
+use super::YumError;
+use crate::collect::fetch::Wanted;
+use crate::collect::{Collecting, address};
+use crate::collection::Publish;
+use crate::formats::openpgp::{Keyring, Signer, verify_detached};
+use crate::formats::rpm::{
+    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried,
+};
+use crate::path::PublishPath;
+
+/// How often a repository is read that changes while it is read.
+const TRIES: usize = 3;
+
+/// A repository whose metadata is verified, and is in the depot.
+#[derive(Debug)]
+pub(super) struct Repository {
+    /// Its root.
+    pub(super) root: Url,
+    /// The signed file.
+    pub(super) text: Vec<u8>,
+    /// The signature beside it; none where nobody signed it.
+    pub(super) signature: Option<Vec<u8>>,
+    /// Whose signatures are good.
+    pub(super) signers: Vec<Signer>,
+    /// What it says.
+    pub(super) repomd: Repomd,
+}
+
+/// Fetches and verifies with `keyring`, or without where upstream signs nothing and none is given.
+///
+/// A mirror may change between the file and its signature, or before all is fetched that it names: then it is read again.
+pub(super) fn fetch(
+    url: &Url,
+    keyring: Option<&Keyring>,
+    publish: Publish,
+    with: &Collecting<'_>,
+) -> Result<Repository, YumError> {
+    let upstream = Upstream { root: url.clone(), keyring, publish, with };
+    let mut text = upstream.repomd()?;
+    for _ in 1..TRIES {
+        let Err(error) = upstream.repository(&text) else { break };
+        let again = upstream.repomd()?;
+        if again == text {
+            return Err(error);
+        }
+        text = again;
+    }
+    let (signature, signers, repomd) = upstream.repository(&text)?;
+    Ok(Repository { root: upstream.root, text, signature, signers, repomd })
+}
+
+struct Upstream<'a, 'c> {
+    root: Url,
+    keyring: Option<&'a Keyring>,
+    publish: Publish,
+    with: &'a Collecting<'c>,
+}
+
+/// The signature, whose it is, and what the signed file says.
+type Read = (Option<Vec<u8>>, Vec<Signer>, Repomd);
+
+impl Upstream<'_, '_> {
+    fn repomd(&self) -> Result<Vec<u8>, YumError> {
+        self.get(REPOMD)?.ok_or_else(|| YumError::NoRepository { url: address::origin(&self.root) })
+    }
+
+    /// Verifies the signed file and fetches what it names.
+    fn repository(&self, text: &[u8]) -> Result<Read, YumError> {
+        let path: PublishPath = REPOMD.parse()?;
+        let (mut signature, mut signers) = (None, Vec::new());
+        if let Some(keyring) = self.keyring {
+            let beside = self.get(REPOMD_ASC)?;
+            let beside = beside.ok_or_else(|| YumError::NotSigned { url: address::origin(&self.root) })?;
+            let verified = verify_detached(text, &beside, keyring, self.with.now.unix());
+            signers = verified.map_err(|source| YumError::Signature { path: path.clone(), source })?;
+            signature = Some(beside);
+        }
+        let wanted = |kind: &str| self.publish == Publish::Verbatim || is_carried(kind);
+        let repomd = Repomd::parse(text, wanted).map_err(|source| YumError::Rpm { path: path.clone(), source })?;
+        if repomd.get(PRIMARY).is_none() {
+            return Err(YumError::NoPrimary { path });
+        }
+        self.fetch_data(&repomd)?;
+        Ok((signature, signers, repomd))
+    }
+
+    fn fetch_data(&self, repomd: &Repomd) -> Result<(), YumError> {
+        let lacking = repomd.data.iter().filter(|data| !self.with.depot.has(&data.sha256, data.size));
+        let wanted = lacking.map(|data| {
+            Ok(Wanted {
+                urls: vec![address::below(&self.root, data.path.as_str())?],
+                size: data.size,
+                digest: data.sha256.into(),
+                to: self.with.depot.partial_path(&data.sha256),
+            })
+        });
+        let wanted = wanted.collect::<Result<Vec<_>, YumError>>()?;
+        Ok(self.with.fetch("fetching the metadata of packages", wanted)?)
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, YumError> {
+        Ok(self.with.fetcher.get_optional(&address::below(&self.root, path)?, MAX_REPOMD_BYTES)?)
+    }
+}
+
+/// Reads a file of metadata that is in the depot, expanded.
+pub(super) fn read<T>(
+    data: &Data,
+    with: &Collecting<'_>,
+    parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, RpmError>,
+) -> Result<T, YumError> {
+    let bytes = with.depot.read(&data.sha256, MAX_DATA_BYTES)?;
+    let parsed = data.expand(bytes.as_slice()).and_then(parse);
+    parsed.map_err(|source| YumError::Rpm { path: data.path.clone(), source })
+}

@@ -1,0 +1,45 @@
+//! `[[yum]]`: a repository of RPM packages.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::collection::{Label, Publish};
+
+/// One RPM repository.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct YumSource {
+    /// Its name; the site pins upstream's keyring under it.
+    pub name: Label,
+    /// Its root: the folder that has `repodata`.
+    pub url: Url,
+    /// Who must have signed its `repomd.xml`; clients are given these keys for the packages too.
+    pub keyring: Option<PathBuf>,
+    /// Architectures, as rpm writes them; `noarch` is always carried. With none, all but sources are.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    /// Whether of each name and architecture only the newest is carried; what module streams name is carried all the same.
+    #[serde(default)]
+    pub newest_only: bool,
+    /// How it is published at the site.
+    #[serde(default)]
+    pub publish: Publish,
+    /// Take a repository that nobody signed. It is marked as without proof by upstream everywhere.
+    #[serde(default)]
+    pub allow_unsigned: bool,
+}
+
+impl YumSource {
+    /// What makes no sense in it.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        match (self.keyring.is_some(), self.allow_unsigned) {
+            (false, false) => Some(
+                "it needs a keyring: upstream's signatures are never passed over; if nobody signs it, set allow-unsigned = true",
+            ),
+            (true, true) => Some("it has a keyring and allow-unsigned: one of them must go"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Publishes RPM repositories: upstream's signed metadata is followed down to each package, then the tree is laid out.
+
+mod re_index;
+mod repository;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::re_index::re_indexed;
+use self::repository::Repository;
+use super::{Context, PublishError};
+use crate::collection::{Collection, Item, Publish};
+use crate::digest::Sha256;
+use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
+use crate::path::PublishPath;
+use crate::site::tree::Tree;
+
+/// Checks all proofs, and lays out the tree.
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let items = super::items_by_file(collection)?;
+    let repository = Repository::read(collection, context)?;
+    let carried = check_vouched(collection, context, &items, &repository)?;
+    context.dated(collection, REPOMD, repository.date())?;
+    let mut tree = Tree::of_files(collection);
+    match collection.publish {
+        Publish::ReIndexed => re_indexed(&repository, collection, &carried, &mut tree, context)?,
+        Publish::Verbatim => {
+            collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
+            carried.absent.iter().for_each(|path| context.published.note_absent(path));
+        }
+    }
+    linger(context, &mut tree);
+    Ok(tree)
+}
+
+/// Which of the packages that upstream lists are here.
+struct Carried {
+    /// Their digests, by which lists of files know them.
+    digests: BTreeSet<Sha256>,
+    /// The files of the others.
+    absent: Vec<PublishPath>,
+}
+
+/// Each carried file is a package that the signed list names with these bytes, and its item says of it what the list says.
+fn check_vouched(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    items: &BTreeMap<&PublishPath, &Item>,
+    repository: &Repository,
+) -> Result<Carried, PublishError> {
+    let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
+    let mut carried = Carried { digests: BTreeSet::new(), absent: Vec::new() };
+    repository.packages(context, |package| {
+        let told = items.get(&package.file).is_some_and(|item| says_the_same(item, repository, &package));
+        if told && is_here(collection, context, &package) {
+            unproven.remove(&package.file);
+            carried.digests.insert(package.sha256);
+        } else {
+            carried.absent.push(package.file);
+        }
+    })?;
+    // Below repodata the metadata is, whatever a list of packages says.
+    unproven.extend(collection.files.keys().filter(|path| path.as_str().starts_with(REPODATA)));
+    match unproven.first() {
+        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
+        None => Ok(carried),
+    }
+}
+
+/// Whether the package is carried, with the bytes that upstream names.
+fn is_here(collection: &Collection, context: &Context<'_, '_>, package: &Package) -> bool {
+    collection.files.get(&package.file) == Some(&package.sha256) && context.depot.has(&package.sha256, package.size)
+}
+
+fn says_the_same(item: &Item, repository: &Repository, package: &Package) -> bool {
+    item.name == package.name
+        && item.version == package.evr.to_string()
+        && item.architecture == package.architecture
+        && item.origin == PRIMARY
+        && item.publisher == package.vendor
+        && item.proof.as_ref().map(PublishPath::as_str) == repository.signed.then_some(REPOMD)
+}
+
+/// Packages of the state before stay where they were, though no list names them: dnf asks for them by what it has cached.
+fn linger(context: &Context<'_, '_>, tree: &mut Tree) {
+    let files = context.previous.iter().flat_map(|previous| &previous.files);
+    tree.add_where_free(files.filter(|(_, digest)| context.depot.size(digest).is_some()));
+}

@@ -1,0 +1,113 @@
+//! Reads a carried repository: its metadata is verified as it was online, with the keys that this site pins.
+
+use std::io::BufRead;
+
+use crate::collection::{Collection, Publish};
+use crate::formats::openpgp::SignedBytes;
+use crate::formats::rpm::{
+    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried,
+    packages,
+};
+use crate::path::PublishPath;
+use crate::time::Time;
+
+use super::super::{Context, PublishError};
+
+/// What a carried repository says.
+pub(super) struct Repository {
+    repomd: Repomd,
+    /// Whether upstream signed it; where not, the site allows that.
+    pub(super) signed: bool,
+}
+
+impl Repository {
+    /// Verifies and reads the collection's proofs. All that clients are given must be there, and nothing else.
+    pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Self, PublishError> {
+        let path: PublishPath = REPOMD.parse()?;
+        let digest = collection.proof(&path).ok_or_else(|| PublishError::DataMissing { path: path.clone() })?;
+        let text = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
+        let signed = verify(collection, context, &path, &text)?;
+        let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
+        let repomd = Repomd::parse(&text, wanted).map_err(|source| PublishError::Rpm { path: path.clone(), source })?;
+        for data in &repomd.data {
+            match collection.proof(&data.path) {
+                None => return Err(PublishError::DataMissing { path: data.path.clone() }),
+                Some(digest) if digest != data.sha256 || !context.depot.has(&digest, data.size) => {
+                    return Err(PublishError::IndexNotVouched { path: data.path.clone() });
+                }
+                Some(_) => {}
+            }
+        }
+        let has_place = |place: &PublishPath| {
+            let is_signature = signed && place.as_str() == REPOMD_ASC;
+            *place == path || is_signature || repomd.data.iter().any(|data| data.path == *place)
+        };
+        match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
+            Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
+            None => Ok(Self { repomd, signed }),
+        }
+    }
+
+    /// When it was made, as it says itself, if it is signed.
+    pub(super) fn date(&self) -> Option<Time> {
+        self.repomd.date.filter(|_| self.signed)
+    }
+
+    /// All metadata that it names and we carry.
+    pub(super) fn data(&self) -> impl Iterator<Item = &Data> {
+        self.repomd.data.iter()
+    }
+
+    /// Calls `each` for every package that it lists.
+    pub(super) fn packages(
+        &self,
+        context: &Context<'_, '_>,
+        mut each: impl FnMut(Package),
+    ) -> Result<(), PublishError> {
+        let path: PublishPath = PRIMARY.parse()?;
+        let primary = self.repomd.get(PRIMARY).ok_or(PublishError::DataMissing { path })?;
+        let bytes = read(context, primary)?;
+        let all = packages(expand(primary, &bytes)?, |package, _| {
+            each(package);
+            Ok::<(), RpmError>(())
+        });
+        all.map_err(|source| bad(primary, source))
+    }
+}
+
+/// The bytes of a file of metadata, as upstream has it.
+pub(super) fn read(context: &Context<'_, '_>, data: &Data) -> Result<Vec<u8>, PublishError> {
+    Ok(context.depot.read(&data.sha256, MAX_DATA_BYTES)?)
+}
+
+/// What they hold.
+pub(super) fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead + 'b>, PublishError> {
+    data.expand(bytes).map_err(|source| bad(data, source))
+}
+
+/// What is wrong with a file of metadata.
+pub(super) fn bad(data: &Data, source: RpmError) -> PublishError {
+    PublishError::Rpm { path: data.path.clone(), source }
+}
+
+/// Whether upstream signed it; an error if not, unless the site allows that.
+fn verify(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    path: &PublishPath,
+    text: &[u8],
+) -> Result<bool, PublishError> {
+    let Some(digest) = collection.proof(&REPOMD_ASC.parse()?) else {
+        return match context.allow_unsigned {
+            true => Ok(false),
+            false => {
+                let source_name = collection.source.to_string();
+                Err(PublishError::Unsigned { path: path.clone(), source_name })
+            }
+        };
+    };
+    let signature = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
+    let signed = SignedBytes::Detached { text, signature: &signature };
+    let verified = signed.verify(context.pinned(collection)?, context.verified.unix());
+    verified.map(|_| true).map_err(|source| PublishError::Signature { path: path.clone(), source })
+}
