@@ -22,3 +22,5 @@ pub(crate) mod threads;
 pub(crate) mod tls;
 pub(crate) mod together;
 pub(crate) mod world;
+pub(crate) mod yum;
+pub(crate) mod yum_lies;

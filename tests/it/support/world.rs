@@ -23,6 +23,7 @@ use super::images::Images;
 use super::lies::{Lie, Truth};
 use super::os_images::OsImages;
 use super::snaps::Snaps;
+use super::yum::Yum;
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -70,7 +71,7 @@ pub(crate) trait Content: Send + Sync {
 
 /// One small world's content of each kind: with it all suites run.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps), Arc::new(OsImages), Arc::new(Files)]
+    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps), Arc::new(OsImages), Arc::new(Files), Arc::new(Yum)]
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.
