@@ -33,3 +33,4 @@ mod support;
 mod tamper;
 mod transparent;
 mod upstream;
+mod yum;

@@ -57,7 +57,7 @@ pub(super) fn small(number: u32) -> Vec<Rpm> {
     let noise = |size, seed| Payload::Pseudorandom { size, seed };
     let text = |what: &str| Payload::Bytes(format!("{what} {number}").into_bytes());
     let long = format!("long-{}", "name-".repeat(12) + "end");
-    let compresses = Payload::Bytes("what compresses well ".repeat(6000).into_bytes());
+    let compresses = Payload::Bytes("what compresses well ".repeat(4000).into_bytes());
     vec![
         Rpm::new("hello-gap", &version, "x86_64", text("hello")),
         Rpm::new("libgap1", "1.0", "x86_64", noise(20_000, 2)),

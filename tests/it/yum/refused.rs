@@ -1,0 +1,111 @@
+//! Repositories that are refused, online and at the site, and clients that refuse what somebody changed on the way to them.
+
+use std::fs;
+
+use gapferry::exit::Exit::{NothingNew, Refused, UpstreamUnavailable, VerificationFailed};
+
+use super::{APP_1, APP_2, LIB, client, desk, ferry, init, select};
+use crate::support::desk::Desk;
+use crate::yum::rpms::RPMS;
+
+/// Changes one byte of a file and leaves its size.
+fn flip(path: &std::path::Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let _ = fs::remove_file(path); // it may be a link to a blob
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_upstream_did_not_sign_is_not_exported() {
+    let desk = desk("");
+    let up = desk.path("up");
+    desk.export("").says(UpstreamUnavailable, &["no repodata/repomd.xml"]);
+    let fresh = || RPMS.repository(&up, 1, &[APP_1, LIB]);
+
+    fresh();
+    flip(&up.join(format!("Packages/f/{APP_1}.rpm")));
+    desk.export("").says(VerificationFailed, &["ferry-app-1.0-1.x86_64.rpm"]);
+
+    fresh();
+    fs::remove_file(up.join("repodata/repomd.xml.asc")).unwrap();
+    desk.export("").says(VerificationFailed, &["nobody signed", "allow-unsigned = true"]);
+
+    fresh();
+    RPMS.sign(&up, "Stranger");
+    desk.export("").says(VerificationFailed, &["repodata/repomd.xml is not signed by a key of the keyring"]);
+
+    fresh();
+    let repomd = up.join("repodata/repomd.xml");
+    let text = fs::read_to_string(&repomd).unwrap();
+    fs::write(&repomd, text.replacen("<size>", "<size>1", 1)).unwrap();
+    desk.export("").says(VerificationFailed, &["repodata/repomd.xml is not signed by a key of the keyring"]);
+
+    fresh();
+    let primary = fs::read_dir(up.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
+    flip(&primary.filter(|path| path.to_string_lossy().contains("primary.xml")).next().unwrap());
+    desk.export("").says(VerificationFailed, &["primary.xml"]);
+
+    fresh();
+    desk.export("").ok();
+}
+
+#[test]
+fn a_repository_that_goes_back_is_refused() {
+    let desk = desk("");
+    ferry(&desk, 2, &[APP_2, LIB]);
+    RPMS.repository(&desk.path("up"), 1, &[APP_1, LIB]);
+    desk.export("").says(Refused, &["yum/el/repodata/repomd.xml", "--allow-older-upstream"]);
+    let older = desk.export("--allow-older-upstream --json").ok().json();
+    let older = desk.path(older["bundle"].as_str().unwrap());
+    desk.import(&older).says(Refused, &["yum/el/repodata/repomd.xml"]);
+    desk.run(&format!("import {} --site site --allow-older-upstream", older.display())).ok();
+    desk.export("").says(NothingNew, &[]);
+}
+
+#[test]
+fn a_site_that_pins_another_key_refuses() {
+    let desk = Desk::new();
+    select(&desk, &desk.url("up"), "Upstream", "");
+    init(&desk, "Stranger");
+    RPMS.repository(&desk.path("up"), 1, &[APP_1, LIB]);
+    let bundle = desk.bundle();
+    desk.import(&bundle).says(VerificationFailed, &["repodata/repomd.xml", "not vouched for by the keys pinned here"]);
+    assert!(!desk.path("site/current/yum").exists());
+}
+
+#[test]
+fn a_repository_without_signature_travels_where_both_sides_allow_it() {
+    let desk = Desk::new();
+    let table = |more: &str| format!("[[yum]]\nname = \"el\"\nurl = \"{}\"\n{more}\n", desk.url("up"));
+    RPMS.repository(&desk.path("up"), 1, &[APP_1, LIB]);
+    desk.select(&table(""));
+    desk.export("").says(gapferry::exit::Exit::Usage, &["[[yum]] el", "it needs a keyring", "allow-unsigned"]);
+    desk.select(&table("allow-unsigned = true"));
+    let bundle = desk.bundle();
+    desk.run("site init site --name dc1 --builder online/builder.key.pub").ok();
+    desk.import(&bundle).says(Refused, &["without proof by upstream", "allow-unsigned"]);
+    fs::remove_dir_all(desk.path("site")).unwrap();
+    desk.run("site init site --name dc1 --builder online/builder.key.pub --allow-unsigned el").ok();
+    desk.import(&bundle).ok();
+    let inspect = desk.run(&format!("inspect {}", bundle.display())).ok();
+    assert!(inspect.out.contains("without proof") || inspect.out.contains("unsigned"), "{}", inspect.out);
+}
+
+/// The last line: whatever happened to the site's own files, dnf finds it.
+#[test]
+fn dnf_refuses_what_was_changed_at_the_site() {
+    let desk = desk("");
+    ferry(&desk, 1, &[APP_1, LIB]);
+    let serving = desk.serve();
+    flip(&desk.path(&format!("site/current/yum/el/Packages/f/{APP_1}.rpm")));
+    let ended = client(&serving).run("install ferry-app");
+    assert_ne!(ended.code, 0, "{}", ended.out);
+    let repomd = desk.path("site/current/yum/el/repodata/repomd.xml");
+    let text = fs::read_to_string(&repomd).unwrap();
+    fs::remove_file(&repomd).unwrap();
+    fs::write(&repomd, text.replacen("<revision>", "<revision>1", 1)).unwrap();
+    let ended = client(&serving).run("install ferry-lib");
+    assert!(ended.code != 0 && ended.err.contains("repomd.xml"), "{}\n{}", ended.out, ended.err);
+}

@@ -1,0 +1,146 @@
+//! Real packages, made with `rpmbuild` and signed with `rpmsign`, in repositories made with `createrepo_c` and signed with gpg.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+use crate::support::desk::end;
+
+/// Packages as NAME VERSION ARCHITECTURE.
+const PACKAGES: [&str; 9] = [
+    "ferry-app 1.0 x86_64",
+    "ferry-app 2.0 x86_64",
+    "ferry-app 10.0 x86_64",
+    "ferry-app 10.0~rc1 x86_64",
+    "ferry-app 1.0 i686",
+    "ferry-lib 1.0^git1 noarch",
+    "ferry-mod 1.0 noarch",
+    "ferry-mod 2.0 noarch",
+    "ferry-lib 1.0^git1 src",
+];
+
+/// Two streams of one module, of which the first is the default one.
+const MODULES: &str = r#"---
+document: modulemd-defaults
+version: 1
+data: {module: ferrymod, stream: "1", profiles: {"1": [default], "2": [default]}}
+...
+"#;
+
+/// A group.
+const GROUPS: &str = "<?xml version=\"1.0\"?>\n<comps><group><id>ferry</id><name>Ferry</name><packagelist>\
+    <packagereq type=\"mandatory\">ferry-app</packagereq></packagelist></group></comps>\n";
+
+/// The packages, and who signs them: one for all tests of a run.
+pub(super) struct Rpms {
+    folder: TempDir,
+}
+
+pub(super) static RPMS: LazyLock<Rpms> = LazyLock::new(Rpms::make);
+
+impl Rpms {
+    fn make() -> Self {
+        let rpms = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(rpms.path("gnupg")).unwrap();
+        end(Command::new("chmod").arg("700").arg(rpms.path("gnupg"))).ok();
+        for name in ["Upstream", "Stranger"] {
+            let id = format!("{name} <{name}@test.invalid>");
+            rpms.gpg(&["--passphrase", "", "--quick-gen-key", &id, "rsa2048", "sign", "never"]);
+            let out = rpms.path(&format!("{name}.asc"));
+            rpms.gpg(&["--armor", "--output", out.to_str().unwrap(), "--export", name]);
+        }
+        PACKAGES.iter().for_each(|package| rpms.build(package));
+        let files = fs::read_dir(rpms.path("rpms")).unwrap().map(|entry| entry.unwrap().path());
+        let gpg = end(Command::new("which").arg("gpg")).ok().out;
+        let mut sign = Command::new("rpmsign");
+        sign.args(["--define", "_gpg_name Upstream", "--define", &format!("__gpg {}", gpg.trim()), "--addsign"]);
+        end(rpms.clean(sign.args(files))).ok();
+        rpms
+    }
+
+    pub(super) fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    fn clean<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command.env("HOME", self.folder.path()).env("GNUPGHOME", self.path("gnupg")).env("LC_ALL", "C.UTF-8")
+    }
+
+    fn gpg(&self, arguments: &[&str]) {
+        end(self.clean(Command::new("gpg").args(["--batch", "--quiet", "--yes"]).args(arguments))).ok();
+    }
+
+    fn build(&self, package: &str) {
+        let [name, version, architecture] = package.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let needs = if name == "ferry-app" { "Requires: ferry-lib\n" } else { "" };
+        let noarch = if name == "ferry-app" { "" } else { "BuildArch: noarch\n" };
+        let spec = format!(
+            "Name: {name}\nVersion: {version}\nRelease: 1\nSummary: Test\nLicense: MIT\nVendor: Gap & Sons\n{needs}{noarch}\
+             %description\nTest.\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n\
+             echo {version} > %{{buildroot}}/usr/share/{name}/version\n%files\n/usr/share/{name}\n"
+        );
+        let file = self.path("ferry.spec");
+        fs::write(&file, spec).unwrap();
+        let mut build = Command::new("rpmbuild");
+        build.arg("--define").arg(format!("_topdir {}", self.path("build").display()));
+        for kind in ["_rpmdir", "_srcrpmdir"] {
+            build.arg("--define").arg(format!("{kind} {}", self.path("rpms").display()));
+        }
+        build.args(["--define", "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"]);
+        let what = if architecture == "src" { "-bs" } else { "-bb" };
+        let target = if architecture == "src" { "x86_64" } else { architecture };
+        end(self.clean(build.args(["--target", target, what]).arg(&file))).ok();
+    }
+
+    /// Makes the folder `root` a signed repository of these packages, such as `ferry-app-1.0-1.x86_64`. States of larger
+    /// numbers are newer. With a package of `ferry-mod` it has module streams.
+    pub(super) fn repository(&self, root: &Path, state: i64, packages: &[&str]) {
+        let _ = fs::remove_dir_all(root);
+        fs::create_dir_all(root.join("Packages/f")).unwrap();
+        for package in packages {
+            let file = format!("{package}.rpm");
+            fs::copy(self.path("rpms").join(&file), root.join("Packages/f").join(&file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"));
+        }
+        fs::write(self.path("groups.xml"), GROUPS).unwrap();
+        let revision = gapferry::time::Time::now().unix() - 100_000 + state * 1000;
+        let mut create = Command::new("createrepo_c");
+        create.args(["-q", "--set-timestamp-to-revision", "--revision", &revision.to_string(), "--groupfile"]);
+        end(self.clean(create.arg(self.path("groups.xml")).arg(root))).ok();
+        if packages.iter().any(|package| package.starts_with("ferry-mod")) {
+            let file = root.join("modules.yaml");
+            fs::write(&file, ["1", "2"].map(stream).concat() + MODULES).unwrap();
+            end(Command::new("modifyrepo_c").args(["--mdtype=modules"]).arg(&file).arg(root.join("repodata"))).ok();
+            fs::remove_file(file).unwrap();
+        }
+        self.sign(root, "Upstream");
+    }
+
+    /// Signs a repository.
+    pub(super) fn sign(&self, root: &Path, who: &str) {
+        self.gpg(&[
+            "--local-user",
+            who,
+            "--armor",
+            "--detach-sign",
+            root.join("repodata/repomd.xml").to_str().unwrap(),
+        ]);
+    }
+}
+
+impl Drop for Rpms {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.path("gnupg")).status();
+    }
+}
+
+fn stream(number: &str) -> String {
+    format!(
+        "---\ndocument: modulemd\nversion: 2\ndata:\n  name: ferrymod\n  stream: \"{number}\"\n  version: 1\n  context: c0ffee0{number}\n  \
+         arch: x86_64\n  summary: Test\n  description: Test\n  license:\n    module: [MIT]\n  profiles:\n    default:\n      \
+         rpms: [ferry-mod]\n  artifacts:\n    rpms:\n    - ferry-mod-0:{number}.0-1.noarch\n...\n"
+    )
+}
