@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::Sha256;
 use crate::formats::os_image::OsImage;
+use crate::formats::rpm;
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -122,7 +123,7 @@ impl Kind {
             Self::EnterpriseStore => false,
             // Nothing is known of them, so any may change.
             Self::Files => true,
-            Self::Yum => rest.strip_prefix("repodata/").is_some_and(|name| !starts_with_digest(name)),
+            Self::Yum => rest.strip_prefix(rpm::REPODATA).is_some_and(|name| !starts_with_digest(name)),
         }
     }
 
@@ -131,6 +132,12 @@ impl Kind {
     /// moment by hash.
     pub fn lingers(self) -> bool {
         matches!(self, Self::Images | Self::OsImages | Self::Yum)
+    }
+
+    /// Whether something of upstream's file of metadata at `path` stays as it is where metadata is cut and signed anew: groups,
+    /// module streams and advisories of RPM packages, and what lists say of packages.
+    pub fn keeps_proof(self, path: &PublishPath) -> bool {
+        self == Self::Yum && !path.as_str().starts_with(rpm::REPOMD)
     }
 
     /// Whether clients ignore metadata that is older than what they have seen.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use gapferry::exit::Exit;
 
-use super::{APP_1, APP_2, LIB, client, desk, ferry};
-use crate::support::desk::{Desk, names};
+use super::{APP_1, APP_2, LIB, RPMS, client, desk, ferry};
+use crate::support::desk::{Desk, end, names};
 
 const ALL: [&str; 9] = [
     APP_1,
@@ -45,8 +46,27 @@ fn architectures_and_newest_versions() {
         assert_eq!(published(&desk), wanted, "{more}");
     }
     let desk = desk("architectures = [\"ppc64le\"]");
-    super::RPMS.repository(&desk.path("up"), 1, &[APP_1]);
+    RPMS.repository(&desk.path("up"), 1, &[APP_1]);
     desk.export("").says(Exit::Usage, &["nothing has these architectures", "x86_64"]);
+}
+
+#[test]
+fn what_is_said_of_packages_is_news_and_a_new_signature_is_not() {
+    let desk = desk("");
+    ferry(&desk, 1, &[APP_1, LIB]);
+    let (up, ours) = (desk.path("up"), desk.path("site/current/yum/el/repodata"));
+    let repomd = up.join("repodata/repomd.xml");
+    fs::write(&repomd, fs::read_to_string(&repomd).unwrap().replace("  <", "   <")).unwrap();
+    RPMS.sign(&up, "Upstream");
+    desk.export("").says(Exit::NothingNew, &[]);
+    let advisories = up.join("updateinfo.xml");
+    fs::write(&advisories, "<?xml version=\"1.0\"?>\n<updates/>\n").unwrap();
+    end(Command::new("modifyrepo_c").arg("--mdtype=updateinfo").arg(&advisories).arg(up.join("repodata"))).ok();
+    RPMS.sign(&up, "Upstream");
+    let advised = || names(&ours).iter().filter(|name| name.ends_with("-updateinfo.xml.gz")).count();
+    assert_eq!(advised(), 0);
+    desk.ferry();
+    assert_eq!(advised(), 1);
 }
 
 #[test]
