@@ -122,7 +122,7 @@ pub enum CollectError {
         /// The source.
         name: crate::collection::Label,
         /// Why not.
-        source: yum::YumError,
+        source: Box<yum::YumError>,
     },
     /// A name of ours is malformed.
     #[error(transparent)]
@@ -215,7 +215,7 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     }
     for source in &selection.yum {
         let found = yum::collect(source, with);
-        collections.push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: error })?);
+        collections.push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) })?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

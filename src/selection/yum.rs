@@ -34,6 +34,9 @@ pub struct YumSource {
 impl YumSource {
     /// What makes no sense in it.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
+        if self.publish == Publish::Reprepro {
+            return Some("publish = \"reprepro\" is for [[apt]]: RPM repositories are re-indexed or verbatim");
+        }
         match (self.keyring.is_some(), self.allow_unsigned) {
             (false, false) => Some(
                 "it needs a keyring: upstream's signatures are never passed over; if nobody signs it, set allow-unsigned = true",

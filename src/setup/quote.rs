@@ -55,7 +55,7 @@ pub fn server_path(path: &Path) -> Result<String, SetupError> {
 
 /// A regular expression that matches `text` alone; of the characters of a publish path, these have a meaning.
 pub fn regex(text: &str) -> String {
-    text.chars().flat_map(|c| [if ".+".contains(c) { "\\" } else { "" }.to_owned(), c.to_string()]).collect()
+    text.chars().flat_map(|c| [if ".+^".contains(c) { "\\" } else { "" }.to_owned(), c.to_string()]).collect()
 }
 
 #[cfg(test)]

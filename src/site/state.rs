@@ -87,8 +87,8 @@ pub struct Published {
     pub not_carried: u64,
     /// The first few of them.
     pub not_carried_examples: Vec<String>,
-    /// The manifest that published it before with other files: images of that one stay reachable, since MAAS fetches
-    /// versions that it has read of earlier.
+    /// The manifest that published it before with other files: images and RPM packages of that one stay reachable, since
+    /// MAAS and dnf fetch versions that they have read of earlier.
     #[serde(default)]
     pub before: Option<Sha256>,
     /// When upstream's metadata expires for clients, if it does; only where it is published verbatim.

@@ -49,6 +49,7 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
     Item {
         architecture,
         file,
+        image: None,
         name,
         origin: PRIMARY.to_owned(),
         proof: proof.cloned(),

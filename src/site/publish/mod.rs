@@ -59,7 +59,7 @@ pub(super) struct Context<'a, 'd> {
     pub(super) known_sha3: &'a BTreeMap<Sha256, String>,
     /// The same, for the next generation.
     pub(super) sha3: &'a mut BTreeMap<Sha256, String>,
-    /// What was published of this collection before; images of it stay reachable.
+    /// What was published of this collection before; images and RPM packages of it stay reachable.
     pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
     pub(super) published: Published,

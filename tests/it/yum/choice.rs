@@ -32,6 +32,13 @@ fn set(packages: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
+fn the_sample_is_a_selection() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/rpm-repository.toml");
+    let selection = gapferry::selection::Selection::load(sample.as_ref()).unwrap();
+    assert!(selection.yum[0].newest_only);
+}
+
+#[test]
 fn architectures_and_newest_versions() {
     for (more, left_out) in [
         ("", &[ALL[8]][..]),

@@ -22,7 +22,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     context.dated(collection, REPOMD, repository.date())?;
     let mut tree = Tree::of_files(collection);
     match collection.publish {
-        Publish::ReIndexed => re_indexed(&repository, collection, &carried, &mut tree, context)?,
+        Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, collection, &carried, &mut tree, context)?,
         Publish::Verbatim => {
             collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
             carried.absent.iter().for_each(|path| context.published.note_absent(path));
