@@ -179,7 +179,7 @@ fn module_streams_name_packages_in_every_style() {
 }
 
 /// Versions as packagers write them, and some that nobody writes.
-const VERSIONS: [&str; 31] = [
+const VERSIONS: [&str; 33] = [
     "0",
     "00",
     "1",

@@ -89,8 +89,8 @@ pub(super) fn metadata(number: u32) -> BTreeMap<String, Vec<u8>> {
         ("primary", "primary.xml.gz", gzip(&listed("metadata", "common", primary))),
         (
             "filelists",
-            "filelists.xml.zst",
-            zstd::encode_all(listed("filelists", "filelists", files).as_bytes(), 1).unwrap(),
+            "filelists.xml.xz",
+            liblzma::encode_all(listed("filelists", "filelists", files).as_bytes(), 1).unwrap(),
         ),
         ("other", "other.xml.xz", liblzma::encode_all(listed("otherdata", "other", other).as_bytes(), 1).unwrap()),
         ("group", "comps.xml", groups.as_bytes().to_vec()),

@@ -43,8 +43,8 @@ fn what_upstream_did_not_sign_is_not_exported() {
     desk.export("").says(VerificationFailed, &["repodata/repomd.xml is not signed by a key of the keyring"]);
 
     fresh();
-    let primary = fs::read_dir(up.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
-    flip(&primary.filter(|path| path.to_string_lossy().contains("primary.xml")).next().unwrap());
+    let mut files = fs::read_dir(up.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
+    flip(&files.find(|path| path.to_string_lossy().contains("primary.xml")).unwrap());
     desk.export("").says(VerificationFailed, &["primary.xml"]);
 
     fresh();
