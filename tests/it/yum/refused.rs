@@ -106,6 +106,8 @@ fn dnf_refuses_what_was_changed_at_the_site() {
     let text = fs::read_to_string(&repomd).unwrap();
     fs::remove_file(&repomd).unwrap();
     fs::write(&repomd, text.replacen("<revision>", "<revision>1", 1)).unwrap();
+    drop(serving); // it may have the file of a moment ago open
+    let serving = desk.serve();
     let ended = client(&serving).run("install ferry-lib");
     assert!(ended.code != 0 && ended.err.contains("repomd.xml"), "{}\n{}", ended.out, ended.err);
 }
