@@ -215,7 +215,8 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     }
     for source in &selection.yum {
         let found = yum::collect(source, with);
-        collections.push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) })?);
+        collections
+            .push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) })?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)

@@ -19,8 +19,8 @@ use crate::bundle::Manifest;
 use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::progress::Progress;
 use crate::formats::openpgp::armored_keyring;
+use crate::progress::Progress;
 use crate::time::Time;
 
 /// The longest that we wait for the clock to pass the newest published date, in seconds.

@@ -88,7 +88,7 @@ pub enum PublishError {
         /// The file.
         path: PublishPath,
         /// Why not.
-        source: RpmError,
+        source: Box<RpmError>,
     },
     /// A repository without its signed file, or without what that names.
     #[error("the repository's {path} is not carried")]

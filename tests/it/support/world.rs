@@ -71,7 +71,14 @@ pub(crate) trait Content: Send + Sync {
 
 /// One small world's content of each kind: with it all suites run.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![Arc::new(Debs::small()), Arc::new(Images::small()), Arc::new(Snaps), Arc::new(OsImages), Arc::new(Files), Arc::new(Yum)]
+    vec![
+        Arc::new(Debs::small()),
+        Arc::new(Images::small()),
+        Arc::new(Snaps),
+        Arc::new(OsImages),
+        Arc::new(Files),
+        Arc::new(Yum),
+    ]
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.

@@ -28,7 +28,8 @@ impl Repository {
         let text = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
         let signed = verify(collection, context, &path, &text)?;
         let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
-        let repomd = Repomd::parse(&text, wanted).map_err(|source| PublishError::Rpm { path: path.clone(), source })?;
+        let repomd = Repomd::parse(&text, wanted);
+        let repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source: Box::new(source) })?;
         for data in &repomd.data {
             match collection.proof(&data.path) {
                 None => return Err(PublishError::DataMissing { path: data.path.clone() }),
@@ -87,7 +88,7 @@ pub(super) fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead
 
 /// What is wrong with a file of metadata.
 pub(super) fn bad(data: &Data, source: RpmError) -> PublishError {
-    PublishError::Rpm { path: data.path.clone(), source }
+    PublishError::Rpm { path: data.path.clone(), source: Box::new(source) }
 }
 
 /// Whether upstream signed it; an error if not, unless the site allows that.
