@@ -105,11 +105,7 @@ fn about_signatures() -> Vec<Lie> {
 
 fn about_the_whole() -> Vec<Lie> {
     vec![
-        refused(
-            "nothing is pinned for the source",
-            |c, _| c.source = "else".parse().unwrap(),
-            "no upstream keyring is pinned",
-        ),
+        lie("the source is another", |c, _| c.source = "else".parse().unwrap(), "belongs to the source rocky"),
         lie("packages are said to be images", |c, _| c.kind = Kind::Images, "index is not carried"),
         lie("packages are said to be Debian's", |c, _| c.kind = Kind::Apt, NO_PLACE),
     ]
