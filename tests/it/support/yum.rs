@@ -14,7 +14,7 @@ use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
 use super::lies::{Lie, Truth};
-use super::world::{Content, without_dates};
+use super::world::{Content, date_of_state, without_dates};
 use super::yum_lies;
 use crate::apt_client::run;
 
@@ -96,7 +96,7 @@ pub(super) fn metadata(number: u32) -> BTreeMap<String, Vec<u8>> {
         ("group", "comps.xml", groups.as_bytes().to_vec()),
         ("modules", "modules.yaml.gz", gzip(&modules)),
     ];
-    let made = Time::now().unix() - 1000 + i64::from(number);
+    let made = date_of_state(number);
     let mut repomd = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n<revision>{number}</revision>\n"
     );
