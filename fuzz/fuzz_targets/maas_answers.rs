@@ -39,6 +39,7 @@ fuzz_target!(|text: &[u8]| {
         repositories: part(&all, "repositories"),
         settings: part(&all, "settings"),
         resources: part(&all, "resources"),
+        uploaded: part(&all, "uploaded"),
         importing: false,
     };
     if let Some(source) = state.sources.first_mut() {

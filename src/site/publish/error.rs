@@ -231,7 +231,11 @@ impl PublishError {
             Self::Index(error) => error.exit(),
             Self::Assertions { source, .. } => source.exit(),
             Self::Rpm { source, .. } => source.exit(),
-            Self::Older(_) | Self::NoKeyring { .. } | Self::Unsigned { .. } => Exit::Refused,
+            Self::Older(_)
+            | Self::NoKeyring { .. }
+            | Self::Unsigned { .. }
+            | Self::OtherSource { .. }
+            | Self::AddressTaken { .. } => Exit::Refused,
             Self::Path(_)
             | Self::SnapMetadata { .. }
             | Self::Listing { .. }
@@ -248,8 +252,6 @@ impl PublishError {
             | Self::OsImage { .. }
             | Self::OsImages(_)
             | Self::OtherKind { .. }
-            | Self::OtherSource { .. }
-            | Self::AddressTaken { .. }
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => Exit::VerificationFailed,

@@ -82,7 +82,7 @@ pub(crate) fn lies() -> Vec<Lie> {
             "the source is one for which nothing is pinned",
             |c, _| c.source = "elsewhere".parse().unwrap(),
             Refused,
-            "no upstream keyring is pinned",
+            "keys and policy go by source",
         ),
         lie("a stray file is among the proofs", stray_proof, VerificationFailed, "does not vouch for"),
         lie("a stray file is among verbatim proofs", stray_verbatim, VerificationFailed, "does not vouch for"),

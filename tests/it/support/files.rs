@@ -112,7 +112,7 @@ impl Content for Files {
                 "files are of a source that is allowed nothing",
                 |c, _| c.source = "other".parse().unwrap(),
                 Exit::Refused,
-                "add the source other to allow-unsigned",
+                "keys and policy go by source",
             ),
         ]
     }

@@ -154,7 +154,7 @@ fn about_the_whole() -> Vec<Lie> {
         refused(
             "nothing is pinned for the source",
             |c, _| c.source = "else".parse().unwrap(),
-            "no upstream keyring is pinned",
+            "keys and policy go by source",
         ),
         lie("images are said to be packages", |c, _| c.kind = Kind::Apt, NO_PLACE),
         lie("a verbatim stream lacks a products file", verbatim_without_centos, "which is not carried"),

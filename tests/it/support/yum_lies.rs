@@ -105,7 +105,7 @@ fn about_signatures() -> Vec<Lie> {
 
 fn about_the_whole() -> Vec<Lie> {
     vec![
-        lie("the source is another", |c, _| c.source = "else".parse().unwrap(), "belongs to the source rocky"),
+        refused("the source is another", |c, _| c.source = "else".parse().unwrap(), "keys and policy go by source"),
         lie("packages are said to be images", |c, _| c.kind = Kind::Images, "index is not carried"),
         lie("packages are said to be Debian's", |c, _| c.kind = Kind::Apt, NO_PLACE),
     ]
