@@ -5,8 +5,11 @@ mod dnf;
 mod refused;
 mod rpms;
 
+use std::process::Command;
+
 use self::dnf::Dnf;
 use self::rpms::RPMS;
+use crate::apt_client::run;
 use crate::support::desk::{Desk, Serving};
 
 const APP_1: &str = "ferry-app-1.0-1.x86_64";
@@ -77,6 +80,31 @@ fn dnf_installs_updates_and_goes_back() {
     assert_eq!(dnf.offered(), ["ferry-app-0:10.0-1.x86_64", SHOWN[2]]);
     late.run("install ferry-app").ok();
     assert_eq!(late.installed(), [SHOWN[0], SHOWN[2]]);
+}
+
+/// cloud-init's own module for yum, told where to write.
+const YUM_MODULE: &str = r#"
+import logging, sys, yaml
+from cloudinit.config import cc_yum_add_repo
+config = yaml.safe_load(open(sys.argv[1]))
+config["yum_repo_dir"] = sys.argv[2]
+cc_yum_add_repo.handle("yum_add_repo", config, None, logging.getLogger(), [])
+"#;
+
+#[test]
+fn user_data_points_a_machine_at_the_mirror() {
+    let desk = desk("");
+    ferry(&desk, 1, &[APP_1, LIB]);
+    let serving = desk.serve();
+    let told = "setup user-data --site site --os rocky --release 9 --out user-data.yaml";
+    desk.run(&format!("{told} --serve-url http://{}", serving.address)).ok();
+    let dnf = Dnf::new("http://elsewhere.invalid/", "", "enabled=0");
+    // The system's own python, for which cloud-init brings the module.
+    let mut module = Command::new("/usr/bin/python3");
+    run(module.args(["-c", YUM_MODULE]).arg(desk.path("user-data.yaml")).arg(dnf.repos()));
+    assert!(dnf.repos().join("gapferry-el.repo").exists());
+    dnf.run("install ferry-app").ok();
+    assert_eq!(dnf.installed(), [SHOWN[0], SHOWN[2]]);
 }
 
 /// Behind the transparent proxy: the upstream's own address, its own metadata, and no key but its own.

@@ -34,6 +34,11 @@ impl Dnf {
         dnf
     }
 
+    /// Where its repositories are described.
+    pub(super) fn repos(&self) -> std::path::PathBuf {
+        self.root.path().join("repos")
+    }
+
     /// Runs dnf with these arguments.
     pub(super) fn run(&self, arguments: &str) -> Ended {
         let mut dnf = Command::new("dnf");
