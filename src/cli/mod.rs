@@ -33,7 +33,7 @@ use self::output::Output;
 use crate::exit::Exit;
 use crate::progress::Progress;
 
-/// Carry Debian packages, MAAS images and snaps across an air gap in one signed bundle.
+/// Carry packages, images and snaps across an air gap in one signed bundle.
 ///
 /// `export` collects on the online side; `import` verifies and publishes on the air-gapped side; `serve` answers for the
 /// upstreams there.
