@@ -194,7 +194,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0 });
     }
     let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
-    let plan = Plan { manifest, held, volume_bytes: selection.volume_size.0 };
+    let plan = Plan { manifest, held, volume_bytes: selection.volume_size.0, recovery: selection.recovery() };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
     Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0 })
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::layout::{TRAILER, header, members, padding};
 use crate::bundle::manifest::{Encoding, Part};
 use crate::bundle::pack::{Plan, ZSTD_LEVEL};
+use crate::bundle::recovery::Amount;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed, names};
 use crate::depot::Depot;
 use crate::digest::{Hashing, Sha256};
@@ -199,7 +200,7 @@ pub fn answer(
     };
     let held = old.blobs.iter().map(|blob| blob.sha256).filter(|digest| !request.lacks.contains(digest)).collect();
     let largest = old.volumes.iter().map(|volume| volume.size).max().unwrap_or_default();
-    let plan = Plan { manifest, held, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES) };
+    let plan = Plan { manifest, held, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES), recovery: Amount::default() };
     Ok(write(plan, settings, workspace, None)?)
 }
 

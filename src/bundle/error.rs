@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::unpack::Damage;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -137,6 +138,41 @@ pub enum BundleError {
         /// Bytes that are free.
         free: u64,
     },
+    /// Recovery data for so much are not made.
+    #[error(
+        "recovery data go with volumes of at most 4 TiB, and spare volumes with at most 256 volumes of together some TB: set another volume-size"
+    )]
+    TooLargeToProtect,
+    /// Bytes of a volume cannot be read.
+    #[error("cannot read {} at byte {offset}: {error}", path.display())]
+    Unreadable {
+        /// The volume.
+        path: PathBuf,
+        /// Where in the volume, in bytes.
+        offset: u64,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Volumes are damaged, and recovery data are not there or do not suffice.
+    #[error(
+        "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online side by \
+         `gapferry recut {bundle} --volumes {} --out DIR`",
+        pieces(damage),
+        if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
+        numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    )]
+    Unrepairable {
+        /// The bundle.
+        bundle: String,
+        /// The damaged volumes, counted from 1.
+        numbers: std::collections::BTreeSet<usize>,
+        /// What is damaged, in the volumes' order.
+        damage: Vec<Damage>,
+        /// Whether there were recovery files.
+        tried: bool,
+        /// What was found first.
+        first: Box<BundleError>,
+    },
     /// A depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
@@ -145,7 +181,20 @@ pub enum BundleError {
     Trust(#[from] TrustError),
 }
 
+/// The first few pieces of damage, for a message.
+pub(crate) fn pieces(damage: &[Damage]) -> String {
+    const SHOWN: usize = 8;
+    let mut words: Vec<String> = damage.iter().take(SHOWN).map(ToString::to_string).collect();
+    words.extend((damage.len() > SHOWN).then(|| format!("and {} other pieces", damage.len() - SHOWN)));
+    words.join(", ")
+}
+
 impl BundleError {
+    /// Whether a volume has lost its bytes: other volumes, and other bytes of the same one, may be good.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Unreadable { .. })
+    }
+
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         FileError::on(action, path)
@@ -155,7 +204,7 @@ impl BundleError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotABundle { .. } | Self::VolumeTooSmall { .. } => Exit::Usage,
+            Self::NotABundle { .. } | Self::VolumeTooSmall { .. } | Self::TooLargeToProtect => Exit::Usage,
             Self::Unsigned { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
@@ -165,6 +214,8 @@ impl BundleError {
             | Self::Inconsistent(_)
             | Self::VolumeSize { .. }
             | Self::Damaged { .. }
+            | Self::Unreadable { .. }
+            | Self::Unrepairable { .. }
             | Self::WrongBlob { .. } => Exit::VerificationFailed,
             Self::VolumesMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => Exit::VolumesMissing,
             Self::NoSpace { .. } | Self::FileLimit { .. } => Exit::NoSpace,

@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod names;
 pub mod open;
 pub mod pack;
+pub mod recovery;
 pub mod schema;
 mod sidecars;
 pub mod stream;
@@ -16,5 +17,6 @@ pub mod unpack;
 mod volume;
 
 pub use error::BundleError;
+pub(crate) use error::pieces;
 pub use manifest::Manifest;
 pub use open::{Bundle, Signed};

@@ -22,3 +22,13 @@ pub fn folder(site: &Label, name: &Label, sequence: u64) -> String {
 pub fn volume(number: u64) -> String {
     format!("volume-{number:03}.tar")
 }
+
+/// The recovery file of volume `number`, such as `volume-001.rec`.
+pub fn recovery(number: u64) -> String {
+    format!("volume-{number:03}.rec")
+}
+
+/// Spare volume `number`, counted from 1, such as `spare-001.rec`.
+pub fn spare(number: u64) -> String {
+    format!("spare-{number:03}.rec")
+}

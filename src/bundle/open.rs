@@ -6,7 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use super::recovery::repair::Repair;
 use super::stream::{self, Incoming};
+use super::unpack::{CheckOnly, Damage, unpack};
 use super::{BundleError, names};
 use crate::digest::Sha256;
 use crate::file_error::FileError;
@@ -84,24 +86,30 @@ impl Bundle {
         self.manifest.volumes.iter().filter(|v| !there(&v.file)).map(|v| v.file.clone()).collect()
     }
 
-    /// Reads all volumes and checks every byte of them; unpacks nothing.
-    pub fn check_volumes(&self, progress: &Progress) -> Result<(), BundleError> {
+    /// Reads all volumes and checks every byte of them; unpacks nothing. Returns what recovery data can repair, which has
+    /// been done to the end: in a file in the folder for temporary ones, and checked.
+    pub fn check_volumes(&self, progress: &Progress) -> Result<Vec<Damage>, BundleError> {
         let missing = self.missing_volumes();
-        if !missing.is_empty() {
+        if !missing.is_empty() && !Repair::has_spares(self) {
             return Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing });
         }
         let progress = progress.phase("checking", self.manifest.carried_bytes());
-        super::unpack::unpack(self, &super::unpack::CheckOnly, &progress)
+        let found = unpack(self, &CheckOnly, &std::env::temp_dir(), &progress)?;
+        match found.missing.is_empty() {
+            true => Ok(found.repaired),
+            false => Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing: found.missing }),
+        }
     }
 
-    /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused.
+    /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused. One that was cut short is
+    /// taken where there may be recovery data for the rest.
     pub fn open_volume(&self, index: usize) -> Result<(PathBuf, File), BundleError> {
         let Some(volume) = self.manifest.volumes.get(index) else {
             return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
         };
         let path = self.folder.join(&volume.file);
         let (file, found) = open(&path)?;
-        if found == volume.size {
+        if found == volume.size || (found < volume.size && Repair::is_there(self, index)) {
             Ok((path, file))
         } else {
             Err(BundleError::VolumeSize { path, found, wanted: volume.size })
@@ -134,7 +142,7 @@ fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, Bun
 
 /// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device; returns
 /// its size too.
-fn open(path: &Path) -> Result<(File, u64), BundleError> {
+pub(super) fn open(path: &Path) -> Result<(File, u64), BundleError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
         // A link, or a socket.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use super::layout::{blob_names, member_name};
 use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
+use super::recovery::write::Made;
+use super::recovery::{self, Amount};
 use super::volume::VolumeWriter;
 use super::{BundleError, names, sidecars};
 use crate::depot::{Depot, DepotError, free_bytes};
@@ -37,6 +39,8 @@ pub struct Plan {
     pub held: BTreeSet<Sha256>,
     /// The size that no volume exceeds, in bytes.
     pub volume_bytes: u64,
+    /// What is made beside the volumes, against damage and loss.
+    pub recovery: Amount,
 }
 
 /// A bundle on disk, not yet under its final name.
@@ -52,22 +56,28 @@ pub struct Packed {
 
 /// Packs into a staging folder in `out`: volumes, manifest, SHA256SUMS and VERIFY.txt.
 pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
-    let Plan { mut manifest, held, volume_bytes } = plan;
+    let Plan { mut manifest, held, volume_bytes, recovery } = plan;
     if volume_bytes < MIN_VOLUME_BYTES {
         return Err(BundleError::VolumeTooSmall { size: volume_bytes, least: MIN_VOLUME_BYTES });
     }
     let sizes = blob_sizes(&manifest, depot)?;
     let carried: u64 = sizes.iter().filter(|(digest, _)| !held.contains(*digest)).map(|(_, size)| size).sum();
     fs::create_dir_all(out).map_err(BundleError::io("create", out))?;
-    preflight(out, carried, sizes.len() as u64, volume_bytes)?;
+    preflight(out, carried, sizes.len() as u64, volume_bytes, recovery)?;
     let target = out.join(manifest.folder());
     let staging = out.join(format!("{}.part", manifest.folder()));
     fresh_folder(&staging)?;
-    let progress = progress.phase("packing", carried);
+    let packing = progress.phase("packing", carried);
     let packed =
-        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, &progress).and_then(|()| manifest.to_text());
-    progress.finish();
-    match packed.and_then(|text| write_sidecars(&staging, &manifest, &text).map(|()| text)) {
+        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, &packing).and_then(|()| manifest.to_text());
+    packing.finish();
+    let protect = |text: String| {
+        let made = recovery::write::write(&manifest, &staging, recovery, progress)?;
+        write(&staging.join(names::MANIFEST), text.as_bytes())?;
+        write_sidecars(&staging, &manifest, Sha256::of(text.as_bytes()), &made)?;
+        Ok(text)
+    };
+    match packed.and_then(protect) {
         Ok(text) => Ok(Packed { manifest, text, staging, target }),
         Err(error) => {
             let _ = fs::remove_dir_all(&staging); // half a bundle is of no use; the first error is what matters
@@ -102,10 +112,15 @@ fn fill(
     Ok(())
 }
 
-fn write_sidecars(staging: &Path, manifest: &Manifest, text: &str) -> Result<(), BundleError> {
-    write(&staging.join(names::MANIFEST), text.as_bytes())?;
-    write(&staging.join(names::SHA256SUMS), sidecars::sha256sums(manifest, Sha256::of(text.as_bytes())).as_bytes())?;
-    write(&staging.join(names::VERIFY), sidecars::verify_text(manifest).as_bytes())
+/// Writes SHA256SUMS, with recovery files too, and VERIFY.txt.
+pub(super) fn write_sidecars(
+    folder: &Path,
+    manifest: &Manifest,
+    digest: Sha256,
+    recovery: &[Made],
+) -> Result<(), BundleError> {
+    write(&folder.join(names::SHA256SUMS), sidecars::sha256sums(manifest, digest, recovery).as_bytes())?;
+    write(&folder.join(names::VERIFY), sidecars::verify_text(manifest).as_bytes())
 }
 
 fn fresh_folder(path: &Path) -> Result<(), BundleError> {
@@ -142,14 +157,15 @@ fn blob_sizes(manifest: &Manifest, depot: &Depot) -> Result<BTreeMap<Sha256, u64
 }
 
 /// Refuses a target that cannot hold the bundle, before anything is written.
-fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64) -> Result<(), BundleError> {
+fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64, recovery: Amount) -> Result<(), BundleError> {
     let largest = volume_bytes.min(carried + members * 2048);
     let kind =
         rustix::fs::statfs(out).map_err(|e| BundleError::io("look at the file system of", out)(e.into()))?.f_type;
     if kind == MSDOS_SUPER_MAGIC && largest > FAT_FILE_BYTES {
         return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_bytes });
     }
-    let needed = carried + members * 2048 + (1 << 20);
+    let volumes = carried + members * 2048;
+    let needed = volumes + recovery.about(volumes, largest) + (1 << 20);
     let free = free_bytes(out)?;
     if free < needed { Err(BundleError::NoSpace { path: out.to_owned(), needed, free }) } else { Ok(()) }
 }
@@ -163,7 +179,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     create().map_err(BundleError::io("write", path))
 }
 
-fn sync_folder(path: &Path) -> Result<(), BundleError> {
+pub(super) fn sync_folder(path: &Path) -> Result<(), BundleError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", path))
 }
 

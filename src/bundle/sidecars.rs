@@ -7,10 +7,13 @@ use super::names;
 use crate::digest::Sha256;
 
 /// `SHA256SUMS`, for coreutils' `sha256sum --strict -c`.
-pub(super) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256) -> String {
+pub(super) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256, recovery: &[(String, Sha256)]) -> String {
     let mut text = format!("{manifest_digest}  {}\n", names::MANIFEST);
     for volume in &manifest.volumes {
         let _ = writeln!(text, "{}  {}", volume.sha256, volume.file);
+    }
+    for (file, digest) in recovery {
+        let _ = writeln!(text, "{digest}  {file}");
     }
     text
 }
@@ -34,7 +37,7 @@ ssh-keygen (OpenSSH 8.1 or newer), sha256sum, tar, unzstd. Run these in the fold
 
     sha256sum --strict -c SHA256SUMS
     sed -n 's/^{{"file":"\(volume-[0-9]*\.tar\)","sha256":"\([0-9a-f]*\)".*/\2  \1/p' manifest.json \
-        | diff - <(grep ' volume-' SHA256SUMS)
+        | diff - <(grep ' volume-[0-9]*\.tar$' SHA256SUMS)
 
 3. Unpack all volumes into one folder, expand what was compressed, and join what was cut:
 
@@ -45,6 +48,9 @@ ssh-keygen (OpenSSH 8.1 or newer), sha256sum, tar, unzstd. Run these in the fold
    A file that upstream itself names *.zst is stored as it is and would be expanded too; the manifest's list of blobs says
    of each part whether it was stored "raw" or "zstd". A file with several names is stored under the first one only; the
    lists "files" and "proofs" of the manifest name them all.
+
+Files named *.rec, if there are any, are recovery data: gapferry repairs damaged volumes with them, and replaces lost ones. They
+are not signed, nothing is taken from them unchecked, and without damage they are not needed.
 
 Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.
 "#,

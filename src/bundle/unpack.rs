@@ -5,14 +5,17 @@
 //! sequence while both hashing and writing go on side by side.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::layout::{Member, TRAILER, header, members, padding};
+use serde::Serialize;
+
+use super::layout::{Member, TRAILER, header, header_length, members, padding};
 use super::manifest::{Blob, Encoding, Part};
+use super::recovery::repair::{By, Repair};
 use super::stream::{self, Incoming};
 use super::{Bundle, BundleError};
 use crate::digest::{Hashing, Sha256};
@@ -74,10 +77,37 @@ impl Sink for CheckOnly {
     fn bad(&self, _: &Blob, _: &Part, (): ()) {}
 }
 
-/// Reads all volumes of the bundle that are there, and hands every wanted part to `sink`.
+/// Bytes of a volume that are not what they must be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Damage {
+    /// The volume's file name.
+    pub volume: String,
+    /// Where it starts, in bytes.
+    pub from: u64,
+    /// Where it ends, in bytes.
+    pub to: u64,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes {} to {}", self.volume, self.from, self.to)
+    }
+}
+
+/// What came of reading all volumes.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What was not right on the medium, and was restored.
+    pub repaired: Vec<Damage>,
+    /// Volumes that were passed over, by file name.
+    pub missing: Vec<String>,
+}
+
+/// Reads all volumes of the bundle that are there, and hands every wanted part to `sink`. What recovery data restore is kept
+/// in a nameless file in `scratch` meanwhile.
 ///
-/// A volume that is not there is passed over: what is missing is for the caller to ask, by [`Bundle::missing_volumes`].
-pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, progress: &Progress) -> Result<(), BundleError> {
+/// A volume that is not there is passed over, unless spare volumes replace it: what is missing is for the caller to ask.
+pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Progress) -> Result<Found, BundleError> {
     let all = members(&bundle.manifest);
     if let Some(incoming) = &bundle.stream {
         let path = Path::new(stream::NAME);
@@ -85,31 +115,72 @@ pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, progress: &Progress) -> Result
             incoming.next_volume(&bundle.manifest.folder(), &volume.file, volume.size)?;
             Reader { path, from: Source::Stream(incoming), sink, progress }.volume(members)?;
         }
-        return Ok(());
+        return Ok(Found::default());
     }
-    let missing = bundle.missing_volumes();
-    for (index, members) in all.iter().enumerate() {
-        let file = bundle.manifest.volumes.get(index).map(|volume| &volume.file);
-        if file.is_some_and(|file| !missing.contains(file)) {
-            let (path, file) = bundle.open_volume(index)?;
-            Reader { path: &path, from: Source::File(&file), sink, progress }.volume(members)?;
+    let (missing, repair) = (bundle.missing_volumes(), Repair::new(bundle, scratch));
+    let (mut found, mut bad) = (Found::default(), Vec::new());
+    for (index, (volume, members)) in bundle.manifest.volumes.iter().zip(&all).enumerate() {
+        let is_missing = missing.contains(&volume.file);
+        let path = bundle.folder.join(&volume.file);
+        if is_missing && !Repair::has_spares(bundle) {
+            found.missing.push(volume.file.clone());
+            continue;
         }
+        let file = if is_missing { None } else { Some(bundle.open_volume(index)?.1) };
+        let is_protected = Repair::is_there(bundle, index);
+        let from = Source::Volume(Opened { index, file, repair: &repair, is_protected });
+        let wrong = Reader { path: &path, from, sink, progress }.volume(members)?;
+        let damage = |(from, to)| Damage { volume: volume.file.clone(), from, to };
+        match is_missing && !wrong.is_empty() {
+            true => found.missing.push(volume.file.clone()),
+            false => found.repaired.extend(repair.restored(index).into_iter().map(damage)),
+        }
+        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index + 1, damage(range), error)));
     }
-    Ok(())
+    if bad.is_empty() { Ok(found) } else { Err(unrepairable(bundle, bad)) }
+}
+
+/// The damage as one error, with what touches in one piece.
+fn unrepairable(bundle: &Bundle, bad: Vec<(usize, Damage, BundleError)>) -> BundleError {
+    let numbers = bad.iter().map(|(number, _, _)| *number).collect();
+    let mut damage: Vec<Damage> = bad.iter().map(|(_, damage, _)| damage.clone()).collect();
+    damage.sort();
+    damage.dedup_by(|next, piece| {
+        let touches = next.volume == piece.volume && next.from <= piece.to;
+        piece.to = if touches { piece.to.max(next.to) } else { piece.to };
+        touches
+    });
+    let tried = bad.iter().any(|(number, _, _)| Repair::is_there(bundle, number - 1));
+    let (bundle, mut errors) = (bundle.manifest.folder(), bad.into_iter().map(|(_, _, error)| error));
+    match errors.next() {
+        Some(first) => BundleError::Unrepairable { bundle, numbers, damage, tried, first: Box::new(first) },
+        None => BundleError::Inconsistent("no volume is damaged".to_owned()),
+    }
 }
 
 /// Where a volume's bytes come from.
 enum Source<'a> {
-    /// From anywhere in it.
-    File(&'a File),
+    /// From anywhere in it, or from what is restored of it.
+    Volume(Opened<'a>),
     /// One after the other.
     Stream(&'a Incoming),
+}
+
+/// A volume on a medium.
+struct Opened<'a> {
+    /// Counted from 0.
+    index: usize,
+    /// None where the volume is not there.
+    file: Option<File>,
+    repair: &'a Repair<'a>,
+    /// Whether there may be recovery files for it.
+    is_protected: bool,
 }
 
 impl Source<'_> {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
         match self {
-            Self::File(file) => file.read_exact_at(bytes, offset),
+            Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
             Self::Stream(incoming) => incoming.read_at(bytes, offset),
         }
     }
@@ -117,11 +188,19 @@ impl Source<'_> {
     /// How many may read side by side.
     fn workers(&self) -> usize {
         match self {
-            Self::File(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+            Self::Volume(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
             Self::Stream(_) => 1,
         }
     }
+
+    /// Whether what follows damage is to be read too.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Volume(Opened { file: Some(_), .. }))
+    }
 }
+
+/// Where damage starts and ends, and what is wrong.
+type Wrong = ((u64, u64), BundleError);
 
 struct Reader<'a, S> {
     path: &'a Path,
@@ -131,35 +210,79 @@ struct Reader<'a, S> {
 }
 
 impl<S: Sink> Reader<'_, S> {
-    fn volume(&self, members: &[Member<'_>]) -> Result<(), BundleError> {
+    /// Reads all members; returns what is wrong and cannot be restored.
+    fn volume(&self, members: &[Member<'_>]) -> Result<Vec<Wrong>, BundleError> {
         let (next, stop, failure) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
+        let wrong = Mutex::new(Vec::new());
+        let note = |range, error: BundleError| {
+            if error.is_damage() {
+                lock(&wrong).push((range, error));
+                stop.fetch_or(!self.from.goes_on(), Ordering::Relaxed);
+            } else {
+                stop.store(true, Ordering::Relaxed);
+                lock(&failure).get_or_insert(error);
+            }
+        };
         let work = || {
             let mut buffer = vec![0; BUFFER_BYTES];
             while let Some(member) = members.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(error) = self.member(member, &mut buffer) {
-                    stop.store(true, Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(error);
+                let part = member.part;
+                let start = part.offset - header_length(&member.name);
+                let range = (start, part.offset + part.stored + padding(part.stored));
+                if self.sink.wants(member.blob, part)
+                    && let Err(error) = self.repairing(range, |is_last| self.member(member, &mut buffer, is_last))
+                {
+                    note(range, error);
                 }
             }
         };
         let workers = self.from.workers().min(members.len());
         thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
-        if let Some(error) = failure.into_inner().unwrap_or_else(|e| e.into_inner()) {
-            return Err(error);
-        }
         let end =
             members.last().map_or(0, |member| member.part.offset + member.part.stored + padding(member.part.stored));
-        self.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume")
+        let range = (end, end + TRAILER);
+        if !stop.load(Ordering::Relaxed)
+            && let Err(error) =
+                self.repairing(range, |_| self.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
+        {
+            note(range, error);
+        }
+        match lock(&failure).take() {
+            Some(error) => Err(error),
+            None => match self.from {
+                // Of a stream nothing else is known to be damaged, and nothing can be done but to send it again.
+                Source::Stream(_) => lock(&wrong).pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
+                Source::Volume(_) => Ok(std::mem::take(&mut *lock(&wrong))),
+            },
+        }
     }
 
-    fn member(&self, member: &Member<'_>, buffer: &mut [u8]) -> Result<(), BundleError> {
-        let (blob, part) = (member.blob, member.part);
-        if !self.sink.wants(blob, part) {
-            return Ok(());
+    /// Reads what is between two places of the volume; where that is damaged, restores it and reads it again. `read` is told
+    /// whether there will be no other try.
+    fn repairing(
+        &self,
+        range: (u64, u64),
+        mut read: impl FnMut(bool) -> Result<(), BundleError>,
+    ) -> Result<(), BundleError> {
+        let Source::Volume(from) = &self.from else { return read(true) };
+        let mut result = read(!from.is_protected);
+        // The volume's own once more, for what spares alone could not do either.
+        for by in [By::Own, By::Spares, By::Own] {
+            if !matches!(&result, Err(error) if error.is_damage()) || !from.is_protected {
+                return result;
+            }
+            if from.repair.restore(from.index, range, by)? {
+                result = read(false);
+            }
         }
+        if result.is_err() { read(true) } else { result }
+    }
+
+    fn member(&self, member: &Member<'_>, buffer: &mut [u8], is_last: bool) -> Result<(), BundleError> {
+        let (blob, part) = (member.blob, member.part);
         let head = header(&member.name, part.stored);
         self.fixed(&head, part.offset - head.len() as u64, "the header", &member.name)?;
         let mut content = self.sink.begin(blob, part)?;
@@ -174,7 +297,9 @@ impl<S: Sink> Reader<'_, S> {
                 self.sink.done(blob, part, content)
             }
             Ok(false) => {
-                self.sink.bad(blob, part, content);
+                if is_last {
+                    self.sink.bad(blob, part, content);
+                }
                 Err(self.damaged("the content", &member.name, part.offset))
             }
             Err(error) => Err(error),
@@ -223,7 +348,10 @@ impl<S: Sink> Reader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            Source::File(_) => BundleError::io("read", self.path)(error),
+            Source::Volume(_) if is_of_the_medium(&error) => {
+                BundleError::Unreadable { path: PathBuf::from(self.path), offset, error }
+            }
+            Source::Volume(_) => BundleError::io("read", self.path)(error),
             Source::Stream(_) => stream::failure(error),
         })
     }
@@ -231,6 +359,18 @@ impl<S: Sink> Reader<'_, S> {
     fn damaged(&self, what: &'static str, member: &str, offset: u64) -> BundleError {
         BundleError::Damaged { path: PathBuf::from(self.path), what, member: member.to_owned(), offset }
     }
+}
+
+/// Whether bytes cannot be read because the medium has lost them, and others may be readable all the same.
+fn is_of_the_medium(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let lost = [Errno::IO, Errno::NODATA, Errno::BADMSG, Errno::UCLEAN, Errno::ILSEQ, Errno::REMOTEIO];
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound)
+        || lost.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Expands exactly one zstd frame to exactly `length` bytes; anything else is none.

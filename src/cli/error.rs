@@ -1,6 +1,9 @@
 //! All that can end a command, with its exit code.
 
-use crate::bundle::BundleError;
+use serde_json::{Value, json};
+
+use crate::bundle::unpack::Damage;
+use crate::bundle::{BundleError, pieces};
 use crate::exit::Exit;
 use crate::export::ExportError;
 use crate::selection::SelectionError;
@@ -42,6 +45,8 @@ pub(super) enum Failure {
         failed.len(), failed.len() + pushed, failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
     )]
     NotPushed { pushed: usize, failed: Vec<(String, String)> },
+    #[error("{bundle} is damaged: {}; recovery data repair all of it, so it can be imported as it is", pieces(damage))]
+    Repairable { bundle: String, damage: Vec<Damage> },
     #[error("{0}")]
     Usage(String),
 }
@@ -63,7 +68,19 @@ impl Failure {
             Self::Setup(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
+            Self::Repairable { .. } => Exit::VerificationFailed,
             Self::Usage(_) => Exit::Usage,
         }
+    }
+
+    /// What programs are told besides the words.
+    pub(super) fn fields(&self) -> Option<Value> {
+        let (damage, repairable) = match self {
+            Self::Repairable { damage, .. } => (damage, true),
+            Self::Bundle(BundleError::Unrepairable { damage, .. })
+            | Self::Site(SiteError::Bundle(BundleError::Unrepairable { damage, .. })) => (damage, false),
+            _ => return None,
+        };
+        Some(json!({ "damaged": damage, "repairable": repairable }))
     }
 }

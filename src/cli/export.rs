@@ -72,7 +72,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let selection = Selection::load(&args.selection)?;
+    let mut selection = Selection::load(&args.selection)?;
+    if args.to.is_some() {
+        // A stream is read forwards only, so nothing could be repaired with them.
+        (selection.recovery, selection.spare_volumes) = Default::default();
+    }
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
     let workspace = args.place.folder()?;
     let out_folder = args.out.clone().unwrap_or_else(|| workspace.join(OUTGOING));

@@ -7,7 +7,9 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::push::{all_pushed, words};
+use crate::bundle::pieces;
 use crate::bundle::stream::NAME;
+use crate::bundle::unpack::Damage;
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::site::{Site, import, import_stream};
@@ -53,8 +55,11 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         return Err(Failure::Usage("a stream is checked while it is imported: leave --dry-run away".to_owned()));
     }
     if args.dry_run {
-        let bundle = site.verify(&args.bundle, allow, progress)?.manifest.folder();
-        out.done(json!({ "bundle": bundle, "dry_run": true }), &format!("{bundle} can be imported\n"));
+        let (bundle, repaired) = site.verify(&args.bundle, allow, progress)?;
+        let bundle = bundle.manifest.folder();
+        say_repaired(&repaired);
+        let value = json!({ "bundle": bundle, "repaired": repaired, "dry_run": true });
+        out.done(value, &format!("{bundle} can be imported\n"));
         return Ok(());
     }
     let imported = match is_stream {
@@ -68,12 +73,13 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     for (name, published) in &imported.generation.published {
         published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
     }
+    say_repaired(&imported.repaired);
     all_pushed(&imported.pushes)?;
     out.done(
         json!({
             "bundle": imported.bundle, "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
-            "pushed": imported.pushes.pushed,
+            "repaired": imported.repaired, "pushed": imported.pushes.pushed,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",
@@ -84,4 +90,11 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         ),
     );
     Ok(())
+}
+
+fn say_repaired(repaired: &[Damage]) {
+    if !repaired.is_empty() {
+        let pieces = pieces(repaired);
+        note(&format!("note: the medium is damaged, and recovery data have repaired it: {pieces}; replace the medium"));
+    }
 }

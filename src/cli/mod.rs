@@ -15,6 +15,7 @@ mod list_images;
 mod maas;
 mod output;
 mod passphrase;
+mod protect;
 mod push;
 mod receipt;
 mod recut;
@@ -66,6 +67,7 @@ enum Command {
     ListImages(list_images::Args),
     Confirm(confirm::Args),
     Recut(recut::Args),
+    Protect(protect::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
     Site(site::Args),
@@ -106,6 +108,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::ListImages(args) => list_images::run(&args, &out),
         Command::Confirm(args) => confirm::run(&args, &out),
         Command::Recut(args) => recut::run(&args, &out, &progress),
+        Command::Protect(args) => protect::run(&args, &out, &progress),
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Site(args) => site::run(args, &out),

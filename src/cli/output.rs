@@ -42,13 +42,20 @@ impl Output {
         let mut text = format!("{label}: {}\n", safe(&error));
         causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));
         let _ = io::stderr().write_all(text.as_bytes()); // nowhere is left to say that this failed
-        self.failed(failure.exit(), &error, causes);
+        self.failed_with(failure.exit(), &error, causes, failure.fields());
     }
 
     /// Says to programs alone why a command failed.
     pub(super) fn failed(&self, exit: Exit, error: &str, causes: &[String]) {
+        self.failed_with(exit, error, causes, None);
+    }
+
+    fn failed_with(&self, exit: Exit, error: &str, causes: &[String], more: Option<Value>) {
         if self.json {
-            let value = json!({ "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes });
+            let mut value = json!({ "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes });
+            if let (Value::Object(fields), Some(Value::Object(more))) = (&mut value, more) {
+                fields.extend(more);
+            }
             print(&json_line(&value));
         }
     }

@@ -14,7 +14,7 @@ use crate::trust::{Overrides, PublicKey, TrustError};
 
 /// Check a bundle: the signature, and every byte of every volume
 ///
-/// With --site also what the site's policy says of it: its sequence, its expiry, whom it is for.
+/// Damage ends it with the exit code 4, and it says whether recovery data repair it; if so, an import will. With --site also what the site's policy says of it: its sequence, its expiry, whom it is for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry verify /media/usb/dc1-base-000042 --builder builder.key.pub\n  \
     gapferry verify /media/usb/dc1-base-000042 --site /srv/gapferry")]
@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let bundle = match (&args.builder, &args.site) {
+    let (bundle, damage) = match (&args.builder, &args.site) {
         (_, Some(site)) => Site::open(site)?.verify(&args.bundle, Overrides::default(), progress)?,
         (Some(builder), None) => {
             let builder = PublicKey::load(builder)?;
@@ -38,12 +38,15 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
                 true => Ok(()),
                 false => Err(Failure::Trust(TrustError::UntrustedKey { key: signer.fingerprint(), role: "builder" })),
             })?;
-            bundle.check_volumes(progress)?;
-            bundle
+            let damage = bundle.check_volumes(progress)?;
+            (bundle, damage)
         }
         (None, None) => return Err(Failure::Usage("give --builder KEY.pub or --site SITE".to_owned())),
     };
     let manifest = &bundle.manifest;
+    if !damage.is_empty() {
+        return Err(Failure::Repairable { bundle: manifest.folder(), damage });
+    }
     let signer = bundle.signer.fingerprint();
     out.done(
         json!({

@@ -25,9 +25,10 @@ pub use images::ImagesSource;
 pub use os_images::OsImageSource;
 pub use place::Place;
 pub use snaps::SnapsSource;
-pub use units::{Bytes, Days};
+pub use units::{Bytes, Days, Percent, Spares};
 pub use yum::YumSource;
 
+use crate::bundle::recovery::Amount;
 use crate::collection::Label;
 
 /// The largest selection that is read, in bytes.
@@ -54,6 +55,12 @@ pub struct Selection {
     /// none, and without receipts and confirmations, every bundle carries everything.
     #[serde(default)]
     pub overlap: Option<u64>,
+    /// Recovery data beside each volume, as a share of it.
+    #[serde(default)]
+    pub recovery: Option<Percent>,
+    /// How many volumes may be lost: as many spare ones are made.
+    #[serde(default)]
+    pub spare_volumes: Spares,
     /// Sources of Debian packages.
     #[serde(default)]
     pub apt: Vec<AptSource>,
@@ -137,6 +144,11 @@ impl Selection {
         let selection: Self = toml::from_str(text).map_err(|error| SelectionError::syntax(text, &error))?;
         selection.check()?;
         Ok(selection)
+    }
+
+    /// How much recovery data its bundles get.
+    pub fn recovery(&self) -> Amount {
+        Amount { percent: self.recovery.map(|percent| percent.0), spares: self.spare_volumes.0 }
     }
 
     fn check(&self) -> Result<(), SelectionError> {
@@ -235,6 +247,9 @@ publish = "verbatim"
             ("suites", "sources = \"x\"\nsuites", "exactly one"),
             ("\"dc1\"", "\"DC1\"", "DC1"),
             ("\"4 GB\"", "\"4 XB\"", "4 XB"),
+            ("\"4 GB\"", "\"4 GB\"\nrecovery = \"60 %\"", "60 %"),
+            ("\"4 GB\"", "\"4 GB\"\nrecovery = 5", "invalid type"),
+            ("\"4 GB\"", "\"4 GB\"\nspare-volumes = 9", "9 is not a number of spare volumes"),
             ("\"required\"", "\"requird\"", "requird"),
             ("\"verbatim\"", "\"verbatm\"", "verbatm"),
             ("[[apt]]", "[[atp]]", "did you mean `apt`"),

@@ -13,6 +13,14 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Days(pub u32);
 
+/// A share, written as `5 %`; from 1 to 50.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub u32);
+
+/// A number of spare volumes, at most 8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spares(pub u32);
+
 /// The text is no size or time.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{text:?} is not {wanted}")]
@@ -76,6 +84,29 @@ impl FromStr for Days {
     }
 }
 
+impl FromStr for Percent {
+    type Err = MalformedUnit;
+
+    fn from_str(text: &str) -> Result<Self, MalformedUnit> {
+        let percent = split(text).filter(|(_, unit)| *unit == "%").and_then(|(number, _)| u32::try_from(number).ok());
+        let percent = percent.filter(|percent| (1..=50).contains(percent));
+        let malformed = || MalformedUnit {
+            text: text.chars().take(64).collect(),
+            wanted: "a share such as \"5 %\", at most \"50 %\"",
+        };
+        percent.map(Self).ok_or_else(malformed)
+    }
+}
+
+impl<'de> Deserialize<'de> for Spares {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        let spares = u32::try_from(number).ok().filter(|number| *number <= crate::bundle::recovery::MAX_SPARES);
+        let refuse = || serde::de::Error::custom(format!("{number} is not a number of spare volumes: at most 8"));
+        spares.map(Self).ok_or_else(refuse)
+    }
+}
+
 /// Decimal units, as media are sold by: `95.2 MB`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,6 +129,7 @@ macro_rules! deserialize_from_text {
 }
 deserialize_from_text!(Bytes);
 deserialize_from_text!(Days);
+deserialize_from_text!(Percent);
 
 #[cfg(test)]
 mod tests {
@@ -114,6 +146,10 @@ mod tests {
         assert_eq!(("90 days".parse(), "2 weeks".parse()), (Ok(Days(90)), Ok(Days(14))));
         for text in ["90", "0 days", "4000 days", "1 year"] {
             assert!(text.parse::<Days>().is_err(), "{text}");
+        }
+        assert_eq!(("5 %".parse(), "50%".parse()), (Ok(Percent(5)), Ok(Percent(50))));
+        for text in ["", "5", "0 %", "51 %", "%", "-1 %"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
         }
         assert_eq!([999, 1000, 95_211_000].map(|n| Bytes(n).to_string()), ["999 B", "1.0 kB", "95.2 MB"]);
     }

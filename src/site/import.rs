@@ -8,7 +8,9 @@ use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, audit, unpack, write_atomically};
+use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
+use crate::bundle::unpack::Damage;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::exit::Exit;
@@ -29,6 +31,8 @@ pub struct Imported {
     pub bytes: u64,
     /// What was handed on to the Enterprise Store.
     pub pushes: Pushes,
+    /// What was damaged on the medium, and was restored from recovery data.
+    pub repaired: Vec<Damage>,
 }
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
@@ -83,15 +87,21 @@ fn trusted(site: &Site, signed: Signed) -> Result<Bundle, SiteError> {
 }
 
 impl Site {
-    /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte.
-    pub fn verify(&self, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Bundle, SiteError> {
+    /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte. Returns
+    /// what is damaged too, if recovery data can restore all of it.
+    pub fn verify(
+        &self,
+        folder: &Path,
+        allow: Overrides,
+        progress: &Progress,
+    ) -> Result<(Bundle, Vec<Damage>), SiteError> {
         let bundle = open(self, folder)?;
         match accept(self, &bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        bundle.check_volumes(progress)?;
-        Ok(bundle)
+        let repairable = bundle.check_volumes(progress)?;
+        Ok((bundle, repairable))
     }
 }
 
@@ -145,7 +155,10 @@ fn run(
     let manifest = &bundle.manifest;
     let detail = format!("{}{}", bundle.digest, allow.words());
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
-    let sha3 = unpack::into_depot(site, bundle, &depot, progress)?;
+    let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, progress)?;
+    if !repaired.is_empty() {
+        audit::append(&site.root().join("audit.jsonl"), "repair", &manifest.folder(), &pieces(&repaired))?;
+    }
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
     batch.commit()?;
@@ -174,6 +187,7 @@ fn run(
     let pushes = push_locked(site, &generation)?;
     Ok(Imported {
         pushes,
+        repaired,
         generation,
         bundle: manifest.folder(),
         items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 use super::second_digest::SecondDigest;
 use super::{Site, SiteError};
 use crate::bundle::manifest::{Blob, Part};
-use crate::bundle::unpack::{PartSink, Sink, unpack};
+use crate::bundle::unpack::{Damage, PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::Kind;
 use crate::depot::{Batch, Depot, DepotError};
@@ -24,14 +24,21 @@ use crate::progress::Progress;
 /// SHA3-384 of snaps, in hexadecimal.
 pub(super) type SecondDigests = BTreeMap<Sha256, String>;
 
-/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error. Of snaps it
-/// returns the second digest, as far as they came in one piece.
+/// What came of unpacking.
+pub(super) struct Unpacked {
+    /// Of snaps, as far as they came in one piece.
+    pub(super) second: SecondDigests,
+    /// What was damaged on the medium, and was restored.
+    pub(super) repaired: Vec<Damage>,
+}
+
+/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error.
 pub(super) fn into_depot(
     site: &Site,
     bundle: &Bundle,
     depot: &Depot,
     progress: &Progress,
-) -> Result<SecondDigests, SiteError> {
+) -> Result<Unpacked, SiteError> {
     let wanted = lacking(bundle, depot);
     preflight(site, bundle, depot, &wanted)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
@@ -56,7 +63,7 @@ fn fill(
     wanted: &BTreeSet<Sha256>,
     journal: &Journal,
     progress: &Progress,
-) -> Result<SecondDigests, SiteError> {
+) -> Result<Unpacked, SiteError> {
     let snaps = bundle.manifest.collections.iter().filter(|collection| collection.kind == Kind::Snaps);
     let sink = DepotSink {
         depot,
@@ -69,16 +76,16 @@ fn fill(
     };
     let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
     let progress = progress.phase("unpacking", bytes);
-    let result = unpack(bundle, &sink, &progress);
+    let result = unpack(bundle, &sink, site.root(), &progress);
     progress.finish();
     // What was unpacked before a failure is good, and is kept.
     let second = sink.second.into_inner().unwrap_or_else(|e| e.into_inner());
     let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
-    result?;
+    let repaired = result?.repaired;
     committed?;
     assemble(bundle, depot, wanted, journal)?;
     complete(bundle, depot, wanted)?;
-    Ok(second)
+    Ok(Unpacked { second, repaired })
 }
 
 fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {

@@ -1,0 +1,286 @@
+//! Restores what a medium has damaged, as far as recovery files reach.
+//!
+//! Nothing happens before a reader has found something wrong. Then the shards around it are compared with their tags, and the
+//! groups of those that differ are decoded. What comes out is kept in a file of the reader's own, and read in place of the
+//! medium from then on; whether it is right, the reader finds by the signed manifest, as ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+use reed_solomon_simd::ReedSolomonDecoder;
+
+use super::patches::Patches;
+use super::record::{Record, id, tag};
+use super::shape::{Shape, Shard};
+use crate::bundle::{Bundle, BundleError, names};
+
+/// Which recovery files to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The volume's own.
+    Own,
+    /// Spare volumes.
+    Spares,
+}
+
+/// Reads the volumes of one bundle, with what was restored in place of what is damaged.
+#[derive(Debug)]
+pub struct Repair<'a> {
+    bundle: &'a Bundle,
+    scratch: &'a Path,
+    /// Opened when first needed; none for those that are not there.
+    files: Vec<OnceLock<Option<File>>>,
+    patches: Vec<RwLock<Patches>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Recovery files that were looked for: by the volume they belong to, none for spares. None where there are none.
+    sets: BTreeMap<Option<usize>, Option<Set>>,
+    /// Groups that could not be decoded, and how many shards were restored by then.
+    hopeless: BTreeMap<(Option<usize>, u64), u64>,
+    /// How many shards were restored.
+    restored: u64,
+}
+
+/// Recovery files that belong together.
+#[derive(Debug)]
+struct Set {
+    shape: Shape,
+    /// By their place in the set; where there is none, it is missing or of no use.
+    records: Vec<Option<Record>>,
+}
+
+impl Set {
+    fn count(&self) -> u64 {
+        self.any().map_or(0, |record| record.head.count)
+    }
+
+    fn any(&self) -> Option<&Record> {
+        self.records.iter().flatten().next()
+    }
+
+    /// Whether these are the bytes of a shard; those behind a volume's end have no tag, and are zeros.
+    fn is_good(&self, shard: Shard, bytes: &[u8]) -> bool {
+        match self.any().and_then(|record| record.tag(&self.shape, shard)) {
+            Some(wanted) => tag(bytes) == wanted,
+            None => self.shape.number(shard).is_none(),
+        }
+    }
+}
+
+impl<'a> Repair<'a> {
+    /// Of this bundle; what is restored is kept in the folder `scratch`.
+    pub fn new(bundle: &'a Bundle, scratch: &'a Path) -> Self {
+        let volumes = || bundle.manifest.volumes.iter();
+        let (files, patches) = (volumes().map(|_| OnceLock::new()), volumes().map(|_| RwLock::default()));
+        let (files, patches) = (files.collect(), patches.collect());
+        Self { bundle, scratch, files, patches, state: Mutex::default() }
+    }
+
+    fn file(&self, volume: usize) -> Option<&File> {
+        let open = || self.bundle.open_volume(volume).ok().map(|(_, file)| file);
+        self.files.get(volume)?.get_or_init(open).as_ref()
+    }
+
+    /// Whether a recovery file bears its name: of this volume, or a spare.
+    pub fn is_there(bundle: &Bundle, volume: usize) -> bool {
+        let own = names::recovery(volume as u64 + 1);
+        Self::has_spares(bundle) || bundle.folder.join(own).symlink_metadata().is_ok()
+    }
+
+    /// Whether a file bears the name of a spare volume.
+    pub fn has_spares(bundle: &Bundle) -> bool {
+        let mut spares = (1..=u64::from(super::MAX_SPARES)).map(names::spare);
+        bundle.stream.is_none() && spares.any(|name| bundle.folder.join(name).symlink_metadata().is_ok())
+    }
+
+    /// Reads from a volume, counted from 0, whose file is `file` if there is one.
+    pub fn read_at(&self, volume: usize, file: Option<&File>, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let medium = |bytes: &mut [u8], offset: u64| match file {
+            Some(file) => file.read_exact_at(bytes, offset),
+            None => Err(io::ErrorKind::NotFound.into()),
+        };
+        match self.patches.get(volume) {
+            Some(patches) => patches.read().unwrap_or_else(PoisonError::into_inner).read(bytes, offset, medium),
+            None => medium(bytes, offset),
+        }
+    }
+
+    /// What was restored of a volume: where pieces start and end, in bytes.
+    pub fn restored(&self, volume: usize) -> Vec<(u64, u64)> {
+        let patches = self.patches.get(volume).map(|patches| patches.read().unwrap_or_else(PoisonError::into_inner));
+        patches.map(|patches| patches.pieces().collect()).unwrap_or_default()
+    }
+
+    /// Restores what is damaged between two places of a volume; whether all there is as the recovery files want it now.
+    pub fn restore(&self, volume: usize, range: (u64, u64), by: By) -> Result<bool, BundleError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.restore_by(&mut state, volume, range, by)
+    }
+
+    fn restore_by(&self, state: &mut State, volume: usize, range: (u64, u64), by: By) -> Result<bool, BundleError> {
+        let key = (by == By::Own).then_some(volume);
+        // Out of the state while it is used, since other sets may be needed on the way.
+        let set = match state.sets.remove(&key) {
+            Some(known) => known,
+            None => self.open_set(key),
+        };
+        let result = set.as_ref().map(|set| self.restore_range(state, set, key, volume, range));
+        state.sets.insert(key, set);
+        result.unwrap_or(Ok(false))
+    }
+
+    fn restore_range(
+        &self,
+        state: &mut State,
+        set: &Set,
+        key: Option<usize>,
+        volume: usize,
+        (from, to): (u64, u64),
+    ) -> Result<bool, BundleError> {
+        let within = if key.is_some() { 0 } else { volume };
+        let shard_bytes = set.shape.shard_bytes();
+        let mut bytes = vec![0; shard_bytes as usize];
+        let mut groups = BTreeSet::new();
+        for index in from / shard_bytes..to.min(set.shape.size(within)).div_ceil(shard_bytes) {
+            let shard = Shard { volume: within, index };
+            if !(self.read_shard(set, key, shard, &mut bytes) && set.is_good(shard, &bytes)) {
+                groups.insert(set.shape.group(index));
+            }
+        }
+        let mut all = true;
+        for group in groups {
+            if state.hopeless.get(&(key, group)) == Some(&state.restored) {
+                all = false;
+            } else if !self.decode(state, set, key, group)? {
+                state.hopeless.insert((key, group), state.restored);
+                all = false;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Restores the shards of one group; whether that went well.
+    fn decode(&self, state: &mut State, set: &Set, key: Option<usize>, group: u64) -> Result<bool, BundleError> {
+        let members = set.shape.members(group);
+        let (count, shard_bytes) = (set.count(), set.shape.shard_bytes() as usize);
+        let Ok(mut decoder) = ReedSolomonDecoder::new(members.len(), count as usize, shard_bytes) else {
+            return Ok(false);
+        };
+        let (mut bytes, mut lost) = (vec![0; shard_bytes], Vec::new());
+        for (place, shard) in members.iter().enumerate() {
+            let is_good = |bytes: &mut [u8]| self.read_shard(set, key, *shard, bytes) && set.is_good(*shard, bytes);
+            let mut good = is_good(&mut bytes);
+            if !good && key.is_none() && self.file(shard.volume).is_some() {
+                let from = shard.index * shard_bytes as u64;
+                let to = from.saturating_add(shard_bytes as u64);
+                good = self.restore_by(state, shard.volume, (from, to), By::Own)? && is_good(&mut bytes);
+            }
+            if !good {
+                lost.push((place, *shard));
+            } else if decoder.add_original_shard(place, &bytes).is_err() {
+                return Ok(false);
+            }
+            if lost.len() as u64 > count {
+                return Ok(false);
+            }
+        }
+        let mut found = 0;
+        for which in (0..count).take_while(|_| !lost.is_empty()) {
+            let (file, place) = set.shape.slot(group, which);
+            let record = set.records.get(file).and_then(Option::as_ref);
+            if found < lost.len() && record.is_some_and(|record| record.read(place, &mut bytes)) {
+                found += usize::from(decoder.add_recovery_shard(which as usize, &bytes).is_ok());
+            }
+        }
+        if found < lost.len() {
+            return Ok(false);
+        }
+        let Ok(decoded) = decoder.decode() else { return Ok(false) };
+        let mut all = true;
+        for (place, shard) in lost {
+            match decoded.restored_original(place).filter(|bytes| set.is_good(shard, bytes)) {
+                Some(bytes) => self.keep(state, set, key, shard, bytes)?,
+                None => all = false,
+            }
+        }
+        Ok(all)
+    }
+
+    fn keep(
+        &self,
+        state: &mut State,
+        set: &Set,
+        key: Option<usize>,
+        shard: Shard,
+        bytes: &[u8],
+    ) -> Result<(), BundleError> {
+        let offset = shard.index * set.shape.shard_bytes();
+        let length = set.shape.size(shard.volume).saturating_sub(offset).min(bytes.len() as u64) as usize;
+        let (Some(patches), Some(bytes)) = (self.patches.get(key.unwrap_or(shard.volume)), bytes.get(..length)) else {
+            return Ok(());
+        };
+        state.restored += 1;
+        let mut patches = patches.write().unwrap_or_else(PoisonError::into_inner);
+        patches.put(offset, bytes, self.scratch).map_err(BundleError::io("write restored bytes to", self.scratch))
+    }
+
+    /// Reads a shard, with zeros behind the volume's end; whether that was possible.
+    fn read_shard(&self, set: &Set, key: Option<usize>, shard: Shard, bytes: &mut [u8]) -> bool {
+        let offset = shard.index * set.shape.shard_bytes();
+        let length = set.shape.size(shard.volume).saturating_sub(offset).min(bytes.len() as u64) as usize;
+        let (content, behind) = bytes.split_at_mut(length);
+        behind.fill(0);
+        let volume = key.unwrap_or(shard.volume);
+        content.is_empty() || self.read_at(volume, self.file(volume), content, offset).is_ok()
+    }
+
+    fn open_set(&self, key: Option<usize>) -> Option<Set> {
+        let volumes = &self.bundle.manifest.volumes;
+        let open = |name: String, shape: &Shape, id, number| {
+            let (file, _) = crate::bundle::open::open(&self.bundle.folder.join(name)).ok()?;
+            Record::open(file, shape, id, number)
+        };
+        let (shape, records) = match key {
+            Some(volume) => {
+                let number = volume as u64 + 1;
+                let volume = volumes.get(volume)?;
+                let shape = Shape::within(volume.size)?;
+                let record = open(names::recovery(number), &shape, &id([&volume.sha256]), 0);
+                (shape, vec![record])
+            }
+            None => {
+                let sizes: Vec<u64> = volumes.iter().map(|volume| volume.size).collect();
+                let shape = Shape::across(&sizes)?;
+                let id = id(volumes.iter().map(|volume| &volume.sha256));
+                let numbers = 1..=super::MAX_SPARES;
+                let records = numbers.map(|number| open(names::spare(u64::from(number)), &shape, &id, number));
+                let records = of_one_mind(records.collect());
+                (shape, records)
+            }
+        };
+        let set = Set { shape, records };
+        set.any().is_some().then_some(set)
+    }
+}
+
+/// Spare volumes that say the same of the volumes as the first one.
+fn of_one_mind(mut records: Vec<Option<Record>>) -> Vec<Option<Record>> {
+    let first = records.iter().flatten().next().map(|record| (record.head.count, record.head.data.clone()));
+    for (place, record) in records.iter_mut().enumerate() {
+        let fits = |record: &Record| {
+            Some((record.head.count, &record.head.data)) == first.as_ref().map(|(count, data)| (*count, data))
+                && (place as u64) < record.head.count
+        };
+        if !record.as_ref().is_some_and(fits) {
+            *record = None;
+        }
+    }
+    records
+}
