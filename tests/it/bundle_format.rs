@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use gapferry::bundle::manifest::{Blob, FORMAT, Part};
 use gapferry::bundle::pack::{Plan, pack};
+use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::unpack::{PartSink, Sink, unpack};
 use gapferry::bundle::{Bundle, BundleError, Manifest, Signed};
 use gapferry::collection::{Collection, Item, Kind, Publish};
@@ -56,7 +57,7 @@ fn bytes(texture: Texture, size: usize, seed: u64) -> Vec<u8> {
 }
 
 /// A manifest over one collection with these files, and no blobs yet.
-fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
+pub(crate) fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
     let items = files.keys().map(|file| Item {
         architecture: "all".into(),
         file: file.clone(),
@@ -96,10 +97,10 @@ fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
 
 /// Collects the parts of each blob in memory, by where they start.
 #[derive(Default)]
-struct Memory(Mutex<BTreeMap<Sha256, BTreeMap<u64, Vec<u8>>>>);
+pub(crate) struct Memory(pub(crate) Mutex<BTreeMap<Sha256, BTreeMap<u64, Vec<u8>>>>);
 
 #[derive(Default)]
-struct Piece(Vec<u8>);
+pub(crate) struct Piece(Vec<u8>);
 
 impl PartSink for Piece {
     fn write(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
@@ -129,7 +130,7 @@ impl Sink for Memory {
     }
 }
 
-fn open(folder: &Path) -> Bundle {
+pub(crate) fn open(folder: &Path) -> Bundle {
     Signed::open(folder).unwrap().trusted(|_| Ok::<_, BundleError>(())).unwrap()
 }
 
@@ -146,7 +147,8 @@ fn there_and_back(blobs: &[Made], volume_bytes: u64, list: bool) {
     let put = |(name, bytes): &(String, Vec<u8>)| (name.parse().unwrap(), depot.put(&mut batch, bytes).unwrap());
     let files: BTreeMap<PublishPath, Sha256> = blobs.iter().map(put).collect();
     batch.commit().unwrap();
-    let plan = Plan { manifest: manifest(files), held: Default::default(), volume_bytes };
+    let recovery = Amount::default();
+    let plan = Plan { manifest: manifest(files), held: Default::default(), volume_bytes, recovery };
     let packed = pack(plan, &depot, &dir.path().join("out"), &Progress::hidden()).unwrap();
     let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
     let parsed = Manifest::parse(packed.text.as_bytes()).unwrap();
@@ -164,7 +166,7 @@ fn there_and_back(blobs: &[Made], volume_bytes: u64, list: bool) {
         }
     }
     let memory = Memory::default();
-    unpack(&bundle, &memory, &Progress::hidden()).unwrap();
+    unpack(&bundle, &memory, dir.path(), &Progress::hidden()).unwrap();
     let found = memory.0.into_inner().unwrap();
     let distinct: BTreeMap<Sha256, &Vec<u8>> = blobs.iter().map(|(_, bytes)| (Sha256::of(bytes), bytes)).collect();
     assert_eq!(found.len(), distinct.len());

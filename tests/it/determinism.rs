@@ -38,7 +38,7 @@ fn two_fresh_workspaces_give_the_same_volumes() {
 #[test]
 fn with_source_date_epoch_and_one_key_whole_bundles_are_the_same() {
     for content in contents() {
-        let world = World::new(content, "64 KiB");
+        let world = World::with_recovery(content, "64 KiB");
         let time = gapferry::time::Time::now().unix().to_string();
         let first = export(&world, "one", Some(&time), "8");
         std::thread::sleep(std::time::Duration::from_millis(1100));

@@ -20,6 +20,7 @@ mod openpgp;
 mod orders;
 mod own;
 mod real_archive;
+mod recovery;
 mod reprepro;
 mod serve;
 mod setup;

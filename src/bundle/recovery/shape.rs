@@ -166,7 +166,7 @@ mod tests {
                     prop_assert_eq!(shape.group(shard.index), group);
                     prop_assert!(shards.insert(shape.number(shard).unwrap()));
                 }
-                (0..count).for_each(|which| drop(slots.insert(shape.slot(group, which))));
+                slots.extend((0..count).map(|which| shape.slot(group, which)));
             }
             prop_assert_eq!(shards.len() as u64, size.div_ceil(shape.shard_bytes()));
             prop_assert_eq!(shards.last().map(|last| *last as u64 + 1), Some(shards.len() as u64));

@@ -44,7 +44,7 @@ fn left_by(folder: &Path) -> Snapshot {
 fn a_killed_export_is_finished_by_the_same_command() {
     for content in contents() {
         let least = content.kills();
-        let world = World::new(content, "64 KiB");
+        let world = World::with_recovery(content, "64 KiB");
         let first = world.bundle();
         world.publish(2);
         let before = Before { world, time: Time::now().unix().to_string() };

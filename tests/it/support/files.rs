@@ -74,6 +74,10 @@ impl Content for Files {
         20
     }
 
+    fn recovery(&self) -> bool {
+        true
+    }
+
     fn lies(&self) -> Vec<Lie> {
         const OTHER: &str = "do not vouch for";
         vec![

@@ -62,6 +62,11 @@ pub(crate) trait Content: Send + Sync {
     /// How many runs of a command are killed at least.
     fn kills(&self) -> usize;
 
+    /// Whether suites that have no damage in them give its bundles recovery data.
+    fn recovery(&self) -> bool {
+        false
+    }
+
     /// What a builder who holds the right key could say against upstream's word.
     fn lies(&self) -> Vec<Lie>;
 
@@ -101,6 +106,16 @@ impl World {
         world.publish(1);
         let head = format!("site = \"dc1\"\nname = \"base\"\nvolume-size = \"{volume_size}\"\n\n");
         world.select(&(head + &world.content.sources(&world.path("upstream"))));
+        world
+    }
+
+    /// The same, with recovery data for content that asks for them.
+    pub(crate) fn with_recovery(content: Arc<dyn Content>, volume_size: &str) -> Self {
+        let world = Self::new(content, volume_size);
+        if world.content.recovery() {
+            let text = std::fs::read_to_string(world.path("online/selection.toml")).unwrap();
+            world.select(&format!("recovery = \"10 %\"\nspare-volumes = 1\n{text}"));
+        }
         world
     }
 
