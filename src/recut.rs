@@ -163,9 +163,14 @@ impl Writing<'_> {
 }
 
 fn copy_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+    // A folder has many names, and a file that is copied onto itself is empty afterwards.
+    let [from, target] = [bundle.folder.as_path(), to].map(|folder| fs::canonicalize(folder).ok());
+    if from == target {
+        return Ok(());
+    }
     for file in [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
         let (from, to) = (bundle.folder.join(file), to.join(file));
-        if from != to && from.exists() {
+        if from.exists() {
             fs::copy(&from, &to).map_err(BundleError::io("write", &to))?;
         }
     }
