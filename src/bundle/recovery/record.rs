@@ -57,13 +57,19 @@ pub fn file_bytes(shape: &Shape, count: u64) -> u64 {
 }
 
 impl Head {
-    /// The head's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// What stands before the tags.
+    fn fixed(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(self.id.as_bytes());
         bytes.extend(self.number.to_be_bytes());
         bytes.extend((self.count as u32).to_be_bytes());
         bytes.extend([0; 8]);
+        bytes
+    }
+
+    /// The head's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.fixed();
         self.data.iter().chain(&self.own).for_each(|tag| bytes.extend(tag));
         let check = Sha256::of(&bytes);
         bytes.extend(check.as_bytes());
@@ -84,7 +90,7 @@ impl Head {
         let (first, second) = tags.split_at_checked(data)?;
         let is_right = shape.allows(count) && second.len() == own && rest.is_empty();
         let head = Self { id: *id, number, count, data: first.to_vec(), own: second.to_vec() };
-        (is_right && head.to_bytes().starts_with(fixed)).then_some(head)
+        (is_right && head.fixed() == fixed).then_some(head)
     }
 }
 

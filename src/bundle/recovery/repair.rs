@@ -14,7 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use reed_solomon_simd::ReedSolomonDecoder;
 
 use super::patches::Patches;
-use super::record::{Record, id, tag};
+use super::record::{Record, Tag, id, tag};
 use super::shape::{Shape, Shard};
 use crate::bundle::{Bundle, BundleError, names};
 
@@ -261,7 +261,7 @@ impl<'a> Repair<'a> {
                 let id = id(volumes.iter().map(|volume| &volume.sha256));
                 let numbers = 1..=super::MAX_SPARES;
                 let records = numbers.map(|number| open(names::spare(u64::from(number)), &shape, &id, number));
-                let records = of_one_mind(records.collect());
+                let records = of_one_mind(records);
                 (shape, records)
             }
         };
@@ -270,17 +270,22 @@ impl<'a> Repair<'a> {
     }
 }
 
-/// Spare volumes that say the same of the volumes as the first one.
-fn of_one_mind(mut records: Vec<Option<Record>>) -> Vec<Option<Record>> {
-    let first = records.iter().flatten().next().map(|record| (record.head.count, record.head.data.clone()));
-    for (place, record) in records.iter_mut().enumerate() {
-        let fits = |record: &Record| {
-            Some((record.head.count, &record.head.data)) == first.as_ref().map(|(count, data)| (*count, data))
-                && (place as u64) < record.head.count
-        };
-        if !record.as_ref().is_some_and(fits) {
-            *record = None;
+/// Spare volumes that say the same of the volumes as the first one does. Of what they say, one copy is kept.
+fn of_one_mind(records: impl Iterator<Item = Option<Record>>) -> Vec<Option<Record>> {
+    let (mut first, mut kept): (Option<(u64, Vec<Tag>)>, Vec<Option<Record>>) = (None, Vec::new());
+    for (place, record) in (0_u64..).zip(records) {
+        let mut record = record.filter(|record| place < record.head.count);
+        if let Some((count, data)) = &first {
+            record = record.filter(|record| (record.head.count, &record.head.data) == (*count, data));
         }
+        if let Some(record) = &mut record {
+            let data = std::mem::take(&mut record.head.data);
+            first.get_or_insert((record.head.count, data));
+        }
+        kept.push(record);
     }
-    records
+    if let (Some(record), Some((_, data))) = (kept.iter_mut().flatten().next(), first) {
+        record.head.data = data;
+    }
+    kept
 }
