@@ -272,7 +272,8 @@ impl<'a> Repair<'a> {
 
 /// Spare volumes that say the same of the volumes as the first one does. Of what they say, one copy is kept.
 fn of_one_mind(records: impl Iterator<Item = Option<Record>>) -> Vec<Option<Record>> {
-    let (mut first, mut kept): (Option<(u64, Vec<Tag>)>, Vec<Option<Record>>) = (None, Vec::new());
+    let mut first: Option<(u64, Vec<Tag>)> = None;
+    let mut kept: Vec<Option<Record>> = Vec::new();
     for (place, record) in (0_u64..).zip(records) {
         let mut record = record.filter(|record| place < record.head.count);
         if let Some((count, data)) = &first {
