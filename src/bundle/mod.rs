@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod names;
 pub mod open;
 pub mod pack;
+pub mod places;
 pub mod room;
 pub mod schema;
 mod sidecars;

@@ -72,7 +72,7 @@ pub fn more(sizes: &[u64], empty: u64, like: &Space) -> Option<More> {
         if takes > room {
             (count, room) = (count + 1, free - like.small);
         }
-        room -= takes;
+        room = room.saturating_sub(takes);
     }
     Some(More { count, free })
 }

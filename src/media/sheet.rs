@@ -13,8 +13,8 @@ use crate::selection::Bytes;
 
 /// The file's name.
 pub const MEDIUM: &str = "MEDIUM.txt";
-/// The most of a sheet that is read, in bytes: it may name a million volumes.
-pub const MAX_SHEET_BYTES: u64 = 128 << 20;
+/// The largest sheet that is read, in bytes: it names some hundred thousand volumes.
+pub const MAX_SHEET_BYTES: u64 = 16 << 20;
 /// How many lines the label has.
 const LABEL_LINES: usize = 4;
 
@@ -50,7 +50,7 @@ pub fn sheet(manifest: &Manifest, register: &Register, index: usize) -> String {
         let place = match register.holder(&volume.file) {
             _ if entry.volumes.contains(&volume.file) => HERE.to_owned(),
             Some(holder) => register.name(holder),
-            None => "not copied yet".to_owned(),
+            None => NOWHERE.to_owned(),
         };
         let _ = writeln!(out, "  {}  {:>9}  {place}", volume.file, Bytes(volume.size).to_string());
     }
@@ -66,6 +66,8 @@ pub fn sheet(manifest: &Manifest, register: &Register, index: usize) -> String {
 }
 
 const HERE: &str = "here";
+/// Where a volume is that went to no medium yet.
+pub const NOWHERE: &str = "not copied yet";
 
 /// The lines of a sheet that are its label.
 pub fn label(sheet: &str) -> Vec<&str> {

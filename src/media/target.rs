@@ -9,10 +9,10 @@ use super::device::Device;
 use super::files::{digest_on_medium, part};
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
+use crate::bundle::places::unsigned_file;
 use crate::bundle::room::Room;
 use crate::bundle::{Bundle, names};
 use crate::progress::Progress;
-use crate::site::read_capped;
 
 /// For folders, journals and the sheet of a bundle of few volumes, in bytes.
 const MARGIN: u64 = 64 << 10;
@@ -77,8 +77,8 @@ impl Target {
             block: room.block,
             file_limit: room.file_limit,
         };
-        let text = read_capped(&folder.join(MEDIUM), MAX_SHEET_BYTES).unwrap_or_default();
-        let id = sheet::id(&String::from_utf8_lossy(&text)).map(str::to_owned);
+        let text = unsigned_file(&folder, MEDIUM, MAX_SHEET_BYTES).unwrap_or_default();
+        let id = sheet::id(&text).map(str::to_owned);
         Ok(Self { path: path.to_owned(), folder, device: Device::of(path), id, space, there, stale })
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
-use super::{Site, SiteError, audit, unpack, write_atomically};
+use super::{Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::stream::Incoming;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
@@ -33,10 +33,18 @@ pub struct Imported {
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
 pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Imported, SiteError> {
+    import_bundle(site, &open(site, folder)?.at_hand(vec![folder.to_owned()]), allow, progress)
+}
+
+/// Imports a bundle that was opened as this site does.
+pub(super) fn import_bundle(
+    site: &Site,
+    bundle: &Bundle,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
     let _lock = site.lock()?;
-    let current = site.current()?;
-    let bundle = open(site, folder)?;
-    bring(site, &bundle, current, allow, progress)
+    bring(site, bundle, site.current()?, allow, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -67,6 +75,7 @@ fn bring(
         return Err(error);
     }
     let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, bundle, error));
+    let imported = imported.map_err(|error| media::with_places(site, bundle, error));
     imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
@@ -86,12 +95,17 @@ impl Site {
     /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte.
     pub fn verify(&self, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Bundle, SiteError> {
         let bundle = open(self, folder)?;
-        match accept(self, &bundle, &self.current()?, allow) {
+        self.verify_bundle(&bundle, allow, progress)?;
+        Ok(bundle)
+    }
+
+    /// The same, of a bundle that was opened as this site does.
+    pub fn verify_bundle(&self, bundle: &Bundle, allow: Overrides, progress: &Progress) -> Result<(), SiteError> {
+        match accept(self, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        bundle.check_volumes(progress)?;
-        Ok(bundle)
+        Ok(bundle.check_volumes(progress)?)
     }
 }
 
@@ -143,7 +157,7 @@ fn run(
 ) -> Result<Imported, SiteError> {
     let depot = site.depot()?;
     let manifest = &bundle.manifest;
-    let detail = format!("{}{}", bundle.digest, allow.words());
+    let detail = format!("{}{}{}", bundle.digest, allow.words(), media::custody(bundle));
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
     let sha3 = unpack::into_depot(site, bundle, &depot, progress)?;
     let mut batch = depot.batch();
