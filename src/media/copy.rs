@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
 use super::plan::{More, Plan, more, plan};
 use super::register::{Entry, Register, user};
@@ -137,7 +138,7 @@ fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Result<Prepare
             .map(|v| v.size)
             .sum();
         let progress = job.progress.phase("checking what is there", bytes);
-        targets.iter_mut().for_each(|target| target.check(job.bundle, &progress));
+        targets.iter_mut().try_for_each(|target| target.check(job.bundle, &progress))?;
         progress.finish();
     }
     // What was on a medium that is here again counts only if it still is.
@@ -315,6 +316,7 @@ impl Prepared {
         let small = self.contents(place, job.bundle)?;
         let mut wanted: Vec<_> = small.iter().map(|(file, bytes)| (*file, Sha256::of(bytes))).collect();
         wanted.extend(volumes.clone().map(|volume| (volume.file.as_str(), volume.sha256)));
+        Device::drop_cache(&target.path);
         let progress = job.progress.phase(title, volumes.map(|volume| volume.size).sum());
         for (file, digest) in wanted {
             progress.message(&format!("{file} from {medium}"));

@@ -63,6 +63,19 @@ impl Device {
         }
     }
 
+    /// Drops what the page cache remembers of the device that `folder` is on. File systems in user space, such as exfat-fuse, read
+    /// through that cache, whatever is asked of their files. Only who may read the device can do so; others pull the medium.
+    pub(super) fn drop_cache(folder: &Path) {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let Some(mount) = mount_of(&mounts, &folder) else { return };
+        let is_block = fs::metadata(&mount.source).is_ok_and(|data| data.file_type().is_block_device());
+        if let Some(device) = is_block.then(|| fs::File::open(&mount.source).ok()).flatten() {
+            let _ = device.sync_all(); // dirty pages stay; whether the medium has them is what is read then
+            let _ = rustix::fs::fadvise(&device, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
     /// One line of what is known.
     pub fn words(&self) -> String {
         let named = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));

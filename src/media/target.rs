@@ -60,7 +60,8 @@ impl Target {
             match file.symlink_metadata() {
                 Ok(data) if data.is_file() && data.len() == volume.size => there.push(index),
                 Ok(_) => stale.push(file.clone()),
-                Err(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(MediaError::io("look at", &file)(error)),
             }
             stale.extend(Some(part(&file)).filter(|part| part.symlink_metadata().is_ok()));
         }
@@ -82,21 +83,24 @@ impl Target {
         Ok(Self { path: path.to_owned(), folder, device: Device::of(path), id, space, there, stale })
     }
 
-    /// Reads the volumes that are there; those that are wrong are stale.
-    pub(super) fn check(&mut self, bundle: &Bundle, progress: &Progress) {
-        let volumes = &bundle.manifest.volumes;
-        let good = |index: &usize| {
-            let Some(volume) = volumes.get(*index) else { return false };
-            let file = self.folder.join(&volume.file);
-            let good = digest_on_medium(&file, progress).is_ok_and(|digest| digest == volume.sha256);
-            if !good {
+    /// Reads the volumes that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
+    /// copy: the medium is bad.
+    pub(super) fn check(&mut self, bundle: &Bundle, progress: &Progress) -> Result<(), MediaError> {
+        if !self.there.is_empty() {
+            Device::drop_cache(&self.path);
+        }
+        for index in std::mem::take(&mut self.there) {
+            let Some(volume) = bundle.manifest.volumes.get(index) else { continue };
+            let path = self.folder.join(&volume.file);
+            let (file, medium) = (volume.file.clone(), self.path.display().to_string());
+            let found = digest_on_medium(&path, progress);
+            if found.map_err(|source| MediaError::Unreadable { file, medium, source })? == volume.sha256 {
+                self.there.push(index);
+            } else {
                 self.space.free = self.space.free.saturating_add(volume.size);
-                self.stale.push(file);
+                self.stale.push(path);
             }
-            good
-        };
-        let mut there = std::mem::take(&mut self.there);
-        there.retain(good);
-        self.there = there;
+        }
+        Ok(())
     }
 }
