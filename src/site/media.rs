@@ -113,7 +113,9 @@ pub fn import_found(
             }
             Err(error) if several && is_past(&error) => {
                 say(&format!("{} is passed over: {error}", manifest.folder()));
-                passed.get_or_insert(error);
+                if passed.is_none() || (!must_fail && matches!(error, SiteError::AlreadyImported { .. })) {
+                    passed = Some(error);
+                }
             }
             Err(error) if several && error.exit() == crate::exit::Exit::VolumesMissing => {
                 incomplete.entry(manifest.name.clone()).or_insert(error);

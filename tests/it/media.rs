@@ -24,9 +24,14 @@ struct Carrier {
 impl Carrier {
     /// A carrier with the first bundle in `medium/`.
     fn new() -> Self {
+        Self::with_packages_of(100_000)
+    }
+
+    /// The same, of packages of so many bytes.
+    fn with_packages_of(bytes: u64) -> Self {
         let mut upstream = Upstream::new("Media", &["amd64"]);
         for number in 0..PACKAGES {
-            upstream.add("stable", "main", heavy(&format!("package-{number}"), "1.0-1", 100_000));
+            upstream.add("stable", "main", heavy(&format!("package-{number}"), "1.0-1", bytes));
         }
         upstream.by_hash = false;
         let desk = Desk::new();
