@@ -10,6 +10,7 @@ pub mod device;
 mod error;
 pub mod files;
 pub mod plan;
+mod prepare;
 mod register;
 mod reinsert;
 pub mod sheet;
