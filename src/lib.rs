@@ -15,6 +15,7 @@ pub mod export;
 pub mod file_error;
 pub mod formats;
 pub mod maas;
+pub mod media;
 pub mod path;
 pub mod progress;
 pub mod receipt;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use super::manifest::{MAX_MANIFEST_BYTES, Manifest, Volume};
 use super::recovery::repair::Repair;
 use super::stream::{self, Incoming};
 use super::unpack::{CheckOnly, Damage, unpack};
@@ -39,6 +39,8 @@ pub struct Bundle {
     pub signer: PublicKey,
     /// Where the volumes come from, if not from the folder.
     pub(super) stream: Option<Incoming>,
+    /// The folders that volumes are looked for in, if they are not all to be in the bundle's.
+    pub(super) places: Option<Vec<PathBuf>>,
 }
 
 impl Signed {
@@ -75,15 +77,20 @@ impl Signed {
         let manifest = Manifest::parse(&self.bytes)?;
         let digest = Sha256::of(&self.bytes);
         let (folder, signer, stream) = (self.folder, self.signer, self.stream);
-        Ok(Bundle { folder, manifest, bytes: self.bytes, digest, signer, stream })
+        Ok(Bundle { folder, manifest, bytes: self.bytes, digest, signer, stream, places: None })
     }
 }
 
 impl Bundle {
-    /// The volumes that are not in the bundle's folder, by file name. Of a stream, all are still to come.
+    /// Whether its volumes come as a stream.
+    pub fn is_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// The volumes that are not here, by file name. Of a stream, all are still to come.
     pub fn missing_volumes(&self) -> Vec<String> {
-        let there = |file: &str| self.stream.is_some() || self.folder.join(file).symlink_metadata().is_ok();
-        self.manifest.volumes.iter().filter(|v| !there(&v.file)).map(|v| v.file.clone()).collect()
+        let there = |volume: &Volume| self.stream.is_some() || self.locate(volume).is_some();
+        self.manifest.volumes.iter().filter(|volume| !there(volume)).map(|volume| volume.file.clone()).collect()
     }
 
     /// Reads all volumes and checks every byte of them; unpacks nothing. Returns what recovery data can repair, which has
@@ -107,7 +114,7 @@ impl Bundle {
         let Some(volume) = self.manifest.volumes.get(index) else {
             return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
         };
-        let path = self.folder.join(&volume.file);
+        let path = self.locate(volume).unwrap_or_else(|| self.folder.join(&volume.file));
         let (file, found) = open(&path)?;
         if found == volume.size || (found < volume.size && Repair::is_there(self, index)) {
             Ok((path, file))
@@ -122,7 +129,7 @@ pub fn read_unverified(folder: &Path) -> Result<Vec<u8>, BundleError> {
     read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)
 }
 
-fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, BundleError> {
+pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<Vec<u8>, BundleError> {
     let path = folder.join(name);
     let (file, size) = match open(&path) {
         Err(BundleError::File(FileError { source, .. }))

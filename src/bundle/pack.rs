@@ -13,17 +13,15 @@ use super::layout::{blob_names, member_name};
 use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
 use super::recovery::write::Made;
 use super::recovery::{self, Amount};
+use super::room::Room;
 use super::volume::VolumeWriter;
 use super::{BundleError, names, sidecars};
-use crate::depot::{Depot, DepotError, free_bytes};
+use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
 
 /// The smallest volume size, in bytes.
 pub const MIN_VOLUME_BYTES: u64 = 64 << 10;
-/// The largest file on FAT file systems, in bytes.
-const FAT_FILE_BYTES: u64 = (4 << 30) - 1;
-const MSDOS_SUPER_MAGIC: i64 = 0x4d44; // linux/magic.h
 const BUFFER_BYTES: usize = 1 << 20;
 /// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
@@ -159,14 +157,13 @@ fn blob_sizes(manifest: &Manifest, depot: &Depot) -> Result<BTreeMap<Sha256, u64
 /// Refuses a target that cannot hold the bundle, before anything is written.
 fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64, recovery: Amount) -> Result<(), BundleError> {
     let largest = volume_bytes.min(carried + members * 2048);
-    let kind =
-        rustix::fs::statfs(out).map_err(|e| BundleError::io("look at the file system of", out)(e.into()))?.f_type;
-    if kind == MSDOS_SUPER_MAGIC && largest > FAT_FILE_BYTES {
+    let room = Room::of(out)?;
+    if !room.holds(largest) {
         return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_bytes });
     }
     let volumes = carried + members * 2048;
     let needed = volumes + recovery.about(volumes, largest) + (1 << 20);
-    let free = free_bytes(out)?;
+    let free = room.free;
     if free < needed { Err(BundleError::NoSpace { path: out.to_owned(), needed, free }) } else { Ok(()) }
 }
 

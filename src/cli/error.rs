@@ -30,6 +30,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Recut(#[from] crate::recut::RecutError),
     #[error(transparent)]
+    Media(#[from] crate::media::MediaError),
+    #[error(transparent)]
     Images(#[from] crate::collect::images::ImagesError),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
@@ -62,6 +64,7 @@ impl Failure {
             Self::Delivery(error) => error.exit(),
             Self::Receipt(error) => error.exit(),
             Self::Recut(error) => error.exit(),
+            Self::Media(error) => error.exit(),
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),

@@ -12,20 +12,23 @@ use crate::bundle::stream::NAME;
 use crate::bundle::unpack::Damage;
 use crate::progress::Progress;
 use crate::selection::Bytes;
-use crate::site::{Site, import, import_stream};
+use crate::site::{Found, Imported, Site, find, import_found, import_stream};
 use crate::trust::Overrides;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
 ///
 /// Clients see the new state from one moment to the next, or the old one. A run that was killed is finished by the same
-/// command; a bundle that is here already gives the exit code 3. Nothing is written to the medium.
+/// command; a bundle that is here already gives the exit code 3. Nothing is written to the medium. Media can come in any
+/// order: while volumes are missing, the exit code is 6, and they are named.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry"
-)]
+#[command(after_help = "Examples:\n  gapferry import /media/usb --site /srv/gapferry\n  \
+    gapferry import /media/stick-a /media/stick-b --site /srv/gapferry\n  \
+    gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry")]
 pub(super) struct Args {
-    /// The bundle's folder; `-` for a stream from `gapferry export --to -`
-    bundle: PathBuf,
+    /// Media, whose bundles for this site are imported in order, or bundles' folders; `-` for a stream from
+    /// `gapferry export --to -` or `gapferry copy BUNDLE -`
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
@@ -50,22 +53,39 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
     };
-    let is_stream = args.bundle.as_os_str() == NAME;
-    if args.dry_run && is_stream {
-        return Err(Failure::Usage("a stream is checked while it is imported: leave --dry-run away".to_owned()));
+    if args.paths.iter().any(|path| path.as_os_str() == NAME) {
+        if args.dry_run || args.paths.len() > 1 {
+            return Err(Failure::Usage(
+                "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
+            ));
+        }
+        return say(&[import_stream(&site, Box::new(std::io::stdin()), allow, progress)?], out);
     }
+    let found = find(&site, &args.paths)?;
+    found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
-        let (bundle, repaired) = site.verify(&args.bundle, allow, progress)?;
-        let bundle = bundle.manifest.folder();
-        say_repaired(&repaired);
-        let value = json!({ "bundle": bundle, "repaired": repaired, "dry_run": true });
-        out.done(value, &format!("{bundle} can be imported\n"));
-        return Ok(());
+        return dry_run(&site, found, allow, out, progress);
     }
-    let imported = match is_stream {
-        true => import_stream(&site, Box::new(std::io::stdin()), allow, progress)?,
-        false => import(&site, &args.bundle, allow, progress)?,
-    };
+    say(&import_found(&site, found, allow, &|text| note(&format!("note: {text}")), progress)?, out)
+}
+
+fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let (mut names, mut repaired) = (Vec::new(), Vec::new());
+    for bundle in &found.bundles {
+        let repairable = site.verify_bundle(bundle, allow, progress)?;
+        say_repaired(&repairable);
+        repaired.extend(repairable);
+        names.push(bundle.manifest.folder());
+    }
+    found.refused.map_or(Ok(()), Err)?;
+    let words: String = names.iter().map(|name| format!("{name} can be imported\n")).collect();
+    out.done(json!({ "bundle": names.last(), "bundles": names, "repaired": repaired, "dry_run": true }), &words);
+    Ok(())
+}
+
+/// Says what was imported; the last one is what is published now.
+fn say(all: &[Imported], out: &Output) -> Result<(), Failure> {
+    let Some(imported) = all.last() else { return Ok(()) };
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
         note(&format!("{} is published as generation {number}", imported.bundle));
@@ -77,7 +97,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     all_pushed(&imported.pushes)?;
     out.done(
         json!({
-            "bundle": imported.bundle, "generation": number, "items": imported.items, "bytes": imported.bytes,
+            "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
             "repaired": imported.repaired, "pushed": imported.pushes.pushed,
         }),

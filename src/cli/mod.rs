@@ -4,6 +4,7 @@
 //! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
 
 mod confirm;
+mod copy;
 mod demo;
 mod error;
 mod export;
@@ -66,6 +67,7 @@ enum Command {
     Export(export::Args),
     ListImages(list_images::Args),
     Confirm(confirm::Args),
+    Copy(copy::Args),
     Recut(recut::Args),
     Protect(protect::Args),
     Verify(verify::Args),
@@ -107,6 +109,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Export(args) => export::run(&args, &out, &progress),
         Command::ListImages(args) => list_images::run(&args, &out),
         Command::Confirm(args) => confirm::run(&args, &out),
+        Command::Copy(args) => copy::run(&args, &out, &progress),
         Command::Recut(args) => recut::run(&args, &out, &progress),
         Command::Protect(args) => protect::run(&args, &out, &progress),
         Command::Verify(args) => verify::run(&args, &out, &progress),

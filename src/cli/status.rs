@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let value = json!({
         "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
-        "generations": generations, "unfinished": status.unfinished, "quarantine": status.quarantine,
+        "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
         "audit_records": status.audit_records, "reprepro": bases,
     });
     out.done(value, &words(&site, &status));
@@ -86,7 +86,13 @@ fn words(site: &Site, status: &Status) -> String {
         text += &format!("  {} {number}: {reason}\n", if *number == current.number { "*" } else { " " });
     }
     for bundle in &status.unfinished {
-        text += &format!("unfinished import: {bundle}: run `gapferry import` with it again\n");
+        text += &match status.waiting.get(bundle) {
+            None => format!("unfinished import: {bundle}: run `gapferry import` with it again\n"),
+            Some(volumes) => {
+                let volumes = volumes.join(", ");
+                format!("unfinished import: {bundle}: run `gapferry import` with what is missing: {}\n", safe(&volumes))
+            }
+        };
     }
     for name in &status.quarantine {
         text += &format!("quarantine: {}\n", safe(name));

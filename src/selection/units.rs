@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// A number of bytes, written as `4 GB` (10⁹), `4 GiB` (2³⁰), `700 MB`, or as bytes alone.
+/// A number of bytes, written as `4 GB` (10⁹), `4 GiB` (2³⁰), `700 MB`, as bytes alone, or by a medium: `FAT32`, `DVD`, `BD-R`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
@@ -29,6 +29,13 @@ pub struct MalformedUnit {
     wanted: &'static str,
 }
 
+/// Sizes of volumes, by the medium that they are for, in bytes.
+///
+/// - FAT32 has files of up to 4 GiB − 1.
+/// - A DVD has 4.7 GB, and ISO 9660 files of up to 4 GiB − 1 on it: one volume, and room for the largest manifest (ECMA-267, ECMA-119).
+/// - A BD-R has 25.0 GB, of which formatting for spare sectors takes 0.3 GB, and the largest manifest as much.
+const MEDIA: [(&str, u64); 3] = [("FAT32", 4_000_000_000), ("DVD", 4_290_000_000), ("BD-R", 24_000_000_000)];
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -40,6 +47,9 @@ impl FromStr for Bytes {
     type Err = MalformedUnit;
 
     fn from_str(text: &str) -> Result<Self, MalformedUnit> {
+        if let Some((_, bytes)) = MEDIA.iter().find(|(name, _)| *name == text.trim()) {
+            return Ok(Self(*bytes));
+        }
         let bytes = split(text).and_then(|(number, unit)| {
             let factor: u64 = match unit {
                 "" | "B" => 1,
@@ -137,10 +147,12 @@ mod tests {
 
     #[test]
     fn units() {
-        for (text, bytes) in [("4 GB", 4_000_000_000), ("1KiB", 1024), ("512", 512), (" 2 TiB ", 2 << 40)] {
+        for (text, bytes) in
+            [("4 GB", 4_000_000_000), ("1KiB", 1024), ("512", 512), (" 2 TiB ", 2 << 40), ("DVD", 4_290_000_000)]
+        {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
-        for text in ["", "GB", "4 gb", "-1", "99999999999 TB", "1.5 GB"] {
+        for text in ["", "GB", "dvd", "4 gb", "-1", "99999999999 TB", "1.5 GB"] {
             assert!(text.parse::<Bytes>().is_err(), "{text}");
         }
         assert_eq!(("90 days".parse(), "2 weeks".parse()), (Ok(Days(90)), Ok(Days(14))));

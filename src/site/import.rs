@@ -7,7 +7,7 @@ use std::path::Path;
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
-use super::{Site, SiteError, audit, unpack, write_atomically};
+use super::{Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
@@ -37,10 +37,18 @@ pub struct Imported {
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
 pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Imported, SiteError> {
+    import_bundle(site, &open(site, folder)?.at_hand(vec![folder.to_owned()]), allow, progress)
+}
+
+/// Imports a bundle that was opened as this site does.
+pub(super) fn import_bundle(
+    site: &Site,
+    bundle: &Bundle,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
     let _lock = site.lock()?;
-    let current = site.current()?;
-    let bundle = open(site, folder)?;
-    bring(site, &bundle, current, allow, progress)
+    bring(site, bundle, site.current()?, allow, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -71,6 +79,7 @@ fn bring(
         return Err(error);
     }
     let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, bundle, error));
+    let imported = imported.map_err(|error| media::with_places(site, bundle, error));
     imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
@@ -96,12 +105,22 @@ impl Site {
         progress: &Progress,
     ) -> Result<(Bundle, Vec<Damage>), SiteError> {
         let bundle = open(self, folder)?;
-        match accept(self, &bundle, &self.current()?, allow) {
+        let repairable = self.verify_bundle(&bundle, allow, progress)?;
+        Ok((bundle, repairable))
+    }
+
+    /// The same, of a bundle that was opened as this site does.
+    pub fn verify_bundle(
+        &self,
+        bundle: &Bundle,
+        allow: Overrides,
+        progress: &Progress,
+    ) -> Result<Vec<Damage>, SiteError> {
+        match accept(self, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        let repairable = bundle.check_volumes(progress)?;
-        Ok((bundle, repairable))
+        Ok(bundle.check_volumes(progress)?)
     }
 }
 
@@ -153,7 +172,7 @@ fn run(
 ) -> Result<Imported, SiteError> {
     let depot = site.depot()?;
     let manifest = &bundle.manifest;
-    let detail = format!("{}{}", bundle.digest, allow.words());
+    let detail = format!("{}{}{}", bundle.digest, allow.words(), media::custody(bundle));
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
     let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, progress)?;
     if !repaired.is_empty() {

@@ -1,9 +1,10 @@
 //! What a site is, publishes and waits for.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::state::Generation;
-use super::{Site, SiteError, audit};
+use super::{Site, SiteError, audit, media};
 use crate::bundle::Manifest;
 
 /// What a site is, publishes and waits for.
@@ -17,6 +18,8 @@ pub struct Status {
     pub key: String,
     /// Bundles whose import is not finished.
     pub unfinished: Vec<String>,
+    /// The volumes that these wait for, and where they went as far as it is known.
+    pub waiting: BTreeMap<String, Vec<String>>,
     /// Names of what is in quarantine.
     pub quarantine: Vec<String>,
     /// How many records the audit log has; its chain has been checked.
@@ -33,17 +36,22 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     Ok(Status {
         generations,
         key: site.key_fingerprint()?,
-        unfinished: unfinished(site)?,
+        unfinished: unfinished(site)?.into_iter().map(|(bundle, _)| bundle).collect(),
+        waiting: unfinished(site)?.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
         quarantine: names_in(site, "quarantine")?,
         audit_records: audit::read(&site.root().join("audit.jsonl"))?.len(),
         current,
     })
 }
 
-fn unfinished(site: &Site) -> Result<Vec<String>, SiteError> {
-    let manifest = |name: &String| fs::read(site.root().join("journal").join(name).join("manifest.json")).ok();
-    let folder = |bytes: Vec<u8>| Manifest::parse(&bytes).ok().map(|m| m.folder());
-    Ok(names_in(site, "journal")?.iter().filter_map(|name| manifest(name).and_then(folder)).collect())
+/// Bundles whose import is not finished, with what each waits for.
+fn unfinished(site: &Site) -> Result<Vec<(String, Vec<String>)>, SiteError> {
+    let bundle = |name: &String| {
+        let folder = site.root().join("journal").join(name);
+        let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
+        Some((manifest.folder(), media::words(&media::missing(&folder))))
+    };
+    Ok(names_in(site, "journal")?.iter().filter_map(bundle).collect())
 }
 
 fn names_in(site: &Site, folder: &str) -> Result<Vec<String>, SiteError> {

@@ -5,6 +5,7 @@
 //! WORKSPACE/history/SITE-NAME.json  the manifest of the last finished bundle, byte for byte
 //! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs
 //! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
+//! WORKSPACE/media/BUNDLE.json       which volumes of the bundle went to which medium
 //! WORKSPACE/sites/SITE.gpg          the site's public key, which signs receipts
 //! WORKSPACE/audit.jsonl             what was exported, chained by hashes
 //! WORKSPACE/lock                    held by the one export that is running
@@ -15,6 +16,7 @@
 
 mod delivery;
 mod history;
+mod media;
 mod site_keys;
 
 use std::collections::BTreeSet;

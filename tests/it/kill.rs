@@ -7,4 +7,4 @@
 mod export;
 mod import;
 mod site;
-mod strace;
+pub(crate) mod strace;

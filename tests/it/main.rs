@@ -16,6 +16,7 @@ mod images;
 mod journey;
 mod kill;
 mod maas;
+mod media;
 mod openpgp;
 mod orders;
 mod own;

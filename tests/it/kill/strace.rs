@@ -14,7 +14,7 @@ const CALLS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fsync,fdatas
 
 /// The n-th call of its kind in one thread.
 #[derive(Clone, Debug)]
-pub(super) struct Point {
+pub(crate) struct Point {
     call: String,
     nth: usize,
 }
@@ -35,7 +35,7 @@ fn traced(command: &Command, options: &[&str]) -> Command {
 }
 
 /// Runs `command` undisturbed, and returns about `count` points spread over all calls that it makes.
-pub(super) fn points(command: &Command, count: usize) -> Vec<Point> {
+pub(crate) fn points(command: &Command, count: usize) -> Vec<Point> {
     let folder = scratch();
     let log = folder.path().join("log");
     let run = output(&mut traced(command, &["-o", log.to_str().unwrap()]));
@@ -62,7 +62,7 @@ pub(super) fn points(command: &Command, count: usize) -> Vec<Point> {
 }
 
 /// Runs `command` until the point; none if it never came there, and ended by itself.
-pub(super) fn kill_at(command: &Command, point: &Point) -> Option<()> {
+pub(crate) fn kill_at(command: &Command, point: &Point) -> Option<()> {
     let inject = format!("inject={}:signal=SIGKILL:when={}", point.call, point.nth);
     let Output { status, stderr, .. } = output(&mut traced(command, &["-o", "/dev/null", "-e", &inject]));
     let killed = std::os::unix::process::ExitStatusExt::signal(&status) == Some(9) || status.code() == Some(137);
@@ -72,7 +72,7 @@ pub(super) fn kill_at(command: &Command, point: &Point) -> Option<()> {
 
 impl Point {
     /// Whether this is one of those after which more is looked at.
-    pub(super) fn is_eighth(&self) -> bool {
+    pub(crate) fn is_eighth(&self) -> bool {
         self.nth % 8 == 1
     }
 }

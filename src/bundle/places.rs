@@ -1,0 +1,67 @@
+//! A bundle whose volumes are on several media: which of them are at hand, and what else is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::manifest::Volume;
+use super::{Bundle, names, open};
+
+/// How many files of a folder are looked at: a medium is not trusted to have an end.
+const MAX_ENTRIES: usize = 100_000;
+
+impl Bundle {
+    /// The same bundle, with its volumes looked for in all of `folders`. A file of another size than the manifest says counts
+    /// as not there from now on: it was not written to its end, or is of another bundle.
+    pub fn at_hand(self, folders: Vec<PathBuf>) -> Self {
+        Self { places: Some(folders), ..self }
+    }
+
+    /// The folders in which its volumes are looked for.
+    pub fn places(&self) -> &[PathBuf] {
+        self.places.as_deref().unwrap_or(std::slice::from_ref(&self.folder))
+    }
+
+    /// Where the volume is; what is no file counts, so that it is refused and not passed over.
+    pub(super) fn locate(&self, volume: &Volume) -> Option<PathBuf> {
+        let strict = self.places.is_none();
+        let right = |path: &PathBuf| {
+            path.symlink_metadata().is_ok_and(|data| strict || !data.is_file() || data.len() == volume.size)
+        };
+        self.places().iter().map(|folder| folder.join(&volume.file)).find(right)
+    }
+
+    /// What is beside the volumes, looks like one and is none: for a note. Nothing of it is read.
+    pub fn strays(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for folder in self.places() {
+            let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
+            let files =
+                entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?)));
+            let mut files: Vec<_> = files.filter(|(name, _)| name.starts_with("volume-")).collect();
+            files.sort_by(|(a, _), (b, _)| a.cmp(b));
+            for (name, data) in files {
+                let volume = self.manifest.volumes.iter().find(|volume| volume.file == name);
+                let why = match volume {
+                    _ if name.ends_with(".part") => "was not written to its end".to_owned(),
+                    None => format!("is not of {}", self.manifest.folder()),
+                    Some(volume) if data.is_file() && data.len() != volume.size => {
+                        format!("has {} bytes, and the manifest says {}: it counts as missing", data.len(), volume.size)
+                    }
+                    Some(_) => continue,
+                };
+                notes.push(format!("{} {why}; it is left alone", folder.join(name).display()));
+            }
+        }
+        notes
+    }
+}
+
+/// A small file beside the manifest which nothing vouches for; none if it is not there, is no file or is larger than `cap` bytes.
+pub fn unsigned_file(folder: &Path, name: &'static str, cap: u64) -> Option<String> {
+    open::read_file(folder, name, cap).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether `folder` has a manifest, whatever it is.
+pub fn is_bundle(folder: &Path) -> bool {
+    folder.join(names::MANIFEST).symlink_metadata().is_ok()
+}

@@ -1,0 +1,42 @@
+//! What a file system has room for: asked before anything is written to it, by `export` and by `copy` alike.
+
+use std::path::Path;
+
+use super::BundleError;
+
+/// The largest file on FAT file systems, in bytes.
+const FAT_FILE_BYTES: u64 = (4 << 30) - 1;
+const MSDOS_SUPER_MAGIC: i64 = 0x4d44; // linux/magic.h
+
+/// What a file system has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that an unprivileged process can still write.
+    pub free: u64,
+    /// Files take up multiples of so many bytes.
+    pub block: u64,
+    /// The largest file that it can hold, in bytes; none if that is beyond any volume.
+    pub file_limit: Option<u64>,
+    /// Whether nothing can be written at all.
+    pub read_only: bool,
+}
+
+impl Room {
+    /// Asks the file system that `folder` is on.
+    pub fn of(folder: &Path) -> Result<Self, BundleError> {
+        let failed = |e: rustix::io::Errno| BundleError::io("look at the file system of", folder)(e.into());
+        let kind = rustix::fs::statfs(folder).map_err(failed)?.f_type;
+        let stat = rustix::fs::statvfs(folder).map_err(failed)?;
+        Ok(Self {
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+            block: stat.f_frsize.max(512),
+            file_limit: (kind == MSDOS_SUPER_MAGIC).then_some(FAT_FILE_BYTES),
+            read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    /// Whether it can hold a file of `size` bytes, were there space enough.
+    pub fn holds(&self, size: u64) -> bool {
+        self.file_limit.is_none_or(|limit| size <= limit)
+    }
+}

@@ -1,0 +1,142 @@
+//! `gapferry copy`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::{Output, note};
+use super::workspace::Place;
+use crate::bundle::stream::{NAME, send};
+use crate::bundle::{Bundle, BundleError, Signed};
+use crate::media::copy::dry_run;
+use crate::media::{Copied, Job, copy};
+use crate::progress::Progress;
+use crate::selection::Bytes;
+use crate::workspace::Workspace;
+
+/// Put a finished bundle onto one or several media, and read everything back
+///
+/// Whole volumes go to the media in order, with the manifest, its signature and a transfer sheet, MEDIUM.txt, on every one. Which
+/// volumes went where is remembered: the same command with another medium goes on with the rest, and finishes a run that was
+/// killed. The first lines of each sheet are its label, to be printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry copy out/dc1-base-000042 /media/stick-a /media/stick-b\n  \
+    gapferry copy out/dc1-base-000042 /media/stick-c --after-reinsert\n  \
+    gapferry copy out/dc1-base-000042 - | nc diode 4242")]
+pub(super) struct Args {
+    /// The bundle's folder
+    bundle: PathBuf,
+    /// The folders of mounted media; `-` writes the bundle to stdout as one stream, for `gapferry import -`
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Say what would go where, and write nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Forget which volumes went to media before
+    #[arg(long)]
+    again: bool,
+    /// Read everything once more after each medium was pulled and put back
+    #[arg(long, conflicts_with = "dry_run")]
+    after_reinsert: bool,
+    /// How long to wait for that, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "after_reinsert")]
+    timeout: u64,
+}
+
+pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    if args.targets.iter().any(|target| target.as_os_str() == NAME) {
+        return to_stdout(args, out, progress);
+    }
+    // Who signed it does not matter here: the workspace's owner carries it, and the site asks.
+    let bundle = Signed::open(&args.bundle)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    let root = args.place.folder()?;
+    let job = Job {
+        bundle: &bundle,
+        targets: &args.targets,
+        again: args.again,
+        reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
+        say: &note,
+        progress,
+    };
+    let copied = if args.dry_run { plan_only(&job, &root)? } else { copy(&job, &Workspace::open(&root)?)? };
+    say(&bundle, &copied, args, out);
+    Ok(())
+}
+
+fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
+    let mut known = Workspace::media_of(root, &job.bundle.manifest.folder(), &job.bundle.digest)?;
+    if job.again {
+        known.media.clear();
+    }
+    Ok(dry_run(job, known)?)
+}
+
+fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    if args.targets.len() > 1 || args.dry_run || args.again || args.after_reinsert {
+        return Err(Failure::Usage("a stream goes to `-` alone, and has no other options".to_owned()));
+    }
+    if out.is_json() {
+        return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
+    }
+    Ok(send(&args.bundle, &mut std::io::stdout().lock(), progress)?)
+}
+
+fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
+    let name = bundle.manifest.folder();
+    let media = copied.media.iter().map(|medium| {
+        json!({
+            "target": medium.target, "name": medium.name, "label": medium.label, "written": medium.written,
+            "kept": medium.kept,
+        })
+    });
+    let more = copied.more.as_ref().map(|more| json!({ "count": more.count, "free_bytes": more.free }));
+    let value = json!({
+        "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "dry_run": args.dry_run,
+    });
+    out.done(value, &words(&name, copied, args.dry_run));
+}
+
+fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
+    let mut text = String::new();
+    let (written, is) = if dry_run { ("would be written", "would be") } else { ("written and read back", "is") };
+    for medium in &copied.media {
+        text += &format!("{}, {}:\n", medium.name, medium.target.display());
+        for (files, what) in [(&medium.written, written), (&medium.kept, "there already")] {
+            if let (Some(first), Some(last)) = (files.first(), files.last()) {
+                let range = if first == last { first.clone() } else { format!("{first} … {last}") };
+                text += &format!("  {} {what}: {range}\n", count(files.len() as u64, "volume"));
+            }
+        }
+        if !dry_run {
+            text += &format!("  label: {}\n", medium.label.join(" | "));
+        }
+    }
+    match (&copied.more, copied.rest.first()) {
+        (Some(more), Some(first)) => {
+            text += &format!(
+                "{} on no medium yet, from {first} on: {} more with {} free. Then: gapferry copy {name} NEXT-MEDIUM\n",
+                count_are(copied.rest.len() as u64),
+                count(more.count, "medium"),
+                Bytes(more.free)
+            );
+        }
+        _ => text += &format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n"),
+    }
+    text
+}
+
+fn count(number: u64, what: &str) -> String {
+    match (number, what) {
+        (1, what) => format!("1 {what}"),
+        (_, "medium") => format!("{number} media"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+fn count_are(volumes: u64) -> String {
+    format!("{} {}", count(volumes, "volume"), if volumes == 1 { "is" } else { "are" })
+}

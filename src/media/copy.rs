@@ -1,0 +1,245 @@
+//! Puts a bundle onto media: looks, plans, writes, and reads everything back when all has been written.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::device::Device;
+use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
+use super::plan::{More, more};
+use super::prepare::{Prepared, prepare};
+use super::register::{Entry, Register};
+use super::sheet::{MEDIUM, label, sheet};
+use super::target::Target;
+use super::{MediaError, reinsert};
+use crate::bundle::{Bundle, Manifest, names};
+use crate::digest::Sha256;
+use crate::progress::Progress;
+use crate::workspace::Workspace;
+
+/// What is to be copied, and how.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// The folders of media.
+    pub targets: &'a [PathBuf],
+    /// Whether to forget which volumes went to media before.
+    pub again: bool,
+    /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
+    pub reinsert: Option<Duration>,
+    /// Says something to the user while it goes on.
+    pub say: &'a dyn Fn(&str),
+    /// Shows how far it is.
+    pub progress: &'a Progress,
+}
+
+/// What was copied, or would be.
+#[derive(Debug)]
+pub struct Copied {
+    /// The media of this run: what is on them.
+    pub media: Vec<OnMedium>,
+    /// The volumes that are on no medium yet.
+    pub rest: Vec<String>,
+    /// What they need.
+    pub more: Option<More>,
+}
+
+/// A medium of this run.
+#[derive(Debug)]
+pub struct OnMedium {
+    /// Where it is mounted.
+    pub target: PathBuf,
+    /// What people call it.
+    pub name: String,
+    /// What to print and stick on it.
+    pub label: Vec<String>,
+    /// The volumes that were written.
+    pub written: Vec<String>,
+    /// The volumes that were there already.
+    pub kept: Vec<String>,
+}
+
+/// Says what [`copy`] would do, without reading what is on the media. `register` is as it is known.
+pub fn dry_run(job: &Job<'_>, register: Register) -> Result<Copied, MediaError> {
+    let prepared = prepare(job, register, false)?;
+    Ok(prepared.result(&job.bundle.manifest))
+}
+
+/// Copies. The same call again finishes what was interrupted, and goes on with the volumes that are on no medium yet.
+pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> {
+    let bundle = &job.bundle.manifest.folder();
+    let mut known = workspace.media(bundle, &job.bundle.digest)?;
+    if job.again {
+        known.media.clear();
+    }
+    let prepared = prepare(job, known.clone(), true)?;
+    // Until they have been read back, the media of this run have nothing.
+    for (index, entry) in prepared.register.media.iter().enumerate() {
+        let fresh = Entry { volumes: BTreeSet::new(), reinserted: false, ..entry.clone() };
+        match known.media.get_mut(index) {
+            Some(known) if prepared.places.contains(&Some(index)) => *known = fresh,
+            Some(_) => {}
+            None => known.media.push(fresh),
+        }
+    }
+    workspace.note_media(bundle, &known)?;
+    for (target, _, place) in prepared.used() {
+        workspace.log_medium("copy", bundle, &prepared.custody(place, job.bundle))?;
+        prepared.clear(target)?;
+        prepared.small_files(target, place, job.bundle)?;
+    }
+    prepared.write(job)?;
+    let mut first = None;
+    for (target, on, place) in prepared.used() {
+        let verified = prepared.read_back(job, target, on, place);
+        let (now, then) = (known.media.get_mut(place), prepared.register.media.get(place));
+        match (verified, now.zip(then)) {
+            (Err(error), _) => first = first.or(Some(error)),
+            (Ok(()), Some((now, then))) => {
+                now.volumes.clone_from(&then.volumes);
+                now.reinserted = then.reinserted;
+                workspace.note_media(bundle, &known)?;
+                workspace.log_medium("copied", bundle, &prepared.custody(place, job.bundle))?;
+            }
+            (Ok(()), None) => {}
+        }
+    }
+    first.map_or_else(|| Ok(prepared.result(&job.bundle.manifest)), Err)
+}
+
+impl Prepared {
+    /// The targets that get something or have something, what they get, and their places in the register.
+    fn used(&self) -> impl Iterator<Item = (&Target, &[usize], usize)> {
+        let all = self.targets.iter().zip(&self.plan.on).zip(&self.places);
+        all.filter_map(|((target, on), place)| Some((target, on.as_slice(), (*place)?)))
+    }
+
+    fn name(&self, target: &Target, place: usize) -> String {
+        format!("{} in {}", self.register.name(place), target.path.display())
+    }
+
+    /// One line for the audit log: no paths.
+    fn custody(&self, place: usize, bundle: &Bundle) -> String {
+        let Some(entry) = self.register.media.get(place) else { return String::new() };
+        let volumes = entry.volumes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        format!("{}: {}: {} by {}: {volumes}", bundle.digest, self.register.name(place), entry.device.words(), entry.by)
+    }
+
+    fn clear(&self, target: &Target) -> Result<(), MediaError> {
+        fs::create_dir_all(&target.folder).map_err(MediaError::io("create", &target.folder))?;
+        for path in &target.stale {
+            match path.symlink_metadata() {
+                Ok(data) if data.is_dir() => fs::remove_dir_all(path),
+                Ok(_) => fs::remove_file(path),
+                Err(_) => Ok(()),
+            }
+            .map_err(MediaError::io("remove", path))?;
+        }
+        Ok(())
+    }
+
+    /// What each medium has of the bundle besides volumes.
+    fn contents(&self, place: usize, bundle: &Bundle) -> Result<Vec<(&'static str, Vec<u8>)>, MediaError> {
+        let mut files = vec![(MEDIUM, sheet(&bundle.manifest, &self.register, place).into_bytes())];
+        for file in [names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
+            let path = bundle.folder.join(file);
+            files.push((file, fs::read(&path).map_err(MediaError::io("read", &path))?));
+        }
+        files.push((names::MANIFEST, bundle.bytes.clone()));
+        Ok(files)
+    }
+
+    fn small_files(&self, target: &Target, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
+        for (file, bytes) in self.contents(place, bundle)? {
+            let left = bytes.len() as u64;
+            let failed =
+                |source| MediaError::Unwritable { file: file.into(), medium: self.name(target, place), left, source };
+            write(&target.folder.join(file), &bytes).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, job: &Job<'_>) -> Result<(), MediaError> {
+        let volumes = &job.bundle.manifest.volumes;
+        let size = |index: &usize| volumes.get(*index).map_or(0, |volume| volume.size);
+        let progress = job.progress.phase("writing", self.plan.on.iter().flatten().map(size).sum());
+        for (target, on, place) in self.used() {
+            let medium = self.name(target, place);
+            for index in on {
+                let (path, from) = job.bundle.open_volume(*index)?;
+                let Some(volume) = volumes.get(*index) else { continue };
+                progress.message(&format!("{} to {medium}", volume.file));
+                let (file, medium, number) = (volume.file.clone(), medium.clone(), index + 1);
+                copy_file(from, &target.folder.join(&volume.file), &volume.sha256, &progress).map_err(|f| match f {
+                    CopyFailure::From(error) => MediaError::io("read", &path)(error),
+                    CopyFailure::To(source, done) => {
+                        MediaError::Unwritable { file, medium, left: volume.size.saturating_sub(done), source }
+                    }
+                    CopyFailure::Digest => {
+                        MediaError::SourceDamaged { path, medium, bundle: job.bundle.manifest.folder(), number }
+                    }
+                })?;
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    /// Reads all that is of the bundle on the medium; twice, if it is to be pulled in between.
+    fn read_back(&self, job: &Job<'_>, target: &Target, on: &[usize], place: usize) -> Result<(), MediaError> {
+        // What was there has been read already, unless something was written since.
+        self.verify(job, target, place, "reading back", !on.is_empty())?;
+        let Some(within) = job.reinsert else { return Ok(()) };
+        let medium = self.name(target, place);
+        (job.say)(&format!("unmount {medium}, pull it, put it back, and mount it there again; waiting for that"));
+        let not = |what| MediaError::NotReinserted { medium: medium.clone(), what, within };
+        reinsert::wait(&target.folder, within).map_err(not)?;
+        self.verify(job, target, place, "reading again", true)
+    }
+
+    fn verify(&self, job: &Job<'_>, target: &Target, place: usize, title: &str, whole: bool) -> Result<(), MediaError> {
+        let medium = self.name(target, place);
+        let empty = BTreeSet::new();
+        let there = self.register.media.get(place).map_or(&empty, |entry| &entry.volumes);
+        let volumes = job.bundle.manifest.volumes.iter().filter(|volume| whole && there.contains(&volume.file));
+        let small = self.contents(place, job.bundle)?;
+        let mut wanted: Vec<_> = small.iter().map(|(file, bytes)| (*file, Sha256::of(bytes))).collect();
+        wanted.extend(volumes.clone().map(|volume| (volume.file.as_str(), volume.sha256)));
+        Device::drop_cache(&target.path);
+        let progress = job.progress.phase(title, volumes.map(|volume| volume.size).sum());
+        for (file, digest) in wanted {
+            progress.message(&format!("{file} from {medium}"));
+            let path = target.folder.join(file);
+            let unreadable = |source| MediaError::Unreadable { file: file.to_owned(), medium: medium.clone(), source };
+            if digest_on_medium(&path, &progress).map_err(unreadable)? != digest {
+                let _ = fs::remove_file(&path); // nobody should take it for good; that it is not is what matters
+                return Err(MediaError::Lies { file: file.to_owned(), medium });
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    fn result(&self, manifest: &Manifest) -> Copied {
+        let file = |index: &usize| manifest.volumes.get(*index).map(|volume| volume.file.clone());
+        let mut media = Vec::new();
+        for (target, on, place) in self.used() {
+            media.push(OnMedium {
+                target: target.path.clone(),
+                name: self.register.name(place),
+                label: label(&sheet(manifest, &self.register, place)).into_iter().map(str::to_owned).collect(),
+                written: on.iter().filter_map(file).collect(),
+                kept: target.there.iter().filter_map(file).collect(),
+            });
+        }
+        let sizes = |indexes: &[usize]| -> Vec<u64> {
+            indexes.iter().filter_map(|i| manifest.volumes.get(*i)).map(|v| v.size).collect()
+        };
+        let whole = |target: &&Target| target.space.free.saturating_add(sizes(&target.there).iter().sum());
+        let largest = self.targets.iter().max_by_key(whole);
+        let more = largest.and_then(|target| more(&sizes(&self.plan.rest), whole(&target), &target.space));
+        Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more }
+    }
+}

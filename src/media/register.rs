@@ -1,0 +1,77 @@
+//! Which volumes of a bundle went to which medium: `WORKSPACE/media/BUNDLE.json`.
+//!
+//! A volume is noted when its medium has given it back. A run that was killed before finds it on the medium again.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::device::Device;
+use crate::digest::Sha256;
+use crate::time::Time;
+
+/// The media of one bundle, in the order in which they were first used; the first is medium 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// Digest of the bundle's manifest: another bundle of the same name has other media.
+    pub manifest: Sha256,
+    /// The media.
+    pub media: Vec<Entry>,
+}
+
+/// A medium.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// What its sheet calls it, so that it is known again in another socket.
+    pub id: String,
+    /// What the system says of it.
+    pub device: Device,
+    /// The files of the volumes that it has given back as they were written.
+    pub volumes: BTreeSet<String>,
+    /// When that was.
+    pub time: Time,
+    /// The user who copied.
+    pub by: String,
+    /// Whether they were read once more after it had been pulled and put back.
+    pub reinserted: bool,
+}
+
+impl Register {
+    /// No media yet.
+    pub fn new(manifest: Sha256) -> Self {
+        Self { manifest, media: Vec::new() }
+    }
+
+    /// What people call the medium `index`, counted from 0: its number, and the label of its file system.
+    pub fn name(&self, index: usize) -> String {
+        let label = self.media.get(index).and_then(|entry| entry.device.label.as_ref());
+        let number = index + 1;
+        label.map_or(format!("medium {number}"), |label| format!("medium {number} ({label})"))
+    }
+
+    /// The medium that bears this id.
+    pub fn known(&self, id: &str) -> Option<usize> {
+        self.media.iter().position(|entry| entry.id == id)
+    }
+
+    /// The medium that has the volume.
+    pub fn holder(&self, volume: &str) -> Option<usize> {
+        self.media.iter().position(|entry| entry.volumes.contains(volume))
+    }
+}
+
+/// The user who runs this: the one who called sudo, or else the name of the process's user.
+pub(super) fn user() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    };
+    let by_sudo = std::env::var("SUDO_USER").ok().filter(|_| uid == 0);
+    let found = by_sudo.or_else(|| users.lines().find_map(name));
+    found.and_then(|name| super::device::text(&name)).unwrap_or_else(|| format!("uid {uid}"))
+}

@@ -1,0 +1,47 @@
+//! Which volumes of a bundle went to which medium.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Workspace;
+use crate::digest::Sha256;
+use crate::media::Register;
+use crate::site::{SiteError, audit, write_atomically};
+
+impl Workspace {
+    /// The media of the bundle; none yet if it is another one of that name, or not known.
+    pub fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, SiteError> {
+        Self::media_of(&self.root, bundle, manifest)
+    }
+
+    /// The same, of a workspace that is not open and need not be there.
+    pub fn media_of(root: &Path, bundle: &str, manifest: &Sha256) -> Result<Register, SiteError> {
+        let path = path(root, bundle);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Register::new(*manifest)),
+            other => other.map_err(SiteError::io("read", &path))?,
+        };
+        let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
+        let register: Register = serde_json::from_slice(&bytes).map_err(damaged)?;
+        Ok(if register.manifest == *manifest { register } else { Register::new(*manifest) })
+    }
+
+    /// Remembers the media of the bundle.
+    pub fn note_media(&self, bundle: &str, register: &Register) -> Result<(), SiteError> {
+        let path = path(&self.root, bundle);
+        let folder = self.root.join("media");
+        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
+        let text = serde_json::to_string_pretty(register).map_err(damaged)?;
+        write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)
+    }
+
+    /// Writes what happens to a medium of the bundle to the audit log.
+    pub fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), SiteError> {
+        audit::append(&self.root.join("audit.jsonl"), event, bundle, detail)
+    }
+}
+
+fn path(root: &Path, bundle: &str) -> PathBuf {
+    root.join("media").join(format!("{bundle}.json"))
+}
