@@ -30,6 +30,11 @@ impl Bundle {
         self.places().iter().map(|folder| folder.join(&volume.file)).find(right)
     }
 
+    /// Where a file that stands beside the volumes is, such as one of recovery data; what is no file counts.
+    pub(super) fn beside(&self, name: &str) -> Option<PathBuf> {
+        self.places().iter().map(|folder| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    }
+
     /// What is beside the volumes, looks like one and is none: for a note. Nothing of it is read.
     pub fn strays(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -37,7 +42,8 @@ impl Bundle {
             let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
             let files =
                 entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?)));
-            let mut files: Vec<_> = files.filter(|(name, _)| name.starts_with("volume-")).collect();
+            let is_like_one = |name: &str| name.starts_with("volume-") && !name.ends_with(".rec");
+            let mut files: Vec<_> = files.filter(|(name, _)| is_like_one(name)).collect();
             files.sort_by(|(a, _), (b, _)| a.cmp(b));
             for (name, data) in files {
                 let volume = self.manifest.volumes.iter().find(|volume| volume.file == name);

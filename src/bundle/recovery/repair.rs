@@ -91,13 +91,13 @@ impl<'a> Repair<'a> {
     /// Whether a recovery file bears its name: of this volume, or a spare.
     pub fn is_there(bundle: &Bundle, volume: usize) -> bool {
         let own = names::recovery(volume as u64 + 1);
-        Self::has_spares(bundle) || bundle.folder.join(own).symlink_metadata().is_ok()
+        Self::has_spares(bundle) || bundle.beside(&own).is_some()
     }
 
     /// Whether a file bears the name of a spare volume.
     pub fn has_spares(bundle: &Bundle) -> bool {
         let mut spares = (1..=u64::from(super::MAX_SPARES)).map(names::spare);
-        bundle.stream.is_none() && spares.any(|name| bundle.folder.join(name).symlink_metadata().is_ok())
+        bundle.stream.is_none() && spares.any(|name| bundle.beside(&name).is_some())
     }
 
     /// Reads from a volume, counted from 0, whose file is `file` if there is one.
@@ -244,7 +244,7 @@ impl<'a> Repair<'a> {
     fn open_set(&self, key: Option<usize>) -> Option<Set> {
         let volumes = &self.bundle.manifest.volumes;
         let open = |name: String, shape: &Shape, id, number| {
-            let (file, _) = crate::bundle::open::open(&self.bundle.folder.join(name)).ok()?;
+            let (file, _) = crate::bundle::open::open(&self.bundle.beside(&name)?).ok()?;
             Record::open(file, shape, id, number)
         };
         let (shape, records) = match key {
