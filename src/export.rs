@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::assertions::Trust;
 use crate::progress::Progress;
+use crate::revisions::older;
 use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
@@ -194,7 +195,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0 });
     }
     let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
-    let plan = Plan { manifest, held, volume_bytes: selection.volume_size.0, recovery: selection.recovery() };
+    let last = last.as_ref().filter(|_| selection.patches);
+    let older = last.map(|last| older(&last.manifest, &manifest.collections, &held)).unwrap_or_default();
+    let plan = Plan { manifest, held, older, volume_bytes: selection.volume_size.0, recovery: selection.recovery() };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
     Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0 })
 }

@@ -20,6 +20,7 @@ pub mod path;
 pub mod progress;
 pub mod receipt;
 pub mod recut;
+mod revisions;
 pub mod selection;
 pub mod serve;
 pub mod setup;

@@ -1,7 +1,7 @@
 //! Makes again what of a bundle was lost: single volumes, byte for byte; or, where the site lacks what a delta builds on, the
 //! next bundle with just that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::layout::{TRAILER, header, members, padding};
 use crate::bundle::manifest::{Encoding, Part};
-use crate::bundle::pack::{Plan, ZSTD_LEVEL};
+use crate::bundle::pack::{Plan, compress};
 use crate::bundle::recovery::Amount;
-use crate::bundle::{Bundle, BundleError, Manifest, Signed, names};
-use crate::depot::Depot;
+use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch};
+use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, write};
@@ -42,6 +42,14 @@ pub enum RecutError {
         /// The volume.
         volume: String,
     },
+    /// What patches in the volume build on is no longer here.
+    #[error("{volume} has patches against blob {base}, which the workspace no longer holds: export again")]
+    BaseGone {
+        /// The volume.
+        volume: String,
+        /// The older blob.
+        base: Sha256,
+    },
     /// The request is for another bundle.
     #[error("the request is for another bundle than {bundle}")]
     OtherBundle {
@@ -69,7 +77,7 @@ impl RecutError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NoVolume { .. } | Self::OtherBundle { .. } | Self::NotNewest { .. } => Exit::Usage,
-            Self::Differs { .. } => Exit::Failed,
+            Self::Differs { .. } | Self::BaseGone { .. } => Exit::Failed,
             Self::Bundle(error) => error.exit(),
             Self::Export(error) => error.exit(),
         }
@@ -109,7 +117,14 @@ pub fn volumes(
         let mut writing = Writing { path: &path, to: Hashing::new(file), progress: &progress };
         for member in members {
             writing.bytes(&header(&member.name, member.part.stored))?;
-            writing.content(&member.blob.sha256, member.part, depot)?;
+            writing.content(&member.blob.sha256, member.part, depot).map_err(|error| {
+                match (error, &member.part.base) {
+                    (BundleError::Depot(DepotError::Missing { digest }), Some(base)) if digest == base.sha256 => {
+                        RecutError::BaseGone { volume: volume.file.clone(), base: digest }
+                    }
+                    (other, _) => other.into(),
+                }
+            })?;
             writing.bytes(&vec![0; padding(member.part.stored) as usize])?;
         }
         writing.bytes(&[0; TRAILER as usize])?;
@@ -142,24 +157,33 @@ impl Writing<'_> {
     }
 
     fn content(&mut self, blob: &Sha256, part: &Part, depot: &Depot) -> Result<(), BundleError> {
-        let (file, path) = (depot.open_blob(blob)?, depot.path(blob));
-        let read = |start: u64, length: u64| {
-            let mut bytes = vec![0; length as usize];
-            file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", &path))
-        };
-        if part.encoding == Encoding::Zstd {
-            let bytes = read(part.start, part.length)?;
-            let frame = zstd::bulk::compress(&bytes, ZSTD_LEVEL).map_err(BundleError::io("compress", &path))?;
-            return self.bytes(&frame);
+        let path = depot.path(blob);
+        let file = depot.open_blob(blob)?;
+        if part.encoding != Encoding::Raw {
+            let bytes = slice(&file, &path, (part.start, part.length))?;
+            let frame = match &part.base {
+                None => compress(&bytes),
+                Some(base) => {
+                    let older = depot.open_blob(&base.sha256)?;
+                    let before = slice(&older, &depot.path(&base.sha256), (base.start, base.length))?;
+                    patch::compress(&bytes, &before)
+                }
+            };
+            return self.bytes(&frame.map_err(BundleError::io("compress", &path))?);
         }
         let mut done = 0;
         while done < part.length {
-            let bytes = read(part.start + done, (part.length - done).min(BUFFER_BYTES))?;
+            let bytes = slice(&file, &path, (part.start + done, (part.length - done).min(BUFFER_BYTES)))?;
             done += bytes.len() as u64;
             self.bytes(&bytes)?;
         }
         Ok(())
     }
+}
+
+fn slice(file: &File, path: &Path, (start, length): (u64, u64)) -> Result<Vec<u8>, BundleError> {
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", path))
 }
 
 fn copy_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
@@ -205,7 +229,10 @@ pub fn answer(
     };
     let held = old.blobs.iter().map(|blob| blob.sha256).filter(|digest| !request.lacks.contains(digest)).collect();
     let largest = old.volumes.iter().map(|volume| volume.size).max().unwrap_or_default();
-    let plan = Plan { manifest, held, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES), recovery: Amount::default() };
+    // Nothing is known of what the site holds any more, but what it says to lack.
+    let older = BTreeMap::new();
+    let plan =
+        Plan { manifest, held, older, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES), recovery: Amount::default() };
     Ok(write(plan, settings, workspace, None)?)
 }
 

@@ -13,7 +13,9 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::{Blob, Encoding, MAX_INTEGER, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part};
+use super::manifest::{
+    Blob, Encoding, MAX_BASE_BYTES, MAX_INTEGER, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Slice,
+};
 use super::{BundleError, names};
 use crate::digest::Sha256;
 
@@ -96,12 +98,14 @@ pub fn blob_names(collections: &[crate::collection::Collection]) -> BTreeMap<Sha
     names
 }
 
-/// The name of a part's member: the blob's name, `.partNNNN` if there are several, `.zst` if it is compressed.
+/// The name of a part's member: the blob's name, `.partNNNN` if there are several, `.zst` if it is compressed, `.zst-patch` if it is a
+/// patch.
 pub fn member_name(blob_name: &str, index: usize, parts: usize, encoding: Encoding) -> String {
     let number = if parts > 1 { format!(".part{:04}", index + 1) } else { String::new() };
     let suffix = match encoding {
         Encoding::Raw => "",
         Encoding::Zstd => ".zst",
+        Encoding::Patch => ".zst-patch",
     };
     format!("{blob_name}{number}{suffix}")
 }
@@ -187,7 +191,22 @@ fn check_blobs(manifest: &Manifest) -> Result<(), BundleError> {
     if manifest.blobs.len() != names.len() || !manifest.blobs.iter().all(|blob| names.contains_key(&blob.sha256)) {
         return fail("its blobs are not exactly those that its collections name".to_owned());
     }
-    manifest.blobs.iter().try_for_each(|blob| check_parts(blob, manifest.volumes.len() as u64))
+    manifest.blobs.iter().try_for_each(|blob| check_parts(blob, manifest.volumes.len() as u64))?;
+    manifest.patches().try_for_each(|(blob, part)| match &part.base {
+        Some(base) if fits(base) && !is_carried(manifest, &base.sha256) => Ok(()),
+        _ => fail(format!("blob {}: a patch builds on nothing that the site can hold before", blob.sha256)),
+    })
+}
+
+/// Whether the slice is bounded.
+fn fits(base: &Slice) -> bool {
+    base.length > 0 && base.length <= MAX_BASE_BYTES && base.start <= MAX_INTEGER - base.length
+}
+
+/// Whether the blob travels in this very bundle: what builds on it would depend on the order of reading, or on itself.
+fn is_carried(manifest: &Manifest, digest: &Sha256) -> bool {
+    let at = manifest.blobs.binary_search_by(|blob| blob.sha256.cmp(digest)).ok();
+    at.and_then(|at| manifest.blobs.get(at)).is_some_and(|blob| !blob.parts.is_empty())
 }
 
 fn check_parts(blob: &Blob, volumes: u64) -> Result<(), BundleError> {
@@ -207,8 +226,9 @@ fn check_parts(blob: &Blob, volumes: u64) -> Result<(), BundleError> {
         let whole = blob.parts.len() == 1;
         let fits = match part.encoding {
             Encoding::Raw => part.stored == part.length && (!whole || part.sha256 == blob.sha256),
-            Encoding::Zstd => part.stored < part.length && part.length <= MAX_ZSTD_SLICE_BYTES,
+            Encoding::Zstd | Encoding::Patch => part.stored < part.length && part.length <= MAX_ZSTD_SLICE_BYTES,
         };
+        let fits = fits && part.base.is_some() == (part.encoding == Encoding::Patch);
         if !fits || (part.length == 0 && !whole) {
             return fail("a part's lengths do not fit its encoding");
         }

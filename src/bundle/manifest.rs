@@ -23,6 +23,8 @@ pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// The largest stored slice of a zstd part before compression, in bytes; bounds a reader's memory.
 pub const MAX_ZSTD_SLICE_BYTES: u64 = 16 << 20;
+/// The largest slice of an older blob that a patch builds on, in bytes; bounds a reader's memory, too.
+pub const MAX_BASE_BYTES: u64 = 32 << 20;
 /// The longest part, in bytes: what a tar header's eleven octal digits can say, less a block.
 pub const MAX_PART_BYTES: u64 = (8 << 30) - 512;
 
@@ -72,6 +74,9 @@ pub struct Blob {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Part {
+    /// What a patch builds on; of patches alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Slice>,
     /// How the slice is stored.
     pub encoding: Encoding,
     /// Length of the slice, in bytes.
@@ -96,6 +101,20 @@ pub enum Encoding {
     Raw,
     /// As one zstd frame (RFC 8878) that says its content's size.
     Zstd,
+    /// The same, for a decoder that has the part's `base` before its first byte.
+    Patch,
+}
+
+/// A slice of a blob that the site holds already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// Its length, in bytes.
+    pub length: u64,
+    /// The blob's digest.
+    pub sha256: Sha256,
+    /// Where it starts in the blob, in bytes.
+    pub start: u64,
 }
 
 /// One volume.
@@ -152,6 +171,17 @@ impl Manifest {
     /// Blobs by digest.
     pub fn sizes(&self) -> BTreeMap<Sha256, u64> {
         self.blobs.iter().map(|blob| (blob.sha256, blob.size)).collect()
+    }
+
+    /// The parts that are patches.
+    pub fn patches(&self) -> impl Iterator<Item = (&Blob, &Part)> {
+        let parts = self.blobs.iter().flat_map(|blob| blob.parts.iter().map(move |part| (blob, part)));
+        parts.filter(|(_, part)| part.encoding == Encoding::Patch)
+    }
+
+    /// The blobs that patches build on.
+    pub fn bases(&self) -> impl Iterator<Item = Sha256> {
+        self.patches().filter_map(|(_, part)| part.base.as_ref().map(|base| base.sha256))
     }
 
     /// Bytes of the blobs that travel in the volumes.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::layout::{blob_names, member_name};
 use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
+use super::older::Older;
 use super::recovery::write::Made;
 use super::recovery::{self, Amount};
 use super::room::Room;
@@ -26,7 +27,9 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
 /// zstd's level for members that shrink: metadata mostly, so a good ratio at some 100 MB/s.
-pub(crate) const ZSTD_LEVEL: i32 = 6;
+const ZSTD_LEVEL: i32 = 6;
+/// Smaller blobs are not worth a patch, in bytes.
+pub const LEAST_PATCHED_BYTES: u64 = 256 << 10;
 
 /// What is to be packed. The manifest's blobs and volumes are filled in by [`pack`].
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Plan {
     pub manifest: Manifest,
     /// Blobs that the other side is known to hold: listed in the manifest, but not carried.
     pub held: BTreeSet<Sha256>,
+    /// Of blobs to carry, an older revision among those that the other side holds: patches are tried against it.
+    pub older: BTreeMap<Sha256, Sha256>,
     /// The size that no volume exceeds, in bytes.
     pub volume_bytes: u64,
     /// What is made beside the volumes, against damage and loss.
@@ -54,7 +59,7 @@ pub struct Packed {
 
 /// Packs into a staging folder in `out`: volumes, manifest, SHA256SUMS and VERIFY.txt.
 pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
-    let Plan { mut manifest, held, volume_bytes, recovery } = plan;
+    let Plan { mut manifest, held, older, volume_bytes, recovery } = plan;
     if volume_bytes < MIN_VOLUME_BYTES {
         return Err(BundleError::VolumeTooSmall { size: volume_bytes, least: MIN_VOLUME_BYTES });
     }
@@ -66,8 +71,8 @@ pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Resul
     let staging = out.join(format!("{}.part", manifest.folder()));
     fresh_folder(&staging)?;
     let packing = progress.phase("packing", carried);
-    let packed =
-        fill(&mut manifest, &sizes, &held, depot, &staging, volume_bytes, &packing).and_then(|()| manifest.to_text());
+    let packed = fill(&mut manifest, &sizes, (&held, &older), depot, &staging, volume_bytes, &packing)
+        .and_then(|()| manifest.to_text());
     packing.finish();
     let protect = |text: String| {
         let made = recovery::write::write(&manifest, &staging, recovery, progress)?;
@@ -88,13 +93,13 @@ pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Resul
 fn fill(
     manifest: &mut Manifest,
     sizes: &BTreeMap<Sha256, u64>,
-    held: &BTreeSet<Sha256>,
+    (held, older): (&BTreeSet<Sha256>, &BTreeMap<Sha256, Sha256>),
     depot: &Depot,
     folder: &Path,
     volume_bytes: u64,
     progress: &Progress,
 ) -> Result<(), BundleError> {
-    let mut packer = Packer { depot, folder, volume_bytes, open: None, volumes: Vec::new(), progress };
+    let mut packer = Packer { depot, older, folder, volume_bytes, open: None, volumes: Vec::new(), progress };
     let mut blobs = BTreeMap::new();
     for (name, digest) in in_tree_order(manifest) {
         let size = sizes.get(&digest).copied().unwrap_or_default();
@@ -182,6 +187,7 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), BundleError> {
 
 struct Packer<'a> {
     depot: &'a Depot,
+    older: &'a BTreeMap<Sha256, Sha256>,
     folder: &'a Path,
     volume_bytes: u64,
     open: Option<VolumeWriter>,
@@ -212,12 +218,22 @@ impl Packer<'_> {
         let path = self.depot.path(digest);
         let hashing = (!self.depot.is_fresh(digest)).then(|| Hashing::new(()));
         let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: hashing };
-        let parts = match shrinks(&source, size)? {
-            true => self.compressed(name, digest, size, &mut source)?,
-            false => self.raw(name, digest, size, &mut source)?,
+        let shrinks = shrinks(&source, size)?;
+        let parts = match self.older(digest, size, &source.file, shrinks)? {
+            None if !shrinks => self.raw(name, digest, size, &mut source)?,
+            older => self.compressed(name, digest, size, &mut source, (older.as_ref(), shrinks))?,
         };
         let found = source.digest.map_or(*digest, |hashing| hashing.finish().1);
         if found == *digest { Ok(parts) } else { Err(DepotError::Rotten { path: source.path }.into()) }
+    }
+
+    /// The older revision that patches build on, where they pay.
+    fn older(&self, digest: &Sha256, size: u64, file: &File, shrinks: bool) -> Result<Option<Older>, BundleError> {
+        let digest = self.older.get(digest).filter(|_| size >= LEAST_PATCHED_BYTES);
+        match digest.map(|digest| Older::open(self.depot, digest)).transpose()?.flatten() {
+            Some(older) if older.pays(file, size, shrinks)? => Ok(Some(older)),
+            _ => Ok(None),
+        }
     }
 
     /// One zstd frame per slice; a slice that does not fit into what is left of the volume goes into the next one.
@@ -227,6 +243,7 @@ impl Packer<'_> {
         digest: &Sha256,
         size: u64,
         source: &mut Source,
+        (older, shrinks): (Option<&Older>, bool),
     ) -> Result<Vec<Part>, BundleError> {
         let slice = MAX_ZSTD_SLICE_BYTES.min(self.volume_bytes / 4);
         let count = size.div_ceil(slice);
@@ -234,20 +251,28 @@ impl Packer<'_> {
         for index in 0..count {
             let start = index * slice;
             let bytes = source.read(slice.min(size - start) as usize)?;
-            let frame = zstd::bulk::compress(&bytes, ZSTD_LEVEL).map_err(BundleError::io("compress", &source.path))?;
-            let smaller = frame.len() < bytes.len();
-            let encoding = if smaller { Encoding::Zstd } else { Encoding::Raw };
-            let stored = Arc::new(if smaller { frame } else { bytes.clone() });
+            let length = bytes.len() as u64;
+            let base = older.map(|older| (older, older.around(size, (start, length), slice)));
+            let patch = base.map(|(older, base)| Ok::<_, BundleError>((older.patch(&bytes, &base, shrinks)?, base)));
+            let (encoding, base, stored) = match patch.transpose()? {
+                Some((Some(patch), base)) => (Encoding::Patch, Some(base), patch),
+                _ => match compress(&bytes).map_err(BundleError::io("compress", &source.path))? {
+                    frame if frame.len() < bytes.len() => (Encoding::Zstd, None, frame),
+                    _ => (Encoding::Raw, None, bytes),
+                },
+            };
+            let stored = Arc::new(stored);
             let name = member_name(name, index as usize, count as usize, encoding);
             let volume = self.volume_with_room(&name, stored.len() as u64)?;
             let offset = volume.begin(&name, stored.len() as u64)?;
-            let sha256 = if smaller || count > 1 { Sha256::of(&stored) } else { *digest };
+            let sha256 = if encoding != Encoding::Raw || count > 1 { Sha256::of(&stored) } else { *digest };
             let number = volume.number();
-            let (length, stored_length) = (bytes.len() as u64, stored.len() as u64);
+            let stored_length = stored.len() as u64;
             volume.send(stored)?;
             volume.end(stored_length)?;
             self.progress.add(length);
-            parts.push(Part { encoding, length, offset, sha256, start, stored: stored_length, volume: number });
+            let stored = stored_length;
+            parts.push(Part { base, encoding, length, offset, sha256, start, stored, volume: number });
         }
         Ok(parts)
     }
@@ -262,7 +287,8 @@ impl Packer<'_> {
             let volume = self.volume_with_room(&name, length)?;
             let (number, offset) = (volume.number(), volume.begin(&name, length)?);
             let sha256 = self.copy(length, source, cuts.len() > 1)?.unwrap_or(*digest);
-            parts.push(Part { encoding: Encoding::Raw, length, offset, sha256, start, stored: length, volume: number });
+            let encoding = Encoding::Raw;
+            parts.push(Part { base: None, encoding, length, offset, sha256, start, stored: length, volume: number });
             start += length;
         }
         Ok(parts)
@@ -339,6 +365,11 @@ impl Packer<'_> {
         self.close()?;
         Ok(self.volumes)
     }
+}
+
+/// A slice as one zstd frame, the same whenever the same zstd is given the same bytes.
+pub(crate) fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, ZSTD_LEVEL)
 }
 
 /// Whether a sample from the blob's middle shrinks by a tenth or more.

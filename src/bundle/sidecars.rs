@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::layout::{blob_names, member_name};
 use super::manifest::Manifest;
 use super::names;
 use crate::digest::Sha256;
@@ -52,13 +53,44 @@ ssh-keygen (OpenSSH 8.1 or newer), sha256sum, tar, unzstd. Run these in the fold
 Files named *.rec, if there are any, are recovery data: gapferry repairs damaged volumes with them, and replaces lost ones. They
 are not signed, nothing is taken from them unchecked, and without damage they are not needed.
 
-Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.
+{patches}Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.
 "#,
+        patches = patches(manifest),
         folder = manifest.folder(),
         site = manifest.site,
         name = manifest.name,
         sequence = manifest.sequence,
         created = manifest.created,
         expires = manifest.expires,
+    )
+}
+
+/// How to apply the patches, after the second command of step 3; nothing where there are none.
+fn patches(manifest: &Manifest) -> String {
+    let names = blob_names(&manifest.collections);
+    let mut commands = String::new();
+    for blob in &manifest.blobs {
+        for (index, part) in blob.parts.iter().enumerate() {
+            let Some((base, name)) = part.base.as_ref().zip(names.get(&blob.sha256)) else { continue };
+            let member = member_name(name, index, blob.parts.len(), part.encoding);
+            let _ = writeln!(commands, "    apply {} {} {} '{member}'", base.sha256, base.start, base.length);
+        }
+    }
+    if commands.is_empty() {
+        return String::new();
+    }
+    format!(
+        r#"4. Some members are patches (*.zst-patch): each needs bytes of an older file that the site holds, whose digest, start and
+   length the manifest names as "base". With zstd 1.4.5 or newer, before the last command of step 3, where site is the
+   site's folder:
+
+    site=/srv/gapferry
+    apply() {{
+        old="$site/depot/sha256/$(printf %.2s "$1")/$1"; new="/tmp/tree/${{4%.zst-patch}}"
+        tail -c +$(($2 + 1)) "$old" | head -c "$3" > /tmp/old
+        zstd -q -d --patch-from=/tmp/old "/tmp/tree/$4" -o "$new" && rm "/tmp/tree/$4" /tmp/old
+    }}
+{commands}
+"#
     )
 }

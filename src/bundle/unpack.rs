@@ -1,7 +1,7 @@
 //! Reads volumes: checks every byte, and hands each part's content on.
 //!
-//! The medium is read once. A raw part is hashed while it is handed on; a zstd part is checked before its decoder sees it,
-//! and its content after. Workers take members in the order in which they stand, so that the medium is read nearly in
+//! The medium is read once. A raw part is hashed while it is handed on; a zstd part or a patch is checked before its decoder
+//! sees it, and its content after. Workers take members in the order in which they stand, so that the medium is read nearly in
 //! sequence while both hashing and writing go on side by side.
 
 use std::fs::File;
@@ -14,10 +14,10 @@ use std::thread;
 use serde::Serialize;
 
 use super::layout::{Member, TRAILER, header, header_length, members, padding};
-use super::manifest::{Blob, Encoding, Part};
+use super::manifest::{Blob, Encoding, Part, Slice};
 use super::recovery::repair::{By, Repair};
 use super::stream::{self, Incoming};
-use super::{Bundle, BundleError};
+use super::{Bundle, BundleError, patch};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
 
@@ -32,6 +32,16 @@ pub trait Sink: Sync {
 
     /// Whether the part is to be read at all; one that is here already need not be.
     fn wants(&self, blob: &Blob, part: &Part) -> bool;
+
+    /// What a patch builds on; none where it is not here. Then the part's stored bytes are checked, and it is passed over.
+    fn base(&self, _base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {
+        Ok(None)
+    }
+
+    /// Whether what a patch builds on has changed on disk: asked after a patch gave something wrong. Then it is passed over.
+    fn is_rotten(&self, _base: &Slice) -> Result<bool, BundleError> {
+        Ok(false)
+    }
 
     /// Starts a part.
     fn begin(&self, blob: &Blob, part: &Part) -> Result<Self::Part, BundleError>;
@@ -285,10 +295,13 @@ impl<S: Sink> Reader<'_, S> {
         let (blob, part) = (member.blob, member.part);
         let head = header(&member.name, part.stored);
         self.fixed(&head, part.offset - head.len() as u64, "the header", &member.name)?;
+        if let Some(base) = &part.base {
+            return self.patch(member, base);
+        }
         let mut content = self.sink.begin(blob, part)?;
         let result = match part.encoding {
             Encoding::Raw => self.raw(part, &mut content, buffer),
-            Encoding::Zstd => self.zstd(blob, part, &mut content),
+            Encoding::Zstd | Encoding::Patch => self.zstd(blob, part, &mut content),
         };
         match result {
             Ok(true) => {
@@ -324,20 +337,42 @@ impl<S: Sink> Reader<'_, S> {
     ///
     /// `layout::check` has bounded both lengths.
     fn zstd(&self, blob: &Blob, part: &Part, content: &mut S::Part) -> Result<bool, BundleError> {
-        let mut stored = vec![0; part.stored as usize];
-        self.read(&mut stored, part.offset)?;
-        if Sha256::of(&stored) != part.sha256 {
-            return Ok(false);
-        }
-        let Some(bytes) = expand(&stored, part.length as usize) else {
+        let Some(stored) = self.stored(part)? else { return Ok(false) };
+        let Some(bytes) = expand(&stored, part.length as usize).filter(|bytes| is_right(blob, part, bytes)) else {
             return Ok(false);
         };
-        if part.length == blob.size && Sha256::of(&bytes) != blob.sha256 {
-            return Ok(false);
-        }
         content.write(&bytes)?;
         self.progress.add(part.length);
         Ok(true)
+    }
+
+    /// The stored bytes of a part that `layout::check` has bounded; none if they are not those that the manifest names.
+    fn stored(&self, part: &Part) -> Result<Option<Vec<u8>>, BundleError> {
+        let mut stored = vec![0; part.stored as usize];
+        self.read(&mut stored, part.offset)?;
+        Ok((Sha256::of(&stored) == part.sha256).then_some(stored))
+    }
+
+    /// Checks a patch, and hands on what it makes of its base, if that is here.
+    fn patch(&self, member: &Member<'_>, base: &Slice) -> Result<(), BundleError> {
+        let (blob, part) = (member.blob, member.part);
+        let stored = self.stored(part)?.ok_or_else(|| self.damaged("the content", &member.name, part.offset))?;
+        self.fixed(&vec![0; padding(part.stored) as usize], part.offset + part.stored, "the padding", &member.name)?;
+        let Some(before) = self.sink.base(base)? else {
+            self.progress.add(part.length);
+            return Ok(());
+        };
+        let bytes = patch::expand(&stored, &before, part.length as usize).filter(|bytes| is_right(blob, part, bytes));
+        self.progress.add(part.length);
+        match bytes {
+            Some(bytes) => {
+                let mut content = self.sink.begin(blob, part)?;
+                content.write(&bytes)?;
+                self.sink.done(blob, part, content)
+            }
+            None if self.sink.is_rotten(base)? => Ok(()),
+            None => Err(BundleError::WrongBlob { digest: blob.sha256 }),
+        }
     }
 
     fn fixed(&self, wanted: &[u8], offset: u64, what: &'static str, member: &str) -> Result<(), BundleError> {
@@ -373,12 +408,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether the content of a part is the blob, where it is all of it.
+fn is_right(blob: &Blob, part: &Part, content: &[u8]) -> bool {
+    part.length != blob.size || Sha256::of(content) == blob.sha256
+}
+
 /// Expands exactly one zstd frame to exactly `length` bytes; anything else is none.
 pub fn expand(frame: &[u8], length: usize) -> Option<Vec<u8>> {
-    if zstd::zstd_safe::find_frame_compressed_size(frame).ok()? != frame.len() {
-        return None;
-    }
-    if zstd::zstd_safe::get_frame_content_size(frame).ok()?? != length as u64 {
+    if !patch::is_frame(frame, length) {
         return None;
     }
     zstd::bulk::decompress(frame, length).ok().filter(|bytes| bytes.len() == length)

@@ -8,6 +8,7 @@ use super::error::Failure;
 use super::output::{Output, note};
 use super::passphrase::load_key;
 use super::workspace::Place;
+use crate::bundle::Manifest;
 use crate::bundle::stream::send;
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
@@ -141,12 +142,14 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         .iter()
         .map(|c| json!({ "kind": c.kind, "name": c.name, "origin": c.origin, "items": c.items.len() }))
         .collect();
+    let patches = patches(manifest);
     let value = json!({
         "bundle": exported.folder, "name": manifest.folder(), "sequence": manifest.sequence,
         "expires": manifest.expires, "volumes": volumes, "collections": collections,
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
         "replaced": exported.replaced,
+        "patches": { "parts": patches.0, "bytes": patches.1, "stored": patches.2 },
         "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
         "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),
     });
@@ -186,5 +189,16 @@ fn delta(exported: &Exported) -> String {
         true => String::new(),
         false => format!(": {} of {} travel", Bytes(manifest.carried_bytes()), Bytes(all)),
     };
-    format!("what is new since sequence {since}, which {how}{carried}\n")
+    let patched = match patches(manifest) {
+        (0, ..) => String::new(),
+        (_, bytes, stored) => format!(", {} of it as patches of {}", Bytes(bytes), Bytes(stored)),
+    };
+    format!("what is new since sequence {since}, which {how}{carried}{patched}\n")
+}
+
+/// How many parts are patches, what they make in bytes, and the bytes that travel for it.
+fn patches(manifest: &Manifest) -> (u64, u64, u64) {
+    manifest
+        .patches()
+        .fold((0, 0, 0), |(count, bytes, stored), (_, part)| (count + 1, bytes + part.length, stored + part.stored))
 }

@@ -61,6 +61,9 @@ pub struct Selection {
     /// How many volumes may be lost: as many spare ones are made.
     #[serde(default)]
     pub spare_volumes: Spares,
+    /// Whether of new revisions only the difference may travel, where the site is known to hold the old one.
+    #[serde(default = "yes")]
+    pub patches: bool,
     /// Sources of Debian packages.
     #[serde(default)]
     pub apt: Vec<AptSource>,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::second_digest::SecondDigest;
 use super::{Site, SiteError};
-use crate::bundle::manifest::{Blob, Part};
+use crate::bundle::manifest::{Blob, Part, Slice};
 use crate::bundle::unpack::{Damage, PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::Kind;
@@ -104,7 +104,8 @@ fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha2
 fn assemble(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>, journal: &Journal) -> Result<(), SiteError> {
     let mut batch = depot.batch();
     let cut = bundle.manifest.blobs.iter().filter(|b| b.parts.len() > 1 && wanted.contains(&b.sha256));
-    for blob in cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))) {
+    let whole: Vec<&Blob> = cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))).collect();
+    for blob in whole {
         let path = depot.partial_path(&blob.sha256);
         let mut file = depot.open_partial(&blob.sha256)?;
         // Something longer may have been left there by a bundle that lied about the blob's size.
@@ -113,11 +114,24 @@ fn assemble(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>, journal: 
         if digest != blob.sha256 {
             journal.forget()?;
             depot.remove_partial(&blob.sha256)?;
+            // Patches on what has changed on disk: the blob is lacking, and can be asked for.
+            let mut bases = blob.parts.iter().filter_map(|part| part.base.as_ref());
+            if bases.try_fold(false, |found, base| Ok::<_, DepotError>(found || is_rotten(depot, &base.sha256)?))? {
+                continue;
+            }
             return Err(BundleError::WrongBlob { digest: blob.sha256 }.into());
         }
         batch.add(blob.sha256, blob.size)?;
     }
     Ok(batch.commit()?)
+}
+
+/// Whether the blob is gone, or its bytes have changed.
+fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
+    match depot.verify(digest) {
+        Err(DepotError::Missing { .. } | DepotError::Rotten { .. }) => Ok(true),
+        other => other.map(|()| false),
+    }
 }
 
 fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
@@ -177,6 +191,27 @@ impl Sink for DepotSink<'_> {
 
     fn wants(&self, blob: &Blob, part: &Part) -> bool {
         self.wanted.contains(&blob.sha256) && !(blob.parts.len() > 1 && self.journal.has(blob, part))
+    }
+
+    fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {
+        let path = self.depot.path(&base.sha256);
+        let file = match self.depot.open_blob(&base.sha256) {
+            Err(DepotError::Missing { .. }) => return Ok(None),
+            other => other?,
+        };
+        let mut bytes = vec![0; base.length as usize];
+        match file.read_exact_at(&mut bytes, base.start) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                Err(BundleError::io("read", &path)(error))
+            }
+            Err(_) if self.is_rotten(base)? => Ok(None),
+            Err(_) => Err(BundleError::Inconsistent(format!("a patch builds on what is beyond blob {}", base.sha256))),
+        }
+    }
+
+    fn is_rotten(&self, base: &Slice) -> Result<bool, BundleError> {
+        Ok(is_rotten(self.depot, &base.sha256)?)
     }
 
     fn begin(&self, blob: &Blob, part: &Part) -> Result<Writing, BundleError> {
@@ -291,7 +326,7 @@ impl Site {
         Ok(())
     }
 
-    /// The blobs of unfinished imports.
+    /// The blobs of unfinished imports, and what their patches build on.
     pub(super) fn unfinished_blobs(&self) -> Result<BTreeSet<Sha256>, SiteError> {
         let journal = self.root().join("journal");
         let mut digests = BTreeSet::new();
@@ -299,6 +334,7 @@ impl Site {
             // An unreadable one holds nothing back: its import starts afresh.
             let bytes = fs::read(entry.path().join("manifest.json")).ok();
             let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
+            digests.extend(manifest.iter().flat_map(Manifest::bases));
             digests.extend(manifest.into_iter().flat_map(|m| m.blobs).map(|blob| blob.sha256));
         }
         Ok(digests)

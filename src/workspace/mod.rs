@@ -102,14 +102,16 @@ impl Workspace {
         Ok(collected)
     }
 
-    /// The blobs of the last bundle of each site and name. One that cannot be read stops us: it may name any of them.
+    /// The blobs of the last bundle of each site and name, and those with which its volumes can be made again. One that cannot be read stops us: it may name any of them.
     fn needed(&self) -> Result<BTreeSet<Sha256>, SiteError> {
         let folder = self.root.join("history");
         let mut needed = BTreeSet::new();
         for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
             let path = entry.map_err(SiteError::io("list", &folder))?.path();
             if path.extension().is_some_and(|extension| extension == "json") {
-                needed.extend(read_last(&path)?.into_iter().flat_map(|last| last.manifest.blobs).map(|b| b.sha256));
+                let last = read_last(&path)?;
+                needed.extend(last.iter().flat_map(|last| last.manifest.bases()));
+                needed.extend(last.into_iter().flat_map(|last| last.manifest.blobs).map(|b| b.sha256));
             }
         }
         Ok(needed)

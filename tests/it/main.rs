@@ -20,6 +20,7 @@ mod media;
 mod openpgp;
 mod orders;
 mod own;
+mod patches;
 mod real_archive;
 mod recovery;
 mod reprepro;

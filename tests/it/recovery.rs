@@ -46,7 +46,13 @@ impl Medium {
             files.insert(format!("blob-{seed:03}").parse().unwrap(), depot.put(&mut batch, &bytes).unwrap());
         }
         batch.commit().unwrap();
-        let plan = Plan { manifest: manifest(files), held: Default::default(), volume_bytes: volume, recovery: amount };
+        let plan = Plan {
+            manifest: manifest(files),
+            held: Default::default(),
+            older: Default::default(),
+            volume_bytes: volume,
+            recovery: amount,
+        };
         let packed = pack(plan, &depot, &root.path().join("out"), &Progress::hidden()).unwrap();
         let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
         let folder = packed.publish(Some(&signature)).unwrap();

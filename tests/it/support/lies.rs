@@ -88,8 +88,13 @@ pub(crate) fn repack(
 ) -> PathBuf {
     let mut manifest = Manifest { blobs: Vec::new(), volumes: Vec::new(), ..honest.clone() };
     edit(&mut manifest);
-    let plan =
-        Plan { manifest, held: held.iter().copied().collect(), volume_bytes: 64 << 10, recovery: Default::default() };
+    let plan = Plan {
+        manifest,
+        held: held.iter().copied().collect(),
+        older: Default::default(),
+        volume_bytes: 64 << 10,
+        recovery: Default::default(),
+    };
     let packed = pack(plan, depot, out, &Progress::hidden()).unwrap();
     let signature = sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
     packed.publish(Some(&signature)).unwrap()
