@@ -131,12 +131,14 @@ pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Pro
     let (mut found, mut bad) = (Found::default(), Vec::new());
     for (index, (volume, members)) in bundle.manifest.volumes.iter().zip(&all).enumerate() {
         let is_missing = missing.contains(&volume.file);
-        let path = bundle.folder.join(&volume.file);
         if is_missing && !Repair::has_spares(bundle) {
             found.missing.push(volume.file.clone());
             continue;
         }
-        let file = if is_missing { None } else { Some(bundle.open_volume(index)?.1) };
+        let (path, file) = match is_missing {
+            true => (bundle.folder.join(&volume.file), None),
+            false => bundle.open_volume(index).map(|(path, file)| (path, Some(file)))?,
+        };
         let is_protected = Repair::is_there(bundle, index);
         let from = Source::Volume(Opened { index, file, repair: &repair, is_protected });
         let wrong = Reader { path: &path, from, sink, progress }.volume(members)?;

@@ -76,8 +76,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(volume: u64) -> Self {
-        let bench = Self { root: scratch(), key: SecretKey::generate() };
+    fn new(root: tempfile::TempDir, volume: u64) -> Self {
+        let bench = Self { root, key: SecretKey::generate() };
         fs::create_dir(bench.root.path().join("files")).unwrap();
         let text = format!(
             "site = \"dc1\"\nname = \"base\"\nvolume-size = \"{volume} B\"\n[[files]]\nname = \"all\"\nfrom = \"files\"\n"
@@ -112,7 +112,7 @@ impl Bench {
 }
 
 fn any_order(case: &Case) -> Result<(), TestCaseError> {
-    let bench = Bench::new(case.volume);
+    let bench = Bench::new(scratch(), case.volume);
     for (number, made) in case.files.iter().enumerate() {
         fs::write(bench.root.path().join(format!("files/f{number:02}")), bytes(*made, number as u64)).unwrap();
     }
@@ -166,7 +166,7 @@ proptest! {
 /// Sparse upstream, and nothing in a volume but what is left of zeros.
 #[test]
 fn a_file_larger_than_32_bits_can_count() {
-    let bench = Bench::new(4_000_000_000);
+    let bench = Bench::new(tempfile::tempdir().unwrap(), 4_000_000_000); // on a disk: it takes 4 GiB
     let size = (1 << 32) + 1;
     fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
     let (folder, manifest) = bench.bundle();

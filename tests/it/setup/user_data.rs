@@ -56,7 +56,10 @@ fn cloud_init_writes_the_repositories() {
     super::fixture::write_program(&root.join("bin/update-ca-trust"), "#!/bin/sh\nexec touch \"${0%/*}/trusted\"\n");
     // The system's own, for which cloud-init brings the module.
     run(Command::new("/usr/bin/python3").args(["-c", FIRST_BOOT]).arg(&root).arg(&file));
-    assert_eq!(crate::support::desk::names(&repos), ["gapferry-rocky9-baseos.repo", "gapferry-tools.repo", "stock"]);
+    assert_eq!(
+        crate::support::desk::names(&repos),
+        ["gapferry-rocky.repo", "gapferry-rocky9-baseos.repo", "gapferry-tools.repo", "stock"]
+    );
     assert_eq!(crate::support::desk::names(&repos.join("stock")), ["Rocky-BaseOS.repo"]);
     let written = fs::read_to_string(repos.join("gapferry-rocky9-baseos.repo")).unwrap();
     let lines: Vec<&str> = written.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
@@ -76,11 +79,11 @@ fn cloud_init_writes_the_repositories() {
 }
 
 #[test]
-fn a_site_without_repositories_says_what_to_do() {
+fn a_site_without_repositories_that_fit_says_what_to_do() {
     let (world, _site) = world();
     let words = "user-data --serve-url http://gapferry.dc1.example --os rhel --release 9";
     let told = setup(&world, words);
-    told.says(Exit::Usage, &["no RPM repository for rhel 9 (it has none)", "[[yum]]", "`gapferry export`"]);
+    told.says(Exit::Usage, &["no RPM repository for rhel 9 (it has rocky)", "[[yum]]", "`gapferry export`"]);
     setup(&world, &format!("{words} --repos a b")).says(Exit::Usage, &["no RPM repository \"a\""]);
     setup(&world, &words.replace("rhel", "windows")).says(Exit::Usage, &["rhel, centos, rocky, alma"]);
     setup(&world, &words.replace('9', "nine")).says(Exit::Usage, &["no release such as 9"]);

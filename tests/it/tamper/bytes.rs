@@ -87,7 +87,8 @@ fn positions(manifest: &Manifest) -> BTreeSet<(String, u64)> {
             spread(end, end + padding(member.part.stored), share(16));
         }
         spread(volume.size - TRAILER, volume.size, 64);
-        spread(0, volume.size, 100);
+        // Where there are few members, more of what is in them.
+        spread(0, volume.size, 100 + 100 * MEMBERS.saturating_sub(all));
     }
     chosen
 }
