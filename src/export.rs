@@ -47,6 +47,25 @@ pub struct Settings<'a> {
     pub progress: &'a Progress,
 }
 
+impl<'a> Settings<'a> {
+    /// An export as it usually is: of what is new, with the real store's roots.
+    pub fn new(out: &'a Path, workspace: &'a Path, key: Option<&'a SecretKey>, progress: &'a Progress) -> Self {
+        Self {
+            out,
+            workspace,
+            key,
+            fetch: Options::default(),
+            dry_run: false,
+            collect_only: false,
+            force: false,
+            full: false,
+            allow_older_upstream: false,
+            snap_roots: Trust::roots(),
+            progress,
+        }
+    }
+}
+
 /// What an export did, or would do.
 #[derive(Debug)]
 pub struct Exported {

@@ -4,6 +4,7 @@
 //! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
 
 mod error;
+pub mod frame;
 pub mod layout;
 pub mod manifest;
 pub mod names;

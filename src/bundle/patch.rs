@@ -7,6 +7,7 @@ use std::io;
 
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
+use super::frame::is_frame;
 use super::manifest::{MAX_BASE_BYTES, MAX_ZSTD_SLICE_BYTES};
 
 /// zstd's level for patches. They are small, and what they save is carried by hand.
@@ -46,12 +47,6 @@ pub fn expand(frame: &[u8], base: &[u8], length: usize) -> Option<Vec<u8>> {
     // In one step, so that no window is allocated, whatever the frame's header says.
     context.decompress(&mut content, frame).ok()?;
     (content.len() == length).then_some(content)
-}
-
-/// Whether these bytes are one frame, and nothing else, that says to have `length` bytes.
-pub(super) fn is_frame(frame: &[u8], length: usize) -> bool {
-    let whole = zstd_safe::find_frame_compressed_size(frame).is_ok_and(|size| size == frame.len());
-    whole && matches!(zstd_safe::get_frame_content_size(frame), Ok(Some(size)) if size == length as u64)
 }
 
 /// Which slice of an old blob of `old` bytes most likely has what stands in a new one of `new` bytes at `middle`: its start and

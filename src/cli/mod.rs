@@ -138,11 +138,27 @@ pub fn run(cli: Cli) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+    }
+
+    /// The README's table names every command, and no other.
+    #[test]
+    fn the_readme_has_every_command() {
+        let readme = include_str!("../../README.md");
+        let table = readme.split("## Commands").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        let rows = table.lines().filter_map(|line| line.split(" | ").next()).flat_map(|cell| cell.split('`'));
+        let told: BTreeSet<&str> = rows.filter_map(|text| text.strip_prefix("gapferry ")?.split(' ').next()).collect();
+        let cli = super::Cli::command();
+        let there: BTreeSet<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(told, there);
+        let setup = cli.find_subcommand("setup").unwrap().get_subcommands();
+        setup.for_each(|what| assert!(table.contains(what.get_name()), "setup {}", what.get_name()));
     }
 
     #[test]

@@ -9,9 +9,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::passphrase::load_key;
 use super::workspace::Place;
-use crate::collect::fetch::Options;
 use crate::export::Settings;
-use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::recut::{answer, open, volumes};
 
@@ -58,19 +56,8 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     };
     let request = workspace.read_receipt(request, args.site_key.as_deref())?;
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
-    let settings = Settings {
-        out: &args.out,
-        workspace: &args.place.folder()?,
-        key: key.as_ref(),
-        fetch: Options::default(),
-        dry_run: false,
-        collect_only: false,
-        force: false,
-        full: false,
-        allow_older_upstream: false,
-        snap_roots: Trust::roots(),
-        progress,
-    };
+    let folder = args.place.folder()?;
+    let settings = Settings::new(&args.out, &folder, key.as_ref(), progress);
     let (folder, manifest) = answer(&bundle, &request, &settings, &workspace)?;
     let (name, bytes) = (manifest.folder(), manifest.carried_bytes());
     out.done(json!({ "bundle": folder, "name": name, "bytes": bytes }), &format!("{}\n", folder.display()));

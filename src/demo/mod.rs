@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use self::upstream::assertions::SignError;
 use self::upstream::{DebSpec, Payload, Upstream};
-use crate::collect::fetch::{FetchError, Options};
+use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
 use crate::file_error::FileError;
@@ -291,19 +291,8 @@ fn export_next(
     key: &SecretKey,
     progress: &Progress,
 ) -> Result<PathBuf, DemoError> {
-    let settings = Settings {
-        out: &places.medium,
-        workspace: &places.online.join("workspace"),
-        key: Some(key),
-        fetch: Options::default(),
-        dry_run: false,
-        collect_only: false,
-        force: false,
-        full: false,
-        allow_older_upstream: false,
-        snap_roots: snaps::roots()?,
-        progress,
-    };
+    let (out, workspace) = (&places.medium, &places.online.join("workspace"));
+    let settings = Settings { snap_roots: snaps::roots()?, ..Settings::new(out, workspace, Some(key), progress) };
     let folder = export(selection, &settings)?.folder;
     folder.ok_or_else(|| DemoError::Client("the export wrote no bundle".to_owned()))
 }

@@ -158,6 +158,21 @@ impl Case {
         assert_eq!(words.out, "MAAS is as it should be: nothing was changed\n");
         assert_eq!(self.maas.count(), 0);
     }
+
+    /// Runs `maas apply` and kills it after change number `stop`, with MAAS's answer to that still on its way.
+    fn killed_after(&self, stop: usize) {
+        self.maas.mute_after(Some(stop));
+        let mut command = self.desk.command(&self.arguments(""));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.maas.count() < stop && child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it never comes to change {stop}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        self.maas.mute_after(None);
+    }
 }
 
 /// No part of the key is in what a program said.
@@ -280,17 +295,7 @@ fn a_killed_run_is_finished_by_the_next() {
     assert!(all > 10, "{all}");
     for stop in 1..=all {
         case.maas.model().reset();
-        case.maas.mute_after(Some(stop));
-        let mut command = case.desk.command(&case.arguments(""));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
-        while case.maas.count() < stop && child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < end, "it never comes to change {stop}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().unwrap(); // SIGKILL
-        child.wait().unwrap();
-        case.maas.mute_after(None);
+        case.killed_after(stop);
         case.apply("").ok();
         case.is_set_up();
     }

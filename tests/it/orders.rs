@@ -5,11 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use gapferry::bundle::{BundleError, Manifest};
-use gapferry::collect::fetch::Options;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::export::{Settings, export};
-use gapferry::formats::assertions::Trust;
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::site::{Site, SiteError, init};
@@ -88,19 +86,8 @@ impl Bench {
 
     fn bundle(&self) -> (std::path::PathBuf, Manifest) {
         let root = self.root.path();
-        let settings = Settings {
-            out: &root.join("medium"),
-            workspace: &root.join("workspace"),
-            key: Some(&self.key),
-            fetch: Options::default(),
-            dry_run: false,
-            collect_only: false,
-            force: false,
-            full: false,
-            allow_older_upstream: false,
-            snap_roots: Trust::roots(),
-            progress: &Progress::hidden(),
-        };
+        let (out, workspace, progress) = (root.join("medium"), root.join("workspace"), Progress::hidden());
+        let settings = Settings::new(&out, &workspace, Some(&self.key), &progress);
         let exported = export(&Selection::load(&root.join("selection.toml")).unwrap(), &settings).unwrap();
         (exported.folder.unwrap(), exported.manifest)
     }

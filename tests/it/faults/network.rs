@@ -69,19 +69,9 @@ fn a_server_that_drips_or_falls_silent() {
             let patience = Duration::from_millis(300);
             let options = Options { retries: 1, stall_timeout: patience, rate_window: patience, ..Options::default() };
             let key = SecretKey::load(&fault.desk.path("online/builder.key"), || None).unwrap();
-            let settings = Settings {
-                out: &fault.desk.path("medium"),
-                workspace: &fault.desk.path("online/workspace"),
-                key: Some(&key),
-                fetch: options,
-                dry_run: false,
-                collect_only: false,
-                force: false,
-                full: false,
-                allow_older_upstream: false,
-                snap_roots: gapferry::formats::assertions::Trust::roots(),
-                progress: &Progress::hidden(),
-            };
+            let (out, workspace) = (fault.desk.path("medium"), fault.desk.path("online/workspace"));
+            let progress = Progress::hidden();
+            let settings = Settings { fetch: options, ..Settings::new(&out, &workspace, Some(&key), &progress) };
             // InRelease is shorter than where the others stall.
             let error = export(&selection, &settings).map(|exported| exported.folder);
             if path == IN_RELEASE && words.starts_with("sent") && error.is_ok() {

@@ -1,8 +1,6 @@
 //! Images of other operating systems: some through the site's own stream, some uploaded.
 
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit;
@@ -176,17 +174,7 @@ fn a_killed_upload_is_finished_by_the_next_run() {
     case.apply("").ok();
     for stop in 1..=6 {
         case.maas.model().forget_uploads();
-        case.maas.mute_after(Some(stop));
-        let mut command = case.desk.command(&case.arguments(""));
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
-        while case.maas.count() < stop && child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < end, "it never comes to change {stop}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().unwrap(); // SIGKILL
-        child.wait().unwrap();
-        case.maas.mute_after(None);
+        case.killed_after(stop);
         case.apply("").ok();
         has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
         has(&case, "debian-12", &noise(5000, 4), "ubuntu/noble");

@@ -6,103 +6,118 @@ use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
 use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit::{self, Refused, VerificationFailed};
+use gapferry::exit::Exit::{Refused, VerificationFailed};
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
+use super::lies::{self, Lie, Truth, add_file, add_item, add_proof, keep_items, lie_ending, path, put, second_name};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 
 /// Every lie.
 pub(crate) fn lies() -> Vec<Lie> {
     vec![
-        lie("a .deb is swapped for an evil one", swapped, VerificationFailed, NOT_VOUCHED),
-        lie("a .deb is swapped for a genuine other one", genuine_other, VerificationFailed, NOT_VOUCHED),
-        lie("an item's version is another", |c, _| item(c).version = "9.0-1".into(), VerificationFailed, NOT_VOUCHED),
-        lie("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, NOT_VOUCHED),
-        lie(
+        lie_ending("a .deb is swapped for an evil one", swapped, VerificationFailed, NOT_VOUCHED),
+        lie_ending("a .deb is swapped for a genuine other one", genuine_other, VerificationFailed, NOT_VOUCHED),
+        lie_ending(
+            "an item's version is another",
+            |c, _| item(c).version = "9.0-1".into(),
+            VerificationFailed,
+            NOT_VOUCHED,
+        ),
+        lie_ending("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, NOT_VOUCHED),
+        lie_ending(
             "an item's architecture is another",
             |c, _| item(c).architecture = "arm64".into(),
             VerificationFailed,
             NOT_VOUCHED,
         ),
-        lie("an item names no proof", |c, _| item(c).proof = None, VerificationFailed, NOT_VOUCHED),
-        lie(
+        lie_ending("an item names no proof", |c, _| item(c).proof = None, VerificationFailed, NOT_VOUCHED),
+        lie_ending(
             "an item names a proof that is not there",
             |c, _| item(c).proof = Some(path("dists/x/InRelease")),
             VerificationFailed,
             NOT_VOUCHED,
         ),
-        lie("an item names the proof of another suite", other_suite, VerificationFailed, NOT_VOUCHED),
-        lie("a file has two names", two_names, VerificationFailed, NOT_VOUCHED),
-        lie(
+        lie_ending("an item names the proof of another suite", other_suite, VerificationFailed, NOT_VOUCHED),
+        lie_ending("a file has two names", two_names, VerificationFailed, NOT_VOUCHED),
+        lie_ending(
             "a file has no item",
             |c, d| add_file(c, d, "pool/evil"),
             VerificationFailed,
             "no item of the collection names",
         ),
-        lie(
+        lie_ending(
             "an item is left out",
             |c, _| drop(c.items.remove(0)),
             VerificationFailed,
             "no item of the collection names",
         ),
-        lie(
+        lie_ending(
             "an index is swapped for that of another suite",
             index_of_another_suite,
             VerificationFailed,
             "does not vouch for",
         ),
-        lie("an index lists an evil .deb", evil_index, VerificationFailed, "does not vouch for"),
-        lie("an index is added to a signed suite", added_index, VerificationFailed, "does not vouch for"),
-        lie(
+        lie_ending("an index lists an evil .deb", evil_index, VerificationFailed, "does not vouch for"),
+        lie_ending("an index is added to a signed suite", added_index, VerificationFailed, "does not vouch for"),
+        lie_ending(
             "InRelease is signed by a key that is not pinned",
             unpinned,
             VerificationFailed,
             "not vouched for by the keys pinned here",
         ),
-        lie(
+        lie_ending(
             "InRelease is edited below its signature",
             edited_release,
             VerificationFailed,
             "not vouched for by the keys pinned here",
         ),
-        lie("all proofs are dropped", |c, _| c.proofs.clear(), VerificationFailed, NOT_VOUCHED),
-        lie("all proofs are dropped, and no item names one", dropped_and_unnamed, VerificationFailed, NOT_VOUCHED),
-        lie(
+        lie_ending("all proofs are dropped", |c, _| c.proofs.clear(), VerificationFailed, NOT_VOUCHED),
+        lie_ending(
+            "all proofs are dropped, and no item names one",
+            dropped_and_unnamed,
+            VerificationFailed,
+            NOT_VOUCHED,
+        ),
+        lie_ending(
             "InRelease is dropped",
             |c, _| c.proofs.retain(is_index),
             VerificationFailed,
             "no proof of a kind that we know",
         ),
-        lie("InRelease is dropped, and no item names it", unsigned, Refused, "without proof by upstream"),
-        lie("an unsigned package joins a pinned source", joined, Refused, "without proof by upstream"),
-        lie(
+        lie_ending("InRelease is dropped, and no item names it", unsigned, Refused, "without proof by upstream"),
+        lie_ending("an unsigned package joins a pinned source", joined, Refused, "without proof by upstream"),
+        lie_ending(
             "the source is one for which nothing is pinned",
             |c, _| c.source = "elsewhere".parse().unwrap(),
             Refused,
             "keys and policy go by source",
         ),
-        lie("a stray file is among the proofs", stray_proof, VerificationFailed, "does not vouch for"),
-        lie("a stray file is among verbatim proofs", stray_verbatim, VerificationFailed, "does not vouch for"),
-        lie(
+        lie_ending("a stray file is among the proofs", stray_proof, VerificationFailed, "does not vouch for"),
+        lie_ending("a stray file is among verbatim proofs", stray_verbatim, VerificationFailed, "does not vouch for"),
+        lie_ending(
             "a stray file is among the proofs, outside any suite",
             |c, d| add_proof(c, "evil/sub/file", put(d, b"evil")),
             VerificationFailed,
             "no proof of a kind that we know",
         ),
-        lie(
+        lie_ending(
             "a path stands for two blobs",
             |c, d| add_file(c, d, "dists/stable/InRelease"),
             VerificationFailed,
             "stands for two things",
         ),
-        lie("a path is a file and a folder", file_and_folder, VerificationFailed, "stands for two things"),
-        lie("a package stands where an index will", over_the_index, VerificationFailed, NOT_VOUCHED),
-        lie("an item's file is left out", without_file, VerificationFailed, "not in its collection"),
-        lie("a file has two items, and one is true", two_items, VerificationFailed, "or two name the same"),
-        lie("packages are said to be images", |c, _| c.kind = Kind::Images, VerificationFailed, "index is not carried"),
+        lie_ending("a path is a file and a folder", file_and_folder, VerificationFailed, "stands for two things"),
+        lie_ending("a package stands where an index will", over_the_index, VerificationFailed, NOT_VOUCHED),
+        lie_ending("an item's file is left out", without_file, VerificationFailed, "not in its collection"),
+        lie_ending("a file has two items, and one is true", two_items, VerificationFailed, "or two name the same"),
+        lie_ending(
+            "packages are said to be images",
+            |c, _| c.kind = Kind::Images,
+            VerificationFailed,
+            "index is not carried",
+        ),
     ]
 }
 
@@ -126,10 +141,6 @@ fn two_items(collection: &mut Collection, _: &Depot) {
     collection.items.sort_by(|a, b| a.file.cmp(&b.file));
 }
 
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), exit: Exit, words: &'static str) -> Lie {
-    Lie { name, tell, exit, words }
-}
-
 fn item(collection: &mut Collection) -> &mut Item {
     collection.items.iter_mut().find(|item| item.name == "libgap1").unwrap()
 }
@@ -148,9 +159,8 @@ fn swapped(collection: &mut Collection, depot: &Depot) {
 }
 
 fn genuine_other(collection: &mut Collection, _: &Depot) {
-    let file = item(collection).file.clone();
-    let other = *collection.files.iter().find(|(path, _)| **path != file).unwrap().1;
-    collection.files.insert(file, other);
+    let item = item(collection).clone();
+    lies::genuine_other(collection, &item);
 }
 
 fn other_suite(collection: &mut Collection, _: &Depot) {
@@ -158,11 +168,8 @@ fn other_suite(collection: &mut Collection, _: &Depot) {
 }
 
 fn two_names(collection: &mut Collection, _: &Depot) {
-    let mut copy = item(collection).clone();
-    let digest = collection.files[&copy.file];
-    copy.file = path("pool/main/l/libgap1/other-name.deb");
-    collection.files.insert(copy.file.clone(), digest);
-    add_item(collection, copy);
+    let item = item(collection).clone();
+    second_name(collection, item, "pool/main/l/libgap1/other-name.deb");
 }
 
 fn indexes(collection: &mut Collection) -> Vec<&mut Proof> {

@@ -10,7 +10,7 @@ use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit::{self, VerificationFailed};
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, path, put};
+use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie_ending, path, put};
 use super::os_images::noise;
 use super::world::Content;
 use crate::apt_client::run;
@@ -81,38 +81,53 @@ impl Content for Files {
     fn lies(&self) -> Vec<Lie> {
         const OTHER: &str = "do not vouch for";
         vec![
-            lie(
+            lie_ending(
                 "a file is swapped behind its item",
                 |c, d| c.files.values_mut().take(1).for_each(|to| *to = put(d, b"evil")),
                 VerificationFailed,
                 OTHER,
             ),
-            lie("an item's version is another", |c, _| item(c).version = "0".into(), VerificationFailed, OTHER),
-            lie("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, OTHER),
-            lie("an item names a publisher", |c, _| item(c).publisher = "Canonical".into(), VerificationFailed, OTHER),
-            lie(
+            lie_ending("an item's version is another", |c, _| item(c).version = "0".into(), VerificationFailed, OTHER),
+            lie_ending("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, OTHER),
+            lie_ending(
+                "an item names a publisher",
+                |c, _| item(c).publisher = "Canonical".into(),
+                VerificationFailed,
+                OTHER,
+            ),
+            lie_ending(
                 "a file has no item",
                 |c, d| add_file(c, d, "evil"),
                 VerificationFailed,
                 "no item of the collection names",
             ),
-            lie(
+            lie_ending(
                 "an item is left out",
                 |c, _| drop(c.items.remove(0)),
                 VerificationFailed,
                 "no item of the collection names",
             ),
-            lie(
+            lie_ending(
                 "a proof of nothing",
                 |c, d| add_proof(c, "same.sig", put(d, b"x")),
                 VerificationFailed,
                 "is no proof of a kind",
             ),
-            lie("an item claims a proof", claimed, VerificationFailed, "is no proof of a kind"),
-            lie("files are said to be packages", |c, _| c.kind = Kind::Apt, VerificationFailed, OTHER),
-            lie("files are said to be exports", |c, _| c.kind = Kind::EnterpriseStore, VerificationFailed, OTHER),
-            lie("files are said to be images of one's own", |c, _| c.kind = Kind::OsImages, VerificationFailed, OTHER),
-            lie(
+            lie_ending("an item claims a proof", claimed, VerificationFailed, "is no proof of a kind"),
+            lie_ending("files are said to be packages", |c, _| c.kind = Kind::Apt, VerificationFailed, OTHER),
+            lie_ending(
+                "files are said to be exports",
+                |c, _| c.kind = Kind::EnterpriseStore,
+                VerificationFailed,
+                OTHER,
+            ),
+            lie_ending(
+                "files are said to be images of one's own",
+                |c, _| c.kind = Kind::OsImages,
+                VerificationFailed,
+                OTHER,
+            ),
+            lie_ending(
                 "files are of a source that is allowed nothing",
                 |c, _| c.source = "other".parse().unwrap(),
                 Exit::Refused,
@@ -128,10 +143,6 @@ impl Content for Files {
             Truth { name: "re-indexed, which changes nothing", tell: |c, _| c.publish = Publish::ReIndexed },
         ]
     }
-}
-
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), exit: Exit, words: &'static str) -> Lie {
-    Lie { name, tell, exit, words }
 }
 
 fn item(collection: &mut Collection) -> &mut Item {

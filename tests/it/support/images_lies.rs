@@ -5,7 +5,6 @@ use std::io::Read as _;
 use gapferry::collection::{Collection, Item, Kind, Publish};
 use gapferry::demo::upstream::StreamItem;
 use gapferry::depot::Depot;
-use gapferry::exit::Exit::{Refused, VerificationFailed};
 use gapferry::path::PublishPath;
 
 use super::images::serial;
@@ -15,7 +14,10 @@ use super::images_forged::{
     other_signature, payload, proof, replace, stray, stray_verbatim, unpinned, unpinned_beside, unsigned_index,
     unsigned_stream, verbatim_without_centos, without_centos, without_signature,
 };
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
+use super::lies::{
+    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, path, proof_as_file, put, refused,
+    second_name,
+};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_SIGNED: &str = "not vouched for by the keys pinned here";
@@ -52,7 +54,7 @@ fn about_files() -> Vec<Lie> {
         lie("two images change places", exchanged, NOT_VOUCHED),
         lie("a file has two names", two_names, NOT_VOUCHED),
         lie("a file has no item", |c, d| add_file(c, d, "jammy/evil"), NO_ITEM),
-        lie("an evil image joins", |c, d| join(c, d, "jammy/evil"), NOT_VOUCHED),
+        lie("an evil image joins", |c, d| joins(c, d, "jammy/evil"), NOT_VOUCHED),
         lie("one file of the older serial joins", |c, d| carry(c, d, NOW - 1), "of which not all is carried"),
         lie(
             "of one image an item is left out",
@@ -60,13 +62,13 @@ fn about_files() -> Vec<Lie> {
             "of which not all is carried",
         ),
         lie("a genuine image joins that upstream lists no more", |c, d| carry(c, d, NOW - 2), NOT_VOUCHED),
-        lie("an image stands where an index will", |c, d| join(c, d, "streams/v1/index.json"), NOT_VOUCHED),
-        lie("an image stands where a signature will", |c, d| join(c, d, "streams/v1/index.json.gpg"), NOT_VOUCHED),
-        lie("an image stands among the metadata", |c, d| join(c, d, "streams/v1/evil.sjson"), NOT_VOUCHED),
+        lie("an image stands where an index will", |c, d| joins(c, d, "streams/v1/index.json"), NOT_VOUCHED),
+        lie("an image stands where a signature will", |c, d| joins(c, d, "streams/v1/index.json.gpg"), NOT_VOUCHED),
+        lie("an image stands among the metadata", |c, d| joins(c, d, "streams/v1/evil.sjson"), NOT_VOUCHED),
         lie("the index is also an image", index_as_image, NOT_VOUCHED),
         lie("a path stands for two blobs", |c, d| add_file(c, d, INDEX), TWO_THINGS),
         lie("a path is a file and a folder", file_and_folder, TWO_THINGS),
-        lie("an image stands above the metadata", |c, d| join(c, d, "streams/v1"), TWO_THINGS),
+        lie("an image stands above the metadata", |c, d| joins(c, d, "streams/v1"), TWO_THINGS),
     ]
 }
 
@@ -166,23 +168,14 @@ fn about_the_whole() -> Vec<Lie> {
     ]
 }
 
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { name, tell, exit: VerificationFailed, words }
-}
-
-fn refused(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { exit: Refused, ..lie(name, tell, words) }
-}
-
 fn swapped(collection: &mut Collection, depot: &Depot) {
     let file = item(collection).file.clone();
     collection.files.insert(file, put(depot, &[7; 5_000]));
 }
 
 fn genuine_other(collection: &mut Collection, _: &Depot) {
-    let file = item(collection).file.clone();
-    let other = *collection.files.iter().find(|(path, _)| **path != file).unwrap().1;
-    collection.files.insert(file, other);
+    let item = item(collection).clone();
+    lies::genuine_other(collection, &item);
 }
 
 /// The path of the same kernel in state `number`, and its bytes.
@@ -206,18 +199,13 @@ fn exchanged(collection: &mut Collection, _: &Depot) {
 }
 
 fn two_names(collection: &mut Collection, _: &Depot) {
-    let genuine = item(collection).clone();
-    let digest = collection.files[&genuine.file];
-    let copy = Item { file: path("jammy/other-name"), ..genuine };
-    collection.files.insert(copy.file.clone(), digest);
-    add_item(collection, copy);
+    let item = item(collection).clone();
+    second_name(collection, item, "jammy/other-name");
 }
 
-/// Adds an evil file with an item that says what that of a genuine one does.
-fn join(collection: &mut Collection, depot: &Depot, at: &str) {
-    let evil = Item { file: path(at), ..item(collection).clone() };
-    add_file(collection, depot, at);
-    add_item(collection, evil);
+fn joins(collection: &mut Collection, depot: &Depot, at: &str) {
+    let item = item(collection).clone();
+    join(collection, depot, item, at);
 }
 
 /// Adds the kernel of state `number`, with a true item.
@@ -229,10 +217,8 @@ fn carry(collection: &mut Collection, depot: &Depot, number: u32) {
 }
 
 fn index_as_image(collection: &mut Collection, _: &Depot) {
-    let digest = proof(collection, INDEX).sha256;
-    let image = Item { file: path(INDEX), ..item(collection).clone() };
-    collection.files.insert(path(INDEX), digest);
-    add_item(collection, image);
+    let item = item(collection).clone();
+    proof_as_file(collection, item, INDEX);
 }
 
 fn file_and_folder(collection: &mut Collection, depot: &Depot) {

@@ -34,6 +34,53 @@ pub(crate) struct Truth {
     pub(crate) tell: fn(&mut Collection, &Depot),
 }
 
+/// A lie that ends with `exit`, and with words among which `words` are.
+pub(crate) fn lie_ending(
+    name: &'static str,
+    tell: fn(&mut Collection, &Depot),
+    exit: Exit,
+    words: &'static str,
+) -> Lie {
+    Lie { name, tell, exit, words }
+}
+
+/// A lie that no proof bears out.
+pub(crate) fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
+    lie_ending(name, tell, Exit::VerificationFailed, words)
+}
+
+/// A lie that the site's policy stops.
+pub(crate) fn refused(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
+    lie_ending(name, tell, Exit::Refused, words)
+}
+
+/// Passes another of upstream's files off as the item's.
+pub(crate) fn genuine_other(collection: &mut Collection, item: &Item) {
+    let other = *collection.files.iter().find(|(path, _)| **path != item.file).unwrap().1;
+    collection.files.insert(item.file.clone(), other);
+}
+
+/// Publishes the item's file a second time, as `at`.
+pub(crate) fn second_name(collection: &mut Collection, item: Item, at: &str) {
+    let digest = collection.files[&item.file];
+    let copy = Item { file: path(at), ..item };
+    collection.files.insert(copy.file.clone(), digest);
+    add_item(collection, copy);
+}
+
+/// Adds an evil file with an item that says what that of a genuine one does.
+pub(crate) fn join(collection: &mut Collection, depot: &Depot, item: Item, at: &str) {
+    add_file(collection, depot, at);
+    add_item(collection, Item { file: path(at), ..item });
+}
+
+/// Publishes the proof `at` as a file, with an item that says what that of a genuine one does.
+pub(crate) fn proof_as_file(collection: &mut Collection, item: Item, at: &str) {
+    let digest = collection.proofs.iter().find(|proof| proof.path.as_str() == at).unwrap().sha256;
+    collection.files.insert(path(at), digest);
+    add_item(collection, Item { file: path(at), ..item });
+}
+
 /// A manifest's text with another spelling of the path of the first file.
 pub(crate) fn with_path(text: &str, edit: impl FnOnce(&str) -> String) -> String {
     let (before, rest) = text.split_once("\"files\":{\n\"").unwrap();

@@ -2,13 +2,12 @@
 
 use gapferry::collection::{Collection, Item, Kind, Proof};
 use gapferry::depot::Depot;
-use gapferry::exit::Exit;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::formats::os_image::{OsImage, Via};
 use gapferry::path::PublishPath;
 use gapferry::time::Time;
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, path, put};
+use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie, path, put};
 use super::os_images::{long_name, noise, signature};
 
 const NOT_VOUCHED: &str = "do not vouch for";
@@ -72,10 +71,6 @@ pub(crate) fn truths() -> Vec<Truth> {
 }
 
 const CENTOS: &str = "centos/9/amd64/20250102/root.tar.gz";
-
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { name, tell, exit: Exit::VerificationFailed, words }
-}
 
 fn named<'c>(collection: &'c mut Collection, name: &str) -> &'c mut Item {
     collection.items.iter_mut().find(|item| item.name == name).unwrap()

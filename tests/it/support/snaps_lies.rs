@@ -3,9 +3,8 @@
 use gapferry::collection::{Collection, Item, Kind};
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::depot::Depot;
-use gapferry::exit::Exit::VerificationFailed;
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
+use super::lies::{Lie, Truth, add_file, add_proof, keep_items, lie, path, put, second_name};
 use super::snaps::{assertions, authority, by_an_expired_key, snap};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -79,10 +78,6 @@ fn about_assertions() -> Vec<Lie> {
     ]
 }
 
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { name, tell, exit: VerificationFailed, words }
-}
-
 /// The large snap's item.
 fn item(collection: &mut Collection) -> &mut Item {
     collection.items.iter_mut().find(|item| item.name == "large").unwrap()
@@ -121,11 +116,8 @@ fn renamed(collection: &mut Collection, _: &Depot) {
 }
 
 fn two_names(collection: &mut Collection, _: &Depot) {
-    let genuine = item(collection).clone();
-    let digest = collection.files[&genuine.file];
-    let copy = Item { file: path("other_1.snap"), ..genuine };
-    collection.files.insert(copy.file.clone(), digest);
-    add_item(collection, copy);
+    let item = item(collection).clone();
+    second_name(collection, item, "other_1.snap");
 }
 
 fn c_other(collection: &Collection) -> Option<gapferry::path::PublishPath> {

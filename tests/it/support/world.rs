@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use gapferry::collect::fetch::Options;
 use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::progress::Progress;
@@ -142,19 +141,9 @@ impl World {
     /// The same; with `allow_older_upstream` also of an upstream that has gone back.
     pub(crate) fn export_with(&self, allow_older_upstream: bool) -> Result<Exported, ExportError> {
         let selection = Selection::load(&self.path("online/selection.toml")).unwrap();
-        let settings = Settings {
-            out: &self.path("medium"),
-            workspace: &self.path("online/workspace"),
-            key: Some(&self.key),
-            fetch: Options::default(),
-            dry_run: false,
-            collect_only: false,
-            force: false,
-            full: false,
-            allow_older_upstream,
-            snap_roots: gapferry::formats::assertions::Trust::roots(),
-            progress: &Progress::hidden(),
-        };
+        let (out, workspace, progress) = (self.path("medium"), self.path("online/workspace"), Progress::hidden());
+        let usual = Settings::new(&out, &workspace, Some(&self.key), &progress);
+        let settings = Settings { allow_older_upstream, ..usual };
         export(&selection, &settings)
     }
 

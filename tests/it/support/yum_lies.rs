@@ -2,11 +2,13 @@
 
 use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
 use gapferry::depot::Depot;
-use gapferry::exit::Exit::{Refused, VerificationFailed};
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, keep_items, path, put};
+use super::lies::{
+    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, path, proof_as_file, put, refused,
+    second_name,
+};
 use super::yum::{metadata, small};
 
 /// The state of the bundle that lies.
@@ -49,11 +51,11 @@ fn about_files() -> Vec<Lie> {
         lie("two packages change places", exchanged, NOT_VOUCHED),
         lie("a package has two names", two_names, NOT_VOUCHED),
         lie("a file has no item", |c, d| add_file(c, d, "Packages/evil.rpm"), NO_ITEM),
-        lie("an evil package joins", |c, d| join(c, d, "Packages/evil.rpm"), NOT_VOUCHED),
+        lie("an evil package joins", |c, d| joins(c, d, "Packages/evil.rpm"), NOT_VOUCHED),
         lie("the package of the older state joins", older_joins, NOT_VOUCHED),
-        lie("a package stands among the metadata", |c, d| join(c, d, "repodata/evil.rpm"), NOT_VOUCHED),
-        lie("a package stands where metadata may", |c, d| join(c, d, "repodata/primary.xml.gz"), NOT_VOUCHED),
-        lie("a package stands above the metadata", |c, d| join(c, d, "repodata"), TWO_THINGS),
+        lie("a package stands among the metadata", |c, d| joins(c, d, "repodata/evil.rpm"), NOT_VOUCHED),
+        lie("a package stands where metadata may", |c, d| joins(c, d, "repodata/primary.xml.gz"), NOT_VOUCHED),
+        lie("a package stands above the metadata", |c, d| joins(c, d, "repodata"), TWO_THINGS),
         lie("a path stands for two blobs", |c, d| add_file(c, d, REPOMD), TWO_THINGS),
         lie("the signed file is also a package", repomd_as_package, NOT_VOUCHED),
     ]
@@ -111,14 +113,6 @@ fn about_the_whole() -> Vec<Lie> {
     ]
 }
 
-fn lie(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { name, tell, exit: VerificationFailed, words }
-}
-
-fn refused(name: &'static str, tell: fn(&mut Collection, &Depot), words: &'static str) -> Lie {
-    Lie { exit: Refused, ..lie(name, tell, words) }
-}
-
 fn hello(collection: &mut Collection) -> &mut Item {
     collection.items.iter_mut().find(|item| item.name == "hello-gap").unwrap()
 }
@@ -145,9 +139,8 @@ fn swapped(collection: &mut Collection, depot: &Depot) {
 }
 
 fn genuine_other(collection: &mut Collection, _: &Depot) {
-    let file = hello(collection).file.clone();
-    let other = *collection.files.iter().find(|(path, _)| **path != file).unwrap().1;
-    collection.files.insert(file, other);
+    let item = hello(collection).clone();
+    lies::genuine_other(collection, &item);
 }
 
 fn older_bytes(collection: &mut Collection, depot: &Depot) {
@@ -162,18 +155,13 @@ fn exchanged(collection: &mut Collection, _: &Depot) {
 }
 
 fn two_names(collection: &mut Collection, _: &Depot) {
-    let genuine = hello(collection).clone();
-    let digest = collection.files[&genuine.file];
-    let copy = Item { file: path("Packages/other.rpm"), ..genuine };
-    collection.files.insert(copy.file.clone(), digest);
-    add_item(collection, copy);
+    let item = hello(collection).clone();
+    second_name(collection, item, "Packages/other.rpm");
 }
 
-/// Adds an evil file with an item that says what that of a genuine one does.
-fn join(collection: &mut Collection, depot: &Depot, at: &str) {
-    let evil = Item { file: path(at), ..hello(collection).clone() };
-    add_file(collection, depot, at);
-    add_item(collection, evil);
+fn joins(collection: &mut Collection, depot: &Depot, at: &str) {
+    let item = hello(collection).clone();
+    join(collection, depot, item, at);
 }
 
 fn older_joins(collection: &mut Collection, depot: &Depot) {
@@ -191,10 +179,8 @@ fn with_source(collection: &mut Collection, depot: &Depot) {
 }
 
 fn repomd_as_package(collection: &mut Collection, _: &Depot) {
-    let digest = proof(collection, REPOMD).sha256;
-    let package = Item { file: path(REPOMD), ..hello(collection).clone() };
-    collection.files.insert(path(REPOMD), digest);
-    add_item(collection, package);
+    let item = hello(collection).clone();
+    proof_as_file(collection, item, REPOMD);
 }
 
 fn without_file(collection: &mut Collection, _: &Depot) {

@@ -1,0 +1,146 @@
+//! Goes through one volume, restores what is damaged where that is possible, and says what is not.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::part::BUFFER_BYTES;
+use super::sink::Sink;
+use crate::bundle::BundleError;
+use crate::bundle::layout::{Member, TRAILER, header_length, padding};
+use crate::bundle::recovery::repair::{By, Repair};
+use crate::bundle::stream::Incoming;
+use crate::progress::Progress;
+
+/// The most workers; more would only make a medium seek.
+const MAX_WORKERS: usize = 4;
+
+/// Where a volume's bytes come from.
+pub(super) enum Source<'a> {
+    /// From anywhere in it, or from what is restored of it.
+    Volume(Opened<'a>),
+    /// One after the other.
+    Stream(&'a Incoming),
+}
+
+/// A volume on a medium.
+pub(super) struct Opened<'a> {
+    /// Counted from 0.
+    pub(super) index: usize,
+    /// None where the volume is not there.
+    pub(super) file: Option<File>,
+    pub(super) repair: &'a Repair<'a>,
+    /// Whether there may be recovery files for it.
+    pub(super) is_protected: bool,
+}
+
+impl Source<'_> {
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match self {
+            Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
+            Self::Stream(incoming) => incoming.read_at(bytes, offset),
+        }
+    }
+
+    /// How many may read side by side.
+    fn workers(&self) -> usize {
+        match self {
+            Self::Volume(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+            Self::Stream(_) => 1,
+        }
+    }
+
+    /// Whether what follows damage is to be read too.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Volume(Opened { file: Some(_), .. }))
+    }
+}
+
+/// Where damage starts and ends, and what is wrong.
+type Wrong = ((u64, u64), BundleError);
+
+pub(super) struct Reader<'a, S> {
+    pub(super) path: &'a Path,
+    pub(super) from: Source<'a>,
+    pub(super) sink: &'a S,
+    pub(super) progress: &'a Progress,
+}
+
+impl<S: Sink> Reader<'_, S> {
+    /// Reads all members; returns what is wrong and cannot be restored.
+    pub(super) fn volume(&self, members: &[Member<'_>]) -> Result<Vec<Wrong>, BundleError> {
+        let (next, stop, failure) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
+        let wrong = Mutex::new(Vec::new());
+        let note = |range, error: BundleError| {
+            if error.is_damage() {
+                lock(&wrong).push((range, error));
+                stop.fetch_or(!self.from.goes_on(), Ordering::Relaxed);
+            } else {
+                stop.store(true, Ordering::Relaxed);
+                lock(&failure).get_or_insert(error);
+            }
+        };
+        let work = || {
+            let mut buffer = vec![0; BUFFER_BYTES];
+            while let Some(member) = members.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let part = member.part;
+                let start = part.offset - header_length(&member.name);
+                let range = (start, part.offset + part.stored + padding(part.stored));
+                if self.sink.wants(member.blob, part)
+                    && let Err(error) = self.repairing(range, |is_last| self.member(member, &mut buffer, is_last))
+                {
+                    note(range, error);
+                }
+            }
+        };
+        let workers = self.from.workers().min(members.len());
+        thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+        let end =
+            members.last().map_or(0, |member| member.part.offset + member.part.stored + padding(member.part.stored));
+        let range = (end, end + TRAILER);
+        if !stop.load(Ordering::Relaxed)
+            && let Err(error) =
+                self.repairing(range, |_| self.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
+        {
+            note(range, error);
+        }
+        match lock(&failure).take() {
+            Some(error) => Err(error),
+            None => match self.from {
+                // Of a stream nothing else is known to be damaged, and nothing can be done but to send it again.
+                Source::Stream(_) => lock(&wrong).pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
+                Source::Volume(_) => Ok(std::mem::take(&mut *lock(&wrong))),
+            },
+        }
+    }
+
+    /// Reads what is between two places of the volume; where that is damaged, restores it and reads it again. `read` is told
+    /// whether there will be no other try.
+    fn repairing(
+        &self,
+        range: (u64, u64),
+        mut read: impl FnMut(bool) -> Result<(), BundleError>,
+    ) -> Result<(), BundleError> {
+        let Source::Volume(from) = &self.from else { return read(true) };
+        let mut result = read(!from.is_protected);
+        // The volume's own once more, for what spares alone could not do either.
+        for by in [By::Own, By::Spares, By::Own] {
+            if !matches!(&result, Err(error) if error.is_damage()) || !from.is_protected {
+                return result;
+            }
+            if from.repair.restore(from.index, range, by)? {
+                result = read(false);
+            }
+        }
+        if result.is_err() { read(true) } else { result }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
