@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ impl Workspace {
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
-    fn delivered_path(&self, site: &Label, name: &Label) -> std::path::PathBuf {
+    fn delivered_path(&self, site: &Label, name: &Label) -> PathBuf {
         self.history(site, name).with_extension("delivered")
     }
 
@@ -201,11 +201,11 @@ impl Workspace {
     fn note_delivered(&self, site: &Label, name: &Label, delivered: &Delivered) -> Result<(), SiteError> {
         let bundle = crate::bundle::names::folder(site, name, delivered.sequence);
         audit::append(&self.root.join("audit.jsonl"), "delivered", &bundle, delivered.how.word())?;
-        let path: &Path = &self.delivered_path(site, name);
+        let path = self.delivered_path(site, name);
         let mut text = serde_json::to_string_pretty(delivered)
-            .map_err(|error| SiteError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| SiteError::Damaged { path: path.clone(), reason: error.to_string() })?;
         text.push('\n');
-        write_atomically(path, text.as_bytes(), 0o644)
+        write_atomically(&path, text.as_bytes(), 0o644)
     }
 }
 

@@ -4,8 +4,8 @@
 //! blobs that the manifest names, sorted. Whole manifests would say the same at ten times the size.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::bundle::Manifest;
@@ -30,14 +30,11 @@ impl History {
     /// Writes down what the bundle needs.
     pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256) -> Result<(), SiteError> {
         fs::create_dir_all(&self.folder).map_err(SiteError::io("create", &self.folder))?;
-        let mut text = BufWriter::new(Vec::new());
-        let write = |text: &mut BufWriter<Vec<u8>>| {
-            writeln!(text, "{digest}")?;
-            manifest.blobs.iter().try_for_each(|blob| writeln!(text, "{}", blob.sha256))
-        };
-        let path = self.path(manifest.epoch, manifest.sequence);
-        let bytes = write(&mut text).and_then(|()| text.into_inner().map_err(Into::into));
-        write_atomically(&path, &bytes.map_err(SiteError::io("write", &path))?, 0o644)
+        let mut text = String::new();
+        for digest in std::iter::once(digest).chain(manifest.blobs.iter().map(|blob| &blob.sha256)) {
+            let _ = writeln!(text, "{digest}"); // a String takes all
+        }
+        write_atomically(&self.path(manifest.epoch, manifest.sequence), text.as_bytes(), 0o644)
     }
 
     /// The digest of the bundle's manifest, if the bundle is known.
