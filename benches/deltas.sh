@@ -38,9 +38,10 @@ PYTHON
 
 # timed STEP COMMAND...: one line of what it took; also the exit code 3, nothing new, is fine.
 timed() {
-    python3 - "$work/log" "$@" <<'PYTHON'
+    python3 - "$work" "$@" <<'PYTHON'
 import os, subprocess, sys, time
-log, step, *command = sys.argv[1:]
+work, step, *command = sys.argv[1:]
+log, first = f"{work}/log", f"{work}/first-{step.split(',')[0]}"
 with open(log, "wb") as file:
     start = time.monotonic()
     child = subprocess.Popen(command, stdout=file, stderr=file)
@@ -48,7 +49,11 @@ with open(log, "wb") as file:
     wall = time.monotonic() - start
 if os.waitstatus_to_exitcode(status) not in (0, 3):
     sys.exit(f"{step}: {open(log, errors='replace').read()[-2000:]}")
-print(f"{step:<28} {wall:7.2f} s  CPU {usage.ru_utime + usage.ru_stime:7.2f} s  peak {usage.ru_maxrss / 1024:6.0f} MiB")
+if not os.path.exists(first):
+    open(first, "w").write(str(wall))
+ratio = wall / float(open(first).read())
+cpu = usage.ru_utime + usage.ru_stime
+print(f"{step:<28} {wall:7.2f} s  {ratio:5.2f} of all  CPU {cpu:7.2f} s  peak {usage.ru_maxrss / 1024:6.0f} MiB", flush=True)
 PYTHON
 }
 
@@ -63,6 +68,7 @@ run keygen "$work/key" >/dev/null
 run site init "$work/site" --name bench --builder "$work/key.pub" --allow-unsigned many >/dev/null
 printf 'site = "bench"\nname = "many"\n\n[[files]]\nname = "many"\nfrom = "files"\n' >"$work/selection.toml"
 change 0 "$files" 1
+sleep 3 # what has just changed is read again by the next export, since another change could bear the same time
 export_next "export, all of $files"
 import_newest "import, all"
 export_next "export, nothing changed"

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
@@ -19,7 +20,7 @@ use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
 use crate::trust::{Dates, MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, check_date, note_date, sign};
-use crate::workspace::{Base, Last, Workspace};
+use crate::workspace::{Base, Last, Seen, Workspace};
 
 /// What an export works with.
 pub struct Settings<'a> {
@@ -164,18 +165,29 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
     let fetcher = Fetcher::new(settings.fetch.clone())?;
+    let (site, name) = (&selection.site, &selection.name);
+    let seen = if settings.full { Seen::default() } else { workspace.seen(site, name) };
     let with = Collecting {
         fetcher: &fetcher,
         depot: &workspace.depot,
+        seen: &seen,
         progress: settings.progress,
         snap_roots: settings.snap_roots,
         now: Time::now(),
         tally: Tally::default(),
         dry_run: settings.dry_run,
     };
-    let collections = collect(selection, &with)?;
+    // What is large takes as long to parse as to look at.
+    let (collections, last) = thread::scope(|scope| {
+        let last = scope.spawn(|| workspace.last(site, name));
+        (collect(selection, &with), last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (collections, mut last) = (collections?, last?);
+    if !settings.dry_run {
+        workspace.note_seen(site, name, &seen)?;
+    }
     if settings.collect_only {
-        let manifest = header(selection, collections, workspace.last(&selection.site, &selection.name)?.as_ref())?;
+        let manifest = header(selection, collections, last.as_ref())?;
         return Ok(Exported {
             folder: None,
             manifest,
@@ -185,7 +197,6 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             replaced: 0,
         });
     }
-    let mut last = workspace.last(&selection.site, &selection.name)?;
     if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
         if same_for_clients(&found.manifest.collections, &collections) {
             let (manifest, tally) = (found.manifest, with.tally);
@@ -230,8 +241,7 @@ pub(crate) fn write(
 ) -> Result<(PathBuf, Manifest), ExportError> {
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
     let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
-    let (manifest, text) = (packed.manifest.clone(), packed.text.clone());
-    let folder = packed.publish(signature.as_deref())?;
+    let (folder, manifest, text) = packed.publish(signature.as_deref())?;
     workspace.record(&manifest, text.as_bytes(), overlap)?;
     Ok((folder, manifest))
 }
@@ -282,17 +292,14 @@ fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]
 /// change daily, and what they vouch for does not. What clients are given of upstream's metadata as it is counts all the same.
 fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     let same = |(old, new): (&Collection, &Collection)| {
-        let mut old = old.clone();
-        if new.publish.signs_anew() {
-            let shown = |of: &Collection| -> Vec<_> {
-                of.proofs.iter().filter(|proof| of.kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
-            };
-            if shown(&old) != shown(new) {
-                return false;
-            }
-            old.proofs.clone_from(&new.proofs);
-        }
-        old == *new
+        let Collection { files, items, kind, name, origin, proofs, publish, source } = new;
+        let shown = |of: &Collection| -> Vec<_> {
+            of.proofs.iter().filter(|proof| kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
+        };
+        let same_proofs = if publish.signs_anew() { shown(old) == shown(new) } else { old.proofs == *proofs };
+        same_proofs
+            && (&old.files, &old.items, &old.kind, &old.name) == (files, items, kind, name)
+            && (&old.origin, &old.publish, &old.source) == (origin, publish, source)
     };
     old.len() == new.len() && old.iter().zip(new).all(same)
 }

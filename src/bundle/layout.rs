@@ -57,7 +57,9 @@ pub fn header(name: &str, stored: u64) -> Vec<u8> {
 
 /// Bytes that [`header`] returns for a name of this length.
 pub fn header_length(name: &str) -> u64 {
-    header(name, 0).len() as u64
+    let long = name.len() > USTAR_NAME_BYTES;
+    let record = if long { pax_record_length("path", name) as u64 } else { 0 };
+    BLOCK + if long { BLOCK + record + padding(record) } else { 0 }
 }
 
 fn block(name: &str, size: u64, kind: tar::EntryType) -> Vec<u8> {
@@ -78,12 +80,18 @@ fn block(name: &str, size: u64, kind: tar::EntryType) -> Vec<u8> {
 
 /// `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record with itself.
 fn pax_record(key: &str, value: &str) -> Vec<u8> {
-    let rest = format!(" {key}={value}\n");
-    let mut length = rest.len() + 1;
-    while length != length.to_string().len() + rest.len() {
-        length = length.to_string().len() + rest.len();
+    format!("{} {key}={value}\n", pax_record_length(key, value)).into_bytes()
+}
+
+/// The LENGTH of [`pax_record`].
+fn pax_record_length(key: &str, value: &str) -> usize {
+    let rest = key.len() + value.len() + " =\n".len();
+    let digits = |length: usize| length.checked_ilog10().unwrap_or(0) as usize + 1;
+    let mut length = rest + 1;
+    while length != digits(length) + rest {
+        length = digits(length) + rest;
     }
-    format!("{length}{rest}").into_bytes()
+    length
 }
 
 /// Where each blob stands in a plain tree: the first path that names it, over collections in order and paths in order.

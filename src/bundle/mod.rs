@@ -18,6 +18,7 @@ pub mod room;
 pub mod schema;
 mod sidecars;
 pub mod stream;
+mod text;
 pub mod unpack;
 mod volume;
 

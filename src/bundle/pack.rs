@@ -134,15 +134,16 @@ fn fresh_folder(path: &Path) -> Result<(), BundleError> {
 }
 
 impl Packed {
-    /// Adds the signature, if there is one, and gives the bundle its final name in one step; returns its folder.
-    pub fn publish(self, signature: Option<&str>) -> Result<PathBuf, BundleError> {
+    /// Adds the signature, if there is one, and gives the bundle its final name in one step; returns its folder, the manifest,
+    /// and the manifest's text.
+    pub fn publish(self, signature: Option<&str>) -> Result<(PathBuf, Manifest, String), BundleError> {
         if let Some(signature) = signature {
             write(&self.staging.join(names::SIGNATURE), signature.as_bytes())?;
         }
         sync_folder(&self.staging)?;
         fs::rename(&self.staging, &self.target).map_err(BundleError::io("give its name to", &self.target))?;
         sync_folder(self.target.parent().unwrap_or(Path::new(".")))?;
-        Ok(self.target)
+        Ok((self.target, self.manifest, self.text))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files that the selection names one by one: on this machine, or at an address with a digest. No upstream lists them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use url::Url;
@@ -61,22 +61,28 @@ impl GivenError {
     }
 }
 
-/// Takes a file of this machine into the depot, unless it is a dry run; `wanted` is what it must be, if that was said.
+/// Takes a file of this machine into the depot, unless it is a dry run; `wanted` is what it must be, if that was said. One that
+/// is there already, and has not changed since it was read, is not read again.
 pub(super) fn take(
     path: &Path,
     wanted: Option<Sha256>,
     batch: &mut Batch<'_>,
     with: &Collecting<'_>,
 ) -> Result<Sha256, GivenError> {
-    check_regular(path)?;
-    let digest = || Sha256::of_reader(&mut File::open(path)?);
-    let (sha256, size) = digest().map_err(FileError::on::<GivenError>("read", path))?;
+    let data = regular(path)?;
+    let known = with.seen.digest(&data).filter(|known| with.depot.has(known, data.len()));
+    let read = || Sha256::of_reader(&mut File::open(path)?);
+    let (sha256, size) = match known {
+        Some(known) => (known, data.len()),
+        None => read().map_err(FileError::on::<GivenError>("read", path))?,
+    };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != sha256) {
         return Err(GivenError::OtherDigest { path: path.to_owned(), found: sha256, wanted });
     }
-    if !with.dry_run {
+    if known.is_none() && !with.dry_run {
         with.depot.put_file(batch, path, (sha256, size))?;
     }
+    with.seen.note(&data, sha256);
     with.tally.add(1, size);
     Ok(sha256)
 }
@@ -91,10 +97,10 @@ pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Resu
 }
 
 /// Refuses what is no file before it is opened: opening a pipe can block.
-fn check_regular(path: &Path) -> Result<(), GivenError> {
+fn regular(path: &Path) -> Result<Metadata, GivenError> {
     let metadata = std::fs::metadata(path).map_err(FileError::on::<GivenError>("read", path))?;
     match what(metadata.file_type()) {
-        None => Ok(()),
+        None => Ok(metadata),
         Some(what) => Err(GivenError::Special { path: path.to_owned(), what }),
     }
 }

@@ -23,6 +23,7 @@ use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
+use crate::workspace::Seen;
 
 use url::Url;
 
@@ -34,6 +35,8 @@ pub struct Collecting<'a> {
     pub fetcher: &'a Fetcher,
     /// Where blobs go.
     pub depot: &'a Depot,
+    /// Files of this machine that were read before.
+    pub seen: &'a Seen,
     /// Shows how far it is.
     pub progress: &'a Progress,
     /// Whom assertions about snaps have to end in.

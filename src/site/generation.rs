@@ -3,6 +3,7 @@
 //! A generation is built beside the others, out of hard links, and synced; then one rename of `current` switches to it. So
 //! the number of links of a blob tells whether a generation needs it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +16,8 @@ use super::sources;
 use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
 use super::{Site, SiteError, audit};
-use crate::bundle::Manifest;
+use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::{Bundle, Manifest};
 use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -27,13 +29,15 @@ use crate::time::Time;
 const MAX_WAIT_S: i64 = 60;
 
 /// What a new generation is made of.
-pub(super) struct Recipe {
+pub(super) struct Recipe<'a> {
     /// What makes it.
     pub(super) reason: String,
     /// What the site remembers, with the change made.
     pub(super) names: BTreeMap<Label, NameState>,
     /// The newest time that a trusted bundle has shown.
     pub(super) newest_time: Time,
+    /// The bundle that is imported, so that its manifest need not be read again.
+    pub(super) imported: Option<&'a Bundle>,
     /// The name whose upstreams may not be older than what was seen; the others are published as they are.
     pub(super) guarded: Option<Label>,
     /// SHA3-384 of snaps, in hexadecimal, as far as it is known beyond what the current generation says.
@@ -43,7 +47,7 @@ pub(super) struct Recipe {
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
-pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe) -> Result<Generation, SiteError> {
+pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
     let current = site.current()?;
     let mut next = Generation {
         number: current.number + 1,
@@ -72,7 +76,7 @@ fn plan(
     site: &Site,
     depot: &Depot,
     current: Shown<'_>,
-    recipe: &Recipe,
+    recipe: &Recipe<'_>,
     next: &mut Generation,
 ) -> Result<Tree, SiteError> {
     let mut tree = Tree::default();
@@ -81,8 +85,10 @@ fn plan(
     let (mut newest, mut keys) = (next.made, BTreeMap::new());
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
-        let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
-        let manifest = Manifest::parse(&bytes)?;
+        let manifest = match recipe.imported.filter(|bundle| bundle.digest == digest) {
+            Some(bundle) => Cow::Borrowed(&bundle.manifest),
+            None => Cow::Owned(Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?),
+        };
         graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
@@ -161,7 +167,7 @@ fn previous(
     let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
     let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
-        let bytes = depot.read(&digest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let bytes = depot.read(&digest, MAX_MANIFEST_BYTES)?;
         let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);
         if let Some(other) = found.filter(|other| other.files != collection.files) {
             return Ok(Some((digest, other)));

@@ -197,6 +197,7 @@ fn run(
         reason: format!("import {}", manifest.folder()),
         names,
         newest_time: current.newest_time.max(manifest.created),
+        imported: Some(bundle),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         sha3,
         progress: progress.clone(),

@@ -41,6 +41,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         reason,
         names,
         newest_time: current.newest_time,
+        imported: None,
         guarded: None,
         sha3: Default::default(),
         progress: progress.clone(),

@@ -5,6 +5,7 @@
 //! WORKSPACE/history/SITE-NAME.json  the manifest of the last finished bundle, byte for byte
 //! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs
 //! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
+//! WORKSPACE/history/SITE-NAME.seen  digests of files of this machine that were read
 //! WORKSPACE/media/BUNDLE.json       which volumes of the bundle went to which medium
 //! WORKSPACE/sites/SITE.gpg          the site's public key, which signs receipts
 //! WORKSPACE/audit.jsonl             what was exported, chained by hashes
@@ -17,13 +18,16 @@
 mod delivery;
 mod history;
 mod media;
+mod seen;
 mod site_keys;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use self::history::History;
 pub use delivery::{Base, DeliveryError, How};
+pub use seen::Seen;
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::{BundleError, Manifest};
@@ -133,6 +137,9 @@ fn read_last(path: &Path) -> Result<Option<Last>, SiteError> {
         other => other.map_err(SiteError::io("read", path))?,
     };
     let damaged = |error: BundleError| SiteError::Damaged { path: path.to_owned(), reason: error.to_string() };
-    let manifest = Manifest::parse(&bytes).map_err(damaged)?;
-    Ok(Some(Last { manifest, digest: Sha256::of(&bytes) }))
+    let digest = Sha256::of(&bytes);
+    // What has the digest that was noted when it was written need not be checked again.
+    let noted = |of: &Manifest| History::new(path.with_extension("")).manifest(of.epoch, of.sequence).ok().flatten();
+    let manifest = Manifest::parse_unless_known(&bytes, |manifest| noted(manifest) == Some(digest)).map_err(damaged)?;
+    Ok(Some(Last { manifest, digest }))
 }

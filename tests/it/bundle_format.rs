@@ -154,7 +154,7 @@ fn there_and_back(blobs: &[Made], volume_bytes: u64, list: bool) {
     let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
     let parsed = Manifest::parse(packed.text.as_bytes()).unwrap();
     assert_eq!(parsed, packed.manifest);
-    let folder = packed.publish(Some(&signature)).unwrap();
+    let folder = packed.publish(Some(&signature)).unwrap().0;
 
     let bundle = open(&folder);
     for volume in &bundle.manifest.volumes {

@@ -152,16 +152,17 @@ proptest! {
 
 /// Sparse upstream, and nothing in a volume but what is left of zeros.
 #[test]
-fn a_file_larger_than_32_bits_can_count() {
-    let bench = Bench::new(tempfile::tempdir().unwrap(), 4_000_000_000); // on a disk: it takes 4 GiB
-    let size = (1 << 32) + 1;
-    fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
-    let (folder, manifest) = bench.bundle();
-    let blob = manifest.blobs.iter().find(|blob| blob.size == size).unwrap();
-    assert_eq!(blob.parts.last().map(|part| part.start + part.length), Some(size));
-    fs::remove_dir_all(bench.root.path().join("workspace")).unwrap(); // its room is needed
-    let site = bench.site("site");
-    bring(&site, &folder).unwrap();
-    let depot = Depot::open(&site.root().join("depot")).unwrap();
-    assert_eq!(depot.size(&blob.sha256), Some(size));
+fn files_at_the_edges_of_what_32_bits_can_count() {
+    for size in [1 << 31, (1 << 32) - 1, (1 << 32) + 1] {
+        let bench = Bench::new(tempfile::tempdir().unwrap(), 4_000_000_000); // on a disk: it takes 4 GiB
+        fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
+        let (folder, manifest) = bench.bundle();
+        let blob = manifest.blobs.iter().find(|blob| blob.size == size).unwrap();
+        assert_eq!(blob.parts.last().map(|part| part.start + part.length), Some(size));
+        fs::remove_dir_all(bench.root.path().join("workspace")).unwrap(); // its room is needed
+        let site = bench.site("site");
+        bring(&site, &folder).unwrap();
+        let depot = Depot::open(&site.root().join("depot")).unwrap();
+        assert_eq!(depot.size(&blob.sha256), Some(size));
+    }
 }

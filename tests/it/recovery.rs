@@ -55,7 +55,7 @@ impl Medium {
         };
         let packed = pack(plan, &depot, &root.path().join("out"), &Progress::hidden()).unwrap();
         let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
-        let folder = packed.publish(Some(&signature)).unwrap();
+        let folder = packed.publish(Some(&signature)).unwrap().0;
         Self { root, folder }
     }
 

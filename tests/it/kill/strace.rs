@@ -20,7 +20,7 @@ pub(crate) struct Point {
 }
 
 /// `command` under strace with these options.
-fn traced(command: &Command, options: &[&str]) -> Command {
+pub(crate) fn traced(command: &Command, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", &format!("trace={CALLS}")]).args(options);
     strace.arg(command.get_program()).args(command.get_args());

@@ -6,8 +6,10 @@ use std::os::unix::fs::symlink;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit;
 
+use crate::apt_client::output;
+use crate::kill::strace::traced;
 use crate::serve::fetch;
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, ended};
 use crate::support::server::{Fault, Server, Times};
 
 #[test]
@@ -108,4 +110,37 @@ fn a_server_that_tells_no_length_or_another_file() {
         Sha256::of(b"")
     ));
     desk.export("").says(Exit::UpstreamUnavailable, &["gone.bin"]);
+}
+
+#[test]
+fn what_has_not_changed_is_not_read_again() {
+    let desk = Desk::new();
+    let (file, log) = (desk.path("online/large.iso"), desk.path("log"));
+    desk.select("[[files]]\nname = \"tools\"\nfrom = \"large.iso\"\n");
+    let is_read = |more: &str, exit: Exit| {
+        let export = desk.command(&format!(
+            "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace {more}"
+        ));
+        let traced = output(&mut traced(&export, &["-o", log.to_str().unwrap()]));
+        ended(&traced).says(exit, &[]);
+        fs::read_to_string(&log).unwrap().contains("large.iso\", O_RDONLY")
+    };
+    fs::write(&file, "one").unwrap();
+    // What has only just changed could change again without showing it.
+    assert!(is_read("", Exit::Done) && is_read("", Exit::NothingNew));
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert!(is_read("", Exit::NothingNew));
+    assert!(!is_read("", Exit::NothingNew) && !is_read("--dry-run", Exit::NothingNew));
+    assert!(is_read("--full", Exit::NothingNew), "--full reads everything");
+    // The same size and the same time of modification.
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, "two").unwrap();
+    fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    assert!(is_read("", Exit::Done));
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert!(is_read("", Exit::NothingNew) && !is_read("", Exit::NothingNew));
+    // The digest is known, but the bytes are gone.
+    let digest = Sha256::of(b"two").to_hex();
+    fs::remove_file(desk.path("online/workspace/depot/sha256").join(&digest[..2]).join(&digest)).unwrap();
+    assert!(is_read("", Exit::NothingNew));
 }

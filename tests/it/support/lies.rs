@@ -144,7 +144,7 @@ pub(crate) fn repack(
     };
     let packed = pack(plan, depot, out, &Progress::hidden()).unwrap();
     let signature = sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
-    packed.publish(Some(&signature)).unwrap()
+    packed.publish(Some(&signature)).unwrap().0
 }
 
 /// Puts `text` in the place of a bundle's manifest and signs it.

@@ -1,0 +1,129 @@
+//! The manifest's one canonical text: compact JSON, but a line break before each top-level key and each element of the long
+//! lists.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::manifest::Manifest;
+use crate::collection::Collection;
+
+/// Writes the manifest's text.
+pub(super) fn write(manifest: &Manifest, to: &mut impl Write) -> Result<(), serde_json::Error> {
+    let mut out = Text { to, between: "" };
+    out.manifest(manifest)
+}
+
+/// Whether `bytes` are the manifest's text. Nothing of that size is built to see it.
+pub(super) fn is_text_of(manifest: &Manifest, bytes: &[u8]) -> bool {
+    let mut rest = Rest(bytes);
+    write(manifest, &mut rest).is_ok() && rest.0.is_empty()
+}
+
+/// What is still to be written of a text that is known; nothing else can be written.
+struct Rest<'a>(&'a [u8]);
+
+impl Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+type Written = Result<(), serde_json::Error>;
+
+struct Text<'a, W> {
+    to: &'a mut W,
+    /// What stands before the next key or element: a comma, but for the first one.
+    between: &'static str,
+}
+
+impl<W: Write> Text<'_, W> {
+    fn manifest(&mut self, manifest: &Manifest) -> Written {
+        self.raw("{")?;
+        self.list("blobs", &manifest.blobs)?;
+        self.key("collections")?;
+        self.elements(("[", "]"), &manifest.collections, Self::collection)?;
+        self.value("created", &manifest.created)?;
+        self.value("epoch", &manifest.epoch)?;
+        self.value("expires", &manifest.expires)?;
+        self.value("format", &manifest.format)?;
+        self.value("generator", &manifest.generator)?;
+        self.value("name", &manifest.name)?;
+        self.value("previous", &manifest.previous)?;
+        self.value("sequence", &manifest.sequence)?;
+        self.value("site", &manifest.site)?;
+        self.list("volumes", &manifest.volumes)?;
+        self.raw("\n}\n")
+    }
+
+    fn collection(&mut self, collection: &Collection) -> Written {
+        self.between = "";
+        self.raw("{")?;
+        self.key("files")?;
+        self.elements(("{", "}"), &collection.files, |out, (path, digest)| {
+            out.json(path)?;
+            out.raw(":")?;
+            out.json(digest)
+        })?;
+        self.list("items", &collection.items)?;
+        self.value("kind", &collection.kind)?;
+        self.value("name", &collection.name)?;
+        self.value("origin", &collection.origin)?;
+        self.list("proofs", &collection.proofs)?;
+        self.value("publish", &collection.publish)?;
+        self.value("source", &collection.source)?;
+        self.raw("\n}")
+    }
+
+    fn value(&mut self, key: &str, value: &impl Serialize) -> Written {
+        self.key(key)?;
+        self.json(value)
+    }
+
+    fn list<T: Serialize>(&mut self, key: &str, elements: &[T]) -> Written {
+        self.key(key)?;
+        self.elements(("[", "]"), elements, |out, element| out.json(element))
+    }
+
+    fn key(&mut self, key: &str) -> Written {
+        let between = std::mem::replace(&mut self.between, ",");
+        self.raw(between)?;
+        self.raw("\n\"")?;
+        self.raw(key)?;
+        self.raw("\":")
+    }
+
+    /// Elements between brackets, one to a line.
+    fn elements<T>(
+        &mut self,
+        (open, close): (&str, &str),
+        elements: impl IntoIterator<Item = T>,
+        write: impl Fn(&mut Self, T) -> Written,
+    ) -> Written {
+        self.raw(open)?;
+        let mut before = "\n";
+        for element in elements {
+            self.raw(before)?;
+            before = ",\n";
+            write(self, element)?;
+        }
+        if before != "\n" {
+            self.raw("\n")?;
+        }
+        self.between = ",";
+        self.raw(close)
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> Written {
+        serde_json::to_writer(&mut *self.to, value)
+    }
+
+    fn raw(&mut self, text: &str) -> Written {
+        self.to.write_all(text.as_bytes()).map_err(serde_json::Error::io)
+    }
+}

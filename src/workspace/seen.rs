@@ -1,0 +1,165 @@
+//! Files of this machine whose digests are known, so that an export does not read again what has not changed since the last.
+//!
+//! `history/SITE-NAME.seen` has one line for each: `SHA256 DEVICE INODE SIZE MTIME CTIME`, the times as seconds and nanoseconds
+//! with a dot between them. A file is known again by all of these (stat(2)), as in git's index. What changed less than two
+//! seconds before it was read is read again: another change could bear the same time. A damaged list is no list.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
+use super::Workspace;
+use crate::collection::Label;
+use crate::digest::Sha256;
+use crate::site::{SiteError, write_atomically};
+use crate::time::Time;
+
+/// The age of a change from which on no other can bear the same time, in seconds: the coarsest times are FAT's.
+const SETTLED_SECONDS: i64 = 2;
+
+/// The files of one selection, at its last export and at this one.
+#[derive(Debug, Default)]
+pub struct Seen {
+    before: HashMap<Mark, Sha256>,
+    now: RefCell<BTreeMap<Mark, Sha256>>,
+}
+
+/// What a file that has not changed has again: device, inode, size in bytes, and when its bytes and its inode changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Mark([u64; 3], [(i64, i64); 2]);
+
+impl Mark {
+    fn of(data: &Metadata) -> Self {
+        let times = [(data.mtime(), data.mtime_nsec()), (data.ctime(), data.ctime_nsec())];
+        Self([data.dev(), data.ino(), data.len()], times)
+    }
+}
+
+impl Seen {
+    fn parse(text: &str) -> Option<Self> {
+        let time = |word: &str| {
+            let (seconds, nanoseconds) = word.split_once('.')?;
+            Some((seconds.parse().ok()?, nanoseconds.parse().ok()?))
+        };
+        let line = |line: &str| {
+            let mut words = line.split(' ');
+            let digest = words.next()?.parse().ok()?;
+            let mut number = || words.next()?.parse().ok();
+            let numbers = [number()?, number()?, number()?];
+            let times = [time(words.next()?)?, time(words.next()?)?];
+            words.next().is_none().then_some((Mark(numbers, times), digest))
+        };
+        Some(Self { before: text.lines().map(line).collect::<Option<_>>()?, now: RefCell::default() })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (Mark([device, inode, size], [modified, changed]), digest) in &*self.now.borrow() {
+            let (m, c) = (modified, changed);
+            // A String takes all.
+            let _ = writeln!(text, "{digest} {device} {inode} {size} {}.{} {}.{}", m.0, m.1, c.0, c.1);
+        }
+        text
+    }
+
+    /// The digest of the file with this metadata, if it was read before and has not changed since.
+    pub fn digest(&self, data: &Metadata) -> Option<Sha256> {
+        self.before.get(&Mark::of(data)).copied()
+    }
+
+    /// Notes the digest of a file that had this metadata before it was read.
+    pub fn note(&self, data: &Metadata, digest: Sha256) {
+        if data.ctime().max(data.mtime()) < Time::now().unix() - SETTLED_SECONDS {
+            self.now.borrow_mut().insert(Mark::of(data), digest);
+        }
+    }
+
+    fn is_news(&self) -> bool {
+        let now = self.now.borrow();
+        now.len() != self.before.len() || now.iter().any(|(mark, digest)| self.before.get(mark) != Some(digest))
+    }
+}
+
+impl Workspace {
+    /// What the selection's last export read.
+    pub fn seen(&self, site: &Label, name: &Label) -> Seen {
+        let text = std::fs::read_to_string(self.seen_path(site, name)).unwrap_or_default();
+        Seen::parse(&text).unwrap_or_default()
+    }
+
+    /// Keeps what this export has read, or would have read.
+    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), SiteError> {
+        match seen.is_news() {
+            true => write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644),
+            false => Ok(()),
+        }
+    }
+
+    fn seen_path(&self, site: &Label, name: &Label) -> PathBuf {
+        self.history(site, name).with_extension("seen")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    /// A second run over the file at `path`, after `between`: whether the file is known again.
+    fn known_again(path: &Path, between: impl FnOnce()) -> bool {
+        let first = Seen::default();
+        first.note(&settled(path), Sha256::of(b"one"));
+        let second = Seen::parse(&first.text()).unwrap();
+        between();
+        second.digest(&fs::metadata(path).unwrap()) == Some(Sha256::of(b"one"))
+    }
+
+    /// Metadata of a file whose last change is long ago; its inode's cannot be set, so that is waited for.
+    fn settled(path: &Path) -> Metadata {
+        loop {
+            let data = fs::metadata(path).unwrap();
+            if data.ctime() < Time::now().unix() - SETTLED_SECONDS {
+                return data;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    #[test]
+    fn what_has_changed_is_not_known_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let write = |bytes: &str| {
+            fs::write(&path, bytes).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+        };
+        write("one");
+        assert!(known_again(&path, || {}));
+        // The same size and time of modification, but the inode tells.
+        assert!(!known_again(&path, || write("two")));
+        assert!(!known_again(&path, || {
+            fs::copy(&path, folder.path().join("other")).unwrap();
+            fs::rename(folder.path().join("other"), &path).unwrap();
+        }));
+    }
+
+    #[test]
+    fn what_changed_just_now_is_not_noted_and_a_damaged_list_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let seen = Seen::default();
+        seen.note(&file.as_file().metadata().unwrap(), Sha256::of(b""));
+        assert_eq!((seen.text().as_str(), seen.is_news()), ("", false));
+        let line = format!("{} 1 2 3 4.5 -6.7", Sha256::of(b""));
+        assert_eq!(Seen::parse(&line).unwrap().before.len(), 1);
+        for bad in [&line[1..], &line[..66], &format!("{line} 8"), &line.replace('.', ","), "x"] {
+            assert!(Seen::parse(bad).is_none(), "{bad}");
+        }
+    }
+}
