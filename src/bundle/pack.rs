@@ -115,15 +115,20 @@ fn fill(
     Ok(())
 }
 
-/// Writes SHA256SUMS, with recovery files too, and VERIFY.txt.
+/// Writes SHA256SUMS, with recovery files too, and VERIFY.txt; those that are there stay until the new ones are complete.
 pub(super) fn write_sidecars(
     folder: &Path,
     manifest: &Manifest,
     digest: Sha256,
     recovery: &[Made],
 ) -> Result<(), BundleError> {
-    write(&folder.join(names::SHA256SUMS), sidecars::sha256sums(manifest, digest, recovery).as_bytes())?;
-    write(&folder.join(names::VERIFY), sidecars::verify_text(manifest).as_bytes())
+    let replace = |name: &str, text: String| {
+        let (part, path) = (folder.join(format!("{name}.part")), folder.join(name));
+        write(&part, text.as_bytes())?;
+        fs::rename(&part, &path).map_err(BundleError::io("give its name to", &path))
+    };
+    replace(names::SHA256SUMS, sidecars::sha256sums(manifest, digest, recovery))?;
+    replace(names::VERIFY, sidecars::verify_text(manifest))
 }
 
 fn fresh_folder(path: &Path) -> Result<(), BundleError> {
