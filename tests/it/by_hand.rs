@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use gapferry::bundle::Manifest;
 use gapferry::bundle::layout::blob_names;
 use gapferry::bundle::manifest::Encoding;
 use gapferry::digest::Sha256;
@@ -15,9 +14,10 @@ use gapferry::site::Site;
 
 use crate::apt_client::{output, run};
 use crate::support::snapshot::copy;
-use crate::support::world::{Content, World, bring, contents};
+use crate::support::world::{Content, World, bring, each_content, manifest_of};
 
-/// A world, the folder of its bundle's copy with the builder's public key in it, and where VERIFY.txt's `/tmp` is.
+/// A world with a site that has its first bundle, the folder of a copy of the second with the builder's public key in it, and where
+/// VERIFY.txt's `/tmp` is.
 struct Hand {
     world: World,
 }
@@ -25,8 +25,9 @@ struct Hand {
 impl Hand {
     fn new(content: Arc<dyn Content>) -> Self {
         let world = World::new(content, "64 KiB");
-        let bundle = world.bundle();
-        copy(&bundle, &world.path("copy"));
+        bring(&world.site("site"), &world.bundle()).unwrap();
+        world.publish(2);
+        copy(&world.bundle(), &world.path("copy"));
         fs::copy(world.path("online/builder.key.pub"), world.path("copy/builder.pub")).unwrap();
         fs::create_dir(world.path("tmp")).unwrap();
         Self { world }
@@ -36,19 +37,25 @@ impl Hand {
         self.world.path("copy").join(name)
     }
 
-    /// The commands under the heading of this number in VERIFY.txt, as they stand there.
-    fn commands(&self, number: u32) -> String {
+    /// The commands under the heading of this number in VERIFY.txt, as they stand there; none where there is no such heading.
+    fn commands(&self, number: u32) -> Vec<String> {
         let text = fs::read_to_string(self.file("VERIFY.txt")).unwrap();
-        let from = text.split(&format!("\n{number}. ")).nth(1).unwrap();
+        let Some(from) = text.split(&format!("\n{number}. ")).nth(1) else { return Vec::new() };
         let step = from.split(&format!("\n{}. ", number + 1)).next().unwrap();
-        let lines = step.lines().filter_map(|line| line.strip_prefix("    "));
-        lines.map(|line| format!("{line}\n")).collect()
+        step.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
     }
 
     /// Runs them in the bundle's folder.
     fn follow(&self, number: u32) -> Output {
-        let script = self.commands(number).replace("/tmp/", &format!("{}/", self.world.path("tmp").display()));
-        assert!(!script.is_empty());
+        let mut commands = self.commands(number);
+        assert!(!commands.is_empty());
+        if number == UNPACK {
+            // The step for patches has its place before the last command of this one.
+            commands.splice(commands.len() - 1..commands.len() - 1, self.commands(UNPACK + 1));
+        }
+        let place = |path: &str| self.world.path(path).display().to_string();
+        let script = commands.join("\n").replace("/srv/gapferry", &place("site"));
+        let script = script.replace("/tmp/", &format!("{}/", place("tmp")));
         output(Command::new("bash").args(["-e", "-o", "pipefail", "-c", &script]).current_dir(self.world.path("copy")))
     }
 
@@ -59,11 +66,10 @@ impl Hand {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "step {number}");
         words
     }
-
-    fn manifest(&self) -> Manifest {
-        Manifest::parse(&fs::read(self.file("manifest.json")).unwrap()).unwrap()
-    }
 }
+
+/// The step that unpacks.
+const UNPACK: u32 = 3;
 
 fn flip(path: &Path, offset: u64) {
     let file = fs::File::options().read(true).write(true).open(path).unwrap();
@@ -72,73 +78,71 @@ fn flip(path: &Path, offset: u64) {
     file.write_all_at(&[byte[0] ^ 1], offset).unwrap();
 }
 
-#[test]
-fn verify_txt_checks_and_unpacks_with_stock_tools_alone() {
-    for content in contents() {
-        let long_names = content.long_names();
-        let hand = Hand::new(content);
-        let manifest = hand.manifest();
-        let parts = || manifest.blobs.iter().flat_map(|blob| &blob.parts);
-        assert!(manifest.volumes.len() > 2 && parts().any(|part| part.encoding == Encoding::Zstd));
-        assert!(manifest.blobs.iter().any(|b| b.parts.len() > 1 && b.parts[0].encoding == Encoding::Raw));
-        let names = blob_names(&manifest.collections);
-        assert_eq!(names.values().any(|name| name.len() > 100), long_names);
+each_content!(verify_txt_checks_and_unpacks_with_stock_tools_alone);
+fn verify_txt_checks_and_unpacks_with_stock_tools_alone(content: Arc<dyn Content>) {
+    let long_names = content.long_names();
+    let hand = Hand::new(content);
+    let manifest = manifest_of(&hand.file(""));
+    let parts = || manifest.blobs.iter().flat_map(|blob| &blob.parts);
+    assert!(manifest.volumes.len() > 2 && parts().any(|part| part.encoding == Encoding::Zstd));
+    assert!(manifest.blobs.iter().any(|b| b.parts.len() > 1 && b.parts[0].encoding == Encoding::Raw));
+    let names = blob_names(&manifest.collections);
+    assert_eq!(names.values().any(|name| name.len() > 100), long_names);
 
-        assert!(hand.passes(1).contains("Good \"gapferry-manifest\" signature for builder"));
-        let words = hand.passes(2);
-        assert!(words.lines().all(|line| line.ends_with(": OK")), "{words}");
-        assert_eq!(words.lines().count(), manifest.volumes.len() + 1);
-        assert_eq!(hand.passes(3), "");
+    assert!(hand.passes(1).contains("Good \"gapferry-manifest\" signature for builder"));
+    let words = hand.passes(2);
+    assert!(words.lines().all(|line| line.ends_with(": OK")), "{words}");
+    assert_eq!(words.lines().count(), manifest.volumes.len() + 1);
+    assert_eq!(hand.passes(UNPACK), "");
 
-        let tree = hand.world.path("tmp/tree");
-        let files = walkdir::WalkDir::new(&tree).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file());
-        let mut found: Vec<(String, Sha256)> = files
-            .map(|entry| {
-                let name = entry.path().strip_prefix(&tree).unwrap().to_str().unwrap().to_owned();
-                (name, Sha256::of(&fs::read(entry.path()).unwrap()))
-            })
-            .collect();
-        found.sort();
-        let mut expected: Vec<(String, Sha256)> = names.into_iter().map(|(digest, name)| (name, digest)).collect();
-        expected.sort();
-        assert_eq!(found, expected);
-    }
+    let tree = hand.world.path("tmp/tree");
+    let files = walkdir::WalkDir::new(&tree).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file());
+    let mut found: Vec<(String, Sha256)> = files
+        .map(|entry| {
+            let name = entry.path().strip_prefix(&tree).unwrap().to_str().unwrap().to_owned();
+            (name, Sha256::of(&fs::read(entry.path()).unwrap()))
+        })
+        .collect();
+    found.sort();
+    let carried: Vec<Sha256> =
+        manifest.blobs.iter().filter(|blob| !blob.parts.is_empty()).map(|blob| blob.sha256).collect();
+    let mut expected: Vec<(String, Sha256)> = names.into_iter().map(|(digest, name)| (name, digest)).collect();
+    expected.retain(|(_, digest)| carried.contains(digest));
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
-#[test]
-fn stock_tools_notice_what_was_altered() {
-    for content in contents() {
-        let hand = Hand::new(content);
-        let (manifest, volume, sums) =
-            (hand.file("manifest.json"), hand.file("volume-002.tar"), hand.file("SHA256SUMS"));
-        let fails = |step: u32, what: &str| assert!(!hand.follow(step).status.success(), "step {step} passes {what}");
+each_content!(stock_tools_notice_what_was_altered);
+fn stock_tools_notice_what_was_altered(content: Arc<dyn Content>) {
+    let hand = Hand::new(content);
+    let (manifest, volume, sums) = (hand.file("manifest.json"), hand.file("volume-002.tar"), hand.file("SHA256SUMS"));
+    let fails = |step: u32, what: &str| assert!(!hand.follow(step).status.success(), "step {step} passes {what}");
 
-        for offset in [0, 100, fs::metadata(&manifest).unwrap().len() - 2] {
-            flip(&manifest, offset);
-            fails(1, "an altered manifest");
-            fails(2, "an altered manifest");
-            flip(&manifest, offset);
-        }
-        flip(&volume, 5000);
-        fails(2, "an altered volume");
-        // Even if whoever did that wrote new sums.
-        let digest = Sha256::of(&fs::read(&volume).unwrap());
-        let right = fs::read_to_string(&sums).unwrap();
-        let is_other = |line: &&str| !line.ends_with("volume-002.tar");
-        let others: String = right.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
-        fs::write(&sums, format!("{others}{digest}  volume-002.tar\n")).unwrap();
-        fails(2, "new sums for an altered volume");
-        fs::write(&sums, &others).unwrap();
-        fails(2, "sums without the altered volume");
-        flip(&volume, 5000);
-        fs::write(&sums, right).unwrap();
-        hand.passes(1);
-        hand.passes(2);
-        let other = hand.world.path("other");
-        run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other));
-        fs::copy(other.with_extension("pub"), hand.file("builder.pub")).unwrap();
-        fails(1, "another builder");
+    for offset in [0, 100, fs::metadata(&manifest).unwrap().len() - 2] {
+        flip(&manifest, offset);
+        fails(1, "an altered manifest");
+        fails(2, "an altered manifest");
+        flip(&manifest, offset);
     }
+    flip(&volume, 5000);
+    fails(2, "an altered volume");
+    // Even if whoever did that wrote new sums.
+    let digest = Sha256::of(&fs::read(&volume).unwrap());
+    let right = fs::read_to_string(&sums).unwrap();
+    let is_other = |line: &&str| !line.ends_with("volume-002.tar");
+    let others: String = right.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
+    fs::write(&sums, format!("{others}{digest}  volume-002.tar\n")).unwrap();
+    fails(2, "new sums for an altered volume");
+    fs::write(&sums, &others).unwrap();
+    fails(2, "sums without the altered volume");
+    flip(&volume, 5000);
+    fs::write(&sums, right).unwrap();
+    hand.passes(1);
+    hand.passes(2);
+    let other = hand.world.path("other");
+    run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other));
+    fs::copy(other.with_extension("pub"), hand.file("builder.pub")).unwrap();
+    fails(1, "another builder");
 }
 
 /// A key made by ssh-keygen in the folder `online` of the world; returns the arguments that use it.
@@ -174,34 +178,30 @@ fn site_of(world: &World, below: &str, public: &Path) -> Site {
     Site::open(&world.path(below)).unwrap()
 }
 
-#[test]
-fn keys_made_by_ssh_keygen_sign_bundles() {
-    for content in contents() {
-        let world = World::new(content, "64 KiB");
-        for (name, passphrase) in [("plain", ""), ("locked", "correct horse: battery")] {
-            let bundle = export(&world, &stock_key(&world, name, passphrase));
-            let public = world.path("online").join(format!("{name}.pub"));
-            run(world.gapferry(&["verify", "--builder"]).arg(&public).arg(&bundle));
-            bring(&site_of(&world, &format!("site-{name}"), &public), &bundle).unwrap();
-        }
+each_content!(keys_made_by_ssh_keygen_sign_bundles);
+fn keys_made_by_ssh_keygen_sign_bundles(content: Arc<dyn Content>) {
+    let world = World::new(content, "64 KiB");
+    for (name, passphrase) in [("plain", ""), ("locked", "correct horse: battery")] {
+        let bundle = export(&world, &stock_key(&world, name, passphrase));
+        let public = world.path("online").join(format!("{name}.pub"));
+        run(world.gapferry(&["verify", "--builder"]).arg(&public).arg(&bundle));
+        bring(&site_of(&world, &format!("site-{name}"), &public), &bundle).unwrap();
     }
 }
 
-#[test]
-fn a_signing_room_needs_ssh_keygen_alone() {
-    for content in contents() {
-        let world = World::new(content, "64 KiB");
-        let bundle = export(&world, &["--unsigned".to_owned()]);
-        assert!(!bundle.join("manifest.json.sig").exists());
-        let refusal = output(world.gapferry(&["verify", "--builder", "online/builder.key.pub"]).arg(&bundle));
-        assert_eq!(refusal.status.code(), Some(4));
-        stock_key(&world, "room", "");
-        let key = world.path("online/room");
-        let mut sign = Command::new("ssh-keygen");
-        run(sign.args(["-Y", "sign", "-n", "gapferry-manifest", "-f"]).arg(&key).arg(bundle.join("manifest.json")));
-        bring(&site_of(&world, "site", &key.with_extension("pub")), &bundle).unwrap();
-        world.content.check(&world.path("site/current"));
-    }
+each_content!(a_signing_room_needs_ssh_keygen_alone);
+fn a_signing_room_needs_ssh_keygen_alone(content: Arc<dyn Content>) {
+    let world = World::new(content, "64 KiB");
+    let bundle = export(&world, &["--unsigned".to_owned()]);
+    assert!(!bundle.join("manifest.json.sig").exists());
+    let refusal = output(world.gapferry(&["verify", "--builder", "online/builder.key.pub"]).arg(&bundle));
+    assert_eq!(refusal.status.code(), Some(4));
+    stock_key(&world, "room", "");
+    let key = world.path("online/room");
+    let mut sign = Command::new("ssh-keygen");
+    run(sign.args(["-Y", "sign", "-n", "gapferry-manifest", "-f"]).arg(&key).arg(bundle.join("manifest.json")));
+    bring(&site_of(&world, "site", &key.with_extension("pub")), &bundle).unwrap();
+    world.content.check(&world.path("site/current"));
 }
 
 #[test]

@@ -15,7 +15,8 @@ use super::os_images::noise;
 use super::world::Content;
 use crate::apt_client::run;
 
-/// A folder of files with their sums: some compress and some do not, one is the same in every state, one has a long name.
+/// A folder of files with their sums: some compress and some do not, one is the same in every state, one is large and differs in
+/// a few bytes, one has a long name.
 pub(crate) struct Files;
 
 impl Content for Files {
@@ -24,11 +25,14 @@ impl Content for Files {
         let _ = fs::remove_dir_all(&folder); // what is there is of another state
         let long = format!("docs/long-{}/end", "name-".repeat(20));
         let mut sums = String::new();
+        let mut large = noise(280_000, 1 << 41);
+        large.splice(100_000..100_050, noise(100, u64::from(number)));
         for (name, bytes) in [
             ("noise", noise(150_000, u64::from(number))),
             ("docs/text", format!("state {number} says it over and over ").repeat(5000).into_bytes()),
             ("same", noise(20_000, 1 << 40)),
-            (long.as_str(), b"deep".to_vec()),
+            ("large", large),
+            (long.as_str(), format!("deep {number}").into_bytes()),
         ] {
             fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
             sums += &format!("{}  {name}\n", Sha256::of(&bytes));
@@ -58,7 +62,7 @@ impl Content for Files {
     fn check(&self, folder: &Path) {
         let mut command = Command::new("sha256sum");
         let sums = run(command.args(["--strict", "-c", "SUMS"]).current_dir(folder.join("files/tools")));
-        assert_eq!(sums.lines().count(), 4, "{sums}");
+        assert_eq!(sums.lines().count(), 5, "{sums}");
         assert_eq!(fs::read(folder.join("files/tools/fetched/once/same")).unwrap(), noise(20_000, 1 << 40));
     }
 
@@ -75,6 +79,10 @@ impl Content for Files {
     }
 
     fn recovery(&self) -> bool {
+        true
+    }
+
+    fn deltas(&self) -> bool {
         true
     }
 

@@ -51,7 +51,8 @@ fn see(path: &Path) -> Seen {
     let kind = metadata.file_type();
     let content = match (kind.is_file(), kind.is_symlink()) {
         (true, _) if metadata.len() > MAX_HASHED_BYTES => format!("{} bytes", metadata.len()),
-        (true, _) => Sha256::of(&fs::read(path).unwrap()).to_hex(),
+        // By this way it is faster: half of the time of thousands of attacks would be spent here.
+        (true, _) => Sha256::of_reader(&mut fs::File::open(path).unwrap()).unwrap().0.to_hex(),
         (_, true) => format!("-> {}", fs::read_link(path).unwrap().display()),
         _ => format!("{kind:?}"),
     };

@@ -1,12 +1,15 @@
 //! A world: an upstream, a selection, a workspace, a builder's key, a medium and sites, all below one temporary folder.
 //!
 //! What differs from one kind of content to the next stands behind [`Content`], so that a suite written over worlds runs
-//! over every kind in [`contents`].
+//! over every kind in [`contents`]: with [`each_content`], it is one test of each kind.
 
+use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
+use gapferry::bundle::Manifest;
 use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::progress::Progress;
@@ -14,15 +17,10 @@ use gapferry::selection::Selection;
 use gapferry::site::{Imported, Site, SiteError, import, init};
 use gapferry::time::Time;
 use gapferry::trust::{Overrides, SecretKey};
+use gapferry::workspace::{DeliveryError, Workspace};
 use tempfile::TempDir;
 
-use super::debs::Debs;
-use super::files::Files;
-use super::images::Images;
 use super::lies::{Lie, Truth};
-use super::os_images::OsImages;
-use super::snaps::Snaps;
-use super::yum::Yum;
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -66,6 +64,11 @@ pub(crate) trait Content: Send + Sync {
         false
     }
 
+    /// Whether the online side knows that each bundle has arrived, so that the ones after the first are deltas with patches.
+    fn deltas(&self) -> bool {
+        false
+    }
+
     /// What a builder who holds the right key could say against upstream's word.
     fn lies(&self) -> Vec<Lie>;
 
@@ -73,16 +76,50 @@ pub(crate) trait Content: Send + Sync {
     fn truths(&self) -> Vec<Truth>;
 }
 
-/// One small world's content of each kind: with it all suites run.
+/// Hands one small world's content of each kind, with a name for its tests, to another macro: the one list of them.
+macro_rules! with_contents {
+    ($macro:ident $($more:tt)*) => {
+        $crate::support::world::$macro! {
+            packages: $crate::support::debs::Debs::small(),
+            images: $crate::support::images::Images::small(),
+            snaps: $crate::support::snaps::Snaps,
+            os_images: $crate::support::os_images::OsImages,
+            files: $crate::support::files::Files,
+            yum: $crate::support::yum::Yum;
+            $($more)*
+        }
+    };
+}
+
+/// Makes a test of each kind of content out of each of these functions, which get one: `FUNCTION::packages` and so on.
+macro_rules! each_content {
+    ($($function:ident),*) => {
+        $($crate::support::world::with_contents! { tests_of $function })*
+    };
+}
+
+/// A module of tests that is named like the function.
+macro_rules! tests_of {
+    ($($name:ident: $content:expr),*; $function:ident) => {
+        mod $function {
+            $(#[test]
+            fn $name() {
+                super::$function(std::sync::Arc::new($content));
+            })*
+        }
+    };
+}
+
+/// All of it in a `Vec`.
+macro_rules! list_of {
+    ($($name:ident: $content:expr),*;) => { vec![$(Arc::new($content)),*] };
+}
+
+pub(crate) use {each_content, list_of, tests_of, with_contents};
+
+/// All of them.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {
-    vec![
-        Arc::new(Debs::small()),
-        Arc::new(Images::small()),
-        Arc::new(Snaps),
-        Arc::new(OsImages),
-        Arc::new(Files),
-        Arc::new(Yum),
-    ]
+    with_contents! { list_of }
 }
 
 /// Folders below its root: `upstream`, `online` (key, selection, workspace), `medium` (bundles), and sites.
@@ -99,7 +136,7 @@ impl World {
     pub(crate) fn new(content: Arc<dyn Content>, volume_size: &str) -> Self {
         let world = Self { root: scratch(), content, key: SecretKey::generate() };
         for folder in ["upstream", "online", "medium"] {
-            std::fs::create_dir(world.path(folder)).unwrap();
+            fs::create_dir(world.path(folder)).unwrap();
         }
         world.key.save(&world.path("online/builder.key"), "test builder", None).unwrap();
         world.publish(1);
@@ -112,10 +149,18 @@ impl World {
     pub(crate) fn with_recovery(content: Arc<dyn Content>, volume_size: &str) -> Self {
         let world = Self::new(content, volume_size);
         if world.content.recovery() {
-            let text = std::fs::read_to_string(world.path("online/selection.toml")).unwrap();
+            let text = fs::read_to_string(world.path("online/selection.toml")).unwrap();
             world.select(&format!("recovery = \"10 %\"\nspare-volumes = 1\n{text}"));
         }
         world
+    }
+
+    /// Damages a bundle that has recovery data, as far as they reach; others stay as they are.
+    pub(crate) fn hurt(&self, bundle: &Path) {
+        if bundle.join("volume-001.rec").exists() {
+            let volume = fs::File::options().write(true).open(bundle.join("volume-001.tar")).unwrap();
+            volume.write_all_at(b"a dead block", 10_000).unwrap();
+        }
     }
 
     /// A path below the world's root.
@@ -123,14 +168,29 @@ impl World {
         self.root.path().join(below)
     }
 
-    /// Puts the upstream into state `number`.
+    /// Puts the upstream into state `number`. By then the last bundle has arrived, where that is ever known.
     pub(crate) fn publish(&self, number: u32) {
         self.content.publish(&self.path("upstream"), number);
+        self.arrived("online/workspace");
+    }
+
+    /// Tells a workspace that its last bundle has arrived, where the content is of a kind for that.
+    pub(crate) fn arrived(&self, workspace: &str) {
+        if !self.content.deltas() || !self.path(workspace).exists() {
+            return;
+        }
+        let workspace = Workspace::open_there(&self.path(workspace)).unwrap();
+        if let Some(last) = workspace.last(&"dc1".parse().unwrap(), &"base".parse().unwrap()).unwrap() {
+            match workspace.confirm(&last.manifest.folder()) {
+                Ok(()) | Err(DeliveryError::Older { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Replaces the selection's text.
     pub(crate) fn select(&self, text: &str) {
-        std::fs::write(self.path("online/selection.toml"), text).unwrap();
+        fs::write(self.path("online/selection.toml"), text).unwrap();
     }
 
     /// Exports from the workspace `online/workspace` to `medium`.
@@ -144,7 +204,19 @@ impl World {
         let (out, workspace, progress) = (self.path("medium"), self.path("online/workspace"), Progress::hidden());
         let usual = Settings::new(&out, &workspace, Some(&self.key), &progress);
         let settings = Settings { allow_older_upstream, ..usual };
-        export(&selection, &settings)
+        let exported = export(&selection, &settings)?;
+        self.as_promised(&exported.manifest);
+        Ok(exported)
+    }
+
+    /// Fails unless a bundle after the first is a delta with patches, where the content promises that: without this, what the
+    /// suites cover could get less without a word. A suite that exports by itself calls it for that bundle.
+    pub(crate) fn as_promised(&self, manifest: &Manifest) {
+        if self.content.deltas() && manifest.sequence > 1 {
+            let held = manifest.blobs.iter().filter(|blob| blob.parts.is_empty()).count();
+            let whole = manifest.blobs.iter().flat_map(|blob| &blob.parts).filter(|part| part.base.is_none()).count();
+            assert!(held > 0 && whole > 0 && manifest.patches().count() > 0, "{manifest:?}");
+        }
     }
 
     /// The folder of the next bundle.
@@ -175,6 +247,11 @@ impl World {
 pub(crate) fn date_of_state(number: u32) -> i64 {
     static START: LazyLock<i64> = LazyLock::new(|| Time::now().unix() - 1000);
     *START + i64::from(number)
+}
+
+/// The manifest of the bundle in `folder`.
+pub(crate) fn manifest_of(folder: &Path) -> Manifest {
+    Manifest::parse(&fs::read(folder.join("manifest.json")).unwrap()).unwrap()
 }
 
 /// Imports without any override.

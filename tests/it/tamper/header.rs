@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use gapferry::bundle::Manifest;
+use gapferry::bundle::manifest::Blob;
 use gapferry::exit::Exit::{self, Refused, VerificationFailed};
 use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 
 use super::stage::Stage;
 use crate::support::lies::{resign, with_path};
-use crate::support::world::contents;
+use crate::support::world::{Content, bring, each_content};
 
 /// What is done to the text of a manifest, and a part of the message; all fail their verification.
 type Spelling = (&'static str, fn(String) -> String, &'static str);
@@ -66,24 +68,27 @@ fn spellings() -> Vec<Spelling> {
     ]
 }
 
-#[test]
-fn there_is_one_spelling_of_a_manifest() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&stage.second, "site");
-        let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
-        for (attack, edit, words) in spellings() {
-            let edited = edit(text.clone());
-            assert_ne!(edited, text, "{attack}");
-            resign(&arena.bundle, &stage.world.key, edited.as_bytes());
-            arena.refuses(attack, VerificationFailed, words);
-        }
-        stage.right_one_imports(&arena, &stage.second, "spelling");
+each_content!(there_is_one_spelling_of_a_manifest);
+fn there_is_one_spelling_of_a_manifest(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.arena(&stage.second, "site");
+    let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
+    for (attack, edit, words) in spellings() {
+        let edited = edit(text.clone());
+        assert_ne!(edited, text, "{attack}");
+        resign(&arena.bundle, &stage.world.key, edited.as_bytes());
+        arena.refuses(attack, VerificationFailed, words);
     }
+    stage.right_one_imports(&arena, &stage.second, "spelling");
 }
 
 /// What is done to the values of a manifest, the exit code and a part of the message.
 type Value = (&'static str, fn(&mut Manifest), Exit, &'static str);
+
+/// The first blob that the bundle carries.
+fn carried(manifest: &mut Manifest) -> &mut Blob {
+    manifest.blobs.iter_mut().find(|blob| !blob.parts.is_empty()).unwrap()
+}
 
 fn now() -> Time {
     Time::now()
@@ -120,11 +125,11 @@ fn values() -> Vec<Value> {
         ("two volumes change places", |m| m.volumes.swap(0, 1), VerificationFailed, CONTRADICTS),
         ("a blob is left out", |m| drop(m.blobs.remove(0)), VerificationFailed, CONTRADICTS),
         ("a blob stands twice", |m| m.blobs.insert(0, m.blobs[0].clone()), VerificationFailed, CONTRADICTS),
-        ("a blob's size is another", |m| m.blobs[0].size += 1, VerificationFailed, CONTRADICTS),
-        ("a part's place is another", |m| m.blobs[0].parts[0].offset += 512, VerificationFailed, CONTRADICTS),
-        ("a part's place is beyond all", |m| m.blobs[0].parts[0].offset = u64::MAX, VerificationFailed, CONTRADICTS),
-        ("a part's length is beyond all", |m| m.blobs[0].parts[0].stored = u64::MAX, VerificationFailed, CONTRADICTS),
-        ("a part stands twice", |m| m.blobs[0].parts.extend_from_within(..), VerificationFailed, CONTRADICTS),
+        ("a blob's size is another", |m| carried(m).size += 1, VerificationFailed, CONTRADICTS),
+        ("a part's place is another", |m| carried(m).parts[0].offset += 512, VerificationFailed, CONTRADICTS),
+        ("a part's place is beyond all", |m| carried(m).parts[0].offset = u64::MAX, VerificationFailed, CONTRADICTS),
+        ("a part's length is beyond all", |m| carried(m).parts[0].stored = u64::MAX, VerificationFailed, CONTRADICTS),
+        ("a part stands twice", |m| carried(m).parts.extend_from_within(..), VerificationFailed, CONTRADICTS),
         (
             "a collection stands twice",
             |m| m.collections.push(m.collections[0].clone()),
@@ -134,29 +139,27 @@ fn values() -> Vec<Value> {
     ]
 }
 
-#[test]
-fn what_does_not_fit_this_site_now_is_refused() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&stage.second, "site");
-        crate::support::world::bring(&arena.site(), &arena.bundle).unwrap();
-        for (attack, edit, exit, words) in values() {
-            let mut manifest = stage.manifest(&stage.third);
-            edit(&mut manifest);
-            resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
-            arena.refuses(attack, exit, words);
-        }
-        for (attack, old, exit, words) in [
-            ("an older bundle", &stage.first, Refused, "has sequence 1, and 2 was imported before"),
-            ("the same bundle", &stage.second, Exit::NothingNew, "is here already"),
-        ] {
-            for file in ["manifest.json", "manifest.json.sig"] {
-                fs::copy(old.join(file), arena.bundle.join(file)).unwrap();
-            }
-            arena.refuses(attack, exit, words);
-        }
-        stage.right_one_imports(&arena, &stage.third, "values");
+each_content!(what_does_not_fit_this_site_now_is_refused);
+fn what_does_not_fit_this_site_now_is_refused(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.arena(&stage.second, "site");
+    bring(&arena.site(), &arena.bundle).unwrap();
+    for (attack, edit, exit, words) in values() {
+        let mut manifest = stage.manifest(&stage.third);
+        edit(&mut manifest);
+        resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+        arena.refuses(attack, exit, words);
     }
+    for (attack, old, exit, words) in [
+        ("an older bundle", &stage.first, Refused, "has sequence 1, and 2 was imported before"),
+        ("the same bundle", &stage.second, Exit::NothingNew, "is here already"),
+    ] {
+        for file in ["manifest.json", "manifest.json.sig"] {
+            fs::copy(old.join(file), arena.bundle.join(file)).unwrap();
+        }
+        arena.refuses(attack, exit, words);
+    }
+    stage.right_one_imports(&arena, &stage.third, "values");
 }
 
 /// Replaces the signature; gets the builder's key, the manifest's bytes and the bundle.
@@ -201,16 +204,14 @@ fn put(bundle: &Path, signature: &str) {
     fs::write(bundle.join("manifest.json.sig"), signature).unwrap();
 }
 
-#[test]
-fn only_the_builders_own_signature_for_this_purpose_counts() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&stage.second, "site");
-        let manifest = fs::read(stage.second.join("manifest.json")).unwrap();
-        for (attack, make, words) in signatures() {
-            make(&stage.world.key, &manifest, &arena.bundle);
-            arena.refuses(attack, VerificationFailed, words);
-        }
-        stage.right_one_imports(&arena, &stage.second, "signatures");
+each_content!(only_the_builders_own_signature_for_this_purpose_counts);
+fn only_the_builders_own_signature_for_this_purpose_counts(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.arena(&stage.second, "site");
+    let manifest = fs::read(stage.second.join("manifest.json")).unwrap();
+    for (attack, make, words) in signatures() {
+        make(&stage.world.key, &manifest, &arena.bundle);
+        arena.refuses(attack, VerificationFailed, words);
     }
+    stage.right_one_imports(&arena, &stage.second, "signatures");
 }

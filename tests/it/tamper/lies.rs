@@ -1,6 +1,7 @@
 //! A builder, or a thief of the builder's key, who signs what upstream never said; and bundles that build on others.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gapferry::causes::causes;
 use gapferry::collection::{Collection, Publish};
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use super::stage::{Stage, judge};
 use crate::support::lies::repack;
 use crate::support::snapshot::copy;
-use crate::support::world::{bring, contents, scratch};
+use crate::support::world::{Content, bring, each_content, scratch};
 
 /// The second bundle after a change to what it says; it is below the folder.
 fn told(stage: &Stage, tell: fn(&mut Collection, &Depot)) -> (TempDir, PathBuf) {
@@ -28,105 +29,95 @@ fn told(stage: &Stage, tell: fn(&mut Collection, &Depot)) -> (TempDir, PathBuf) 
     (folder, bundle)
 }
 
-#[test]
-fn the_builders_word_does_not_replace_upstreams() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        for lie in stage.world.content.lies() {
-            let arena = stage.arena(&told(&stage, lie.tell).1, "site");
-            arena.refuses(lie.name, lie.exit, lie.words);
-            stage.right_one_imports(&arena, &stage.second, lie.name);
-        }
+each_content!(the_builders_word_does_not_replace_upstreams);
+fn the_builders_word_does_not_replace_upstreams(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    for lie in stage.world.content.lies() {
+        let arena = stage.arena(&told(&stage, lie.tell).1, "site");
+        arena.refuses(lie.name, lie.exit, lie.words);
+        stage.right_one_imports(&arena, &stage.second, lie.name);
     }
 }
 
-#[test]
-fn what_a_builder_may_do_is_accepted() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        for truth in stage.world.content.truths() {
-            let arena = stage.arena(&told(&stage, truth.tell).1, "site");
-            bring(&arena.site(), &arena.bundle).unwrap_or_else(|e| panic!("{}: {}", truth.name, causes(&e).join(": ")));
-            stage.world.content.check(&arena.site_path().join("current"));
-        }
-    }
-}
-
-#[test]
-fn a_builder_may_choose_to_publish_upstreams_own_metadata() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&told(&stage, |c, _| c.publish = Publish::Verbatim).1, "site");
-        bring(&arena.site(), &arena.bundle).unwrap();
-        let collection = &stage.manifest(&stage.second).collections[0];
-        let folder = arena.site_path().join("current").join(collection.folder());
-        for (path, digest) in collection.paths() {
-            assert_eq!(Sha256::of(&std::fs::read(folder.join(path)).unwrap()), *digest, "{path}");
-        }
-    }
-}
-
-#[test]
-fn what_a_bundle_builds_on_must_be_here() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let there = stage.manifest(&stage.first).sizes();
-        let honest = stage.manifest(&stage.second);
-        let held: Vec<_> = honest.blobs.iter().map(|b| b.sha256).filter(|digest| there.contains_key(digest)).collect();
-        assert!(!held.is_empty() && held.len() < honest.blobs.len());
-        let out = scratch();
-        let bundle = repack(&honest, &held, &stage.depot(), (out.path(), &stage.world.key), |_| ());
-        let arena = stage.arena(&bundle, "empty");
-        arena.refuses("a delta without its base", VolumesMissing, "builds on");
-        bring(&arena.site(), &stage.first).unwrap();
-        bring(&arena.site(), &arena.bundle).unwrap();
+each_content!(what_a_builder_may_do_is_accepted);
+fn what_a_builder_may_do_is_accepted(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    for truth in stage.world.content.truths() {
+        let arena = stage.arena(&told(&stage, truth.tell).1, "site");
+        bring(&arena.site(), &arena.bundle).unwrap_or_else(|e| panic!("{}: {}", truth.name, causes(&e).join(": ")));
         stage.world.content.check(&arena.site_path().join("current"));
     }
 }
 
-#[test]
-fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let honest = stage.manifest(&stage.first);
-        let cut = honest.blobs.iter().find(|blob| blob.parts.len() > 1 && blob.size > 100_000).unwrap();
-        let arena = stage.arena(&stage.first, "empty");
-
-        // An interrupted import of the right bundle has noted some of the blob's parts.
-        let [first, .., end] = &*cut.parts else { unreachable!() };
-        assert!(first.volume < end.volume);
-        let file = gapferry::bundle::names::volume(end.volume);
-        let last = arena.bundle.join(&file);
-        std::fs::rename(&last, arena.bundle.join("aside")).unwrap();
-        judge("all but one volume", bring(&arena.site(), &arena.bundle).map(|_| ()), VolumesMissing, &file);
-        std::fs::rename(arena.bundle.join("aside"), &last).unwrap();
-
-        // Now comes one that claims the same digest for other bytes, and more of them.
-        let evil = scratch();
-        let depot = Depot::open(&evil.path().join("depot")).unwrap();
-        copy(&stage.depot().root().join("sha256"), &depot.root().join("sha256"));
-        let other: Vec<u8> = std::fs::read(depot.path(&cut.sha256)).unwrap().iter().map(|byte| !byte).collect();
-        let longer = [other, vec![7; 70_000]].concat();
-        let digest = crate::support::lies::put(&depot, &longer);
-        let bundle = repack(&honest, &[], &depot, (&evil.path().join("out"), &stage.world.key), |manifest| {
-            for to in manifest.collections[0].files.values_mut().filter(|to| **to == cut.sha256) {
-                *to = digest;
-            }
-        });
-        let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
-        let mut manifest = gapferry::bundle::Manifest::parse(text.as_bytes()).unwrap();
-        manifest.blobs.iter_mut().filter(|b| b.sha256 == digest).for_each(|b| b.sha256 = cut.sha256);
-        manifest.blobs.sort_by_key(|b| b.sha256);
-        for to in manifest.collections[0].files.values_mut().filter(|to| **to == digest) {
-            *to = cut.sha256;
-        }
-        crate::support::lies::resign(&bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
-        judge("other parts", bring(&arena.site(), &bundle).map(|_| ()), VerificationFailed, "do not make up the blob");
-
-        // Neither its partial file nor its notes stop the right one.
-        arena.site().verify(&arena.bundle, Overrides::default(), &Progress::hidden()).unwrap();
-        stage.right_one_imports(&arena, &stage.first, "a wrong blob");
-        assert_eq!(std::fs::read_dir(arena.site_path().join("journal")).unwrap().count(), 0);
-        assert_eq!(std::fs::read_dir(arena.site_path().join("depot/partial")).unwrap().count(), 0);
+each_content!(a_builder_may_choose_to_publish_upstreams_own_metadata);
+fn a_builder_may_choose_to_publish_upstreams_own_metadata(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.arena(&told(&stage, |c, _| c.publish = Publish::Verbatim).1, "site");
+    bring(&arena.site(), &arena.bundle).unwrap();
+    let collection = &stage.manifest(&stage.second).collections[0];
+    let folder = arena.site_path().join("current").join(collection.folder());
+    for (path, digest) in collection.paths() {
+        assert_eq!(Sha256::of(&std::fs::read(folder.join(path)).unwrap()), *digest, "{path}");
     }
+}
+
+each_content!(what_a_bundle_builds_on_must_be_here);
+fn what_a_bundle_builds_on_must_be_here(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let there = stage.manifest(&stage.first).sizes();
+    let honest = stage.manifest(&stage.second);
+    let held: Vec<_> = honest.blobs.iter().map(|b| b.sha256).filter(|digest| there.contains_key(digest)).collect();
+    assert!(!held.is_empty() && held.len() < honest.blobs.len());
+    let out = scratch();
+    let bundle = repack(&honest, &held, &stage.depot(), (out.path(), &stage.world.key), |_| ());
+    let arena = stage.arena(&bundle, "empty");
+    arena.refuses("a delta without its base", VolumesMissing, "builds on");
+    bring(&arena.site(), &stage.first).unwrap();
+    bring(&arena.site(), &arena.bundle).unwrap();
+    stage.world.content.check(&arena.site_path().join("current"));
+}
+
+each_content!(parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing);
+fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let honest = stage.manifest(&stage.first);
+    let cut = honest.blobs.iter().find(|blob| blob.parts.len() > 1 && blob.size > 100_000).unwrap();
+    let arena = stage.arena(&stage.first, "empty");
+
+    // An interrupted import of the right bundle has noted some of the blob's parts.
+    let [first, .., end] = &*cut.parts else { unreachable!() };
+    assert!(first.volume < end.volume);
+    let file = gapferry::bundle::names::volume(end.volume);
+    let last = arena.bundle.join(&file);
+    std::fs::rename(&last, arena.bundle.join("aside")).unwrap();
+    judge("all but one volume", bring(&arena.site(), &arena.bundle).map(|_| ()), VolumesMissing, &file);
+    std::fs::rename(arena.bundle.join("aside"), &last).unwrap();
+
+    // Now comes one that claims the same digest for other bytes, and more of them.
+    let evil = scratch();
+    let depot = Depot::open(&evil.path().join("depot")).unwrap();
+    copy(&stage.depot().root().join("sha256"), &depot.root().join("sha256"));
+    let other: Vec<u8> = std::fs::read(depot.path(&cut.sha256)).unwrap().iter().map(|byte| !byte).collect();
+    let longer = [other, vec![7; 70_000]].concat();
+    let digest = crate::support::lies::put(&depot, &longer);
+    let bundle = repack(&honest, &[], &depot, (&evil.path().join("out"), &stage.world.key), |manifest| {
+        for to in manifest.collections[0].files.values_mut().filter(|to| **to == cut.sha256) {
+            *to = digest;
+        }
+    });
+    let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
+    let mut manifest = gapferry::bundle::Manifest::parse(text.as_bytes()).unwrap();
+    manifest.blobs.iter_mut().filter(|b| b.sha256 == digest).for_each(|b| b.sha256 = cut.sha256);
+    manifest.blobs.sort_by_key(|b| b.sha256);
+    for to in manifest.collections[0].files.values_mut().filter(|to| **to == digest) {
+        *to = cut.sha256;
+    }
+    crate::support::lies::resign(&bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+    judge("other parts", bring(&arena.site(), &bundle).map(|_| ()), VerificationFailed, "do not make up the blob");
+
+    // Neither its partial file nor its notes stop the right one.
+    arena.site().verify(&arena.bundle, Overrides::default(), &Progress::hidden()).unwrap();
+    stage.right_one_imports(&arena, &stage.first, "a wrong blob");
+    assert_eq!(std::fs::read_dir(arena.site_path().join("journal")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(arena.site_path().join("depot/partial")).unwrap().count(), 0);
 }

@@ -5,12 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use gapferry::exit::Exit::{self, Usage, VerificationFailed, VolumesMissing};
 
 use super::stage::Stage;
 use crate::apt_client::run;
-use crate::support::world::{bring, contents};
+use crate::support::world::{Content, bring, each_content};
 
 /// What is done to a bundle's folder (the second one is another bundle's), the exit code, and a part of the message.
 type Row = (&'static str, fn(&Path, &Path), Exit, &'static str);
@@ -197,35 +198,31 @@ fn socket(path: &Path) {
     std::os::unix::net::UnixListener::bind(path).unwrap();
 }
 
-#[test]
-fn an_altered_medium_is_refused_and_the_right_one_imports_afterwards() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        for (attack, alter, exit, words) in rows() {
-            let arena = stage.arena(&stage.first, "empty");
-            alter(&arena.bundle, &stage.second);
-            arena.refuses(attack, exit, words);
-            let _ = fs::remove_file(&arena.bundle); // the row where it is a file
-            stage.right_one_imports(&arena, &stage.first, attack);
-        }
+each_content!(an_altered_medium_is_refused_and_the_right_one_imports_afterwards);
+fn an_altered_medium_is_refused_and_the_right_one_imports_afterwards(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    for (attack, alter, exit, words) in rows() {
+        let arena = stage.target();
+        alter(&arena.bundle, &stage.target.next);
+        arena.refuses(attack, exit, words);
+        let _ = fs::remove_file(&arena.bundle); // the row where it is a file
+        stage.right_one_imports(&arena, &stage.target.bundle, attack);
     }
 }
 
-#[test]
-fn what_the_manifest_does_not_name_is_not_read() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&stage.first, "empty");
-        fs::copy(stage.second.join(VOLUME), arena.bundle.join("volume-900.tar")).unwrap();
-        fs::write(arena.bundle.join("SHA256SUMS"), "nonsense").unwrap();
-        fs::write(arena.bundle.join("VERIFY.txt"), "rm -rf /").unwrap();
-        symlink("/dev/zero", arena.bundle.join("volume-901.tar")).unwrap();
-        bring(&arena.site(), &arena.bundle).unwrap();
-        let other = stage.manifest(&stage.second);
-        let ours = stage.manifest(&stage.first).sizes();
-        for blob in other.blobs.iter().filter(|blob| !ours.contains_key(&blob.sha256)) {
-            let hex = blob.sha256.to_hex();
-            assert!(!arena.site_path().join("depot/sha256").join(&hex[..2]).join(&hex).exists());
-        }
+each_content!(what_the_manifest_does_not_name_is_not_read);
+fn what_the_manifest_does_not_name_is_not_read(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.target();
+    fs::copy(stage.target.next.join(VOLUME), arena.bundle.join("volume-900.tar")).unwrap();
+    fs::write(arena.bundle.join("SHA256SUMS"), "nonsense").unwrap();
+    fs::write(arena.bundle.join("VERIFY.txt"), "rm -rf /").unwrap();
+    symlink("/dev/zero", arena.bundle.join("volume-901.tar")).unwrap();
+    bring(&arena.site(), &arena.bundle).unwrap();
+    let other = stage.manifest(&stage.target.next);
+    let ours = stage.manifest(&stage.target.bundle).sizes();
+    for blob in other.blobs.iter().filter(|blob| !ours.contains_key(&blob.sha256)) {
+        let hex = blob.sha256.to_hex();
+        assert!(!arena.site_path().join("depot/sha256").join(&hex[..2]).join(&hex).exists());
     }
 }

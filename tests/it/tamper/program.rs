@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 use gapferry::workspace::Workspace;
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::stage::{Arena, Stage};
 use crate::apt_client::output;
 use crate::support::lies::{resign, with_path};
-use crate::support::world::contents;
+use crate::support::world::{Content, each_content};
 
 fn import(stage: &Stage, arena: &Arena) -> Command {
     let mut command = stage.world.gapferry(&["import", "--json"]);
@@ -29,84 +30,80 @@ fn judge(attack: &str, output: &Output, code: i32, words: &str) {
     assert_eq!(result["exit"], code, "{attack}: {stdout}");
 }
 
-#[test]
-fn the_program_says_what_is_wrong_without_any_control_byte() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
-        let escape = "\\u001b]0;owned\\u0007\\n\\u009b2J\\u202e";
-        for (attack, edited, code, words) in [
-            ("another site", text.replace("\"site\":\"dc1\"", "\"site\":\"dc2\""), 5, "for the site dc2"),
-            (
-                "a site with an escape",
-                text.replace("\"site\":\"dc1\"", &format!("\"site\":\"{escape}\"")),
-                4,
-                "is not a name",
-            ),
-            ("a path with an escape", with_path(&text, |path| format!("{path}{escape}")), 4, "is not a publish path"),
-            ("a key with an escape", text.replacen("\"epoch\"", &format!("\"{escape}\""), 1), 4, "does not parse"),
-        ] {
-            let arena = stage.arena(&stage.second, "site");
-            resign(&arena.bundle, &stage.world.key, edited.as_bytes());
-            judge(attack, &output(&mut import(&stage, &arena)), code, words);
-        }
-        // Words of upstream's own are text and may be anything; they are escaped wherever they are shown.
+each_content!(the_program_says_what_is_wrong_without_any_control_byte);
+fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
+    let escape = "\\u001b]0;owned\\u0007\\n\\u009b2J\\u202e";
+    for (attack, edited, code, words) in [
+        ("another site", text.replace("\"site\":\"dc1\"", "\"site\":\"dc2\""), 5, "for the site dc2"),
+        (
+            "a site with an escape",
+            text.replace("\"site\":\"dc1\"", &format!("\"site\":\"{escape}\"")),
+            4,
+            "is not a name",
+        ),
+        ("a path with an escape", with_path(&text, |path| format!("{path}{escape}")), 4, "is not a publish path"),
+        ("a key with an escape", text.replacen("\"epoch\"", &format!("\"{escape}\""), 1), 4, "does not parse"),
+    ] {
         let arena = stage.arena(&stage.second, "site");
-        let mut manifest = stage.manifest(&stage.second);
-        manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".to_owned();
-        for item in &mut manifest.collections[0].items {
-            let words = "\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}";
-            item.version = format!("1.0{words}");
-            (item.reason, item.publisher, item.origin) = (words.to_owned(), words.to_owned(), words.to_owned());
-        }
-        resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
-        judge("a version with an escape", &output(&mut import(&stage, &arena)), 4, "");
-        for more in [&[][..], &["--json"]] {
-            let shown = output(stage.world.gapferry(&["inspect"]).args(more).arg(&arena.bundle));
-            let text = String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned();
-            assert!(shown.status.success() && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
-        }
-        let arena = stage.arena(&stage.second, "site");
-        let other = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, text.as_bytes()).unwrap();
-        fs::write(arena.bundle.join("manifest.json.sig"), other).unwrap();
-        judge("another key", &output(&mut import(&stage, &arena)), 4, "is not a trusted builder");
-        let for_terminals = sign(&stage.world.key, "\u{1b}[2J\u{7}", text.as_bytes()).unwrap();
-        fs::write(arena.bundle.join("manifest.json.sig"), for_terminals).unwrap();
-        judge("a purpose with an escape", &output(&mut import(&stage, &arena)), 4, "for the namespace");
-        let folder = arena.bundle.with_file_name("evil\u{1b}[2J\nfolder");
-        fs::create_dir(&folder).unwrap();
-        let mut command = stage.world.gapferry(&["import", "--json", "--site"]);
-        judge("a folder with an escape", &output(command.arg(arena.site_path()).arg(&folder)), 2, "is not a bundle");
-        let missing = stage.arena(&stage.second, "site");
-        fs::remove_file(missing.bundle.join("volume-002.tar")).unwrap();
-        judge("a missing volume", &output(&mut import(&stage, &missing)), 6, "volume-002.tar");
-        let twice = stage.arena(&stage.first, "site");
-        judge("the same again", &output(&mut import(&stage, &twice)), 3, "is here already");
+        resign(&arena.bundle, &stage.world.key, edited.as_bytes());
+        judge(attack, &output(&mut import(&stage, &arena)), code, words);
     }
+    // Words of upstream's own are text and may be anything; they are escaped wherever they are shown.
+    let arena = stage.arena(&stage.second, "site");
+    let mut manifest = stage.manifest(&stage.second);
+    manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".to_owned();
+    for item in &mut manifest.collections[0].items {
+        let words = "\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}";
+        item.version = format!("1.0{words}");
+        (item.reason, item.publisher, item.origin) = (words.to_owned(), words.to_owned(), words.to_owned());
+    }
+    resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+    judge("a version with an escape", &output(&mut import(&stage, &arena)), 4, "");
+    for more in [&[][..], &["--json"]] {
+        let shown = output(stage.world.gapferry(&["inspect"]).args(more).arg(&arena.bundle));
+        let text = String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned();
+        assert!(shown.status.success() && !text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+    let arena = stage.arena(&stage.second, "site");
+    let other = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, text.as_bytes()).unwrap();
+    fs::write(arena.bundle.join("manifest.json.sig"), other).unwrap();
+    judge("another key", &output(&mut import(&stage, &arena)), 4, "is not a trusted builder");
+    let for_terminals = sign(&stage.world.key, "\u{1b}[2J\u{7}", text.as_bytes()).unwrap();
+    fs::write(arena.bundle.join("manifest.json.sig"), for_terminals).unwrap();
+    judge("a purpose with an escape", &output(&mut import(&stage, &arena)), 4, "for the namespace");
+    let folder = arena.bundle.with_file_name("evil\u{1b}[2J\nfolder");
+    fs::create_dir(&folder).unwrap();
+    let mut command = stage.world.gapferry(&["import", "--json", "--site"]);
+    judge("a folder with an escape", &output(command.arg(arena.site_path()).arg(&folder)), 2, "is not a bundle");
+    let missing = stage.arena(&stage.second, "site");
+    fs::remove_file(missing.bundle.join("volume-002.tar")).unwrap();
+    judge("a missing volume", &output(&mut import(&stage, &missing)), 6, "volume-002.tar");
+    let twice = stage.arena(&stage.first, "site");
+    judge("the same again", &output(&mut import(&stage, &twice)), 3, "is here already");
 }
 
-#[test]
-fn a_second_process_is_told_that_the_first_has_the_lock() {
-    for content in contents() {
-        let stage = Stage::new(content);
-        let arena = stage.arena(&stage.second, "site");
-        let (site, published) = (arena.site_path(), arena.published());
-        let lock = arena.site().lock().unwrap();
-        judge("import", &output(&mut import(&stage, &arena)), 1, "is held by another gapferry");
-        for command in ["rollback", "gc"] {
-            let mut command = stage.world.gapferry(&[command, "--json", "--site"]);
-            judge("a change", &output(command.arg(&site)), 1, "is held by another gapferry");
-        }
-        let status = output(stage.world.gapferry(&["status", "--site"]).arg(&site));
-        assert!(status.status.success(), "looking needs no lock: {}", String::from_utf8_lossy(&status.stderr));
-        assert_eq!(arena.published(), published);
-        drop(lock);
-        let mut export = stage.world.gapferry(&["export", "online/selection.toml", "--out", "medium", "--json"]);
-        export.args(["--key", "online/builder.key", "--workspace", "online/workspace"]);
-        let workspace = Workspace::open(&stage.world.path("online/workspace")).unwrap();
-        judge("export", &output(&mut export), 1, "is held by another gapferry");
-        drop(workspace);
-        judge("export", &output(&mut export), 3, "nothing is new");
-        assert_eq!(output(&mut import(&stage, &arena)).status.code(), Some(0));
+each_content!(a_second_process_is_told_that_the_first_has_the_lock);
+fn a_second_process_is_told_that_the_first_has_the_lock(content: Arc<dyn Content>) {
+    let stage = Stage::new(content);
+    let arena = stage.arena(&stage.second, "site");
+    let (site, published) = (arena.site_path(), arena.published());
+    let lock = arena.site().lock().unwrap();
+    judge("import", &output(&mut import(&stage, &arena)), 1, "is held by another gapferry");
+    for command in ["rollback", "gc"] {
+        let mut command = stage.world.gapferry(&[command, "--json", "--site"]);
+        judge("a change", &output(command.arg(&site)), 1, "is held by another gapferry");
     }
+    let status = output(stage.world.gapferry(&["status", "--site"]).arg(&site));
+    assert!(status.status.success(), "looking needs no lock: {}", String::from_utf8_lossy(&status.stderr));
+    assert_eq!(arena.published(), published);
+    drop(lock);
+    let mut export = stage.world.gapferry(&["export", "online/selection.toml", "--out", "medium", "--json"]);
+    export.args(["--key", "online/builder.key", "--workspace", "online/workspace"]);
+    let workspace = Workspace::open(&stage.world.path("online/workspace")).unwrap();
+    judge("export", &output(&mut export), 1, "is held by another gapferry");
+    drop(workspace);
+    judge("export", &output(&mut export), 3, "nothing is new");
+    assert_eq!(output(&mut import(&stage, &arena)).status.code(), Some(0));
 }
