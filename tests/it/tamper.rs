@@ -6,4 +6,5 @@ mod header;
 mod lies;
 mod medium;
 mod program;
+mod recovery;
 mod stage;
