@@ -98,13 +98,13 @@ impl Bundle {
     pub fn check_volumes(&self, progress: &Progress) -> Result<Vec<Damage>, BundleError> {
         let missing = self.missing_volumes();
         if !missing.is_empty() && !Repair::has_spares(self) {
-            return Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing });
+            return Err(self.lacks(missing));
         }
         let progress = progress.phase("checking", self.manifest.carried_bytes());
         let found = unpack(self, &CheckOnly, &std::env::temp_dir(), &progress)?;
         match found.missing.is_empty() {
             true => Ok(found.repaired),
-            false => Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing: found.missing }),
+            false => Err(self.lacks(found.missing)),
         }
     }
 

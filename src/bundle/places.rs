@@ -1,13 +1,19 @@
 //! A bundle whose volumes are on several media: which of them are at hand, and what else is there.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Advice, OFlags};
+
 use super::manifest::Volume;
-use super::{Bundle, names, open};
+use super::{Bundle, BundleError, names, open};
 
 /// How many files of a folder are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 100_000;
+/// What reads that bypass the cache must be a multiple of, in bytes; no device needs more.
+const BLOCK: usize = 4096;
 
 impl Bundle {
     /// The same bundle, with its volumes looked for in all of `folders`. A file of another size than the manifest says counts
@@ -33,6 +39,20 @@ impl Bundle {
     /// Where a file that stands beside the volumes is, such as one of recovery data; what is no file counts.
     pub(super) fn beside(&self, name: &str) -> Option<PathBuf> {
         self.places().iter().map(|folder| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    }
+
+    /// Opens a file that stands beside the volumes, such as one of recovery data; returns its size too, in bytes.
+    pub fn open_beside(&self, name: &str) -> Result<(PathBuf, File, u64), BundleError> {
+        let path = self.beside(name).unwrap_or_else(|| self.folder.join(name));
+        let (file, size) = open::open(&path)?;
+        Ok((path, file, size))
+    }
+
+    /// What to say of volumes that are not there: that they are missing, if all media can be read that should have them.
+    pub fn lacks(&self, missing: Vec<String>) -> BundleError {
+        let media = self.places().iter().filter(|_| !self.is_stream());
+        let gone = media.map(|folder| gone_folder(folder)).find_map(|gone| gone);
+        gone.unwrap_or_else(|| BundleError::VolumesMissing { folder: self.folder.clone(), missing })
     }
 
     /// What is beside the volumes, looks like one and is none: for a note. Nothing of it is read.
@@ -65,6 +85,39 @@ impl Bundle {
 /// A small file beside the manifest which nothing vouches for; none if it is not there, is no file or is larger than `cap` bytes.
 pub fn unsigned_file(folder: &Path, name: &'static str, cap: u64) -> Option<String> {
     open::read_file(folder, name, cap).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The medium that `file` is on cannot be read any more at all: it was pulled, or its file system unmounted. Nothing is known
+/// of what is on it then, and none of it is damaged.
+pub fn gone(file: &Path) -> Option<BundleError> {
+    gone_folder(file.parent().unwrap_or(Path::new(".")))
+}
+
+/// Whether the medium that a bundle's folder is on cannot be read any more.
+pub fn is_gone(folder: &Path) -> bool {
+    gone_folder(folder).is_some()
+}
+
+fn gone_folder(folder: &Path) -> Option<BundleError> {
+    let failed = |source| BundleError::Gone { folder: folder.to_owned(), source };
+    first_block(&folder.join(names::MANIFEST)).err().map(failed)
+}
+
+/// Reads the first block of a file that every medium has, past the page cache (posix_fadvise(2), `O_DIRECT` of open(2)).
+fn first_block(path: &Path) -> io::Result<()> {
+    let open =
+        |flags: OFlags| OpenOptions::new().read(true).custom_flags((flags | OFlags::NONBLOCK).bits() as i32).open(path);
+    let cached = open(OFlags::empty())?;
+    let _ = rustix::fs::fadvise(&cached, 0, None, Advice::DontNeed); // where it cannot, the reads below are of the cache
+    let mut memory = [0; 2 * BLOCK];
+    let start = memory.as_ptr().align_offset(BLOCK).min(BLOCK);
+    let block = memory.get_mut(start..start + BLOCK).unwrap_or_default();
+    let direct = open(OFlags::DIRECT).and_then(|file| file.read_at(block, 0));
+    match direct {
+        // Not of the medium's making: the file system cannot do so.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => cached.read_at(block, 0).map(drop),
+        other => other.map(drop),
+    }
 }
 
 /// Whether `folder` has a manifest, whatever it is.

@@ -4,6 +4,7 @@ mod blocks;
 mod copies;
 mod imports;
 mod kills;
+mod spares;
 
 use std::path::PathBuf;
 use std::process::Command;
