@@ -24,6 +24,14 @@ pub enum BundleError {
         /// What is missing.
         file: &'static str,
     },
+    /// Several folders were given for one bundle, and one has another.
+    #[error("{} does not have the manifest of {bundle}: check one bundle at a time", folder.display())]
+    AnotherBundle {
+        /// The folder.
+        folder: PathBuf,
+        /// The bundle.
+        bundle: String,
+    },
     /// The bundle is not signed.
     #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
     Unsigned {
@@ -216,7 +224,10 @@ impl BundleError {
         match self {
             Self::File(error) => error.exit(),
             Self::Gone { source, .. } => Exit::of_io(source),
-            Self::NotABundle { .. } | Self::VolumeTooSmall { .. } | Self::TooLargeToProtect => Exit::Usage,
+            Self::NotABundle { .. }
+            | Self::AnotherBundle { .. }
+            | Self::VolumeTooSmall { .. }
+            | Self::TooLargeToProtect => Exit::Usage,
             Self::Unsigned { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }

@@ -1,6 +1,6 @@
 //! A bundle whose volumes are on several media: which of them are at hand, and what else is there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -22,37 +22,60 @@ impl Bundle {
         Self { places: Some(folders), ..self }
     }
 
+    /// The same bundle, with its volumes looked for in these folders too, each of which must have the same manifest.
+    pub fn also_in(self, folders: &[PathBuf]) -> Result<Self, BundleError> {
+        if folders.is_empty() {
+            return Ok(self);
+        }
+        for folder in folders {
+            if open::read_unverified(folder)? != self.bytes {
+                return Err(BundleError::AnotherBundle { folder: folder.clone(), bundle: self.manifest.folder() });
+            }
+        }
+        let places = self.places().iter().chain(folders).cloned().collect();
+        Ok(self.at_hand(places))
+    }
+
     /// The folders in which its volumes are looked for.
     pub fn places(&self) -> &[PathBuf] {
         self.places.as_deref().unwrap_or(std::slice::from_ref(&self.folder))
     }
 
-    /// Where the volume is; what is no file counts, so that it is refused and not passed over.
-    pub(super) fn locate(&self, volume: &Volume) -> Option<PathBuf> {
+    /// Where the volume is. What is no file counts, so that it is refused and not passed over, but comes last.
+    pub(super) fn copies(&self, volume: &Volume) -> Vec<PathBuf> {
         let strict = self.places.is_none();
-        let right = |path: &PathBuf| {
-            path.symlink_metadata().is_ok_and(|data| strict || !data.is_file() || data.len() == volume.size)
-        };
-        self.places().iter().map(|folder| folder.join(&volume.file)).find(right)
+        let paths = self.places().iter().map(|folder| folder.join(&volume.file));
+        let there = paths.filter_map(|path| Some((path.symlink_metadata().ok()?, path)));
+        let is_right = |data: &Metadata| strict || !data.is_file() || data.len() == volume.size;
+        let mut right: Vec<_> = there.filter(|(data, _)| is_right(data)).collect();
+        right.sort_by_key(|(data, _)| !data.is_file());
+        right.into_iter().map(|(_, path)| path).collect()
     }
 
     /// Where a file that stands beside the volumes is, such as one of recovery data; what is no file counts.
-    pub(super) fn beside(&self, name: &str) -> Option<PathBuf> {
-        self.places().iter().map(|folder| folder.join(name)).find(|path| path.symlink_metadata().is_ok())
+    pub(super) fn beside(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        self.places().iter().map(move |folder| folder.join(name)).filter(|path| path.symlink_metadata().is_ok())
     }
 
     /// Opens a file that stands beside the volumes, such as one of recovery data; returns its size too, in bytes.
     pub fn open_beside(&self, name: &str) -> Result<(PathBuf, File, u64), BundleError> {
-        let path = self.beside(name).unwrap_or_else(|| self.folder.join(name));
+        let path = self.beside(name).next().unwrap_or_else(|| self.folder.join(name));
         let (file, size) = open::open(&path)?;
         Ok((path, file, size))
     }
 
     /// What to say of volumes that are not there: that they are missing, if all media can be read that should have them.
     pub fn lacks(&self, missing: Vec<String>) -> BundleError {
-        let media = self.places().iter().filter(|_| !self.is_stream());
-        let gone = media.map(|folder| gone_folder(folder)).find_map(|gone| gone);
-        gone.unwrap_or_else(|| BundleError::VolumesMissing { folder: self.folder.clone(), missing })
+        match self.can_be_read() {
+            Ok(()) => BundleError::VolumesMissing { folder: self.folder.clone(), missing },
+            Err(gone) => gone,
+        }
+    }
+
+    /// Whether none of its media was pulled.
+    pub(super) fn can_be_read(&self) -> Result<(), BundleError> {
+        let mut media = self.places().iter().filter(|_| !self.is_stream());
+        media.find_map(|folder| gone_folder(folder)).map_or(Ok(()), Err)
     }
 
     /// What is beside the volumes, looks like one and is none: for a note. Nothing of it is read.

@@ -4,6 +4,8 @@ mod blocks;
 mod copies;
 mod imports;
 mod kills;
+mod pairs;
+mod pulls;
 mod spares;
 
 use std::path::PathBuf;
