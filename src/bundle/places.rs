@@ -143,7 +143,13 @@ fn first_block(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether `folder` has a manifest, whatever it is.
-pub fn is_bundle(folder: &Path) -> bool {
-    folder.join(names::MANIFEST).symlink_metadata().is_ok()
+/// Whether `folder` has a manifest, whatever it is. What nobody may look into, and what is no folder, has none; a medium that
+/// cannot be read is an error, or it would seem to be empty.
+pub fn is_bundle(folder: &Path) -> io::Result<bool> {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    match folder.join(names::MANIFEST).symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -128,8 +128,8 @@ fn refuse_nothing(
     if !is_idle || pieces.is_empty() {
         return Ok(());
     }
-    let left = plan.rest.iter().filter_map(|index| pieces.get(*index));
-    let Some(piece) = left.min_by_key(|piece| matches!(piece.kind, Kind::Recovery { .. })) else {
+    let left = plan.rest.iter().filter_map(|index| Some((*index, pieces.get(*index)?)));
+    let Some((index, piece)) = left.min_by_key(|(_, piece)| matches!(piece.kind, Kind::Recovery { .. })) else {
         let media = (0..register.media.len()).map(|index| register.name(index)).collect::<Vec<_>>().join(", ");
         return Err(MediaError::AllCopied { bundle: bundle.to_owned(), media });
     };
@@ -142,10 +142,15 @@ fn refuse_nothing(
     let room = |target: &&Target| target.space.free.saturating_sub(target.space.small);
     let Some(most) = targets.iter().max_by_key(room) else { return Ok(()) };
     let (path, size) = (most.path.clone(), piece.size);
-    Err(match most.space.file_limit.filter(|limit| size > *limit) {
-        Some(limit) => MediaError::FileLimit { path, volume: file, size, limit },
-        None => MediaError::NoRoom { volume: file, size, path, free: room(&most) },
-    })
+    if let Some(limit) = most.space.file_limit.filter(|limit| size > *limit) {
+        return Err(MediaError::FileLimit { path, volume: file, size, limit });
+    }
+    let own = pieces.iter().find(|own| own.is_good && own.kind == Kind::Recovery { volume: index });
+    let (volume, size) = match own {
+        Some(own) => (format!("{file} with its recovery file"), size.saturating_add(own.size)),
+        None => (file, size),
+    };
+    Err(MediaError::NoRoom { volume, size, path, free: room(&most) })
 }
 
 fn needed_are_there(bundle: &Bundle, plan: &Plan) -> Result<(), BundleError> {

@@ -21,7 +21,8 @@ impl Pair {
     fn new() -> Self {
         let pair = Self { carrier: Carrier::new() };
         for medium in ["one", "two"] {
-            copy(&pair.carrier.desk.path("medium").join(BUNDLE), &pair.path(medium, ""));
+            fs::create_dir(pair.carrier.desk.path(medium)).unwrap();
+            copy(&pair.carrier.desk.path("medium").join(BUNDLE), &pair.carrier.desk.path(medium).join(BUNDLE));
         }
         pair
     }
@@ -94,6 +95,7 @@ fn volumes_of_another_bundle_and_what_is_no_file_are_no_obstacle() {
     fs::create_dir(pair.path("one", "volume-005.tar")).unwrap();
     let json = pair.run("import one two --site site --json").ok().json();
     let (repaired, size) = (&json["repaired"], fs::metadata(pair.path("two", "volume-001.tar")).unwrap().len());
+    let size = size - 1024; // two blocks of zeros, with which every volume ends
     assert_eq!((&repaired[0]["from"], &repaired[0]["to"]), (&0.into(), &size.into()), "{repaired}");
     assert!(repaired.as_array().unwrap().len() == 1 && pair.is_published());
 }

@@ -40,7 +40,7 @@ cycles() {
         before; plug $dir; arm $dir $kind $k "$what"
         "$@" >run.out 2>run.err; code=$?
         [ -e $dir.fired ] || break
-        pulled=$((pulled+1)); echo "$kind $k: $code: $(tail -n 1 run.err)" >&2
+        pulled=$((pulled+1)); echo "$kind $k: $code: $(grep error: run.err)" >&2
         if [ $code != 1 ]; then echo "WRONG CODE"; cat run.err; exit 8; fi
         if grep -q -e recut -e damaged run.err; then echo "WRONG WORDS"; cat run.err; exit 8; fi
         published && { echo PUBLISHED; exit 8; }
@@ -48,7 +48,7 @@ cycles() {
         after; k=$((k+step))
     done
     [ $code = 0 ] || { echo "NOT WITHOUT"; cat run.err; exit 8; }
-    echo "$pulled times pulled" >&2; [ $pulled -gt 3 ] || { echo "HARDLY PULLED"; exit 8; }
+    echo "$pulled times pulled" >&2; [ $pulled -gt 1 ] || { echo "HARDLY PULLED"; exit 8; }
 }
 cp -r site fresh; before() { rm -rf site; cp -r fresh site; }; after() { :; }
 take() { gapferry import "$@" --site site --quiet; }
@@ -66,7 +66,7 @@ const GONE: &str = "cannot be read any more";
 #[test]
 fn while_an_import_reads() {
     let text = "stick a; copy $B a; after() { published || exit 8; }\n\
-        cycles a pread 5 4 \"$(out a)\" take a; cycles a pread 14 7 \"$(out a); umount -l $PWD/a\" take a";
+        cycles a pread 5 13 \"$(out a)\" take a; cycles a pread 14 23 \"$(out a); umount -l $PWD/a\" take a";
     let Some(ended) = sticks("an import whose medium is pulled", text) else { return };
     says(&ended, &["0"], &[GONE, "put the medium back, and run the same command again"]);
 }
@@ -74,7 +74,7 @@ fn while_an_import_reads() {
 #[test]
 fn while_a_bundle_is_verified() {
     let text = "stick a; copy $B a; check() { gapferry verify a/$N --builder online/builder.key.pub --quiet; }\n\
-        cycles a pread 5 5 \"$(out a)\" check";
+        cycles a pread 5 11 \"$(out a)\" check";
     let Some(ended) = sticks("a verification whose medium is pulled", text) else { return };
     says(&ended, &["0"], &[GONE]);
 }
@@ -82,7 +82,7 @@ fn while_a_bundle_is_verified() {
 #[test]
 fn while_a_copy_writes() {
     let text = "stick a; after() { diff -r $B a/$N -x MEDIUM.txt || exit 8; take a || exit 8; before; rm -r a/$N; }\n\
-        cycles a pwrite 0 9 \"$(out a)\" give $B a --again";
+        cycles a pwrite 2 25 \"$(out a)\" give $B a --again";
     let Some(ended) = sticks("a copy whose medium is pulled", text) else { return };
     says(&ended, &[], &["does not take", "put it back or use another, and run the same command again"]);
 }
@@ -90,8 +90,8 @@ fn while_a_copy_writes() {
 #[test]
 fn while_a_copy_is_read_back() {
     let text = "stick a; after() { diff -r $B a/$N -x MEDIUM.txt || exit 8; rm -r a/$N; }\n\
-        cycles a pread 3 4 \"$(out a)\" give $B a --again\n\
-        cycles a pread 12 9 \"$(out a); umount -l $PWD/a\" give $B a --again";
+        cycles a pread 3 13 \"$(out a)\" give $B a --again\n\
+        cycles a pread 12 23 \"$(out a); umount -l $PWD/a\" give $B a --again";
     let Some(ended) = sticks("a copy whose medium is pulled", text) else { return };
     says(&ended, &[], &["medium 1 in a cannot be read any more: put it back, and run the same command again"]);
 }
@@ -99,7 +99,7 @@ fn while_a_copy_is_read_back() {
 #[test]
 fn while_a_copy_reads_its_bundle() {
     let text = "stick s; cp -r $B s/; disk t size=10m; after() { diff -r $B t/$N -x MEDIUM.txt || exit 8; rm -r t/$N; }\n\
-        cycles s pread 5 4 \"$(out s)\" give s/$N t --again";
+        cycles s pread 5 9 \"$(out s)\" give s/$N t --again";
     let Some(ended) = sticks("a copy whose source is pulled", text) else { return };
     says(&ended, &[], &["s/dc1-base-000001 cannot be read any more"]);
 }
@@ -108,14 +108,18 @@ fn while_a_copy_reads_its_bundle() {
 #[test]
 fn while_a_medium_that_was_put_back_is_read() {
     let text = "stick a; mkdir aside\n\
-        for k in 0 3 9 21; do\n\
-            rm -rf a/$N; gapferry copy $B a --again --after-reinsert --workspace online/workspace --quiet 2>said & p=$!\n\
+        for k in 0 3 21; do\n\
+            rm -rf a/$N; gapferry copy $B a --again --after-reinsert --timeout 10 --workspace online/workspace --quiet 2>said & p=$!\n\
             until grep -q 'pull it' said; do sleep 0.05; done; umount a; sleep 0.5\n\
             mount -t ext2 $loop_a aside; arm a pread $k \"$(out a)\"; mount --move aside a\n\
             wait $p; echo exit $? >&2; cat said >&2; [ -e a.fired ] || exit 8; plug a; copy $B a\n\
         done";
     let Some(ended) = sticks("a medium that is put back and pulled", text) else { return };
-    says(&ended, &["1", "0", "1", "0", "1", "0", "1", "0"], &["medium 1 in a cannot be read any more"]);
+    says(
+        &ended,
+        &["1", "0", "1", "0", "1", "0"],
+        &["was not put back within 10 seconds", "medium 1 in a cannot be read any more"],
+    );
 }
 
 /// The program that serves the device dies, as when a hub loses its power.

@@ -12,7 +12,10 @@ const PROTECT: &str = "gapferry protect $B --recovery 10% --spare-volumes 1 --qu
 
 /// The lines of stdout that are JSON.
 fn values(out: &str) -> Vec<Value> {
-    out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    out.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|value: &Value| value["outcome"].is_string())
+        .collect()
 }
 
 fn files(value: &Value) -> Vec<&str> {
