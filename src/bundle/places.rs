@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, OFlags};
 
-use super::manifest::Volume;
+use super::manifest::{MAX_MANIFEST_BYTES, Volume};
 use super::{Bundle, BundleError, names, open};
 
 /// How many files of a folder are looked at: a medium is not trusted to have an end.
@@ -28,7 +28,7 @@ impl Bundle {
             return Ok(self);
         }
         for folder in folders {
-            if open::read_unverified(folder)? != self.bytes {
+            if open::read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)? != self.bytes {
                 return Err(BundleError::AnotherBundle { folder: folder.clone(), bundle: self.manifest.folder() });
             }
         }

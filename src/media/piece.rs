@@ -75,10 +75,14 @@ fn sum(line: &str) -> Option<(&str, Sha256)> {
 
 /// Whether the bundle has the recovery file as `SHA256SUMS` says; if not, why it is left out.
 pub(super) fn rotten(bundle: &Bundle, piece: &Piece) -> Result<Option<&'static str>, BundleError> {
-    let (path, mut file, size) = bundle.open_beside(&piece.file)?;
-    let digest = Sha256::of_reader(&mut file);
-    Ok(match digest {
-        Ok((digest, _)) => (digest != piece.sha256 || size != piece.size).then_some("it is damaged on this side"),
-        Err(_) => gone(&path).map_or(Ok(Some("it cannot be read on this side")), Err)?,
-    })
+    let path = bundle.folder.join(&piece.file);
+    let read = || {
+        let (_, mut file, size) = bundle.open_beside(&piece.file)?;
+        let (digest, _) = Sha256::of_reader(&mut file).map_err(BundleError::io("read", &path))?;
+        Ok::<_, BundleError>((digest, size))
+    };
+    match read() {
+        Ok(found) => Ok((found != (piece.sha256, piece.size)).then_some("it is damaged on this side")),
+        Err(_) => gone(&path).map_or(Ok(Some("it cannot be read on this side")), Err),
+    }
 }
