@@ -24,6 +24,14 @@ pub enum BundleError {
         /// What is missing.
         file: &'static str,
     },
+    /// Several folders were given for one bundle, and one has another.
+    #[error("{} does not have the manifest of {bundle}: check one bundle at a time", folder.display())]
+    AnotherBundle {
+        /// The folder.
+        folder: PathBuf,
+        /// The bundle.
+        bundle: String,
+    },
     /// The bundle is not signed.
     #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
     Unsigned {
@@ -84,7 +92,7 @@ pub enum BundleError {
         wanted: u64,
     },
     /// A volume's bytes are not those that the manifest determines.
-    #[error("{} is damaged or was altered: {what} of {member}, at byte {offset}: copy it again, or export again", path.display())]
+    #[error("{} is damaged or was altered, or it is of another bundle: {what} of {member}, at byte {offset}: copy it again, or export again", path.display())]
     Damaged {
         /// The volume.
         path: PathBuf,
@@ -143,6 +151,17 @@ pub enum BundleError {
         "recovery data go with volumes of at most 4 TiB, and spare volumes with at most 256 volumes of together some TB: set another volume-size"
     )]
     TooLargeToProtect,
+    /// A medium was pulled while it was read.
+    #[error(
+        "{} cannot be read any more: put the medium back, and run the same command again; an import keeps what it has unpacked",
+        folder.display()
+    )]
+    Gone {
+        /// The bundle's folder on it.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Bytes of a volume cannot be read.
     #[error("cannot read {} at byte {offset}: {error}", path.display())]
     Unreadable {
@@ -204,7 +223,11 @@ impl BundleError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotABundle { .. } | Self::VolumeTooSmall { .. } | Self::TooLargeToProtect => Exit::Usage,
+            Self::Gone { source, .. } => Exit::of_io(source),
+            Self::NotABundle { .. }
+            | Self::AnotherBundle { .. }
+            | Self::VolumeTooSmall { .. }
+            | Self::TooLargeToProtect => Exit::Usage,
             Self::Unsigned { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }

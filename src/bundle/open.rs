@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest, Volume};
+use super::places::gone;
 use super::recovery::repair::Repair;
 use super::stream::{self, Incoming};
 use super::unpack::{CheckOnly, Damage, unpack};
@@ -89,37 +90,57 @@ impl Bundle {
 
     /// The volumes that are not here, by file name. Of a stream, all are still to come.
     pub fn missing_volumes(&self) -> Vec<String> {
-        let there = |volume: &Volume| self.stream.is_some() || self.locate(volume).is_some();
+        let there = |volume: &Volume| self.stream.is_some() || !self.copies(volume).is_empty();
         self.manifest.volumes.iter().filter(|volume| !there(volume)).map(|volume| volume.file.clone()).collect()
     }
 
     /// Reads all volumes and checks every byte of them; unpacks nothing. Returns what recovery data can repair, which has
-    /// been done to the end: in a file in the folder for temporary ones, and checked.
+    /// been done to the end: in a file in the folder for temporary ones, and checked; and what is damaged where it was read
+    /// first, and good on another medium.
     pub fn check_volumes(&self, progress: &Progress) -> Result<Vec<Damage>, BundleError> {
         let missing = self.missing_volumes();
         if !missing.is_empty() && !Repair::has_spares(self) {
-            return Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing });
+            return Err(self.lacks(missing));
         }
         let progress = progress.phase("checking", self.manifest.carried_bytes());
         let found = unpack(self, &CheckOnly, &std::env::temp_dir(), &progress)?;
         match found.missing.is_empty() {
             true => Ok(found.repaired),
-            false => Err(BundleError::VolumesMissing { folder: self.folder.clone(), missing: found.missing }),
+            false => Err(self.lacks(found.missing)),
         }
     }
 
-    /// Opens volume `index`, counted from 0; a file of another size, or none at all, is refused. One that was cut short is
-    /// taken where there may be recovery data for the rest.
+    /// Opens volume `index`, counted from 0, where it is first.
     pub fn open_volume(&self, index: usize) -> Result<(PathBuf, File), BundleError> {
+        let none = || BundleError::Inconsistent(format!("volume {} is nowhere", index + 1));
+        self.open_copies(index)?.into_iter().next().ok_or_else(none)
+    }
+
+    /// Opens volume `index`, counted from 0, everywhere where it is; a file of another size, or none at all, is refused. One that
+    /// was cut short is taken where there may be recovery data for the rest. What cannot be opened is no obstacle where another
+    /// copy can.
+    pub fn open_copies(&self, index: usize) -> Result<Vec<(PathBuf, File)>, BundleError> {
         let Some(volume) = self.manifest.volumes.get(index) else {
             return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
         };
-        let path = self.locate(volume).unwrap_or_else(|| self.folder.join(&volume.file));
-        let (file, found) = open(&path)?;
-        if found == volume.size || (found < volume.size && Repair::is_there(self, index)) {
-            Ok((path, file))
-        } else {
-            Err(BundleError::VolumeSize { path, found, wanted: volume.size })
+        let mut paths = self.copies(volume);
+        if paths.is_empty() {
+            paths.push(self.folder.join(&volume.file));
+        }
+        let open = |path: PathBuf| {
+            let (file, found) = open(&path).map_err(|error| gone(&path).unwrap_or(error))?;
+            match found == volume.size || (found < volume.size && Repair::is_there(self, index)) {
+                true => Ok((path, file)),
+                false => Err(BundleError::VolumeSize { path, found, wanted: volume.size }),
+            }
+        };
+        let (mut opened, mut failed) = (Vec::new(), Vec::new());
+        for copy in paths.into_iter().map(open) {
+            copy.map_or_else(|error| failed.push(error), |copy| opened.push(copy));
+        }
+        match failed.into_iter().next() {
+            Some(error) if opened.is_empty() => Err(error),
+            _ => Ok(opened),
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::workspace::Workspace;
 
 /// Put a finished bundle onto one or several media, and read everything back
 ///
-/// Whole volumes go to the media in order, with the manifest, its signature and a transfer sheet, MEDIUM.txt, on every one. Which
-/// volumes went where is remembered: the same command with another medium goes on with the rest, and finishes a run that was
+/// Whole volumes go to the media in order, each with its recovery file, if there is one; with the manifest, its signature and a
+/// transfer sheet, MEDIUM.txt, on every one. Spare volumes go to a medium of their own, or beside all volumes. Which files went where is remembered: the same command with another medium goes on with the rest, and finishes a run that was
 /// killed. The first lines of each sheet are its label, to be printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry copy out/dc1-base-000042 /media/stick-a /media/stick-b\n  \
@@ -95,7 +95,8 @@ fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
     });
     let more = copied.more.as_ref().map(|more| json!({ "count": more.count, "free_bytes": more.free }));
     let value = json!({
-        "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "dry_run": args.dry_run,
+        "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "left_out": copied.left_out,
+        "dry_run": args.dry_run,
     });
     out.done(value, &words(&name, copied, args.dry_run));
 }
@@ -106,27 +107,37 @@ fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
     for medium in &copied.media {
         text += &format!("{}, {}:\n", medium.name, medium.target.display());
         for (files, what) in [(&medium.written, written), (&medium.kept, "there already")] {
-            if let (Some(first), Some(last)) = (files.first(), files.last()) {
-                let range = if first == last { first.clone() } else { format!("{first} … {last}") };
-                text += &format!("  {} {what}: {range}\n", count(files.len() as u64, "volume"));
+            for (files, name) in kinds(files) {
+                if let (Some(first), Some(last)) = (files.first(), files.last()) {
+                    let range = if first == last { (*first).clone() } else { format!("{first} … {last}") };
+                    text += &format!("  {} {what}: {range}\n", count(files.len() as u64, name));
+                }
             }
         }
         if !dry_run {
             text += &format!("  label: {}\n", medium.label.join(" | "));
         }
     }
-    match (&copied.more, copied.rest.first()) {
-        (Some(more), Some(first)) => {
-            text += &format!(
-                "{} on no medium yet, from {first} on: {} more with {} free. Then: gapferry copy {name} NEXT-MEDIUM\n",
-                count_are(copied.rest.len() as u64),
-                count(more.count, "medium"),
-                Bytes(more.free)
-            );
+    for (files, kind) in kinds(&copied.rest) {
+        if let Some(first) = files.first() {
+            text += &format!("{} on no medium yet, from {first} on\n", count_are(files.len() as u64, kind));
         }
-        _ => text += &format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n"),
     }
+    text += &match (&copied.more, copied.rest.is_empty()) {
+        (Some(more), _) => {
+            let (media, free) = (count(more.count, "medium"), Bytes(more.free));
+            format!("needed: {media} more with {free} free. Then: gapferry copy {name} NEXT-MEDIUM\n")
+        }
+        (None, true) => format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n"),
+        (None, false) => "recovery files belong beside their volumes: give the media of these again\n".to_owned(),
+    };
     text
+}
+
+/// Volumes, and recovery files.
+fn kinds(files: &[String]) -> [(Vec<&String>, &'static str); 2] {
+    let (recovery, volumes) = files.iter().partition(|file| file.ends_with(".rec"));
+    [(volumes, "volume"), (recovery, "recovery file")]
 }
 
 fn count(number: u64, what: &str) -> String {
@@ -137,6 +148,6 @@ fn count(number: u64, what: &str) -> String {
     }
 }
 
-fn count_are(volumes: u64) -> String {
-    format!("{} {}", count(volumes, "volume"), if volumes == 1 { "is" } else { "are" })
+fn count_are(files: u64, what: &str) -> String {
+    format!("{} {}", count(files, what), if files == 1 { "is" } else { "are" })
 }

@@ -47,10 +47,20 @@ pub(super) enum Failure {
         failed.len(), failed.len() + pushed, failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
     )]
     NotPushed { pushed: usize, failed: Vec<(String, String)> },
-    #[error("{bundle} is damaged: {}; recovery data repair all of it, so it can be imported as it is", pieces(damage))]
+    #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
     #[error("{0}")]
     Usage(String),
+}
+
+/// What makes up for the damage.
+fn remedy(damage: &[Damage]) -> &'static str {
+    let is_copied = |piece: &Damage| piece.instead.is_some();
+    match (damage.iter().all(is_copied), damage.iter().any(is_copied)) {
+        (true, _) => "the other media have",
+        (false, true) => "recovery data and the other media make up for",
+        (false, false) => "recovery data repair",
+    }
 }
 
 impl Failure {

@@ -1,5 +1,6 @@
 //! `gapferry import`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -9,7 +10,7 @@ use super::output::{Output, note};
 use super::push::{all_pushed, words};
 use crate::bundle::pieces;
 use crate::bundle::stream::NAME;
-use crate::bundle::unpack::Damage;
+use crate::bundle::unpack::{Damage, Instead};
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::site::{Found, Imported, Site, find, import_found, import_stream};
@@ -93,13 +94,14 @@ fn say(all: &[Imported], out: &Output) -> Result<(), Failure> {
     for (name, published) in &imported.generation.published {
         published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
     }
-    say_repaired(&imported.repaired);
+    let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
+    say_repaired(&repaired);
     all_pushed(&imported.pushes)?;
     out.done(
         json!({
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
-            "repaired": imported.repaired, "pushed": imported.pushes.pushed,
+            "repaired": repaired, "pushed": imported.pushes.pushed,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",
@@ -113,8 +115,13 @@ fn say(all: &[Imported], out: &Output) -> Result<(), Failure> {
 }
 
 fn say_repaired(repaired: &[Damage]) {
-    if !repaired.is_empty() {
-        let pieces = pieces(repaired);
-        note(&format!("note: the medium is damaged, and recovery data have repaired it: {pieces}; replace the medium"));
+    let mut media: BTreeMap<Option<&Instead>, Vec<Damage>> = BTreeMap::new();
+    repaired.iter().for_each(|piece| media.entry(piece.instead.as_ref()).or_default().push(piece.clone()));
+    for (instead, damage) in media {
+        let (bad, how) = match instead {
+            None => ("the medium".to_owned(), "recovery data have repaired it"),
+            Some(instead) => (instead.bad.display().to_string(), "it was read from another one"),
+        };
+        note(&format!("note: {bad} is damaged, and {how}: {}; replace the medium", pieces(&damage)));
     }
 }

@@ -17,10 +17,11 @@ use crate::trust::{Overrides, PublicKey, TrustError};
 /// Damage ends it with the exit code 4, and it says whether recovery data repair it; if so, an import will. With --site also what the site's policy says of it: its sequence, its expiry, whom it is for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry verify /media/usb/dc1-base-000042 --builder builder.key.pub\n  \
-    gapferry verify /media/usb/dc1-base-000042 --site /srv/gapferry")]
+    gapferry verify /media/a/dc1-base-000042 /media/b/dc1-base-000042 --site /srv/gapferry")]
 pub(super) struct Args {
-    /// The bundle's folder
-    bundle: PathBuf,
+    /// The bundle's folder; on several media, all of them
+    #[arg(required = true, value_name = "BUNDLE")]
+    bundles: Vec<PathBuf>,
     /// The key that must have signed it
     #[arg(long, value_name = "KEY.pub", conflicts_with = "site", required_unless_present = "site")]
     builder: Option<PathBuf>,
@@ -30,14 +31,21 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+    let [first, others @ ..] = &args.bundles[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
     let (bundle, damage) = match (&args.builder, &args.site) {
-        (_, Some(site)) => Site::open(site)?.verify(&args.bundle, Overrides::default(), progress)?,
+        (_, Some(site)) => {
+            let site = Site::open(site)?;
+            let bundle = site.bundle(first)?.also_in(others)?;
+            let damage = site.verify_bundle(&bundle, Overrides::default(), progress)?;
+            (bundle, damage)
+        }
         (Some(builder), None) => {
             let builder = PublicKey::load(builder)?;
-            let bundle = Signed::open(&args.bundle)?.trusted(|signer| match *signer == builder {
+            let bundle = Signed::open(first)?.trusted(|signer| match *signer == builder {
                 true => Ok(()),
                 false => Err(Failure::Trust(TrustError::UntrustedKey { key: signer.fingerprint(), role: "builder" })),
             })?;
+            let bundle = bundle.also_in(others)?;
             let damage = bundle.check_volumes(progress)?;
             (bundle, damage)
         }

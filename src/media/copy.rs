@@ -1,18 +1,20 @@
 //! Puts a bundle onto media: looks, plans, writes, and reads everything back when all has been written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
+use super::piece::{Kind, Piece};
 use super::plan::{More, more};
 use super::prepare::{Prepared, prepare};
 use super::register::{Entry, Register};
 use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
 use super::{MediaError, reinsert};
+use crate::bundle::places::gone;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -40,10 +42,12 @@ pub struct Job<'a> {
 pub struct Copied {
     /// The media of this run: what is on them.
     pub media: Vec<OnMedium>,
-    /// The volumes that are on no medium yet.
+    /// The files that are on no medium yet: volumes, their recovery files, spare volumes.
     pub rest: Vec<String>,
     /// What they need.
     pub more: Option<More>,
+    /// Recovery files that cannot be carried, and why.
+    pub left_out: BTreeMap<String, &'static str>,
 }
 
 /// A medium of this run.
@@ -55,9 +59,9 @@ pub struct OnMedium {
     pub name: String,
     /// What to print and stick on it.
     pub label: Vec<String>,
-    /// The volumes that were written.
+    /// The files that were written.
     pub written: Vec<String>,
-    /// The volumes that were there already.
+    /// The files that were there already.
     pub kept: Vec<String>,
 }
 
@@ -77,7 +81,7 @@ pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> 
     let prepared = prepare(job, known.clone(), true)?;
     // Until they have been read back, the media of this run have nothing.
     for (index, entry) in prepared.register.media.iter().enumerate() {
-        let fresh = Entry { volumes: BTreeSet::new(), reinserted: false, ..entry.clone() };
+        let fresh = Entry { files: BTreeSet::new(), reinserted: false, ..entry.clone() };
         match known.media.get_mut(index) {
             Some(known) if prepared.places.contains(&Some(index)) => *known = fresh,
             Some(_) => {}
@@ -98,7 +102,7 @@ pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> 
         match (verified, now.zip(then)) {
             (Err(error), _) => first = first.or(Some(error)),
             (Ok(()), Some((now, then))) => {
-                now.volumes.clone_from(&then.volumes);
+                now.files.clone_from(&then.files);
                 now.reinserted = then.reinserted;
                 workspace.note_media(bundle, &known)?;
                 workspace.log_medium("copied", bundle, &prepared.custody(place, job.bundle))?;
@@ -111,9 +115,9 @@ pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> 
 
 impl Prepared {
     /// The targets that get something or have something, what they get, and their places in the register.
-    fn used(&self) -> impl Iterator<Item = (&Target, &[usize], usize)> {
+    fn used(&self) -> impl Iterator<Item = (&Target, &BTreeSet<usize>, usize)> {
         let all = self.targets.iter().zip(&self.plan.on).zip(&self.places);
-        all.filter_map(|((target, on), place)| Some((target, on.as_slice(), (*place)?)))
+        all.filter_map(|((target, on), place)| Some((target, on, (*place)?)))
     }
 
     fn name(&self, target: &Target, place: usize) -> String {
@@ -123,8 +127,8 @@ impl Prepared {
     /// One line for the audit log: no paths.
     fn custody(&self, place: usize, bundle: &Bundle) -> String {
         let Some(entry) = self.register.media.get(place) else { return String::new() };
-        let volumes = entry.volumes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        format!("{}: {}: {} by {}: {volumes}", bundle.digest, self.register.name(place), entry.device.words(), entry.by)
+        let files = entry.files.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        format!("{}: {}: {} by {}: {files}", bundle.digest, self.register.name(place), entry.device.words(), entry.by)
     }
 
     fn clear(&self, target: &Target) -> Result<(), MediaError> {
@@ -142,7 +146,7 @@ impl Prepared {
 
     /// What each medium has of the bundle besides volumes.
     fn contents(&self, place: usize, bundle: &Bundle) -> Result<Vec<(&'static str, Vec<u8>)>, MediaError> {
-        let mut files = vec![(MEDIUM, sheet(&bundle.manifest, &self.register, place).into_bytes())];
+        let mut files = vec![(MEDIUM, sheet(&bundle.manifest, &self.pieces, &self.register, place).into_bytes())];
         for file in [names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
             let path = bundle.folder.join(file);
             files.push((file, fs::read(&path).map_err(MediaError::io("read", &path))?));
@@ -162,25 +166,20 @@ impl Prepared {
     }
 
     fn write(&self, job: &Job<'_>) -> Result<(), MediaError> {
-        let volumes = &job.bundle.manifest.volumes;
-        let size = |index: &usize| volumes.get(*index).map_or(0, |volume| volume.size);
-        let progress = job.progress.phase("writing", self.plan.on.iter().flatten().map(size).sum());
+        let bytes = self.plan.on.iter().flatten().filter_map(|index| self.pieces.get(*index)).map(|piece| piece.size);
+        let progress = job.progress.phase("writing", bytes.sum());
         for (target, on, place) in self.used() {
             let medium = self.name(target, place);
-            for index in on {
-                let (path, from) = job.bundle.open_volume(*index)?;
-                let Some(volume) = volumes.get(*index) else { continue };
-                progress.message(&format!("{} to {medium}", volume.file));
-                let (file, medium, number) = (volume.file.clone(), medium.clone(), index + 1);
-                copy_file(from, &target.folder.join(&volume.file), &volume.sha256, &progress).map_err(|f| match f {
-                    CopyFailure::From(error) => MediaError::io("read", &path)(error),
-                    CopyFailure::To(source, done) => {
-                        MediaError::Unwritable { file, medium, left: volume.size.saturating_sub(done), source }
+            for (index, piece) in on.iter().filter_map(|index| Some((*index, self.pieces.get(*index)?))) {
+                let (path, from) = match piece.kind {
+                    Kind::Volume => job.bundle.open_volume(index)?,
+                    Kind::Recovery { .. } | Kind::Spare => {
+                        job.bundle.open_beside(&piece.file).map(|(p, f, _)| (p, f))?
                     }
-                    CopyFailure::Digest => {
-                        MediaError::SourceDamaged { path, medium, bundle: job.bundle.manifest.folder(), number }
-                    }
-                })?;
+                };
+                progress.message(&format!("{} to {medium}", piece.file));
+                let copied = copy_file(from, &target.folder.join(&piece.file), &piece.sha256, &progress);
+                copied.map_err(|failure| failed(job, (index, piece), path, medium.clone(), failure))?;
             }
         }
         progress.finish();
@@ -188,7 +187,7 @@ impl Prepared {
     }
 
     /// Reads all that is of the bundle on the medium; twice, if it is to be pulled in between.
-    fn read_back(&self, job: &Job<'_>, target: &Target, on: &[usize], place: usize) -> Result<(), MediaError> {
+    fn read_back(&self, job: &Job<'_>, target: &Target, on: &BTreeSet<usize>, place: usize) -> Result<(), MediaError> {
         // What was there has been read already, unless something was written since.
         self.verify(job, target, place, "reading back", !on.is_empty())?;
         let Some(within) = job.reinsert else { return Ok(()) };
@@ -202,18 +201,17 @@ impl Prepared {
     fn verify(&self, job: &Job<'_>, target: &Target, place: usize, title: &str, whole: bool) -> Result<(), MediaError> {
         let medium = self.name(target, place);
         let empty = BTreeSet::new();
-        let there = self.register.media.get(place).map_or(&empty, |entry| &entry.volumes);
-        let volumes = job.bundle.manifest.volumes.iter().filter(|volume| whole && there.contains(&volume.file));
+        let there = self.register.media.get(place).map_or(&empty, |entry| &entry.files);
+        let pieces = self.pieces.iter().filter(|piece| whole && there.contains(&piece.file));
         let small = self.contents(place, job.bundle)?;
         let mut wanted: Vec<_> = small.iter().map(|(file, bytes)| (*file, Sha256::of(bytes))).collect();
-        wanted.extend(volumes.clone().map(|volume| (volume.file.as_str(), volume.sha256)));
+        wanted.extend(pieces.clone().map(|piece| (piece.file.as_str(), piece.sha256)));
         Device::drop_cache(&target.path);
-        let progress = job.progress.phase(title, volumes.map(|volume| volume.size).sum());
+        let progress = job.progress.phase(title, pieces.map(|piece| piece.size).sum());
         for (file, digest) in wanted {
             progress.message(&format!("{file} from {medium}"));
             let path = target.folder.join(file);
-            let unreadable = |source| MediaError::Unreadable { file: file.to_owned(), medium: medium.clone(), source };
-            if digest_on_medium(&path, &progress).map_err(unreadable)? != digest {
+            if digest_on_medium(&path, &progress).map_err(target.unreadable(file, &medium))? != digest {
                 let _ = fs::remove_file(&path); // nobody should take it for good; that it is not is what matters
                 return Err(MediaError::Lies { file: file.to_owned(), medium });
             }
@@ -223,23 +221,54 @@ impl Prepared {
     }
 
     fn result(&self, manifest: &Manifest) -> Copied {
-        let file = |index: &usize| manifest.volumes.get(*index).map(|volume| volume.file.clone());
+        let file = |index: &usize| self.pieces.get(*index).map(|piece| piece.file.clone());
         let mut media = Vec::new();
         for (target, on, place) in self.used() {
             media.push(OnMedium {
                 target: target.path.clone(),
                 name: self.register.name(place),
-                label: label(&sheet(manifest, &self.register, place)).into_iter().map(str::to_owned).collect(),
+                label: label(&sheet(manifest, &self.pieces, &self.register, place))
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
                 written: on.iter().filter_map(file).collect(),
-                kept: target.there.iter().filter_map(file).collect(),
+                kept: target.space.there.iter().filter_map(file).collect(),
             });
         }
-        let sizes = |indexes: &[usize]| -> Vec<u64> {
-            indexes.iter().filter_map(|i| manifest.volumes.get(*i)).map(|v| v.size).collect()
+        let whole = |target: &&Target| {
+            let there = target.space.there.iter().filter_map(|index| self.pieces.get(*index));
+            target.space.free.saturating_add(there.map(|piece| piece.size).sum())
         };
-        let whole = |target: &&Target| target.space.free.saturating_add(sizes(&target.there).iter().sum());
         let largest = self.targets.iter().max_by_key(whole);
-        let more = largest.and_then(|target| more(&sizes(&self.plan.rest), whole(&target), &target.space));
-        Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more }
+        let more = largest.and_then(|target| more(&self.pieces, &self.plan.rest, whole(&target), &target.space));
+        Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more, left_out: self.left_out.clone() }
+    }
+}
+
+/// What to do about a piece that could not be copied.
+fn failed(
+    job: &Job<'_>,
+    (index, piece): (usize, &Piece),
+    path: PathBuf,
+    medium: String,
+    failure: CopyFailure,
+) -> MediaError {
+    let source = match failure {
+        CopyFailure::To(source, done) => {
+            let (file, left) = (piece.file.clone(), piece.size.saturating_sub(done));
+            return MediaError::Unwritable { file, medium, left, source };
+        }
+        CopyFailure::From(error) => Some(error),
+        CopyFailure::Digest => None,
+    };
+    if let Some(error) = source.is_some().then(|| gone(&path)).flatten() {
+        return error.into();
+    }
+    match piece.kind {
+        Kind::Volume => {
+            let (bundle, number) = (job.bundle.manifest.folder(), index + 1);
+            MediaError::SourceDamaged { path, medium, bundle, number, source }
+        }
+        Kind::Recovery { .. } | Kind::Spare => MediaError::RecoveryDamaged { path, medium, source },
     }
 }

@@ -42,7 +42,7 @@ pub enum MediaError {
     },
     /// No volume fits on any target.
     #[error(
-        "none of the volumes that are left fits: {volume} has {size} bytes, and the most room is on {}, {free} bytes: free \
+        "none of the files that are left fits: {volume} has {size} bytes, and the most room is on {}, {free} bytes: free \
          some space, give another medium, or export with a smaller volume-size", path.display()
     )]
     NoRoom {
@@ -78,6 +78,14 @@ pub enum MediaError {
         /// The media, by name.
         media: String,
     },
+    /// All that is left belongs on a medium that is not here.
+    #[error("{file} belongs beside its volume: give {medium} again")]
+    BesideItsVolume {
+        /// The recovery file.
+        file: String,
+        /// The medium that has the volume, by name.
+        medium: String,
+    },
     /// The bundle that is copied is damaged.
     #[error(
         "{} is damaged on this side already: nothing of it was left on {medium}. Make it again by \
@@ -92,6 +100,21 @@ pub enum MediaError {
         bundle: String,
         /// The number of the volume.
         number: usize,
+        /// What the system says, if it cannot be read.
+        source: Option<io::Error>,
+    },
+    /// A recovery file of the bundle has rotted while it was copied.
+    #[error(
+        "{} is damaged on this side: nothing of it was left on {medium}. Make it again by `gapferry protect`, or run the same \
+         command again to go without it", path.display()
+    )]
+    RecoveryDamaged {
+        /// The recovery file.
+        path: PathBuf,
+        /// Where it was to go.
+        medium: String,
+        /// What the system says, if it cannot be read.
+        source: Option<io::Error>,
     },
     /// A medium gave back something else than it was given.
     #[error(
@@ -111,6 +134,14 @@ pub enum MediaError {
     Unreadable {
         /// The file.
         file: String,
+        /// The medium.
+        medium: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A medium was pulled while it was read back.
+    #[error("{medium} cannot be read any more: put it back, and run the same command again")]
+    Gone {
         /// The medium.
         medium: String,
         /// What the system says.
@@ -156,11 +187,15 @@ impl MediaError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotAFolder { .. } | Self::SameTarget { .. } | Self::Source { .. } => Exit::Usage,
-            Self::ReadOnly { .. } | Self::NotReinserted { .. } => Exit::Failed,
+            Self::NotAFolder { .. } | Self::SameTarget { .. } | Self::Source { .. } | Self::BesideItsVolume { .. } => {
+                Exit::Usage
+            }
+            Self::ReadOnly { .. } | Self::NotReinserted { .. } | Self::Gone { .. } => Exit::Failed,
             Self::NoRoom { .. } | Self::FileLimit { .. } => Exit::NoSpace,
             Self::AllCopied { .. } => Exit::NothingNew,
-            Self::SourceDamaged { .. } | Self::Lies { .. } | Self::Unreadable { .. } => Exit::VerificationFailed,
+            Self::SourceDamaged { .. } | Self::RecoveryDamaged { .. } | Self::Lies { .. } | Self::Unreadable { .. } => {
+                Exit::VerificationFailed
+            }
             Self::Unwritable { source, .. } => Exit::of_io(source),
             Self::Bundle(error) => error.exit(),
             Self::Workspace(error) => error.exit(),

@@ -9,6 +9,7 @@ pub mod copy;
 pub mod device;
 mod error;
 pub mod files;
+pub mod piece;
 pub mod plan;
 mod prepare;
 mod register;

@@ -1,17 +1,22 @@
 //! Looks at the targets of a copy, and plans what goes where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::MediaError;
 use super::copy::Job;
-use super::plan::{Plan, plan};
+use super::piece::{Kind, Piece, pieces, rotten};
+use super::plan::{Plan, Space, plan};
 use super::register::{Entry, Register, user};
 use super::target::Target;
-use crate::bundle::{Bundle, BundleError, Manifest};
+use crate::bundle::{Bundle, BundleError};
 use crate::time::Time;
 
 /// Targets that were looked at, and what is to be done.
 pub(super) struct Prepared {
+    /// What is carried.
+    pub(super) pieces: Vec<Piece>,
+    /// Recovery files that are not, and why.
+    pub(super) left_out: BTreeMap<String, &'static str>,
     /// The media.
     pub(super) targets: Vec<Target>,
     /// What goes where.
@@ -24,7 +29,7 @@ pub(super) struct Prepared {
 
 /// Looks at the targets, and plans.
 pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
-    let manifest = &job.bundle.manifest;
+    let (mut pieces, mut left_out) = pieces(job.bundle);
     let mut targets = Vec::new();
     for path in job.targets {
         let same =
@@ -32,93 +37,129 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        targets.push(Target::look(path, job.bundle, write)?);
+        targets.push(Target::look(path, job.bundle, &pieces, write)?);
     }
     if write {
-        let bytes = targets
-            .iter()
-            .flat_map(|t| &t.there)
-            .filter_map(|index| manifest.volumes.get(*index))
-            .map(|v| v.size)
-            .sum();
+        let there = targets.iter().flat_map(|target| &target.space.there);
+        let bytes = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
         let progress = job.progress.phase("checking what is there", bytes);
-        targets.iter_mut().try_for_each(|target| target.check(job.bundle, &progress))?;
+        targets.iter_mut().try_for_each(|target| target.check(&pieces, &progress))?;
         progress.finish();
     }
     // What was on a medium that is here again counts only if it still is.
     let known: Vec<_> = targets.iter().map(|target| target.id.as_ref().and_then(|id| register.known(id))).collect();
     for index in known.iter().flatten() {
-        register.media.iter_mut().skip(*index).take(1).for_each(|entry| entry.volumes.clear());
+        register.media.iter_mut().skip(*index).take(1).for_each(|entry| entry.files.clear());
     }
-    let here = |index: &usize| targets.iter().any(|target| target.there.contains(index));
-    let elsewhere = |file: &str| register.holder(file).is_some();
-    let wanted = manifest.volumes.iter().enumerate().filter(|(index, v)| !here(index) && !elsewhere(&v.file));
-    let wanted: Vec<_> = wanted.map(|(index, volume)| (index, volume.size)).collect();
+    let has =
+        |entry: &Entry| (0..).zip(&pieces).filter(|(_, p)| entry.files.contains(&p.file)).map(|(i, _)| i).collect();
+    let away: Vec<BTreeSet<usize>> = register.media.iter().map(has).collect();
     let spaces: Vec<_> = targets.iter().map(|target| target.space.clone()).collect();
-    let plan = plan(&wanted, &spaces);
-    refuse_nothing(manifest, &register, &targets, &wanted, &plan)?;
+    let plan = plan_good(job.bundle, &mut pieces, &mut left_out, &away, &spaces, write)?;
+    for (file, why) in &left_out {
+        (job.say)(&format!("{file} is not carried: {why}; `gapferry protect` makes it again"));
+    }
+    refuse_nothing(&job.bundle.manifest.folder(), &pieces, &register, &targets, &plan)?;
     needed_are_there(job.bundle, &plan)?;
     let mut places = Vec::new();
     for ((target, known), on) in targets.iter().zip(known).zip(&plan.on) {
-        let indexes: Vec<_> = target.there.iter().chain(on).collect();
-        let files =
-            indexes.into_iter().filter_map(|index| manifest.volumes.get(*index)).map(|volume| volume.file.clone());
-        let volumes: BTreeSet<String> = files.collect();
+        let indexes = target.space.there.union(on);
+        let files: BTreeSet<String> =
+            indexes.filter_map(|index| pieces.get(*index)).map(|piece| piece.file.clone()).collect();
         // A bundle without volumes is a manifest, which goes everywhere.
-        if volumes.is_empty() && !manifest.volumes.is_empty() {
+        if files.is_empty() && !pieces.is_empty() {
             places.push(None);
             continue;
         }
         let id = known.and_then(|index| register.media.get(index)).map_or_else(new_id, |entry| entry.id.clone());
         let (time, by, reinserted) = (Time::now(), user(), job.reinsert.is_some());
-        let entry = Entry { id, device: target.device.clone(), volumes, time, by, reinserted };
+        let entry = Entry { id, device: target.device.clone(), files, time, by, reinserted };
         places.push(Some(known.unwrap_or(register.media.len())));
         match known.and_then(|index| register.media.get_mut(index)) {
             Some(known) => *known = entry,
             None => register.media.push(entry),
         }
     }
-    Ok(Prepared { targets, plan, register, places })
+    Ok(Prepared { pieces, left_out, targets, plan, register, places })
 }
 
 fn new_id() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
+/// Plans; recovery files that are to be carried are read first, and those that have rotted are left out. Whatever is wrong with
+/// them is no reason not to carry volumes.
+fn plan_good(
+    bundle: &Bundle,
+    pieces: &mut [Piece],
+    left_out: &mut BTreeMap<String, &'static str>,
+    away: &[BTreeSet<usize>],
+    spaces: &[Space],
+    read: bool,
+) -> Result<Plan, BundleError> {
+    let mut known = BTreeSet::new();
+    loop {
+        let plan = plan(pieces, away, spaces);
+        let planned: BTreeSet<usize> = plan.on.iter().flatten().copied().filter(|_| read).collect();
+        let before = left_out.len();
+        for index in planned.difference(&known.clone()) {
+            known.insert(*index);
+            let Some(piece) = pieces.get_mut(*index).filter(|piece| piece.kind != Kind::Volume) else { continue };
+            if let Some(why) = rotten(bundle, piece)? {
+                piece.is_good = false;
+                left_out.insert(piece.file.clone(), why);
+            }
+        }
+        if left_out.len() == before {
+            return Ok(plan);
+        }
+    }
+}
+
 /// Refuses to do nothing, and says why nothing can be done.
 fn refuse_nothing(
-    manifest: &Manifest,
+    bundle: &str,
+    pieces: &[Piece],
     register: &Register,
     targets: &[Target],
-    wanted: &[(usize, u64)],
     plan: &Plan,
 ) -> Result<(), MediaError> {
-    if !targets.iter().all(|target| target.there.is_empty()) || !plan.on.iter().all(Vec::is_empty) {
+    let is_idle = targets.iter().all(|target| target.space.there.is_empty()) && plan.on.iter().all(BTreeSet::is_empty);
+    if !is_idle || pieces.is_empty() {
         return Ok(());
     }
-    let Some((index, size)) = wanted.first() else {
-        if manifest.volumes.is_empty() {
-            return Ok(());
-        }
+    let left = plan.rest.iter().filter_map(|index| Some((*index, pieces.get(*index)?)));
+    let Some((index, piece)) = left.min_by_key(|(_, piece)| matches!(piece.kind, Kind::Recovery { .. })) else {
         let media = (0..register.media.len()).map(|index| register.name(index)).collect::<Vec<_>>().join(", ");
-        return Err(MediaError::AllCopied { bundle: manifest.folder(), media });
+        return Err(MediaError::AllCopied { bundle: bundle.to_owned(), media });
     };
-    let volume = manifest.volumes.get(*index).map(|volume| volume.file.clone()).unwrap_or_default();
+    let file = piece.file.clone();
+    if let Kind::Recovery { volume } = piece.kind {
+        let holder = pieces.get(volume).and_then(|volume| register.holder(&volume.file));
+        let medium = holder.map(|index| register.name(index)).unwrap_or_default();
+        return Err(MediaError::BesideItsVolume { file, medium });
+    }
     let room = |target: &&Target| target.space.free.saturating_sub(target.space.small);
     let Some(most) = targets.iter().max_by_key(room) else { return Ok(()) };
-    let (path, size) = (most.path.clone(), *size);
-    Err(match most.space.file_limit.filter(|limit| size > *limit) {
-        Some(limit) => MediaError::FileLimit { path, volume, size, limit },
-        None => MediaError::NoRoom { volume, size, path, free: room(&most) },
-    })
+    let (path, size) = (most.path.clone(), piece.size);
+    if let Some(limit) = most.space.file_limit.filter(|limit| size > *limit) {
+        return Err(MediaError::FileLimit { path, volume: file, size, limit });
+    }
+    let own = pieces.iter().find(|own| own.is_good && own.kind == Kind::Recovery { volume: index });
+    let (volume, size) = match own {
+        Some(own) => (format!("{file} with its recovery file"), size.saturating_add(own.size)),
+        None => (file, size),
+    };
+    Err(MediaError::NoRoom { volume, size, path, free: room(&most) })
 }
 
 fn needed_are_there(bundle: &Bundle, plan: &Plan) -> Result<(), BundleError> {
+    // Volumes are the first pieces, in the order of the manifest; recovery files that are not there are no pieces.
     let volumes = plan.on.iter().flatten().filter_map(|index| bundle.manifest.volumes.get(*index));
     let gone = bundle.missing_volumes();
     let missing: Vec<String> = volumes.map(|volume| volume.file.clone()).filter(|file| gone.contains(file)).collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(BundleError::VolumesMissing { folder: bundle.folder.clone(), missing }),
+        false => Err(bundle.lacks(missing)),
     }
 }

@@ -1,6 +1,6 @@
-//! Which volumes of a bundle went to which medium: `WORKSPACE/media/BUNDLE.json`.
+//! Which files of a bundle went to which medium: `WORKSPACE/media/BUNDLE.json`.
 //!
-//! A volume is noted when its medium has given it back. A run that was killed before finds it on the medium again.
+//! A file is noted when its medium has given it back. A run that was killed before finds it on the medium again.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,9 @@ pub struct Entry {
     pub id: String,
     /// What the system says of it.
     pub device: Device,
-    /// The files of the volumes that it has given back as they were written.
-    pub volumes: BTreeSet<String>,
+    /// The volumes and recovery files that it has given back as they were written.
+    #[serde(alias = "volumes")]
+    pub files: BTreeSet<String>,
     /// When that was.
     pub time: Time,
     /// The user who copied.
@@ -56,9 +57,9 @@ impl Register {
         self.media.iter().position(|entry| entry.id == id)
     }
 
-    /// The medium that has the volume.
-    pub fn holder(&self, volume: &str) -> Option<usize> {
-        self.media.iter().position(|entry| entry.volumes.contains(volume))
+    /// The medium that has the file.
+    pub fn holder(&self, file: &str) -> Option<usize> {
+        self.media.iter().position(|entry| entry.files.contains(file))
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::Register;
 use super::device::text;
+use super::piece::{Kind, Piece};
 use crate::bundle::Manifest;
 use crate::selection::Bytes;
 
@@ -22,20 +23,23 @@ const ID: &str = "Medium id: ";
 const TITLE: &str = "gapferry ";
 
 /// The sheet of the medium `index`, counted from 0; `register` is as it will be when all that is planned is done.
-pub fn sheet(manifest: &Manifest, register: &Register, index: usize) -> String {
+pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: usize) -> String {
     let mut out = String::new();
     let Some(entry) = register.media.get(index) else { return out };
     let (bundle, name) = (manifest.folder(), register.name(index));
-    let size = |file: &str| manifest.volumes.iter().find(|volume| volume.file == file).map_or(0, |volume| volume.size);
-    let bytes = entry.volumes.iter().map(|file| size(file)).sum();
-    let count = manifest.volumes.len();
+    let here = || pieces.iter().filter(|piece| entry.files.contains(&piece.file));
+    let (volumes, count) = (here().filter(|piece| piece.kind == Kind::Volume).count(), manifest.volumes.len());
+    let recovery = match here().count() - volumes {
+        0 => String::new(),
+        1 => " and 1 recovery file".to_owned(),
+        files => format!(" and {files} recovery files"),
+    };
     let _ = write!(
         out,
-        "{TITLE}{name}\nBundle {bundle} for site {}\n{} of {count} volumes, {}\n{ID}{}\n\nTRANSFER SHEET\n\n\
+        "{TITLE}{name}\nBundle {bundle} for site {}\n{volumes} of {count} volumes{recovery}, {}\n{ID}{}\n\nTRANSFER SHEET\n\n\
          Sequence   {} of {}, made {}, valid until {}\nManifest   SHA-256 {}\nDevice     {}\nWritten    {} by {}\n\n",
         manifest.site,
-        entry.volumes.len(),
-        Bytes(bytes),
+        Bytes(here().map(|piece| piece.size).sum()),
         entry.id,
         manifest.sequence,
         manifest.name,
@@ -46,13 +50,13 @@ pub fn sheet(manifest: &Manifest, register: &Register, index: usize) -> String {
         entry.time,
         entry.by,
     );
-    for volume in &manifest.volumes {
-        let place = match register.holder(&volume.file) {
-            _ if entry.volumes.contains(&volume.file) => HERE.to_owned(),
+    for piece in pieces.iter().filter(|piece| piece.is_good || register.holder(&piece.file).is_some()) {
+        let place = match register.holder(&piece.file) {
+            _ if entry.files.contains(&piece.file) => HERE.to_owned(),
             Some(holder) => register.name(holder),
             None => NOWHERE.to_owned(),
         };
-        let _ = writeln!(out, "  {}  {:>9}  {place}", volume.file, Bytes(volume.size).to_string());
+        let _ = writeln!(out, "  {}  {:>9}  {place}", piece.file, Bytes(piece.size).to_string());
     }
     let _ = write!(
         out,
@@ -66,7 +70,7 @@ pub fn sheet(manifest: &Manifest, register: &Register, index: usize) -> String {
 }
 
 const HERE: &str = "here";
-/// Where a volume is that went to no medium yet.
+/// Where a file is that went to no medium yet.
 pub const NOWHERE: &str = "not copied yet";
 
 /// The lines of a sheet that are its label.

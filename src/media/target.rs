@@ -1,15 +1,18 @@
 //! A target of a copy: what is on it already, and what it has room for.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::MediaError;
 use super::device::Device;
 use super::files::{digest_on_medium, part};
+use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
-use crate::bundle::places::unsigned_file;
+use crate::bundle::places::{is_gone, unsigned_file};
 use crate::bundle::room::Room;
 use crate::bundle::{Bundle, names};
 use crate::progress::Progress;
@@ -30,20 +33,19 @@ pub(super) struct Target {
     pub(super) device: Device,
     /// The id on the sheet that is there.
     pub(super) id: Option<String>,
-    /// What it has room for, once what is wrong there has gone.
+    /// What it has room for, once what is wrong there has gone, and what is there; of that only the size is known to be right
+    /// until [`Target::check`].
     pub(super) space: Space,
-    /// Volumes that are there, by index; only their size is known to be right until [`Target::check`].
-    pub(super) there: Vec<usize>,
-    /// What is to be removed first: half-written files, and volumes that are wrong.
+    /// What is to be removed first: half-written files, and those that are wrong.
     pub(super) stale: Vec<PathBuf>,
 }
 
 impl Target {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, bundle: &Bundle, write: bool) -> Result<Self, MediaError> {
+    pub(super) fn look(path: &Path, bundle: &Bundle, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
-        let (manifest, folder) = (&bundle.manifest, path.join(bundle.manifest.folder()));
+        let folder = path.join(bundle.manifest.folder());
         if folder.canonicalize().is_ok_and(|there| bundle.folder.canonicalize().is_ok_and(|source| source == there)) {
             return Err(MediaError::Source { path: path.to_owned() });
         }
@@ -54,13 +56,13 @@ impl Target {
         if room.read_only && write {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
-        let (mut there, mut stale) = (Vec::new(), Vec::new());
-        for (index, volume) in manifest.volumes.iter().enumerate() {
-            let file = folder.join(&volume.file);
+        let (mut there, mut stale) = (BTreeSet::new(), Vec::new());
+        for (index, piece) in pieces.iter().enumerate() {
+            let file = folder.join(&piece.file);
             match file.symlink_metadata() {
-                Ok(data) if data.is_file() && data.len() == volume.size => there.push(index),
+                Ok(data) if data.is_file() && data.len() == piece.size => drop(there.insert(index)),
                 Ok(_) => stale.push(file.clone()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(MediaError::io("look at", &file)(error)),
             }
             stale.extend(Some(part(&file)).filter(|part| part.symlink_metadata().is_ok()));
@@ -68,7 +70,7 @@ impl Target {
         let small = [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY];
         let sizes = small.iter().map(|file| fs::metadata(bundle.folder.join(file)).map_or(0, |data| data.len()));
         let small: u64 = sizes.map(|size| taken(size, room.block)).sum();
-        let lines = taken(manifest.volumes.len() as u64 * SHEET_LINE, room.block);
+        let lines = taken(pieces.len() as u64 * SHEET_LINE, room.block);
         let regained: u64 =
             stale.iter().map(|file| file.symlink_metadata().map_or(0, |data| data.blocks() * 512)).sum();
         let space = Space {
@@ -77,30 +79,39 @@ impl Target {
             small: small + lines + MARGIN + 4 * room.block,
             block: room.block,
             file_limit: room.file_limit,
+            there,
         };
         let text = unsigned_file(&folder, MEDIUM, MAX_SHEET_BYTES).unwrap_or_default();
         let id = sheet::id(&text).map(str::to_owned);
-        Ok(Self { path: path.to_owned(), folder, device: Device::of(path), id, space, there, stale })
+        Ok(Self { path: path.to_owned(), folder, device: Device::of(path), id, space, stale })
     }
 
-    /// Reads the volumes that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
+    /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
     /// copy: the medium is bad.
-    pub(super) fn check(&mut self, bundle: &Bundle, progress: &Progress) -> Result<(), MediaError> {
-        if !self.there.is_empty() {
+    pub(super) fn check(&mut self, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
+        if !self.space.there.is_empty() {
             Device::drop_cache(&self.path);
         }
-        for index in std::mem::take(&mut self.there) {
-            let Some(volume) = bundle.manifest.volumes.get(index) else { continue };
-            let path = self.folder.join(&volume.file);
-            let (file, medium) = (volume.file.clone(), self.path.display().to_string());
+        for index in std::mem::take(&mut self.space.there) {
+            let Some(piece) = pieces.get(index) else { continue };
+            let path = self.folder.join(&piece.file);
             let found = digest_on_medium(&path, progress);
-            if found.map_err(|source| MediaError::Unreadable { file, medium, source })? == volume.sha256 {
-                self.there.push(index);
+            if found.map_err(self.unreadable(&piece.file, &self.path.display().to_string()))? == piece.sha256 {
+                self.space.there.insert(index);
             } else {
-                self.space.free = self.space.free.saturating_add(volume.size);
+                self.space.free = self.space.free.saturating_add(piece.size);
                 self.stale.push(path);
             }
         }
         Ok(())
+    }
+
+    /// For `map_err`: the medium does not give back `file`, or has gone altogether.
+    pub(super) fn unreadable(&self, file: &str, medium: &str) -> impl FnOnce(io::Error) -> MediaError {
+        let (file, medium, folder) = (file.to_owned(), medium.to_owned(), self.folder.clone());
+        move |source| match is_gone(&folder) {
+            true => MediaError::Gone { medium, source },
+            false => MediaError::Unreadable { file, medium, source },
+        }
     }
 }

@@ -104,12 +104,17 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<(Bundle, Vec<Damage>), SiteError> {
-        let bundle = open(self, folder)?;
+        let bundle = self.bundle(folder)?;
         let repairable = self.verify_bundle(&bundle, allow, progress)?;
         Ok((bundle, repairable))
     }
 
-    /// The same, of a bundle that was opened as this site does.
+    /// Opens the bundle in `folder` as this site does: only keys of its trust file count.
+    pub fn bundle(&self, folder: &Path) -> Result<Bundle, SiteError> {
+        open(self, folder)
+    }
+
+    /// Checks a bundle that was opened so.
     pub fn verify_bundle(
         &self,
         bundle: &Bundle,

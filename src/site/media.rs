@@ -36,7 +36,10 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<Found, SiteError> {
     let mut found = Found { bundles: Vec::new(), notes: Vec::new(), refused: None, searched: paths.len() > 1 };
     let mut groups: Vec<(Bundle, Vec<PathBuf>)> = Vec::new();
     for path in paths {
-        let below = if is_bundle(path) { Vec::new() } else { bundles_below(path, &mut found.notes) };
+        let below = match is_bundle(path).map_err(SiteError::io("look into", path))? {
+            true => Vec::new(),
+            false => bundles_below(path, &mut found.notes)?,
+        };
         if below.is_empty() {
             add(&mut groups, open(site, path)?); // which says what is wrong if it is none
             continue;
@@ -75,16 +78,23 @@ fn add(groups: &mut Vec<(Bundle, Vec<PathBuf>)>, bundle: Bundle) {
 }
 
 /// The folders in a medium's root that have a manifest; links are not followed.
-fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
-    let mut folders: Vec<_> = folders.filter(|folder| is_bundle(folder)).collect();
+fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, SiteError> {
+    let mut folders = Vec::new();
+    // What is no folder is refused when it is opened as a bundle.
+    for entry in fs::read_dir(root).into_iter().flatten().take(MAX_ENTRIES) {
+        let entry = entry.map_err(SiteError::io("look into", root))?;
+        let path = entry.path();
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && is_bundle(&path).map_err(SiteError::io("look into", &path))? {
+            folders.push(path);
+        }
+    }
     folders.sort();
     let (half, whole): (Vec<_>, Vec<_>) =
         folders.into_iter().partition(|folder| folder.extension().is_some_and(|extension| extension == "part"));
     notes
         .extend(half.iter().map(|folder| format!("{} was not written to its end; it is left alone", folder.display())));
-    whole
+    Ok(whole)
 }
 
 /// Imports what was found, in order. A bundle of which volumes are missing does not hold up a later one, which may have all

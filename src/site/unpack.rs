@@ -142,7 +142,7 @@ fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result
     let missing: Vec<String> =
         volumes.into_iter().map(crate::bundle::names::volume).filter(|file| gone.contains(file)).collect();
     if !missing.is_empty() {
-        return Err(BundleError::VolumesMissing { folder: bundle.folder.clone(), missing }.into());
+        return Err(bundle.lacks(missing).into());
     }
     // Last, so that the site can ask for these alone: all else is here now.
     let mut expected = bundle.manifest.blobs.iter().filter(lacks).map(|b| b.sha256);

@@ -4,6 +4,9 @@ mod blocks;
 mod copies;
 mod imports;
 mod kills;
+mod pairs;
+mod pulls;
+mod spares;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -32,10 +32,19 @@ pub enum By {
 pub struct Repair<'a> {
     bundle: &'a Bundle,
     scratch: &'a Path,
-    /// Opened when first needed; none for those that are not there.
-    files: Vec<OnceLock<Option<File>>>,
+    /// Of each volume all copies, opened when first needed; none for those that are not there.
+    files: Vec<OnceLock<Vec<File>>>,
     patches: Vec<RwLock<Patches>>,
     state: Mutex<State>,
+}
+
+/// Where a good shard was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Where the volume is first, or among what was restored of it.
+    Here,
+    /// On another medium.
+    OnAnotherMedium,
 }
 
 #[derive(Debug, Default)]
@@ -83,21 +92,21 @@ impl<'a> Repair<'a> {
         Self { bundle, scratch, files, patches, state: Mutex::default() }
     }
 
-    fn file(&self, volume: usize) -> Option<&File> {
-        let open = || self.bundle.open_volume(volume).ok().map(|(_, file)| file);
-        self.files.get(volume)?.get_or_init(open).as_ref()
+    fn files(&self, volume: usize) -> &[File] {
+        let open = || self.bundle.open_copies(volume).into_iter().flatten().map(|(_, file)| file).collect();
+        self.files.get(volume).map_or(&[], |files| files.get_or_init(open))
     }
 
     /// Whether a recovery file bears its name: of this volume, or a spare.
     pub fn is_there(bundle: &Bundle, volume: usize) -> bool {
         let own = names::recovery(volume as u64 + 1);
-        Self::has_spares(bundle) || bundle.beside(&own).is_some()
+        Self::has_spares(bundle) || bundle.beside(&own).next().is_some()
     }
 
     /// Whether a file bears the name of a spare volume.
     pub fn has_spares(bundle: &Bundle) -> bool {
         let mut spares = (1..=u64::from(super::MAX_SPARES)).map(names::spare);
-        bundle.stream.is_none() && spares.any(|name| bundle.beside(&name).is_some())
+        bundle.stream.is_none() && spares.any(|name| bundle.beside(&name).next().is_some())
     }
 
     /// Reads from a volume, counted from 0, whose file is `file` if there is one.
@@ -150,8 +159,10 @@ impl<'a> Repair<'a> {
         let mut groups = BTreeSet::new();
         for index in from / shard_bytes..to.min(set.shape.size(within)).div_ceil(shard_bytes) {
             let shard = Shard { volume: within, index };
-            if !(self.read_shard(set, key, shard, &mut bytes) && set.is_good(shard, &bytes)) {
-                groups.insert(set.shape.group(index));
+            match self.find_shard(set, key, shard, &mut bytes) {
+                Some(Found::Here) => {}
+                Some(Found::OnAnotherMedium) => self.keep(state, set, key, shard, &bytes)?,
+                None => drop(groups.insert(set.shape.group(index))),
             }
         }
         let mut all = true;
@@ -175,9 +186,9 @@ impl<'a> Repair<'a> {
         };
         let (mut bytes, mut lost) = (vec![0; shard_bytes], Vec::new());
         for (place, shard) in members.iter().enumerate() {
-            let is_good = |bytes: &mut [u8]| self.read_shard(set, key, *shard, bytes) && set.is_good(*shard, bytes);
+            let is_good = |bytes: &mut [u8]| self.find_shard(set, key, *shard, bytes).is_some();
             let mut good = is_good(&mut bytes);
-            if !good && key.is_none() && self.file(shard.volume).is_some() {
+            if !good && key.is_none() && !self.files(shard.volume).is_empty() {
                 let from = shard.index * shard_bytes as u64;
                 let to = from.saturating_add(shard_bytes as u64);
                 good = self.restore_by(state, shard.volume, (from, to), By::Own)? && is_good(&mut bytes);
@@ -231,21 +242,29 @@ impl<'a> Repair<'a> {
         patches.put(offset, bytes, self.scratch).map_err(BundleError::io("write restored bytes to", self.scratch))
     }
 
-    /// Reads a shard, with zeros behind the volume's end; whether that was possible.
-    fn read_shard(&self, set: &Set, key: Option<usize>, shard: Shard, bytes: &mut [u8]) -> bool {
+    /// Reads a shard, with zeros behind the volume's end, from where it is good; none if it is nowhere.
+    fn find_shard(&self, set: &Set, key: Option<usize>, shard: Shard, bytes: &mut [u8]) -> Option<Found> {
         let offset = shard.index * set.shape.shard_bytes();
         let length = set.shape.size(shard.volume).saturating_sub(offset).min(bytes.len() as u64) as usize;
         let (content, behind) = bytes.split_at_mut(length);
         behind.fill(0);
         let volume = key.unwrap_or(shard.volume);
-        content.is_empty() || self.read_at(volume, self.file(volume), content, offset).is_ok()
+        let (first, others) = self.files(volume).split_first().map_or((None, [].as_slice()), |(f, o)| (Some(f), o));
+        if content.is_empty() || (self.read_at(volume, first, content, offset).is_ok() && set.is_good(shard, bytes)) {
+            return set.is_good(shard, bytes).then_some(Found::Here);
+        }
+        let is_good = |file: &File| {
+            bytes.get_mut(..length).is_some_and(|content| file.read_exact_at(content, offset).is_ok())
+                && set.is_good(shard, bytes)
+        };
+        others.iter().any(is_good).then_some(Found::OnAnotherMedium)
     }
 
     fn open_set(&self, key: Option<usize>) -> Option<Set> {
         let volumes = &self.bundle.manifest.volumes;
         let open = |name: String, shape: &Shape, id, number| {
-            let (file, _) = crate::bundle::open::open(&self.bundle.beside(&name)?).ok()?;
-            Record::open(file, shape, id, number)
+            let opened = self.bundle.beside(&name).filter_map(|path| crate::bundle::open::open(&path).ok());
+            opened.into_iter().find_map(|(file, _)| Record::open(file, shape, id, number))
         };
         let (shape, records) = match key {
             Some(volume) => {

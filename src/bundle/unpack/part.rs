@@ -8,6 +8,7 @@ use super::sink::{PartSink, Sink};
 use crate::bundle::frame::expand;
 use crate::bundle::layout::{Member, header, padding};
 use crate::bundle::manifest::{Blob, Encoding, Part, Slice};
+use crate::bundle::places::gone;
 use crate::bundle::{BundleError, patch, stream};
 use crate::digest::{Hashing, Sha256};
 
@@ -115,12 +116,22 @@ impl<S: Sink> Reader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            Source::Volume(_) if is_of_the_medium(&error) => {
+            Source::Stream(_) => stream::failure(error),
+            Source::Volume(_) | Source::Copy(_) => self.failure(offset, error),
+        })
+    }
+
+    /// What it means that a volume cannot be read: some of its bytes are lost, or its medium was pulled.
+    fn failure(&self, offset: u64, error: io::Error) -> BundleError {
+        // The volume has an end, or is not there: that is known of the medium, so it was read.
+        let is_read = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
+        match gone(self.path).filter(|_| !is_read) {
+            Some(gone) => gone,
+            None if is_of_the_medium(&error) => {
                 BundleError::Unreadable { path: PathBuf::from(self.path), offset, error }
             }
-            Source::Volume(_) => BundleError::io("read", self.path)(error),
-            Source::Stream(_) => stream::failure(error),
-        })
+            None => BundleError::io("read", self.path)(error),
+        }
     }
 
     fn damaged(&self, what: &'static str, member: &str, offset: u64) -> BundleError {

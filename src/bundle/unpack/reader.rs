@@ -1,11 +1,13 @@
 //! Goes through one volume, restores what is damaged where that is possible, and says what is not.
 
 use std::fs::File;
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use super::Instead;
 use super::part::BUFFER_BYTES;
 use super::sink::Sink;
 use crate::bundle::BundleError;
@@ -21,6 +23,8 @@ const MAX_WORKERS: usize = 4;
 pub(super) enum Source<'a> {
     /// From anywhere in it, or from what is restored of it.
     Volume(Opened<'a>),
+    /// From another copy of it.
+    Copy(&'a File),
     /// One after the other.
     Stream(&'a Incoming),
 }
@@ -31,15 +35,20 @@ pub(super) struct Opened<'a> {
     pub(super) index: usize,
     /// None where the volume is not there.
     pub(super) file: Option<File>,
+    /// The same volume on other media.
+    pub(super) others: Vec<(PathBuf, File)>,
     pub(super) repair: &'a Repair<'a>,
     /// Whether there may be recovery files for it.
     pub(super) is_protected: bool,
+    /// What was read from other media, since it is damaged here.
+    pub(super) replaced: &'a Mutex<Vec<((u64, u64), Instead)>>,
 }
 
 impl Source<'_> {
     pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
         match self {
             Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
+            Self::Copy(file) => file.read_exact_at(bytes, offset),
             Self::Stream(incoming) => incoming.read_at(bytes, offset),
         }
     }
@@ -48,7 +57,7 @@ impl Source<'_> {
     fn workers(&self) -> usize {
         match self {
             Self::Volume(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
-            Self::Stream(_) => 1,
+            Self::Copy(_) | Self::Stream(_) => 1,
         }
     }
 
@@ -92,7 +101,8 @@ impl<S: Sink> Reader<'_, S> {
                 let start = part.offset - header_length(&member.name);
                 let range = (start, part.offset + part.stored + padding(part.stored));
                 if self.sink.wants(member.blob, part)
-                    && let Err(error) = self.repairing(range, |is_last| self.member(member, &mut buffer, is_last))
+                    && let Err(error) =
+                        self.repairing(range, |reader, is_last| reader.member(member, &mut buffer, is_last))
                 {
                     note(range, error);
                 }
@@ -104,8 +114,8 @@ impl<S: Sink> Reader<'_, S> {
             members.last().map_or(0, |member| member.part.offset + member.part.stored + padding(member.part.stored));
         let range = (end, end + TRAILER);
         if !stop.load(Ordering::Relaxed)
-            && let Err(error) =
-                self.repairing(range, |_| self.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
+            && let Err(error) = self
+                .repairing(range, |reader, _| reader.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
         {
             note(range, error);
         }
@@ -114,31 +124,55 @@ impl<S: Sink> Reader<'_, S> {
             None => match self.from {
                 // Of a stream nothing else is known to be damaged, and nothing can be done but to send it again.
                 Source::Stream(_) => lock(&wrong).pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
-                Source::Volume(_) => Ok(std::mem::take(&mut *lock(&wrong))),
+                Source::Volume(_) | Source::Copy(_) => Ok(std::mem::take(&mut *lock(&wrong))),
             },
         }
     }
 
-    /// Reads what is between two places of the volume; where that is damaged, restores it and reads it again. `read` is told
-    /// whether there will be no other try.
+    /// Reads what is between two places of the volume. Where that is damaged, reads it from another medium, or restores it and
+    /// reads it again. `read` is told whether there will be no other try.
     fn repairing(
         &self,
         range: (u64, u64),
-        mut read: impl FnMut(bool) -> Result<(), BundleError>,
+        mut read: impl FnMut(&Reader<'_, S>, bool) -> Result<(), BundleError>,
     ) -> Result<(), BundleError> {
-        let Source::Volume(from) = &self.from else { return read(true) };
-        let mut result = read(!from.is_protected);
+        let Source::Volume(from) = &self.from else { return read(self, true) };
+        let is_alone = from.others.is_empty() && !from.is_protected;
+        let mut result = read(self, is_alone);
+        for (path, file) in &from.others {
+            if !is_damaged(&result) {
+                return result;
+            }
+            match read(&Reader { path, from: Source::Copy(file), ..*self }, false) {
+                Ok(()) => {
+                    lock(from.replaced).push((range, instead(self.path, path)));
+                    return Ok(());
+                }
+                Err(error) if error.is_damage() => {} // the first medium's is told
+                Err(error) => return Err(error),
+            }
+        }
         // The volume's own once more, for what spares alone could not do either.
-        for by in [By::Own, By::Spares, By::Own] {
-            if !matches!(&result, Err(error) if error.is_damage()) || !from.is_protected {
+        for by in [By::Own, By::Spares, By::Own].into_iter().filter(|_| from.is_protected) {
+            if !is_damaged(&result) {
                 return result;
             }
             if from.repair.restore(from.index, range, by)? {
-                result = read(false);
+                result = read(self, false);
             }
         }
-        if result.is_err() { read(true) } else { result }
+        if is_damaged(&result) && !is_alone { read(self, true) } else { result }
     }
+}
+
+fn is_damaged(result: &Result<(), BundleError>) -> bool {
+    matches!(result, Err(error) if error.is_damage())
+}
+
+/// The bundle's folders of two copies of a volume.
+fn instead(bad: &Path, good: &Path) -> Instead {
+    let folder = |path: &Path| path.parent().unwrap_or(path).to_owned();
+    Instead { bad: folder(bad), read_from: folder(good) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

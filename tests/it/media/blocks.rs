@@ -33,7 +33,7 @@ lie() {
 "#;
 
 /// Runs the script on a carrier's desk; nothing where there can be no such devices.
-fn script(what: &str, text: &str) -> Option<Ended> {
+pub(super) fn script(what: &str, text: &str) -> Option<Ended> {
     able(what).then(|| Carrier::new().script(what, &format!("{DEVICES}{text}")))?
 }
 

@@ -53,7 +53,7 @@ fn media_that_cannot_take_it() {
         &ended,
         &["7", "1", "7", "0", "2", "2", "2", "2"],
         &[
-            "none of the volumes that are left fits",
+            "none of the files that are left fits",
             "read-only",
             "does not take",
             "No space left",

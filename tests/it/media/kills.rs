@@ -24,6 +24,7 @@ fn digest(path: &Path) -> Sha256 {
 fn a_killed_copy_is_finished_by_the_same_command() {
     let carrier = Carrier::new();
     let bundle = carrier.desk.path("medium").join(BUNDLE);
+    carrier.desk.run(&format!("protect medium/{BUNDLE} --recovery 5% --spare-volumes 1")).ok();
     let copy = |folder: &Path| -> Command {
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder.join("a")).unwrap();
@@ -50,7 +51,7 @@ fn a_killed_copy_is_finished_by_the_same_command() {
             kills.fetch_add(1, Ordering::Relaxed);
         }
         for side in ["a", "b"].map(|side| folder.join(side).join(BUNDLE)).iter().filter(|side| side.exists()) {
-            for file in names(side).iter().filter(|file| file.ends_with(".tar")) {
+            for file in names(side).iter().filter(|file| file.ends_with(".tar") || file.ends_with(".rec")) {
                 assert_eq!(digest(&side.join(file)), digest(&bundle.join(file)), "{point:?}: {file}");
             }
         }
