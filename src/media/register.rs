@@ -29,7 +29,6 @@ pub struct Entry {
     /// What the system says of it.
     pub device: Device,
     /// The volumes and recovery files that it has given back as they were written.
-    #[serde(alias = "volumes")]
     pub files: BTreeSet<String>,
     /// When that was.
     pub time: Time,

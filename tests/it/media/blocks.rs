@@ -106,3 +106,15 @@ fn a_medium_that_is_pulled_in_the_middle() {
     assert!(matches!(codes[0], "0" | "1" | "4"), "{ended:?}");
     assert_eq!(codes[1..], ["0", "0"], "{}\n{}", ended.out, ended.err);
 }
+
+/// Straight from the export onto a stick, without a copy: one that is too small for it, and one that is not.
+#[test]
+fn an_export_straight_to_the_medium() {
+    let text = "straight() { try gapferry export online/selection.toml --out $1 --key online/builder.key --workspace online/other --quiet; }\n\
+        disk small size=256k; straight small; ls -A small >&2\n\
+        FS=exfat; nbd a memory 32M; straight a; umount a; mount.exfat-fuse $loop a >>nbd.log 2>&1\n\
+        try gapferry verify a/$N --site site; import a";
+    let Some(ended) = script("exports straight to a medium", text) else { return };
+    says(&ended, &["7", "0", "0", "0"], &["are needed", "generation 1"]);
+    assert!(!ended.err.contains("\ndc1-base"), "something was left on the small medium: {}", ended.err);
+}
