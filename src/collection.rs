@@ -47,7 +47,7 @@ pub struct Item {
     pub file: PublishPath,
     /// What MAAS has to know of it; only of the kind `os-images`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<OsImage>,
+    pub image: Option<Box<OsImage>>,
     /// The package's name.
     pub name: String,
     /// Where in upstream it is listed, such as `bookworm-security/main`.

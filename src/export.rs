@@ -225,7 +225,8 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0 });
     }
     let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
-    let last = last.as_ref().filter(|_| selection.patches);
+    // It may be large, and is not needed any more while the next one is made.
+    let last = last.filter(|_| selection.patches);
     let older = last.map(|last| older(&last.manifest, &manifest.collections, &held)).unwrap_or_default();
     let plan = Plan { manifest, held, older, volume_bytes: selection.volume_size.0, recovery: selection.recovery() };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{BundleError, text};
 use crate::collection::{Collection, Label};
@@ -62,6 +62,7 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Blob {
     /// In the order of their `start`; none for a blob that the site is expected to hold already.
+    #[serde(deserialize_with = "without_spare_room")]
     pub parts: Vec<Part>,
     /// The blob's digest.
     pub sha256: Sha256,
@@ -126,6 +127,13 @@ pub struct Volume {
     pub sha256: Sha256,
     /// Size of the file, in bytes.
     pub size: u64,
+}
+
+/// Most blobs have one part, and a vector that has grown to hold it has room for four, which adds up over 100,000 blobs.
+fn without_spare_room<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Part>, D::Error> {
+    let mut parts = Vec::deserialize(deserializer)?;
+    parts.shrink_to_fit();
+    Ok(parts)
 }
 
 impl Manifest {

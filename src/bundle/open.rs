@@ -163,7 +163,7 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
     if size > cap {
         return Err(BundleError::TooLarge { path, cap });
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(size as usize + 1);
     file.take(cap + 1).read_to_end(&mut bytes).map_err(BundleError::io("read", &path))?;
     if bytes.len() as u64 > cap { Err(BundleError::TooLarge { path, cap }) } else { Ok(bytes) }
 }

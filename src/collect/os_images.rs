@@ -114,7 +114,7 @@ fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -
         architecture: source.architecture.clone(),
         file: file.clone(),
         name: image.name(),
-        image: Some(image),
+        image: Some(Box::new(image)),
         origin: source.url.as_ref().map_or_else(|| "local".to_owned(), address::origin),
         proof: proof.map(|proof| proof.path.clone()),
         publisher: String::new(), // a signature over bytes does not say

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use super::Register;
 use super::device::text;
 use super::piece::{Kind, Piece};
-use crate::bundle::Manifest;
+use crate::bundle::recovery::MAX_SPARES;
+use crate::bundle::{Manifest, names};
 use crate::selection::Bytes;
 
 /// The file's name.
@@ -89,7 +90,7 @@ pub fn name(sheet: &str) -> Option<String> {
     text(sheet.lines().next()?.strip_prefix(TITLE)?)
 }
 
-/// On which medium each volume is, as a sheet says; the words are cut and harmless, and may be lies.
+/// On which medium each volume and spare volume is, as a sheet says; the words are cut and harmless, and may be lies.
 pub fn places(sheet: &str, manifest: &Manifest) -> BTreeMap<String, String> {
     let own = name(sheet).unwrap_or_else(|| "this medium".to_owned());
     let place = |line: &str| {
@@ -99,6 +100,7 @@ pub fn places(sheet: &str, manifest: &Manifest) -> BTreeMap<String, String> {
         Some((file.to_owned(), place))
     };
     let told: BTreeMap<String, String> = sheet.lines().filter_map(place).collect();
-    let ours = |volume: &crate::bundle::manifest::Volume| Some((volume.file.clone(), told.get(&volume.file)?.clone()));
-    manifest.volumes.iter().filter_map(ours).collect()
+    let volumes = manifest.volumes.iter().map(|volume| volume.file.clone());
+    let files = volumes.chain((1..=u64::from(MAX_SPARES)).map(names::spare));
+    files.filter_map(|file| Some((told.get(&file)?.clone(), file))).map(|(place, file)| (file, place)).collect()
 }

@@ -74,7 +74,7 @@ fn bring(
 ) -> Result<Imported, SiteError> {
     if let Err(error) = accept(site, bundle, &current, allow) {
         if matches!(error, SiteError::AlreadyImported { .. }) {
-            site.tidy_journal(&bundle.manifest)?; // the run that published it may have been killed before it could
+            site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
         }
         return Err(error);
     }
@@ -208,7 +208,7 @@ fn run(
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;
-    site.tidy_journal(manifest)?;
+    site.tidy_journal(bundle)?;
     let pushes = push_locked(site, &generation)?;
     Ok(Imported {
         pushes,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::import::{Imported, import_bundle, open};
 use super::{Site, SiteError, write_atomically};
 use crate::bundle::places::{is_bundle, unsigned_file};
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::recovery::MAX_SPARES;
+use crate::bundle::{Bundle, BundleError, names};
 use crate::media::device::Device;
 use crate::media::sheet::{MAX_SHEET_BYTES, MEDIUM, NOWHERE, name, places};
 use crate::progress::Progress;
@@ -157,7 +158,7 @@ pub(super) fn custody(bundle: &Bundle) -> String {
     }
 }
 
-/// Missing volumes, and where they went.
+/// Missing volumes, and spare volumes that are not here, with where they went.
 type Missing = BTreeMap<String, Option<String>>;
 
 /// Where volumes are missing, it says where they went, as far as sheets tell that are here or were before; `status` says it
@@ -179,7 +180,10 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
         let known = before.get(file).cloned().flatten();
         told.get(file).filter(|place| *place != NOWHERE).cloned().or(known).or_else(|| told.get(file).cloned())
     };
-    let now: Missing = files.iter().map(|file| (file.clone(), place(file))).collect();
+    let spares = (1..=u64::from(MAX_SPARES)).map(names::spare).filter(|file| bundle.open_beside(file).is_err());
+    let spares = spares.filter_map(|file| Some((place(&file).filter(|place| place != NOWHERE)?, file)));
+    let mut now: Missing = files.iter().map(|file| (file.clone(), place(file))).collect();
+    now.extend(spares.map(|(place, file)| (file, Some(place))));
     let text = serde_json::to_vec(&now).unwrap_or_default();
     match write_atomically(&journal.join(MISSING), &text, 0o644) {
         Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
@@ -192,12 +196,18 @@ pub(super) fn missing(journal: &Path) -> Missing {
     fs::read(journal.join(MISSING)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// The missing volumes, each with where it went.
+/// The missing volumes, each with where it went; and at the end what could replace them.
 pub(super) fn words(missing: &Missing) -> Vec<String> {
     let word = |(file, place): (&String, &Option<String>)| match place.as_deref() {
         None => file.clone(),
         Some(NOWHERE) => format!("{file} ({NOWHERE})"),
         Some(place) => format!("{file} on {place}"),
     };
-    missing.iter().map(word).collect()
+    let (spares, volumes): (Vec<_>, Vec<_>) = missing.iter().partition(|(file, _)| file.starts_with("spare-"));
+    let mut words: Vec<String> = volumes.into_iter().map(word).collect();
+    if let Some(last) = words.last_mut().filter(|_| !spares.is_empty()) {
+        let spares: Vec<String> = spares.into_iter().map(word).collect();
+        last.push_str(&format!("; each of these replaces one: {}", spares.join(", ")));
+    }
+    words
 }

@@ -301,9 +301,11 @@ impl Site {
         self.root().join("journal").join(bundle.digest.to_hex())
     }
 
-    /// Removes the notes of imports that are finished or can no more be: of `accepted` itself, of the bundles before it,
-    /// and what cannot be read.
-    pub(super) fn tidy_journal(&self, accepted: &Manifest) -> Result<(), SiteError> {
+    /// Removes the notes of imports that are finished or can no more be: of `bundle` itself, of the bundles before it, and what
+    /// cannot be read.
+    pub(super) fn tidy_journal(&self, bundle: &Bundle) -> Result<(), SiteError> {
+        super::generation::remove_folder(&self.journal_folder(bundle))?;
+        let accepted = &bundle.manifest;
         let journal = self.root().join("journal");
         for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
             let bytes = fs::read(entry.path().join("manifest.json")).ok();

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::manifest::Encoding;
@@ -337,26 +336,4 @@ fn the_real_zstd_applies_them() {
     found.sort();
     let carried = manifest.blobs.iter().filter(|blob| !blob.parts.is_empty());
     assert_eq!(found, carried.map(|blob| blob.sha256).collect::<Vec<_>>());
-}
-
-#[test]
-fn an_import_that_is_killed_goes_on() {
-    let story = Story::new("200 kB", "");
-    let bundle = story.patched(2);
-    copy(&story.desk.path("site"), &story.desk.path("before"));
-    let mut kills = 0;
-    for round in 0..12 {
-        fs::remove_dir_all(story.desk.path("site")).unwrap();
-        copy(&story.desk.path("before"), &story.desk.path("site"));
-        let mut import = story.desk.command(&format!("import medium/{bundle} --site site"));
-        let mut child = import.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(round * 20));
-        child.kill().unwrap();
-        kills += u32::from(child.wait().unwrap().code().is_none());
-        let again = story.import(&bundle);
-        assert!(again.code == 0 || again.code == i32::from(Exit::NothingNew.code()), "{}", again.err);
-        story.publishes(&bundle);
-    }
-    println!("{kills} kills");
-    assert!(kills > 2, "{kills}");
 }

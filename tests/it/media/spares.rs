@@ -1,7 +1,5 @@
 //! Recovery files on their way: beside their volumes, spare volumes apart, and what they are good for at the other end.
 
-use std::fs;
-
 use serde_json::Value;
 
 use super::{Carrier, says};
@@ -115,21 +113,17 @@ fn recovery_files_that_have_rotted_do_not_keep_volumes_back() {
 fn a_lost_medium_is_replaced_by_that_of_the_spares() {
     let text = "gapferry protect $B --recovery 5% --spare-volumes 3 --quiet >&2\n\
         disk a size=500k; disk b size=10m; disk c size=10m; copy $B a b c; (cd c/$N && ls)\n\
-        rm -r a/$N; import b --dry-run; import b c --json; gapferry status --site site";
+        rm -r a/$N; import b --dry-run; import b; gapferry status --site site; import b c --json; gapferry status --site site";
     let Some(ended) = Carrier::new().script("a lost medium", text) else { return };
-    says(&ended, &["0", "6", "0"], &["3 recovery files written and read back: spare-001.rec … spare-003.rec"]);
+    let replaces = "each of these replaces one: spare-001.rec on medium 3";
+    says(
+        &ended,
+        &["0", "6", "6", "0"],
+        &["3 recovery files written and read back: spare-001.rec … spare-003.rec", replaces],
+    );
+    assert!(ended.out.contains(replaces), "status says it too: {}", ended.out);
     let imported = &values(&ended.out)[0];
     let repaired: Vec<_> =
         imported["repaired"].as_array().unwrap().iter().map(|piece| piece["volume"].clone()).collect();
     assert_eq!(repaired, ["volume-001.tar", "volume-002.tar", "volume-003.tar"]);
-}
-
-/// A register of before recovery files travelled.
-#[test]
-fn registers_of_before_are_read() {
-    let carrier = Carrier::new();
-    let text = "disk a size=10m; copy $B a; sed -i 's/\"files\"/\"volumes\"/' online/workspace/media/$N.json; copy $B a; copy $B b";
-    fs::create_dir(carrier.desk.path("b")).unwrap();
-    let Some(ended) = carrier.script("an older register", text) else { return };
-    says(&ended, &["0", "0", "3"], &[]);
 }
