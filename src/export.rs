@@ -8,6 +8,7 @@ use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::fetch::{FetchError, Fetcher, Options};
+use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
 use crate::depot::DepotError;
@@ -20,7 +21,7 @@ use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
 use crate::trust::{Dates, MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, check_date, note_date, sign};
-use crate::workspace::{Base, Last, Seen, Workspace};
+use crate::workspace::{Base, Last, Workspace};
 
 /// What an export works with.
 pub struct Settings<'a> {

@@ -9,6 +9,7 @@ pub mod given;
 pub mod images;
 pub mod keyring;
 pub mod os_images;
+pub mod seen;
 pub mod snaps;
 pub mod yum;
 
@@ -23,11 +24,11 @@ use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
-use crate::workspace::Seen;
 
 use url::Url;
 
 use self::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
+use self::seen::Seen;
 
 /// What collectors work with.
 pub struct Collecting<'a> {

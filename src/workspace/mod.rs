@@ -18,7 +18,6 @@
 mod delivery;
 mod history;
 mod media;
-mod seen;
 mod site_keys;
 
 use std::collections::BTreeSet;
@@ -27,10 +26,10 @@ use std::path::{Path, PathBuf};
 
 use self::history::History;
 pub use delivery::{Base, DeliveryError, How};
-pub use seen::Seen;
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::{BundleError, Manifest};
+use crate::collect::seen::Seen;
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -83,6 +82,24 @@ impl Workspace {
     fn last_of(&self, stem: &str) -> Result<Option<Last>, SiteError> {
         let is_name = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if is_name { read_last(&self.root.join("history").join(format!("{stem}.json"))) } else { Ok(None) }
+    }
+
+    /// Which files of this machine the selection's last export read.
+    pub fn seen(&self, site: &Label, name: &Label) -> Seen {
+        let text = fs::read_to_string(self.seen_path(site, name)).unwrap_or_default();
+        Seen::parse(&text).unwrap_or_default()
+    }
+
+    /// Keeps which files this export has read, or would have read.
+    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), SiteError> {
+        match seen.is_news() {
+            true => write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644),
+            false => Ok(()),
+        }
+    }
+
+    fn seen_path(&self, site: &Label, name: &Label) -> PathBuf {
+        self.history(site, name).with_extension("seen")
     }
 
     /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.

@@ -1,6 +1,6 @@
 //! Files of this machine whose digests are known, so that an export does not read again what has not changed since the last.
 //!
-//! `history/SITE-NAME.seen` has one line for each: `SHA256 DEVICE INODE SIZE MTIME CTIME`, the times as seconds and nanoseconds
+//! The workspace keeps a list of them, with one line for each: `SHA256 DEVICE INODE SIZE MTIME CTIME`, the times as seconds and nanoseconds
 //! with a dot between them. A file is known again by all of these (stat(2)), as in git's index. What changed less than two
 //! seconds before it was read is read again: another change could bear the same time. A damaged list is no list.
 
@@ -9,12 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 
-use super::Workspace;
-use crate::collection::Label;
 use crate::digest::Sha256;
-use crate::site::{SiteError, write_atomically};
 use crate::time::Time;
 
 /// The age of a change from which on no other can bear the same time, in seconds: the coarsest times are FAT's.
@@ -39,7 +35,8 @@ impl Mark {
 }
 
 impl Seen {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the list that an earlier export kept; none if it is damaged.
+    pub fn parse(text: &str) -> Option<Self> {
         let time = |word: &str| {
             let (seconds, nanoseconds) = word.split_once('.')?;
             Some((seconds.parse().ok()?, nanoseconds.parse().ok()?))
@@ -55,7 +52,8 @@ impl Seen {
         Some(Self { before: text.lines().map(line).collect::<Option<_>>()?, now: RefCell::default() })
     }
 
-    fn text(&self) -> String {
+    /// The list to keep.
+    pub fn text(&self) -> String {
         let mut text = String::new();
         for (Mark([device, inode, size], [modified, changed]), digest) in &*self.now.borrow() {
             let (m, c) = (modified, changed);
@@ -77,29 +75,10 @@ impl Seen {
         }
     }
 
-    fn is_news(&self) -> bool {
+    /// Whether the list is another one than was read.
+    pub fn is_news(&self) -> bool {
         let now = self.now.borrow();
         now.len() != self.before.len() || now.iter().any(|(mark, digest)| self.before.get(mark) != Some(digest))
-    }
-}
-
-impl Workspace {
-    /// What the selection's last export read.
-    pub fn seen(&self, site: &Label, name: &Label) -> Seen {
-        let text = std::fs::read_to_string(self.seen_path(site, name)).unwrap_or_default();
-        Seen::parse(&text).unwrap_or_default()
-    }
-
-    /// Keeps what this export has read, or would have read.
-    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), SiteError> {
-        match seen.is_news() {
-            true => write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644),
-            false => Ok(()),
-        }
-    }
-
-    fn seen_path(&self, site: &Label, name: &Label) -> PathBuf {
-        self.history(site, name).with_extension("seen")
     }
 }
 
@@ -160,6 +139,21 @@ mod tests {
         assert_eq!(Seen::parse(&line).unwrap().before.len(), 1);
         for bad in [&line[1..], &line[..66], &format!("{line} 8"), &line.replace('.', ","), "x"] {
             assert!(Seen::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_list_says_what_was_noted(noted: Vec<([u64; 3], [(i64, i64); 2], u8)>) {
+            let now: BTreeMap<_, _> = noted.iter().map(|(n, times, of)| (Mark(*n, *times), Sha256::of(&[*of]))).collect();
+            let seen = Seen { before: HashMap::new(), now: now.clone().into() };
+            let again = Seen::parse(&seen.text()).unwrap();
+            proptest::prop_assert_eq!(again.before.into_iter().collect::<BTreeMap<_, _>>(), now);
+        }
+
+        #[test]
+        fn any_text_is_a_list_or_none(text in "([0-9a-f]{64}( [0-9]{1,21}){3}( -?[0-9]{1,20}\\.[0-9]{1,9}){2}\n?|\\PC{0,80})") {
+            let _ = Seen::parse(&text);
         }
     }
 }
