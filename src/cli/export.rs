@@ -58,7 +58,7 @@ pub(super) struct Args {
     /// Write a bundle even if nothing is new
     #[arg(long)]
     force: bool,
-    /// Carry everything, also what the site is known to hold
+    /// Carry everything, also what the site is known to hold, and read every file of this machine again
     #[arg(long)]
     full: bool,
     /// Take upstream's metadata though the last bundle had newer
