@@ -117,8 +117,8 @@ fn reprepros_own_words_are_in_the_error() {
     upstream(&desk, &SECOND);
     let bundle = desk.bundle();
     fs::write(base(&desk).join("conf/options"), "nonsense\n").unwrap();
-    desk.import(&bundle).says(Exit::Failed, &["reprepro clearvanished ended with", "nonsense", "builds it again"]);
-    fs::remove_dir_all(base(&desk)).unwrap();
+    desk.import(&bundle).says(Exit::Failed, &["reprepro clearvanished ended with", "nonsense", "builds", "again"]);
+    fs::remove_file(base(&desk).join("conf/options")).unwrap();
     desk.import(&bundle).ok();
     assert_eq!(published(&desk), "Version: 2");
 }

@@ -26,15 +26,36 @@ fn versions(desk: &Desk) -> Vec<String> {
 }
 
 #[test]
-fn a_stale_lock_is_removed_and_said() {
+fn what_a_lock_was_left_in_is_built_again() {
     let desk = desk(&rows("1"));
     upstream(&desk, &rows("2"));
     let bundle = desk.bundle();
     fs::write(base(&desk).join("db/lockfile"), "").unwrap();
     let ended = desk.import(&bundle).ok();
-    assert!(ended.err.contains("note: apt/up: a reprepro that was killed had left its lock"), "{}", ended.err);
+    assert!(ended.err.contains("note: apt/up: an earlier run of reprepro did not end well"), "{}", ended.err);
     assert_eq!(versions(&desk), ["2"]);
-    assert!(desk.run("status --site site").ok().out.contains("note: a reprepro that was killed"));
+    assert!(desk.run("status --site site").ok().out.contains("note: an earlier run of reprepro did not end well"));
+}
+
+/// A database of which a page is gone, as kills and full disks leave it.
+#[test]
+fn a_broken_database_is_built_again_by_the_same_command() {
+    let desk = desk(&rows("1"));
+    upstream(&desk, &rows("2"));
+    let bundle = desk.bundle();
+    let database = base(&desk).join("db/packages.db");
+    let whole = fs::metadata(&database).unwrap().len();
+    fs::File::options().write(true).open(&database).unwrap().set_len(whole / 2).unwrap();
+    desk.import(&bundle)
+        .says(Exit::Failed, &["Internal error of the underlying BerkeleyDB", "the same command builds"]);
+    assert_eq!(versions(&desk), ["1"]);
+    desk.import(&bundle).ok();
+    assert_eq!(versions(&desk), ["2"]);
+    for command in ["check", "checkpool"] {
+        reprepro(&desk, command);
+    }
+    // What is known to be whole is not built again.
+    assert!(!desk.run("rollback 1 --site site").ok().err.contains("built again"));
 }
 
 #[test]

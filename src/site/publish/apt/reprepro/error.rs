@@ -26,7 +26,7 @@ pub enum RepreproError {
     },
     /// A program failed.
     #[error(
-        "{program} ended with {status}: {said}; {} is derived from the depot: if its state is in doubt, delete it, and the same command builds it again",
+        "{program} ended with {status}: {said}; once its cause is gone, the same command builds {} again from the depot",
         base.display()
     )]
     Failed {
@@ -164,6 +164,11 @@ pub struct OtherBytes {
 }
 
 impl RepreproError {
+    /// Whether the base folder may now have what reprepro did not mean to be there: so it has to be built again.
+    pub(super) fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::File(_) | Self::Failed { .. } | Self::Unreadable { .. } | Self::NotAsWanted { .. })
+    }
+
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {

@@ -8,50 +8,45 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::RepreproError;
-use crate::file_error::FileError;
 
 /// How long a reprepro may take to end that outlived its gapferry.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Removes a lock that no living process holds, and says whether there was one.
-pub(super) fn free(base: &Path) -> Result<bool, RepreproError> {
-    let lock = base.join("db/lockfile");
-    let since = Instant::now();
-    while lock.symlink_metadata().is_ok() {
-        match holder(base) {
-            None => {
-                return match fs::remove_file(&lock) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        Err(FileError::on("remove", &lock)(error))
-                    }
-                    _ => Ok(true),
-                };
-            }
-            Some(pid) if since.elapsed() > PATIENCE => return Err(RepreproError::Busy { base: base.to_owned(), pid }),
-            Some(_) => std::thread::sleep(Duration::from_millis(100)),
+/// Waits until no living process works in the base folder, and says whether one has left its lock.
+pub(super) fn is_left(base: &Path) -> Result<bool, RepreproError> {
+    let (lock, since) = (base.join("db/lockfile"), Instant::now());
+    let is_locked = || lock.symlink_metadata().is_ok();
+    while let Some(pid) = holder(base, is_locked()) {
+        if since.elapsed() > PATIENCE {
+            return Err(RepreproError::Busy { base: base.to_owned(), pid });
         }
+        std::thread::sleep(Duration::from_millis(100));
     }
-    Ok(false)
+    Ok(is_locked())
 }
 
 /// A living process that has a file of the database open, or that is a reprepro over this base folder.
-fn holder(base: &Path) -> Option<u32> {
-    let database = fs::canonicalize(base.join("db")).ok()?;
+fn holder(base: &Path, is_locked: bool) -> Option<u32> {
+    let database = base.join("db");
+    let database = fs::canonicalize(&database).unwrap_or(database);
     let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| *pid != std::process::id()).find(|pid| holds(*pid, &database, base))
+    pids.filter(|pid| *pid != std::process::id()).find(|pid| holds(*pid, &database, base, is_locked))
 }
 
-fn holds(pid: u32, database: &Path, base: &Path) -> bool {
+fn holds(pid: u32, database: &Path, base: &Path, is_locked: bool) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
+    // One that has ended, and that its parent has not asked for yet, has none.
+    let Some(arguments) = fs::read(process.join("cmdline")).ok().filter(|line| !line.is_empty()) else { return false };
     let is_reprepro = fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "reprepro");
-    let Ok(open) = fs::read_dir(process.join("fd")) else {
-        return is_reprepro && process.exists(); // another user's, which may well be this one
-    };
-    let files = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    let names_base = || {
-        let line = fs::read(process.join("cmdline")).unwrap_or_default();
-        let base = base.as_os_str().as_encoded_bytes();
-        line.split(|byte| *byte == 0).any(|argument| argument == base)
-    };
-    files.into_iter().any(|path| path.starts_with(database)) || is_reprepro && names_base()
+    if is_reprepro && arguments.split(|byte| *byte == 0).any(|argument| argument == base.as_os_str().as_encoded_bytes())
+    {
+        return true;
+    }
+    match fs::read_dir(process.join("fd")) {
+        Ok(open) => {
+            let mut files = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+            files.any(|path| path.starts_with(database))
+        }
+        Err(_) => is_reprepro && is_locked, // another user's, which may well be this one
+    }
 }

@@ -3,7 +3,8 @@
 //! What upstream vouches for was checked before, as for metadata of our own. Then reprepro is brought to that, exports and signs,
 //! and what it has written is checked and read into the tree: the metadata as new blobs, the packages as the depot's, under the
 //! paths of reprepro's pool. So clients see it with the same switch as all else, and what happens in the base folder before
-//! that, a kill above all, they never see. The folder is derived from the depot: whoever deletes it loses nothing.
+//! that, a kill above all, they never see. The folder is derived from the depot: whoever deletes it loses nothing, and where a
+//! run did not end well it is built again.
 
 mod base;
 mod error;
@@ -12,6 +13,7 @@ mod lock;
 mod program;
 mod result;
 mod sync;
+mod unfinished;
 mod wanted;
 
 use std::fs::{self, DirBuilder};
@@ -24,6 +26,7 @@ pub use self::keys::RepreproKey;
 use self::base::{Base, remove_folder};
 use self::keys::Signing;
 use self::program::Program;
+use self::unfinished::Unfinished;
 use self::wanted::WantedSuite;
 use super::super::{Context, PublishError};
 use super::Root;
@@ -60,18 +63,23 @@ pub(super) fn tree(
         .mode(0o755)
         .create(&folder)
         .map_err(FileError::on::<RepreproError>("create", parent))?;
-    let was_locked = lock::free(&folder)?;
+    let (unfinished, in_doubt) = Unfinished::begin(&folder)?;
+    if in_doubt {
+        let note = "an earlier run of reprepro did not end well: its base folder was built again from the depot";
+        context.published.notes.push(note.to_owned());
+    }
+    let tree = published(folder, &suites, context);
+    if !matches!(&tree, Err(PublishError::Reprepro(error)) if error.leaves_doubt()) {
+        unfinished.end()?;
+    }
+    tree
+}
+
+fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let signing = Signing::prepare(&folder, context.key, context.reprepro_key)?;
     let base = Base { reprepro: Program::reprepro(&folder, &signing.home), folder };
-    let overridden = base.configure(&suites, &signing.fingerprint)?;
-    if was_locked {
-        let note = "a reprepro that was killed had left its lock, which no process holds: it was removed";
-        context.published.notes.push(note.to_owned());
-        base.reprepro.run("clearvanished", &["--delete", "clearvanished"])?;
-        base.reprepro.run("rereference", &["rereference"])?;
-        base.reprepro.run("deleteunreferenced", &["deleteunreferenced"])?;
-    }
-    sync::bring(&base, &suites, context.depot, context.progress)?;
+    let overridden = base.configure(suites, &signing.fingerprint)?;
+    sync::bring(&base, suites, context.depot, context.progress)?;
     for (suite, _) in suites.iter().zip(overridden).filter(|(_, changed)| *changed) {
         base.reprepro.run("reoverride", &["--export=silent-never", "reoverride", &suite.name])?;
     }
@@ -80,7 +88,7 @@ pub(super) fn tree(
     context.progress.message("exporting");
     base.reprepro.run("export", &["export"])?;
     let mut tree = Tree::default();
-    for suite in &suites {
+    for suite in suites {
         result::read(&base.folder, suite, &signing, &mut tree, context)?;
     }
     if let Some(public) = &signing.public {
