@@ -24,6 +24,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry copy out/dc1-base-000042 /media/stick-a /media/stick-b\n  \
     gapferry copy out/dc1-base-000042 /media/stick-c --after-reinsert\n  \
+    gapferry copy /media/stick/dc1-base-000042 /media/stick    # in place, after `gapferry export --out /media/stick`\n  \
     gapferry copy out/dc1-base-000042 - | nc diode 4242")]
 pub(super) struct Args {
     /// The bundle's folder
@@ -57,6 +58,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     let job = Job {
         bundle: &bundle,
         targets: &args.targets,
+        home: &root,
         again: args.again,
         reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
         say: &note,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::device::Device;
@@ -27,6 +27,8 @@ pub struct Job<'a> {
     pub bundle: &'a Bundle,
     /// The folders of media.
     pub targets: &'a [PathBuf],
+    /// The workspace's folder: a bundle on its file system is on no medium.
+    pub home: &'a Path,
     /// Whether to forget which volumes went to media before.
     pub again: bool,
     /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
@@ -156,7 +158,8 @@ impl Prepared {
     }
 
     fn small_files(&self, target: &Target, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
-        for (file, bytes) in self.contents(place, bundle)? {
+        let missing = |file: &str| !target.is_source || file == MEDIUM;
+        for (file, bytes) in self.contents(place, bundle)?.into_iter().filter(|(file, _)| missing(file)) {
             let left = bytes.len() as u64;
             let failed =
                 |source| MediaError::Unwritable { file: file.into(), medium: self.name(target, place), left, source };
@@ -212,8 +215,10 @@ impl Prepared {
             progress.message(&format!("{file} from {medium}"));
             let path = target.folder.join(file);
             if digest_on_medium(&path, &progress).map_err(target.unreadable(file, &medium))? != digest {
-                let _ = fs::remove_file(&path); // nobody should take it for good; that it is not is what matters
-                return Err(MediaError::Lies { file: file.to_owned(), medium });
+                if !target.is_source {
+                    let _ = fs::remove_file(&path); // nobody should take it for good; that it is not is what matters
+                }
+                return Err(target.not_as_written(file, &medium, job.bundle, &self.pieces));
             }
         }
         progress.finish();

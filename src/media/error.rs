@@ -28,8 +28,8 @@ pub enum MediaError {
         /// The target.
         path: PathBuf,
     },
-    /// The target is where the bundle is.
-    #[error("the bundle is in {} itself: give another target", path.display())]
+    /// The bundle is where the workspace is, and asked to go there.
+    #[error("the bundle is in {} itself, and that is where the workspace is, too: give a medium", path.display())]
     Source {
         /// The target.
         path: PathBuf,
@@ -127,6 +127,19 @@ pub enum MediaError {
         /// The medium.
         medium: String,
     },
+    /// A bundle that was exported straight onto a medium is not there as it was made.
+    #[error(
+        "{file} does not read back from {medium} as it was exported: the medium is worn out or a counterfeit that has less \
+         than it says. Do not use it any more; {} makes the file again", again.as_deref().unwrap_or("`gapferry export`")
+    )]
+    NotAsExported {
+        /// The file.
+        file: String,
+        /// The medium.
+        medium: String,
+        /// The command that makes it again.
+        again: Option<String>,
+    },
     /// A medium does not give back what it was given.
     #[error(
         "{file} cannot be read back from {medium}: do not use the medium any more, and run the same command with another"
@@ -193,9 +206,11 @@ impl MediaError {
             Self::ReadOnly { .. } | Self::NotReinserted { .. } | Self::Gone { .. } => Exit::Failed,
             Self::NoRoom { .. } | Self::FileLimit { .. } => Exit::NoSpace,
             Self::AllCopied { .. } => Exit::NothingNew,
-            Self::SourceDamaged { .. } | Self::RecoveryDamaged { .. } | Self::Lies { .. } | Self::Unreadable { .. } => {
-                Exit::VerificationFailed
-            }
+            Self::SourceDamaged { .. }
+            | Self::RecoveryDamaged { .. }
+            | Self::Lies { .. }
+            | Self::NotAsExported { .. }
+            | Self::Unreadable { .. } => Exit::VerificationFailed,
             Self::Unwritable { source, .. } => Exit::of_io(source),
             Self::Bundle(error) => error.exit(),
             Self::Workspace(error) => error.exit(),

@@ -1,6 +1,8 @@
 //! Looks at the targets of a copy, and plans what goes where.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
 use super::copy::Job;
@@ -37,13 +39,17 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        targets.push(Target::look(path, job.bundle, &pieces, write)?);
+        let target = Target::look(path, job.bundle, &pieces, write)?;
+        if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
+            return Err(MediaError::Source { path: path.clone() });
+        }
+        targets.push(target);
     }
     if write {
         let there = targets.iter().flat_map(|target| &target.space.there);
         let bytes = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
         let progress = job.progress.phase("checking what is there", bytes);
-        targets.iter_mut().try_for_each(|target| target.check(&pieces, &progress))?;
+        targets.iter_mut().try_for_each(|target| target.check(job.bundle, &pieces, &progress))?;
         progress.finish();
     }
     // What was on a medium that is here again counts only if it still is.

@@ -29,6 +29,8 @@ pub(super) struct Target {
     pub(super) path: PathBuf,
     /// The bundle's folder there.
     pub(super) folder: PathBuf,
+    /// Whether the bundle that is copied is that one: it was exported straight onto the medium.
+    pub(super) is_source: bool,
     /// What the system says of the device.
     pub(super) device: Device,
     /// The id on the sheet that is there.
@@ -46,9 +48,8 @@ impl Target {
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
         let folder = path.join(bundle.manifest.folder());
-        if folder.canonicalize().is_ok_and(|there| bundle.folder.canonicalize().is_ok_and(|source| source == there)) {
-            return Err(MediaError::Source { path: path.to_owned() });
-        }
+        let same = |there: &PathBuf| bundle.folder.canonicalize().is_ok_and(|source| source == *there);
+        let is_source = folder.canonicalize().is_ok_and(|there| same(&there));
         if folder.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
             return Err(MediaError::NotAFolder { path: folder });
         }
@@ -83,12 +84,12 @@ impl Target {
         };
         let text = unsigned_file(&folder, MEDIUM, MAX_SHEET_BYTES).unwrap_or_default();
         let id = sheet::id(&text).map(str::to_owned);
-        Ok(Self { path: path.to_owned(), folder, device: Device::of(path), id, space, stale })
+        Ok(Self { path: path.to_owned(), folder, is_source, device: Device::of(path), id, space, stale })
     }
 
     /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
     /// copy: the medium is bad.
-    pub(super) fn check(&mut self, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
+    pub(super) fn check(&mut self, bundle: &Bundle, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
         if !self.space.there.is_empty() {
             Device::drop_cache(&self.path);
         }
@@ -98,12 +99,30 @@ impl Target {
             let found = digest_on_medium(&path, progress);
             if found.map_err(self.unreadable(&piece.file, &self.path.display().to_string()))? == piece.sha256 {
                 self.space.there.insert(index);
+            } else if self.is_source {
+                return Err(self.not_as_written(&piece.file, &self.path.display().to_string(), bundle, pieces));
             } else {
                 self.space.free = self.space.free.saturating_add(piece.size);
                 self.stale.push(path);
             }
         }
         Ok(())
+    }
+
+    /// The medium gives back something else than was written as `file`.
+    pub(super) fn not_as_written(&self, file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
+        let (file, medium) = (file.to_owned(), medium.to_owned());
+        if !self.is_source {
+            return MediaError::Lies { file, medium };
+        }
+        let again =
+            pieces.iter().position(|piece| piece.file == file).map(|index| match bundle.manifest.volumes.len() {
+                volumes if index < volumes => {
+                    format!("`gapferry recut {} --volumes {} --out DIR`", bundle.manifest.folder(), index + 1)
+                }
+                _ => "`gapferry protect`".to_owned(),
+            });
+        MediaError::NotAsExported { file, medium, again }
     }
 
     /// For `map_err`: the medium does not give back `file`, or has gone altogether.

@@ -113,8 +113,29 @@ fn an_export_straight_to_the_medium() {
     let text = "straight() { try gapferry export online/selection.toml --out $1 --key online/builder.key --workspace online/other --quiet; }\n\
         disk small size=256k; straight small; ls -A small >&2\n\
         FS=exfat; nbd a memory 32M; straight a; umount a; mount.exfat-fuse $loop a >>nbd.log 2>&1\n\
-        try gapferry verify a/$N --site site; import a";
+        try gapferry verify a/$N --site site\n\
+        here() { try gapferry copy $1/$N $1 --workspace online/other; }\n\
+        here a; head -4 a/$N/MEDIUM.txt >&2; here a; grep -c '\"copied\"' online/other/audit.jsonl >&2; import a";
     let Some(ended) = script("exports straight to a medium", text) else { return };
-    says(&ended, &["7", "0", "0", "0"], &["are needed", "generation 1"]);
+    says(
+        &ended,
+        &["7", "0", "0", "0", "0", "0"],
+        &["are needed", "generation 1", "\ngapferry medium 1\nBundle dc1-base-000001 for site dc1\n"],
+    );
     assert!(!ended.err.contains("\ndc1-base"), "something was left on the small medium: {}", ended.err);
+}
+
+/// A counterfeit that was exported to: found in place, and nothing is taken away from what is there.
+#[test]
+fn an_export_straight_to_a_medium_that_lies() {
+    let text = "FS=exfat REAL=2359296; lie a\n\
+        try gapferry export online/selection.toml --out a --key online/builder.key --workspace online/other --quiet\n\
+        ls a/$N >before; try gapferry copy a/$N a --workspace online/other --quiet; ls a/$N | diff before - >&2 || exit 9";
+    if !able("media that lie") {
+        return;
+    }
+    let Some(ended) = Carrier::with_packages_of(500_000).script("media that lie", &format!("{DEVICES}{text}")) else {
+        return;
+    };
+    says(&ended, &["0", "4"], &["does not read back from a as it was exported", "recut dc1-base-000001 --volumes"]);
 }
