@@ -11,6 +11,7 @@ use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
+use crate::compare::{SameVersion, no_same_version, not_older, same_for_clients};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -20,7 +21,7 @@ use crate::revisions::older;
 use crate::selection::{Selection, SelectionError};
 use crate::site::SiteError;
 use crate::time::{MalformedTime, Time};
-use crate::trust::{Dates, MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, check_date, note_date, sign};
+use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, sign};
 use crate::workspace::{Base, Last, Workspace};
 
 /// What an export works with.
@@ -103,6 +104,9 @@ pub enum ExportError {
     /// Upstream's metadata is older than that of the last bundle.
     #[error(transparent)]
     Older(#[from] OlderUpstream),
+    /// An image has changed, and its version has not.
+    #[error(transparent)]
+    SameVersion(#[from] SameVersion),
     /// The fetcher cannot start.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -141,7 +145,7 @@ impl ExportError {
         match self {
             Self::NothingNew { .. } => Exit::NothingNew,
             Self::Older(_) => Exit::Refused,
-            Self::InTheWay { .. } | Self::Time(_) => Exit::Usage,
+            Self::InTheWay { .. } | Self::SameVersion(_) | Self::Time(_) => Exit::Usage,
             Self::Fetch(error) => error.exit(),
             Self::Collect(error) => error.exit(),
             Self::Bundle(error) => error.exit(),
@@ -215,6 +219,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
         return Err(ExportError::NothingNew { bundle: last.manifest.folder() });
     }
+    if let Some(last) = &last {
+        no_same_version(&last.manifest.collections, &collections)?;
+    }
     if let Some(last) = last.as_ref().filter(|_| !settings.allow_older_upstream) {
         not_older(&last.manifest.collections, &collections)?;
     }
@@ -248,19 +255,6 @@ pub(crate) fn write(
     Ok((folder, manifest))
 }
 
-/// The site would refuse metadata that is older than what it has seen; a stale mirror is better found on this side.
-fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), OlderUpstream> {
-    let mut seen = Dates::new();
-    dates(old).for_each(|(file, date)| note_date(&mut seen, &file, date));
-    dates(new).try_for_each(|(file, date)| check_date(&seen, &file, date))
-}
-
-/// The signed files of the collections, and when upstream says that it made them.
-fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
-    let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c, proof)));
-    all.filter_map(|(c, proof)| Some((format!("{}/{}", c.folder(), proof.path), proof.date?)))
-}
-
 /// The manifest, with no blobs and volumes yet.
 fn header(selection: &Selection, collections: Vec<Collection>, last: Option<&Last>) -> Result<Manifest, ExportError> {
     let created = Time::now_or_source_date_epoch()?;
@@ -288,22 +282,6 @@ fn next_sequence(selection: &Selection, last: Option<&Last>) -> u64 {
 
 fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]) -> bool {
     last.manifest.epoch == selection.epoch && same_for_clients(&last.manifest.collections, collections)
-}
-
-/// Whether clients would see the same. Where metadata is signed by the site anyway, upstream's signed files may differ: they
-/// change daily, and what they vouch for does not. What clients are given of upstream's metadata as it is counts all the same.
-fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
-    let same = |(old, new): (&Collection, &Collection)| {
-        let Collection { files, items, kind, name, origin, proofs, publish, source } = new;
-        let shown = |of: &Collection| -> Vec<_> {
-            of.proofs.iter().filter(|proof| kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
-        };
-        let same_proofs = if publish.signs_anew() { shown(old) == shown(new) } else { old.proofs == *proofs };
-        same_proofs
-            && (&old.files, &old.items, &old.kind, &old.name) == (files, items, kind, name)
-            && (&old.origin, &old.publish, &old.source) == (origin, publish, source)
-    };
-    old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
 /// The bundle that comes next, if an earlier run finished it and was killed before it could say so.

@@ -7,6 +7,7 @@ pub mod causes;
 pub mod cli;
 pub mod collect;
 pub mod collection;
+mod compare;
 pub mod demo;
 pub mod depot;
 pub mod digest;

@@ -93,6 +93,10 @@ fn streamed_and_uploaded_images_are_there_once() {
     case.stays();
     // A changed image is uploaded again, and the unchanged one is not.
     image(&case.desk, "rocky.tgz", SIZE + 7, 5);
+    let selection = case.desk.path("online/selection.toml");
+    let text = fs::read_to_string(&selection).unwrap();
+    let (before, rocky) = text.split_at(text.find("rocky.tgz").unwrap());
+    fs::write(&selection, before.to_owned() + &rocky.replacen("20250101", "20250201", 1)).unwrap();
     case.desk.ferry();
     let again = case.apply("--json").ok();
     assert_eq!(uploading(&case), ["POST", "PUT", "PUT", "PUT"], "{}", again.out);

@@ -6,12 +6,13 @@ use std::process::Command;
 use super::{Carrier, says};
 use crate::support::desk::Ended;
 
-/// `nbd DIR PLUGIN…` mounts a device with the file system `$FS` at DIR. All of it ends with the script.
+/// `nbd DIR PLUGIN…` mounts a device with the file system `$FS` at DIR, served by the process `$nbdfuse`. All of it ends with the
+/// script.
 const DEVICES: &str = r#"
 loops= mounts=
 nbd() {
     dir=$1; shift; mkdir -p $dir; : >$dir.nbd; mounts="$mounts $dir"
-    nbdfuse $dir.nbd --command nbdkit -s --exit-with-parent "$@" 2>>nbd.log &
+    nbdfuse $dir.nbd --command nbdkit -s --exit-with-parent "$@" 2>>nbd.log & nbdfuse=$!
     n=0; until [ -s $dir.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 100 ] || { cat nbd.log >&2; exit 9; }; done
     loop=$(losetup -f --show --direct-io=on $dir.nbd) || exit 9; loops="$loop $loops"
     case $FS in

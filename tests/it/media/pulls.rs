@@ -127,7 +127,7 @@ fn while_a_medium_that_was_put_back_is_read() {
 /// The program that serves the device dies, as when a hub loses its power.
 #[test]
 fn a_device_that_dies() {
-    let text = "stick a; copy $B a; plug a; arm a pread 12 'kill -9 '$(pgrep -P $(pgrep -o -f \"nbdfuse a.nbd --command\"))\n\
+    let text = "stick a; copy $B a; plug a; arm a pread 12 \"kill -9 $(pgrep -P $nbdfuse)\"\n\
         import a; [ -e a.fired ] || exit 8; published && exit 8; import medium";
     let Some(ended) = sticks("a device that dies", text) else { return };
     says(&ended, &["0", "1", "0"], &[GONE]);

@@ -49,7 +49,9 @@ fn prepare(desk: &Desk, server: &Server, version: &str) {
         IMAGE_KEY.sign_detached(&fs::read(centos).unwrap(), gapferry::time::Time::now().unix() - 60).unwrap();
     fs::write(desk.path("up/centos.tgz.asc"), signature).unwrap();
     fs::write(desk.path("online/images.gpg"), IMAGE_KEY.public_binary().unwrap()).unwrap();
-    root_tgz(desk, "rocky.tgz", "Rocky 9");
+    if !desk.path("online/rocky.tgz").exists() {
+        root_tgz(desk, "rocky.tgz", "Rocky 9");
+    }
     if !desk.path("up/win.gz").exists() {
         disk_gz(desk, "win.gz");
         fs::rename(desk.path("online/win.gz"), desk.path("up/win.gz")).unwrap();
@@ -137,6 +139,25 @@ fn images_travel_and_stand_in_a_stream_that_maas_takes() {
     assert_eq!(fetch(&serving, &custom), (200, fs::read(desk.path("online/rocky.tgz")).unwrap()));
     let signature = fetch(&serving, &format!("/{ROOT}/centos/9/amd64/20250101/root.tar.gz.sig"));
     assert_eq!(signature, (200, fs::read(desk.path("up/centos.tgz.asc")).unwrap()));
+}
+
+/// Clients, MAAS first of all, take what has the same name for what they have already.
+#[test]
+fn a_changed_image_needs_another_version() {
+    let (desk, _server) = desk();
+    desk.bundle();
+    root_tgz(&desk, "rocky.tgz", "Rocky 9, built once more");
+    let path = "os-images/own/custom/rocky9/amd64/20250101/root.tar.gz";
+    desk.export("").says(Exit::Usage, &[path, "another version"]);
+    desk.export("--dry-run").says(Exit::Usage, &["another version"]);
+    let selection = fs::read_to_string(desk.path("online/selection.toml")).unwrap();
+    let rocky = selection.rfind("20250101").unwrap();
+    fs::write(
+        desk.path("online/selection.toml"),
+        format!("{}20250102{}", &selection[..rocky], &selection[rocky + 8..]),
+    )
+    .unwrap();
+    desk.export("").ok();
 }
 
 #[test]
