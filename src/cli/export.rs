@@ -32,7 +32,7 @@ use crate::workspace::How;
 pub(super) struct Args {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
-    /// Where the bundle's folder goes
+    /// Where the bundle's folder goes; if that is on a medium, `gapferry copy` reads it back there
     #[arg(long, value_name = "DIR", required_unless_present = "to")]
     out: Option<PathBuf>,
     /// Write the bundle to stdout as one stream, for `gapferry import -` at the end of a diode or pipe

@@ -62,6 +62,9 @@ impl Target {
             let file = folder.join(&piece.file);
             match file.symlink_metadata() {
                 Ok(data) if data.is_file() && data.len() == piece.size => drop(there.insert(index)),
+                Ok(_) if is_source => {
+                    return Err(not_as_exported(&piece.file, &path.display().to_string(), bundle, pieces));
+                }
                 Ok(_) => stale.push(file.clone()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(MediaError::io("look at", &file)(error)),
@@ -111,18 +114,10 @@ impl Target {
 
     /// The medium gives back something else than was written as `file`.
     pub(super) fn not_as_written(&self, file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
-        let (file, medium) = (file.to_owned(), medium.to_owned());
-        if !self.is_source {
-            return MediaError::Lies { file, medium };
+        match self.is_source {
+            true => not_as_exported(file, medium, bundle, pieces),
+            false => MediaError::Lies { file: file.to_owned(), medium: medium.to_owned() },
         }
-        let again =
-            pieces.iter().position(|piece| piece.file == file).map(|index| match bundle.manifest.volumes.len() {
-                volumes if index < volumes => {
-                    format!("`gapferry recut {} --volumes {} --out DIR`", bundle.manifest.folder(), index + 1)
-                }
-                _ => "`gapferry protect`".to_owned(),
-            });
-        MediaError::NotAsExported { file, medium, again }
     }
 
     /// For `map_err`: the medium does not give back `file`, or has gone altogether.
@@ -133,4 +128,15 @@ impl Target {
             false => MediaError::Unreadable { file, medium, source },
         }
     }
+}
+
+fn not_as_exported(file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
+    let index = pieces.iter().position(|piece| piece.file == file);
+    let again = index.map(|index| match bundle.manifest.volumes.len() {
+        volumes if index < volumes => {
+            format!("`gapferry recut {} --volumes {} --out DIR`", bundle.manifest.folder(), index + 1)
+        }
+        _ => "`gapferry protect`".to_owned(),
+    });
+    MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }
 }

@@ -131,12 +131,14 @@ fn an_export_straight_to_the_medium() {
 fn an_export_straight_to_a_medium_that_lies() {
     let text = "FS=exfat REAL=2359296; lie a\n\
         try gapferry export online/selection.toml --out a --key online/builder.key --workspace online/other --quiet\n\
-        ls a/$N >before; try gapferry copy a/$N a --workspace online/other --quiet; ls a/$N | diff before - >&2 || exit 9";
+        here() { ls -l a/$N >before; try gapferry copy a/$N a --workspace online/other --quiet; ls -l a/$N | diff before - >&2 || exit 9; }\n\
+        here; truncate -s 5k a/$N/volume-002.tar; here";
     if !able("media that lie") {
         return;
     }
     let Some(ended) = Carrier::with_packages_of(500_000).script("media that lie", &format!("{DEVICES}{text}")) else {
         return;
     };
-    says(&ended, &["0", "4"], &["does not read back from a as it was exported", "recut dc1-base-000001 --volumes"]);
+    let words = ["does not read back from a as it was exported", "recut dc1-base-000001 --volumes 2 --out DIR"];
+    says(&ended, &["0", "4", "4"], &words);
 }
