@@ -63,7 +63,6 @@ impl Content for OsImages {
         fs::write(upstream.join("rocky.tgz"), noise(20_000, 100 + u64::from(number))).unwrap();
         fs::write(upstream.join("version"), version(number)).unwrap();
         fs::write(upstream.join("images.gpg"), IMAGE_KEY.public_binary().unwrap()).unwrap();
-        fs::write(upstream.join("../online/selection.toml"), selection(self, upstream)).unwrap_or_default();
     }
 
     fn sources(&self, upstream: &Path) -> String {
@@ -122,11 +121,4 @@ impl Content for OsImages {
     fn truths(&self) -> Vec<Truth> {
         os_images_lies::truths()
     }
-}
-
-/// The selection of another state differs: it names the version.
-fn selection(content: &OsImages, upstream: &Path) -> String {
-    let now = fs::read_to_string(upstream.join("../online/selection.toml")).unwrap_or_default();
-    let head = now.split("[[os-images]]").next().unwrap_or_default();
-    head.to_owned() + &content.sources(upstream)
 }

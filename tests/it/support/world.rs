@@ -168,9 +168,16 @@ impl World {
         self.root.path().join(below)
     }
 
-    /// Puts the upstream into state `number`. By then the last bundle has arrived, where that is ever known.
+    /// Puts the upstream into state `number`, and what the selection says of it. By then the last bundle has arrived, where that
+    /// is ever known.
     pub(crate) fn publish(&self, number: u32) {
-        self.content.publish(&self.path("upstream"), number);
+        let upstream = self.path("upstream");
+        let selected = fs::read_to_string(self.path("online/selection.toml")).ok();
+        let selected = selected.map(|text| (text, self.content.sources(&upstream)));
+        self.content.publish(&upstream, number);
+        if let Some((text, before)) = selected {
+            self.select(&text.replace(&before, &self.content.sources(&upstream)));
+        }
         self.arrived("online/workspace");
     }
 
