@@ -130,15 +130,15 @@ pub enum MediaError {
     /// A bundle that was exported straight onto a medium is not there as it was made.
     #[error(
         "{file} does not read back from {medium} as it was exported: the medium is worn out or a counterfeit that has less \
-         than it says. Do not use it any more; {} makes the file again", again.as_deref().unwrap_or("`gapferry export`")
+         than it says. Do not use it any more; {next}"
     )]
     NotAsExported {
         /// The file.
         file: String,
         /// The medium.
         medium: String,
-        /// The command that makes it again.
-        again: Option<String>,
+        /// What makes it again.
+        next: String,
     },
     /// A medium does not give back what it was given.
     #[error(

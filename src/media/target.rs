@@ -132,11 +132,13 @@ impl Target {
 
 fn not_as_exported(file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
     let index = pieces.iter().position(|piece| piece.file == file);
-    let again = index.map(|index| match bundle.manifest.volumes.len() {
-        volumes if index < volumes => {
-            format!("`gapferry recut {} --volumes {} --out DIR`", bundle.manifest.folder(), index + 1)
+    let next = match index {
+        Some(index) if index < bundle.manifest.volumes.len() => {
+            let (bundle, number) = (bundle.manifest.folder(), index + 1);
+            format!("`gapferry recut {bundle} --volumes {number} --out DIR` makes the volume again")
         }
-        _ => "`gapferry protect`".to_owned(),
-    });
-    MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }
+        Some(_) => "`gapferry protect` makes the recovery file again".to_owned(),
+        None => "`gapferry export --force --out DIR` makes another bundle of the same content".to_owned(),
+    };
+    MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), next }
 }
