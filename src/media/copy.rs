@@ -215,9 +215,6 @@ impl Prepared {
             progress.message(&format!("{file} from {medium}"));
             let path = target.folder.join(file);
             if digest_on_medium(&path, &progress).map_err(target.unreadable(file, &medium))? != digest {
-                if !target.is_source {
-                    let _ = fs::remove_file(&path); // nobody should take it for good; that it is not is what matters
-                }
                 return Err(target.not_as_written(file, &medium, job.bundle, &self.pieces));
             }
         }

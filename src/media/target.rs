@@ -103,7 +103,7 @@ impl Target {
             if found.map_err(self.unreadable(&piece.file, &self.path.display().to_string()))? == piece.sha256 {
                 self.space.there.insert(index);
             } else if self.is_source {
-                return Err(self.not_as_written(&piece.file, &self.path.display().to_string(), bundle, pieces));
+                return Err(not_as_exported(&piece.file, &self.path.display().to_string(), bundle, pieces));
             } else {
                 self.space.free = self.space.free.saturating_add(piece.size);
                 self.stale.push(path);
@@ -112,12 +112,13 @@ impl Target {
         Ok(())
     }
 
-    /// The medium gives back something else than was written as `file`.
+    /// The medium gives back something else than was written as `file`. A copy is removed: nobody should take it for good.
     pub(super) fn not_as_written(&self, file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
-        match self.is_source {
-            true => not_as_exported(file, medium, bundle, pieces),
-            false => MediaError::Lies { file: file.to_owned(), medium: medium.to_owned() },
+        if self.is_source {
+            return not_as_exported(file, medium, bundle, pieces);
         }
+        let _ = fs::remove_file(self.folder.join(file)); // that it is wrong is what matters
+        MediaError::Lies { file: file.to_owned(), medium: medium.to_owned() }
     }
 
     /// For `map_err`: the medium does not give back `file`, or has gone altogether.
@@ -130,6 +131,7 @@ impl Target {
     }
 }
 
+/// The bundle's only copy is not what it was made to be.
 fn not_as_exported(file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
     let index = pieces.iter().position(|piece| piece.file == file);
     let next = match index {

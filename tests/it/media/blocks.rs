@@ -116,7 +116,8 @@ fn an_export_straight_to_the_medium() {
         FS=exfat; nbd a memory 32M; straight a; umount a; mount.exfat-fuse $loop a >>nbd.log 2>&1\n\
         try gapferry verify a/$N --site site\n\
         here() { try gapferry copy $1/$N $1 --workspace online/other; }\n\
-        here a; head -4 a/$N/MEDIUM.txt >&2; here a; grep -c '\"copied\"' online/other/audit.jsonl >&2; import a";
+        here a; here a; head -4 a/$N/MEDIUM.txt >&2\n\
+        [ $(grep -c '\"event\":\"copied\"' online/other/audit.jsonl) = 2 ] || exit 9; import a";
     let Some(ended) = script("exports straight to a medium", text) else { return };
     says(
         &ended,

@@ -59,6 +59,7 @@ fn media_that_cannot_take_it() {
             "No space left",
             "is not a folder",
             "given twice",
+            "that is where the workspace is, too: give a medium",
         ],
     );
     assert!(!ended.out.contains(".part"), "{}", ended.out);

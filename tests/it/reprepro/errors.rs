@@ -38,6 +38,8 @@ fn a_package_that_is_there_with_other_bytes() {
     let wanted = digest(&build_deb(&DebSpec::new("a", "2", "amd64")).unwrap());
     ended.says(Exit::Refused, &["pool/main/a/a/a_2_amd64.deb", &there, &wanted, &format!("`{command}`")]);
     assert_eq!(published(&desk), "Version: 1");
+    // It is theirs to take away: the same again does not build the folder without it.
+    desk.import(&bundle).says(Exit::Refused, &[&command]);
     run(Command::new("sh").args(["-c", &command]));
     desk.import(&bundle).ok();
     assert_eq!(published(&desk), "Version: 2");
