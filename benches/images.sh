@@ -53,7 +53,7 @@ timed_images-list_sstream() {
 
 # compare_images COMPARISON
 compare_images() {
-    "$here/../tests/install-sstream" "$work/python" >&2
+    "$here/../tests/install-python" "$work/python" >&2
     case $1 in
     images-large)
         make_stream images-large 20250718

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use gapferry::collect::apt::closure::{Archive, Request, Solution, solve};
 use gapferry::formats::apt::packages::Priority;
 
+use crate::support::skip::{Needs, skip};
 use apt_root::AptRoot;
 
 mod apt_root;
@@ -140,10 +141,7 @@ fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
 #[test]
 fn the_closure_is_what_apt_would_install() {
     let Some(root) = AptRoot::of_host() else {
-        eprintln!(
-            "SKIPPED: this host has no apt sources of a Debian archive, so there is no apt to compare the closure with"
-        );
-        return;
+        return skip(Needs::HostArchive, "apt on this host has no sources of a Debian archive");
     };
     let mut queries: Vec<Query> = Vec::new();
     let known = seeds::KNOWN.iter().map(|(seeds, _)| seeds);

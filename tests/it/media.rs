@@ -14,6 +14,7 @@ use std::process::Command;
 use gapferry::demo::upstream::Upstream;
 
 use crate::support::desk::{Desk, Ended, clean, end, heavy};
+use crate::support::skip::{Needs, skip};
 
 /// How many packages travel, each of 100 kB.
 const PACKAGES: usize = 6;
@@ -62,7 +63,7 @@ impl Carrier {
     fn script(&self, what: &str, text: &str) -> Option<Ended> {
         let allowed = Command::new("unshare").args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
         if !allowed.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: {what}, since this user cannot mount anything");
+            skip(Needs::Mounts, &format!("{what}: this user cannot mount anything"));
             return None;
         }
         let head = "set -u\nB=medium/dc1-base-000001; N=dc1-base-000001\n\

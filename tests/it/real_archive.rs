@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::apt_client::{AptClient, run};
 use crate::support::desk::{Desk, names};
+use crate::support::skip::{Needs, skip};
 
 /// The host's archive, as far as the test needs it.
 struct Host {
@@ -119,8 +120,7 @@ fn as_apt_has_it(host: &Host) -> BTreeSet<String> {
 #[test]
 fn from_the_hosts_own_archive_to_a_root_file_system() {
     let Some(host) = Host::find() else {
-        eprintln!("SKIPPED: this host's apt sources name no distribution's archive with its keyring");
-        return;
+        return skip(Needs::HostArchive, "the apt sources of this host name no archive with its keyring");
     };
     let desk = Desk::new();
     desk.select(&host.table(&host.seeds(), "priorities = [\"required\"]"));
@@ -226,8 +226,7 @@ fn bootstraps(host: &Host, desk: &Desk, key: &Path, uri: impl Fn(&str) -> String
 /// The client's sources and keyring are those of a host on the Internet; only its requests come to us.
 fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
     if host.entries.iter().any(|entry| entry.url.scheme() != "http") {
-        eprintln!("SKIPPED: requests by host name, since the archive is not reached over http");
-        return;
+        return skip(Needs::HostArchive, "requests by host name need an archive that is reached over http");
     }
     fs::remove_dir_all(desk.path("site")).unwrap();
     init(desk, host, "site");

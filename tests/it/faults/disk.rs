@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::{Fault, PACKAGES};
 use crate::support::desk::{Desk, Ended, clean, end};
+use crate::support::skip::{Needs, skip};
 
 /// Runs a script in which `gapferry` is the program and mounts are private to it; none where that is not possible.
 ///
@@ -11,7 +12,7 @@ use crate::support::desk::{Desk, Ended, clean, end};
 fn script(desk: &Desk, text: &str) -> Option<Ended> {
     let allowed = Command::new("unshare").args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: disks that are too small, since this user cannot mount any");
+        skip(Needs::Mounts, "this user cannot mount a small disk");
         return None;
     }
     let head = "set -u\ndisk() { mkdir -p $1; mount -t tmpfs -o $2 none $1; }\ngrow() { mount -o remount,$2 $1; }\n\

@@ -9,6 +9,7 @@ use gapferry::exit::Exit;
 use super::super::support::server::{Fault, Server, Times};
 use super::super::support::tls;
 use super::{Bench, content, quick};
+use crate::support::skip::{Needs, skip};
 
 #[test]
 fn https_needs_the_right_authority() {
@@ -111,8 +112,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_stops_the_run_and_loses_nothing() {
     let bench = Bench::with(Options { concurrency: 2, ..quick() });
     let Some(disk) = SmallDisk::mount(bench.folder.path().join("disk")) else {
-        eprintln!("SKIPPED: a_full_disk_stops_the_run_and_loses_nothing needs the right to mount a tmpfs");
-        return;
+        return skip(Needs::Mounts, "this user cannot mount a tmpfs");
     };
     let wanted: Vec<_> = (0..100)
         .map(|i| {

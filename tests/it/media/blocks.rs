@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::{Carrier, says};
 use crate::support::desk::Ended;
+use crate::support::skip::{Needs, skip};
 
 /// `nbd DIR PLUGIN…` mounts a device with the file system `$FS` at DIR, served by the process `$nbdfuse`. All of it ends with the
 /// script.
@@ -50,7 +51,7 @@ fn able(what: &str) -> bool {
         assert!(found.status.success(), "{program} is missing; tests/run installs what the tests need");
     }
     if !tried.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: {what}, since this host has no FUSE or no loop devices for this user");
+        skip(Needs::Fuse, &format!("{what}: this user has no FUSE or no loop devices"));
         return false;
     }
     true

@@ -12,6 +12,7 @@ use gapferry::exit::Exit::{Usage, VerificationFailed, VolumesMissing};
 
 use super::{digests, invert};
 use crate::support::desk::{Desk, end, heavy};
+use crate::support::skip::{Needs, skip};
 
 /// A desk with a bundle of four volumes or so, and a site.
 struct Story {
@@ -172,7 +173,7 @@ impl BadSectors {
             copy.display()
         );
         if !Path::new("/dev/fuse").exists() {
-            eprintln!("SKIPPED: bad sectors, since there is no /dev/fuse");
+            skip(Needs::Fuse, "bad sectors: there is no /dev/fuse");
             return None;
         }
         let mut command = Command::new("nbdfuse");

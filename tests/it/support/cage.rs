@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::skip::{Needs, skip};
+
 /// Namespaces, held by a process that waits.
 pub(crate) struct Cage {
     holder: Child,
@@ -61,11 +63,11 @@ fn processor() -> String {
 }
 
 impl Cage {
-    /// A cage; nothing where this user can have none, which it says as the reason why `what` is skipped.
+    /// Creates a cage, or returns `None` if this user can create none and the test may be skipped for that.
     pub(crate) fn new(what: &str, plan: &Plan<'_>) -> Option<Self> {
         let allowed = Command::new("unshare").args(UNSHARE).args(["mount", "-t", "tmpfs", "none", "/run"]).output();
         if !allowed.is_ok_and(|output| output.status.success()) {
-            eprintln!("SKIPPED: {what}, since this user cannot have namespaces");
+            skip(Needs::Namespaces, &format!("{what}: this user cannot create namespaces"));
             return None;
         }
         // Not below /tmp, which programs may hide from others.

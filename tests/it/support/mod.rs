@@ -13,6 +13,7 @@ pub(crate) mod lies;
 pub(crate) mod os_images;
 pub(crate) mod os_images_lies;
 pub(crate) mod server;
+pub(crate) mod skip;
 pub(crate) mod snap_store;
 pub(crate) mod snapd;
 pub(crate) mod snaps;

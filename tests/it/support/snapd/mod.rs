@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::cage::{Cage, Plan};
 use super::desk::{Ended, clean, end};
+use super::skip::{Needs, skip};
 
 /// Which snapd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ fn built(name: &str) -> Option<PathBuf> {
         return Some(folder.join(name));
     }
     match std::fs::read_to_string(folder.join("absent")) {
-        Ok(reason) => eprintln!("SKIPPED: an installation of snaps: {}", reason.trim()),
+        Ok(reason) => skip(Needs::Snapd, reason.trim()),
         Err(_) => panic!("there is no {}; tests/run has tests/install-snapd build it", folder.join(name).display()),
     }
     None
