@@ -5,7 +5,10 @@
 //! `gpgv` can check it too.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::collection::Label;
 use crate::digest::Sha256;
@@ -16,6 +19,37 @@ use crate::time::Time;
 pub const MAX_RECEIPT_BYTES: u64 = 80 << 20;
 
 const HEAD: &str = "gapferry receipt 1";
+
+/// Orders the receipts and requests of one site: the higher number is the newer word.
+///
+/// A hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): the microseconds since 1970 that the site's clock
+/// shows, or one more than the site's last number if the clock is not beyond that. So numbers rise within one second and after
+/// the clock was set back, and a site that was restored from a backup still gives a higher number than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReceiptNumber(u64);
+
+impl ReceiptNumber {
+    /// Returns the number that follows `last` when the clock shows `clock`.
+    pub fn after(last: Option<Self>, clock: Timestamp) -> Self {
+        let clock = u64::try_from(clock.as_microsecond()).unwrap_or_default();
+        Self(last.map_or(clock, |last| clock.max(last.0.saturating_add(1))))
+    }
+}
+
+impl fmt::Display for ReceiptNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for ReceiptNumber {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
 
 /// What a site has of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +64,9 @@ pub struct Receipt {
     pub sequence: u64,
     /// Digest of the bundle's manifest; none if the site has none.
     pub manifest: Option<Sha256>,
-    /// When this was said.
+    /// Orders this among the site's receipts and requests.
+    pub number: ReceiptNumber,
+    /// The site's clock. Tells people the age of the receipt and orders nothing.
     pub made: Time,
     /// Blobs of the bundle that the site does not hold.
     pub lacks: BTreeSet<Sha256>,
@@ -72,13 +108,14 @@ impl Receipt {
         text
     }
 
-    fn fields(&self) -> [(&'static str, String); 6] {
+    fn fields(&self) -> [(&'static str, String); 7] {
         [
             ("Site", self.site.to_string()),
             ("Name", self.name.to_string()),
             ("Epoch", self.epoch.to_string()),
             ("Sequence", self.sequence.to_string()),
             ("Manifest", self.manifest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())),
+            ("Number", self.number.to_string()),
             ("Made", self.made.to_string()),
         ]
     }
@@ -104,6 +141,7 @@ impl Receipt {
                     "none" => None,
                     digest => Some(digest.parse().ok()?),
                 },
+                number: next("Number")?.parse().ok()?,
                 made: next("Made")?.parse().ok()?,
                 lacks: BTreeSet::new(),
             };
@@ -129,6 +167,7 @@ mod tests {
             epoch: 1,
             sequence: 42,
             manifest: Some(Sha256::of(b"manifest")),
+            number: ReceiptNumber(1_795_255_200_123_456),
             made: Time::from_unix(1_795_255_200).unwrap(),
             lacks: lacks.iter().map(|byte| Sha256::of(&[*byte])).collect(),
         }
@@ -155,12 +194,30 @@ mod tests {
     fn there_is_one_text_for_each() {
         let text = receipt(&[1, 2]).to_text();
         assert_eq!(Receipt::parse(text.as_bytes()).unwrap(), receipt(&[1, 2]));
-        for (from, to) in
-            [("Epoch: 1", "Epoch: 01"), ("Site: ", "Site:  "), ("\nName", "\n\nName"), (HEAD, "receipt 2")]
-        {
+        for (from, to) in [
+            ("Epoch: 1", "Epoch: 01"),
+            ("Number: ", "Number: 0"),
+            ("Site: ", "Site:  "),
+            ("\nName", "\n\nName"),
+            (HEAD, "receipt 2"),
+        ] {
             assert!(Receipt::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         assert!(Receipt::parse(format!("{text}Lacks: {}\n", Sha256::of(&[1])).as_bytes()).is_err(), "unsorted");
+    }
+
+    #[test]
+    fn numbers_rise_whatever_the_clock_does() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let first = ReceiptNumber::after(None, at(1000));
+        assert_eq!(first, ReceiptNumber(1_000_000_000));
+        let stopped = ReceiptNumber::after(Some(first), at(1000));
+        let set_back = ReceiptNumber::after(Some(stopped), at(500));
+        assert_eq!([stopped, set_back], [ReceiptNumber(1_000_000_001), ReceiptNumber(1_000_000_002)]);
+        // A backup of the site has an older number; the clock makes up for that.
+        assert!(ReceiptNumber::after(Some(first), at(1001)) > set_back);
+        assert_eq!(ReceiptNumber::after(None, Timestamp::MIN), ReceiptNumber(0));
+        assert_eq!(ReceiptNumber::after(Some(ReceiptNumber(u64::MAX)), at(0)), ReceiptNumber(u64::MAX));
     }
 
     proptest! {

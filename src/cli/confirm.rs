@@ -7,6 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::workspace::Place;
+use crate::workspace::ReceiptOrder;
 
 /// Take note that a bundle has arrived, so that the next one carries only what is new since then
 ///
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// The site's public key: SITE/current/keys/site.asc
     #[arg(long, value_name = "FILE", requires = "receipt")]
     site_key: Option<PathBuf>,
+    /// Accept a receipt that is not newer than the last one: the site was restored while its clock was behind
+    #[arg(long, requires = "receipt")]
+    allow_older_receipt: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -32,14 +36,17 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let workspace = args.place.open()?;
     if let Some(path) = &args.receipt {
         let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
-        workspace.accept(&receipt)?;
+        let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };
+        workspace.accept(path, &receipt, order)?;
         let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.sequence);
         let bundle = format!("{site}-{name}-{sequence:06}");
         let words = match sequence {
             0 => format!("{site} has no bundle named {name}: the next one carries everything\n"),
             _ => format!("{site} has {bundle}: the next one carries what is new since then\n"),
         };
-        let value = json!({ "bundle": bundle, "how": "receipt", "said": receipt.made, "lacks": receipt.lacks.len() });
+        let value = json!({
+            "bundle": bundle, "how": "receipt", "number": receipt.number, "said": receipt.made, "lacks": receipt.lacks.len(),
+        });
         out.done(value, &words);
     }
     if let Some(bundle) = &args.bundle {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
-use super::{Site, SiteError, audit, media, unpack, write_atomically};
+use super::{Lock, Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
@@ -47,8 +47,8 @@ pub(super) fn import_bundle(
     allow: Overrides,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    let _lock = site.lock()?;
-    bring(site, bundle, site.current()?, allow, progress)
+    let lock = site.lock()?;
+    bring(site, &lock, bundle, allow, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -59,26 +59,26 @@ pub fn import_stream(
     allow: Overrides,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    let _lock = site.lock()?;
-    let current = site.current()?;
+    let lock = site.lock()?;
     let bundle = trusted(site, Incoming::open(from)?)?;
-    bring(site, &bundle, current, allow, progress)
+    bring(site, &lock, &bundle, allow, progress)
 }
 
 fn bring(
     site: &Site,
+    lock: &Lock,
     bundle: &Bundle,
-    current: Generation,
     allow: Overrides,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
+    let current = site.current()?;
     if let Err(error) = accept(site, bundle, &current, allow) {
         if matches!(error, SiteError::AlreadyImported { .. }) {
             site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
         }
         return Err(error);
     }
-    let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, bundle, error));
+    let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, lock, bundle, error));
     let imported = imported.map_err(|error| media::with_places(site, bundle, error));
     imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
@@ -221,9 +221,9 @@ fn run(
 }
 
 /// Where the site lacks what the bundle builds on, it says what, for the online side.
-fn with_request(site: &Site, bundle: &Bundle, error: SiteError) -> SiteError {
+fn with_request(site: &Site, lock: &Lock, bundle: &Bundle, error: SiteError) -> SiteError {
     match error {
-        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(bundle) {
+        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(bundle, lock) {
             Ok(request) => SiteError::Requested { bundle: bundle.manifest.folder(), count, request },
             Err(error) => error,
         },

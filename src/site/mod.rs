@@ -10,6 +10,7 @@
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/receipt-number         the number of the last receipt or request
 //! SITE/requests/              for the online side: what the site lacks for a bundle
 //! SITE/reprepro/NAME/         the base folder of a collection that reprepro publishes; may be deleted, is built again
 //! SITE/enterprise-store.json  what a real Enterprise Store has been given

@@ -2,20 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
-use super::{Site, SiteError, write_atomically};
+use jiff::Timestamp;
+
+use super::{Lock, Site, SiteError, read_capped, write_atomically};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, ReceiptNumber};
 use crate::time::Time;
+
+/// The largest file with the last receipt's number that is read, in bytes.
+const MAX_NUMBER_BYTES: u64 = 64;
 
 impl Site {
     /// A signed receipt for the newest bundle of this name whose content is here.
+    ///
+    /// Takes the site's lock: the receipt must not promise what `gc` is removing.
     pub fn receipt(&self, name: &Label) -> Result<String, SiteError> {
+        let lock = self.lock()?;
         let (current, depot) = (self.current()?, self.depot()?);
         let state = current.names.get(name);
         // After a rollback and `gc`, the newest manifest may be gone; the published one never is.
@@ -30,6 +39,7 @@ impl Site {
             epoch: found.as_ref().map_or(self.trust.epoch, |(_, manifest)| manifest.epoch),
             sequence: found.as_ref().map_or(0, |(_, manifest)| manifest.sequence),
             manifest: found.as_ref().map(|(digest, _)| *digest),
+            number: self.next_receipt_number(&lock)?,
             made: Time::now(),
             lacks: found.map(|(_, manifest)| lacking(&manifest, &depot)).unwrap_or_default(),
         };
@@ -37,7 +47,7 @@ impl Site {
     }
 
     /// Writes a signed request for what the bundle expects here and is not; returns its path.
-    pub(super) fn write_request(&self, bundle: &Bundle) -> Result<PathBuf, SiteError> {
+    pub(super) fn write_request(&self, bundle: &Bundle, lock: &Lock) -> Result<PathBuf, SiteError> {
         let manifest = &bundle.manifest;
         let request = Receipt {
             site: self.config.name.clone(),
@@ -45,6 +55,7 @@ impl Site {
             epoch: manifest.epoch,
             sequence: manifest.sequence,
             manifest: Some(bundle.digest),
+            number: self.next_receipt_number(lock)?,
             made: Time::now(),
             lacks: lacking(manifest, &self.depot()?),
         };
@@ -53,6 +64,27 @@ impl Site {
         let path = folder.join(format!("{}.txt", manifest.folder()));
         write_atomically(&path, self.sign(&request)?.as_bytes(), 0o644)?;
         Ok(path)
+    }
+
+    /// Returns the number of the next receipt or request, and remembers it before anything bears it: a run that is killed
+    /// skips a number.
+    fn next_receipt_number(&self, _: &Lock) -> Result<ReceiptNumber, SiteError> {
+        let path = self.root().join("receipt-number");
+        let damaged = || SiteError::Damaged {
+            path: path.clone(),
+            reason: "it does not hold the number of the last receipt: remove it, then the clock gives the next number"
+                .to_owned(),
+        };
+        let last = match read_capped(&path, MAX_NUMBER_BYTES) {
+            Err(SiteError::File(error)) if error.source.kind() == io::ErrorKind::NotFound => None,
+            other => {
+                let text = String::from_utf8(other?).map_err(|_| damaged())?;
+                Some(text.trim_ascii_end().parse().map_err(|_| damaged())?)
+            }
+        };
+        let next = ReceiptNumber::after(last, Timestamp::now());
+        write_atomically(&path, format!("{next}\n").as_bytes(), 0o644)?;
+        Ok(next)
     }
 
     fn sign(&self, receipt: &Receipt) -> Result<String, SiteError> {

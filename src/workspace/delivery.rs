@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::bundle::Manifest;
 use crate::collection::Label;
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, ReceiptNumber};
 use crate::site::{SiteError, audit, write_atomically};
 use crate::time::Time;
 
@@ -46,10 +46,27 @@ struct Delivered {
     epoch: u64,
     sequence: u64,
     how: How,
-    /// When the site or the operator said so.
+    /// When the site or the operator said so. For people only: the clocks of both sides cannot be compared.
     made: Time,
     /// Blobs of it that the site does not hold all the same.
     lacks: BTreeSet<Sha256>,
+    /// The newest receipt that was accepted. An operator's word since then does not change it.
+    newest_receipt: Option<ReceiptNumber>,
+}
+
+/// The receipts that [`Workspace::accept`] accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptOrder {
+    /// Only one that is newer than the last.
+    Newer,
+    /// Any: an operator says that the site was restored while its clock was behind.
+    Any,
+}
+
+impl Delivered {
+    fn bundle(&self, site: &Label, name: &Label) -> String {
+        crate::bundle::names::folder(site, name, self.sequence)
+    }
 }
 
 /// What a delta builds on.
@@ -83,7 +100,27 @@ pub enum DeliveryError {
         /// The bundle.
         bundle: String,
     },
-    /// More recent news is known.
+    /// The receipt is the last one, or older.
+    #[error(
+        "nothing new: {} has number {number}, and a receipt of number {newest} was accepted; {known} is known to have arrived. If \
+         the site was restored from a backup and its clock was behind: gapferry confirm --receipt {} --workspace {} --allow-older-receipt",
+        path.display(),
+        path.display(),
+        workspace.display()
+    )]
+    OlderReceipt {
+        /// The receipt.
+        path: PathBuf,
+        /// Its number.
+        number: ReceiptNumber,
+        /// The number of the newest receipt that was accepted.
+        newest: ReceiptNumber,
+        /// The newest bundle that is known to have arrived.
+        known: String,
+        /// The workspace's folder.
+        workspace: PathBuf,
+    },
+    /// An operator confirms a bundle, and this one or a later one is known to have arrived.
     #[error("nothing new: {known} is known to have arrived, said at {made}")]
     Older {
         /// The newest bundle that is known to have arrived.
@@ -100,7 +137,7 @@ impl DeliveryError {
             Self::Workspace(error) => error.exit(),
             Self::Unknown { .. } => Exit::Usage,
             Self::OtherManifest { .. } => Exit::VerificationFailed,
-            Self::Older { .. } => Exit::NothingNew,
+            Self::Older { .. } | Self::OlderReceipt { .. } => Exit::NothingNew,
         }
     }
 }
@@ -131,7 +168,8 @@ impl Workspace {
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
             let sequence = manifest.sequence.checked_sub(overlap?).filter(|sequence| *sequence > 0)?;
-            Some(Delivered { epoch, sequence, how: How::Overlap, made: Time::default(), lacks: BTreeSet::new() })
+            let (how, made, lacks) = (How::Overlap, Time::default(), BTreeSet::new());
+            Some(Delivered { epoch, sequence, how, made, lacks, newest_receipt: None })
         };
         let Some(base) = known.or_else(by_overlap) else { return Ok(None) };
         if base.sequence == 0 {
@@ -165,26 +203,29 @@ impl Workspace {
         let sequence: u64 = number.parse().map_err(|_| unknown())?;
         let last = self.last_of(stem)?.ok_or_else(unknown)?;
         let (site, name, epoch) = (&last.manifest.site, &last.manifest.name, last.manifest.epoch);
-        let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch && known.sequence >= sequence);
-        if let Some(known) = known {
-            return Err(older(stem, &known));
+        let known = self.delivered(site, name)?;
+        let newest_receipt = known.as_ref().and_then(|known| known.newest_receipt);
+        if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= sequence) {
+            return Err(DeliveryError::Older { known: known.bundle(site, name), made: known.made });
         }
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
-        let delivered = Delivered { epoch, sequence, how: How::Confirmed, made: Time::now(), lacks: BTreeSet::new() };
-        Ok(self.note_delivered(site, name, &delivered)?)
+        let (how, made, lacks) = (How::Confirmed, Time::now(), BTreeSet::new());
+        let delivered = Delivered { epoch, sequence, how, made, lacks, newest_receipt };
+        Ok(self.note_delivered(site, name, &delivered, how.word())?)
     }
 
     /// Takes the word of a receipt whose signature has been checked. The newest word counts, also where the site has less
     /// than before, as after a restore from a backup.
-    pub fn accept(&self, receipt: &Receipt) -> Result<(), DeliveryError> {
+    ///
+    /// Receipts are compared by their numbers alone. An operator's word has none: a receipt that was not accepted before
+    /// counts after it, and if it is of an earlier bundle, more travels than must.
+    pub fn accept(&self, path: &Path, receipt: &Receipt, order: ReceiptOrder) -> Result<(), DeliveryError> {
         let (site, name, epoch) = (&receipt.site, &receipt.name, receipt.epoch);
-        let stem = format!("{site}-{name}");
-        let newer = |known: &Delivered| {
-            known.epoch == epoch
-                && (known.made > receipt.made || (known.how == How::Receipt && known.made == receipt.made))
-        };
-        if let Some(known) = self.delivered(site, name)?.filter(newer) {
-            return Err(older(&stem, &known));
+        let known = self.delivered(site, name)?.and_then(|known| Some((known.newest_receipt?, known)));
+        let is_old = |newest| order == ReceiptOrder::Newer && receipt.number <= newest;
+        if let Some((newest, known)) = known.filter(|(newest, _)| is_old(*newest)) {
+            let (path, known, workspace) = (path.to_owned(), known.bundle(site, name), self.root.clone());
+            return Err(DeliveryError::OlderReceipt { path, number: receipt.number, newest, known, workspace });
         }
         if let Some(manifest) = receipt.manifest {
             let bundle = crate::bundle::names::folder(site, name, receipt.sequence);
@@ -194,13 +235,23 @@ impl Workspace {
                 Some(_) => {}
             }
         }
-        let (sequence, made, lacks) = (receipt.sequence, receipt.made, receipt.lacks.clone());
-        Ok(self.note_delivered(site, name, &Delivered { epoch, sequence, how: How::Receipt, made, lacks })?)
+        let delivered = Delivered {
+            epoch,
+            sequence: receipt.sequence,
+            how: How::Receipt,
+            made: receipt.made,
+            lacks: receipt.lacks.clone(),
+            newest_receipt: Some(receipt.number),
+        };
+        let detail = match order {
+            ReceiptOrder::Newer => How::Receipt.word().to_owned(),
+            ReceiptOrder::Any => format!("{} --allow-older-receipt", How::Receipt.word()),
+        };
+        Ok(self.note_delivered(site, name, &delivered, &detail)?)
     }
 
-    fn note_delivered(&self, site: &Label, name: &Label, delivered: &Delivered) -> Result<(), SiteError> {
-        let bundle = crate::bundle::names::folder(site, name, delivered.sequence);
-        audit::append(&self.root.join("audit.jsonl"), "delivered", &bundle, delivered.how.word())?;
+    fn note_delivered(&self, site: &Label, name: &Label, delivered: &Delivered, detail: &str) -> Result<(), SiteError> {
+        audit::append(&self.root.join("audit.jsonl"), "delivered", &delivered.bundle(site, name), detail)?;
         let path = self.delivered_path(site, name);
         let mut text = serde_json::to_string_pretty(delivered)
             .map_err(|error| SiteError::Damaged { path: path.clone(), reason: error.to_string() })?;
@@ -211,7 +262,3 @@ impl Workspace {
 
 /// So many bundles back, one can still be confirmed.
 const KEPT: u64 = 50;
-
-fn older(stem: &str, known: &Delivered) -> DeliveryError {
-    DeliveryError::Older { known: format!("{stem}-{:06}", known.sequence), made: known.made }
-}

@@ -25,7 +25,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::history::History;
-pub use delivery::{Base, DeliveryError, How};
+pub use delivery::{Base, DeliveryError, How, ReceiptOrder};
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::{BundleError, Manifest};

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::apt_client::output;
+use crate::support::desk::inside;
 use crate::support::world::scratch;
 
 /// The calls that change something, and those that open files.
@@ -23,15 +24,7 @@ pub(crate) struct Point {
 pub(crate) fn traced(command: &Command, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-e", &format!("trace={CALLS}")]).args(options);
-    strace.arg(command.get_program()).args(command.get_args());
-    command.get_current_dir().map(|folder| strace.current_dir(folder));
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => strace.env(name, value),
-            None => strace.env_remove(name),
-        };
-    }
-    strace
+    inside(strace, command)
 }
 
 /// Runs `command` undisturbed, and returns about `count` points spread over all calls that it makes.

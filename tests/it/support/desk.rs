@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
 use gapferry::exit::Exit;
@@ -20,6 +22,14 @@ pub(crate) static ARCHIVE_KEY: LazyLock<SiteKey> =
 /// Ten days before now, in Unix seconds: older than every archive.
 fn long_ago() -> i64 {
     Time::now().unix() - 10 * 24 * 3600
+}
+
+/// Returns the date of the next archive: a second after that of the one before, whatever the clock says. apt takes no archive
+/// for newer that has the same second.
+fn next_date() -> i64 {
+    static FIRST: LazyLock<i64> = LazyLock::new(|| Time::now().unix() - 24 * 3600);
+    static WRITTEN: AtomicI64 = AtomicI64::new(0);
+    *FIRST + WRITTEN.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Folders: `online` (key, selection, workspace), `medium` (bundles), `site`, and archives by their names.
@@ -53,10 +63,12 @@ impl Desk {
         self.root.path().join(below)
     }
 
-    /// Writes `upstream` into the folder `name`, signed, with `archive.gpg` beside `dists/`; the suites are of now.
+    /// Writes `upstream` into the folder `name`, signed, with `archive.gpg` beside `dists/`; the suites are newer
+    /// than those of every archive before.
     pub(crate) fn archive(&self, name: &str, upstream: &mut Upstream, suites: &[&str]) {
+        let date = next_date();
         for suite in suites {
-            upstream.suite(suite).date = Time::now().unix() - 30;
+            upstream.suite(suite).date = date;
         }
         upstream.write_to(&self.path(name), &ARCHIVE_KEY).unwrap();
         fs::write(self.path(name).join("archive.gpg"), ARCHIVE_KEY.public_binary().unwrap()).unwrap();
@@ -221,6 +233,49 @@ pub(crate) fn end(command: &mut Command) -> Ended {
 pub(crate) fn ended(output: &Output) -> Ended {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// Returns `command` inside of `wrapper`, a program that runs the program that its arguments name.
+pub(crate) fn inside(mut wrapper: Command, command: &Command) -> Command {
+    wrapper.arg(command.get_program()).args(command.get_args());
+    command.get_current_dir().map(|folder| wrapper.current_dir(folder));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapper.env(name, value),
+            None => wrapper.env_remove(name),
+        };
+    }
+    wrapper
+}
+
+/// Returns `command` with another clock, in a form of faketime(1): `+10s`, `-1d`, or a clock that stands at `@SECONDS`.
+pub(crate) fn at_clock(command: &Command, clock: &str) -> Command {
+    let mut faketime = Command::new("faketime");
+    faketime.arg("-f");
+    match clock.strip_prefix('@').map(|seconds| seconds.parse::<i64>().unwrap()) {
+        Some(seconds) => faketime.arg(Time::from_unix(seconds).unwrap().to_string().replace('T', " ").replace('Z', "")),
+        None => faketime.arg(clock),
+    };
+    let mut command = inside(faketime, command);
+    // Times of files and timeouts stay what they are.
+    command.env("TZ", "UTC").env("NO_FAKE_STAT", "1").env("DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+/// The time that a test waits for what must happen: long, since other work may keep all processors busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until `event` returns a value. Fails the test if it does not come, with what `missing` says.
+#[track_caller]
+pub(crate) fn wait_for<T>(missing: impl Fn() -> String, mut event: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = event() {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "{}", missing());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Takes out of the environment what would change the program's ways.
