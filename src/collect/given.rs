@@ -11,6 +11,7 @@ use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::file_error::FileError;
+use crate::time::Time;
 
 /// Why a file cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,7 @@ pub(super) fn take(
     batch: &mut Batch<'_>,
     with: &Collecting<'_>,
 ) -> Result<Sha256, GivenError> {
+    let looked = Time::now();
     let data = regular(path)?;
     let known = with.seen.digest(&data).filter(|known| with.depot.has(known, data.len()));
     let read = || Sha256::of_reader(&mut File::open(path)?);
@@ -82,7 +84,7 @@ pub(super) fn take(
     if known.is_none() && !with.dry_run {
         with.depot.put_file(batch, path, (sha256, size))?;
     }
-    with.seen.note(&data, sha256);
+    with.seen.note(&data, looked, sha256);
     with.tally.add(1, size);
     Ok(sha256)
 }

@@ -1,8 +1,8 @@
 //! Files of this machine whose digests are known, so that an export does not read again what has not changed since the last.
 //!
 //! The workspace keeps a list of them, with one line for each: `SHA256 DEVICE INODE SIZE MTIME CTIME`, the times as seconds and nanoseconds
-//! with a dot between them. A file is known again by all of these (stat(2)), as in git's index. What changed less than two
-//! seconds before it was read is read again: another change could bear the same time. A damaged list is no list.
+//! with a dot between them. A file is known again by all of these (stat(2)), as in git's index. A file that changed less than
+//! two seconds before it was looked at is read again: another change could bear the same time. A damaged list is ignored.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -68,9 +68,10 @@ impl Seen {
         self.before.get(&Mark::of(data)).copied()
     }
 
-    /// Notes the digest of a file that had this metadata before it was read.
-    pub fn note(&self, data: &Metadata, digest: Sha256) {
-        if data.ctime().max(data.mtime()) < Time::now().unix() - SETTLED_SECONDS {
+    /// Notes the digest of a file that had the metadata `data` before it was read. `looked` is a time before the metadata was
+    /// read: by the end of a long read, a change during it would look settled too.
+    pub fn note(&self, data: &Metadata, looked: Time, digest: Sha256) {
+        if data.ctime().max(data.mtime()) < looked.unix() - SETTLED_SECONDS {
             self.now.borrow_mut().insert(Mark::of(data), digest);
         }
     }
@@ -90,23 +91,26 @@ mod tests {
 
     use super::*;
 
-    /// A second run over the file at `path`, after `between`: whether the file is known again.
+    /// Returns whether a file whose digest was noted is known again after `between`.
     fn known_again(path: &Path, between: impl FnOnce()) -> bool {
         let first = Seen::default();
-        first.note(&settled(path), Sha256::of(b"one"));
+        first.note(&fs::metadata(path).unwrap(), settled(), Sha256::of(b"one"));
         let second = Seen::parse(&first.text()).unwrap();
         between();
         second.digest(&fs::metadata(path).unwrap()) == Some(Sha256::of(b"one"))
     }
 
-    /// Metadata of a file whose last change is long ago; its inode's cannot be set, so that is waited for.
-    fn settled(path: &Path) -> Metadata {
-        loop {
-            let data = fs::metadata(path).unwrap();
-            if data.ctime() < Time::now().unix() - SETTLED_SECONDS {
-                return data;
-            }
-            std::thread::sleep(Duration::from_millis(100));
+    /// The clock when what changes now has settled.
+    fn settled() -> Time {
+        Time::now().plus(SETTLED_SECONDS + 1)
+    }
+
+    /// Changes the file at `path` until its inode shows it: the kernel's clock for files ticks some hundred times a second.
+    fn visibly(path: &Path, change: impl Fn()) {
+        let changed = || fs::metadata(path).map(|data| (data.ino(), data.ctime(), data.ctime_nsec())).ok();
+        let before = changed();
+        while changed() == before {
+            change();
         }
     }
 
@@ -122,7 +126,7 @@ mod tests {
         write("one");
         assert!(known_again(&path, || {}));
         // The same size and time of modification, but the inode tells.
-        assert!(!known_again(&path, || write("two")));
+        assert!(!known_again(&path, || visibly(&path, || write("two"))));
         assert!(!known_again(&path, || {
             fs::copy(&path, folder.path().join("other")).unwrap();
             fs::rename(folder.path().join("other"), &path).unwrap();
@@ -133,8 +137,12 @@ mod tests {
     fn what_changed_just_now_is_not_noted_and_a_damaged_list_is_none() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let seen = Seen::default();
-        seen.note(&file.as_file().metadata().unwrap(), Sha256::of(b""));
+        let data = file.as_file().metadata().unwrap();
+        let changed = Time::from_unix(data.ctime()).unwrap();
+        seen.note(&data, changed.plus(SETTLED_SECONDS), Sha256::of(b""));
         assert_eq!((seen.text().as_str(), seen.is_news()), ("", false));
+        seen.note(&data, changed.plus(SETTLED_SECONDS + 1), Sha256::of(b""));
+        assert!(seen.is_news());
         let line = format!("{} 1 2 3 4.5 -6.7", Sha256::of(b""));
         assert_eq!(Seen::parse(&line).unwrap().before.len(), 1);
         for bad in [&line[1..], &line[..66], &format!("{line} 8"), &line.replace('.', ","), "x"] {

@@ -9,7 +9,7 @@ use gapferry::exit::Exit;
 use crate::apt_client::output;
 use crate::kill::strace::traced;
 use crate::serve::fetch;
-use crate::support::desk::{Desk, ended};
+use crate::support::desk::{Desk, at_clock, ended};
 use crate::support::server::{Fault, Server, Times};
 
 #[test]
@@ -117,23 +117,23 @@ fn what_has_not_changed_is_not_read_again() {
     let desk = Desk::new();
     let (file, log) = (desk.path("online/large.iso"), desk.path("log"));
     desk.select("[[files]]\nname = \"tools\"\nfrom = \"large.iso\"\n");
-    let is_read = |more: &str, exit: Exit| {
+    let is_read_at = |clock: &str, more: &str, exit: Exit| {
         let export = desk.command(&format!(
             "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace {more}"
         ));
-        let traced = output(&mut traced(&export, &["-o", log.to_str().unwrap()]));
+        let traced = output(&mut traced(&at_clock(&export, clock), &["-o", log.to_str().unwrap()]));
         ended(&traced).says(exit, &[]);
         fs::read_to_string(&log).unwrap().contains("large.iso\", O_RDONLY")
     };
     fs::write(&file, "one").unwrap();
     // What has only just changed could change again without showing it, and is not noted before it has aged.
-    let age = || {
-        std::thread::sleep(std::time::Duration::from_secs(4));
-        is_read("", Exit::NothingNew);
-    };
+    let is_read = |more: &str, exit: Exit| is_read_at("+0s", more, exit);
+    let age = || assert!(is_read_at("+10s", "", Exit::NothingNew));
     assert!(is_read("", Exit::Done));
     age();
-    assert!(!is_read("", Exit::NothingNew) && !is_read("--dry-run", Exit::NothingNew));
+    for more in ["", "--dry-run"] {
+        assert!(!is_read_at("+10s", more, Exit::NothingNew), "{more}");
+    }
     assert!(is_read("--full", Exit::NothingNew), "--full reads everything");
     // The same size and the same time of modification.
     let time = fs::metadata(&file).unwrap().modified().unwrap();
@@ -141,7 +141,7 @@ fn what_has_not_changed_is_not_read_again() {
     fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
     assert!(is_read("", Exit::Done));
     age();
-    assert!(!is_read("", Exit::NothingNew));
+    assert!(!is_read_at("+10s", "", Exit::NothingNew));
     // The digest is known, but the bytes are gone.
     let digest = Sha256::of(b"two").to_hex();
     fs::remove_file(desk.path("online/workspace/depot/sha256").join(&digest[..2]).join(&digest)).unwrap();
