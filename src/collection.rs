@@ -146,7 +146,7 @@ impl Kind {
     }
 
     /// Whether what stands at `path` below a generation, such as `apt/debian/dists/…`, changes under its name.
-    pub fn is_metadata(path: &str) -> bool {
+    fn is_metadata(path: &str) -> bool {
         let mut parts = path.splitn(3, '/');
         let (kind, rest) = (parts.next(), parts.nth(1).unwrap_or_default());
         Self::ALL.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
@@ -156,7 +156,13 @@ impl Kind {
     /// their digests. Clients that have read older metadata may still ask for it.
     pub fn is_immutable(path: &str) -> bool {
         let by_hash = path.starts_with("apt/") && path.contains("/dists/") && path.contains("/by-hash/");
-        by_hash || !(Self::is_metadata(path) || path.starts_with("keys/"))
+        by_hash || !Self::is_replaced(path)
+    }
+
+    /// Returns `true` if another generation may have something else at `path`: metadata, and keys, which change when others are
+    /// pinned.
+    pub fn is_replaced(path: &str) -> bool {
+        Self::is_metadata(path) || path.starts_with("keys/")
     }
 }
 

@@ -232,7 +232,7 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
             made = parent.to_owned();
         }
         fs::hard_link(depot.path(digest), &target).map_err(SiteError::io("link", &target))?;
-        if Kind::is_metadata(path.as_str()) {
+        if Kind::is_replaced(path.as_str()) {
             set_time(&target, generation.made).map_err(SiteError::io("set the time of", &target))?;
         }
     }
@@ -244,7 +244,7 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
     sync_folder(folder.parent().unwrap_or(folder))
 }
 
-/// Metadata changes under its name, and HTTP caches compare its time by the second: each generation's is newer than all
+/// Metadata and keys change under their names, and HTTP caches compare its time by the second: each generation's is newer than all
 /// before, also where it has old content again. What older generations share of it changes its time too, which costs a
 /// client that comes just now one download.
 fn set_time(path: &Path, time: Time) -> io::Result<()> {

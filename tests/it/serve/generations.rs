@@ -1,18 +1,24 @@
 //! A new generation in the middle of a client's work, with real clients.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 
 use gapferry::collection::Kind;
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::site::pin;
 
 use super::between::between;
 use super::tree::{desk as empty_desk, generation, published, switch};
 use super::{fetch, publish, select};
-use crate::apt_client::AptClient;
+use crate::apt_client::{AptClient, run};
 use crate::stream_client::StreamClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk, end};
 use crate::support::server::Server;
 use crate::support::snaps::snap;
+use crate::support::world::{World, bring};
+use crate::support::yum::{REPOSITORY_KEY, Yum};
 
 /// apt has read InRelease of one generation, and finds the indexes and packages that it names after the next two have come.
 #[test]
@@ -152,4 +158,28 @@ fn only_what_never_changes_is_taken_from_older_generations() {
     let answer = super::ask(&serving, "GET", "/ubuntu/pool/a.deb", "Host: u.test\r\n");
     assert!(answer.status == 200 && answer.body == b"newer");
     assert_eq!(super::ask(&serving, "GET", "/ubuntu/dists/gone/InRelease", "Host: u.test\r\n").status, 404);
+}
+
+/// Keys change under their names when others are pinned, and what is pinned again is an old file. curl keeps what it has unless
+/// the server's is newer by a second.
+#[test]
+fn a_key_that_is_pinned_again_reaches_clients_with_a_copy() {
+    let world = World::new(Arc::new(Yum), "100 MB");
+    let site = world.site("site");
+    let server = gapferry::serve::Server::start(&site, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let url = format!("http://{}/keys/yum/rocky.asc", server.address);
+    let (source, _) = world.content.pins(&world.path("upstream")).remove(0);
+    let key = REPOSITORY_KEY.public_binary().unwrap();
+    let other = SiteKey::generate("Other <other@test.invalid>", 1_700_000_000).unwrap().public_binary().unwrap();
+    for (state, keys) in [(1, key.clone()), (2, [key.clone(), other].concat()), (3, key)] {
+        fs::write(world.path("pinned"), keys).unwrap();
+        pin(&site, &source, &world.path("pinned")).unwrap();
+        world.publish(state);
+        bring(&site, &world.bundle()).unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["-sSf", "--noproxy", "*", "-R", "-z", "copy", "-o", "copy", &url]).current_dir(world.path(""));
+        run(&mut curl);
+        let published = fs::read(world.path("site/current/keys/yum/rocky.asc")).unwrap();
+        assert!(fs::read(world.path("copy")).unwrap() == published, "state {state}");
+    }
 }

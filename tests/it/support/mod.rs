@@ -12,6 +12,7 @@ pub(crate) mod images_lies;
 pub(crate) mod lies;
 pub(crate) mod os_images;
 pub(crate) mod os_images_lies;
+pub(crate) mod port;
 pub(crate) mod server;
 pub(crate) mod skip;
 pub(crate) mod snap_store;

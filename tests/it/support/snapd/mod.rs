@@ -79,7 +79,7 @@ pub(crate) struct Snapd {
 
 /// systemd would start it again, as it expects after it has installed another snapd.
 const DAEMON: &str = r#"while :; do "$0" 2>>log; echo "snapd ended: $?" >>log; sleep 0.2; done"#;
-const AWAIT_SOCKET: &str = "for try in $(seq 300); do [ -S /run/snapd.socket ] && exit; sleep 0.1; done; exit 1";
+const AWAIT_SOCKET: &str = "for try in $(seq 1200); do [ -S /run/snapd.socket ] && exit; sleep 0.1; done; exit 1";
 
 impl Snapd {
     /// A daemon that knows nothing yet. Its store is at `store`, such as `http://127.0.0.1`, or else where snapd looks by
@@ -105,10 +105,10 @@ impl Snapd {
         self.snap_with(&arguments.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// The same for arguments with spaces in them. Whatever takes longer than three minutes has failed.
+    /// The same for arguments with spaces in them. Whatever takes longer than ten minutes has failed.
     pub(crate) fn snap_with(&self, arguments: &[&str]) -> Ended {
         let mut command = Command::new("timeout");
-        command.args(["180", SNAP]).args(arguments);
+        command.args(["600", SNAP]).args(arguments);
         environment(&mut command, &self.cage, self.store.as_deref());
         let mut ended = end(&mut self.cage.inside(&command));
         if ended.code != 0 {
