@@ -197,7 +197,8 @@ impl Prepared {
         let medium = self.name(target, place);
         (job.say)(&format!("unmount {medium}, pull it, put it back, and mount it there again; waiting for that"));
         let not = |what| MediaError::NotReinserted { medium: medium.clone(), what, within };
-        reinsert::wait(&target.folder, within).map_err(not)?;
+        let gone = || (job.say)(&format!("{medium} is gone: put it back, and mount it there again"));
+        reinsert::wait(&target.folder, within, gone).map_err(not)?;
         self.verify(job, target, place, "reading again", true)
     }
 

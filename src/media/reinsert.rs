@@ -14,8 +14,9 @@ fn there(folder: &Path) -> Option<u64> {
     folder.join(names::MANIFEST).metadata().ok().map(|data| data.dev())
 }
 
-/// Waits until the bundle in `folder` has gone and is there again; says which of the two did not happen in time.
-pub(super) fn wait(folder: &Path, within: Duration) -> Result<(), &'static str> {
+/// Waits until the bundle in `folder` has gone and is there again, and calls `gone` in between; says which of the two did not
+/// happen in time.
+pub(super) fn wait(folder: &Path, within: Duration, gone: impl FnOnce()) -> Result<(), &'static str> {
     let until = Instant::now() + within;
     let wait_for = |condition: &dyn Fn() -> bool, what| {
         while !condition() {
@@ -28,5 +29,6 @@ pub(super) fn wait(folder: &Path, within: Duration) -> Result<(), &'static str> 
     };
     let before = there(folder);
     wait_for(&|| there(folder).is_none() || there(folder) != before, "pulled")?;
+    gone();
     wait_for(&|| there(folder).is_some(), "put back")
 }

@@ -59,7 +59,7 @@ impl Carrier {
     /// Runs a script in which `gapferry` is the program, and mounts are private to it; none where that is not possible.
     ///
     /// `disk DIR OPTIONS` mounts a small disk, `try COMMAND…` shows the exit code, `copy` and `import` have their usual options,
-    /// and `B` is the first bundle.
+    /// `await WORDS FILE` waits until a program has written the words, and `B` is the first bundle.
     fn script(&self, what: &str, text: &str) -> Option<Ended> {
         let allowed = Command::new("unshare").args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
         if !allowed.is_ok_and(|output| output.status.success()) {
@@ -69,6 +69,9 @@ impl Carrier {
         let head = "set -u\nB=medium/dc1-base-000001; N=dc1-base-000001\n\
                     gapferry() { $GAPFERRY \"$@\"; }\n\
                     disk() { mkdir -p $1; mount -t tmpfs -o $2 none $1; }\n\
+                    await() {\n\
+                        n=0; until grep -q \"$1\" $2; do sleep 0.05; n=$((n+1)); [ $n -lt 2400 ] || exit 9; done\n\
+                    }\n\
                     try() { echo \"$ $*\" >&2; \"$@\"; echo \"exit $?\" >&2; }\n\
                     copy() { try gapferry copy \"$@\" --workspace online/workspace --quiet; }\n\
                     import() { try gapferry import \"$@\" --site site --quiet; }\n";

@@ -14,7 +14,7 @@ loops= mounts=
 nbd() {
     dir=$1; shift; mkdir -p $dir; : >$dir.nbd; mounts="$mounts $dir"
     nbdfuse $dir.nbd --command nbdkit -s --exit-with-parent "$@" 2>>nbd.log & nbdfuse=$!
-    n=0; until [ -s $dir.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 100 ] || { cat nbd.log >&2; exit 9; }; done
+    n=0; until [ -s $dir.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 1200 ] || { cat nbd.log >&2; exit 9; }; done
     loop=$(losetup -f --show --direct-io=on $dir.nbd) || exit 9; loops="$loop $loops"
     case $FS in
         exfat) mkfs.exfat $loop >>nbd.log 2>&1 && mount.exfat-fuse $loop $dir >>nbd.log 2>&1;;
@@ -42,7 +42,7 @@ pub(super) fn script(what: &str, text: &str) -> Option<Ended> {
 /// Whether there can be such devices; it says if not.
 fn able(what: &str) -> bool {
     let able = "test -c /dev/fuse && mkdir d && : >d.nbd && (nbdfuse d.nbd --command nbdkit -s --exit-with-parent memory 1M & n=0; \
-         until [ -s d.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 50 ] || exit 1; done; \
+         until [ -s d.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 1200 ] || exit 1; done; \
          l=$(losetup -f --show d.nbd) && losetup -d $l; r=$?; umount -l d.nbd; exit $r)";
     let folder = crate::support::world::scratch();
     let tried = Command::new("unshare").args(["--mount", "sh", "-c", able]).current_dir(folder.path()).output();

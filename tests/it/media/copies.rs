@@ -103,7 +103,7 @@ fn after_reinsert_reads_what_the_medium_has_then() {
     let text = "disk a size=10m; copy $B a --after-reinsert --timeout 1\n\
         cp -r $B other; printf x | dd of=other/volume-001.tar bs=1 seek=5000 conv=notrunc status=none\n\
         swap() {\n\
-            until grep -q 'pull it' said; do sleep 0.1; done; mv a/$N gone; sleep 1\n\
+            await 'pull it' said; mv a/$N gone; await 'is gone: put it back' said\n\
             cp -r $1 a/new; cp gone/MEDIUM.txt a/new; mv a/new a/$N; rm -r gone\n\
         }\n\
         again() { : >said; swap $1 & try gapferry copy $B a --after-reinsert --timeout 60 --workspace online/workspace --quiet 2>>said; wait; cat said >&2; }\n\

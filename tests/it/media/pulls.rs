@@ -29,7 +29,7 @@ out() { echo "touch $PWD/$1.out"; }
 arm() { echo "$4" >$1.do; rm -f $1.fired; echo $3 >$1.$2; }
 plug() {
     eval "l=\$loop_$1"; umount -l $1 2>/dev/null; rm -f $1.out $1.pread $1.pwrite
-    n=0; while e2fsck -fy $l >>nbd.log 2>&1; [ $? -gt 3 ]; do sleep 0.1; n=$((n+1)); [ $n -lt 50 ] || exit 9; done
+    n=0; while e2fsck -fy $l >>nbd.log 2>&1; [ $? -gt 3 ]; do sleep 0.1; n=$((n+1)); [ $n -lt 1200 ] || exit 9; done
     mount -t ext2 $l $1 || exit 9
 }
 published() { [ -e site/current/apt/demo/dists ]; }
@@ -111,7 +111,7 @@ fn while_a_medium_that_was_put_back_is_read() {
         for k in 0 3 21; do\n\
             t=120; [ $k -gt 0 ] || t=10 # for this one is not found again\n\
             : >said; rm -rf a/$N; gapferry copy $B a --again --after-reinsert --timeout $t --workspace online/workspace --quiet 2>>said & p=$!\n\
-            until grep -q 'pull it' said; do sleep 0.05; done; umount a; sleep 0.5\n\
+            await 'pull it' said; umount a; await 'is gone: put it back' said\n\
             mount -t ext2 $loop_a aside; [ $k = 0 ] || stat aside/$N/* >>nbd.log # so that it is found again\n\
             arm a pread $k \"$(out a)\"; mount --move aside a\n\
             wait $p; echo exit $? >&2; cat said >&2; [ -e a.fired ] || exit 8; plug a; copy $B a\n\
