@@ -1,13 +1,15 @@
 //! Runs that are killed while reprepro works, and the locks that stay behind.
 
 use std::fs;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, Output, Stdio};
 
 use gapferry::exit::Exit;
 
 use super::{Row, base, desk, reprepro, upstream};
-use crate::support::desk::{Desk, ended};
+use crate::apt_client::{output, run};
+use crate::support::desk::Desk;
 
 /// Many enough that they take several calls.
 const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
@@ -77,47 +79,92 @@ fn a_lock_that_a_living_process_holds_is_left_alone() {
     assert_eq!(versions(&desk), ["2"]);
 }
 
-/// At instants all over an import, gapferry is killed together with the reprepro that it runs, or alone.
+/// A reprepro that kills whoever called it, at a call of ours to choose.
+struct Killer<'a> {
+    desk: &'a Desk,
+}
+
+/// Moments at which a call is cut off: before reprepro runs, while it holds its database, or when it has ended.
+const WHEN: [&str; 3] = [
+    "cut_off; exec \"$@\"",
+    "(\"$@\"; : >ENDED) & until [ -e BASE/db/lockfile ] || [ -e ENDED ]; do :; done; cut_off; wait",
+    "\"$@\"; cut_off",
+];
+
+/// The processes that are killed: gapferry together with all that it runs, or gapferry alone.
+const WHOM: [&str; 2] = ["kill -KILL 0", "kill -KILL $PPID"];
+
+impl<'a> Killer<'a> {
+    fn new(desk: &'a Desk) -> Self {
+        fs::create_dir(desk.path("killer")).unwrap();
+        let killer = Self { desk };
+        killer.arm(0, "", ":");
+        killer
+    }
+
+    /// Has call number `nth` from now on, counted from 1, cut off so.
+    fn arm(&self, nth: usize, when: &str, whom: &str) {
+        let (folder, real) = (self.desk.path("killer"), run(Command::new("sh").args(["-c", "command -v reprepro"])));
+        let ended = folder.join("ended");
+        let when = when.replace("BASE", base(self.desk).to_str().unwrap()).replace("ENDED", ended.to_str().unwrap());
+        let text = format!(
+            "#!/bin/sh\necho call >>{0}/calls\ncut_off() {{ {whom}; }}; set -- {1} \"$@\"\n\
+             [ $(wc -l <{0}/calls) = {nth} ] || exec \"$@\"\n{when}\n",
+            folder.display(),
+            real.trim_end()
+        );
+        let _ = fs::remove_file(&ended); // of the run before
+        fs::write(folder.join("calls"), "").unwrap();
+        fs::write(folder.join("reprepro"), text).unwrap();
+        fs::set_permissions(folder.join("reprepro"), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    fn calls(&self) -> usize {
+        fs::read_to_string(self.desk.path("killer/calls")).unwrap().lines().count()
+    }
+
+    /// Runs gapferry so, in a process group of its own.
+    fn gapferry(&self, arguments: &str) -> Output {
+        let path = format!("{}:{}", self.desk.path("killer").display(), std::env::var("PATH").unwrap());
+        let mut command = self.desk.command(arguments);
+        output(command.env("PATH", path).process_group(0))
+    }
+}
+
+/// At calls of reprepro all over an import and a rollback, gapferry is killed together with the reprepro that it runs, or alone.
 #[test]
 fn a_killed_import_is_finished_by_the_same_command() {
     let desk = desk(&rows("1"));
     upstream(&desk, &rows("2"));
     let bundle = desk.bundle();
-    let mut killed = 0;
-    for (number, millis) in (0..14).map(|number| (number, 20 + number * 60)) {
-        if versions(&desk) == ["2"] {
-            desk.run("rollback 1 --site site"); // which may be what the next kill left undone
-            assert_eq!(versions(&desk), ["1"]);
-        }
-        let command = match desk.run("status --site site --json").ok().json()["generation"].as_u64() {
-            Some(1) => format!("import {} --site site", bundle.display()),
-            _ => "rollback 2 --site site".to_owned(),
-        };
-        // A group of its own, so that one signal reaches all of it.
-        let mut child = std::os::unix::process::CommandExt::process_group(&mut desk.command(&command), 0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(millis));
-        let group = if number % 3 == 0 { "" } else { "-" };
-        let target = format!("{group}{}", child.id());
-        if child.try_wait().unwrap().is_none() {
-            killed += 1;
-            let _ = Command::new("kill").args(["-KILL", "--", &target]).status();
-        }
-        drop(ended(&child.wait_with_output().unwrap()));
-        assert!(matches!(versions(&desk).as_slice(), [one] if one == "1" || one == "2"));
-        if versions(&desk) == ["1"] {
-            let again = desk.run(&command);
-            assert_eq!(again.code, 0, "{command} after {millis} ms: {}", again.err);
-        }
-        assert_eq!(versions(&desk), ["2"], "{command} after {millis} ms");
-        assert_eq!(reprepro(&desk, "list noble").lines().count(), NAMES.len());
-        reprepro(&desk, "checkpool");
-        reprepro(&desk, "check");
-        assert!(!base(&desk).join("gnupg").exists());
+    let killer = Killer::new(&desk);
+    let import = format!("import {} --site site", bundle.display());
+    killed_at(&killer, &import, (2, 1, 0));
+    assert!(killer.gapferry("rollback 1 --site site").status.success());
+    let calls = killer.calls();
+    assert!(calls > 4, "{calls} calls of reprepro");
+    for number in 0..12 {
+        // In this order every call meets every kind of kill, the more calls there are the fewer.
+        killed_at(&killer, "rollback 2 --site site", (1 + number * calls / 12, number % 3, number / 3 % 2));
+        desk.run("rollback 1 --site site").ok();
+        assert_eq!(versions(&desk), ["1"]);
     }
-    eprintln!("{killed} were killed");
-    assert!(killed >= 8, "only {killed} were killed");
+}
+
+/// Kills `command`, which leads from state 1 to 2, at a call of reprepro, and finishes it.
+fn killed_at(killer: &Killer<'_>, command: &str, (nth, when, whom): (usize, usize, usize)) {
+    let desk = killer.desk;
+    killer.arm(nth, WHEN[when], WHOM[whom]);
+    let killed = killer.gapferry(command);
+    let at = format!("{command}, call {nth}, {}, {}", WHEN[when], WHOM[whom]);
+    assert_eq!(killed.status.signal(), Some(9), "{at}: {killed:?}");
+    assert_eq!(versions(desk), ["1"], "{at}");
+    killer.arm(0, "", ":");
+    let again = desk.run(command);
+    assert_eq!(again.code, 0, "{at}: {}", again.err);
+    assert_eq!(versions(desk), ["2"], "{at}");
+    assert_eq!(reprepro(desk, "list noble").lines().count(), NAMES.len());
+    reprepro(desk, "checkpool");
+    reprepro(desk, "check");
+    assert!(!base(desk).join("gnupg").exists());
 }
