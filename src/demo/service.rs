@@ -21,7 +21,7 @@ const IMAGES: &str = "images.demo.example";
 const SITE: &str = "http://gapferry.demo.example";
 /// The most that is read of an answer, in bytes.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What `site.toml` says besides, so that clients find the upstreams under the names that they have always asked.
 pub(super) fn name_upstreams(site: &Path) -> Result<(), DemoError> {

@@ -15,6 +15,8 @@ use gapferry::progress::Progress;
 use tempfile::TempDir;
 use url::Url;
 
+use super::support::desk::PATIENCE;
+use super::support::port::port;
 use super::support::server::Server;
 
 /// A server over one folder, a downloader into another.
@@ -24,16 +26,16 @@ struct Bench {
     fetcher: Fetcher,
 }
 
-/// Options in a test's time scale.
+/// Options in a test's time scale, for a server that is never too slow.
 fn quick() -> Options {
     Options {
         retries: 3,
         backoff: Duration::from_millis(2),
         longest_wait: Duration::from_millis(1500),
-        connect_timeout: Duration::from_secs(5),
-        stall_timeout: Duration::from_millis(1000),
+        connect_timeout: PATIENCE,
+        stall_timeout: PATIENCE,
         min_rate: 1000,
-        rate_window: Duration::from_millis(300),
+        rate_window: PATIENCE,
         ..Options::default()
     }
 }
@@ -111,6 +113,5 @@ impl Bench {
 
 /// An address on which nobody listens.
 fn dead_url() -> Url {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/x", listener.local_addr().unwrap()).parse().unwrap()
+    format!("http://127.0.0.1:{}/x", port()).parse().unwrap()
 }

@@ -9,7 +9,6 @@ mod uploads;
 
 use std::fs;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use gapferry::demo::upstream::{DebSpec, Stream, UbuntuSerial, Upstream};
 use gapferry::exit::Exit;
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 
 use self::model::DEFAULT;
 use self::server::{KEY, Maas};
-use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};
+use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving, wait_for};
 
 /// A site that is served, and a MAAS.
 struct Case {
@@ -164,11 +163,8 @@ impl Case {
         self.maas.mute_after(Some(stop));
         let mut command = self.desk.command(&self.arguments(""));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
-        while self.maas.count() < stop && child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < end, "it never comes to change {stop}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let is_there = || (self.maas.count() >= stop || child.try_wait().unwrap().is_some()).then_some(());
+        wait_for(|| format!("it never comes to change {stop}"), is_there);
         child.kill().unwrap(); // SIGKILL
         child.wait().unwrap();
         self.maas.mute_after(None);

@@ -90,7 +90,7 @@ fn clients_work_with_no_setting_changed_but_the_resolver() {
     let Some(cage) = cage(&desk) else { return };
     let mut names = name_server(&cage, &desk);
     let _server = serve(&cage, &desk, LISTEN);
-    let ready = "for try in $(seq 100); do getent hosts archive.ubuntu.com && exit; sleep 0.1; done; exit 1";
+    let ready = "for try in $(seq 1200); do getent hosts archive.ubuntu.com && exit; sleep 0.1; done; exit 1";
     run(&cage, Command::new("sh").args(["-c", ready])).ok();
     assert_ne!(run(&cage, Command::new("getent").args(["hosts", "www.ubuntu.com"])).code, 0);
 

@@ -57,35 +57,50 @@ fn lies_about_lengths_and_bodies_that_go_on() {
     }
 }
 
-/// With the library, since the program waits longer than a test should.
+/// With the library, since the program waits longer than a test should. All cases at once, since each of them mostly waits.
 #[test]
 fn a_server_that_drips_or_falls_silent() {
     let drip = server::Fault::Drip(Duration::from_millis(20));
-    for (slow, words) in [(drip, "bytes per second where"), (server::Fault::StallAt(1000), "sent nothing for")] {
-        for path in [deb(1), IN_RELEASE.to_owned()] {
-            let fault = Fault::new();
-            fault.server.fault(&path, Times::ALWAYS, slow.clone());
-            let selection = Selection::load(&fault.desk.path("online/selection.toml")).unwrap();
-            let patience = Duration::from_millis(300);
-            let options = Options { retries: 1, stall_timeout: patience, rate_window: patience, ..Options::default() };
-            let key = SecretKey::load(&fault.desk.path("online/builder.key"), || None).unwrap();
-            let (out, workspace) = (fault.desk.path("medium"), fault.desk.path("online/workspace"));
-            let progress = Progress::hidden();
-            let settings = Settings { fetch: options, ..Settings::new(&out, &workspace, Some(&key), &progress) };
-            // InRelease is shorter than where the others stall.
-            let error = export(&selection, &settings).map(|exported| exported.folder);
-            if path == IN_RELEASE && words.starts_with("sent") && error.is_ok() {
-                continue;
+    std::thread::scope(|scope| {
+        for (slow, words) in [(drip, "bytes per second where"), (server::Fault::StallAt(1000), "sent nothing for")] {
+            for path in [deb(1), IN_RELEASE.to_owned()] {
+                let slow = slow.clone();
+                scope.spawn(move || is_given_up(&path, slow, words));
             }
-            let error = error.unwrap_err();
-            let text = gapferry::causes::causes(&error).join(": ");
-            assert!(text.contains(words) && text.contains(&path), "{text}");
-            assert_eq!(error.exit(), Exit::UpstreamUnavailable);
-            fault.wrote_nothing();
-            fault.server.heal(&path);
-            fault.recovers();
         }
+    });
+}
+
+/// Fails unless an export gives up on the file at `path`, if it is so slow, and says so with `words`.
+fn is_given_up(path: &str, slow: server::Fault, words: &str) {
+    let fault = Fault::new();
+    fault.server.fault(path, Times::ALWAYS, slow);
+    let selection = Selection::load(&fault.desk.path("online/selection.toml")).unwrap();
+    // Far longer than all other files take.
+    let patience = Duration::from_secs(2);
+    let options = Options {
+        retries: 1,
+        connect_timeout: patience,
+        stall_timeout: patience,
+        rate_window: patience,
+        ..Options::default()
+    };
+    let key = SecretKey::load(&fault.desk.path("online/builder.key"), || None).unwrap();
+    let (out, workspace) = (fault.desk.path("medium"), fault.desk.path("online/workspace"));
+    let progress = Progress::hidden();
+    let settings = Settings { fetch: options, ..Settings::new(&out, &workspace, Some(&key), &progress) };
+    let error = export(&selection, &settings).map(|exported| exported.folder);
+    // InRelease is shorter than where the others stall.
+    if path == IN_RELEASE && words.starts_with("sent") && error.is_ok() {
+        return;
     }
+    let error = error.unwrap_err();
+    let text = gapferry::causes::causes(&error).join(": ");
+    assert!(text.contains(words) && text.contains(path), "{text}");
+    assert_eq!(error.exit(), Exit::UpstreamUnavailable);
+    fault.wrote_nothing();
+    fault.server.heal(path);
+    fault.recovers();
 }
 
 #[test]

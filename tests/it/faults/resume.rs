@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use gapferry::demo::upstream::Packing;
 
 use super::{Fault, PACKAGES, upstream};
-use crate::support::desk::heavy;
+use crate::support::desk::{heavy, wait_for};
 use crate::support::server::{self, Times};
 
 const LARGE: &str = "pool/main/l/large/large_1.0-1_amd64.deb";
@@ -22,7 +21,6 @@ fn killed_in_the_middle_of_a_large_file() {
     let export = "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace";
     let mut child = fault.desk.command(export).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let partial = fault.desk.path("online/workspace/depot/partial");
-    let started = Instant::now();
     // All small ones are complete, and what came of the large one is on the disk.
     let arrived = || {
         let files: Vec<u64> =
@@ -30,10 +28,7 @@ fn killed_in_the_middle_of_a_large_file() {
         files.iter().any(|length| *length > 4_000_000)
             && files.iter().filter(|length| **length > 100_000).count() > PACKAGES
     };
-    while !arrived() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", fs::read_dir(&partial));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(|| format!("{:?}", fs::read_dir(&partial)), || arrived().then_some(()));
     child.kill().unwrap();
     child.wait().unwrap();
     fault.wrote_nothing();

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use gapferry::collect::fetch::{FetchError, Options};
 use gapferry::exit::Exit;
 
+use super::super::support::desk::PATIENCE;
 use super::super::support::server::{Fault, Times};
 use super::{Bench, content, quick};
 
 #[test]
 fn a_slow_drip_is_an_error() {
-    let bench = Bench::with(Options { retries: 1, ..quick() });
+    let bench = Bench::with(Options { retries: 1, rate_window: Duration::from_millis(300), ..quick() });
     let wanted = bench.put("a", &content(100_000, 1));
     bench.server.fault("a", Times::ALWAYS, Fault::Drip(Duration::from_millis(20)));
     let error = bench.fetch_bad(&wanted);
@@ -21,7 +22,12 @@ fn a_slow_drip_is_an_error() {
 
 #[test]
 fn silence_is_an_error() {
-    let bench = Bench::with(Options { retries: 1, connect_timeout: Duration::from_millis(200), ..quick() });
+    let bench = Bench::with(Options {
+        retries: 1,
+        connect_timeout: Duration::from_millis(200),
+        stall_timeout: Duration::from_secs(1),
+        ..quick()
+    });
     let wanted = bench.put("a", &content(100_000, 1));
     bench.server.fault("a", Times::ALWAYS, Fault::StallAt(1000));
     assert!(matches!(bench.fetch_bad(&wanted), FetchError::Stalled { .. }));
@@ -122,7 +128,7 @@ fn the_wait_that_a_server_asks_for_is_kept_and_capped() {
     bench.server.fault("b", Times(1), Fault::Status(429, vec![("Retry-After", "86400")]));
     let start = Instant::now();
     bench.fetch_good(&wanted);
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
 }
 
 #[test]

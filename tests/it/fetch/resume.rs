@@ -1,6 +1,8 @@
 //! Going on where an attempt or an earlier run stopped, without trusting what it left.
 
-use gapferry::collect::fetch::{FetchError, Options};
+use std::time::Duration;
+
+use gapferry::collect::fetch::{FetchError, Fetcher, Options};
 
 use super::super::support::server::{Fault, Times};
 use super::{Bench, content, quick};
@@ -124,10 +126,11 @@ fn many_cuts_are_survived_as_long_as_there_is_progress() {
 
 #[test]
 fn a_failed_run_leaves_what_came_for_the_next_one() {
-    let bench = Bench::with(Options { retries: 0, ..quick() });
+    let mut bench = Bench::with(Options { retries: 0, stall_timeout: Duration::from_secs(2), ..quick() });
     let wanted = bench.put("a", &content(SIZE, 1));
     bench.server.fault("a", Times(1), Fault::StallAt(1_000_000));
     assert!(matches!(bench.fetch_bad(&wanted), FetchError::Stalled { .. }));
+    bench.fetcher = Fetcher::new(quick()).unwrap();
     assert_eq!(std::fs::metadata(&wanted.to).unwrap().len(), 1_000_000);
     bench.fetch_good(&wanted);
     assert_eq!(bench.ranges("a"), [None, Some("bytes=1000000-".into())]);

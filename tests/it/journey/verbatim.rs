@@ -52,7 +52,7 @@ fn clients_of_the_upstream_notice_nothing() {
     assert_eq!(client.downloaded(), ["hello_1.0-1_amd64.deb"]);
 
     // A newer state is seen; going back is not possible for clients, and the command says so.
-    publish_later(&desk);
+    publish(&desk, "2.0-1");
     let server = Server::start(&desk.path("up"));
     let moved = server.url("debian").to_string();
     desk.select(&desk.table("demo", &moved, "stable main amd64", "packages = [\"hello\"]\npublish = \"verbatim\""));
@@ -85,10 +85,4 @@ fn client_of(desk: &Desk, keyring: &std::path::Path) -> AptClient {
         keyring,
     );
     client
-}
-
-/// apt compares dates by the second.
-fn publish_later(desk: &Desk) {
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    publish(desk, "2.0-1");
 }

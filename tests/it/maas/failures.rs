@@ -1,13 +1,13 @@
 //! A MAAS that refuses, fails, lies or is not there.
 
 use std::fs;
-use std::net::TcpListener;
 
 use gapferry::exit::Exit;
 use serde_json::json;
 
 use super::{Case, hides_the_key};
 use crate::support::desk::Ended;
+use crate::support::port::port;
 use crate::support::server::{Fault, Server, Times};
 use crate::support::tls::authority;
 
@@ -64,8 +64,7 @@ fn addresses_where_there_is_no_maas() {
     case.apply_to(&url, "").says(Exit::UpstreamUnavailable, &["there is no MAAS at"]);
     page.fault(SOURCES, Times::ALWAYS, Fault::Redirect(case.maas.url()));
     case.apply_to(&url, "").says(Exit::UpstreamUnavailable, &["there is no MAAS at", "status 302"]);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/MAAS");
+    let url = format!("http://127.0.0.1:{}/MAAS", port());
     case.apply_to(&url, "").says(Exit::UpstreamUnavailable, &["cannot reach", &url]);
     for bad in ["maas:5240", "ftp://h/MAAS", "http://me:hidden@h/MAAS"] {
         let ended = case.apply_to(bad, "").says(Exit::Usage, &["is no address that can be used"]);

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use gapferry::demo::upstream::Upstream;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit::{Usage, VerificationFailed, VolumesMissing};
 
 use super::{digests, invert};
-use crate::support::desk::{Desk, end, heavy};
+use crate::support::desk::{Desk, end, heavy, wait_for};
 use crate::support::skip::{Needs, skip};
 
 /// A desk with a bundle of four volumes or so, and a site.
@@ -181,11 +180,8 @@ impl BadSectors {
         let child = command.stderr(Stdio::null()).spawn();
         let child = child.unwrap_or_else(|e| panic!("nbdfuse: {e}; tests/run installs what the tests need"));
         let mounted = Self { over: file.to_owned(), child };
-        let start = Instant::now();
-        while !fs::read_to_string("/proc/self/mounts").unwrap().contains(file.to_str().unwrap()) {
-            assert!(start.elapsed() < Duration::from_secs(20), "nbdfuse does not mount");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mounts = || fs::read_to_string("/proc/self/mounts").unwrap();
+        wait_for(|| "nbdfuse does not mount".to_owned(), || mounts().contains(file.to_str().unwrap()).then_some(()));
         Some(mounted)
     }
 }

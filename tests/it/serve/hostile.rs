@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
 
 use gapferry::collection::Kind;
 
@@ -23,7 +22,7 @@ fn served() -> (Desk, Serving) {
 /// All that comes back for `request`, to whose end nothing is added.
 fn exchange(serving: &Serving, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(&serving.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(crate::support::desk::PATIENCE)).unwrap();
     let _ = stream.write_all(request); // it may be cut off before the end
     let _ = stream.shutdown(Shutdown::Write);
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);

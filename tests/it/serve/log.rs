@@ -5,8 +5,6 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use gapferry::collection::Kind;
 use gapferry::exit::Exit;
@@ -14,7 +12,7 @@ use serde_json::Value;
 
 use super::tree::{desk, generation, noise, published};
 use super::{ask, fetch};
-use crate::support::desk::{Desk, end};
+use crate::support::desk::{Desk, PATIENCE, end, wait_for};
 
 const FILE: &str = "/apt/u/pool/a.deb";
 
@@ -26,16 +24,9 @@ fn site() -> Desk {
 
 /// The lines of a log, as soon as it has `count`.
 fn lines(path: &Path, count: usize) -> Vec<Value> {
-    let started = Instant::now();
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        if lines.len() >= count {
-            return lines;
-        }
-        assert!(started.elapsed() < Duration::from_secs(10), "{text}");
-        sleep(Duration::from_millis(20));
-    }
+    let text = || fs::read_to_string(path).unwrap_or_default();
+    let parsed = || -> Vec<Value> { text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect() };
+    wait_for(text, || Some(parsed()).filter(|lines| lines.len() >= count))
 }
 
 #[test]
@@ -66,18 +57,14 @@ fn answers_are_logged_and_the_file_can_be_moved_away() {
     for line in &lines_ {
         assert_eq!([&line["generation"], &line["complete"]], [&Value::from(7), &Value::from(true)], "{line}");
         assert_eq!([&line["remote"], &line["scheme"]], ["127.0.0.1", "http"]);
-        assert!(line["duration_ms"].as_f64().unwrap() < 10_000.0 && line["time"].as_str().unwrap().ends_with('Z'));
+        assert!(line["duration_ms"].as_f64().unwrap() < 120_000.0 && line["time"].as_str().unwrap().ends_with('Z'));
     }
 
     fs::rename(&log, desk.path("access.jsonl.1")).unwrap();
     fetch(&serving, "/before");
     lines(&desk.path("access.jsonl.1"), 6);
     serving.signal("HUP");
-    let started = Instant::now();
-    while !log.exists() {
-        assert!(started.elapsed() < Duration::from_secs(10));
-        sleep(Duration::from_millis(20));
-    }
+    wait_for(|| "no new log".to_owned(), || log.exists().then_some(()));
     fetch(&serving, "/after");
     assert_eq!(lines(&log, 1)[0]["path"], "/after");
     assert_eq!(lines(&desk.path("access.jsonl.1"), 6).len(), 6);
@@ -102,7 +89,7 @@ fn a_log_that_is_stuck_holds_nobody_up() {
         writer.shutdown(std::net::Shutdown::Write).unwrap();
     });
     let mut answers = String::new();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.read_to_string(&mut answers).unwrap();
     sender.join().unwrap();
     assert_eq!(answers.matches("HTTP/1.1 404").count(), REQUESTS);

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use gapferry::demo::upstream::{DebSpec, Upstream};
 
@@ -37,7 +36,7 @@ pub(crate) struct Answer {
 /// Sends a request as it is, and reads what comes until the end of the connection.
 pub(crate) fn raw(serving: &Serving, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(&serving.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(crate::support::desk::PATIENCE)).unwrap();
     stream.write_all(request).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();

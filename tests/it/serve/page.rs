@@ -37,7 +37,7 @@ fn browse(folder: &Path, what: &str, url: &str) -> Ended {
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]);
     command.args(["--disable-dev-shm-usage", "--disable-background-networking", "--enable-logging=stderr"]);
     command.arg(format!("--user-data-dir={}", folder.join("profile").display())).env("HOME", folder);
-    end(command.args(["--timeout=20000", "--window-size=1100,1800", what, url]))
+    end(command.args(["--timeout=120000", "--window-size=1100,1800", what, url]))
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use crate::apt_client::output;
 use crate::support::desk::{Desk, clean};
@@ -58,7 +57,7 @@ fn a_socket_is_taken_over_and_readiness_is_told() {
         (UnixDatagram::bind_addr(&of_name).unwrap(), format!("@{name}")),
     ];
     for (socket, notify) in sockets {
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(crate::support::desk::PATIENCE)).unwrap();
         let hear = || {
             let mut text = [0; 500];
             let length = socket.recv(&mut text).expect("the service tells its state");

@@ -5,9 +5,11 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
-use super::fixture::{ARCHIVE, IMAGES, Running, port, set_store, setup, text, world};
+use super::fixture::{ARCHIVE, IMAGES, Running, set_store, setup, text, world};
 use crate::apt_client::run;
 use crate::support::cage::{Cage, Plan};
+use crate::support::desk::wait_for;
+use crate::support::port::port;
 
 const ADDRESSES: &str = "--address 10.0.0.5,fd00::5";
 
@@ -23,19 +25,16 @@ fn ask(port: u16, name: &str, kind: u16) -> (u8, u16, Vec<u8>) {
     question.extend([kind.to_be_bytes(), 1_u16.to_be_bytes()].concat());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    for _ in 0..40 {
-        socket.send_to(&question, ("127.0.0.1", port)).unwrap();
+    let answered = || {
+        // Refused while the server is starting.
+        socket.send_to(&question, ("127.0.0.1", port)).ok()?;
         let mut answer = [0; 512];
-        match socket.recv(&mut answer) {
-            Ok(length) => {
-                let count = u16::from_be_bytes([answer[6], answer[7]]);
-                let end = question.len() + 12 + if kind == 28 { 16 } else { 4 };
-                return (answer[3] & 15, count, answer[..length.min(end)].to_vec());
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(100)), // it is starting
-        }
-    }
-    panic!("no answer for {name}");
+        let length = socket.recv(&mut answer).ok()?;
+        let count = u16::from_be_bytes([answer[6], answer[7]]);
+        let end = question.len() + 12 + if kind == 28 { 16 } else { 4 };
+        Some((answer[3] & 15, count, answer[..length.min(end)].to_vec()))
+    };
+    wait_for(|| format!("no answer for {name}"), answered)
 }
 
 /// A name server for everything: each name has the address 192.0.2.9.

@@ -1,17 +1,16 @@
 //! A site with packages, images and snaps whose upstreams have names.
 
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gapferry::bundle::Manifest;
 use gapferry::site::Site;
 
-use crate::support::desk::{Ended, end};
+use crate::support::desk::{Ended, PATIENCE, end};
 use crate::support::snaps::authority;
 use crate::support::together::Together;
 use crate::support::world::{World, bring};
@@ -72,17 +71,6 @@ pub(super) fn text(world: &World, words: &str) -> String {
     setup(world, words).ok().out
 }
 
-/// Ports that are free now, for TCP and for UDP.
-pub(super) fn port() -> u16 {
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// A server that ends with the value.
 pub(super) struct Running(Child);
 
@@ -97,11 +85,12 @@ impl Drop for Running {
         // nginx and Apache end their workers on SIGTERM, not on SIGKILL.
         let pid = rustix::process::Pid::from_child(&self.0);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        for _ in 0..50 {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
             if matches!(self.0.try_wait(), Ok(Some(_))) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use gapferry::site::Site;
 
-use super::fixture::{ARCHIVE, IMAGES, Running, port, text, world};
+use super::fixture::{ARCHIVE, IMAGES, Running, text, world};
 use crate::apt_client::{AptClient, run};
+use crate::support::port::port;
 use crate::support::server::Server;
 use crate::support::world::{World, bring};
 

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use super::fixture::{desk, post};
 use crate::serve::{ask, raw};
@@ -60,7 +59,7 @@ fn bodies_and_replies_have_their_limits() {
     let announced =
         format!("POST {REFRESH} HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\nConnection: close\r\n\r\n{{}}");
     let mut stream = TcpStream::connect(&serving.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(crate::support::desk::PATIENCE)).unwrap();
     stream.write_all(announced.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut head = Vec::new();

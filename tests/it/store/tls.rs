@@ -85,7 +85,7 @@ fn it_ends_when_it_is_told_to() {
     let started = Instant::now();
     run(Command::new("kill").args(["-TERM", &both.child.id().to_string()]));
     let status = both.child.wait().unwrap();
-    assert!(status.success() && started.elapsed() < Duration::from_secs(10), "{status} {:?}", started.elapsed());
+    assert!(status.success() && started.elapsed() < Duration::from_secs(60), "{status} {:?}", started.elapsed());
     let out = std::io::read_to_string(both.child.stdout.take().unwrap()).unwrap();
     let result: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(format!("https://{}", result["tls-address"].as_str().unwrap()), both.https);

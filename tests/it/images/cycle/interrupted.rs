@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use gapferry::demo::upstream::{Stream, UbuntuSerial};
 use gapferry::depot::Depot;
 
 use super::{Cycle, SERIALS, maas, publish, serials};
-use crate::support::desk::{Desk, names};
+use crate::support::desk::{Desk, names, wait_for};
 use crate::support::server::{Fault, Server, Times};
 
 /// The newest serial of jammy, with a root file system that takes its time.
@@ -26,12 +25,11 @@ const EXPORT: &str = "export online/selection.toml --out medium --key online/bui
 fn kill(desk: &Desk, upstream: &Server, path: &str, is_time: impl Fn() -> bool) {
     let asked = upstream.requests(path).len();
     let mut child = desk.command(EXPORT).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let started = Instant::now();
-    while upstream.requests(path).len() == asked || !is_time() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{path} was never on its way");
+    let asked_and_time = || {
         assert!(child.try_wait().unwrap().is_none(), "the export ended by itself: {path}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        (upstream.requests(path).len() > asked && is_time()).then_some(())
+    };
+    wait_for(|| format!("{path} was never on its way"), asked_and_time);
     child.kill().unwrap();
     child.wait().unwrap();
 }
