@@ -58,3 +58,9 @@ fn a_seed_always_gives_the_same_key() {
     assert_eq!(format!("{one:?}"), format!("TestKey({})", one.id()));
     assert_eq!(one.sign(b"content", 1).unwrap(), again.sign(b"content", 1).unwrap());
 }
+
+#[test]
+fn the_embedded_root_is_that_of_the_authority_of_tests() {
+    let embedded = include_bytes!("../../../formats/assertions/roots/tests.assert");
+    assert_eq!(TestAuthority::trusted_in_tests().unwrap().roots(), embedded);
+}
