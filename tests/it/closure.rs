@@ -9,8 +9,6 @@
 //! `GAPFERRY_WORLDS=1000` (from `GAPFERRY_WORLD`) makes up that many archives.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gapferry::collect::apt::closure::{Archive, Request, Solution, solve};
@@ -18,6 +16,8 @@ use gapferry::formats::apt::packages::Priority;
 
 use crate::support::skip::{Needs, skip};
 use apt_root::AptRoot;
+
+use crate::support::sample::Sample;
 
 mod apt_root;
 mod seeds;
@@ -75,18 +75,15 @@ fn compare<'a>(
     root: &'a AptRoot,
     (status, archive): &(&'a [u8], Archive<'a>),
     query: &Query,
-    times: &Mutex<(Duration, Duration)>,
+    times: &mut (Duration, Duration),
 ) -> Option<String> {
     let start = Instant::now();
     let expected = root.print_uris(query.minbase, query.recommends, &query.seeds);
     let middle = Instant::now();
     let ours = archive.solve(&request(root, status, query));
     let end = Instant::now();
-    {
-        let mut times = times.lock().unwrap();
-        times.0 += middle - start;
-        times.1 += end - middle;
-    }
+    times.0 += middle - start;
+    times.1 += end - middle;
     let target = if query.minbase { "minbase" } else { "empty" };
     let what = format!("{} on {target}, recommends {}", query.seeds.join(" "), query.recommends);
     match (expected, ours) {
@@ -106,8 +103,7 @@ fn compare<'a>(
 fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
     let minbase = minbase_status(root);
     root.write_minbase(&minbase);
-    let (next, differences) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let times = Mutex::new((Duration::ZERO, Duration::ZERO));
+    let (mut differences, mut times) = (Vec::new(), (Duration::ZERO, Duration::ZERO));
     let read = |status| {
         let start = Instant::now();
         let query = Query { minbase: false, recommends: false, seeds: Vec::new() };
@@ -116,26 +112,18 @@ fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
         (status, archive)
     };
     let targets = [read(&[]), read(&minbase)];
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some(query) = queries.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let target = if query.minbase { &targets[1] } else { &targets[0] };
-                    let known = seeds::KNOWN.iter().any(|(seeds, _)| *seeds == query.seeds.join(" "));
-                    match (compare(root, target, query, &times), known) {
-                        (Some(difference), false) => differences.lock().unwrap().push(difference),
-                        (None, true) => {
-                            differences.lock().unwrap().push(format!("{:?} is the same by now", query.seeds))
-                        }
-                        _ => {}
-                    }
-                }
-            });
+    for query in queries {
+        let target = if query.minbase { &targets[1] } else { &targets[0] };
+        let known = seeds::KNOWN.iter().any(|(seeds, _)| *seeds == query.seeds.join(" "));
+        match (compare(root, target, query, &mut times), known) {
+            (Some(difference), false) => differences.push(difference),
+            (None, true) => differences.push(format!("{:?} is the same by now", query.seeds)),
+            _ => {}
         }
-    });
-    let (apt, ours) = times.into_inner().unwrap();
-    eprintln!("closure: {} queries, apt {apt:.1?}, gapferry {ours:.1?} (both threads)", queries.len());
-    differences.into_inner().unwrap()
+    }
+    let (apt, ours) = times;
+    eprintln!("closure: {} queries, apt {apt:.1?}, gapferry {ours:.1?}", queries.len());
+    differences
 }
 
 #[test]
@@ -156,6 +144,7 @@ fn the_closure_is_what_apt_would_install() {
             }
         }
     }
+    let mut queries = Sample::new().strata(queries, 2, |query| (query.minbase, query.recommends));
     if let Ok(count) = std::env::var("GAPFERRY_CLOSURE_RANDOM") {
         queries.extend(random(&root, count.parse().unwrap()));
     }

@@ -9,6 +9,8 @@ use gapferry::collect::apt::closure::{Index, Pin};
 use gapferry::formats::apt::packages::packages;
 use gapferry::formats::apt::sources;
 
+use crate::support::world::scratch;
+
 /// See the module.
 pub(super) struct AptRoot {
     folder: tempfile::TempDir,
@@ -28,7 +30,7 @@ impl AptRoot {
         let (path, text) = SOURCES.iter().find_map(|path| Some((*path, fs::read_to_string(path).ok()?)))?;
         let entries = sources::parse(path, &text).expect("the host's own source list is read");
         entries.iter().find(|entry| entry.enabled && entry.binary)?;
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch();
         let root = folder.path();
         for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d", "auth.conf.d"] {
             fs::create_dir_all(root.join("etc/apt").join(name)).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gapferry::depot::Depot;
 use gapferry::time::Time;
 
-use super::killing::{Killed, Killing};
+use super::killing::{Killed, Killing, Kills};
 use crate::apt_client::run;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference};
 use crate::support::world::{Content, World, each_content, manifest_of};
@@ -38,12 +38,12 @@ pub(super) fn is_made(killed: &Killed, expected: &Snapshot, new: &Path) -> bool 
 
 each_content!(a_killed_export_is_finished_by_the_same_command);
 fn a_killed_export_is_finished_by_the_same_command(content: Arc<dyn Content>) {
-    let least = content.kills();
+    let kills = Kills { complete: content.kills(), role: content.role() };
     let world = World::with_recovery(content, "64 KiB");
     world.bundle();
     world.publish(2);
     let (root, time) = (world.path(""), Time::now().unix().to_string());
-    let killing = Killing::new(&root, least, |folder| -> Command {
+    let killing = Killing::new(&root, kills, |folder| -> Command {
         copy(&world.path("medium"), &folder.join("medium"));
         copy(&world.path("online/workspace"), &folder.join("workspace"));
         let mut command = world.gapferry(&["export", "--quiet"]);

@@ -4,11 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gapferry::site::{Site, status};
 
-use super::killing::Killing;
+use super::killing::{Killing, Kills};
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, each_content};
 
@@ -52,7 +51,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 
 each_content!(a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_same_command);
 fn a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_same_command(content: Arc<dyn Content>) {
-    let least = content.kills();
+    let kills = Kills { complete: content.kills(), role: content.role() };
     let world = World::with_recovery(content, "64 KiB");
     let first = world.bundle();
     world.publish(2);
@@ -60,7 +59,7 @@ fn a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_sam
     world.hurt(&second);
     bring(&world.site("template"), &first).unwrap();
     let root = world.path("");
-    let killing = Killing::new(&root, least, |folder| -> Command {
+    let killing = Killing::new(&root, kills, |folder| -> Command {
         copy(&world.path("template"), &folder.join("site"));
         let mut command = world.gapferry(&["import", "--quiet"]);
         command.arg(&second).arg("--site").arg(folder.join("site"));
@@ -69,11 +68,11 @@ fn a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_sam
     let expected = published(&world, &killing.reference().join("site"));
     let old = published(&world, &world.path("template"));
     let medium = snapshot(&world.path("medium"), |_| true);
-    let flipped = AtomicUsize::new(0);
+    let mut flipped = 0;
     killing.each("imports", |killed| {
         let (site, point) = (&killed.folder.join("site"), killed.point);
         let number = whole_generation(&world, site);
-        flipped.fetch_add(usize::from(number == 2), Ordering::Relaxed);
+        flipped += usize::from(number == 2);
         let should_be = if number == 1 { &old } else { &expected };
         assert_eq!(difference(should_be, &published(&world, site)), None, "{point:?}");
 
@@ -83,5 +82,5 @@ fn a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_sam
         nothing_is_left_over(site, &["1", "2"]);
     });
     assert_eq!(difference(&medium, &snapshot(&world.path("medium"), |_| true)), None, "the medium was touched");
-    eprintln!("{} of them after the flip", flipped.into_inner());
+    eprintln!("{flipped} of them after the flip");
 }

@@ -3,13 +3,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::strace::{Point, kill_at, points};
+use super::strace::{Point, REFERENCE, kill_at, points};
 use crate::apt_client::output;
-use crate::support::threads::on_two_threads;
+use crate::support::sample::Level;
+use crate::support::world::Role;
 
-/// A command that has run undisturbed once, and is now to be killed at least `least` times.
+/// The number of kills of one command.
+#[derive(Clone, Copy)]
+pub(super) struct Kills {
+    /// The least number in a complete run.
+    pub(super) complete: usize,
+    /// Decides how many points a sample takes.
+    pub(super) role: Role,
+}
+
+/// A command that has run undisturbed once, and is now to be killed at chosen points.
 pub(super) struct Killing<'a, C> {
     /// Folders in which it runs are made in this one.
     root: &'a Path,
@@ -26,17 +35,18 @@ pub(super) struct Killed<'a> {
     command: Command,
 }
 
-impl<'a, C: Fn(&Path) -> Command + Sync> Killing<'a, C> {
+impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
     /// `prepare` puts all that the command works on into a new folder, and returns the command.
-    pub(super) fn new(root: &'a Path, least: usize, prepare: C) -> Self {
-        let mut killing = Self { root, prepare, points: Vec::new(), least };
-        killing.points = points(&killing.command(&killing.reference()), least * 13 / 10);
+    pub(super) fn new(root: &'a Path, kills: Kills, prepare: C) -> Self {
+        let mut killing = Self { root, prepare, points: Vec::new(), least: 0 };
+        killing.points = points(&killing.command(&killing.reference()), kills.complete * 13 / 10, kills.role);
+        killing.least = Level::of_run().pick(killing.points.len() * 10 / 13, kills.complete);
         killing
     }
 
     /// Where the undisturbed run took place.
     pub(super) fn reference(&self) -> PathBuf {
-        self.root.join("reference")
+        self.root.join(REFERENCE)
     }
 
     fn command(&self, folder: &Path) -> Command {
@@ -46,19 +56,15 @@ impl<'a, C: Fn(&Path) -> Command + Sync> Killing<'a, C> {
     }
 
     /// Kills it at each point, in a folder as new, and has `judge` look at what is left, run it again and look once more.
-    pub(super) fn each(&self, what: &str, judge: impl Fn(&mut Killed) + Sync) {
-        let (kills, worker) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let start = || self.root.join(format!("worker-{}", worker.fetch_add(1, Ordering::Relaxed)));
-        on_two_threads(&self.points, start, |folder, point| {
-            let command = self.command(folder);
-            if kill_at(&command, point).is_some() {
-                kills.fetch_add(1, Ordering::Relaxed);
-            }
-            judge(&mut Killed { folder, point, command });
-        });
-        let (kills, least) = (kills.into_inner(), self.least);
+    pub(super) fn each(&self, what: &str, mut judge: impl FnMut(&mut Killed)) {
+        let (mut kills, folder) = (0, self.root.join("killed"));
+        for point in &self.points {
+            let command = self.command(&folder);
+            kills += usize::from(kill_at(&command, point).is_some());
+            judge(&mut Killed { folder: &folder, point, command });
+        }
         eprintln!("{what}: {kills} were killed");
-        assert!(kills >= least, "only {kills} of {what} were killed");
+        assert!(kills >= self.least, "only {kills} of {what} were killed, of {} points", self.points.len());
     }
 }
 

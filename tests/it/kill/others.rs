@@ -15,16 +15,17 @@ use gapferry::time::Time;
 use serde_json::Value;
 
 use super::export::{is_made, left_by};
-use super::killing::Killing;
+use super::killing::{Killing, Kills};
 use crate::apt_client::{output, run};
 use crate::support::desk::names;
 use crate::support::files::Files;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference};
-use crate::support::world::{World, bring, manifest_of};
+use crate::support::world::{Role, World, bring, manifest_of};
 
-/// How many runs of each command are killed at least; and of those that make hardly more calls.
-const LEAST: usize = 30;
-const FEW: usize = 16;
+/// For commands that make many calls.
+const MANY: Kills = Kills { complete: 30, role: Role::Leading };
+/// For commands that make few calls.
+const FEW: Kills = Kills { complete: 16, role: Role::Leading };
 
 /// A world with two bundles, the second of which is a delta with patches; both have recovery data.
 fn world() -> (World, [PathBuf; 2]) {
@@ -54,7 +55,7 @@ fn old_or_new(left: &Snapshot, old: &Snapshot, new: &Snapshot, what: &dyn std::f
 fn a_killed_protect_leaves_recovery_files_that_repair() {
     let (world, [_, second]) = world();
     let (root, old) = (world.path(""), finished(&second));
-    let killing = Killing::new(&root, LEAST, |folder| -> Command {
+    let killing = Killing::new(&root, MANY, |folder| -> Command {
         copy(&second, &folder.join("bundle"));
         let mut command = world.gapferry(&["protect", "--quiet", "--recovery", "20 %", "--spare-volumes", "2"]);
         command.arg(folder.join("bundle"));
@@ -91,7 +92,7 @@ fn a_killed_recut_leaves_volumes_that_are_whole() {
     fs::create_dir(world.path("before")).unwrap();
     prepared(&world.path("before"));
     let old = finished(&world.path("before"));
-    let killing = Killing::new(&root, LEAST, |folder| -> Command {
+    let killing = Killing::new(&root, MANY, |folder| -> Command {
         prepared(folder);
         let mut command = world.gapferry(&["recut", "--quiet", "--volumes", "1,2"]);
         command.arg(&second).arg("--out").arg(folder.join("out")).arg("--workspace").arg(folder.join("workspace"));
@@ -117,7 +118,7 @@ fn a_killed_answer_to_a_request_is_finished_by_the_same_command() {
     depot.remove(&held.sha256).unwrap();
     assert_eq!(bring(&site, &second).unwrap_err().exit(), Exit::VolumesMissing);
     let (root, time) = (world.path(""), Time::now().unix().to_string());
-    let killing = Killing::new(&root, LEAST, |folder| -> Command {
+    let killing = Killing::new(&root, MANY, |folder| -> Command {
         copy(&world.path("medium"), &folder.join("medium"));
         copy(&world.path("online/workspace"), &folder.join("workspace"));
         let mut command = world.gapferry(&["recut", "--quiet", "--key", "online/builder.key", "--request"]);

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::import::{nothing_is_left_over, published, whole_generation};
-use super::killing::Killing;
+use super::killing::{Killing, Kills};
 use crate::support::snapshot::{contents_of, copy, difference};
 use crate::support::world::{Content, World, bring, each_content};
 
@@ -22,9 +22,10 @@ fn world_with(content: Arc<dyn Content>, generations: u32) -> World {
 
 /// Kills `arguments` over copies of `template`, and hands each copy to `check` with that of the undisturbed run, before and after
 /// it is run again.
-fn kill_over(world: &World, arguments: &[&str], check: impl Fn(&Path, &Path, bool) + Sync) {
+fn kill_over(world: &World, arguments: &[&str], check: impl Fn(&Path, &Path, bool)) {
     let root = world.path("");
-    let killing = Killing::new(&root, world.content.kills() / 5, |folder| -> Command {
+    let kills = Kills { complete: world.content.kills() / 5, role: world.content.role() };
+    let killing = Killing::new(&root, kills, |folder| -> Command {
         copy(&world.path("template"), &folder.join("site"));
         let mut command = world.gapferry(arguments);
         command.arg("--site").arg(folder.join("site"));

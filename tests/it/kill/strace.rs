@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 
 use crate::apt_client::output;
 use crate::support::desk::inside;
-use crate::support::world::scratch;
+use crate::support::sample::{Level, Sample};
+use crate::support::world::{Role, scratch};
 
 /// The calls that change something, and those that open files.
 const CALLS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fsync,fdatasync,syncfs,rename,renameat,renameat2,link,\
@@ -18,6 +19,8 @@ const CALLS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fsync,fdatas
 pub(crate) struct Point {
     call: String,
     nth: usize,
+    /// The part of the command's folder that the call works on, in the undisturbed run.
+    place: String,
 }
 
 /// `command` under strace with these options.
@@ -27,31 +30,66 @@ pub(crate) fn traced(command: &Command, options: &[&str]) -> Command {
     inside(strace, command)
 }
 
-/// Runs `command` undisturbed, and returns about `count` points spread over all calls that it makes.
-pub(crate) fn points(command: &Command, count: usize) -> Vec<Point> {
+/// The folder's name in which [`points`] expects the undisturbed run to work.
+pub(crate) const REFERENCE: &str = "reference";
+
+/// Runs `command` undisturbed in a folder named [`REFERENCE`], and chooses points at which to kill it. A complete run takes
+/// about `count` points, spread over all calls. A sample is stratified by the system call and by what it works on.
+pub(crate) fn points(command: &Command, count: usize, role: Role) -> Vec<Point> {
+    let mut sample = Sample::new();
+    let all = calls(command);
+    let chosen = match (sample.level, role) {
+        (Level::Complete, _) => spread(&all, count, sample.below(1 << 20)),
+        (Level::Sampled, Role::Leading) => sample.strata(all, 1, |point| (point.call.clone(), point.place.clone())),
+        (Level::Sampled, Role::Other) => sample.strata(all, 0, |point| point.call.clone()),
+    };
+    eprintln!("{} points", chosen.len());
+    chosen
+}
+
+/// Every `all.len() / count`-th of the points. The seed moves them.
+fn spread(all: &[Point], count: usize, start: usize) -> Vec<Point> {
+    let step = (all.len() as f64 / count as f64).max(1.0);
+    let start = start % step as usize;
+    let at = |n| start + (f64::from(n) * step) as usize;
+    (0..).map(at).take_while(|at| *at < all.len()).map(|at| all[at].clone()).collect()
+}
+
+/// Runs `command` undisturbed, and returns a point for each call and each number that a thread reaches first, by the call.
+fn calls(command: &Command) -> Vec<Point> {
     let folder = scratch();
     let log = folder.path().join("log");
-    let run = output(&mut traced(command, &["-o", log.to_str().unwrap()]));
+    let run = output(&mut traced(command, &["-y", "-o", log.to_str().unwrap()]));
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for line in fs::read_to_string(&log).unwrap().lines() {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut points: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
+    let log = fs::read(&log).unwrap();
+    let log = String::from_utf8_lossy(&log);
+    for line in log.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
-        let Some((call, _)) = rest.trim_start().split_once('(') else { continue };
+        let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
         if !call.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             continue; // the second half of a call that another thread's line interrupted
         }
-        *counts.entry((call.to_owned(), thread.to_owned())).or_default() += 1;
+        let nth = counts.entry((call, thread)).or_default();
+        *nth += 1;
+        let points = points.entry(call).or_default();
+        if *nth > points.len() {
+            points.push(Point { call: call.to_owned(), nth: *nth, place: place(arguments) });
+        }
     }
-    let mut most: BTreeMap<String, usize> = BTreeMap::new();
-    for ((call, _), count) in counts {
-        let entry = most.entry(call).or_default();
-        *entry = count.max(*entry);
-    }
-    eprintln!("calls in one thread: {most:?}");
-    let all: Vec<Point> =
-        most.into_iter().flat_map(|(call, n)| (1..=n).map(move |nth| Point { call: call.clone(), nth })).collect();
-    let step = (all.len() as f64 / count as f64).max(1.0);
-    (0..).map(|n| (f64::from(n) * step) as usize).take_while(|at| *at < all.len()).map(|at| all[at].clone()).collect()
+    points.into_values().flatten().collect()
+}
+
+/// The first three parts of the path below the folder [`REFERENCE`] that a call names, without numbers and digests.
+fn place(arguments: &str) -> String {
+    let below = arguments.split_once(&format!("/{REFERENCE}/")).map_or("", |(_, below)| below);
+    let path = below.split(['"', '>', ',']).next().unwrap_or_default();
+    let kind = |part: &str| match part.len() >= 32 && part.bytes().take(32).all(|byte| byte.is_ascii_hexdigit()) {
+        true => "digest".to_owned(),
+        false => part.replace(|c: char| c.is_ascii_digit(), "0"),
+    };
+    path.split('/').take(3).map(kind).collect::<Vec<_>>().join("/")
 }
 
 /// Runs `command` until the point; none if it never came there, and ended by itself.

@@ -4,6 +4,7 @@
 use super::blocks::script;
 use super::{exits, says};
 use crate::support::desk::Ended;
+use crate::support::sample::Sample;
 
 /// `stick DIR` is a device that can be pulled: `arm DIR pread N COMMAND` does COMMAND at its read number N from now on; with
 /// `out DIR`, that is the end of it until `plug DIR`. `cycles` tries a command with a stick that is pulled ever later, with
@@ -33,9 +34,9 @@ plug() {
     mount -t ext2 $l $1 || exit 9
 }
 published() { [ -e site/current/apt/demo/dists ]; }
-# cycles DIR KIND FIRST STEP DO COMMAND...
+# cycles DIR KIND FIRST STEP DO COMMAND...: of the places, each $STRIDE-th; $SHIFT moves those after the first.
 cycles() {
-    dir=$1 kind=$2 k=$3 step=$4 what=$5; shift 5; pulled=0
+    dir=$1 kind=$2 k=$3 step=$(($4 * STRIDE)) what=$5 next=$(($3 + 1 + SHIFT % ($4 * STRIDE))); shift 5; pulled=0
     while :; do
         before; plug $dir; arm $dir $kind $k "$what"
         "$@" >run.out 2>run.err; code=$?
@@ -45,7 +46,7 @@ cycles() {
         if grep -q -e recut -e damaged run.err; then echo "WRONG WORDS"; cat run.err; exit 8; fi
         published && { echo PUBLISHED; exit 8; }
         plug $dir; "$@" >run.out 2>run.err || { echo "NOT AGAIN"; cat run.err; exit 8; }
-        after; k=$((k+step))
+        after; k=$next next=$((next+step))
     done
     [ $code = 0 ] || { echo "NOT WITHOUT"; cat run.err; exit 8; }
     echo "$pulled times pulled" >&2; [ $pulled -gt 1 ] || { echo "HARDLY PULLED"; exit 8; }
@@ -56,7 +57,10 @@ give() { gapferry copy "$@" --workspace online/workspace --quiet; }
 "#;
 
 fn sticks(what: &str, text: &str) -> Option<Ended> {
-    let ended = script(what, &format!("FS=ext2\n{STICKS}{text}\necho all is well >&2"))?;
+    let mut sample = Sample::new();
+    let (stride, shift) = (sample.level.pick(2, 1), sample.below(1 << 20));
+    let places = format!("STRIDE={stride} SHIFT={shift}");
+    let ended = script(what, &format!("FS=ext2 {places}\n{STICKS}{text}\necho all is well >&2"))?;
     assert!(ended.err.contains("all is well"), "{}\n{}", ended.out, ended.err);
     Some(ended)
 }

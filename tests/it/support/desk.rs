@@ -15,6 +15,8 @@ use gapferry::time::Time;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::world::scratch;
+
 /// The key of the archives that [`Desk::archive`] writes: one for all tests of a run.
 pub(crate) static ARCHIVE_KEY: LazyLock<SiteKey> =
     LazyLock::new(|| SiteKey::generate("Desk Archive <archive@desk.invalid>", long_ago()).unwrap());
@@ -51,7 +53,7 @@ pub(crate) struct Ended {
 impl Desk {
     /// A desk with a builder's key.
     pub(crate) fn new() -> Self {
-        let desk = Self { root: tempfile::tempdir().unwrap() };
+        let desk = Self { root: scratch() };
         fs::create_dir(desk.path("online")).unwrap();
         fs::create_dir(desk.path("medium")).unwrap();
         desk.run("keygen online/builder.key").ok();

@@ -12,7 +12,7 @@ use gapferry::exit::Exit::{self, VerificationFailed};
 
 use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie_ending, path, put};
 use super::os_images::noise;
-use super::world::Content;
+use super::world::{Content, Role};
 use crate::apt_client::run;
 
 /// A folder of files with their sums: some compress and some do not, one is the same in every state, one is large and differs in
@@ -76,6 +76,11 @@ impl Content for Files {
 
     fn kills(&self) -> usize {
         20
+    }
+
+    /// Its bundles use most of the format: patches, deltas and recovery data.
+    fn role(&self) -> Role {
+        Role::Leading
     }
 
     fn recovery(&self) -> bool {

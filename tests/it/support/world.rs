@@ -18,6 +18,7 @@ use gapferry::site::{Imported, Site, SiteError, import, init};
 use gapferry::time::Time;
 use gapferry::trust::{Overrides, SecretKey};
 use gapferry::workspace::{DeliveryError, Workspace};
+use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use super::lies::{Lie, Truth};
@@ -56,8 +57,13 @@ pub(crate) trait Content: Send + Sync {
         true
     }
 
-    /// How many runs of a command are killed at least.
+    /// The least number of kills of one command in a complete run.
     fn kills(&self) -> usize;
+
+    /// Its part in suites that do not depend on the kind.
+    fn role(&self) -> Role {
+        Role::Other
+    }
 
     /// Whether suites that have no damage in them give its bundles recovery data.
     fn recovery(&self) -> bool {
@@ -74,6 +80,15 @@ pub(crate) trait Content: Send + Sync {
 
     /// What the same builder may do.
     fn truths(&self) -> Vec<Truth>;
+}
+
+/// The part of a kind of content in a sample of a suite that does not depend on the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// All, or many of each stratum.
+    Leading,
+    /// A few, as a smoke test.
+    Other,
 }
 
 /// Hands one small world's content of each kind, with a name for its tests, to another macro: the one list of them.
@@ -277,7 +292,16 @@ pub(crate) fn gapferry() -> PathBuf {
     std::env::var_os("CARGO_BIN_EXE_gapferry").map_or_else(|| env!("CARGO_BIN_EXE_gapferry").into(), PathBuf::from)
 }
 
-/// A temporary folder; in memory where that is possible, since these tests make ten thousands of syncs.
+/// A temporary folder; in memory if that has much room and runs scripts, since these tests make ten thousands of syncs.
 pub(crate) fn scratch() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH_BYTES: u64 = 2 << 30;
+    match rustix::fs::statvfs(MEMORY) {
+        Ok(room)
+            if room.f_bavail * room.f_frsize > ENOUGH_BYTES && !room.f_flag.contains(StatVfsMountFlags::NOEXEC) =>
+        {
+            tempfile::tempdir_in(MEMORY).unwrap()
+        }
+        _ => tempfile::tempdir().unwrap(),
+    }
 }

@@ -12,6 +12,7 @@ use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 
 use super::stage::Stage;
 use crate::support::lies::{resign, with_path};
+use crate::support::sample::Sample;
 use crate::support::world::{Content, bring, each_content};
 
 /// What is done to the text of a manifest, and a part of the message; all fail their verification.
@@ -73,7 +74,7 @@ fn there_is_one_spelling_of_a_manifest(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let arena = stage.arena(&stage.second, "site");
     let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
-    for (attack, edit, words) in spellings() {
+    for (attack, edit, words) in Sample::new().rows(&*stage.world.content, spellings()) {
         let edited = edit(text.clone());
         assert_ne!(edited, text, "{attack}");
         resign(&arena.bundle, &stage.world.key, edited.as_bytes());
@@ -144,7 +145,7 @@ fn what_does_not_fit_this_site_now_is_refused(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let arena = stage.arena(&stage.second, "site");
     bring(&arena.site(), &arena.bundle).unwrap();
-    for (attack, edit, exit, words) in values() {
+    for (attack, edit, exit, words) in Sample::new().rows(&*stage.world.content, values()) {
         let mut manifest = stage.manifest(&stage.third);
         edit(&mut manifest);
         resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
@@ -209,7 +210,7 @@ fn only_the_builders_own_signature_for_this_purpose_counts(content: Arc<dyn Cont
     let stage = Stage::new(content);
     let arena = stage.arena(&stage.second, "site");
     let manifest = fs::read(stage.second.join("manifest.json")).unwrap();
-    for (attack, make, words) in signatures() {
+    for (attack, make, words) in Sample::new().rows(&*stage.world.content, signatures()) {
         make(&stage.world.key, &manifest, &arena.bundle);
         arena.refuses(attack, VerificationFailed, words);
     }

@@ -11,6 +11,7 @@ use gapferry::exit::Exit::{self, Usage, VerificationFailed, VolumesMissing};
 
 use super::stage::Stage;
 use crate::apt_client::run;
+use crate::support::sample::Sample;
 use crate::support::world::{Content, bring, each_content};
 
 /// What is done to a bundle's folder (the second one is another bundle's), the exit code, and a part of the message.
@@ -201,7 +202,7 @@ fn socket(path: &Path) {
 each_content!(an_altered_medium_is_refused_and_the_right_one_imports_afterwards);
 fn an_altered_medium_is_refused_and_the_right_one_imports_afterwards(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
-    for (attack, alter, exit, words) in rows() {
+    for (attack, alter, exit, words) in Sample::new().rows(&*stage.world.content, rows()) {
         let arena = stage.target();
         alter(&arena.bundle, &stage.target.next);
         arena.refuses(attack, exit, words);

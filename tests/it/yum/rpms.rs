@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 
 use crate::support::desk::end;
+use crate::support::fixture::fixture;
 
 /// Packages as NAME VERSION ARCHITECTURE.
 const PACKAGES: [&str; 9] = [
@@ -34,16 +35,21 @@ data: {module: ferrymod, stream: "1", profiles: {"1": [default], "2": [default]}
 const GROUPS: &str = "<?xml version=\"1.0\"?>\n<comps><group><id>ferry</id><name>Ferry</name><packagelist>\
     <packagereq type=\"mandatory\">ferry-app</packagereq></packagelist></group></comps>\n";
 
-/// The packages, and who signs them: one for all tests of a run.
+/// The packages, and who signs them: the same for all tests.
 pub(super) struct Rpms {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes the folder.
+    _copy: Option<TempDir>,
 }
 
-pub(super) static RPMS: LazyLock<Rpms> = LazyLock::new(Rpms::make);
+pub(super) static RPMS: LazyLock<Rpms> = LazyLock::new(|| {
+    let copy = fixture("rpms", include_str!("rpms.rs"), Rpms::make);
+    Rpms { folder: copy.path().to_owned(), _copy: Some(copy) }
+});
 
 impl Rpms {
-    fn make() -> Self {
-        let rpms = Self { folder: tempfile::tempdir().unwrap() };
+    fn make(folder: &Path) {
+        let rpms = Self { folder: folder.to_owned(), _copy: None };
         fs::create_dir(rpms.path("gnupg")).unwrap();
         end(Command::new("chmod").arg("700").arg(rpms.path("gnupg"))).ok();
         for name in ["Upstream", "Stranger"] {
@@ -58,15 +64,14 @@ impl Rpms {
         let mut sign = Command::new("rpmsign");
         sign.args(["--define", "_gpg_name Upstream", "--define", &format!("__gpg {}", gpg.trim()), "--addsign"]);
         end(rpms.clean(sign.args(files))).ok();
-        rpms
     }
 
     pub(super) fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
+        self.folder.join(below)
     }
 
     fn clean<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.env("HOME", self.folder.path()).env("GNUPGHOME", self.path("gnupg")).env("LC_ALL", "C.UTF-8")
+        command.env("HOME", &self.folder).env("GNUPGHOME", self.path("gnupg")).env("LC_ALL", "C.UTF-8")
     }
 
     fn gpg(&self, arguments: &[&str]) {
