@@ -190,7 +190,7 @@ fn a_fresh_maas_is_set_up_and_stays_so() {
         let changes = |ended: &Ended| ended.json()["changes"].as_array().unwrap().len();
         // What MAAS does to selections by itself cannot be foreseen; here it does nothing.
         assert_eq!(
-            (changes(&dry), &dry.json()["dry-run"]),
+            (changes(&dry), &dry.json()["dry_run"]),
             (changes(&done), &json!(true)),
             "{}\n{}",
             dry.out,
