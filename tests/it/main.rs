@@ -21,6 +21,7 @@ mod openpgp;
 mod orders;
 mod own;
 mod patches;
+mod printed;
 mod real_archive;
 mod recovery;
 mod reprepro;
