@@ -182,7 +182,7 @@ pub(crate) fn maas_apply(site: &Path, serve_url: &str) -> ShellCommand {
     command.words("--api-key-file maas.key --serve-url").arg(serve_url)
 }
 
-/// Where the builder's secret key is: signs the manifest of the bundle in `folder`.
+/// On the host that has the builder's secret key: signs the manifest of the bundle in `folder`.
 pub(crate) fn sign(folder: &Path) -> ShellCommand {
     let command = ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(MANIFEST_NAMESPACE);
     command.arg("-f").arg(USUAL_KEY).path(&folder.join(MANIFEST))

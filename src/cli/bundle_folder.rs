@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::Failure;
 use crate::workspace::{Workspace, usual_folder};
 
-/// Where a bundle that was named is.
+/// The result of looking for a bundle.
 #[derive(Debug)]
 pub(super) enum BundleFolder {
     /// It is in this folder, as far as that can be told without opening it.

@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// The bundle's name or folder
     #[arg(required_unless_present = "receipt", conflicts_with = "receipt")]
     bundle: Option<PathBuf>,
-    /// What `receipt` wrote at the site
+    /// The file that `receipt` wrote at the site
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// The site's public key: SITE/current/keys/site.asc

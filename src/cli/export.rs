@@ -33,7 +33,7 @@ use crate::workspace::How;
 pub(super) struct Args {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
-    /// Where the bundle's folder goes; if that is on a medium, `copy` reads it back there
+    /// The folder to write the bundle's folder to; if that is on a medium, `copy` reads it back there
     #[arg(long, value_name = "DIR", required_unless_present = "to")]
     out: Option<PathBuf>,
     /// Write the bundle to stdout as one stream, for `import -` at the end of a diode or pipe

@@ -70,7 +70,7 @@ struct Apply {
 /// What the operator wishes of MAAS; `gapferry setup maas` asks the same.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Wishes {
-    /// Where `serve` answers for MAAS and its machines
+    /// The address at which `serve` answers for MAAS and its machines
     #[arg(long, value_name = "URL")]
     serve_url: ServeUrl,
     /// Published images that become a boot source, by name, os-images for those of other systems; can be given several times [default: all]

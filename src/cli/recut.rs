@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// The volumes by number, as in volume-007.tar [default: all]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     volumes: Vec<u64>,
-    /// What `import` wrote to SITE/requests
+    /// The file that `import` wrote to SITE/requests
     #[arg(long, value_name = "FILE", conflicts_with = "volumes", requires = "key")]
     request: Option<PathBuf>,
     /// The site's public key, where it is not known yet: SITE/current/keys/site.asc

@@ -248,7 +248,7 @@ impl Prepared {
         Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more, left_out: self.left_out.clone() }
     }
 
-    /// What to do about a piece that could not be copied.
+    /// Returns the error for a piece that could not be copied, with the command that helps.
     fn failed(
         &self,
         job: &Job<'_>,

@@ -97,7 +97,7 @@ pub(super) fn protect_again(
     next_command::protect(&bundle.folder, Amount { percent, spares: spares.len() as u32 })
 }
 
-/// What docs/recovery.md recommends against dead blocks, in percent.
+/// The share that docs/recovery.md recommends, in percent.
 const USUAL_PERCENT: u32 = 5;
 
 /// A line of `SHA256SUMS`: file and digest.

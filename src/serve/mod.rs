@@ -106,7 +106,7 @@ impl ServeError {
     }
 }
 
-/// What an operator can do about an address that cannot be had; it follows the address in a message.
+/// Returns the cause and the remedy for an address that the server cannot have; they follow the address in a message.
 fn advice(address: &SocketAddr, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => ": another server is there already; stop it, or give another --listen".to_owned(),

@@ -195,7 +195,7 @@ impl Tree {
         self.routes.has_host(host)
     }
 
-    /// Whether the host is the name of a published upstream. An address is nobody's name.
+    /// Returns true if the host is the name of a published upstream. An address is nobody's name.
     pub(super) fn is_named_upstream(&self, host: Option<&Host>) -> bool {
         host.is_some_and(|host| !host.is_address() && self.is_upstream(host))
     }

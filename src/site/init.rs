@@ -42,7 +42,7 @@ pub fn init(
     Site::open(root)
 }
 
-/// What a new site begins with.
+/// The contents of a new site.
 struct NewSite<'a> {
     name: Label,
     builder: &'a PublicKey,

@@ -1,4 +1,4 @@
-//! Where a workspace is if none is named, and where a bundle is that is named without its folder.
+//! Finds the workspace that commands use by default, and bundles that are named without their folder.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a command that fails leaves behind, and whether it names the true cause.
+//! Failed commands leave nothing behind and name the true cause.
 
 use std::fs;
 use std::net::TcpListener;
@@ -72,7 +72,7 @@ fn a_server_without_its_address_says_why() {
 
 /// A workspace that may not be looked into is not said to have made no bundle.
 #[test]
-fn what_may_not_be_read_is_not_said_to_be_absent() {
+fn an_unreadable_workspace_is_not_reported_as_absent() {
     let desk = Desk::new();
     let mut upstream = Upstream::new("Demo", &["amd64"]);
     upstream.add("stable", "main", DebSpec::new("hello", "1", "amd64"));

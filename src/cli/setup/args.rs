@@ -85,7 +85,7 @@ pub(super) struct WebOptions {
     /// Address and port to listen on; can be given several times [default: port 80 of all]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Vec<SocketAddr>,
-    /// Where a gapferry serves the snap store
+    /// The address of a gapferry that serves the snap store
     #[arg(long, value_name = "URL")]
     pub(super) store_backend: Option<ServeUrl>,
 }

@@ -124,7 +124,7 @@ fn string(source: &str) -> (String, &str) {
     panic!("a literal has no end: {text}");
 }
 
-/// What follows a character literal, which may be a quote; `None` if this is none.
+/// Returns the source behind a character literal, which may be a quote; `None` if there is no such literal.
 fn character(source: &str) -> Option<&str> {
     let rest = source.strip_prefix('\'')?;
     let mut chars = rest.chars();
