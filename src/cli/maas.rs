@@ -67,7 +67,7 @@ struct Apply {
     ca_file: Option<PathBuf>,
 }
 
-/// What the operator wishes of MAAS; `gapferry setup maas` asks the same.
+/// What the operator wishes of MAAS; `setup maas` asks the same.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Wishes {
     /// The address at which `serve` answers for MAAS and its machines

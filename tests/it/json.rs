@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::support::desk::{Desk, end};
 
 /// Maps whose keys are data: names of bundles and collections, paths, digests.
-const KEYED_BY_DATA: [&str; 10] = [
+const KEYED_BY_DATA: [&str; 11] = [
+    "files",
     "names",
     "published",
     "reprepro",

@@ -316,5 +316,5 @@ fn a_site_with_nothing_for_maas_changes_no_source_and_no_archive() {
     drop(model);
     maas.was_asked_rightly();
     desk.run(&arguments.replace("g.invalid", "g.invalid --images x"))
-        .says(Exit::Usage, &["--images x", "no such images are published, but maas"]);
+        .says(Exit::Usage, &["--images x", "no such images are published, but none at all"]);
 }
