@@ -1,5 +1,6 @@
 //! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -16,6 +17,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::assertions::Trust;
+use crate::next_command::{self, ShellCommand};
 use crate::progress::Progress;
 use crate::revisions::older;
 use crate::selection::{Selection, SelectionError};
@@ -90,10 +92,15 @@ pub struct Exported {
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// Clients would see nothing new.
-    #[error("nothing is new since {bundle}: no bundle was written (--force writes one all the same)")]
+    #[error(
+        "nothing is new since {bundle}: no bundle was written. If {bundle} was lost on its way, make the same one again: \
+         `{again}`; --force makes another one"
+    )]
     NothingNew {
         /// The last bundle.
         bundle: String,
+        /// Makes it again.
+        again: ShellCommand,
     },
     /// Something else bears the bundle's name.
     #[error("{} is in the way: it is not the bundle that comes next; move it away, or give another --out", path.display())]
@@ -217,7 +224,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         last = Some(found);
     }
     if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
-        return Err(ExportError::NothingNew { bundle: last.manifest.folder() });
+        let bundle = last.manifest.folder();
+        let again = next_command::recut(Path::new(&bundle), &BTreeSet::new(), settings.out, settings.workspace);
+        return Err(ExportError::NothingNew { bundle, again });
     }
     if let Some(last) = &last {
         no_same_version(&last.manifest.collections, &collections)?;
@@ -251,7 +260,7 @@ pub(crate) fn write(
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
     let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
     let (folder, manifest, text) = packed.publish(signature.as_deref())?;
-    workspace.record(&manifest, text.as_bytes(), overlap)?;
+    workspace.record(&folder, &manifest, text.as_bytes(), overlap)?;
     Ok((folder, manifest))
 }
 
@@ -313,7 +322,7 @@ fn finished_earlier(
         return Err(in_the_way());
     }
     if !settings.dry_run {
-        workspace.record(&manifest, &bytes, selection.overlap)?;
+        workspace.record(&folder, &manifest, &bytes, selection.overlap)?;
     }
     let digest = Sha256::of(&bytes);
     Ok(Some((folder, Last { manifest, digest })))

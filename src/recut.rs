@@ -7,11 +7,11 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::layout::{TRAILER, header, members, padding};
-use crate::bundle::manifest::{Encoding, Part};
+use crate::bundle::layout::{Member, TRAILER, header, members, padding};
+use crate::bundle::manifest::{Encoding, Part, Volume};
 use crate::bundle::pack::{Plan, compress};
 use crate::bundle::recovery::Amount;
-use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch};
+use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::exit::Exit;
@@ -90,19 +90,27 @@ pub fn open(folder: &Path) -> Result<Bundle, RecutError> {
     Signed::open(folder)?.trusted(|_| Ok(()))
 }
 
-/// Writes the volumes `numbers` of the bundle again, with all that is small beside them, into `out/BUNDLE`; returns that
-/// folder. A volume that is there is replaced when its successor is complete.
+/// Opens the bundle of this name as the workspace remembers it, to be written to `out`; `None` if it does not.
+pub fn remembered(workspace: &Workspace, name: &str, out: &Path) -> Result<Option<Bundle>, RecutError> {
+    let signed = workspace.remembered(name, &out.join(name))?;
+    signed.map(|signed| signed.trusted(|_| Ok(()))).transpose()
+}
+
+/// Writes the volumes `numbers` of the bundle again, or all if there are none, with all that is small beside them, into
+/// `out/BUNDLE`; returns that folder. A volume that is there is replaced when its successor is complete. The next copy takes
+/// the volumes to media again.
 pub fn volumes(
     bundle: &Bundle,
     numbers: &BTreeSet<u64>,
-    depot: &Depot,
+    workspace: &Workspace,
     out: &Path,
     progress: &Progress,
 ) -> Result<PathBuf, RecutError> {
     let manifest = &bundle.manifest;
     let folder = out.join(manifest.folder());
-    fs::create_dir_all(&folder).map_err(BundleError::io("create", &folder))?;
     let all = members(manifest);
+    let every: BTreeSet<u64> = (1..=manifest.volumes.len() as u64).collect();
+    let numbers = if numbers.is_empty() { &every } else { numbers };
     let wanted = |number: &u64| {
         let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
         let volume = index.and_then(|index| Some((manifest.volumes.get(index)?, all.get(index)?)));
@@ -110,37 +118,53 @@ pub fn volumes(
         volume.ok_or(RecutError::NoVolume { bundle, count, number: *number })
     };
     let wanted = numbers.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
+    fs::create_dir_all(&folder).map_err(BundleError::io("create", &folder))?;
     let progress = progress.phase("writing volumes", wanted.iter().map(|(volume, _)| volume.size).sum());
+    let mut made = BTreeSet::new();
     for (volume, members) in wanted {
         let path = folder.join(format!("{}.part", volume.file));
-        let file = File::create(&path).map_err(BundleError::io("create", &path))?;
-        let mut writing = Writing { path: &path, to: Hashing::new(file), progress: &progress };
-        for member in members {
-            writing.bytes(&header(&member.name, member.part.stored))?;
-            writing.content(&member.blob.sha256, member.part, depot).map_err(|error| {
-                match (error, &member.part.base) {
-                    (BundleError::Depot(DepotError::Missing { digest }), Some(base)) if digest == base.sha256 => {
-                        RecutError::BaseGone { volume: volume.file.clone(), base: digest }
-                    }
-                    (other, _) => other.into(),
-                }
-            })?;
-            writing.bytes(&vec![0; padding(member.part.stored) as usize])?;
-        }
-        writing.bytes(&[0; TRAILER as usize])?;
-        let (file, digest, _) = writing.to.finish();
-        file.sync_all().map_err(BundleError::io("sync", &path))?;
-        if digest != volume.sha256 {
+        let written = write_volume(&path, volume, members, &workspace.depot, &progress);
+        if let Err(error) = written {
             let _ = fs::remove_file(&path); // it is of no use; what is wrong is what matters
-            return Err(RecutError::Differs { volume: volume.file.clone() });
+            return Err(error);
         }
         let target = folder.join(&volume.file);
-        fs::rename(&path, &target).map_err(BundleError::io("give its name to", &target))?;
+        fs::rename(&path, &target).map_err(BundleError::io("rename to", &target))?;
+        made.insert(volume.file.clone());
     }
     progress.finish();
-    copy_small_files(bundle, &folder)?;
+    write_small_files(bundle, &folder)?;
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", &folder))?;
+    workspace.note_made_again(&manifest.folder(), &bundle.digest, &made).map_err(ExportError::from)?;
     Ok(folder)
+}
+
+fn write_volume(
+    path: &Path,
+    volume: &Volume,
+    members: &[Member<'_>],
+    depot: &Depot,
+    progress: &Progress,
+) -> Result<(), RecutError> {
+    let file = File::create(path).map_err(BundleError::io("create", path))?;
+    let mut writing = Writing { path, to: Hashing::new(file), progress };
+    for member in members {
+        writing.bytes(&header(&member.name, member.part.stored))?;
+        writing.content(&member.blob.sha256, member.part, depot).map_err(|error| match (error, &member.part.base) {
+            (BundleError::Depot(DepotError::Missing { digest }), Some(base)) if digest == base.sha256 => {
+                RecutError::BaseGone { volume: volume.file.clone(), base: digest }
+            }
+            (other, _) => other.into(),
+        })?;
+        writing.bytes(&vec![0; padding(member.part.stored) as usize])?;
+    }
+    writing.bytes(&[0; TRAILER as usize])?;
+    let (file, digest, _) = writing.to.finish();
+    file.sync_all().map_err(BundleError::io("sync", path))?;
+    match digest == volume.sha256 {
+        true => Ok(()),
+        false => Err(RecutError::Differs { volume: volume.file.clone() }),
+    }
 }
 
 struct Writing<'a> {
@@ -186,22 +210,32 @@ fn slice(file: &File, path: &Path, (start, length): (u64, u64)) -> Result<Vec<u8
     file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", path))
 }
 
-fn copy_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+/// Writes what stands beside the volumes, from where the bundle is, or else as the manifest determines it.
+fn write_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     // A folder has many names, and a file that is copied onto itself is empty afterwards.
     let [from, target] = [bundle.folder.as_path(), to].map(|folder| fs::canonicalize(folder).ok());
-    if from == target {
+    if from == target && fs::read(to.join(names::MANIFEST)).is_ok_and(|bytes| bytes == bundle.bytes) {
         return Ok(());
     }
-    for file in [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
-        let (from, part, to) = (bundle.folder.join(file), to.join(format!("{file}.part")), to.join(file));
-        if from.exists() {
-            // Half a manifest in the place of a whole one would make a good medium worthless.
-            let copy = || {
-                fs::copy(&from, &part)?;
-                File::open(&part)?.sync_all()?;
-                fs::rename(&part, &to)
-            };
-            copy().map_err(BundleError::io("write", &to))?;
+    let beside = |file: &str| fs::read(bundle.folder.join(file)).ok();
+    let sums = || sidecars::sha256sums(&bundle.manifest, bundle.digest, &[]).into_bytes();
+    let verify = || sidecars::verify_text(&bundle.manifest).into_bytes();
+    for (file, bytes) in [
+        (names::SIGNATURE, bundle.signature.clone()),
+        (names::SHA256SUMS, beside(names::SHA256SUMS).unwrap_or_else(sums)),
+        (names::VERIFY, beside(names::VERIFY).unwrap_or_else(verify)),
+        (names::MANIFEST, bundle.bytes.clone()),
+    ] {
+        // Half a manifest in the place of a whole one would make a good medium worthless.
+        let (part, to) = (to.join(format!("{file}.part")), to.join(file));
+        let write = || {
+            fs::write(&part, &bytes)?;
+            File::open(&part)?.sync_all()?;
+            fs::rename(&part, &to)
+        };
+        if let Err(error) = write() {
+            let _ = fs::remove_file(&part); // it is of no use; what is wrong is what matters
+            return Err(BundleError::io("write", &to)(error));
         }
     }
     Ok(())
@@ -223,7 +257,7 @@ pub fn answer(
     if let Some((folder, manifest, text)) = finished_earlier(bundle, request, settings) {
         let is_last = |digest: Sha256| last.as_ref().is_some_and(|last| last.digest == digest);
         if is_last(bundle.digest) {
-            workspace.record(&manifest, &text, None).map_err(ExportError::from)?;
+            workspace.record(&folder, &manifest, &text, None).map_err(ExportError::from)?;
         }
         if is_last(bundle.digest) || is_last(Sha256::of(&text)) {
             return Ok((folder, manifest));

@@ -8,6 +8,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::file_error::FileError;
+use crate::next_command;
 use crate::trust::TrustError;
 
 /// What can go wrong with a bundle.
@@ -33,7 +34,9 @@ pub enum BundleError {
         bundle: String,
     },
     /// The bundle is not signed.
-    #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
+    #[error(
+        "{} has no manifest.json.sig: sign it where the builder's key is, with `{}`", folder.display(), next_command::sign(folder)
+    )]
     Unsigned {
         /// The bundle's folder.
         folder: PathBuf,
@@ -174,11 +177,10 @@ pub enum BundleError {
     },
     /// Volumes are damaged, and recovery data are not there or do not suffice.
     #[error(
-        "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online side by \
-         `gapferry recut {bundle} --volumes {} --out DIR`",
+        "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online host by `{}`",
         pieces(damage),
         if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
-        numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        next_command::recut_elsewhere(bundle, numbers)
     )]
     Unrepairable {
         /// The bundle.

@@ -16,7 +16,7 @@ pub mod places;
 pub mod recovery;
 pub mod room;
 pub mod schema;
-mod sidecars;
+pub(crate) mod sidecars;
 pub mod stream;
 mod text;
 pub mod unpack;

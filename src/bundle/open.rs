@@ -21,6 +21,7 @@ use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
 pub struct Signed {
     folder: PathBuf,
     bytes: Vec<u8>,
+    signature: Vec<u8>,
     signer: PublicKey,
     stream: Option<Incoming>,
 }
@@ -36,6 +37,8 @@ pub struct Bundle {
     pub bytes: Vec<u8>,
     /// Digest of those bytes.
     pub digest: Sha256,
+    /// The signature over those bytes.
+    pub signature: Vec<u8>,
     /// Who signed it.
     pub signer: PublicKey,
     /// Where the volumes come from, if not from the folder.
@@ -52,14 +55,18 @@ impl Signed {
             Err(BundleError::NotABundle { .. }) => return Err(BundleError::Unsigned { folder: folder.to_owned() }),
             other => other?,
         };
+        Self::of_bytes(folder, bytes, signature)
+    }
+
+    /// Checks manifest and signature that were read from elsewhere, as if they were in `folder`.
+    pub fn of_bytes(folder: &Path, bytes: Vec<u8>, signature: Vec<u8>) -> Result<Self, BundleError> {
         let signer = verify(&signature, MANIFEST_NAMESPACE, &bytes)?;
-        Ok(Self { folder: folder.to_owned(), bytes, signer, stream: None })
+        Ok(Self { folder: folder.to_owned(), bytes, signature, signer, stream: None })
     }
 
     /// The same, from a stream whose volumes are still to come.
     pub(super) fn of_stream(bytes: Vec<u8>, signature: &[u8], stream: Incoming) -> Result<Self, BundleError> {
-        let signer = verify(signature, MANIFEST_NAMESPACE, &bytes)?;
-        Ok(Self { folder: stream::NAME.into(), bytes, signer, stream: Some(stream) })
+        Ok(Self { stream: Some(stream), ..Self::of_bytes(Path::new(stream::NAME), bytes, signature.to_vec())? })
     }
 
     /// The key that made the signature.
@@ -77,8 +84,8 @@ impl Signed {
         trusted(&self.signer)?;
         let manifest = Manifest::parse(&self.bytes)?;
         let digest = Sha256::of(&self.bytes);
-        let (folder, signer, stream) = (self.folder, self.signer, self.stream);
-        Ok(Bundle { folder, manifest, bytes: self.bytes, digest, signer, stream, places: None })
+        let Self { folder, bytes, signature, signer, stream } = self;
+        Ok(Bundle { folder, manifest, bytes, digest, signature, signer, stream, places: None })
     }
 }
 

@@ -8,7 +8,7 @@ use super::names;
 use crate::digest::Sha256;
 
 /// `SHA256SUMS`, for coreutils' `sha256sum --strict -c`.
-pub(super) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256, recovery: &[(String, Sha256)]) -> String {
+pub(crate) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256, recovery: &[(String, Sha256)]) -> String {
     let mut text = format!("{manifest_digest}  {}\n", names::MANIFEST);
     for volume in &manifest.volumes {
         let _ = writeln!(text, "{}  {}", volume.sha256, volume.file);
@@ -20,7 +20,7 @@ pub(super) fn sha256sums(manifest: &Manifest, manifest_digest: Sha256, recovery:
 }
 
 /// `VERIFY.txt`: how to check and unpack this bundle with ssh-keygen, sha256sum, tar and zstd alone.
-pub(super) fn verify_text(manifest: &Manifest) -> String {
+pub(crate) fn verify_text(manifest: &Manifest) -> String {
     format!(
         r#"Bundle {folder}: how to check and unpack it without gapferry
 

@@ -1,12 +1,14 @@
 //! `gapferry confirm`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
 use super::workspace::Place;
+use crate::bundle::Manifest;
+use crate::bundle::open::read_unverified;
 use crate::workspace::ReceiptOrder;
 
 /// Take note that a bundle has arrived, so that the next one carries only what is new since then
@@ -16,10 +18,10 @@ use crate::workspace::ReceiptOrder;
 #[command(after_help = "Examples:\n  gapferry confirm dc1-base-000042\n  \
     gapferry confirm --receipt dc1-base.receipt --site-key dc1.asc")]
 pub(super) struct Args {
-    /// The bundle, as its folder is called
+    /// The bundle's name or folder
     #[arg(required_unless_present = "receipt", conflicts_with = "receipt")]
-    bundle: Option<String>,
-    /// What `gapferry receipt` wrote at the site
+    bundle: Option<PathBuf>,
+    /// The file that `receipt` wrote at the site
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// The site's public key: SITE/current/keys/site.asc
@@ -50,9 +52,18 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         out.done(value, &words);
     }
     if let Some(bundle) = &args.bundle {
+        let bundle = &name_of(bundle)?;
         workspace.confirm(bundle)?;
         let words = format!("{bundle} has arrived: the next one carries what is new since then\n");
         out.done(json!({ "bundle": bundle, "how": "confirmed" }), &words);
     }
     Ok(())
+}
+
+/// The bundle's name, which its manifest says if it is a folder.
+fn name_of(bundle: &Path) -> Result<String, Failure> {
+    if bundle.is_dir() {
+        return Ok(Manifest::parse(&read_unverified(bundle)?)?.folder());
+    }
+    Ok(bundle.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }

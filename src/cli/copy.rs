@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::workspace::Place;
 use crate::bundle::stream::{NAME, send};
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
+use crate::media::plan::More;
 use crate::media::{Copied, Job, copy};
+use crate::next_command::{self, ShellCommand, USUAL_SITE};
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::workspace::Workspace;
@@ -24,12 +27,12 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry copy out/dc1-base-000042 /media/stick-a /media/stick-b\n  \
     gapferry copy out/dc1-base-000042 /media/stick-c --after-reinsert\n  \
-    gapferry copy /media/stick/dc1-base-000042 /media/stick    # in place, after `gapferry export --out /media/stick`\n  \
+    gapferry copy /media/stick/dc1-base-000042 /media/stick    # in place, after `export --out /media/stick`\n  \
     gapferry copy out/dc1-base-000042 - | nc diode 4242")]
 pub(super) struct Args {
-    /// The bundle's folder
+    /// The bundle's folder or name
     bundle: PathBuf,
-    /// The folders of mounted media; `-` writes the bundle to stdout as one stream, for `gapferry import -`
+    /// The folders of mounted media; `-` writes the bundle to stdout as one stream, for `import -`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<PathBuf>,
     #[command(flatten)]
@@ -52,9 +55,9 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if args.targets.iter().any(|target| target.as_os_str() == NAME) {
         return to_stdout(args, out, progress);
     }
-    // Who signed it does not matter here: the workspace's owner carries it, and the site asks.
-    let bundle = Signed::open(&args.bundle)?.trusted(|_| Ok::<_, BundleError>(()))?;
     let root = args.place.folder()?;
+    // Who signed it does not matter here: the workspace's owner carries it, and the site asks.
+    let bundle = Signed::open(&find(&args.bundle, Some(&root))?)?.trusted(|_| Ok::<_, BundleError>(()))?;
     let job = Job {
         bundle: &bundle,
         targets: &args.targets,
@@ -65,7 +68,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         progress,
     };
     let copied = if args.dry_run { plan_only(&job, &root)? } else { copy(&job, &Workspace::open(&root)?)? };
-    say(&bundle, &copied, args, out);
+    say(&bundle, &copied, &root, args, out);
     Ok(())
 }
 
@@ -84,10 +87,12 @@ fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failu
     if out.is_json() {
         return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
     }
-    Ok(send(&args.bundle, &mut std::io::stdout().lock(), progress)?)
+    let root = args.place.folder().ok();
+    let folder = find(&args.bundle, root.as_deref())?;
+    Ok(send(&folder, &mut std::io::stdout().lock(), progress)?)
 }
 
-fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
+fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output) {
     let name = bundle.manifest.folder();
     let media = copied.media.iter().map(|medium| {
         json!({
@@ -100,10 +105,15 @@ fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
         "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "left_out": copied.left_out,
         "dry_run": args.dry_run,
     });
-    out.done(value, &words(&name, copied, args.dry_run));
+    let next = |more: &More| {
+        let count = usize::try_from(more.count).unwrap_or(usize::MAX);
+        let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
+        next_command::copy(&args.bundle, &targets, root)
+    };
+    out.done(value, &words(&name, copied, next, args.dry_run));
 }
 
-fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
+fn words(name: &str, copied: &Copied, next: impl Fn(&More) -> ShellCommand, dry_run: bool) -> String {
     let mut text = String::new();
     let (written, is) = if dry_run { ("would be written", "would be") } else { ("written and read back", "is") };
     for medium in &copied.media {
@@ -128,9 +138,15 @@ fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
     text += &match (&copied.more, copied.rest.is_empty()) {
         (Some(more), _) => {
             let (media, free) = (count(more.count, "medium"), Bytes(more.free));
-            format!("needed: {media} more with {free} free. Then: gapferry copy {name} NEXT-MEDIUM\n")
+            format!(
+                "needed: {media} more with {free} free. With the next mounted in the same place:\n  {}\n",
+                next(more)
+            )
         }
-        (None, true) => format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n"),
+        (None, true) => format!(
+            "all of {name} {is} on media. On the site's host, in the folder of each medium:\n  {}\n",
+            next_command::import_here(Path::new(USUAL_SITE))
+        ),
         (None, false) => "recovery files belong beside their volumes: give the media of these again\n".to_owned(),
     };
     text

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
+use crate::next_command;
 use crate::progress::Progress;
-use crate::setup::quote;
 
 /// Show the whole way, offline, in seconds: an upstream, a bundle, the gap, a site, a client
 ///
@@ -25,13 +25,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let report = crate::demo::run(args.keep.as_deref(), progress)?;
-    let look = |folder: &PathBuf| {
-        let site = folder.join("site");
-        format!(
-            "Look around: gapferry serve --site {} --listen 127.0.0.1:8080\n",
-            quote::shell(&site.to_string_lossy())
-        )
-    };
+    let look =
+        |folder: &PathBuf| format!("Look around: {}\n", next_command::serve(&folder.join("site"), "127.0.0.1:8080"));
     let next = args.keep.as_ref().map(look).unwrap_or_default();
     out.done(json!({ "steps": report.steps, "folder": args.keep }), &(report.words() + &next));
     Ok(())

@@ -1,11 +1,14 @@
 //! All that can end a command, with its exit code.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::bundle::unpack::Damage;
 use crate::bundle::{BundleError, pieces};
 use crate::exit::Exit;
 use crate::export::ExportError;
+use crate::next_command;
 use crate::selection::SelectionError;
 use crate::site::SiteError;
 use crate::trust::TrustError;
@@ -42,13 +45,23 @@ pub(super) enum Failure {
     #[error(transparent)]
     Maas(#[from] crate::maas::MaasError),
     #[error(
-        "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by \
-         `gapferry push`: {}",
-        failed.len(), failed.len() + pushed, failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
+        "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by `{}`: {}",
+        failed.len(), failed.len() + pushed, next_command::push(site), failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
     )]
-    NotPushed { pushed: usize, failed: Vec<(String, String)> },
+    NotPushed { site: PathBuf, pushed: usize, failed: Vec<(String, String)> },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
+    #[error(
+        "there is no bundle {}: it was looked for in {}; give its folder", name.display(),
+        looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
+    )]
+    NoBundle { name: PathBuf, looked: Vec<PathBuf> },
+    #[error(
+        "there is no bundle {} in {}, and the workspace {} cannot make it again: only the last bundle of each name is \
+         remembered, and only if it was signed when it was exported", name.display(),
+        looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "), workspace.display()
+    )]
+    NotRemembered { name: PathBuf, looked: Vec<PathBuf>, workspace: PathBuf },
     #[error("{0}")]
     Usage(String),
 }
@@ -82,7 +95,7 @@ impl Failure {
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
             Self::Repairable { .. } => Exit::VerificationFailed,
-            Self::Usage(_) => Exit::Usage,
+            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => Exit::Usage,
         }
     }
 

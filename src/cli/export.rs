@@ -13,6 +13,7 @@ use crate::bundle::stream::send;
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
 use crate::formats::assertions::Trust;
+use crate::next_command;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
 use crate::site::SiteError;
@@ -32,10 +33,10 @@ use crate::workspace::How;
 pub(super) struct Args {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
-    /// Where the bundle's folder goes; if that is on a medium, `gapferry copy` reads it back there
+    /// The folder to write the bundle's folder to; if that is on a medium, `copy` reads it back there
     #[arg(long, value_name = "DIR", required_unless_present = "to")]
     out: Option<PathBuf>,
-    /// Write the bundle to stdout as one stream, for `gapferry import -` at the end of a diode or pipe
+    /// Write the bundle to stdout as one stream, for `import -` at the end of a diode or pipe
     #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with_all = ["out", "dry_run", "collect_only", "unsigned"])]
     to: Option<String>,
     /// The builder's secret key, in OpenSSH's format
@@ -98,8 +99,8 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         return to_stdout(&selection, &settings, out);
     }
     let exported = export(&selection, &settings)?;
-    if exported.folder.is_some() && key.is_none() {
-        note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
+    if let Some(folder) = exported.folder.as_ref().filter(|_| key.is_none()) {
+        note(&format!("the bundle is not signed yet: where the builder's key is, run {}", next_command::sign(folder)));
     }
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
@@ -118,7 +119,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
     }
     let folder = match export(selection, settings) {
         Ok(exported) => exported.folder,
-        Err(ExportError::NothingNew { bundle }) if settings.out.join(&bundle).exists() => {
+        Err(ExportError::NothingNew { bundle, .. }) if settings.out.join(&bundle).exists() => {
             Some(settings.out.join(bundle))
         }
         Err(error) => return Err(error.into()),

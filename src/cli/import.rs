@@ -1,7 +1,7 @@
 //! `gapferry import`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ use crate::trust::Overrides;
     gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry")]
 pub(super) struct Args {
     /// Media, whose bundles for this site are imported in order, or bundles' folders; `-` for a stream from
-    /// `gapferry export --to -` or `gapferry copy BUNDLE -`
+    /// `export --to -` or `copy BUNDLE -`
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The site's folder
@@ -60,14 +60,14 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
             ));
         }
-        return say(&[import_stream(&site, Box::new(std::io::stdin()), allow, progress)?], out);
+        return say(&[import_stream(&site, Box::new(std::io::stdin()), allow, progress)?], &args.site, out);
     }
     let found = find(&site, &args.paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
         return dry_run(&site, found, allow, out, progress);
     }
-    say(&import_found(&site, found, allow, &|text| note(&format!("note: {text}")), progress)?, out)
+    say(&import_found(&site, found, allow, &|text| note(&format!("note: {text}")), progress)?, &args.site, out)
 }
 
 fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -85,7 +85,7 @@ fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: 
 }
 
 /// Says what was imported; the last one is what is published now.
-fn say(all: &[Imported], out: &Output) -> Result<(), Failure> {
+fn say(all: &[Imported], site: &Path, out: &Output) -> Result<(), Failure> {
     let Some(imported) = all.last() else { return Ok(()) };
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
@@ -96,7 +96,7 @@ fn say(all: &[Imported], out: &Output) -> Result<(), Failure> {
     }
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
-    all_pushed(&imported.pushes)?;
+    all_pushed(&imported.pushes, site)?;
     out.done(
         json!({
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
 use crate::bundle::open::read_unverified;
@@ -18,17 +19,18 @@ use crate::terminal::safe;
 #[command(after_help = "Examples:\n  gapferry inspect /media/usb/dc1-base-000042\n  \
     gapferry inspect --json dc1-base-000042 | jq '.collections[].items[] | select(.reason == \"requested\")'")]
 pub(super) struct Args {
-    /// The bundle's folder
+    /// The bundle's folder or name
     bundle: PathBuf,
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let (signer, manifest) = match Signed::open(&args.bundle) {
+    let folder = find(&args.bundle, None)?;
+    let (signer, manifest) = match Signed::open(&folder) {
         Ok(signed) => {
             let bundle = signed.trusted(|_| Ok::<_, BundleError>(()))?;
             (Some(bundle.signer.fingerprint()), bundle.manifest)
         }
-        Err(BundleError::Unsigned { .. }) => (None, Manifest::parse(&read_unverified(&args.bundle)?)?),
+        Err(BundleError::Unsigned { .. }) => (None, Manifest::parse(&read_unverified(&folder)?)?),
         Err(error) => return Err(error.into()),
     };
     let value = json!({

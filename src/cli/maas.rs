@@ -32,7 +32,7 @@ enum Command {
 ///
 /// Sets boot sources with their keyrings, selections, package repositories with their keys and the settings that an air gap
 /// asks for, then imports the images and waits for them. Only what differs is changed, and the plan is printed before; so it
-/// can be run again at any time. `gapferry serve` must answer at --serve-url for MAAS and its machines. docs/maas.md says
+/// can be run again at any time. `serve` must answer at --serve-url for MAAS and its machines. docs/maas.md says
 /// what is set and why.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -67,10 +67,10 @@ struct Apply {
     ca_file: Option<PathBuf>,
 }
 
-/// What the operator wishes of MAAS; `gapferry setup maas` asks the same.
+/// What the operator wishes of MAAS; `setup maas` asks the same.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Wishes {
-    /// Where `gapferry serve` answers for MAAS and its machines
+    /// The address at which `serve` answers for MAAS and its machines
     #[arg(long, value_name = "URL")]
     serve_url: ServeUrl,
     /// Published images that become a boot source, by name, os-images for those of other systems; can be given several times [default: all]
@@ -160,5 +160,5 @@ fn say(plan: &Plan, dry_run: bool, out: &Output) {
         (count, true) => format!("MAAS would need {count} changes; nothing was changed\n"),
         (_, false) => plan.changes.iter().map(|change| format!("done: {}\n", safe(&change.to_string()))).collect(),
     };
-    out.done(json!({ "dry-run": dry_run, "changes": changes, "notes": plan.notes }), &words);
+    out.done(json!({ "dry_run": dry_run, "changes": changes, "notes": plan.notes }), &words);
 }

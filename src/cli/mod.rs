@@ -3,6 +3,7 @@
 //! A command's file holds its arguments, calls the library once, and says what came of it. stdout has the result, and with
 //! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
 
+mod bundle_folder;
 mod confirm;
 mod copy;
 mod demo;
@@ -29,7 +30,7 @@ mod store_assertion;
 mod verify;
 mod workspace;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::output::Output;
 use crate::exit::Exit;
@@ -86,6 +87,11 @@ enum Command {
     Demo(demo::Args),
 }
 
+/// Returns the command line as clap knows it: every subcommand with its arguments and its help.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the program's arguments. Where they ask for help or are wrong, that is said here, and the exit code comes back.
 pub fn parse() -> Result<Cli, Exit> {
     let refuse = |error: clap::Error| {
@@ -140,11 +146,9 @@ pub fn run(cli: Cli) -> Exit {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::CommandFactory;
-
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 
     /// The README's table names every command, and no other.
@@ -154,7 +158,7 @@ mod tests {
         let table = readme.split("## Commands").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
         let rows = table.lines().filter_map(|line| line.split(" | ").next()).flat_map(|cell| cell.split('`'));
         let told: BTreeSet<&str> = rows.filter_map(|text| text.strip_prefix("gapferry ")?.split(' ').next()).collect();
-        let cli = super::Cli::command();
+        let cli = super::command();
         let there: BTreeSet<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(told, there);
         let setup = cli.find_subcommand("setup").unwrap().get_subcommands();
@@ -171,6 +175,6 @@ mod tests {
                 check(sub);
             }
         }
-        check(&super::Cli::command());
+        check(&super::command());
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
 use crate::bundle::recovery::{Amount, MAX_SPARES, protect};
@@ -17,7 +18,7 @@ use crate::selection::Percent;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: gapferry protect out/dc1-base-000042 --recovery \"5 %\" --spare-volumes 1")]
 pub(super) struct Args {
-    /// The bundle's folder
+    /// The bundle's folder or name
     bundle: PathBuf,
     /// How much of each volume may be damaged, 1 to 50 percent
     #[arg(long, value_name = "PERCENT", required_unless_present = "spare_volumes")]
@@ -29,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let amount = Amount { percent: args.recovery.map(|percent| percent.0), spares: args.spare_volumes };
-    let (bundle, made) = protect(&args.bundle, amount, progress)?;
+    let (bundle, made) = protect(&find(&args.bundle, None)?, amount, progress)?;
     let files: Vec<&String> = made.iter().map(|(file, _)| file).collect();
     let name = bundle.manifest.folder();
     out.done(

@@ -1,6 +1,6 @@
 //! `gapferry push`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("there is no [enterprise-store] in {}", file.display())));
     }
     let pushes = push(&site)?;
-    all_pushed(&pushes)?;
+    all_pushed(&pushes, &args.site)?;
     out.done(json!({ "pushed": pushes.pushed }), &words(&pushes));
     Ok(())
 }
@@ -38,9 +38,13 @@ pub(super) fn words(pushes: &Pushes) -> String {
 }
 
 /// The failure, if something was not pushed.
-pub(super) fn all_pushed(pushes: &Pushes) -> Result<(), Failure> {
+pub(super) fn all_pushed(pushes: &Pushes, site: &Path) -> Result<(), Failure> {
     match pushes.failed.is_empty() {
         true => Ok(()),
-        false => Err(Failure::NotPushed { pushed: pushes.pushed.len(), failed: pushes.failed.clone() }),
+        false => Err(Failure::NotPushed {
+            site: site.to_owned(),
+            pushed: pushes.pushed.len(),
+            failed: pushes.failed.clone(),
+        }),
     }
 }

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use crate::collection::Label;
+use crate::next_command;
 use crate::site::{Site, write_atomically};
 
 /// Say to the online side which bundle this site has, so that the next one carries only what is new
 ///
-/// A small text that people can read, signed by the site's key. Where nothing may leave the site, do without: `gapferry
-/// confirm BUNDLE` on the online side says the same on an operator's word, and `overlap` in the selection needs neither.
+/// A small text that people can read, signed by the site's key. Where nothing may leave the site, do without: `confirm
+/// BUNDLE` on the online side says the same on an operator's word, and `overlap` in the selection needs neither.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry receipt --site /srv/gapferry --out /media/usb/dc1-base.receipt\n  \
     gapferry receipt --site /srv/gapferry --name images")]
@@ -47,7 +48,13 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     };
     let path = std::path::absolute(path).map_err(crate::site::SiteError::io("find", path))?;
     write_atomically(&path, text.as_bytes(), 0o644)?;
-    let next = format!("{}\non the online side: gapferry confirm --receipt FILE\n", path.display());
+    let key = args.site.join("current/keys/site.asc");
+    let next = format!(
+        "{}\nTake it to the online host, with a copy of {}, and run there, where both files are:\n  {}\n",
+        path.display(),
+        key.display(),
+        next_command::confirm_receipt(&path)
+    );
     out.done(json!({ "receipt": text, "written": path }), &next);
     Ok(())
 }

@@ -5,28 +5,33 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::bundle_folder::{BundleFolder, look};
 use super::error::Failure;
 use super::output::Output;
 use super::passphrase::load_key;
 use super::workspace::Place;
+use crate::bundle::Bundle;
 use crate::export::Settings;
 use crate::progress::Progress;
-use crate::recut::{answer, open, volumes};
+use crate::recut::{answer, open, remembered, volumes};
+use crate::workspace::Workspace;
 
 /// Make again what of a bundle was lost or damaged, or what the site lacks for it
 ///
-/// With --volumes, those volumes, byte for byte as they were. With --request, the next bundle, of the same content, which
-/// carries only what the site says that it lacks.
+/// With --volumes, those volumes, byte for byte as they were, or all of them if none are named. With --request, the next bundle,
+/// of the same content, which carries only what the site says that it lacks. What this command wrote can be copied to a medium
+/// by `copy`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gapferry recut out/dc1-base-000042 --volumes 3,7 --out /media/usb\n  \
+#[command(after_help = "Examples:\n  gapferry recut dc1-base-000042 --out .\n  \
+    gapferry recut out/dc1-base-000042 --volumes 3,7 --out /media/usb\n  \
     gapferry recut out/dc1-base-000042 --request dc1-base-000042.txt --out /media/usb --key builder.key")]
 pub(super) struct Args {
-    /// The bundle's folder; of its files only the manifest and its signature must be there
+    /// The bundle's folder, in which only the manifest and its signature must be there, or its name
     bundle: PathBuf,
-    /// The volumes by number, as in volume-007.tar
-    #[arg(long, value_name = "N", value_delimiter = ',', required_unless_present = "request")]
+    /// The volumes by number, as in volume-007.tar [default: all]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
     volumes: Vec<u64>,
-    /// What `gapferry import` wrote to SITE/requests
+    /// The file that `import` wrote to SITE/requests
     #[arg(long, value_name = "FILE", conflicts_with = "volumes", requires = "key")]
     request: Option<PathBuf>,
     /// The site's public key, where it is not known yet: SITE/current/keys/site.asc
@@ -46,11 +51,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let bundle = open(&args.bundle)?;
     let workspace = args.place.open()?;
+    let bundle = find(args, &workspace)?;
     let Some(request) = &args.request else {
         let numbers: BTreeSet<u64> = args.volumes.iter().copied().collect();
-        let folder = volumes(&bundle, &numbers, &workspace.depot, &args.out, progress)?;
+        let folder = volumes(&bundle, &numbers, &workspace, &args.out, progress)?;
+        let numbers = if numbers.is_empty() { (1..=bundle.manifest.volumes.len() as u64).collect() } else { numbers };
         out.done(json!({ "bundle": folder, "volumes": numbers }), &format!("{}\n", folder.display()));
         return Ok(());
     };
@@ -62,4 +68,16 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     let (name, bytes) = (manifest.folder(), manifest.carried_bytes());
     out.done(json!({ "bundle": folder, "name": name, "bytes": bytes }), &format!("{}\n", folder.display()));
     Ok(())
+}
+
+/// Opens the bundle where it is, or else as the workspace remembers it.
+fn find(args: &Args, workspace: &Workspace) -> Result<Bundle, Failure> {
+    let root = args.place.folder()?;
+    let looked = match look(&args.bundle, Some(&root))? {
+        BundleFolder::Found(folder) => return Ok(open(&folder)?),
+        BundleFolder::Nowhere(looked) => looked,
+    };
+    let name = args.bundle.to_str().unwrap_or_default();
+    let not_remembered = || Failure::NotRemembered { name: args.bundle.clone(), looked, workspace: root };
+    remembered(workspace, name, &args.out)?.ok_or_else(not_remembered)
 }

@@ -72,6 +72,6 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             note(&format!("the limit of open files allows {} connections at once", server.max_connections));
         }
     })?;
-    out.done(json!({ "address": listened, "tls-address": tls_listened }), "");
+    out.done(json!({ "address": listened, "tls_address": tls_listened }), "");
     Ok(())
 }

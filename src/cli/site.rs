@@ -26,11 +26,13 @@ enum Command {
 
 /// Make a new site in a new folder, with an OpenPGP key of its own
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gapferry site init /srv/gapferry --name dc1 --builder builder.key.pub \\\n    \
-    --keyring ubuntu=/usr/share/keyrings/ubuntu-archive-keyring.gpg")]
+#[command(
+    after_help = "Example:\n  gapferry site init --site /srv/gapferry --name dc1 --builder builder.key.pub \\\n    \
+    --keyring ubuntu=/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+)]
 struct Init {
-    /// The site's folder
-    site: PathBuf,
+    #[command(flatten)]
+    place: SitePlace,
     /// The site's name, as selections write it
     #[arg(long)]
     name: Label,
@@ -47,17 +49,45 @@ struct Init {
 
 /// Pin upstream's keyring for a source: only what these keys vouch for is accepted from it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gapferry site pin /srv/gapferry --source ubuntu \\\n    \
+#[command(after_help = "Example:\n  gapferry site pin --site /srv/gapferry --source ubuntu \\\n    \
     --keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg")]
 struct Pin {
-    /// The site's folder
-    site: PathBuf,
+    #[command(flatten)]
+    place: SitePlace,
     /// The source's name in the selection
     #[arg(long)]
     source: Label,
     /// Upstream's public keys, binary or armored
     #[arg(long, value_name = "FILE")]
     keyring: PathBuf,
+}
+
+/// The site's folder, as an option like everywhere else, or as an argument.
+#[derive(Debug, clap::Args)]
+struct SitePlace {
+    /// The site's folder [env: GAPFERRY_SITE]
+    #[arg(long, value_name = "SITE")]
+    site: Option<PathBuf>,
+    /// The same as --site
+    #[arg(value_name = "SITE")]
+    folder: Option<PathBuf>,
+}
+
+impl SitePlace {
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        match (&self.site, &self.folder) {
+            (Some(option), Some(argument)) if option != argument => {
+                let (option, argument) = (option.display(), argument.display());
+                Err(Failure::Usage(format!("--site says {option}, and the argument says {argument}: give one of them")))
+            }
+            (Some(site), _) | (None, Some(site)) => Ok(site.clone()),
+            (None, None) => {
+                let from_environment = std::env::var_os("GAPFERRY_SITE").filter(|site| !site.is_empty());
+                let missing = || Failure::Usage("give the site's folder by --site SITE".to_owned());
+                from_environment.map(PathBuf::from).ok_or_else(missing)
+            }
+        }
+    }
 }
 
 fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
@@ -69,7 +99,7 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
     match args.command {
         Command::Init(args) => run_init(args, out),
         Command::Pin(args) => {
-            let fingerprints = pin(&Site::open(&args.site)?, &args.source, &args.keyring)?;
+            let fingerprints = pin(&Site::open(&args.place.folder()?)?, &args.source, &args.keyring)?;
             let words: String = fingerprints.iter().map(|key| format!("{}  {key}\n", args.source)).collect();
             out.done(json!({ "source": args.source, "fingerprints": fingerprints }), &words);
             Ok(())
@@ -78,15 +108,16 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
 }
 
 fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
+    let folder = args.place.folder()?;
     let builder = PublicKey::load(&args.builder)?;
-    let site = init(&args.site, args.name.clone(), &builder, args.allow_unsigned.into_iter().collect(), &args.keyring)?;
+    let site = init(&folder, args.name.clone(), &builder, args.allow_unsigned.into_iter().collect(), &args.keyring)?;
     let key = site.key_fingerprint()?;
     let words = format!(
         "{}  is the site {}\ntrusts the builder {}\nsigns what it publishes with the key {key}\n",
-        args.site.display(),
+        folder.display(),
         args.name,
         builder.fingerprint(),
     );
-    out.done(json!({ "site": args.site, "name": args.name, "builder": builder.fingerprint(), "key": key }), &words);
+    out.done(json!({ "site": folder, "name": args.name, "builder": builder.fingerprint(), "key": key }), &words);
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use crate::collection::Publish;
+use crate::next_command;
 use crate::site::{Site, Status, status};
 use crate::terminal::safe;
 use crate::time::Time;
@@ -42,9 +43,10 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
 
 fn words(site: &Site, status: &Status) -> String {
     let current = &status.current;
+    let import = next_command::import_here(site.root());
     let mut text = format!("site {}, signing with {}\n", site.config.name, status.key);
     match current.number {
-        0 => text += "nothing is published yet: `gapferry import BUNDLE --site SITE`\n",
+        0 => text += &format!("nothing is published yet: in the folder of a medium, run `{import}`\n"),
         number => text += &format!("generation {number} of {}: {}\n", current.made, current.reason),
     }
     for (name, state) in &current.names {
@@ -87,10 +89,13 @@ fn words(site: &Site, status: &Status) -> String {
     }
     for bundle in &status.unfinished {
         text += &match status.waiting.get(bundle) {
-            None => format!("unfinished import: {bundle}: run `gapferry import` with it again\n"),
+            None => format!("unfinished import: {bundle}: in the folder of its medium, run `{import}` again\n"),
             Some(volumes) => {
                 let volumes = volumes.join(", ");
-                format!("unfinished import: {bundle}: run `gapferry import` with what is missing: {}\n", safe(&volumes))
+                let missing = safe(&volumes);
+                format!(
+                    "unfinished import: {bundle}: missing are {missing}; in the folder of each medium, run `{import}`\n"
+                )
             }
         };
     }

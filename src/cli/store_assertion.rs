@@ -13,7 +13,7 @@ use crate::terminal::safe;
 /// Keep your own store assertion at a site, so that devices find its snap store with `proxy.store`
 ///
 /// FILE is what `store-admin register --offline URL` got from Canonical: the assertion about your store, and those that it
-/// rests on. It is verified down to Canonical's root key. `gapferry serve` must then answer at the URL that stands in it.
+/// rests on. It is verified down to Canonical's root key. `serve` must then answer at the URL that stands in it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gapferry store-assertion --site /srv/gapferry store.assert")]
 pub(super) struct Args {

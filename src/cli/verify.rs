@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
 use crate::bundle::Signed;
@@ -19,7 +20,7 @@ use crate::trust::{Overrides, PublicKey, TrustError};
 #[command(after_help = "Examples:\n  gapferry verify /media/usb/dc1-base-000042 --builder builder.key.pub\n  \
     gapferry verify /media/a/dc1-base-000042 /media/b/dc1-base-000042 --site /srv/gapferry")]
 pub(super) struct Args {
-    /// The bundle's folder; on several media, all of them
+    /// The bundle's folder or name; on several media, all its folders
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
     /// The key that must have signed it
@@ -31,7 +32,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let [first, others @ ..] = &args.bundles[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
+    let folders = args.bundles.iter().map(|bundle| find(bundle, None)).collect::<Result<Vec<_>, _>>()?;
+    let [first, others @ ..] = &folders[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
     let (bundle, damage) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
             let site = Site::open(site)?;

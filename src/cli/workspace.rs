@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Failure;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, usual_folder};
 
 /// The option that names it.
 #[derive(Debug, clap::Args)]
@@ -17,18 +17,11 @@ impl Place {
     /// The workspace's folder.
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
-        self.workspace.clone().or_else(default_workspace).ok_or_else(no_home)
+        self.workspace.clone().or_else(usual_folder).ok_or_else(no_home)
     }
 
     /// Opens the workspace, which must be there.
     pub(super) fn open(&self) -> Result<Workspace, Failure> {
         Ok(Workspace::open_there(&self.folder()?)?)
     }
-}
-
-/// `$XDG_STATE_HOME/gapferry`, as the XDG base directory specification has it.
-fn default_workspace() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    state.map(|state| state.join("gapferry"))
 }

@@ -171,9 +171,15 @@ fn built_in<'a>(
 
 fn named<'a>(archives: &'a [Archive], name: &str, option: &str) -> Result<&'a Archive, MaasError> {
     let refuse = || {
-        MaasError::Choice(format!("--{option} {name:?}: no such archive is published; `gapferry status` lists them"))
+        let names: Vec<&str> = archives.iter().map(|archive| archive.name.as_str()).collect();
+        MaasError::Choice(format!("--{option} {name:?}: no such archive is published, but {}", listed(&names)))
     };
     archives.iter().find(|archive| archive.name == name).ok_or_else(refuse)
+}
+
+/// Lists names for a message.
+pub(super) fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
 }
 
 impl Archive {

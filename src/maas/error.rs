@@ -92,7 +92,7 @@ pub enum MaasError {
     },
     /// MAAS has not read the boot source in time.
     #[error(
-        "MAAS has not read the boot source {source_url} within {seconds} s: check that `gapferry serve` answers there for \
+        "MAAS has not read the boot source {source_url} within {seconds} s: check that this site is served there for \
          MAAS and that its keyring is right, then run again (MAAS says: {answer})"
     )]
     NeverCached {
@@ -106,7 +106,7 @@ pub enum MaasError {
     /// MAAS has read the boot source, and finds an image missing there.
     #[error(
         "the boot source {source_url}, as MAAS has read it, does not list {image}, though the site publishes it; waited {seconds} s: \
-         check that `gapferry serve` answers there from this site, then run again (MAAS says: {answer})"
+         check that this site is served there, then run again (MAAS says: {answer})"
     )]
     NotListed {
         /// The boot source.

@@ -7,7 +7,7 @@ use std::path::Path;
 use url::Url;
 
 use super::MaasError;
-use super::archives::{Archive, Chosen, Indexes, repositories};
+use super::archives::{Archive, Chosen, Indexes, listed, repositories};
 use super::images::{Stream, best_first};
 use super::wanted::{Setting, Wanted, WantedSource, WantedUpload};
 use crate::collection::{Collection, Kind, Label, Publish};
@@ -70,7 +70,13 @@ pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
     };
     let absent = |name: &&Label| !collections.iter().any(|collection| named(collection, name));
     if let Some(name) = choice.images.iter().find(absent) {
-        let text = format!("--images {name}: no such images are published; `gapferry status` lists what is");
+        let of_images = collections.iter().filter_map(|(collection, _)| match collection.kind {
+            Kind::Images => Some(collection.name.as_str()),
+            Kind::OsImages => Some(collection.source.as_str()),
+            _ => None,
+        });
+        let published = listed(&of_images.collect::<Vec<_>>());
+        let text = format!("--images {name}: no such images are published, but {published}");
         return Err(MaasError::Choice(text));
     }
     let archives =

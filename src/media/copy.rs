@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
-use super::piece::{Kind, Piece};
+use super::piece::{Kind, Piece, protect_again};
 use super::plan::{More, more};
 use super::prepare::{Prepared, prepare};
 use super::register::{Entry, Register};
@@ -17,6 +17,7 @@ use super::{MediaError, reinsert};
 use crate::bundle::places::gone;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
+use crate::next_command;
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
@@ -182,7 +183,7 @@ impl Prepared {
                 };
                 progress.message(&format!("{} to {medium}", piece.file));
                 let copied = copy_file(from, &target.folder.join(&piece.file), &piece.sha256, &progress);
-                copied.map_err(|failure| failed(job, (index, piece), path, medium.clone(), failure))?;
+                copied.map_err(|failure| self.failed(job, (index, piece), path, medium.clone(), failure))?;
             }
         }
         progress.finish();
@@ -216,7 +217,7 @@ impl Prepared {
             progress.message(&format!("{file} from {medium}"));
             let path = target.folder.join(file);
             if digest_on_medium(&path, &progress).map_err(target.unreadable(file, &medium))? != digest {
-                return Err(target.not_as_written(file, &medium, job.bundle, &self.pieces));
+                return Err(target.not_as_written(file, &medium, job));
             }
         }
         progress.finish();
@@ -246,32 +247,47 @@ impl Prepared {
         let more = largest.and_then(|target| more(&self.pieces, &self.plan.rest, whole(&target), &target.space));
         Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more, left_out: self.left_out.clone() }
     }
+
+    /// Returns the error for a piece that could not be copied, with the command that helps.
+    fn failed(
+        &self,
+        job: &Job<'_>,
+        (index, piece): (usize, &Piece),
+        path: PathBuf,
+        medium: String,
+        failure: CopyFailure,
+    ) -> MediaError {
+        let source = match failure {
+            CopyFailure::To(source, done) => {
+                let (file, left) = (piece.file.clone(), piece.size.saturating_sub(done));
+                return MediaError::Unwritable { file, medium, left, source };
+            }
+            CopyFailure::From(error) => Some(error),
+            CopyFailure::Digest => None,
+        };
+        if let Some(error) = source.is_some().then(|| gone(&path)).flatten() {
+            return error.into();
+        }
+        let folder = &job.bundle.folder;
+        match piece.kind {
+            Kind::Volume => {
+                let out = parent(folder);
+                let again = next_command::recut(folder, &BTreeSet::from([index + 1]), &out, job.home);
+                MediaError::SourceDamaged { path, medium, again, source }
+            }
+            Kind::Recovery { .. } | Kind::Spare => {
+                let again = protect_again(job.bundle, &self.pieces, &self.left_out);
+                MediaError::RecoveryDamaged { path, medium, again, source }
+            }
+        }
+    }
 }
 
-/// What to do about a piece that could not be copied.
-fn failed(
-    job: &Job<'_>,
-    (index, piece): (usize, &Piece),
-    path: PathBuf,
-    medium: String,
-    failure: CopyFailure,
-) -> MediaError {
-    let source = match failure {
-        CopyFailure::To(source, done) => {
-            let (file, left) = (piece.file.clone(), piece.size.saturating_sub(done));
-            return MediaError::Unwritable { file, medium, left, source };
-        }
-        CopyFailure::From(error) => Some(error),
-        CopyFailure::Digest => None,
-    };
-    if let Some(error) = source.is_some().then(|| gone(&path)).flatten() {
-        return error.into();
-    }
-    match piece.kind {
-        Kind::Volume => {
-            let (bundle, number) = (job.bundle.manifest.folder(), index + 1);
-            MediaError::SourceDamaged { path, medium, bundle, number, source }
-        }
-        Kind::Recovery { .. } | Kind::Spare => MediaError::RecoveryDamaged { path, medium, source },
+/// The folder that `folder` is in.
+fn parent(folder: &Path) -> PathBuf {
+    match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && folder.file_name().is_some() => parent.to_owned(),
+        Some(_) if folder.file_name().is_some() => PathBuf::from("."),
+        _ => folder.join(".."),
     }
 }

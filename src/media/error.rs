@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::bundle::BundleError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
+use crate::next_command::ShellCommand;
 use crate::selection::Bytes;
 use crate::site::SiteError;
 
@@ -88,24 +89,21 @@ pub enum MediaError {
     },
     /// The bundle that is copied is damaged.
     #[error(
-        "{} is damaged on this side already: nothing of it was left on {medium}. Make it again by \
-         `gapferry recut {bundle} --volumes {number} --out DIR`", path.display()
+        "{} is damaged on this side already: nothing of it was left on {medium}. Make it again by `{again}`", path.display()
     )]
     SourceDamaged {
         /// The volume.
         path: PathBuf,
         /// Where it was to go.
         medium: String,
-        /// The bundle.
-        bundle: String,
-        /// The number of the volume.
-        number: usize,
+        /// Makes the volume again.
+        again: ShellCommand,
         /// What the system says, if it cannot be read.
         source: Option<io::Error>,
     },
     /// A recovery file of the bundle has rotted while it was copied.
     #[error(
-        "{} is damaged on this side: nothing of it was left on {medium}. Make it again by `gapferry protect`, or run the same \
+        "{} is damaged on this side: nothing of it was left on {medium}. Make it again by `{again}`, or run the same \
          command again to go without it", path.display()
     )]
     RecoveryDamaged {
@@ -113,6 +111,8 @@ pub enum MediaError {
         path: PathBuf,
         /// Where it was to go.
         medium: String,
+        /// Makes the recovery data again.
+        again: ShellCommand,
         /// What the system says, if it cannot be read.
         source: Option<io::Error>,
     },
@@ -130,15 +130,15 @@ pub enum MediaError {
     /// A bundle that was exported straight onto a medium is not there as it was made.
     #[error(
         "{file} does not read back from {medium} as it was exported: the medium is worn out or a counterfeit that has less \
-         than it says. Do not use it any more; {next}"
+         than it says. Do not use it any more; `{again}` makes the bundle again, for another medium"
     )]
     NotAsExported {
         /// The file.
         file: String,
         /// The medium.
         medium: String,
-        /// What makes it again.
-        next: String,
+        /// Makes the bundle again.
+        again: ShellCommand,
     },
     /// A medium does not give back what it was given.
     #[error(

@@ -3,12 +3,14 @@
 //! Digests of volumes are the manifest's. Those of recovery files are of `SHA256SUMS` beside them, which nobody signs, like
 //! themselves: enough to see that a medium gives back what it was given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::places::{gone, unsigned_file};
-use crate::bundle::recovery::MAX_SPARES;
+use crate::bundle::recovery::record::percent_of;
+use crate::bundle::recovery::{Amount, MAX_SPARES};
 use crate::bundle::{Bundle, BundleError, names};
 use crate::digest::Sha256;
+use crate::next_command::{self, ShellCommand};
 
 /// The largest `SHA256SUMS` that is read, in bytes: as many volumes as there can be, with their recovery files.
 const MAX_SUMS_BYTES: u64 = 256 << 20;
@@ -66,6 +68,37 @@ pub(super) fn pieces(bundle: &Bundle) -> (Vec<Piece>, BTreeMap<String, &'static 
     }
     (pieces, left_out)
 }
+
+/// Leaves volumes out that are not beside the manifest, with all that would repair them: `recut` wrote only what was asked for.
+pub(super) fn only_what_is_here(bundle: &Bundle, pieces: &mut [Piece], left_out: &mut BTreeMap<String, &'static str>) {
+    let missing = bundle.missing_volumes();
+    if missing.is_empty() {
+        return;
+    }
+    pieces.iter_mut().filter(|piece| missing.contains(&piece.file)).for_each(|piece| piece.is_good = false);
+    left_out.clear();
+}
+
+/// The command that makes the bundle's recovery data again, as much as there was, as far as their sizes and names tell.
+pub(super) fn protect_again(
+    bundle: &Bundle,
+    pieces: &[Piece],
+    left_out: &BTreeMap<String, &'static str>,
+) -> ShellCommand {
+    let percent = pieces.iter().find_map(|piece| match piece.kind {
+        Kind::Recovery { volume } => percent_of(pieces.get(volume)?.size, piece.size),
+        Kind::Volume | Kind::Spare => None,
+    });
+    let is_spare = |file: &String| (1..=u64::from(MAX_SPARES)).any(|number| *file == names::spare(number));
+    let spares = pieces.iter().map(|piece| &piece.file).chain(left_out.keys()).filter(|file| is_spare(file));
+    let spares: BTreeSet<&String> = spares.collect();
+    let has_own = left_out.keys().any(|file| !is_spare(file));
+    let percent = percent.or((has_own || spares.is_empty()).then_some(USUAL_PERCENT));
+    next_command::protect(&bundle.folder, Amount { percent, spares: spares.len() as u32 })
+}
+
+/// The share that docs/recovery.md recommends, in percent.
+const USUAL_PERCENT: u32 = 5;
 
 /// A line of `SHA256SUMS`: file and digest.
 fn sum(line: &str) -> Option<(&str, Sha256)> {

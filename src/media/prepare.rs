@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
 use super::copy::Job;
-use super::piece::{Kind, Piece, pieces, rotten};
+use super::piece::{Kind, Piece, only_what_is_here, pieces, protect_again, rotten};
 use super::plan::{Plan, Space, plan};
 use super::register::{Entry, Register, user};
 use super::target::Target;
@@ -32,6 +32,9 @@ pub(super) struct Prepared {
 /// Looks at the targets, and plans.
 pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
     let (mut pieces, mut left_out) = pieces(job.bundle);
+    if !register.made_again.is_empty() {
+        only_what_is_here(job.bundle, &mut pieces, &mut left_out);
+    }
     let mut targets = Vec::new();
     for path in job.targets {
         let same =
@@ -39,7 +42,7 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        let target = Target::look(path, job.bundle, &pieces, write)?;
+        let target = Target::look(path, job, &pieces, write)?;
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }
@@ -49,7 +52,7 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         let there = targets.iter().flat_map(|target| &target.space.there);
         let bytes = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
         let progress = job.progress.phase("checking what is there", bytes);
-        targets.iter_mut().try_for_each(|target| target.check(job.bundle, &pieces, &progress))?;
+        targets.iter_mut().try_for_each(|target| target.check(job, &pieces, &progress))?;
         progress.finish();
     }
     // What was on a medium that is here again counts only if it still is.
@@ -63,7 +66,8 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
     let spaces: Vec<_> = targets.iter().map(|target| target.space.clone()).collect();
     let plan = plan_good(job.bundle, &mut pieces, &mut left_out, &away, &spaces, write)?;
     for (file, why) in &left_out {
-        (job.say)(&format!("{file} is not carried: {why}; `gapferry protect` makes it again"));
+        let protect = protect_again(job.bundle, &pieces, &left_out);
+        (job.say)(&format!("{file} is not carried: {why}; `{protect}` makes it again"));
     }
     refuse_nothing(&job.bundle.manifest.folder(), &pieces, &register, &targets, &plan)?;
     needed_are_there(job.bundle, &plan)?;

@@ -18,6 +18,8 @@ pub struct Register {
     pub manifest: Sha256,
     /// The media.
     pub media: Vec<Entry>,
+    /// Volumes that `recut` has made again. If there are any, a folder may have some of the volumes alone.
+    pub made_again: BTreeSet<String>,
 }
 
 /// A medium.
@@ -41,7 +43,7 @@ pub struct Entry {
 impl Register {
     /// No media yet.
     pub fn new(manifest: Sha256) -> Self {
-        Self { manifest, media: Vec::new() }
+        Self { manifest, media: Vec::new(), made_again: BTreeSet::new() }
     }
 
     /// What people call the medium `index`, counted from 0: its number, and the label of its file system.

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::Register;
 use super::device::text;
 use super::piece::{Kind, Piece};
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Manifest, names};
+use crate::next_command::{self, USUAL_SITE};
 use crate::selection::Bytes;
 
 /// The file's name.
@@ -61,11 +63,12 @@ pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: 
     }
     let _ = write!(
         out,
-        "\nOn the air-gapped side, for each medium, in any order:\n\n    gapferry import FOLDER-OF-THE-MEDIUM --site SITE\n\n\
+        "\nOn the site's host, in the folder of this page, for each medium in any order:\n\n    {}\n\n\
          It checks every byte and says which media it still waits for. VERIFY.txt tells how to check by hand.\n\
          This page is not signed, and nothing is decided by it.\n\n\
          Handed over by ______________________  on ______________  signature ______________________\n\n\
-         Received by    ______________________  on ______________  signature ______________________\n"
+         Received by    ______________________  on ______________  signature ______________________\n",
+        next_command::import_here(Path::new(USUAL_SITE))
     );
     out
 }

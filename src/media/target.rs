@@ -7,14 +7,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::MediaError;
+use super::copy::Job;
 use super::device::Device;
 use super::files::{digest_on_medium, part};
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
+use crate::bundle::names;
 use crate::bundle::places::{is_gone, unsigned_file};
 use crate::bundle::room::Room;
-use crate::bundle::{Bundle, names};
+use crate::next_command;
 use crate::progress::Progress;
 
 /// For folders, journals and the sheet of a bundle of few volumes, in bytes.
@@ -44,7 +46,8 @@ pub(super) struct Target {
 
 impl Target {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, bundle: &Bundle, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+    pub(super) fn look(path: &Path, job: &Job<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+        let bundle = job.bundle;
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
         let folder = path.join(bundle.manifest.folder());
@@ -63,7 +66,7 @@ impl Target {
             match file.symlink_metadata() {
                 Ok(data) if data.is_file() && data.len() == piece.size => drop(there.insert(index)),
                 Ok(_) if is_source => {
-                    return Err(not_as_exported(&piece.file, &path.display().to_string(), bundle, pieces));
+                    return Err(not_as_exported(&piece.file, &path.display().to_string(), job));
                 }
                 Ok(_) => stale.push(file.clone()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -92,7 +95,7 @@ impl Target {
 
     /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
     /// copy: the medium is bad.
-    pub(super) fn check(&mut self, bundle: &Bundle, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
+    pub(super) fn check(&mut self, job: &Job<'_>, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
         if !self.space.there.is_empty() {
             Device::drop_cache(&self.path);
         }
@@ -103,7 +106,7 @@ impl Target {
             if found.map_err(self.unreadable(&piece.file, &self.path.display().to_string()))? == piece.sha256 {
                 self.space.there.insert(index);
             } else if self.is_source {
-                return Err(not_as_exported(&piece.file, &self.path.display().to_string(), bundle, pieces));
+                return Err(not_as_exported(&piece.file, &self.path.display().to_string(), job));
             } else {
                 self.space.free = self.space.free.saturating_add(piece.size);
                 self.stale.push(path);
@@ -113,9 +116,9 @@ impl Target {
     }
 
     /// The medium gives back something else than was written as `file`. A copy is removed: nobody should take it for good.
-    pub(super) fn not_as_written(&self, file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
+    pub(super) fn not_as_written(&self, file: &str, medium: &str, job: &Job<'_>) -> MediaError {
         if self.is_source {
-            return not_as_exported(file, medium, bundle, pieces);
+            return not_as_exported(file, medium, job);
         }
         let _ = fs::remove_file(self.folder.join(file)); // that it is wrong is what matters
         MediaError::Lies { file: file.to_owned(), medium: medium.to_owned() }
@@ -131,16 +134,9 @@ impl Target {
     }
 }
 
-/// The bundle's only copy is not what it was made to be.
-fn not_as_exported(file: &str, medium: &str, bundle: &Bundle, pieces: &[Piece]) -> MediaError {
-    let index = pieces.iter().position(|piece| piece.file == file);
-    let next = match index {
-        Some(index) if index < bundle.manifest.volumes.len() => {
-            let (bundle, number) = (bundle.manifest.folder(), index + 1);
-            format!("`gapferry recut {bundle} --volumes {number} --out DIR` makes the volume again")
-        }
-        Some(_) => "`gapferry protect` makes the recovery file again".to_owned(),
-        None => "`gapferry export --force --out DIR` makes another bundle of the same content".to_owned(),
-    };
-    MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), next }
+/// The bundle's only copy is not what it was made to be. What else is on a medium like that is not to be relied on either.
+fn not_as_exported(file: &str, medium: &str, job: &Job<'_>) -> MediaError {
+    let name = job.bundle.manifest.folder();
+    let again = next_command::recut(Path::new(&name), &BTreeSet::new(), Path::new("."), job.home);
+    MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }
 }

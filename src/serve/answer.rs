@@ -62,7 +62,7 @@ async fn respond(
     body: Incoming,
 ) -> (Response, Of) {
     let path = parts.uri.path();
-    if path == "/" && is_read(&parts.method) && !view.is_some_and(|view| is_of_upstream(view, host)) {
+    if path == "/" && is_read(&parts.method) && !view.is_some_and(|view| view.tree.is_named_upstream(host)) {
         return (status::answer(client, view, host, parts).await, Of::Service);
     }
     if let Some(page) = own_page(client, view.map(Arc::as_ref), host, path) {
@@ -95,16 +95,11 @@ async fn respond(
     }
 }
 
-/// Whether the host is that of a published upstream. An address is nobody's name.
-fn is_of_upstream(view: &View, host: Option<&Host>) -> bool {
-    host.is_some_and(|host| !host.is_address() && view.tree.is_upstream(host))
-}
-
 /// A page about the server itself; not under the name of an upstream, which might have one of its own there.
 fn own_page(client: &Client, view: Option<&View>, host: Option<&Host>, path: &str) -> Option<Response> {
     let shared = &client.shared;
     match path {
-        "/healthz" | "/metrics" if view.is_some_and(|view| is_of_upstream(view, host)) => None,
+        "/healthz" | "/metrics" if view.is_some_and(|view| view.tree.is_named_upstream(host)) => None,
         "/healthz" => Some(health::page(view)),
         "/metrics" => Some(shared.metrics.page(view, shared.limits.connections as u64)),
         _ => None,

@@ -36,8 +36,8 @@ fn state(view: &View, now: Time) -> Value {
         "status": if expired { "expired" } else { "ok" },
         "generation": generation.number,
         "made": generation.made,
-        "age-seconds": now.unix().saturating_sub(generation.made.unix()),
+        "age_seconds": now.unix().saturating_sub(generation.made.unix()),
         "names": names,
-        "expired-metadata": ended,
+        "expired_metadata": ended,
     })
 }

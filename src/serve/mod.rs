@@ -39,6 +39,7 @@ use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
 use crate::exit::Exit;
 use crate::file_error::FileError;
+use crate::setup::quote;
 use crate::site::Site;
 
 pub use self::access_log::LogTarget;
@@ -70,7 +71,7 @@ impl<L: Into<Listen>> From<L> for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be had.
-    #[error("cannot listen on {address}: is another server there?")]
+    #[error("cannot listen on {address}{}", advice(address, source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -102,6 +103,23 @@ impl ServeError {
             Self::Log(error) => error.exit(),
             Self::Run(_) => Exit::Failed,
         }
+    }
+}
+
+/// Returns the cause and the remedy for an address that the server cannot have; they follow the address in a message.
+fn advice(address: &SocketAddr, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ": another server is there already; stop it, or give another --listen".to_owned(),
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => format!(
+            ": ports below 1024 are for root alone. Allow it with `sudo setcap cap_net_bind_service=+ep {}`, take the socket \
+             from systemd (docs/serving.md), or give another port",
+            std::env::current_exe()
+                .map_or_else(|_| "gapferry".to_owned(), |path| quote::shell(&path.to_string_lossy()))
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            ": this host does not have that address; 0.0.0.0 or [::] stands for all".to_owned()
+        }
+        _ => String::new(),
     }
 }
 

@@ -191,8 +191,13 @@ impl Tree {
     }
 
     /// Whether a published upstream has this host.
-    pub(super) fn is_upstream(&self, host: &Host) -> bool {
+    fn is_upstream(&self, host: &Host) -> bool {
         self.routes.has_host(host)
+    }
+
+    /// Returns true if the host is the name of a published upstream. An address is nobody's name.
+    pub(super) fn is_named_upstream(&self, host: Option<&Host>) -> bool {
+        host.is_some_and(|host| !host.is_address() && self.is_upstream(host))
     }
 
     /// Whether a published upstream has this host and this path.
@@ -209,6 +214,9 @@ impl Tree {
         older: bool,
     ) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
         let mut of_upstream = self.routes.find(host, path).peekable();
+        if of_upstream.peek().is_none() && path.starts_with("/keys/") && self.is_named_upstream(host) {
+            return Ok(Ok(None)); // the upstream may have keys of its own there
+        }
         if of_upstream.peek().is_none() {
             return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
         }

@@ -42,7 +42,7 @@ pub fn script(facts: &Facts, wanted: &Wanted) -> String {
 /// MAAS answers with JSON, and python3 is where MAAS is. It reads a boot source some time after its creation, and
 /// refuses selections until then.
 const HEAD: &str = r#"# After: maas login admin http://MAAS:5240/MAAS API-KEY
-# For a MAAS that is set up for the first time. `gapferry maas apply` does the same, and can be run again.
+# For a MAAS that is set up for the first time. `maas apply` of gapferry does the same, and can be run again.
 set -eu
 PROFILE=${PROFILE:-admin}
 keyring=$(mktemp)

@@ -67,7 +67,7 @@ pub enum SetupError {
     },
     /// No RPM repository is for these machines.
     #[error(
-        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of the selection, with `gapferry export` there and `gapferry import` here"
+        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of the selection, with an export there and an import here"
     )]
     NoRepository {
         /// What was looked for.

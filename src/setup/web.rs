@@ -75,9 +75,9 @@ fn route(path: &str, trees: &[(String, String)]) -> Route {
 /// What stands above the configuration.
 pub(super) fn head(facts: &Facts, what: &str) -> String {
     let mut text = facts.headline(what);
-    text += "\nThe same files as from `gapferry serve`, by path and by the upstreams' names. A new generation is served at once.";
+    text += "\nThe same files as from gapferry itself, by path and by the upstreams' names. A new generation is served at once.";
     if facts.folders.contains(Kind::Snaps.as_str()) {
-        text += "\nThe snap store is more than files: /v2/ and /api/ must go to a `gapferry serve`, which --store-backend names.";
+        text += "\nThe snap store is more than files: /v2/ and /api/ must go to a gapferry that serves the site; --store-backend names it.";
     }
     if facts.upstreams.iter().any(|upstream| upstream.tls) || facts.store_hosts().values().any(|tls| *tls) {
         text += "\nSome of these hosts are asked over https by clients that keep their settings; that takes a certificate for them.";

@@ -9,6 +9,7 @@ use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::formats::openpgp::OpenPgpError;
+use crate::next_command;
 use crate::trust::TrustError;
 
 /// What can go wrong at a site.
@@ -18,8 +19,14 @@ pub enum SiteError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The folder is no site.
-    #[error("{} is not a site: make one with `gapferry site init {} --name NAME --builder KEY.pub`", path.display(), path.display())]
+    #[error("{} is not a site: make one, for example with `{}`", path.display(), next_command::init(path))]
     NotASite {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is no workspace.
+    #[error("this workspace made no bundle: {} is not there or empty; is --workspace right?", path.display())]
+    NoWorkspace {
         /// The folder.
         path: PathBuf,
     },
@@ -77,9 +84,9 @@ pub enum SiteError {
     },
     /// The bundle is a delta, and the site lacks some of what it builds on.
     #[error(
-        "{bundle} builds on {count} blobs that are not here; all else of it is. Take {} to the online side, make a bundle \
-         of just these there by `gapferry recut {bundle} --request {} --out DIR --key KEY`, and import that one",
-        request.display(), request.file_name().unwrap_or_default().display()
+        "{bundle} builds on {count} blobs that are not here; all else of it is. Take {} and {} beside it to the online \
+         host, make a bundle of just these blobs where the two files are then by `{}`, and import that one",
+        request.display(), next_command::SITE_KEY, next_command::answer_request(bundle, request)
     )]
     Requested {
         /// The bundle.
@@ -102,8 +109,10 @@ pub enum SiteError {
         name: String,
     },
     /// There is no such generation, or nothing to go back to.
-    #[error("{reason}; `gapferry status` lists the generations")]
+    #[error("{reason}; `{}` lists the generations", next_command::status(site))]
     NoGeneration {
+        /// The site's folder.
+        site: PathBuf,
         /// What is missing.
         reason: String,
     },
@@ -157,9 +166,11 @@ impl SiteError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
-                Exit::Usage
-            }
+            Self::NotASite { .. }
+            | Self::NoWorkspace { .. }
+            | Self::SiteExists { .. }
+            | Self::BadConfig { .. }
+            | Self::NoGeneration { .. } => Exit::Usage,
             Self::Requested { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,

@@ -148,6 +148,7 @@ fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) 
         sequence: known.map(|known| known.sequence),
         newest_time: current.newest_time,
         clock: Time::now(),
+        folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
     owned_by_this_name(site, bundle, current)

@@ -25,30 +25,67 @@ pub fn init(
     if root.symlink_metadata().is_ok() && fs::read_dir(root).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(SiteError::SiteExists { path: root.to_owned() });
     }
+    // Before anything is written: these files are the operator's.
+    let keyrings = keyrings
+        .iter()
+        .map(|(source, file)| Ok((source, read_keyring(file)?.0)))
+        .collect::<Result<Vec<_>, SiteError>>()?;
     let mut scratch = root.as_os_str().to_owned();
     scratch.push(".part");
     let scratch = Path::new(&scratch);
     super::generation::remove_folder(scratch)?;
-    for folder in ["trust/keyrings", "keys", "generations", "journal", "quarantine"] {
-        let path = scratch.join(folder);
-        fs::create_dir_all(&path).map_err(SiteError::io("create", &path))?;
+    let new = NewSite { name, builder, policy: Policy { allow_unsigned }, keyrings };
+    if let Err(error) = new.write(scratch, root) {
+        let _ = super::generation::remove_folder(scratch); // half a site is of no use; the first error is what matters
+        return Err(error);
     }
-    Depot::open(&scratch.join("depot"))?;
-    let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
-    let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
-    write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
-    write_atomically(&scratch.join("trust/trust.json"), TrustFile::of_builder(builder).to_json().as_bytes(), 0o644)?;
-    for (source, file) in keyrings {
-        let (bytes, _) = read_keyring(file)?;
-        write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
-    }
-    let policy = Policy { allow_unsigned };
-    let config =
-        SiteConfig { name: name.clone(), policy, enterprise_store: None, reprepro: None, serve: Default::default() };
-    write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
-    audit::append(&scratch.join("audit.jsonl"), "init", name.as_str(), &format!("builder {}", builder.fingerprint()))?;
-    fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))?;
     Site::open(root)
+}
+
+/// The contents of a new site.
+struct NewSite<'a> {
+    name: Label,
+    builder: &'a PublicKey,
+    policy: Policy,
+    keyrings: Vec<(&'a Label, Vec<u8>)>,
+}
+
+impl NewSite<'_> {
+    /// Writes the site into `scratch`, and gives it its name.
+    fn write(self, scratch: &Path, root: &Path) -> Result<(), SiteError> {
+        let Self { name, builder, policy, keyrings } = self;
+        for folder in ["trust/keyrings", "keys", "generations", "journal", "quarantine"] {
+            let path = scratch.join(folder);
+            fs::create_dir_all(&path).map_err(SiteError::io("create", &path))?;
+        }
+        Depot::open(&scratch.join("depot"))?;
+        let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
+        let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
+        write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
+        write_atomically(
+            &scratch.join("trust/trust.json"),
+            TrustFile::of_builder(builder).to_json().as_bytes(),
+            0o644,
+        )?;
+        for (source, bytes) in keyrings {
+            write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
+        }
+        let config = SiteConfig {
+            name: name.clone(),
+            policy,
+            enterprise_store: None,
+            reprepro: None,
+            serve: Default::default(),
+        };
+        write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
+        audit::append(
+            &scratch.join("audit.jsonl"),
+            "init",
+            name.as_str(),
+            &format!("builder {}", builder.fingerprint()),
+        )?;
+        fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))
+    }
 }
 
 /// Pins the keyring in `file` to `source`: only packages that one of its keys vouches for are accepted from there.

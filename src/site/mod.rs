@@ -185,5 +185,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
         fs::rename(&scratch, path)?;
         File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
-    write().map_err(SiteError::io("write", path))
+    write().map_err(|error| {
+        let _ = fs::remove_file(&scratch); // it is of no use; the first error is what matters
+        SiteError::io("write", path)(error)
+    })
 }

@@ -13,6 +13,7 @@ use crate::bundle::{Bundle, Manifest};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::next_command::SITE_KEY;
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::time::Time;
 
@@ -46,7 +47,7 @@ impl Site {
         self.sign(&receipt)
     }
 
-    /// Writes a signed request for what the bundle expects here and is not; returns its path.
+    /// Writes a signed request for what the bundle expects here and is not, and the public key beside it; returns its path.
     pub(super) fn write_request(&self, bundle: &Bundle, lock: &Lock) -> Result<PathBuf, SiteError> {
         let manifest = &bundle.manifest;
         let request = Receipt {
@@ -63,6 +64,10 @@ impl Site {
         fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
         let path = folder.join(format!("{}.txt", manifest.folder()));
         write_atomically(&path, self.sign(&request)?.as_bytes(), 0o644)?;
+        let (key, key_path) = (self.key()?, folder.join(SITE_KEY));
+        let armored =
+            key.public_armored().map_err(|source| SiteError::BadKeyring { path: key_path.clone(), source })?;
+        write_atomically(&key_path, armored.as_bytes(), 0o644)?;
         Ok(path)
     }
 

@@ -17,11 +17,11 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         None => previous(site, current.number)?,
     };
     if number == current.number || number == 0 || number > current.number {
-        return Err(SiteError::NoGeneration { reason: format!("generation {number} is not an earlier one") });
+        return Err(no_generation(site, format!("generation {number} is not an earlier one")));
     }
     let folder = site.generation_folder(number);
     if !folder.is_dir() {
-        return Err(SiteError::NoGeneration { reason: format!("generation {number} is not here") });
+        return Err(no_generation(site, format!("generation {number} is not here")));
     }
     let old = Generation::load(&folder)?;
     let mut names = current.names;
@@ -54,5 +54,9 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
 fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {
     let numbers = site.generations()?;
     let earlier = numbers.into_iter().rfind(|number| *number < current);
-    earlier.ok_or_else(|| SiteError::NoGeneration { reason: "there is no earlier generation".to_owned() })
+    earlier.ok_or_else(|| no_generation(site, "there is no earlier generation".to_owned()))
+}
+
+fn no_generation(site: &Site, reason: String) -> SiteError {
+    SiteError::NoGeneration { site: site.root().to_owned(), reason }
 }

@@ -12,7 +12,7 @@ pub const STORE_INDEX: &str = "index.json";
 
 /// All snaps of a store, and which channel offers which of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct StoreIndex {
     /// Sorted by name, architecture and channel; each of the three together stands there once.
     pub channels: Vec<ChannelEntry>,
@@ -25,7 +25,7 @@ pub struct StoreIndex {
 
 /// A channel's offer to devices of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct ChannelEntry {
     /// The snap's name.
     pub name: String,

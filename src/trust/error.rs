@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
 use crate::file_error::FileError;
+use crate::next_command::ShellCommand;
 use crate::time::Time;
 
 /// What can go wrong with keys, signatures and policy.
@@ -95,13 +96,15 @@ pub enum TrustError {
     },
     /// The bundle is older than what was imported before.
     #[error(
-        "the bundle has sequence {found}, and {newest} was imported before: an older state comes back with `gapferry rollback`"
+        "the bundle has sequence {found}, and {newest} was imported before: an older state comes back with `{rollback}`"
     )]
     OldSequence {
         /// What the manifest says.
         found: u64,
         /// The newest one imported.
         newest: u64,
+        /// Brings the older state back.
+        rollback: ShellCommand,
     },
     /// The sequence jumps further than a lost bundle or two can explain.
     #[error(

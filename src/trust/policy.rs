@@ -3,7 +3,10 @@
 //! These checks answer the rollback, freeze, fast-forward and mix-and-match attacks of The Update Framework's list
 //! (TUF specification, section 1.5.2).
 
+use std::path::Path;
+
 use super::TrustError;
+use crate::next_command;
 use crate::time::Time;
 
 /// The largest step between two sequences that is accepted without asking.
@@ -39,6 +42,8 @@ pub struct Seen<'a> {
     pub newest_time: Time,
     /// The clock.
     pub clock: Time,
+    /// The site's folder, for messages.
+    pub folder: &'a Path,
 }
 
 /// Refusals that an operator may lift, each by a flag of its own.
@@ -72,7 +77,7 @@ pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(
     if header.epoch != seen.epoch {
         return Err(TrustError::WrongEpoch { found: header.epoch, here: seen.epoch });
     }
-    check_sequence(header.sequence, seen.sequence, allow)?;
+    check_sequence(header.sequence, seen, allow)?;
     if header.created > seen.clock.plus(CLOCK_TOLERANCE_S) {
         return Err(TrustError::FromTheFuture { created: header.created, now: seen.clock });
     }
@@ -83,10 +88,12 @@ pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(
     Ok(())
 }
 
-fn check_sequence(found: u64, newest: Option<u64>, allow: Overrides) -> Result<(), TrustError> {
+fn check_sequence(found: u64, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
+    let newest = seen.sequence;
     let base = newest.unwrap_or(0);
     if newest.is_some_and(|newest| found <= newest) {
-        return Err(TrustError::OldSequence { found, newest: base });
+        let rollback = next_command::rollback(seen.folder);
+        return Err(TrustError::OldSequence { found, newest: base, rollback });
     }
     if newest.is_some() && found - base > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
         return Err(TrustError::SequenceJump { found, newest: base, limit: MAX_SEQUENCE_JUMP });
@@ -105,7 +112,14 @@ mod tests {
     #[test]
     fn every_refusal_has_its_row() {
         let header = Header { site: "dc1", epoch: 1, sequence: 7, created: at(0), expires: at(1000) };
-        let seen = Seen { site: "dc1", epoch: 1, sequence: Some(6), newest_time: at(0), clock: at(10) };
+        let seen = Seen {
+            site: "dc1",
+            epoch: 1,
+            sequence: Some(6),
+            newest_time: at(0),
+            clock: at(10),
+            folder: Path::new("s"),
+        };
         let none = Overrides::default();
         let verdict =
             |header: Header<'_>, seen: Seen<'_>, allow| check(&header, &seen, allow).map_err(|e| format!("{e:?}"));

@@ -1,17 +1,21 @@
 //! Which blobs each finished bundle needs at the site: what deltas are reckoned from.
 //!
 //! `history/SITE-NAME/EPOCH-SEQUENCE.blobs` has the digest of the bundle's manifest in its first line, and then those of all
-//! blobs that the manifest names, sorted. Whole manifests would say the same at ten times the size.
+//! blobs that the manifest names, sorted. Whole manifests would say the same at ten times the size. Beside it,
+//! `EPOCH-SEQUENCE.place` has the folder that the bundle was written to, and `EPOCH-SEQUENCE.sig` the manifest's signature.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Manifest;
+use crate::bundle::{Manifest, names};
 use crate::digest::Sha256;
-use crate::site::{SiteError, write_atomically};
+use crate::site::{SiteError, read_capped, write_atomically};
+use crate::trust::MAX_SIGNATURE_BYTES;
 
 /// The lists of one site and name.
 #[derive(Debug)]
@@ -25,7 +29,48 @@ impl History {
     }
 
     fn path(&self, epoch: u64, sequence: u64) -> PathBuf {
-        self.folder.join(format!("{epoch}-{sequence:06}.blobs"))
+        self.file(epoch, sequence, "blobs")
+    }
+
+    fn file(&self, epoch: u64, sequence: u64, extension: &str) -> PathBuf {
+        self.folder.join(format!("{epoch}-{sequence:06}.{extension}"))
+    }
+
+    /// Writes down where the bundle is, and its signature, if it has one already.
+    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), SiteError> {
+        fs::create_dir_all(&self.folder).map_err(SiteError::io("create", &self.folder))?;
+        let (epoch, sequence) = (manifest.epoch, manifest.sequence);
+        let folder = std::path::absolute(folder).map_err(SiteError::io("find", folder))?;
+        write_atomically(&self.file(epoch, sequence, "place"), folder.as_os_str().as_bytes(), 0o644)?;
+        match read_capped(&folder.join(names::SIGNATURE), MAX_SIGNATURE_BYTES) {
+            Ok(signature) => write_atomically(&self.file(epoch, sequence, "sig"), &signature, 0o644),
+            Err(_) => Ok(()), // a signing room adds it to the bundle
+        }
+    }
+
+    /// The folder that the bundle was written to; `None` if that was not noted.
+    pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, SiteError> {
+        let Some(path) = self.newest(sequence, "place") else { return Ok(None) };
+        let bytes = fs::read(&path).map_err(SiteError::io("read", &path))?;
+        Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
+    }
+
+    /// The signature of the bundle's manifest; `None` if it was signed after the export, or is forgotten.
+    pub(super) fn signature(&self, epoch: u64, sequence: u64) -> Result<Option<Vec<u8>>, SiteError> {
+        let path = self.file(epoch, sequence, "sig");
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some).map_err(SiteError::io("read", &path)),
+        }
+    }
+
+    /// The bundle's file of this extension; of several epochs, that of the newest.
+    fn newest(&self, sequence: u64, extension: &str) -> Option<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let ours = paths.filter_map(|path| Some((number(&path)?, path)));
+        let ours = ours.filter(|((_, of), path)| *of == sequence && path.extension().is_some_and(|e| e == extension));
+        ours.max().map(|(_, path)| path)
     }
 
     /// Writes down what the bundle needs.
@@ -75,23 +120,27 @@ impl History {
         }
     }
 
-    /// Removes the lists of other epochs, and those before the bundle `from`.
+    /// Removes what is noted of other epochs, and of bundles before `from`.
     pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), SiteError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(SiteError::io("list", &self.folder))?,
         };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.split_once('-'));
-            let number = |(epoch, sequence): (&str, &str)| Some((epoch.parse().ok()?, sequence.parse().ok()?));
             let old = |(of, sequence): (u64, u64)| of != epoch || sequence < from;
-            if path.extension().is_some_and(|extension| extension == "blobs") && stem.and_then(number).is_some_and(old)
-            {
+            let is_ours = path.extension().is_some_and(|e| ["blobs", "place", "sig"].iter().any(|ours| e == *ours));
+            if is_ours && number(&path).is_some_and(old) {
                 fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
             }
         }
         Ok(())
     }
+}
+
+/// Epoch and sequence in the name of a file.
+fn number(path: &Path) -> Option<(u64, u64)> {
+    let (epoch, sequence) = path.file_stem()?.to_str()?.split_once('-')?;
+    Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }
 
 fn damaged(path: &Path) -> SiteError {

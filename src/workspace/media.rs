@@ -1,5 +1,6 @@
 //! Which volumes of a bundle went to which medium.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,16 @@ impl Workspace {
         let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
         let text = serde_json::to_string_pretty(register).map_err(damaged)?;
         write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)
+    }
+
+    /// Remembers that these volumes of the bundle were made again: those on media are lost or damaged.
+    pub fn note_made_again(&self, bundle: &str, manifest: &Sha256, files: &BTreeSet<String>) -> Result<(), SiteError> {
+        let mut register = self.media(bundle, manifest)?;
+        for entry in &mut register.media {
+            entry.files.retain(|file| !files.contains(file));
+        }
+        register.made_again.extend(files.iter().cloned());
+        self.note_media(bundle, &register)
     }
 
     /// Writes what happens to a medium of the bundle to the audit log.

@@ -3,7 +3,7 @@
 //! ```text
 //! WORKSPACE/depot/                  blobs
 //! WORKSPACE/history/SITE-NAME.json  the manifest of the last finished bundle, byte for byte
-//! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs
+//! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs, where it was written, and its signature
 //! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
 //! WORKSPACE/history/SITE-NAME.seen  digests of files of this machine that were read
 //! WORKSPACE/media/BUNDLE.json       which volumes of the bundle went to which medium
@@ -18,14 +18,17 @@
 mod delivery;
 mod history;
 mod media;
+mod place;
 mod site_keys;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use self::history::History;
 pub use delivery::{Base, DeliveryError, How, ReceiptOrder};
+pub use place::usual_folder;
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::{BundleError, Manifest};
@@ -62,11 +65,16 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), depot: Depot::open(&root.join("depot"))?, _lock: lock })
     }
 
-    /// The same, of a workspace that must be there already.
+    /// Opens the workspace at `root`, which an export must have made.
     pub fn open_there(root: &Path) -> Result<Self, SiteError> {
         let history = root.join("history");
-        fs::metadata(&history).map_err(SiteError::io("look at", &history))?;
-        Self::open(root)
+        match fs::metadata(&history) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(SiteError::NoWorkspace { path: root.to_owned() })
+            }
+            Err(error) => Err(SiteError::io("look at", &history)(error)),
+            Ok(_) => Self::open(root),
+        }
     }
 
     fn history(&self, site: &Label, name: &Label) -> PathBuf {
@@ -138,10 +146,17 @@ impl Workspace {
         Ok(needed)
     }
 
-    /// Records a finished bundle as the last one of its site and name.
-    pub fn record(&self, manifest: &Manifest, text: &[u8], overlap: Option<u64>) -> Result<(), SiteError> {
+    /// Records the finished bundle in `folder` as the last one of its site and name.
+    pub fn record(
+        &self,
+        folder: &Path,
+        manifest: &Manifest,
+        text: &[u8],
+        overlap: Option<u64>,
+    ) -> Result<(), SiteError> {
         let digest = Sha256::of(text);
         audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest.to_hex())?;
+        self.note_place(folder, manifest)?;
         self.note_needs(manifest, &digest, overlap)?;
         write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)
     }

@@ -190,7 +190,7 @@ fn a_fresh_maas_is_set_up_and_stays_so() {
         let changes = |ended: &Ended| ended.json()["changes"].as_array().unwrap().len();
         // What MAAS does to selections by itself cannot be foreseen; here it does nothing.
         assert_eq!(
-            (changes(&dry), &dry.json()["dry-run"]),
+            (changes(&dry), &dry.json()["dry_run"]),
             (changes(&done), &json!(true)),
             "{}\n{}",
             dry.out,
@@ -316,5 +316,5 @@ fn a_site_with_nothing_for_maas_changes_no_source_and_no_archive() {
     drop(model);
     maas.was_asked_rightly();
     desk.run(&arguments.replace("g.invalid", "g.invalid --images x"))
-        .says(Exit::Usage, &["--images x", "gapferry status"]);
+        .says(Exit::Usage, &["--images x", "no such images are published, but none at all"]);
 }

@@ -154,6 +154,13 @@ fn count_by_size(shape: &Shape, size: u64) -> Option<u64> {
     (file_bytes(shape, count) == size).then_some(count)
 }
 
+/// Returns how much of a volume of `size` bytes its recovery file of `file` bytes can repair, in percent.
+pub fn percent_of(size: u64, file: u64) -> Option<u32> {
+    let shape = Shape::within(size)?;
+    let count = count_by_size(&shape, file)?;
+    u32::try_from(count * 100 / shape.widest().max(1)).ok().map(|percent| percent.clamp(1, 50))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -85,7 +85,7 @@ pub(super) struct WebOptions {
     /// Address and port to listen on; can be given several times [default: port 80 of all]
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Vec<SocketAddr>,
-    /// Where a `gapferry serve` answers for the snap store
+    /// The address of a gapferry that serves the snap store
     #[arg(long, value_name = "URL")]
     pub(super) store_backend: Option<ServeUrl>,
 }
@@ -196,7 +196,7 @@ pub(super) struct UserData {
 
 /// Write the commands that set a MAAS up, for MAAS's own command line
 ///
-/// `gapferry maas apply` does the same through MAAS's API, changes only what differs, and can be run again.
+/// `maas apply` does the same through MAAS's API, changes only what differs, and can be run again.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  gapferry setup maas --site /srv/gapferry --serve-url http://gapferry.dc1.example --out setup-maas.sh"

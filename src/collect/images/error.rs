@@ -97,7 +97,7 @@ pub enum ImagesError {
 fn listed(offers: &[Offer]) -> String {
     let mut texts: Vec<String> = offers.iter().take(LISTED).map(Offer::to_string).collect();
     if offers.len() > LISTED {
-        texts.push(format!("and {} more, which `gapferry list-images` shows", offers.len() - LISTED));
+        texts.push(format!("and {} more, which list-images shows", offers.len() - LISTED));
     }
     texts.join("; ")
 }

@@ -1,10 +1,12 @@
 //! The page itself.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::html::{Text, table};
 use super::overview::Overview;
 use crate::collection::Kind;
+use crate::next_command::{self, USUAL_SITE};
 use crate::site::{Generation, Published};
 use crate::time::Time;
 
@@ -179,8 +181,11 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
             "[Service]".to_owned(),
             format!("Environment=SNAPPY_FORCE_API_URL={}", query.base),
         ],
-        // `gapferry maas apply` tells MAAS of images, since those that are uploaded need more than an address.
-        Kind::OsImages => vec![format!("gapferry maas apply --serve-url {}", query.base)],
+        // Images that are uploaded need more than an address.
+        Kind::OsImages => vec![
+            "# on the host of MAAS and of this site, with the API key of an administrator in maas.key".to_owned(),
+            next_command::maas_apply(Path::new(USUAL_SITE), &query.base).to_string(),
+        ],
         Kind::Files => vec![format!("curl -O {url}/FILE")],
         Kind::EnterpriseStore => Vec::new(),
         Kind::Yum => vec![

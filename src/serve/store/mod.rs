@@ -173,7 +173,7 @@ impl Store<'_> {
             Route::Assertion { kind, key } => self.assertion(kind, key),
             Route::OwnAssertions => match assertions::own(self.site) {
                 Some(stream) => typed(ASSERTION, stream),
-                None => not_found("not-found", "this site has no store assertion: gapferry store-assertion"),
+                None => not_found("not-found", "this site has no store assertion of its own"),
             },
             _ => not_found("not-found", "this store has no such service"),
         }

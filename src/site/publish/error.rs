@@ -11,6 +11,7 @@ use crate::formats::os_image::BadImage;
 use crate::formats::rpm::RpmError;
 use crate::formats::simplestreams::StreamError;
 use crate::formats::snap::{MalformedListing, MetadataError};
+use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
 use crate::trust::OlderUpstream;
 
@@ -27,12 +28,12 @@ pub enum PublishError {
     #[error(transparent)]
     Older(#[from] OlderUpstream),
     /// The site pins no keys for the source.
-    #[error(
-        "no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `gapferry site pin SITE --source {source_name} --keyring FILE`"
-    )]
+    #[error("no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `{pin}`")]
     NoKeyring {
         /// The source.
         source_name: String,
+        /// Pins the keyring, of which the name is a guess.
+        pin: ShellCommand,
     },
     /// A suite's signed file is not good.
     #[error("{path} is not vouched for by the keys pinned here")]

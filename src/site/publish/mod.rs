@@ -26,6 +26,7 @@ use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
 use crate::time::Time;
@@ -78,7 +79,12 @@ pub(super) struct Context<'a, 'd> {
 impl Context<'_, '_> {
     /// Upstream's keys for the collection's source; an error where the site pins none.
     fn pinned(&self, collection: &Collection) -> Result<&Keyring, PublishError> {
-        self.keyring.ok_or_else(|| PublishError::NoKeyring { source_name: collection.source.to_string() })
+        let none = || {
+            let source_name = collection.source.to_string();
+            let pin = next_command::pin(self.root, &source_name);
+            PublishError::NoKeyring { source_name, pin }
+        };
+        self.keyring.ok_or_else(none)
     }
 
     /// Checks the date of a signed file, which may not go back, and remembers it.

@@ -141,6 +141,9 @@ fn an_export_straight_to_a_medium_that_lies() {
     let Some(ended) = Carrier::with_packages_of(500_000).script("media that lie", &format!("{DEVICES}{text}")) else {
         return;
     };
-    let words = ["does not read back from a as it was exported", "recut dc1-base-000001 --volumes 2 --out DIR"];
+    let words = [
+        "does not read back from a as it was exported",
+        "`gapferry recut dc1-base-000001 --out . --workspace online/other`",
+    ];
     says(&ended, &["0", "4", "4"], &words);
 }

@@ -90,7 +90,10 @@ fn a_bundle_that_has_rotted_is_found_before_it_travels() {
     let copy = || carrier.desk.run("copy medium/dc1-base-000001 stick --workspace online/workspace");
     copy().says(
         gapferry::exit::Exit::VerificationFailed,
-        &["damaged on this side already", "recut dc1-base-000001 --volumes 2"],
+        &[
+            "damaged on this side already",
+            "recut medium/dc1-base-000001 --volumes 2 --out medium --workspace online/workspace`",
+        ],
     );
     assert!(!names(&carrier.desk.path("stick/dc1-base-000001")).iter().any(|name| name.contains("volume-002")));
     carrier.desk.run("recut medium/dc1-base-000001 --volumes 2 --out medium --workspace online/workspace").ok();

@@ -83,7 +83,7 @@ fn volumes_on_several_media_and_what_is_of_no_use() {
     );
     assert!(!first.err.contains("volume-004.tar,"), "{}", first.err);
     let status = desk.run("status --site site").ok();
-    assert!(status.out.contains("with what is missing: volume-002.tar, volume-003.tar"), "{}", status.out);
+    assert!(status.out.contains("missing are volume-002.tar, volume-003.tar"), "{}", status.out);
     desk.run("verify one/dc1-base-000001 --site site").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two --site site --dry-run").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two three --site site --dry-run --json").ok();
@@ -115,7 +115,7 @@ fn sheets_say_where_volumes_went_and_cannot_do_harm() {
         &["0", "6", "0", "6", "0"],
         &[
             "on medium 2",
-            "unfinished import: dc1-base-000001: run `gapferry import` with what is missing: volume-00",
+            "unfinished import: dc1-base-000001: missing are volume-00",
             "\\u{1b}[2Jevilxxx",
             "from medium 1: ",
         ],

@@ -8,6 +8,7 @@ use gapferry::exit::Exit;
 use super::ask;
 use super::tree::{desk, generation, published};
 
+const KEY: &[u8] = b"the site's own key";
 const RELEASE: &str = "/ubuntu/dists/x/InRelease";
 
 #[test]
@@ -19,7 +20,10 @@ fn aliases_lead_to_their_collections() {
         published(Kind::Images, "maas", "https://images.test/"),
     ];
     let files = ["apt/ubuntu/dists/x/InRelease", "apt/ports/dists/x/InRelease", "images/maas/streams/v1/index.sjson"];
-    generation(&desk, 1, &what, &files.map(|path| (path.to_owned(), path.as_bytes().to_vec())));
+    let key = [("keys/site.asc".to_owned(), KEY.to_vec())];
+    let files_and_key: Vec<_> =
+        files.iter().map(|path| (path.to_string(), path.as_bytes().to_vec())).chain(key).collect();
+    generation(&desk, 1, &what, &files_and_key);
     let config = desk.path("site/site.toml");
     let plain = fs::read_to_string(&config).unwrap();
     let alias = |url: &str, of: &str| format!("\n[[serve.alias]]\nurl = \"{url}\"\ncollection = \"{of}\"\n");
@@ -32,6 +36,10 @@ fn aliases_lead_to_their_collections() {
     ];
     fs::write(&config, format!("{plain}{}", aliases.concat())).unwrap();
     let serving = desk.serve();
+    for host in ["anything.test", "127.0.0.1"] {
+        let answer = ask(&serving, "GET", "/keys/site.asc", &format!("Host: {host}\r\n"));
+        assert!(answer.status == 200 && answer.body == KEY, "{host}: {}", answer.status);
+    }
     for (host, target, of) in [
         ("mirror.test", "/pub/ubuntu/dists/x/InRelease", 0),
         ("mirror.test:8080", "/pub/ubuntu/dists/x/InRelease", 0),
@@ -56,6 +64,9 @@ fn aliases_lead_to_their_collections() {
         ("gone.test", "/x/dists/x/InRelease"),
         ("archive.ubuntu.com", "/ubuntux/dists/x/InRelease"),
         ("archive.ubuntu.com", "/Ubuntu/dists/x/InRelease"),
+        ("archive.ubuntu.com", "/keys/site.asc"),
+        ("mirror.test:8080", "/keys/site.asc"),
+        ("archive.ubuntu.com", "/keys/%73ite.asc"),
     ] {
         assert_eq!(ask(&serving, "GET", target, &format!("Host: {host}\r\n")).status, 404, "{host}{target}");
     }

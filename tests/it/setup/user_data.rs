@@ -83,7 +83,7 @@ fn a_site_without_repositories_that_fit_says_what_to_do() {
     let (world, _site) = world();
     let words = "user-data --serve-url http://gapferry.dc1.example --os rhel --release 9";
     let told = setup(&world, words);
-    told.says(Exit::Usage, &["no RPM repository for rhel 9 (it has rocky)", "[[yum]]", "`gapferry export`"]);
+    told.says(Exit::Usage, &["no RPM repository for rhel 9 (it has rocky)", "[[yum]]", "with an export there"]);
     setup(&world, &format!("{words} --repos a b")).says(Exit::Usage, &["no RPM repository \"a\""]);
     setup(&world, &words.replace("rhel", "windows")).says(Exit::Usage, &["rhel, centos, rocky, alma"]);
     setup(&world, &words.replace('9', "nine")).says(Exit::Usage, &["no release such as 9"]);

@@ -88,7 +88,7 @@ fn it_ends_when_it_is_told_to() {
     assert!(status.success() && started.elapsed() < Duration::from_secs(60), "{status} {:?}", started.elapsed());
     let out = std::io::read_to_string(both.child.stdout.take().unwrap()).unwrap();
     let result: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(format!("https://{}", result["tls-address"].as_str().unwrap()), both.https);
+    assert_eq!(format!("https://{}", result["tls_address"].as_str().unwrap()), both.https);
     drop(idle);
 }
 

@@ -1,0 +1,255 @@
+//! Commands that messages print for the reader to run next.
+//!
+//! Each command is built here, from the values that the message is about, and is quoted for a shell. So it runs as printed,
+//! and the tests below parse every one of them with the real command line.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::names::MANIFEST;
+use crate::bundle::recovery::Amount;
+use crate::setup::quote;
+use crate::terminal::safe;
+use crate::trust::MANIFEST_NAMESPACE;
+use crate::workspace;
+
+/// The site's folder in README.md and in the systemd units, for messages that are printed where the real one is not known.
+pub(crate) const USUAL_SITE: &str = "/srv/gapferry";
+/// The builder's secret key as README.md calls it, for messages that are printed where the real one is not known.
+const USUAL_KEY: &str = "builder.key";
+/// The site's public key as `export` of requests calls it, see [`SITE_KEY`].
+pub(crate) const SITE_KEY: &str = "site.asc";
+
+/// A command line, with its words quoted for a shell where that is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellCommand(Vec<OsString>);
+
+impl ShellCommand {
+    /// Starts a command of gapferry's from words that need no quotes.
+    fn gapferry(words: &str) -> Self {
+        Self::new("gapferry").words(words)
+    }
+
+    fn new(program: &str) -> Self {
+        Self(vec![program.into()])
+    }
+
+    fn words(mut self, words: &str) -> Self {
+        self.0.extend(words.split_whitespace().map(OsString::from));
+        self
+    }
+
+    fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.0.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds a path, which is not taken for an option even if it begins like one.
+    fn path(self, path: &Path) -> Self {
+        match path.as_os_str().as_bytes().first() {
+            Some(b'-') => self.arg(Path::new(".").join(path)),
+            _ => self.arg(path),
+        }
+    }
+
+    /// Adds `--workspace`, unless the command would use this workspace anyway.
+    fn workspace(self, root: &Path) -> Self {
+        match workspace::usual_folder().is_some_and(|usual| usual == root) {
+            true => self,
+            false => self.arg("--workspace").path(root),
+        }
+    }
+
+    fn site(self, root: &Path) -> Self {
+        self.arg("--site").path(root)
+    }
+}
+
+impl fmt::Display for ShellCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.0.iter().map(|word| quoted(word)).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+/// Quotes a word for a shell, in characters that are harmless on a terminal.
+///
+/// Hidden characters and bytes that are no UTF-8 become escapes between `$'` and `'` (POSIX.1-2024, Shell Command Language,
+/// 2.2.4), which bash, zsh, ksh and busybox know.
+fn quoted(word: &OsStr) -> String {
+    if let Some(text) = word.to_str().filter(|text| safe(text).to_string() == **text) {
+        return quote::shell(text);
+    }
+    let byte = |byte: &u8| match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    format!("$'{}'", word.as_bytes().iter().map(byte).collect::<String>())
+}
+
+/// On the online host: makes these volumes of a bundle again, or all of them if none are named.
+pub(crate) fn recut(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path, workspace: &Path) -> ShellCommand {
+    recut_words(bundle, volumes, out).workspace(workspace)
+}
+
+/// The same, printed on another host, which does not know the workspace.
+pub(crate) fn recut_elsewhere(bundle: &str, volumes: &BTreeSet<usize>) -> ShellCommand {
+    recut_words(Path::new(bundle), volumes, Path::new("."))
+}
+
+fn recut_words(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path) -> ShellCommand {
+    let numbers: Vec<String> = volumes.iter().map(ToString::to_string).collect();
+    let command = ShellCommand::gapferry("recut").path(bundle);
+    let command = if numbers.is_empty() { command } else { command.arg("--volumes").arg(numbers.join(",")) };
+    command.arg("--out").path(out)
+}
+
+/// On the online host, in the folder that has the request and [`SITE_KEY`]: makes a bundle of what the request asks for.
+pub(crate) fn answer_request(bundle: &str, request: &Path) -> ShellCommand {
+    let request = Path::new(request.file_name().unwrap_or_default());
+    let command = ShellCommand::gapferry("recut").arg(bundle).arg("--request").path(request);
+    command.words("--site-key").arg(SITE_KEY).words("--out . --key").arg(USUAL_KEY)
+}
+
+/// On the online host, in the folder that has the receipt and [`SITE_KEY`]: notes what the receipt says.
+pub(crate) fn confirm_receipt(receipt: &Path) -> ShellCommand {
+    let receipt = Path::new(receipt.file_name().unwrap_or_default());
+    ShellCommand::gapferry("confirm --receipt").path(receipt).arg("--site-key").arg(SITE_KEY)
+}
+
+/// On the online host: makes the recovery data of a bundle again.
+pub(crate) fn protect(bundle: &Path, amount: Amount) -> ShellCommand {
+    let mut command = ShellCommand::gapferry("protect").path(bundle);
+    if let Some(percent) = amount.percent {
+        command = command.arg("--recovery").arg(format!("{percent}%"));
+    }
+    if amount.spares > 0 {
+        command = command.arg("--spare-volumes").arg(amount.spares.to_string());
+    }
+    command
+}
+
+/// On the online host: goes on with a copy.
+pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], workspace: &Path) -> ShellCommand {
+    let command =
+        targets.iter().fold(ShellCommand::gapferry("copy").path(bundle), |command, target| command.path(target));
+    command.workspace(workspace)
+}
+
+/// On the site's host, in a medium's folder or in that of a bundle: imports it.
+pub(crate) fn import_here(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("import .").site(site)
+}
+
+/// On the site's host: makes a site. Its name and the builder's key are those of README.md.
+pub(crate) fn init(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site init").site(site).words("--name dc1 --builder builder.key.pub")
+}
+
+/// On the site's host: pins upstream's keyring for a source.
+pub(crate) fn pin(site: &Path, source: &str) -> ShellCommand {
+    let keyring = PathBuf::from(format!("{source}.gpg"));
+    ShellCommand::gapferry("site pin").site(site).arg("--source").arg(source).arg("--keyring").path(&keyring)
+}
+
+/// On the site's host: shows what is published, and the generations.
+pub(crate) fn status(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("status").site(site)
+}
+
+/// On the site's host: publishes the state before the current one again.
+pub(crate) fn rollback(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("rollback").site(site)
+}
+
+/// On the site's host: hands exports on to the Enterprise Store again.
+pub(crate) fn push(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("push").site(site)
+}
+
+/// On the site's host: serves the site.
+pub(crate) fn serve(site: &Path, listen: &str) -> ShellCommand {
+    ShellCommand::gapferry("serve").site(site).arg("--listen").arg(listen)
+}
+
+/// On the MAAS host with the site's folder on it: lets that MAAS take its images and packages from the site.
+pub(crate) fn maas_apply(site: &Path, serve_url: &str) -> ShellCommand {
+    let command = ShellCommand::gapferry("maas apply").site(site).words("--url http://localhost:5240/MAAS");
+    command.words("--api-key-file maas.key --serve-url").arg(serve_url)
+}
+
+/// On the host that has the builder's secret key: signs the manifest of the bundle in `folder`.
+pub(crate) fn sign(folder: &Path) -> ShellCommand {
+    let command = ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(MANIFEST_NAMESPACE);
+    command.arg("-f").arg(USUAL_KEY).path(&folder.join(MANIFEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// One of each, with paths that need quotes.
+    fn all() -> Vec<ShellCommand> {
+        let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
+        let amount = |percent, spares| Amount { percent, spares };
+        vec![
+            recut(odd, &BTreeSet::new(), path, path),
+            recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
+            answer_request("dc1-base-000002", path),
+            confirm_receipt(path),
+            protect(path, amount(Some(5), 2)),
+            protect(odd, amount(None, 1)),
+            copy(path, &[path.to_owned(), odd.to_owned()], odd),
+            import_here(path),
+            init(path),
+            pin(path, "ubuntu"),
+            status(path),
+            rollback(odd),
+            push(path),
+            serve(path, "0.0.0.0:80"),
+            maas_apply(path, "http://gapferry.dc1.example"),
+        ]
+    }
+
+    #[test]
+    fn the_command_line_accepts_every_command() {
+        for command in all() {
+            let parsed = crate::cli::command().try_get_matches_from(&command.0);
+            assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+        }
+        let text = include_str!("next_command.rs");
+        let made = text.lines().filter(|line| line.starts_with("pub(crate) fn ")).count();
+        // protect is there twice, and sign is no command of gapferry's.
+        assert_eq!(all().len(), made, "a command is missing from this test");
+    }
+
+    #[test]
+    fn a_shell_sees_the_words_that_were_put_in() {
+        let hostile =
+            [&b"a b"[..], b"'; id; '", b"$(id)", b"a\nb", b"\x1b[2J", "\u{202e}ü".as_bytes(), b"\xff'\\", b"~"];
+        for bytes in hostile {
+            let word = OsString::from_vec(bytes.to_vec());
+            let text = ShellCommand::new("printf").arg("%s").arg(&word).to_string();
+            assert_eq!(safe(&text).to_string(), text, "a terminal shows it as it is");
+            let output = Command::new("bash").args(["-c", &text]).output().unwrap();
+            assert_eq!(output.stdout, bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn options_stay_options() {
+        let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Path::new("/w"));
+        assert_eq!(command.to_string(), "gapferry recut ./-x --volumes 7 --out 'a b' --workspace /w");
+        assert_eq!(
+            sign(Path::new("out")).to_string(),
+            format!("ssh-keygen -Y sign -n {MANIFEST_NAMESPACE} -f builder.key out/manifest.json")
+        );
+    }
+}
