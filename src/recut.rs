@@ -16,6 +16,7 @@ use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, write};
+use crate::modes;
 use crate::progress::Progress;
 use crate::receipt::Receipt;
 use crate::time::Time;
@@ -101,7 +102,7 @@ pub fn volumes(
 ) -> Result<PathBuf, RecutError> {
     let manifest = &bundle.manifest;
     let folder = out.join(manifest.folder());
-    fs::create_dir_all(&folder).map_err(BundleError::io("create", &folder))?;
+    modes::create_public_folders(&folder).map_err(BundleError::io("create", &folder))?;
     let all = members(manifest);
     let wanted = |number: &u64| {
         let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
@@ -113,7 +114,7 @@ pub fn volumes(
     let progress = progress.phase("writing volumes", wanted.iter().map(|(volume, _)| volume.size).sum());
     for (volume, members) in wanted {
         let path = folder.join(format!("{}.part", volume.file));
-        let file = File::create(&path).map_err(BundleError::io("create", &path))?;
+        let file = modes::create_public_file(&path).map_err(BundleError::io("create", &path))?;
         let mut writing = Writing { path: &path, to: Hashing::new(file), progress: &progress };
         for member in members {
             writing.bytes(&header(&member.name, member.part.stored))?;
