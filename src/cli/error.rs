@@ -49,6 +49,8 @@ pub(super) enum Failure {
     NotPushed { pushed: usize, failed: Vec<(String, String)> },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
+    #[error("{words}")]
+    SiteFlawed { words: String, value: Box<Value> },
     #[error("{0}")]
     Usage(String),
 }
@@ -81,7 +83,7 @@ impl Failure {
             Self::Setup(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
-            Self::Repairable { .. } => Exit::VerificationFailed,
+            Self::Repairable { .. } | Self::SiteFlawed { .. } => Exit::VerificationFailed,
             Self::Usage(_) => Exit::Usage,
         }
     }
@@ -89,6 +91,7 @@ impl Failure {
     /// What programs are told besides the words.
     pub(super) fn fields(&self) -> Option<Value> {
         let (damage, repairable) = match self {
+            Self::SiteFlawed { value, .. } => return Some((**value).clone()),
             Self::Repairable { damage, .. } => (damage, true),
             Self::Bundle(BundleError::Unrepairable { damage, .. })
             | Self::Site(SiteError::Bundle(BundleError::Unrepairable { damage, .. })) => (damage, false),

@@ -143,7 +143,7 @@ impl DeliveryError {
 }
 
 impl Workspace {
-    fn lists(&self, site: &Label, name: &Label) -> History {
+    pub(super) fn lists(&self, site: &Label, name: &Label) -> History {
         History::new(self.history(site, name).with_extension(""))
     }
 

@@ -19,6 +19,13 @@ pub(super) struct History {
     folder: PathBuf,
 }
 
+/// The list of one bundle.
+struct BlobList {
+    epoch: u64,
+    sequence: u64,
+    path: PathBuf,
+}
+
 impl History {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -75,22 +82,49 @@ impl History {
         }
     }
 
+    /// Returns the blobs of bundles that `last`, the one recorded last, does not know of: an export was killed before it could
+    /// record the bundle that it had finished.
+    ///
+    /// Fails if there is no `last` and more than one list: its manifest was lost.
+    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, SiteError> {
+        let lists = self.lists()?;
+        if last.is_none() && lists.len() > 1 {
+            let reason = "it is missing, though bundles were made: restore it, or export once more".to_owned();
+            return Err(SiteError::Damaged { path: self.folder.with_extension("json"), reason });
+        }
+        let recorded = last.map(|last| (last.epoch, last.sequence));
+        let mut blobs = BTreeSet::new();
+        for list in lists.into_iter().filter(|list| Some((list.epoch, list.sequence)) > recorded) {
+            blobs.extend(self.read(list.epoch, list.sequence)?.into_iter().flat_map(|(_, blobs)| blobs));
+        }
+        Ok(blobs)
+    }
+
     /// Removes the lists of other epochs, and those before the bundle `from`.
     pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), SiteError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(SiteError::io("list", &self.folder))?,
-        };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.split_once('-'));
-            let number = |(epoch, sequence): (&str, &str)| Some((epoch.parse().ok()?, sequence.parse().ok()?));
-            let old = |(of, sequence): (u64, u64)| of != epoch || sequence < from;
-            if path.extension().is_some_and(|extension| extension == "blobs") && stem.and_then(number).is_some_and(old)
-            {
-                fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
-            }
+        let old = |of: u64, sequence: u64| of != epoch || sequence < from;
+        for BlobList { path, .. } in self.lists()?.into_iter().filter(|list| old(list.epoch, list.sequence)) {
+            fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
         }
         Ok(())
+    }
+
+    /// Returns the lists, in no order.
+    fn lists(&self) -> Result<Vec<BlobList>, SiteError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(SiteError::io("list", &self.folder))?,
+        };
+        let mut lists = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(SiteError::io("list", &self.folder))?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.split_once('-'));
+            let number = |(epoch, sequence): (&str, &str)| Some((epoch.parse().ok()?, sequence.parse().ok()?));
+            if path.extension().is_some_and(|extension| extension == "blobs") {
+                lists.extend(stem.and_then(number).map(|(epoch, sequence)| BlobList { epoch, sequence, path }));
+            }
+        }
+        Ok(lists)
     }
 }
 
