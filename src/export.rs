@@ -259,6 +259,7 @@ pub(crate) fn write(
 ) -> Result<(PathBuf, Manifest), ExportError> {
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
     let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
+    workspace.announce(&packed.manifest, packed.text.as_bytes())?;
     let (folder, manifest, text) = packed.publish(signature.as_deref())?;
     workspace.record(&folder, &manifest, text.as_bytes(), overlap)?;
     Ok((folder, manifest))
@@ -302,7 +303,7 @@ fn finished_earlier(
 ) -> Result<Option<(PathBuf, Last)>, ExportError> {
     let folder = names::folder(&selection.site, &selection.name, next_sequence(selection, last));
     let folder = settings.out.join(folder);
-    if !folder.exists() {
+    if !folder.try_exists().map_err(BundleError::io("look at", &folder))? {
         return Ok(None);
     }
     let in_the_way = || ExportError::InTheWay { path: folder.clone() };

@@ -17,6 +17,7 @@ pub mod file_error;
 pub mod formats;
 pub mod maas;
 pub mod media;
+pub mod modes;
 mod next_command;
 pub mod path;
 pub mod progress;

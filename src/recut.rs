@@ -16,6 +16,7 @@ use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, write};
+use crate::modes;
 use crate::progress::Progress;
 use crate::receipt::Receipt;
 use crate::time::Time;
@@ -118,7 +119,7 @@ pub fn volumes(
         volume.ok_or(RecutError::NoVolume { bundle, count, number: *number })
     };
     let wanted = numbers.iter().map(wanted).collect::<Result<Vec<_>, _>>()?;
-    fs::create_dir_all(&folder).map_err(BundleError::io("create", &folder))?;
+    modes::create_public_folders(&folder).map_err(BundleError::io("create", &folder))?;
     let progress = progress.phase("writing volumes", wanted.iter().map(|(volume, _)| volume.size).sum());
     let mut made = BTreeSet::new();
     for (volume, members) in wanted {
@@ -146,7 +147,7 @@ fn write_volume(
     depot: &Depot,
     progress: &Progress,
 ) -> Result<(), RecutError> {
-    let file = File::create(path).map_err(BundleError::io("create", path))?;
+    let file = modes::create_public_file(path).map_err(BundleError::io("create", path))?;
     let mut writing = Writing { path, to: Hashing::new(file), progress };
     for member in members {
         writing.bytes(&header(&member.name, member.part.stored))?;

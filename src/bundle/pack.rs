@@ -19,6 +19,7 @@ use super::volume::VolumeWriter;
 use super::{BundleError, names, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
+use crate::modes;
 use crate::progress::Progress;
 
 /// The smallest volume size, in bytes.
@@ -65,7 +66,7 @@ pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Resul
     }
     let sizes = blob_sizes(&manifest, depot)?;
     let carried: u64 = sizes.iter().filter(|(digest, _)| !held.contains(*digest)).map(|(_, size)| size).sum();
-    fs::create_dir_all(out).map_err(BundleError::io("create", out))?;
+    modes::create_public_folders(out).map_err(BundleError::io("create", out))?;
     preflight(out, carried, sizes.len() as u64, volume_bytes, recovery)?;
     let target = out.join(manifest.folder());
     let staging = out.join(format!("{}.part", manifest.folder()));
@@ -134,7 +135,7 @@ pub(super) fn write_sidecars(
 fn fresh_folder(path: &Path) -> Result<(), BundleError> {
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(BundleError::io("remove", path)(e)),
-        _ => fs::create_dir(path).map_err(BundleError::io("create", path)),
+        _ => modes::create_public_folders(path).map_err(BundleError::io("create", path)),
     }
 }
 
@@ -180,7 +181,7 @@ fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64, recovery
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let create = || {
-        let mut file = File::create(path)?;
+        let mut file = modes::create_public_file(path)?;
         std::io::Write::write_all(&mut file, bytes)?;
         file.sync_all()
     };

@@ -11,6 +11,7 @@ use super::layout::{TRAILER, header, padding};
 use super::manifest::Volume;
 use super::{BundleError, names};
 use crate::digest::Hashing;
+use crate::modes;
 
 /// Buffers under way between the two threads; with buffers of 1 MiB this bounds the memory of packing.
 const BUFFERS_UNDER_WAY: usize = 8;
@@ -33,7 +34,8 @@ impl VolumeWriter {
     pub(super) fn create(folder: &Path, number: u64, limit: u64) -> Result<Self, BundleError> {
         let file_name = names::volume(number);
         let path = folder.join(&file_name);
-        let file = File::create_new(&path).map_err(BundleError::io("create", &path))?;
+        let file = modes::open_with(File::options().write(true).create_new(true), &path, modes::PUBLIC_FILE)
+            .map_err(BundleError::io("create", &path))?;
         let (chunks, received) = sync_channel::<Chunk>(BUFFERS_UNDER_WAY);
         let thread = thread::spawn(move || {
             let mut out = Hashing::new(file);

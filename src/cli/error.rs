@@ -62,6 +62,8 @@ pub(super) enum Failure {
         looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "), workspace.display()
     )]
     NotRemembered { name: PathBuf, looked: Vec<PathBuf>, workspace: PathBuf },
+    #[error("{words}")]
+    SiteFlawed { words: String, value: Box<Value> },
     #[error("{0}")]
     Usage(String),
 }
@@ -94,7 +96,7 @@ impl Failure {
             Self::Setup(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
-            Self::Repairable { .. } => Exit::VerificationFailed,
+            Self::Repairable { .. } | Self::SiteFlawed { .. } => Exit::VerificationFailed,
             Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => Exit::Usage,
         }
     }
@@ -102,6 +104,7 @@ impl Failure {
     /// What programs are told besides the words.
     pub(super) fn fields(&self) -> Option<Value> {
         let (damage, repairable) = match self {
+            Self::SiteFlawed { value, .. } => return Some((**value).clone()),
             Self::Repairable { damage, .. } => (damage, true),
             Self::Bundle(BundleError::Unrepairable { damage, .. })
             | Self::Site(SiteError::Bundle(BundleError::Unrepairable { damage, .. })) => (damage, false),

@@ -13,7 +13,7 @@ use crate::bundle::stream::NAME;
 use crate::bundle::unpack::{Damage, Instead};
 use crate::progress::Progress;
 use crate::selection::Bytes;
-use crate::site::{Found, Imported, Site, find, import_found, import_stream};
+use crate::site::{Found, HeldBlobs, ImportOptions, Imported, Site, find, import_found, import_stream};
 use crate::trust::Overrides;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
@@ -24,7 +24,8 @@ use crate::trust::Overrides;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry import /media/usb --site /srv/gapferry\n  \
     gapferry import /media/stick-a /media/stick-b --site /srv/gapferry\n  \
-    gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry")]
+    gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  \
+    gapferry import /media/usb --reread --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry")]
 pub(super) struct Args {
     /// Media, whose bundles for this site are imported in order, or bundles' folders; `-` for a stream from
     /// `export --to -` or `copy BUNDLE -`
@@ -42,6 +43,10 @@ pub(super) struct Args {
     /// Accept upstream's metadata though newer was published before
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Read what the site holds of the bundle again, and replace from the medium what has changed on disk; also of a bundle that
+    /// is here already, whose state is then published anew
+    #[arg(long, conflicts_with = "dry_run")]
+    reread: bool,
     /// Only check: signature, policy and every byte; nothing is changed
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -54,20 +59,22 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
     };
+    let held = if args.reread { HeldBlobs::Reread } else { HeldBlobs::Trusted };
+    let options = ImportOptions { allow, held };
     if args.paths.iter().any(|path| path.as_os_str() == NAME) {
         if args.dry_run || args.paths.len() > 1 {
             return Err(Failure::Usage(
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
             ));
         }
-        return say(&[import_stream(&site, Box::new(std::io::stdin()), allow, progress)?], &args.site, out);
+        return say(&[import_stream(&site, Box::new(std::io::stdin()), options, progress)?], &args.site, out);
     }
     let found = find(&site, &args.paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
         return dry_run(&site, found, allow, out, progress);
     }
-    say(&import_found(&site, found, allow, &|text| note(&format!("note: {text}")), progress)?, &args.site, out)
+    say(&import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?, &args.site, out)
 }
 
 fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -96,12 +103,18 @@ fn say(all: &[Imported], site: &Path, out: &Output) -> Result<(), Failure> {
     }
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
+    let healed: u64 = all.iter().map(|one| one.healed).sum();
+    if healed > 0 {
+        note(&format!(
+            "note: {healed} blobs that the site held were wrong or missing, and were read from the medium again"
+        ));
+    }
     all_pushed(&imported.pushes, site)?;
     out.done(
         json!({
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
-            "repaired": repaired, "pushed": imported.pushes.pushed,
+            "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",

@@ -25,6 +25,7 @@ mod rollback;
 mod serve;
 mod setup;
 mod site;
+mod site_check;
 mod status;
 mod store_assertion;
 mod verify;
@@ -120,7 +121,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Protect(args) => protect::run(&args, &out, &progress),
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
-        Command::Site(args) => site::run(args, &out),
+        Command::Site(args) => site::run(args, &out, &progress),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),
         Command::Receipt(args) => receipt::run(&args, &out),

@@ -48,6 +48,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
+    site.check_readable()?;
     let tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
         (Some(address), Some(certificate), Some(key)) => {
             Some(Tls { address, certificate: certificate.clone(), key: key.clone() })

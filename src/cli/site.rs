@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
+use super::site_check;
 use crate::collection::Label;
+use crate::progress::Progress;
 use crate::site::{Site, init, pin};
 use crate::trust::PublicKey;
 
-/// Make a site, and say whom it trusts
+/// Make a site, say whom it trusts, and check what it holds
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -22,6 +24,7 @@ pub(super) struct Args {
 enum Command {
     Init(Init),
     Pin(Pin),
+    Check(site_check::Args),
 }
 
 /// Make a new site in a new folder, with an OpenPGP key of its own
@@ -95,9 +98,10 @@ fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
     Ok((source.parse().map_err(|e: crate::collection::MalformedLabel| e.to_string())?, file.into()))
 }
 
-pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     match args.command {
         Command::Init(args) => run_init(args, out),
+        Command::Check(args) => site_check::run(&args, out, progress),
         Command::Pin(args) => {
             let fingerprints = pin(&Site::open(&args.place.folder()?)?, &args.source, &args.keyring)?;
             let words: String = fingerprints.iter().map(|key| format!("{}  {key}\n", args.source)).collect();

@@ -156,10 +156,17 @@ impl Depot {
         Batch::new(self)
     }
 
-    /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest.
+    /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
+    fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> bool {
+        self.has(digest, bytes.len() as u64)
+            && (self.is_fresh(digest) || fs::read(self.path(digest)).is_ok_and(|held| held == bytes))
+    }
+
+    /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
+    /// replaced.
     pub fn put(&self, batch: &mut Batch<'_>, bytes: &[u8]) -> Result<Sha256, DepotError> {
         let digest = Sha256::of(bytes);
-        if !self.has(&digest, bytes.len() as u64) && !batch.holds(&digest) {
+        if !batch.holds(&digest) && !self.is_exactly(&digest, bytes) {
             let path = self.partial_path(&digest);
             io::Write::write_all(&mut self.create_partial(&digest)?, bytes).map_err(DepotError::io("write", &path))?;
             batch.add(digest, bytes.len() as u64)?;

@@ -167,7 +167,9 @@ impl Reader<'_> {
 
     fn archive(&self, collection: &Collection) -> Result<Archive, MaasError> {
         let key = match collection.publish {
-            Publish::Verbatim if !self.site.keyring_path(collection.source.as_str()).exists() => String::new(),
+            Publish::Verbatim if !self.site.keyring_path(collection.source.as_str()).try_exists().unwrap_or(true) => {
+                String::new()
+            }
             _ => self.keyring(collection, "asc", armored_keyring)?,
         };
         Ok(Archive {

@@ -17,6 +17,7 @@ use super::{MediaError, reinsert};
 use crate::bundle::places::gone;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
+use crate::modes;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::workspace::Workspace;
@@ -135,7 +136,7 @@ impl Prepared {
     }
 
     fn clear(&self, target: &Target) -> Result<(), MediaError> {
-        fs::create_dir_all(&target.folder).map_err(MediaError::io("create", &target.folder))?;
+        modes::create_public_folders(&target.folder).map_err(MediaError::io("create", &target.folder))?;
         for path in &target.stale {
             match path.symlink_metadata() {
                 Ok(data) if data.is_dir() => fs::remove_dir_all(path),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, OFlags};
 
 use crate::digest::{Hashing, Sha256};
+use crate::modes;
 use crate::progress::Progress;
 
 /// What is written before the medium must have it, in bytes: more would only fill memory and make progress a lie.
@@ -86,7 +87,7 @@ fn copy_to(from: &mut impl Read, part: &Path, wanted: &Sha256, progress: &Progre
 fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => OpenOptions::new().write(true).create_new(true).open(path),
+        _ => modes::open_with(OpenOptions::new().write(true).create_new(true), path, modes::PUBLIC_FILE),
     }
 }
 

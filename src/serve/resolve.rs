@@ -91,7 +91,11 @@ impl Resolver {
 
     /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
     pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
-        let link = fs::read_link(self.root.join("current")).ok()?;
+        let link = match fs::read_link(self.root.join("current")) {
+            // A folder, which scp and `cp -L` make of the link.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => PathBuf::from("current"),
+            other => other.ok()?,
+        };
         if let Some(view) = before.filter(|view| view.link == link) {
             return Some(view.clone());
         }

@@ -239,7 +239,7 @@ fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option
         Publish::Verbatim => site.keyring_path(collection.source.as_str()),
         own => generation.join(own_key(generation, own)).with_extension("asc"),
     };
-    if collection.publish == Publish::Verbatim && !path.exists() {
+    if collection.publish == Publish::Verbatim && !path.try_exists().unwrap_or(true) {
         return Ok(None);
     }
     let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;

@@ -58,6 +58,28 @@ pub enum SiteError {
         /// What failed first.
         source: Box<SiteError>,
     },
+    /// A blob that is to be published is not here.
+    #[error(
+        "{path} cannot be published, since its blob {digest} is not here: import the bundle that has it with --reread; \
+         `gapferry site check` names that bundle"
+    )]
+    BlobGone {
+        /// The path to publish.
+        path: String,
+        /// Its blob.
+        digest: crate::digest::Sha256,
+    },
+    /// A collection of garbage cannot tell what is garbage.
+    #[error(
+        "cannot tell what the site still needs, so nothing was removed; `gapferry site check --site {}` names what is damaged",
+        site.display()
+    )]
+    NothingCollected {
+        /// The site.
+        site: PathBuf,
+        /// The first failure.
+        source: Box<SiteError>,
+    },
     /// A key file cannot be used.
     #[error("{} is not a usable OpenPGP key file", path.display())]
     BadKeyring {
@@ -171,7 +193,7 @@ impl SiteError {
             | Self::SiteExists { .. }
             | Self::BadConfig { .. }
             | Self::NoGeneration { .. } => Exit::Usage,
-            Self::Requested { .. } => Exit::VolumesMissing,
+            Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
             Self::CollectionOwned { .. } => Exit::Refused,
@@ -182,7 +204,7 @@ impl SiteError {
             },
             Self::Publish { source, .. } => source.exit(),
             Self::Reprepro(error) => error.exit(),
-            Self::NotRecorded { source, .. } => source.exit(),
+            Self::NotRecorded { source, .. } | Self::NothingCollected { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),

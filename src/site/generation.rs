@@ -1,16 +1,19 @@
 //! Builds generations: the only code that writes trees to a disk.
 //!
-//! A generation is built beside the others, out of hard links, and synced; then one rename of `current` switches to it. So
-//! the number of links of a blob tells whether a generation needs it.
+//! A generation is built beside the others, out of hard links, and synced; then one rename of `current` switches to it. Its path
+//! map says which blobs it needs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::path_map::PathMap;
 use super::publish::{self, Context};
 use super::sources;
 use super::state::{Generation, NameState, Published};
@@ -22,6 +25,7 @@ use crate::collection::{Collection, Kind, Label};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::formats::openpgp::armored_keyring;
+use crate::modes;
 use crate::progress::Progress;
 use crate::time::Time;
 
@@ -142,6 +146,7 @@ fn plan(
     for (file, digest) in keys {
         graft_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
+    next.paths = Some(depot.put(&mut batch, PathMap::text(&tree).as_bytes())?);
     batch.commit()?;
     // What comes next has to be newer than all that clients see now.
     next.made = newest;
@@ -221,23 +226,27 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
     for stale in [&scratch, &folder.to_owned()] {
         remove_folder(stale)?; // of a run that was interrupted before its switch
     }
-    fs::create_dir(&scratch).map_err(SiteError::io("create", &scratch))?;
+    modes::create_public_folders(&scratch).map_err(SiteError::io("create", &scratch))?;
     let mut made = String::new();
     for (path, digest) in tree.files() {
         let target = scratch.join(path);
         let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         if parent != made {
             let parent_path = scratch.join(parent);
-            fs::create_dir_all(&parent_path).map_err(SiteError::io("create", &parent_path))?;
+            modes::create_public_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
             made = parent.to_owned();
         }
-        fs::hard_link(depot.path(digest), &target).map_err(SiteError::io("link", &target))?;
+        fs::hard_link(depot.path(digest), &target).map_err(|error| match depot.size(digest) {
+            None => SiteError::BlobGone { path: path.to_string(), digest: *digest },
+            Some(_) => SiteError::io("link", &target)(error),
+        })?;
         if Kind::is_replaced(path.as_str()) {
             set_time(&target, generation.made).map_err(SiteError::io("set the time of", &target))?;
         }
     }
     let file = scratch.join("generation.json");
-    fs::write(&file, generation.to_json()).map_err(SiteError::io("write", &file))?;
+    let write = || modes::create_public_file(&file)?.write_all(generation.to_json().as_bytes());
+    write().map_err(SiteError::io("write", &file))?;
     let root = File::open(&scratch).map_err(SiteError::io("open", &scratch))?;
     rustix::fs::syncfs(&root).map_err(|e| SiteError::io("sync", &scratch)(e.into()))?;
     fs::rename(&scratch, folder).map_err(SiteError::io("rename", &scratch))?;
@@ -260,10 +269,20 @@ fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => symlink(format!("generations/{number}"), &scratch)?,
         }
-        fs::rename(&scratch, &link)
+        // scp and `cp -L` make a folder of the link: it changes places with the new link, and goes.
+        match fs::symlink_metadata(&link).is_ok_and(|data| data.is_dir()) {
+            true => Ok(renameat_with(CWD, &scratch, CWD, &link, RenameFlags::EXCHANGE)?),
+            false => fs::rename(&scratch, &link),
+        }
     };
+    remove_if_folder(&scratch)?;
     make().map_err(SiteError::io("switch", &link))?;
+    remove_if_folder(&scratch)?;
     sync_folder(site.root())
+}
+
+fn remove_if_folder(path: &Path) -> Result<(), SiteError> {
+    if fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()) { remove_folder(path) } else { Ok(()) }
 }
 
 /// Removes a folder with all that is in it; none there is fine.

@@ -1,19 +1,22 @@
 //! Imports a bundle: check, unpack, verify upstream's proofs, publish as a generation.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
+use super::check::relink_trees;
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
+use super::heal::{HeldBlobs, heal, wrong};
 use super::state::{Generation, NameState};
 use super::{Lock, Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
-use crate::bundle::{Bundle, BundleError, Signed};
+use crate::bundle::{Bundle, BundleError, Manifest, Signed};
 use crate::causes::causes;
 use crate::exit::Exit;
+use crate::modes;
 use crate::progress::Progress;
 use crate::time::Time;
 use crate::trust::{self, Header, Overrides, Role, Seen};
@@ -33,22 +36,59 @@ pub struct Imported {
     pub pushes: Pushes,
     /// What was damaged on the medium, and was restored from recovery data.
     pub repaired: Vec<Damage>,
+    /// Number of blobs that were wrong or missing at the site and that `--reread` took from the medium.
+    pub healed: u64,
+}
+
+impl Imported {
+    /// Returns what every import of a bundle reports.
+    pub(super) fn of(manifest: &Manifest, generation: Generation) -> Self {
+        Self {
+            generation,
+            bundle: manifest.folder(),
+            items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
+            bytes: manifest.blobs.iter().map(|b| b.size).sum(),
+            pushes: Pushes::default(),
+            repaired: Vec::new(),
+            healed: 0,
+        }
+    }
+}
+
+/// Options of an import.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// The refusals that the operator lifts.
+    pub allow: Overrides,
+    /// The treatment of blobs that the site holds already.
+    pub held: HeldBlobs,
+}
+
+impl From<Overrides> for ImportOptions {
+    fn from(allow: Overrides) -> Self {
+        Self { allow, held: HeldBlobs::default() }
+    }
 }
 
 /// Imports the bundle in `folder` into the site. The same call again finishes what was interrupted.
-pub fn import(site: &Site, folder: &Path, allow: Overrides, progress: &Progress) -> Result<Imported, SiteError> {
-    import_bundle(site, &open(site, folder)?.at_hand(vec![folder.to_owned()]), allow, progress)
+pub fn import(
+    site: &Site,
+    folder: &Path,
+    options: impl Into<ImportOptions>,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
+    import_bundle(site, &open(site, folder)?.at_hand(vec![folder.to_owned()]), options.into(), progress)
 }
 
 /// Imports a bundle that was opened as this site does.
 pub(super) fn import_bundle(
     site: &Site,
     bundle: &Bundle,
-    allow: Overrides,
+    options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    bring(site, &lock, bundle, allow, progress)
+    bring(site, &lock, bundle, options, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -56,29 +96,35 @@ pub(super) fn import_bundle(
 pub fn import_stream(
     site: &Site,
     from: Box<dyn Read + Send>,
-    allow: Overrides,
+    options: impl Into<ImportOptions>,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
     let bundle = trusted(site, Incoming::open(from)?)?;
-    bring(site, &lock, &bundle, allow, progress)
+    bring(site, &lock, &bundle, options.into(), progress)
 }
 
 fn bring(
     site: &Site,
     lock: &Lock,
     bundle: &Bundle,
-    allow: Overrides,
+    options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let current = site.current()?;
-    if let Err(error) = accept(site, bundle, &current, allow) {
-        if matches!(error, SiteError::AlreadyImported { .. }) {
-            site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
+    let imported = match accept(site, bundle, &current, options.allow) {
+        Ok(()) => run(site, bundle, current, options, progress),
+        Err(error) if options.held == HeldBlobs::Reread && media::is_past(&error) => {
+            heal(site, bundle, current, progress)
         }
-        return Err(error);
-    }
-    let imported = run(site, bundle, current, allow, progress).map_err(|error| with_request(site, lock, bundle, error));
+        Err(error) => {
+            if matches!(error, SiteError::AlreadyImported { .. }) {
+                site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
+            }
+            return Err(error);
+        }
+    };
+    let imported = imported.map_err(|error| with_request(site, lock, bundle, error));
     let imported = imported.map_err(|error| media::with_places(site, bundle, error));
     imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
@@ -173,17 +219,23 @@ fn run(
     site: &Site,
     bundle: &Bundle,
     current: Generation,
-    allow: Overrides,
+    options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let depot = site.depot()?;
     let manifest = &bundle.manifest;
+    let allow = options.allow;
     let detail = format!("{}{}{}", bundle.digest, allow.words(), media::custody(bundle));
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
-    let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, progress)?;
-    if !repaired.is_empty() {
-        audit::append(&site.root().join("audit.jsonl"), "repair", &manifest.folder(), &pieces(&repaired))?;
-    }
+    let lacking = unpack::lacking(bundle, &depot);
+    let wrong = match options.held {
+        HeldBlobs::Trusted => BTreeSet::new(),
+        HeldBlobs::Reread => wrong(site, bundle, &depot, |digest| !lacking.contains(digest), progress)?,
+    };
+    let healed = wrong.len() as u64;
+    let wanted = lacking.into_iter().chain(wrong).collect();
+    let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
+    note_repairs(site, bundle, &repaired)?;
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
     batch.commit()?;
@@ -209,16 +261,22 @@ fn run(
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;
+    if options.held == HeldBlobs::Reread {
+        relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
+    }
     site.tidy_journal(bundle)?;
     let pushes = push_locked(site, &generation)?;
-    Ok(Imported {
-        pushes,
-        repaired,
-        generation,
-        bundle: manifest.folder(),
-        items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
-        bytes: manifest.blobs.iter().map(|b| b.size).sum(),
-    })
+    Ok(Imported { pushes, repaired, healed, ..Imported::of(manifest, generation) })
+}
+
+/// Writes down what recovery data restored.
+pub(super) fn note_repairs(site: &Site, bundle: &Bundle, repaired: &[Damage]) -> Result<(), SiteError> {
+    match repaired.is_empty() {
+        true => Ok(()),
+        false => {
+            audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))
+        }
+    }
 }
 
 /// Where the site lacks what the bundle builds on, it says what, for the online side.
@@ -239,7 +297,7 @@ fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(),
     audit::append(&site.root().join("audit.jsonl"), error.exit().word(), &name, &reason)?;
     if error.exit() == Exit::VerificationFailed {
         let folder = site.root().join("quarantine").join(&name);
-        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
         write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
         write_atomically(&folder.join("reason.txt"), format!("{reason}\n").as_bytes(), 0o644)?;
         remove_folder(&site.journal_folder(bundle))?;

@@ -9,6 +9,7 @@ use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomic
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::modes;
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustFile};
 
@@ -54,9 +55,13 @@ impl NewSite<'_> {
     /// Writes the site into `scratch`, and gives it its name.
     fn write(self, scratch: &Path, root: &Path) -> Result<(), SiteError> {
         let Self { name, builder, policy, keyrings } = self;
-        for folder in ["trust/keyrings", "keys", "generations", "journal", "quarantine"] {
+        for folder in ["trust/keyrings", "generations"] {
             let path = scratch.join(folder);
-            fs::create_dir_all(&path).map_err(SiteError::io("create", &path))?;
+            modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
+        }
+        for folder in ["keys", "journal", "quarantine"] {
+            let path = scratch.join(folder);
+            modes::create_private_folder(&path).map_err(SiteError::io("create", &path))?;
         }
         Depot::open(&scratch.join("depot"))?;
         let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::import::{Imported, import_bundle, open};
+use super::import::{ImportOptions, Imported, import_bundle, open};
 use super::{Site, SiteError, write_atomically};
 use crate::bundle::places::{is_bundle, unsigned_file};
 use crate::bundle::recovery::MAX_SPARES;
@@ -12,7 +12,7 @@ use crate::bundle::{Bundle, BundleError, names};
 use crate::media::device::Device;
 use crate::media::sheet::{MAX_SHEET_BYTES, MEDIUM, NOWHERE, name, places};
 use crate::progress::Progress;
-use crate::trust::{Overrides, TrustError};
+use crate::trust::TrustError;
 
 /// How many things in a medium's root are looked at.
 const MAX_ENTRIES: usize = 10_000;
@@ -80,7 +80,7 @@ fn add(groups: &mut Vec<(Bundle, Vec<PathBuf>)>, bundle: Bundle) {
 
 /// The folders in a medium's root that have a manifest; links are not followed.
 fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, SiteError> {
-    let mut folders = Vec::new();
+    let (mut folders, mut denied) = (Vec::new(), None);
     // What is no folder is refused when it is opened as a bundle.
     for entry in fs::read_dir(root).into_iter().flatten().take(MAX_ENTRIES) {
         let entry = entry.map_err(SiteError::io("look into", root))?;
@@ -88,7 +88,13 @@ fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, S
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder && is_bundle(&path).map_err(SiteError::io("look into", &path))? {
             folders.push(path);
+        } else if is_folder && let Some(error) = is_denied(&path) {
+            notes.push(format!("{} is left alone: {error}", path.display()));
+            denied.get_or_insert(SiteError::io("look into", &path)(error));
         }
+    }
+    if let Some(error) = denied.filter(|_| folders.is_empty()) {
+        return Err(error);
     }
     folders.sort();
     let (half, whole): (Vec<_>, Vec<_>) =
@@ -98,12 +104,21 @@ fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, S
     Ok(whole)
 }
 
+/// Returns the error if this user may not look into a folder that may be a bundle. File systems and desktops have folders of
+/// their own, which are none.
+fn is_denied(folder: &Path) -> Option<std::io::Error> {
+    let name = folder.file_name()?.as_encoded_bytes();
+    let is_own = name.starts_with(b".") || name == b"lost+found";
+    let error = fs::read_dir(folder).err().filter(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    error.filter(|_| !is_own)
+}
+
 /// Imports what was found, in order. A bundle of which volumes are missing does not hold up a later one, which may have all
 /// that it needs; if one does, the former is no more waited for. Ends with what is missing, or what was wrong, as the error.
 pub fn import_found(
     site: &Site,
     found: Found,
-    allow: Overrides,
+    options: ImportOptions,
     say: &dyn Fn(&str),
     progress: &Progress,
 ) -> Result<Vec<Imported>, SiteError> {
@@ -112,7 +127,7 @@ pub fn import_found(
     let must_fail = passed.is_some();
     for bundle in &found.bundles {
         let manifest = &bundle.manifest;
-        match import_bundle(site, bundle, allow, progress) {
+        match import_bundle(site, bundle, options, progress) {
             Ok(imported) => {
                 if let Some(error) = incomplete.remove(&manifest.name) {
                     say(&format!("no more needed, since {} is here: {error}", imported.bundle));
@@ -141,7 +156,8 @@ pub fn import_found(
     }
 }
 
-fn is_past(error: &SiteError) -> bool {
+/// Returns `true` if the site has a newer state of the bundle's name, or this one.
+pub(super) fn is_past(error: &SiteError) -> bool {
     matches!(error, SiteError::AlreadyImported { .. } | SiteError::Trust(TrustError::OldSequence { .. }))
 }
 

@@ -23,16 +23,21 @@
 //! memory together, and a kill at any point leaves the old state or the new one.
 
 pub mod audit;
+mod check;
 mod config;
 mod contents;
 mod enterprise_store;
 mod error;
+mod flaw;
 mod gc;
 mod generation;
+mod heal;
 mod import;
 mod init;
 mod media;
+mod path_map;
 mod publish;
+mod reachable;
 mod receipt;
 mod rollback;
 mod second_digest;
@@ -46,13 +51,17 @@ mod tree;
 mod unpack;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
+pub use flaw::Flaw;
 pub use gc::{Collected, gc};
-pub use import::{Imported, import, import_stream};
+pub use heal::HeldBlobs;
+pub use import::{ImportOptions, Imported, import, import_stream};
 pub use init::{init, pin};
 pub use media::{Found, find, import_found};
 pub use publish::{PublishError, RepreproError, RepreproKey};
@@ -67,6 +76,7 @@ pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 use crate::depot::Depot;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::modes;
 use crate::trust::TrustFile;
 
 /// The largest keyring that is read, in bytes.
@@ -87,10 +97,15 @@ pub struct Site {
 impl Site {
     /// Opens the site in `root`.
     pub fn open(root: &Path) -> Result<Self, SiteError> {
-        if !root.join("site.toml").is_file() {
-            return Err(SiteError::NotASite { path: root.to_owned() });
+        let config = root.join("site.toml");
+        match fs::metadata(&config) {
+            Ok(data) if data.is_file() => {}
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Err(SiteError::io("look at", &config)(error));
+            }
+            _ => return Err(SiteError::NotASite { path: root.to_owned() }),
         }
-        let config = SiteConfig::load(&root.join("site.toml"))?;
+        let config = SiteConfig::load(&config)?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;
         Ok(Self { root: root.to_owned(), config, trust, snap_roots: Trust::roots() })
     }
@@ -124,7 +139,10 @@ impl Site {
     /// The same, as they were pinned.
     fn keyring_bytes(&self, source: &str) -> Result<Option<Vec<u8>>, SiteError> {
         let path = self.keyring_path(source);
-        if path.exists() { read_capped(&path, MAX_KEYRING_BYTES).map(Some) } else { Ok(None) }
+        match path.try_exists().map_err(SiteError::io("look at", &path))? {
+            true => read_capped(&path, MAX_KEYRING_BYTES).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Fingerprint of the key that signs what the site publishes.
@@ -172,14 +190,13 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
     fs::read(path).map_err(SiteError::io("read", path))
 }
 
-/// Writes a file under its name only when it is complete and synced.
+/// Writes a file under its name only when it is complete and synced, with exactly `mode`.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
-    use std::os::unix::fs::OpenOptionsExt;
     let mut scratch = path.as_os_str().to_owned();
     scratch.push(".part");
     let scratch = PathBuf::from(scratch);
     let write = || {
-        let mut file = File::options().create(true).truncate(true).write(true).mode(mode).open(&scratch)?;
+        let mut file = modes::open_with(File::options().create(true).truncate(true).write(true), &scratch, mode)?;
         std::io::Write::write_all(&mut file, bytes)?;
         file.sync_all()?;
         fs::rename(&scratch, path)?;

@@ -13,6 +13,7 @@ use crate::bundle::{Bundle, Manifest};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::modes;
 use crate::next_command::SITE_KEY;
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::time::Time;
@@ -61,7 +62,7 @@ impl Site {
             lacks: lacking(manifest, &self.depot()?),
         };
         let folder = self.root().join("requests");
-        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        modes::create_public_folders(&folder).map_err(SiteError::io("create", &folder))?;
         let path = folder.join(format!("{}.txt", manifest.folder()));
         write_atomically(&path, self.sign(&request)?.as_bytes(), 0o644)?;
         let (key, key_path) = (self.key()?, folder.join(SITE_KEY));

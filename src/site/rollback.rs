@@ -20,7 +20,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         return Err(no_generation(site, format!("generation {number} is not an earlier one")));
     }
     let folder = site.generation_folder(number);
-    if !folder.is_dir() {
+    if !folder.try_exists().map_err(SiteError::io("look at", &folder))? {
         return Err(no_generation(site, format!("generation {number} is not here")));
     }
     let old = Generation::load(&folder)?;

@@ -41,6 +41,8 @@ pub struct Generation {
     /// The newest date that each of upstream's signed files has shown, as KIND/NAME/FILE.
     #[serde(default)]
     pub upstream_dates: Dates,
+    /// The path map: the blob that lists every published file with its digest. Only the state before the first import has none.
+    pub paths: Option<Sha256>,
     /// SHA3-384 of each published snap's blob, in hexadecimal: what assertions name them by. Computed here, once.
     #[serde(default)]
     pub sha3: BTreeMap<Sha256, String>,
@@ -124,6 +126,7 @@ impl Generation {
             identities: BTreeMap::new(),
             sources: BTreeMap::new(),
             upstream_dates: Dates::new(),
+            paths: None,
             sha3: BTreeMap::new(),
         }
     }
@@ -185,7 +188,7 @@ impl Published {
 /// reprepro signed with one, else the site's.
 pub(crate) fn own_key(generation: &Path, publish: Publish) -> &'static str {
     match publish {
-        Publish::Reprepro if generation.join("keys/reprepro.asc").exists() => "keys/reprepro",
+        Publish::Reprepro if generation.join("keys/reprepro.asc").try_exists().unwrap_or(true) => "keys/reprepro",
         _ => "keys/site",
     }
 }
@@ -200,17 +203,47 @@ impl Site {
     pub fn current(&self) -> Result<Generation, SiteError> {
         let link = self.root().join("current");
         match fs::symlink_metadata(&link) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Generation::none()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.without_current(link),
             _ => Generation::load(&link),
         }
+    }
+
+    /// Returns [`Generation::none`] unless the link was lost: only the first generation can be there before there is a link.
+    fn without_current(&self, link: PathBuf) -> Result<Generation, SiteError> {
+        match self.generations()?.last() {
+            Some(newest) if *newest > 1 => {
+                let target = format!("generations/{newest}");
+                let reason = format!("it is missing: make it again with `ln -s {target} {}`", link.display());
+                Err(SiteError::Damaged { path: link, reason })
+            }
+            _ => Ok(Generation::none()),
+        }
+    }
+
+    /// Fails if this user cannot read what clients are to see.
+    pub fn check_readable(&self) -> Result<(), SiteError> {
+        let current = self.current()?;
+        for collection in current.published.keys() {
+            let folder = self.root().join("current").join(collection);
+            match fs::read_dir(&folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    return Err(SiteError::io("look into", &folder)(error));
+                }
+                _ => {} // a collection without files has no folder
+            }
+        }
+        Ok(())
     }
 
     /// The numbers of all complete generations, in order.
     pub fn generations(&self) -> Result<Vec<u64>, SiteError> {
         let folder = self.root().join("generations");
         let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
-        let number = |e: fs::DirEntry| e.file_name().to_str().and_then(|name| name.parse().ok());
-        let mut numbers: Vec<u64> = entries.filter_map(|e| e.ok().and_then(number)).collect();
+        let number = |e: fs::DirEntry| e.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        let mut numbers: Vec<u64> = Vec::new();
+        for entry in entries {
+            numbers.extend(number(entry.map_err(SiteError::io("list", &folder))?));
+        }
         numbers.sort_unstable();
         Ok(numbers)
     }

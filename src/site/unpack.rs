@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -19,6 +19,7 @@ use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::Kind;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
+use crate::modes;
 use crate::progress::Progress;
 
 /// SHA3-384 of snaps, in hexadecimal.
@@ -32,27 +33,29 @@ pub(super) struct Unpacked {
     pub(super) repaired: Vec<Damage>,
 }
 
-/// Unpacks every blob that the depot lacks. Ends with all of them there, or with what is missing as the error.
+/// Unpacks the `wanted` blobs of the bundle. Ends with all of them there, or with what is missing as the error.
 pub(super) fn into_depot(
     site: &Site,
     bundle: &Bundle,
     depot: &Depot,
+    wanted: BTreeSet<Sha256>,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    let wanted = lacking(bundle, depot);
     preflight(site, bundle, depot, &wanted)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
     let resumed = journal.is_begun();
     match fill(site, bundle, depot, &wanted, &journal, progress) {
         // The partial files are not what an earlier run noted: another bundle with the same blobs came in between.
         Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed => {
-            fill(site, bundle, depot, &lacking(bundle, depot), &journal, progress)
+            let left = wanted.into_iter().filter(|digest| !depot.is_fresh(digest)).collect();
+            fill(site, bundle, depot, &left, &journal, progress)
         }
         other => other,
     }
 }
 
-fn lacking(bundle: &Bundle, depot: &Depot) -> BTreeSet<Sha256> {
+/// Returns the blobs of the bundle that the depot does not hold.
+pub(super) fn lacking(bundle: &Bundle, depot: &Depot) -> BTreeSet<Sha256> {
     bundle.manifest.blobs.iter().filter(|b| !depot.has(&b.sha256, b.size)).map(|b| b.sha256).collect()
 }
 
@@ -135,7 +138,7 @@ fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
 }
 
 fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
-    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.has(&b.sha256, b.size);
+    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.is_fresh(&b.sha256);
     let volumes: BTreeSet<u64> =
         bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
     let gone = bundle.missing_volumes();
@@ -251,7 +254,7 @@ struct Journal {
 
 impl Journal {
     fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
-        fs::create_dir_all(folder).map_err(SiteError::io("create", folder))?;
+        modes::create_private_folder(folder).map_err(SiteError::io("create", folder))?;
         super::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
         let path = folder.join("parts");
         let parts = match File::open(&path) {
@@ -295,6 +298,14 @@ impl Journal {
     }
 }
 
+fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
+    let folder = path.parent().unwrap_or(&path).display();
+    let reason = format!(
+        "{error}: import that bundle again, or give it up with `rm -r {folder}`, after which its blobs count as needless"
+    );
+    SiteError::Damaged { path, reason }
+}
+
 impl Site {
     /// Where the unfinished import of this bundle keeps its notes.
     pub(super) fn journal_folder(&self, bundle: &Bundle) -> PathBuf {
@@ -321,23 +332,29 @@ impl Site {
 
     /// Removes the partial files of runs that were killed, except those with which an unfinished import goes on.
     pub(super) fn tidy_partials(&self) -> Result<(), SiteError> {
-        let (depot, unfinished) = (self.depot()?, self.unfinished_blobs()?);
+        let depot = self.depot()?;
+        // What cannot be read may name any of them; `gc` says that it cannot be read.
+        let Ok(unfinished) = self.unfinished_blobs() else { return Ok(()) };
         for digest in depot.partials()?.into_iter().filter(|digest| !unfinished.contains(digest)) {
             depot.remove_partial(&digest)?;
         }
         Ok(())
     }
 
-    /// The blobs of unfinished imports, and what their patches build on.
+    /// The blobs of unfinished imports, and what their patches build on. An import that was killed before it wrote its
+    /// manifest down has none yet.
     pub(super) fn unfinished_blobs(&self) -> Result<BTreeSet<Sha256>, SiteError> {
         let journal = self.root().join("journal");
         let mut digests = BTreeSet::new();
-        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
-            // An unreadable one holds nothing back: its import starts afresh.
-            let bytes = fs::read(entry.path().join("manifest.json")).ok();
-            let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
-            digests.extend(manifest.iter().flat_map(Manifest::bases));
-            digests.extend(manifest.into_iter().flat_map(|m| m.blobs).map(|blob| blob.sha256));
+        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))? {
+            let path = entry.map_err(SiteError::io("list", &journal))?.path().join("manifest.json");
+            let bytes = match fs::read(&path) {
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+                other => other.map_err(SiteError::io("read", &path))?,
+            };
+            let manifest = Manifest::parse(&bytes).map_err(|error| unfinished_is_damaged(path, &error))?;
+            digests.extend(manifest.bases());
+            digests.extend(manifest.blobs.iter().map(|blob| blob.sha256));
         }
         Ok(digests)
     }

@@ -23,6 +23,13 @@ pub(super) struct History {
     folder: PathBuf,
 }
 
+/// A file that notes something of one bundle.
+struct NotedFile {
+    epoch: u64,
+    sequence: u64,
+    path: PathBuf,
+}
+
 impl History {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder }
@@ -50,7 +57,7 @@ impl History {
 
     /// The folder that the bundle was written to; `None` if that was not noted.
     pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, SiteError> {
-        let Some(path) = self.newest(sequence, "place") else { return Ok(None) };
+        let Some(path) = self.newest(sequence, "place")? else { return Ok(None) };
         let bytes = fs::read(&path).map_err(SiteError::io("read", &path))?;
         Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
     }
@@ -64,13 +71,10 @@ impl History {
         }
     }
 
-    /// The bundle's file of this extension; of several epochs, that of the newest.
-    fn newest(&self, sequence: u64, extension: &str) -> Option<PathBuf> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten();
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let ours = paths.filter_map(|path| Some((number(&path)?, path)));
-        let ours = ours.filter(|((_, of), path)| *of == sequence && path.extension().is_some_and(|e| e == extension));
-        ours.max().map(|(_, path)| path)
+    /// Returns the bundle's file of this extension; of several epochs, that of the newest.
+    fn newest(&self, sequence: u64, extension: &str) -> Result<Option<PathBuf>, SiteError> {
+        let files = self.files(&[extension])?.into_iter().filter(|file| file.sequence == sequence);
+        Ok(files.max_by_key(|file| file.epoch).map(|file| file.path))
     }
 
     /// Writes down what the bundle needs.
@@ -120,20 +124,48 @@ impl History {
         }
     }
 
+    /// Returns the blobs of bundles that `last`, the one recorded last, does not know of: an export was killed before it could
+    /// record the bundle that it had finished.
+    ///
+    /// Fails if there is no `last` and more than one list: its manifest was lost.
+    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, SiteError> {
+        let lists = self.files(&["blobs"])?;
+        if last.is_none() && lists.len() > 1 {
+            let reason = "it is missing, though bundles were made: restore it, or export once more".to_owned();
+            return Err(SiteError::Damaged { path: self.folder.with_extension("json"), reason });
+        }
+        let recorded = last.map(|last| (last.epoch, last.sequence));
+        let mut blobs = BTreeSet::new();
+        for list in lists.into_iter().filter(|list| Some((list.epoch, list.sequence)) > recorded) {
+            blobs.extend(self.read(list.epoch, list.sequence)?.into_iter().flat_map(|(_, blobs)| blobs));
+        }
+        Ok(blobs)
+    }
+
     /// Removes what is noted of other epochs, and of bundles before `from`.
     pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), SiteError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(SiteError::io("list", &self.folder))?,
-        };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let old = |(of, sequence): (u64, u64)| of != epoch || sequence < from;
-            let is_ours = path.extension().is_some_and(|e| ["blobs", "place", "sig"].iter().any(|ours| e == *ours));
-            if is_ours && number(&path).is_some_and(old) {
-                fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
-            }
+        let old = |of: u64, sequence: u64| of != epoch || sequence < from;
+        let files = self.files(&["blobs", "place", "sig"])?;
+        for NotedFile { path, .. } in files.into_iter().filter(|file| old(file.epoch, file.sequence)) {
+            fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
         }
         Ok(())
+    }
+
+    /// Returns the files with one of these extensions, in no order.
+    fn files(&self, extensions: &[&str]) -> Result<Vec<NotedFile>, SiteError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(SiteError::io("list", &self.folder))?,
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(SiteError::io("list", &self.folder))?.path();
+            if path.extension().is_some_and(|extension| extensions.iter().any(|ours| extension == *ours)) {
+                files.extend(number(&path).map(|(epoch, sequence)| NotedFile { epoch, sequence, path }));
+            }
+        }
+        Ok(files)
     }
 }
 

@@ -131,19 +131,28 @@ impl Workspace {
         Ok(collected)
     }
 
-    /// The blobs of the last bundle of each site and name, and those with which its volumes can be made again. One that cannot be read stops us: it may name any of them.
+    /// Returns the blobs of the last bundle of each site and name, those with which its volumes can be made again, and those
+    /// of a bundle that was finished and not recorded yet. Fails if the history of one cannot be read: it may name any blob.
     fn needed(&self) -> Result<BTreeSet<Sha256>, SiteError> {
         let folder = self.root.join("history");
         let mut needed = BTreeSet::new();
         for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
             let path = entry.map_err(SiteError::io("list", &folder))?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                let last = read_last(&path)?;
+            let is_manifest = path.extension().is_some_and(|extension| extension == "json");
+            if is_manifest || path.is_dir() {
+                let lists = History::new(path.with_extension(""));
+                let last = read_last(&path.with_extension("json"))?;
+                needed.extend(lists.unrecorded(last.as_ref().map(|last| &last.manifest))?);
                 needed.extend(last.iter().flat_map(|last| last.manifest.bases()));
                 needed.extend(last.into_iter().flat_map(|last| last.manifest.blobs).map(|b| b.sha256));
             }
         }
         Ok(needed)
+    }
+
+    /// Notes what a bundle needs before it gets its final name: until it is recorded, only this keeps its blobs.
+    pub fn announce(&self, manifest: &Manifest, text: &[u8]) -> Result<(), SiteError> {
+        self.lists(&manifest.site, &manifest.name).note(manifest, &Sha256::of(text))
     }
 
     /// Records the finished bundle in `folder` as the last one of its site and name.

@@ -1,13 +1,16 @@
 //! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
 
 mod choice;
+mod copied;
 mod local;
 mod older;
 mod rollback;
+mod rot;
 mod shapes;
 mod sources;
 mod states;
 mod together;
+mod umask;
 mod verbatim;
 mod workspace;
 

@@ -12,6 +12,7 @@ use super::shape::Shape;
 use crate::bundle::manifest::{Manifest, Volume};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
+use crate::modes;
 use crate::progress::Progress;
 
 /// A recovery file that was made, and its digest.
@@ -84,7 +85,9 @@ fn set(
     let mut targets = Vec::new();
     for (name, _) in files {
         let path = folder.join(format!("{name}.part"));
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
+        let options = &mut File::options();
+        let file =
+            modes::open_with(options.read(true).write(true).create(true).truncate(true), &path, modes::PUBLIC_FILE);
         let own = vec![Tag::default(); shape.slots(count) as usize];
         targets.push(Target { file: file.map_err(BundleError::io("create", &path))?, path, own });
     }

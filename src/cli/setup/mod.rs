@@ -10,6 +10,7 @@ use self::args::What;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::maas::wanted;
+use crate::modes;
 use crate::setup::{Certificates, Facts, File, HostName, ServeUrl, SetupError};
 use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, snapd, user_data};
 use crate::site::{Site, SiteError, write_atomically};
@@ -118,7 +119,7 @@ fn printed(what: &str, files: &[File], facts: &Facts, out: &Output) {
 fn written(what: &str, files: &[File], path: &Path, facts: &Facts, out: &Output) -> Result<(), Failure> {
     let into_folder = is_folder(path) || files.len() > 1;
     if into_folder {
-        std::fs::create_dir_all(path).map_err(SiteError::io("create", path))?;
+        modes::create_public_folders(path).map_err(SiteError::io("create", path))?;
     }
     // A file is synced with its folder, which a bare name has none of.
     let path = &std::path::absolute(path).map_err(SiteError::io("find", path))?;

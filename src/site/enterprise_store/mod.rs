@@ -108,7 +108,7 @@ impl State {
 
     fn load(site: &Site) -> Result<Self, SiteError> {
         let path = Self::path(site);
-        if !path.exists() {
+        if !path.try_exists().map_err(SiteError::io("look at", &path))? {
             return Ok(Self::default());
         }
         let bytes = super::read_capped(&path, MAX_MANIFEST_BYTES)?;

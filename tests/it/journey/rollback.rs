@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
+use std::str::FromStr as _;
 
 use gapferry::demo::upstream::Upstream;
+use gapferry::depot::Depot;
+use gapferry::digest::Sha256;
 use gapferry::exit::Exit;
+use serde_json::Value;
 
 use super::{candidate, client, key};
 use crate::apt_client::AptClient;
 use crate::support::desk::{Desk, clean, end, heavy, names};
 
 /// Publishes this version upstream; `origin` names who publishes it.
-fn publish(desk: &Desk, version: &str, origin: &str) {
+pub(super) fn publish(desk: &Desk, version: &str, origin: &str) {
     let mut upstream = Upstream::new(origin, &["amd64"]);
     upstream.add("stable", "main", heavy("hello", version, 50_000));
     upstream.add("stable", "main", heavy("constant", "1.0-1", 50_000));
@@ -21,7 +25,7 @@ fn publish(desk: &Desk, version: &str, origin: &str) {
     desk.archive("up", &mut upstream, &["stable"]);
 }
 
-fn desk() -> Desk {
+pub(super) fn desk() -> Desk {
     let desk = Desk::new();
     publish(&desk, "1.0-1", "First");
     desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", ""));
@@ -30,14 +34,14 @@ fn desk() -> Desk {
 }
 
 /// One client over HTTP and one on the disk.
-fn clients(desk: &Desk, address: &str) -> [AptClient; 2] {
+pub(super) fn clients(desk: &Desk, address: &str) -> [AptClient; 2] {
     let http = AptClient::new("amd64");
     http.source("deb", &format!("http://{address}/apt/demo"), "stable", "main", &key(desk));
     [http, client(desk, "demo", "stable", "main")]
 }
 
 #[track_caller]
-fn all_see(clients: &[AptClient], version: &str) {
+pub(super) fn all_see(clients: &[AptClient], version: &str) {
     for client in clients {
         client.apt_get("update -o APT::Update::Error-Mode=any");
         assert_eq!(candidate(client, "hello"), version);
@@ -84,7 +88,7 @@ fn back_and_on_again() {
     desk.run("rollback --site site").says(Exit::Usage, &["no earlier generation"]);
 }
 
-/// Every blob is linked into the one generation, and every file of the generation is a blob.
+/// Every blob is linked into the one generation or is its path map, and every file of the generation is a blob.
 fn only_what_is_needed(desk: &Desk) {
     let inodes = |below: &str| -> BTreeSet<u64> {
         let files = walkdir::WalkDir::new(desk.path(below)).into_iter().map(Result::unwrap);
@@ -93,7 +97,12 @@ fn only_what_is_needed(desk: &Desk) {
             .map(|e| e.metadata().unwrap().ino())
             .collect()
     };
-    assert_eq!(inodes("site/depot/sha256"), inodes("site/generations"));
+    let text = fs::read_to_string(desk.path("site/current/generation.json")).unwrap();
+    let map = Sha256::from_str(serde_json::from_str::<Value>(&text).unwrap()["paths"].as_str().unwrap()).unwrap();
+    let map = fs::metadata(Depot::open(&desk.path("site/depot")).unwrap().path(&map)).unwrap().ino();
+    let (mut published, blobs) = (inodes("site/generations"), inodes("site/depot/sha256"));
+    assert!(published.insert(map));
+    assert_eq!(blobs, published);
     assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/journal")).is_empty());
 }
 

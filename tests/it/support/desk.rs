@@ -156,12 +156,18 @@ impl Desk {
 
     /// The same, with more arguments.
     pub(crate) fn serve_with(&self, more: &str) -> Serving {
-        let mut command = self.command(&format!("serve --site site --listen 127.0.0.1:0 {more}"));
+        Serving::start(self.command(&format!("serve --site site --listen 127.0.0.1:0 {more}")))
+    }
+}
+
+impl Serving {
+    /// Starts a command that ends in `gapferry serve`, and waits until it listens.
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = lines.next().expect("the server says where it listens").unwrap();
         let address = line.strip_prefix("listening on http://").and_then(|rest| rest.strip_suffix('/'));
-        Serving { address: address.unwrap_or_else(|| panic!("{line}")).to_owned(), child }
+        Self { address: address.unwrap_or_else(|| panic!("{line}")).to_owned(), child }
     }
 }
 

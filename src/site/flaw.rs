@@ -1,0 +1,71 @@
+//! Reads a file again and compares it with the digest that it must have.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rustix::fs::{Advice, fadvise};
+use serde::Serialize;
+
+use super::SiteError;
+use crate::digest::{Hashing, Sha256};
+use crate::progress::Progress;
+
+/// Size of one read, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The reason why a file is not what it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// Its bytes have another digest.
+    Changed,
+    /// The disk does not give its bytes back.
+    Unreadable,
+    /// It is not there.
+    Missing,
+}
+
+impl Flaw {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "changed on disk",
+            Self::Unreadable => "cannot be read",
+            Self::Missing => "is missing",
+        }
+    }
+}
+
+/// Reads the file at `path`, past the page cache as far as the kernel lets go of it, and returns `None` if it has this digest.
+/// A file that this user may not open is an error.
+pub(super) fn flaw(path: &Path, digest: &Sha256, progress: &Progress) -> Result<Option<Flaw>, SiteError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Flaw::Missing)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(SiteError::io("open", path)(error));
+        }
+        Err(_) => return Ok(Some(Flaw::Unreadable)),
+        Ok(file) => file,
+    };
+    let _ = fadvise(&file, 0, None, Advice::DontNeed); // without it, the cache is what is read
+    match digest_of(file, progress) {
+        Ok(found) => Ok((found != *digest).then_some(Flaw::Changed)),
+        Err(_) => Ok(Some(Flaw::Unreadable)),
+    }
+}
+
+fn digest_of(mut file: File, progress: &Progress) -> io::Result<Sha256> {
+    let (mut hashing, mut buffer) = (Hashing::new(()), vec![0; BUFFER_BYTES]);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hashing.finish().1),
+            Ok(length) => {
+                hashing.absorb(buffer.get(..length).unwrap_or_default());
+                progress.add(length as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

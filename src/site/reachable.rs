@@ -1,0 +1,32 @@
+//! Finds the blobs that a site still needs, through the manifests and the path maps of its generations. Link counts do not
+//! count: a site that was copied without hard links has none.
+
+use std::collections::BTreeSet;
+
+use super::path_map::PathMap;
+use super::state::Generation;
+use super::{Site, SiteError};
+use crate::bundle::Manifest;
+use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::digest::Sha256;
+
+/// Returns the blobs of these generations: their path maps, all files in these, and all that the published manifests name.
+///
+/// Fails if any of it cannot be read: the blobs that it names would seem to be needless.
+pub(super) fn reachable(site: &Site, numbers: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, SiteError> {
+    let depot = site.depot()?;
+    let (mut blobs, mut manifests) = (BTreeSet::new(), BTreeSet::new());
+    for number in numbers {
+        let generation = Generation::load(&site.generation_folder(*number))?;
+        let map = PathMap::load(site, &depot, &generation)?;
+        blobs.extend(map.files().map(|(_, digest)| *digest));
+        blobs.extend(generation.paths);
+        manifests.extend(generation.names.values().filter_map(|state| state.manifest));
+    }
+    for digest in manifests {
+        let manifest = Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?;
+        blobs.insert(digest);
+        blobs.extend(manifest.blobs.iter().map(|blob| blob.sha256));
+    }
+    Ok(blobs)
+}

@@ -1,0 +1,145 @@
+//! Bytes that change on a site's disk are found, taken away, and healed from a medium.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gapferry::digest::Sha256;
+use gapferry::exit::Exit;
+use serde_json::Value;
+
+use super::rollback::{all_see, clients, desk, publish};
+use crate::apt_client::run;
+use crate::support::desk::{Desk, names};
+
+const DEB: &str = "apt/demo/pool/main/h/hello/hello_1.0-1_amd64.deb";
+const PACKAGES: &str = "apt/demo/dists/stable/main/binary-amd64/Packages";
+
+/// Overwrites four bytes of a published file, and so of its blob if they share their bytes.
+fn rot(path: &Path) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.write_all_at(b"rot!", 100).unwrap();
+}
+
+fn digest(path: &Path) -> Sha256 {
+    Sha256::of(&fs::read(path).unwrap())
+}
+
+/// A desk whose site has the first bundle, and that bundle.
+fn desk_with_one() -> (Desk, PathBuf) {
+    let desk = desk();
+    let bundle = desk.bundle();
+    desk.import(&bundle).ok();
+    (desk, bundle)
+}
+
+/// Returns the files that a check of the site finds.
+#[track_caller]
+fn flawed(desk: &Desk, more: &str) -> Vec<Value> {
+    let ended = desk.run(&format!("site check --site site --json {more}"));
+    assert_eq!(ended.code, i32::from(Exit::VerificationFailed.code()), "{}", ended.err);
+    ended.json()["flawed"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_check_names_what_has_changed_and_who_needs_it() {
+    let (desk, _) = desk_with_one();
+    let whole = desk.run("site check --site site --json").ok().json();
+    assert!(whole["blobs"].as_u64().unwrap() > 5 && whole["flawed"].as_array().unwrap().is_empty(), "{whole}");
+    rot(&desk.path("site/current").join(DEB));
+    let words = ["changed on disk", "apt/demo: pool/main/h/hello/hello_1.0-1_amd64.deb", "dc1-base-000001", "--reread"];
+    desk.run("site check --site site").says(Exit::VerificationFailed, &words);
+    let found = flawed(&desk, "");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["flaw"], &found[0]["needed_by"][0]["collection"]), (&"changed".into(), &"apt/demo".into()));
+    assert!(found[0]["path"].as_str().unwrap().starts_with("depot/sha256/"), "{found:?}");
+}
+
+#[test]
+fn the_same_bundle_heals_what_is_published() {
+    let (desk, bundle) = desk_with_one();
+    let deb = desk.path("site/current").join(DEB);
+    let (right, old) = (digest(&deb), desk.path("site/generations/1").join(DEB));
+    rot(&deb);
+    desk.import(&bundle).says(Exit::NothingNew, &["is here already"]);
+    assert_ne!(digest(&deb), right);
+    let healed = desk.run(&format!("import {} --reread --site site --json", bundle.display())).ok().json();
+    assert_eq!((&healed["healed"], &healed["generation"]), (&1.into(), &2.into()));
+    assert_eq!((digest(&deb), digest(&old)), (right, right));
+    desk.run("site check --site site").ok();
+    let serving = desk.serve();
+    all_see(&clients(&desk, &serving.address), "1.0-1");
+
+    // What the site has generated is made again.
+    rot(&desk.path("site/current").join(PACKAGES));
+    desk.run(&format!("import {} --reread --site site", bundle.display())).ok();
+    desk.run("gc --keep 1 --site site").ok();
+    desk.run("site check --site site").ok();
+    all_see(&clients(&desk, &serving.address), "1.0-1");
+}
+
+#[test]
+fn an_older_bundle_heals_what_newer_states_still_need() {
+    let (desk, first) = desk_with_one();
+    desk.run("confirm dc1-base-000001 --workspace online/workspace").ok();
+    publish(&desk, "2.0-1", "First");
+    desk.ferry();
+    let constant = desk.path("site/current/apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb");
+    let right = digest(&constant);
+    rot(&constant);
+    desk.import(&first).says(Exit::Refused, &["sequence 1"]);
+    let healed = desk.run(&format!("import {} --reread --site site --json", first.display())).ok().json();
+    assert_eq!(healed["healed"], 1);
+    assert_eq!(digest(&constant), right);
+    desk.run("site check --site site").ok();
+    let serving = desk.serve();
+    all_see(&clients(&desk, &serving.address), "2.0-1");
+}
+
+#[test]
+fn a_new_bundle_heals_what_it_carries_too() {
+    let (desk, _) = desk_with_one();
+    publish(&desk, "2.0-1", "First");
+    let second = desk.bundle();
+    let constant = "site/current/apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb";
+    let right = digest(&desk.path(constant));
+    rot(&desk.path(constant));
+    let healed = desk.run(&format!("import {} --reread --site site --json", second.display())).ok().json();
+    assert_eq!((&healed["healed"], &healed["generation"]), (&1.into(), &2.into()));
+    assert_eq!(digest(&desk.path(constant)), right);
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn quarantined_blobs_are_fetched_anew() {
+    let (desk, bundle) = desk_with_one();
+    let deb = desk.path("site/current").join(DEB);
+    let right = digest(&deb);
+    rot(&deb);
+    assert_eq!(flawed(&desk, "--quarantine")[0]["flaw"], "changed");
+    assert!(!deb.exists(), "it is published no more");
+    assert_eq!(names(&desk.path("site/quarantine")), [right.to_hex()]);
+    assert!(flawed(&desk, "").iter().all(|file| file["flaw"] == "missing"));
+    let receipt = desk.run("receipt --site site").ok().out;
+    assert!(receipt.contains(&right.to_hex()), "{receipt}");
+    desk.run(&format!("import {} --reread --site site", bundle.display())).ok();
+    assert_eq!(digest(&deb), right);
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn a_copy_with_bytes_of_its_own_is_checked_and_linked_again() {
+    let (desk, _) = desk_with_one();
+    run(Command::new("cp").arg("-r").arg(desk.path("site")).arg(desk.path("copied")));
+    fs::remove_dir_all(desk.path("site")).unwrap();
+    fs::rename(desk.path("copied"), desk.path("site")).unwrap();
+    let deb = desk.path("site/generations/1").join(DEB);
+    let right = digest(&deb);
+    rot(&deb);
+    let found = flawed(&desk, "--quarantine");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["path"], format!("generations/1/{DEB}"));
+    assert_eq!(digest(&deb), right);
+    desk.run("site check --site site").ok();
+}
