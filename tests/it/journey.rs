@@ -1,6 +1,7 @@
 //! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
 
 mod choice;
+mod client_indexes;
 mod local;
 mod older;
 mod rollback;
