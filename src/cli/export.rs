@@ -105,6 +105,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
+    exported.tally.missing_indexes.borrow().iter().for_each(|missing| note(&missing.to_string()));
     say(&exported, args, out);
     Ok(())
 }
@@ -149,7 +150,7 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         "expires": manifest.expires, "volumes": volumes, "collections": collections,
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
-        "replaced": exported.replaced,
+        "replaced": exported.replaced, "missing_indexes": *exported.tally.missing_indexes.borrow(),
         "patches": { "parts": patches.0, "bytes": patches.1, "stored": patches.2 },
         "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
         "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),

@@ -79,6 +79,9 @@ fn words(site: &Site, status: &Status) -> String {
                 published.not_carried
             );
         }
+        for missing in &published.missing_indexes {
+            text += &format!("    {}\n", safe(&missing.to_string()));
+        }
         if let Some(until) = published.valid_until {
             let past = if until <= Time::now() { "clients refuse it since" } else { "clients refuse it from" };
             text += &format!("    upstream's metadata: {past} {until} on, unless they set Check-Valid-Until: no\n");

@@ -13,13 +13,14 @@ pub mod seen;
 pub mod snaps;
 pub mod yum;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
 use crate::progress::Progress;
 use crate::selection::Selection;
@@ -50,13 +51,15 @@ pub struct Collecting<'a> {
     pub dry_run: bool,
 }
 
-/// How much payload a selection names, and how much of it is not in the depot.
+/// Amounts of payload that a selection names and that the depot lacks, and what clients will miss.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Files, and bytes, that are selected.
     pub selected: Cell<(u64, u64)>,
     /// Files, and bytes, that had to be fetched, or would have to be.
     pub missing: Cell<(u64, u64)>,
+    /// Indexes that upstream lists, that clients ask for, and that are not carried.
+    pub missing_indexes: RefCell<Vec<MissingIndexes>>,
 }
 
 impl Tally {

@@ -29,11 +29,13 @@ impl Client {
             fs::create_dir_all(&folder).map_err(DemoError::io("create", &folder))?;
         }
         let r = root.display();
+        // All other settings are those of a fresh installation: the client has a root of its own, is of the architecture that the
+        // demo's upstream has, and runs as one user, since `_apt` may not enter temporary folders.
         let config = format!(
             "Dir \"{r}\"; Dir::Etc::Parts \"{r}/none\"; Dir::Etc::SourceParts \"{r}/none\";\n\
              Dir::Etc::SourceList \"{r}/sources.list\"; Dir::State \"{r}\"; Dir::State::status \"{r}/dpkg/status\";\n\
              Dir::Cache \"{r}/cache\"; APT::Architecture \"amd64\"; APT::Architectures {{ \"amd64\"; }};\n\
-             APT::Sandbox::User \"root\"; Acquire::Languages \"none\"; Debug::NoLocking \"1\";\n"
+             APT::Sandbox::User \"root\";\n"
         );
         let list = format!("deb [signed-by={}] {url} stable main\n", keyring.display());
         for (file, text) in [("apt.conf", config), ("sources.list", list), ("dpkg/status", String::new())] {

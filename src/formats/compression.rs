@@ -55,8 +55,8 @@ impl CompressionError {
 }
 
 impl Compression {
-    /// All of them, the one that makes indexes smallest first.
-    pub const ALL: [Self; 5] = [Self::Xz, Self::Zstd, Self::Bzip2, Self::Gzip, Self::Plain];
+    /// All of them, in the order in which apt asks for indexes (apt.conf(5), `Acquire::CompressionTypes`).
+    pub const ALL: [Self; 5] = [Self::Xz, Self::Bzip2, Self::Gzip, Self::Zstd, Self::Plain];
 
     /// The compression that the suffix of a file name tells; [`Compression::Plain`] where it tells none.
     pub fn of_name(name: &str) -> Self {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn suffixes_tell_the_compression() {
-        let names = ["Packages.xz", "Packages.zst", "Packages.bz2", "Packages.gz", "Packages"];
+        let names = ["Packages.xz", "Packages.bz2", "Packages.gz", "Packages.zst", "Packages"];
         assert_eq!(names.map(Compression::of_name), Compression::ALL);
     }
 

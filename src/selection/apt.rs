@@ -8,6 +8,7 @@ use url::Url;
 use super::{OneOrMany, yes};
 use crate::collect::apt::closure::Seed;
 use crate::collection::{Label, Publish};
+use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::packages::Priority;
 
 /// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
@@ -54,6 +55,11 @@ pub struct AptSource {
     /// How it is published at the site.
     #[serde(default)]
     pub publish: Publish,
+    /// Languages of descriptions. Without it, all that upstream lists where its metadata is published verbatim, or else English.
+    pub languages: Option<Vec<String>>,
+    /// Indexes besides those of packages that are carried where upstream's metadata is published verbatim. Without it, those
+    /// that stock clients ask for.
+    pub indexes: Option<Vec<ClientIndexKind>>,
     /// Take metadata whose Valid-Until is past.
     #[serde(default)]
     pub allow_expired: bool,
@@ -74,8 +80,36 @@ impl AptSource {
         if self.url.is_some() && (self.suites.is_empty() || self.components.is_empty()) {
             return Some("with url it needs suites and components");
         }
-        (self.url.is_some() && self.keyring.is_none())
-            .then_some("with url it needs a keyring: upstream's signatures are never passed over")
+        if self.url.is_some() && self.keyring.is_none() {
+            return Some("with url it needs a keyring: upstream's signatures are never passed over");
+        }
+        if self.indexes.is_some() && self.publish != Publish::Verbatim {
+            return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");
+        }
+        if self.indexes.iter().flatten().any(|kind| *kind == ClientIndexKind::Sources) {
+            return Some("the index sources is carried with deb-src = true, and cannot be named in indexes");
+        }
+        None
+    }
+
+    /// The kinds of index that are carried besides those of packages.
+    pub fn index_kinds(&self) -> &[ClientIndexKind] {
+        match (self.publish, &self.indexes) {
+            (Publish::Verbatim, Some(kinds)) => kinds,
+            (Publish::Verbatim, None) => &ClientIndexKind::DEFAULT,
+            (Publish::ReIndexed, _) => &[ClientIndexKind::Translations],
+            // reprepro reads whole descriptions from the packages themselves.
+            (Publish::Reprepro, _) => &[],
+        }
+    }
+
+    /// Returns whether the index is carried.
+    pub fn wants_index(&self, index: &ClientIndex<'_>) -> bool {
+        let in_language = |language: &str| match &self.languages {
+            Some(languages) => languages.iter().any(|own| own == language),
+            None => self.publish == Publish::Verbatim || language == "en",
+        };
+        self.index_kinds().contains(&index.kind) && index.language.is_none_or(in_language)
     }
 
     /// All the paths that it names.

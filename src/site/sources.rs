@@ -65,6 +65,7 @@ mod tests {
                 not_carried_examples: Vec::new(),
                 before: None,
                 valid_until: None,
+                missing_indexes: Vec::new(),
                 notes: Vec::new(),
             };
             generation.published.insert(folder, published);

@@ -10,6 +10,7 @@ use super::publish::apt::reprepro::base_folder;
 use super::{Site, SiteError};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
+use crate::formats::apt::client_index::MissingIndexes;
 use crate::path::PublishPath;
 use crate::time::Time;
 use crate::trust::Dates;
@@ -95,6 +96,9 @@ pub struct Published {
     pub before: Option<Sha256>,
     /// When upstream's metadata expires for clients, if it does; only where it is published verbatim.
     pub valid_until: Option<Time>,
+    /// Indexes that upstream's own metadata lists, that clients ask for, and that are not here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_indexes: Vec<MissingIndexes>,
     /// What had to be put right to publish it, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -169,6 +173,7 @@ impl Published {
             not_carried_examples: Vec::new(),
             before: None,
             valid_until: None,
+            missing_indexes: Vec::new(),
             notes: Vec::new(),
         }
     }

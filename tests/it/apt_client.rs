@@ -13,6 +13,16 @@ pub(crate) fn run(command: &mut Command) -> String {
     words
 }
 
+/// Runs `apt-get update` and returns what it printed. Fails the test if it fails, or prints a warning or an error.
+#[track_caller]
+pub(crate) fn complaint_free(command: &mut Command) -> String {
+    let output = output(command);
+    let words = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let complains = words.lines().any(|line| ["W:", "E:", "Err:"].iter().any(|start| line.starts_with(start)));
+    assert!(output.status.success() && !complains, "{command:?}: {}\n{words}", output.status);
+    words
+}
+
 /// How `command` ended and what it printed; fails the test where the program is missing.
 pub(crate) fn output(command: &mut Command) -> Output {
     command.env("LC_ALL", "C.UTF-8");
@@ -36,13 +46,38 @@ impl AptClient {
         }
         fs::write(client.path("var/lib/dpkg/status"), "").unwrap();
         let root = client.root.path().display();
+        // All other settings are those of a fresh installation:
+        // - Dir and the two below it: a root of its own, since the host's settings and lists must not count.
+        // - The architectures: archives of the tests are of amd64, whatever the host is.
+        // - Sandbox: the user _apt may not enter temporary folders.
         let settings = format!(
             "Dir \"{root}\"; Dir::State::status \"{root}/var/lib/dpkg/status\"; Dir::Etc::Parts \"{root}/etc/apt/apt.conf.d\";\n\
-             APT::Architecture \"{architecture}\"; APT::Architectures {{ \"{architecture}\"; }}; APT::Sandbox::User \"root\";\n\
-             Acquire::Languages \"none\"; Debug::NoLocking \"1\"; Acquire::Retries \"0\";\n"
+             APT::Architecture \"{architecture}\"; APT::Architectures {{ \"{architecture}\"; }}; APT::Sandbox::User \"root\";\n"
         );
         fs::write(client.path("apt.conf"), settings).unwrap();
         client
+    }
+
+    /// Gives it the settings that apt-file, appstream and command-not-found install. Their hooks are left out: they would
+    /// change what the host's own programs have cached.
+    pub(crate) fn with_programs(self) -> Self {
+        for file in ["50apt-file.conf", "50appstream", "50command-not-found"] {
+            let installed = Path::new("/etc/apt/apt.conf.d").join(file);
+            let text = fs::read_to_string(&installed)
+                .unwrap_or_else(|e| panic!("{}: {e}; tests/run installs what the tests need", installed.display()));
+            let settings = text.split("APT::Update::Post-Invoke-Success").next().unwrap();
+            fs::write(self.path("etc/apt/apt.conf.d").join(file), settings).unwrap();
+        }
+        // Debian's command-not-found makes do with lists of files; Ubuntu's asks for its own, and does not say this.
+        let ubuntu = "Acquire::IndexTargets::deb::CNF::DefaultEnabled \"yes\";\n";
+        fs::write(self.path("etc/apt/apt.conf.d/60ubuntu"), ubuntu).unwrap();
+        self
+    }
+
+    /// Updates, and fails the test if apt fails, or prints a warning or an error.
+    #[track_caller]
+    pub(crate) fn updates_without_complaint(&self, options: &str) -> String {
+        complaint_free(self.command("apt-get").arg("update").args(options.split_whitespace()))
     }
 
     /// A path below the client's root.

@@ -2,6 +2,7 @@
 
 mod choice;
 mod copied;
+mod client_indexes;
 mod local;
 mod older;
 mod rollback;

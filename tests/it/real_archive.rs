@@ -239,8 +239,8 @@ fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
     );
     let serving = desk.serve();
     let client = host.client(&host.sources(&host.keyring, str::to_owned));
-    let proxy = format!("-o Acquire::http::Proxy=http://{} -o Acquire::Check-Valid-Until=false", serving.address);
-    client.apt_get(&format!("update {proxy}"));
+    let proxy = format!("-o Acquire::http::Proxy=http://{}", serving.address);
+    client.updates_without_complaint(&proxy);
     client.apt_get(&format!("install -y --download-only -o APT::Install-Recommends=false {proxy} nginx"));
     assert!(client.downloaded().iter().any(|name| name.starts_with("nginx_")), "{:?}", client.downloaded());
     let lists = client.path("var/lib/apt/lists");
@@ -255,5 +255,40 @@ fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
             };
             assert!(signed.into_iter().any(same), "{name} is not upstream's own");
         }
+    }
+}
+
+/// The smallest suite of the host's archive, as it is: the one that failed every default client when descriptions were missing.
+#[test]
+fn stock_clients_of_a_real_verbatim_suite_update_without_complaint() {
+    let Some(host) = Host::find().filter(|host| host.keyring.ends_with("debian-archive-keyring.gpg")) else {
+        return skip(Needs::HostArchive, "the apt sources of this host do not name Debian's archive with its keyring");
+    };
+    let suite = format!("{}-updates", host.suite());
+    let entry = host.entries.iter().find(|entry| entry.suites.contains(&suite)).expect("Debian has updates");
+    let desk = Desk::new();
+    let (lists, architecture) = (&host.lists, &host.architecture);
+    desk.select(&format!(
+        "[[apt]]\nname = \"host\"\nsources = {lists:?}\nsuites = [\"{suite}\"]\narchitectures = [\"{architecture}\"]\n\
+         publish = \"verbatim\"\n"
+    ));
+    init(&desk, &host, "site");
+    let exported = desk.export("--json").ok().json();
+    let missing: Vec<&Value> = exported["missing_indexes"].as_array().unwrap().iter().map(|m| &m["kind"]).collect();
+    assert_eq!(missing, ["sources"], "deb-src is off: {exported}");
+    desk.import(&desk.path(exported["bundle"].as_str().unwrap())).ok();
+    let serving = desk.serve();
+    let proxy = format!("-o Acquire::http::Proxy=http://{}", serving.address);
+    let here = format!("http://{}/apt/host", serving.address);
+    for (uri, proxy) in [(here.as_str(), ""), (entry.url.as_str(), proxy.as_str())] {
+        let client = AptClient::new(&host.architecture).with_programs();
+        client.source("deb", uri, &suite, &entry.components.join(" "), &host.keyring);
+        let update = client.updates_without_complaint(proxy);
+        assert!(update.contains("Translation-en") && update.contains("Contents (deb)"), "{update}");
+        let shown = run(client.command("apt-cache").args(["show", "tzdata"]));
+        let long = shown.lines().skip_while(|line| !line.starts_with("Description-en: ")).nth(1);
+        assert!(long.is_some_and(|line| line.starts_with(' ')), "{shown}");
+        let found = run(client.command("apt-file").args(["search", "--fixed-string", "/usr/share/zoneinfo/UTC"]));
+        assert!(found.contains("tzdata: "), "{found}");
     }
 }

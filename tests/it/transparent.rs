@@ -94,11 +94,11 @@ fn clients_work_with_no_setting_changed_but_the_resolver() {
     run(&cage, Command::new("sh").args(["-c", ready])).ok();
     assert_ne!(run(&cage, Command::new("getent").args(["hosts", "www.ubuntu.com"])).code, 0);
 
-    let client = AptClient::new("amd64");
+    let client = AptClient::new("amd64").with_programs();
     let keyring = client.path("upstream.gpg");
     fs::write(&keyring, ARCHIVE_KEY.public_binary().unwrap()).unwrap();
     client.source("deb", ARCHIVE, "noble", "main", &keyring);
-    run(&cage, client.command("apt-get").arg("update")).ok();
+    assert_eq!(run(&cage, client.command("apt-get").arg("update")).ok().err, "", "no warning and no error");
     run(&cage, client.command("apt-get").args(["install", "-y", "--download-only", "hello"])).ok();
     assert_eq!(client.downloaded(), ["hello_2.10-3_amd64.deb"]);
 

@@ -224,6 +224,12 @@ pub(super) fn everything_was_found(
         let known = suites.iter().flat_map(|suite| suite.release.architectures.clone()).collect();
         return Err(AptError::NoSuchArchitecture { name, architecture: architecture.clone(), known });
     }
+    let languages = || suites.iter().flat_map(|suite| &suite.client_indexes.languages);
+    let unknown = |language: &&String| !languages().any(|known| known == *language);
+    if let Some(language) = source.languages.iter().flatten().find(unknown) {
+        let known = languages().cloned().collect();
+        return Err(AptError::NoSuchLanguage { name, language: language.clone(), known });
+    }
     if source.deb_src && !has("source") { Err(AptError::NoSources { name }) } else { Ok(()) }
 }
 

@@ -134,6 +134,16 @@ pub enum AptError {
         /// The architectures that exist.
         known: Vec<String>,
     },
+    /// No suite of the source has descriptions in the language.
+    #[error("no suite of {name} has descriptions in the language {language}; there are the languages {}", words(known))]
+    NoSuchLanguage {
+        /// The source.
+        name: String,
+        /// The language.
+        language: String,
+        /// The languages that exist.
+        known: Vec<String>,
+    },
     /// No suite of the source has source packages.
     #[error("no suite of {name} has source packages: leave deb-src out")]
     NoSources {
@@ -218,6 +228,7 @@ impl AptError {
             | Self::NoName { .. }
             | Self::NoSuchComponent { .. }
             | Self::NoSuchArchitecture { .. }
+            | Self::NoSuchLanguage { .. }
             | Self::NoSources { .. }
             | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,

@@ -5,6 +5,7 @@
 
 mod archives;
 mod choose;
+mod client_indexes;
 pub mod closure;
 mod error;
 mod local;
@@ -36,6 +37,8 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
         }
     }
     archives::everything_was_found(source, &archives, &suites)?;
+    let missing = suites.iter().flat_map(|suite| &suite.client_indexes.missing).cloned();
+    with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
     fetch(&archives, &suites, &chosen, with)?;
     archives.iter().enumerate().map(|(at, archive)| describe(source, at, archive, &suites, &chosen)).collect()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::archives::{Archive, Wanted};
+use super::client_indexes::{self, ClientIndexes};
 use super::{AptError, component_of};
 use crate::collect::{Collecting, fetch};
 use crate::collection::{Proof, Publish};
@@ -40,6 +41,8 @@ pub(super) struct SuiteData {
     signers: Vec<String>,
     /// Its indexes.
     pub(super) indexes: Vec<Index>,
+    /// The indexes that clients ask for besides.
+    pub(super) client_indexes: ClientIndexes,
 }
 
 /// An index in the depot.
@@ -62,9 +65,11 @@ impl SuiteData {
             let signed_by = if is_text { self.signers.clone() } else { Vec::new() };
             Proof { date: date.filter(|_| is_text), path: path.clone(), sha256: *sha256, signed_by }
         });
-        let covered = self.indexes.iter().filter_map(|index| {
-            let path = format!("dists/{}/{}", self.name, index.path).parse().ok()?;
-            Some(Proof { date: None, path, sha256: index.file.sha256, signed_by: Vec::new() })
+        let indexes = self.indexes.iter().map(|index| (&index.path, index.file.sha256));
+        let others = self.client_indexes.carried.iter().map(|(path, file)| (path, file.sha256));
+        let covered = indexes.chain(others).filter_map(|(path, sha256)| {
+            let path = format!("dists/{}/{path}", self.name).parse().ok()?;
+            Some(Proof { date: None, path, sha256, signed_by: Vec::new() })
         });
         signed.chain(covered).collect()
     }
@@ -111,7 +116,9 @@ pub(super) fn fetch(
     }
     batch.commit()?;
     let indexes = choose_indexes(&release.release, wanted);
-    fetch_indexes(archive, &folder, &release.release, &indexes, with)?;
+    let suite_files = SuiteFiles { archive, folder: &folder, release: &release.release };
+    suite_files.fetch(indexes.iter().map(|index| (&index.path, index.file)), with)?;
+    let client_indexes = client_indexes::fetch(&suite_files, &indexes, source, with)?;
     let signed_file = stored.first().map(|(path, _)| PublishPath::clone(path));
     let mut signers: Vec<String> = release.signers.into_iter().map(|signer| signer.fingerprint).collect();
     signers.sort();
@@ -126,6 +133,7 @@ pub(super) fn fetch(
         signed: stored,
         signers,
         indexes,
+        client_indexes,
     })
 }
 
@@ -182,7 +190,7 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
     Ok(())
 }
 
-/// Of each wanted index the smallest form that the Release names.
+/// Chooses the first form that the Release names of each wanted index, in apt's order.
 fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
     let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
@@ -196,10 +204,10 @@ fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
         plain.extend(architectures.iter().map(|a| format!("{component}/binary-{a}/Packages")));
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
-    plain.iter().filter_map(|path| smallest_form(release, path)).collect()
+    plain.iter().filter_map(|path| first_form(release, path)).collect()
 }
 
-fn smallest_form(release: &Release, plain: &str) -> Option<Index> {
+fn first_form(release: &Release, plain: &str) -> Option<Index> {
     Compression::ALL.into_iter().find_map(|compression| {
         let path: PublishPath = format!("{plain}{}", compression.suffix()).parse().ok()?;
         let file = *release.files.get(&path)?;
@@ -208,29 +216,40 @@ fn smallest_form(release: &Release, plain: &str) -> Option<Index> {
     })
 }
 
-/// Fetches the indexes that the depot lacks, by hash where the archive offers that.
-fn fetch_indexes(
-    archive: &Archive,
-    folder: &str,
-    release: &Release,
-    indexes: &[Index],
-    with: &Collecting<'_>,
-) -> Result<(), AptError> {
-    let mut wanted = Vec::new();
-    for index in indexes.iter().filter(|index| !with.depot.has(&index.file.sha256, index.file.size)) {
-        if index.file.size > MAX_INDEX_BYTES {
-            return Err(AptError::IndexTooLarge { path: index.path.clone(), size: index.file.size });
+/// The files of a suite at upstream, with their signed digests.
+pub(super) struct SuiteFiles<'a> {
+    /// The archive.
+    pub(super) archive: &'a Archive,
+    /// The suite's folder, such as `dists/bookworm`.
+    pub(super) folder: &'a str,
+    /// Its verified Release.
+    pub(super) release: &'a Release,
+}
+
+impl SuiteFiles<'_> {
+    /// Fetches the files that the depot lacks, by hash if the archive offers that.
+    pub(super) fn fetch<'p>(
+        &self,
+        files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
+        with: &Collecting<'_>,
+    ) -> Result<(), AptError> {
+        let folder = self.folder;
+        let mut wanted = Vec::new();
+        for (path, file) in files.filter(|(_, file)| !with.depot.has(&file.sha256, file.size)) {
+            if file.size > MAX_INDEX_BYTES {
+                return Err(AptError::IndexTooLarge { path: path.clone(), size: file.size });
+            }
+            let parent = path.as_str().rsplit_once('/').map_or(String::new(), |(parent, _)| format!("{parent}/"));
+            let by_hash = format!("{folder}/{parent}by-hash/SHA256/{}", file.sha256);
+            let plain = self.archive.file_url(&format!("{folder}/{path}"))?;
+            let by_hash = self.release.acquire_by_hash.then(|| self.archive.file_url(&by_hash)).transpose()?;
+            wanted.push(fetch::Wanted {
+                urls: by_hash.into_iter().chain([plain]).collect(),
+                size: file.size,
+                digest: file.sha256.into(),
+                to: with.depot.partial_path(&file.sha256),
+            });
         }
-        let parent = index.path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
-        let by_hash = format!("{folder}/{parent}/by-hash/SHA256/{}", index.file.sha256);
-        let plain = archive.file_url(&format!("{folder}/{}", index.path))?;
-        let by_hash = release.acquire_by_hash.then(|| archive.file_url(&by_hash)).transpose()?;
-        wanted.push(fetch::Wanted {
-            urls: by_hash.into_iter().chain([plain]).collect(),
-            size: index.file.size,
-            digest: index.file.sha256.into(),
-            to: with.depot.partial_path(&index.file.sha256),
-        });
+        Ok(with.fetch(&format!("fetching the indexes of {folder}"), wanted)?)
     }
-    Ok(with.fetch(&format!("fetching the indexes of {folder}"), wanted)?)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::digest::Sha256;
 use crate::formats::openpgp::SiteKey;
 
+use super::client_index::{ClientIndexes, packages_stanza};
 use super::packing::Packing;
 use super::release::{self, IndexLine};
 use super::{DEFAULT_DATE, DebSpec, SourceSpec, build_deb};
@@ -25,6 +26,9 @@ pub struct Upstream {
     pub by_hash: bool,
     /// Compressions of the indexes; Release names the plain one whether or not it is written.
     pub indexes: BTreeSet<Packing>,
+    /// Adds the indexes that clients ask for besides those of packages: Translation, Contents, dep11 and cnf. Without them,
+    /// Packages has whole descriptions.
+    pub client_indexes: bool,
     /// Signed as Release with Release.gpg instead of InRelease.
     pub split_signature: bool,
     suites: BTreeMap<String, Suite>,
@@ -59,6 +63,7 @@ impl Upstream {
             architectures: architectures.iter().map(|&architecture| architecture.into()).collect(),
             by_hash: true,
             indexes: BTreeSet::from([Packing::Gzip, Packing::Xz]),
+            client_indexes: true,
             split_signature: false,
             suites: BTreeMap::new(),
         }
@@ -108,8 +113,10 @@ impl Upstream {
     fn indexes_of(&self, dir: &Path, component: &str, content: &Component) -> io::Result<Vec<(String, String)>> {
         let mut packages: BTreeMap<&str, String> =
             self.architectures.iter().map(|architecture| (architecture.as_str(), String::new())).collect();
+        let mut client_indexes = ClientIndexes::new(component, &self.architectures);
         for deb in &content.debs {
-            let stanza = write_deb(dir, component, deb)?;
+            let stanza = self.write_deb(dir, component, deb)?;
+            client_indexes.add(deb);
             for (architecture, index) in &mut packages {
                 if deb.architecture == "all" || deb.architecture == *architecture {
                     index.push_str(&stanza);
@@ -131,7 +138,28 @@ impl Upstream {
         if !sources.is_empty() {
             indexes.push((format!("{component}/source/Sources"), sources));
         }
+        if self.client_indexes {
+            indexes.extend(client_indexes.texts(&self.origin));
+        }
         Ok(indexes)
+    }
+
+    /// Writes a .deb into the pool; returns its stanza in Packages.
+    fn write_deb(&self, dir: &Path, component: &str, deb: &DebSpec) -> io::Result<String> {
+        let bytes = build_deb(deb)?;
+        let path = deb.pool_path(component);
+        write(&dir.join(&path), &bytes)?;
+        let mut stanza = if self.client_indexes { packages_stanza(deb) } else { deb.control() };
+        let truth = [("Filename", path), ("Size", bytes.len().to_string()), ("SHA256", Sha256::of(&bytes).to_hex())];
+        for (name, value) in truth {
+            if deb.index_fields.iter().all(|(other, _)| other != name) {
+                stanza.push_str(&format!("{name}: {value}\n"));
+            }
+        }
+        for (name, value) in &deb.index_fields {
+            stanza.push_str(&format!("{name}: {value}\n"));
+        }
+        Ok(stanza)
     }
 
     fn write_index(&self, root: &Path, path: &str, text: &[u8], lines: &mut Vec<IndexLine>) -> io::Result<()> {
@@ -172,24 +200,6 @@ impl Suite {
     fn component(&mut self, name: &str) -> &mut Component {
         self.components.entry(name.into()).or_default()
     }
-}
-
-/// Writes a .deb into the pool; returns its stanza in Packages.
-fn write_deb(dir: &Path, component: &str, deb: &DebSpec) -> io::Result<String> {
-    let bytes = build_deb(deb)?;
-    let path = deb.pool_path(component);
-    write(&dir.join(&path), &bytes)?;
-    let mut stanza = deb.control();
-    let truth = [("Filename", path), ("Size", bytes.len().to_string()), ("SHA256", Sha256::of(&bytes).to_hex())];
-    for (name, value) in truth {
-        if deb.index_fields.iter().all(|(other, _)| other != name) {
-            stanza.push_str(&format!("{name}: {value}\n"));
-        }
-    }
-    for (name, value) in &deb.index_fields {
-        stanza.push_str(&format!("{name}: {value}\n"));
-    }
-    Ok(stanza)
 }
 
 /// Writes a file through a name of its own, so that a server never shows half of it.

@@ -78,10 +78,20 @@ impl DebSpec {
         }
     }
 
+    /// Its description: the short one, and the lines that continue it, as they stand in its control file.
+    pub(super) fn description(&self) -> (String, &'static str) {
+        (format!("generated package {}", self.name), " Made for a demonstration; it does nothing.")
+    }
+
     /// Its control file.
     pub fn control(&self) -> String {
+        let (short, long) = self.description();
+        self.fields(&[("Description", &format!("{short}\n{long}"))])
+    }
+
+    /// Its control file with `description` as the description's fields.
+    pub(super) fn fields(&self, description: &[(&str, &str)]) -> String {
         let installed_kib = self.payload.size().div_ceil(1024).max(1).to_string();
-        let description = format!("generated package {}\n Made for a demonstration; it does nothing.", self.name);
         let fields = [
             ("Package", self.name.as_str()),
             ("Source", &self.source),
@@ -101,9 +111,8 @@ impl DebSpec {
             ("Replaces", &self.replaces),
             ("Section", &self.section),
             ("Priority", &self.priority),
-            ("Description", &description),
         ];
-        let mut control = stanza(&fields);
+        let mut control = stanza(&fields) + &stanza(description);
         for (name, value) in &self.extra {
             control.push_str(&format!("{name}: {value}\n"));
         }

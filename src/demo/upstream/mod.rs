@@ -8,6 +8,7 @@
 
 mod archive;
 pub mod assertions;
+mod client_index;
 mod deb;
 mod packing;
 mod payload;

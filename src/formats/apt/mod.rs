@@ -1,9 +1,11 @@
 //! Debian archives: control data, Release, Packages, relations, versions, and apt's own source lists.
 
 pub mod archive;
+pub mod client_index;
 pub mod deb822;
 pub mod packages;
 pub mod relation;
 pub mod release;
 pub mod sources;
+pub mod translation;
 pub mod version;

@@ -131,11 +131,12 @@ fn configuration(root: &Path, target: &str, architectures: &[String]) -> String 
     let root = root.display();
     let native = &architectures[0];
     let all: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
+    // A root of its own with the target's state, the architectures of the case, and no user `_apt`, which may not enter
+    // temporary folders.
     format!(
         "Dir \"{root}\"; Dir::State::status \"{root}/{target}/status\"; Dir::Cache \"{root}/{target}\";\n\
          Dir::Etc::Parts \"{root}/etc/apt/apt.conf.d\"; APT::Architecture \"{native}\";\n\
-         APT::Architectures {{ {all}}}; APT::Sandbox::User \"root\"; Acquire::Languages \"none\";\n\
-         Debug::NoLocking \"1\"; Acquire::GzipIndexes \"false\";\n"
+         APT::Architectures {{ {all}}}; APT::Sandbox::User \"root\";\n"
     )
 }
 

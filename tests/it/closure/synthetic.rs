@@ -194,11 +194,13 @@ impl World {
         fs::write(root.join("etc/sources.list"), sources).unwrap();
         fs::write(root.join("status"), &self.status).unwrap();
         let architectures = if self.foreign { "\"amd64\"; \"i386\";" } else { "\"amd64\";" };
+        // A root of its own with the target's state, the architectures of the case, and no user `_apt`, which may not enter
+        // temporary folders.
         let configuration = format!(
             "Dir \"{place}\"; Dir::Etc \"{place}/etc\"; Dir::Etc::Parts \"{place}/none\"; Dir::State::lists \"{place}/lists\";\n\
              Dir::State::status \"{place}/status\"; Dir::Cache \"{place}/cache\"; APT::Architecture \"amd64\";\n\
-             APT::Architectures {{ {architectures} }}; APT::Sandbox::User \"root\"; Acquire::Languages \"none\";\n\
-             Debug::NoLocking \"1\"; Dir::Log \"{place}/log\";\n"
+             APT::Architectures {{ {architectures} }}; APT::Sandbox::User \"root\";\n\
+             Dir::Log \"{place}/log\";\n"
         );
         fs::write(root.join("apt.conf"), configuration).unwrap();
         run(apt_get(root).args(["update", "-qq"])).unwrap();

@@ -47,7 +47,7 @@ fn clients_of_the_upstream_notice_nothing() {
         "-o Acquire::http::Proxy=http://{} -o Acquire::http::Proxy::127.0.0.1=http://{}",
         serving.address, serving.address
     );
-    client.apt_get(&format!("update {proxy}"));
+    client.updates_without_complaint(&proxy);
     client.apt_get(&format!("install -y --download-only {proxy} hello"));
     assert_eq!(client.downloaded(), ["hello_1.0-1_amd64.deb"]);
 

@@ -30,6 +30,7 @@ pub(super) fn published(kind: Kind, name: &str, origin: &str) -> Published {
         not_carried_examples: Vec::new(),
         before: None,
         valid_until: None,
+        missing_indexes: Vec::new(),
         notes: Vec::new(),
     }
 }

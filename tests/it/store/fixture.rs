@@ -86,6 +86,7 @@ pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
         not_carried_examples: Vec::new(),
         before: None,
         valid_until: None,
+        missing_indexes: Vec::new(),
         notes: Vec::new(),
     };
     generation.published.insert("snaps/store".to_owned(), published);

@@ -59,6 +59,21 @@ pub(crate) fn lies() -> Vec<Lie> {
             VerificationFailed,
             "does not vouch for",
         ),
+        lie_ending(
+            "descriptions are swapped for evil ones",
+            evil_descriptions,
+            VerificationFailed,
+            "does not vouch for",
+        ),
+        lie_ending(
+            "descriptions are swapped for those of another suite",
+            descriptions_of_another_suite,
+            VerificationFailed,
+            "does not vouch for",
+        ),
+        lie_ending("verbatim lists of files are evil", evil_contents, VerificationFailed, "does not vouch for"),
+        lie_ending("verbatim lists of programs are evil", evil_programs, VerificationFailed, "does not vouch for"),
+        lie_ending("verbatim lists of commands are evil", evil_commands, VerificationFailed, "does not vouch for"),
         lie_ending("an index lists an evil .deb", evil_index, VerificationFailed, "does not vouch for"),
         lie_ending("an index is added to a signed suite", added_index, VerificationFailed, "does not vouch for"),
         lie_ending(
@@ -126,6 +141,7 @@ pub(crate) fn truths() -> Vec<Truth> {
     vec![
         Truth { name: "nothing is changed", tell: |_, _| () },
         Truth { name: "a package is left out", tell: |c, _| keep_items(c, |item| item.name != "libgap1") },
+        Truth { name: "descriptions are left out", tell: |c, _| c.proofs.retain(|proof| !is_description(proof)) },
         Truth { name: "its reason is another", tell: |c, _| item(c).reason = "because".into() },
     ]
 }
@@ -179,6 +195,41 @@ fn indexes(collection: &mut Collection) -> Vec<&mut Proof> {
 fn index_of_another_suite(collection: &mut Collection, _: &Depot) {
     let mut indexes = indexes(collection);
     indexes[0].sha256 = indexes[1].sha256;
+}
+
+fn is_description(proof: &Proof) -> bool {
+    proof.path.as_str().contains("/i18n/Translation-")
+}
+
+fn descriptions(collection: &mut Collection) -> Vec<&mut Proof> {
+    collection.proofs.iter_mut().filter(|proof| is_description(proof)).collect()
+}
+
+fn evil_descriptions(collection: &mut Collection, depot: &Depot) {
+    descriptions(collection)[0].sha256 = put(depot, b"Package: hello-gap\nDescription-en: evil\n\n");
+}
+
+fn descriptions_of_another_suite(collection: &mut Collection, _: &Depot) {
+    let mut descriptions = descriptions(collection);
+    descriptions[0].sha256 = descriptions[1].sha256;
+}
+
+/// Adds an evil index under a name that the signed Release lists with another digest.
+fn evil_verbatim(collection: &mut Collection, depot: &Depot, index: &str) {
+    collection.publish = Publish::Verbatim;
+    add_proof(collection, &format!("dists/stable/main/{index}"), put(depot, b"evil"));
+}
+
+fn evil_contents(collection: &mut Collection, depot: &Depot) {
+    evil_verbatim(collection, depot, "Contents-amd64.gz");
+}
+
+fn evil_programs(collection: &mut Collection, depot: &Depot) {
+    evil_verbatim(collection, depot, "dep11/Components-amd64.yml.gz");
+}
+
+fn evil_commands(collection: &mut Collection, depot: &Depot) {
+    evil_verbatim(collection, depot, "cnf/Commands-amd64.gz");
 }
 
 /// An index that lists one evil package, and the package's digest.

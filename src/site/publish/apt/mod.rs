@@ -10,10 +10,12 @@ use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, IN_RELEASE, IndexFileError, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
-    expand, read_release,
+    Entry, IN_RELEASE, IndexFileError, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
+    entries, expand, read_release,
 };
+use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
 use crate::formats::apt::release::Release;
+use crate::formats::apt::translation::Descriptions;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -39,28 +41,12 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         context.dated(collection, &root.folder, date)?;
     }
     for root in roots {
-        let mut suite = Suite::default();
-        for (path, digest) in indexes_of(collection, &root) {
-            let text = read_index(context, &root, path, digest)?;
-            let Some(name) = index_name(&root, path) else { continue };
-            let index = suite.index(&name);
-            for entry in entries(name.kind, &text) {
-                let entry = entry.map_err(IndexFileError::entry(path))?;
-                match carried(collection, context, &items, &root, &entry) {
-                    true => {
-                        let proves =
-                            |path: &&PublishPath| items.get(path).is_some_and(|i| i.proof.as_ref() == root.proof());
-                        entry.files.iter().map(|(path, ..)| path).filter(proves).for_each(|path| {
-                            unproven.remove(path);
-                        });
-                        index.push(entry.stanza);
-                    }
-                    false => note_absent(context, collection, &entry),
-                }
-            }
-        }
+        let mut suite = carried_suite(collection, context, &items, &root, &mut unproven)?;
         match collection.publish {
-            Publish::ReIndexed => suite_tree(collection, &root.folder, root.release(), suite, &mut tree, context)?,
+            Publish::ReIndexed => {
+                suite.translations = translations(collection, &root, &suite, context)?;
+                suite_tree(collection, &root.folder, root.release(), suite, &mut tree, context)?;
+            }
             Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
             Publish::Reprepro => for_reprepro.push((root, suite)),
         }
@@ -75,6 +61,35 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::Reprepro => reprepro::tree(collection, &for_reprepro, context),
         Publish::ReIndexed | Publish::Verbatim => Ok(tree),
     }
+}
+
+/// Reads the suite's indexes: the stanzas of what is carried. Takes the files that they prove out of `unproven`.
+fn carried_suite(
+    collection: &Collection,
+    context: &mut Context<'_, '_>,
+    items: &BTreeMap<&PublishPath, &Item>,
+    root: &Root,
+    unproven: &mut BTreeSet<&PublishPath>,
+) -> Result<Suite, PublishError> {
+    let mut suite = Suite::default();
+    for (path, digest) in indexes_of(collection, root) {
+        let text = read_index(context, root, path, digest)?;
+        let Some(name) = index_name(root, path) else { continue };
+        let index = suite.index(&name);
+        for entry in entries(name.kind, &text) {
+            let entry = entry.map_err(IndexFileError::entry(path))?;
+            if !carried(collection, context, items, root, &entry) {
+                note_absent(context, collection, &entry);
+                continue;
+            }
+            let proves = |path: &&PublishPath| items.get(path).is_some_and(|i| i.proof.as_ref() == root.proof());
+            entry.files.iter().map(|(path, ..)| path).filter(proves).for_each(|path| {
+                unproven.remove(path);
+            });
+            index.push(entry.stanza);
+        }
+    }
+    Ok(suite)
 }
 
 /// Refuses a proof for which no suite has a place: verbatim suites publish all of them.
@@ -107,6 +122,12 @@ impl Root {
 
     fn proof(&self) -> Option<&PublishPath> {
         self.signed.as_ref().map(|(path, _)| path)
+    }
+
+    /// Returns whether the signed Release lists the file, which is then neither the Release itself nor its signature.
+    fn lists(&self, path: &PublishPath) -> bool {
+        let below = self.below(path).and_then(|below| below.parse().ok());
+        below.is_some_and(|below: PublishPath| self.release().is_some_and(|release| release.files.contains_key(&below)))
     }
 
     /// The rest of a path below this suite.
@@ -236,14 +257,49 @@ fn verbatim(
 ) -> Result<(), PublishError> {
     for proof in collection.proofs.iter().filter(|proof| root.below(&proof.path).is_some()) {
         tree.add(proof.path.clone(), proof.sha256);
-        if let Some((folder, _)) =
-            proof.path.as_str().rsplit_once('/').filter(|_| index_name(root, &proof.path).is_some())
-        {
+        if let Some((folder, _)) = proof.path.as_str().rsplit_once('/').filter(|_| root.lists(&proof.path)) {
             tree.add(format!("{folder}/by-hash/SHA256/{}", proof.sha256).parse()?, proof.sha256);
         }
     }
     let until = root.release().and_then(|release| release.valid_until).and_then(|until| Time::from_unix(until).ok());
+    let missing = missing_indexes(collection, root);
     let published = &mut context.published;
+    published.missing_indexes.extend(missing);
     published.valid_until = published.valid_until.into_iter().chain(until).min();
     Ok(())
+}
+
+/// Indexes that the suite's Release lists, that clients of what is carried ask for, and that are not among the proofs.
+fn missing_indexes(collection: &Collection, root: &Root) -> Vec<MissingIndexes> {
+    let Some(release) = root.release() else { return Vec::new() };
+    let below: BTreeSet<&str> = collection.proofs.iter().filter_map(|proof| root.below(&proof.path)).collect();
+    let mut scope = SuiteScope::default();
+    below.iter().filter_map(|path| IndexName::parse(path)).for_each(|index| scope.add(&index));
+    let folder = format!("{}/{}", collection.folder(), root.folder);
+    let is_carried = |path: &PublishPath| below.contains(path.as_str());
+    MissingIndexes::among(scope.listed(release).values(), &folder, &[], is_carried)
+}
+
+/// Upstream's descriptions of the packages that the suite publishes, by the paths of the plain indexes below the suite.
+fn translations(
+    collection: &Collection,
+    root: &Root,
+    suite: &Suite,
+    context: &Context<'_, '_>,
+) -> Result<BTreeMap<String, Vec<u8>>, PublishError> {
+    let mut descriptions = Descriptions::default();
+    for index in suite.indexes.values().filter(|index| index.kind == IndexKind::Packages) {
+        descriptions.add(&index.text);
+    }
+    let mut translations = BTreeMap::new();
+    for proof in &collection.proofs {
+        let name = root.below(&proof.path).and_then(ClientIndex::parse);
+        if let Some(name) = name.filter(|name| name.kind == ClientIndexKind::Translations) {
+            let text = descriptions.cut(&read_index(context, root, &proof.path, proof.sha256)?);
+            translations.insert(name.plain_path.to_owned(), text);
+        }
+    }
+    // A client need not ask for an index that describes nothing.
+    translations.retain(|_, text: &mut Vec<u8>| !text.is_empty());
+    Ok(translations)
 }

@@ -21,6 +21,8 @@ use crate::site::tree::Tree;
 pub(super) struct Suite {
     /// By its path below the suite.
     pub(super) indexes: BTreeMap<String, Index>,
+    /// Descriptions of its packages, likewise.
+    pub(super) translations: BTreeMap<String, Vec<u8>>,
 }
 
 /// One index: upstream's stanzas, byte for byte.
@@ -62,10 +64,13 @@ pub(super) fn suite_tree(
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
     let mut release = describe(collection, folder, upstream, &suite, context);
-    for (path, index) in suite.indexes {
-        names_only_what_is_there(&path, &index, tree)?;
-        let packed = gzip(&index.text).map_err(PublishError::Compress)?;
-        for (path, bytes) in [(path.clone(), &index.text), (format!("{path}.gz"), &packed)] {
+    for (path, index) in &suite.indexes {
+        names_only_what_is_there(path, index, tree)?;
+    }
+    let indexes = suite.indexes.into_iter().map(|(path, index)| (path, index.text));
+    for (path, text) in indexes.chain(suite.translations) {
+        let packed = gzip(&text).map_err(PublishError::Compress)?;
+        for (path, bytes) in [(path.clone(), &text), (format!("{path}.gz"), &packed)] {
             let path: PublishPath = path.parse()?;
             let sha256 = context.put(bytes)?;
             release.files.insert(path.clone(), IndexFile { size: bytes.len() as u64, sha256 });

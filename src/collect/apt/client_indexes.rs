@@ -1,0 +1,84 @@
+//! Fetches the indexes that clients ask for besides those of packages. None of them is read: the signed Release has their
+//! digests, and some are larger than memory should hold.
+
+use super::AptError;
+use super::suite::{Index, SuiteFiles};
+use crate::collect::fetch::FetchError;
+use crate::collect::{Collecting, FetchIntoDepotError};
+use crate::collection::Publish;
+use crate::formats::apt::archive::IndexName;
+use crate::formats::apt::client_index::{ListedIndex, MissingIndexes, SuiteScope};
+use crate::formats::apt::release::IndexFile;
+use crate::path::PublishPath;
+use crate::selection::AptSource;
+
+/// Indexes for clients of one suite.
+#[derive(Debug, Default)]
+pub(super) struct ClientIndexes {
+    /// Those that are carried, by their paths below the suite. Each is in the depot, except on a dry run.
+    pub(super) carried: Vec<(PublishPath, IndexFile)>,
+    /// Those that clients will ask for in vain.
+    pub(super) missing: Vec<MissingIndexes>,
+    /// Languages of descriptions that the suite lists.
+    pub(super) languages: Vec<String>,
+}
+
+/// Fetches what the source wants of them, for clients that use `indexes`.
+pub(super) fn fetch(
+    suite: &SuiteFiles<'_>,
+    indexes: &[Index],
+    source: &AptSource,
+    with: &Collecting<'_>,
+) -> Result<ClientIndexes, AptError> {
+    let mut scope = SuiteScope::default();
+    indexes.iter().filter_map(|index| IndexName::parse(index.path.as_str())).for_each(|name| scope.add(&name));
+    let listed = scope.listed(suite.release);
+    let wanted: Vec<&ListedIndex<'_>> = listed.values().filter(|index| source.wants_index(&index.name)).collect();
+    let carried = fetch_wanted(suite, wanted, with)?;
+    let is_carried = |path: &PublishPath| {
+        indexes.iter().any(|index| index.path == *path) || carried.iter().any(|(own, _)| own == path)
+    };
+    let folder = format!("apt/{}/{}", suite.archive.name, suite.folder);
+    let missing = match source.publish {
+        Publish::Verbatim => MissingIndexes::among(listed.values(), &folder, source.index_kinds(), is_carried),
+        // The site signs metadata that lists what is there.
+        Publish::ReIndexed | Publish::Reprepro => Vec::new(),
+    };
+    let languages = listed.values().filter_map(|index| index.name.language).map(str::to_owned).collect();
+    Ok(ClientIndexes { carried, missing, languages })
+}
+
+/// Fetches each of them in the first form that the archive has. Leaves out those that it has in none: a Release may also list
+/// what was never published.
+fn fetch_wanted(
+    suite: &SuiteFiles<'_>,
+    mut wanted: Vec<&ListedIndex<'_>>,
+    with: &Collecting<'_>,
+) -> Result<Vec<(PublishPath, IndexFile)>, AptError> {
+    let mut carried = Vec::new();
+    let mut round = 0;
+    while !wanted.is_empty() {
+        wanted.retain(|index| index.forms.len() > round);
+        let forms = wanted.iter().filter_map(|index| index.forms.get(round)).copied();
+        if !with.dry_run {
+            match suite.fetch(forms, with) {
+                Err(error) if is_absence(&error) => {}
+                other => other?,
+            }
+        }
+        wanted.retain(|index| {
+            let Some((path, file)) = index.forms.get(round).copied() else { return false };
+            let is_here = with.dry_run || with.depot.has(&file.sha256, file.size);
+            carried.extend(is_here.then(|| (path.clone(), file)));
+            !is_here
+        });
+        round += 1;
+    }
+    Ok(carried)
+}
+
+/// Returns whether the archive says of every file that failed that it does not exist.
+fn is_absence(error: &AptError) -> bool {
+    let AptError::Common(FetchIntoDepotError::Fetch(errors)) = error else { return false };
+    errors.errors.iter().all(|error| matches!(error, FetchError::Missing { .. }))
+}

@@ -1,0 +1,331 @@
+//! Indexes that stock clients ask for besides those of packages: descriptions, lists of files, of programs and of commands.
+//!
+//! apt asks for an index only if the signed Release lists it, and then takes its absence for an error. So an archive that
+//! shows upstream's Release has to have all of them. The names are those of apt's own `Acquire::IndexTargets`, and of the
+//! files that apt-file, appstream and command-not-found put into /etc/apt/apt.conf.d.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::archive::{IndexKind, IndexName};
+use super::release::{IndexFile, Release};
+use crate::formats::compression::Compression;
+use crate::path::PublishPath;
+
+/// A kind of index, by the clients that ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientIndexKind {
+    /// `COMPONENT/i18n/Translation-LANGUAGE`: long descriptions, for every apt.
+    Translations,
+    /// `COMPONENT/Contents-ARCH`, or the same above the components: lists of files, for apt-file.
+    Contents,
+    /// `COMPONENT/dep11/Components-ARCH.yml`: lists of programs, for appstream.
+    Appstream,
+    /// `COMPONENT/cnf/Commands-ARCH`: lists of commands, for command-not-found.
+    Commands,
+    /// `COMPONENT/source/Sources`: source packages, for `deb-src` lines.
+    Sources,
+    /// `COMPONENT/dep11/icons-SIZE.tar`: icons of the programs. appstream leaves them disabled.
+    Icons,
+    /// `COMPONENT/Contents-udeb-ARCH`: files of the installer's packages. apt-file leaves them disabled.
+    UdebContents,
+    /// `COMPONENT/Contents-source`: files of source packages. apt-file leaves them disabled.
+    SourceContents,
+}
+
+impl ClientIndexKind {
+    /// The kinds that clients ask for with the settings that they come with, except [`Self::Sources`]: those go with `deb-src`.
+    pub const DEFAULT: [Self; 4] = [Self::Translations, Self::Contents, Self::Appstream, Self::Commands];
+
+    /// The clients that fail without an index of this kind.
+    pub fn clients(self) -> &'static str {
+        match self {
+            Self::Translations => "apt in these languages",
+            Self::Contents => "hosts with apt-file",
+            Self::Appstream => "hosts with appstream",
+            Self::Commands => "hosts with command-not-found",
+            Self::Sources => "hosts with a deb-src line",
+            Self::Icons => "hosts that enable the icons of appstream",
+            Self::UdebContents => "hosts that enable the udebs of apt-file",
+            Self::SourceContents => "hosts that enable the sources of apt-file",
+        }
+    }
+
+    /// Returns whether clients ask for it with the settings that they come with.
+    fn is_asked_for_by_default(self) -> bool {
+        self == Self::Sources || Self::DEFAULT.contains(&self)
+    }
+}
+
+impl fmt::Display for ClientIndexKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+/// The name of such an index below its suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientIndex<'a> {
+    /// Its kind.
+    pub kind: ClientIndexKind,
+    /// The component; `None` for a list of files of the whole suite.
+    pub component: Option<&'a str>,
+    /// The architecture, if it is of one.
+    pub architecture: Option<&'a str>,
+    /// The language, if it is in one.
+    pub language: Option<&'a str>,
+    /// The path without the suffix of a compression.
+    pub plain_path: &'a str,
+}
+
+impl<'a> ClientIndex<'a> {
+    /// Reads the name. Returns `None` for any other file.
+    pub fn parse(path: &'a str) -> Option<Self> {
+        let plain_path = path.strip_suffix(Compression::of_name(path).suffix())?;
+        let (folder, file) =
+            plain_path.rsplit_once('/').map_or((None, plain_path), |(folder, file)| (Some(folder), file));
+        let of = |kind, component| Self { kind, component, architecture: None, language: None, plain_path };
+        let inside = |name: &str| folder?.strip_suffix(name)?.strip_suffix('/');
+        if let Some(language) = file.strip_prefix("Translation-").filter(|language| is_language(language)) {
+            return Some(Self { language: Some(language), ..of(ClientIndexKind::Translations, Some(inside("i18n")?)) });
+        }
+        if file == "Sources" {
+            return Some(of(ClientIndexKind::Sources, Some(inside("source")?)));
+        }
+        if file.strip_prefix("icons-").is_some_and(|rest| rest.ends_with(".tar")) {
+            return Some(of(ClientIndexKind::Icons, Some(inside("dep11")?)));
+        }
+        if file == "Contents-source" {
+            return Some(of(ClientIndexKind::SourceContents, folder));
+        }
+        let (kind, component, architecture) = if let Some(rest) = file.strip_prefix("Components-") {
+            (ClientIndexKind::Appstream, Some(inside("dep11")?), rest.strip_suffix(".yml")?)
+        } else if let Some(architecture) = file.strip_prefix("Commands-") {
+            (ClientIndexKind::Commands, Some(inside("cnf")?), architecture)
+        } else if let Some(architecture) = file.strip_prefix("Contents-udeb-") {
+            (ClientIndexKind::UdebContents, folder, architecture)
+        } else {
+            (ClientIndexKind::Contents, folder, file.strip_prefix("Contents-")?)
+        };
+        is_architecture(architecture).then(|| Self { architecture: Some(architecture), ..of(kind, component) })
+    }
+}
+
+fn is_language(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
+}
+
+fn is_architecture(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// The components and architectures of a suite that are carried, which is what its clients can use of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SuiteScope {
+    components: BTreeSet<String>,
+    architectures: BTreeSet<String>,
+}
+
+impl SuiteScope {
+    /// Adds the component and the architecture of an index of binary packages, and ignores every other file.
+    pub fn add(&mut self, index: &IndexName<'_>) {
+        if index.kind == IndexKind::Packages {
+            self.components.insert(index.component.to_owned());
+            self.architectures.insert(index.architecture.to_owned());
+        }
+    }
+
+    /// Returns whether a client of this scope would ask for the index.
+    fn has(&self, index: &ClientIndex<'_>) -> bool {
+        // A list of the files of `all` is asked for beside that of each architecture.
+        let architecture = |name: &str| name == "all" || self.architectures.contains(name);
+        index.component.is_none_or(|name| self.components.contains(name)) && index.architecture.is_none_or(architecture)
+    }
+
+    /// Returns the indexes that `release` lists and that clients of this scope may ask for, by their plain paths.
+    pub fn listed<'r>(&self, release: &'r Release) -> BTreeMap<&'r str, ListedIndex<'r>> {
+        let mut listed: BTreeMap<&str, ListedIndex<'_>> = BTreeMap::new();
+        for (path, file) in &release.files {
+            if let Some(name) = ClientIndex::parse(path.as_str()).filter(|name| self.has(name)) {
+                let entry = listed.entry(name.plain_path);
+                entry.or_insert_with(|| ListedIndex { name, forms: Vec::new() }).forms.push((path, *file));
+            }
+        }
+        for index in listed.values_mut() {
+            index.forms.sort_by_key(|(path, _)| preference(path));
+        }
+        listed
+    }
+}
+
+/// The place of a form in the order in which apt asks for forms.
+fn preference(path: &PublishPath) -> Option<usize> {
+    let compression = Compression::of_name(path.as_str());
+    Compression::ALL.iter().position(|other| *other == compression)
+}
+
+/// An index that a Release lists, in all its forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedIndex<'r> {
+    /// Its name.
+    pub name: ClientIndex<'r>,
+    /// The files that hold it, in the order in which apt asks for them.
+    pub forms: Vec<(&'r PublishPath, IndexFile)>,
+}
+
+/// Indexes of one kind that a suite's Release lists and that clients ask for in vain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissingIndexes {
+    /// The suite's folder below a generation, such as `apt/debian/dists/bookworm`.
+    pub suite: String,
+    /// Their kind.
+    pub kind: ClientIndexKind,
+    /// Their number.
+    pub count: u64,
+    /// The first few of them, without the suffix of a compression.
+    pub examples: Vec<String>,
+}
+
+/// The number of missing indexes of a kind that a message names.
+const EXAMPLES: usize = 5;
+
+impl MissingIndexes {
+    /// Groups missing indexes of the suite in `folder` by their kinds.
+    fn group<'r>(folder: &str, missing: impl Iterator<Item = ClientIndex<'r>>) -> Vec<Self> {
+        let mut groups: BTreeMap<ClientIndexKind, Self> = BTreeMap::new();
+        for ClientIndex { kind, plain_path, .. } in missing {
+            let new = || Self { suite: folder.to_owned(), kind, count: 0, examples: Vec::new() };
+            let group = groups.entry(kind).or_insert_with(new);
+            group.count += 1;
+            if group.examples.len() < EXAMPLES {
+                group.examples.push(plain_path.to_owned());
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// Finds the listed indexes that clients ask for with the settings that they come with, or that are `selected`, and of
+    /// which no form `is_carried`.
+    pub fn among<'r>(
+        listed: impl Iterator<Item = &'r ListedIndex<'r>>,
+        folder: &str,
+        selected: &[ClientIndexKind],
+        is_carried: impl Fn(&PublishPath) -> bool,
+    ) -> Vec<Self> {
+        let is_asked_for = |kind: ClientIndexKind| kind.is_asked_for_by_default() || selected.contains(&kind);
+        let missing = listed.filter(|index| is_asked_for(index.name.kind));
+        let missing = missing.filter(|index| !index.forms.iter().any(|(path, _)| is_carried(path)));
+        Self::group(folder, missing.map(|index| index.name))
+    }
+}
+
+impl fmt::Display for MissingIndexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { suite, kind, count, examples } = self;
+        let (examples, more) = (examples.join(", "), if *count > EXAMPLES as u64 { ", …" } else { "" });
+        let clients = kind.clients();
+        write!(
+            f,
+            "{suite}: {count} indexes are listed but not carried ({examples}{more}): `apt-get update` fails on {clients}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+
+    #[test]
+    fn parses_the_names_that_clients_ask_for() {
+        let row = |path| {
+            let index = ClientIndex::parse(path)?;
+            let words = [index.component, index.architecture, index.language].map(Option::unwrap_or_default);
+            Some(format!("{} {} {}", index.kind, words.join(","), index.plain_path))
+        };
+        for (path, expected) in [
+            ("main/i18n/Translation-pt_BR.bz2", "translations main,,pt_BR main/i18n/Translation-pt_BR"),
+            ("main/Contents-amd64.gz", "contents main,amd64, main/Contents-amd64"),
+            ("Contents-amd64.gz", "contents ,amd64, Contents-amd64"),
+            ("main/dep11/Components-amd64.yml.xz", "appstream main,amd64, main/dep11/Components-amd64.yml"),
+            ("main/dep11/icons-64x64@2.tar.gz", "icons main,, main/dep11/icons-64x64@2.tar"),
+            ("main/cnf/Commands-arm64.xz", "commands main,arm64, main/cnf/Commands-arm64"),
+            ("main/source/Sources", "sources main,, main/source/Sources"),
+            ("main/Contents-udeb-amd64.gz", "udeb-contents main,amd64, main/Contents-udeb-amd64"),
+            ("main/Contents-source.gz", "source-contents main,, main/Contents-source"),
+        ] {
+            assert_eq!(row(path).as_deref(), Some(expected));
+        }
+        for path in [
+            "main/binary-amd64/Packages.xz",
+            "main/Contents-amd64.diff/Index",
+            "main/i18n/Translation-en.lz4",
+            "main/i18n/Translation-",
+            "i18n/Translation-en",
+            "main/Translation-en",
+            "main/dep11/Components-amd64.xml",
+            "main/dep11/CID-Index-amd64.json.gz",
+            "InRelease",
+            "",
+        ] {
+            assert_eq!(row(path), None, "{path}");
+        }
+    }
+
+    fn release(paths: &[&str]) -> Release {
+        let file = IndexFile { size: 1, sha256: Sha256::of(b"") };
+        Release { files: paths.iter().map(|path| (path.parse().unwrap(), file)).collect(), ..Release::default() }
+    }
+
+    fn scope() -> SuiteScope {
+        let mut scope = SuiteScope::default();
+        scope.add(&IndexName::parse("main/binary-amd64/Packages").unwrap());
+        scope.add(&IndexName::parse("contrib/source/Sources").unwrap());
+        scope
+    }
+
+    #[test]
+    fn lists_what_clients_of_the_scope_ask_for_in_apts_order() {
+        let release = release(&[
+            "main/Contents-amd64",
+            "main/Contents-amd64.gz",
+            "main/Contents-amd64.xz",
+            "main/Contents-amd64.zst",
+            "main/Contents-amd64.bz2",
+            "main/Contents-all.gz",
+            "main/Contents-arm64.gz",
+            "contrib/Contents-amd64.gz",
+        ]);
+        let listed = scope().listed(&release);
+        assert_eq!(listed.keys().collect::<Vec<_>>(), [&"main/Contents-all", &"main/Contents-amd64"]);
+        let forms: Vec<&str> = listed["main/Contents-amd64"].forms.iter().map(|(path, _)| path.as_str()).collect();
+        let suffixes: Vec<&str> = forms.iter().map(|form| form.strip_prefix("main/Contents-amd64").unwrap()).collect();
+        assert_eq!(suffixes, [".xz", ".bz2", ".gz", ".zst", ""]);
+    }
+
+    #[test]
+    fn names_missing_indexes_and_the_clients_that_fail() {
+        let languages: Vec<String> = (0..7).map(|n| format!("main/i18n/Translation-x{n}.xz")).collect();
+        let mut paths: Vec<&str> = languages.iter().map(String::as_str).collect();
+        paths.extend(["main/source/Sources.xz", "main/Contents-source.gz", "main/Contents-amd64.gz"]);
+        let carried = |path: &PublishPath| path.as_str() == "main/Contents-amd64.gz";
+        let (release, scope) = (release(&paths), scope());
+        let listed = scope.listed(&release);
+        let missing = MissingIndexes::among(listed.values(), "dists/s", &[], carried);
+        let words: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            words,
+            [
+                "dists/s: 7 indexes are listed but not carried (main/i18n/Translation-x0, main/i18n/Translation-x1, \
+                 main/i18n/Translation-x2, main/i18n/Translation-x3, main/i18n/Translation-x4, …): `apt-get update` fails on \
+                 apt in these languages",
+                "dists/s: 1 indexes are listed but not carried (main/source/Sources): `apt-get update` fails on hosts with a \
+                 deb-src line",
+            ]
+        );
+    }
+}
