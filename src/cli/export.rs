@@ -98,6 +98,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         return to_stdout(&selection, &settings, out);
     }
     let exported = export(&selection, &settings)?;
+    exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
     if exported.folder.is_some() && key.is_none() {
         note("the bundle is not signed yet: ssh-keygen -Y sign -n gapferry-manifest -f KEY manifest.json");
     }
@@ -117,7 +118,10 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
         return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
     }
     let folder = match export(selection, settings) {
-        Ok(exported) => exported.folder,
+        Ok(exported) => {
+            exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
+            exported.folder
+        }
         Err(ExportError::NothingNew { bundle }) if settings.out.join(&bundle).exists() => {
             Some(settings.out.join(bundle))
         }

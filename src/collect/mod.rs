@@ -13,7 +13,7 @@ pub mod seen;
 pub mod snaps;
 pub mod yum;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::collection::Collection;
@@ -57,6 +57,8 @@ pub struct Tally {
     pub selected: Cell<(u64, u64)>,
     /// Files, and bytes, that had to be fetched, or would have to be.
     pub missing: Cell<(u64, u64)>,
+    /// What the user should know of what was left out.
+    pub notes: RefCell<Vec<String>>,
 }
 
 impl Tally {
@@ -64,6 +66,11 @@ impl Tally {
     pub fn add(&self, files: usize, bytes: u64) {
         let (f, b) = self.selected.get();
         self.selected.set((f + files as u64, b.saturating_add(bytes)));
+    }
+
+    /// Keeps notes for the user.
+    pub fn say(&self, notes: impl IntoIterator<Item = String>) {
+        self.notes.borrow_mut().extend(notes);
     }
 
     /// Counts files that the depot lacks and their bytes.
