@@ -5,6 +5,7 @@ pub mod apt;
 pub mod enterprise_store;
 pub mod fetch;
 pub mod files;
+mod folder;
 pub mod given;
 pub mod images;
 pub mod keyring;

@@ -6,6 +6,7 @@ use super::store::Wish;
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
 use crate::collect::fetch::FetchError;
+use crate::collect::given::GivenError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
@@ -23,6 +24,9 @@ pub enum SnapsError {
     /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The folder holds what is not carried.
+    #[error(transparent)]
+    Folder(#[from] GivenError),
     /// The folder has no snaps.
     #[error("there is no .snap file in {}", folder.display())]
     NoSnaps {
@@ -194,6 +198,7 @@ impl SnapsError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
             Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => Exit::Usage,
             Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
                 source.exit()
