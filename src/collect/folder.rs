@@ -9,7 +9,7 @@ use crate::file_error::FileError;
 /// A file below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FolderFile {
-    /// Where it is.
+    /// Its path on this machine.
     pub(super) path: PathBuf,
     /// Its path below the folder.
     pub(super) name: String,

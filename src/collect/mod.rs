@@ -58,7 +58,7 @@ pub struct Tally {
     pub selected: Cell<(u64, u64)>,
     /// Files, and bytes, that had to be fetched, or would have to be.
     pub missing: Cell<(u64, u64)>,
-    /// What the user should know of what was left out.
+    /// Notes for the user on parts of an upstream that were left out.
     pub notes: RefCell<Vec<String>>,
 }
 

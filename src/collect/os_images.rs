@@ -39,7 +39,7 @@ pub enum OsImagesError {
     Packing {
         /// OS/RELEASE.
         name: String,
-        /// Why not.
+        /// The reason.
         source: BadPacking,
     },
     /// A name cannot be carried.

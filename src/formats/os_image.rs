@@ -33,7 +33,7 @@ const STREAMED: [&str; 5] = ["centos", "esxi", "ol", "rhel", "windows"];
 const BASES: [&str; 4] = ["centos", "ol", "rhel", "ubuntu"];
 /// The architectures that MAAS knows (`provisioningserver/utils/arch.py` and `maasserver/utils/osystems.py`).
 const ARCHITECTURES: [&str; 6] = ["amd64", "arm64", "armhf", "i386", "ppc64el", "s390x"];
-/// What others call them.
+/// Other names for them, each with MAAS's.
 const OTHER_ARCHITECTURE_NAMES: [(&str, &str); 11] = [
     ("x86_64", "amd64"),
     ("x86-64", "amd64"),
@@ -204,7 +204,7 @@ pub enum BadImage {
     Architecture {
         /// The architecture.
         found: String,
-        /// What MAAS calls it.
+        /// MAAS's name for it, if it is known under another one.
         instead: Option<&'static str>,
     },
     /// A title that cannot be shown.

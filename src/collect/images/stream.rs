@@ -25,7 +25,7 @@ pub struct Stream {
     pub lists: Vec<List>,
     /// The index and the products files in the other form, `.json` beside `.sjson` or the reverse. Empty unless asked for.
     pub other_form: Vec<Document>,
-    /// What the user should know, such as other indexes that are not read.
+    /// Notes for the user, such as other indexes that are not read.
     pub notes: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub struct Document {
     pub updated: Option<Time>,
 }
 
-/// Which forms of a stream are fetched.
+/// The forms of a stream to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forms {
     /// The first that is there: with a keyring the clear-signed one, without the plain one.

@@ -141,7 +141,7 @@ pub enum SnapsError {
         need: String,
         /// For which devices.
         architecture: String,
-        /// What it needs that for, such as `base of NAME`.
+        /// The reason, such as `base of NAME`.
         why: String,
     },
     /// Each snap needs another.

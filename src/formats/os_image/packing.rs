@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::Filetype;
 use crate::formats::compression::{Compression, reader};
 
-/// How many bytes of the content are looked at: one tar header, or the boot sector of a disk.
+/// The bytes of the content that are looked at: one tar header, or the boot sector of a disk.
 const HEAD_BYTES: u64 = 512;
 /// The first bytes of compressed files.
 const COMPRESSIONS: [(&[u8], Compression); 4] = [
@@ -26,16 +26,16 @@ const FOREIGN: [(&[u8], &str); 7] = [
     (b"hsqs", "a squashfs file system"),
 ];
 
-/// What a file is, as far as its first bytes tell.
+/// The packing of a file, as far as its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packing {
-    /// How it is compressed.
+    /// The outer compression.
     pub compression: Compression,
-    /// What is in it.
+    /// The content inside.
     pub content: Content,
 }
 
-/// What is in a file, once it is decompressed.
+/// The content of a file, once it is decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// An archive.
@@ -46,7 +46,7 @@ pub enum Content {
     Foreign(&'static str),
 }
 
-/// Why a file is not what its filetype says.
+/// Reasons to refuse a file for its filetype.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPacking {
     /// There is nothing in it.
@@ -55,17 +55,17 @@ pub enum BadPacking {
     /// It is packed in another way.
     #[error("its file is {found}, and filetype = {:?} means {}{}", wanted.as_str(), wanted.packing(), instead(*found, *wanted))]
     Other {
-        /// What it is.
+        /// The packing that was found.
         found: Packing,
-        /// What it should be.
+        /// The filetype that the selection says.
         wanted: Filetype,
     },
     /// It is compressed and does not decompress.
     #[error("its file begins as {} and does not decompress: {reason}", article(*.compression))]
     Corrupt {
-        /// What it begins as.
+        /// The compression that its first bytes tell.
         compression: Compression,
-        /// What the decoder said.
+        /// The decoder's words.
         reason: String,
     },
 }
@@ -152,7 +152,7 @@ fn head(file: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
 }
 
 impl Filetype {
-    /// How a file of this type is packed.
+    /// Returns the packing that a file of this type must have.
     pub fn packing(self) -> Packing {
         let (compression, content) = match self {
             Self::Tgz | Self::Ddtgz => (Compression::Gzip, Content::Tar),

@@ -6,7 +6,7 @@ use super::json::{Tags, parse, text};
 use super::{INDEX_JSON, StreamError};
 use crate::path::PublishPath;
 
-/// What an index has as its `format`.
+/// The `format` of an index.
 const FORMAT: &str = "index:1.0";
 
 /// A stream's index.

@@ -17,7 +17,7 @@ use crate::stream_client::StreamClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk};
 use crate::support::server::Server;
 
-/// What `lxc image list` prints of the stream at `url`, as JSON.
+/// Runs `lxc image list` on the stream at `url`; returns what it prints, as JSON.
 fn lxc_list(desk: &Desk, url: &str) -> Value {
     let folder = desk.path("lxc");
     fs::create_dir_all(&folder).unwrap();
