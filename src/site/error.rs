@@ -29,6 +29,21 @@ pub enum SiteError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file system lacks what generations are made of.
+    #[error(
+        "{} would be on {file_system}, which has no {what}, and every generation of a site is made of them: make the site on a \
+         Linux file system such as ext4 or XFS", path.display()
+    )]
+    NoLinks {
+        /// The folder.
+        path: PathBuf,
+        /// The type of the file system.
+        file_system: String,
+        /// The kind of links that it lacks.
+        what: &'static str,
+        /// The system's words.
+        source: io::Error,
+    },
     /// `site.toml` is wrong.
     #[error("{} is wrong: {reason}", path.display())]
     BadConfig {
@@ -52,7 +67,7 @@ pub enum SiteError {
         source: Box<SiteError>,
     },
     /// A key file cannot be used.
-    #[error("{} is not a usable OpenPGP key file", path.display())]
+    #[error("{} is not a usable OpenPGP key file{}", path.display(), source.advice(path))]
     BadKeyring {
         /// The file.
         path: PathBuf,
@@ -157,9 +172,11 @@ impl SiteError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
-                Exit::Usage
-            }
+            Self::NotASite { .. }
+            | Self::SiteExists { .. }
+            | Self::NoLinks { .. }
+            | Self::BadConfig { .. }
+            | Self::NoGeneration { .. } => Exit::Usage,
             Self::Requested { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,

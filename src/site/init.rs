@@ -8,20 +8,30 @@ use super::config::{Policy, SiteConfig};
 use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
 use crate::collection::Label;
 use crate::depot::Depot;
-use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::formats::openpgp::{Keyring, SiteKey, SiteKeyAlgorithm};
+use crate::media::device::Device;
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustFile};
+
+/// The properties of a new site.
+#[derive(Clone, Debug)]
+pub struct NewSite {
+    /// Its name; only bundles made for it are accepted.
+    pub name: Label,
+    /// The key that signs bundles for it.
+    pub builder: PublicKey,
+    /// Sources whose items need no proof by upstream.
+    pub allow_unsigned: BTreeSet<Label>,
+    /// Upstreams' keyrings, each with the source that it is pinned to.
+    pub keyrings: Vec<(Label, PathBuf)>,
+    /// The algorithm of the key that signs what it publishes.
+    pub key_algorithm: SiteKeyAlgorithm,
+}
 
 /// Makes a new site in `root`, with a key of its own.
 ///
 /// It is built under a scratch name beside `root` and renamed, so that an interrupted call leaves no half a site.
-pub fn init(
-    root: &Path,
-    name: Label,
-    builder: &PublicKey,
-    allow_unsigned: BTreeSet<Label>,
-    keyrings: &[(Label, PathBuf)],
-) -> Result<Site, SiteError> {
+pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     if root.symlink_metadata().is_ok() && fs::read_dir(root).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(SiteError::SiteExists { path: root.to_owned() });
     }
@@ -33,22 +43,50 @@ pub fn init(
         let path = scratch.join(folder);
         fs::create_dir_all(&path).map_err(SiteError::io("create", &path))?;
     }
+    if let Err(error) = check_links(scratch, root) {
+        super::generation::remove_folder(scratch)?;
+        return Err(error);
+    }
     Depot::open(&scratch.join("depot"))?;
     let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
-    let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
+    let user_id = format!("gapferry site {}", new.name);
+    let key = SiteKey::generate_as(new.key_algorithm, &user_id, Time::now().unix()).map_err(bad_key)?;
     write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
-    write_atomically(&scratch.join("trust/trust.json"), TrustFile::of_builder(builder).to_json().as_bytes(), 0o644)?;
-    for (source, file) in keyrings {
+    let trust = TrustFile::of_builder(&new.builder).to_json();
+    write_atomically(&scratch.join("trust/trust.json"), trust.as_bytes(), 0o644)?;
+    for (source, file) in &new.keyrings {
         let (bytes, _) = read_keyring(file)?;
         write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
     }
-    let policy = Policy { allow_unsigned };
-    let config =
-        SiteConfig { name: name.clone(), policy, enterprise_store: None, reprepro: None, serve: Default::default() };
+    let config = SiteConfig {
+        name: new.name.clone(),
+        policy: Policy { allow_unsigned: new.allow_unsigned.clone() },
+        enterprise_store: None,
+        reprepro: None,
+        serve: Default::default(),
+    };
     write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
-    audit::append(&scratch.join("audit.jsonl"), "init", name.as_str(), &format!("builder {}", builder.fingerprint()))?;
+    let builder = format!("builder {}", new.builder.fingerprint());
+    audit::append(&scratch.join("audit.jsonl"), "init", new.name.as_str(), &builder)?;
     fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))?;
     Site::open(root)
+}
+
+/// Tries what publishing rests on: a second name for a file, and a symbolic link. FAT and exFAT have neither.
+fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
+    let (file, name, link) = (scratch.join("try"), scratch.join("try-name"), scratch.join("try-link"));
+    fs::write(&file, "").map_err(SiteError::io("create", &file))?;
+    let lacks = |what| {
+        move |source| SiteError::NoLinks {
+            path: root.to_owned(),
+            file_system: Device::of(scratch).file_system.unwrap_or_else(|| "its file system".to_owned()),
+            what,
+            source,
+        }
+    };
+    fs::hard_link(&file, &name).map_err(lacks("hard links"))?;
+    std::os::unix::fs::symlink("try", &link).map_err(lacks("symbolic links"))?;
+    [file, name, link].iter().try_for_each(|path| fs::remove_file(path).map_err(SiteError::io("remove", path)))
 }
 
 /// Pins the keyring in `file` to `source`: only packages that one of its keys vouches for are accepted from there.

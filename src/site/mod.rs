@@ -53,7 +53,7 @@ pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
 pub use gc::{Collected, gc};
 pub use import::{Imported, import, import_stream};
-pub use init::{init, pin};
+pub use init::{NewSite, init, pin};
 pub use media::{Found, find, import_found};
 pub use publish::{PublishError, RepreproError, RepreproKey};
 pub use rollback::rollback;

@@ -5,6 +5,7 @@ mod local;
 mod older;
 mod rollback;
 mod shapes;
+mod site_key;
 mod sources;
 mod states;
 mod together;

@@ -44,7 +44,7 @@ pub use judge::Signer;
 pub use keyring::{Keyring, Rejected};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
-pub use site_key::SiteKey;
+pub use site_key::{SiteKey, SiteKeyAlgorithm};
 
 #[cfg(test)]
 mod tests;
