@@ -32,8 +32,30 @@ pub enum BundleError {
         /// The bundle.
         bundle: String,
     },
-    /// The bundle is not signed.
-    #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
+    /// There is no such folder.
+    #[error("there is no folder {}: is the medium mounted?", folder.display())]
+    NoFolder {
+        /// The path that was named.
+        folder: PathBuf,
+    },
+    /// The medium has short names in the place of the real ones.
+    #[error(
+        "{} has {found:?} and no {wanted}: the medium was written as plain ISO 9660, which cuts names short; write it again with \
+         Rock Ridge, Joliet or UDF (`genisoimage -R -J`)", folder.display()
+    )]
+    ShortNames {
+        /// The folder.
+        folder: PathBuf,
+        /// A name that is there.
+        found: String,
+        /// The name that is missing.
+        wanted: &'static str,
+    },
+    /// The bundle is not signed, or the signature was not copied.
+    #[error(
+        "{} has no manifest.json.sig: copy the bundle again; if there is none where it comes from either, sign it there with \
+         `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display()
+    )]
     Unsigned {
         /// The bundle's folder.
         folder: PathBuf,
@@ -137,7 +159,10 @@ pub enum BundleError {
         size: u64,
     },
     /// The target's file system is too small.
-    #[error("{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site", path.display())]
+    #[error(
+        "{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site; if a medium has \
+         room and its driver does not say so, `export` and `copy` take --ignore-free-space", path.display()
+    )]
     NoSpace {
         /// Where.
         path: PathBuf,
@@ -225,6 +250,8 @@ impl BundleError {
             Self::File(error) => error.exit(),
             Self::Gone { source, .. } => Exit::of_io(source),
             Self::NotABundle { .. }
+            | Self::NoFolder { .. }
+            | Self::ShortNames { .. }
             | Self::AnotherBundle { .. }
             | Self::VolumeTooSmall { .. }
             | Self::TooLargeToProtect => Exit::Usage,
