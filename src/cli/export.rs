@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::passphrase::load_key;
 use super::workspace::Place;
 use crate::bundle::Manifest;
+use crate::bundle::room::FreeSpace;
 use crate::bundle::stream::send;
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
@@ -64,6 +65,9 @@ pub(super) struct Args {
     /// Take upstream's metadata though the last bundle had newer
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Begin whatever --out says of its free space: some drivers for FAT always say 0
+    #[arg(long)]
+    ignore_free_space: bool,
     /// Files fetched side by side
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -91,6 +95,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         force: args.force,
         full: args.full,
         allow_older_upstream: args.allow_older_upstream,
+        free_space: free_space(args.ignore_free_space),
         snap_roots: Trust::roots(),
         progress,
     };
@@ -107,6 +112,11 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     }
     say(&exported, args, out);
     Ok(())
+}
+
+/// Returns the meaning of `--ignore-free-space`.
+pub(super) fn free_space(ignored: bool) -> FreeSpace {
+    if ignored { FreeSpace::Ignored } else { FreeSpace::Checked }
 }
 
 /// Below the workspace: bundles that are to be sent.

@@ -39,7 +39,7 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        let target = Target::look(path, job.bundle, &pieces, write)?;
+        let target = Target::look(path, job, &pieces, write)?;
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }

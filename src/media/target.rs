@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::MediaError;
+use super::copy::Job;
 use super::device::Device;
 use super::files::{digest_on_medium, part};
 use super::piece::Piece;
@@ -44,7 +45,8 @@ pub(super) struct Target {
 
 impl Target {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, bundle: &Bundle, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+    pub(super) fn look(path: &Path, job: &Job<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+        let bundle = job.bundle;
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
         let folder = path.join(bundle.manifest.folder());
@@ -53,7 +55,7 @@ impl Target {
         if folder.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
             return Err(MediaError::NotAFolder { path: folder });
         }
-        let room = Room::of(path)?;
+        let room = Room::of(path)?.with(job.free_space);
         if room.read_only && write {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
