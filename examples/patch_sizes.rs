@@ -85,8 +85,14 @@ fn packed(depot: &Depot, out: &Path, blob: Sha256, older: Option<Sha256>) -> Res
         volumes: Vec::new(),
     };
     let older = older.map(|older| (blob, older)).into_iter().collect();
-    let plan =
-        Plan { manifest, held: BTreeSet::new(), older, volume_bytes: VOLUME_BYTES, recovery: Default::default() };
+    let plan = Plan {
+        manifest,
+        held: BTreeSet::new(),
+        older,
+        volume_bytes: VOLUME_BYTES,
+        recovery: Default::default(),
+        free_space: Default::default(),
+    };
     let start = Instant::now();
     let done = pack(plan, depot, out, &Progress::hidden())?;
     let stored = done.manifest.blobs.iter().flat_map(|blob| &blob.parts).map(|part| part.stored).sum();

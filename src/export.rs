@@ -7,6 +7,7 @@ use std::thread;
 
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
+use crate::bundle::room::FreeSpace;
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::seen::Seen;
@@ -46,6 +47,8 @@ pub struct Settings<'a> {
     pub full: bool,
     /// Take upstream's metadata though the last bundle had newer.
     pub allow_older_upstream: bool,
+    /// Checks the free space of `out` first, or ignores it.
+    pub free_space: FreeSpace,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
     pub snap_roots: &'a Trust,
     /// Shows how far it is.
@@ -65,6 +68,7 @@ impl<'a> Settings<'a> {
             force: false,
             full: false,
             allow_older_upstream: false,
+            free_space: FreeSpace::Checked,
             snap_roots: Trust::roots(),
             progress,
         }
@@ -245,7 +249,8 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     // It may be large, and is not needed any more while the next one is made.
     let last = last.filter(|_| selection.patches);
     let older = last.map(|last| older(&last.manifest, &manifest.collections, &held)).unwrap_or_default();
-    let plan = Plan { manifest, held, older, volume_bytes: selection.volume_size.0, recovery: selection.recovery() };
+    let (volume_bytes, recovery, free_space) = (selection.volume_size.0, selection.recovery(), settings.free_space);
+    let plan = Plan { manifest, held, older, volume_bytes, recovery, free_space };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
     Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0 })
 }

@@ -17,11 +17,31 @@ pub struct FileError {
     pub source: io::Error,
 }
 
+/// Says so if the file system of `path` is full of files and not of bytes: the system has one error for both.
+pub(crate) fn full_disk_error(path: &Path, source: io::Error) -> io::Error {
+    if source.kind() != io::ErrorKind::StorageFull {
+        return source;
+    }
+    // The file that could not be made is not there.
+    let stat = path.ancestors().find_map(|folder| {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        rustix::fs::statvfs(folder).ok()
+    });
+    match stat.is_some_and(|stat| stat.f_files > 0 && stat.f_favail == 0) {
+        true => io::Error::new(
+            io::ErrorKind::StorageFull,
+            "no inodes are left on its file system, whatever room there is (`df -i` shows it): remove files there, or make it \
+             anew with more inodes",
+        ),
+        false => source,
+    }
+}
+
 impl FileError {
     /// For `map_err`: the failure of `action` on `path`, as the error type that the caller returns.
     pub fn on<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E {
         let path = path.to_owned();
-        move |source| Self { action, path, source }.into()
+        move |source| Self { action, source: full_disk_error(&path, source), path }.into()
     }
 
     /// The exit code of this failure.

@@ -282,8 +282,14 @@ pub fn answer(
     let largest = old.volumes.iter().map(|volume| volume.size).max().unwrap_or_default();
     // Nothing is known of what the site holds any more, but what it says to lack.
     let older = BTreeMap::new();
-    let plan =
-        Plan { manifest, held, older, volume_bytes: largest.max(DEFAULT_VOLUME_BYTES), recovery: Amount::default() };
+    let plan = Plan {
+        manifest,
+        held,
+        older,
+        volume_bytes: largest.max(DEFAULT_VOLUME_BYTES),
+        recovery: Amount::default(),
+        free_space: settings.free_space,
+    };
     Ok(write(plan, settings, workspace, None)?)
 }
 

@@ -33,9 +33,29 @@ pub enum BundleError {
         /// The bundle.
         bundle: String,
     },
-    /// The bundle is not signed.
+    /// There is no such folder.
+    #[error("there is no folder {}: is the medium mounted?", folder.display())]
+    NoFolder {
+        /// The path that was named.
+        folder: PathBuf,
+    },
+    /// The medium has short names in the place of the real ones.
     #[error(
-        "{} has no manifest.json.sig: sign it where the builder's key is, with `{}`", folder.display(), next_command::sign(folder)
+        "{} has {found:?} and no {wanted}: the medium was written as plain ISO 9660, which cuts names short; write it again with \
+         Rock Ridge, Joliet or UDF (`genisoimage -R -J`)", folder.display()
+    )]
+    ShortNames {
+        /// The folder.
+        folder: PathBuf,
+        /// A name that is there.
+        found: String,
+        /// The name that is missing.
+        wanted: &'static str,
+    },
+    /// The bundle is not signed, or the signature was not copied.
+    #[error(
+        "{} has no manifest.json.sig: copy the bundle again; if there is none where it comes from either, sign it there, where the \
+         builder's key is: {}", folder.display(), next_command::sign(folder)
     )]
     Unsigned {
         /// The bundle's folder.
@@ -140,7 +160,10 @@ pub enum BundleError {
         size: u64,
     },
     /// The target's file system is too small.
-    #[error("{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site", path.display())]
+    #[error(
+        "{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site; if a medium has \
+         room and its driver does not say so, `export` and `copy` take --ignore-free-space", path.display()
+    )]
     NoSpace {
         /// Where.
         path: PathBuf,
@@ -227,6 +250,8 @@ impl BundleError {
             Self::File(error) => error.exit(),
             Self::Gone { source, .. } => Exit::of_io(source),
             Self::NotABundle { .. }
+            | Self::NoFolder { .. }
+            | Self::ShortNames { .. }
             | Self::AnotherBundle { .. }
             | Self::VolumeTooSmall { .. }
             | Self::TooLargeToProtect => Exit::Usage,

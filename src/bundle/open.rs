@@ -1,6 +1,6 @@
 //! Opens a bundle: the signature first, over the raw bytes; then the manifest is parsed; volumes come later.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use crate::digest::Sha256;
 use crate::file_error::FileError;
 use crate::progress::Progress;
 use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
+
+/// The most entries of a folder that are looked at: a hostile medium may have no end.
+const MAX_ENTRIES: usize = 10_000;
 
 /// A bundle whose manifest's signature is good; whether its signer is trusted is for [`Signed::trusted`] to ask.
 #[derive(Debug)]
@@ -52,7 +55,10 @@ impl Signed {
     pub fn open(folder: &Path) -> Result<Self, BundleError> {
         let bytes = read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)?;
         let signature = match read_file(folder, names::SIGNATURE, MAX_SIGNATURE_BYTES) {
-            Err(BundleError::NotABundle { .. }) => return Err(BundleError::Unsigned { folder: folder.to_owned() }),
+            Err(BundleError::NotABundle { .. }) => {
+                return Err(short_names(folder, names::SIGNATURE)
+                    .unwrap_or_else(|| BundleError::Unsigned { folder: folder.to_owned() }));
+            }
             other => other?,
         };
         Self::of_bytes(folder, bytes, signature)
@@ -163,7 +169,7 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
         Err(BundleError::File(FileError { source, .. }))
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {
-            return Err(BundleError::NotABundle { folder: folder.to_owned(), file: name });
+            return Err(not_a_bundle(folder, name));
         }
         other => other?,
     };
@@ -173,6 +179,31 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
     let mut bytes = Vec::with_capacity(size as usize + 1);
     file.take(cap + 1).read_to_end(&mut bytes).map_err(BundleError::io("read", &path))?;
     if bytes.len() as u64 > cap { Err(BundleError::TooLarge { path, cap }) } else { Ok(bytes) }
+}
+
+/// Says why `folder` has no file `name`.
+fn not_a_bundle(folder: &Path, name: &'static str) -> BundleError {
+    if folder.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return BundleError::NoFolder { folder: folder.to_owned() };
+    }
+    // A medium's root was named, and the bundle's own folder has a short name, too.
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
+    let found = std::iter::once(folder.to_owned()).chain(folders).find_map(|folder| short_names(&folder, name));
+    found.unwrap_or_else(|| BundleError::NotABundle { folder: folder.to_owned(), file: name })
+}
+
+/// Looks for a short name of ISO 9660 in the place of `wanted`, such as `MANIFEST.JSO` or `manifest_json.sig`.
+fn short_names(folder: &Path, wanted: &'static str) -> Option<BundleError> {
+    const CUT_AT: usize = 7; // "MANIFES0.SIG" is how names that are alike are told apart
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
+    let there = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_short = |name: &String| {
+        let start = name.get(..CUT_AT).zip(wanted.get(..CUT_AT));
+        start.is_some_and(|(a, b)| a.eq_ignore_ascii_case(b)) && !name.starts_with(names::MANIFEST)
+    };
+    let found = there.filter(is_short).min()?;
+    Some(BundleError::ShortNames { folder: folder.to_owned(), found, wanted })
 }
 
 /// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device; returns

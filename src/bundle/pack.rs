@@ -14,7 +14,7 @@ use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Mani
 use super::older::Older;
 use super::recovery::write::Made;
 use super::recovery::{self, Amount};
-use super::room::Room;
+use super::room::{FreeSpace, Room};
 use super::volume::VolumeWriter;
 use super::{BundleError, names, sidecars};
 use crate::depot::{Depot, DepotError};
@@ -45,6 +45,8 @@ pub struct Plan {
     pub volume_bytes: u64,
     /// What is made beside the volumes, against damage and loss.
     pub recovery: Amount,
+    /// Checks the free space of the target first, or ignores it.
+    pub free_space: FreeSpace,
 }
 
 /// A bundle on disk, not yet under its final name.
@@ -60,14 +62,15 @@ pub struct Packed {
 
 /// Packs into a staging folder in `out`: volumes, manifest, SHA256SUMS and VERIFY.txt.
 pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
-    let Plan { mut manifest, held, older, volume_bytes, recovery } = plan;
+    let Plan { mut manifest, held, older, volume_bytes, recovery, free_space } = plan;
     if volume_bytes < MIN_VOLUME_BYTES {
         return Err(BundleError::VolumeTooSmall { size: volume_bytes, least: MIN_VOLUME_BYTES });
     }
     let sizes = blob_sizes(&manifest, depot)?;
     let carried: u64 = sizes.iter().filter(|(digest, _)| !held.contains(*digest)).map(|(_, size)| size).sum();
     modes::create_public_folders(out).map_err(BundleError::io("create", out))?;
-    preflight(out, carried, sizes.len() as u64, volume_bytes, recovery)?;
+    let room = Room::of(out)?.with(free_space);
+    preflight(out, room, (carried, sizes.len() as u64), volume_bytes, recovery)?;
     let target = out.join(manifest.folder());
     let staging = out.join(format!("{}.part", manifest.folder()));
     fresh_folder(&staging)?;
@@ -167,9 +170,14 @@ fn blob_sizes(manifest: &Manifest, depot: &Depot) -> Result<BTreeMap<Sha256, u64
 }
 
 /// Refuses a target that cannot hold the bundle, before anything is written.
-fn preflight(out: &Path, carried: u64, members: u64, volume_bytes: u64, recovery: Amount) -> Result<(), BundleError> {
+fn preflight(
+    out: &Path,
+    room: Room,
+    (carried, members): (u64, u64),
+    volume_bytes: u64,
+    recovery: Amount,
+) -> Result<(), BundleError> {
     let largest = volume_bytes.min(carried + members * 2048);
-    let room = Room::of(out)?;
     if !room.holds(largest) {
         return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_bytes });
     }

@@ -21,7 +21,29 @@ pub struct Room {
     pub read_only: bool,
 }
 
+/// The weight of a file system's word on its free space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FreeSpace {
+    /// Nothing is begun that does not fit.
+    #[default]
+    Checked,
+    /// The word is ignored, since some FUSE drivers always say 0. A write that fails still ends the run.
+    Ignored,
+}
+
+/// The free space that is assumed where the file system's word does not count, in bytes: beyond any medium.
+const UNKNOWN_FREE_BYTES: u64 = 1 << 60;
+
 impl Room {
+    /// The same room, with more free space than any bundle needs if it is not to be checked.
+    #[must_use]
+    pub fn with(self, free_space: FreeSpace) -> Self {
+        match free_space {
+            FreeSpace::Checked => self,
+            FreeSpace::Ignored => Self { free: UNKNOWN_FREE_BYTES, ..self },
+        }
+    }
+
     /// Asks the file system that `folder` is on.
     pub fn of(folder: &Path) -> Result<Self, BundleError> {
         let failed = |e: rustix::io::Errno| BundleError::io("look at the file system of", folder)(e.into());

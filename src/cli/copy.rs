@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::bundle_folder::find;
 use super::error::Failure;
+use super::export::free_space;
 use super::output::{Output, note};
 use super::workspace::Place;
 use crate::bundle::stream::{NAME, send};
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// Forget which volumes went to media before
     #[arg(long)]
     again: bool,
+    /// Begin whatever a medium says of its free space: some drivers for FAT always say 0. All is read back as ever
+    #[arg(long)]
+    ignore_free_space: bool,
     /// Read everything once more after each medium was pulled and put back
     #[arg(long, conflicts_with = "dry_run")]
     after_reinsert: bool,
@@ -63,6 +67,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         targets: &args.targets,
         home: &root,
         again: args.again,
+        free_space: free_space(args.ignore_free_space),
         reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
         say: &note,
         progress,
@@ -81,7 +86,7 @@ fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
 }
 
 fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    if args.targets.len() > 1 || args.dry_run || args.again || args.after_reinsert {
+    if args.targets.len() > 1 || args.dry_run || args.again || args.after_reinsert || args.ignore_free_space {
         return Err(Failure::Usage("a stream goes to `-` alone, and has no other options".to_owned()));
     }
     if out.is_json() {

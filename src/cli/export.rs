@@ -9,6 +9,7 @@ use super::output::{Output, note};
 use super::passphrase::load_key;
 use super::workspace::Place;
 use crate::bundle::Manifest;
+use crate::bundle::room::FreeSpace;
 use crate::bundle::stream::send;
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
@@ -65,6 +66,9 @@ pub(super) struct Args {
     /// Take upstream's metadata though the last bundle had newer
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Begin whatever --out says of its free space: some drivers for FAT always say 0
+    #[arg(long)]
+    ignore_free_space: bool,
     /// Files fetched side by side
     #[arg(long, value_name = "N", default_value_t = 8)]
     jobs: usize,
@@ -92,6 +96,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         force: args.force,
         full: args.full,
         allow_older_upstream: args.allow_older_upstream,
+        free_space: free_space(args.ignore_free_space),
         snap_roots: Trust::roots(),
         progress,
     };
@@ -99,6 +104,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         return to_stdout(&selection, &settings, out);
     }
     let exported = export(&selection, &settings)?;
+    exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
     if let Some(folder) = exported.folder.as_ref().filter(|_| key.is_none()) {
         note(&format!("the bundle is not signed yet: where the builder's key is, run {}", next_command::sign(folder)));
     }
@@ -110,6 +116,11 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     Ok(())
 }
 
+/// Returns the meaning of `--ignore-free-space`.
+pub(super) fn free_space(ignored: bool) -> FreeSpace {
+    if ignored { FreeSpace::Ignored } else { FreeSpace::Checked }
+}
+
 /// Below the workspace: bundles that are to be sent.
 const OUTGOING: &str = "outgoing";
 
@@ -119,7 +130,10 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
         return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
     }
     let folder = match export(selection, settings) {
-        Ok(exported) => exported.folder,
+        Ok(exported) => {
+            exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
+            exported.folder
+        }
         Err(ExportError::NothingNew { bundle, .. }) if settings.out.join(&bundle).exists() => {
             Some(settings.out.join(bundle))
         }

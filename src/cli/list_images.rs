@@ -6,7 +6,7 @@ use serde_json::json;
 use url::Url;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Output, note};
 use crate::collect::fetch::{Fetcher, Options};
 use crate::collect::images::ImagesError;
 use crate::collect::images::offer::{Offer, offers};
@@ -45,7 +45,8 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let options = Options { ca_file: args.ca_file.clone(), ..Options::default() };
     let fetcher = Fetcher::new(options).map_err(ImagesError::from)?;
     let keyring = args.keyring.as_deref().map(read_keyring).transpose().map_err(ImagesError::from)?;
-    let stream = stream::fetch(&args.url, keyring.as_ref(), &fetcher, Time::now())?;
+    let stream = stream::fetch(&args.url, keyring.as_ref(), stream::Forms::First, &fetcher, Time::now())?;
+    stream.notes.iter().for_each(|text| note(&format!("note: {text}")));
     let offers = offers(&stream.lists, &args.filter);
     let signers: Vec<&str> = stream.index.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
     let value = json!({ "images": offers, "updated": stream.index.updated, "signed_by": signers });

@@ -9,8 +9,9 @@ use super::error::Failure;
 use super::output::Output;
 use super::site_check;
 use crate::collection::Label;
+use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::progress::Progress;
-use crate::site::{Site, init, pin};
+use crate::site::{NewSite, Site, init, pin};
 use crate::trust::PublicKey;
 
 /// Make a site, say whom it trusts, and check what it holds
@@ -48,6 +49,25 @@ struct Init {
     /// Accept items of this source without proof by upstream, such as own .debs; can be given several times
     #[arg(long, value_name = "SOURCE")]
     allow_unsigned: Vec<Label>,
+    /// The algorithm of the site's own key: rsa4096 where a client has GnuPG 1.4 or 2.0, as Ubuntu 16.04 and RHEL 7 do
+    #[arg(long, value_name = "ALGORITHM", value_enum, default_value_t)]
+    key_algorithm: KeyAlgorithm,
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum KeyAlgorithm {
+    #[default]
+    Ed25519,
+    Rsa4096,
+}
+
+impl From<KeyAlgorithm> for SiteKeyAlgorithm {
+    fn from(algorithm: KeyAlgorithm) -> Self {
+        match algorithm {
+            KeyAlgorithm::Ed25519 => Self::Ed25519,
+            KeyAlgorithm::Rsa4096 => Self::Rsa4096,
+        }
+    }
 }
 
 /// Pin upstream's keyring for a source: only what these keys vouch for is accepted from it
@@ -114,14 +134,22 @@ pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), F
 fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
     let folder = args.place.folder()?;
     let builder = PublicKey::load(&args.builder)?;
-    let site = init(&folder, args.name.clone(), &builder, args.allow_unsigned.into_iter().collect(), &args.keyring)?;
+    let new = NewSite {
+        name: args.name,
+        builder,
+        allow_unsigned: args.allow_unsigned.into_iter().collect(),
+        keyrings: args.keyring,
+        key_algorithm: args.key_algorithm.into(),
+    };
+    let site = init(&folder, &new)?;
     let key = site.key_fingerprint()?;
     let words = format!(
         "{}  is the site {}\ntrusts the builder {}\nsigns what it publishes with the key {key}\n",
         folder.display(),
-        args.name,
-        builder.fingerprint(),
+        new.name,
+        new.builder.fingerprint(),
     );
-    out.done(json!({ "site": folder, "name": args.name, "builder": builder.fingerprint(), "key": key }), &words);
+    let builder = new.builder.fingerprint();
+    out.done(json!({ "site": folder, "name": new.name, "builder": builder, "key": key }), &words);
     Ok(())
 }

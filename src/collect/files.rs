@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::folder::list_folder;
 use super::given::{self, GivenError};
 use super::{Collecting, address};
 use crate::collection::{Collection, Item, Kind, Label, Publish};
@@ -161,7 +162,7 @@ fn published(source: &FilesSource, name: &str) -> Result<PublishPath, MalformedP
 }
 
 /// The files that `from` means, each with its name: those below a folder by their paths there, and of a pattern each match by its
-/// own name. What is named outright may be a symbolic link; below a folder there are none, since they could lead anywhere.
+/// own name. What is named outright may be a symbolic link; below a folder [`list_folder`] has the rule.
 fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, FilesError> {
     if from.is_dir() {
         return below(from, "");
@@ -185,20 +186,11 @@ fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, FilesError> {
 }
 
 fn below(folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, String)>, FilesError> {
-    let mut files = Vec::new();
-    // The folder itself may be a link, and is followed.
-    let root = folder.canonicalize().map_err(FileError::on::<FilesError>("read", folder))?;
-    for entry in walkdir::WalkDir::new(&root).sort_by_file_name() {
-        let entry = entry.map_err(|e| FileError::on::<FilesError>("read", folder)(e.into()))?;
-        match given::what(entry.file_type()) {
-            _ if entry.file_type().is_dir() => continue,
-            Some(what) => return Err(GivenError::Special { path: entry.into_path(), what }.into()),
-            None => {}
-        }
-        let below = entry.path().strip_prefix(&root).unwrap_or(entry.path()).to_string_lossy();
-        files.push((entry.path().to_owned(), format!("{prefix}{below}")));
+    let files = list_folder(folder, |_| true)?;
+    if files.is_empty() {
+        return Err(FilesError::Nothing { from: folder.join("*") });
     }
-    if files.is_empty() { Err(FilesError::Nothing { from: folder.join("*") }) } else { Ok(files) }
+    Ok(files.into_iter().map(|file| (file.path, format!("{prefix}{}", file.name))).collect())
 }
 
 fn own_name(path: &Path) -> String {
@@ -231,7 +223,10 @@ mod tests {
         assert!(matches!(names("***"), Err(FilesError::Pattern { .. })));
         symlink(path("x.iso"), path("a/link")).unwrap();
         let error = names("a").unwrap_err().to_string();
-        assert!(error.contains("a/link is a symbolic link"), "{error}");
+        assert!(error.contains("a/link is a symbolic link that leads out of its folder"), "{error}");
+        fs::remove_file(path("a/link")).unwrap();
+        symlink("b/2", path("a/link")).unwrap();
+        assert_eq!(names("a").unwrap(), "1 b/2 link");
         symlink(path("a/b"), path("elsewhere")).unwrap();
         assert_eq!(names("elsewhere").unwrap(), "2");
         std::os::unix::net::UnixListener::bind(path("a/b/socket")).unwrap();

@@ -18,7 +18,7 @@ pub enum KeyringError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It holds no key that counts.
-    #[error("{} is not a usable keyring", path.display())]
+    #[error("{} is not a usable keyring{}", path.display(), source.advice(path))]
     Unusable {
         /// The keyring.
         path: PathBuf,

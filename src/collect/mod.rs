@@ -5,6 +5,7 @@ pub mod apt;
 pub mod enterprise_store;
 pub mod fetch;
 pub mod files;
+mod folder;
 pub mod given;
 pub mod images;
 pub mod keyring;
@@ -60,6 +61,8 @@ pub struct Tally {
     pub missing: Cell<(u64, u64)>,
     /// Indexes that upstream lists, that clients ask for, and that are not carried.
     pub missing_indexes: RefCell<Vec<MissingIndexes>>,
+    /// Notes for the user on parts of an upstream that were left out.
+    pub notes: RefCell<Vec<String>>,
 }
 
 impl Tally {
@@ -67,6 +70,11 @@ impl Tally {
     pub fn add(&self, files: usize, bytes: u64) {
         let (f, b) = self.selected.get();
         self.selected.set((f + files as u64, b.saturating_add(bytes)));
+    }
+
+    /// Keeps notes for the user.
+    pub fn say(&self, notes: impl IntoIterator<Item = String>) {
+        self.notes.borrow_mut().extend(notes);
     }
 
     /// Counts files that the depot lacks and their bytes.

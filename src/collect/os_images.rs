@@ -13,7 +13,7 @@ use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
-use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
+use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::{OsImageSource, Place};
 
@@ -34,6 +34,14 @@ pub enum OsImagesError {
         /// Why not.
         source: OpenPgpError,
     },
+    /// The file is not what its filetype says.
+    #[error("{name} cannot be deployed")]
+    Packing {
+        /// OS/RELEASE.
+        name: String,
+        /// The reason.
+        source: BadPacking,
+    },
     /// A name cannot be carried.
     #[error(transparent)]
     Path(#[from] MalformedPath),
@@ -46,7 +54,7 @@ impl OsImagesError {
             Self::Given(error) => error.exit(),
             Self::Keyring(error) => error.exit(),
             Self::Signature { .. } => Exit::VerificationFailed,
-            Self::Path(_) => Exit::Usage,
+            Self::Packing { .. } | Self::Path(_) => Exit::Usage,
         }
     }
 }
@@ -88,6 +96,7 @@ pub fn collect(
     let mut batch = with.depot.batch();
     let (mut items, mut proofs) = (BTreeMap::new(), Vec::new());
     for (image, sha256) in sources.iter().zip(digests) {
+        check_packing(image, sha256, with)?;
         let file = image.image().path(&image.architecture, &image.version)?;
         let proof = prove(image, sha256, &file, &mut batch, with)?;
         let item = describe(image, &file, proof.as_ref());
@@ -121,6 +130,15 @@ fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -
         reason: "requested".to_owned(),
         version: source.version.clone(),
     }
+}
+
+/// Compares the first bytes with the filetype, which MAAS does only when it deploys.
+fn check_packing(source: &OsImageSource, sha256: Sha256, with: &Collecting<'_>) -> Result<(), OsImagesError> {
+    // On a dry run what would be fetched is not here.
+    let Some(file) = open(source, sha256, with)? else { return Ok(()) };
+    let found = source.filetype.check_file(file);
+    let found = found.map_err(FileError::on::<OsImagesError>("read", &with.depot.path(&sha256)))?;
+    found.map_err(|bad| OsImagesError::Packing { name: source.image().name(), source: bad })
 }
 
 /// The image's signature, verified; none if it has none.

@@ -45,7 +45,7 @@ pub(super) fn sees(server: &Server, site: &Path, serial: &str) -> Result<String,
     let url = format!("http://{}/images/maas", server.address);
     let root = url::Url::parse(&url).map_err(|error| wrong(error.to_string()))?;
     let fetcher = Fetcher::new(Options::default()).map_err(ImagesError::from)?;
-    let stream = stream::fetch(&root, Some(&keyring), &fetcher, Time::now())?;
+    let stream = stream::fetch(&root, Some(&keyring), stream::Forms::First, &fetcher, Time::now())?;
     let files = newest(&stream);
     for file in &files {
         let bytes = fetcher.get(&address::below(&root, file.path.as_str()).map_err(ImagesError::from)?, MAX_FILE_BYTES);

@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
 use crate::setup::SetupError;
-use crate::site::{Site, SiteError, import, init, rollback};
+use crate::site::{NewSite, Site, SiteError, import, init, rollback};
 use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError};
 
@@ -194,7 +194,14 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     let keyring = places.upstream.join("archive.gpg");
     let names = selection.apt.iter().map(|s| &s.name).chain(selection.images.iter().map(|s| &s.name));
     let pins: Vec<_> = names.map(|name| (name.clone(), keyring.clone())).collect();
-    init(&places.site, selection.site.clone(), &key.public(), Default::default(), &pins)?;
+    let new = NewSite {
+        name: selection.site.clone(),
+        builder: key.public(),
+        allow_unsigned: Default::default(),
+        keyrings: pins,
+        key_algorithm: Default::default(),
+    };
+    init(&places.site, &new)?;
     service::name_upstreams(&places.site)?;
     let mut site = Site::open(&places.site)?;
     site.snap_roots = snaps::roots()?;

@@ -137,6 +137,7 @@ impl Device {
             instance_key: snap_id.clone(),
             revision: i64::try_from(revision).unwrap_or_default(),
             tracking_channel: "latest/stable".to_owned(),
+            epoch: None,
         });
         let action = Action { action: action.to_owned(), instance_key: snap_id.clone(), ..Action::default() };
         let action = match &context {

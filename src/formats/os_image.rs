@@ -3,6 +3,8 @@
 //! The types of files are those of MAAS's `boot-resources create`; which names are reserved stands in MAAS's form for uploads
 //! (`maasserver/forms`, `BootResourceForm`).
 
+mod packing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -10,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::path::{MalformedPath, PublishPath};
+
+pub use packing::{BadPacking, Content, Packing};
 
 /// What a signature's file is called, after the name of the image.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
@@ -27,6 +31,22 @@ const SYSTEMS: [&str; 7] = ["centos", "custom", "esxi", "ol", "rhel", "suse", "w
 const STREAMED: [&str; 5] = ["centos", "esxi", "ol", "rhel", "windows"];
 /// The operating systems that a custom image can be built on.
 const BASES: [&str; 4] = ["centos", "ol", "rhel", "ubuntu"];
+/// The architectures that MAAS knows (`provisioningserver/utils/arch.py` and `maasserver/utils/osystems.py`).
+const ARCHITECTURES: [&str; 6] = ["amd64", "arm64", "armhf", "i386", "ppc64el", "s390x"];
+/// Other names for them, each with MAAS's.
+const OTHER_ARCHITECTURE_NAMES: [(&str, &str); 11] = [
+    ("x86_64", "amd64"),
+    ("x86-64", "amd64"),
+    ("x64", "amd64"),
+    ("aarch64", "arm64"),
+    ("armv8", "arm64"),
+    ("armhfp", "armhf"),
+    ("armv7l", "armhf"),
+    ("i686", "i386"),
+    ("x86", "i386"),
+    ("ppc64le", "ppc64el"),
+    ("powerpc64le", "ppc64el"),
+];
 /// An image that MAAS is told the base of.
 const CUSTOM: &str = "custom";
 
@@ -90,6 +110,21 @@ pub enum Filetype {
 }
 
 impl Filetype {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Tgz,
+        Self::Tbz,
+        Self::Txz,
+        Self::Ddtgz,
+        Self::Ddtar,
+        Self::Ddraw,
+        Self::Ddtbz,
+        Self::Ddtxz,
+        Self::Ddbz2,
+        Self::Ddgz,
+        Self::Ddxz,
+    ];
+
     /// What an upload calls it, what a stream's `ftype` calls it, and the name of the published file.
     fn names(self) -> [&'static str; 3] {
         match self {
@@ -164,6 +199,14 @@ pub enum BadImage {
     /// An operating system that MAAS does not know.
     #[error("MAAS knows no os {:?}: it is one of {}", .0, SYSTEMS.join(", "))]
     Os(String),
+    /// An architecture that MAAS does not know.
+    #[error("MAAS knows no architecture {:?}: {}", found, instead.map_or_else(|| format!("it is one of {}", ARCHITECTURES.join(", ")), |right| format!("write architecture = {right:?}")))]
+    Architecture {
+        /// The architecture.
+        found: String,
+        /// MAAS's name for it, if it is known under another one.
+        instead: Option<&'static str>,
+    },
     /// A title that cannot be shown.
     #[error("its title is empty, longer than 200 characters, or has characters that steer a terminal")]
     Title,
@@ -234,6 +277,15 @@ impl OsImage {
             [("os", &*self.os), ("release", &*self.release), ("architecture", architecture), ("version", version)]
         {
             check_token(field, text)?;
+        }
+        if !ARCHITECTURES.contains(&architecture) {
+            let lower = architecture.to_ascii_lowercase();
+            let known = OTHER_ARCHITECTURE_NAMES
+                .iter()
+                .chain(ARCHITECTURES.map(|name| (name, name)).iter())
+                .find(|(other, _)| *other == lower)
+                .map(|(_, right)| *right);
+            return Err(BadImage::Architecture { found: architecture.to_owned(), instead: known });
         }
         let shown = self.title.chars().count() <= MAX_TITLE_CHARS && !self.title.trim().is_empty();
         if !shown || crate::terminal::safe(&self.title).to_string() != self.title {
@@ -332,6 +384,19 @@ mod tests {
         assert_eq!(based.check("arm64", "1"), Ok(()));
         assert_eq!(based.path("arm64", "1").unwrap().as_str(), "custom/rocky9/arm64/1/root.tar.gz");
         assert_eq!((based.uploaded_name(), image("suse", "s").uploaded_name()), ("rocky9".into(), "suse/s".into()));
+    }
+
+    #[test]
+    fn architecture_has_the_name_that_maas_gives_it() {
+        for (found, instead) in
+            [("x86_64", Some("amd64")), ("AMD64", Some("amd64")), ("ppc64le", Some("ppc64el")), ("m68k", None)]
+        {
+            let refusal = image("custom", "rocky9").check(found, "1").unwrap_err();
+            assert_eq!(refusal, BadImage::Architecture { found: found.to_owned(), instead });
+            let words = instead
+                .map_or("it is one of amd64, arm64".to_owned(), |right| format!("write architecture = {right:?}"));
+            assert!(refusal.to_string().contains(&words), "{refusal}");
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Stream<'_> {
     pub(super) fn offer(&self) -> Result<Offer, MaasError> {
         let mut offer = Offer::default();
         let mut counted: BTreeSet<(Image, PublishPath)> = BTreeSet::new();
-        let (path, text) = self.index()?;
+        // A stream of Juju's agents has another index: MAAS never reads it.
+        let Some((path, text)) = self.index()? else { return Ok(offer) };
         let index = Index::parse(&text).map_err(bad(&path))?;
         for entry in index.entries.values() {
             // What is not carried at all is not offered.
@@ -92,16 +93,15 @@ impl Stream<'_> {
         })
     }
 
-    fn index(&self) -> Result<(PathBuf, Vec<u8>), MaasError> {
+    fn index(&self) -> Result<Option<(PathBuf, Vec<u8>)>, MaasError> {
         let forms = if self.signed.is_some() { [INDEX_SJSON, INDEX_JSON] } else { [INDEX_JSON, INDEX_SJSON] };
         for form in forms {
             let path = self.folder.join(form);
             if let Some(text) = form.parse().ok().map(|form| self.text(&form)).transpose()?.flatten() {
-                return Ok((path, text));
+                return Ok(Some((path, text)));
             }
         }
-        let absent = std::io::Error::from(std::io::ErrorKind::NotFound);
-        Err(MaasError::SiteFile { path: self.folder.join(INDEX_JSON), source: absent.into() })
+        Ok(None)
     }
 
     /// The text of a file of metadata; none if it is not there.

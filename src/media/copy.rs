@@ -15,6 +15,7 @@ use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
 use super::{MediaError, reinsert};
 use crate::bundle::places::gone;
+use crate::bundle::room::FreeSpace;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
 use crate::modes;
@@ -33,6 +34,8 @@ pub struct Job<'a> {
     pub home: &'a Path,
     /// Whether to forget which volumes went to media before.
     pub again: bool,
+    /// Checks the free space of media first, or ignores it.
+    pub free_space: FreeSpace,
     /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
     pub reinsert: Option<Duration>,
     /// Says something to the user while it goes on.

@@ -44,7 +44,8 @@ pub enum MediaError {
     /// No volume fits on any target.
     #[error(
         "none of the files that are left fits: {volume} has {size} bytes, and the most room is on {}, {free} bytes: free \
-         some space, give another medium, or export with a smaller volume-size", path.display()
+         some space, give another medium, or export with a smaller volume-size; if there is room and its driver does not say \
+         so, add --ignore-free-space", path.display()
     )]
     NoRoom {
         /// The first volume that is left.

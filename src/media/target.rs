@@ -56,7 +56,7 @@ impl Target {
         if folder.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
             return Err(MediaError::NotAFolder { path: folder });
         }
-        let room = Room::of(path)?;
+        let room = Room::of(path)?.with(job.free_space);
         if room.read_only && write {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }

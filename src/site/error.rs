@@ -36,6 +36,21 @@ pub enum SiteError {
         /// The folder.
         path: PathBuf,
     },
+    /// The file system lacks what generations are made of.
+    #[error(
+        "{} would be on {file_system}, which has no {what}, and every generation of a site is made of them: make the site on a \
+         Linux file system such as ext4 or XFS", path.display()
+    )]
+    NoLinks {
+        /// The folder.
+        path: PathBuf,
+        /// The type of the file system.
+        file_system: String,
+        /// The kind of links that it lacks.
+        what: &'static str,
+        /// The system's words.
+        source: io::Error,
+    },
     /// `site.toml` is wrong.
     #[error("{} is wrong: {reason}", path.display())]
     BadConfig {
@@ -81,7 +96,7 @@ pub enum SiteError {
         source: Box<SiteError>,
     },
     /// A key file cannot be used.
-    #[error("{} is not a usable OpenPGP key file", path.display())]
+    #[error("{} is not a usable OpenPGP key file{}", path.display(), source.advice(path))]
     BadKeyring {
         /// The file.
         path: PathBuf,
@@ -191,6 +206,7 @@ impl SiteError {
             Self::NotASite { .. }
             | Self::NoWorkspace { .. }
             | Self::SiteExists { .. }
+            | Self::NoLinks { .. }
             | Self::BadConfig { .. }
             | Self::NoGeneration { .. } => Exit::Usage,
             Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,

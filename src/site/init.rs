@@ -8,26 +8,37 @@ use super::config::{Policy, SiteConfig};
 use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
 use crate::collection::Label;
 use crate::depot::Depot;
-use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::formats::openpgp::{Keyring, SiteKey, SiteKeyAlgorithm};
+use crate::media::device::Device;
 use crate::modes;
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustFile};
 
+/// The properties of a new site.
+#[derive(Clone, Debug)]
+pub struct NewSite {
+    /// Its name; only bundles made for it are accepted.
+    pub name: Label,
+    /// The key that signs bundles for it.
+    pub builder: PublicKey,
+    /// Sources whose items need no proof by upstream.
+    pub allow_unsigned: BTreeSet<Label>,
+    /// Upstreams' keyrings, each with the source that it is pinned to.
+    pub keyrings: Vec<(Label, PathBuf)>,
+    /// The algorithm of the key that signs what it publishes.
+    pub key_algorithm: SiteKeyAlgorithm,
+}
+
 /// Makes a new site in `root`, with a key of its own.
 ///
 /// It is built under a scratch name beside `root` and renamed, so that an interrupted call leaves no half a site.
-pub fn init(
-    root: &Path,
-    name: Label,
-    builder: &PublicKey,
-    allow_unsigned: BTreeSet<Label>,
-    keyrings: &[(Label, PathBuf)],
-) -> Result<Site, SiteError> {
+pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     if root.symlink_metadata().is_ok() && fs::read_dir(root).map_or(true, |mut entries| entries.next().is_some()) {
         return Err(SiteError::SiteExists { path: root.to_owned() });
     }
     // Before anything is written: these files are the operator's.
-    let keyrings = keyrings
+    let keyrings = new
+        .keyrings
         .iter()
         .map(|(source, file)| Ok((source, read_keyring(file)?.0)))
         .collect::<Result<Vec<_>, SiteError>>()?;
@@ -35,26 +46,16 @@ pub fn init(
     scratch.push(".part");
     let scratch = Path::new(&scratch);
     super::generation::remove_folder(scratch)?;
-    let new = NewSite { name, builder, policy: Policy { allow_unsigned }, keyrings };
-    if let Err(error) = new.write(scratch, root) {
+    if let Err(error) = new.write(keyrings, scratch, root) {
         let _ = super::generation::remove_folder(scratch); // half a site is of no use; the first error is what matters
         return Err(error);
     }
     Site::open(root)
 }
 
-/// The contents of a new site.
-struct NewSite<'a> {
-    name: Label,
-    builder: &'a PublicKey,
-    policy: Policy,
-    keyrings: Vec<(&'a Label, Vec<u8>)>,
-}
-
-impl NewSite<'_> {
-    /// Writes the site into `scratch`, and gives it its name.
-    fn write(self, scratch: &Path, root: &Path) -> Result<(), SiteError> {
-        let Self { name, builder, policy, keyrings } = self;
+impl NewSite {
+    /// Writes the site into `scratch`, and renames it to `root`.
+    fn write(&self, keyrings: Vec<(&Label, Vec<u8>)>, scratch: &Path, root: &Path) -> Result<(), SiteError> {
         for folder in ["trust/keyrings", "generations"] {
             let path = scratch.join(folder);
             modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
@@ -63,34 +64,46 @@ impl NewSite<'_> {
             let path = scratch.join(folder);
             modes::create_private_folder(&path).map_err(SiteError::io("create", &path))?;
         }
+        check_links(scratch, root)?;
         Depot::open(&scratch.join("depot"))?;
         let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
-        let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
+        let user_id = format!("gapferry site {}", self.name);
+        let key = SiteKey::generate_as(self.key_algorithm, &user_id, Time::now().unix()).map_err(bad_key)?;
         write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
-        write_atomically(
-            &scratch.join("trust/trust.json"),
-            TrustFile::of_builder(builder).to_json().as_bytes(),
-            0o644,
-        )?;
+        let trust = TrustFile::of_builder(&self.builder).to_json();
+        write_atomically(&scratch.join("trust/trust.json"), trust.as_bytes(), 0o644)?;
         for (source, bytes) in keyrings {
             write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
         }
         let config = SiteConfig {
-            name: name.clone(),
-            policy,
+            name: self.name.clone(),
+            policy: Policy { allow_unsigned: self.allow_unsigned.clone() },
             enterprise_store: None,
             reprepro: None,
             serve: Default::default(),
         };
         write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
-        audit::append(
-            &scratch.join("audit.jsonl"),
-            "init",
-            name.as_str(),
-            &format!("builder {}", builder.fingerprint()),
-        )?;
+        let builder = format!("builder {}", self.builder.fingerprint());
+        audit::append(&scratch.join("audit.jsonl"), "init", self.name.as_str(), &builder)?;
         fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))
     }
+}
+
+/// Tries what publishing rests on: a second name for a file, and a symbolic link. FAT and exFAT have neither.
+fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
+    let (file, name, link) = (scratch.join("try"), scratch.join("try-name"), scratch.join("try-link"));
+    fs::write(&file, "").map_err(SiteError::io("create", &file))?;
+    let lacks = |what| {
+        move |source| SiteError::NoLinks {
+            path: root.to_owned(),
+            file_system: Device::of(scratch).file_system.unwrap_or_else(|| "its file system".to_owned()),
+            what,
+            source,
+        }
+    };
+    fs::hard_link(&file, &name).map_err(lacks("hard links"))?;
+    std::os::unix::fs::symlink("try", &link).map_err(lacks("symbolic links"))?;
+    [file, name, link].iter().try_for_each(|path| fs::remove_file(path).map_err(SiteError::io("remove", path)))
 }
 
 /// Pins the keyring in `file` to `source`: only packages that one of its keys vouches for are accepted from there.

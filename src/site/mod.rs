@@ -62,7 +62,7 @@ pub use flaw::Flaw;
 pub use gc::{Collected, gc};
 pub use heal::HeldBlobs;
 pub use import::{ImportOptions, Imported, import, import_stream};
-pub use init::{init, pin};
+pub use init::{NewSite, init, pin};
 pub use media::{Found, find, import_found};
 pub use publish::{PublishError, RepreproError, RepreproKey};
 pub use rollback::rollback;

@@ -148,8 +148,14 @@ fn there_and_back(blobs: &[Made], volume_bytes: u64, list: bool) {
     let files: BTreeMap<PublishPath, Sha256> = blobs.iter().map(put).collect();
     batch.commit().unwrap();
     let recovery = Amount::default();
-    let plan =
-        Plan { manifest: manifest(files), held: Default::default(), older: Default::default(), volume_bytes, recovery };
+    let plan = Plan {
+        manifest: manifest(files),
+        held: Default::default(),
+        older: Default::default(),
+        volume_bytes,
+        recovery,
+        free_space: Default::default(),
+    };
     let packed = pack(plan, &depot, &dir.path().join("out"), &Progress::hidden()).unwrap();
     let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
     let parsed = Manifest::parse(packed.text.as_bytes()).unwrap();

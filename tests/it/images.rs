@@ -2,6 +2,7 @@
 
 mod choice;
 mod clients;
+mod cloud;
 mod cycle;
 mod rules;
 mod samples;

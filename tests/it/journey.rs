@@ -8,6 +8,7 @@ mod older;
 mod rollback;
 mod rot;
 mod shapes;
+mod site_key;
 mod sources;
 mod states;
 mod together;

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod copies;
+mod file_systems;
 mod imports;
 mod kills;
 mod pairs;

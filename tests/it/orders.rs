@@ -10,7 +10,7 @@ use gapferry::digest::Sha256;
 use gapferry::export::{Settings, export};
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
-use gapferry::site::{Site, SiteError, init};
+use gapferry::site::{NewSite, Site, SiteError, init};
 use gapferry::trust::SecretKey;
 use proptest::prelude::*;
 
@@ -95,7 +95,14 @@ impl Bench {
 
     fn site(&self, below: &str) -> Site {
         let allowed = [String::from("all").parse().unwrap()].into();
-        init(&self.root.path().join(below), "dc1".parse().unwrap(), &self.key.public(), allowed, &[]).unwrap()
+        let new = NewSite {
+            name: "dc1".parse().unwrap(),
+            builder: self.key.public(),
+            allow_unsigned: allowed,
+            keyrings: Vec::new(),
+            key_algorithm: Default::default(),
+        };
+        init(&self.root.path().join(below), &new).unwrap()
     }
 }
 

@@ -52,6 +52,7 @@ impl Medium {
             older: Default::default(),
             volume_bytes: volume,
             recovery: amount,
+            free_space: Default::default(),
         };
         let packed = pack(plan, &depot, &root.path().join("out"), &Progress::hidden()).unwrap();
         let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::closure::ClosureError;
 use crate::collect::address::MalformedAddress;
 use crate::collect::fetch::{FetchError, FetchErrors};
+use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
@@ -21,6 +22,9 @@ pub enum AptError {
     /// A file that the selection names cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A folder of local packages holds what is not carried.
+    #[error(transparent)]
+    Folder(#[from] GivenError),
     /// None of the source lists exists.
     #[error("none of these apt source lists exists: {}", list(paths))]
     NoSourceLists {
@@ -218,6 +222,7 @@ impl AptError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
             Self::NoSourceLists { .. }
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }

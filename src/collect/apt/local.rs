@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::archives::host_architecture;
 use super::{AptError, Collecting};
+use crate::collect::folder::list_folder;
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::digest::Sha256;
 use crate::file_error::FileError;
@@ -83,14 +84,8 @@ fn digest(path: &Path) -> Result<(Sha256, u64), AptError> {
 }
 
 fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
-    let mut paths = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|e| FileError::on::<AptError>("read", folder)(e.into()))?;
-        if entry.file_type().is_file() && entry.path().extension().is_some_and(|e| e == "deb") {
-            paths.push(entry.into_path());
-        }
-    }
-    Ok(paths)
+    let is_deb = |path: &Path| path.extension().is_some_and(|extension| extension == "deb");
+    Ok(list_folder(folder, is_deb)?.into_iter().map(|file| file.path).collect())
 }
 
 /// Where a pool has it; a colon is written as `%3a`, as in the names that dpkg gives.

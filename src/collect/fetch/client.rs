@@ -3,7 +3,9 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER,
+};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout};
@@ -178,6 +180,7 @@ pub(crate) fn http_client(options: &Options, redirect: impl Fn() -> Policy) -> R
 fn builder(options: &Options) -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gapferry/", env!("CARGO_PKG_VERSION")))
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
         .connect_timeout(options.connect_timeout)
         .pool_max_idle_per_host(options.concurrency.clamp(1, MAX_CONCURRENCY))
         .http1_only()

@@ -9,6 +9,7 @@ use url::Url;
 use super::expected::Expected;
 use crate::causes::causes;
 use crate::exit::Exit;
+use crate::file_error::full_disk_error;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.
 #[derive(Debug, thiserror::Error)]
@@ -208,6 +209,7 @@ impl FetchError {
 
     /// An error of reading or writing the local file `path`.
     pub(super) fn disk(path: &Path, source: io::Error) -> Self {
+        let source = full_disk_error(path, source);
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path, source },

@@ -19,10 +19,14 @@ const LISTED: usize = 40;
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
     /// The stream is not there.
-    #[error("{url} has no stream: there is neither streams/v1/index.sjson nor streams/v1/index.json with its .gpg")]
+    #[error("{url} has no stream: there is neither {index}.sjson nor {index}.json{}", instead(others, url))]
     NoStream {
         /// The root.
         url: String,
+        /// The index that was looked for, without its suffix.
+        index: String,
+        /// Other indexes that are there.
+        others: Vec<String>,
     },
     /// The stream is there, and is not signed.
     #[error(
@@ -92,6 +96,10 @@ pub enum ImagesError {
     /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
+}
+
+fn instead(others: &[String], url: &str) -> String {
+    others.first().map(|path| format!(", but {path}: name that as url = \"{url}/{path}\"")).unwrap_or_default()
 }
 
 fn listed(offers: &[Offer]) -> String {

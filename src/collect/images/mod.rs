@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use error::ImagesError;
 
 use self::choose::Chosen;
-use self::stream::{Document, Stream};
+use self::stream::{Document, Forms, Stream};
 use super::keyring::read_keyring;
 use super::{Collecting, Selected, address};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
@@ -25,7 +25,9 @@ use crate::selection::ImagesSource;
 /// Collects one source of the selection.
 pub fn collect(source: &ImagesSource, with: &Collecting<'_>) -> Result<Collection, ImagesError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
-    let stream = stream::fetch(&source.url, keyring.as_ref(), with.fetcher, with.now)?;
+    let forms = if source.publish == Publish::Verbatim { Forms::Both } else { Forms::First };
+    let stream = stream::fetch(&source.url, keyring.as_ref(), forms, with.fetcher, with.now)?;
+    with.tally.say(stream.notes.iter().map(|note| format!("{}: {note}", source.name)));
     let chosen = choose::choose(source, &stream.lists)?;
     let proofs = store_proofs(source, &stream, &chosen, with.depot)?;
     let select = |item: &Chosen| {
@@ -75,7 +77,7 @@ fn store_proofs(
     let lists = stream.lists.iter().enumerate().filter(|(at, _)| needed(*at)).map(|(_, list)| &list.document);
     let mut batch = depot.batch();
     let mut proofs = Vec::new();
-    for document in std::iter::once(&stream.index).chain(lists) {
+    for document in std::iter::once(&stream.index).chain(lists).chain(&stream.other_form) {
         store(document, depot, &mut batch, &mut proofs)?;
     }
     batch.commit()?;

@@ -7,8 +7,10 @@ use url::Url;
 use super::ImagesError;
 use crate::collect::address;
 use crate::collect::fetch::Fetcher;
-use crate::formats::openpgp::{Keyring, SignedBytes, Signer};
-use crate::formats::simplestreams::{INDEX_JSON, INDEX_SJSON, Index, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX};
+use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
+use crate::formats::simplestreams::{
+    FOLDER, INDEX_STEM, INLINE, Index, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX,
+};
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -21,6 +23,10 @@ pub struct Stream {
     pub index: Document,
     /// The products files.
     pub lists: Vec<List>,
+    /// The index and the products files in the other form, `.json` beside `.sjson` or the reverse. Empty unless asked for.
+    pub other_form: Vec<Document>,
+    /// Notes for the user, such as other indexes that are not read.
+    pub notes: Vec<String>,
 }
 
 /// A products file.
@@ -49,70 +55,139 @@ pub struct Document {
     pub updated: Option<Time>,
 }
 
-/// Fetches and verifies with `keyring`, or without where upstream signs nothing and none is given.
-pub fn fetch(url: &Url, keyring: Option<&Keyring>, fetcher: &Fetcher, now: Time) -> Result<Stream, ImagesError> {
-    let upstream = Upstream { root: root(url), keyring, fetcher, now };
-    let (mut document, text) = upstream.index()?;
-    let bad = |path: &PublishPath| {
-        let path = path.clone();
-        move |source| ImagesError::Stream { path, source }
-    };
-    let index = Index::parse(&text).map_err(bad(&document.path))?;
-    document.updated = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok());
-    let mut lists = Vec::new();
-    for (content_id, entry) in index.entries {
-        let found = upstream.document(&entry.path)?;
-        let url = || address::below(&upstream.root, entry.path.as_str()).map(|url| url.to_string());
-        let Some((mut document, text)) = found else { return Err(ImagesError::Missing { url: url()? }) };
-        let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
-        document.updated = products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
-        lists.push(List { content_id, document, products });
-    }
-    Ok(Stream { root: upstream.root, index: document, lists })
+/// The forms of a stream to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forms {
+    /// The first that is there: with a keyring the clear-signed one, without the plain one.
+    First,
+    /// Both: LXD and Incus read `index.json` alone, and MAAS reads `index.sjson`.
+    Both,
 }
 
-/// The address may be that of the index, as MAAS takes it too.
-fn root(url: &Url) -> Url {
+/// Fetches and verifies with `keyring`. Without one, nothing is verified.
+pub fn fetch(
+    url: &Url,
+    keyring: Option<&Keyring>,
+    forms: Forms,
+    fetcher: &Fetcher,
+    now: Time,
+) -> Result<Stream, ImagesError> {
+    let (root, named) = split(url);
+    let stem = named.clone().unwrap_or_else(|| INDEX_STEM.to_owned());
+    let upstream = Upstream { root, stem, keyring, fetcher, now };
+    let (first, second) = if keyring.is_some() { (INLINE, PLAIN) } else { (PLAIN, INLINE) };
+    let (form, other) = match upstream.form(first)? {
+        Some(form) => (form, (forms == Forms::Both).then_some(second)),
+        None => (upstream.form(second)?.ok_or_else(|| upstream.no_stream())?, None),
+    };
+    let mut notes = Vec::new();
+    if named.is_none() {
+        let note = |path| format!("there is also {path}, which is not carried: to carry it, name it in the url");
+        notes.extend(upstream.other_indexes().into_iter().map(note));
+    }
+    let other_form =
+        other.map(|suffix| upstream.other_form(suffix, &form, &mut notes)).transpose()?.unwrap_or_default();
+    Ok(Stream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes })
+}
+
+/// Splits an address into the stream's root and the index that it names, without the suffix.
+fn split(url: &Url) -> (Url, Option<String>) {
     let mut root = url.clone();
     let path = url.path().trim_end_matches('/');
-    let cut = [INDEX_SJSON, INDEX_JSON].iter().find_map(|index| path.strip_suffix(index));
-    root.set_path(cut.unwrap_or(path));
-    root
+    let stem = path.strip_suffix(INLINE).or_else(|| path.strip_suffix(PLAIN));
+    let at = stem.and_then(|stem| Some((stem, stem.rfind(&format!("/{FOLDER}"))? + 1)));
+    let parts = at.and_then(|(stem, at)| Some((path.get(..at)?, stem.get(at..)?)));
+    let parts = parts.filter(|(_, stem)| !stem.trim_start_matches(FOLDER).contains('/'));
+    let (above, stem) = parts.map_or((path, None), |(above, stem)| (above, Some(stem.to_owned())));
+    root.set_path(above);
+    (root, stem)
 }
 
 struct Upstream<'a> {
     root: Url,
+    /// The index without its suffix, such as `streams/v1/index`.
+    stem: String,
     keyring: Option<&'a Keyring>,
     fetcher: &'a Fetcher,
     now: Time,
+}
+
+/// The index and the products files that it names, all in one form.
+struct Form {
+    index: Document,
+    lists: Vec<List>,
 }
 
 /// A document, and its text as the verifier read it.
 type Read = (Document, Vec<u8>);
 
 impl Upstream<'_> {
-    /// The clear-signed index, or else the one that is signed beside itself; the unsigned one where no keyring is given.
-    fn index(&self) -> Result<Read, ImagesError> {
-        let path = |text: &str| text.parse::<PublishPath>();
-        let inline = self.keyring.map(|_| self.document(&path(INDEX_SJSON)?)).transpose()?.flatten();
-        match inline {
-            Some(read) => Ok(read),
-            None => self
-                .document(&path(INDEX_JSON)?)?
-                .ok_or_else(|| ImagesError::NoStream { url: address::origin(&self.root) }),
+    /// The stream in the form whose files end in `suffix`. Returns `None` if it has no such index.
+    fn form(&self, suffix: &str) -> Result<Option<Form>, ImagesError> {
+        let bad = |path: &PublishPath| {
+            let path = path.clone();
+            move |source| ImagesError::Stream { path, source }
+        };
+        let Some((mut document, text)) = self.document(&format!("{}{suffix}", self.stem).parse()?)? else {
+            return Ok(None);
+        };
+        let index = Index::parse(&text).map_err(bad(&document.path))?;
+        document.updated = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok());
+        let mut lists = Vec::new();
+        for (content_id, entry) in index.entries {
+            let found = self.document(&entry.path)?;
+            let url = || address::below(&self.root, entry.path.as_str()).map(|url| url.to_string());
+            let Some((mut document, text)) = found else { return Err(ImagesError::Missing { url: url()? }) };
+            let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
+            document.updated = products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
+            lists.push(List { content_id, document, products });
         }
+        Ok(Some(Form { index: document, lists }))
     }
 
-    /// The file at `path`, verified in the way that its name tells; none if upstream has no such file.
+    /// The documents of the other form. A form that nobody signed, or that is not all there, is left out with a note.
+    fn other_form(&self, suffix: &str, form: &Form, notes: &mut Vec<String>) -> Result<Vec<Document>, ImagesError> {
+        let other = match self.form(suffix) {
+            Ok(Some(other)) => other,
+            Ok(None) => return Ok(Vec::new()),
+            Err(error @ (ImagesError::NotSigned { .. } | ImagesError::Missing { .. })) => {
+                notes.push(format!("the form {}{suffix} is not carried: {error}", self.stem));
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        let documents = std::iter::once(other.index).chain(other.lists.into_iter().map(|list| list.document));
+        let known = |path: &PublishPath| form.lists.iter().any(|list| list.document.path == *path);
+        Ok(documents.filter(|document| !known(&document.path)).collect())
+    }
+
+    /// Usual indexes besides the one that is read.
+    fn other_indexes(&self) -> Vec<String> {
+        let stems = [INDEX_STEM].into_iter().chain(OTHER_INDEX_STEMS).filter(|stem| *stem != self.stem);
+        // A server may answer anything for what is not there; that stops nothing.
+        let is_there = |path: &String| self.get(path).is_ok_and(|found| found.is_some());
+        let found =
+            stems.filter_map(|stem| [INLINE, PLAIN].map(|suffix| format!("{stem}{suffix}")).into_iter().find(is_there));
+        found.collect()
+    }
+
+    fn no_stream(&self) -> ImagesError {
+        let (url, index) = (address::origin(&self.root), self.stem.clone());
+        ImagesError::NoStream { url, index, others: self.other_indexes() }
+    }
+
+    /// The file at `path`, verified in the way that its name tells. Returns `None` if upstream has no such file.
     fn document(&self, path: &PublishPath) -> Result<Option<Read>, ImagesError> {
         let Some(bytes) = self.get(path.as_str())? else { return Ok(None) };
         let document =
             |bytes, signature, signers| Document { path: path.clone(), bytes, signature, signers, updated: None };
+        let is_inline = path.as_str().ends_with(INLINE);
+        let bad = |source| ImagesError::Signature { path: path.clone(), source };
         let Some(keyring) = self.keyring else {
-            let text = bytes.clone();
+            let text = if is_inline { unverified_clear_text(&bytes).map_err(bad)? } else { bytes.clone() };
             return Ok(Some((document(bytes, None, Vec::new()), text)));
         };
-        let beside = match path.as_str().ends_with(".sjson") {
+        let beside = match is_inline {
             true => None,
             false => Some(
                 self.get(&format!("{path}{SIGNATURE_SUFFIX}"))?
@@ -123,8 +198,7 @@ impl Upstream<'_> {
             None => SignedBytes::Inline(&bytes),
             Some(signature) => SignedBytes::Detached { text: &bytes, signature },
         };
-        let verified = signed.verify(keyring, self.now.unix());
-        let (text, signers) = verified.map_err(|source| ImagesError::Signature { path: path.clone(), source })?;
+        let (text, signers) = signed.verify(keyring, self.now.unix()).map_err(bad)?;
         let text = Cow::into_owned(text);
         Ok(Some((document(bytes, beside, signers), text)))
     }
@@ -139,14 +213,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_of_an_index() {
-        for (url, wanted) in [
-            ("http://images.example/v3/stable", "http://images.example/v3/stable"),
-            ("http://images.example/v3/stable/", "http://images.example/v3/stable"),
-            ("http://images.example/v3/streams/v1/index.sjson", "http://images.example/v3/"),
-            ("http://images.example/streams/v1/index.json", "http://images.example/"),
+    fn splits_the_root_from_the_index() {
+        for (url, root, index) in [
+            ("http://images.example/v3/stable", "http://images.example/v3/stable", ""),
+            ("http://images.example/v3/stable/", "http://images.example/v3/stable", ""),
+            ("http://images.example/v3/streams/v1/index.sjson", "http://images.example/v3/", "streams/v1/index"),
+            ("http://images.example/streams/v1/index2.json", "http://images.example/", "streams/v1/index2"),
+            ("http://images.example/streams/v1/a/index.json", "http://images.example/streams/v1/a/index.json", ""),
+            ("http://images.example/x.json", "http://images.example/x.json", ""),
         ] {
-            assert_eq!(root(&url.parse().unwrap()).as_str(), wanted);
+            let (found, stem) = split(&url.parse().unwrap());
+            assert_eq!((found.as_str(), stem.unwrap_or_default().as_str()), (root, index), "{url}");
         }
     }
 }

@@ -89,14 +89,22 @@ impl Cart {
         for ((name, _), entry) in self.entries.iter().filter(|(_, entry)| entry.closure) {
             for need in entry.picked.metadata.needs() {
                 for listing in entry.listings.iter().filter(|listing| !self.offers(&need.name, &listing.architecture)) {
-                    let Some(store) = entry.store.clone() else {
-                        lacking.get_or_insert(SnapsError::Needs { name: name.clone(), need: need.name.clone() });
-                        continue;
-                    };
                     let reason = match need.why {
                         Why::Base => format!("base of {name}"),
                         Why::Snapd => format!("snapd for {name}"),
                         Why::DefaultProvider => format!("default provider of {name}"),
+                    };
+                    let Some(store) = entry.store.clone() else {
+                        lacking.get_or_insert_with(|| SnapsError::Needs {
+                            name: name.clone(),
+                            need: need.name.clone(),
+                            architecture: match listing.architecture.as_str() {
+                                ALL => "all architectures".to_owned(),
+                                architecture => architecture.to_owned(),
+                            },
+                            why: reason,
+                        });
+                        continue;
                     };
                     needs.entry((store, listing.architecture.clone(), need.name.clone())).or_default().insert(reason);
                 }

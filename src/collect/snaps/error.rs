@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::store::Wish;
+use super::store::{REQUESTED, Wish};
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
 use crate::collect::fetch::FetchError;
+use crate::collect::given::GivenError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
@@ -23,6 +24,9 @@ pub enum SnapsError {
     /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The folder holds what is not carried.
+    #[error(transparent)]
+    Folder(#[from] GivenError),
     /// The folder has no snaps.
     #[error("there is no .snap file in {}", folder.display())]
     NoSnaps {
@@ -127,14 +131,18 @@ pub enum SnapsError {
     },
     /// A folder's snap needs what nothing brings.
     #[error(
-        "{name} needs the snap {need}, without which it cannot be installed: add it to the selection, or set closure = false \
-         if all devices have it"
+        "{name} needs the snap {need} for {architecture} ({why}), without which it cannot be installed: add it to the selection, \
+         or set closure = false if all devices have it"
     )]
     Needs {
         /// The snap.
         name: String,
         /// What it needs.
         need: String,
+        /// For which devices.
+        architecture: String,
+        /// The reason, such as `base of NAME`.
+        why: String,
     },
     /// Each snap needs another.
     #[error("{name} is needed by a snap that is needed by a snap, and so on: there is no end to it")]
@@ -179,7 +187,10 @@ impl SnapsError {
         instead.truncate(LISTED);
         Self::Refused {
             store: origin(&wish.store),
-            wanted: format!("{} {what} for {}", wish.name, wish.architecture),
+            wanted: match wish.reason.as_str() {
+                REQUESTED => format!("{} {what} for {}", wish.name, wish.architecture),
+                reason => format!("{} {what} for {} ({reason})", wish.name, wish.architecture),
+            },
             said: if refusal.message.is_empty() { refusal.code.clone() } else { refusal.message.clone() },
             instead: if instead.is_empty() { String::new() } else { format!("; there is {}", instead.join(", ")) },
         }
@@ -194,6 +205,7 @@ impl SnapsError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
+            Self::Folder(error) => error.exit(),
             Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => Exit::Usage,
             Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
                 source.exit()

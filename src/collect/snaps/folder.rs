@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::SnapsError;
 use super::cart::Picked;
 use crate::collect::Collecting;
+use crate::collect::folder::list_folder;
 use crate::depot::Batch;
 use crate::digest::{Hashing, Sha256};
 use crate::file_error::FileError;
@@ -26,14 +27,12 @@ pub(super) fn collect<'d>(
     snaps(folder)?.iter().map(|path| read(path, with, batch)).collect()
 }
 
-/// The snaps below `folder`, in the order of their names.
+/// Lists the snaps below `folder`, in the order of their names.
 fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
-    let mut paths = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|e| FileError::on::<SnapsError>("read", folder)(e.into()))?;
-        let is_snap = entry.path().extension().is_some_and(|extension| extension == "snap");
-        paths.extend((is_snap && entry.file_type().is_file()).then(|| entry.into_path()));
-    }
+    let has = |path: &Path, wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
+    // The assertions beside a snap are read by its name: a link of theirs is looked at here.
+    let files = list_folder(folder, |path| has(path, "snap") || has(path, "assert"))?;
+    let paths: Vec<PathBuf> = files.into_iter().map(|file| file.path).filter(|path| has(path, "snap")).collect();
     if paths.is_empty() { Err(SnapsError::NoSnaps { folder: folder.to_owned() }) } else { Ok(paths) }
 }
 

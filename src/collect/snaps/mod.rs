@@ -64,7 +64,7 @@ fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
             channel: source.channel.clone(),
             revision: source.revision.map(Into::into),
             closure: source.closure,
-            reason: "requested".to_owned(),
+            reason: store::REQUESTED.to_owned(),
         }));
     }
     wishes

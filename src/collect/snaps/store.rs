@@ -22,6 +22,9 @@ const MAX_ROUNDS: usize = 32;
 const FIELDS: [&str; 9] =
     ["architectures", "base", "download", "name", "revision", "snap-id", "snap-yaml", "type", "version"];
 
+/// The reason of a wish that the selection has itself.
+pub(super) const REQUESTED: &str = "requested";
+
 /// A snap that is wanted from a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wish {

@@ -39,6 +39,13 @@ pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Resul
     Ok(ClearText { text: text_of(&parts.hashed), signers })
 }
 
+/// Returns the text of a clear-signed `message` without looking at who signed it.
+///
+/// It is for upstreams that the user takes without proof, and that publish nothing but a signed form.
+pub fn unverified_clear_text(message: &[u8]) -> Result<Vec<u8>, OpenPgpError> {
+    Ok(text_of(&Parts::of(message)?.hashed))
+}
+
 /// A clear-signed message, taken apart.
 struct Parts {
     /// What the Hash headers announce.

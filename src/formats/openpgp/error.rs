@@ -1,5 +1,7 @@
 //! What can go wrong with keys and signatures, and which exit code that is.
 
+use std::path::Path;
+
 use super::keyring::Rejected;
 use crate::exit::Exit;
 use crate::terminal::safe;
@@ -21,6 +23,9 @@ pub enum OpenPgpError {
         /// The most packets that are read.
         limit: usize,
     },
+    /// The keyring is in the format of GnuPG's own store.
+    #[error("it is a GnuPG keybox, which no other program reads")]
+    Keybox,
     /// The armor of the keyring is broken.
     #[error("read the keyring's armor")]
     KeyringArmor(#[source] ArmorError),
@@ -99,7 +104,7 @@ pub enum OpenPgpError {
     #[error("handle the site's secret key")]
     SecretKey(#[source] Cause),
     /// The secret key is not of the kind that [`super::SiteKey::generate`] makes.
-    #[error("not a site key: an unencrypted Ed25519 key (algorithm 22) is expected")]
+    #[error("not a site key: an unencrypted Ed25519 (algorithm 22) or RSA key is expected")]
     NotASiteKey,
     /// Signing failed.
     #[error("sign with the site's key")]
@@ -107,12 +112,27 @@ pub enum OpenPgpError {
 }
 
 impl OpenPgpError {
+    /// Returns what to do about a file of keys at `path` that failed with this error. Empty if the error says enough.
+    pub fn advice(&self, path: &Path) -> String {
+        // gpg looks for a name without a slash in its own home.
+        let place = if path.components().count() > 1 { "" } else { "./" };
+        match self {
+            Self::Keybox => format!(
+                ": write its keys to keys.pgp by `gpg --no-default-keyring --keyring {place}{} --export --output keys.pgp`, and name \
+                 that file",
+                path.display()
+            ),
+            _ => String::new(),
+        }
+    }
+
     /// The class of this failure.
     pub fn exit(&self) -> Exit {
         match self {
             Self::KeyringTooLarge { .. }
             | Self::KeyringTooLong { .. }
             | Self::KeyringArmor(_)
+            | Self::Keybox
             | Self::NoUsableCertificate { .. } => Exit::Usage,
             Self::NotClearSigned
             | Self::UnexpectedHeader { .. }

@@ -36,6 +36,11 @@ impl std::fmt::Display for Rejected {
     }
 }
 
+/// Magic bytes in the first blob of a GnuPG keybox (`kbx/keybox-blob.c`).
+const KEYBOX_MAGIC: &[u8] = b"KBXf";
+/// Their offset.
+const KEYBOX_MAGIC_AT: usize = 8;
+
 impl Keyring {
     /// Reads binary certificates, one after the other, or ASCII-armored blocks of them.
     ///
@@ -44,6 +49,9 @@ impl Keyring {
     pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
         if bytes.len() > MAX_KEYRING {
             return Err(OpenPgpError::KeyringTooLarge { length: bytes.len(), limit: MAX_KEYRING });
+        }
+        if bytes.get(KEYBOX_MAGIC_AT..).is_some_and(|rest| rest.starts_with(KEYBOX_MAGIC)) {
+            return Err(OpenPgpError::Keybox);
         }
         let decoded;
         let binary = if armor::is_binary(bytes) {

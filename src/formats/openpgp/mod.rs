@@ -36,7 +36,7 @@ mod policy;
 mod signed;
 mod site_key;
 
-pub use clear_signed::{ClearText, verify_clear_signed};
+pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
 pub use detached::{verify_detached, verify_detached_file};
 pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use forms::{armored_keyring, binary_keyring};
@@ -44,7 +44,7 @@ pub use judge::Signer;
 pub use keyring::{Keyring, Rejected};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
-pub use site_key::SiteKey;
+pub use site_key::{SiteKey, SiteKeyAlgorithm};
 
 #[cfg(test)]
 mod tests;

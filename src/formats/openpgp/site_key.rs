@@ -1,7 +1,7 @@
 //! The site's own key, which signs re-indexed metadata so that clients with old gpgv and new sqv accept it.
 //!
-//! Its form is the only modern one that both take: a version 4 Ed25519 key in the legacy encoding (algorithm 22), one
-//! user id, no subkeys, no expiry, SHA-512.
+//! Its form is one that both take: a version 4 key with one user id, no subkeys, no expiry, SHA-512. It is Ed25519 in the
+//! legacy encoding (algorithm 22), or RSA of 4096 bits for clients that know no elliptic curves: GnuPG 1.4 and 2.0.
 
 use pgp::composed::{
     ArmorOptions, Deserializable, DetachedSignature, KeyType, SignedKeyDetails, SignedPublicKey, SignedSecretKey,
@@ -24,6 +24,32 @@ use super::keyring::{Keyring, hex};
 /// The hash of everything that the site signs.
 const HASH: HashAlgorithm = HashAlgorithm::Sha512;
 
+/// The algorithms that a site's key can have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SiteKeyAlgorithm {
+    /// Ed25519: short signatures, and made in no time.
+    #[default]
+    Ed25519,
+    /// RSA of 4096 bits, for old clients.
+    Rsa4096,
+}
+
+impl SiteKeyAlgorithm {
+    fn key_type(self) -> KeyType {
+        match self {
+            Self::Ed25519 => KeyType::Ed25519Legacy,
+            Self::Rsa4096 => KeyType::Rsa(4096),
+        }
+    }
+
+    fn number(self) -> PublicKeyAlgorithm {
+        match self {
+            Self::Ed25519 => PublicKeyAlgorithm::EdDSALegacy,
+            Self::Rsa4096 => PublicKeyAlgorithm::RSA,
+        }
+    }
+}
+
 /// The site's signing key, secret half included. It does not show its secret in `{:?}`.
 pub struct SiteKey(SignedSecretKey);
 
@@ -34,16 +60,25 @@ impl std::fmt::Debug for SiteKey {
 }
 
 impl SiteKey {
-    /// Makes a new key that never expires, such as for `gapferry site dc1 <dc1@example.org>`; `created` is in Unix
+    /// Makes a new Ed25519 key that never expires, such as for `gapferry site dc1 <dc1@example.org>`; `created` is in Unix
     /// seconds.
     pub fn generate(user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
-        let created = timestamp(created)?;
-        Self::try_generate(user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(error.into()))
+        Self::generate_as(SiteKeyAlgorithm::Ed25519, user_id, created)
     }
 
-    fn try_generate(user_id: &str, created: Timestamp) -> pgp::errors::Result<SignedSecretKey> {
-        let (public, secret) = KeyType::Ed25519Legacy.generate(OsRng)?;
-        let inner = PubKeyInner::new(KeyVersion::V4, PublicKeyAlgorithm::EdDSALegacy, created, None, public)?;
+    /// Makes a new key of this algorithm that never expires.
+    pub fn generate_as(algorithm: SiteKeyAlgorithm, user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
+        let created = timestamp(created)?;
+        Self::try_generate(algorithm, user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(error.into()))
+    }
+
+    fn try_generate(
+        algorithm: SiteKeyAlgorithm,
+        user_id: &str,
+        created: Timestamp,
+    ) -> pgp::errors::Result<SignedSecretKey> {
+        let (public, secret) = algorithm.key_type().generate(OsRng)?;
+        let inner = PubKeyInner::new(KeyVersion::V4, algorithm.number(), created, None, public)?;
         let primary = SecretKey::new(PublicKey::from_inner(inner)?, secret)?;
         let id = UserId::from_str(Default::default(), user_id)?;
         let mut flags = KeyFlags::default();
@@ -66,9 +101,8 @@ impl SiteKey {
     /// Reads what [`Self::to_bytes`] wrote, and refuses any other kind of key.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpenPgpError> {
         let key = SignedSecretKey::from_bytes(bytes).map_err(|error| OpenPgpError::SecretKey(error.into()))?;
-        if key.primary_key.algorithm() != PublicKeyAlgorithm::EdDSALegacy
-            || key.primary_key.secret_params().is_encrypted()
-        {
+        let known = [SiteKeyAlgorithm::Ed25519, SiteKeyAlgorithm::Rsa4096].map(SiteKeyAlgorithm::number);
+        if !known.contains(&key.primary_key.algorithm()) || key.primary_key.secret_params().is_encrypted() {
             return Err(OpenPgpError::NotASiteKey);
         }
         let key = Self(key);

@@ -1,39 +1,54 @@
 //! Cuts a products file down to what is there, in the form that every reader takes.
 //!
-//! A strict reader looks for a product's tags at the product and for an item's at the item; upstream may have them at any
-//! level. So all are handed down, and those on which the items of a product agree are raised to it.
+//! Every tag stays at the level where upstream has it: LXD looks for `label` at a version and for `requirements` at a
+//! product. MAAS's strict reader looks for a product's tags at the product and for an item's at the item, while upstream may
+//! have them at any level. So an image for MAAS gets copies there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Tags;
 use super::maas::Shape;
-use super::products::{File, Item, Product, Products, Version};
+use super::products::{FILE_TAGS, File, Item, Product, Products, Version};
 use crate::path::PublishPath;
 
 /// Tags that stay with the item, shared or not.
 const ITEM_TAGS: [&str; 10] =
     ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_release", "src_version"];
 
-/// What is there of `products`: the versions of which `is_there` has all that a reader needs, by shape, since MAAS wants
-/// one shape in each file. Versions that share files with one that is there, but lack others, are left out.
+/// Versions by name, each with its items that are there.
+type KeptVersions<'a> = BTreeMap<&'a str, Vec<Item<'a>>>;
+
+/// Returns what is there of `products`: the versions of which `is_there` has all that a reader needs. They are grouped by
+/// shape, since MAAS wants one shape in each file. A version that only shares files with another one is left out.
 pub fn cut(products: &Products, is_there: impl Fn(&File) -> bool) -> BTreeMap<Option<Shape>, Products> {
     let mut parts: BTreeMap<Option<Shape>, Products> = BTreeMap::new();
     for (name, product) in &products.products {
-        let mut kept: BTreeMap<Option<Shape>, Vec<Item<'_>>> = BTreeMap::new();
+        let mut kept: BTreeMap<Option<Shape>, KeptVersions<'_>> = BTreeMap::new();
         for (version, of) in &product.versions {
             let all: Vec<Item<'_>> = products.items_of((name, product), (version, of)).collect();
             let is_there = |item: &Item<'_>| item.file().ok().flatten().is_some_and(|file| is_there(&file));
             let there: Vec<Item<'_>> = all.iter().copied().filter(is_there).collect();
             let shape = Shape::of(&all);
             if shape.and_then(|shape| shape.lacks(&there)).is_none() && !there.is_empty() {
-                kept.entry(shape).or_default().extend(there);
+                kept.entry(shape).or_default().insert(version, there);
             }
         }
-        for (shape, items) in kept {
-            parts.entry(shape).or_default().products.insert(name.clone(), rebuilt(&items));
+        for (shape, kept) in kept {
+            let mut part = part_of(product, &kept);
+            if shape.is_some() {
+                raise_tags(&mut part, &products.tags, &kept);
+            }
+            let file = parts.entry(shape).or_insert_with(|| Products { tags: top(products), ..Products::default() });
+            file.products.insert(name.clone(), part);
         }
     }
     parts
+}
+
+/// The tags that all products inherit, without those that the written file has of its own.
+fn top(products: &Products) -> Tags {
+    let tags = products.tags.iter().filter(|(key, _)| !FILE_TAGS.contains(&&***key));
+    tags.map(|(key, tag)| (key.clone(), tag.clone())).collect()
 }
 
 /// The files that the parts list.
@@ -42,7 +57,7 @@ pub fn listed(parts: &BTreeMap<Option<Shape>, Products>) -> BTreeSet<PublishPath
     items.filter_map(|item| Some(item.file().ok()??.path)).collect()
 }
 
-/// MAAS's shapes among all that upstream has in the file: more than one, and it must be split.
+/// MAAS's shapes among all that upstream has in the file. A file with more than one must be split.
 pub fn shapes(products: &Products) -> BTreeSet<Shape> {
     let versions = products.products.iter().flat_map(|(name, product)| {
         product.versions.iter().map(move |version| ((&**name, product), (&**version.0, version.1)))
@@ -51,37 +66,67 @@ pub fn shapes(products: &Products) -> BTreeSet<Shape> {
     items.filter_map(|items| Shape::of(&items)).collect()
 }
 
-/// A product of these items, with its tags where strict readers look for them. Where versions differ, the product has what
-/// the newest says, since that is the one readers take, and the items of the others have their own.
-fn rebuilt(items: &[Item<'_>]) -> Product {
-    let tags: Vec<Tags> = items.iter().map(Item::own_tags).collect();
-    let newest = items.last().map(|item| item.version);
-    let of_newest = || items.iter().zip(&tags).filter(|(item, _)| Some(item.version) == newest);
-    let mut raised = tags.last().cloned().unwrap_or_default();
-    raised.retain(|key, value| {
-        !ITEM_TAGS.contains(&&**key)
-            && of_newest().all(|(_, tags)| tags.get(key) == Some(value))
-            && tags.iter().all(|tags| tags.contains_key(key)) // none inherits what it did not say
-    });
+/// The product with its kept versions and items. Each item says itself what its file is.
+fn part_of(product: &Product, kept: &KeptVersions<'_>) -> Product {
     let mut versions: BTreeMap<Box<str>, Version> = BTreeMap::new();
-    for (item, mut own) in items.iter().zip(tags) {
-        own.retain(|key, value| raised.get(key) != Some(value));
-        versions.entry(item.version.into()).or_default().items.insert(item.name.into(), own);
+    for (name, items) in kept {
+        let tags = product.versions.get(*name).map(|version| version.tags.clone()).unwrap_or_default();
+        let items = items.iter().map(|item| {
+            let mut tags = item.own().clone();
+            for key in ITEM_TAGS.iter().filter(|key| !item.own().contains_key(**key)) {
+                tags.extend(item.tag(key).map(|tag| ((*key).into(), tag.clone())));
+            }
+            (item.name.into(), tags)
+        });
+        versions.insert((*name).into(), Version { items: items.collect(), tags });
     }
-    Product { tags: raised, versions }
+    Product { tags: product.tags.clone(), versions }
+}
+
+/// Copies the tags on which the items of the newest version agree to the product, where MAAS looks for them. Older versions
+/// that would inherit another value then get their own.
+fn raise_tags(part: &mut Product, top: &Tags, kept: &KeptVersions<'_>) {
+    let Some((_, newest)) = kept.last_key_value() else { return };
+    let Some(first) = newest.first() else { return };
+    let keys: BTreeSet<&str> = first.keys().filter(|key| !ITEM_TAGS.contains(key)).collect();
+    for key in keys {
+        let Some(value) = first.tag(key) else { continue };
+        let agreed = newest.iter().all(|item| item.tag(key) == Some(value));
+        // No item may inherit a tag that upstream does not give it.
+        let known = kept.values().flatten().all(|item| item.tag(key).is_some());
+        let before = part.tags.get(key).filter(|tag| tag.is_plain()).or_else(|| top.get(key)).cloned();
+        if !agreed || !known || part.tags.get(key) == Some(value) {
+            continue;
+        }
+        for version in part.versions.values_mut() {
+            let free = version.tags.get(key).is_none_or(|tag| !tag.is_plain());
+            if let Some(before) = before.as_ref().filter(|before| free && *before != value) {
+                version.tags.insert(key.into(), before.clone());
+            }
+        }
+        part.tags.insert(key.into(), value.clone());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn keys(tags: &Tags) -> String {
+        tags.keys().map(|key| &**key).collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
-    fn what_is_there_stays_and_tags_stand_where_they_are_looked_for() {
-        let digest = "0".repeat(64);
+    fn keeps_what_is_there_and_every_tag_at_its_level() {
         let text = format!(
-            r#"{{"format": "products:1.0", "content_id": "c", "sha256": "{digest}", "size": 1, "arch": "amd64", "products": {{
-                "a": {{"versions": {{"1": {{"label": "l", "items": {{"x": {{"path": "a/1/x"}}, "y": {{"path": "a/1/y"}}}}}},
-                     "2": {{"label": "l", "items": {{"x": {{"path": "a/2/x"}}}}}}}}}},
+            r#"{{"format": "products:1.0", "content_id": "c", "sha256": "{DIGEST}", "size": 1, "arch": "amd64",
+                "license": {{"url": "u"}}, "products": {{
+                "a": {{"aliases": "x", "requirements": {{"secureboot": "false"}}, "versions": {{
+                    "1": {{"label": "l", "list": [1, {{"a": null}}], "items": {{
+                        "x": {{"path": "a/1/x", "odd": {{"k": 1}}}}, "y": {{"path": "a/1/y"}}}}}},
+                    "2": {{"label": "l", "items": {{"x": {{"path": "a/2/x"}}}}}}}}}},
                 "b": {{"versions": {{"1": {{"items": {{"boot-kernel": {{"path": "a/1/x"}}}}}}}}}}}}}}"#
         );
         let products = Products::parse(text.as_bytes()).unwrap();
@@ -90,33 +135,43 @@ mod tests {
         assert_eq!(listed(&parts).len(), 1);
         let part = &parts[&None];
         assert_eq!(parts.len(), 1, "b lacks what MAAS needs");
+        assert_eq!(keys(&part.tags), "arch license sha256 size");
         let a = &part.products["a"];
-        assert_eq!(a.tags.keys().map(|key| &**key).collect::<Vec<_>>(), ["arch", "label"]);
+        assert_eq!(keys(&a.tags), "aliases requirements");
         assert_eq!(a.versions.len(), 1);
-        let x = &a.versions["1"].items["x"];
-        assert_eq!(x.keys().map(|key| &**key).collect::<Vec<_>>(), ["path", "sha256", "size"]);
+        assert_eq!(keys(&a.versions["1"].tags), "label list");
+        assert_eq!(keys(&a.versions["1"].items["x"]), "odd path sha256 size");
+        let written = super::super::products_text("c", "d", part, "now").unwrap();
+        let written: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let a = &written["products"]["a"];
+        assert_eq!(written["license"], serde_json::json!({"url": "u"}));
+        assert_eq!(a["requirements"], serde_json::json!({"secureboot": "false"}));
+        assert_eq!(a["versions"]["1"]["list"], serde_json::json!([1, {"a": null}]));
+        assert_eq!(a["versions"]["1"]["items"]["x"]["odd"], serde_json::json!({"k": 1}));
     }
 
     #[test]
-    fn a_product_says_what_its_newest_version_says() {
+    fn product_for_maas_says_what_its_newest_version_says() {
         let item = |label: &str, more: &str| {
-            let digest = "0".repeat(64);
             format!(
-                r#"{{"items": {{"x": {{"path": "x", "size": 1, "sha256": "{digest}", "src_release": "r"{more}}}}}, "label": "{label}"}}"#
+                r#"{{"items": {{"syslinux": {{"ftype": "f", "path": "x", "size": 1, "sha256": "{DIGEST}", "src_package": "p",
+                "src_version": "v", "src_release": "r"{more}}}}}, "label": "{label}"}}"#
             )
         };
-        let (old, new) = (item("old", r#", "kept": 1"#), item("new", ""));
+        let (old, new) = (item("old", r#", "kept": 1"#), item("new", r#", "os": "n""#));
         let text = format!(
-            r#"{{"format": "products:1.0", "products": {{"p": {{"os": "o", "versions": {{"1": {old}, "2": {new}}}}}}}}}"#
+            r#"{{"format": "products:1.0", "arches": "a", "products": {{"p": {{"os": "o", "arch": "a", "bootloader-type": "b",
+                "versions": {{"1": {old}, "2": {new}}}}}}}}}"#
         );
         let products = Products::parse(text.as_bytes()).unwrap();
-        let cut = cut(&products, |_| true).remove(&None).unwrap();
+        let cut = cut(&products, |_| true).remove(&Some(Shape::Bootloader)).unwrap();
         let product = &cut.products["p"];
-        let keys = |tags: &Tags| tags.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        assert_eq!(keys(&product.tags), "label os");
-        assert_eq!(product.tags["label"].to_string(), "new");
-        assert_eq!(keys(&product.versions["1"].items["x"]), "kept label path sha256 size src_release");
-        assert_eq!(keys(&product.versions["2"].items["x"]), "path sha256 size src_release");
-        assert_eq!(cut.items().map(|item| item.text("label")).collect::<Vec<_>>(), ["old", "new"]);
+        assert_eq!(keys(&product.tags), "arch arches bootloader-type label os");
+        assert_eq!(["label", "os"].map(|key| product.tags[key].to_string()), ["new", "n"]);
+        let file = "ftype kept path sha256 size src_package src_release src_version";
+        assert_eq!(keys(&product.versions["1"].items["syslinux"]), file);
+        let said = |key: &str| cut.items().map(|item| item.text(key)).collect::<Vec<_>>();
+        assert_eq!((said("label"), said("os")), (vec!["old".into(), "new".into()], vec!["o".into(), "n".into()]));
+        assert_eq!(said("kept"), ["1", ""]);
     }
 }

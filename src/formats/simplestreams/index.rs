@@ -6,6 +6,9 @@ use super::json::{Tags, parse, text};
 use super::{INDEX_JSON, StreamError};
 use crate::path::PublishPath;
 
+/// The `format` of an index.
+const FORMAT: &str = "index:1.0";
+
 /// A stream's index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Index {
@@ -28,7 +31,7 @@ impl Index {
     /// Reads the payload of an index file.
     pub fn parse(payload: &[u8]) -> Result<Self, StreamError> {
         let mut node = parse(payload)?;
-        expect_format(node.text("format"), "index:1.0")?;
+        expect_format(node.text("format"), FORMAT)?;
         let updated = node.text("updated").map(str::to_owned);
         let mut entries = BTreeMap::new();
         let mut paths = BTreeSet::new();
@@ -36,7 +39,7 @@ impl Index {
             let place = || content_id.to_string();
             match text(&entry.tags, "format") {
                 Some("products:1.0") | None => {}
-                Some("index:1.0") => return Err(StreamError::NestedIndex { place: place() }),
+                Some(FORMAT) => return Err(StreamError::NestedIndex { place: place() }),
                 Some(_) => continue, // of a kind that has no products
             }
             let path = text(&entry.tags, "path").ok_or_else(|| StreamError::Lacks { place: place(), what: "path" })?;
@@ -52,6 +55,15 @@ impl Index {
         }
         Ok(Self { entries, updated })
     }
+}
+
+/// Returns `true` if the payload says that it is an index. It may be malformed all the same.
+pub fn is_index(payload: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        format: String,
+    }
+    serde_json::from_slice(payload).is_ok_and(|header: Header| header.format == FORMAT)
 }
 
 /// Whether the path is within the folder that holds metadata and nothing else.

@@ -1,17 +1,18 @@
 //! JSON as simplestreams uses it: objects of tags and objects. Hostile documents end early.
 //!
-//! A tag's value is text, a number or a truth value; lists and null are passed over, as the reference client does. An object
-//! that has one key twice is refused, since two readers could see two different documents. Nesting is bounded by serde_json
-//! (128), the number of values by [`MAX_VALUES`], and the length of names and texts too, since tags are inherited: what a
-//! small file says once may count for a million items.
+//! A tag that filters and readers look up is text, a number or a truth value, as in the reference client. Lists, null and
+//! objects of other formats (LXD's `requirements`) are kept as [`Tag::Other`], so that a re-indexed stream still has them.
+//! An object that has one key twice is refused, since two readers could see two different documents. serde_json bounds the
+//! nesting (128) and [`MAX_VALUES`] the number of values. Names and texts are bounded too: many items inherit one tag.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::StreamError;
 
@@ -32,6 +33,8 @@ pub enum Tag {
     Number(serde_json::Number),
     /// A truth value.
     Bool(bool),
+    /// A list, null or an object. No item inherits it, and for filters it is not there.
+    Other(Arc<serde_json::Value>),
 }
 
 /// The tags of one level.
@@ -43,6 +46,7 @@ impl Serialize for Tag {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => number.serialize(serializer),
             Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Other(value) => value.serialize(serializer),
         }
     }
 }
@@ -55,6 +59,7 @@ impl fmt::Display for Tag {
             Self::Number(number) => write!(f, "{number}"),
             Self::Bool(true) => f.write_str("True"),
             Self::Bool(false) => f.write_str("False"),
+            Self::Other(_) => Ok(()),
         }
     }
 }
@@ -75,6 +80,35 @@ impl Node {
     /// The tag `key`, if it is text.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         text(&self.tags, key)
+    }
+
+    /// The tags, with the objects that nobody took out among them.
+    pub(super) fn into_tags(self) -> Tags {
+        let others = self.nodes.into_iter().map(|(key, node)| (key, Tag::Other(Arc::new(node.into_json()))));
+        let mut tags = self.tags;
+        tags.extend(others);
+        tags
+    }
+
+    fn into_json(self) -> Json {
+        let fields = self.into_tags().into_iter().map(|(key, tag)| (key.into_string(), tag.into_json()));
+        Json::Object(fields.collect())
+    }
+}
+
+impl Tag {
+    fn into_json(self) -> Json {
+        match self {
+            Self::Text(text) => Json::String(text.to_string()),
+            Self::Number(number) => Json::Number(number),
+            Self::Bool(value) => Json::Bool(value),
+            Self::Other(value) => Arc::unwrap_or_clone(value),
+        }
+    }
+
+    /// Returns `false` for a list, null or an object.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self, Self::Other(_))
     }
 }
 
@@ -101,12 +135,33 @@ pub(super) fn parse(text: &[u8]) -> Result<Node, StreamError> {
 enum Value {
     Tag(Tag),
     Node(Node),
-    PassedOver,
+}
+
+impl Value {
+    fn into_json(self) -> Json {
+        match self {
+            Self::Tag(tag) => tag.into_json(),
+            Self::Node(node) => node.into_json(),
+        }
+    }
+}
+
+/// A value that is no plain tag.
+fn other(value: Json) -> Value {
+    Value::Tag(Tag::Other(Arc::new(value)))
 }
 
 #[derive(Clone, Copy)]
 struct Seed<'l> {
     left: &'l Cell<usize>,
+}
+
+impl Seed<'_> {
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| E::custom("it has too many values"))?;
+        self.left.set(left);
+        Ok(())
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
@@ -137,7 +192,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(serde_json::Number::from_f64(value).map_or(Value::PassedOver, |number| Value::Tag(Tag::Number(number))))
+        Ok(serde_json::Number::from_f64(value).map_or(other(Json::Null), |number| Value::Tag(Tag::Number(number))))
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
@@ -148,19 +203,22 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::PassedOver)
+        Ok(other(Json::Null))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::PassedOver)
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(self)? {
+            self.count()?;
+            values.push(value.into_json());
+        }
+        Ok(other(Json::Array(values)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut node = Node::default();
         while let Some(key) = map.next_key::<Box<str>>()? {
-            let left = self.left.get().checked_sub(1).ok_or_else(|| A::Error::custom("it has too many values"))?;
-            self.left.set(left);
+            self.count()?;
             if key.len() > MAX_KEY_BYTES {
                 return Err(A::Error::custom("a name in it is too long"));
             }
@@ -170,7 +228,6 @@ impl<'de> Visitor<'de> for Seed<'_> {
             match map.next_value_seed(self)? {
                 Value::Tag(tag) => drop(node.tags.insert(key, tag)),
                 Value::Node(inner) => drop(node.nodes.insert(key, inner)),
-                Value::PassedOver => {}
             }
         }
         Ok(Value::Node(node))
@@ -185,9 +242,15 @@ mod tests {
     #[test]
     fn tags_and_objects() {
         let node = parse(br#"{"a": "x", "n": 5, "b": true, "l": [1, {"a": 1}], "o": {"f": 1.5}, "z": null}"#).unwrap();
-        let shown: Vec<String> = node.tags.iter().map(|(key, tag)| format!("{key}={tag}")).collect();
+        let plain = node.tags.iter().filter(|(_, tag)| tag.is_plain());
+        let shown: Vec<String> = plain.map(|(key, tag)| format!("{key}={tag}")).collect();
         assert_eq!(shown, ["a=x", "b=True", "n=5"]);
         assert_eq!(node.nodes["o"].tags["f"].to_string(), "1.5");
+        let tags = serde_json::to_value(node.into_tags()).unwrap();
+        assert_eq!(
+            tags,
+            serde_json::json!({"a": "x", "n": 5, "b": true, "l": [1, {"a": 1}], "o": {"f": 1.5}, "z": null})
+        );
     }
 
     #[test]
@@ -202,8 +265,10 @@ mod tests {
             (r#"{} {}"#, "trailing"),
             ("[]", "not an object"),
             (&deep, "recursion"),
-            (&lists, "EOF"),
+            (&lists, "recursion"),
             (&many, "too many values"),
+            (&format!("{{\"l\": [{}0]}}", "0,".repeat(MAX_VALUES)), "too many values"),
+            (r#"{"l": [{"a": 1, "a": 2}]}"#, "twice"),
             (&format!(r#"{{"{}": 1}}"#, "k".repeat(MAX_KEY_BYTES + 1)), "too long"),
             (&format!(r#"{{"k": "{}"}}"#, "v".repeat(MAX_TEXT_BYTES + 1)), "too long"),
             ("{\"a\": 1e999}", ""),

@@ -18,11 +18,21 @@ mod write;
 pub use cut::{cut, listed, shapes};
 pub use error::StreamError;
 pub use filter::{Filter, MalformedFilter};
-pub use index::{Entry, Index};
+pub use index::{Entry, Index, is_index};
 pub use json::{Tag, Tags};
 pub use products::{File, Item, Product, Products, Version};
 pub use write::{IndexLine, index_text, products_text};
 
+/// The folder of all metadata.
+pub const FOLDER: &str = "streams/v1/";
+/// The suffix of a file that is clear-signed.
+pub const INLINE: &str = ".sjson";
+/// The suffix of a file that is not signed, or is signed beside itself.
+pub const PLAIN: &str = ".json";
+/// The usual index, without its suffix.
+pub const INDEX_STEM: &str = "streams/v1/index";
+/// Further indexes that streams are known to have: Juju's agents stand in `index2`.
+pub const OTHER_INDEX_STEMS: [&str; 1] = ["streams/v1/index2"];
 /// The index that is clear-signed.
 pub const INDEX_SJSON: &str = "streams/v1/index.sjson";
 /// The index that is not, or is signed beside itself.

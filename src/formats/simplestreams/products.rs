@@ -12,7 +12,7 @@ use crate::path::PublishPath;
 const MAX_INHERITED: usize = 4_000_000;
 
 /// Tags that say what a whole products file is.
-const FILE_TAGS: [&str; 4] = ["content_id", "datatype", "format", "updated"];
+pub(super) const FILE_TAGS: [&str; 4] = ["content_id", "datatype", "format", "updated"];
 
 /// A products file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,15 +86,15 @@ impl Products {
         let products = root.take("products").nodes.into_iter().map(|(name, mut node)| {
             let versions = node.take("versions").nodes.into_iter().map(|(name, mut node)| {
                 let items = node.take("items").nodes.into_iter();
-                let items = items.map(|(name, item)| Ok((name, aliases.expand(item.tags)?)));
+                let items = items.map(|(name, item)| Ok((name, aliases.expand(item.into_tags())?)));
                 let items = items.collect::<Result<_, StreamError>>()?;
-                Ok((name, Version { items, tags: aliases.expand(node.tags)? }))
+                Ok((name, Version { items, tags: aliases.expand(node.into_tags())? }))
             });
             let versions = versions.collect::<Result<_, StreamError>>()?;
-            Ok((name, Product { versions, tags: aliases.expand(node.tags)? }))
+            Ok((name, Product { versions, tags: aliases.expand(node.into_tags())? }))
         });
         let products = products.collect::<Result<_, StreamError>>()?;
-        let products = Self { products, tags: aliases.expand(root.tags)? };
+        let products = Self { products, tags: aliases.expand(root.into_tags())? };
         let inherited = products.items().map(|item| item.levels.iter().map(|tags| tags.len()).sum::<usize>());
         if inherited.sum::<usize>() > MAX_INHERITED {
             return Err(StreamError::TooLarge { what: "number of inherited tags", limit: MAX_INHERITED });
@@ -141,7 +141,7 @@ impl Products {
 impl<'a> Item<'a> {
     /// A tag, its own or the nearest inherited.
     pub fn tag(&self, key: &str) -> Option<&'a Tag> {
-        self.levels.iter().find_map(|tags| tags.get(key))
+        self.levels.iter().find_map(|tags| tags.get(key).filter(|tag| tag.is_plain()))
     }
 
     /// A tag as text; empty if there is none, as filters have it.
@@ -149,12 +149,18 @@ impl<'a> Item<'a> {
         self.tag(key).map(Tag::to_string).unwrap_or_default()
     }
 
-    /// All its tags but those that say what the whole file is.
-    pub(super) fn own_tags(&self) -> Tags {
+    /// The tags that stand at the item itself.
+    pub(super) fn own(&self) -> &'a Tags {
+        let [own, ..] = self.levels;
+        own
+    }
+
+    /// The names of its tags, own and inherited, without those that say what the whole file is.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> {
         let [own, version, product, top] = self.levels;
-        let inherited = top.iter().filter(|(key, _)| !FILE_TAGS.contains(&&***key));
-        let tags = inherited.chain([product, version, own].into_iter().flatten());
-        tags.map(|(key, tag)| (key.clone(), tag.clone())).collect()
+        let top = top.iter().filter(|(key, _)| !FILE_TAGS.contains(&&***key));
+        let tags = [own, version, product].into_iter().flatten().chain(top);
+        tags.filter(|(_, tag)| tag.is_plain()).map(|(key, _)| &**key)
     }
 
     /// Where it stands, for messages.

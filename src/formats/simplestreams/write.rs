@@ -1,4 +1,7 @@
 //! Writes metadata in the reference client's canonical form: keys sorted, one space of indentation, a newline at the end.
+//!
+//! All of it is ASCII, as Python's `json.dumps` writes it. The reference client splits clear-signed text at every character
+//! that Unicode calls a line end, and U+2028 within a title would end its reading.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -44,9 +47,11 @@ pub fn products_text(
     updated: &str,
 ) -> Result<String, StreamError> {
     let all: BTreeMap<&str, Value> = products.products.iter().map(|(name, p)| (&**name, product(p))).collect();
-    canonical(&json!({
-        "content_id": content_id, "datatype": datatype, "format": "products:1.0", "products": all, "updated": updated,
-    }))
+    let mut file = json!(products.tags);
+    let own = [("content_id", content_id), ("datatype", datatype), ("format", "products:1.0"), ("updated", updated)];
+    own.into_iter().for_each(|(key, value)| put(&mut file, key, json!(value)));
+    put(&mut file, "products", json!(all));
+    canonical(&file)
 }
 
 fn product(product: &Product) -> Value {
@@ -74,9 +79,23 @@ fn canonical(value: &Value) -> Result<String, StreamError> {
     let capped = Capped { bytes: &mut bytes, room: LIMIT - 1 };
     let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
     let written = value.serialize(&mut serde_json::Serializer::with_formatter(capped, indent));
-    written.map_err(|_| StreamError::TooLarge { what: "text", limit: LIMIT })?;
+    let too_large = || StreamError::TooLarge { what: "text", limit: LIMIT };
+    written.map_err(|_| too_large())?;
     bytes.push(b'\n');
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let text = ascii(&String::from_utf8_lossy(&bytes));
+    if text.len() > LIMIT { Err(too_large()) } else { Ok(text) }
+}
+
+/// Escapes what is not ASCII. In a JSON document that stands within strings alone.
+fn ascii(document: &str) -> String {
+    let mut text = String::with_capacity(document.len());
+    for c in document.chars() {
+        match c.is_ascii() {
+            true => text.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    text
 }
 
 /// Takes so many bytes and no more.
@@ -105,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_the_same() {
         let text = "{\n \"content_id\": \"c\",\n \"datatype\": \"image-ids\",\n \"format\": \"products:1.0\",\n \"products\": {\n  \"p\": \
-                    {\n   \"arch\": \"ä\",\n   \"versions\": {\n    \"1\": {\n     \"items\": {\n      \"x\": {\n       \"size\": 5\n      \
+                    {\n   \"arch\": \"\\u00e4\\u2028\\ud83d\\ude00\",\n   \"versions\": {\n    \"1\": {\n     \"items\": {\n      \"x\": {\n       \"size\": 5\n      \
                     }\n     }\n    }\n   }\n  }\n },\n \"updated\": \"now\"\n}\n";
         let products = Products::parse(text.as_bytes()).unwrap();
         assert_eq!(products_text("c", "image-ids", &products, "now").unwrap(), text);

@@ -39,6 +39,9 @@ pub struct Installed {
     /// The channel that it follows.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tracking_channel: String,
+    /// The epoch of its data. `None` if the device does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
 }
 
 /// One thing that is wanted.
@@ -213,6 +216,13 @@ pub struct Epoch {
     pub read: Vec<u32>,
     /// Those that it writes.
     pub write: Vec<u32>,
+}
+
+impl Epoch {
+    /// Returns `true` if a snap of this epoch can read what one of `installed` wrote (snapd's `Epoch.CanRead`).
+    pub fn can_read(&self, installed: &Self) -> bool {
+        self.read.iter().any(|number| installed.write.contains(number))
+    }
 }
 
 impl Default for Epoch {

@@ -7,6 +7,7 @@
 //! | `refresh` | a revision | that revision, unless it is installed |
 //! | `refresh` | another channel than the tracked one | what that channel has, unless it is installed |
 //! | `refresh` | the tracked channel, or none | what that channel has, if it is of a higher revision than the installed one |
+//! | `refresh` | any of these, and a revision that cannot read the epoch of the installed data | nothing for the tracked channel; else a refusal |
 //! | `fetch-assertions` | assertions | nothing: the device has what it was installed with |
 //!
 //! So a rollback of the site takes no device back by itself; a refresh to a revision does. What needs no answer is absent from
@@ -119,15 +120,31 @@ fn refresh<'a>(
     let number = |found: &Found<'_>| i64::try_from(found.revision.snap.revision).unwrap_or(i64::MAX);
     if let Some(wanted) = action.revision {
         let found = of_number(offer, wanted, device)?;
-        return Ok((number(&found) != current).then_some(found));
+        return if number(&found) == current { Ok(None) } else { readable(found, installed).map(Some) };
     }
     // A device may track what is no channel; it then gets what is on the one that it asks for.
     let tracked = installed.map_or(Ok(Channel::default()), |installed| channel(&installed.tracking_channel));
     let wanted = action.channel.as_deref().filter(|channel| !channel.is_empty()).map(channel).transpose()?;
     let other = wanted.as_ref().is_some_and(|wanted| tracked.as_ref() != Ok(wanted));
     let found = on_channel(offer, &wanted.map_or(tracked, Ok)?, device)?;
-    let due = if other { number(&found) != current } else { number(&found) > current };
-    Ok(due.then_some(found))
+    match other {
+        true if number(&found) == current => Ok(None),
+        true => readable(found, installed).map(Some),
+        false if number(&found) > current => Ok(readable(found, installed).ok()),
+        false => Ok(None),
+    }
+}
+
+/// Refuses a revision that cannot read the data of the installed one: snapd would download it and then not install it.
+fn readable<'a>(found: Found<'a>, installed: Option<&Installed>) -> Result<Found<'a>, Refusal> {
+    let snap = &found.revision.snap;
+    match installed.and_then(|installed| installed.epoch.as_ref()).filter(|epoch| !snap.epoch.can_read(epoch)) {
+        None => Ok(found),
+        Some(epoch) => {
+            let text = format!("revision {} cannot read data of the epochs {:?}", snap.revision, epoch.write);
+            Err(refusal("revision-not-found", text))
+        }
+    }
 }
 
 fn of_number<'a>(offer: &'a Offer, number: i64, device: Device<'_>) -> Result<Found<'a>, Refusal> {

@@ -95,7 +95,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn installed() -> impl Strategy<Value = Installed> {
     ([word(), word(), word()], prop_oneof![0..8i64, any::<i64>()]).prop_map(|([snap_id, key, channel], revision)| {
-        Installed { snap_id, instance_key: key, revision, tracking_channel: channel }
+        Installed { snap_id, instance_key: key, revision, tracking_channel: channel, epoch: None }
     })
 }
 
@@ -146,7 +146,7 @@ proptest! {
     /// Who only follows a channel never goes back.
     #[test]
     fn following_a_channel_leads_to_higher_revisions_alone(revision in 0..8i64, tracking in word()) {
-        let installed = Installed { snap_id: "one-id".into(), instance_key: "k".into(), revision, tracking_channel: tracking };
+        let installed = Installed { snap_id: "one-id".into(), instance_key: "k".into(), revision, tracking_channel: tracking, epoch: None };
         let action = Action { action: "refresh".into(), instance_key: "k".into(), snap_id: "one-id".into(), ..Action::default() };
         let asked = Asked { context: vec![installed], actions: vec![action] };
         for answer in answers(&catalogue(), &asked, DEVICE) {

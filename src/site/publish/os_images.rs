@@ -14,7 +14,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::formats::openpgp::verify_detached_file;
 use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, OsImage, SIGNATURE_SUFFIX, Via, check_together};
-use crate::formats::simplestreams::Products;
+use crate::formats::simplestreams::{INDEX_STEM, Products};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
@@ -54,7 +54,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let text = json!({ "format": "products:1.0", "products": products }).to_string();
         let products = Products::parse(text.as_bytes()).map_err(PublishError::WriteStream)?;
         let (content_id, datatype) = (CONTENT_ID.to_owned(), DATATYPE.to_owned());
-        Lists(vec![List { content_id, datatype, stem: STEM.to_owned(), products }]).add_to(&mut tree, context)?;
+        let lists = vec![List { content_id, datatype, stem: STEM.to_owned(), products }];
+        Lists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
     }
     context.linger(&mut tree);
     Ok(tree)

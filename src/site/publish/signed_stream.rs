@@ -4,9 +4,7 @@
 //! (see [`crate::formats::simplestreams::maas`]).
 
 use super::{Context, PublishError};
-use crate::formats::simplestreams::{
-    INDEX_JSON, INDEX_SJSON, IndexLine, Products, SIGNATURE_SUFFIX, index_text, products_text,
-};
+use crate::formats::simplestreams::{INLINE, IndexLine, PLAIN, Products, SIGNATURE_SUFFIX, index_text, products_text};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
@@ -14,7 +12,12 @@ use crate::site::tree::Tree;
 pub(super) const DATATYPE: &str = "image-ids";
 
 /// The lists of a stream, to be signed.
-pub(super) struct Lists(pub(super) Vec<List>);
+pub(super) struct Lists {
+    /// The index, without its suffix, such as `streams/v1/index`.
+    pub(super) index: String,
+    /// The products files.
+    pub(super) lists: Vec<List>,
+}
 
 /// A products file.
 pub(super) struct List {
@@ -29,14 +32,14 @@ impl Lists {
     /// Signs the lists and adds them to the tree: .sjson, and .json with .json.gpg, each with an index of its own.
     pub(super) fn add_to(&self, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<(), PublishError> {
         let updated = format!("{} +0000", context.date.day_and_time());
-        for list in &self.0 {
+        for list in &self.lists {
             let text = products_text(&list.content_id, &list.datatype, &list.products, &updated)
                 .map_err(PublishError::WriteStream)?;
-            add_inline(tree, context, &format!("{}.sjson", list.stem), &text)?;
-            add_detached(tree, context, &format!("{}.json", list.stem), &text)?;
+            add_inline(tree, context, &format!("{}{INLINE}", list.stem), &text)?;
+            add_detached(tree, context, &format!("{}{PLAIN}", list.stem), &text)?;
         }
-        add_inline(tree, context, INDEX_SJSON, &self.index(".sjson", &updated)?)?;
-        add_detached(tree, context, INDEX_JSON, &self.index(".json", &updated)?)
+        add_inline(tree, context, &format!("{}{INLINE}", self.index), &self.index(INLINE, &updated)?)?;
+        add_detached(tree, context, &format!("{}{PLAIN}", self.index), &self.index(PLAIN, &updated)?)
     }
 
     fn index(&self, suffix: &str, updated: &str) -> Result<String, PublishError> {
@@ -48,7 +51,7 @@ impl Lists {
                 products: list.products.products.keys().cloned().collect(),
             })
         };
-        let lines = self.0.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
+        let lines = self.lists.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
         index_text(&lines, updated).map_err(PublishError::WriteStream)
     }
 }

@@ -59,7 +59,7 @@ fn a_medium_that_fills_up_in_the_middle() {
                 gapferry verify medium/dc1-base-000001 --builder online/builder.key.pub";
     let Some(ended) = script(&fault.desk, text) else { return };
     assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
-    assert_says(&ended, &["volume-0", "because: No space left"]);
+    assert_says(&ended, &["volume-0", "because: no inodes are left on its file system"]);
     assert_eq!(fault.asked(), [1; PACKAGES]);
 }
 
@@ -76,7 +76,7 @@ fn a_workspace_that_is_too_small_or_fills_up() {
     let text = "disk online/workspace size=10m,nr_inodes=14; export_; grow online/workspace nr_inodes=100; export_";
     let Some(ended) = script(&fault.desk, text) else { return };
     assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");
-    assert_says(&ended, &["online/workspace", "o space left"]);
+    assert_says(&ended, &["online/workspace", "no inodes are left on its file system"]);
     fault.desk.path("medium").join("dc1-base-000001/manifest.json").metadata().unwrap();
 }
 

@@ -20,6 +20,21 @@ fn files_of_every_size_come_whole() {
     assert!(bench.server.connections() <= 2, "connections are used again: {}", bench.server.connections());
 }
 
+/// Without the header any encoding is allowed (RFC 9110, section 12.5.3), and a proxy may compress what signatures are over.
+#[test]
+fn every_request_asks_for_the_file_as_it_is() {
+    let bench = Bench::new();
+    let wanted = bench.put("large", &content(50_000, 1));
+    bench.fetch_good(&wanted);
+    bench.put("InRelease", b"0123456789");
+    bench.fetcher.get(&bench.server.url("InRelease"), 10).unwrap();
+    for path in ["large", "InRelease"] {
+        let requests = bench.server.requests(path);
+        assert!(!requests.is_empty());
+        assert!(requests.iter().all(|request| request.header("accept-encoding") == Some("identity")), "{requests:?}");
+    }
+}
+
 #[test]
 fn many_small_files_come_over_few_connections() {
     let bench = Bench::new();

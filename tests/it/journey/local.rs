@@ -1,6 +1,7 @@
 //! A folder of own .debs: allowed only where the site says so, and marked wherever it is listed.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::exit::Exit;
@@ -63,6 +64,20 @@ fn what_is_no_package_is_named() {
         .iter()
         .for_each(|name| fs::remove_file(desk.path("online/debs").join(name)).unwrap());
     desk.export("").says(Exit::Usage, &["no .deb file", "debs"]);
+}
+
+#[test]
+fn links_within_the_folder_are_followed_and_others_refused_by_name() {
+    let desk = own_debs();
+    fs::rename(desk.path("online/debs/tool.deb"), desk.path("online/debs/more/tool-1")).unwrap();
+    symlink("more/tool-1", desk.path("online/debs/tool.deb")).unwrap();
+    assert_eq!(desk.export("--dry-run --json").ok().json()["selected"]["files"], 2);
+    symlink("/usr/share/far.deb", desk.path("online/debs/gone.deb")).unwrap();
+    desk.export("").says(Exit::Usage, &["debs/gone.deb is a symbolic link that leads nowhere"]);
+    fs::remove_file(desk.path("online/debs/gone.deb")).unwrap();
+    fs::rename(desk.path("online/debs/more/lib.deb"), desk.path("lib.deb")).unwrap();
+    symlink(desk.path("lib.deb"), desk.path("online/debs/more/lib.deb")).unwrap();
+    desk.export("").says(Exit::Usage, &["debs/more/lib.deb is a symbolic link that leads out of its folder"]);
 }
 
 #[test]

@@ -8,14 +8,20 @@ use serde_json::json;
 
 use super::Case;
 use crate::support::desk::Desk;
-use crate::support::os_images::{noise, table};
+use crate::support::os_images::{gz, noise, table, tgz};
 
 /// Two whole pieces and a part.
 const SIZE: usize = (9 << 20) + 5;
 
 /// Puts an image on the desk.
 fn image(desk: &Desk, name: &str, size: usize, seed: u64) {
-    fs::write(desk.path("online").join(name), noise(size, seed)).unwrap();
+    let bytes = if name.ends_with(".tgz") { archive(size, seed) } else { gz(&noise(size, seed)) };
+    fs::write(desk.path("online").join(name), bytes).unwrap();
+}
+
+/// A root file system that does not compress.
+fn archive(size: usize, seed: u64) -> Vec<u8> {
+    tgz(&noise(size, seed))
 }
 
 /// A CentOS and a Windows for the stream, a Rocky and a Debian to be uploaded.
@@ -63,8 +69,8 @@ fn streamed_and_uploaded_images_are_there_once() {
     let case = case(true);
     let dry = case.apply("--dry-run").ok();
     for words in [
-        "plan: upload custom/debian-12 for amd64/generic (5.0 kB)",
-        "plan: upload custom/rocky9 for amd64/generic (9.4 MB)",
+        "plan: upload custom/debian-12 for amd64/generic (5.3 kB)",
+        "plan: upload custom/rocky9 for amd64/generic (9.9 MB)",
         "/os-images/own/ with its keyring",
         "centos/9/amd64",
         "windows/win2022/amd64",
@@ -79,8 +85,8 @@ fn streamed_and_uploaded_images_are_there_once() {
     };
     assert_eq!(uploads(done.json()), 2, "{}", done.out);
     assert_eq!(uploading(&case), ["POST", "PUT", "POST", "PUT", "PUT", "PUT"]);
-    has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
-    has(&case, "debian-12", &noise(5000, 4), "ubuntu/noble");
+    has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
+    has(&case, "debian-12", &archive(5000, 4), "ubuntu/noble");
     {
         let model = case.maas.model();
         for name in ["centos/9", "windows/win2022"] {
@@ -101,7 +107,7 @@ fn streamed_and_uploaded_images_are_there_once() {
     let again = case.apply("--json").ok();
     assert_eq!(uploading(&case), ["POST", "PUT", "PUT", "PUT"], "{}", again.out);
     assert!(again.json()["changes"][0]["text"].as_str().unwrap().contains("upload custom/rocky9 for amd64/generic"));
-    has(&case, "rocky9", &noise(SIZE + 7, 5), "rhel/9");
+    has(&case, "rocky9", &archive(SIZE + 7, 5), "rhel/9");
     case.stays();
     // What MAAS has lost is uploaded again.
     case.maas.model().forget_uploads();
@@ -121,14 +127,14 @@ fn what_breaks_off_begins_anew_and_what_is_refused_is_told() {
         "{}",
         done.err
     );
-    has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
+    has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
     case.stays();
 
     case.maas.model().forget_uploads();
     case.maas.model().uploads.fails = Some((2, 400));
     case.apply("").says(Exit::Failed, &["refuses the upload of custom/rocky9: No space left on device"]);
     case.apply("").ok();
-    has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
+    has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
     case.stays();
     case.maas.was_asked_rightly();
 }
@@ -157,7 +163,7 @@ fn an_old_maas_reads_one_source_and_takes_uploads() {
     case.apply("")
         .says(Exit::Usage, &["maas and os-images are published: choose with --images NAME", "via = \"upload\""]);
     case.apply("--images maas").ok();
-    has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
+    has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
     assert!(case.maas.model().resources.values().all(|resource| resource["name"] != "centos/9"));
     let text = fs::read_to_string(case.desk.path("online/selection.toml")).unwrap();
     fs::write(
@@ -167,7 +173,7 @@ fn an_old_maas_reads_one_source_and_takes_uploads() {
     .unwrap();
     case.desk.ferry();
     case.apply("").ok();
-    has(&case, "centos/9", &noise(5000, 1), "");
+    has(&case, "centos/9", &archive(5000, 1), "");
     case.stays();
 }
 
@@ -180,8 +186,8 @@ fn a_killed_upload_is_finished_by_the_next_run() {
         case.maas.model().forget_uploads();
         case.killed_after(stop);
         case.apply("").ok();
-        has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
-        has(&case, "debian-12", &noise(5000, 4), "ubuntu/noble");
+        has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
+        has(&case, "debian-12", &archive(5000, 4), "ubuntu/noble");
     }
     case.stays();
 }

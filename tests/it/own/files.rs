@@ -69,7 +69,7 @@ fn what_cannot_be_carried_is_named() {
         fs::remove_file(path).unwrap();
     }
     symlink("/etc/hostname", desk.path("online/folder/deep/link")).unwrap();
-    desk.export("").says(Exit::Usage, &["deep/link is a symbolic link"]);
+    desk.export("").says(Exit::Usage, &["deep/link is a symbolic link that leads out of its folder"]);
     fs::remove_file(desk.path("online/folder/deep/link")).unwrap();
     std::os::unix::net::UnixListener::bind(desk.path("online/folder/socket")).unwrap();
     desk.export("").says(Exit::Usage, &["socket is a pipe, socket or device"]);

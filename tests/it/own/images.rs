@@ -200,6 +200,19 @@ fn what_is_not_what_it_should_be_is_not_exported() {
         .says(Exit::VerificationFailed, &["rocky.tgz has sha256", "the selection says 0000"]);
     with("from = \"rocky.tgz\"", "from = \"gone.tgz\"").says(Exit::Failed, &["gone.tgz"]);
     with("from = \"rocky.tgz\"", "from = \"/dev/null\"").says(Exit::Usage, &["/dev/null is a pipe, socket or device"]);
+    fs::write(desk.path("online/empty"), "").unwrap();
+    with("from = \"rocky.tgz\"", "from = \"empty\"")
+        .says(Exit::Usage, &["custom/rocky9 cannot be deployed", "its file is empty"]);
+    with("\"tgz\"", "\"txz\"").says(
+        Exit::Usage,
+        &["centos/9 cannot be deployed", "is a tar archive compressed with gzip", "write filetype = \"tgz\""],
+    );
+    with("\"ddgz\"", "\"ddtgz\"").says(
+        Exit::Usage,
+        &["windows/win2022 cannot be deployed", "a raw disk compressed with gzip", "write filetype = \"ddgz\""],
+    );
+    with("\"amd64\"", "\"x86_64\"")
+        .says(Exit::Usage, &["MAAS knows no architecture \"x86_64\"", "write architecture = \"amd64\""]);
     with("release = \"rocky9\"", "release = \"9\"")
         .says(Exit::Usage, &["under the name 9, which MAAS reserves, since the stream lists centos/9"]);
     with("os = \"centos\"", "os = \"ubuntu\"").says(Exit::Usage, &["os = \"custom\""]);

@@ -6,12 +6,12 @@ use gapferry::exit::Exit;
 
 use crate::serve::fetch;
 use crate::support::desk::Desk;
-use crate::support::os_images::table;
+use crate::support::os_images::{table, tgz};
 
 /// An own image and own files.
 fn desk() -> Desk {
     let desk = Desk::new();
-    fs::write(desk.path("online/rocky.tgz"), "an image").unwrap();
+    fs::write(desk.path("online/rocky.tgz"), tgz(b"an image")).unwrap();
     fs::write(desk.path("online/tool"), "a tool").unwrap();
     desk.select(&format!(
         "{}[[files]]\nname = \"tools\"\nfrom = \"tool\"\n",
@@ -65,7 +65,7 @@ fn a_signed_image_needs_a_pinned_key_and_no_leave() {
     let desk = desk();
     let key = &*crate::support::os_images::IMAGE_KEY;
     fs::write(desk.path("online/images.gpg"), key.public_binary().unwrap()).unwrap();
-    let signature = key.sign_detached(b"an image", gapferry::time::Time::now().unix() - 60).unwrap();
+    let signature = key.sign_detached(&tgz(b"an image"), gapferry::time::Time::now().unix() - 60).unwrap();
     fs::write(desk.path("online/rocky.sig"), signature).unwrap();
     let signed = "signature = \"rocky.sig\"\nkeyring = \"images.gpg\"";
     desk.select(&table("from = \"rocky.tgz\"", ["custom", "rocky9", "tgz", "1"], signed));

@@ -1,6 +1,7 @@
 //! Snaps from a folder, the whole way through the program.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use gapferry::demo::upstream::assertions::TestAuthority;
@@ -29,6 +30,28 @@ fn desk() -> Desk {
 
 fn same(one: &Path, other: &Path) {
     assert!(fs::read(one).unwrap() == fs::read(other).unwrap(), "{} {}", one.display(), other.display());
+}
+
+#[test]
+fn links_within_the_folder_are_followed_and_others_refused_by_name() {
+    let desk = desk();
+    let path = |name: &str| desk.path("snaps").join(name);
+    fs::create_dir(path("pool")).unwrap();
+    for name in ["words_3.snap", "words_3.assert"] {
+        fs::rename(path(name), path("pool").join(name)).unwrap();
+    }
+    symlink("pool/words_3.snap", path("words.snap")).unwrap();
+    symlink("pool/words_3.assert", path("words.assert")).unwrap();
+    fs::remove_file(path("core-gap_7.snap")).unwrap();
+    assert_eq!(desk.export("--dry-run --json").ok().json()["collections"][0]["items"], 1);
+    for name in ["words_3.snap", "words_3.assert"] {
+        fs::rename(path("pool").join(name), desk.path(name)).unwrap();
+        symlink(desk.path(name), path("pool").join(name)).unwrap();
+        let words = format!("{name} is a symbolic link that leads out of its folder");
+        desk.export("").says(Exit::Usage, &[words.as_str()]);
+        fs::remove_file(path("pool").join(name)).unwrap();
+        fs::rename(desk.path(name), path("pool").join(name)).unwrap();
+    }
 }
 
 #[test]

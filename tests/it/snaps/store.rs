@@ -275,6 +275,26 @@ fn a_download_that_is_cut_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn missing_need_is_named_with_its_architecture_and_who_needs_it() {
+    let mut plug = app("hello", "1.0", "gapbase");
+    plug.extra_yaml =
+        "plugs:\n  stuff:\n    interface: content\n    target: $SNAP/x\n    default-provider: themes:some\n".into();
+    let both = ["amd64", "arm64"];
+    for (of_base, words) in [
+        (&both[..1], "has no gapbase latest/stable for arm64 (base of hello)"),
+        (&both, "has no themes latest/stable for amd64 (default provider of hello)"),
+    ] {
+        let store = TestStore::start();
+        store.stock(authority(), stocked(&plug, 11, "3.6/stable", &both));
+        store.stock(authority(), stocked(&SnapSpec::of_kind(Kind::Snapd, "snapd", "2.68"), 5, "latest/stable", &both));
+        store.stock(authority(), stocked(&base("gapbase"), 4, "latest/stable", of_base));
+        let themes = if of_base.len() == 1 { "latest/stable" } else { "latest/edge" };
+        store.stock(authority(), stocked(&app("themes", "7", "gapbase"), 6, themes, &both));
+        desk(&store, BOTH).export("").says(Exit::Usage, &[words]);
+    }
+}
+
+#[test]
 fn a_folders_snaps_need_what_they_need() {
     let desk = Desk::new();
     let store = store();
@@ -285,7 +305,8 @@ fn a_folders_snaps_need_what_they_need() {
         .unwrap();
     fs::write(folder.join("local_1.snap"), bytes).unwrap();
     desk.select("[[snaps]]\nfrom = \"../snaps\"\n");
-    desk.export("").says(Exit::Usage, &["local needs the snap gapbase", "closure = false"]);
+    desk.export("")
+        .says(Exit::Usage, &["local needs the snap gapbase for all architectures (base of local)", "closure = false"]);
     desk.select("[[snaps]]\nfrom = \"../snaps\"\nclosure = false\nchannel = \"beta\"\n");
     assert_eq!(items(&desk, &desk.bundle())[0]["origin"], "all:latest/beta");
     let of_store = |name: &str| {

@@ -139,6 +139,30 @@ fn refreshes() {
     assert_eq!(answers, [json!({ "result": "fetch-assertions", "key": "AAA", "assertion-stream-urls": [] })]);
 }
 
+/// The snaps of the fixture have the epoch 0.
+#[test]
+fn revision_that_cannot_read_the_installed_data_is_not_offered() {
+    let desk = desk();
+    let serving = desk.serve();
+    let id = snap_id("words");
+    for (epoch, more, expected) in [
+        (json!({ "read": [0], "write": [0] }), json!({}), "3 latest/stable"),
+        (json!({ "read": [0, 1], "write": [0, 1] }), json!({}), "3 latest/stable"),
+        (Value::Null, json!({}), "3 latest/stable"),
+        (json!({ "read": [0, 1], "write": [1] }), json!({}), "-"),
+        (json!({ "read": [0, 1], "write": [1] }), json!({ "channel": "candidate" }), "revision-not-found"),
+        (json!({ "read": [1], "write": [1] }), json!({ "revision": 5 }), "revision-not-found"),
+        (json!({ "read": [1], "write": [1] }), json!({ "revision": 2 }), "revision-not-found"),
+    ] {
+        let context = json!([{
+            "snap-id": id, "instance-key": id, "revision": 2, "tracking-channel": "latest/stable", "epoch": epoch,
+        }]);
+        let mut asked = json!({ "action": "refresh", "instance-key": id, "snap-id": id });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(short(&ask(&serving, "", &context, asked.clone())), expected, "{epoch} {asked}");
+    }
+}
+
 /// Two installations of one snap, under keys of their own.
 #[test]
 fn instances_are_told_apart() {

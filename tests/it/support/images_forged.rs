@@ -77,6 +77,16 @@ pub(super) fn both_forms(collection: &mut Collection, depot: &Depot) {
     }
 }
 
+pub(super) fn verbatim_both_forms(collection: &mut Collection, depot: &Depot) {
+    collection.publish = Publish::Verbatim;
+    both_forms(collection, depot);
+}
+
+pub(super) fn two_indexes(collection: &mut Collection, depot: &Depot) {
+    collection.publish = Publish::Verbatim;
+    add_proof(collection, "streams/v1/index2.sjson", put(depot, &genuine(NOW, INDEX)));
+}
+
 pub(super) fn without_centos(collection: &mut Collection, _: &Depot) {
     collection.proofs.retain(|proof| proof.path.as_str() != CENTOS);
     keep_items(collection, |item| item.proof.as_ref().is_none_or(|proof| proof.as_str() != CENTOS));

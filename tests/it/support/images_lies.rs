@@ -11,8 +11,8 @@ use super::images::serial;
 use super::images_forged::{
     CENTOS, INDEX, LOADERS, NOW, UBUNTU, both_forms, detached, detached_but_unnamed, dropped_and_unnamed, edit, edited,
     edited_beside, evil_list, genuine, index_dropped_and_unnamed, index_of_another_stream, item, of_another_stream,
-    other_signature, payload, proof, replace, stray, stray_verbatim, unpinned, unpinned_beside, unsigned_index,
-    unsigned_stream, verbatim_without_centos, without_centos, without_signature,
+    other_signature, payload, proof, replace, stray, stray_verbatim, two_indexes, unpinned, unpinned_beside,
+    unsigned_index, unsigned_stream, verbatim_both_forms, verbatim_without_centos, without_centos, without_signature,
 };
 use super::lies::{
     self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, path, proof_as_file, put, refused,
@@ -104,7 +104,7 @@ fn about_metadata() -> Vec<Lie> {
         lie("a products file is that of another stream", of_another_stream, "mixes streams"),
         lie("a products file is an older one", |c, d| replace(c, d, UBUNTU, &genuine(NOW - 1, UBUNTU)), NOT_VOUCHED),
         lie("a products file is the index", |c, _| proof(c, UBUNTU).sha256 = proof(c, INDEX).sha256, "its format is"),
-        lie("the index is a products file", |c, _| proof(c, INDEX).sha256 = proof(c, UBUNTU).sha256, "its format is"),
+        lie("the index is a products file", |c, _| proof(c, INDEX).sha256 = proof(c, UBUNTU).sha256, NO_INDEX),
         lie("the index is that of another stream", index_of_another_stream, NO_PLACE),
         lie("a products file is left out", |c, _| c.proofs.retain(|proof| proof.path.as_str() != CENTOS), NOT_VOUCHED),
         lie("all proofs are dropped", |c, _| c.proofs.clear(), NO_INDEX),
@@ -120,6 +120,8 @@ fn about_metadata() -> Vec<Lie> {
             NO_PLACE,
         ),
         lie("the index is there in both forms", both_forms, NO_PLACE),
+        lie("the other form of a verbatim stream lacks its products files", verbatim_both_forms, "is not carried"),
+        lie("a verbatim stream has two indexes", two_indexes, NO_PLACE),
     ]
 }
 

@@ -141,6 +141,7 @@ pub(crate) fn repack(
         older: Default::default(),
         volume_bytes: 64 << 10,
         recovery: Default::default(),
+        free_space: Default::default(),
     };
     let packed = pack(plan, depot, out, &Progress::hidden()).unwrap();
     let signature = sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();

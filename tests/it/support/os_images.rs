@@ -1,6 +1,7 @@
 //! Worlds of images of other operating systems: signed ones and ones that nobody signed, for the stream and for uploads.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -25,6 +26,22 @@ pub(crate) static IMAGE_KEY: LazyLock<SiteKey> =
 pub(crate) fn noise(size: usize, seed: u64) -> Vec<u8> {
     let blocks = (0u64..).flat_map(|block| *Sha256::of(format!("{seed} {block}").as_bytes()).as_bytes());
     blocks.take(size).collect()
+}
+
+/// The bytes, gzip.
+pub(crate) fn gz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An archive with one file of these bytes, tar and gzip: always the same.
+pub(crate) fn tgz(content: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    archive.append_data(&mut header, "etc/image", content).unwrap();
+    gz(&archive.into_inner().unwrap())
 }
 
 /// The version of state `number`.
@@ -53,14 +70,14 @@ pub(crate) fn table(from: &str, what: [&str; 4], more: &str) -> String {
 
 impl Content for OsImages {
     fn publish(&self, upstream: &Path, number: u32) {
-        let centos = noise(150_000, u64::from(number));
+        let centos = tgz(&noise(150_000, u64::from(number)));
         // A signature has a time: the same state is signed once.
         if fs::read(upstream.join("centos.tgz")).ok().as_ref() != Some(&centos) {
             fs::write(upstream.join("centos.tgz.asc"), signature(&centos)).unwrap();
         }
         fs::write(upstream.join("centos.tgz"), centos).unwrap();
-        fs::write(upstream.join("win.gz"), "what compresses well ".repeat(6000)).unwrap();
-        fs::write(upstream.join("rocky.tgz"), noise(20_000, 100 + u64::from(number))).unwrap();
+        fs::write(upstream.join("win.raw"), "what compresses well ".repeat(6000)).unwrap();
+        fs::write(upstream.join("rocky.tgz"), tgz(&noise(20_000, 100 + u64::from(number)))).unwrap();
         fs::write(upstream.join("version"), version(number)).unwrap();
         fs::write(upstream.join("images.gpg"), IMAGE_KEY.public_binary().unwrap()).unwrap();
     }
@@ -71,12 +88,12 @@ impl Content for OsImages {
         let signed = format!("signature = \"{}\"\nkeyring = \"{}\"", at("centos.tgz.asc"), at("images.gpg"));
         let windows = format!(
             "url = \"{}\"\nsha256 = \"{}\"",
-            url::Url::from_file_path(at("win.gz")).unwrap(),
-            Sha256::of(&fs::read(at("win.gz")).unwrap())
+            url::Url::from_file_path(at("win.raw")).unwrap(),
+            Sha256::of(&fs::read(at("win.raw")).unwrap())
         );
         [
             table(&format!("from = \"{}\"", at("centos.tgz")), ["centos", "9", "tgz", &version], &signed),
-            table(&windows, ["windows", "win2022", "ddgz", "20250101"], ""),
+            table(&windows, ["windows", "win2022", "ddraw", "20250101"], ""),
             table(
                 &format!("from = \"{}\"", at("rocky.tgz")),
                 ["custom", &long_name(), "tgz", &version],

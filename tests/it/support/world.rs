@@ -14,7 +14,7 @@ use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
-use gapferry::site::{Imported, Site, SiteError, import, init};
+use gapferry::site::{Imported, NewSite, Site, SiteError, import, init};
 use gapferry::time::Time;
 use gapferry::trust::{Overrides, SecretKey};
 use gapferry::workspace::{DeliveryError, Workspace};
@@ -250,7 +250,14 @@ impl World {
     pub(crate) fn site(&self, below: &str) -> Site {
         let pins = self.content.pins(&self.path("upstream"));
         let allows = self.content.allows().into_iter().collect();
-        init(&self.path(below), "dc1".parse().unwrap(), &self.key.public(), allows, &pins).unwrap()
+        let new = NewSite {
+            name: "dc1".parse().unwrap(),
+            builder: self.key.public(),
+            allow_unsigned: allows,
+            keyrings: pins,
+            key_algorithm: Default::default(),
+        };
+        init(&self.path(below), &new).unwrap()
     }
 
     /// The real program, with neither its own nor apt's settings in its environment.

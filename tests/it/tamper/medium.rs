@@ -130,7 +130,7 @@ fn rows() -> Vec<Row> {
             VerificationFailed,
             "does not match",
         ),
-        ("the folder is gone", |b, _| fs::remove_dir_all(b).unwrap(), Usage, "is not a bundle"),
+        ("the folder is gone", |b, _| fs::remove_dir_all(b).unwrap(), Usage, "there is no folder"),
         (
             "the folder is a file",
             |b, _| {

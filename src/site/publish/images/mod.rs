@@ -16,16 +16,17 @@ use crate::site::tree::Tree;
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
-    let stream = Stream::read(collection, context)?;
-    check_vouched(collection, context, &items, &stream)?;
+    let forms = Stream::read(collection, context)?;
+    let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
+    check_vouched(collection, context, &items, stream)?;
     for (file, date) in stream.dates() {
         context.dated(collection, file, Some(date))?;
     }
     let mut tree = Tree::of_files(collection);
     match collection.publish {
-        Publish::ReIndexed => stream_tree(&stream, &collection.files, |file| is_here(collection, context, file))?
+        Publish::ReIndexed => stream_tree(stream, &collection.files, |file| is_here(collection, context, file))?
             .add_to(&mut tree, context)?,
-        Publish::Verbatim => verbatim(collection, &stream, &mut tree, context)?,
+        Publish::Verbatim => verbatim(collection, &forms, &mut tree, context)?,
         Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
     }
     context.linger(&mut tree);
@@ -73,18 +74,18 @@ fn says_the_same(item: &Item, list: &List, listed: &StreamItem<'_>) -> bool {
         && item.proof.as_ref() == proof
 }
 
-/// Upstream's files under their own names. All products files must be there, since clients follow the index.
+/// Upstream's files under their own names, in each form. All products files must be there, since clients follow the index.
 fn verbatim(
     collection: &Collection,
-    stream: &Stream,
+    forms: &[Stream],
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
-    if let Some(path) = stream.missing.first() {
+    if let Some(path) = forms.iter().find_map(|form| form.missing.first()) {
         return Err(PublishError::ListMissing { path: path.clone() });
     }
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
-    let listed = stream.lists.iter().flat_map(|list| list.products.items());
+    let listed = forms.iter().flat_map(|form| &form.lists).flat_map(|list| list.products.items());
     let files: BTreeSet<PublishPath> = listed.filter_map(|item| Some(item.file().ok()??.path)).collect();
     files.iter().filter(|path| tree.get(path).is_none()).for_each(|path| context.published.note_absent(path));
     Ok(())

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::PublishError;
 use super::super::signed_stream::{DATATYPE, List, Lists};
-use super::stream::Stream;
+use super::stream::{Stream, stem};
 use crate::digest::Sha256;
 use crate::formats::simplestreams::maas::DATATYPES;
 use crate::formats::simplestreams::{File, cut, listed, shapes};
@@ -24,8 +24,7 @@ pub(super) fn stream_tree(
     let mut lists = Vec::new();
     let mut unlisted: BTreeSet<&PublishPath> = files.keys().collect();
     for list in &stream.lists {
-        let path = list.path.as_str();
-        let stem = path.strip_suffix(".sjson").or_else(|| path.strip_suffix(".json")).unwrap_or(path);
+        let stem = stem(&list.path);
         // By what upstream has and not by what is here, so that the names stay as they are from one import to the next.
         let shapes = shapes(&list.products);
         let parts = cut(&list.products, &is_here);
@@ -49,6 +48,6 @@ pub(super) fn stream_tree(
     }
     match unlisted.first() {
         Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
-        None => Ok(Lists(lists)),
+        None => Ok(Lists { index: stream.stem.clone(), lists }),
     }
 }

@@ -1,10 +1,13 @@
 //! Reads a carried stream: its metadata is verified as it was online, with the keys that this site pins.
 
-use crate::collection::Collection;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
-use crate::formats::openpgp::SignedBytes;
+use crate::formats::openpgp::{SignedBytes, unverified_clear_text};
 use crate::formats::simplestreams::{
-    INDEX_JSON, INDEX_SJSON, Index, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX, StreamError,
+    FOLDER, INLINE, Index, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamError, is_index,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -13,6 +16,8 @@ use super::super::{Context, PublishError};
 
 /// What a carried stream says.
 pub(super) struct Stream {
+    /// The index, without its suffix, such as `streams/v1/index`.
+    pub(super) stem: String,
     /// When its index was made, as it says itself, if it is signed.
     date: Option<Time>,
     /// The products files that are carried.
@@ -34,30 +39,42 @@ pub(super) struct List {
 }
 
 impl Stream {
-    /// Verifies and reads the collection's proofs; each must be one that the stream has a place for.
-    pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Self, PublishError> {
+    /// Verifies and reads the collection's proofs, in each form that is carried: the clear-signed form first. Each proof must
+    /// be one that a form has a place for, and both forms must be of one index.
+    pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Self>, PublishError> {
         let proofs = Proofs { collection, context };
-        let (index_path, index, signed) = proofs.index()?;
-        let date = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok()).filter(|_| signed);
-        let mut places = vec![index_path];
-        let (mut lists, mut missing) = (Vec::new(), Vec::new());
-        for (content_id, entry) in index.entries {
-            let Some(digest) = collection.proof(&entry.path) else {
-                missing.push(entry.path);
-                continue;
-            };
-            let (text, signed) = proofs.read(&entry.path, digest)?;
-            let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
-            places.push(entry.path.clone());
-            lists.push(List { content_id, path: entry.path, products, signed });
+        let mut places = BTreeSet::new();
+        let mut forms: Vec<Self> = Vec::new();
+        for (path, index, signed) in proofs.indexes()? {
+            let stem = stem(&path).to_owned();
+            // Only what is published as it is has a use for the other form.
+            let one_form = collection.publish != Publish::Verbatim;
+            if forms.first().is_some_and(|first| one_form || first.stem != stem) {
+                return Err(PublishError::UnknownProof { path });
+            }
+            let date = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok()).filter(|_| signed);
+            places.insert(path);
+            let (mut lists, mut missing) = (Vec::new(), Vec::new());
+            for (content_id, entry) in index.entries {
+                let Some(digest) = collection.proof(&entry.path) else {
+                    missing.push(entry.path);
+                    continue;
+                };
+                let (text, signed) = proofs.read(&entry.path, digest)?;
+                let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
+                places.insert(entry.path.clone());
+                lists.push(List { content_id, path: entry.path, products, signed });
+            }
+            forms.push(Self { stem, date, lists, missing });
         }
         let is_beside = |path: &PublishPath, place: &PublishPath| {
             path.as_str().strip_suffix(SIGNATURE_SUFFIX) == Some(place.as_str()) && !is_inline(place)
         };
         let has_place = |path: &PublishPath| places.iter().any(|place| path == place || is_beside(path, place));
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
+            _ if forms.is_empty() => Err(PublishError::NoIndex),
             Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
-            None => Ok(Self { date, lists, missing }),
+            None => Ok(forms),
         }
     }
 }
@@ -73,7 +90,13 @@ impl Stream {
 }
 
 fn is_inline(path: &PublishPath) -> bool {
-    path.as_str().ends_with(".sjson")
+    path.as_str().ends_with(INLINE)
+}
+
+/// The path without the suffix of its form.
+pub(super) fn stem(path: &PublishPath) -> &str {
+    let path = path.as_str();
+    path.strip_suffix(INLINE).or_else(|| path.strip_suffix(PLAIN)).unwrap_or(path)
 }
 
 fn bad(path: &PublishPath) -> impl FnOnce(StreamError) -> PublishError {
@@ -87,17 +110,20 @@ struct Proofs<'a, 'c, 'd> {
 }
 
 impl Proofs<'_, '_, '_> {
-    /// The index, its path, and whether it is signed.
-    fn index(&self) -> Result<(PublishPath, Index, bool), PublishError> {
-        for path in [INDEX_SJSON, INDEX_JSON] {
-            let path: PublishPath = path.parse()?;
-            if let Some(digest) = self.collection.proof(&path) {
-                let (text, signed) = self.read(&path, digest)?;
-                let index = Index::parse(&text).map_err(bad(&path))?;
-                return Ok((path, index, signed));
+    /// The indexes, one of each form, with their paths, and whether they are signed.
+    fn indexes(&self) -> Result<Vec<(PublishPath, Index, bool)>, PublishError> {
+        let mut indexes = Vec::new();
+        for suffix in [INLINE, PLAIN] {
+            let is_candidate = |path: &str| path.starts_with(FOLDER) && path.ends_with(suffix);
+            for proof in self.collection.proofs.iter().filter(|proof| is_candidate(proof.path.as_str())) {
+                let (text, signed) = self.read(&proof.path, proof.sha256)?;
+                if is_index(&text) {
+                    let index = Index::parse(&text).map_err(bad(&proof.path))?;
+                    indexes.push((proof.path.clone(), index, signed));
+                }
             }
         }
-        Err(PublishError::NoIndex)
+        Ok(indexes)
     }
 
     /// The text of a file of metadata, as the verifier reads it, and whether it is signed.
@@ -106,8 +132,13 @@ impl Proofs<'_, '_, '_> {
         let beside: PublishPath = format!("{path}{SIGNATURE_SUFFIX}").parse()?;
         let signature = self.collection.proof(&beside).filter(|_| !is_inline(path));
         let signature = signature.map(|digest| self.context.depot.read(&digest, MAX_STREAM_BYTES)).transpose()?;
+        let bad = |source| PublishError::Signature { path: path.clone(), source };
         let signed = match &signature {
             Some(signature) => SignedBytes::Detached { text: &bytes, signature },
+            // Nobody can check the signature of a source that was taken without a keyring.
+            None if is_inline(path) && self.context.allow_unsigned && self.context.keyring.is_none() => {
+                return Ok((unverified_clear_text(&bytes).map_err(bad)?, false));
+            }
             None if is_inline(path) => SignedBytes::Inline(&bytes),
             None if self.context.allow_unsigned => return Ok((bytes, false)),
             None => {
@@ -115,8 +146,8 @@ impl Proofs<'_, '_, '_> {
                 return Err(PublishError::Unsigned { path: path.clone(), source_name });
             }
         };
-        let verified = signed.verify(self.context.pinned(self.collection)?, self.context.verified.unix());
-        let (text, _) = verified.map_err(|source| PublishError::Signature { path: path.clone(), source })?;
-        Ok((text.into_owned(), true))
+        let (text, _) =
+            signed.verify(self.context.pinned(self.collection)?, self.context.verified.unix()).map_err(bad)?;
+        Ok((Cow::into_owned(text), true))
     }
 }

@@ -1,0 +1,80 @@
+//! File systems that are not what a bundle or a site needs: plain ISO 9660, exFAT under a site, one that is out of inodes, one
+//! that says that nothing is free. Needs root and loop devices.
+
+use gapferry::exit::Exit;
+
+use super::{Carrier, exits, says};
+use crate::support::desk::Ended;
+
+fn script(text: &str) -> Option<Ended> {
+    Carrier::new().script("file systems", text)
+}
+
+/// The names are those of the image itself (`mount -o map=off`), and in lower case, as Linux shows them by default.
+#[test]
+fn plain_iso_9660_is_named_as_the_reason() {
+    let Some(ended) = script(
+        "genisoimage -quiet -iso-level 1 -o plain.iso medium 2>/dev/null; genisoimage -quiet -R -J -o good.iso medium\n\
+         unpack() { image=$1 dir=$2; shift 2; isoinfo -i $image $* -f | while read f; do case $f in\n\
+             *.*|*SUMS) mkdir -p $dir$(dirname $f); isoinfo -i $image $* -x $f >$dir$f;; esac; done; }\n\
+         unpack plain.iso upper; unpack good.iso good -R; (cd upper; find . -type f) | while read f; do\n\
+             l=lower/$(echo ${f%;1} | tr A-Z a-z); mkdir -p $(dirname $l); cp upper/$f $l; done\n\
+         ls upper/* lower/* good/* >&2; for d in upper lower; do import $d; import $d/*; done; import gone; import good",
+    ) else {
+        return;
+    };
+    let words = ["\"MANIFEST.JSO;1\"", "\"manifest.jso\"", "there is no folder gone: is the medium mounted?"];
+    says(&ended, &["2", "2", "2", "2", "2", "0"], &words);
+    assert_eq!(ended.err.matches("plain ISO 9660").count(), 4, "{}", ended.err);
+}
+
+#[test]
+fn missing_signature_is_a_bad_copy_first() {
+    let carrier = Carrier::new();
+    let desk = &carrier.desk;
+    std::fs::remove_file(desk.path("medium/dc1-base-000001/manifest.json.sig")).unwrap();
+    desk.run("import medium/dc1-base-000001 --site site")
+        .says(Exit::VerificationFailed, &["copy the bundle again", "sign it there with `ssh-keygen -Y sign"]);
+}
+
+#[test]
+fn site_is_refused_on_a_file_system_without_links() {
+    let Some(ended) = script(
+        "truncate -s 16M exfat.img; mkfs.exfat exfat.img >/dev/null; loop=$(losetup -f --show exfat.img); mkdir stick\n\
+         mount.exfat-fuse $loop stick >/dev/null 2>&1 || exit 9\n\
+         try gapferry site init stick/site --name dc1 --builder online/builder.key.pub; ls -A stick; echo end\n\
+         umount stick; losetup -d $loop",
+    ) else {
+        return;
+    };
+    says(&ended, &["2"], &["stick/site would be on ", "which has no hard links", "ext4 or XFS"]);
+    assert_eq!(ended.out, "end\n", "something was left on the stick");
+}
+
+#[test]
+fn file_system_out_of_inodes_is_told_from_a_full_one() {
+    let Some(ended) = script(
+        "disk few size=50m,nr_inodes=24\n\
+         try gapferry export online/selection.toml --out few/out --key online/builder.key --workspace few/ws --quiet",
+    ) else {
+        return;
+    };
+    says(&ended, &["7"], &["no inodes are left on its file system", "df -i"]);
+}
+
+/// Blocks that are reserved for root are not free, and root can write them: as with drivers that always say 0.
+#[test]
+fn copy_and_export_can_ignore_a_file_system_that_says_that_nothing_is_free() {
+    let Some(ended) = script(
+        "truncate -s 8M d.img; mkfs.ext2 -q -F -b 1024 -m 50 d.img; mkdir a; mount -o loop d.img a; head -c 4M /dev/zero >a/fill\n\
+         [ $(stat -f -c %a a) = 0 ] || { stat -f a >&2; exit 9; }\n\
+         copy $B a; copy $B a --ignore-free-space; diff -r $B a/$N -x MEDIUM.txt || exit 9; rm -r a/$N\n\
+         straight() { try gapferry export online/selection.toml --out a --key online/builder.key --workspace other --quiet ${1:-}; }\n\
+         straight; straight --ignore-free-space; import a; rm -r a/$N\n\
+         head -c 3500000 /dev/zero >a/more; copy $B a --ignore-free-space --again",
+    ) else {
+        return;
+    };
+    assert_eq!(exits(&ended), ["7", "0", "7", "0", "0", "7"], "{}\n{}", ended.out, ended.err);
+    assert!(ended.err.contains("--ignore-free-space") && ended.err.contains("does not take"), "{}", ended.err);
+}
