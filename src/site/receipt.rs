@@ -1,7 +1,6 @@
 //! What this site tells the online side: which bundle it has, or what it lacks for one.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 

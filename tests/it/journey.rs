@@ -1,8 +1,8 @@
 //! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
 
 mod choice;
-mod copied;
 mod client_indexes;
+mod copied;
 mod local;
 mod older;
 mod rollback;
