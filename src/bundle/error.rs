@@ -33,7 +33,10 @@ pub enum BundleError {
         bundle: String,
     },
     /// The bundle is not signed.
-    #[error("{} has no manifest.json.sig: sign it with `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display())]
+    #[error(
+        "{} has no manifest.json.sig: copy the bundle again, or, where it was exported without a signature, sign it with \
+         `ssh-keygen -Y sign -n gapferry-manifest -f KEY {}/manifest.json`", folder.display(), folder.display()
+    )]
     Unsigned {
         /// The bundle's folder.
         folder: PathBuf,

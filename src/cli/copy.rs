@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note};
-use super::workspace::Place;
+use super::output::{Output, note, stdout, sync};
+use super::workspace::{Carried, Place};
 use crate::bundle::stream::{NAME, send};
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
-use crate::media::{Copied, Job, copy};
+use crate::media::{Copied, Job, MediaError, copy};
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::workspace::Workspace;
@@ -34,6 +34,8 @@ pub(super) struct Args {
     targets: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    carried: Carried,
     /// Say what would go where, and write nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -59,14 +61,14 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         bundle: &bundle,
         targets: &args.targets,
         home: &root,
+        mount_check: args.carried.mount_check(),
         again: args.again,
         reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
         say: &note,
         progress,
     };
     let copied = if args.dry_run { plan_only(&job, &root)? } else { copy(&job, &Workspace::open(&root)?)? };
-    say(&bundle, &copied, args, out);
-    Ok(())
+    say(&bundle, &copied, args, out)
 }
 
 fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
@@ -84,10 +86,13 @@ fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failu
     if out.is_json() {
         return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
     }
-    Ok(send(&args.bundle, &mut std::io::stdout().lock(), progress)?)
+    let mut stdout = stdout().map_err(MediaError::io("open", Path::new(NAME)))?;
+    send(&args.bundle, &mut stdout, progress)?;
+    Ok(sync(&stdout).map_err(MediaError::io("write to", Path::new(NAME)))?)
 }
 
-fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
+/// Says what was copied; files that are on no medium yet make it a failure.
+fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) -> Result<(), Failure> {
     let name = bundle.manifest.folder();
     let media = copied.media.iter().map(|medium| {
         json!({
@@ -100,7 +105,17 @@ fn say(bundle: &Bundle, copied: &Copied, args: &Args, out: &Output) {
         "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "left_out": copied.left_out,
         "dry_run": args.dry_run,
     });
-    out.done(value, &words(&name, copied, args.dry_run));
+    let words = words(&name, copied, args.dry_run);
+    if copied.rest.is_empty() {
+        out.done(value, &words);
+        return Ok(());
+    }
+    out.words(&words);
+    let next = match &copied.more {
+        Some(more) => format!("{} more, with {} free on each", count(more.count, "medium"), Bytes(more.free)),
+        None => "the media that have their volumes: recovery files belong beside these".to_owned(),
+    };
+    Err(Failure::NotAllCopied { bundle: name, files: copied.rest.len(), next, report: value })
 }
 
 fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
@@ -125,14 +140,9 @@ fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
             text += &format!("{} on no medium yet, from {first} on\n", count_are(files.len() as u64, kind));
         }
     }
-    text += &match (&copied.more, copied.rest.is_empty()) {
-        (Some(more), _) => {
-            let (media, free) = (count(more.count, "medium"), Bytes(more.free));
-            format!("needed: {media} more with {free} free. Then: gapferry copy {name} NEXT-MEDIUM\n")
-        }
-        (None, true) => format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n"),
-        (None, false) => "recovery files belong beside their volumes: give the media of these again\n".to_owned(),
-    };
+    if copied.rest.is_empty() {
+        text += &format!("all of {name} {is} on media. On the other side: gapferry import MEDIUM --site SITE\n");
+    }
     text
 }
 

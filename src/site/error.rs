@@ -67,6 +67,29 @@ pub enum SiteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A path that was to be imported is no folder.
+    #[error("{} is not a folder that is here: mount the medium, and give its folder or that of a bundle on it", path.display())]
+    NoMedium {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No medium has a bundle.
+    #[error(
+        "there is no bundle to import in {}: a bundle's folder has a manifest.json", 
+        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoBundle {
+        /// The media.
+        paths: Vec<PathBuf>,
+    },
+    /// A bundle cannot be imported here.
+    #[error("{} is not imported", folder.display())]
+    NotImported {
+        /// The bundle's folder.
+        folder: PathBuf,
+        /// The reason.
+        source: Box<SiteError>,
+    },
     /// The bundle is here already.
     #[error("{bundle} is here already, since generation {generation}")]
     AlreadyImported {
@@ -157,9 +180,12 @@ impl SiteError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotASite { .. } | Self::SiteExists { .. } | Self::BadConfig { .. } | Self::NoGeneration { .. } => {
-                Exit::Usage
-            }
+            Self::NotASite { .. }
+            | Self::SiteExists { .. }
+            | Self::BadConfig { .. }
+            | Self::NoGeneration { .. }
+            | Self::NoMedium { .. }
+            | Self::NoBundle { .. } => Exit::Usage,
             Self::Requested { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
@@ -171,7 +197,7 @@ impl SiteError {
             },
             Self::Publish { source, .. } => source.exit(),
             Self::Reprepro(error) => error.exit(),
-            Self::NotRecorded { source, .. } => source.exit(),
+            Self::NotRecorded { source, .. } | Self::NotImported { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),

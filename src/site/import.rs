@@ -7,12 +7,14 @@ use std::path::Path;
 use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::state::{Generation, NameState};
+use super::unpack::SecondDigests;
 use super::{Lock, Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
+use crate::depot::Depot;
 use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::time::Time;
@@ -72,7 +74,7 @@ fn bring(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let current = site.current()?;
-    if let Err(error) = accept(site, bundle, &current, allow) {
+    if let Err(error) = accept(site, &site.depot()?, bundle, &current, allow) {
         if matches!(error, SiteError::AlreadyImported { .. }) {
             site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
         }
@@ -121,7 +123,7 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<Vec<Damage>, SiteError> {
-        match accept(self, bundle, &self.current()?, allow) {
+        match accept(self, &self.depot()?, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
@@ -129,7 +131,14 @@ impl Site {
     }
 }
 
-fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) -> Result<(), SiteError> {
+/// Checks the bundle against the site's policy, as if `current` were published and its manifests were in `depot`.
+pub(super) fn accept(
+    site: &Site,
+    depot: &Depot,
+    bundle: &Bundle,
+    current: &Generation,
+    allow: Overrides,
+) -> Result<(), SiteError> {
     let manifest = &bundle.manifest;
     let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
     if known.is_some_and(|known| known.accepted == bundle.digest) {
@@ -150,14 +159,14 @@ fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) 
         clock: Time::now(),
     };
     trust::check(&header, &seen, allow)?;
-    owned_by_this_name(site, bundle, current)
+    owned_by_this_name(depot, bundle, current)
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(site: &Site, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
+fn owned_by_this_name(depot: &Depot, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
     for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
         let Some(manifest) = state.manifest else { continue };
-        let bytes = site.depot()?.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let bytes = depot.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
         let other = crate::bundle::Manifest::parse(&bytes)?;
         let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
         if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
@@ -183,6 +192,30 @@ fn run(
     if !repaired.is_empty() {
         audit::append(&site.root().join("audit.jsonl"), "repair", &manifest.folder(), &pieces(&repaired))?;
     }
+    let recipe = recipe(bundle, current, &depot, sha3, allow, progress)?;
+    let generation = publish(site, &depot, recipe)?;
+    site.tidy_journal(bundle)?;
+    let pushes = push_locked(site, &generation)?;
+    Ok(Imported {
+        pushes,
+        repaired,
+        generation,
+        bundle: manifest.folder(),
+        items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
+        bytes: manifest.blobs.iter().map(|b| b.size).sum(),
+    })
+}
+
+/// Stores the manifest, and returns the recipe of the generation that has the bundle.
+pub(super) fn recipe<'a>(
+    bundle: &'a Bundle,
+    current: Generation,
+    depot: &Depot,
+    sha3: SecondDigests,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Recipe<'a>, SiteError> {
+    let manifest = &bundle.manifest;
     let mut batch = depot.batch();
     let digest = depot.put(&mut batch, &bundle.bytes)?;
     batch.commit()?;
@@ -198,25 +231,15 @@ fn run(
         verified: Time::now().max(manifest.created),
     };
     names.insert(manifest.name.clone(), state);
-    let recipe = Recipe {
+    Ok(Recipe {
         reason: format!("import {}", manifest.folder()),
         names,
         newest_time: current.newest_time.max(manifest.created),
         imported: Some(bundle),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         sha3,
+        is_rehearsal: false,
         progress: progress.clone(),
-    };
-    let generation = publish(site, &depot, recipe)?;
-    site.tidy_journal(bundle)?;
-    let pushes = push_locked(site, &generation)?;
-    Ok(Imported {
-        pushes,
-        repaired,
-        generation,
-        bundle: manifest.folder(),
-        items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
-        bytes: manifest.blobs.iter().map(|b| b.size).sum(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
-use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
+use super::{Lock, MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, SiteKey};
@@ -34,6 +34,7 @@ pub fn init(
         fs::create_dir_all(&path).map_err(SiteError::io("create", &path))?;
     }
     Depot::open(&scratch.join("depot"))?;
+    drop(Lock::take(&scratch.join("lock"))?); // a dry run takes the lock too, and must not be the one that creates the file
     let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
     let key = SiteKey::generate(&format!("gapferry site {name}"), Time::now().unix()).map_err(bad_key)?;
     write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;

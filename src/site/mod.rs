@@ -34,7 +34,9 @@ mod init;
 mod media;
 mod publish;
 mod receipt;
+mod rehearsal;
 mod rollback;
+mod search;
 mod second_digest;
 mod serve_config;
 mod sources;
@@ -54,9 +56,11 @@ pub use error::SiteError;
 pub use gc::{Collected, gc};
 pub use import::{Imported, import, import_stream};
 pub use init::{init, pin};
-pub use media::{Found, find, import_found};
+pub use media::{InOrder, import_found, rehearse_found};
 pub use publish::{PublishError, RepreproError, RepreproKey};
+pub use rehearsal::{Checked, Rehearsed};
 pub use rollback::rollback;
+pub use search::{Found, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::own_key;
 pub use state::{Generation, NameState, Published};
@@ -185,5 +189,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
         fs::rename(&scratch, path)?;
         File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
-    write().map_err(SiteError::io("write", path))
+    write().map_err(|error| {
+        let _ = fs::remove_file(&scratch); // half a file is of no use; the first error is reported
+        SiteError::io("write", path)(error)
+    })
 }

@@ -2,8 +2,10 @@
 
 mod blocks;
 mod copies;
+mod foreign;
 mod imports;
 mod kills;
+mod mounts;
 mod pairs;
 mod pulls;
 mod spares;
