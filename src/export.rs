@@ -18,6 +18,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::assertions::Trust;
+use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
 use crate::progress::Progress;
 use crate::revisions::older;
@@ -31,6 +32,8 @@ use crate::workspace::{Base, Last, Workspace};
 pub struct Settings<'a> {
     /// Where bundles go.
     pub out: &'a Path,
+    /// Controls the check that `out` is mounted if it is below a folder for media.
+    pub mount_check: MountCheck,
     /// The online side's memory.
     pub workspace: &'a Path,
     /// Signs the manifest; none leaves that to a signing room.
@@ -60,6 +63,7 @@ impl<'a> Settings<'a> {
     pub fn new(out: &'a Path, workspace: &'a Path, key: Option<&'a SecretKey>, progress: &'a Progress) -> Self {
         Self {
             out,
+            mount_check: MountCheck::Enforced,
             workspace,
             key,
             fetch: Options::default(),
@@ -106,6 +110,9 @@ pub enum ExportError {
         /// Makes it again.
         again: ShellCommand,
     },
+    /// The bundle would be on no medium.
+    #[error(transparent)]
+    NotMounted(#[from] NotMounted),
     /// Something else bears the bundle's name.
     #[error("{} is in the way: it is not the bundle that comes next; move it away, or give another --out", path.display())]
     InTheWay {
@@ -156,7 +163,7 @@ impl ExportError {
         match self {
             Self::NothingNew { .. } => Exit::NothingNew,
             Self::Older(_) => Exit::Refused,
-            Self::InTheWay { .. } | Self::SameVersion(_) | Self::Time(_) => Exit::Usage,
+            Self::InTheWay { .. } | Self::NotMounted(_) | Self::SameVersion(_) | Self::Time(_) => Exit::Usage,
             Self::Fetch(error) => error.exit(),
             Self::Collect(error) => error.exit(),
             Self::Bundle(error) => error.exit(),
@@ -169,6 +176,9 @@ impl ExportError {
 
 /// Makes the next bundle of the selection. What has rotted in the workspace is fetched again.
 pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported, ExportError> {
+    if !settings.dry_run && !settings.collect_only {
+        settings.mount_check.output(settings.out)?; // collecting may take hours
+    }
     let workspace = Workspace::open(settings.workspace)?;
     match attempt(selection, settings, &workspace) {
         Err(error) if error.is_rot() => {
@@ -262,6 +272,7 @@ pub(crate) fn write(
     workspace: &Workspace,
     overlap: Option<u64>,
 ) -> Result<(PathBuf, Manifest), ExportError> {
+    settings.mount_check.output(settings.out)?;
     let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
     let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
     workspace.announce(&packed.manifest, packed.text.as_bytes())?;

@@ -36,7 +36,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let workspace = args.place.open()?;
-    if let Some(path) = &args.receipt {
+    let Some(bundle) = &args.bundle else {
+        let no_bundle = || Failure::Usage("give a bundle, or --receipt FILE".to_owned());
+        let path = args.receipt.as_ref().ok_or_else(no_bundle)?;
         let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
         let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };
         workspace.accept(path, &receipt, order)?;
@@ -50,13 +52,12 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             "bundle": bundle, "how": "receipt", "number": receipt.number, "said": receipt.made, "lacks": receipt.lacks.len(),
         });
         out.done(value, &words);
-    }
-    if let Some(bundle) = &args.bundle {
-        let bundle = &name_of(bundle)?;
-        workspace.confirm(bundle)?;
-        let words = format!("{bundle} has arrived: the next one carries what is new since then\n");
-        out.done(json!({ "bundle": bundle, "how": "confirmed" }), &words);
-    }
+        return Ok(());
+    };
+    let bundle = &name_of(bundle)?;
+    workspace.confirm(bundle)?;
+    let words = format!("{bundle} has arrived: the next one carries what is new since then\n");
+    out.done(json!({ "bundle": bundle, "how": "confirmed" }), &words);
     Ok(())
 }
 

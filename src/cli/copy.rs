@@ -8,14 +8,14 @@ use serde_json::json;
 use super::bundle_folder::find;
 use super::error::Failure;
 use super::export::free_space;
-use super::output::{Output, note};
-use super::workspace::Place;
+use super::output::{Output, note, stdout, sync};
+use super::workspace::{Carried, Place};
 use crate::bundle::stream::{NAME, send};
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
 use crate::media::plan::More;
-use crate::media::{Copied, Job, copy};
-use crate::next_command::{self, ShellCommand, USUAL_SITE};
+use crate::media::{Copied, Job, MediaError, copy};
+use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::workspace::Workspace;
@@ -38,6 +38,8 @@ pub(super) struct Args {
     targets: Vec<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    carried: Carried,
     /// Say what would go where, and write nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -66,6 +68,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         bundle: &bundle,
         targets: &args.targets,
         home: &root,
+        mount_check: args.carried.mount_check(),
         again: args.again,
         free_space: free_space(args.ignore_free_space),
         reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
@@ -73,8 +76,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         progress,
     };
     let copied = if args.dry_run { plan_only(&job, &root)? } else { copy(&job, &Workspace::open(&root)?)? };
-    say(&bundle, &copied, &root, args, out);
-    Ok(())
+    say(&bundle, &copied, &root, args, out)
 }
 
 fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
@@ -94,10 +96,13 @@ fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failu
     }
     let root = args.place.folder().ok();
     let folder = find(&args.bundle, root.as_deref())?;
-    Ok(send(&folder, &mut std::io::stdout().lock(), progress)?)
+    let mut stdout = stdout().map_err(MediaError::io("open", Path::new(NAME)))?;
+    send(&folder, &mut stdout, progress)?;
+    Ok(sync(&stdout).map_err(MediaError::io("write to", Path::new(NAME)))?)
 }
 
-fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output) {
+/// Says what was copied; files that are on no medium yet make it a failure.
+fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output) -> Result<(), Failure> {
     let name = bundle.manifest.folder();
     let media = copied.media.iter().map(|medium| {
         json!({
@@ -115,10 +120,23 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output)
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
         next_command::copy(&args.bundle, &targets, root)
     };
-    out.done(value, &words(&name, copied, next, args.dry_run));
+    let words = words(&name, copied, args.dry_run);
+    if copied.rest.is_empty() {
+        out.done(value, &words);
+        return Ok(());
+    }
+    out.words(&words);
+    let next = match &copied.more {
+        Some(more) => {
+            let (media, free) = (count(more.count, "medium"), Bytes(more.free));
+            format!("{media} more with {free} free on each; with the next mounted in the same place: {}", next(more))
+        }
+        None => "the media that have their volumes once more: recovery files belong beside these".to_owned(),
+    };
+    Err(Failure::NotAllCopied { bundle: name, files: copied.rest.len(), next, report: value })
 }
 
-fn words(name: &str, copied: &Copied, next: impl Fn(&More) -> ShellCommand, dry_run: bool) -> String {
+fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
     let mut text = String::new();
     let (written, is) = if dry_run { ("would be written", "would be") } else { ("written and read back", "is") };
     for medium in &copied.media {
@@ -140,20 +158,12 @@ fn words(name: &str, copied: &Copied, next: impl Fn(&More) -> ShellCommand, dry_
             text += &format!("{} on no medium yet, from {first} on\n", count_are(files.len() as u64, kind));
         }
     }
-    text += &match (&copied.more, copied.rest.is_empty()) {
-        (Some(more), _) => {
-            let (media, free) = (count(more.count, "medium"), Bytes(more.free));
-            format!(
-                "needed: {media} more with {free} free. With the next mounted in the same place:\n  {}\n",
-                next(more)
-            )
-        }
-        (None, true) => format!(
+    if copied.rest.is_empty() {
+        text += &format!(
             "all of {name} {is} on media. On the site's host, in the folder of each medium:\n  {}\n",
             next_command::import_here(Path::new(USUAL_SITE))
-        ),
-        (None, false) => "recovery files belong beside their volumes: give the media of these again\n".to_owned(),
-    };
+        );
+    }
     text
 }
 

@@ -49,8 +49,24 @@ pub(super) enum Failure {
         failed.len(), failed.len() + pushed, next_command::push(site), failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
     )]
     NotPushed { site: PathBuf, pushed: usize, failed: Vec<(String, String)> },
+    #[error("there is nothing to push: the Enterprise Store has been given all exports that the site publishes")]
+    NothingToPush,
+    #[error(transparent)]
+    NotMounted(#[from] crate::media::NotMounted),
+    #[error("files of {bundle} that are on no medium yet: {files}; needed: {next}")]
+    NotAllCopied {
+        bundle: String,
+        /// Files that are on no medium.
+        files: usize,
+        /// The media that are needed.
+        next: String,
+        /// The report of the copy, for programs.
+        report: Value,
+    },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
+    #[error("cannot write the result to stdout; what the command has changed stays changed")]
+    Unwritable(#[source] std::io::Error),
     #[error(
         "there is no bundle {}: it was looked for in {}; give its folder", name.display(),
         looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
@@ -96,7 +112,11 @@ impl Failure {
             Self::Setup(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::NotPushed { .. } => Exit::Failed,
+            Self::NothingToPush => Exit::NothingNew,
+            Self::NotAllCopied { .. } => Exit::VolumesMissing,
+            Self::NotMounted(_) => Exit::Usage,
             Self::Repairable { .. } | Self::SiteFlawed { .. } => Exit::VerificationFailed,
+            Self::Unwritable(error) => Exit::of_io(error),
             Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => Exit::Usage,
         }
     }
@@ -105,6 +125,7 @@ impl Failure {
     pub(super) fn fields(&self) -> Option<Value> {
         let (damage, repairable) = match self {
             Self::SiteFlawed { value, .. } => return Some((**value).clone()),
+            Self::NotAllCopied { report, .. } => return Some(report.clone()),
             Self::Repairable { damage, .. } => (damage, true),
             Self::Bundle(BundleError::Unrepairable { damage, .. })
             | Self::Site(SiteError::Bundle(BundleError::Unrepairable { damage, .. })) => (damage, false),

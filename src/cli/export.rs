@@ -1,19 +1,20 @@
 //! `gapferry export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note};
+use super::output::{Output, note, stdout, sync};
 use super::passphrase::load_key;
-use super::workspace::Place;
+use super::workspace::{Carried, Place};
 use crate::bundle::Manifest;
 use crate::bundle::room::FreeSpace;
-use crate::bundle::stream::send;
+use crate::bundle::stream::{NAME, send};
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
 use crate::formats::assertions::Trust;
+use crate::media::MountCheck;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
@@ -48,6 +49,8 @@ pub(super) struct Args {
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    carried: Carried,
     /// Say what would be carried and fetched, and write no bundle
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -88,6 +91,10 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     let out_folder = args.out.clone().unwrap_or_else(|| workspace.join(OUTGOING));
     let settings = Settings {
         out: &out_folder,
+        mount_check: match args.to {
+            Some(_) => MountCheck::Skipped, // the folder is the workspace's
+            None => args.carried.mount_check(),
+        },
         workspace: &workspace,
         key: key.as_ref(),
         fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
@@ -139,8 +146,11 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(folder) = folder else { return Ok(()) };
-    send(&folder, &mut std::io::stdout().lock(), settings.progress)?;
+    let no_bundle = || Failure::Usage("a stream needs a bundle: leave --dry-run and --collect-only away".to_owned());
+    let folder = folder.ok_or_else(no_bundle)?;
+    let mut stdout = stdout().map_err(SiteError::io("open", Path::new(NAME)))?;
+    send(&folder, &mut stdout, settings.progress)?;
+    sync(&stdout).map_err(SiteError::io("write to", Path::new(NAME)))?;
     // Those before it are of no more use: this one came later.
     std::fs::remove_dir_all(settings.out).map_err(SiteError::io("remove", settings.out))?;
     note(&format!("sent {}", folder.file_name().unwrap_or_default().display()));

@@ -13,7 +13,10 @@ use crate::bundle::stream::NAME;
 use crate::bundle::unpack::{Damage, Instead};
 use crate::progress::Progress;
 use crate::selection::Bytes;
-use crate::site::{Found, HeldBlobs, ImportOptions, Imported, Site, find, import_found, import_stream};
+use crate::site::{
+    Found, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, find, import_found, import_stream,
+    rehearse_found,
+};
 use crate::trust::Overrides;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
@@ -47,7 +50,8 @@ pub(super) struct Args {
     /// is here already, whose state is then published anew
     #[arg(long, conflicts_with = "dry_run")]
     reread: bool,
-    /// Only check: signature, policy and every byte; nothing is changed
+    /// Only check all that an import checks before it publishes: signature, policy, space, every byte, upstream's proofs and
+    /// dates. Nothing is changed; space for what is read of snaps and images of other systems is used meanwhile
     #[arg(long, short = 'n')]
     dry_run: bool,
 }
@@ -67,7 +71,8 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
             ));
         }
-        return say(&[import_stream(&site, Box::new(std::io::stdin()), options, progress)?], &args.site, out);
+        let last = import_stream(&site, Box::new(std::io::stdin()), options, progress)?;
+        return say(&InOrder { earlier: Vec::new(), last }, &args.site, out);
     }
     let found = find(&site, &args.paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
@@ -78,22 +83,38 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
 }
 
 fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let (mut names, mut repaired) = (Vec::new(), Vec::new());
-    for bundle in &found.bundles {
-        let repairable = site.verify_bundle(bundle, allow, progress)?;
-        say_repaired(&repairable);
-        repaired.extend(repairable);
-        names.push(bundle.manifest.folder());
-    }
-    found.refused.map_or(Ok(()), Err)?;
-    let words: String = names.iter().map(|name| format!("{name} can be imported\n")).collect();
-    out.done(json!({ "bundle": names.last(), "bundles": names, "repaired": repaired, "dry_run": true }), &words);
+    let all = rehearse_found(site, found, allow, &|text| note(&format!("note: {text}")), progress)?;
+    let names: Vec<&String> = all.iter().map(|bundle| &bundle.bundle).collect();
+    let repaired: Vec<_> = all.iter().flat_map(|bundle| &bundle.repaired).cloned().collect();
+    say_repaired(&repaired);
+    let last = &all.last;
+    let value = json!({
+        "bundle": last.bundle, "bundles": names, "repaired": repaired, "dry_run": true, "checked": last.checked,
+        "needed": last.needed, "free": last.free, "unsigned": all.iter().map(|bundle| bundle.unsigned).sum::<u64>(),
+        "not_built": last.not_built,
+    });
+    out.done(value, &all.iter().map(can_be_imported).collect::<String>());
     Ok(())
 }
 
+/// Says what was checked of a bundle, and what only the import itself can show.
+fn can_be_imported(bundle: &Rehearsed) -> String {
+    let checked: Vec<&str> = bundle.checked.iter().map(|check| check.words()).collect();
+    let (needed, free) = (Bytes(bundle.needed), Bytes(bundle.free));
+    let mut text = format!("{} can be imported; checked: {}\n", bundle.bundle, checked.join(", "));
+    text += &format!("  needs at most {needed}, {free} are free\n");
+    if bundle.unsigned > 0 {
+        text += &format!("  {} items WITHOUT UPSTREAM PROOF, which the site's policy allows\n", bundle.unsigned);
+    }
+    for collection in &bundle.not_built {
+        text += &format!("  not checked: reprepro, which publishes {collection}, was not run\n");
+    }
+    text
+}
+
 /// Says what was imported; the last one is what is published now.
-fn say(all: &[Imported], site: &Path, out: &Output) -> Result<(), Failure> {
-    let Some(imported) = all.last() else { return Ok(()) };
+fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure> {
+    let imported = &all.last;
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
         note(&format!("{} is published as generation {number}", imported.bundle));

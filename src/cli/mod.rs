@@ -31,8 +31,11 @@ mod store_assertion;
 mod verify;
 mod workspace;
 
+use std::io::Write as _;
+
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use self::error::Failure;
 use self::output::Output;
 use crate::exit::Exit;
 use crate::progress::Progress;
@@ -96,15 +99,30 @@ pub fn command() -> clap::Command {
 /// Reads the program's arguments. Where they ask for help or are wrong, that is said here, and the exit code comes back.
 pub fn parse() -> Result<Cli, Exit> {
     let refuse = |error: clap::Error| {
-        let _ = error.print(); // nowhere is left to say that this failed
         if !error.use_stderr() {
-            return Exit::Done;
+            return show_help(&error);
         }
+        let _ = error.print(); // nowhere is left to say that this failed
         let json = std::env::args_os().any(|argument| argument == "--json");
         Output::new(json).failed(Exit::Usage, error.to_string().trim_end(), &[]);
         Exit::Usage
     };
     Cli::try_parse().map_err(refuse)
+}
+
+/// Prints the help or the version that was asked for.
+fn show_help(help: &clap::Error) -> Exit {
+    let printed = help.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => unwritable_exit(&Failure::Unwritable(error)),
+        _ => Exit::Done,
+    }
+}
+
+/// Reports on stderr alone that stdout cannot be written to.
+fn unwritable_exit(failure: &Failure) -> Exit {
+    Output::new(false).failure(failure);
+    failure.exit()
 }
 
 /// Runs the command line `cli`, and says how it ended.
@@ -134,12 +152,13 @@ pub fn run(cli: Cli) -> Exit {
         Command::StoreAssertion(args) => store_assertion::run(&args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };
-    match result {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            out.failure(&failure);
-            failure.exit()
-        }
+    if let Err(failure) = &result {
+        out.failure(failure);
+    }
+    match (result, out.finish()) {
+        (Ok(()), Ok(())) => Exit::Done,
+        (Err(failure), _) => failure.exit(),
+        (Ok(()), Err(unwritable)) => unwritable_exit(&unwritable),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Where words and JSON go.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 
 use serde_json::{Value, json};
 
@@ -13,11 +16,13 @@ use crate::terminal::safe;
 #[derive(Debug)]
 pub(super) struct Output {
     json: bool,
+    /// The first error of writing to stdout.
+    unwritable: RefCell<Option<io::Error>>,
 }
 
 impl Output {
     pub(super) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, unwritable: RefCell::default() }
     }
 
     /// Whether programs read it.
@@ -31,7 +36,26 @@ impl Output {
         if let Value::Object(fields) = &mut value {
             fields.insert("outcome".to_owned(), json!("done"));
         }
-        if self.json { print(&json_line(&value)) } else { print(words) }
+        if self.json { self.print(&json_line(&value)) } else { self.print(words) }
+    }
+
+    /// Shows what a command did before it fails, to people alone: programs get it with the failure.
+    pub(super) fn words(&self, words: &str) {
+        if !self.json {
+            self.print(words);
+        }
+    }
+
+    /// Returns an error if stdout did not accept the result. Every command ends with this call: GNU's `close_stdout` does the
+    /// same at exit.
+    pub(super) fn finish(&self) -> Result<(), Failure> {
+        self.unwritable.take().map_or(Ok(()), |error| Err(Failure::Unwritable(error)))
+    }
+
+    fn print(&self, text: &str) {
+        if let Err(error) = write_to_stdout(text.as_bytes()) {
+            self.unwritable.borrow_mut().get_or_insert(error); // the first of several failures is reported
+        }
     }
 
     /// Says why a command failed: on stderr, and to programs as the result too.
@@ -56,7 +80,7 @@ impl Output {
             if let (Value::Object(fields), Some(Value::Object(more))) = (&mut value, more) {
                 fields.extend(more);
             }
-            print(&json_line(&value));
+            self.print(&json_line(&value));
         }
     }
 }
@@ -74,10 +98,26 @@ fn json_line(value: &Value) -> String {
     line + "\n"
 }
 
-/// Writes to stdout; a reader that has gone away is no error.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Opens stdout without the buffer of [`io::stdout`], which also reports success if the descriptor cannot be written to (EBADF).
+pub(super) fn stdout() -> io::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+}
+
+/// Syncs a stream that was written to stdout. Only this shows errors of delayed writing, if stdout is a file; pipes and devices
+/// cannot be synced (`EINVAL`, fsync(2)).
+pub(super) fn sync(stdout: &File) -> io::Result<()> {
+    match stdout.sync_all() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes to stdout. A reader that has closed the pipe is no error: it has what it wanted.
+pub(super) fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
+    match stdout()?.write_all(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// A note on stderr.

@@ -28,6 +28,9 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     }
     let pushes = push(&site)?;
     all_pushed(&pushes, &args.site)?;
+    if pushes.pushed.is_empty() {
+        return Err(Failure::NothingToPush);
+    }
     out.done(json!({ "pushed": pushes.pushed }), &words(&pushes));
     Ok(())
 }

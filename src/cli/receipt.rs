@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Output, note};
+use super::workspace::Carried;
 use crate::collection::Label;
 use crate::next_command;
 use crate::site::{Site, write_atomically};
@@ -27,11 +28,14 @@ pub(super) struct Args {
     /// Write it to FILE and not to stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    carried: Carried,
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let names = site.current()?.names;
+    let is_known = args.name.as_ref().is_none_or(|name| names.contains_key(name));
     let name = match (&args.name, names.len()) {
         (Some(name), _) => name.clone(),
         (None, 1) => names.into_keys().next().ok_or_else(|| Failure::Usage("give --name NAME".to_owned()))?,
@@ -41,12 +45,16 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
             return Err(Failure::Usage(format!("give --name NAME, one of {}", names.join(", "))));
         }
     };
+    if !is_known {
+        note(&format!("note: this site has had no bundle named {name}, and the receipt says so"));
+    }
     let text = site.receipt(&name)?;
     let Some(path) = &args.out else {
         out.done(json!({ "receipt": text }), &text);
         return Ok(());
     };
     let path = std::path::absolute(path).map_err(crate::site::SiteError::io("find", path))?;
+    args.carried.mount_check().output(&path)?;
     write_atomically(&path, text.as_bytes(), 0o644)?;
     let key = args.site.join("current/keys/site.asc");
     let next = format!(

@@ -9,7 +9,7 @@ use super::bundle_folder::{BundleFolder, look};
 use super::error::Failure;
 use super::output::Output;
 use super::passphrase::load_key;
-use super::workspace::Place;
+use super::workspace::{Carried, Place};
 use crate::bundle::Bundle;
 use crate::export::Settings;
 use crate::progress::Progress;
@@ -48,10 +48,14 @@ pub(super) struct Args {
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    carried: Carried,
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let workspace = args.place.open()?;
+    let mount_check = args.carried.mount_check();
+    mount_check.output(&args.out)?;
     let bundle = find(args, &workspace)?;
     let Some(request) = &args.request else {
         let numbers: BTreeSet<u64> = args.volumes.iter().copied().collect();
@@ -63,7 +67,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     let request = workspace.read_receipt(request, args.site_key.as_deref())?;
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
     let folder = args.place.folder()?;
-    let settings = Settings::new(&args.out, &folder, key.as_ref(), progress);
+    let settings = Settings { mount_check, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
     let (folder, manifest) = answer(&bundle, &request, &settings, &workspace)?;
     let (name, bytes) = (manifest.folder(), manifest.carried_bytes());
     out.done(json!({ "bundle": folder, "name": name, "bytes": bytes }), &format!("{}\n", folder.display()));

@@ -1,8 +1,9 @@
-//! Where the online side's memory is, for all commands that use it.
+//! Options that several commands share: where the online side's memory is, and where its results may go.
 
 use std::path::PathBuf;
 
 use super::error::Failure;
+use crate::media::MountCheck;
 use crate::workspace::{Workspace, usual_folder};
 
 /// The option that names it.
@@ -23,5 +24,20 @@ impl Place {
     /// Opens the workspace, which must be there.
     pub(super) fn open(&self) -> Result<Workspace, Failure> {
         Ok(Workspace::open_there(&self.folder()?)?)
+    }
+}
+
+/// The option of all commands that write something to be carried.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(in crate::cli) struct Carried {
+    /// Write to a folder though no medium is mounted there
+    #[arg(long)]
+    allow_folder: bool,
+}
+
+impl Carried {
+    /// The check that the user asks for.
+    pub(in crate::cli) fn mount_check(self) -> MountCheck {
+        if self.allow_folder { MountCheck::Skipped } else { MountCheck::Enforced }
     }
 }

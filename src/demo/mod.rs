@@ -22,6 +22,7 @@ use crate::file_error::FileError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::maas::MaasError;
+use crate::media::MountCheck;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
@@ -299,7 +300,9 @@ fn export_next(
     progress: &Progress,
 ) -> Result<PathBuf, DemoError> {
     let (out, workspace) = (&places.medium, &places.online.join("workspace"));
-    let settings = Settings { snap_roots: snaps::roots()?, ..Settings::new(out, workspace, Some(key), progress) };
+    let usual = Settings::new(out, workspace, Some(key), progress);
+    // The demo carries nothing anywhere, so its medium may be any folder.
+    let settings = Settings { snap_roots: snaps::roots()?, mount_check: MountCheck::Skipped, ..usual };
     let folder = export(selection, &settings)?.folder;
     folder.ok_or_else(|| DemoError::Client("the export wrote no bundle".to_owned()))
 }

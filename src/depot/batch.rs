@@ -60,7 +60,7 @@ impl<'a> Batch<'a> {
 }
 
 fn name(depot: &Depot, digest: &Sha256) -> Result<(), DepotError> {
-    let (from, to) = (depot.partial_path(digest), depot.path(digest));
+    let (from, to) = (depot.partial_path(digest), depot.own_path(digest));
     seal(&from)?;
     if let Err(error) = fs::rename(&from, &to) {
         let folder = to.parent().unwrap_or(depot.root());

@@ -30,6 +30,8 @@ use crate::digest::{Hashing, Sha256};
 #[derive(Clone, Debug)]
 pub struct Depot {
     root: PathBuf,
+    /// Another depot, whose blobs can be read here too, and which is never written to.
+    below: Option<PathBuf>,
     /// Blobs that this process has hashed while it wrote them.
     fresh: Arc<Mutex<BTreeSet<Sha256>>>,
 }
@@ -41,7 +43,12 @@ impl Depot {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(DepotError::io("create", &path))?;
         }
-        Ok(Self { root: root.to_owned(), fresh: Arc::default() })
+        Ok(Self { root: root.to_owned(), below: None, fresh: Arc::default() })
+    }
+
+    /// Opens the depot at `root` as a layer over the one at `below`: it reads blobs of both, and writes to `root` alone.
+    pub fn open_over(root: &Path, below: &Path) -> Result<Self, DepotError> {
+        Ok(Self { below: Some(below.to_owned()), ..Self::open(root)? })
     }
 
     /// The depot's folder.
@@ -51,8 +58,14 @@ impl Depot {
 
     /// Where the blob is, or would be.
     pub fn path(&self, digest: &Sha256) -> PathBuf {
-        let hex = digest.to_hex();
-        self.root.join("sha256").join(&hex[..2]).join(hex)
+        let own = self.own_path(digest);
+        let below = self.below.as_ref().map(|below| path_in(below, digest));
+        below.filter(|below| !own.exists() && below.exists()).unwrap_or(own)
+    }
+
+    /// The path that a blob is written to.
+    fn own_path(&self, digest: &Sha256) -> PathBuf {
+        path_in(&self.root, digest)
     }
 
     /// Where the blob is built before it is complete.
@@ -211,7 +224,7 @@ impl Depot {
 
     /// Removes the blob; done already is fine.
     pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
-        remove_if_there(&self.path(digest))
+        remove_if_there(&self.own_path(digest))
     }
 
     /// Removes the blob's partial file; done already is fine.
@@ -223,6 +236,11 @@ impl Depot {
     pub fn free_bytes(&self) -> Result<u64, DepotError> {
         free_bytes(&self.root)
     }
+}
+
+fn path_in(root: &Path, digest: &Sha256) -> PathBuf {
+    let hex = digest.to_hex();
+    root.join("sha256").join(&hex[..2]).join(hex)
 }
 
 /// Bytes that an unprivileged process can still write on the file system of `path`.
@@ -284,6 +302,24 @@ mod tests {
         assert_eq!(depot.read(&digest, 5).unwrap(), b"hello");
         assert_eq!(depot.blobs().unwrap(), [digest]);
         assert!(matches!(depot.read(&digest, 4), Err(DepotError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn layer_reads_both_depots_and_writes_to_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = Depot::open(&dir.path().join("below")).unwrap();
+        let mut batch = below.batch();
+        let old = below.put(&mut batch, b"old").unwrap();
+        batch.commit().unwrap();
+        let layer = Depot::open_over(&dir.path().join("layer"), below.root()).unwrap();
+        let mut batch = layer.batch();
+        let new = layer.put(&mut batch, b"new").unwrap();
+        assert_eq!(layer.put(&mut batch, b"old").unwrap(), old);
+        batch.commit().unwrap();
+        assert_eq!((layer.read(&old, 3).unwrap(), layer.read(&new, 3).unwrap()), (b"old".to_vec(), b"new".to_vec()));
+        assert_eq!((below.blobs().unwrap(), layer.blobs().unwrap()), (vec![old], vec![new]));
+        layer.remove(&old).unwrap();
+        assert!(below.has(&old, 3) && !below.has(&new, 3));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::prepare::{Prepared, prepare};
 use super::register::{Entry, Register};
 use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
-use super::{MediaError, reinsert};
+use super::{MediaError, MountCheck, NotMounted, reinsert};
 use crate::bundle::places::gone;
 use crate::bundle::room::FreeSpace;
 use crate::bundle::{Bundle, Manifest, names};
@@ -32,6 +33,8 @@ pub struct Job<'a> {
     pub targets: &'a [PathBuf],
     /// The workspace's folder: a bundle on its file system is on no medium.
     pub home: &'a Path,
+    /// Controls the check that each target is a mounted medium.
+    pub mount_check: MountCheck,
     /// Whether to forget which volumes went to media before.
     pub again: bool,
     /// Checks the free space of media first, or ignores it.
@@ -139,6 +142,10 @@ impl Prepared {
     }
 
     fn clear(&self, target: &Target) -> Result<(), MediaError> {
+        // It may have been unmounted while what is there was read.
+        if fs::metadata(&target.path).map_or(true, |data| data.dev() != target.space.disk) {
+            return Err(NotMounted { path: target.path.clone() }.into());
+        }
         modes::create_public_folders(&target.folder).map_err(MediaError::io("create", &target.folder))?;
         for path in &target.stale {
             match path.symlink_metadata() {
@@ -163,7 +170,7 @@ impl Prepared {
     }
 
     fn small_files(&self, target: &Target, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
-        let missing = |file: &str| !target.is_source || file == MEDIUM;
+        let missing = |file: &str| file == MEDIUM || !(target.is_source || target.small_there.contains(&file));
         for (file, bytes) in self.contents(place, bundle)?.into_iter().filter(|(file, _)| missing(file)) {
             let left = bytes.len() as u64;
             let failed =

@@ -104,6 +104,12 @@ struct Mount {
     source: String,
 }
 
+/// All mount points of a mountinfo.
+pub(super) fn mount_points(mounts: &str) -> Vec<PathBuf> {
+    let point = |line: &str| Some(PathBuf::from(plain(line.split(' ').nth(4)?, '\\', 8, 3)));
+    mounts.lines().filter_map(point).collect()
+}
+
 /// The mount that `folder` is on: the last of those with the longest mount point.
 fn mount_of(mounts: &str, folder: &Path) -> Option<Mount> {
     let mut best: Option<(usize, Mount)> = None;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::NotMounted;
 use crate::bundle::BundleError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
@@ -23,6 +24,9 @@ pub enum MediaError {
         /// The target.
         path: PathBuf,
     },
+    /// The target is on no medium.
+    #[error(transparent)]
+    NotMounted(#[from] NotMounted),
     /// Two targets are one folder.
     #[error("{} is given twice: give each medium once", path.display())]
     SameTarget {
@@ -201,9 +205,11 @@ impl MediaError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File(error) => error.exit(),
-            Self::NotAFolder { .. } | Self::SameTarget { .. } | Self::Source { .. } | Self::BesideItsVolume { .. } => {
-                Exit::Usage
-            }
+            Self::NotAFolder { .. }
+            | Self::NotMounted(_)
+            | Self::SameTarget { .. }
+            | Self::Source { .. }
+            | Self::BesideItsVolume { .. } => Exit::Usage,
             Self::ReadOnly { .. } | Self::NotReinserted { .. } | Self::Gone { .. } => Exit::Failed,
             Self::NoRoom { .. } | Self::FileLimit { .. } => Exit::NoSpace,
             Self::AllCopied { .. } => Exit::NothingNew,

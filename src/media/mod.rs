@@ -9,6 +9,7 @@ pub mod copy;
 pub mod device;
 mod error;
 pub mod files;
+pub mod mount;
 pub mod piece;
 pub mod plan;
 mod prepare;
@@ -19,4 +20,5 @@ mod target;
 
 pub use copy::{Copied, Job, copy};
 pub use error::MediaError;
+pub use mount::{MountCheck, NotMounted};
 pub use register::{Entry, Register};

@@ -155,9 +155,10 @@ fn of_kind(pieces: &[Piece], kind: Kind) -> impl Iterator<Item = usize> {
     pieces.iter().enumerate().filter(move |(_, piece)| piece.kind == kind).map(|(index, _)| index)
 }
 
-/// How many more media of the kind of `like` the pieces need that are left, if it had `empty` bytes free: as few as there can
-/// be in this order. A medium that is too small even for one of them is thought of as larger. Recovery files whose volumes are
-/// on media already need none.
+/// Returns how many more media of the kind of `like` the pieces need that are left, if each had `empty` bytes free, in this order.
+/// The free space that it asks for is the least with which that many suffice: what media have already does not count.
+/// A medium that is too small even for one piece is thought of as larger. Recovery files whose volumes are on media already need
+/// no medium.
 pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) -> Option<More> {
     let left = || rest.iter().filter_map(|index| Some((*index, pieces.get(*index)?)));
     let takes = |piece: &Piece| taken(piece.size, like.block);
@@ -167,10 +168,21 @@ pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) 
     let volumes: Vec<u64> = volumes.map(|(index, piece)| takes(piece).saturating_add(own(index))).collect();
     let spares: Vec<u64> =
         left().filter(|(_, piece)| piece.kind == Kind::Spare).map(|(_, piece)| takes(piece)).collect();
-    let largest = volumes.iter().chain(&spares).max()?;
-    let free = empty.max(largest.saturating_add(like.small));
-    let room = free - like.small;
-    Some(More { count: in_order(&volumes, room) + anywhere(&spares, room), free })
+    let largest = volumes.iter().chain(&spares).max().copied()?;
+    let media = |room: u64| in_order(&volumes, room).saturating_add(anywhere(&spares, room));
+    let most = empty.saturating_sub(like.small).max(largest);
+    let count = media(most);
+    Some(More { count, free: least_room(largest, most, |room| media(room) <= count).saturating_add(like.small) })
+}
+
+/// Returns a room between `least` and `most` that is `enough`, and that a smaller one is probably not: spare volumes do not always
+/// need fewer media with more room.
+fn least_room(mut least: u64, mut most: u64, enough: impl Fn(u64) -> bool) -> u64 {
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if enough(middle) { most = middle } else { least = middle + 1 }
+    }
+    most
 }
 
 /// How many media with this room are filled in order.
@@ -313,10 +325,14 @@ mod tests {
                 prop_assert_eq!(pieces.len(), 1);
                 return Ok(());
             };
-            prop_assert!(needed.free >= empty);
+            let left: u64 = pieces.iter().skip(1).map(|piece| taken(piece.size, like.block)).sum();
+            prop_assert!(needed.free <= left + like.small, "asks for more than is left");
             let media = |count: u64| (0..count).map(|disk| Space { disk, free: needed.free, ..like.clone() }).collect::<Vec<_>>();
             prop_assert!(plan(&pieces, &away, &media(needed.count)).rest.is_empty());
             prop_assert!(!plan(&pieces, &away, &media(needed.count - 1)).rest.is_empty());
+            let larger = Space { disk: 0, free: empty.max(needed.free), ..like.clone() };
+            let larger: Vec<_> = (0..needed.count).map(|disk| Space { disk, ..larger.clone() }).collect();
+            prop_assert!(!plan(&pieces, &away, &larger[..needed.count as usize - 1]).rest.is_empty(), "one less with all the room");
         }
 
         #[test]

@@ -46,6 +46,7 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }
+        job.mount_check.target(path)?;
         targets.push(target);
     }
     if write {

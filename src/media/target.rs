@@ -13,6 +13,7 @@ use super::files::{digest_on_medium, part};
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
+use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::names;
 use crate::bundle::places::{is_gone, unsigned_file};
 use crate::bundle::room::Room;
@@ -40,6 +41,8 @@ pub(super) struct Target {
     /// What it has room for, once what is wrong there has gone, and what is there; of that only the size is known to be right
     /// until [`Target::check`].
     pub(super) space: Space,
+    /// The small files of the bundle that are on it already. They are not written again.
+    pub(super) small_there: Vec<&'static str>,
     /// What is to be removed first: half-written files, and those that are wrong.
     pub(super) stale: Vec<PathBuf>,
 }
@@ -75,6 +78,8 @@ impl Target {
             stale.extend(Some(part(&file)).filter(|part| part.symlink_metadata().is_ok()));
         }
         let small = [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY];
+        let (small_there, small): (Vec<_>, Vec<_>) =
+            small.into_iter().partition(|file| has_same(&folder.join(file), &bundle.folder.join(file)));
         let sizes = small.iter().map(|file| fs::metadata(bundle.folder.join(file)).map_or(0, |data| data.len()));
         let small: u64 = sizes.map(|size| taken(size, room.block)).sum();
         let lines = taken(pieces.len() as u64 * SHEET_LINE, room.block);
@@ -90,7 +95,7 @@ impl Target {
         };
         let text = unsigned_file(&folder, MEDIUM, MAX_SHEET_BYTES).unwrap_or_default();
         let id = sheet::id(&text).map(str::to_owned);
-        Ok(Self { path: path.to_owned(), folder, is_source, device: Device::of(path), id, space, stale })
+        Ok(Self { path: path.to_owned(), folder, is_source, device: Device::of(path), id, space, small_there, stale })
     }
 
     /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
@@ -132,6 +137,13 @@ impl Target {
             false => MediaError::Unreadable { file, medium, source },
         }
     }
+}
+
+/// Returns true if the file `there` has the bytes of `source`. The read-back compares it past the cache later.
+fn has_same(there: &Path, source: &Path) -> bool {
+    let size = |path: &Path| path.symlink_metadata().ok().filter(fs::Metadata::is_file).map(|data| data.len());
+    size(there).is_some_and(|found| found <= MAX_MANIFEST_BYTES && Some(found) == size(source))
+        && fs::read(there).ok().zip(fs::read(source).ok()).is_some_and(|(there, source)| there == source)
 }
 
 /// The bundle's only copy is not what it was made to be. What else is on a medium like that is not to be relied on either.

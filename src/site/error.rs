@@ -111,6 +111,29 @@ pub enum SiteError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A path that was to be imported is no folder.
+    #[error("{} is not a folder that is here: mount the medium, and give its folder or that of a bundle on it", path.display())]
+    NoMedium {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No medium has a bundle.
+    #[error(
+        "there is no bundle to import in {}: a bundle's folder has a manifest.json", 
+        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoBundle {
+        /// The media.
+        paths: Vec<PathBuf>,
+    },
+    /// A bundle cannot be imported here.
+    #[error("{} is not imported", folder.display())]
+    NotImported {
+        /// The bundle's folder.
+        folder: PathBuf,
+        /// The reason.
+        source: Box<SiteError>,
+    },
     /// The bundle is here already.
     #[error("{bundle} is here already, since generation {generation}")]
     AlreadyImported {
@@ -208,7 +231,9 @@ impl SiteError {
             | Self::SiteExists { .. }
             | Self::NoLinks { .. }
             | Self::BadConfig { .. }
-            | Self::NoGeneration { .. } => Exit::Usage,
+            | Self::NoGeneration { .. }
+            | Self::NoMedium { .. }
+            | Self::NoBundle { .. } => Exit::Usage,
             Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
@@ -220,7 +245,9 @@ impl SiteError {
             },
             Self::Publish { source, .. } => source.exit(),
             Self::Reprepro(error) => error.exit(),
-            Self::NotRecorded { source, .. } | Self::NothingCollected { source, .. } => source.exit(),
+            Self::NotRecorded { source, .. }
+            | Self::NothingCollected { source, .. }
+            | Self::NotImported { source, .. } => source.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),

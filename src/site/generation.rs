@@ -46,13 +46,29 @@ pub(super) struct Recipe<'a> {
     pub(super) guarded: Option<Label>,
     /// SHA3-384 of snaps, in hexadecimal, as far as it is known beyond what the current generation says.
     pub(super) sha3: BTreeMap<Sha256, String>,
+    /// Forbids changes outside of the depot: no other program is run.
+    pub(super) is_rehearsal: bool,
     /// Shows how far it is.
     pub(super) progress: Progress,
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
-    let current = site.current()?;
+    let (next, tree) = prepare(site, depot, site.current()?, &recipe)?;
+    let folder = site.generation_folder(next.number);
+    build(depot, &tree, &folder, &next)?;
+    audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
+    switch(site, next.number)?;
+    Ok(next)
+}
+
+/// Verifies all that the generation after `current` publishes, and lays out its tree; generated files enter the depot.
+pub(super) fn prepare(
+    site: &Site,
+    depot: &Depot,
+    current: Generation,
+    recipe: &Recipe<'_>,
+) -> Result<(Generation, Tree), SiteError> {
     let mut next = Generation {
         number: current.number + 1,
         made: next_date(current.made)?,
@@ -67,12 +83,8 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     };
     let sha3 = current.sha3.into_iter().chain(recipe.sha3.clone()).collect();
     let shown = Shown { names: &current.names, published: &current.published, sha3: &sha3 };
-    let tree = plan(site, depot, shown, &recipe, &mut next)?;
-    let folder = site.generation_folder(next.number);
-    build(depot, &tree, &folder, &next)?;
-    audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
-    switch(site, next.number)?;
-    Ok(next)
+    let tree = plan(site, depot, shown, recipe, &mut next)?;
+    Ok((next, tree))
 }
 
 /// The whole tree of a generation; generated files enter the depot on the way.
@@ -117,6 +129,7 @@ fn plan(
                 published: Published::of(collection),
                 root: site.root(),
                 reprepro_key: site.config.reprepro.as_ref(),
+                is_rehearsal: recipe.is_rehearsal,
                 newest: &mut newest,
                 keys: &mut keys,
                 progress: &recipe.progress,

@@ -60,6 +60,7 @@ pub(super) fn heal(
         imported: Some(bundle),
         guarded: None,
         sha3: unpacked.second,
+        is_rehearsal: false,
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;

@@ -9,12 +9,14 @@ use super::enterprise_store::{Pushes, push_locked};
 use super::generation::{Recipe, publish, remove_folder};
 use super::heal::{HeldBlobs, heal, wrong};
 use super::state::{Generation, NameState};
+use super::unpack::SecondDigests;
 use super::{Lock, Site, SiteError, audit, media, unpack, write_atomically};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed};
 use crate::causes::causes;
+use crate::depot::Depot;
 use crate::exit::Exit;
 use crate::modes;
 use crate::progress::Progress;
@@ -112,7 +114,7 @@ fn bring(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let current = site.current()?;
-    let imported = match accept(site, bundle, &current, options.allow) {
+    let imported = match accept(site, &site.depot()?, bundle, &current, options.allow) {
         Ok(()) => run(site, bundle, current, options, progress),
         Err(error) if options.held == HeldBlobs::Reread && media::is_past(&error) => {
             heal(site, bundle, current, progress)
@@ -167,7 +169,7 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<Vec<Damage>, SiteError> {
-        match accept(self, bundle, &self.current()?, allow) {
+        match accept(self, &self.depot()?, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
@@ -175,7 +177,14 @@ impl Site {
     }
 }
 
-fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) -> Result<(), SiteError> {
+/// Checks the bundle against the site's policy, as if `current` were published and its manifests were in `depot`.
+pub(super) fn accept(
+    site: &Site,
+    depot: &Depot,
+    bundle: &Bundle,
+    current: &Generation,
+    allow: Overrides,
+) -> Result<(), SiteError> {
     let manifest = &bundle.manifest;
     let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
     if known.is_some_and(|known| known.accepted == bundle.digest) {
@@ -197,14 +206,14 @@ fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) 
         folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
-    owned_by_this_name(site, bundle, current)
+    owned_by_this_name(depot, bundle, current)
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(site: &Site, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
+fn owned_by_this_name(depot: &Depot, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
     for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
         let Some(manifest) = state.manifest else { continue };
-        let bytes = site.depot()?.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
+        let bytes = depot.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
         let other = crate::bundle::Manifest::parse(&bytes)?;
         let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
         if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
@@ -236,30 +245,7 @@ fn run(
     let wanted = lacking.into_iter().chain(wrong).collect();
     let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
     note_repairs(site, bundle, &repaired)?;
-    let mut batch = depot.batch();
-    let digest = depot.put(&mut batch, &bundle.bytes)?;
-    batch.commit()?;
-    let mut names = current.names;
-    let state = NameState {
-        accepted: digest,
-        epoch: manifest.epoch,
-        sequence: manifest.sequence,
-        manifest: Some(digest),
-        bundle: manifest.folder(),
-        expires: manifest.expires,
-        // The bundle is the builder's word that it is not earlier than this, if the clock is a little behind.
-        verified: Time::now().max(manifest.created),
-    };
-    names.insert(manifest.name.clone(), state);
-    let recipe = Recipe {
-        reason: format!("import {}", manifest.folder()),
-        names,
-        newest_time: current.newest_time.max(manifest.created),
-        imported: Some(bundle),
-        guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
-        sha3,
-        progress: progress.clone(),
-    };
+    let recipe = recipe(bundle, current, &depot, sha3, allow, progress)?;
     let generation = publish(site, &depot, recipe)?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
@@ -277,6 +263,43 @@ pub(super) fn note_repairs(site: &Site, bundle: &Bundle, repaired: &[Damage]) ->
             audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))
         }
     }
+}
+
+/// Stores the manifest, and returns the recipe of the generation that has the bundle.
+pub(super) fn recipe<'a>(
+    bundle: &'a Bundle,
+    current: Generation,
+    depot: &Depot,
+    sha3: SecondDigests,
+    allow: Overrides,
+    progress: &Progress,
+) -> Result<Recipe<'a>, SiteError> {
+    let manifest = &bundle.manifest;
+    let mut batch = depot.batch();
+    let digest = depot.put(&mut batch, &bundle.bytes)?;
+    batch.commit()?;
+    let mut names = current.names;
+    let state = NameState {
+        accepted: digest,
+        epoch: manifest.epoch,
+        sequence: manifest.sequence,
+        manifest: Some(digest),
+        bundle: manifest.folder(),
+        expires: manifest.expires,
+        // The bundle is the builder's word that it is not earlier than this, if the clock is a little behind.
+        verified: Time::now().max(manifest.created),
+    };
+    names.insert(manifest.name.clone(), state);
+    Ok(Recipe {
+        reason: format!("import {}", manifest.folder()),
+        names,
+        newest_time: current.newest_time.max(manifest.created),
+        imported: Some(bundle),
+        guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
+        sha3,
+        is_rehearsal: false,
+        progress: progress.clone(),
+    })
 }
 
 /// Where the site lacks what the bundle builds on, it says what, for the online side.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
-use super::{MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
+use super::{Lock, MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, SiteKey, SiteKeyAlgorithm};
@@ -66,6 +66,7 @@ impl NewSite {
         }
         check_links(scratch, root)?;
         Depot::open(&scratch.join("depot"))?;
+        drop(Lock::take(&scratch.join("lock"))?); // a dry run takes the lock too, and must not be the one that creates the file
         let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
         let user_id = format!("gapferry site {}", self.name);
         let key = SiteKey::generate_as(self.key_algorithm, &user_id, Time::now().unix()).map_err(bad_key)?;

@@ -1,158 +1,110 @@
-//! Imports whatever is on media: finds this site's bundles, takes those that wait in order, and says what is still missing.
+//! Imports the bundles that were found on media, in order, and says what is still missing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::import::{ImportOptions, Imported, import_bundle, open};
+use super::import::{ImportOptions, Imported, import_bundle};
+use super::rehearsal::{Rehearsal, Rehearsed};
+use super::search::Found;
 use super::{Site, SiteError, write_atomically};
-use crate::bundle::places::{is_bundle, unsigned_file};
+use crate::bundle::places::unsigned_file;
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Bundle, BundleError, names};
 use crate::media::device::Device;
 use crate::media::sheet::{MAX_SHEET_BYTES, MEDIUM, NOWHERE, name, places};
 use crate::progress::Progress;
-use crate::trust::TrustError;
+use crate::trust::{Overrides, TrustError};
 
-/// How many things in a medium's root are looked at.
-const MAX_ENTRIES: usize = 10_000;
 /// In a journal: the missing volumes, and where they went.
 const MISSING: &str = "missing.json";
 
-/// What was found on media.
+/// Bundles that were imported or checked, in order.
 #[derive(Debug)]
-pub struct Found {
-    /// Bundles for this site, by name and then by sequence; their volumes are looked for on all media.
-    pub bundles: Vec<Bundle>,
-    /// What was left alone, and why.
-    pub notes: Vec<String>,
-    /// The first bundle of this site by its folder's name that cannot be trusted.
-    pub refused: Option<SiteError>,
-    /// Whether media were searched; else bundles were named.
-    searched: bool,
+pub struct InOrder<T> {
+    /// All but the last one.
+    pub earlier: Vec<T>,
+    /// The last one.
+    pub last: T,
 }
 
-/// Looks for bundles of this site: each of `paths` is a bundle's folder, or the root of a medium.
-pub fn find(site: &Site, paths: &[PathBuf]) -> Result<Found, SiteError> {
-    let mut found = Found { bundles: Vec::new(), notes: Vec::new(), refused: None, searched: paths.len() > 1 };
-    let mut groups: Vec<(Bundle, Vec<PathBuf>)> = Vec::new();
-    for path in paths {
-        let below = match is_bundle(path).map_err(SiteError::io("look into", path))? {
-            true => Vec::new(),
-            false => bundles_below(path, &mut found.notes)?,
-        };
-        if below.is_empty() {
-            add(&mut groups, open(site, path)?); // which says what is wrong if it is none
-            continue;
-        }
-        found.searched = true;
-        for folder in below {
-            let ours =
-                folder.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&format!("{}-", site.config.name)));
-            match open(site, &folder) {
-                Ok(bundle) if bundle.manifest.site == site.config.name => add(&mut groups, bundle),
-                Err(error) if ours => {
-                    found.refused.get_or_insert(error);
-                }
-                Ok(_) | Err(_) => {
-                    found.notes.push(format!("{} is not for this site; it is left alone", folder.display()))
-                }
-            }
-        }
-    }
-    groups.sort_by(|(a, _), (b, _)| {
-        let key = |bundle: &Bundle| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
-        key(a).cmp(&key(b))
-    });
-    found.bundles = groups.into_iter().map(|(bundle, folders)| bundle.at_hand(folders)).collect();
-    found.notes.extend(found.bundles.iter().flat_map(Bundle::strays));
-    Ok(found)
-}
-
-/// One bundle may be in several places.
-fn add(groups: &mut Vec<(Bundle, Vec<PathBuf>)>, bundle: Bundle) {
-    let folder = bundle.folder.clone();
-    match groups.iter_mut().find(|(known, _)| known.digest == bundle.digest) {
-        Some((_, folders)) => folders.push(folder),
-        None => groups.push((bundle, vec![folder])),
+impl<T> InOrder<T> {
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.earlier.iter().chain(std::iter::once(&self.last))
     }
 }
 
-/// The folders in a medium's root that have a manifest; links are not followed.
-fn bundles_below(root: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, SiteError> {
-    let (mut folders, mut denied) = (Vec::new(), None);
-    // What is no folder is refused when it is opened as a bundle.
-    for entry in fs::read_dir(root).into_iter().flatten().take(MAX_ENTRIES) {
-        let entry = entry.map_err(SiteError::io("look into", root))?;
-        let path = entry.path();
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && is_bundle(&path).map_err(SiteError::io("look into", &path))? {
-            folders.push(path);
-        } else if is_folder && let Some(error) = is_denied(&path) {
-            notes.push(format!("{} is left alone: {error}", path.display()));
-            denied.get_or_insert(SiteError::io("look into", &path)(error));
-        }
-    }
-    if let Some(error) = denied.filter(|_| folders.is_empty()) {
-        return Err(error);
-    }
-    folders.sort();
-    let (half, whole): (Vec<_>, Vec<_>) =
-        folders.into_iter().partition(|folder| folder.extension().is_some_and(|extension| extension == "part"));
-    notes
-        .extend(half.iter().map(|folder| format!("{} was not written to its end; it is left alone", folder.display())));
-    Ok(whole)
-}
-
-/// Returns the error if this user may not look into a folder that may be a bundle. File systems and desktops have folders of
-/// their own, which are none.
-fn is_denied(folder: &Path) -> Option<std::io::Error> {
-    let name = folder.file_name()?.as_encoded_bytes();
-    let is_own = name.starts_with(b".") || name == b"lost+found";
-    let error = fs::read_dir(folder).err().filter(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
-    error.filter(|_| !is_own)
-}
-
-/// Imports what was found, in order. A bundle of which volumes are missing does not hold up a later one, which may have all
-/// that it needs; if one does, the former is no more waited for. Ends with what is missing, or what was wrong, as the error.
+/// Imports what was found, in order. Ends with what is missing, or what was wrong, as the error.
 pub fn import_found(
     site: &Site,
     found: Found,
     options: ImportOptions,
     say: &dyn Fn(&str),
     progress: &Progress,
-) -> Result<Vec<Imported>, SiteError> {
-    let several = found.searched || found.bundles.len() > 1;
-    let (mut done, mut incomplete, mut passed) = (Vec::new(), BTreeMap::new(), found.refused);
-    let must_fail = passed.is_some();
+) -> Result<InOrder<Imported>, SiteError> {
+    let is_several = is_several(&found);
+    take_in_order(found, say, |bundle| {
+        let imported = import_bundle(site, bundle, options, progress)?;
+        if is_several {
+            say(&format!("{} is published as generation {}", imported.bundle, imported.generation.number));
+        }
+        Ok(imported)
+    })
+}
+
+/// Checks what was found as [`import_found`] would before it publishes, and changes nothing: each bundle is checked as if those
+/// before it were imported.
+pub fn rehearse_found(
+    site: &Site,
+    found: Found,
+    allow: Overrides,
+    say: &dyn Fn(&str),
+    progress: &Progress,
+) -> Result<InOrder<Rehearsed>, SiteError> {
+    let mut rehearsal = Rehearsal::start(site, &found.bundles, allow, progress)?;
+    take_in_order(found, say, |bundle| rehearsal.bundle(bundle))
+}
+
+fn is_several(found: &Found) -> bool {
+    found.is_search || found.bundles.len() > 1
+}
+
+/// Takes each bundle by `step`. A bundle whose volumes are missing does not hold up a later one, which may have all that it
+/// needs; if one does, the former is no longer waited for.
+fn take_in_order<T>(
+    found: Found,
+    say: &dyn Fn(&str),
+    mut step: impl FnMut(&Bundle) -> Result<T, SiteError>,
+) -> Result<InOrder<T>, SiteError> {
+    let several = is_several(&found);
+    let (mut done, mut incomplete, mut passed) = (Vec::new(), BTreeMap::new(), None);
     for bundle in &found.bundles {
-        let manifest = &bundle.manifest;
-        match import_bundle(site, bundle, options, progress) {
-            Ok(imported) => {
-                if let Some(error) = incomplete.remove(&manifest.name) {
-                    say(&format!("no more needed, since {} is here: {error}", imported.bundle));
+        let (name, folder) = (&bundle.manifest.name, bundle.manifest.folder());
+        match step(bundle) {
+            Ok(result) => {
+                if let Some(error) = incomplete.remove(name) {
+                    say(&format!("no more needed, since {folder} is here: {error}"));
                 }
-                if several {
-                    say(&format!("{} is published as generation {}", imported.bundle, imported.generation.number));
-                }
-                done.push(imported);
+                done.push(result);
             }
             Err(error) if several && is_past(&error) => {
-                say(&format!("{} is passed over: {error}", manifest.folder()));
-                if passed.is_none() || (!must_fail && matches!(error, SiteError::AlreadyImported { .. })) {
+                say(&format!("{folder} is passed over: {error}"));
+                if passed.is_none() || matches!(error, SiteError::AlreadyImported { .. }) {
                     passed = Some(error);
                 }
             }
             Err(error) if several && error.exit() == crate::exit::Exit::VolumesMissing => {
-                incomplete.entry(manifest.name.clone()).or_insert(error);
+                incomplete.entry(name.clone()).or_insert(error);
             }
             Err(error) => return Err(error),
         }
     }
-    match (incomplete.into_values().next(), passed) {
+    let failure = incomplete.into_values().next().or(found.failure);
+    match (failure, done.pop()) {
         (Some(error), _) => Err(error),
-        (None, Some(error)) if must_fail || done.is_empty() => Err(error),
-        _ => Ok(done),
+        (None, Some(last)) => Ok(InOrder { earlier: done, last }),
+        (None, None) => Err(passed.unwrap_or(SiteError::NoBundle { paths: Vec::new() })),
     }
 }
 

@@ -44,6 +44,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         imported: None,
         guarded: None,
         sha3: Default::default(),
+        is_rehearsal: false,
         progress: progress.clone(),
     };
     let generation = publish(site, &site.depot()?, recipe)?;

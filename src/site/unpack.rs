@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -41,7 +41,7 @@ pub(super) fn into_depot(
     wanted: BTreeSet<Sha256>,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    preflight(site, bundle, depot, &wanted)?;
+    check_room(site, room_needed(bundle, depot, &wanted), depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
     let resumed = journal.is_begun();
     match fill(site, bundle, depot, &wanted, &journal, progress) {
@@ -67,23 +67,14 @@ fn fill(
     journal: &Journal,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    let snaps = bundle.manifest.collections.iter().filter(|collection| collection.kind == Kind::Snaps);
-    let sink = DepotSink {
-        depot,
-        wanted,
-        journal,
-        quarantine: &site.root().join("quarantine"),
-        batch: Mutex::new(depot.batch()),
-        snaps: snaps.flat_map(|collection| collection.files.values().copied()).collect(),
-        second: Mutex::default(),
-    };
+    let quarantine = site.root().join("quarantine");
+    let sink = DepotSink::new(bundle, depot, wanted, journal, &quarantine);
     let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
     let progress = progress.phase("unpacking", bytes);
     let result = unpack(bundle, &sink, site.root(), &progress);
     progress.finish();
     // What was unpacked before a failure is good, and is kept.
-    let second = sink.second.into_inner().unwrap_or_else(|e| e.into_inner());
-    let committed = sink.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit();
+    let (second, committed) = sink.finish();
     let repaired = result?.repaired;
     committed?;
     assemble(bundle, depot, wanted, journal)?;
@@ -91,12 +82,19 @@ fn fill(
     Ok(Unpacked { second, repaired })
 }
 
-fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), BundleError> {
+/// Returns how many bytes the import still writes. What an interrupted run has left in partial files is not counted.
+pub(super) fn room_needed(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> u64 {
     let blobs = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256));
     let block = 4096;
-    let bytes: u64 = blobs.map(|b| b.size.next_multiple_of(block)).sum();
+    let written =
+        |b: &Blob| depot.partial_path(&b.sha256).symlink_metadata().map_or(0, |data| data.blocks().saturating_mul(512));
+    let bytes: u64 = blobs.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
     let links = bundle.manifest.blobs.len() as u64 * 256; // folder entries of the depot and of the generation
-    let (needed, free) = (bytes + links + (16 << 20), depot.free_bytes()?);
+    bytes + links + (16 << 20)
+}
+
+/// Refuses an import that the site's file system has no room for.
+pub(super) fn check_room(site: &Site, needed: u64, free: u64) -> Result<(), BundleError> {
     match needed > free {
         true => Err(BundleError::NoSpace { path: site.root().to_owned(), needed, free }),
         false => Ok(()),
@@ -104,7 +102,12 @@ fn preflight(site: &Site, bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha2
 }
 
 /// Names each blob that was cut and is complete now.
-fn assemble(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>, journal: &Journal) -> Result<(), SiteError> {
+pub(super) fn assemble(
+    bundle: &Bundle,
+    depot: &Depot,
+    wanted: &BTreeSet<Sha256>,
+    journal: &Journal,
+) -> Result<(), SiteError> {
     let mut batch = depot.batch();
     let cut = bundle.manifest.blobs.iter().filter(|b| b.parts.len() > 1 && wanted.contains(&b.sha256));
     let whole: Vec<&Blob> = cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))).collect();
@@ -137,7 +140,7 @@ fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
     }
 }
 
-fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
+pub(super) fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
     let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.is_fresh(&b.sha256);
     let volumes: BTreeSet<u64> =
         bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
@@ -155,7 +158,8 @@ fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result
     }
 }
 
-struct DepotSink<'a> {
+/// Writes parts into a depot.
+pub(super) struct DepotSink<'a> {
     depot: &'a Depot,
     wanted: &'a BTreeSet<Sha256>,
     journal: &'a Journal,
@@ -167,13 +171,39 @@ struct DepotSink<'a> {
 }
 
 impl<'a> DepotSink<'a> {
-    fn batch(&self) -> MutexGuard<'_, Batch<'a>> {
+    /// A sink for the wanted blobs of `bundle`.
+    pub(super) fn new(
+        bundle: &Bundle,
+        depot: &'a Depot,
+        wanted: &'a BTreeSet<Sha256>,
+        journal: &'a Journal,
+        quarantine: &'a Path,
+    ) -> Self {
+        let snaps = bundle.manifest.collections.iter().filter(|collection| collection.kind == Kind::Snaps);
+        Self {
+            depot,
+            wanted,
+            journal,
+            quarantine,
+            batch: Mutex::new(depot.batch()),
+            snaps: snaps.flat_map(|collection| collection.files.values().copied()).collect(),
+            second: Mutex::default(),
+        }
+    }
+
+    /// Names what was unpacked, and returns the second digests.
+    pub(super) fn finish(self) -> (SecondDigests, Result<(), DepotError>) {
+        let second = self.second.into_inner().unwrap_or_else(|e| e.into_inner());
+        (second, self.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit())
+    }
+
+    pub(super) fn batch(&self) -> MutexGuard<'_, Batch<'a>> {
         self.batch.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
 
 /// A part on its way into a partial file.
-struct Writing {
+pub(super) struct Writing {
     file: File,
     path: PathBuf,
     position: u64,
@@ -247,13 +277,13 @@ impl Sink for DepotSink<'_> {
 }
 
 /// Which parts of cut blobs are in their partial files.
-struct Journal {
+pub(super) struct Journal {
     path: PathBuf,
     parts: Mutex<BTreeSet<String>>,
 }
 
 impl Journal {
-    fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
+    pub(super) fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
         modes::create_private_folder(folder).map_err(SiteError::io("create", folder))?;
         super::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
         let path = folder.join("parts");

@@ -122,7 +122,10 @@ impl SecretKey {
             return Err(TrustError::KeyExists { path: public_path });
         }
         create_new(path, 0o600, key.to_openssh(LineEnding::LF).map_err(bad)?.as_bytes())?;
-        create_new(&public_path, 0o644, public.as_bytes())?;
+        if let Err(error) = create_new(&public_path, 0o644, public.as_bytes()) {
+            let _ = fs::remove_file(path); // a secret key alone would stop the next try
+            return Err(error);
+        }
         Ok(public_path)
     }
 
@@ -142,7 +145,10 @@ fn create_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TrustError> {
             std::io::ErrorKind::AlreadyExists => TrustError::KeyExists { path: path.to_owned() },
             _ => TrustError::io("create", path)(e),
         })?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(TrustError::io("write", path))
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = fs::remove_file(path); // half a key is of no use, and would stop the next try
+        TrustError::io("write", path)(error)
+    })
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>, TrustError> {

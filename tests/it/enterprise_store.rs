@@ -85,8 +85,8 @@ fn exports_cross_unopened_and_are_pushed_one_at_a_time() {
     store.export("htop-20250303T000000.tar.gz");
     assert_eq!(store.desk.ferry()["pushed"], json!(["htop-20250303T000000.tar.gz"]));
     assert_eq!(store.calls().len(), 3);
-    let again = store.desk.run("push --site site --json").ok().json();
-    assert_eq!(again["pushed"], json!([]));
+    let again = store.desk.run("push --site site --json").says(Exit::NothingNew, &["nothing to push"]).json();
+    assert_eq!(again["outcome"], "nothing-new");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 mod blocks;
 mod copies;
 mod file_systems;
+mod foreign;
 mod imports;
 mod kills;
+mod mounts;
 mod pairs;
 mod pulls;
 mod spares;

@@ -28,6 +28,13 @@ fn desk(more: &str) -> Desk {
     desk
 }
 
+/// A desk whose site publishes the repository.
+pub(crate) fn mirror() -> Desk {
+    let desk = desk("");
+    ferry(&desk, 1, &[APP_1, LIB]);
+    desk
+}
+
 /// Selects the repository at `url`, which `who` must have signed.
 fn select(desk: &Desk, url: &str, who: &str, more: &str) {
     let keyring = RPMS.path(&format!("{who}.asc"));

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::cli::maas::Wishes;
+use crate::cli::workspace::Carried;
 use crate::collection::Label;
 use crate::setup::{HostName, ServeUrl, WebServer, apt, dns, user_data};
 
@@ -29,6 +30,8 @@ pub(super) struct Common {
     /// Write into this file, or into this folder: where it is one, ends with `/`, or several files are written
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) carried: Carried,
 }
 
 /// Let the upstreams' names lead to this site

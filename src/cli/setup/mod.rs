@@ -48,7 +48,10 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
     let files = files(&args.what, &site, &facts)?;
     facts.notes.iter().for_each(|text| note(&format!("note: {text}")));
     match &common.out {
-        Some(path) => written(what, &files, path, &facts, out),
+        Some(path) => {
+            common.carried.mount_check().output(path)?;
+            written(what, &files, path, &facts, out)
+        }
         None => {
             printed(what, &files, &facts, out);
             Ok(())

@@ -68,6 +68,8 @@ pub(super) struct Context<'a, 'd> {
     pub(super) root: &'a Path,
     /// Whose key reprepro signs with, where it is not the site's.
     pub(super) reprepro_key: Option<&'a RepreproKey>,
+    /// Forbids changes outside of the depot: reprepro is not run.
+    pub(super) is_rehearsal: bool,
     /// The newest date of metadata that others have signed for the site; it may be past [`Self::date`].
     pub(super) newest: &'a mut Time,
     /// Keys besides the site's own that clients need: file name → blob.

@@ -17,7 +17,7 @@ fn some_now_and_the_rest_later() {
     let Some(ended) = carrier.script("several media", text) else { return };
     says(
         &ended,
-        &["0", "0", "0", "0", "0", "3", "6", "6", "0", "0"],
+        &["6", "6", "6", "0", "0", "3", "6", "6", "0", "0"],
         &[
             "would be written: volume-001.tar",
             "on no medium yet, from volume-00",
@@ -87,7 +87,7 @@ fn a_bundle_that_has_rotted_is_found_before_it_travels() {
     bytes[700] ^= 1;
     fs::write(&volume, bytes).unwrap();
     fs::create_dir(carrier.desk.path("stick")).unwrap();
-    let copy = || carrier.desk.run("copy medium/dc1-base-000001 stick --workspace online/workspace");
+    let copy = || carrier.desk.run("copy medium/dc1-base-000001 stick --allow-folder --workspace online/workspace");
     copy().says(
         gapferry::exit::Exit::VerificationFailed,
         &[

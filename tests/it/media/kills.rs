@@ -32,7 +32,7 @@ fn a_killed_copy_is_finished_by_the_same_command() {
         // What an earlier copy left behind is a part of the story.
         fs::create_dir_all(folder.join("b").join(BUNDLE)).unwrap();
         fs::write(folder.join("b").join(BUNDLE).join("volume-001.tar.part"), "half").unwrap();
-        let mut command = carrier.desk.command("copy --quiet --json");
+        let mut command = carrier.desk.command("copy --quiet --json --allow-folder");
         command
             .arg(&bundle)
             .arg(folder.join("a"))

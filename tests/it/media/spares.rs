@@ -33,7 +33,7 @@ fn recovery_files_go_with_their_volumes_and_the_spare_goes_apart() {
     let Some(ended) = Carrier::new().script("recovery files on media", &text) else { return };
     says(
         &ended,
-        &["0", "0", "0", "0", "0", "0", "6", "0"],
+        &["0", "6", "6", "6", "0", "0", "6", "0"],
         &[
             "\nb volume-004.rec",
             "\nc spare-001.rec\n",
@@ -92,13 +92,13 @@ fn recovery_files_that_have_rotted_do_not_keep_volumes_back() {
     let Some(ended) = Carrier::new().script("recovery files that have rotted", &text) else { return };
     says(
         &ended,
-        &["0", "0", "0", "0", "0", "0"],
+        &["6", "6", "0", "6", "6", "0"],
         &[
             "volume-002.rec is not carried: it is damaged on this side; `gapferry protect medium/dc1-base-000001 --recovery 1",
             "volume-003.rec is not carried: it is not beside the manifest",
             "spare-001.rec is not carried: SHA256SUMS does not name it",
             "\na volume-001.rec\n",
-            "give the media of these again",
+            "run the same command with the media that have their volumes",
             "\na volume-001.rec volume-002.rec volume-003.rec\n",
             "\nc spare-001.rec\n",
         ],

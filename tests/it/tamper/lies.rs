@@ -13,6 +13,7 @@ use gapferry::trust::Overrides;
 use tempfile::TempDir;
 
 use super::stage::{Stage, judge};
+use crate::rehearsal::rehearse;
 use crate::support::lies::repack;
 use crate::support::snapshot::copy;
 use crate::support::world::{Content, bring, each_content, scratch};
@@ -34,6 +35,8 @@ fn the_builders_word_does_not_replace_upstreams(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     for lie in stage.world.content.lies() {
         let arena = stage.arena(&told(&stage, lie.tell).1, "site");
+        let foretold = rehearse(&arena.site(), &arena.bundle, Overrides::default()).map(|_| ());
+        judge(&format!("dry run: {}", lie.name), foretold, lie.exit, lie.words);
         arena.refuses(lie.name, lie.exit, lie.words);
         stage.right_one_imports(&arena, &stage.second, lie.name);
     }
@@ -44,6 +47,8 @@ fn what_a_builder_may_do_is_accepted(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     for truth in stage.world.content.truths() {
         let arena = stage.arena(&told(&stage, truth.tell).1, "site");
+        rehearse(&arena.site(), &arena.bundle, Overrides::default())
+            .unwrap_or_else(|e| panic!("dry run: {}: {}", truth.name, causes(&e).join(": ")));
         bring(&arena.site(), &arena.bundle).unwrap_or_else(|e| panic!("{}: {}", truth.name, causes(&e).join(": ")));
         stage.world.content.check(&arena.site_path().join("current"));
     }

@@ -1,0 +1,234 @@
+//! Checks what an import would check, and changes nothing of the site but a scratch folder, which goes away at the end.
+//!
+//! Publishers verify upstream's proofs over blobs in a depot. So a rehearsal unpacks into a scratch depot that is layered over
+//! the site's: what publishers read is written there; of payload that they only look up, each byte is checked and a sparse
+//! file of the right size takes its place.
+
+use std::collections::BTreeSet;
+
+use tempfile::TempDir;
+
+use super::generation::prepare;
+use super::import::{accept, recipe};
+use super::state::Generation;
+use super::unpack::{DepotSink, Journal, Writing, assemble, check_room, complete, lacking, room_needed};
+use super::{Lock, Site, SiteError};
+use crate::bundle::manifest::{Blob, Part, Slice};
+use crate::bundle::unpack::{Damage, PartSink, Sink, unpack};
+use crate::bundle::{Bundle, BundleError, Manifest};
+use crate::collection::{Collection, Kind};
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::progress::Progress;
+use crate::trust::Overrides;
+
+/// Something that a rehearsal checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checked {
+    /// The bundle's signature by a trusted builder.
+    Signature,
+    /// Site, epoch, sequence and expiry.
+    Policy,
+    /// Free space for all that the import writes.
+    Space,
+    /// Every byte of the volumes that are here.
+    Bytes,
+    /// Upstream's own signatures with the keys that the site pins, and the site's policy for sources without any.
+    Proofs,
+    /// Upstream's dates, which may not go back.
+    Dates,
+}
+
+impl Checked {
+    /// The check in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Policy => "policy",
+            Self::Space => "space",
+            Self::Bytes => "every byte",
+            Self::Proofs => "upstream's proofs",
+            Self::Dates => "upstream's dates",
+        }
+    }
+}
+
+/// A bundle that can be imported.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The bundle's folder name.
+    pub bundle: String,
+    /// The checks that were made.
+    pub checked: Vec<Checked>,
+    /// Items without upstream's proof, which the site's policy allows.
+    pub unsigned: u64,
+    /// Collections that only an import can build, since another program publishes them.
+    pub not_built: Vec<String>,
+    /// Bytes that the import writes at most, with those of the bundles before it.
+    pub needed: u64,
+    /// Bytes that are free for them.
+    pub free: u64,
+    /// Damage on the medium that an import would restore.
+    pub repaired: Vec<Damage>,
+}
+
+/// Checks bundles one after the other, each as if those before it were imported.
+pub(super) struct Rehearsal<'a> {
+    site: &'a Site,
+    allow: Overrides,
+    progress: &'a Progress,
+    scratch: TempDir,
+    depot: Depot,
+    current: Generation,
+    /// Blobs that publishers do not read, and no patch builds on.
+    payload: BTreeSet<Sha256>,
+    needed: u64,
+    free: u64,
+    /// Nothing else may change the site meanwhile, such as tidy up the scratch folder.
+    _lock: Lock,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// Starts a rehearsal of an import of `bundles`.
+    pub(super) fn start(
+        site: &'a Site,
+        bundles: &[Bundle],
+        allow: Overrides,
+        progress: &'a Progress,
+    ) -> Result<Self, SiteError> {
+        let lock = site.lock()?;
+        let free = site.depot()?.free_bytes()?;
+        // The next import removes what is no journal, so a run that is killed leaves nothing for long.
+        let journal = site.root().join("journal");
+        let scratch = tempfile::Builder::new().prefix("dry-run-").tempdir_in(&journal);
+        let scratch = scratch.map_err(SiteError::io("create a folder in", &journal))?;
+        let depot = Depot::open_over(&scratch.path().join("depot"), &site.root().join("depot"))?;
+        let (current, payload) = (site.current()?, payload(bundles));
+        Ok(Self { site, allow, progress, scratch, depot, current, payload, needed: 0, free, _lock: lock })
+    }
+
+    /// Checks the next bundle.
+    pub(super) fn bundle(&mut self, bundle: &Bundle) -> Result<Rehearsed, SiteError> {
+        accept(self.site, &self.depot, bundle, &self.current, self.allow)?;
+        let wanted = lacking(bundle, &self.depot);
+        self.needed += room_needed(bundle, &self.site.depot()?, &wanted);
+        check_room(self.site, self.needed, self.free)?;
+        let journal = Journal::open(&self.scratch.path().join(bundle.digest.to_hex()), bundle)?;
+        let inner = DepotSink::new(bundle, &self.depot, &wanted, &journal, self.scratch.path());
+        let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
+        let progress = self.progress.phase("checking", bundle.manifest.carried_bytes());
+        let result = unpack(bundle, &sink, self.site.root(), &progress);
+        progress.finish();
+        let (sha3, committed) = sink.inner.finish();
+        let repaired = result?.repaired;
+        committed?;
+        assemble(bundle, &self.depot, &wanted, &journal)?;
+        complete(bundle, &self.depot, &wanted)?;
+        let recipe = recipe(bundle, self.current.clone(), &self.depot, sha3, self.allow, self.progress)?;
+        let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
+        (self.current, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
+        Ok(self.report(&bundle.manifest, repaired))
+    }
+
+    fn report(&self, manifest: &Manifest, repaired: Vec<Damage>) -> Rehearsed {
+        use Checked::{Bytes, Dates, Policy, Proofs, Signature, Space};
+        let checked = [Signature, Policy, Space, Bytes, Proofs].into_iter();
+        let folders = || manifest.collections.iter().map(Collection::folder);
+        let published = folders().filter_map(|folder| Some((folder.clone(), self.current.published.get(&folder)?)));
+        let by_program = |(folder, published): (String, &super::Published)| {
+            (published.publish == crate::collection::Publish::Reprepro).then_some(folder)
+        };
+        Rehearsed {
+            bundle: manifest.folder(),
+            checked: checked.chain((!self.allow.older_upstream).then_some(Dates)).collect(),
+            unsigned: published.clone().map(|(_, published)| published.unsigned).sum(),
+            not_built: published.filter_map(by_program).collect(),
+            needed: self.needed,
+            free: self.free,
+            repaired,
+        }
+    }
+}
+
+/// The blobs that publishers only look up.
+fn payload(bundles: &[Bundle]) -> BTreeSet<Sha256> {
+    let collections = || bundles.iter().flat_map(|bundle| &bundle.manifest.collections);
+    let is_read = |collection: &&Collection| matches!(collection.kind, Kind::Snaps | Kind::OsImages);
+    let mut read: BTreeSet<Sha256> =
+        collections().filter(is_read).flat_map(|collection| collection.files.values().copied()).collect();
+    read.extend(collections().flat_map(|collection| collection.proofs.iter().map(|proof| proof.sha256)));
+    read.extend(bundles.iter().flat_map(|bundle| bundle.manifest.bases()));
+    let files = collections().flat_map(|collection| collection.files.values().copied());
+    files.filter(|digest| !read.contains(digest)).collect()
+}
+
+/// Checks every part, and writes those that publishers read.
+struct RehearsalSink<'a> {
+    inner: DepotSink<'a>,
+    depot: &'a Depot,
+    payload: &'a BTreeSet<Sha256>,
+}
+
+/// A part of a bundle that is rehearsed.
+enum RehearsedPart {
+    /// It goes into the scratch depot.
+    Written(Writing),
+    /// A sparse file takes its place.
+    Sparse,
+    /// The site has the blob.
+    Known,
+}
+
+impl PartSink for RehearsedPart {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        match self {
+            Self::Written(writing) => writing.write(bytes),
+            Self::Sparse | Self::Known => Ok(()),
+        }
+    }
+}
+
+impl Sink for RehearsalSink<'_> {
+    type Part = RehearsedPart;
+
+    fn wants(&self, _: &Blob, _: &Part) -> bool {
+        true
+    }
+
+    fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {
+        self.inner.base(base)
+    }
+
+    fn is_rotten(&self, base: &Slice) -> Result<bool, BundleError> {
+        self.inner.is_rotten(base)
+    }
+
+    fn begin(&self, blob: &Blob, part: &Part) -> Result<RehearsedPart, BundleError> {
+        match self.inner.wants(blob, part) {
+            false => Ok(RehearsedPart::Known),
+            // The parts of a blob that was cut are put together, so that the whole can be checked.
+            true if blob.parts.len() == 1 && self.payload.contains(&blob.sha256) => Ok(RehearsedPart::Sparse),
+            true => self.inner.begin(blob, part).map(RehearsedPart::Written),
+        }
+    }
+
+    fn done(&self, blob: &Blob, part: &Part, content: RehearsedPart) -> Result<(), BundleError> {
+        match content {
+            RehearsedPart::Written(writing) => self.inner.done(blob, part, writing),
+            RehearsedPart::Known => Ok(()),
+            RehearsedPart::Sparse => {
+                let path = self.depot.partial_path(&blob.sha256);
+                let file = self.depot.create_partial(&blob.sha256)?;
+                file.set_len(blob.size).map_err(BundleError::io("write", &path))?;
+                Ok(self.inner.batch().add(blob.sha256, blob.size)?)
+            }
+        }
+    }
+
+    fn bad(&self, blob: &Blob, part: &Part, content: RehearsedPart) {
+        if let RehearsedPart::Written(writing) = content {
+            self.inner.bad(blob, part, writing);
+        }
+    }
+}
