@@ -160,7 +160,7 @@ impl Carrier<'_> {
                 client.delete(&format!("{}{id}/", self.selections_path(source_url)?))?
             }
         };
-        done(change, said)
+        said.or_refused(change)
     }
 
     fn selections_path(&self, source_url: &str) -> Result<String, MaasError> {
@@ -192,7 +192,7 @@ impl Carrier<'_> {
                 (self.tell)(Telling::Waiting { source_url, seconds: self.limits.cache.as_secs() });
             }
             if !asked_anew && !super::read::importing(self.client)? {
-                let _ = self.client.post("boot-resources/?op=import", Form::new())?; // if refused, the wait ends in an error
+                self.ask_for_import()?;
             }
             asked_anew = true;
             if !wait.again() {
@@ -216,19 +216,13 @@ impl Carrier<'_> {
 
     fn import(&self, running: bool) -> Result<(), MaasError> {
         if !running && !super::read::importing(self.client)? {
-            let said = self.client.post("boot-resources/?op=import", Form::new())?;
-            if let Said::No(answer) = said {
-                return Err(MaasError::Refused { change: "import images".to_owned(), answer });
-            }
+            self.ask_for_import()?;
         }
         follow(self.client, self.wanted, self.limits, self.progress)
     }
-}
 
-fn done(change: &Change, said: Said) -> Result<(), MaasError> {
-    match said {
-        Said::Done => Ok(()),
-        Said::No(answer) => Err(MaasError::Refused { change: change.to_string(), answer }),
+    fn ask_for_import(&self) -> Result<(), MaasError> {
+        self.client.post("boot-resources/?op=import", Form::new())?.or_refused("import images")
     }
 }
 

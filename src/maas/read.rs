@@ -17,8 +17,7 @@ pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
     let repositories: Vec<Repository> = client.get("package-repositories/")?;
     let mut state = State { sources, repositories, ..State::default() };
     for name in wanted.settings.keys().map(String::as_str).chain([COMMISSIONING]) {
-        // MAAS refuses to tell what it does not know.
-        if let Some(value) = client.ask::<Value>(&format!("maas/?op=get_config&name={name}"))? {
+        if let Some(value) = setting(client, name)? {
             state.settings.insert(name.to_owned(), value);
         }
     }
@@ -26,6 +25,18 @@ pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
     state.uploaded = uploaded(client, wanted)?;
     state.importing = importing(client)?;
     Ok(state)
+}
+
+/// MAAS's complaint about a setting that it does not have.
+const NO_SUCH_SETTING: &str = "is not a valid config setting";
+
+/// Returns the value of a setting, or `None` if this MAAS does not have it.
+fn setting(client: &Client, name: &str) -> Result<Option<Value>, MaasError> {
+    match client.ask::<Value>(&format!("maas/?op=get_config&name={name}"))? {
+        Ok(value) => Ok(Some(value)),
+        Err(answer) if answer.contains(NO_SUCH_SETTING) => Ok(None),
+        Err(answer) => Err(MaasError::Refused { change: format!("tell its setting {name}"), answer }),
+    }
 }
 
 /// Whether an import is under way.

@@ -1,6 +1,7 @@
 //! A MAAS that refuses, fails, lies or is not there.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use gapferry::exit::Exit;
 use serde_json::json;
@@ -124,6 +125,37 @@ fn imports_that_do_not_end_well() {
     case.maas.model().fails_imports = false;
     case.apply("").ok();
     case.is_set_up();
+}
+
+/// Refused while MAAS has not read the source yet, and refused when only the import is left to do.
+#[test]
+fn an_empty_refusal_is_named_by_its_status_at_once() {
+    let case = Case::new(false, "re-indexed");
+    let words = ["MAAS refuses to import images: status 400 Bad Request, with an empty answer"];
+    case.maas.model().refuses_imports = true;
+    let begun = Instant::now();
+    case.apply("--cache-timeout 300").says(Exit::Failed, &words);
+    assert!(begun.elapsed() < Duration::from_secs(100), "the refusal is not waited out");
+    case.maas.model().refuses_imports = false;
+    case.apply("").ok();
+    {
+        let mut model = case.maas.model();
+        model.refuses_imports = true;
+        model.resources.clear();
+    }
+    case.apply("").says(Exit::Failed, &words);
+    case.maas.model().refuses_imports = false;
+    case.apply("").ok();
+    case.is_set_up();
+}
+
+/// A refused question is no missing setting.
+#[test]
+fn a_refused_question_about_a_setting_is_told() {
+    let case = Case::new(false, "re-indexed");
+    case.maas.server.fault("MAAS/api/2.0/maas/", Times(1), Fault::Status(400, vec![]));
+    case.apply("").says(Exit::Failed, &["MAAS refuses to tell its setting boot_images_auto_import: fault"]);
+    assert_eq!(case.maas.count(), 0);
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct Model {
     pub(super) overlooks: Option<String>,
     /// Imports come to an end with nothing.
     pub(super) fails_imports: bool,
+    /// Imports are refused with status 400 and an empty answer, as a server in front of MAAS refuses them.
+    pub(super) refuses_imports: bool,
     /// What is uploaded.
     pub(super) uploads: Uploads,
     /// What the reference client has found at an address with a keyring.
@@ -113,6 +115,7 @@ impl Model {
             blind: false,
             overlooks: None,
             fails_imports: false,
+            refuses_imports: false,
             uploads: Uploads::default(),
             found: BTreeMap::new(),
             waits: BTreeMap::new(),
@@ -294,6 +297,9 @@ impl Model {
 
     /// Begins an import; before that, MAAS reads its sources anew.
     pub(super) fn import(&mut self) -> Reply {
+        if self.refuses_imports {
+            return (400, Vec::new());
+        }
         for id in self.sources.keys().copied().collect::<Vec<_>>() {
             if !self.blind && !self.keyrings.get(&id).is_none_or(Vec::is_empty) {
                 self.read(id);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::model::{Model, Reply};
-use super::request::{Fields, authorize, form};
+use super::request::{Fields, authorize, form, is_form_without_a_part};
 use crate::support::server::{Request, Server};
 
 /// The key that it takes.
@@ -100,6 +100,9 @@ fn all(list: impl Iterator<Item = (u64, Value)>) -> Reply {
 
 impl Shared {
     fn answer(&self, request: &Request) -> Reply {
+        if is_form_without_a_part(request) {
+            return (400, Vec::new());
+        }
         let Some((path, query)) = api_path(&request.target) else {
             return (404, b"<!doctype html><title>404 Not Found</title>".to_vec());
         };
@@ -229,7 +232,10 @@ impl Shared {
                     other => Err(format!("a piece of type {other:?}")),
                 }
             }
-            ("POST", ["boot-resources"], "op=import") => fields(request, &[]).map(|_| model.import()),
+            ("POST", ["boot-resources"], "op=import") => match request.header("content-type") {
+                None if request.body.is_empty() => Ok(model.import()),
+                kind => Err(format!("a body of type {kind:?}")),
+            },
             ("GET", ["boot-resources", id], "") => match model.settled(number(id)?) {
                 Some(value) => {
                     let mut value = value.clone();
