@@ -176,7 +176,10 @@ impl Client {
             _ if status.is_redirection() => {
                 Err(MaasError::NotMaas { url, why: format!("status {status}, which leads elsewhere") })
             }
-            _ => Err(MaasError::Status { url, status: status.as_u16(), answer: self.quoted(status, body) }),
+            _ => {
+                let answer = self.words(body).unwrap_or_else(|| "an empty answer".to_owned());
+                Err(MaasError::Status { url, status: status.as_u16(), answer })
+            }
         }
     }
 
@@ -217,14 +220,17 @@ impl Client {
         format!("{}{path}", self.base)
     }
 
-    /// Returns the beginning of an answer in one line, without the key; the status if the answer is empty.
+    /// Returns the beginning of a refusal in one line, without the key; the status if the answer is empty.
     fn quoted(&self, status: StatusCode, body: &[u8]) -> String {
+        self.words(body).unwrap_or_else(|| format!("status {status}, with an empty answer"))
+    }
+
+    /// Returns the beginning of an answer in one line, without the key; `None` if it is empty.
+    fn words(&self, body: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        if words.is_empty() {
-            return format!("status {status}, with an empty answer");
-        }
-        self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect()
+        let quoted = self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect();
+        (!words.is_empty()).then_some(quoted)
     }
 }
 

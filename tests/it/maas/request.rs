@@ -90,7 +90,7 @@ pub(super) fn authorize(request: &Request, key: &str, nonces: &mut HashSet<Strin
     }
 }
 
-/// Whether Twisted refuses the request before MAAS sees it: since 24.3 it reads the form of each POST, and takes one without a
+/// Returns true if Twisted refuses the request before MAAS sees it. Since 24.3 it reads the form of each POST, and takes one without a
 /// part for no form.
 pub(super) fn is_form_without_a_part(request: &Request) -> bool {
     let is_form = request.header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data"));
