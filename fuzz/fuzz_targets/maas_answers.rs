@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gapferry::maas::{Build, Image, Setting, State, Wanted, WantedSource, plan};
+use gapferry::maas::{Build, Image, MaasVersion, Setting, State, Wanted, WantedSource, plan};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -35,11 +35,13 @@ fuzz_target!(|text: &[u8]| {
     let _ = std::str::from_utf8(text).map(gapferry::maas::ApiKey::parse);
     let Ok(all) = serde_json::from_slice::<Value>(text) else { return };
     let mut state = State {
+        version: MaasVersion::parse(&part::<String>(&all, "version")).unwrap_or_default(),
         sources: part(&all, "sources"),
         repositories: part(&all, "repositories"),
         settings: part(&all, "settings"),
         resources: part(&all, "resources"),
         uploaded: part(&all, "uploaded"),
+        uploaded_names: part(&all, "uploaded_names"),
         importing: false,
     };
     if let Some(source) = state.sources.first_mut() {

@@ -10,7 +10,7 @@ use super::error::Failure;
 use super::output::{Output, note};
 use crate::collect::fetch::Options;
 use crate::collection::Label;
-use crate::maas::{ApiKey, Change, Choice, Client, Limits, Plan, Telling, apply, dry_run, wanted};
+use crate::maas::{ApiKey, Change, Choice, Client, Limits, LostArchives, Plan, Telling, apply, dry_run, wanted};
 use crate::progress::Progress;
 use crate::setup::ServeUrl;
 use crate::site::Site;
@@ -53,6 +53,9 @@ struct Apply {
     api_key_file: PathBuf,
     #[command(flatten)]
     choice: Wishes,
+    /// Point MAAS's own archives at Ubuntu's again, where they point at what this site has ceased to publish
+    #[arg(long)]
+    reset_archives: bool,
     /// Say what would be changed, and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -107,6 +110,7 @@ impl Wishes {
             http_proxy: self.http_proxy.clone(),
             ntp_servers: self.ntp_servers.clone(),
             upstream_dns: self.upstream_dns.clone(),
+            ..Choice::default()
         }
     }
 }
@@ -121,7 +125,8 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
     let site = Site::open(&args.site)?;
     let key = ApiKey::load(&args.api_key_file)?;
     let client = Client::new(&args.url, key, Options { ca_file: args.ca_file, ..Options::default() })?;
-    let choice = args.choice.chosen();
+    let lost_archives = if args.reset_archives { LostArchives::Reset } else { LostArchives::Keep };
+    let choice = Choice { lost_archives, ..args.choice.chosen() };
     let wanted = wanted(&site, &choice)?;
     if args.dry_run {
         let plan = dry_run(&client, &wanted)?;

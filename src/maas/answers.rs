@@ -13,6 +13,9 @@ pub struct Source {
     pub id: u64,
     /// Where the stream is. MAAS 3.8 takes a slash at the end away.
     pub url: String,
+    /// Its name; only from 3.8 on. A source that is made without one is called by its address.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The keyring as a file on MAAS's machine; empty if it has [`Self::keyring_data`].
     #[serde(default, deserialize_with = "or_default")]
     pub keyring_filename: String,
@@ -160,9 +163,10 @@ impl Source {
         self.enabled.unwrap_or(true)
     }
 
-    /// Whether this MAAS has the means to disable a source, and to read several: from 3.8 on.
-    pub fn can_be_disabled(&self) -> bool {
-        self.enabled.is_some()
+    /// Returns the name, or `None` if MAAS has made it from the address.
+    pub fn given_name(&self) -> Option<&str> {
+        let name = self.name.as_deref().filter(|name| !name.is_empty())?;
+        (name.trim_end_matches('/') != self.url.trim_end_matches('/')).then_some(name)
     }
 }
 
@@ -190,10 +194,12 @@ mod tests {
         let old =
             r#"[{"url": "http://u/", "keyring_filename": "/k.gpg", "keyring_data": "", "id": 1, "resource_uri": "x"}]"#;
         let old: Vec<Source> = serde_json::from_str(old).unwrap();
-        assert!(old[0].is_enabled() && !old[0].can_be_disabled() && old[0].keyring().is_none());
-        let new = r#"{"url": "u", "keyring_filename": null, "keyring_data": "Zm\n9v", "id": 2, "enabled": false}"#;
+        assert!(old[0].is_enabled() && old[0].keyring().is_none() && old[0].given_name().is_none());
+        let new = r#"{"url": "u", "name": "u/", "keyring_filename": null, "keyring_data": "Zm\n9v", "id": 2, "enabled": false}"#;
         let new: Source = serde_json::from_str(new).unwrap();
-        assert!(!new.is_enabled() && new.can_be_disabled());
+        assert!(!new.is_enabled() && new.given_name().is_none());
+        let named = Source { name: Some("mine".into()), ..new.clone() };
+        assert_eq!(named.given_name(), Some("mine"));
         assert_eq!(new.keyring().as_deref(), Some(&b"foo"[..]));
     }
 

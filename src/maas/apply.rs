@@ -2,24 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::change::{Change, Select};
+use super::change::{Change, Select, disabling};
 use super::client::{Client, Said};
 use super::import::follow;
 use super::plan::{Plan, State, plan};
 use super::read::read;
-use super::site::OWN;
-use super::wait::{Limits, Wait};
+use super::wait::{Limits, Reading};
 use super::wanted::{Wanted, same_url};
 use super::{Form, MaasError};
 use crate::progress::Progress;
 
-/// How often MAAS is looked at: it may change selections by itself when a source is changed, and again after an import.
-const ROUNDS: usize = 4;
+/// The most plans of one run. MAAS may change selections by itself when a source is changed, drops images with a selection, and may
+/// change selections again after an import.
+const ROUNDS: usize = 5;
 
 /// What [`apply`] would do, without doing any of it.
 pub fn dry_run(client: &Client, wanted: &Wanted) -> Result<Plan, MaasError> {
     let state = read(client, wanted)?;
-    check(&state, wanted)?;
     Ok(plan(&state, wanted))
 }
 
@@ -36,7 +35,6 @@ pub fn apply(
     let mut accepted = BTreeSet::new();
     for round in 0..ROUNDS {
         let state = read(client, wanted)?;
-        check(&state, wanted)?;
         let plan = plan(&state, wanted);
         tell(Telling::Plan { plan: &plan, again: round > 0 });
         done.notes.clone_from(&plan.notes);
@@ -62,22 +60,6 @@ pub fn apply(
         }
     }
     Ok(done)
-}
-
-/// Up to MAAS 3.7 one source alone is read as it should be.
-fn check(state: &State, wanted: &Wanted) -> Result<(), MaasError> {
-    let is_old = state.sources.iter().any(|source| !source.can_be_disabled());
-    if wanted.sources.len() < 2 || !is_old {
-        return Ok(());
-    }
-    let names: Vec<&str> = wanted.sources.iter().map(|source| source.name.as_str()).collect();
-    let names = names.join(" and ");
-    let own = wanted.sources.iter().any(|source| source.name == OWN);
-    let more =
-        if own { "; with via = \"upload\" in the selection, images of [[os-images]] need no source" } else { "" };
-    Err(MaasError::Choice(format!(
-        "this MAAS reads one boot source, and {names} are published: choose with --images NAME{more}"
-    )))
 }
 
 /// What the caller is told.
@@ -131,14 +113,12 @@ impl Carrier<'_> {
                 let form = Form::new().text("name", name).text("value", &value.to_string());
                 client.post("maas/?op=set_config", form)?
             }
-            Change::AddSource { source } => client.post("boot-sources/", source.form(false))?,
-            Change::UpdateSource { id, source: wanted, can_be_disabled, .. } => {
-                client.put(&source(id), wanted.form(*can_be_disabled))?
+            Change::AddSource { source, name } => client.post("boot-sources/", source.form(name.as_deref()))?,
+            Change::UpdateSource { id, source: wanted, name, .. } => {
+                client.put(&source(id), wanted.form(name.as_deref()))?
             }
-            Change::DisableSource { id, skip_keyring_verification, .. } => {
-                let form = Form::new().text("enabled", "false");
-                client
-                    .put(&source(id), form.text("skip_keyring_verification", &skip_keyring_verification.to_string()))?
+            Change::DisableSource { id, skip_keyring_verification, keyring, .. } => {
+                client.put(&source(id), disabling(*skip_keyring_verification, keyring.as_deref()))?
             }
             Change::DeleteSource { id, .. } => client.delete(&source(id))?,
             Change::AddRepository { repository } => {
@@ -152,6 +132,11 @@ impl Carrier<'_> {
             Change::UpdateSelection { source_url, id, selection } => {
                 return self.select(source_url, Some(*id), selection);
             }
+            Change::ReplaceSelection { source_url, id, selection } => {
+                let path = format!("{}{id}/", self.selections_path(source_url)?);
+                client.delete(&path)?.or_refused(change)?;
+                return self.select(source_url, None, selection);
+            }
             Change::Import { running, .. } => return self.import(*running),
             Change::Upload { upload, .. } => {
                 return super::upload::upload(client, upload, self.limits, self.progress);
@@ -160,7 +145,7 @@ impl Carrier<'_> {
                 client.delete(&format!("{}{id}/", self.selections_path(source_url)?))?
             }
         };
-        done(change, said)
+        said.or_refused(change)
     }
 
     fn selections_path(&self, source_url: &str) -> Result<String, MaasError> {
@@ -169,12 +154,12 @@ impl Carrier<'_> {
         Ok(format!("boot-sources/{}/selections/", source.ok_or_else(gone)?.id))
     }
 
-    /// Adds or changes a selection. MAAS refuses what it has not read of the source yet, and reads it by itself some time
-    /// after the source is made. Of a source that it has read before, an import makes it read anew.
+    /// Adds or changes a selection. MAAS refuses what it has not read of the source yet. It reads a source by itself some time after
+    /// it is made, but up to 3.7 never its first one, and a source that it has read before only once an hour: an import makes it
+    /// read all of them.
     fn select(&mut self, source_url: &str, id: Option<u64>, selection: &Select) -> Result<(), MaasError> {
         let path = self.selections_path(source_url)?;
-        let mut wait = Wait::new(self.limits.cache);
-        let mut asked_anew = false;
+        let mut reading = Reading::new(self.limits);
         loop {
             let said = match id {
                 Some(id) => self.client.put(&format!("{path}{id}/"), selection.form())?,
@@ -188,14 +173,10 @@ impl Carrier<'_> {
                 Said::No(answer) if is_unlisted(&answer) => answer,
                 Said::No(answer) => return Err(MaasError::Refused { change: format!("select {selection}"), answer }),
             };
-            if !asked_anew {
+            if reading.is_new() {
                 (self.tell)(Telling::Waiting { source_url, seconds: self.limits.cache.as_secs() });
             }
-            if !asked_anew && !super::read::importing(self.client)? {
-                let _ = self.client.post("boot-resources/?op=import", Form::new())?; // if refused, the wait ends in an error
-            }
-            asked_anew = true;
-            if !wait.again() {
+            if !reading.again(|| super::read::importing(self.client), || self.ask_for_import())? {
                 let (source_url, seconds) = (source_url.to_owned(), self.limits.cache.as_secs());
                 return Err(match self.accepted.contains(&source_url) || self.has_read(&source_url) {
                     true => MaasError::NotListed { source_url, image: selection.to_string(), seconds, answer },
@@ -214,21 +195,24 @@ impl Carrier<'_> {
             .any(|selection| images.iter().any(|image| image.os == selection.os && image.release == selection.release))
     }
 
+    /// Imports the images and follows that to its end. An import that somebody else began may not know of all selections, so one
+    /// more is asked for if images are missing at its end.
     fn import(&self, running: bool) -> Result<(), MaasError> {
-        if !running && !super::read::importing(self.client)? {
-            let said = self.client.post("boot-resources/?op=import", Form::new())?;
-            if let Said::No(answer) = said {
-                return Err(MaasError::Refused { change: "import images".to_owned(), answer });
-            }
+        let is_ours = !running && !super::read::importing(self.client)?;
+        if is_ours {
+            self.ask_for_import()?;
         }
-        follow(self.client, self.wanted, self.limits, self.progress)
+        match follow(self.client, self.wanted, self.limits, self.progress) {
+            Err(MaasError::ImportIncomplete { .. }) if !is_ours => {
+                self.ask_for_import()?;
+                follow(self.client, self.wanted, self.limits, self.progress)
+            }
+            followed => followed,
+        }
     }
-}
 
-fn done(change: &Change, said: Said) -> Result<(), MaasError> {
-    match said {
-        Said::Done => Ok(()),
-        Said::No(answer) => Err(MaasError::Refused { change: change.to_string(), answer }),
+    fn ask_for_import(&self) -> Result<(), MaasError> {
+        self.client.post("boot-resources/?op=import", Form::new())?.or_refused("import images")
     }
 }
 

@@ -114,7 +114,7 @@ pub(super) fn repositories(
     for (name, archive) in [(MAIN_ARCHIVE, main), (PORTS_ARCHIVE, ports)] {
         match archive {
             Some(archive) => repositories.push(archive.as_built_in(name)),
-            None => notes.push(format!("no Ubuntu archive is published for {name}, which stays as it is")),
+            None => notes.push(format!("no Ubuntu archive is published for {name}")),
         }
     }
     for archive in archives {

@@ -20,6 +20,8 @@ pub enum Change {
     AddSource {
         /// What it is to be.
         source: WantedSource,
+        /// The name that it gets; `None` if MAAS has no names for sources.
+        name: Option<String>,
     },
     /// Let a boot source be another, or have another keyring.
     UpdateSource {
@@ -29,8 +31,8 @@ pub enum Change {
         was: String,
         /// What it is to be.
         source: WantedSource,
-        /// Whether MAAS knows sources that are disabled.
-        can_be_disabled: bool,
+        /// The name that it gets; `None` if MAAS has no names for sources.
+        name: Option<String>,
     },
     /// Disable a boot source that is out of reach.
     DisableSource {
@@ -40,6 +42,8 @@ pub enum Change {
         url: String,
         /// A setting of it that stays.
         skip_keyring_verification: bool,
+        /// The keyring that MAAS holds for it; `None` if that is a file.
+        keyring: Option<Vec<u8>>,
     },
     /// Delete a boot source that is out of reach, where it cannot be disabled.
     DeleteSource {
@@ -81,6 +85,15 @@ pub enum Change {
     /// Import something else of a boot source.
     UpdateSelection {
         /// Where the boot source is.
+        source_url: String,
+        /// Its number.
+        id: u64,
+        /// What.
+        selection: Select,
+    },
+    /// Import less of a release, which MAAS takes only for a selection that is made anew.
+    ReplaceSelection {
+        /// The address of the boot source.
         source_url: String,
         /// Its number.
         id: u64,
@@ -137,6 +150,7 @@ impl Change {
             Self::DeleteRepository { .. } => "delete-package-repository",
             Self::AddSelection { .. } => "add-selection",
             Self::UpdateSelection { .. } => "update-selection",
+            Self::ReplaceSelection { .. } => "replace-selection",
             Self::Import { .. } => "import",
             Self::Upload { .. } => "upload",
             Self::DeleteSelection { .. } => "delete-selection",
@@ -148,9 +162,12 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Set { name, value } => write!(f, "set {name} to {value}"),
-            Self::AddSource { source } => write!(f, "add the boot source {} with its keyring", source.url),
-            Self::UpdateSource { was, source, .. } if was.trim_end_matches('/') == source.url.trim_end_matches('/') => {
-                write!(f, "give the boot source {} its keyring, and enable it", source.url)
+            Self::AddSource { source, .. } => write!(f, "add the boot source {} with its keyring", source.url),
+            Self::UpdateSource { was, source, name, .. }
+                if was.trim_end_matches('/') == source.url.trim_end_matches('/') =>
+            {
+                let name = name.as_ref().map(|name| format!(", the name {name}")).unwrap_or_default();
+                write!(f, "give the boot source {} its keyring{name}, and enable it", source.url)
             }
             Self::UpdateSource { was, source, .. } => {
                 write!(f, "replace the boot source {was} by {} with its keyring", source.url)
@@ -176,6 +193,12 @@ impl fmt::Display for Change {
             Self::UpdateSelection { selection, source_url, .. } => {
                 write!(f, "change a selection to {selection} of {source_url}")
             }
+            Self::ReplaceSelection { selection, source_url, .. } => {
+                write!(
+                    f,
+                    "make a selection of {source_url} anew as {selection}, for which MAAS imports its images again"
+                )
+            }
             Self::Import { missing, running } => {
                 let verb = if *running { "wait for the import of" } else { "import" };
                 write!(f, "{verb} {}", missing.iter().map(Image::to_string).collect::<Vec<_>>().join(", "))
@@ -199,13 +222,25 @@ impl fmt::Display for Select {
 }
 
 impl WantedSource {
-    /// The fields of a boot source. Of file and data exactly one may be set. `enabled` and the rest are known from 3.8 on.
-    pub(super) fn form(&self, can_be_disabled: bool) -> Form {
+    /// Returns the fields of a boot source. Of file and data exactly one may be set. With the name come the other fields that MAAS
+    /// has since 3.8; `priority` is left to MAAS, which gives a new source the highest and keeps that of an old one.
+    pub(super) fn form(&self, name: Option<&str>) -> Form {
         let form = Form::new().text("url", &self.url).text("keyring_filename", "").file("keyring_data", &self.keyring);
-        match can_be_disabled {
-            true => form.text("enabled", "true").text("skip_keyring_verification", "false"),
-            false => form,
+        match name {
+            Some(name) => form.text("name", name).text("enabled", "true").text("skip_keyring_verification", "false"),
+            None => form,
         }
+    }
+}
+
+/// Returns the fields that disable a boot source, which MAAS can since 3.8. It takes a switch that is left out for off, and
+/// answers with status 500 if it holds the keyring and does not get it again.
+pub(super) fn disabling(skip_keyring_verification: bool, keyring: Option<&[u8]>) -> Form {
+    let form = Form::new().text("enabled", "false");
+    let form = form.text("skip_keyring_verification", &skip_keyring_verification.to_string());
+    match keyring {
+        Some(keyring) => form.text("keyring_filename", "").file("keyring_data", keyring),
+        None => form,
     }
 }
 

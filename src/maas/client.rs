@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -36,13 +36,24 @@ pub struct Client {
     options: Options,
 }
 
-/// What MAAS says to a change.
+/// MAAS's answer to a change.
 #[derive(Debug)]
+#[must_use = "a refusal has to be reported"]
 pub(super) enum Said {
-    /// It is made.
+    /// The change is made.
     Done,
-    /// It is refused (status 400 or 409), with this answer.
+    /// MAAS refuses the change (status 400 or 409), with this answer.
     No(String),
+}
+
+impl Said {
+    /// Turns a refusal of `change` into an error.
+    pub(super) fn or_refused(self, change: impl std::fmt::Display) -> Result<(), MaasError> {
+        match self {
+            Self::Done => Ok(()),
+            Self::No(answer) => Err(MaasError::Refused { change: change.to_string(), answer }),
+        }
+    }
 }
 
 impl Client {
@@ -56,11 +67,12 @@ impl Client {
         Ok(Self { http, runtime, base, key, options })
     }
 
-    /// Reads `path` below the API's root, such as `boot-sources/`; none if MAAS refuses the question (status 400).
-    pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, MaasError> {
+    /// Reads `path` below the API's root, such as `boot-sources/`. The inner error is MAAS's answer if it refuses the question
+    /// (status 400).
+    pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Result<T, String>, MaasError> {
         let mut attempts = 1;
         let (status, body) = loop {
-            let answer = self.runtime.block_on(self.exchange(&Method::GET, self.below(path)?, None));
+            let answer = self.runtime.block_on(self.exchange(&Method::GET, self.below(path)?, Body::Nothing));
             if !passes(&answer) || attempts == READS {
                 break answer?;
             }
@@ -68,10 +80,10 @@ impl Client {
             std::thread::sleep(BETWEEN_READS);
         };
         if status == StatusCode::BAD_REQUEST {
-            return Ok(None);
+            return Ok(Err(self.quoted(status, &body)));
         }
         self.check(&self.shown(path), status, &body)?;
-        self.read(path, &body).map(Some)
+        self.read(path, &body).map(Ok)
     }
 
     fn read<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, MaasError> {
@@ -80,8 +92,8 @@ impl Client {
 
     /// Reads `path`, which MAAS has.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, MaasError> {
-        let refused = || MaasError::Refused { change: format!("answer {}", self.shown(path)), answer: String::new() };
-        self.ask(path)?.ok_or_else(refused)
+        let refused = |answer| MaasError::Refused { change: format!("answer {}", self.shown(path)), answer };
+        self.ask(path)?.map_err(refused)
     }
 
     /// Reads the first path of all: where that is not to be had, there is no MAAS.
@@ -100,14 +112,14 @@ impl Client {
 
     /// POST.
     pub(super) fn post(&self, path: &str, form: Form) -> Result<Said, MaasError> {
-        self.change(&Method::POST, path, Some(form))
+        self.change(&Method::POST, path, form.into())
     }
 
     /// POST of what is answered with what was made, or with why it is refused.
     pub(super) fn create<T: DeserializeOwned>(&self, path: &str, form: Form) -> Result<Result<T, String>, MaasError> {
-        let (status, body) = self.send(&Method::POST, self.below(path)?, Some(form.into()))?;
+        let (status, body) = self.send(&Method::POST, self.below(path)?, form.into())?;
         match is_refusal(status) {
-            true => Ok(Err(self.quoted(&body))),
+            true => Ok(Err(self.quoted(status, &body))),
             false => self.read(path, &body).map(Ok),
         }
     }
@@ -119,31 +131,34 @@ impl Client {
         if url.origin() != self.base.origin() {
             return Err(elsewhere());
         }
-        let body = Body { kind: PIECE.to_owned(), bytes: piece, patience: PIECE_PATIENCE };
-        let (status, answer) = self.send(&Method::PUT, url, Some(body))?;
-        Ok(if is_refusal(status) { Said::No(self.quoted(&answer)) } else { Said::Done })
+        let (status, answer) = self.send(&Method::PUT, url, Body::Piece(piece))?;
+        Ok(self.said(status, &answer))
     }
 
     /// PUT.
     pub(super) fn put(&self, path: &str, form: Form) -> Result<Said, MaasError> {
-        self.change(&Method::PUT, path, Some(form))
+        self.change(&Method::PUT, path, form.into())
     }
 
     /// DELETE. What is gone already is as good.
     pub(super) fn delete(&self, path: &str) -> Result<Said, MaasError> {
-        match self.change(&Method::DELETE, path, None) {
+        match self.change(&Method::DELETE, path, Body::Nothing) {
             Err(MaasError::Status { status: 404, .. }) => Ok(Said::Done),
             said => said,
         }
     }
 
-    fn change(&self, method: &Method, path: &str, form: Option<Form>) -> Result<Said, MaasError> {
-        let (status, body) = self.send(method, self.below(path)?, form.map(Body::from))?;
-        Ok(if is_refusal(status) { Said::No(self.quoted(&body)) } else { Said::Done })
+    fn change(&self, method: &Method, path: &str, body: Body) -> Result<Said, MaasError> {
+        let (status, answer) = self.send(method, self.below(path)?, body)?;
+        Ok(self.said(status, &answer))
+    }
+
+    fn said(&self, status: StatusCode, answer: &[u8]) -> Said {
+        if is_refusal(status) { Said::No(self.quoted(status, answer)) } else { Said::Done }
     }
 
     /// An answer that is a success or a refusal.
-    fn send(&self, method: &Method, url: Url, body: Option<Body>) -> Result<(StatusCode, Vec<u8>), MaasError> {
+    fn send(&self, method: &Method, url: Url, body: Body) -> Result<(StatusCode, Vec<u8>), MaasError> {
         let shown = url.to_string();
         let (status, body) = self.runtime.block_on(self.exchange(method, url, body))?;
         if !is_refusal(status) {
@@ -161,24 +176,28 @@ impl Client {
             _ if status.is_redirection() => {
                 Err(MaasError::NotMaas { url, why: format!("status {status}, which leads elsewhere") })
             }
-            _ => Err(MaasError::Status { url, status: status.as_u16(), answer: self.quoted(body) }),
+            _ => {
+                let answer = self.words(body).unwrap_or_else(|| "an empty answer".to_owned());
+                Err(MaasError::Status { url, status: status.as_u16(), answer })
+            }
         }
     }
 
-    async fn exchange(
-        &self,
-        method: &Method,
-        url: Url,
-        body: Option<Body>,
-    ) -> Result<(StatusCode, Vec<u8>), MaasError> {
+    async fn exchange(&self, method: &Method, url: Url, body: Body) -> Result<(StatusCode, Vec<u8>), MaasError> {
         let header = self.key.header().ok_or_else(|| MaasError::Setup("the key makes no header".into()))?;
         let mut request = self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, header);
         request = request.header(ACCEPT, "application/json");
         let mut patience = self.options.connect_timeout + self.options.stall_timeout;
-        if let Some(body) = body {
-            patience = patience.max(body.patience);
-            request = request.header(CONTENT_TYPE, body.kind).body(body.bytes);
-        }
+        request = match body {
+            Body::Nothing if *method == Method::GET => request,
+            // Proxies may ask for the length of a body that a POST could have (RFC 9110, section 8.6).
+            Body::Nothing => request.header(CONTENT_LENGTH, HeaderValue::from_static("0")),
+            Body::Form(form) => request.multipart(form),
+            Body::Piece(bytes) => {
+                patience = patience.max(PIECE_PATIENCE);
+                request.header(CONTENT_TYPE, PIECE).body(bytes)
+            }
+        };
         let stalled = |_| FetchError::Stalled { url: shown(&url), after: patience };
         let network = |source| FetchError::network(&url, source);
         let mut response = timeout(patience, request.send()).await.map_err(stalled)?.map_err(network)?;
@@ -201,26 +220,32 @@ impl Client {
         format!("{}{path}", self.base)
     }
 
-    /// The beginning of an answer in one line, without the key.
-    fn quoted(&self, body: &[u8]) -> String {
+    /// Returns the beginning of a refusal in one line, without the key; the status if the answer is empty.
+    fn quoted(&self, status: StatusCode, body: &[u8]) -> String {
+        self.words(body).unwrap_or_else(|| format!("status {status}, with an empty answer"))
+    }
+
+    /// Returns the beginning of an answer in one line, without the key; `None` if it is empty.
+    fn words(&self, body: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(body);
         let words: Vec<&str> = text.split_whitespace().collect();
-        self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect()
+        let quoted = self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect();
+        (!words.is_empty()).then_some(quoted)
     }
 }
 
-/// What a request carries.
-struct Body {
-    kind: String,
-    bytes: Vec<u8>,
-    /// How long an answer may take at least.
-    patience: Duration,
+/// The body of a request.
+enum Body {
+    /// No body, and no type of one.
+    Nothing,
+    Form(reqwest::multipart::Form),
+    /// A piece of a file.
+    Piece(Vec<u8>),
 }
 
 impl From<Form> for Body {
     fn from(form: Form) -> Self {
-        let (kind, bytes) = form.finish();
-        Self { kind, bytes, patience: Duration::ZERO }
+        form.into_multipart().map_or(Self::Nothing, Self::Form)
     }
 }
 

@@ -2,27 +2,29 @@
 //!
 //! Keyrings have to be files in it: Django takes `keyring_data` from nowhere else.
 
-use rand::RngCore as _;
+use reqwest::multipart;
 
-/// A form that is filled in field by field. Names of fields are ours, and need no escapes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The media type of files in a form.
+const FILE: &str = "application/octet-stream";
+
+/// A form that is filled in field by field.
+#[derive(Debug, Default)]
 pub struct Form {
-    boundary: String,
-    body: Vec<u8>,
+    /// `None` until the first field. An empty multipart body has no part at all, and Twisted, which serves MAAS, refuses that
+    /// since 24.3 with status 400 and an empty answer.
+    fields: Option<multipart::Form>,
 }
 
 impl Form {
-    /// An empty form. Its boundary is random, so that no content can have it.
+    /// Makes an empty form.
     pub fn new() -> Self {
-        let mut random = [0; 16];
-        rand::rngs::OsRng.fill_bytes(&mut random);
-        Self { boundary: random.iter().map(|byte| format!("{byte:02x}")).collect(), body: Vec::new() }
+        Self::default()
     }
 
     /// Adds a field.
     #[must_use]
     pub fn text(self, name: &str, value: &str) -> Self {
-        self.part(&format!("name=\"{name}\""), "", value.as_bytes())
+        self.part(name, multipart::Part::text(value.to_owned()))
     }
 
     /// Adds a field for each of the values.
@@ -34,28 +36,17 @@ impl Form {
     /// Adds a file.
     #[must_use]
     pub fn file(self, name: &str, content: &[u8]) -> Self {
-        let kind = "Content-Type: application/octet-stream\r\n";
-        self.part(&format!("name=\"{name}\"; filename=\"{name}\""), kind, content)
+        let part = || multipart::Part::bytes(content.to_vec()).file_name(name.to_owned());
+        self.part(name, part().mime_str(FILE).unwrap_or_else(|_| part()))
     }
 
-    fn part(mut self, which: &str, kind: &str, content: &[u8]) -> Self {
-        let head = format!("--{}\r\nContent-Disposition: form-data; {which}\r\n{kind}\r\n", self.boundary);
-        self.body.extend_from_slice(head.as_bytes());
-        self.body.extend_from_slice(content);
-        self.body.extend_from_slice(b"\r\n");
-        self
+    fn part(self, name: &str, part: multipart::Part) -> Self {
+        Self { fields: Some(self.fields.unwrap_or_default().part(name.to_owned(), part)) }
     }
 
-    /// The header `Content-Type`, and the body.
-    pub fn finish(mut self) -> (String, Vec<u8>) {
-        self.body.extend_from_slice(format!("--{}--\r\n", self.boundary).as_bytes());
-        (format!("multipart/form-data; boundary={}", self.boundary), self.body)
-    }
-}
-
-impl Default for Form {
-    fn default() -> Self {
-        Self::new()
+    /// Returns the multipart body, or `None` for a form without fields, which is sent without a body and without a type.
+    pub(super) fn into_multipart(self) -> Option<multipart::Form> {
+        self.fields
     }
 }
 
@@ -64,18 +55,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_lists_and_files() {
-        let form = Form::new().text("a", "x\ny").list("b", &["1".into(), "2".into()]).file("k", b"\x99\r\n--");
-        let (kind, body) = form.finish();
-        let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
-        let expected = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\ny\r\n\
-            --B\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n1\r\n\
-            --B\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n2\r\n\
-            --B\r\nContent-Disposition: form-data; name=\"k\"; filename=\"k\"\r\n\
-            Content-Type: application/octet-stream\r\n\r\n\u{99}\r\n--\r\n--B--\r\n"
-            .replace('B', boundary);
-        let latin: Vec<u8> = expected.chars().map(|c| c as u8).collect();
-        assert_eq!(body, latin);
-        assert_ne!(Form::new(), Form::new());
+    fn only_forms_with_fields_have_a_body() {
+        assert!(Form::new().into_multipart().is_none());
+        assert!(Form::new().list("a", []).into_multipart().is_none());
+        assert!(Form::new().text("a", "").into_multipart().is_some());
+        assert!(Form::new().file("k", b"").into_multipart().is_some());
     }
 }

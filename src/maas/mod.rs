@@ -7,23 +7,27 @@
 //! ```
 //!
 //! Only what differs is changed, and MAAS is looked at again afterwards; so a second run changes nothing, and a run that was
-//! killed is finished by the next. The API is version 2, which MAAS has since 2.0 and still has in 3.8. What is set and why
-//! stands in `docs/maas.md`.
+//! killed is finished by the next. The API is version 2, which MAAS has since 2.0 and still has in 3.8. `docs/maas.md` says what
+//! is set and why, and since which version MAAS has each call.
 
 pub mod answers;
 mod apply;
 mod archives;
 mod change;
 mod client;
+mod defaults;
 mod error;
 mod form;
 mod images;
 mod import;
+mod needs;
 mod oauth;
 mod plan;
 mod read;
+mod selections;
 mod site;
 mod upload;
+mod version;
 mod wait;
 mod wanted;
 
@@ -33,8 +37,14 @@ pub use self::client::Client;
 pub use self::error::MaasError;
 pub use self::form::Form;
 pub use self::oauth::ApiKey;
-pub use self::plan::{COMMISSIONING, DEFAULT_SOURCE_HOST, Plan, REPOSITORY_PREFIX, State, missing, plan};
+pub use self::plan::{
+    COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, Plan, REPOSITORY_PREFIX, State,
+    missing, plan,
+};
 pub use self::read::read;
 pub use self::site::{Choice, wanted};
+pub use self::version::MaasVersion;
 pub use self::wait::Limits;
-pub use self::wanted::{Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload};
+pub use self::wanted::{
+    Build, Image, LostArchives, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload,
+};

@@ -1,16 +1,21 @@
 //! From what a MAAS is like to what it should be like: the list of changes. Pure, so that a dry run is the real one.
 //!
-//! The order matters: MAAS lists a source's images only after it has read it, takes a release for commissioning only when it
-//! has its image, and refuses to drop the selection of the release that it commissions with.
+//! The order matters. Sources come before the settings, some of which make MAAS read its sources: one that is out of reach leaves
+//! notices for all users behind. MAAS lists a source's images only after it has read it, takes a release as a default only when
+//! it has its image, and refuses to drop the selection of the release that it commissions with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::answers::{Repository, Resource, ResourceFile, Selection, Source};
-use super::change::{Change, Select};
+use super::answers::{MAIN_ARCHIVE, PORTS_ARCHIVE, Repository, Resource, ResourceFile, Source};
+use super::change::Change;
+use super::defaults::defaults;
+use super::needs::needs;
+use super::selections::{selections, stale_selections};
+use super::version::MaasVersion;
 use super::wanted::{
-    Build, Image, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload, same_url,
+    Build, Image, LostArchives, RepositoryKind, Wanted, WantedRepository, WantedSource, WantedUpload, same_url,
 };
 
 /// Where MAAS's own boot source is, which no air-gapped MAAS can reach.
@@ -19,20 +24,34 @@ pub const DEFAULT_SOURCE_HOST: &str = "images.maas.io";
 pub const REPOSITORY_PREFIX: &str = "gapferry-";
 /// The setting that says what machines are commissioned with.
 pub const COMMISSIONING: &str = "commissioning_distro_series";
+/// The setting with the operating system that is deployed unless another is named.
+pub const DEFAULT_OSYSTEM: &str = "default_osystem";
+/// The setting with its release.
+pub const DEFAULT_SERIES: &str = "default_distro_series";
+/// The setting that makes MAAS read its sources past every proxy. Unlike the other settings of proxies it has to be right before
+/// MAAS reads a source, and makes it read none.
+pub const NO_PROXY: &str = "boot_images_no_proxy";
+/// Ubuntu's own archives, which MAAS's built-in archives point at after its installation.
+const UBUNTU_ARCHIVES: [(&str, &str); 2] =
+    [(MAIN_ARCHIVE, "http://archive.ubuntu.com/ubuntu"), (PORTS_ARCHIVE, "http://ports.ubuntu.com/ubuntu-ports")];
 
 /// What a MAAS is like.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
+    /// The version of MAAS.
+    pub version: MaasVersion,
     /// Boot sources with their selections.
     pub sources: Vec<Source>,
     /// Archives.
     pub repositories: Vec<Repository>,
-    /// The settings that it knows, of those that are wanted.
+    /// The settings that it knows, of those that are wanted or looked at.
     pub settings: BTreeMap<String, Value>,
     /// Images that it has or is about to have, with their versions.
     pub resources: Vec<Resource>,
     /// Images that were uploaded, of those that are wanted.
     pub uploaded: Vec<Resource>,
+    /// The names of all images that were uploaded.
+    pub uploaded_names: BTreeSet<String>,
     /// Whether an import is under way.
     pub importing: bool,
 }
@@ -49,8 +68,9 @@ pub struct Plan {
 /// What turns `state` into `wanted`.
 pub fn plan(state: &State, wanted: &Wanted) -> Plan {
     let mut plan = Plan { changes: Vec::new(), notes: wanted.notes.clone() };
-    settings(state, wanted, &mut plan);
+    settings(state, wanted, |name| name == NO_PROXY, &mut plan);
     sources(state, wanted, &mut plan);
+    settings(state, wanted, |name| name != NO_PROXY, &mut plan);
     repositories(state, wanted, &mut plan);
     for source in &wanted.sources {
         selections(state, source, &mut plan);
@@ -66,15 +86,16 @@ pub fn plan(state: &State, wanted: &Wanted) -> Plan {
             plan.changes.push(Change::Upload { upload: upload.clone(), again: there.is_some() });
         }
     }
-    commissioning(state, wanted, &mut plan);
+    defaults(state, wanted, &mut plan);
     for source in &wanted.sources {
         stale_selections(state, source, &mut plan);
     }
+    needs(state, wanted, &mut plan);
     plan
 }
 
-fn settings(state: &State, wanted: &Wanted, plan: &mut Plan) {
-    for (name, value) in &wanted.settings {
+fn settings(state: &State, wanted: &Wanted, takes: impl Fn(&str) -> bool, plan: &mut Plan) {
+    for (name, value) in wanted.settings.iter().filter(|(name, _)| takes(name)) {
         match state.settings.get(name) {
             None => plan.notes.push(format!("this MAAS has no setting {name}, which is left out")),
             Some(now) if value.is(now) => {}
@@ -83,54 +104,84 @@ fn settings(state: &State, wanted: &Wanted, plan: &mut Plan) {
     }
 }
 
-/// A boot source for each that is wanted; MAAS's own goes. Up to MAAS 3.7 there should be one alone, so that one takes the
-/// place of MAAS's own.
+/// A boot source for each that is wanted; MAAS's own goes. Up to MAAS 3.7 the first takes the place of MAAS's own, from 3.8 on
+/// MAAS's own is disabled.
 fn sources(state: &State, wanted: &Wanted, plan: &mut Plan) {
     if wanted.sources.is_empty() {
         return;
     }
-    let is_wanted = |source: &&Source| wanted.sources.iter().any(|wanted| same_url(&wanted.url, &source.url));
-    let others: Vec<&Source> = state.sources.iter().filter(|source| !is_wanted(source)).collect();
-    let (own, foreign): (Vec<&Source>, Vec<&Source>) = others.into_iter().partition(|source| is_default(&source.url));
+    let (own, foreign): (Vec<&Source>, Vec<&Source>) =
+        other_sources(state, wanted).into_iter().partition(|source| is_default(&source.url));
     let mut own = own.into_iter();
+    let mut added = Vec::new();
     for wanted in &wanted.sources {
         match state.sources.iter().find(|source| same_url(&wanted.url, &source.url)) {
             Some(source) if is_as(source, wanted) => {}
-            Some(source) => plan.changes.push(update(source, wanted)),
-            None => match own.as_slice().first().filter(|source| !source.can_be_disabled()) {
+            Some(source) => plan.changes.push(update(state, source, wanted)),
+            None => match own.as_slice().first().filter(|_| !state.version.has_source_fields()) {
                 Some(source) => {
-                    plan.changes.push(update(source, wanted));
+                    plan.changes.push(update(state, source, wanted));
                     own.next();
                 }
-                None => plan.changes.push(Change::AddSource { source: wanted.clone() }),
+                None => {
+                    let name = state.version.has_source_fields().then(|| free_name(state, wanted));
+                    added.push(Change::AddSource { source: wanted.clone(), name });
+                }
             },
         }
     }
-    for source in own {
-        let (id, url) = (source.id, source.url.clone());
-        match source.enabled {
-            Some(false) => {}
-            Some(true) => {
-                let skip_keyring_verification = source.skip_keyring_verification.unwrap_or(false);
-                plan.changes.push(Change::DisableSource { id, url, skip_keyring_verification });
-            }
-            None => plan.changes.push(Change::DeleteSource { id, url }),
-        }
-    }
+    // Before one is added, which up to 3.7 makes MAAS read all of them.
+    plan.changes.extend(own.filter_map(|source| retire(state.version, source)));
+    plan.changes.extend(added);
     for source in foreign.into_iter().filter(|source| source.is_enabled()) {
-        let more = if source.can_be_disabled() { "" } else { ", but this MAAS should have no other" };
-        plan.notes.push(format!("the boot source {} stays as it is{more}", source.url));
+        plan.notes.push(format!("the boot source {} stays as it is", source.url));
     }
+}
+
+/// The sources that are none of those wanted.
+fn other_sources<'s>(state: &'s State, wanted: &Wanted) -> Vec<&'s Source> {
+    let is_wanted = |source: &&Source| wanted.sources.iter().any(|wanted| same_url(&wanted.url, &source.url));
+    state.sources.iter().filter(|source| !is_wanted(source)).collect()
+}
+
+/// The sources that are neither wanted nor MAAS's own, and that MAAS reads.
+pub(super) fn foreign_sources<'s>(state: &'s State, wanted: &Wanted) -> Vec<&'s Source> {
+    let foreign = |source: &&Source| source.is_enabled() && !is_default(&source.url);
+    other_sources(state, wanted).into_iter().filter(foreign).collect()
+}
+
+/// Disables a source of MAAS's own, or deletes it if MAAS cannot disable it.
+fn retire(version: MaasVersion, source: &Source) -> Option<Change> {
+    let (id, url) = (source.id, source.url.clone());
+    if !version.has_source_fields() {
+        return Some(Change::DeleteSource { id, url });
+    }
+    let skip_keyring_verification = source.skip_keyring_verification.unwrap_or(false);
+    let disable = || Change::DisableSource { id, url, skip_keyring_verification, keyring: source.keyring() };
+    source.is_enabled().then(disable)
 }
 
 fn is_as(source: &Source, wanted: &WantedSource) -> bool {
     let keyring = source.keyring().is_some_and(|keyring| keyring == wanted.keyring);
-    keyring && source.is_enabled() && source.skip_keyring_verification != Some(true)
+    let is_named = source.name.is_none() || source.given_name().is_some();
+    keyring && is_named && source.is_enabled() && source.skip_keyring_verification != Some(true)
 }
 
-fn update(source: &Source, wanted: &WantedSource) -> Change {
-    let (was, can_be_disabled) = (source.url.clone(), source.can_be_disabled());
-    Change::UpdateSource { id: source.id, was, source: wanted.clone(), can_be_disabled }
+/// MAAS takes a name that a change leaves out for the address, so a name that somebody gave is sent along.
+fn update(state: &State, source: &Source, wanted: &WantedSource) -> Change {
+    let name = || source.given_name().map_or_else(|| free_name(state, wanted), str::to_owned);
+    let name = state.version.has_source_fields().then(name);
+    Change::UpdateSource { id: source.id, was: source.url.clone(), source: wanted.clone(), name }
+}
+
+/// A name that no other source has: MAAS takes each only once.
+fn free_name(state: &State, wanted: &WantedSource) -> String {
+    let name = format!("{REPOSITORY_PREFIX}{}", wanted.name);
+    let taken = |source: &Source| source.name.as_deref() == Some(&name) && !same_url(&source.url, &wanted.url);
+    match state.sources.iter().any(taken) {
+        true => format!("{name} of {}", wanted.url.trim_end_matches('/')),
+        false => name,
+    }
 }
 
 fn is_default(url: &str) -> bool {
@@ -158,6 +209,39 @@ fn repositories(state: &State, wanted: &Wanted, plan: &mut Plan) {
             plan.changes.push(Change::DeleteRepository { id: now.id, name: now.name.clone() });
         }
     }
+    for (name, upstream) in UBUNTU_ARCHIVES {
+        let is_lost = |now: &&Repository| now.name == name && now.url.starts_with(&below);
+        let is_wanted = wanted.repositories.iter().any(|repository| repository.name == name);
+        if let Some(now) = state.repositories.iter().find(is_lost).filter(|_| !is_wanted) {
+            lost_archive(now, upstream, wanted.lost_archives, plan);
+        }
+    }
+}
+
+/// An archive of MAAS's own that points at this site, which publishes none for it any more.
+fn lost_archive(now: &Repository, upstream: &str, fate: LostArchives, plan: &mut Plan) {
+    let (name, url) = (&now.name, &now.url);
+    match fate {
+        LostArchives::Keep => plan.notes.push(format!(
+            "{name} still points at {url}, where no Ubuntu archive is published any more, so machines find no packages: publish one, \
+             or run this again with --reset-archives to point it at {upstream}"
+        )),
+        LostArchives::Reset => plan.changes.push(Change::UpdateRepository {
+            id: now.id,
+            arches: now.arches.clone(),
+            disable_sources: now.disable_sources.unwrap_or(true),
+            repository: WantedRepository {
+                name: name.clone(),
+                url: upstream.to_owned(),
+                key: String::new(),
+                no_sources: false,
+                kind: RepositoryKind::BuiltIn {
+                    disabled_pockets: BTreeSet::new(),
+                    disabled_components: BTreeSet::new(),
+                },
+            },
+        }),
+    }
 }
 
 fn repository_is_as(now: &Repository, wanted: &WantedRepository) -> bool {
@@ -173,68 +257,6 @@ fn repository_is_as(now: &Repository, wanted: &WantedRepository) -> bool {
         }
     };
     same_url(&now.url, &wanted.url) && key && sources && lists && now.enabled != Some(false)
-}
-
-/// The wanted architectures of each release.
-fn releases(source: &WantedSource) -> BTreeMap<(&str, &str), BTreeSet<String>> {
-    let mut releases: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-    for image in source.images.keys() {
-        releases.entry((image.os.as_str(), image.release.as_str())).or_default().insert(image.arch.clone());
-    }
-    releases
-}
-
-/// The selections that the source has, or will have when it takes the place of another.
-fn selections_of<'s>(state: &'s State, source: &WantedSource, plan: &Plan) -> &'s [Selection] {
-    let replaced = plan.changes.iter().find_map(|change| match change {
-        Change::UpdateSource { id, source: by, .. } if by.url == source.url => Some(*id),
-        _ => None,
-    });
-    let is_it = |now: &&Source| replaced.map_or_else(|| same_url(&now.url, &source.url), |id| now.id == id);
-    state.sources.iter().find(is_it).map(|now| now.selections.as_slice()).unwrap_or_default()
-}
-
-fn selections(state: &State, source: &WantedSource, plan: &mut Plan) {
-    let there = selections_of(state, source, plan);
-    for ((os, release), arches) in releases(source) {
-        let of_it: Vec<&Selection> = there.iter().filter(|now| now.os == os && now.release == release).collect();
-        let source_url = source.url.clone();
-        let select = |arches| Select { os: os.to_owned(), release: release.to_owned(), arches };
-        match of_it.as_slice() {
-            [] => plan.changes.push(Change::AddSelection { source_url, selection: select(arches) }),
-            [one] => {
-                let same = one.arches.iter().collect::<BTreeSet<_>>() == arches.iter().collect();
-                if !same || !one.takes_all() {
-                    plan.changes.push(Change::UpdateSelection { source_url, id: one.id, selection: select(arches) });
-                }
-            }
-            // One for each architecture, as newer versions keep them.
-            many => {
-                let has: BTreeSet<&String> = many.iter().flat_map(|now| &now.arches).collect();
-                let missing: BTreeSet<String> = arches.iter().filter(|arch| !has.contains(arch)).cloned().collect();
-                if !missing.is_empty() {
-                    plan.changes.push(Change::AddSelection { source_url, selection: select(missing) });
-                }
-            }
-        }
-    }
-}
-
-/// Selections of what is not published: MAAS would complain of them for ever.
-fn stale_selections(state: &State, source: &WantedSource, plan: &mut Plan) {
-    let releases = releases(source);
-    let there = selections_of(state, source, plan);
-    for now in there {
-        let of_it = there.iter().filter(|other| other.os == now.os && other.release == now.release).count();
-        let is_stale = match releases.get(&(now.os.as_str(), now.release.as_str())) {
-            None => true,
-            Some(arches) => of_it > 1 && !now.arches.iter().any(|arch| arches.contains(arch)),
-        };
-        if is_stale {
-            let what = format!("{}/{} for {}", now.os, now.release, now.arches.join(", "));
-            plan.changes.push(Change::DeleteSelection { source_url: source.url.clone(), id: now.id, what });
-        }
-    }
 }
 
 /// The wanted images that MAAS does not have in their newest version.
@@ -271,14 +293,6 @@ pub(super) fn is_whole(resource: &Resource, upload: &WantedUpload) -> bool {
         let same = |file: &ResourceFile| file.complete && file.sha256 == digest && file.size == upload.size;
         set.complete && !set.files.is_empty() && set.files.values().all(same)
     })
-}
-
-fn commissioning(state: &State, wanted: &Wanted, plan: &mut Plan) {
-    let Some(best) = wanted.commissioning.first() else { return };
-    let now = state.settings.get(COMMISSIONING).and_then(Value::as_str).unwrap_or_default();
-    if !wanted.commissioning.iter().any(|release| release == now) {
-        plan.changes.push(Change::Set { name: COMMISSIONING.to_owned(), value: Setting::Text(best.clone()) });
-    }
 }
 
 #[cfg(test)]

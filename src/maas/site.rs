@@ -9,7 +9,8 @@ use url::Url;
 use super::MaasError;
 use super::archives::{Archive, Chosen, Indexes, listed, repositories};
 use super::images::{Stream, best_first};
-use super::wanted::{Setting, Wanted, WantedSource, WantedUpload};
+use super::plan::NO_PROXY;
+use super::wanted::{Image, LostArchives, Setting, Wanted, WantedSource, WantedUpload};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::file_error::FileError;
 use crate::formats::openpgp::{armored_keyring, binary_keyring};
@@ -18,7 +19,7 @@ use crate::site::{MAX_KEYRING_BYTES, Site, own_key, read_capped};
 use crate::time::Time;
 
 /// What the stream of images of other operating systems is called among the boot sources.
-pub(super) const OWN: &str = "os-images";
+const OWN: &str = "os-images";
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Choice {
     pub ports_archive: Option<String>,
     /// Archives that are added though they are Debian's.
     pub repositories: Vec<String>,
+    /// The fate of MAAS's own archives that point at what this site has ceased to publish.
+    pub lost_archives: LostArchives,
     /// The proxy that machines use; none if they use none.
     pub http_proxy: Option<String>,
     /// Time servers; if none is named, MAAS's setting stays.
@@ -91,7 +94,29 @@ pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
     wanted.repositories = found;
     wanted.commissioning = best_first(&ubuntu);
     wanted.serve_url = serve_url;
+    wanted.lost_archives = choice.lost_archives;
+    offered_once(&wanted.sources)?;
     Ok(wanted)
+}
+
+/// Refuses sources of which two have the same image: MAAS would take it from either.
+fn offered_once(sources: &[WantedSource]) -> Result<(), MaasError> {
+    let mut offered: BTreeMap<&Image, &str> = BTreeMap::new();
+    for source in sources {
+        for image in source.images.keys() {
+            let Some(other) = offered.insert(image, &source.name) else { continue };
+            let name = &source.name;
+            let more = if name == OWN {
+                "; with via = \"upload\" in the selection, images of [[os-images]] need no source"
+            } else {
+                ""
+            };
+            return Err(MaasError::Choice(format!(
+                "{other} and {name} both publish {image}, and MAAS would take it from either: choose with --images NAME{more}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 struct Reader<'a> {
@@ -202,10 +227,11 @@ impl Reader<'_> {
 fn settings(choice: &Choice) -> Result<BTreeMap<String, Setting>, MaasError> {
     let mut settings = vec![
         ("boot_images_auto_import", Setting::Switch(true)),
-        ("boot_images_no_proxy", Setting::Switch(true)),
+        (NO_PROXY, Setting::Switch(true)),
         ("dnssec_validation", Setting::Text("no".to_owned())),
         ("enable_analytics", Setting::Switch(false)),
         ("enable_http_proxy", Setting::Switch(choice.http_proxy.is_some())),
+        ("enable_third_party_drivers", Setting::Switch(false)),
         ("release_notifications", Setting::Switch(false)),
     ];
     if let Some(proxy) = &choice.http_proxy {

@@ -45,3 +45,46 @@ impl Wait {
         !left.is_zero()
     }
 }
+
+/// The wait until MAAS has read a boot source, with one import asked for on the way.
+pub(super) struct Reading {
+    limits: Limits,
+    wait: Wait,
+    /// The longest that an import which began before is waited for.
+    other_import: Wait,
+    is_new: bool,
+    is_asked: bool,
+}
+
+impl Reading {
+    /// Begins to wait.
+    pub(super) fn new(limits: Limits) -> Self {
+        let (wait, other_import) = (Wait::new(limits.cache), Wait::new(limits.import));
+        Self { limits, wait, other_import, is_new: true, is_asked: false }
+    }
+
+    /// Returns true before the first pause.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Pauses; returns false if the time is over already. An import that is under way at first may have read the sources before,
+    /// so one is asked for when that has ended, and the time counts from there.
+    pub(super) fn again<E>(
+        &mut self,
+        importing: impl Fn() -> Result<bool, E>,
+        ask_for_import: impl Fn() -> Result<(), E>,
+    ) -> Result<bool, E> {
+        self.is_new = false;
+        if self.is_asked {
+            return Ok(self.wait.again());
+        }
+        if importing()? {
+            return Ok(self.other_import.again());
+        }
+        ask_for_import()?;
+        self.is_asked = true;
+        self.wait = Wait::new(self.limits.cache);
+        Ok(self.wait.again())
+    }
+}

@@ -24,8 +24,20 @@ pub struct Wanted {
     pub settings: BTreeMap<String, Setting>,
     /// Releases of Ubuntu that machines can be commissioned with, the best first.
     pub commissioning: Vec<String>,
+    /// The fate of MAAS's own archives that point at what this site has ceased to publish.
+    pub lost_archives: LostArchives,
     /// What the operator should know.
     pub notes: Vec<String>,
+}
+
+/// The fate of an archive that is built into MAAS and points at what this site has ceased to publish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LostArchives {
+    /// It stays as it is, with a note.
+    #[default]
+    Keep,
+    /// It points at Ubuntu's own archive again, as after MAAS's installation.
+    Reset,
 }
 
 /// A boot source.

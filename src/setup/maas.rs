@@ -5,37 +5,58 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Facts;
 use super::quote::{comment, shell};
 use super::snapd::base64_lines;
-use crate::maas::{COMMISSIONING, DEFAULT_SOURCE_HOST, RepositoryKind, Wanted, WantedRepository, WantedSource};
+use crate::maas::{
+    COMMISSIONING, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, REPOSITORY_PREFIX, RepositoryKind, Setting, Wanted,
+    WantedRepository, WantedSource,
+};
 
-/// A script that logs in as nobody: the profile must be there.
+/// A script that logs in as nobody: the profile must be there. Its order is that of `gapferry maas apply`.
 pub fn script(facts: &Facts, wanted: &Wanted) -> String {
     let mut text = "#!/bin/sh\n".to_owned() + &comment("#", &facts.headline("The commands of MAAS")) + HEAD;
     for note in &wanted.notes {
         text += &comment("# Note:", note);
     }
-    text += "\n# Nothing is fetched from outside, and nothing is told to it.\n";
-    for (name, value) in &wanted.settings {
-        text += &command("maas set-config", &[("name", name), ("value", &value.to_string())]);
+    if !wanted.sources.is_empty() {
+        text += &sources(wanted);
     }
+    text += "\n# Nothing is fetched from outside, and nothing is told to it.\n";
+    text += &settings(wanted, |name| wanted.sources.is_empty() || name != NO_PROXY);
     if !wanted.repositories.is_empty() {
         text += "\n# Packages for machines.\n";
         wanted.repositories.iter().for_each(|wanted| text += &repository(wanted));
     }
-    if wanted.sources.is_empty() {
-        return text + &uploads(wanted);
+    if !wanted.sources.is_empty() {
+        text += "\n";
+        text += &command("boot-resources import", &[]);
     }
-    text += "\n# Images. MAAS's own source is out of reach.\n";
+    text += &uploads(wanted);
+    if let Some(release) = wanted.commissioning.first() {
+        text += "\n# MAAS refuses these until the import has brought the release.\n";
+        for name in [COMMISSIONING, DEFAULT_SERIES] {
+            text += "repeat 360 ";
+            text += &command("maas set-config", &[("name", name), ("value", release)]);
+        }
+    }
+    text
+}
+
+fn settings(wanted: &Wanted, takes: impl Fn(&str) -> bool) -> String {
+    let taken = wanted.settings.iter().filter(|(name, _)| takes(name));
+    let set = |(name, value): (&String, &Setting)| {
+        command("maas set-config", &[("name", name), ("value", &value.to_string())])
+    };
+    taken.map(set).collect()
+}
+
+/// Before the settings, some of which make MAAS read its sources, and its own is out of reach.
+fn sources(wanted: &Wanted) -> String {
+    let mut text = "\n# Images. MAAS's own source is out of reach.\n".to_owned();
+    text += &settings(wanted, |name| name == NO_PROXY);
     text += &format!(
         "for id in $(sources_of {DEFAULT_SOURCE_HOST}); do\n    maas \"$PROFILE\" boot-source delete \"$id\" ||\n        \
          maas \"$PROFILE\" boot-source update \"$id\" enabled=false\ndone\n"
     );
     wanted.sources.iter().for_each(|wanted| text += &source(wanted));
-    text += &command("boot-resources import", &[]);
-    text += &uploads(wanted);
-    if let Some(release) = wanted.commissioning.first() {
-        text += "\n# MAAS refuses this until the import has brought the release.\nrepeat 360 ";
-        text += &command("maas set-config", &[("name", COMMISSIONING), ("value", release)]);
-    }
     text
 }
 
@@ -134,10 +155,11 @@ fn uploads(wanted: &Wanted) -> String {
 
 fn source(wanted: &WantedSource) -> String {
     let mut text = format!(
-        "\nbase64 -d >\"$keyring\" <<'END'\n{}END\nid=$(maas \"$PROFILE\" boot-sources create {} keyring_filename= \
+        "\nbase64 -d >\"$keyring\" <<'END'\n{}END\nid=$(maas \"$PROFILE\" boot-sources create {} {} keyring_filename= \
          keyring_data@=\"$keyring\" | id_of)\n",
         base64_lines(&wanted.keyring),
         field("url", &wanted.url),
+        field("name", &format!("{REPOSITORY_PREFIX}{}", wanted.name)),
     );
     let mut releases: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for image in wanted.images.keys() {
@@ -156,7 +178,7 @@ fn source(wanted: &WantedSource) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maas::{Build, Image, Setting, WantedUpload};
+    use crate::maas::{Build, Image, LostArchives, WantedUpload};
     use crate::setup::facts::tests::facts;
 
     fn set(words: &[&str]) -> BTreeSet<String> {
@@ -212,6 +234,7 @@ mod tests {
                 path: format!("/srv/{evil}/root.tar.gz").into(),
             }],
             commissioning: vec![format!("jammy{evil}")],
+            lost_archives: LostArchives::Keep,
             notes: vec![format!("note{evil}")],
         }
     }
@@ -226,7 +249,7 @@ mod tests {
             "package-repositories create name=gapferry-extra url=",
             "components=main arches=amd64 arches=i386\n",
             "\nbase64 -d >\"$keyring\" <<'END'\nmWtleQo=\nEND\nid=$(maas \"$PROFILE\" boot-sources create \
-             url=http://g/images/maas/ keyring_filename= keyring_data@=\"$keyring\" | id_of)\n",
+             url=http://g/images/maas/ name=gapferry-maas keyring_filename= keyring_data@=\"$keyring\" | id_of)\n",
             "\nrepeat 12 maas \"$PROFILE\" boot-source-selections create \"$id\" os=ubuntu release=jammy arches=amd64 arches=arm64 subarches=\"*\" labels=\"*\"\n",
             "\nrepeat 360 maas \"$PROFILE\" boot-resources create name=custom/rocky9 title='Rocky Linux x' architecture=amd64/generic \
              filetype=tgz base_image=rhel/9 content@=/srv/x/root.tar.gz\n",

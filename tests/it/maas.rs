@@ -4,8 +4,11 @@ mod failures;
 mod model;
 mod request;
 mod server;
+mod sources_model;
 mod upload_model;
 mod uploads;
+mod version;
+mod versions;
 
 use std::fs;
 use std::process::Stdio;
@@ -16,8 +19,8 @@ use gapferry::formats::openpgp::Keyring;
 use gapferry::time::Time;
 use serde_json::{Value, json};
 
-use self::model::DEFAULT;
 use self::server::{KEY, Maas};
+use self::version::{ALL, Imports, Version};
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving, wait_for};
 
 /// A site that is served, and a MAAS.
@@ -29,12 +32,12 @@ struct Case {
 
 impl Case {
     /// Images of jammy for two architectures and of noble, a part of Ubuntu's archive, and packages of one's own.
-    fn new(new: bool, publish: &str) -> Self {
-        Self::with(new, publish, "", |_| String::new())
+    fn new(version: Version, publish: &str) -> Self {
+        Self::with(version, publish, "", |_| String::new())
     }
 
     /// The same, with more tables in the selection and more arguments for the site.
-    fn with(new: bool, publish: &str, more: &str, tables: impl Fn(&Desk) -> String) -> Self {
+    fn with(version: Version, publish: &str, more: &str, tables: impl Fn(&Desk) -> String) -> Self {
         let desk = Desk::new();
         let tables = tables(&desk);
         let mut stream = Stream::new("stable");
@@ -72,7 +75,12 @@ impl Case {
         desk.ferry();
         fs::write(desk.path("maas.key"), format!("{KEY}\n")).unwrap();
         let serving = desk.serve();
-        Self { desk, serving, maas: Maas::start(new) }
+        Self { desk, serving, maas: Maas::start(version) }
+    }
+
+    /// Puts a fresh MAAS of another version beside the same site.
+    fn install(&mut self, version: Version) {
+        self.maas = Maas::start(version);
     }
 
     fn arguments(&self, more: &str) -> String {
@@ -117,6 +125,18 @@ impl Case {
                 r#"{"arches":["amd64"],"labels":["*"],"os":"ubuntu","release":"noble","subarches":["*"]}"#,
             ]
         );
+        let behaviour = model.behaviour();
+        if behaviour.imports == Imports::Rows {
+            let rows: Vec<String> = model
+                .rows
+                .iter()
+                .filter(|row| row.0 == *id)
+                .map(|(_, _, release, arch)| format!("{release}/{arch}"))
+                .collect();
+            assert_eq!(rows, ["jammy/amd64", "jammy/arm64", "noble/amd64"]);
+        }
+        assert_eq!(source.get("name"), behaviour.has_source_fields.then(|| json!("gapferry-maas")).as_ref());
+        assert_eq!(model.notices, [""; 0], "nothing read what is out of reach");
         let main = &model.repositories[&1];
         assert_eq!(main["url"], self.url("apt/ubuntu"));
         assert_eq!(main["disabled_pockets"], json!(["backports", "security"]));
@@ -136,10 +156,14 @@ impl Case {
             ("enable_http_proxy", json!(false)),
             ("dnssec_validation", json!("no")),
             ("enable_analytics", json!(false)),
+            ("enable_third_party_drivers", json!(false)),
+            ("release_notifications", json!(false)),
+            ("default_osystem", json!("ubuntu")),
             ("commissioning_distro_series", json!("noble")),
         ] {
             assert_eq!(model.settings[name], value, "{name}");
         }
+        assert!(["jammy", "noble"].map(|release| json!(release)).contains(&model.settings["default_distro_series"]));
         assert_eq!(model.resources.len(), 4, "{:?}", model.resources);
         assert!(model.resources.values().all(|resource| resource["sets"]["20250718"]["complete"] == json!(true)));
         drop(model);
@@ -181,14 +205,14 @@ fn hides_the_key(ended: Ended) -> Ended {
 }
 
 #[test]
-fn a_fresh_maas_is_set_up_and_stays_so() {
-    for new in [false, true] {
-        let case = Case::new(new, "re-indexed");
+fn a_fresh_maas_of_each_version_is_set_up_and_stays_so() {
+    let mut case = Case::new(Version::V3_5, "re-indexed");
+    for version in ALL {
+        case.install(version);
         let dry = case.apply("--dry-run --json").ok();
         assert_eq!(case.maas.count(), 0, "a dry run changes nothing");
         let done = case.apply("--json").ok();
         let changes = |ended: &Ended| ended.json()["changes"].as_array().unwrap().len();
-        // What MAAS does to selections by itself cannot be foreseen; here it does nothing.
         assert_eq!(
             (changes(&dry), &dry.json()["dry_run"]),
             (changes(&done), &json!(true)),
@@ -203,22 +227,26 @@ fn a_fresh_maas_is_set_up_and_stays_so() {
         );
         case.is_set_up();
         let model = case.maas.model();
-        let default = model
-            .sources
-            .values()
-            .find(|source| DEFAULT.trim_end_matches('/') == source["url"].as_str().unwrap().trim_end_matches('/'));
-        assert_eq!(default.map(|source| &source["enabled"]), new.then_some(&json!(false)), "{:?}", model.sources);
-        assert_eq!(model.sources.len(), if new { 2 } else { 1 });
+        let default = model.sources.values().find(|source| source["url"].as_str().unwrap().contains("images.maas.io"));
+        let has_fields = version.behaviour().has_source_fields;
+        assert_eq!(
+            default.map(|source| &source["enabled"]),
+            has_fields.then_some(&json!(false)),
+            "{:?}",
+            model.sources
+        );
+        assert_eq!(model.sources.len(), if has_fields { 2 } else { 1 });
         drop(model);
-        let notes = done.json()["notes"].to_string();
-        assert_eq!(notes.contains("no setting release_notifications"), !new, "{notes}");
+        for words in ["note: MAAS takes the time from ntp.ubuntu.com", "note: machines may be upgraded"] {
+            assert!(done.err.contains(words), "{words}: {}", done.err);
+        }
         case.stays();
     }
 }
 
 #[test]
 fn verbatim_sources_come_with_upstreams_keys() {
-    let case = Case::new(false, "verbatim");
+    let case = Case::new(Version::V3_6, "verbatim");
     let done = case.apply("--json").ok();
     case.is_set_up();
     let model = case.maas.model();
@@ -234,7 +262,7 @@ fn verbatim_sources_come_with_upstreams_keys() {
 
 #[test]
 fn each_difference_is_repaired_alone() {
-    let case = Case::new(false, "re-indexed");
+    let case = Case::new(Version::V3_6, "re-indexed");
     case.apply("").ok();
     type Spoil = fn(&mut model::Model);
     let cases: [(Spoil, &[&str]); 6] = [
@@ -265,9 +293,15 @@ fn each_difference_is_repaired_alone() {
 
 #[test]
 fn what_the_operator_adds_is_set_too() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
+    case.maas.model().settings.remove("release_notifications");
     let more = "--http-proxy http://proxy.invalid:3128/ --ntp-server 10.0.0.1 --ntp-server ntp.invalid --upstream-dns 10.0.0.2";
-    case.apply(more).ok();
+    let done = case.apply(more).ok();
+    assert!(
+        done.err.contains("no setting release_notifications") && !done.err.contains("takes the time"),
+        "{}",
+        done.err
+    );
     let settings = case.maas.model().settings.clone();
     for (name, value) in [
         ("enable_http_proxy", json!(true)),
@@ -282,10 +316,9 @@ fn what_the_operator_adds_is_set_too() {
     assert_eq!(case.maas.count(), 0);
 }
 
-/// Killed after each change that it makes, with MAAS's answer still on its way.
-#[test]
-fn a_killed_run_is_finished_by_the_next() {
-    let case = Case::new(false, "re-indexed");
+/// Kills the command after each change that it makes, with MAAS's answer still on its way.
+fn killed_runs_are_finished_by_the_next(version: Version) {
+    let case = Case::new(version, "re-indexed");
     case.apply("").ok();
     let all = case.maas.count();
     assert!(all > 10, "{all}");
@@ -299,12 +332,22 @@ fn a_killed_run_is_finished_by_the_next() {
 }
 
 #[test]
+fn killed_runs_are_finished_by_the_next_before_3_8() {
+    killed_runs_are_finished_by_the_next(Version::V3_6);
+}
+
+#[test]
+fn killed_runs_are_finished_by_the_next_in_3_8() {
+    killed_runs_are_finished_by_the_next(Version::V3_8);
+}
+
+#[test]
 fn a_site_with_nothing_for_maas_changes_no_source_and_no_archive() {
     let desk = Desk::new();
     desk.select("");
     desk.init(&[], "");
     fs::write(desk.path("maas.key"), KEY).unwrap();
-    let maas = Maas::start(true);
+    let maas = Maas::start(Version::V3_8);
     let arguments = format!(
         "maas apply --site site --url {} --api-key-file maas.key --serve-url http://g.invalid --json",
         maas.url()

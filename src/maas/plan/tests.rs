@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::maas::answers::{MAIN_ARCHIVE, ResourceSet};
+use crate::maas::answers::{ResourceSet, Selection};
+use crate::maas::change::Select;
+use crate::maas::wanted::Setting;
 
 const DEFAULT: &str = "http://images.maas.io/ephemeral-v3/stable/";
 
@@ -48,13 +50,16 @@ fn wanted() -> Wanted {
         sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("jammy", "arm64"), ("noble", "amd64")])],
         uploads: vec![],
         repositories: vec![main, own],
-        settings: BTreeMap::from([("enable_analytics".into(), Setting::Switch(false))]),
+        settings: [("enable_analytics", false), (NO_PROXY, true)]
+            .map(|(name, value)| (name.to_owned(), Setting::Switch(value)))
+            .into(),
+        lost_archives: LostArchives::Keep,
         commissioning: vec!["noble".into(), "jammy".into()],
         notes: vec![],
     }
 }
 
-/// MAAS as it is after its installation; a `new` one knows sources that are disabled.
+/// MAAS as it is after its installation; a `new` one is of 3.8.
 fn fresh(new: bool) -> State {
     let selection = Selection {
         id: 7,
@@ -77,8 +82,15 @@ fn fresh(new: bool) -> State {
         url: "http://archive.invalid/ubuntu".into(),
         ..Repository::default()
     };
-    let settings = [("enable_analytics", json!(true)), (COMMISSIONING, json!("focal"))];
+    let settings = [
+        ("enable_analytics", json!(true)),
+        (NO_PROXY, json!(false)),
+        (COMMISSIONING, json!("focal")),
+        (DEFAULT_OSYSTEM, json!("ubuntu")),
+        (DEFAULT_SERIES, json!("focal")),
+    ];
     State {
+        version: if new { MaasVersion::V3_8 } else { MaasVersion::default() },
         sources: vec![source],
         repositories: vec![main],
         settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -90,7 +102,7 @@ impl State {
     /// Does what a MAAS would.
     fn take(&mut self, change: &Change, wanted: &Wanted) {
         let next = 100 + self.sources.iter().map(|source| source.id + source.selections.len() as u64).sum::<u64>();
-        let new = self.sources.iter().any(Source::can_be_disabled);
+        let new = self.version.has_source_fields();
         match change {
             Change::Set { name, value } => drop(self.settings.insert(
                 name.clone(),
@@ -99,14 +111,24 @@ impl State {
                     other => json!(other.to_string()),
                 },
             )),
-            Change::AddSource { source } => {
+            Change::AddSource { source, name } => {
+                assert_eq!(name.is_some(), new);
                 let made = Source { id: next, enabled: new.then_some(true), ..Source::default() };
                 self.sources.push(made);
-                set_source(self.sources.last_mut().unwrap(), source);
+                set_source(self.sources.last_mut().unwrap(), source, name.as_ref());
             }
-            Change::UpdateSource { id, source, .. } => set_source(self.source(*id), source),
-            Change::DisableSource { id, .. } => self.source(*id).enabled = Some(false),
-            Change::DeleteSource { id, .. } => self.sources.retain(|source| source.id != *id),
+            Change::UpdateSource { id, source, name, .. } => {
+                assert_eq!(name.is_some(), new);
+                set_source(self.source(*id), source, name.as_ref());
+            }
+            Change::DisableSource { id, .. } => {
+                assert!(new);
+                self.source(*id).enabled = Some(false);
+            }
+            Change::DeleteSource { id, .. } => {
+                assert!(!new);
+                self.sources.retain(|source| source.id != *id);
+            }
             Change::AddRepository { repository } => {
                 let id = 100 + self.repositories.len() as u64;
                 self.repositories.push(Repository { id, ..made(repository) });
@@ -120,7 +142,19 @@ impl State {
                 let made = Selection { id: next, ..selected(selection) };
                 self.at(source_url).selections.push(made);
             }
+            Change::ReplaceSelection { source_url, id, selection } => {
+                assert!(new && !commissions_with(&self.settings, &selection.release));
+                // MAAS drops the images with the selection.
+                self.resources.retain(|resource| resource.name != format!("{}/{}", selection.os, selection.release));
+                let made = Selection { id: next, ..selected(selection) };
+                let there = &mut self.at(source_url).selections;
+                there.retain(|now| now.id != *id);
+                there.push(made);
+            }
             Change::UpdateSelection { source_url, id, selection } => {
+                let now = self.at(source_url).selections.iter().find(|now| now.id == *id).map(|now| now.arches.clone());
+                let drops = now.unwrap().iter().any(|arch| !selection.arches.contains(arch));
+                assert!(!(new && drops), "a PUT drops nothing in 3.8: {selection}");
                 let now = self.at(source_url).selections.iter_mut().find(|now| now.id == *id).unwrap();
                 *now = Selection { id: *id, ..selected(selection) };
             }
@@ -149,7 +183,12 @@ impl State {
     }
 }
 
-fn set_source(now: &mut Source, source: &WantedSource) {
+fn commissions_with(settings: &BTreeMap<String, Value>, release: &str) -> bool {
+    settings[COMMISSIONING] == json!(release)
+}
+
+fn set_source(now: &mut Source, source: &WantedSource, name: Option<&String>) {
+    now.name = name.cloned();
     // As MAAS 3.8 does, without the slash.
     now.url = source.url.trim_end_matches('/').to_owned();
     now.keyring_data = STANDARD.encode(&source.keyring);
@@ -246,7 +285,7 @@ fn words(plan: &Plan) -> Vec<&'static str> {
 
 /// Carries plans out until none is left; returns how many there were.
 fn settle(state: &mut State, wanted: &Wanted) -> usize {
-    for round in 0..3 {
+    for round in 0..4 {
         let plan = plan(state, wanted);
         if plan.changes.is_empty() {
             return round;
@@ -259,16 +298,28 @@ fn settle(state: &mut State, wanted: &Wanted) -> usize {
 #[test]
 fn a_fresh_maas() {
     let wanted = wanted();
-    for (new, source) in [(false, &["update-boot-source"][..]), (true, &["add-boot-source", "disable-boot-source"])] {
+    for (new, source) in [(false, &["update-boot-source"][..]), (true, &["disable-boot-source", "add-boot-source"])] {
         let mut state = fresh(new);
         let plan = plan(&state, &wanted);
         let repositories = ["update-package-repository", "add-package-repository"];
-        let mut expected =
-            [&["set"][..], source, &repositories, &["add-selection", "add-selection", "import", "set"]].concat();
+        let mut expected = [
+            &["set"][..],
+            source,
+            &["set"],
+            &repositories,
+            &["add-selection", "add-selection", "import", "set", "set"],
+        ]
+        .concat();
         expected.extend((!new).then_some("delete-selection")); // of the source that is replaced
         assert_eq!(words(&plan), expected, "{plan:?}");
+        assert!(plan.changes[0].to_string().contains(NO_PROXY), "{plan:?}");
         assert_eq!(settle(&mut state, &wanted), 1);
-        assert_eq!(state.settings[COMMISSIONING], json!("noble"));
+        assert_eq!(
+            (&state.settings[COMMISSIONING], &state.settings[DEFAULT_SERIES]),
+            (&json!("noble"), &json!("noble"))
+        );
+        let named = state.sources.iter().any(|source| source.name.as_deref() == Some("gapferry-maas"));
+        assert_eq!(named, new);
         assert_eq!(state.sources.iter().filter(|source| source.is_enabled()).count(), 1);
     }
 }
@@ -279,10 +330,19 @@ fn each_difference_is_found_alone() {
     let mut settled = fresh(false);
     settle(&mut settled, &wanted);
     type Spoil = fn(&mut State);
-    let cases: [(Spoil, &[&str]); 14] = [
+    let cases: [(Spoil, &[&str]); 17] = [
         (|state| state.sources[0].keyring_data = "eA==".into(), &["update-boot-source"]),
         (|state| state.sources[0].keyring_filename = "/k".into(), &["update-boot-source"]),
         (|state| state.sources[0].enabled = Some(false), &["update-boot-source"]),
+        (|state| state.sources[0].name = Some(state.sources[0].url.clone()), &["update-boot-source"]),
+        (|state| drop(state.settings.insert(DEFAULT_SERIES.into(), json!("focal"))), &["set"]),
+        (
+            |state| {
+                state.settings.insert(DEFAULT_OSYSTEM.into(), json!("centos"));
+                state.settings.insert(DEFAULT_SERIES.into(), json!("8"));
+            },
+            &["set", "set"],
+        ),
         (|state| state.sources[0].skip_keyring_verification = Some(true), &["update-boot-source"]),
         (|state| state.sources[0].selections[0].arches = vec!["amd64".into()], &["update-selection"]),
         (|state| state.sources[0].selections[0].labels = vec!["candidate".into()], &["update-selection"]),
@@ -306,6 +366,10 @@ fn each_difference_is_found_alone() {
     state.sources[0].url.push('/');
     state.repositories[0].key = format!("\r\n{}\r\n", state.repositories[0].key);
     state.settings.insert(COMMISSIONING.into(), json!("jammy"));
+    state.settings.insert(DEFAULT_OSYSTEM.into(), json!("custom"));
+    state.settings.insert(DEFAULT_SERIES.into(), json!("theirs"));
+    state.uploaded_names.insert("theirs".into());
+    state.sources[0].name = Some("a name of their own".into());
     assert_eq!(words(&plan(&state, &wanted)), [""; 0]);
 }
 
@@ -346,6 +410,62 @@ fn what_is_not_ours_stays() {
     assert!(matches!(gone[..], [Change::DeleteRepository { name, .. }] if name == "gapferry-y"), "{plan:?}");
     assert!(plan.notes.iter().any(|note| note.contains("http://mirror/images/ stays")), "{plan:?}");
     assert!(!plan.changes.iter().any(|change| change.to_string().contains("mirror")));
+}
+
+/// From 3.8 on a PUT takes no architecture out of a selection, and the one of the release for commissioning cannot be deleted.
+#[test]
+fn selections_lose_architectures_as_the_version_allows() {
+    let wanted = Wanted { sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("noble", "amd64")])], ..wanted() };
+    let both = Vec::from(["amd64", "arm64"].map(str::to_owned));
+    for (new, release, expected) in
+        [(false, "jammy", &["update-selection"][..]), (true, "jammy", &["replace-selection"]), (true, "noble", &[])]
+    {
+        let mut state = fresh(new);
+        settle(&mut state, &wanted);
+        let source = state.at("http://gapferry/images/maas");
+        source.selections.iter_mut().find(|now| now.release == release).unwrap().arches.clone_from(&both);
+        let plan = super::plan(&state, &wanted);
+        assert_eq!(words(&plan), expected, "{release}");
+        let told = plan.notes.iter().any(|note| note.contains("ubuntu/noble for arm64, which is not published"));
+        assert_eq!(told, expected.is_empty(), "{:?}", plan.notes);
+        settle(&mut state, &wanted);
+    }
+}
+
+#[test]
+fn archives_that_are_lost_are_noted_or_reset() {
+    let mut state = fresh(false);
+    settle(&mut state, &wanted());
+    let without = |lost_archives| Wanted { repositories: vec![], lost_archives, ..wanted() };
+    let kept = plan(&state, &without(LostArchives::Keep));
+    assert_eq!(words(&kept), ["delete-package-repository"]);
+    let note = kept.notes.iter().find(|note| note.contains("main_archive still points at http://gapferry/apt/ubuntu"));
+    assert!(note.is_some_and(|note| note.contains("--reset-archives")), "{kept:?}");
+    settle(&mut state, &without(LostArchives::Reset));
+    assert_eq!(state.repositories[0].url, "http://archive.ubuntu.com/ubuntu");
+    assert!(state.repositories[0].key.is_empty() && state.repositories[0].disabled_pockets.is_empty());
+    // What points elsewhere is somebody's choice.
+    state.repositories[0].url = "http://mirror/ubuntu".into();
+    for fate in [LostArchives::Keep, LostArchives::Reset] {
+        let plan = super::plan(&state, &without(fate));
+        assert!(plan.changes.is_empty() && !plan.notes.iter().any(|note| note.contains("main_archive")), "{plan:?}");
+    }
+}
+
+#[test]
+fn names_of_sources_are_taken_once() {
+    let mut state = fresh(true);
+    let other = Source {
+        id: 4,
+        url: "http://other/images/maas".into(),
+        name: Some("gapferry-maas".into()),
+        enabled: Some(true),
+        ..Source::default()
+    };
+    state.sources.push(other);
+    settle(&mut state, &wanted());
+    let ours = state.at("http://gapferry/images/maas");
+    assert_eq!(ours.name.as_deref(), Some("gapferry-maas of http://gapferry/images/maas"));
 }
 
 #[test]
@@ -406,8 +526,8 @@ fn any_state() -> impl Strategy<Value = State> {
                 }
                 let id = state.sources.len() as u64 * 10;
                 selections.iter_mut().zip(id..).for_each(|(selection, id)| selection.id = id);
-                let enabled = new.then_some(on);
-                state.sources.push(Source { id, url: url.into(), enabled, selections, ..Source::default() });
+                let (enabled, name) = (new.then_some(on), new.then(|| url.to_owned()));
+                state.sources.push(Source { name, id, url: url.into(), enabled, selections, ..Source::default() });
             }
             state.repositories.clear();
             for (name, url, disabled_pockets, enabled) in repositories {
@@ -439,6 +559,7 @@ proptest! {
         for change in plan(&state, &wanted).changes.iter().take(stop) {
             state.take(change, &wanted);
         }
-        prop_assert!(settle(&mut state, &wanted) <= 2);
+        // A double selection is dropped, the other one made anew, its images imported.
+        prop_assert!(settle(&mut state, &wanted) <= 3);
     }
 }

@@ -1,10 +1,12 @@
 //! A MAAS that refuses, fails, lies or is not there.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use gapferry::exit::Exit;
 use serde_json::json;
 
+use super::version::Version;
 use super::{Case, hides_the_key};
 use crate::support::desk::Ended;
 use crate::support::port::port;
@@ -23,7 +25,7 @@ impl Case {
 
 #[test]
 fn keys_that_are_none_and_keys_that_are_not_taken() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
     for text in ["", "consumerKEY1", "consumerKEY1:tokenTOKEN2", "consumerKEY1:tokenTOKEN2:secretSECRET3:x", "a\n:b:c"]
     {
         fs::write(case.desk.path("maas.key"), text).unwrap();
@@ -49,7 +51,7 @@ fn keys_that_are_none_and_keys_that_are_not_taken() {
 
 #[test]
 fn addresses_where_there_is_no_maas() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
     let root = case.maas.server.url("").to_string();
     case.apply_to(&root, "").says(Exit::UpstreamUnavailable, &["there is no MAAS at", "status 404", ":5240/MAAS"]);
     let page = Server::start(&case.desk.path("online"));
@@ -75,7 +77,7 @@ fn addresses_where_there_is_no_maas() {
 
 #[test]
 fn a_maas_that_fails_is_quoted_without_the_key() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
     case.maas.server.fault(SOURCES, Times(1), Fault::Status(500, vec![]));
     case.apply("").says(Exit::UpstreamUnavailable, &["with status 500", "look at its logs"]);
     // What passes by itself is waited for.
@@ -93,7 +95,7 @@ fn a_maas_that_fails_is_quoted_without_the_key() {
 
 #[test]
 fn a_source_that_is_never_read_and_an_image_that_it_does_not_list() {
-    let case = Case::new(false, "re-indexed");
+    let case = Case::new(Version::V3_6, "re-indexed");
     case.maas.model().blind = true;
     let source = case.url("images/maas/");
     let said = case
@@ -116,7 +118,7 @@ fn a_source_that_is_never_read_and_an_image_that_it_does_not_list() {
 
 #[test]
 fn imports_that_do_not_end_well() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
     case.maas.model().fails_imports = true;
     case.apply("--timeout 2")
         .says(Exit::Failed, &["has not imported ubuntu/jammy/amd64, ", "within 2 s", "running this again"]);
@@ -126,14 +128,45 @@ fn imports_that_do_not_end_well() {
     case.is_set_up();
 }
 
+/// Refused while MAAS has not read the source yet, and refused when only the import is left to do.
+#[test]
+fn an_empty_refusal_is_named_by_its_status_at_once() {
+    let case = Case::new(Version::V3_6, "re-indexed");
+    let words = ["MAAS refuses to import images: status 400 Bad Request, with an empty answer"];
+    case.maas.model().refuses_imports = true;
+    let begun = Instant::now();
+    case.apply("--cache-timeout 300").says(Exit::Failed, &words);
+    assert!(begun.elapsed() < Duration::from_secs(100), "the refusal is not waited out");
+    case.maas.model().refuses_imports = false;
+    case.apply("").ok();
+    {
+        let mut model = case.maas.model();
+        model.refuses_imports = true;
+        model.resources.clear();
+    }
+    case.apply("").says(Exit::Failed, &words);
+    case.maas.model().refuses_imports = false;
+    case.apply("").ok();
+    case.is_set_up();
+}
+
+/// A refused question is no missing setting.
+#[test]
+fn a_refused_question_about_a_setting_is_told() {
+    let case = Case::new(Version::V3_6, "re-indexed");
+    case.maas.server.fault("MAAS/api/2.0/maas/", Times(1), Fault::Status(400, vec![]));
+    case.apply("").says(Exit::Failed, &["MAAS refuses to tell its setting boot_images_auto_import: fault"]);
+    assert_eq!(case.maas.count(), 0);
+}
+
 #[test]
 fn over_tls_with_an_authority_of_ones_own() {
-    let case = Case::new(true, "re-indexed");
+    let case = Case::new(Version::V3_8, "re-indexed");
     let (authority, tls) = authority(&case.desk.path("online"));
     let maas = Server::start_tls(&case.desk.path("online"), tls);
     maas.answer_all(|_| (500, Vec::new()));
     let url = maas.url("MAAS").to_string();
     case.apply_to(&url, "").says(Exit::VerificationFailed, &["is not trusted", "CA file"]);
     let trusting = format!("--ca-file {}", authority.display());
-    case.apply_to(&url, &trusting).says(Exit::UpstreamUnavailable, &["with status 500"]);
+    case.apply_to(&url, &trusting).says(Exit::UpstreamUnavailable, &["with status 500: an empty answer"]);
 }

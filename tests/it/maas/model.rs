@@ -1,6 +1,6 @@
 //! What a MAAS keeps, and how it changes: the documented rules, as strictly as MAAS has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::request::Fields;
 use super::upload_model::Uploads;
-use crate::stream_client::StreamClient;
+use super::version::{Behaviour, Imports, Version};
 
 /// A status and a body.
 pub(super) type Reply = (u16, Vec<u8>);
 
 /// An image: os, release, arch, subarch, version.
-type Listed = [String; 5];
+pub(super) type Listed = [String; 5];
 
 /// Where MAAS's own boot source is.
 pub(super) const DEFAULT: &str = "http://images.maas.io/ephemeral-v3/stable/";
@@ -22,12 +22,15 @@ pub(super) const DEFAULT: &str = "http://images.maas.io/ephemeral-v3/stable/";
 /// What a MAAS keeps.
 #[derive(Debug)]
 pub(super) struct Model {
-    /// Whether it is one of 3.8, which knows sources that are disabled.
-    pub(super) new: bool,
+    pub(super) version: Version,
     pub(super) sources: BTreeMap<u64, Value>,
     pub(super) keyrings: BTreeMap<u64, Vec<u8>>,
     /// By source and number.
     pub(super) selections: BTreeMap<(u64, u64), Value>,
+    /// By what it imports, if that is not the selections: source, os, release, architecture.
+    pub(super) rows: BTreeSet<(u64, String, String, String)>,
+    /// Notices for all users, which stay.
+    pub(super) notices: Vec<String>,
     pub(super) repositories: BTreeMap<u64, Value>,
     pub(super) settings: BTreeMap<String, Value>,
     /// By number; `sets` included.
@@ -42,12 +45,16 @@ pub(super) struct Model {
     pub(super) overlooks: Option<String>,
     /// Imports come to an end with nothing.
     pub(super) fails_imports: bool,
+    /// Imports are refused with status 400 and an empty answer, as a server in front of MAAS refuses them.
+    pub(super) refuses_imports: bool,
     /// What is uploaded.
     pub(super) uploads: Uploads,
     /// What the reference client has found at an address with a keyring.
-    found: BTreeMap<(String, Vec<u8>), Vec<Listed>>,
-    waits: BTreeMap<u64, u32>,
+    pub(super) found: BTreeMap<(String, Vec<u8>), Vec<Listed>>,
+    pub(super) waits: BTreeMap<u64, u32>,
     importing: u32,
+    /// The import under way was begun by somebody else, before what was changed since.
+    is_others: bool,
     next: u64,
 }
 
@@ -59,15 +66,8 @@ fn ok(value: &Value) -> Reply {
     (200, value.to_string().into_bytes())
 }
 
-/// What the reference client finds in a stream.
-fn found_at(url: &str, keyring: &[u8]) -> Vec<Listed> {
-    let index = format!("{}/streams/v1/index.sjson", url.trim_end_matches('/'));
-    let format = "%(os)s %(release)s %(arch)s %(subarch)s %(version_name)s";
-    let lines = StreamClient::new(keyring).query(&index, format, &["release~.", "subarch~."]);
-    let listed = lines.iter().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap());
-    let mut listed: Vec<Listed> = listed.collect();
-    listed.dedup();
-    listed
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 pub(super) fn text(value: &Value, name: &str) -> String {
@@ -76,7 +76,7 @@ pub(super) fn text(value: &Value, name: &str) -> String {
 
 impl Model {
     /// As it is after its installation.
-    pub(super) fn new(new: bool) -> Self {
+    pub(super) fn new(version: Version) -> Self {
         let archive = |name: &str, url: &str, arches: Value| {
             json!({
                 "name": name, "url": url, "distributions": [], "disabled_pockets": [], "disabled_components": [],
@@ -96,15 +96,21 @@ impl Model {
             ("http_proxy", json!(null)),
             ("dnssec_validation", json!("auto")),
             ("enable_analytics", json!(true)),
+            ("enable_third_party_drivers", json!(true)),
+            ("release_notifications", json!(true)),
+            ("default_osystem", json!("ubuntu")),
+            ("default_distro_series", json!("focal")),
             ("ntp_servers", json!("ntp.ubuntu.com")),
             ("upstream_dns", json!(null)),
             ("commissioning_distro_series", json!("focal")),
         ];
         let mut model = Self {
-            new,
+            version,
             sources: BTreeMap::new(),
             keyrings: BTreeMap::new(),
             selections: BTreeMap::new(),
+            rows: BTreeSet::new(),
+            notices: Vec::new(),
             repositories: BTreeMap::from([(1, main), (2, ports)]),
             settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
             resources: BTreeMap::new(),
@@ -113,20 +119,23 @@ impl Model {
             blind: false,
             overlooks: None,
             fails_imports: false,
+            refuses_imports: false,
             uploads: Uploads::default(),
             found: BTreeMap::new(),
             waits: BTreeMap::new(),
             importing: 0,
+            is_others: false,
             next: 10,
         };
-        if new {
-            model.settings.insert("release_notifications".into(), json!(true));
-        }
         let mut source =
             json!({ "url": DEFAULT, "keyring_filename": "/usr/share/keyrings/ubuntu-cloudimage-keyring.gpg" });
-        if new {
+        if version.behaviour().has_source_fields {
+            source["url"] = json!(DEFAULT.trim_end_matches('/'));
+            source["name"] = json!("MAAS Stable");
+            source["priority"] = json!(2);
             source["enabled"] = json!(true);
             source["skip_keyring_verification"] = json!(false);
+            model.rows.insert((1, "ubuntu".into(), "focal".into(), "amd64".into()));
         }
         model.sources.insert(1, source);
         let selection =
@@ -137,7 +146,16 @@ impl Model {
 
     /// Everything as after the installation; only what stands in streams is not looked up again.
     pub(super) fn reset(&mut self) {
-        *self = Self { found: std::mem::take(&mut self.found), ..Self::new(self.new) };
+        *self = Self { found: std::mem::take(&mut self.found), ..Self::new(self.version) };
+    }
+
+    pub(super) fn behaviour(&self) -> &'static Behaviour {
+        self.version.behaviour()
+    }
+
+    /// Somebody else has begun an import, which takes so many questions and brings nothing that is wanted.
+    pub(super) fn begin_other_import(&mut self, steps: u32) {
+        (self.importing, self.is_others) = (steps, true);
     }
 
     pub(super) fn number(&mut self) -> u64 {
@@ -151,64 +169,6 @@ impl Model {
         value["keyring_data"] = json!(STANDARD.encode(self.keyrings.get(&id).cloned().unwrap_or_default()));
         value["resource_uri"] = json!(format!("/MAAS/api/2.0/boot-sources/{id}/"));
         value
-    }
-
-    pub(super) fn set_source(&mut self, id: Option<u64>, fields: &Fields) -> Reply {
-        let mut now = id.map_or_else(|| json!({ "url": "", "keyring_filename": "" }), |id| self.sources[&id].clone());
-        let was = text(&now, "url");
-        for name in ["url", "keyring_filename"] {
-            if let Some(value) = fields.text(name) {
-                now[name] = json!(value);
-            }
-        }
-        let url = text(&now, "url");
-        let url = if self.new { url.trim_end_matches('/').to_owned() } else { url };
-        now["url"] = json!(url);
-        if self.new {
-            for (name, default) in [("enabled", true), ("skip_keyring_verification", false)] {
-                // A switch that a change leaves out is off.
-                let default = id.is_none() && default;
-                now[name] = json!(fields.text(name).map_or(default, |value| value == "true"));
-            }
-        }
-        let id = id.unwrap_or_else(|| self.number());
-        let keyring = fields.file("keyring_data").map(<[u8]>::to_vec).or_else(|| self.keyrings.get(&id).cloned());
-        let keyring = keyring.unwrap_or_default();
-        if keyring.is_empty() == text(&now, "keyring_filename").is_empty() {
-            return no("__all__", "One of keyring_data or keyring_filename must be specified.");
-        }
-        if self.sources.iter().any(|(other, source)| *other != id && text(source, "url") == url) {
-            return no("url", "Boot source with this Url already exists.");
-        }
-        self.keyrings.insert(id, keyring);
-        let created = self.sources.insert(id, now).is_none();
-        if created || was.trim_end_matches('/') != url.trim_end_matches('/') {
-            self.caches.remove(&id);
-            self.waits.insert(id, self.slow);
-        }
-        (if created { 201 } else { 200 }, self.source(id).to_string().into_bytes())
-    }
-
-    /// Reads a source, once it is time. The stream is read by the reference client, with the keyring that was uploaded.
-    fn cache(&mut self, id: u64) -> &[Listed] {
-        let wait = self.waits.entry(id).or_default();
-        if *wait > 0 {
-            *wait -= 1;
-            return &[];
-        }
-        if !self.caches.contains_key(&id) && !self.blind {
-            self.read(id);
-        }
-        self.caches.get(&id).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    fn read(&mut self, id: u64) {
-        let url = text(&self.sources[&id], "url");
-        let Some(keyring) = self.keyrings.get(&id).filter(|keyring| !keyring.is_empty()) else { return };
-        let found = self.found.entry((url.clone(), keyring.clone())).or_insert_with(|| found_at(&url, keyring));
-        let mut listed = found.clone();
-        listed.retain(|[_, release, ..]| Some(release) != self.overlooks.as_ref());
-        self.caches.insert(id, listed);
     }
 
     pub(super) fn select(&mut self, source: u64, id: Option<u64>, fields: &Fields) -> Reply {
@@ -233,15 +193,27 @@ impl Model {
             "os": os, "release": release, "arches": arches, "subarches": fields.list("subarches"), "labels": fields.list("labels"),
         });
         self.selections.insert((source, id), made.clone());
+        if self.behaviour().imports == Imports::Rows {
+            let all: BTreeSet<String> = of_it.iter().map(|listed| listed[2].clone()).collect();
+            let chosen = if arches.iter().any(|arch| arch == "*") { all } else { arches.into_iter().collect() };
+            self.rows.extend(chosen.into_iter().map(|arch| (source, os.clone(), release.clone(), arch)));
+        }
         ok(&made)
     }
 
+    /// Drops a selection; with its rows their images go at once.
     pub(super) fn deselect(&mut self, source: u64, id: u64) -> Reply {
-        let release = text(&self.selections[&(source, id)], "release");
-        if self.settings["commissioning_distro_series"] == json!(release) {
-            return no("__all__", "Unable to delete. It is the operating system used in ephemeral environments.");
+        let [os, release] = ["os", "release"].map(|name| text(&self.selections[&(source, id)], name));
+        if os == "ubuntu" && self.settings["commissioning_distro_series"] == json!(release) {
+            let why = format!("Unable to delete {os} {release}. It is the operating system used for commissioning.");
+            return (400, why.into_bytes());
         }
         self.selections.remove(&(source, id));
+        if self.behaviour().imports == Imports::Rows {
+            self.rows.retain(|row| (row.0, row.1.as_str(), row.2.as_str()) != (source, &os, &release));
+            let name = json!(format!("{os}/{release}"));
+            self.resources.retain(|_, resource| resource["type"] != "Synced" || resource["name"] != name);
+        }
         (204, Vec::new())
     }
 
@@ -283,59 +255,91 @@ impl Model {
     pub(super) fn set(&mut self, fields: &Fields) -> Reply {
         let (name, value) = (fields.text("name").unwrap_or_default(), fields.text("value").unwrap_or_default());
         let Some(now) = self.settings.get(&name) else { return no(&name, "not a valid config setting") };
-        let is_here = |release: &str| self.resources.values().any(|of| text(of, "name") == format!("ubuntu/{release}"));
-        if name == "commissioning_distro_series" && !is_here(&value) {
+        let is_here = |os: &str| self.resources.values().any(|of| text(of, "name") == format!("{os}/{value}"));
+        let os = if name == "default_distro_series" {
+            text_of(&self.settings["default_osystem"])
+        } else {
+            "ubuntu".to_owned()
+        };
+        if ["commissioning_distro_series", "default_distro_series"].contains(&name.as_str()) && !is_here(&os) {
             return no(&name, "not a valid release: it has no images");
         }
         let value = if now.is_boolean() { json!(value == "true") } else { json!(value) };
+        let is_of_proxy = ["enable_http_proxy", "http_proxy"].contains(&name.as_str());
         self.settings.insert(name, value);
+        if is_of_proxy {
+            // So that what was out of reach is found.
+            self.read_all_soon();
+        }
         (200, b"OK".to_vec())
     }
 
     /// Begins an import; before that, MAAS reads its sources anew.
     pub(super) fn import(&mut self) -> Reply {
-        for id in self.sources.keys().copied().collect::<Vec<_>>() {
-            if !self.blind && !self.keyrings.get(&id).is_none_or(Vec::is_empty) {
-                self.read(id);
-                self.waits.insert(id, 0);
-            }
+        if self.refuses_imports {
+            return (400, Vec::new());
         }
-        self.importing = 3;
+        if self.importing == 0 {
+            for id in self.sources.keys().copied().collect::<Vec<_>>() {
+                if !self.blind {
+                    self.read(id);
+                    self.waits.insert(id, 0);
+                }
+            }
+            self.importing = 3;
+        }
         (200, b"Import of boot resources started".to_vec())
     }
 
     /// Whether an import is under way; it goes on a step with each question.
     pub(super) fn is_importing(&mut self) -> Reply {
-        if self.importing > 0 && !self.fails_imports {
+        if self.importing > 0 && !self.fails_imports && !self.is_others {
             self.step(self.importing == 1);
         }
         let running = self.importing > 0;
         self.importing = self.importing.saturating_sub(1);
+        self.is_others &= self.importing > 0;
         ok(&json!(running))
     }
 
+    /// Takes the import a step on, source by source.
     fn step(&mut self, complete: bool) {
-        let selections: Vec<(u64, Value)> =
-            self.selections.iter().map(|((source, _), of)| (*source, of.clone())).collect();
-        for (source, selection) in selections {
+        for source in self.sources.keys().copied().filter(|id| !self.is_disabled(*id)).collect::<Vec<_>>() {
             for [os, release, arch, subarch, version] in self.caches.get(&source).cloned().unwrap_or_default() {
-                let arches = selection["arches"].as_array().unwrap();
-                let selected = arches.contains(&json!(arch)) || arches.contains(&json!("*"));
-                if !selected || text(&selection, "os") != os || text(&selection, "release") != release {
-                    continue;
+                if self.imports(source, [&os, &release, &arch]) {
+                    self.bring([&format!("{os}/{release}"), &format!("{arch}/{subarch}"), &version], complete);
                 }
-                let (name, architecture) = (format!("{os}/{release}"), format!("{arch}/{subarch}"));
-                let there = self
-                    .resources
-                    .iter()
-                    .find(|(_, r)| text(r, "name") == name && text(r, "architecture") == architecture);
-                let id = there.map(|(id, _)| *id).unwrap_or_else(|| self.number());
-                let resource = self.resources.entry(id).or_insert_with(
-                    || json!({ "name": name, "architecture": architecture, "type": "Synced", "sets": {} }),
-                );
-                resource["sets"][&version] =
-                    json!({ "version": version, "complete": complete, "size": 5, "progress": 50.0 });
             }
         }
+        let default = json!(format!("ubuntu/{}", text_of(&self.settings["default_distro_series"])));
+        let mut names = self.resources.values().map(|resource| text(resource, "name"));
+        if self.behaviour().import_sets_default && !names.any(|name| default == name) {
+            let mut names = self.resources.values().map(|resource| text(resource, "name"));
+            if let Some(release) = names.find_map(|name| name.strip_prefix("ubuntu/").map(str::to_owned)) {
+                self.settings.insert("default_distro_series".into(), json!(release));
+            }
+        }
+    }
+
+    fn imports(&self, source: u64, [os, release, arch]: [&String; 3]) -> bool {
+        if self.behaviour().imports == Imports::Rows {
+            return self.rows.contains(&(source, os.clone(), release.clone(), arch.clone()));
+        }
+        self.selections.iter().any(|((of, _), selection)| {
+            let arches = selection["arches"].as_array().unwrap();
+            let has_arch = arches.contains(&json!(arch)) || arches.contains(&json!("*"));
+            *of == source && has_arch && text(selection, "os") == *os && text(selection, "release") == *release
+        })
+    }
+
+    fn bring(&mut self, [name, architecture, version]: [&str; 3], complete: bool) {
+        let mut there = self.resources.iter();
+        let there = there.find(|(_, r)| text(r, "name") == name && text(r, "architecture") == architecture);
+        let id = there.map(|(id, _)| *id).unwrap_or_else(|| self.number());
+        let resource = self
+            .resources
+            .entry(id)
+            .or_insert_with(|| json!({ "name": name, "architecture": architecture, "type": "Synced", "sets": {} }));
+        resource["sets"][version] = json!({ "version": version, "complete": complete, "size": 5, "progress": 50.0 });
     }
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::model::{Model, Reply};
-use super::request::{Fields, authorize, form};
+use super::request::{Fields, authorize, form, is_form_without_a_part};
+use super::version::Version;
 use crate::support::server::{Request, Server};
 
 /// The key that it takes.
@@ -39,11 +40,11 @@ struct Record {
 }
 
 impl Maas {
-    /// As it is after its installation; a `new` one is of 3.8.
-    pub(super) fn start(new: bool) -> Self {
+    /// As it is after its installation.
+    pub(super) fn start(version: Version) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(folder.path());
-        let shared = Arc::new(Shared { model: Mutex::new(Model::new(new)), record: Mutex::default() });
+        let shared = Arc::new(Shared { model: Mutex::new(Model::new(version)), record: Mutex::default() });
         let answering = shared.clone();
         server.answer_all(move |request| answering.answer(request));
         Self { server, shared, _folder: folder }
@@ -100,6 +101,9 @@ fn all(list: impl Iterator<Item = (u64, Value)>) -> Reply {
 
 impl Shared {
     fn answer(&self, request: &Request) -> Reply {
+        if is_form_without_a_part(request) && self.model.lock().unwrap().behaviour().refuses_empty_forms {
+            return (400, Vec::new());
+        }
         let Some((path, query)) = api_path(&request.target) else {
             return (404, b"<!doctype html><title>404 Not Found</title>".to_vec());
         };
@@ -139,8 +143,10 @@ impl Shared {
         let mut model = self.model.lock().unwrap();
         let parts: Vec<&str> = path.split('/').collect();
         let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text:?} is no number"));
-        let source_fields: &[&str] = match model.new {
-            true => &["url", "keyring_filename", "keyring_data", "enabled", "skip_keyring_verification"],
+        let source_fields: &[&str] = match model.behaviour().has_source_fields {
+            true => {
+                &["url", "keyring_filename", "keyring_data", "name", "priority", "enabled", "skip_keyring_verification"]
+            }
             false => &["url", "keyring_filename", "keyring_data"],
         };
         let selection = ["os", "release", "arches", "subarches", "labels"];
@@ -158,6 +164,10 @@ impl Shared {
         ];
         let gone = || Ok((404, b"Not Found".to_vec()));
         match (request.method.as_str(), parts.as_slice(), query) {
+            ("GET", ["version"], "") => {
+                let version = json!({ "version": model.behaviour().version, "subversion": "", "capabilities": [] });
+                Ok((200, version.to_string().into_bytes()))
+            }
             ("GET", ["boot-sources"], "") => {
                 let list: Vec<_> = model.sources.keys().map(|id| (*id, model.source(*id))).collect();
                 Ok(all(list.into_iter()))
@@ -167,10 +177,7 @@ impl Shared {
                 Ok(model.set_source(Some(number(id)?), &fields(request, source_fields)?))
             }
             ("DELETE", ["boot-sources", id], "") if model.sources.contains_key(&number(id)?) => {
-                let id = number(id)?;
-                model.sources.remove(&id);
-                model.selections.retain(|(of, _), _| *of != id);
-                Ok((204, Vec::new()))
+                Ok(model.delete_source(number(id)?))
             }
             ("GET", ["boot-sources", id, "selections"], "") => {
                 let id = number(id)?;
@@ -229,7 +236,11 @@ impl Shared {
                     other => Err(format!("a piece of type {other:?}")),
                 }
             }
-            ("POST", ["boot-resources"], "op=import") => fields(request, &[]).map(|_| model.import()),
+            ("POST", ["boot-resources"], "op=import") => match request.header("content-type") {
+                None if request.body.is_empty() => Ok(model.import()),
+                Some(_) if is_form_without_a_part(request) => Ok(model.import()),
+                kind => Err(format!("a body of type {kind:?}")),
+            },
             ("GET", ["boot-resources", id], "") => match model.settled(number(id)?) {
                 Some(value) => {
                     let mut value = value.clone();

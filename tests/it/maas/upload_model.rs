@@ -119,7 +119,7 @@ impl Model {
     /// The name that an image has afterwards.
     fn accepted_name(&self, name: &str) -> Result<String, String> {
         let short = match name.split('/').collect::<Vec<_>>().as_slice() {
-            ["custom", release] | [release] => (*release).to_owned(),
+            ["custom", release] | [release] => (*release).to_owned(), // judged without the system
             ["ubuntu", _] => return Err(format!("{name} is a reserved name")),
             [os, _] if SYSTEMS.contains(os) => name.to_owned(),
             _ => return Err(format!("Unsupport operating system {name}")),
@@ -132,7 +132,8 @@ impl Model {
         if reserved.contains(&short) || digits.is_some_and(|digits| (1..=2).contains(&digits.len())) {
             return Err(format!("{short} is a reserved name"));
         }
-        Ok(short)
+        let is_custom = short != name && self.behaviour().keeps_custom;
+        Ok(if is_custom { name.to_owned() } else { short })
     }
 
     /// Appends a piece; with the last one the digest is compared.

@@ -1,5 +1,6 @@
 //! Images of other operating systems: some through the site's own stream, some uploaded.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use gapferry::digest::Sha256;
@@ -7,6 +8,8 @@ use gapferry::exit::Exit;
 use serde_json::json;
 
 use super::Case;
+use super::model::text;
+use super::version::{ALL, Version};
 use crate::support::desk::Desk;
 use crate::support::os_images::{gz, noise, table, tgz};
 
@@ -39,15 +42,17 @@ fn tables(desk: &Desk) -> String {
     .concat()
 }
 
-fn case(new: bool) -> Case {
-    Case::with(new, "re-indexed", "--allow-unsigned os-images", tables)
+fn case(version: Version) -> Case {
+    Case::with(version, "re-indexed", "--allow-unsigned os-images", tables)
 }
 
 /// What MAAS has of an upload: the bytes, and all that is told of it.
 #[track_caller]
 fn has(case: &Case, name: &str, bytes: &[u8], base: &str) {
     let mut model = case.maas.model();
-    let found = model.resources.iter().find(|(_, r)| r["name"] == name && r["type"] == "Uploaded");
+    let custom = format!("custom/{name}");
+    let name = if model.behaviour().keeps_custom && !name.contains('/') { &custom } else { name };
+    let found = model.resources.iter().find(|(_, r)| r["name"] == *name && r["type"] == "Uploaded");
     let id = *found.unwrap_or_else(|| panic!("no {name}: {:?}", model.resources)).0;
     let resource = model.settled(id).unwrap();
     assert_eq!((&resource["architecture"], &resource["base_image"]), (&json!("amd64/generic"), &json!(base)));
@@ -66,7 +71,7 @@ fn uploading(case: &Case) -> Vec<String> {
 
 #[test]
 fn streamed_and_uploaded_images_are_there_once() {
-    let case = case(true);
+    let case = case(Version::V3_8);
     let dry = case.apply("--dry-run").ok();
     for words in [
         "plan: upload custom/debian-12 for amd64/generic (5.3 kB)",
@@ -118,7 +123,7 @@ fn streamed_and_uploaded_images_are_there_once() {
 
 #[test]
 fn what_breaks_off_begins_anew_and_what_is_refused_is_told() {
-    let case = case(true);
+    let case = case(Version::V3_8);
     case.maas.model().uploads.fails = Some((3, 500));
     let done = case.apply("").ok();
     assert_eq!(
@@ -147,7 +152,7 @@ fn uploads_need_an_image_of_ubuntu_for_their_architecture() {
     desk.init(&[], "--allow-unsigned os-images");
     desk.ferry();
     fs::write(desk.path("maas.key"), super::KEY).unwrap();
-    let maas = super::Maas::start(true);
+    let maas = super::Maas::start(Version::V3_8);
     let apply =
         format!("maas apply --site site --url {} --api-key-file maas.key --serve-url http://g.invalid", maas.url());
     let words = [
@@ -157,11 +162,27 @@ fn uploads_need_an_image_of_ubuntu_for_their_architecture() {
     desk.run(&apply).says(Exit::Failed, &words);
 }
 
+/// MAAS's importer goes through all of its sources, in every version.
 #[test]
-fn an_old_maas_reads_one_source_and_takes_uploads() {
-    let case = case(false);
-    case.apply("")
-        .says(Exit::Usage, &["maas and os-images are published: choose with --images NAME", "via = \"upload\""]);
+fn several_sources_are_imported_by_every_version() {
+    let mut case = case(Version::V3_5);
+    for version in ALL {
+        case.install(version);
+        case.apply("").ok();
+        let names: BTreeSet<String> = case.maas.model().resources.values().map(|r| text(r, "name")).collect();
+        for name in ["ubuntu/jammy", "ubuntu/noble", "centos/9", "windows/win2022"] {
+            assert!(names.contains(name), "{version:?}: {names:?}");
+        }
+        has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
+        assert_eq!(case.maas.model().notices, [""; 0]);
+        case.stays();
+        case.maas.was_asked_rightly();
+    }
+}
+
+#[test]
+fn images_go_from_a_source_to_an_upload() {
+    let case = case(Version::V3_6);
     case.apply("--images maas").ok();
     has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
     assert!(case.maas.model().resources.values().all(|resource| resource["name"] != "centos/9"));
@@ -180,7 +201,7 @@ fn an_old_maas_reads_one_source_and_takes_uploads() {
 /// Killed after each change that has to do with uploads, with MAAS's answer still on its way.
 #[test]
 fn a_killed_upload_is_finished_by_the_next_run() {
-    let case = case(true);
+    let case = case(Version::V3_8);
     case.apply("").ok();
     for stop in 1..=6 {
         case.maas.model().forget_uploads();

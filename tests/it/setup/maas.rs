@@ -46,13 +46,17 @@ fn the_commands_set_a_maas_up() {
         "package-repositories create name=gapferry-demo url=http://gapferry.dc1.example/apt/demo KEY enabled=true \
          disable_sources=true distributions=stable distributions=stable-updates components=main arches=amd64",
         "boot-source delete 1",
-        "boot-sources create url=http://gapferry.dc1.example/images/maas/ keyring_filename= KEYRING",
+        "boot-sources create url=http://gapferry.dc1.example/images/maas/ name=gapferry-maas keyring_filename= KEYRING",
         "boot-source-selections create 7 os=ubuntu release=jammy arches=amd64 subarches=* labels=*",
         "boot-resources import",
         "maas set-config name=commissioning_distro_series value=jammy",
+        "maas set-config name=default_distro_series value=jammy",
     ] {
         assert!(told.lines().any(|told| told == line), "{line}\nis not in\n{told}");
     }
+    let place = |words: &str| told.find(words).unwrap_or_else(|| panic!("{words}\nis not in\n{told}"));
+    assert!(place("boot_images_no_proxy") < place("boot-sources create"), "{told}");
+    assert!(place("boot-sources create") < place("enable_http_proxy"), "{told}");
     assert!(!told.contains("delete 3"), "{told}");
     let keys = |name: &str| fs::read(world.path("site/current/keys").join(name)).unwrap();
     assert_eq!(fs::read(world.path("keyring")).unwrap(), keys("site.gpg"));

@@ -260,7 +260,9 @@ impl State {
         let program = self.program.lock().unwrap().clone();
         if let Some(program) = program {
             let (status, body) = program(request);
-            let framing = Framing::Length(body.len());
+            // As Twisted refuses what it cannot read: a status line, and the connection ends.
+            let is_curt = status == 400 && body.is_empty();
+            let framing = if is_curt { Framing::Close } else { Framing::Length(body.len()) };
             let mut answer = Answer { status, body, framing, ..text_answer(status, "") };
             faults.into_iter().for_each(|fault| answer.apply(fault));
             return Some(answer);
