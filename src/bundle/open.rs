@@ -186,11 +186,15 @@ fn not_a_bundle(folder: &Path, name: &'static str) -> BundleError {
     if folder.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return BundleError::NoFolder { folder: folder.to_owned() };
     }
+    plain_iso(folder, name).unwrap_or_else(|| BundleError::NotABundle { folder: folder.to_owned(), file: name })
+}
+
+/// Returns `ShortNames` if the folder, or one in it, has the file `wanted` under a name that plain ISO 9660 has cut short.
+pub(crate) fn plain_iso(folder: &Path, wanted: &'static str) -> Option<BundleError> {
     // A medium's root was named, and the bundle's own folder has a short name, too.
     let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES).filter_map(Result::ok);
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path());
-    let found = std::iter::once(folder.to_owned()).chain(folders).find_map(|folder| short_names(&folder, name));
-    found.unwrap_or_else(|| BundleError::NotABundle { folder: folder.to_owned(), file: name })
+    std::iter::once(folder.to_owned()).chain(folders).find_map(|folder| short_names(&folder, wanted))
 }
 
 /// Looks for a short name of ISO 9660 in the place of `wanted`, such as `MANIFEST.JSO` or `manifest_json.sig`.

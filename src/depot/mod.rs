@@ -43,7 +43,12 @@ impl Depot {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(DepotError::io("create", &path))?;
         }
-        Ok(Self { root: root.to_owned(), below: None, fresh: Arc::default() })
+        Ok(Self::existing(root))
+    }
+
+    /// Returns the depot at `root` for reading. Creates nothing, so that it works for users who may not write there.
+    pub fn existing(root: &Path) -> Self {
+        Self { root: root.to_owned(), below: None, fresh: Arc::default() }
     }
 
     /// Opens the depot at `root` as a layer over the one at `below`: it reads blobs of both, and writes to `root` alone.

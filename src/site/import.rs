@@ -169,7 +169,8 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<Vec<Damage>, SiteError> {
-        match accept(self, &self.depot()?, bundle, &self.current()?, allow) {
+        let depot = Depot::existing(&self.root().join("depot"));
+        match accept(self, &depot, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }

@@ -8,9 +8,9 @@ use memchr::memmem;
 
 use super::import::open;
 use super::{Site, SiteError};
-use crate::bundle::open::read_unverified;
+use crate::bundle::open::{plain_iso, read_unverified};
 use crate::bundle::places::is_bundle;
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::{Bundle, BundleError, names};
 use crate::causes::causes;
 use crate::trust::TrustError;
 
@@ -41,8 +41,10 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<Found, SiteError> {
         }
         is_search = true;
         let folders = bundles_below(path, &mut search.notes)?;
-        if folders.is_empty() {
-            empty.push(path.clone());
+        match plain_iso(path, names::MANIFEST).filter(|_| folders.is_empty()) {
+            Some(error) => search.refused.push(error.into()),
+            None if folders.is_empty() => empty.push(path.clone()),
+            None => {}
         }
         folders.iter().for_each(|folder| search.found_bundle(folder));
     }

@@ -49,6 +49,6 @@ fn gc_keeps_what_the_last_bundle_of_each_name_carries() {
     // Nothing that the last bundles carry has to be fetched again.
     let dry = desk.export("--dry-run --force --json").ok().json();
     assert_eq!(dry["fetched"]["files"], 0);
-    desk.run("gc --workspace nowhere").says(Exit::Failed, &["nowhere"]);
+    desk.run("gc --workspace nowhere").says(Exit::Usage, &["nowhere", "is --workspace right?"]);
     desk.run("gc").says(Exit::Usage, &["--site"]);
 }

@@ -23,7 +23,7 @@ fn plain_iso_9660_is_named_as_the_reason() {
     ) else {
         return;
     };
-    let words = ["\"MANIFEST.JSO;1\"", "\"manifest.jso\"", "there is no folder gone: is the medium mounted?"];
+    let words = ["\"MANIFEST.JSO;1\"", "\"manifest.jso\"", "gone is not a folder that is here: mount the medium"];
     says(&ended, &["2", "2", "2", "2", "2", "0"], &words);
     assert_eq!(ended.err.matches("plain ISO 9660").count(), 4, "{}", ended.err);
 }
