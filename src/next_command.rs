@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::names::MANIFEST;
 use crate::bundle::recovery::Amount;
+use crate::collection::Label;
+use crate::media::MountCheck;
 use crate::setup::quote;
 use crate::terminal::safe;
 use crate::trust::MANIFEST_NAMESPACE;
@@ -134,15 +136,44 @@ pub(crate) fn protect(bundle: &Path, amount: Amount) -> ShellCommand {
 }
 
 /// On the online host: goes on with a copy.
-pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], workspace: &Path) -> ShellCommand {
+pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], mount_check: MountCheck, workspace: &Path) -> ShellCommand {
     let command =
         targets.iter().fold(ShellCommand::gapferry("copy").path(bundle), |command, target| command.path(target));
+    let command = match mount_check {
+        MountCheck::Enforced => command,
+        MountCheck::Skipped => command.arg("--allow-folder"),
+    };
     command.workspace(workspace)
 }
 
 /// On the site's host, in a medium's folder or in that of a bundle: imports it.
 pub(crate) fn import_here(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("import .").site(site)
+}
+
+/// On the site's host, in a medium's folder or in that of a bundle: imports it, and replaces what has changed on disk.
+pub(crate) fn heal_here(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("import . --reread").site(site)
+}
+
+/// On the site's host: reads every file of the site again.
+pub(crate) fn site_check(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site check").site(site)
+}
+
+/// On the site's host: the same, and moves wrong blobs away.
+pub(crate) fn site_quarantine(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site check --quarantine").site(site)
+}
+
+/// On the site's host: removes what no kept generation needs.
+pub(crate) fn gc(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("gc").site(site)
+}
+
+/// On the site's host: says what the site holds of the bundles of this name.
+pub(crate) fn receipt(site: &Path, name: &Label) -> ShellCommand {
+    ShellCommand::gapferry("receipt").site(site).arg("--name").arg(name.as_str())
 }
 
 /// On the site's host: makes a site. Its name and the builder's key are those of README.md.
@@ -206,8 +237,13 @@ mod tests {
             confirm_receipt(path),
             protect(path, amount(Some(5), 2)),
             protect(odd, amount(None, 1)),
-            copy(path, &[path.to_owned(), odd.to_owned()], odd),
+            copy(path, &[path.to_owned(), odd.to_owned()], MountCheck::Skipped, odd),
             import_here(path),
+            heal_here(path),
+            site_check(odd),
+            site_quarantine(path),
+            gc(path),
+            receipt(path, &"base".parse().unwrap()),
             init(path),
             pin(path, "ubuntu"),
             status(path),

@@ -118,7 +118,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output)
     let next = |more: &More| {
         let count = usize::try_from(more.count).unwrap_or(usize::MAX);
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
-        next_command::copy(&args.bundle, &targets, root)
+        next_command::copy(&args.bundle, &targets, args.carried.mount_check(), root)
     };
     let words = words(&name, copied, args.dry_run);
     if copied.rest.is_empty() {

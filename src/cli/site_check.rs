@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
+use crate::collection::Label;
+use crate::next_command;
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::site::{FlawedFile, FlawedFiles, Site, SiteCheck, check};
@@ -14,7 +16,7 @@ use crate::site::{FlawedFile, FlawedFiles, Site, SiteCheck, check};
 /// Read every file of a site again, and name what has changed on disk
 ///
 /// Reads each blob, and each published file that is not a hard link to its blob, and compares their digests. Without
-/// --quarantine nothing is changed. What is wrong gives the exit code 4; `gapferry import MEDIUM --reread` heals it from a bundle.
+/// --quarantine nothing is changed. What is wrong gives the exit code 4; `import --reread` heals it from a bundle.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gapferry site check --site /srv/gapferry\n  gapferry site check --quarantine --site /srv/gapferry"
@@ -38,7 +40,9 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     });
     if !found.flawed.is_empty() {
         found.flawed.iter().for_each(|file| note(&words(file)));
-        return Err(Failure::SiteFlawed { words: advice(&args.site, &found, args.quarantine), value: Box::new(value) });
+        let names: Vec<Label> = site.current()?.names.into_keys().collect();
+        let words = advice(&args.site, &found, args.quarantine, &names);
+        return Err(Failure::SiteFlawed { words, value: Box::new(value) });
     }
     let words = format!(
         "all of {} blobs and {} published files with bytes of their own are what they must be: {} were read\n",
@@ -59,29 +63,32 @@ fn words(file: &FlawedFile) -> String {
     text
 }
 
-fn advice(site: &Path, found: &SiteCheck, quarantined: bool) -> String {
-    let site = site.display();
+fn advice(site: &Path, found: &SiteCheck, quarantined: bool, names: &[Label]) -> String {
     let needed: Vec<_> = found.flawed.iter().flat_map(|file| &file.needed_by).collect();
-    let mut text = format!("{} files of {site} are not what they must be", found.flawed.len());
+    let mut text = format!("{} files of {} are not what they must be", found.flawed.len(), site.display());
     if quarantined {
-        text += &format!("; wrong blobs are in {site}/quarantine now, and are published no more");
+        text += &format!("; wrong blobs are in {}/quarantine now, and are no longer published", site.display());
     }
     if needed.is_empty() {
-        return text + &format!(": no generation needs them, and `gapferry gc --site {site}` removes them");
+        return text + &format!(": no generation needs them. `{}` removes them", next_command::gc(site));
     }
     let bundles: BTreeSet<&str> = needed.iter().filter_map(|needed| needed.bundle.as_deref()).collect();
-    let bundles = if bundles.is_empty() {
-        "any bundle of it".to_owned()
-    } else {
-        bundles.into_iter().collect::<Vec<_>>().join(", ")
+    let bundles = match bundles.is_empty() {
+        true => "any bundle of it".to_owned(),
+        false => bundles.iter().copied().collect::<Vec<_>>().join(", "),
     };
     text += &format!(
-        ": mount a medium with {bundles}, or with an older bundle that carries them, and run `gapferry import MEDIUM --reread --site {site}`"
+        ". In the folder of a medium with {bundles}, or with an older bundle that carries them: `{}`",
+        next_command::heal_here(site)
     );
     if !quarantined {
-        text += &format!("; until then, `gapferry site check --quarantine --site {site}` ends their publication");
+        return text + &format!(". Until then, `{}` ends their publication", next_command::site_quarantine(site));
     }
-    text + &format!(
-        "; without a medium, `gapferry receipt --site {site}` tells the online side what is missing after --quarantine"
-    )
+    let receipts: Vec<String> = names.iter().map(|name| format!("`{}`", next_command::receipt(site, name))).collect();
+    match receipts.is_empty() {
+        true => text,
+        false => {
+            text + &format!(". Without a medium, {} tells the online side what is missing", receipts.join(" and "))
+        }
+    }
 }

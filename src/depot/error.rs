@@ -28,7 +28,7 @@ pub enum DepotError {
         cap: u64,
     },
     /// The blob's bytes are not those that it is named by.
-    #[error("{} has changed on disk: its bytes no longer have the digest in its name; in a workspace, remove it and run the command again; at a site, `gapferry site check` says how to heal it", path.display())]
+    #[error("{} has changed on disk: its bytes no longer have the digest in its name; in a workspace, remove it and run the command again; at a site, a site check names the bundle that heals it", path.display())]
     Rotten {
         /// Where the blob is.
         path: PathBuf,

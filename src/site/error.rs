@@ -76,9 +76,12 @@ pub enum SiteError {
     /// A blob that is to be published is not here.
     #[error(
         "{path} cannot be published, since its blob {digest} is not here: import the bundle that has it with --reread; \
-         `gapferry site check` names that bundle"
+         `{}` names that bundle",
+        next_command::site_check(site)
     )]
     BlobGone {
+        /// The site.
+        site: PathBuf,
         /// The path to publish.
         path: String,
         /// Its blob.
@@ -86,8 +89,8 @@ pub enum SiteError {
     },
     /// A collection of garbage cannot tell what is garbage.
     #[error(
-        "cannot tell what the site still needs, so nothing was removed; `gapferry site check --site {}` names what is damaged",
-        site.display()
+        "cannot tell what the site still needs, so nothing was removed; `{}` names what is damaged",
+        next_command::site_check(site)
     )]
     NothingCollected {
         /// The site.

@@ -250,7 +250,10 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> 
             made = parent.to_owned();
         }
         fs::hard_link(depot.path(digest), &target).map_err(|error| match depot.size(digest) {
-            None => SiteError::BlobGone { path: path.to_string(), digest: *digest },
+            None => {
+                let site = folder.ancestors().nth(2).unwrap_or(folder).to_owned();
+                SiteError::BlobGone { site, path: path.to_string(), digest: *digest }
+            }
             Some(_) => SiteError::io("link", &target)(error),
         })?;
         if Kind::is_replaced(path.as_str()) {

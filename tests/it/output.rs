@@ -90,6 +90,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
             "site init",
             "siteN --name dc1 --builder online/builder.key.pub --keyring demo=keyring.gpg --allow-unsigned enterprise-store",
         ),
+        ("site check", "--site siteN"),
         ("site pin", "siteN --source demo --keyring keyring.gpg"),
         ("import", "mediumN/BUNDLE --site siteN"),
         ("import", "again --site siteN"),

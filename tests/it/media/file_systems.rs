@@ -33,8 +33,10 @@ fn missing_signature_is_a_bad_copy_first() {
     let carrier = Carrier::new();
     let desk = &carrier.desk;
     std::fs::remove_file(desk.path("medium/dc1-base-000001/manifest.json.sig")).unwrap();
-    desk.run("import medium/dc1-base-000001 --site site")
-        .says(Exit::VerificationFailed, &["copy the bundle again", "sign it there with `ssh-keygen -Y sign"]);
+    desk.run("import medium/dc1-base-000001 --site site").says(
+        Exit::VerificationFailed,
+        &["copy the bundle again", "sign it there, where the builder's key is: ssh-keygen -Y sign"],
+    );
 }
 
 #[test]

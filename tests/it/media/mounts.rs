@@ -53,7 +53,7 @@ fn an_incomplete_copy_fails_and_asks_for_the_room_that_is_left() {
     let carrier = Carrier::new();
     let text = "disk a size=500k; copy $B a --json; copy $B a; disk b size=10m; copy $B b --json";
     let Some(ended) = carrier.script("a small medium", text) else { return };
-    says(&ended, &["6", "6", "0"], &["files of dc1-base-000001 that are on no medium yet: ", "1 medium more, with "]);
+    says(&ended, &["6", "6", "0"], &["files of dc1-base-000001 that are on no medium yet: ", "1 medium more with "]);
     let first: serde_json::Value = serde_json::from_str(ended.out.lines().next().unwrap()).unwrap();
     assert_eq!((&first["outcome"], &first["exit"]), (&"volumes-missing".into(), &6.into()));
     let bundle = carrier.desk.path("medium/dc1-base-000001");

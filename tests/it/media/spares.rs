@@ -98,7 +98,7 @@ fn recovery_files_that_have_rotted_do_not_keep_volumes_back() {
             "volume-003.rec is not carried: it is not beside the manifest",
             "spare-001.rec is not carried: SHA256SUMS does not name it",
             "\na volume-001.rec\n",
-            "run the same command with the media that have their volumes",
+            "needed: the media that have their volumes once more",
             "\na volume-001.rec volume-002.rec volume-003.rec\n",
             "\nc spare-001.rec\n",
         ],

@@ -72,7 +72,7 @@ fn a_medium_is_imported_as_its_sheet_says() {
     desk.init(&["demo"], "");
     desk.bundle();
     fs::create_dir(desk.path("stick")).unwrap();
-    let copied = desk.run("copy medium/dc1-base-000001 stick --workspace online/workspace").ok();
+    let copied = desk.run("copy medium/dc1-base-000001 stick --allow-folder --workspace online/workspace").ok();
     let sheet = fs::read_to_string(desk.path("stick/dc1-base-000001/MEDIUM.txt")).unwrap();
     let of_sheet = command_in(&sheet, "gapferry import");
     assert_eq!(of_sheet, command_in(&copied.out, "gapferry import"));
