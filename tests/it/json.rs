@@ -105,7 +105,7 @@ fn runs() -> Vec<(&'static str, Exit)> {
             "maas apply --site site --url http://127.0.0.1:9/MAAS --api-key-file no.key --serve-url http://g.example",
             Usage,
         ),
-        ("store-assertion --site site online/selection.toml", Usage),
+        ("store-assertion --site site online/selection.toml", VerificationFailed),
         ("push --site site", Usage),
         ("rollback --site site", Usage),
         ("gc --site site", Done),

@@ -76,7 +76,12 @@ fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Cont
     let folder = arena.bundle.with_file_name("evil\u{1b}[2J\nfolder");
     fs::create_dir(&folder).unwrap();
     let mut command = stage.world.gapferry(&["import", "--json", "--site"]);
-    judge("a folder with an escape", &output(command.arg(arena.site_path()).arg(&folder)), 2, "is not a bundle");
+    judge(
+        "a folder with an escape",
+        &output(command.arg(arena.site_path()).arg(&folder)),
+        2,
+        "there is no bundle to import",
+    );
     let missing = stage.arena(&stage.second, "site");
     fs::remove_file(missing.bundle.join("volume-002.tar")).unwrap();
     judge("a missing volume", &output(&mut import(&stage, &missing)), 6, "volume-002.tar");
