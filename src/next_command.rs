@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use crate::bundle::names::MANIFEST;
 use crate::bundle::recovery::Amount;
 use crate::collection::Label;
-use crate::media::MountCheck;
 use crate::setup::quote;
 use crate::terminal::safe;
 use crate::trust::MANIFEST_NAMESPACE;
@@ -135,15 +134,11 @@ pub(crate) fn protect(bundle: &Path, amount: Amount) -> ShellCommand {
     command
 }
 
-/// On the online host: goes on with a copy.
-pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], mount_check: MountCheck, workspace: &Path) -> ShellCommand {
+/// On the online host: goes on with a copy, with the options that the next medium needs too.
+pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], options: &[&str], workspace: &Path) -> ShellCommand {
     let command =
         targets.iter().fold(ShellCommand::gapferry("copy").path(bundle), |command, target| command.path(target));
-    let command = match mount_check {
-        MountCheck::Enforced => command,
-        MountCheck::Skipped => command.arg("--allow-folder"),
-    };
-    command.workspace(workspace)
+    options.iter().fold(command, |command, option| command.arg(option)).workspace(workspace)
 }
 
 /// On the site's host, in a medium's folder or in that of a bundle: imports it.
@@ -237,7 +232,7 @@ mod tests {
             confirm_receipt(path),
             protect(path, amount(Some(5), 2)),
             protect(odd, amount(None, 1)),
-            copy(path, &[path.to_owned(), odd.to_owned()], MountCheck::Skipped, odd),
+            copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], odd),
             import_here(path),
             heal_here(path),
             site_check(odd),

@@ -55,7 +55,7 @@ pub enum BundleError {
     /// The bundle is not signed, or the signature was not copied.
     #[error(
         "{} has no manifest.json.sig: copy the bundle again; if there is none where it comes from either, sign it there, where the \
-         builder's key is: {}", folder.display(), next_command::sign(folder)
+         builder's key is: `{}`", folder.display(), next_command::sign(folder)
     )]
     Unsigned {
         /// The bundle's folder.

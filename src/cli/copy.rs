@@ -14,7 +14,7 @@ use crate::bundle::stream::{NAME, send};
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
 use crate::media::plan::More;
-use crate::media::{Copied, Job, MediaError, copy};
+use crate::media::{Copied, Job, MediaError, MountCheck, copy};
 use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
 use crate::selection::Bytes;
@@ -55,6 +55,17 @@ pub(super) struct Args {
     /// How long to wait for that, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "after_reinsert")]
     timeout: u64,
+}
+
+impl Args {
+    /// Returns the options that the next medium needs too.
+    fn lasting_options(&self) -> Vec<&'static str> {
+        let options = [
+            ("--allow-folder", self.carried.mount_check() == MountCheck::Skipped),
+            ("--ignore-free-space", self.ignore_free_space),
+        ];
+        options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+    }
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -118,7 +129,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output)
     let next = |more: &More| {
         let count = usize::try_from(more.count).unwrap_or(usize::MAX);
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
-        next_command::copy(&args.bundle, &targets, args.carried.mount_check(), root)
+        next_command::copy(&args.bundle, &targets, &args.lasting_options(), root)
     };
     let words = words(&name, copied, args.dry_run);
     if copied.rest.is_empty() {
@@ -129,7 +140,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output)
     let next = match &copied.more {
         Some(more) => {
             let (media, free) = (count(more.count, "medium"), Bytes(more.free));
-            format!("{media} more with {free} free on each; with the next mounted in the same place: {}", next(more))
+            format!("{media} more with {free} free on each; with the next mounted in the same place: `{}`", next(more))
         }
         None => "the media that have their volumes once more: recovery files belong beside these".to_owned(),
     };

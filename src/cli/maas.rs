@@ -70,7 +70,7 @@ struct Apply {
     ca_file: Option<PathBuf>,
 }
 
-/// What the operator wishes of MAAS; `setup maas` asks the same.
+/// The settings of a MAAS that the operator gives; `setup maas` takes the same ones.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Wishes {
     /// The address at which `serve` answers for MAAS and its machines

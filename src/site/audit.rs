@@ -29,9 +29,12 @@ pub struct Record {
     pub previous: Sha256,
 }
 
-/// Appends an event to the log at `path`, and syncs it.
+/// The most bytes of a detail that are recorded: a list of thousands of volumes is cut, so that a line stays readable.
+const MAX_DETAIL_BYTES: usize = 8 << 10;
+
+/// Appends an event to the log at `path`, and syncs it. Records the first [`MAX_DETAIL_BYTES`] of a longer `detail`.
 ///
-/// What an interrupted write left behind the last complete line is cut off first.
+/// Cuts off what an interrupted write left behind the last complete line; complete lines are never touched.
 pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(), SiteError> {
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
@@ -39,7 +42,7 @@ pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(
         let record = Record {
             event: event.to_owned(),
             subject: subject.to_owned(),
-            detail: detail.to_owned(),
+            detail: bounded(detail),
             time: Time::now(),
             previous: Sha256::of(&last),
         };
@@ -52,19 +55,39 @@ pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(
     write().map_err(SiteError::io("write", path))
 }
 
-/// Where the last complete line ends, and that line.
+fn bounded(detail: &str) -> String {
+    let kept =
+        (0..=MAX_DETAIL_BYTES.min(detail.len())).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or_default();
+    match detail.get(kept..).unwrap_or_default() {
+        "" => detail.to_owned(),
+        rest => format!("{} … ({} more bytes)", detail.get(..kept).unwrap_or_default(), rest.len()),
+    }
+}
+
+/// Returns the end of the last complete line, and that line. Reads backwards until it has both of the line's ends, however
+/// long the line is.
 fn last_line(file: &mut File) -> io::Result<(u64, Vec<u8>)> {
-    const WINDOW: u64 = 64 << 10; // far above the longest line that we write
+    const WINDOW: u64 = 64 << 10;
     let length = file.seek(SeekFrom::End(0))?;
-    let start = length.saturating_sub(WINDOW);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.take(WINDOW).read_to_end(&mut tail)?;
-    let Some(last_break) = tail.iter().rposition(|&b| b == b'\n') else {
-        return Ok((0, Vec::new()));
-    };
-    let line_start = tail.get(..last_break).and_then(|t| t.iter().rposition(|&b| b == b'\n')).map_or(0, |at| at + 1);
-    Ok((start + last_break as u64 + 1, tail.get(line_start..last_break).unwrap_or_default().to_vec()))
+    let mut window = WINDOW;
+    loop {
+        let start = length.saturating_sub(window);
+        file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        file.take(length - start).read_to_end(&mut tail)?;
+        let mut breaks = tail.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+        let (last, before) = (breaks.next(), breaks.next());
+        match (last, before) {
+            (Some(last), Some(before)) => return Ok(ended(start, &tail, before + 1, last)),
+            (Some(last), None) if start == 0 => return Ok(ended(start, &tail, 0, last)),
+            (None, _) if start == 0 => return Ok((0, Vec::new())),
+            _ => window = window.saturating_mul(2),
+        }
+    }
+}
+
+fn ended(start: u64, tail: &[u8], from: usize, line_break: usize) -> (u64, Vec<u8>) {
+    (start + line_break as u64 + 1, tail.get(from..line_break).unwrap_or_default().to_vec())
 }
 
 /// Reads the log at `path` and checks its chain; returns its records, or the number of the first broken line.
@@ -106,5 +129,31 @@ mod tests {
         let edited = std::fs::read_to_string(&path).unwrap().replace("first", "fir5t");
         std::fs::write(&path, edited).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("line 3"));
+    }
+
+    #[test]
+    fn details_are_bounded_at_a_character() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        append(&path, "import", "dc1-base-000001", &"ü".repeat(100_000)).unwrap();
+        append(&path, "import", "dc1-base-000002", "second").unwrap();
+        let records = read(&path).unwrap();
+        assert!(records[0].detail.len() < MAX_DETAIL_BYTES + 100);
+        assert!(records[0].detail.ends_with(&format!("ü … ({} more bytes)", 200_000 - MAX_DETAIL_BYTES)));
+    }
+
+    /// Lines of this length were written before details were bounded, and a subject is as long as a name on disk.
+    #[test]
+    fn the_chain_goes_on_after_a_long_line_and_a_torn_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        append(&path, "init", "dc1", "").unwrap();
+        append(&path, "import", &"x".repeat(200_000), "long").unwrap();
+        append(&path, "import", "dc1-base-000002", "after").unwrap();
+        append(&path, "import", &"y".repeat(70_000), "last").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[b'z'; 100_000]).unwrap();
+        append(&path, "gc", "dc1", "end").unwrap();
+        let details: Vec<_> = read(&path).unwrap().into_iter().map(|record| record.detail).collect();
+        assert_eq!(details, ["", "long", "after", "last", "end"]);
     }
 }

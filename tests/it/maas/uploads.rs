@@ -173,7 +173,7 @@ fn several_sources_are_imported_by_every_version() {
         for name in ["ubuntu/jammy", "ubuntu/noble", "centos/9", "windows/win2022"] {
             assert!(names.contains(name), "{version:?}: {names:?}");
         }
-        has(&case, "rocky9", &noise(SIZE, 3), "rhel/9");
+        has(&case, "rocky9", &archive(SIZE, 3), "rhel/9");
         assert_eq!(case.maas.model().notices, [""; 0]);
         case.stays();
         case.maas.was_asked_rightly();

@@ -35,7 +35,7 @@ fn missing_signature_is_a_bad_copy_first() {
     std::fs::remove_file(desk.path("medium/dc1-base-000001/manifest.json.sig")).unwrap();
     desk.run("import medium/dc1-base-000001 --site site").says(
         Exit::VerificationFailed,
-        &["copy the bundle again", "sign it there, where the builder's key is: ssh-keygen -Y sign"],
+        &["copy the bundle again", "sign it there, where the builder's key is: `ssh-keygen -Y sign"],
     );
 }
 

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use gapferry::exit::Exit;
 
-use super::{carry, command_in, damage, desk, follow, follow_online, publish};
-use crate::support::desk::{Desk, end};
+use super::{carry, command_in, damage, desk, follow, follow_online, publish, shell};
+use crate::support::desk::{Desk, clean, end, names};
 
 /// Fails unless two folders have the same files.
 #[track_caller]
@@ -89,13 +89,44 @@ fn a_damaged_source_of_a_copy_is_made_again_as_copy_says() {
     follow(&desk, "", &format!("{copy} --again")).ok();
 }
 
+/// One stick after the other is mounted in the same place, as `copy` asks for it.
+#[test]
+fn copy_goes_on_with_the_next_medium_as_it_says() {
+    let desk = desk();
+    desk.init(&["demo"], "");
+    desk.bundle();
+    let script = r#"
+        gapferry copy medium/dc1-base-000001 stick --workspace online/workspace 2>said
+        for number in 2 3 4 5; do
+            code=$?
+            cp -r stick media/$number && umount stick && mount -t tmpfs -o size=240k none stick
+            if [ $code = 0 ]; then exit 0; elif [ $code != 6 ]; then cat said >&2; exit $code; fi
+            eval "$(sed -n 's/.*`\(gapferry copy [^`]*\)`.*/\1/p' said)" 2>said
+        done
+        cat said >&2; exit 1"#;
+    for folder in ["stick", "media"] {
+        fs::create_dir(desk.path(folder)).unwrap();
+    }
+    let script = format!("mount -t tmpfs -o size=240k none stick && {{ {script}; }}");
+    let inner = shell(&desk, "", &script);
+    let mut outer = Command::new("unshare");
+    outer.args(["--map-root-user", "--mount", "bash", "-c", &script]).current_dir(desk.path(""));
+    clean(&mut outer);
+    outer.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    end(&mut outer).ok();
+    let media = names(&desk.path("media"));
+    assert!(media.len() > 1, "{media:?}: nothing was left for another medium");
+    let media: Vec<String> = media.iter().map(|medium| format!("media/{medium}")).collect();
+    desk.run(&format!("import {} --site site", media.join(" "))).ok();
+}
+
 #[test]
 fn a_bundle_without_signature_is_signed_as_the_messages_say() {
     let desk = desk();
     let export = "export online/selection.toml --out online/out --unsigned --workspace online/workspace";
     let told = desk.run(export).ok();
     let refused = desk.run("verify online/out/dc1-base-000001 --builder online/builder.key.pub");
-    let of_verify = refused.err.lines().find_map(|line| Some(&line[line.find("ssh-keygen")?..])).unwrap();
+    let of_verify = command_in(&refused.err, "ssh-keygen");
     let of_export = told.err.lines().find_map(|line| Some(&line[line.find("ssh-keygen")?..])).unwrap();
     assert_eq!(of_verify, of_export);
     // The key is in the folder where the command is run.
