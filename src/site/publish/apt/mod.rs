@@ -14,7 +14,8 @@ use crate::formats::apt::archive::{
     entries, expand, read_release,
 };
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
-use crate::formats::apt::release::Release;
+use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PDIFF_INDEX_SUFFIX, PdiffIndex};
+use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::translation::Descriptions;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
@@ -26,6 +27,8 @@ struct Root {
     folder: String,
     /// The signed file and what it says; none for a folder of local packages.
     signed: Option<(PublishPath, Release)>,
+    /// The patches that its lists of patches vouch for.
+    patches: BTreeMap<PublishPath, IndexFile>,
 }
 
 /// Checks all proofs, and lays out the tree.
@@ -107,12 +110,14 @@ fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishEr
 }
 
 impl Root {
-    /// Whether the proof is the signed file, its signature, or a file that it names with these bytes.
+    /// Whether the proof is the signed file, its signature, or a file that it names with these bytes: itself, or by a list of
+    /// patches.
     fn vouches_for(&self, proof: &Proof) -> bool {
         let Some(below) = self.below(&proof.path) else { return false };
         let Some((signed, release)) = &self.signed else { return IndexName::parse(below).is_some() };
         let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
         let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
+        let listed = listed.or_else(|| self.patches.get(&proof.path));
         proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
     }
 
@@ -124,10 +129,26 @@ impl Root {
         self.signed.as_ref().map(|(path, _)| path)
     }
 
-    /// Returns whether the signed Release lists the file, which is then neither the Release itself nor its signature.
+    /// Returns whether the signed Release or a list of patches has the file, which is then neither the Release itself nor its
+    /// signature.
     fn lists(&self, path: &PublishPath) -> bool {
-        let below = self.below(path).and_then(|below| below.parse().ok());
-        below.is_some_and(|below: PublishPath| self.release().is_some_and(|release| release.files.contains_key(&below)))
+        self.listed(path).is_some() || self.patches.contains_key(path)
+    }
+
+    /// Returns what the signed Release says of the file.
+    fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
+        self.release()?.files.get(&self.below(path)?.parse().ok()?)
+    }
+
+    /// Reads the lists of patches that the signed Release vouches for.
+    fn read_pdiffs(&mut self, collection: &Collection, context: &Context<'_, '_>) -> Result<(), PublishError> {
+        for proof in collection.proofs.iter().filter(|proof| proof.path.as_str().ends_with(PDIFF_INDEX_SUFFIX)) {
+            if self.listed(&proof.path).is_some_and(|file| file.sha256 == proof.sha256) {
+                let text = context.depot.read(&proof.sha256, MAX_PDIFF_INDEX_BYTES)?;
+                self.patches.extend(PdiffIndex::read(&text, &proof.path)?.patches);
+            }
+        }
+        Ok(())
     }
 
     /// The rest of a path below this suite.
@@ -177,7 +198,10 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
             }
             _ => continue,
         };
-        roots.push(Root { folder: folder.to_owned(), signed: Some((proof.path.clone(), release)) });
+        let signed = Some((proof.path.clone(), release));
+        let mut root = Root { folder: folder.to_owned(), signed, patches: BTreeMap::new() };
+        root.read_pdiffs(collection, context)?;
+        roots.push(root);
     }
     if let Some(folder) = unsigned_root(collection, &roots) {
         let path = collection.items.iter().find(|item| item.proof.is_none()).map(|item| item.file.clone());
@@ -185,7 +209,7 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
             Some(path) if !context.allow_unsigned => {
                 return Err(PublishError::Unsigned { path, source_name: collection.source.to_string() });
             }
-            _ => roots.push(Root { folder, signed: None }),
+            _ => roots.push(Root { folder, signed: None, patches: BTreeMap::new() }),
         }
     }
     Ok(roots)
