@@ -23,7 +23,7 @@ pub(super) struct Pdiffs {
 struct PatchList {
     path: PublishPath,
     file: IndexFile,
-    /// The patches that it names; none if the archive does not have it.
+    /// Its text. `None` if the archive does not have it.
     index: Option<PdiffIndex>,
 }
 

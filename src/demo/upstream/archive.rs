@@ -32,7 +32,7 @@ pub struct Upstream {
     /// Adds the indexes that clients ask for besides those of packages: Translation, Contents, dep11 and cnf. Without them,
     /// Packages has whole descriptions.
     pub client_indexes: bool,
-    /// Whether each index has patches from its earlier states, which are those that were written to the same folder.
+    /// Adds patches to each index, from the states that were written to the same folder before.
     pub pdiffs: bool,
     /// Signed as Release with Release.gpg instead of InRelease.
     pub split_signature: bool,

@@ -67,7 +67,7 @@ pub enum IndexFileError {
     Pdiff {
         /// The list.
         path: PublishPath,
-        /// Why not.
+        /// The cause.
         source: PdiffError,
     },
 }

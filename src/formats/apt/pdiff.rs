@@ -34,7 +34,9 @@ pub enum PdiffError {
     #[error("it is not one stanza of UTF-8 text")]
     NotOneStanza,
     /// It lists patches by broken digests only, or in their uncompressed form only.
-    #[error("weak: it has no SHA256-History, SHA256-Patches or SHA256-Download")]
+    #[error(
+        "weak: it has no SHA256-History, SHA256-Patches or SHA256-Download; leave pdiffs out of indexes in the selection"
+    )]
     Weak,
     /// A line of one of its sections is not digest, size and name.
     #[error("its {field} has a malformed line: {}", line.escape_debug())]
@@ -51,10 +53,12 @@ pub enum PdiffError {
         patch: PublishPath,
     },
     /// It lists more patches than are carried.
-    #[error("it lists more than {MAX_PATCHES} patches")]
+    #[error("it lists more than {MAX_PATCHES} patches: leave pdiffs out of indexes in the selection")]
     TooMany,
     /// A patch is too large to be carried.
-    #[error("it lists {patch} with {size} bytes, and a patch may have {MAX_PATCH_BYTES}")]
+    #[error(
+        "{patch} has {size} bytes, and a patch may have {MAX_PATCH_BYTES}: leave pdiffs out of indexes in the selection"
+    )]
     TooLarge {
         /// The patch.
         patch: PublishPath,

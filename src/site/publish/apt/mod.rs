@@ -2,34 +2,26 @@
 
 mod re_index;
 pub(in crate::site) mod reprepro;
+mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::{Suite, suite_tree};
+use self::root::Root;
 use super::{Context, PublishError};
-use crate::collection::{Collection, Item, Proof, Publish};
+use crate::collection::{Collection, Item, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     Entry, IN_RELEASE, IndexFileError, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
     entries, expand, read_release,
 };
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
-use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PDIFF_INDEX_SUFFIX, PdiffIndex};
-use crate::formats::apt::release::{IndexFile, Release};
+use crate::formats::apt::release::Release;
 use crate::formats::apt::translation::Descriptions;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 use crate::time::Time;
-
-/// A suite's folder, such as `dists/bookworm`, with what is signed there.
-struct Root {
-    folder: String,
-    /// The signed file and what it says; none for a folder of local packages.
-    signed: Option<(PublishPath, Release)>,
-    /// The patches that its lists of patches vouch for.
-    patches: BTreeMap<PublishPath, IndexFile>,
-}
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
@@ -107,54 +99,6 @@ fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishEr
         }
     }
     Ok(())
-}
-
-impl Root {
-    /// Whether the proof is the signed file, its signature, or a file that it names with these bytes: itself, or by a list of
-    /// patches.
-    fn vouches_for(&self, proof: &Proof) -> bool {
-        let Some(below) = self.below(&proof.path) else { return false };
-        let Some((signed, release)) = &self.signed else { return IndexName::parse(below).is_some() };
-        let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
-        let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
-        let listed = listed.or_else(|| self.patches.get(&proof.path));
-        proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
-    }
-
-    fn release(&self) -> Option<&Release> {
-        self.signed.as_ref().map(|(_, release)| release)
-    }
-
-    fn proof(&self) -> Option<&PublishPath> {
-        self.signed.as_ref().map(|(path, _)| path)
-    }
-
-    /// Returns whether the signed Release or a list of patches has the file, which is then neither the Release itself nor its
-    /// signature.
-    fn lists(&self, path: &PublishPath) -> bool {
-        self.listed(path).is_some() || self.patches.contains_key(path)
-    }
-
-    /// Returns what the signed Release says of the file.
-    fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
-        self.release()?.files.get(&self.below(path)?.parse().ok()?)
-    }
-
-    /// Reads the lists of patches that the signed Release vouches for.
-    fn read_pdiffs(&mut self, collection: &Collection, context: &Context<'_, '_>) -> Result<(), PublishError> {
-        for proof in collection.proofs.iter().filter(|proof| proof.path.as_str().ends_with(PDIFF_INDEX_SUFFIX)) {
-            if self.listed(&proof.path).is_some_and(|file| file.sha256 == proof.sha256) {
-                let text = context.depot.read(&proof.sha256, MAX_PDIFF_INDEX_BYTES)?;
-                self.patches.extend(PdiffIndex::read(&text, &proof.path)?.patches);
-            }
-        }
-        Ok(())
-    }
-
-    /// The rest of a path below this suite.
-    fn below<'p>(&self, path: &'p PublishPath) -> Option<&'p str> {
-        path.as_str().strip_prefix(self.folder.as_str())?.strip_prefix('/')
-    }
 }
 
 /// Whether all files of the entry are carried, with the bytes that it names, by items of its name.
