@@ -29,7 +29,9 @@ const PATCH: &str = "main/binary-amd64/Packages.diff/0000.gz";
 fn upstream(state: u32) -> Upstream {
     let mut upstream = Upstream::new("Patched", &["amd64"]);
     upstream.pdiffs = true;
-    bulk(200, 10, 1).for_each(|deb| drop(upstream.add("stable", "main", deb)));
+    for deb in bulk(200, 10, 1) {
+        upstream.add("stable", "main", deb);
+    }
     upstream.add("stable", "main", DebSpec::new("hello", &format!("{state}.0-1"), "amd64"));
     for number in 0..state {
         upstream.add("stable", "main", DebSpec::new(&format!("new-{number}"), "1.0-1", "amd64"));
@@ -105,7 +107,9 @@ fn lists(client: &AptClient) -> BTreeMap<String, Sha256> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let Some((_, name)) = name.split_once("_dists_") else { continue };
+        // A client that has fetched no patches has no list of them.
+        let name = name.split_once("_dists_").map(|(_, name)| name).filter(|name| !name.ends_with(".diff_Index"));
+        let Some(name) = name else { continue };
         let plain = [".lz4", ".xz", ".gz"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
         let text = run(client.command("/usr/lib/apt/apt-helper").arg("cat-file").arg(&path));
         lists.insert(plain.to_owned(), Sha256::of(text.as_bytes()));
@@ -135,7 +139,7 @@ fn clients_with_an_older_state_update_by_patches_and_get_what_upstream_has() {
     let before = client(patched.server.url("debian").as_str());
     before.updates_without_complaint("");
     let expected = lists(&before);
-    assert!(expected.len() >= 6, "{:?}", expected.keys());
+    assert_eq!(expected.len(), 6, "{:?}", expected.keys());
     assert_eq!(lists(&often), expected);
     assert_eq!(lists(&rarely), expected);
 }
