@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
-use gapferry::collection::Proof;
+use gapferry::collection::{Collection, Proof};
 use gapferry::demo::upstream::{DebSpec, Upstream, bulk};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
@@ -223,38 +223,38 @@ fn export_refuses_a_signed_list_that_is_malformed() {
 }
 
 /// A change to the manifest of a builder who lies.
-type Lie = fn(&mut Vec<Proof>, &Depot);
+type Lie = fn(&mut Collection, &Depot);
 
 fn proof<'p>(proofs: &'p mut [Proof], below: &str) -> &'p mut Proof {
     proofs.iter_mut().find(|proof| proof.path.as_str() == format!("dists/stable/{below}")).unwrap()
 }
 
-fn swap_for_evil(proofs: &mut Vec<Proof>, depot: &Depot) {
-    proof(proofs, PATCH).sha256 = put(depot, b"evil");
+fn swap_for_evil(collection: &mut Collection, depot: &Depot) {
+    proof(&mut collection.proofs, PATCH).sha256 = put(depot, b"evil");
 }
 
-fn swap_for_the_patch_of_another_index(proofs: &mut Vec<Proof>, _: &Depot) {
-    let other = proof(proofs, "main/Contents-amd64.diff/0000.gz").sha256;
-    proof(proofs, PATCH).sha256 = other;
+fn swap_for_the_patch_of_another_index(collection: &mut Collection, _: &Depot) {
+    let other = proof(&mut collection.proofs, "main/Contents-amd64.diff/0000.gz").sha256;
+    proof(&mut collection.proofs, PATCH).sha256 = other;
 }
 
-fn add_a_patch(proofs: &mut Vec<Proof>, depot: &Depot) {
+fn add_a_patch(collection: &mut Collection, depot: &Depot) {
     let path = format!("dists/stable/{}", PATCH.replace("0000", "9999")).parse().unwrap();
-    proofs.push(Proof { date: None, path, sha256: put(depot, b"evil"), signed_by: Vec::new() });
-    proofs.sort_by(|a, b| a.path.cmp(&b.path));
+    collection.proofs.push(Proof { date: None, path, sha256: put(depot, b"evil"), signed_by: Vec::new() });
+    collection.proofs.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
-fn swap_with_the_list(proofs: &mut Vec<Proof>, depot: &Depot) {
-    let genuine = proof(proofs, PATCH).sha256;
-    swap_for_evil(proofs, depot);
-    let evil = proof(proofs, PATCH).sha256;
-    let list = String::from_utf8(depot.read(&proof(proofs, LIST).sha256, 1 << 20).unwrap()).unwrap();
+fn swap_with_the_list(collection: &mut Collection, depot: &Depot) {
+    let genuine = proof(&mut collection.proofs, PATCH).sha256;
+    swap_for_evil(collection, depot);
+    let evil = proof(&mut collection.proofs, PATCH).sha256;
+    let list = String::from_utf8(depot.read(&proof(&mut collection.proofs, LIST).sha256, 1 << 20).unwrap()).unwrap();
     assert!(list.contains(&genuine.to_hex()));
-    proof(proofs, LIST).sha256 = put(depot, list.replace(&genuine.to_hex(), &evil.to_hex()).as_bytes());
+    proof(&mut collection.proofs, LIST).sha256 = put(depot, list.replace(&genuine.to_hex(), &evil.to_hex()).as_bytes());
 }
 
-fn leave_out_the_list(proofs: &mut Vec<Proof>, _: &Depot) {
-    proofs.retain(|proof| !proof.path.as_str().ends_with(LIST));
+fn leave_out_the_list(collection: &mut Collection, _: &Depot) {
+    collection.proofs.retain(|proof| !proof.path.as_str().ends_with(LIST));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn import_refuses_patches_that_upstream_does_not_vouch_for() {
     let import =
         |bundle: &Path, more: &str| patched.desk.run(&format!("import {} --site site {more}", bundle.display()));
     for (name, tell) in lies {
-        let tell = |manifest: &mut Manifest| tell(&mut manifest.collections[0].proofs, &depot);
+        let tell = |manifest: &mut Manifest| tell(&mut manifest.collections[0], &depot);
         let evil = repack(&honest, &[], &depot, (&patched.desk.path(name), &key), tell);
         for more in ["--dry-run", ""] {
             let words = ["does not vouch for dists/stable/main/binary-amd64/Packages.diff/"];
