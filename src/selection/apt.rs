@@ -103,6 +103,11 @@ impl AptSource {
         }
     }
 
+    /// Returns whether patches of the carried indexes are carried too.
+    pub fn wants_pdiffs(&self) -> bool {
+        self.index_kinds().contains(&ClientIndexKind::Pdiffs)
+    }
+
     /// Returns whether the index is carried.
     pub fn wants_index(&self, index: &ClientIndex<'_>) -> bool {
         let in_language = |language: &str| match &self.languages {

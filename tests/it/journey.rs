@@ -5,6 +5,7 @@ mod client_indexes;
 mod copied;
 mod local;
 mod older;
+mod pdiffs;
 mod rollback;
 mod rot;
 mod shapes;

@@ -9,6 +9,7 @@ mod client_indexes;
 pub mod closure;
 mod error;
 mod local;
+mod pdiffs;
 mod suite;
 
 use std::collections::BTreeMap;
@@ -37,7 +38,8 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
         }
     }
     archives::everything_was_found(source, &archives, &suites)?;
-    let missing = suites.iter().flat_map(|suite| &suite.client_indexes.missing).cloned();
+    let missing =
+        suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
     fetch(&archives, &suites, &chosen, with)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::archives::{Archive, Wanted};
 use super::client_indexes::{self, ClientIndexes};
+use super::pdiffs::{self, Pdiffs};
 use super::{AptError, component_of};
 use crate::collect::{Collecting, fetch};
 use crate::collection::{Proof, Publish};
@@ -43,6 +44,8 @@ pub(super) struct SuiteData {
     pub(super) indexes: Vec<Index>,
     /// The indexes that clients ask for besides.
     pub(super) client_indexes: ClientIndexes,
+    /// Patches of all these indexes.
+    pub(super) pdiffs: Pdiffs,
 }
 
 /// An index in the depot.
@@ -66,7 +69,8 @@ impl SuiteData {
             Proof { date: date.filter(|_| is_text), path: path.clone(), sha256: *sha256, signed_by }
         });
         let indexes = self.indexes.iter().map(|index| (&index.path, index.file.sha256));
-        let others = self.client_indexes.carried.iter().map(|(path, file)| (path, file.sha256));
+        let others = self.client_indexes.carried.iter().chain(&self.pdiffs.carried);
+        let others = others.map(|(path, file)| (path, file.sha256));
         let covered = indexes.chain(others).filter_map(|(path, sha256)| {
             let path = format!("dists/{}/{path}", self.name).parse().ok()?;
             Some(Proof { date: None, path, sha256, signed_by: Vec::new() })
@@ -119,6 +123,11 @@ pub(super) fn fetch(
     let suite_files = SuiteFiles { archive, folder: &folder, release: &release.release };
     suite_files.fetch(indexes.iter().map(|index| (&index.path, index.file)), with)?;
     let client_indexes = client_indexes::fetch(&suite_files, &indexes, source, with)?;
+    let of_clients = client_indexes.carried.iter().map(|(path, _)| path);
+    let pdiffs = match source.wants_pdiffs() {
+        true => pdiffs::fetch(&suite_files, indexes.iter().map(|index| &index.path).chain(of_clients), with)?,
+        false => Pdiffs::default(),
+    };
     let signed_file = stored.first().map(|(path, _)| PublishPath::clone(path));
     let mut signers: Vec<String> = release.signers.into_iter().map(|signer| signer.fingerprint).collect();
     signers.sort();
@@ -134,6 +143,7 @@ pub(super) fn fetch(
         signers,
         indexes,
         client_indexes,
+        pdiffs,
     })
 }
 

@@ -6,10 +6,13 @@ use std::io;
 use std::path::Path;
 
 use crate::digest::Sha256;
+use crate::formats::apt::archive::MAX_INDEX_BYTES;
+use crate::formats::compression::{Compression, decompress};
 use crate::formats::openpgp::SiteKey;
 
 use super::client_index::{ClientIndexes, packages_stanza};
 use super::packing::Packing;
+use super::pdiff::{Pdiff, States};
 use super::release::{self, IndexLine};
 use super::{DEFAULT_DATE, DebSpec, SourceSpec, build_deb};
 
@@ -29,6 +32,8 @@ pub struct Upstream {
     /// Adds the indexes that clients ask for besides those of packages: Translation, Contents, dep11 and cnf. Without them,
     /// Packages has whole descriptions.
     pub client_indexes: bool,
+    /// Adds patches to each index, from the states that were written to the same folder before.
+    pub pdiffs: bool,
     /// Signed as Release with Release.gpg instead of InRelease.
     pub split_signature: bool,
     suites: BTreeMap<String, Suite>,
@@ -64,6 +69,7 @@ impl Upstream {
             by_hash: true,
             indexes: BTreeSet::from([Packing::Gzip, Packing::Xz]),
             client_indexes: true,
+            pdiffs: false,
             split_signature: false,
             suites: BTreeMap::new(),
         }
@@ -163,6 +169,7 @@ impl Upstream {
     }
 
     fn write_index(&self, root: &Path, path: &str, text: &[u8], lines: &mut Vec<IndexLine>) -> io::Result<()> {
+        let before = if self.pdiffs { self.text_before(root, path)? } else { None };
         // apt takes an index for absent if Release does not name it uncompressed, even if only .xz is there.
         let mut packings = self.indexes.clone();
         packings.insert(Packing::Plain);
@@ -174,15 +181,51 @@ impl Upstream {
                 sha256: Sha256::of(&packed),
             };
             if self.indexes.contains(&packing) {
-                let file = root.join(&line.path);
-                write(&file, &packed)?;
-                if self.by_hash {
-                    write(&file.with_file_name("by-hash").join("SHA256").join(line.sha256.to_hex()), &packed)?;
-                }
+                self.write_named(&root.join(&line.path), &packed)?;
             }
             lines.push(line);
         }
+        match before {
+            Some(before) => self.write_pdiff(root, path, States { before: &before, now: text }, lines),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the text that an index has had so far.
+    fn text_before(&self, root: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
+        for packing in &self.indexes {
+            let name = format!("{path}{}", packing.suffix());
+            match fs::read(root.join(&name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => {
+                    let text = decompress(&other?, Compression::of_name(&name), MAX_INDEX_BYTES);
+                    return text.map(Some).map_err(io::Error::other);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes the patch of an index from its state before to its present one, and the list of its patches.
+    fn write_pdiff(&self, root: &Path, path: &str, states: States<'_>, lines: &mut Vec<IndexLine>) -> io::Result<()> {
+        let folder = root.join(format!("{path}.diff"));
+        let Some(pdiff) = Pdiff::new(&folder, states)? else { return Ok(()) };
+        if let Some(patch) = pdiff.patch {
+            self.write_named(&folder.join(patch.name), &patch.bytes)?;
+        }
+        self.write_named(&folder.join("Index"), &pdiff.list)?;
+        let (size, sha256) = (pdiff.list.len(), Sha256::of(&pdiff.list));
+        lines.push(IndexLine { path: format!("{path}.diff/Index"), size, sha256 });
         Ok(())
+    }
+
+    /// Writes a file under its name, and by its digest if the archive has that.
+    fn write_named(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        write(file, bytes)?;
+        match self.by_hash {
+            true => write(&file.with_file_name("by-hash").join("SHA256").join(Sha256::of(bytes).to_hex()), bytes),
+            false => Ok(()),
+        }
     }
 
     fn write_release(&self, root: &Path, text: &str, date: i64, key: &SiteKey) -> io::Result<()> {

@@ -12,6 +12,7 @@ mod client_index;
 mod deb;
 mod packing;
 mod payload;
+mod pdiff;
 mod release;
 mod snap;
 mod source;

@@ -3,6 +3,7 @@
 //! Both sides of the gap go this way, the collector over what it fetches and the publisher over what was carried.
 
 use super::packages::{IndexError, Package, Source, packages, sources};
+use super::pdiff::PdiffError;
 use super::release::{Release, ReleaseError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -60,6 +61,14 @@ pub enum IndexFileError {
         path: PublishPath,
         /// Why not.
         source: IndexError,
+    },
+    /// It is no usable list of patches.
+    #[error("cannot read {path}")]
+    Pdiff {
+        /// The list.
+        path: PublishPath,
+        /// The cause.
+        source: PdiffError,
     },
 }
 

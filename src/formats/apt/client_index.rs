@@ -34,23 +34,27 @@ pub enum ClientIndexKind {
     UdebContents,
     /// `COMPONENT/Contents-source`: files of source packages. apt-file leaves them disabled.
     SourceContents,
+    /// `INDEX.diff/Index` with its patches, of each index that is carried. See [`super::pdiff`]. No name of an index is of this
+    /// kind: apt asks for patches of what it asks for anyway.
+    Pdiffs,
 }
 
 impl ClientIndexKind {
     /// The kinds that clients ask for with the settings that they come with, except [`Self::Sources`]: those go with `deb-src`.
     pub const DEFAULT: [Self; 4] = [Self::Translations, Self::Contents, Self::Appstream, Self::Commands];
 
-    /// The clients that fail without an index of this kind.
-    pub fn clients(self) -> &'static str {
+    /// The consequence of a missing index of this kind.
+    pub fn consequence(self) -> &'static str {
         match self {
-            Self::Translations => "apt in these languages",
-            Self::Contents => "hosts with apt-file",
-            Self::Appstream => "hosts with appstream",
-            Self::Commands => "hosts with command-not-found",
-            Self::Sources => "hosts with a deb-src line",
-            Self::Icons => "hosts that enable the icons of appstream",
-            Self::UdebContents => "hosts that enable the udebs of apt-file",
-            Self::SourceContents => "hosts that enable the sources of apt-file",
+            Self::Translations => "`apt-get update` fails on apt in these languages",
+            Self::Contents => "`apt-get update` fails on hosts with apt-file",
+            Self::Appstream => "`apt-get update` fails on hosts with appstream",
+            Self::Commands => "`apt-get update` fails on hosts with command-not-found",
+            Self::Sources => "`apt-get update` fails on hosts with a deb-src line",
+            Self::Icons => "`apt-get update` fails on hosts that enable the icons of appstream",
+            Self::UdebContents => "`apt-get update` fails on hosts that enable the udebs of apt-file",
+            Self::SourceContents => "`apt-get update` fails on hosts that enable the sources of apt-file",
+            Self::Pdiffs => "apt fetches these indexes whole",
         }
     }
 
@@ -194,18 +198,32 @@ pub struct MissingIndexes {
 const EXAMPLES: usize = 5;
 
 impl MissingIndexes {
+    /// An empty group of the suite in `folder`.
+    fn new(folder: &str, kind: ClientIndexKind) -> Self {
+        Self { suite: folder.to_owned(), kind, count: 0, examples: Vec::new() }
+    }
+
+    fn add(&mut self, path: &str) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(path.to_owned());
+        }
+    }
+
     /// Groups missing indexes of the suite in `folder` by their kinds.
     fn group<'r>(folder: &str, missing: impl Iterator<Item = ClientIndex<'r>>) -> Vec<Self> {
         let mut groups: BTreeMap<ClientIndexKind, Self> = BTreeMap::new();
         for ClientIndex { kind, plain_path, .. } in missing {
-            let new = || Self { suite: folder.to_owned(), kind, count: 0, examples: Vec::new() };
-            let group = groups.entry(kind).or_insert_with(new);
-            group.count += 1;
-            if group.examples.len() < EXAMPLES {
-                group.examples.push(plain_path.to_owned());
-            }
+            groups.entry(kind).or_insert_with(|| Self::new(folder, kind)).add(plain_path);
         }
         groups.into_values().collect()
+    }
+
+    /// Returns the lists of patches of the suite in `folder` that are missing, or `None` if there are none.
+    pub fn of_pdiffs<'p>(folder: &str, missing: impl Iterator<Item = &'p PublishPath>) -> Option<Self> {
+        let mut group = Self::new(folder, ClientIndexKind::Pdiffs);
+        missing.for_each(|path| group.add(path.as_str()));
+        (group.count > 0).then_some(group)
     }
 
     /// Finds the listed indexes that clients ask for with the settings that they come with, or that are `selected`, and of
@@ -227,11 +245,8 @@ impl fmt::Display for MissingIndexes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { suite, kind, count, examples } = self;
         let (examples, more) = (examples.join(", "), if *count > EXAMPLES as u64 { ", …" } else { "" });
-        let clients = kind.clients();
-        write!(
-            f,
-            "{suite}: {count} indexes are listed but not carried ({examples}{more}): `apt-get update` fails on {clients}"
-        )
+        let consequence = kind.consequence();
+        write!(f, "{suite}: {count} indexes are listed but not carried ({examples}{more}): {consequence}")
     }
 }
 

@@ -56,6 +56,25 @@ pub struct IndexFile {
     pub sha256: Sha256,
 }
 
+/// A line of a section that lists files: digest, size and path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileLine<'a> {
+    /// Size and digest.
+    pub(super) file: IndexFile,
+    /// The path as it stands.
+    pub(super) path: &'a str,
+}
+
+impl<'a> FileLine<'a> {
+    /// Parses a line. Returns `None` if it is malformed.
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let (sha256, size, path) = (words.next()?, words.next()?, words.next()?);
+        let file = IndexFile { size: size.parse().ok()?, sha256: sha256.to_ascii_lowercase().parse().ok()? };
+        words.next().is_none().then_some(Self { file, path })
+    }
+}
+
 /// Why a Release cannot be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReleaseError {
@@ -214,13 +233,7 @@ fn files(stanza: Stanza<'_>) -> Result<BTreeMap<PublishPath, IndexFile>, Release
     let mut files = BTreeMap::new();
     for line in lines(section) {
         let malformed = || ReleaseError::FileLine { line: line.chars().take(200).collect() };
-        let mut words = line.split_whitespace();
-        let (Some(sha256), Some(size), Some(path), None) = (words.next(), words.next(), words.next(), words.next())
-        else {
-            return Err(malformed());
-        };
-        let sha256 = sha256.to_ascii_lowercase().parse().map_err(|_| malformed())?;
-        let file = IndexFile { size: size.parse().map_err(|_| malformed())?, sha256 };
+        let FileLine { file, path } = FileLine::parse(line).ok_or_else(malformed)?;
         let Ok(path) = path.parse::<PublishPath>() else { continue };
         if files.insert(path.clone(), file).is_some_and(|earlier| earlier != file) {
             return Err(ReleaseError::Contradiction { path });

@@ -2,12 +2,14 @@
 
 mod re_index;
 pub(in crate::site) mod reprepro;
+mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::{Suite, suite_tree};
+use self::root::Root;
 use super::{Context, PublishError};
-use crate::collection::{Collection, Item, Proof, Publish};
+use crate::collection::{Collection, Item, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     Entry, IN_RELEASE, IndexFileError, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
@@ -20,13 +22,6 @@ use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 use crate::time::Time;
-
-/// A suite's folder, such as `dists/bookworm`, with what is signed there.
-struct Root {
-    folder: String,
-    /// The signed file and what it says; none for a folder of local packages.
-    signed: Option<(PublishPath, Release)>,
-}
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
@@ -106,36 +101,6 @@ fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishEr
     Ok(())
 }
 
-impl Root {
-    /// Whether the proof is the signed file, its signature, or a file that it names with these bytes.
-    fn vouches_for(&self, proof: &Proof) -> bool {
-        let Some(below) = self.below(&proof.path) else { return false };
-        let Some((signed, release)) = &self.signed else { return IndexName::parse(below).is_some() };
-        let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
-        let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
-        proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
-    }
-
-    fn release(&self) -> Option<&Release> {
-        self.signed.as_ref().map(|(_, release)| release)
-    }
-
-    fn proof(&self) -> Option<&PublishPath> {
-        self.signed.as_ref().map(|(path, _)| path)
-    }
-
-    /// Returns whether the signed Release lists the file, which is then neither the Release itself nor its signature.
-    fn lists(&self, path: &PublishPath) -> bool {
-        let below = self.below(path).and_then(|below| below.parse().ok());
-        below.is_some_and(|below: PublishPath| self.release().is_some_and(|release| release.files.contains_key(&below)))
-    }
-
-    /// The rest of a path below this suite.
-    fn below<'p>(&self, path: &'p PublishPath) -> Option<&'p str> {
-        path.as_str().strip_prefix(self.folder.as_str())?.strip_prefix('/')
-    }
-}
-
 /// Whether all files of the entry are carried, with the bytes that it names, by items of its name.
 fn carried(
     collection: &Collection,
@@ -177,7 +142,10 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
             }
             _ => continue,
         };
-        roots.push(Root { folder: folder.to_owned(), signed: Some((proof.path.clone(), release)) });
+        let signed = Some((proof.path.clone(), release));
+        let mut root = Root { folder: folder.to_owned(), signed, patches: BTreeMap::new() };
+        root.read_pdiffs(collection, context)?;
+        roots.push(root);
     }
     if let Some(folder) = unsigned_root(collection, &roots) {
         let path = collection.items.iter().find(|item| item.proof.is_none()).map(|item| item.file.clone());
@@ -185,7 +153,7 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
             Some(path) if !context.allow_unsigned => {
                 return Err(PublishError::Unsigned { path, source_name: collection.source.to_string() });
             }
-            _ => roots.push(Root { folder, signed: None }),
+            _ => roots.push(Root { folder, signed: None, patches: BTreeMap::new() }),
         }
     }
     Ok(roots)

@@ -1,0 +1,92 @@
+//! Fetches the patches from earlier states of indexes to those that are carried.
+
+use super::AptError;
+use super::client_indexes::is_absence;
+use super::suite::SuiteFiles;
+use crate::collect::Collecting;
+use crate::formats::apt::client_index::MissingIndexes;
+use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PdiffIndex};
+use crate::formats::apt::release::IndexFile;
+use crate::formats::compression::Compression;
+use crate::path::PublishPath;
+
+/// Patches of one suite, with the lists that name them.
+#[derive(Debug, Default)]
+pub(super) struct Pdiffs {
+    /// Those that are carried, by their paths below the suite. Each is in the depot, except for patches on a dry run.
+    pub(super) carried: Vec<(PublishPath, IndexFile)>,
+    /// Those that the Release lists and the archive does not have.
+    pub(super) missing: Option<MissingIndexes>,
+}
+
+/// A list of patches at `path` below the suite.
+struct PatchList {
+    path: PublishPath,
+    file: IndexFile,
+    /// Its text. `None` if the archive does not have it.
+    index: Option<PdiffIndex>,
+}
+
+/// Fetches the patches of `indexes`. Leaves out a list of which the archive lacks a patch: apt then fetches the whole index.
+pub(super) fn fetch<'p>(
+    suite: &SuiteFiles<'_>,
+    indexes: impl Iterator<Item = &'p PublishPath>,
+    with: &Collecting<'_>,
+) -> Result<Pdiffs, AptError> {
+    let lists = fetch_lists(suite, indexes, with)?;
+    let patches = || lists.iter().filter_map(|list| list.index.as_ref()).flat_map(|index| &index.patches);
+    if !with.dry_run {
+        fetch_those_there(suite, patches().map(|(path, file)| (path, *file)), with)?;
+    }
+    let mut pdiffs = Pdiffs::default();
+    let mut missing = Vec::new();
+    for list in &lists {
+        let is_here = |file: &IndexFile| with.dry_run || with.depot.has(&file.sha256, file.size);
+        match list.index.as_ref().filter(|index| index.patches.values().all(is_here)) {
+            Some(index) => {
+                pdiffs.carried.push((list.path.clone(), list.file));
+                pdiffs.carried.extend(index.patches.iter().map(|(path, file)| (path.clone(), *file)));
+            }
+            None => missing.push(&list.path),
+        }
+    }
+    let folder = format!("apt/{}/{}", suite.archive.name, suite.folder);
+    pdiffs.missing = MissingIndexes::of_pdiffs(&folder, missing.into_iter());
+    Ok(pdiffs)
+}
+
+/// Fetches and reads the lists of patches of `indexes` that the Release names.
+fn fetch_lists<'p>(
+    suite: &SuiteFiles<'_>,
+    indexes: impl Iterator<Item = &'p PublishPath>,
+    with: &Collecting<'_>,
+) -> Result<Vec<PatchList>, AptError> {
+    let mut lists = Vec::new();
+    for index in indexes {
+        let plain_path = index.as_str().strip_suffix(Compression::of_name(index.as_str()).suffix());
+        let Some(path) = plain_path.and_then(PdiffIndex::path_of) else { continue };
+        let Some(file) = suite.release.files.get(&path).copied() else { continue };
+        if file.size > MAX_PDIFF_INDEX_BYTES {
+            return Err(AptError::IndexTooLarge { path, size: file.size });
+        }
+        lists.push(PatchList { path, file, index: None });
+    }
+    fetch_those_there(suite, lists.iter().map(|list| (&list.path, list.file)), with)?;
+    for list in lists.iter_mut().filter(|list| with.depot.has(&list.file.sha256, list.file.size)) {
+        let text = with.depot.read(&list.file.sha256, MAX_PDIFF_INDEX_BYTES)?;
+        list.index = Some(PdiffIndex::read(&text, &list.path)?);
+    }
+    Ok(lists)
+}
+
+/// Fetches those of the files that the archive has.
+fn fetch_those_there<'p>(
+    suite: &SuiteFiles<'_>,
+    files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
+    with: &Collecting<'_>,
+) -> Result<(), AptError> {
+    match suite.fetch(files, with) {
+        Err(error) if is_absence(&error) => Ok(()),
+        other => other,
+    }
+}

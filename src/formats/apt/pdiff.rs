@@ -1,0 +1,197 @@
+//! Pdiffs: patches from earlier states of an index to its present one, so that apt fetches only what has changed.
+//!
+//! The Release lists `INDEX.diff/Index`, and that file lists the patches beside it. So the chain is Release → Index → patch.
+//! The format is the one that dak writes and apt reads (`pkgAcqDiffIndex::ParseDiffIndex` in apt-pkg/acquire-item.cc). Only
+//! SHA-256 counts. The fields `X-Unmerged-…` name other patches, for which apt does not ask.
+
+use std::collections::BTreeMap;
+
+use super::archive::IndexFileError;
+use super::deb822::{Stanzas, lines};
+use super::release::{FileLine, IndexFile};
+use crate::path::PublishPath;
+
+/// The end of an Index's path below its suite, after the path of the uncompressed index.
+pub const PDIFF_INDEX_SUFFIX: &str = ".diff/Index";
+/// Largest Index that is read, in bytes. Debian's largest has 64 kB.
+pub const MAX_PDIFF_INDEX_BYTES: u64 = 4 << 20;
+/// Largest number of patches of one Index. Debian has at most 60.
+pub const MAX_PATCHES: usize = 1000;
+/// Largest patch, in bytes. Debian's largest have a few megabytes.
+pub const MAX_PATCH_BYTES: u64 = 64 << 20;
+
+/// The text of `INDEX.diff/Index`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PdiffIndex {
+    /// The compressed patches, by their paths. They stand in the folder of the Index.
+    pub patches: BTreeMap<PublishPath, IndexFile>,
+}
+
+/// Reasons to refuse an Index of patches.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PdiffError {
+    /// It is not one stanza of control data in UTF-8.
+    #[error("it is not one stanza of UTF-8 text")]
+    NotOneStanza,
+    /// It lists patches by broken digests only, or in their uncompressed form only.
+    #[error(
+        "weak: it has no SHA256-History, SHA256-Patches or SHA256-Download; leave pdiffs out of indexes in the selection"
+    )]
+    Weak,
+    /// A line of one of its sections is not digest, size and name.
+    #[error("its {field} has a malformed line: {}", line.escape_debug())]
+    FileLine {
+        /// The section.
+        field: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// A patch is listed twice, with different values.
+    #[error("it lists {patch} twice, with different values")]
+    Contradiction {
+        /// The patch.
+        patch: PublishPath,
+    },
+    /// It lists more patches than are carried.
+    #[error("it lists more than {MAX_PATCHES} patches: leave pdiffs out of indexes in the selection")]
+    TooMany,
+    /// A patch is too large to be carried.
+    #[error(
+        "{patch} has {size} bytes, and a patch may have {MAX_PATCH_BYTES}: leave pdiffs out of indexes in the selection"
+    )]
+    TooLarge {
+        /// The patch.
+        patch: PublishPath,
+        /// Its size, in bytes.
+        size: u64,
+    },
+}
+
+impl PdiffIndex {
+    /// Returns the path of the Index of an index below its suite, such as `main/binary-amd64/Packages`.
+    pub fn path_of(plain_path: &str) -> Option<PublishPath> {
+        format!("{plain_path}{PDIFF_INDEX_SUFFIX}").parse().ok()
+    }
+
+    /// Reads the text of the Index at `path`, which the Release vouches for.
+    pub fn read(text: &[u8], path: &PublishPath) -> Result<Self, IndexFileError> {
+        Self::parse(text, path).map_err(|source| IndexFileError::Pdiff { path: path.clone(), source })
+    }
+
+    /// Parses the text of the Index at `path`.
+    pub fn parse(text: &[u8], path: &PublishPath) -> Result<Self, PdiffError> {
+        std::str::from_utf8(text).map_err(|_| PdiffError::NotOneStanza)?;
+        let mut stanzas = Stanzas::new(text);
+        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else { return Err(PdiffError::NotOneStanza) };
+        let folder = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let mut patches = BTreeMap::new();
+        for field in ["SHA256-History", "SHA256-Patches", "SHA256-Download"] {
+            let section = stanza.field(field).ok_or(PdiffError::Weak)?;
+            for line in lines(section) {
+                let malformed = || PdiffError::FileLine { field, line: line.chars().take(200).collect() };
+                let FileLine { file, path: name } = FileLine::parse(line).ok_or_else(malformed)?;
+                if name.contains('/') {
+                    return Err(malformed());
+                }
+                // apt ignores a patch that is not compressed by gzip.
+                if field == "SHA256-Download" && name.ends_with(".gz") {
+                    let patch = format!("{folder}/{name}").parse().map_err(|_| malformed())?;
+                    add(&mut patches, patch, file)?;
+                }
+            }
+        }
+        Ok(Self { patches })
+    }
+}
+
+/// Adds a patch within the limits.
+fn add(patches: &mut BTreeMap<PublishPath, IndexFile>, patch: PublishPath, file: IndexFile) -> Result<(), PdiffError> {
+    if file.size > MAX_PATCH_BYTES {
+        return Err(PdiffError::TooLarge { patch, size: file.size });
+    }
+    if patches.insert(patch.clone(), file).is_some_and(|earlier| earlier != file) {
+        return Err(PdiffError::Contradiction { patch });
+    }
+    if patches.len() > MAX_PATCHES { Err(PdiffError::TooMany) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::digest::Sha256;
+
+    const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn path() -> PublishPath {
+        PdiffIndex::path_of("main/binary-amd64/Packages").unwrap()
+    }
+
+    fn text(downloads: &str) -> String {
+        format!(
+            "SHA1-Current: 00 1\nSHA256-Current: {DIGEST} 9\nSHA1-History:\n 00 7 T-2-F-1\nSHA256-History:\n \
+             {DIGEST} 7 T-2-F-1\nSHA256-Patches:\n {DIGEST} 5 T-2-F-1\nSHA1-Download:\n 00 3 T-2-F-1.gz\n\
+             SHA256-Download:\n{downloads}X-Unmerged-SHA256-Download:\n {DIGEST} 4 1.gz\nX-Patch-Precedence: merged\n"
+        )
+    }
+
+    fn parse(text: &str) -> Result<PdiffIndex, PdiffError> {
+        PdiffIndex::parse(text.as_bytes(), &path())
+    }
+
+    #[test]
+    fn lists_the_compressed_patches_beside_the_index() {
+        let index = parse(&text(&format!(" {DIGEST}       3 T-2-F-1.gz\n {DIGEST} 3 T-2-F-1.xz\n"))).unwrap();
+        let patch = "main/binary-amd64/Packages.diff/T-2-F-1.gz".parse().unwrap();
+        assert_eq!(index.patches, BTreeMap::from([(patch, IndexFile { size: 3, sha256: Sha256::of(b"") })]));
+        assert_eq!(parse(&text("")), Ok(PdiffIndex::default()));
+    }
+
+    #[test]
+    fn refuses_what_is_weak_or_malformed() {
+        for field in ["SHA256-History", "SHA256-Patches", "\nSHA256-Download"] {
+            assert_eq!(parse(&text("").replace(field, &field.replace("SHA256", "SHA512"))), Err(PdiffError::Weak));
+        }
+        assert_eq!(parse(&format!("{}\nOrigin: x\n", text(""))), Err(PdiffError::NotOneStanza));
+        assert_eq!(PdiffIndex::parse(b"\xff: 1\n", &path()), Err(PdiffError::NotOneStanza));
+        for line in ["../Packages.gz", "by-hash/SHA256/x.gz", "-x.gz", "a.gz b.gz"] {
+            let refused = parse(&text(&format!(" {DIGEST} 3 {line}\n")));
+            assert!(matches!(refused, Err(PdiffError::FileLine { field: "SHA256-Download", .. })), "{refused:?}");
+        }
+        let twice = parse(&text(&format!(" {DIGEST} 3 a.gz\n {DIGEST} 4 a.gz\n")));
+        assert!(matches!(twice, Err(PdiffError::Contradiction { .. })), "{twice:?}");
+        let history = parse(&text("").replace("7 T-2-F-1\nSHA256-Patches", "x T-2-F-1\nSHA256-Patches"));
+        assert!(matches!(history, Err(PdiffError::FileLine { field: "SHA256-History", .. })), "{history:?}");
+    }
+
+    #[test]
+    fn limits_the_number_and_the_size_of_patches() {
+        let lines = |count| (0..count).map(|n| format!(" {DIGEST} {MAX_PATCH_BYTES} {n}.gz\n")).collect::<String>();
+        assert_eq!(parse(&text(&lines(MAX_PATCHES))).unwrap().patches.len(), MAX_PATCHES);
+        assert_eq!(parse(&text(&lines(MAX_PATCHES + 1))), Err(PdiffError::TooMany));
+        let large = parse(&text(&format!(" {DIGEST} {} a.gz\n", MAX_PATCH_BYTES + 1)));
+        assert!(matches!(large, Err(PdiffError::TooLarge { .. })), "{large:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in "\\PC{0,60}") {
+            let _ = PdiffIndex::parse(&bytes, &path());
+            let _ = parse(&text(&format!(" {DIGEST} {line}\n")));
+        }
+
+        #[test]
+        fn finds_every_patch_that_is_listed(
+            names in proptest::collection::btree_map("[A-Z0-9][A-Za-z0-9.-]{0,30}", 0..=MAX_PATCH_BYTES, 0..20),
+        ) {
+            let line = |(name, size): (&String, &u64)| format!(" {} {size} {name}.gz\n", Sha256::of(name.as_bytes()));
+            let index = parse(&text(&names.iter().map(line).collect::<String>())).unwrap();
+            let expected = names.iter().map(|(name, size)| {
+                let path = format!("main/binary-amd64/Packages.diff/{name}.gz").parse().unwrap();
+                (path, IndexFile { size: *size, sha256: Sha256::of(name.as_bytes()) })
+            });
+            prop_assert_eq!(index.patches, expected.collect());
+        }
+    }
+}

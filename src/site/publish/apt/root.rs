@@ -1,0 +1,73 @@
+//! A suite as upstream signed it, and the files that its signature covers.
+
+use std::collections::BTreeMap;
+
+use crate::collection::{Collection, Proof};
+use crate::formats::apt::archive::{IndexName, RELEASE, RELEASE_GPG};
+use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PDIFF_INDEX_SUFFIX, PdiffIndex};
+use crate::formats::apt::release::{IndexFile, Release};
+use crate::path::PublishPath;
+use crate::site::publish::{Context, PublishError};
+
+/// A suite's folder, such as `dists/bookworm`, with what is signed there.
+pub(super) struct Root {
+    /// The folder.
+    pub(super) folder: String,
+    /// The signed file and its text. `None` for a folder of local packages.
+    pub(super) signed: Option<(PublishPath, Release)>,
+    /// The patches that its lists of patches vouch for.
+    pub(super) patches: BTreeMap<PublishPath, IndexFile>,
+}
+
+impl Root {
+    /// Returns whether the proof is the signed file, its signature, or a file with these bytes that the signed file or one of
+    /// its lists of patches names.
+    pub(super) fn vouches_for(&self, proof: &Proof) -> bool {
+        let Some(below) = self.below(&proof.path) else { return false };
+        let Some((signed, _)) = &self.signed else { return IndexName::parse(below).is_some() };
+        let listed = self.listed(&proof.path).or_else(|| self.patches.get(&proof.path));
+        let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
+        proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
+    }
+
+    /// The signed Release.
+    pub(super) fn release(&self) -> Option<&Release> {
+        self.signed.as_ref().map(|(_, release)| release)
+    }
+
+    /// The path of the signed file.
+    pub(super) fn proof(&self) -> Option<&PublishPath> {
+        self.signed.as_ref().map(|(path, _)| path)
+    }
+
+    /// Returns whether the signed Release or a list of patches has the file, which is then neither the Release itself nor its
+    /// signature.
+    pub(super) fn lists(&self, path: &PublishPath) -> bool {
+        self.listed(path).is_some() || self.patches.contains_key(path)
+    }
+
+    /// Returns what the signed Release says of the file.
+    fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
+        self.release()?.files.get(&self.below(path)?.parse().ok()?)
+    }
+
+    /// Reads the lists of patches that the signed Release vouches for.
+    pub(super) fn read_pdiffs(
+        &mut self,
+        collection: &Collection,
+        context: &Context<'_, '_>,
+    ) -> Result<(), PublishError> {
+        for proof in collection.proofs.iter().filter(|proof| proof.path.as_str().ends_with(PDIFF_INDEX_SUFFIX)) {
+            if self.listed(&proof.path).is_some_and(|file| file.sha256 == proof.sha256) {
+                let text = context.depot.read(&proof.sha256, MAX_PDIFF_INDEX_BYTES)?;
+                self.patches.extend(PdiffIndex::read(&text, &proof.path)?.patches);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of a path below this suite.
+    pub(super) fn below<'p>(&self, path: &'p PublishPath) -> Option<&'p str> {
+        path.as_str().strip_prefix(self.folder.as_str())?.strip_prefix('/')
+    }
+}
