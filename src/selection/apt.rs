@@ -47,6 +47,9 @@ pub struct AptSource {
     /// Whether what packages recommend is carried too, as apt installs it by default.
     #[serde(default = "yes")]
     pub recommends: bool,
+    /// Suites whose closure is solved over each of them alone too, so that a client of one suite is complete.
+    #[serde(default)]
+    pub self_contained: Vec<String>,
     /// dpkg's status file of the target; what it has is left out.
     pub installed: Option<PathBuf>,
     /// Whether source packages are carried too: those of the selected packages.
@@ -82,6 +85,12 @@ impl AptSource {
         }
         if self.url.is_some() && self.keyring.is_none() {
             return Some("with url it needs a keyring: upstream's signatures are never passed over");
+        }
+        if !self.self_contained.is_empty() && self.whole() {
+            return Some("self-contained needs packages, priorities or tasks: whole suites have their own versions");
+        }
+        if !self.self_contained.is_empty() && self.installed.is_some() {
+            return Some("self-contained and installed exclude each other: a suite lacks what the target has already");
         }
         if self.indexes.is_some() && self.publish != Publish::Verbatim {
             return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");

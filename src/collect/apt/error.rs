@@ -72,6 +72,24 @@ pub enum AptError {
         /// The archive.
         url: String,
     },
+    /// A suite that must be complete by itself is none of the source's.
+    #[error("self-contained names {suite}, which is no suite of {name}; there are the suites {}", words(known))]
+    NoSuchSuite {
+        /// The source.
+        name: String,
+        /// The suite.
+        suite: String,
+        /// The suites of the source.
+        known: Vec<String>,
+    },
+    /// A suite that must be complete by itself cannot be.
+    #[error("the suite {suite} cannot be self-contained: without the other suites its packages have no closure")]
+    NotSelfContained {
+        /// The suite.
+        suite: String,
+        /// Why not.
+        source: ClosureError,
+    },
     /// The suite is not there.
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
     NoSuite {
@@ -235,6 +253,8 @@ impl AptError {
             | Self::NoSuchArchitecture { .. }
             | Self::NoSuchLanguage { .. }
             | Self::NoSources { .. }
+            | Self::NoSuchSuite { .. }
+            | Self::NotSelfContained { .. }
             | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,

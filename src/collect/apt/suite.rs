@@ -74,6 +74,18 @@ impl SuiteData {
         signed.chain(covered).collect()
     }
 
+    /// The names of the suite: the one that was asked for, and those that its Release gives it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let release = &self.release;
+        let names = [Some(self.name.as_str()), release.suite.as_deref(), release.codename.as_deref()];
+        names.into_iter().flatten()
+    }
+
+    /// Whether this is one of its names.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
     /// Whether it has an index of the component.
     pub(super) fn has_index_of(&self, component: &str) -> bool {
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
