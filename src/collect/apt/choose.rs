@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, solve};
+use super::archives::host_architecture;
 use super::suite::{Index, SuiteData};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
@@ -130,10 +131,10 @@ fn texts<'s>(
 
 /// What the source asks for, over all of its suites.
 fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexText<'_>]) -> Request<'a> {
-    let first = suites.first();
+    let mut architectures = architectures(source, suites).into_iter();
     Request {
-        architecture: first.map_or("", |suite| suite.architecture.as_str()),
-        foreign: first.map(|suite| suite.foreign.iter().map(String::as_str).collect()).unwrap_or_default(),
+        architecture: architectures.next().unwrap_or_default(),
+        foreign: architectures.collect(),
         indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), &text.bytes)).collect(),
         seeds: source.packages.iter().map(|seed| seed.0.clone()).collect(),
         priorities: source.priorities.iter().map(|priority| priority.0).collect(),
@@ -141,6 +142,21 @@ fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexTex
         recommends: source.recommends,
         installed: None,
     }
+}
+
+/// The architectures of all suites, the native one first: the first of the selection, or else the host's, or else the first
+/// of the source lists.
+fn architectures<'s>(source: &AptSource, suites: &'s [SuiteData]) -> Vec<&'s str> {
+    let mut architectures: Vec<&str> = Vec::new();
+    for name in suites.iter().flat_map(|suite| &suite.architectures) {
+        if !architectures.contains(&name.as_str()) {
+            architectures.push(name);
+        }
+    }
+    // The sort is stable: the others keep their order.
+    let native = source.architectures.first().map_or(host_architecture(), String::as_str);
+    architectures.sort_by_key(|name| *name != native);
+    architectures
 }
 
 /// The places of the suites that must be complete by themselves.

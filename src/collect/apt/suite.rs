@@ -33,10 +33,8 @@ pub(super) struct SuiteData {
     pub(super) release: Release,
     /// The file that is signed.
     pub(super) signed_file: PublishPath,
-    /// The native architecture.
-    pub(super) architecture: String,
-    /// The other architectures.
-    pub(super) foreign: Vec<String>,
+    /// The architectures whose packages are wanted.
+    pub(super) architectures: Vec<String>,
     signed: Vec<(PublishPath, Sha256)>,
     signers: Vec<String>,
     /// Its indexes.
@@ -140,8 +138,7 @@ pub(super) fn fetch(
         name: wanted.suite.clone(),
         signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() })?,
         release: release.release,
-        architecture: wanted.architectures.first().cloned().unwrap_or_default(),
-        foreign: wanted.architectures.iter().skip(1).cloned().collect(),
+        architectures: wanted.architectures(),
         signed: stored,
         signers,
         indexes,
@@ -204,16 +201,15 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
 
 /// Chooses the first form that the Release names of each wanted index, in apt's order.
 fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
-    let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
-    if release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all {
-        architectures.push("all");
-    }
+    let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
     let mut plain = Vec::new();
-    for component in &wanted.components {
-        let component = component.rsplit('/').next().unwrap_or(component); // `updates/main` has its indexes in `main`
-        plain.extend(architectures.iter().map(|a| format!("{component}/binary-{a}/Packages")));
+    for wanted in &wanted.components {
+        let component = wanted.name.rsplit('/').next().unwrap_or(&wanted.name); // `updates/main` has its indexes in `main`
+        let all = (has_all && !wanted.architectures.is_empty()).then_some("all");
+        let architectures = wanted.architectures.iter().map(String::as_str).chain(all);
+        plain.extend(architectures.map(|a| format!("{component}/binary-{a}/Packages")));
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
     plain.iter().filter_map(|path| first_form(release, path)).collect()
