@@ -52,6 +52,9 @@ pub struct AptSource {
     pub self_contained: Vec<String>,
     /// dpkg's status file of the target; what it has is left out.
     pub installed: Option<PathBuf>,
+    /// apt's preferences (apt_preferences(5)), as files and folders. Without it, those of the apt folder that has the source
+    /// lists.
+    pub preferences: Option<OneOrMany<PathBuf>>,
     /// Whether source packages are carried too: those of the selected packages.
     #[serde(default)]
     pub deb_src: bool,
@@ -124,7 +127,8 @@ impl AptSource {
     /// All the paths that it names.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let single = [&mut self.local, &mut self.keyring, &mut self.installed];
-        self.sources.0.iter_mut().chain(single.into_iter().flatten())
+        let preferences = self.preferences.iter_mut().flat_map(|paths| &mut paths.0);
+        self.sources.0.iter_mut().chain(preferences).chain(single.into_iter().flatten())
     }
 }
 

@@ -3,8 +3,11 @@
 mod choice;
 mod client_indexes;
 mod copied;
+mod dates_and_fields;
+mod entries;
 mod local;
 mod older;
+mod pins;
 mod rollback;
 mod rot;
 mod shapes;

@@ -365,7 +365,7 @@ fn a_site_with_nothing_for_maas_changes_no_source_and_no_archive() {
 /// Starts a MAAS for a test of all commands; returns it with the arguments that set it up from `site`.
 pub(crate) fn started(desk: &Desk, site: &str) -> (impl Sized + use<>, String) {
     fs::write(desk.path("maas.key"), KEY).unwrap();
-    let maas = Maas::start(true);
+    let maas = Maas::start(Version::V3_8);
     let url = maas.url();
     (maas, format!("maas apply --site {site} --url {url} --api-key-file maas.key --serve-url http://g.invalid"))
 }

@@ -9,8 +9,9 @@ use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::{Entry, IndexFileError, IndexKind, entries};
+use crate::formats::apt::archive::{Entry, IndexFileError, IndexKind, IndexName, entries};
 use crate::formats::apt::packages::Package;
+use crate::formats::apt::preferences::IndexOrigin;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -90,7 +91,8 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     let installed =
         source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on::<AptError>("read", path)));
     let installed = installed.transpose()?;
-    let request = Request { installed: installed.as_deref(), ..request(source, suites, &texts) };
+    let preferences = super::preferences::read(source)?;
+    let request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
     let mut picked = Picked::default();
     picked.add(&solve(&request)?);
     for suite in self_contained(source, suites)? {
@@ -135,12 +137,12 @@ fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexTex
     Request {
         architecture: architectures.next().unwrap_or_default(),
         foreign: architectures.collect(),
-        indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), &text.bytes)).collect(),
+        indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), text)).collect(),
         seeds: source.packages.iter().map(|seed| seed.0.clone()).collect(),
         priorities: source.priorities.iter().map(|priority| priority.0).collect(),
         tasks: source.tasks.clone(),
         recommends: source.recommends,
-        installed: None,
+        ..Request::default()
     }
 }
 
@@ -184,7 +186,7 @@ fn solve_alone<'a>(
 ) -> Result<Solution<'a>, AptError> {
     let mut request = request(source, suites, texts);
     let own = texts.iter().filter(|text| text.suite == suite);
-    request.indexes = own.map(|text| closure_index(suites.get(suite), &text.bytes)).collect();
+    request.indexes = own.map(|text| closure_index(suites.get(suite), text)).collect();
     let archive = Archive::read(&request)?;
     loop {
         match archive.solve(&request) {
@@ -236,16 +238,28 @@ impl Picked {
     }
 }
 
-fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a [u8]) -> ClosureIndex<'a> {
-    let Some(suite) = suite else { return ClosureIndex { text, ..ClosureIndex::default() } };
+fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a IndexText<'_>) -> ClosureIndex<'a> {
+    let bytes = text.bytes.as_slice();
+    let Some(suite) = suite else { return ClosureIndex { text: bytes, ..ClosureIndex::default() } };
     let release = &suite.release;
     let pin = match (release.not_automatic, release.but_automatic_upgrades) {
         (false, _) => Pin::Normal,
         (true, true) => Pin::ButAutomaticUpgrades,
         (true, false) => Pin::NotAutomatic,
     };
+    let name = IndexName::parse(text.index.path.as_str());
+    let origin = IndexOrigin {
+        site: &suite.site,
+        archive: release.suite.as_deref().unwrap_or_default(),
+        codename: release.codename.as_deref().unwrap_or_default(),
+        version: release.version.as_deref().unwrap_or_default(),
+        origin: release.origin.as_deref().unwrap_or_default(),
+        label: release.label.as_deref().unwrap_or_default(),
+        component: name.as_ref().map_or("", |name| name.component),
+        architecture: name.as_ref().map_or("", |name| name.architecture),
+    };
     let suites: BTreeSet<&str> = suite.names().collect();
-    ClosureIndex { text, pin, suites: suites.into_iter().collect() }
+    ClosureIndex { text: bytes, pin, origin, suites: suites.into_iter().collect() }
 }
 
 /// Name and version of the source of a package (Debian Policy 5.6.1).

@@ -11,6 +11,7 @@ use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
+use crate::formats::apt::preferences::PreferencesError;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::deb::DebError;
 use crate::path::{MalformedPath, PublishPath};
@@ -44,6 +45,14 @@ pub enum AptError {
         path: PathBuf,
         /// What is wrong.
         source: SourcesError,
+    },
+    /// Preferences are malformed.
+    #[error("{}", path.display())]
+    Preferences {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        source: PreferencesError,
     },
     /// Signed-By has a fingerprint, but no file with the key.
     #[error("Signed-By of {url} names a key by its fingerprint only: give a keyring file in the selection")]
@@ -244,6 +253,7 @@ impl AptError {
             Self::NoSourceLists { .. }
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }
+            | Self::Preferences { .. }
             | Self::FingerprintOnly { .. }
             | Self::NoAptKeyrings
             | Self::NoKeyring { .. }

@@ -9,6 +9,7 @@ mod client_indexes;
 pub mod closure;
 mod error;
 mod local;
+mod preferences;
 mod suite;
 
 use std::collections::BTreeMap;

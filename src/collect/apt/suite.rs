@@ -29,6 +29,8 @@ pub(super) struct SuiteData {
     pub(super) archive: usize,
     /// The suite, as it stands below `dists/`.
     pub(super) name: String,
+    /// The host of its archive; empty for local files.
+    pub(super) site: String,
     /// What its Release says.
     pub(super) release: Release,
     /// The file that is signed.
@@ -136,6 +138,7 @@ pub(super) fn fetch(
     Ok(SuiteData {
         archive: at,
         name: wanted.suite.clone(),
+        site: archive.url.host_str().unwrap_or_default().to_owned(),
         signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() })?,
         release: release.release,
         architectures: wanted.architectures(),

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod client_index;
 pub mod deb822;
 pub mod packages;
+pub mod preferences;
 pub mod relation;
 pub mod release;
 pub mod sources;

@@ -29,6 +29,7 @@ pub use error::ClosureError;
 pub use reason::{Need, Reason};
 
 use crate::formats::apt::packages::{Package, Priority};
+use crate::formats::apt::preferences::{IndexOrigin, Preferences};
 
 /// Room for the deepest recursion that is allowed.
 const STACK_BYTES: usize = 64 << 20;
@@ -52,6 +53,8 @@ pub struct Request<'a> {
     pub recommends: bool,
     /// dpkg's status file of the target: what is there already.
     pub installed: Option<&'a [u8]>,
+    /// apt's preferences on the target.
+    pub preferences: Preferences,
 }
 
 /// The Packages index of one component and architecture.
@@ -61,8 +64,10 @@ pub struct Request<'a> {
 pub struct Index<'a> {
     /// The whole index.
     pub text: &'a [u8],
-    /// How its versions compete.
+    /// How its versions compete, if no preferences say otherwise.
     pub pin: Pin,
+    /// Where it comes from, for preferences.
+    pub origin: IndexOrigin<'a>,
     /// Suite and codename, for seeds that name one.
     pub suites: Vec<&'a str>,
 }
@@ -77,6 +82,17 @@ pub enum Pin {
     /// Priority 500.
     #[default]
     Normal,
+}
+
+impl Pin {
+    /// The priority of the versions of an index.
+    fn priority(self) -> i32 {
+        match self {
+            Self::NotAutomatic => 1,
+            Self::ButAutomaticUpgrades => 100,
+            Self::Normal => 500,
+        }
+    }
 }
 
 /// A package that is asked for, as `apt-get install` takes it: `NAME[:ARCHITECTURE][=VERSION|/SUITE]`.
