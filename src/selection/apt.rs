@@ -50,6 +50,10 @@ pub struct AptSource {
     /// Suites whose closure is solved over each of them alone too, so that a client of one suite is complete.
     #[serde(default)]
     pub self_contained: Vec<String>,
+    /// Suites from which debootstrap and mmdebstrap make a system: what they ask for by themselves is carried too, and the
+    /// suites are self-contained.
+    #[serde(default)]
+    pub debootstrap: Vec<String>,
     /// dpkg's status file of the target; what it has is left out.
     pub installed: Option<PathBuf>,
     /// apt's preferences (apt_preferences(5)), as files and folders. Without it, those of the apt folder that has the source
@@ -74,7 +78,12 @@ pub struct AptSource {
 impl AptSource {
     /// Whether everything is carried, rather than a closure.
     pub fn whole(&self) -> bool {
-        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty()
+        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty() && self.debootstrap.is_empty()
+    }
+
+    /// The suites that must be complete without the others.
+    pub fn complete_alone(&self) -> impl Iterator<Item = &str> {
+        self.self_contained.iter().chain(&self.debootstrap).map(String::as_str)
     }
 
     /// What makes no sense in it.
@@ -92,8 +101,10 @@ impl AptSource {
         if !self.self_contained.is_empty() && self.whole() {
             return Some("self-contained needs packages, priorities or tasks: whole suites have their own versions");
         }
-        if !self.self_contained.is_empty() && self.installed.is_some() {
-            return Some("self-contained and installed exclude each other: a suite lacks what the target has already");
+        if self.complete_alone().next().is_some() && self.installed.is_some() {
+            return Some(
+                "installed excludes self-contained and debootstrap: a suite lacks what the target has already",
+            );
         }
         if self.indexes.is_some() && self.publish != Publish::Verbatim {
             return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");

@@ -235,8 +235,8 @@ fn next_date(last: Time) -> Result<Time, SiteError> {
     Ok(Time::now())
 }
 
-/// How long before a generation's time the site dates what it signs for it, in seconds. Clients whose clocks are behind by less
-/// take it at once: apt refuses a Date that is more than ten seconds ahead of its clock, and gpgv a signature that is.
+/// The time by which the site dates its signatures back, in seconds. Clients whose clocks are behind by less take them at once:
+/// apt refuses a Date that is more than ten seconds ahead of its clock, and gpgv a signature that is.
 const CLOCK_SKEW_S: i64 = 600;
 
 /// The date of what the site signs at `made`: some minutes before, but after all that it has signed.

@@ -53,8 +53,7 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     Site::open(root)
 }
 
-/// How old a new site's key says that it is, in seconds: older than the date of the first signature, which is before the
-/// time of the first import.
+/// The age of a new site's key, in seconds. Its first signature is dated back, and must not be older than the key.
 const KEY_AGE_S: i64 = 24 * 3600;
 
 impl NewSite {

@@ -31,20 +31,20 @@ pub(super) struct Archive {
 pub(super) struct Wanted {
     /// The suite, as it stands below `dists/`.
     pub(super) suite: String,
-    /// What is wanted of each component.
+    /// The wanted components.
     pub(super) components: Vec<WantedComponent>,
-    /// Who must have signed it.
+    /// The keys that must have signed it.
     pub(super) keyring: Keyring,
-    /// What the entries of source lists say of that.
+    /// `Signed-By` of the entries that name keys.
     signed_by: Vec<SignedBy>,
 }
 
-/// What is wanted of a component of a suite.
+/// A component of a suite, as far as it is wanted.
 #[derive(Debug)]
 pub(super) struct WantedComponent {
     /// The component.
     pub(super) name: String,
-    /// The architectures whose packages are wanted; none if an entry asks for source packages alone.
+    /// The architectures whose packages are wanted. Empty if the entries ask for source packages alone.
     pub(super) architectures: Vec<String>,
     /// Whether source packages are wanted.
     pub(super) source: bool,

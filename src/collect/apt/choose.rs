@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, solve};
 use super::archives::host_architecture;
+use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Seed, Solution};
 use super::suite::{Index, SuiteData};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
 use crate::formats::apt::archive::{Entry, IndexFileError, IndexKind, IndexName, entries};
-use crate::formats::apt::packages::Package;
+use crate::formats::apt::packages::{Package, Priority};
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -92,9 +92,11 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
         source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on::<AptError>("read", path)));
     let installed = installed.transpose()?;
     let preferences = super::preferences::read(source)?;
-    let request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
+    let mut request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
+    let archive = Archive::read(&request)?;
+    request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let mut picked = Picked::default();
-    picked.add(&solve(&request)?);
+    picked.add(&archive.solve(&request)?);
     for suite in self_contained(source, suites)? {
         picked.add(&solve_alone(source, suites, &texts, suite)?);
     }
@@ -117,11 +119,7 @@ struct IndexText<'s> {
 }
 
 /// The indexes of one kind.
-fn texts<'s>(
-    suites: &'s [SuiteData],
-    kind: IndexKind,
-    with: &Collecting<'_>,
-) -> Result<Vec<IndexText<'s>>, AptError> {
+fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) -> Result<Vec<IndexText<'s>>, AptError> {
     let mut texts = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == kind) {
@@ -131,15 +129,29 @@ fn texts<'s>(
     Ok(texts)
 }
 
-/// What the source asks for, over all of its suites.
+/// The priorities whose packages debootstrap's scripts put into every system.
+const BOOTSTRAP_PRIORITIES: [Priority; 2] = [Priority::Required, Priority::Important];
+/// The packages that debootstrap asks for by name if a suite has them: `apt` in the smallest variant, `usr-is-merged` instead
+/// of `usrmerge`, and `ca-certificates` if the mirror is reached over TLS.
+const BOOTSTRAP_NAMES: [&str; 3] = ["apt", "usr-is-merged", "ca-certificates"];
+
+/// Returns whether the seed may be left out: debootstrap's, which the selection does not name.
+fn is_optional(source: &AptSource, seed: &Seed) -> bool {
+    BOOTSTRAP_NAMES.contains(&seed.name.as_str()) && source.packages.iter().all(|own| own.0 != *seed)
+}
+
+/// Makes the request of the source over all of its suites.
 fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexText<'_>]) -> Request<'a> {
     let mut architectures = architectures(source, suites).into_iter();
+    let bootstrap = !source.debootstrap.is_empty();
+    let (names, priorities) =
+        if bootstrap { (&BOOTSTRAP_NAMES[..], &BOOTSTRAP_PRIORITIES[..]) } else { (&[][..], &[][..]) };
     Request {
         architecture: architectures.next().unwrap_or_default(),
         foreign: architectures.collect(),
         indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), text)).collect(),
-        seeds: source.packages.iter().map(|seed| seed.0.clone()).collect(),
-        priorities: source.priorities.iter().map(|priority| priority.0).collect(),
+        seeds: source.packages.iter().map(|seed| seed.0.clone()).chain(names.iter().map(Seed::named)).collect(),
+        priorities: source.priorities.iter().map(|priority| priority.0).chain(priorities.iter().copied()).collect(),
         tasks: source.tasks.clone(),
         recommends: source.recommends,
         ..Request::default()
@@ -164,12 +176,12 @@ fn architectures<'s>(source: &AptSource, suites: &'s [SuiteData]) -> Vec<&'s str
 /// The places of the suites that must be complete by themselves.
 fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>, AptError> {
     let mut places = Vec::new();
-    for wanted in &source.self_contained {
+    for wanted in source.complete_alone() {
         let before = places.len();
         places.extend((0..suites.len()).filter(|at| suites.get(*at).is_some_and(|suite| suite.is_called(wanted))));
         if places.len() == before {
             let known = suites.iter().map(|suite| suite.name.clone()).collect();
-            return Err(AptError::NoSuchSuite { name: source.name.to_string(), suite: wanted.clone(), known });
+            return Err(AptError::NoSuchSuite { name: source.name.to_string(), suite: wanted.to_owned(), known });
         }
     }
     places.sort_unstable();

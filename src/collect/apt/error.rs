@@ -51,7 +51,7 @@ pub enum AptError {
     Preferences {
         /// Their file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         source: PreferencesError,
     },
     /// Signed-By has a fingerprint, but no file with the key.
@@ -82,7 +82,7 @@ pub enum AptError {
         url: String,
     },
     /// A suite that must be complete by itself is none of the source's.
-    #[error("self-contained names {suite}, which is no suite of {name}; there are the suites {}", words(known))]
+    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]
     NoSuchSuite {
         /// The source.
         name: String,
@@ -96,7 +96,7 @@ pub enum AptError {
     NotSelfContained {
         /// The suite.
         suite: String,
-        /// Why not.
+        /// The cause.
         source: ClosureError,
     },
     /// The suite is not there.

@@ -26,7 +26,7 @@ pub(super) fn read(source: &AptSource) -> Result<Preferences, AptError> {
     Ok(preferences)
 }
 
-/// Where apt has its preferences if it has its source lists here.
+/// Returns the paths of apt's preferences, given those of its source lists.
 fn beside_lists(lists: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = Vec::new();
     for list in lists {

@@ -81,7 +81,7 @@ impl SuiteData {
         names.into_iter().flatten()
     }
 
-    /// Whether this is one of its names.
+    /// Returns whether this is one of its names.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }

@@ -1,4 +1,4 @@
-//! apt's preferences: which version of a package is preferred to others (apt_preferences(5)), as apt 2.6 reads them.
+//! apt's preferences (apt_preferences(5)), as apt 2.6 reads them: priorities of packages' versions.
 
 use regex::{Regex, RegexBuilder};
 
@@ -31,7 +31,7 @@ struct PackagePattern {
     architecture: Option<String>,
 }
 
-/// What `Pin` says.
+/// A condition of `Pin`.
 #[derive(Clone, Debug)]
 enum VersionPattern {
     Version(Pattern),
@@ -64,7 +64,7 @@ enum Pattern {
     Expression(Regex),
 }
 
-/// Where an index comes from, as far as preferences can ask.
+/// The origin of an index, as far as preferences can ask for it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IndexOrigin<'a> {
     /// The host of the archive; empty for local files.
@@ -99,7 +99,7 @@ impl IndexOrigin<'_> {
     };
 }
 
-/// Why a file of preferences cannot be used.
+/// An error in a file of preferences.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PreferencesError {
     /// A record has no `Package`, which apt refuses too.
@@ -184,7 +184,6 @@ impl Preferences {
         let place = self.records.iter().position(matches)?;
         Some((place, self.records.get(place)?.priority))
     }
-
 }
 
 fn priority(text: &str) -> Option<i32> {
@@ -395,7 +394,8 @@ mod tests {
 
     #[test]
     fn specific_records_match_names_and_versions() {
-        let control = Control { name: "firefox", version: "1:128.0", architecture: "amd64", source: "ff", ..Control::default() };
+        let control =
+            Control { name: "firefox", version: "1:128.0", architecture: "amd64", source: "ff", ..Control::default() };
         for (package, pin, matches) in [
             ("firefox", "version 1:128*", true),
             ("other firefox", "version 1:12[0-8].?", true),

@@ -216,9 +216,24 @@ fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseE
 
 /// Fields that [`Release`] has by itself, and the digests of indexes.
 const READ: [&str; 18] = [
-    "Origin", "Label", "Suite", "Codename", "Version", "Description", "Date", "Valid-Until", "Components", "Architectures",
-    "Acquire-By-Hash", "No-Support-for-Architecture-all", "NotAutomatic", "ButAutomaticUpgrades", "MD5Sum", "SHA1",
-    "SHA256", "SHA512",
+    "Origin",
+    "Label",
+    "Suite",
+    "Codename",
+    "Version",
+    "Description",
+    "Date",
+    "Valid-Until",
+    "Components",
+    "Architectures",
+    "Acquire-By-Hash",
+    "No-Support-for-Architecture-all",
+    "NotAutomatic",
+    "ButAutomaticUpgrades",
+    "MD5Sum",
+    "SHA1",
+    "SHA256",
+    "SHA512",
 ];
 /// Fields that would be untrue of a Release that somebody else signs and serves: the keys that upstream will sign with, and
 /// upstream's wish for credentials.

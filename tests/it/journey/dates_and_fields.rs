@@ -1,4 +1,4 @@
-//! What clients read of a re-indexed suite's Release beside its indexes: its date, and fields of upstream's.
+//! Fields of a re-indexed suite's Release that clients read beside its indexes: its date, and those of upstream.
 
 use gapferry::demo::upstream::{DebSpec, Upstream};
 
@@ -55,7 +55,13 @@ fn a_client_whose_clock_is_behind_takes_what_was_just_imported() {
     let desk = desk("1.0-1");
     desk.ferry();
     let site = client(&desk, "demo", "stable", "main");
-    site.source("deb", &format!("copy:{}/apt/demo", desk.path("site/current").display()), "stable", "main", &key(&desk));
+    site.source(
+        "deb",
+        &format!("copy:{}/apt/demo", desk.path("site/current").display()),
+        "stable",
+        "main",
+        &key(&desk),
+    );
     let upstream = AptClient::new("amd64");
     upstream.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
     for client in [&upstream, &site] {

@@ -44,7 +44,7 @@ fn two_archives(desk: &Desk) -> [String; 2] {
     [desk.url("one/debian"), desk.url("two/debian-security")]
 }
 
-/// What unattended-upgrades would upgrade from the origin `Security` alone, on a client that has an old libshared.
+/// The packages that unattended-upgrades upgrades from the origin `Security` alone, on a client that has an old libshared.
 fn upgraded_unattended(lines: &[String]) -> String {
     let client = client(lines);
     let installed = "Package: libshared\nStatus: install ok installed\nPriority: optional\nSection: misc\n\
@@ -139,7 +139,11 @@ fn self_contained_suites_that_cannot_be_are_refused() {
     for (more, exit, words) in [
         ("packages = [\"app\"]\nself-contained = [\"stabel\"]", Exit::Usage, "there are the suites stable updates"),
         ("self-contained = [\"stable\"]", Exit::Usage, "needs packages, priorities or tasks"),
-        ("packages = [\"app\"]\ninstalled = \"s\"\nself-contained = [\"stable\"]", Exit::Usage, "exclude each other"),
+        (
+            "packages = [\"app\"]\ninstalled = \"s\"\nself-contained = [\"stable\"]",
+            Exit::Usage,
+            "installed excludes self-contained",
+        ),
     ] {
         desk.select(&desk.table("base", &url, "stable,updates main amd64", more));
         desk.export("").says(exit, &[words]);

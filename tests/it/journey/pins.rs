@@ -57,7 +57,7 @@ fn apt(desk: &Desk) -> AptClient {
     client
 }
 
-/// What the export carries, as `NAME_VERSION_ARCHITECTURE`.
+/// The packages that the export carries, as `NAME_VERSION_ARCHITECTURE`.
 fn carried(desk: &Desk) -> Vec<String> {
     let items = super::items(desk, &desk.bundle());
     fs::remove_dir_all(desk.path("medium")).unwrap();
@@ -96,7 +96,7 @@ const PREFERENCES: [(&str, [&str; 2]); 14] = [
 ];
 
 #[test]
-fn what_apt_prefers_is_carried() {
+fn carries_the_versions_that_apt_prefers() {
     let desk = desk();
     select(&desk, "");
     for (text, expected) in PREFERENCES {

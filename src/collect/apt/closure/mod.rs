@@ -64,9 +64,9 @@ pub struct Request<'a> {
 pub struct Index<'a> {
     /// The whole index.
     pub text: &'a [u8],
-    /// How its versions compete, if no preferences say otherwise.
+    /// The way its versions compete, if no preferences say otherwise.
     pub pin: Pin,
-    /// Where it comes from, for preferences.
+    /// Its origin, as preferences name it.
     pub origin: IndexOrigin<'a>,
     /// Suite and codename, for seeds that name one.
     pub suites: Vec<&'a str>,
@@ -108,6 +108,13 @@ pub struct Seed {
     pub suite: Option<String>,
 }
 
+impl Seed {
+    /// The candidate of this name.
+    pub fn named(name: impl AsRef<str>) -> Self {
+        Self { name: name.as_ref().to_owned(), architecture: None, version: None, suite: None }
+    }
+}
+
 /// What to fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Solution<'a> {
@@ -140,6 +147,11 @@ impl<'a> Archive<'a> {
     /// Reads the indexes and the status of `request`.
     pub fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
         universe::Universe::read(request).map(Self)
+    }
+
+    /// Returns whether an index has a package of this name.
+    pub fn has_package(&self, name: &str) -> bool {
+        self.0.name(name).is_some_and(|name| !self.0.group(name).packages.is_empty())
     }
 
     /// The closure of what `request` asks for, a request with the same indexes and target.

@@ -1,4 +1,4 @@
-//! Which version of a package is its candidate, by apt's priorities (apt_preferences(5)).
+//! Chooses the candidate of a package by apt's priorities (apt_preferences(5)).
 
 use super::universe::{PackageId, Universe, VersionId};
 use crate::formats::apt::version;

@@ -3,6 +3,7 @@
 //! The reason is the strongest edge on a way back to what was asked for: a dependency before a recommendation, and that
 //! before a suggestion. How the solver came to a package may have been another way, over something given up since.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::clause::Kind;
@@ -38,16 +39,16 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
     Ok(solution)
 }
 
-/// How a package of the closure leads to another.
+/// A package of the closure that leads to another one.
 #[derive(Clone, Copy)]
 struct Edge {
     need: Need,
     from: PackageId,
 }
 
-/// What each package of the closure needs, and why it is there itself.
+/// The graph of a closure, with a way back to a request for each package.
 struct Paths {
-    /// What meets the relations of each package, by package.
+    /// The packages that meet the relations of each package.
     needs: HashMap<PackageId, Vec<(Need, PackageId)>>,
     /// The edge that leads to each package; `None` for those that were asked for.
     parents: HashMap<PackageId, Option<Edge>>,
@@ -87,8 +88,8 @@ impl Paths {
             }
             let needs = self.needs.entry(from).or_insert_with(|| needs_of(marks, from));
             for (need, to) in needs.iter().copied().filter(|(need, _)| need.strength() == strength) {
-                if !self.parents.contains_key(&to) {
-                    self.parents.insert(to, Some(Edge { need, from }));
+                if let Entry::Vacant(unseen) = self.parents.entry(to) {
+                    unseen.insert(Some(Edge { need, from }));
                     self.order.push(to);
                     queues[0].push_back(to);
                 }
@@ -116,14 +117,14 @@ impl Paths {
         }
     }
 
-    /// Whether the way from `from` back to what was asked for goes through `id`.
+    /// Returns whether the way from `from` back to a request goes through `id`.
     fn leads_back(&self, from: PackageId, id: PackageId) -> bool {
         let parent = |id: &PackageId| self.parents.get(id).copied().flatten().map(|edge| edge.from);
         std::iter::successors(Some(from), parent).any(|step| step == id)
     }
 }
 
-/// How many strengths a [`Need`] can have.
+/// The number of strengths of a [`Need`].
 const STRENGTHS: usize = 3;
 
 impl Need {
@@ -137,7 +138,7 @@ impl Need {
     }
 }
 
-/// What meets the relations of a package.
+/// Returns the packages that meet the relations of a package.
 fn needs_of(marks: &Marks<'_, '_>, id: PackageId) -> Vec<(Need, PackageId)> {
     let Some(version) = marks.state(id).install else { return Vec::new() };
     let mut needs = Vec::new();

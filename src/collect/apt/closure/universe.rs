@@ -71,7 +71,7 @@ pub(super) struct Version<'a> {
     pub(super) control: Control<'a>,
     /// Where it can be fetched, the first place of several.
     pub(super) source: Option<Available<'a>>,
-    /// How it competes: the best priority of the indexes that have it; `None` if only the target does.
+    /// The best priority of the indexes that have it; `None` if only the target has it.
     pub(super) priority: Option<i32>,
     /// The first record of the preferences for this very version, by its place, and its priority.
     pub(super) record: Option<(usize, i32)>,
@@ -193,16 +193,15 @@ impl<'a> Universe<'a> {
         let higher =
             |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
         let place = versions.iter().take_while(|other| higher(other)).count();
-        let version =
-            Version {
-                package,
-                control,
-                source: None,
-                priority: None,
-                record: None,
-                indexes: Vec::new(),
-                clauses: OnceLock::new(),
-            };
+        let version = Version {
+            package,
+            control,
+            source: None,
+            priority: None,
+            record: None,
+            indexes: Vec::new(),
+            clauses: OnceLock::new(),
+        };
         self.versions.push(version);
         if let Some(entry) = self.packages.get_mut(package.0) {
             entry.versions.insert(place, id);
