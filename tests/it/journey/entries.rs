@@ -1,12 +1,14 @@
 //! Source lists with several entries, and what a client of one suite or archive finds.
 
 use std::fs;
+use std::process::Command;
 
 use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
 use gapferry::exit::Exit;
 
 use super::{candidate, key};
 use crate::apt_client::{AptClient, output, run};
+use crate::support::cage::{Cage, Plan};
 use crate::support::desk::Desk;
 
 /// A desk whose selection reads the list `host.list`, with these lines and more settings.
@@ -45,23 +47,32 @@ fn two_archives(desk: &Desk) -> [String; 2] {
 }
 
 /// The packages that unattended-upgrades upgrades from the origin `Security` alone, on a client that has an old libshared.
-fn upgraded_unattended(lines: &[String]) -> String {
+/// Returns `None` if this user cannot create namespaces: the program reads the host's folders, whatever APT_CONFIG says.
+fn upgraded_unattended(lines: &[String]) -> Option<String> {
     let client = client(lines);
     let installed = "Package: libshared\nStatus: install ok installed\nPriority: optional\nSection: misc\n\
                      Maintainer: x\nArchitecture: amd64\nVersion: 1.0-1\nDescription: x\n\n";
     fs::write(client.path("var/lib/dpkg/status"), installed).unwrap();
-    let logs = client.path("logs");
-    fs::create_dir(&logs).unwrap();
-    let settings = format!(
-        "Unattended-Upgrade::Origins-Pattern {{ \"origin=Security\"; }};\nUnattended-Upgrade::LogDir \"{0}\";\n\
-         APT::UnattendedUpgrades::LogDir \"{0}\";\n",
-        logs.display()
-    );
+    for folder in ["info", "updates", "triggers"] {
+        fs::create_dir(client.path("var/lib/dpkg").join(folder)).unwrap();
+    }
+    // The user _apt may not enter temporary folders, and the archives of the tests are of amd64.
+    let settings = "Unattended-Upgrade::Origins-Pattern { \"origin=Security\"; };\nAPT::Sandbox::User \"root\";\n\
+                    APT::Architecture \"amd64\";\n";
     fs::write(client.path("etc/apt/apt.conf.d/50unattended-upgrades"), settings).unwrap();
-    let ended = output(client.command("unattended-upgrade").args(["--dry-run", "--verbose"]));
+    let own = ["etc/apt", "var/lib/apt", "var/lib/dpkg", "var/cache/apt"];
+    let own = own.map(|folder| (format!("/{folder}"), client.path(folder)));
+    let plan = Plan {
+        empty: vec!["/run", "/var/log/unattended-upgrades"],
+        instead: own.iter().map(|(there, here)| (there.as_str(), here.clone())).collect(),
+        ..Plan::default()
+    };
+    let cage = Cage::new("unattended-upgrades", &plan)?;
+    let mut command = Command::new("unattended-upgrade");
+    let ended = output(&mut cage.inside(command.args(["--dry-run", "--verbose"])));
     let words = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     let list = words.lines().find_map(|line| line.split_once("Packages that will be upgraded: "));
-    list.unwrap_or_else(|| panic!("{words}")).1.trim().to_owned()
+    Some(list.unwrap_or_else(|| panic!("{words}")).1.trim().to_owned())
 }
 
 #[test]
@@ -81,8 +92,10 @@ fn a_package_of_two_archives_is_published_in_both() {
     for alone in &site {
         assert_eq!(candidate(&client(std::slice::from_ref(alone)), "libshared"), "1.0-2");
     }
-    assert_eq!(upgraded_unattended(&upstream), "libshared");
-    assert_eq!(upgraded_unattended(&site), "libshared");
+    for lines in [&upstream, &site] {
+        let Some(upgraded) = upgraded_unattended(lines) else { return };
+        assert_eq!(upgraded, "libshared");
+    }
 }
 
 /// A base suite with a library, and a suite of updates with a newer one that needs something else.
