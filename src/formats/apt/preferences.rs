@@ -108,6 +108,12 @@ pub enum PreferencesError {
         /// Its place, counted from 1.
         record: usize,
     },
+    /// A record has no `Pin-Priority`, or none that apt takes.
+    #[error("record {record} has no Pin-Priority that is a number but 0, or \"never\"")]
+    Priority {
+        /// Its place, counted from 1.
+        record: usize,
+    },
     /// A record has a pin of another type than apt knows.
     #[error("record {record} has a Pin that is none of version, origin and release: {}", pin.escape_debug())]
     Pin {
@@ -152,8 +158,7 @@ impl Preferences {
             if package.is_empty() {
                 return Err(PreferencesError::NoPackage { record: number });
             }
-            // apt warns of a record without a priority, or of 0, and goes on.
-            let Some(priority) = priority(field("Pin-Priority")) else { continue };
+            let priority = priority(field("Pin-Priority")).ok_or(PreferencesError::Priority { record: number })?;
             let pin = VersionPattern::parse(pin, number)?;
             let packages = match package {
                 "*" => None,
@@ -415,11 +420,14 @@ mod tests {
     #[test]
     fn comments_and_explanations_are_no_records() {
         let mut preferences = Preferences::default();
-        let text = "# why\nExplanation: so\nPackage: *\nPin: release *\nPin-Priority: never\n\nExplanation: alone\n\n\
-                    Package: a\nPin: release *\n";
+        let text = "# why\nExplanation: so\nPackage: *\nPin: release *\nPin-Priority: never\n\nExplanation: alone\n\n";
         preferences.read(text).unwrap();
         assert_eq!((preferences.records.len(), preferences.of_index(&INDEX)), (1, Some(NEVER)));
-        for malformed in ["Pin: version 1\nPin-Priority: 1\n", "Package: a\nPin: moon 1\nPin-Priority: 1\n"] {
+        for malformed in [
+            "Package: a\nPin: release *\n",
+            "Pin: version 1\nPin-Priority: 1\n",
+            "Package: a\nPin: moon 1\nPin-Priority: 1\n",
+        ] {
             assert!(Preferences::default().read(malformed).is_err(), "{malformed}");
         }
     }

@@ -222,7 +222,8 @@ fn architectures_of_all_entries_are_carried() {
         let client = AptClient::new("amd64");
         fs::write(client.path("etc/apt/sources.list"), lines.join("\n") + "\n").unwrap();
         let foreign = "-o APT::Architectures::=i386 -o APT::Architectures::=arm64";
-        client.updates_without_complaint(foreign);
+        // apt itself warns that two entries name one index of `all`.
+        client.apt_get(&format!("update {foreign}"));
         let installs = client.would_install(&format!("{foreign} app:i386 app:amd64 libfoo:arm64"));
         assert_eq!(installs, ["app", "app:i386", "libfoo", "libfoo:arm64", "libfoo:i386"]);
     }

@@ -7,7 +7,7 @@ use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::exit::Exit;
 
 use super::candidate;
-use crate::apt_client::AptClient;
+use crate::apt_client::{AptClient, output};
 use crate::support::desk::Desk;
 
 /// Two archives with a browser: a distribution's transitional package with the higher version, and the maker's own.
@@ -92,7 +92,7 @@ const PREFERENCES: [(&str, [&str; 2]); 14] = [
         "Package: *\nPin: release o=Maker\nPin-Priority: 900\n\nPackage: lib other\nPin: release o=Maker\nPin-Priority: 1\n",
         ["128.0", "2.2"],
     ),
-    ("Package: lib\nPin: release v=1\nPin-Priority: 900\n\nPackage: lib\nPin: release l=Maker\n", ["1:1snap1", "2.2"]),
+    ("Package: lib\nPin: release v=1\nPin-Priority: 900\n", ["1:1snap1", "2.2"]),
 ];
 
 #[test]
@@ -126,6 +126,12 @@ fn preferences_are_read_where_apt_has_them() {
     fs::write(desk.path("online/own"), pin("firefox", "128.0", 600)).unwrap();
     select(&desk, "preferences = \"own\"");
     assert_eq!(carried(&desk), ["firefox_128.0_amd64", "lib_2.2_all"]);
+    let without = "Package: a\nPin: release *\n";
+    fs::write(desk.path("online/own"), without).unwrap();
+    desk.export("").says(Exit::Usage, &["online/own", "record 1", "no Pin-Priority"]);
+    fs::write(desk.path("online/apt/preferences.d/a"), without).unwrap();
+    let refused = output(self::apt(&desk).command("apt-get").args(["install", "-s", "lib"]));
+    assert!(!refused.status.success(), "apt refuses it too: {refused:?}");
     fs::write(desk.path("online/own"), "Package: a\nPin: moon\nPin-Priority: 1\n").unwrap();
     desk.export("").says(Exit::Usage, &["online/own", "record 1", "none of version, origin and release: moon"]);
 }
