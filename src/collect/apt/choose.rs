@@ -97,8 +97,12 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let mut picked = Picked::default();
     picked.add(&archive.solve(&request)?);
+    if !source.debootstrap.is_empty() {
+        request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
+        picked.add(&archive.solve(&request)?);
+    }
     for suite in self_contained(source, suites)? {
-        picked.add(&solve_alone(source, suites, &texts, suite)?);
+        solve_alone(source, suites, &texts, suite, &mut picked)?;
     }
     let mut chosen = Vec::new();
     for text in &texts {
@@ -133,7 +137,10 @@ fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) ->
 const BOOTSTRAP_PRIORITIES: [Priority; 2] = [Priority::Required, Priority::Important];
 /// The packages that debootstrap asks for by name if a suite has them: `apt` in the smallest variant, `usr-is-merged` instead
 /// of `usrmerge`, and `ca-certificates` if the mirror is reached over TLS.
-const BOOTSTRAP_NAMES: [&str; 3] = ["apt", "usr-is-merged", "ca-certificates"];
+const BOOTSTRAP_NAMES: [&str; 3] = ["apt", MERGED, "ca-certificates"];
+/// The package that debootstrap takes instead of `usrmerge`. mmdebstrap goes by apt, which prefers `usrmerge`, so the closure
+/// is solved with it and without it.
+const MERGED: &str = "usr-is-merged";
 
 /// Returns whether the seed may be left out: debootstrap's, which the selection does not name.
 fn is_optional(source: &AptSource, seed: &Seed) -> bool {
@@ -189,32 +196,45 @@ fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>
     Ok(places)
 }
 
-/// The closure over one suite of what that suite has of what the source asks for.
-fn solve_alone<'a>(
+/// Adds the closure over one suite of what that suite has of what the source asks for.
+fn solve_alone(
     source: &AptSource,
-    suites: &'a [SuiteData],
-    texts: &'a [IndexText<'_>],
+    suites: &[SuiteData],
+    texts: &[IndexText<'_>],
     suite: usize,
-) -> Result<Solution<'a>, AptError> {
+    picked: &mut Picked,
+) -> Result<(), AptError> {
     let mut request = request(source, suites, texts);
     let own = texts.iter().filter(|text| text.suite == suite);
     request.indexes = own.map(|text| closure_index(suites.get(suite), text)).collect();
     let archive = Archive::read(&request)?;
+    let refused = |error| {
+        let suite = suites.get(suite).map(|suite| suite.name.clone()).unwrap_or_default();
+        AptError::NotSelfContained { suite, source: error }
+    };
+    picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+    if !source.debootstrap.is_empty() {
+        request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
+        picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+    }
+    Ok(())
+}
+
+/// Solves a request, and leaves out of it what the archive does not have.
+fn solve_what_is_there<'a>(archive: &Archive<'a>, request: &mut Request<'a>) -> Result<Solution<'a>, ClosureError> {
     loop {
-        match archive.solve(&request) {
-            Ok(solution) => return Ok(solution),
-            Err(ClosureError::Unknown { seed, .. })
-            | Err(ClosureError::Virtual { seed, .. })
-            | Err(ClosureError::NoSuchVersion { seed, .. }) => request.seeds.retain(|own| own.to_string() != seed),
+        match archive.solve(request) {
+            Err(
+                ClosureError::Unknown { seed, .. }
+                | ClosureError::Virtual { seed, .. }
+                | ClosureError::NoSuchVersion { seed, .. },
+            ) => request.seeds.retain(|own| own.to_string() != seed),
             Err(ClosureError::NoSuchPriority { priority }) => {
                 request.priorities.retain(|own| own.to_string() != priority);
             }
             Err(ClosureError::NoSuchTask { task }) => request.tasks.retain(|own| *own != task),
             Err(ClosureError::Empty) => return Ok(Solution::default()),
-            Err(error) => {
-                let suite = suites.get(suite).map(|suite| suite.name.clone()).unwrap_or_default();
-                return Err(AptError::NotSelfContained { suite, source: error });
-            }
+            other => return other,
         }
     }
 }
