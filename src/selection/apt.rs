@@ -47,8 +47,18 @@ pub struct AptSource {
     /// Whether what packages recommend is carried too, as apt installs it by default.
     #[serde(default = "yes")]
     pub recommends: bool,
+    /// Suites whose closure is solved over each of them alone too, so that a client of one suite is complete.
+    #[serde(default)]
+    pub self_contained: Vec<String>,
+    /// Suites from which debootstrap and mmdebstrap make a system: what they ask for by themselves is carried too, and the
+    /// suites are self-contained.
+    #[serde(default)]
+    pub debootstrap: Vec<String>,
     /// dpkg's status file of the target; what it has is left out.
     pub installed: Option<PathBuf>,
+    /// apt's preferences (apt_preferences(5)), as files and folders. Without it, those of the apt folder that has the source
+    /// lists.
+    pub preferences: Option<OneOrMany<PathBuf>>,
     /// Whether source packages are carried too: those of the selected packages.
     #[serde(default)]
     pub deb_src: bool,
@@ -68,7 +78,12 @@ pub struct AptSource {
 impl AptSource {
     /// Whether everything is carried, rather than a closure.
     pub fn whole(&self) -> bool {
-        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty()
+        self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty() && self.debootstrap.is_empty()
+    }
+
+    /// The suites that must be complete without the others.
+    pub fn complete_alone(&self) -> impl Iterator<Item = &str> {
+        self.self_contained.iter().chain(&self.debootstrap).map(String::as_str)
     }
 
     /// What makes no sense in it.
@@ -82,6 +97,14 @@ impl AptSource {
         }
         if self.url.is_some() && self.keyring.is_none() {
             return Some("with url it needs a keyring: upstream's signatures are never passed over");
+        }
+        if !self.self_contained.is_empty() && self.whole() {
+            return Some("self-contained needs packages, priorities or tasks: whole suites have their own versions");
+        }
+        if self.complete_alone().next().is_some() && self.installed.is_some() {
+            return Some(
+                "installed excludes self-contained and debootstrap: a suite lacks what the target has already",
+            );
         }
         if self.indexes.is_some() && self.publish != Publish::Verbatim {
             return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");
@@ -120,7 +143,8 @@ impl AptSource {
     /// All the paths that it names.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let single = [&mut self.local, &mut self.keyring, &mut self.installed];
-        self.sources.0.iter_mut().chain(single.into_iter().flatten())
+        let preferences = self.preferences.iter_mut().flat_map(|paths| &mut paths.0);
+        self.sources.0.iter_mut().chain(preferences).chain(single.into_iter().flatten())
     }
 }
 

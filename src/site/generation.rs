@@ -69,9 +69,11 @@ pub(super) fn prepare(
     current: Generation,
     recipe: &Recipe<'_>,
 ) -> Result<(Generation, Tree), SiteError> {
+    let made = next_date(current.made)?;
     let mut next = Generation {
         number: current.number + 1,
-        made: next_date(current.made)?,
+        made,
+        signed: signature_date(current.signed, made),
         reason: recipe.reason.clone(),
         newest_time: recipe.newest_time,
         names: recipe.names.clone(),
@@ -98,7 +100,7 @@ fn plan(
     let mut tree = Tree::default();
     let mut batch = depot.batch();
     let key = site.key()?;
-    let (mut newest, mut keys) = (next.made, BTreeMap::new());
+    let (mut newest, mut keys) = (next.signed, BTreeMap::new());
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
         let manifest = match recipe.imported.filter(|bundle| bundle.digest == digest) {
@@ -119,7 +121,7 @@ fn plan(
                 allow_unsigned: site.config.policy.allow_unsigned.contains(&collection.source),
                 snap_roots: site.snap_roots,
                 verified: state.verified,
-                date: next.made,
+                date: next.signed,
                 identities: &mut next.identities,
                 dates: &mut next.upstream_dates,
                 guarded: recipe.guarded.as_ref() == Some(&name),
@@ -162,7 +164,7 @@ fn plan(
     next.paths = Some(depot.put(&mut batch, PathMap::text(&tree).as_bytes())?);
     batch.commit()?;
     // What comes next has to be newer than all that clients see now.
-    next.made = newest;
+    (next.signed, next.made) = (newest, next.made.max(newest));
     Ok(tree)
 }
 
@@ -231,6 +233,15 @@ fn next_date(last: Time) -> Result<Time, SiteError> {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     Ok(Time::now())
+}
+
+/// The time by which the site dates its signatures back, in seconds. Clients whose clocks are behind by less take them at once:
+/// apt refuses a Date that is more than ten seconds ahead of its clock, and gpgv a signature that is.
+const CLOCK_SKEW_S: i64 = 600;
+
+/// The date of what the site signs at `made`: some minutes before, but after all that it has signed.
+fn signature_date(last: Time, made: Time) -> Time {
+    made.plus(-CLOCK_SKEW_S).max(last.plus(1))
 }
 
 /// Writes the tree as hard links under a scratch name, syncs it, and gives it its name.

@@ -53,6 +53,9 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     Site::open(root)
 }
 
+/// The age of a new site's key, in seconds. Its first signature is dated back, and must not be older than the key.
+const KEY_AGE_S: i64 = 24 * 3600;
+
 impl NewSite {
     /// Writes the site into `scratch`, and renames it to `root`.
     fn write(&self, keyrings: Vec<(&Label, Vec<u8>)>, scratch: &Path, root: &Path) -> Result<(), SiteError> {
@@ -69,7 +72,8 @@ impl NewSite {
         drop(Lock::take(&scratch.join("lock"))?); // a dry run takes the lock too, and must not be the one that creates the file
         let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
         let user_id = format!("gapferry site {}", self.name);
-        let key = SiteKey::generate_as(self.key_algorithm, &user_id, Time::now().unix()).map_err(bad_key)?;
+        let created = Time::now().plus(-KEY_AGE_S);
+        let key = SiteKey::generate_as(self.key_algorithm, &user_id, created.unix()).map_err(bad_key)?;
         write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
         let trust = TrustFile::of_builder(&self.builder).to_json();
         write_atomically(&scratch.join("trust/trust.json"), trust.as_bytes(), 0o644)?;

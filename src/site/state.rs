@@ -23,8 +23,11 @@ pub struct Generation {
     pub format: u64,
     /// Counted from 1.
     pub number: u64,
-    /// When it was made; the Date of the metadata signed for it. Rises strictly from generation to generation.
+    /// When it was made. Rises strictly from generation to generation.
     pub made: Time,
+    /// The Date of the metadata signed for it, which is some minutes earlier, for clients whose clocks are behind. It rises
+    /// strictly too.
+    pub signed: Time,
     /// What made it, such as `import dc1-base-000042`.
     pub reason: String,
     /// The newest time that a trusted bundle has shown.
@@ -123,6 +126,7 @@ impl Generation {
             format: 1,
             number: 0,
             made: Time::default(),
+            signed: Time::default(),
             reason: String::new(),
             newest_time: Time::default(),
             names: BTreeMap::new(),

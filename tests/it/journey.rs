@@ -3,9 +3,12 @@
 mod choice;
 mod client_indexes;
 mod copied;
+mod dates_and_fields;
+mod entries;
 mod local;
 mod older;
 mod pdiffs;
+mod pins;
 mod rollback;
 mod rot;
 mod shapes;

@@ -145,11 +145,12 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
     let serving = desk.serve();
     let http = |origin: &str| format!("http://{}/apt/{}", serving.address, names[origin.trim_end_matches('/')]);
     let key = desk.path("site/current/keys/site.gpg");
-    installs_over_http(&host, &host.sources(&key, http), &files);
+    let count = digests.len();
+    installs_over_http(&host, &host.sources(&key, http), &digests);
     let file = |origin: &str| {
         format!("file://{}/apt/{}", desk.path("site/current").display(), names[origin.trim_end_matches('/')])
     };
-    installs_from_disk(&host, &host.sources(&key, file), files.len());
+    installs_from_disk(&host, &host.sources(&key, file), count);
     bootstraps(&host, &desk, &key, http);
     drop(serving);
     by_host_name(&desk, &host, &verbatim);
@@ -174,7 +175,7 @@ fn init(desk: &Desk, host: &Host, site: &str) {
     desk.run(&format!("site init {site} --name dc1 --builder online/builder.key.pub --keyring host={keyring}")).ok();
 }
 
-fn installs_over_http(host: &Host, sources: &str, files: &BTreeMap<String, String>) {
+fn installs_over_http(host: &Host, sources: &str, digests: &BTreeSet<String>) {
     let client = host.client(sources);
     let update = client.apt_get("update");
     assert!(update.contains("Get:") && !update.contains("Ign:"), "{update}");
@@ -186,8 +187,8 @@ fn installs_over_http(host: &Host, sources: &str, files: &BTreeMap<String, Strin
         Sha256::of(&bytes).to_hex()
     };
     let arrived: BTreeSet<String> = downloaded.iter().map(digest).collect();
-    assert_eq!(arrived, files.values().cloned().collect(), "every package arrives byte for byte");
-    assert_eq!(client.would_install(&format!("-o APT::Install-Recommends=false {seeds}")).len(), files.len());
+    assert_eq!(arrived, *digests, "every package arrives byte for byte");
+    assert_eq!(client.would_install(&format!("-o APT::Install-Recommends=false {seeds}")).len(), digests.len());
 }
 
 /// Every package that the client knows.
@@ -256,6 +257,49 @@ fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
             assert!(signed.into_iter().any(same), "{name} is not upstream's own");
         }
     }
+}
+
+/// The packages that debootstrap would install.
+fn bootstrap_list(folder: &Path, variant: &str, key: &Path, suite: &str, uri: &str) -> BTreeSet<String> {
+    let mut command = Command::new("debootstrap");
+    command.args(["--print-debs", variant]).arg(format!("--keyring={}", key.display()));
+    command.arg(suite).arg(tempfile::tempdir_in(folder).unwrap().path().join("root")).arg(uri);
+    run(&mut command).split_whitespace().map(str::to_owned).collect()
+}
+
+/// The closure is solved over all suites of the host; the base suite alone makes a system too.
+#[test]
+fn one_suite_of_the_hosts_archive_is_bootstrapped_alone() {
+    let Some(host) = Host::find() else {
+        return skip(Needs::HostArchive, "the apt sources of this host name no archive with its keyring");
+    };
+    let desk = Desk::new();
+    let suite = host.suite();
+    desk.select(&format!(
+        "[[apt]]\nname = \"host\"\nsources = {:?}\narchitectures = [\"{}\"]\ndebootstrap = [\"{suite}\"]\n\
+         recommends = false\n",
+        host.lists, host.architecture
+    ));
+    let bundle = desk.bundle();
+    let names = published(&desk.run(&format!("inspect {} --json", bundle.display())).ok().json());
+    init(&desk, &host, "site");
+    desk.import(&bundle).ok();
+    let serving = desk.serve();
+    let upstream = host.entries[0].url.as_str();
+    let site = format!("http://{}/apt/{}", serving.address, names[upstream.trim_end_matches('/')]);
+    let key = desk.path("site/current/keys/site.gpg");
+    for variant in ["--variant=minbase", "--variant=-"] {
+        let there = bootstrap_list(&desk.path(""), variant, &host.keyring, suite, upstream);
+        assert_eq!(bootstrap_list(&desk.path(""), variant, &key, suite, &site), there);
+        let mut fetch = Command::new("debootstrap");
+        fetch.args(["--download-only", variant]).arg(format!("--keyring={}", key.display()));
+        run(fetch.arg(suite).arg(desk.path(&format!("root{variant}"))).arg(&site));
+    }
+    let mode = if run(Command::new("id").arg("-u")).trim() == "0" { "--mode=root" } else { "--mode=unshare" };
+    let mut command = Command::new("mmdebstrap");
+    command.args([mode, "--variant=minbase", "--customize-hook=chroot \"$1\" apt --version"]);
+    command.arg(suite).arg("/dev/null").arg(format!("deb [signed-by={}] {site} {suite} main", key.display()));
+    run(command.current_dir(desk.path("")));
 }
 
 /// The smallest suite of the host's archive, as it is: the one that failed every default client when descriptions were missing.

@@ -31,14 +31,60 @@ pub(super) struct Archive {
 pub(super) struct Wanted {
     /// The suite, as it stands below `dists/`.
     pub(super) suite: String,
-    /// Its components.
-    pub(super) components: Vec<String>,
-    /// The architectures, the native one first.
+    /// The wanted components.
+    pub(super) components: Vec<WantedComponent>,
+    /// The keys that must have signed it.
+    pub(super) keyring: Keyring,
+    /// `Signed-By` of the entries that name keys.
+    signed_by: Vec<SignedBy>,
+}
+
+/// A component of a suite, as far as it is wanted.
+#[derive(Debug)]
+pub(super) struct WantedComponent {
+    /// The component.
+    pub(super) name: String,
+    /// The architectures whose packages are wanted. Empty if the entries ask for source packages alone.
     pub(super) architectures: Vec<String>,
     /// Whether source packages are wanted.
     pub(super) source: bool,
-    /// Who must have signed it.
-    pub(super) keyring: std::sync::Arc<Keyring>,
+}
+
+impl Wanted {
+    fn new(suite: &str, keyring: Keyring) -> Self {
+        Self { suite: suite.to_owned(), components: Vec::new(), keyring, signed_by: Vec::new() }
+    }
+
+    /// Adds to what is wanted of a component.
+    fn add(&mut self, wanted: WantedComponent) {
+        let Some(known) = self.components.iter_mut().find(|known| known.name == wanted.name) else {
+            self.components.push(wanted);
+            return;
+        };
+        let fresh = wanted.architectures.into_iter().filter(|name| !known.architectures.contains(name));
+        let fresh: Vec<String> = fresh.collect();
+        known.architectures.extend(fresh);
+        known.source |= wanted.source;
+    }
+
+    /// Adds the keys of one more entry. An entry that names none has all keys that apt trusts, which count only if no entry
+    /// of the suite names some.
+    fn trust(&mut self, keyring: Keyring, signed_by: Option<&SignedBy>) {
+        let Some(signed_by) = signed_by.filter(|own| !self.signed_by.contains(own)) else { return };
+        self.keyring = if self.signed_by.is_empty() { keyring } else { Keyring::join(self.keyring.clone(), keyring) };
+        self.signed_by.push(signed_by.clone());
+    }
+
+    /// The architectures whose packages are wanted, each once.
+    pub(super) fn architectures(&self) -> Vec<String> {
+        let mut architectures: Vec<String> = Vec::new();
+        for name in self.components.iter().flat_map(|component| &component.architectures) {
+            if !architectures.contains(name) {
+                architectures.push(name.clone());
+            }
+        }
+        architectures
+    }
 }
 
 impl Archive {
@@ -59,13 +105,12 @@ pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
         Some(url) => {
             let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
             let wanted = |suite: &String| {
-                Ok(Wanted {
-                    suite: suite.trim_end_matches('/').to_owned(),
-                    components: source.components.clone(),
-                    architectures: architectures(source),
-                    source: source.deb_src,
-                    keyring: std::sync::Arc::new(read_keyring(keyring)?),
-                })
+                let mut wanted = Wanted::new(suite.trim_end_matches('/'), read_keyring(keyring)?);
+                for name in &source.components {
+                    let architectures = architectures(source);
+                    wanted.add(WantedComponent { name: name.clone(), architectures, source: source.deb_src });
+                }
+                Ok(wanted)
             };
             let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
             Ok(vec![Archive { name: source.name.clone(), url: url.clone(), suites }])
@@ -115,36 +160,37 @@ fn from_lists(source: &AptSource) -> Result<Vec<Archive>, AptError> {
     }
 }
 
-/// deb-src entries count only where the selection asks for sources; they then go with their binary entry.
+/// deb-src entries count only where the selection asks for sources.
 fn wanted(source: &AptSource, entry: &SourceEntry) -> bool {
     entry.binary || (entry.source && source.deb_src)
 }
 
+/// Adds an entry: packages and their sources for `deb`, sources alone for `deb-src`.
 fn add_entry(source: &AptSource, entry: &SourceEntry, archives: &mut Vec<Archive>) -> Result<(), AptError> {
-    let keyring = std::sync::Arc::new(entry_keyring(source, entry)?);
+    let keyring = entry_keyring(source, entry)?;
     let at = archives.iter().position(|archive| archive.url == entry.url).unwrap_or_else(|| {
         archives.push(Archive { name: source.name.clone(), url: entry.url.clone(), suites: Vec::new() });
         archives.len() - 1
     });
     let Some(archive) = archives.get_mut(at) else { return Ok(()) };
+    let own = !entry.architectures.is_empty() && source.architectures.is_empty();
+    let architectures = match (entry.binary, own) {
+        (false, _) => Vec::new(),
+        (true, true) => entry.architectures.clone(),
+        (true, false) => architectures(source),
+    };
     for suite in entry.suites.iter().filter(|suite| source.suites.is_empty() || source.suites.contains(suite)) {
-        let keep = |component: &&String| source.components.is_empty() || source.components.contains(component);
-        let components: Vec<String> = entry.components.iter().filter(keep).cloned().collect();
-        if let Some(known) = archive.suites.iter_mut().find(|known| known.suite == *suite) {
-            known.components.extend(components);
-            known.components.sort();
-            known.components.dedup();
-            known.source |= entry.source && source.deb_src;
-            continue;
-        }
-        let own = !entry.architectures.is_empty() && source.architectures.is_empty();
-        archive.suites.push(Wanted {
-            suite: suite.clone(),
-            components,
-            architectures: if own { entry.architectures.clone() } else { architectures(source) },
-            source: source.deb_src,
-            keyring: keyring.clone(),
+        let at = archive.suites.iter().position(|known| known.suite == *suite).unwrap_or_else(|| {
+            archive.suites.push(Wanted::new(suite, keyring.clone()));
+            archive.suites.len() - 1
         });
+        let Some(known) = archive.suites.get_mut(at) else { continue };
+        known.trust(keyring.clone(), entry.signed_by.as_ref().filter(|_| source.keyring.is_none()));
+        let keep = |component: &&String| source.components.is_empty() || source.components.contains(component);
+        for name in entry.components.iter().filter(keep) {
+            let architectures = architectures.clone();
+            known.add(WantedComponent { name: name.clone(), architectures, source: source.deb_src });
+        }
     }
     Ok(())
 }
@@ -219,10 +265,10 @@ pub(super) fn everything_was_found(
     every_component(archives, suites)?;
     let name = source.name.to_string();
     let has = |folder: &str| suites.iter().any(|suite| suite.has_indexes_in(folder));
-    let wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(|wanted| &wanted.architectures);
-    if let Some(architecture) = wanted.into_iter().find(|architecture| !has(&format!("binary-{architecture}"))) {
+    let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(Wanted::architectures);
+    if let Some(architecture) = wanted.find(|architecture| !has(&format!("binary-{architecture}"))) {
         let known = suites.iter().flat_map(|suite| suite.release.architectures.clone()).collect();
-        return Err(AptError::NoSuchArchitecture { name, architecture: architecture.clone(), known });
+        return Err(AptError::NoSuchArchitecture { name, architecture, known });
     }
     let languages = || suites.iter().flat_map(|suite| &suite.client_indexes.languages);
     let unknown = |language: &&String| !languages().any(|known| known == *language);
@@ -236,7 +282,7 @@ pub(super) fn everything_was_found(
 fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
-        for component in archive.suites.iter().flat_map(|wanted| &wanted.components) {
+        for component in archive.suites.iter().flat_map(|wanted| &wanted.components).map(|c| &c.name) {
             if !of_archive().any(|suite| suite.has_index_of(component)) {
                 return Err(AptError::NoSuchComponent {
                     component: component.clone(),

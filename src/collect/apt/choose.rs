@@ -1,15 +1,17 @@
 //! Decides which packages to take: everything, or a closure; and the sources of either.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::closure::{Index as ClosureIndex, Pin, Request, solve};
+use super::archives::host_architecture;
+use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Seed, Solution};
 use super::suite::{Index, SuiteData};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::{IndexFileError, IndexKind, entries};
-use crate::formats::apt::packages::Package;
+use crate::formats::apt::archive::{Entry, IndexFileError, IndexKind, IndexName, entries};
+use crate::formats::apt::packages::{Package, Priority};
+use crate::formats::apt::preferences::IndexOrigin;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -47,23 +49,23 @@ fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>
     let mut chosen = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
-            chosen.extend(files_of(at, index, &suite.read(index, with)?, |_, _| Some("whole suite".to_owned()))?);
+            chosen.extend(files_of(at, index, &suite.read(index, with)?, |_| Some("whole suite".to_owned()))?);
         }
     }
     Ok(chosen)
 }
 
-/// The files of an index for which `reason` has one, by source or package name and version.
+/// The files of an index for whose entry `reason` has one.
 fn files_of(
     suite: usize,
     index: &Index,
     text: &[u8],
-    reason: impl Fn(&str, &str) -> Option<String>,
+    reason: impl Fn(&Entry<'_>) -> Option<String>,
 ) -> Result<Vec<Chosen>, AptError> {
     let mut chosen = Vec::new();
     for entry in entries(index.kind, text) {
         let entry = entry.map_err(IndexFileError::entry(&index.path))?;
-        let Some(reason) = reason(entry.name, entry.version) else { continue };
+        let Some(reason) = reason(&entry) else { continue };
         if let Some(error) = entry.malformed {
             return Err(AptError::Path(error));
         }
@@ -82,67 +84,214 @@ fn files_of(
     Ok(chosen)
 }
 
-/// The closure of what the selection names.
+/// The closure of what the selection names: in every suite and archive that lists a package, so that a client of some of
+/// them finds there what upstream has there.
 fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
-    let mut texts: Vec<(usize, &Index, Vec<u8>)> = Vec::new();
-    for (at, suite) in suites.iter().enumerate() {
-        for index in suite.indexes.iter().filter(|index| index.kind == IndexKind::Packages) {
-            texts.push((at, index, suite.read(index, with)?));
-        }
-    }
+    let texts = texts(suites, IndexKind::Packages, with)?;
     let installed =
         source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on::<AptError>("read", path)));
     let installed = installed.transpose()?;
-    let first = suites.first();
-    let indexes = texts.iter().map(|(at, _, text)| closure_index(suites.get(*at), text)).collect();
-    let request = Request {
-        architecture: first.map_or("", |suite| suite.architecture.as_str()),
-        foreign: first.map(|suite| suite.foreign.iter().map(String::as_str).collect()).unwrap_or_default(),
-        indexes,
-        seeds: source.packages.iter().map(|seed| seed.0.clone()).collect(),
-        priorities: source.priorities.iter().map(|priority| priority.0).collect(),
-        tasks: source.tasks.clone(),
-        recommends: source.recommends,
-        installed: installed.as_deref(),
-    };
-    let solution = solve(&request)?;
-    let (mut chosen, mut sources) = (Vec::new(), BTreeMap::new());
-    for pick in solution.picks {
-        let Some((suite, index, _)) = texts.get(pick.index) else { continue };
-        let control = pick.package.control;
-        sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
-        chosen.push(Chosen {
-            suite: *suite,
-            component: component_of(index.path.as_str()),
-            name: control.name.to_owned(),
-            version: control.version.to_owned(),
-            architecture: control.architecture.to_owned(),
-            path: pick.package.path().map_err(AptError::Path)?,
-            size: pick.package.size,
-            sha256: pick.package.sha256,
-            reason: pick.reason.to_string(),
-        });
+    let preferences = super::preferences::read(source)?;
+    let mut request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
+    let archive = Archive::read(&request)?;
+    request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
+    let mut picked = Picked::default();
+    picked.add(&archive.solve(&request)?);
+    if !source.debootstrap.is_empty() {
+        request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
+        picked.add(&archive.solve(&request)?);
     }
-    for (at, suite) in suites.iter().enumerate() {
-        for index in suite.indexes.iter().filter(|index| index.kind == IndexKind::Sources) {
-            let reason = |name: &str, version: &str| sources.get(&(name.to_owned(), version.to_owned())).cloned();
-            chosen.extend(files_of(at, index, &suite.read(index, with)?, reason)?);
-        }
+    for suite in self_contained(source, suites)? {
+        solve_alone(source, suites, &texts, suite, &mut picked)?;
+    }
+    let mut chosen = Vec::new();
+    for text in &texts {
+        chosen.extend(files_of(text.suite, text.index, &text.bytes, |entry| picked.reason(entry))?);
+    }
+    for text in self::texts(suites, IndexKind::Sources, with)? {
+        chosen.extend(files_of(text.suite, text.index, &text.bytes, |entry| picked.source_reason(entry))?);
     }
     Ok(chosen)
 }
 
-fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a [u8]) -> ClosureIndex<'a> {
-    let Some(suite) = suite else { return ClosureIndex { text, ..ClosureIndex::default() } };
+/// An index, expanded.
+struct IndexText<'s> {
+    /// The place of its suite.
+    suite: usize,
+    index: &'s Index,
+    bytes: Vec<u8>,
+}
+
+/// The indexes of one kind.
+fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) -> Result<Vec<IndexText<'s>>, AptError> {
+    let mut texts = Vec::new();
+    for (at, suite) in suites.iter().enumerate() {
+        for index in suite.indexes.iter().filter(|index| index.kind == kind) {
+            texts.push(IndexText { suite: at, index, bytes: suite.read(index, with)? });
+        }
+    }
+    Ok(texts)
+}
+
+/// The priorities whose packages debootstrap's scripts put into every system.
+const BOOTSTRAP_PRIORITIES: [Priority; 2] = [Priority::Required, Priority::Important];
+/// The packages that debootstrap asks for by name if a suite has them: `apt` in the smallest variant, `usr-is-merged` instead
+/// of `usrmerge`, and `ca-certificates` if the mirror is reached over TLS.
+const BOOTSTRAP_NAMES: [&str; 3] = ["apt", MERGED, "ca-certificates"];
+/// The package that debootstrap takes instead of `usrmerge`. mmdebstrap goes by apt, which prefers `usrmerge`, so the closure
+/// is solved with it and without it.
+const MERGED: &str = "usr-is-merged";
+
+/// Returns whether the seed may be left out: debootstrap's, which the selection does not name.
+fn is_optional(source: &AptSource, seed: &Seed) -> bool {
+    BOOTSTRAP_NAMES.contains(&seed.name.as_str()) && source.packages.iter().all(|own| own.0 != *seed)
+}
+
+/// Makes the request of the source over all of its suites.
+fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexText<'_>]) -> Request<'a> {
+    let mut architectures = architectures(source, suites).into_iter();
+    let bootstrap = !source.debootstrap.is_empty();
+    let (names, priorities) =
+        if bootstrap { (&BOOTSTRAP_NAMES[..], &BOOTSTRAP_PRIORITIES[..]) } else { (&[][..], &[][..]) };
+    Request {
+        architecture: architectures.next().unwrap_or_default(),
+        foreign: architectures.collect(),
+        indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), text)).collect(),
+        seeds: source.packages.iter().map(|seed| seed.0.clone()).chain(names.iter().map(Seed::named)).collect(),
+        priorities: source.priorities.iter().map(|priority| priority.0).chain(priorities.iter().copied()).collect(),
+        tasks: source.tasks.clone(),
+        recommends: source.recommends,
+        ..Request::default()
+    }
+}
+
+/// The architectures of all suites, the native one first: the first of the selection, or else the host's, or else the first
+/// of the source lists.
+fn architectures<'s>(source: &AptSource, suites: &'s [SuiteData]) -> Vec<&'s str> {
+    let mut architectures: Vec<&str> = Vec::new();
+    for name in suites.iter().flat_map(|suite| &suite.architectures) {
+        if !architectures.contains(&name.as_str()) {
+            architectures.push(name);
+        }
+    }
+    // The sort is stable: the others keep their order.
+    let native = source.architectures.first().map_or(host_architecture(), String::as_str);
+    architectures.sort_by_key(|name| *name != native);
+    architectures
+}
+
+/// The places of the suites that must be complete by themselves.
+fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>, AptError> {
+    let mut places = Vec::new();
+    for wanted in source.complete_alone() {
+        let before = places.len();
+        places.extend((0..suites.len()).filter(|at| suites.get(*at).is_some_and(|suite| suite.is_called(wanted))));
+        if places.len() == before {
+            let known = suites.iter().map(|suite| suite.name.clone()).collect();
+            return Err(AptError::NoSuchSuite { name: source.name.to_string(), suite: wanted.to_owned(), known });
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
+}
+
+/// Adds the closure over one suite of what that suite has of what the source asks for.
+fn solve_alone(
+    source: &AptSource,
+    suites: &[SuiteData],
+    texts: &[IndexText<'_>],
+    suite: usize,
+    picked: &mut Picked,
+) -> Result<(), AptError> {
+    let mut request = request(source, suites, texts);
+    let own = texts.iter().filter(|text| text.suite == suite);
+    request.indexes = own.map(|text| closure_index(suites.get(suite), text)).collect();
+    let archive = Archive::read(&request)?;
+    let refused = |error| {
+        let suite = suites.get(suite).map(|suite| suite.name.clone()).unwrap_or_default();
+        AptError::NotSelfContained { suite, source: error }
+    };
+    picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+    if !source.debootstrap.is_empty() {
+        request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
+        picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+    }
+    Ok(())
+}
+
+/// Solves a request, and leaves out of it what the archive does not have.
+fn solve_what_is_there<'a>(archive: &Archive<'a>, request: &mut Request<'a>) -> Result<Solution<'a>, ClosureError> {
+    loop {
+        match archive.solve(request) {
+            Err(
+                ClosureError::Unknown { seed, .. }
+                | ClosureError::Virtual { seed, .. }
+                | ClosureError::NoSuchVersion { seed, .. },
+            ) => request.seeds.retain(|own| own.to_string() != seed),
+            Err(ClosureError::NoSuchPriority { priority }) => {
+                request.priorities.retain(|own| own.to_string() != priority);
+            }
+            Err(ClosureError::NoSuchTask { task }) => request.tasks.retain(|own| *own != task),
+            Err(ClosureError::Empty) => return Ok(Solution::default()),
+            other => return other,
+        }
+    }
+}
+
+/// The packages of all solutions, each with why it is carried.
+#[derive(Default)]
+struct Picked {
+    /// By name, version, architecture and digest: archives may have different builds of one version.
+    packages: HashMap<(String, String, String), BTreeMap<Sha256, String>>,
+    /// Source packages, by name and version.
+    sources: BTreeMap<(String, String), String>,
+}
+
+impl Picked {
+    fn add(&mut self, solution: &Solution<'_>) {
+        for pick in &solution.picks {
+            let control = pick.package.control;
+            let key = (control.name.to_owned(), control.version.to_owned(), control.architecture.to_owned());
+            let builds = self.packages.entry(key).or_default();
+            builds.entry(pick.package.sha256).or_insert_with(|| pick.reason.to_string());
+            self.sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
+        }
+    }
+
+    fn reason(&self, entry: &Entry<'_>) -> Option<String> {
+        let key = (entry.name.to_owned(), entry.version.to_owned(), entry.architecture.to_owned());
+        let (_, _, sha256) = entry.files.first()?;
+        self.packages.get(&key)?.get(sha256).cloned()
+    }
+
+    fn source_reason(&self, entry: &Entry<'_>) -> Option<String> {
+        self.sources.get(&(entry.name.to_owned(), entry.version.to_owned())).cloned()
+    }
+}
+
+fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a IndexText<'_>) -> ClosureIndex<'a> {
+    let bytes = text.bytes.as_slice();
+    let Some(suite) = suite else { return ClosureIndex { text: bytes, ..ClosureIndex::default() } };
     let release = &suite.release;
     let pin = match (release.not_automatic, release.but_automatic_upgrades) {
         (false, _) => Pin::Normal,
         (true, true) => Pin::ButAutomaticUpgrades,
         (true, false) => Pin::NotAutomatic,
     };
-    let names = [Some(suite.name.as_str()), release.suite.as_deref(), release.codename.as_deref()];
-    let suites: BTreeSet<&str> = names.into_iter().flatten().collect();
-    ClosureIndex { text, pin, suites: suites.into_iter().collect() }
+    let name = IndexName::parse(text.index.path.as_str());
+    let origin = IndexOrigin {
+        site: &suite.site,
+        archive: release.suite.as_deref().unwrap_or_default(),
+        codename: release.codename.as_deref().unwrap_or_default(),
+        version: release.version.as_deref().unwrap_or_default(),
+        origin: release.origin.as_deref().unwrap_or_default(),
+        label: release.label.as_deref().unwrap_or_default(),
+        component: name.as_ref().map_or("", |name| name.component),
+        architecture: name.as_ref().map_or("", |name| name.architecture),
+    };
+    let suites: BTreeSet<&str> = suite.names().collect();
+    ClosureIndex { text: bytes, pin, origin, suites: suites.into_iter().collect() }
 }
 
 /// Name and version of the source of a package (Debian Policy 5.6.1).

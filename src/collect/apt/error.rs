@@ -11,6 +11,7 @@ use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
+use crate::formats::apt::preferences::PreferencesError;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::deb::DebError;
 use crate::path::{MalformedPath, PublishPath};
@@ -45,6 +46,14 @@ pub enum AptError {
         /// What is wrong.
         source: SourcesError,
     },
+    /// Preferences are malformed.
+    #[error("{}", path.display())]
+    Preferences {
+        /// Their file.
+        path: PathBuf,
+        /// The cause.
+        source: PreferencesError,
+    },
     /// Signed-By has a fingerprint, but no file with the key.
     #[error("Signed-By of {url} names a key by its fingerprint only: give a keyring file in the selection")]
     FingerprintOnly {
@@ -71,6 +80,24 @@ pub enum AptError {
     NoName {
         /// The archive.
         url: String,
+    },
+    /// A suite that must be complete by itself is none of the source's.
+    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]
+    NoSuchSuite {
+        /// The source.
+        name: String,
+        /// The suite.
+        suite: String,
+        /// The suites of the source.
+        known: Vec<String>,
+    },
+    /// A suite that must be complete by itself cannot be.
+    #[error("the suite {suite} cannot be self-contained: without the other suites its packages have no closure")]
+    NotSelfContained {
+        /// The suite.
+        suite: String,
+        /// The cause.
+        source: ClosureError,
     },
     /// The suite is not there.
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
@@ -226,6 +253,7 @@ impl AptError {
             Self::NoSourceLists { .. }
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }
+            | Self::Preferences { .. }
             | Self::FingerprintOnly { .. }
             | Self::NoAptKeyrings
             | Self::NoKeyring { .. }
@@ -235,6 +263,8 @@ impl AptError {
             | Self::NoSuchArchitecture { .. }
             | Self::NoSuchLanguage { .. }
             | Self::NoSources { .. }
+            | Self::NoSuchSuite { .. }
+            | Self::NotSelfContained { .. }
             | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,

@@ -10,6 +10,7 @@ pub mod closure;
 mod error;
 mod local;
 mod pdiffs;
+mod preferences;
 mod suite;
 
 use std::collections::BTreeMap;
@@ -49,7 +50,8 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
 /// Fetches what the depot lacks of the chosen files.
 fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &Collecting<'_>) -> Result<(), AptError> {
     let mut selected = Vec::with_capacity(chosen.len());
-    for file in chosen {
+    // Of several archives that have a file the first is asked: the last of equal digests counts.
+    for file in chosen.iter().rev() {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
         let url = archive.file_url(file.path.as_str())?;
         selected.push(Selected { url, size: file.size, digest: file.sha256.into() });

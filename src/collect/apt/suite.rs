@@ -30,14 +30,14 @@ pub(super) struct SuiteData {
     pub(super) archive: usize,
     /// The suite, as it stands below `dists/`.
     pub(super) name: String,
+    /// The host of its archive; empty for local files.
+    pub(super) site: String,
     /// What its Release says.
     pub(super) release: Release,
     /// The file that is signed.
     pub(super) signed_file: PublishPath,
-    /// The native architecture.
-    pub(super) architecture: String,
-    /// The other architectures.
-    pub(super) foreign: Vec<String>,
+    /// The architectures whose packages are wanted.
+    pub(super) architectures: Vec<String>,
     signed: Vec<(PublishPath, Sha256)>,
     signers: Vec<String>,
     /// Its indexes.
@@ -76,6 +76,18 @@ impl SuiteData {
             Some(Proof { date: None, path, sha256, signed_by: Vec::new() })
         });
         signed.chain(covered).collect()
+    }
+
+    /// The names of the suite: the one that was asked for, and those that its Release gives it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let release = &self.release;
+        let names = [Some(self.name.as_str()), release.suite.as_deref(), release.codename.as_deref()];
+        names.into_iter().flatten()
+    }
+
+    /// Returns whether this is one of its names.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
     }
 
     /// Whether it has an index of the component.
@@ -135,10 +147,10 @@ pub(super) fn fetch(
     Ok(SuiteData {
         archive: at,
         name: wanted.suite.clone(),
+        site: archive.url.host_str().unwrap_or_default().to_owned(),
         signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() })?,
         release: release.release,
-        architecture: wanted.architectures.first().cloned().unwrap_or_default(),
-        foreign: wanted.architectures.iter().skip(1).cloned().collect(),
+        architectures: wanted.architectures(),
         signed: stored,
         signers,
         indexes,
@@ -202,16 +214,15 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
 
 /// Chooses the first form that the Release names of each wanted index, in apt's order.
 fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
-    let mut architectures: Vec<&str> = wanted.architectures.iter().map(String::as_str).collect();
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
-    if release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all {
-        architectures.push("all");
-    }
+    let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
     let mut plain = Vec::new();
-    for component in &wanted.components {
-        let component = component.rsplit('/').next().unwrap_or(component); // `updates/main` has its indexes in `main`
-        plain.extend(architectures.iter().map(|a| format!("{component}/binary-{a}/Packages")));
+    for wanted in &wanted.components {
+        let component = wanted.name.rsplit('/').next().unwrap_or(&wanted.name); // `updates/main` has its indexes in `main`
+        let all = (has_all && !wanted.architectures.is_empty()).then_some("all");
+        let architectures = wanted.architectures.iter().map(String::as_str).chain(all);
+        plain.extend(architectures.map(|a| format!("{component}/binary-{a}/Packages")));
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
     plain.iter().filter_map(|path| first_form(release, path)).collect()

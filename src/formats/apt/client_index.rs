@@ -146,7 +146,10 @@ impl SuiteScope {
     fn has(&self, index: &ClientIndex<'_>) -> bool {
         // A list of the files of `all` is asked for beside that of each architecture.
         let architecture = |name: &str| name == "all" || self.architectures.contains(name);
-        index.component.is_none_or(|name| self.components.contains(name)) && index.architecture.is_none_or(architecture)
+        // A client of source packages alone asks for none of them.
+        !self.architectures.is_empty()
+            && index.component.is_none_or(|name| self.components.contains(name))
+            && index.architecture.is_none_or(architecture)
     }
 
     /// Returns the indexes that `release` lists and that clients of this scope may ask for, by their plain paths.

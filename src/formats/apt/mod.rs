@@ -5,6 +5,7 @@ pub mod client_index;
 pub mod deb822;
 pub mod packages;
 pub mod pdiff;
+pub mod preferences;
 pub mod relation;
 pub mod release;
 pub mod sources;

@@ -43,6 +43,8 @@ pub struct Release {
     pub not_automatic: bool,
     /// With [`Release::not_automatic`]: packages installed from it are upgraded from it.
     pub but_automatic_upgrades: bool,
+    /// Other fields of one line that clients may read, such as `Changelogs` and `Snapshots`, by their names as they stand.
+    pub others: BTreeMap<String, String>,
     /// Indexes, by their path below the folder of this Release.
     pub files: BTreeMap<PublishPath, IndexFile>,
 }
@@ -108,7 +110,7 @@ pub enum ReleaseError {
     #[error("{field} cannot be written: {}", value.escape_debug())]
     Unwritable {
         /// The field.
-        field: &'static str,
+        field: String,
         /// The value.
         value: String,
     },
@@ -154,6 +156,7 @@ impl Release {
             no_support_for_architecture_all: stanza.field("No-Support-for-Architecture-all") == Some("Packages"),
             not_automatic: yes("NotAutomatic"),
             but_automatic_upgrades: yes("ButAutomaticUpgrades"),
+            others: others(stanza),
             files: files(stanza)?,
         })
     }
@@ -195,6 +198,9 @@ impl Release {
         push(&mut text, "Architectures", &self.architectures.join(" "))?;
         push(&mut text, "Components", &self.components.join(" "))?;
         push(&mut text, "Description", self.description.as_deref().unwrap_or_default())?;
+        for (field, value) in &self.others {
+            push(&mut text, field, value)?;
+        }
         text.push_str("SHA256:\n");
         for (path, file) in &self.files {
             // Writing to a String cannot fail.
@@ -204,9 +210,9 @@ impl Release {
     }
 }
 
-fn push(text: &mut String, field: &'static str, value: &str) -> Result<(), ReleaseError> {
+fn push(text: &mut String, field: &str, value: &str) -> Result<(), ReleaseError> {
     if value.contains(char::is_control) || value.trim() != value {
-        return Err(ReleaseError::Unwritable { field, value: value.to_owned() });
+        return Err(ReleaseError::Unwritable { field: field.to_owned(), value: value.to_owned() });
     }
     if !value.is_empty() {
         let _ = writeln!(text, "{field}: {value}");
@@ -215,7 +221,7 @@ fn push(text: &mut String, field: &'static str, value: &str) -> Result<(), Relea
 }
 
 fn format_date(field: &'static str, seconds: i64) -> Result<String, ReleaseError> {
-    let unwritable = |_| ReleaseError::Unwritable { field, value: seconds.to_string() };
+    let unwritable = |_| ReleaseError::Unwritable { field: field.to_owned(), value: seconds.to_string() };
     Ok(format!("{} UTC", Time::from_unix(seconds).map_err(unwritable)?.day_and_time()))
 }
 
@@ -225,6 +231,52 @@ fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseE
     };
     let malformed = || ReleaseError::Date { field, value: value.chars().take(100).collect() };
     Time::parse_rfc2822(value).map(|time| Some(time.unix())).map_err(|_| malformed())
+}
+
+/// Fields that [`Release`] has by itself, and the digests of indexes.
+const READ: [&str; 18] = [
+    "Origin",
+    "Label",
+    "Suite",
+    "Codename",
+    "Version",
+    "Description",
+    "Date",
+    "Valid-Until",
+    "Components",
+    "Architectures",
+    "Acquire-By-Hash",
+    "No-Support-for-Architecture-all",
+    "NotAutomatic",
+    "ButAutomaticUpgrades",
+    "MD5Sum",
+    "SHA1",
+    "SHA256",
+    "SHA512",
+];
+/// Fields that would be untrue of a Release that somebody else signs and serves: the keys that upstream will sign with, and
+/// upstream's wish for credentials.
+const UPSTREAMS_OWN: [&str; 2] = ["Signed-By", "Packages-Require-Authorization"];
+/// The longest field that is kept, in bytes, with its name.
+const MAX_OTHER_BYTES: usize = 1000;
+/// The most fields that are kept.
+const MAX_OTHERS: usize = 50;
+
+/// The other fields, as far as they are one line of printable text. Of a field that stands twice the last one counts.
+fn others(stanza: Stanza<'_>) -> BTreeMap<String, String> {
+    let mut others = BTreeMap::new();
+    for field in stanza.fields() {
+        let texts = (std::str::from_utf8(field.name), std::str::from_utf8(field.value));
+        let (Ok(name), Ok(value)) = texts else { continue };
+        let known = READ.iter().chain(&UPSTREAMS_OWN).any(|own| field.is(own));
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let is_line = !value.is_empty() && value.trim() == value && !value.contains(char::is_control);
+        if !known && is_name && is_line && name.len() + value.len() <= MAX_OTHER_BYTES && others.len() < MAX_OTHERS {
+            others.retain(|other: &String, _| !field.is(other));
+            others.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    others
 }
 
 /// The SHA256 section. A path that is no publish path is passed over: nothing of ours would ever ask for it.
@@ -305,7 +357,17 @@ mod tests {
     #[test]
     fn a_value_cannot_smuggle_in_a_field() {
         let release = Release { label: Some("x\nSHA256: y".into()), ..Release::default() };
-        assert!(matches!(release.to_text(), Err(ReleaseError::Unwritable { field: "Label", .. })));
+        assert!(matches!(release.to_text(), Err(ReleaseError::Unwritable { field, .. }) if field == "Label"));
+    }
+
+    #[test]
+    fn keeps_other_fields_but_for_those_that_are_upstreams_alone() {
+        let more = "Changelogs: https://x.invalid/@CHANGEPATH@\nSnapshots: no\nsigned-by: 0123\nX-Folded: a\n b\nsnapshots: yes\n";
+        let release = Release::parse(format!("{more}{}", text()).as_bytes()).unwrap();
+        let expected = [("Changelogs", "https://x.invalid/@CHANGEPATH@"), ("snapshots", "yes")];
+        assert_eq!(release.others, BTreeMap::from(expected.map(|(name, value)| (name.to_owned(), value.to_owned()))));
+        let again = Release::parse(release.to_text().unwrap().as_bytes()).unwrap();
+        assert_eq!(again, release);
     }
 
     proptest! {

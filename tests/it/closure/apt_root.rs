@@ -80,7 +80,7 @@ impl AptRoot {
     }
 
     pub(super) fn indexes(&self) -> Vec<Index<'_>> {
-        self.texts.iter().map(|text| Index { text, pin: Pin::Normal, suites: Vec::new() }).collect()
+        self.texts.iter().map(|text| Index { text, pin: Pin::Normal, ..Index::default() }).collect()
     }
 
     /// The names of the first index, and those of the first foreign one with their architecture.

@@ -29,6 +29,7 @@ pub use error::ClosureError;
 pub use reason::{Need, Reason};
 
 use crate::formats::apt::packages::{Package, Priority};
+use crate::formats::apt::preferences::{IndexOrigin, Preferences};
 
 /// Room for the deepest recursion that is allowed.
 const STACK_BYTES: usize = 64 << 20;
@@ -52,6 +53,8 @@ pub struct Request<'a> {
     pub recommends: bool,
     /// dpkg's status file of the target: what is there already.
     pub installed: Option<&'a [u8]>,
+    /// apt's preferences on the target.
+    pub preferences: Preferences,
 }
 
 /// The Packages index of one component and architecture.
@@ -61,8 +64,10 @@ pub struct Request<'a> {
 pub struct Index<'a> {
     /// The whole index.
     pub text: &'a [u8],
-    /// How its versions compete.
+    /// The way its versions compete, if no preferences say otherwise.
     pub pin: Pin,
+    /// Its origin, as preferences name it.
+    pub origin: IndexOrigin<'a>,
     /// Suite and codename, for seeds that name one.
     pub suites: Vec<&'a str>,
 }
@@ -79,6 +84,17 @@ pub enum Pin {
     Normal,
 }
 
+impl Pin {
+    /// The priority of the versions of an index.
+    fn priority(self) -> i32 {
+        match self {
+            Self::NotAutomatic => 1,
+            Self::ButAutomaticUpgrades => 100,
+            Self::Normal => 500,
+        }
+    }
+}
+
 /// A package that is asked for, as `apt-get install` takes it: `NAME[:ARCHITECTURE][=VERSION|/SUITE]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
@@ -90,6 +106,13 @@ pub struct Seed {
     pub version: Option<String>,
     /// The version of this suite or codename.
     pub suite: Option<String>,
+}
+
+impl Seed {
+    /// The candidate of this name.
+    pub fn named(name: impl AsRef<str>) -> Self {
+        Self { name: name.as_ref().to_owned(), architecture: None, version: None, suite: None }
+    }
 }
 
 /// What to fetch.
@@ -124,6 +147,11 @@ impl<'a> Archive<'a> {
     /// Reads the indexes and the status of `request`.
     pub fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
         universe::Universe::read(request).map(Self)
+    }
+
+    /// Returns whether an index has a package of this name.
+    pub fn has_package(&self, name: &str) -> bool {
+        self.0.name(name).is_some_and(|name| !self.0.group(name).packages.is_empty())
     }
 
     /// The closure of what `request` asks for, a request with the same indexes and target.

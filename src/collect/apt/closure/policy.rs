@@ -1,33 +1,36 @@
-//! Which version of a package is its candidate, by apt's default priorities (apt_preferences(5)).
+//! Chooses the candidate of a package by apt's priorities (apt_preferences(5)).
 
-use super::Pin;
 use super::universe::{PackageId, Universe, VersionId};
 use crate::formats::apt::version;
 
+/// The priority from which on a version is taken even if it is lower than the installed one.
+const DOWNGRADES: i32 = 1000;
+/// The priority of the installed version.
+const INSTALLED: i32 = 100;
+
 /// The version that would be installed: the one of the highest priority, among these the highest, but none below the
-/// installed one. Phased updates count as out for everyone.
+/// installed one unless its priority says so. Phased updates count as out for everyone.
 pub(super) fn candidate(universe: &Universe<'_>, package: PackageId) -> Option<VersionId> {
     let entry = universe.entry(package);
     let current = entry.current.map(|id| universe.version(id).control.version);
-    let mut best: Option<(u16, VersionId)> = None;
+    let mut best: Option<(i32, VersionId)> = None;
     // The highest version comes first, so that a later one must have a higher priority.
     for id in entry.versions.iter().copied() {
         let priority = priority(universe, id, entry.current == Some(id));
         let lower =
             current.is_some_and(|current| version::compare(universe.version(id).control.version, current).is_lt());
-        if priority > best.map_or(0, |(best, _)| best) && !lower {
+        if priority > best.map_or(0, |(best, _)| best) && (!lower || priority >= DOWNGRADES) {
             best = Some((priority, id));
         }
     }
     best.map(|(_, id)| id)
 }
 
-fn priority(universe: &Universe<'_>, id: VersionId, is_current: bool) -> u16 {
-    let of_archive = match universe.version(id).pin {
-        None => 0,
-        Some(Pin::NotAutomatic) => 1,
-        Some(Pin::ButAutomaticUpgrades) => 100,
-        Some(Pin::Normal) => 500,
-    };
-    if is_current { of_archive.max(100) } else { of_archive }
+fn priority(universe: &Universe<'_>, id: VersionId, is_current: bool) -> i32 {
+    let version = universe.version(id);
+    if let Some((_, priority)) = version.record {
+        return priority;
+    }
+    let of_archives = version.priority.unwrap_or(0);
+    if is_current { of_archives.max(INSTALLED) } else { of_archives }
 }

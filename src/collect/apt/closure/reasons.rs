@@ -1,8 +1,9 @@
 //! What a solved closure comes to: the packages to fetch, each with why.
 //!
-//! The reason is the shortest way from what was asked for, over dependencies before recommendations; how the solver came
-//! to a package may have been another way, over something given up since.
+//! The reason is the strongest edge on a way back to what was asked for: a dependency before a recommendation, and that
+//! before a suggestion. How the solver came to a package may have been another way, over something given up since.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::clause::Kind;
@@ -38,51 +39,123 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
     Ok(solution)
 }
 
-/// Walks from what was asked for over what each package needs.
+/// A package of the closure that leads to another one.
+#[derive(Clone, Copy)]
+struct Edge {
+    need: Need,
+    from: PackageId,
+}
+
+/// The graph of a closure, with a way back to a request for each package.
+struct Paths {
+    /// The packages that meet the relations of each package.
+    needs: HashMap<PackageId, Vec<(Need, PackageId)>>,
+    /// The edge that leads to each package; `None` for those that were asked for.
+    parents: HashMap<PackageId, Option<Edge>>,
+    /// The packages as they were reached.
+    order: Vec<PackageId>,
+}
+
+/// The reasons of all packages that what was asked for leads to.
 fn reasons(marks: &Marks<'_, '_>, wanted: &[Want]) -> HashMap<PackageId, Reason> {
-    let mut reasons = HashMap::new();
-    let (mut firm, mut soft) = (VecDeque::new(), VecDeque::new());
-    for want in wanted {
-        let package = marks.universe.version(want.version).package;
-        reasons.insert(package, want.reason.clone());
-        firm.push_back(package);
-    }
-    loop {
-        let (id, is_firm) = match (firm.pop_front(), soft.is_empty()) {
-            (Some(id), _) => (id, true),
-            (None, false) => (soft.pop_front().unwrap_or(PackageId(0)), false),
-            (None, true) => return reasons,
-        };
-        if is_firm {
-            soft.push_back(id);
+    let asked: HashMap<PackageId, &Reason> =
+        wanted.iter().map(|want| (marks.universe.version(want.version).package, &want.reason)).collect();
+    let mut paths = Paths { needs: HashMap::new(), parents: HashMap::new(), order: Vec::new() };
+    paths.walk(marks, wanted);
+    paths.strengthen();
+    let reason = |(id, edge): (&PackageId, &Option<Edge>)| match (edge, asked.get(id)) {
+        (_, Some(reason)) => Some((*id, (*reason).clone())),
+        (Some(edge), None) => Some((*id, Reason::Needed { need: edge.need, by: marks.universe.label(edge.from) })),
+        (None, None) => None,
+    };
+    paths.parents.iter().filter_map(reason).collect()
+}
+
+impl Paths {
+    /// Walks from what was asked for: over dependencies as far as they lead, then over recommendations, then over
+    /// suggestions.
+    fn walk(&mut self, marks: &Marks<'_, '_>, wanted: &[Want]) {
+        let mut queues: [VecDeque<PackageId>; STRENGTHS] = Default::default();
+        for want in wanted {
+            let package = marks.universe.version(want.version).package;
+            self.parents.insert(package, None);
+            queues[0].push_back(package);
         }
-        for (need, other) in needed(marks, id, is_firm) {
-            reasons.entry(other).or_insert_with(|| {
-                firm.push_back(other);
-                Reason::Needed { need, by: marks.universe.label(id) }
-            });
+        while let Some(strength) = queues.iter().position(|queue| !queue.is_empty()) {
+            let Some(from) = queues[strength].pop_front() else { return };
+            if let Some(weaker) = queues.get_mut(strength + 1) {
+                weaker.push_back(from);
+            }
+            let needs = self.needs.entry(from).or_insert_with(|| needs_of(marks, from));
+            for (need, to) in needs.iter().copied().filter(|(need, _)| need.strength() == strength) {
+                if let Entry::Vacant(unseen) = self.parents.entry(to) {
+                    unseen.insert(Some(Edge { need, from }));
+                    self.order.push(to);
+                    queues[0].push_back(to);
+                }
+            }
+        }
+    }
+
+    /// Gives each package the strongest edge that leads to it on a way back to what was asked for, as `aptitude why` shows
+    /// it: the walk may have come to it over a recommendation before it came to what depends on it.
+    fn strengthen(&mut self) {
+        let mut incoming: HashMap<PackageId, Vec<Edge>> = HashMap::new();
+        for from in self.parents.iter().filter(|(_, edge)| edge.is_none()).map(|(id, _)| id).chain(&self.order) {
+            for (need, to) in self.needs.get(from).into_iter().flatten() {
+                incoming.entry(*to).or_default().push(Edge { need: *need, from: *from });
+            }
+        }
+        for id in self.order.clone() {
+            let Some(Some(current)) = self.parents.get(&id).copied() else { continue };
+            let stronger = incoming.get(&id).into_iter().flatten();
+            let stronger = stronger.filter(|edge| edge.need.strength() < current.need.strength());
+            let best = stronger.filter(|edge| !self.leads_back(edge.from, id)).min_by_key(|edge| edge.need.strength());
+            if let Some(best) = best.copied() {
+                self.parents.insert(id, Some(best));
+            }
+        }
+    }
+
+    /// Returns whether the way from `from` back to a request goes through `id`.
+    fn leads_back(&self, from: PackageId, id: PackageId) -> bool {
+        let parent = |id: &PackageId| self.parents.get(id).copied().flatten().map(|edge| edge.from);
+        std::iter::successors(Some(from), parent).any(|step| step == id)
+    }
+}
+
+/// The number of strengths of a [`Need`].
+const STRENGTHS: usize = 3;
+
+impl Need {
+    /// Its place among the needs, the strongest first.
+    fn strength(self) -> usize {
+        match self {
+            Self::PreDepends | Self::Depends => 0,
+            Self::Recommends => 1,
+            Self::Suggests => 2,
         }
     }
 }
 
-/// What meets the dependencies of a package, or else its recommendations.
-fn needed(marks: &Marks<'_, '_>, id: PackageId, firm: bool) -> Vec<(Need, PackageId)> {
+/// Returns the packages that meet the relations of a package.
+fn needs_of(marks: &Marks<'_, '_>, id: PackageId) -> Vec<(Need, PackageId)> {
     let Some(version) = marks.state(id).install else { return Vec::new() };
-    let mut needed = Vec::new();
+    let mut needs = Vec::new();
     for clause in marks.universe.clauses(version) {
         let need = match clause.kind {
-            Kind::PreDepends if firm => Need::PreDepends,
-            Kind::Depends if firm => Need::Depends,
-            Kind::Recommends if !firm => Need::Recommends,
-            Kind::Suggests if !firm => Need::Suggests,
-            _ => continue,
+            Kind::PreDepends => Need::PreDepends,
+            Kind::Depends => Need::Depends,
+            Kind::Recommends => Need::Recommends,
+            Kind::Suggests => Need::Suggests,
+            Kind::Conflicts | Kind::Breaks => continue,
         };
         for target in &clause.alternatives {
             let versions = marks.meeting(id, clause, target, When::Then);
-            needed.extend(versions.into_iter().map(|version| (need, marks.universe.version(version).package)));
+            needs.extend(versions.into_iter().map(|version| (need, marks.universe.version(version).package)));
         }
     }
-    needed
+    needs
 }
 
 /// An installed package that nothing asked for leads to: it changes because it is of one source with something that

@@ -307,3 +307,33 @@ proptest! {
         let _ = solve(&request);
     }
 }
+
+/// `NAME: REASON` of each pick.
+fn reasons_of(packages: &[&str], seeds: &[&str]) -> Vec<String> {
+    let indexes = [index(packages)];
+    let solution = solve(&request(&indexes, seeds)).unwrap();
+    let line = |pick: &Pick<'_>| format!("{}: {}", pick.package.control.name, pick.reason);
+    solution.picks.iter().map(line).collect()
+}
+
+#[test]
+fn a_recommendation_is_a_stronger_reason_than_a_suggestion() {
+    // `perl` is reached before `passwd`.
+    let packages = ["a; Depends: perl, passwd", "passwd; Recommends: utils", "perl; Suggests: utils", "utils"];
+    assert_eq!(reasons_of(&packages, &["a"])[3], "utils: recommended by passwd");
+}
+
+#[test]
+fn a_dependency_of_what_is_recommended_is_a_stronger_reason_than_a_recommendation() {
+    let packages = ["a; Depends: libc; Recommends: tls", "libc; Recommends: idn", "tls; Depends: idn", "idn"];
+    assert_eq!(reasons_of(&packages, &["a"])[1], "idn: needed by tls");
+    // The walk comes to the recommendation first.
+    assert_eq!(reasons_of(&packages, &["libc", "a"])[1], "idn: needed by tls");
+}
+
+#[test]
+fn reasons_lead_back_to_what_was_asked_for() {
+    // `b` and `c` depend on each other, and only a recommendation leads to either.
+    let packages = ["a; Recommends: b, c", "b; Depends: c", "c; Depends: b"];
+    assert_eq!(reasons_of(&packages, &["a"]), ["a: requested", "b: needed by c", "c: recommended by a"]);
+}

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 
 use super::clause::{Clause, clauses};
 use super::order::first_mentions;
-use super::{ClosureError, Pin, Request};
+use super::{ClosureError, Request};
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
+use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::relation::{self, MalformedRelation};
 use crate::formats::apt::version;
 
@@ -70,8 +71,10 @@ pub(super) struct Version<'a> {
     pub(super) control: Control<'a>,
     /// Where it can be fetched, the first place of several.
     pub(super) source: Option<Available<'a>>,
-    /// How it competes: the best pin of the indexes that have it; nothing if only the target does.
-    pub(super) pin: Option<Pin>,
+    /// The best priority of the indexes that have it; `None` if only the target has it.
+    pub(super) priority: Option<i32>,
+    /// The first record of the preferences for this very version, by its place, and its priority.
+    pub(super) record: Option<(usize, i32)>,
     /// All indexes that have it.
     pub(super) indexes: Vec<usize>,
     clauses: OnceLock<Result<Vec<Clause<'a>>, MalformedRelation>>,
@@ -123,15 +126,19 @@ impl<'a> Universe<'a> {
             installed: Vec::new(),
             mentions: OnceLock::new(),
         };
+        let preferences = &request.preferences;
         for (index, input) in request.indexes.iter().enumerate() {
+            let priority = preferences.of_index(&input.origin).unwrap_or(input.pin.priority());
             for package in packages(input.text) {
                 let package = package.map_err(|source| ClosureError::Index { index, source })?;
-                universe.add(package.control, Some((Available::new(index, &package), input.pin)));
+                let record = preferences.of_version(&package.control, &input.origin, request.architecture);
+                universe.add(package.control, Some((Available::new(index, &package), priority)), record);
             }
         }
         for control in installed(request.installed.unwrap_or_default()) {
             let control = control.map_err(|source| ClosureError::Status { source })?;
-            if let Some(version) = universe.add(control, None) {
+            let record = preferences.of_version(&control, &IndexOrigin::INSTALLED, request.architecture);
+            if let Some(version) = universe.add(control, None, record) {
                 let package = universe.version(version).package;
                 if let Some(entry) = universe.packages.get_mut(package.0) {
                     entry.current = Some(version);
@@ -147,16 +154,23 @@ impl<'a> Universe<'a> {
     }
 
     /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.
-    fn add(&mut self, control: Control<'a>, place: Option<(Available<'a>, Pin)>) -> Option<VersionId> {
+    fn add(
+        &mut self,
+        control: Control<'a>,
+        place: Option<(Available<'a>, i32)>,
+        record: Option<(usize, i32)>,
+    ) -> Option<VersionId> {
         let package = self.package_for(control.name, control.architecture)?;
         let version = self.known_version(package, &control).unwrap_or_else(|| self.new_version(package, control));
         let entry = self.packages.get_mut(package.0)?;
         entry.essential |= control.essential;
         entry.protected |= control.protected;
-        if let (Some((place, pin)), Some(known)) = (place, self.versions.get_mut(version.0)) {
+        let known = self.versions.get_mut(version.0)?;
+        known.record = [known.record, record].into_iter().flatten().min();
+        if let Some((place, priority)) = place {
             known.indexes.push(place.index);
             known.source.get_or_insert(place);
-            known.pin = known.pin.max(Some(pin));
+            known.priority = known.priority.max(Some(priority));
         }
         Some(version)
     }
@@ -179,8 +193,15 @@ impl<'a> Universe<'a> {
         let higher =
             |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
         let place = versions.iter().take_while(|other| higher(other)).count();
-        let version =
-            Version { package, control, source: None, pin: None, indexes: Vec::new(), clauses: OnceLock::new() };
+        let version = Version {
+            package,
+            control,
+            source: None,
+            priority: None,
+            record: None,
+            indexes: Vec::new(),
+            clauses: OnceLock::new(),
+        };
         self.versions.push(version);
         if let Some(entry) = self.packages.get_mut(package.0) {
             entry.versions.insert(place, id);
