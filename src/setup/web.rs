@@ -26,7 +26,7 @@ pub(super) const TYPES: [(&str, &str); 8] = [
     ("application/x-xz", "xz"),
     ("application/zstd", "zst"),
     ("text/plain", "asc dsc manifest sjson"),
-    ("application/pgp-keys", "gpg"),
+    ("application/pgp-keys", "gpg key"),
 ];
 
 /// A regular expression for the path of a file below a generation, if another generation may have something else there

@@ -29,6 +29,8 @@ pub const REPOMD: &str = "repodata/repomd.xml";
 pub const REPOMD_ASC: &str = "repodata/repomd.xml.asc";
 /// The folder of all metadata.
 pub const REPODATA: &str = "repodata/";
+/// The keys that signed it, where zypper looks for them.
+pub const REPOMD_KEY: &str = "repodata/repomd.xml.key";
 /// The largest signed file or signature that is read, in bytes. Real ones have less than 20 kB.
 pub const MAX_REPOMD_BYTES: u64 = 1 << 20;
 /// The largest file of metadata that is taken, in bytes, compressed as it is.
