@@ -1,12 +1,16 @@
-//! What clients find beside the list of packages: the keys that sign it.
+//! What clients find beside the list of packages: the keys that sign it, and the deltas that upstream's own list offers.
 
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{APP_1, LIB, desk, ferry};
+use super::{APP_1, LIB, client, desk, ferry};
 use crate::apt_client::run;
 use crate::support::desk::{Desk, Ended, end};
+
+const BIG_1: &str = "ferry-big-1.0-1.x86_64";
+const BIG_2: &str = "ferry-big-2.0-1.x86_64";
+const DELTA: &str = "drpms/ferry-big-1.0-1_2.0-1.x86_64.drpm";
 
 /// A machine with zypper, all below one temporary folder.
 struct Zypper(TempDir);
@@ -58,4 +62,36 @@ fn zypper_imports_the_pinned_keys_of_a_verbatim_repository() {
     ferry(&desk, 1, &[APP_1, LIB]);
     let key = fingerprint(&desk, "site/current/keys/yum/el.asc");
     zypper_imports_the_key(&desk, &key);
+}
+
+#[test]
+fn dnf_gets_the_deltas_that_verbatim_metadata_offers() {
+    let desk = desk("publish = \"verbatim\"");
+    ferry(&desk, 1, &[BIG_1]);
+    let serving = desk.serve();
+    let dnf = client(&serving);
+    dnf.run("install ferry-big").ok();
+    ferry(&desk, 2, &[BIG_1, BIG_2]);
+    assert!(desk.path(&format!("site/current/yum/el/{DELTA}")).exists(), "createrepo_c made no delta");
+    // applydeltarpm asks the database of this host, which is not that of the machine, and dnf then takes the whole package.
+    let told = dnf.run("upgrade --refresh").ok().out;
+    assert!(told.contains("ferry-big-1.0-1_2.0-1.x86_64.drpm"), "dnf wants no delta: {told}");
+    assert_eq!(dnf.installed(), ["ferry-big-0:2.0-1.x86_64"]);
+    let base = desk.path("site/current/yum/el");
+    let made = desk.path("made.rpm");
+    let mut apply = Command::new("applydeltarpm");
+    run(apply.arg("-r").arg(base.join(format!("Packages/f/{BIG_1}.rpm"))).arg(base.join(DELTA)).arg(&made));
+    let (made, whole) =
+        (std::fs::read(made).unwrap(), std::fs::read(base.join(format!("Packages/f/{BIG_2}.rpm"))).unwrap());
+    assert!(made == whole, "the delta makes another package");
+}
+
+#[test]
+fn deltas_of_packages_left_out_count_as_not_carried() {
+    let desk = desk("publish = \"verbatim\"\narchitectures = [\"i686\"]");
+    ferry(&desk, 1, &[BIG_1, BIG_2, "ferry-app-1.0-1.i686"]);
+    let status = desk.run("status --site site --json").ok().json();
+    let published = &status["published"]["yum/el"];
+    assert_eq!([&published["items"], &published["not_carried"]], [1, 3], "{status}");
+    assert!(published["not_carried_examples"].to_string().contains(DELTA), "{status}");
 }
