@@ -90,8 +90,10 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
             texts.push((at, index, suite.read(index, with)?));
         }
     }
-    let installed =
-        source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on::<AptError>("read", path)));
+    let installed = source
+        .installed
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(FileError::on_named::<AptError>("read", path)));
     let installed = installed.transpose()?;
     let first = suites.first();
     let indexes = texts.iter().map(|(at, _, text)| closure_index(suites.get(*at), text)).collect();

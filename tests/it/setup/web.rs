@@ -113,7 +113,7 @@ fn check(world: &World, site: &Site, port: u16, store: &Server) {
     client(world, port);
 }
 
-/// What `curl` is told of each file that is published, with this method: its name, the status, and headers.
+/// Asks `curl` for each file with this method; returns the name, the status and the headers of each.
 fn told(port: u16, method: &str, files: &[String]) -> Vec<String> {
     let mut command = Command::new("curl");
     command.args(["-sS", "--noproxy", "*", "-H", &format!("Host: {OWN}"), "--max-time", "60"]);

@@ -1,4 +1,4 @@
-//! What clients find beside the list of packages: the keys that sign it, and the deltas that upstream's own list offers.
+//! Judges, by real clients, two things beside the list of packages: its keys, and the deltas that upstream offers.
 
 use std::process::Command;
 
