@@ -87,13 +87,13 @@ const YUM: &str = "yum";
 pub struct Repository {
     /// The collection's name.
     pub name: Label,
-    /// Who signs the list of its packages.
+    /// The signer of the list of its packages.
     pub signer: ListSigner,
     /// Whether upstream's keys, which sign the packages, are published.
     pub has_upstream_key: bool,
 }
 
-/// Who signs the list of a repository's packages.
+/// The signer of the list of a repository's packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListSigner {
     /// Nobody.

@@ -24,7 +24,7 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     Ok(text)
 }
 
-/// What each location of files begins with: the methods that it knows, and the headers of `gapferry serve`.
+/// The first lines of each location of files: the methods that it knows, and the headers of `gapferry serve`.
 const ASKED: &str = "        if ($request_method !~ ^(?:GET|HEAD)$) {
             return 405;
         }

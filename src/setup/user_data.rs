@@ -143,7 +143,7 @@ pub fn notes(facts: &Facts, choice: &Choice) -> Vec<String> {
     left_out.into_iter().chain(unread).collect()
 }
 
-/// Whether the machines can check who signed the list of packages.
+/// Returns true if the machines can check the signature over the list of packages.
 fn is_readable(repository: &Repository, choice: &Choice) -> bool {
     let is_old = choice.release.major <= LAST_WITHOUT_ED25519;
     !(is_old && repository.signer == ListSigner::Site(SiteKeyAlgorithm::Ed25519))

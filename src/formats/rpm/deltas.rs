@@ -75,7 +75,7 @@ impl Target {
     }
 }
 
-/// What is found in an element `<delta>`.
+/// The content of an element `<delta>`.
 #[derive(Default)]
 struct Delta {
     file: String,

@@ -31,15 +31,14 @@ pub struct Query {
 }
 
 impl Query {
-    /// Whether this is how snapd asks for `name` to see if the store can be reached. Whoever wants to know the snap asks for
-    /// more fields.
+    /// Returns true for the question by which snapd checks if the store can be reached. Every other question about a snap
+    /// asks for more fields.
     pub fn is_connectivity_check(&self, name: &str) -> bool {
         name == CHECKED_SNAP && self.fields.iter().eq(["download"])
     }
 }
 
-/// Returns the reply to a connectivity check: an address of this store from which a file comes. It says no more of a snap, since
-/// there is none.
+/// Returns the reply to a connectivity check: the address of one of this store's files.
 pub fn connectivity(catalogue: &Catalogue, query: &Query, base: &str) -> Value {
     let revision = catalogue.all().find_map(Offer::any);
     let url = match revision {

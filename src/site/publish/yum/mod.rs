@@ -77,7 +77,7 @@ fn is_here(collection: &Collection, context: &Context<'_, '_>, package: &Package
     collection.files.get(&package.file) == Some(&package.sha256) && context.depot.has(&package.sha256, package.size)
 }
 
-/// Whether the package's item says what the metadata of this kind says.
+/// Returns true if the package's item agrees with the metadata of this kind.
 fn is_told(items: &BTreeMap<&PublishPath, &Item>, repository: &Repository, package: &Package, listed_in: &str) -> bool {
     let Some(item) = items.get(&package.file) else { return false };
     item.name == package.name
