@@ -15,6 +15,18 @@ pub struct FileError {
     pub path: PathBuf,
     /// Why not.
     pub source: io::Error,
+    /// The side that named the path.
+    pub named_by: NamedBy,
+}
+
+/// The side that named a path. If nothing is there, the fault is theirs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamedBy {
+    /// gapferry itself, as one of its own.
+    #[default]
+    Program,
+    /// The operator, on the command line or in a selection.
+    Operator,
 }
 
 /// Says so if the file system of `path` is full of files and not of bytes: the system has one error for both.
@@ -41,11 +53,22 @@ impl FileError {
     /// For `map_err`: the failure of `action` on `path`, as the error type that the caller returns.
     pub fn on<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E {
         let path = path.to_owned();
-        move |source| Self { action, source: full_disk_error(&path, source), path }.into()
+        move |source| Self { action, source: full_disk_error(&path, source), path, named_by: NamedBy::Program }.into()
+    }
+
+    /// The same for a path that the operator named. If nothing is there, the command or the selection is wrong.
+    pub fn on_named<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E {
+        let on_path = Self::on::<Self>(action, path);
+        move |source| Self { named_by: NamedBy::Operator, ..on_path(source) }.into()
     }
 
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
-        Exit::of_io(&self.source)
+        use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+        let is_wrong = matches!(self.source.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename);
+        match self.named_by {
+            NamedBy::Operator if is_wrong => Exit::Usage,
+            _ => Exit::of_io(&self.source),
+        }
     }
 }

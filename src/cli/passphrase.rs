@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::Failure;
+use crate::file_error::FileError;
 use crate::trust::{SecretKey, TrustError};
 
 /// The first line of the file.
 pub(super) fn from_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(TrustError::io("read", path))?);
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(FileError::on_named::<TrustError>("read", path))?);
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 

@@ -130,7 +130,7 @@ fn exports(pattern: &Path) -> Result<Vec<PathBuf>, ExportsError> {
     for path in glob::glob(&pattern.to_string_lossy()).map_err(bad)? {
         let path = path.map_err(|error| {
             let path = error.path().to_owned();
-            FileError { action: "read", path, source: error.into() }
+            FileError::on::<FileError>("read", &path)(error.into())
         })?;
         paths.extend(path.is_file().then_some(path));
     }

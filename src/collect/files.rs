@@ -175,7 +175,7 @@ fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, FilesError> {
     for path in glob::glob(&from.to_string_lossy()).map_err(bad)? {
         let path = path.map_err(|error| {
             let path = error.path().to_owned();
-            FileError { action: "read", path, source: error.into() }
+            FileError::on::<FileError>("read", &path)(error.into())
         })?;
         match path.is_dir() {
             true => files.extend(below(&path, &format!("{}/", own_name(&path)))?),

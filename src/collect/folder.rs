@@ -17,7 +17,7 @@ pub(super) struct FolderFile {
 
 /// Lists the files below `folder` whose path is `wanted`, in the order of their names. The folder itself may be a link.
 pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<FolderFile>, GivenError> {
-    let root = folder.canonicalize().map_err(FileError::on::<GivenError>("read", folder))?;
+    let root = folder.canonicalize().map_err(FileError::on_named::<GivenError>("read", folder))?;
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(&root).follow_links(true).sort_by_file_name() {
         let entry = match entry {
@@ -25,7 +25,7 @@ pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
             Err(error) => match refused_link(&error) {
                 Some((path, _)) if !wanted(&path) && !path.is_dir() => continue,
                 Some((path, what)) => return Err(GivenError::Special { path, what }),
-                None => return Err(FileError::on("read", folder)(error.into())),
+                None => return Err(FileError::on_named("read", folder)(error.into())),
             },
         };
         let is_wanted = wanted(entry.path());

@@ -76,7 +76,7 @@ pub(super) fn take(
     let read = || Sha256::of_reader(&mut File::open(path)?);
     let (sha256, size) = match known {
         Some(known) => (known, data.len()),
-        None => read().map_err(FileError::on::<GivenError>("read", path))?,
+        None => read().map_err(FileError::on_named::<GivenError>("read", path))?,
     };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != sha256) {
         return Err(GivenError::OtherDigest { path: path.to_owned(), found: sha256, wanted });
@@ -100,7 +100,7 @@ pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Resu
 
 /// Refuses what is no file before it is opened: opening a pipe can block.
 fn regular(path: &Path) -> Result<Metadata, GivenError> {
-    let metadata = std::fs::metadata(path).map_err(FileError::on::<GivenError>("read", path))?;
+    let metadata = std::fs::metadata(path).map_err(FileError::on_named::<GivenError>("read", path))?;
     match what(metadata.file_type()) {
         None => Ok(metadata),
         Some(what) => Err(GivenError::Special { path: path.to_owned(), what }),

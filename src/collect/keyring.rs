@@ -45,9 +45,9 @@ pub fn read_keyring(path: &Path) -> Result<Keyring, KeyringError> {
 
 /// Reads a file of a size that configuration has.
 pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, FileError> {
-    let size = fs::metadata(path).map_err(FileError::on::<FileError>("read", path))?.len();
+    let size = fs::metadata(path).map_err(FileError::on_named::<FileError>("read", path))?.len();
     if size > MAX_FILE_BYTES {
         return Err(FileError::on("read", path)(ErrorKind::FileTooLarge.into()));
     }
-    fs::read(path).map_err(FileError::on("read", path))
+    fs::read(path).map_err(FileError::on_named("read", path))
 }

@@ -173,7 +173,7 @@ fn prove(
 fn open(source: &OsImageSource, sha256: Sha256, with: &Collecting<'_>) -> Result<Option<File>, OsImagesError> {
     match &source.from {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
-        Some(path) => File::open(path).map(Some).map_err(FileError::on("read", path)),
+        Some(path) => File::open(path).map(Some).map_err(FileError::on_named("read", path)),
         None => Ok(None),
     }
 }

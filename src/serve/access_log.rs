@@ -102,7 +102,7 @@ fn open(target: &LogTarget) -> Result<Out, FileError> {
         LogTarget::Stdout => Box::new(io::stdout()),
         LogTarget::File(path) => {
             let file: Result<File, FileError> =
-                File::options().create(true).append(true).open(path).map_err(FileError::on("open", path));
+                File::options().create(true).append(true).open(path).map_err(FileError::on_named("open", path));
             Box::new(file?)
         }
     }))

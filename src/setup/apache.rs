@@ -1,12 +1,12 @@
 //! Apache: serves the published trees without `gapferry serve`.
 
-use super::web::{Route, TYPES, WebServer, head, routes};
+use super::web::{CHANGES, METHODS, Route, TYPES, WebServer, head, routes};
 use super::{Facts, SetupError, quote};
 
 /// A file for `/etc/apache2/sites-available`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let root = quote::server_path(&facts.root.join("current"))?;
-    let modules = if server.store_backend.is_some() { "rewrite proxy_http" } else { "rewrite" };
+    let modules = if server.store_backend.is_some() { "rewrite headers proxy_http" } else { "rewrite headers" };
     let mut text = head(facts, "Apache");
     text += &format!("# For a file in /etc/apache2/sites-available, then: a2enmod {modules}; a2ensite gapferry\n\n");
     server.listen.iter().for_each(|address| text += &format!("Listen {address}\n"));
@@ -35,13 +35,23 @@ fn folders(facts: &Facts, root: &str) -> String {
     );
     let types: String = TYPES.iter().map(|(kind, ends)| format!("    AddType {kind}{}\n", dotted(ends))).collect();
     let ends: String = ["gz", "xz", "zst", "bz2"].map(|end| format!(" .{end}")).concat();
+    let headers = headers(root);
     for folder in &facts.folders {
         text += &format!(
             "<Directory \"{root}/{folder}\">\n    Options FollowSymLinks\n    Require all granted\n    \
-             RemoveEncoding{ends}\n{types}</Directory>\n"
+             RemoveEncoding{ends}\n{types}{headers}</Directory>\n"
         );
     }
     text
+}
+
+/// The headers of `gapferry serve`. A part of what changes is for those alone who say which whole it is of.
+fn headers(root: &str) -> String {
+    let changes = format!("%{{REQUEST_FILENAME}} =~ m#^{}{CHANGES}#", quote::regex(root));
+    format!(
+        "    Header set X-Content-Type-Options nosniff\n    Header set Cache-Control no-cache \"expr={changes}\"\n    \
+         RequestHeader unset Range \"expr=-z %{{HTTP:If-Range}} && {changes}\"\n"
+    )
 }
 
 fn dotted(ends: &str) -> String {
@@ -67,9 +77,12 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
     } else {
         text += "    RewriteEngine On\n";
     }
+    text += "    RewriteCond \"%{REQUEST_METHOD}\" \"!^(?:GET|HEAD)$\"\n    RewriteRule \"^\" \"-\" [R=405,END]\n";
     text += rules;
-    text + "    RewriteRule \"^\" \"-\" [R=404,END]\n    <LocationMatch \"^/(?!v2/|api/)\">\n        \
-            SetHandler default-handler\n    </LocationMatch>\n</VirtualHost>\n"
+    text += "    RewriteRule \"^\" \"-\" [R=404,END]\n    <LocationMatch \"^/(?!v2/|api/)\">\n        \
+            SetHandler default-handler\n";
+    text += &format!("        Header always set Allow \"{METHODS}\" \"expr=%{{REQUEST_STATUS}} == 405\"\n");
+    text + "    </LocationMatch>\n</VirtualHost>\n"
 }
 
 fn rules(root: &str, route: &Route) -> String {

@@ -72,23 +72,28 @@ pub(super) fn time(servers: &[String]) -> String {
 }
 
 /// By the site's store assertion, or else by the drop-in. cloud-init lets snapd know the assertions before it runs commands.
+/// In both, snapd gets the authority as a setting of its own: it need not read those of the machine.
 fn snaps(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
     let Some(store) = &facts.store else {
         let url =
             choice.serve_url.as_ref().ok_or(SetupError::NoServeUrl { what: "snapd without a store assertion" })?;
         let restart = "  - [systemctl, daemon-reload]\n  - [systemctl, try-restart, snapd.service]\n";
         let content = yaml_block(&drop_in(url), 6);
-        return Ok(format!("write_files:\n  - path: {DROP_IN}\n    content: {content}\nruncmd:\n{restart}"));
+        let trust = trust(choice).map_or_else(String::new, |command| format!("snap:\n  commands:\n{command}"));
+        return Ok(format!("{trust}write_files:\n  - path: {DROP_IN}\n    content: {content}\nruncmd:\n{restart}"));
     };
     // All of a stream of assertions about a store is text.
     let stream = String::from_utf8_lossy(&store.stream);
     let mut text = format!("snap:\n  assertions:\n    - {}\n  commands:\n", yaml_block(&stream, 6));
-    if let Some(authority) = &choice.authority {
-        let setting = yaml(&format!("{STORE_CERTS}={}", authority.text()));
-        text += &format!("    - [snap, set, system, {setting}]\n");
-    }
+    text += &trust(choice).unwrap_or_default();
     let setting = yaml(&format!("proxy.store={}", store.store));
     Ok(text + &format!("    - [snap, set, core, {setting}]\n"))
+}
+
+/// Returns the command that makes snapd trust the authority, as an entry of a list.
+fn trust(choice: &Choice) -> Option<String> {
+    let setting = yaml(&format!("{STORE_CERTS}={}", choice.authority.as_ref()?.text()));
+    Some(format!("    - [snap, set, system, {setting}]\n"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
 //! Name servers: the upstreams' names lead to this site, and all other names, those below them too, to where they led before.
+//!
+//! But for one kind of names below them: apt asks for the SRV records of `_http._tcp.HOST` and `_https._tcp.HOST` before it
+//! asks for HOST (apt's `methods/connect.cc`). Behind a gap that question would wait for servers that cannot be reached, so
+//! each program answers at once that there is no such name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -17,6 +21,9 @@ pub enum NameServer {
     /// No program: lines for each machine's `/etc/hosts`.
     Hosts,
 }
+
+/// Names below a host that apt looks for records of the kind SRV at.
+const SERVICES: [&str; 2] = ["_http._tcp", "_https._tcp"];
 
 /// The policy zone's name in BIND.
 const ZONE: &str = "gapferry.rpz";
@@ -72,12 +79,13 @@ impl Table<'_> {
     }
 
     /// `local` keeps a question for another kind of record from being sent on, and the line after it lets names below go
-    /// where they went.
+    /// where they went, but for those of services.
     fn dnsmasq(&self) -> String {
         let head = "For a file in /etc/dnsmasq.d; dnsmasq 2.86 or newer.";
         self.lines("#", head, |host| {
             let addresses: String = self.addresses.iter().map(|address| format!(",{address}")).collect();
-            format!("host-record={host}{addresses}\nlocal=/{host}/\nserver=/*.{host}/#\n")
+            let services: String = SERVICES.map(|service| format!("local=/{service}.{host}/\n")).concat();
+            format!("host-record={host}{addresses}\nlocal=/{host}/\nserver=/*.{host}/#\n{services}")
         })
     }
 
@@ -89,6 +97,9 @@ impl Table<'_> {
             let mut text = format!("    local-zone: \"{host}.\" transparent\n");
             for address in self.addresses {
                 text += &format!("    local-data: \"{host}. 300 IN {} {address}\"\n", kind(address));
+            }
+            for service in SERVICES {
+                text += &format!("    local-zone: \"{service}.{host}.\" always_nxdomain\n");
             }
             text
         };
@@ -111,6 +122,8 @@ impl Table<'_> {
         for (host, why) in &self.hosts {
             text += &format!("\n; {}\n", why.iter().cloned().collect::<Vec<_>>().join("; "));
             self.addresses.iter().for_each(|address| text += &format!("{host} IN {} {address}\n", kind(address)));
+            // In a policy zone, the root as the name to go to means that there is no such name.
+            SERVICES.iter().for_each(|service| text += &format!("{service}.{host} IN CNAME .\n"));
         }
         text
     }
@@ -156,16 +169,22 @@ mod tests {
             (
                 NameServer::Dnsmasq,
                 "\n# apt/extra; apt/ubuntu; apt/whole\nhost-record=archive.example.com,10.0.0.5,fd00::5\n\
-                 local=/archive.example.com/\nserver=/*.archive.example.com/#\n",
+                 local=/archive.example.com/\nserver=/*.archive.example.com/#\n\
+                 local=/_http._tcp.archive.example.com/\nlocal=/_https._tcp.archive.example.com/\n",
             ),
             (
                 NameServer::Unbound,
                 "    local-zone: \"archive.example.com.\" transparent\n    \
                  local-data: \"archive.example.com. 300 IN A 10.0.0.5\"\n    \
-                 local-data: \"archive.example.com. 300 IN AAAA fd00::5\"\n",
+                 local-data: \"archive.example.com. 300 IN AAAA fd00::5\"\n    \
+                 local-zone: \"_http._tcp.archive.example.com.\" always_nxdomain\n",
             ),
             (NameServer::Hosts, "\n10.0.0.5 archive.example.com\nfd00::5 archive.example.com\n"),
-            (NameServer::Bind, "\narchive.example.com IN A 10.0.0.5\narchive.example.com IN AAAA fd00::5\n"),
+            (
+                NameServer::Bind,
+                "\narchive.example.com IN A 10.0.0.5\narchive.example.com IN AAAA fd00::5\n\
+                 _http._tcp.archive.example.com IN CNAME .\n",
+            ),
         ] {
             let text = text(server);
             assert!(text.contains(words), "{text}");

@@ -8,7 +8,8 @@ use url::Url;
 use super::{HostName, SetupError, Suite, suites};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::formats::assertions::Trust;
-use crate::formats::openpgp::armored_keyring;
+use crate::formats::openpgp::{SiteKeyAlgorithm, armored_keyring};
+use crate::formats::rpm::REPOMD_ASC;
 use crate::path::PublishPath;
 use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, own_key, read_capped};
 use crate::time::Time;
@@ -86,18 +87,45 @@ const YUM: &str = "yum";
 pub struct Repository {
     /// The collection's name.
     pub name: Label,
-    /// Whether there is a signature over the list of its packages.
-    pub is_signed: bool,
+    /// The signer of the list of its packages.
+    pub signer: ListSigner,
     /// Whether upstream's keys, which sign the packages, are published.
     pub has_upstream_key: bool,
 }
 
+/// The signer of the list of a repository's packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListSigner {
+    /// Nobody.
+    Nobody,
+    /// Upstream.
+    Upstream,
+    /// The site, with a key of this algorithm.
+    Site(SiteKeyAlgorithm),
+}
+
+impl ListSigner {
+    /// Looks at the repository in `folder` of the generation. A site's key that cannot be read counts as one that few clients
+    /// know.
+    fn of(generation: &Path, folder: &str, publish: Publish) -> Self {
+        if !generation.join(folder).join(REPOMD_ASC).exists() {
+            return Self::Nobody;
+        }
+        if publish == Publish::Verbatim {
+            return Self::Upstream;
+        }
+        let key =
+            read_capped(&generation.join(own_key(generation, publish)).with_extension("gpg"), MAX_KEYRING_BYTES).ok();
+        Self::Site(key.and_then(|key| SiteKeyAlgorithm::of_public(&key)).unwrap_or_default())
+    }
+}
+
 impl Repository {
     /// The repository that stands in the generation's folder.
-    fn of(generation: &Path, name: &Label) -> Self {
+    fn of(generation: &Path, name: &Label, publish: Publish) -> Self {
         Self {
             name: name.clone(),
-            is_signed: generation.join(format!("{YUM}/{name}/repodata/repomd.xml.asc")).exists(),
+            signer: ListSigner::of(generation, &format!("{YUM}/{name}"), publish),
             has_upstream_key: generation.join(format!("keys/{YUM}/{name}.asc")).exists(),
         }
     }
@@ -157,7 +185,8 @@ impl Facts {
             )),
         }
         if kind.as_str() == YUM {
-            self.repositories.push(Repository::of(&site.generation_folder(generation.number), name));
+            let folder = site.generation_folder(generation.number);
+            self.repositories.push(Repository::of(&folder, name, collection.publish));
         }
         if *kind == Kind::Apt {
             let folder = site.generation_folder(generation.number);

@@ -24,7 +24,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use self::ca::Certificates;
-pub use self::facts::{Archive, Facts, Repository, Upstream};
+pub use self::facts::{Archive, Facts, ListSigner, Repository, Upstream};
 pub use self::host::HostName;
 pub use self::serve_url::ServeUrl;
 pub use self::suites::{Suite, suites};

@@ -1,16 +1,16 @@
 //! nginx: serves the published trees without `gapferry serve`.
 
-use super::web::{Route, TYPES, WebServer, head, routes};
+use super::web::{CHANGES, METHODS, Route, TYPES, WebServer, head, routes};
 use super::{Facts, SetupError, quote};
 
 /// A file for `/etc/nginx/conf.d`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let root = quote::server_path(&facts.root.join("current"))?;
-    let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n";
+    let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();
     let routes = routes(facts);
     let own = server.own.as_ref().filter(|own| !routes.contains_key(own));
     let folders = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
-    let by_path = format!("    location ~ ^/(?:{folders})/. {{\n        try_files $uri =404;\n    }}\n");
+    let by_path = format!("    location ~ ^/(?:{folders})/. {{\n{ASKED}        try_files $uri =404;\n    }}\n");
     let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
     let store_hosts = facts.store_hosts();
     names.extend(store_hosts.keys().filter(|host| !routes.contains_key(host)).map(|host| host.as_str()));
@@ -24,6 +24,24 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     Ok(text)
 }
 
+/// The first lines of each location of files: the methods that it knows, and the headers of `gapferry serve`.
+const ASKED: &str = "        if ($request_method !~ ^(?:GET|HEAD)$) {
+            return 405;
+        }
+        add_header Allow $gapferry_allow always;
+        add_header Cache-Control $gapferry_cache_control;
+        add_header X-Content-Type-Options nosniff;
+";
+
+/// The values of headers; nginx leaves out a header whose value is empty. `try_files` has set `$uri` to the file's path by the
+/// time that a value is wanted.
+fn headers() -> String {
+    format!(
+        "\nmap $uri $gapferry_cache_control {{\n    default \"\";\n    \"~^{CHANGES}\" no-cache;\n}}\n\
+         map $status $gapferry_allow {{\n    default \"\";\n    405 \"{METHODS}\";\n}}\n"
+    )
+}
+
 /// One host. What is no file is not found, folders among it.
 fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String {
     let listen: String = match server.listen.as_slice() {
@@ -34,14 +52,14 @@ fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String
     format!(
         "\nserver {{\n{listen}    server_name {names};\n    root \"{root}\";\n    autoindex off;\n    \
          default_type application/octet-stream;\n    types {{\n{types}    }}\n{locations}    \
-         location / {{\n        return 404;\n    }}\n}}\n"
+         location / {{\n{ASKED}        return 404;\n    }}\n}}\n"
     )
 }
 
 fn location(route: &Route) -> String {
     let Route { prefix, folders } = route;
     let files: String = folders.iter().map(|folder| format!("/{folder}/$rest ")).collect();
-    format!("    location ~ ^{prefix}/(?<rest>.+)$ {{\n        try_files {files}=404;\n    }}\n")
+    format!("    location ~ ^{prefix}/(?<rest>.+)$ {{\n{ASKED}        try_files {files}=404;\n    }}\n")
 }
 
 /// The host that a device asked for is in the addresses that the store answers with.
@@ -69,7 +87,8 @@ mod tests {
              root \"/srv/gapferry/current\";\n",
             "location ~ ^/(?:apt|images|keys|snaps)/. {",
             "    server_name archive.example.com;\n",
-            "location ~ ^/ubuntu/(?<rest>.+)$ {\n        \
+            "location ~ ^/ubuntu/(?<rest>.+)$ {\n        if ($request_method",
+            "        \
              try_files /apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest =404;\n",
             "location ~ ^/v3/stable\\.d/(?<rest>.+)$ {",
             "location ^~ /v2/ {\n        proxy_pass http://127.0.0.1:8080;\n",

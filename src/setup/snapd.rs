@@ -38,7 +38,7 @@ pub fn script(
     Ok(head
         + &match (&facts.store, serve_url) {
             (Some(store), _) => by_assertion(store, authority),
-            (None, Some(url)) => by_drop_in(url),
+            (None, Some(url)) => by_drop_in(url, authority),
             (None, None) => return Err(SetupError::NoServeUrl { what: "snapd without a store assertion" }),
         })
 }
@@ -46,12 +46,8 @@ pub fn script(
 /// The assertions are in the script: over https, curl would have to trust the certificate first. snapd refuses a store that it
 /// knows no assertion of, so that comes last.
 fn by_assertion(store: &StoreAssertion, authority: Option<&Certificates>) -> String {
-    let mut text = String::new();
-    if let Some(authority) = authority {
-        let set = format!("sudo snap set system {STORE_CERTS}=");
-        text += &quote::comment("#", "The authority that vouches for the store's certificate.");
-        text += &format!("{set}\"$(cat <<'END-OF-CERTIFICATES'\n{}END-OF-CERTIFICATES\n)\"\n\n", authority.text());
-    } else if store.url.scheme() == "https" {
+    let mut text = authority.map_or_else(String::new, trust);
+    if authority.is_none() && store.url.scheme() == "https" {
         let text_of =
             "With a certificate by an authority of your own, before the rest; or write this with --ca-cert ca.pem:";
         text += &quote::comment("#", &format!("{text_of}\n  {CERTIFICATE}"));
@@ -65,16 +61,27 @@ fn by_assertion(store: &StoreAssertion, authority: Option<&Certificates>) -> Str
     text
 }
 
-fn by_drop_in(url: &ServeUrl) -> String {
+/// Makes snapd trust an authority: its clients of the store read this setting, whatever told them where the store is.
+fn trust(authority: &Certificates) -> String {
+    let set = format!("sudo snap set system {STORE_CERTS}=");
+    let certificates = authority.text();
+    quote::comment("#", "The authority that vouches for the store's certificate.")
+        + &format!("{set}\"$(cat <<'END-OF-CERTIFICATES'\n{certificates}END-OF-CERTIFICATES\n)\"\n\n")
+}
+
+fn by_drop_in(url: &ServeUrl, authority: Option<&Certificates>) -> String {
     let (folder, _) = DROP_IN.rsplit_once('/').unwrap_or_default();
-    quote::comment(
-        "#",
-        "No store assertion is kept at the site: snapd is told by its environment. `snap download` needs the same there.",
-    ) + &format!(
-        "sudo mkdir -p {folder}\nsudo tee {DROP_IN} >/dev/null <<'END'\n{}END\n\
+    let trust = authority.map_or_else(String::new, trust);
+    trust
+        + &quote::comment(
+            "#",
+            "No store assertion is kept at the site: snapd is told by its environment. `snap download` needs the same there.",
+        )
+        + &format!(
+            "sudo mkdir -p {folder}\nsudo tee {DROP_IN} >/dev/null <<'END'\n{}END\n\
              sudo systemctl daemon-reload\nsudo systemctl restart snapd.service\n",
-        drop_in(url)
-    )
+            drop_in(url)
+        )
 }
 
 /// The text of the drop-in. In systemd's files, `%` begins a specifier.

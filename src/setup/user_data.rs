@@ -6,10 +6,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::Repository;
+use super::facts::{ListSigner, Repository};
 use super::quote::{comment, shell, yaml};
 use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
 use crate::collection::Label;
+use crate::formats::openpgp::SiteKeyAlgorithm;
 
 /// Where the image's own repositories are.
 const REPOS: &str = "/etc/yum.repos.d";
@@ -32,7 +33,8 @@ pub enum Os {
 /// Its release, such as `9` or `9.4`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    major: u8,
+    major: u32,
+    minor: Option<u32>,
     text: String,
 }
 
@@ -45,12 +47,13 @@ impl FromStr for Release {
     type Err = MalformedRelease;
 
     fn from_str(text: &str) -> Result<Self, MalformedRelease> {
-        let number = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty();
+        let is_number = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
+        let number = |text: &str| text.parse().ok().filter(|_| is_number(text));
         let (major, minor) = text.split_once('.').map_or((text, None), |(major, minor)| (major, Some(minor)));
-        match major.parse() {
-            Ok(major) if minor.is_none_or(number) => Ok(Self { major, text: text.to_owned() }),
-            _ => Err(MalformedRelease(text.chars().take(16).collect())),
-        }
+        let malformed = || MalformedRelease(text.chars().take(16).collect());
+        let minor = minor.map(|minor| number(minor).ok_or_else(malformed)).transpose()?;
+        let major = major.parse::<u8>().ok().filter(|_| is_number(major)).map(u32::from);
+        Ok(Self { major: major.ok_or_else(malformed)?, minor, text: text.to_owned() })
     }
 }
 
@@ -99,9 +102,13 @@ pub struct Choice {
     pub authority: Option<Certificates>,
 }
 
+/// The newest release whose GnuPG (2.0) and rpm know no Ed25519.
+const LAST_WITHOUT_ED25519: u32 = 7;
+
 /// User data.
 pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
     let repositories = chosen(facts, choice)?;
+    let notes: String = notes(facts, choice).iter().map(|text| format!("\n{text}")).collect();
     let sections = [
         boot_commands(choice),
         "yum_repos:\n".to_owned(),
@@ -109,8 +116,37 @@ pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
         "package_update: true\n".to_owned(),
         cloud_init::time(&choice.ntp_servers),
     ];
-    let head = format!("{}\n{}", facts.headline("User data"), how_to_pass_it(choice));
+    let head = format!("{}\n{}{notes}", facts.headline("User data"), how_to_pass_it(choice));
     Ok("#cloud-config\n".to_owned() + &comment("#", &head) + &sections.concat())
+}
+
+/// Returns what the operator should know: which repositories are left out, and which lists of packages go unchecked.
+pub fn notes(facts: &Facts, choice: &Choice) -> Vec<String> {
+    let Ok(taken) = chosen(facts, choice) else { return Vec::new() };
+    let names = |of: &dyn Fn(&Repository) -> bool| {
+        let names: Vec<&str> = facts.repositories.iter().filter(|it| of(it)).map(|it| it.name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let is_taken = |it: &Repository| taken.iter().any(|taken| taken.name == it.name);
+    let left_out = names(&|it| choice.repositories.is_empty() && !is_taken(it));
+    let unread = names(&|it| is_taken(it) && !is_readable(it, choice));
+    let system = format!("{} {}", choice.os.word(), choice.release);
+    let left_out = left_out.map(|names| {
+        format!("left out, since their names say another system or release than {system}: {names}; --repos takes them")
+    });
+    let unread = unread.map(|names| {
+        format!(
+            "{system} cannot read the site's Ed25519 key, so these have repo_gpgcheck off: {names}; packages are still \
+             checked with upstream's keys. Publish them verbatim, or make the site with --key-algorithm rsa4096"
+        )
+    });
+    left_out.into_iter().chain(unread).collect()
+}
+
+/// Returns true if the machines can check the signature over the list of packages.
+fn is_readable(repository: &Repository, choice: &Choice) -> bool {
+    let is_old = choice.release.major <= LAST_WITHOUT_ED25519;
+    !(is_old && repository.signer == ListSigner::Site(SiteKeyAlgorithm::Ed25519))
 }
 
 /// For MAAS, whose API takes user data in base64.
@@ -145,18 +181,27 @@ fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<&'f Repository>, 
 }
 
 /// Whether a repository of this name is for the machines: it names no other system and no other release. Words and numbers
-/// count by themselves: `rocky9-baseos` is for Rocky Linux 9, `epel-9` for all of release 9, `tools` for all.
+/// count by themselves: `rocky9-baseos` is for Rocky Linux 9, `epel-9` for all of release 9, `tools` for all. A number after
+/// that of the release is the minor one: `rhel9-4` is for RHEL 9.4 alone.
 fn fits(name: &str, choice: &Choice) -> bool {
     const OTHERS: [&str; 8] = ["rhel", "centos", "rocky", "alma", "almalinux", "fedora", "oracle", "suse"];
     let is_digit = |c: char| c.is_ascii_digit();
-    let mut words = name.split('-').flat_map(|part| {
+    let words = name.split('-').flat_map(|part| {
         let at = part.find(is_digit).unwrap_or(part.len());
         let (word, number) = part.split_at(at);
         [word, number]
     });
-    words.all(|word| match word.parse::<u8>() {
-        Ok(release) => release == choice.release.major,
-        Err(_) => !OTHERS.contains(&word) || word.trim_end_matches("linux") == choice.os.word(),
+    let mut follows_major = false;
+    words.filter(|word| !word.is_empty()).all(|word| {
+        let may_be_minor = std::mem::take(&mut follows_major);
+        match word.parse::<u32>() {
+            Ok(number) if may_be_minor => choice.release.minor == Some(number),
+            Ok(number) => {
+                follows_major = true;
+                number == choice.release.major
+            }
+            Err(_) => !OTHERS.contains(&word) || word.trim_end_matches("linux") == choice.os.word(),
+        }
     })
 }
 
@@ -179,18 +224,26 @@ fn boot_commands(choice: &Choice) -> String {
 
 fn section(facts: &Facts, repository: &Repository, choice: &Choice) -> String {
     let (url, name) = (&choice.serve_url, &repository.name);
-    // Who signs the packages, and who the list of them.
-    let mut keys = vec![format!("{url}/keys/site.asc")];
-    if repository.has_upstream_key {
-        keys.push(format!("{url}/keys/yum/{name}.asc"));
-    }
+    // Who signs the list of packages, and who the packages. A key that the machine cannot read makes yum end with an error.
+    let is_readable = is_readable(repository, choice);
+    let own = matches!(repository.signer, ListSigner::Site(_)) && is_readable;
+    let own = own.then(|| format!("{url}/keys/site.asc"));
+    let keys: Vec<String> =
+        own.into_iter().chain(repository.has_upstream_key.then(|| format!("{url}/keys/yum/{name}.asc"))).collect();
     let title = yaml(&format!("{name} at the site {}", facts.site));
-    let (base, keys) = (yaml(&format!("{url}/yum/{name}/")), yaml(&keys.join(" ")));
-    let unsigned = if repository.is_signed { "" } else { "    # Nobody signs the list of its packages.\n" };
+    let base = yaml(&format!("{url}/yum/{name}/"));
+    let keys = if keys.is_empty() { String::new() } else { format!("    gpgkey: {}\n", yaml(&keys.join(" "))) };
+    let unchecked = match repository.signer {
+        ListSigner::Nobody => "    # Nobody signs the list of its packages.\n",
+        _ if !is_readable => {
+            "    # This release cannot read the site's Ed25519 key, which signs the list of packages.\n"
+        }
+        _ => "",
+    };
+    let is_checked = unchecked.is_empty();
     format!(
-        "  gapferry-{name}:\n    name: {title}\n    baseurl: {base}\n    enabled: true\n    gpgcheck: true\n{unsigned}    \
-         repo_gpgcheck: {}\n    gpgkey: {keys}\n",
-        repository.is_signed
+        "  gapferry-{name}:\n    name: {title}\n    baseurl: {base}\n    enabled: true\n    gpgcheck: true\n{unchecked}    \
+         repo_gpgcheck: {is_checked}\n{keys}"
     )
 }
 
@@ -213,7 +266,12 @@ mod tests {
     fn site(names: &[&str]) -> Facts {
         let repository = |name: &&str| Repository {
             name: name.parse().unwrap(),
-            is_signed: *name != "unsigned",
+            signer: match *name {
+                "unsigned" => ListSigner::Nobody,
+                "verbatim" => ListSigner::Upstream,
+                "rsa" => ListSigner::Site(SiteKeyAlgorithm::Rsa4096),
+                _ => ListSigner::Site(SiteKeyAlgorithm::Ed25519),
+            },
             has_upstream_key: *name != "own",
         };
         Facts { repositories: names.iter().map(repository).collect(), ..facts() }
@@ -235,7 +293,8 @@ mod tests {
              repo_gpgcheck: true\n    gpgkey: \"http://gapferry.dc1.example/keys/site.asc \
              http://gapferry.dc1.example/keys/yum/rocky9-baseos.asc\"\n",
             "    gpgkey: \"http://gapferry.dc1.example/keys/site.asc\"\n",
-            "    # Nobody signs the list of its packages.\n    repo_gpgcheck: false\n",
+            "    # Nobody signs the list of its packages.\n    repo_gpgcheck: false\n    \
+             gpgkey: \"http://gapferry.dc1.example/keys/yum/unsigned.asc\"\n",
             "\npackage_update: true\n",
         ] {
             assert!(text.contains(words), "{words}\nis not in\n{text}");
@@ -244,19 +303,61 @@ mod tests {
 
     #[test]
     fn only_what_fits_is_taken() {
-        let all = ["rocky9-baseos", "rocky-8-baseos", "alma9", "almalinux-8", "epel-9", "tools", "centos7-os"];
+        let all = [
+            "rocky9-baseos",
+            "rocky-8-baseos",
+            "alma9",
+            "almalinux-8",
+            "epel-9",
+            "tools",
+            "centos7-os",
+            "rhel9-4",
+            "rhel9-2",
+        ];
         for (os, release, expected) in [
             (Os::Rocky, "9", &["rocky9-baseos", "epel-9", "tools"][..]),
             (Os::Alma, "9.3", &["alma9", "epel-9", "tools"]),
             (Os::Alma, "8", &["almalinux-8", "tools"]),
             (Os::Centos, "7", &["tools", "centos7-os"]),
             (Os::Rhel, "10", &["tools"]),
+            (Os::Rhel, "9.4", &["epel-9", "tools", "rhel9-4"]),
+            (Os::Rhel, "9", &["epel-9", "tools"]),
         ] {
             assert_eq!(names(&user_data(&site(&all), &choice(os, release)).unwrap()), expected, "{os:?} {release}");
         }
         let mut choice = choice(Os::Rocky, "9");
         choice.repositories = vec!["centos7-os".parse().unwrap(), "tools".parse().unwrap()];
         assert_eq!(names(&user_data(&site(&all), &choice).unwrap()), ["centos7-os", "tools"]);
+    }
+
+    #[test]
+    fn repositories_left_out_are_named() {
+        let site = site(&["rhel9-4", "rhel9-2", "rocky9", "tools"]);
+        let mut choice = choice(Os::Rhel, "9.4");
+        let expected = "left out, since their names say another system or release than rhel 9.4: rhel9-2, rocky9; --repos takes them";
+        assert_eq!(notes(&site, &choice), [expected]);
+        assert!(user_data(&site, &choice).unwrap().contains(&format!("\n# {expected}\n")));
+        choice.repositories = vec!["rhel9-2".parse().unwrap()];
+        assert_eq!(notes(&site, &choice), [""; 0], "who names some wants no others");
+    }
+
+    #[test]
+    fn release_7_is_given_no_ed25519_key() {
+        let site = site(&["elliptic", "rsa", "verbatim"]);
+        let text = user_data(&site, &choice(Os::Centos, "7")).unwrap();
+        for (name, check, keys) in [
+            ("elliptic", "false", "http://gapferry.dc1.example/keys/yum/elliptic.asc"),
+            ("rsa", "true", "http://gapferry.dc1.example/keys/site.asc http://gapferry.dc1.example/keys/yum/rsa.asc"),
+            ("verbatim", "true", "http://gapferry.dc1.example/keys/yum/verbatim.asc"),
+        ] {
+            let (_, section) = text.split_once(&format!("  gapferry-{name}:\n")).unwrap();
+            let lines = format!("repo_gpgcheck: {check}\n    gpgkey: \"{keys}\"\n");
+            let (_, found) = section.split_once("    repo_gpgcheck").unwrap();
+            assert!(format!("repo_gpgcheck{found}").starts_with(&lines), "{name}:\n{section}");
+        }
+        let told = notes(&site, &choice(Os::Centos, "7"));
+        assert!(told.len() == 1 && told[0].contains("repo_gpgcheck off: elliptic; "), "{told:?}");
+        assert_eq!(notes(&site, &choice(Os::Centos, "8")), [""; 0]);
     }
 
     #[test]

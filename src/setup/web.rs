@@ -26,8 +26,18 @@ pub(super) const TYPES: [(&str, &str); 8] = [
     ("application/x-xz", "xz"),
     ("application/zstd", "zst"),
     ("text/plain", "asc dsc manifest sjson"),
-    ("application/pgp-keys", "gpg"),
+    ("application/pgp-keys", "gpg key"),
 ];
+
+/// A regular expression for the path of a file below a generation, if another generation may have something else there
+/// ([`Kind::is_immutable`] says the contrary). Caches in front must ask again before they answer with such a file.
+pub(super) const CHANGES: &str = concat!(
+    r"/(?:apt/[^/]+/dists/(?!(?:.*/)?by-hash/)|(?:os-)?images/[^/]+/streams/|snaps/[^/]+/.*(?<!\.snap)$|",
+    r"yum/[^/]+/repodata/(?![0-9a-f]{64}-)|files/|keys/)"
+);
+
+/// The methods that files are asked with, as in the header `Allow`.
+pub(super) const METHODS: &str = "GET, HEAD";
 
 /// All below a path of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

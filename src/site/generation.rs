@@ -21,10 +21,11 @@ use super::tree::Tree;
 use super::{Site, SiteError, audit};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
-use crate::collection::{Collection, Kind, Label};
+use crate::collection::{Collection, Kind, Label, Publish};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::formats::openpgp::armored_keyring;
+use crate::formats::openpgp::{SiteKey, armored_keyring};
+use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
 use crate::modes;
 use crate::progress::Progress;
 use crate::time::Time;
@@ -136,15 +137,20 @@ fn plan(
                 keys: &mut keys,
                 progress: &recipe.progress,
             };
-            let part = publish::tree(collection, &mut context).map_err(in_collection)?;
+            let mut part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
                 graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
             }
+            let upstream_keys = upstream_keys(site, collection)?;
+            if let Some(keys) = list_keys(site, &key, collection, upstream_keys.as_ref())? {
+                let digest = depot.put(&mut batch, keys.as_bytes())?;
+                graft_file(&mut part, REPOMD_KEY, digest)?;
+            }
             graft(&mut tree, &collection.folder(), part)?;
             graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
-            if let Some(keys) = upstream_keys(site, collection)? {
+            if let Some(keys) = upstream_keys {
                 let digest = depot.put(&mut batch, keys.as_bytes())?;
                 graft_file(&mut tree, &format!("keys/{}.asc", collection.folder()), digest)?;
             }
@@ -204,6 +210,25 @@ fn upstream_keys(site: &Site, collection: &Collection) -> Result<Option<String>,
     let Some(bytes) = site.keyring_bytes(collection.source.as_str())? else { return Ok(None) };
     let path = site.keyring_path(collection.source.as_str());
     armored_keyring(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
+}
+
+/// Returns the keys that sign an RPM repository's list as it is published, for zypper, which looks for them beside the list;
+/// `None` if nobody signs it.
+fn list_keys(
+    site: &Site,
+    key: &SiteKey,
+    collection: &Collection,
+    upstream: Option<&String>,
+) -> Result<Option<String>, SiteError> {
+    if collection.kind != Kind::Yum {
+        return Ok(None);
+    }
+    if collection.publish == Publish::Verbatim {
+        let is_signed = collection.proofs.iter().any(|proof| proof.path.as_str() == REPOMD_ASC);
+        return Ok(upstream.filter(|_| is_signed).cloned());
+    }
+    let path = site.root().join("keys/site.pgp");
+    key.public_armored().map(Some).map_err(|source| SiteError::BadKeyring { path, source })
 }
 
 fn proofs(collection: &Collection) -> Tree {

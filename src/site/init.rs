@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
-use super::{Lock, MAX_KEYRING_BYTES, Site, SiteError, audit, read_capped, write_atomically};
+use super::{Lock, MAX_KEYRING_BYTES, Site, SiteError, audit, read_named, write_atomically};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, SiteKey, SiteKeyAlgorithm};
@@ -115,7 +115,7 @@ fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
 /// Returns the fingerprints of its keys.
 pub fn pin(site: &Site, source: &Label, file: &Path) -> Result<Vec<String>, SiteError> {
     let _lock = site.lock()?;
-    let bytes = read_capped(file, MAX_KEYRING_BYTES)?;
+    let bytes = read_named(file, MAX_KEYRING_BYTES)?;
     let keyring = Keyring::parse(&bytes).map_err(|source| SiteError::BadKeyring { path: file.to_owned(), source })?;
     let fingerprints = keyring.fingerprints();
     audit::append(&site.root().join("audit.jsonl"), "pin", source.as_str(), &fingerprints.join(" "))?;
@@ -125,7 +125,7 @@ pub fn pin(site: &Site, source: &Label, file: &Path) -> Result<Vec<String>, Site
 
 /// A keyring's bytes, and the fingerprints of its keys.
 fn read_keyring(file: &Path) -> Result<(Vec<u8>, Vec<String>), SiteError> {
-    let bytes = read_capped(file, MAX_KEYRING_BYTES)?;
+    let bytes = read_named(file, MAX_KEYRING_BYTES)?;
     let bad = |source| SiteError::BadKeyring { path: file.to_owned(), source };
     let fingerprints = Keyring::parse(&bytes).map_err(bad)?.fingerprints();
     Ok((bytes, fingerprints))

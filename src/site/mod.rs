@@ -78,6 +78,7 @@ pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assert
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
+use crate::file_error::{FileError, NamedBy};
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::modes;
@@ -192,6 +193,14 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
         return Err(SiteError::io("read", path)(std::io::ErrorKind::FileTooLarge.into()));
     }
     fs::read(path).map_err(SiteError::io("read", path))
+}
+
+/// The same of a file that the operator named.
+pub(crate) fn read_named(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
+    read_capped(path, cap).map_err(|error| match error {
+        SiteError::File(error) => SiteError::File(FileError { named_by: NamedBy::Operator, ..error }),
+        other => other,
+    })
 }
 
 /// Writes a file under its name only when it is complete and synced, with exactly `mode`.

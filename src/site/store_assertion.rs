@@ -7,7 +7,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Site, SiteError, audit, read_capped, write_atomically};
+use super::{Site, SiteError, audit, read_capped, read_named, write_atomically};
 use crate::formats::assertions::{AssertionError, MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
 use crate::time::Time;
 
@@ -83,7 +83,7 @@ impl StoreAssertion {
 /// Verifies the store assertion in `file` and keeps it at the site, in place of the one before.
 pub fn keep_store_assertion(site: &Site, file: &Path) -> Result<StoreAssertion, SiteError> {
     let _lock = site.lock()?;
-    let stream = read_capped(file, MAX_STREAM_BYTES as u64)?;
+    let stream = read_named(file, MAX_STREAM_BYTES as u64)?;
     let refused = |source| SiteError::StoreAssertion { path: file.to_owned(), source: Box::new(source) };
     let assertion = StoreAssertion::verify(Trust::roots(), &stream, Time::now()).map_err(refused)?;
     audit::append(&site.root().join("audit.jsonl"), "store-assertion", &assertion.store, assertion.url.as_str())?;

@@ -14,6 +14,7 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::TrustError;
+use crate::file_error::FileError;
 
 /// The largest key file that we read, in bytes.
 const MAX_KEY_BYTES: u64 = 16 << 10;
@@ -153,7 +154,7 @@ fn create_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TrustError> {
 
 fn read_capped(path: &Path) -> Result<Vec<u8>, TrustError> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(TrustError::io("open", path))?;
+    let file = fs::File::open(path).map_err(FileError::on_named::<TrustError>("open", path))?;
     file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(TrustError::io("read", path))?;
     if bytes.len() as u64 > MAX_KEY_BYTES {
         return Err(TrustError::BadKey { path: path.to_owned(), reason: "it is larger than a key can be" });

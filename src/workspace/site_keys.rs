@@ -8,7 +8,7 @@ use super::Workspace;
 use crate::exit::Exit;
 use crate::formats::openpgp::{Keyring, OpenPgpError, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
-use crate::site::{MAX_KEYRING_BYTES, SiteError, read_capped, write_atomically};
+use crate::site::{MAX_KEYRING_BYTES, SiteError, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// Why a receipt is not taken.
@@ -68,10 +68,10 @@ impl Workspace {
         path: &std::path::Path,
         site_key: Option<&std::path::Path>,
     ) -> Result<Receipt, ReceiptFileError> {
-        let message = read_capped(path, MAX_RECEIPT_BYTES)?;
+        let message = read_named(path, MAX_RECEIPT_BYTES)?;
         let refused = |source| ReceiptFileError::Receipt { path: path.to_owned(), source };
         if let Some(key_path) = site_key {
-            let key = read_capped(key_path, MAX_KEYRING_BYTES)?;
+            let key = read_named(key_path, MAX_KEYRING_BYTES)?;
             let bad_key = |source| ReceiptFileError::Key { path: key_path.to_owned(), source };
             let key = binary_keyring(&key).map_err(bad_key)?;
             let keyring = Keyring::parse(&key).map_err(bad_key)?;

@@ -15,7 +15,7 @@ fn a_failed_init_leaves_nothing() {
     let desk = Desk::new();
     let init = "site init site --name dc1 --builder online/builder.key.pub --keyring demo=";
     let before = names(&desk.path(""));
-    desk.run(&format!("{init}missing.gpg")).says(Exit::Failed, &["cannot read missing.gpg"]);
+    desk.run(&format!("{init}missing.gpg")).says(Exit::Usage, &["cannot read missing.gpg"]);
     desk.run(&format!("{init}online/builder.key.pub")).says(Exit::VerificationFailed, &["builder.key.pub"]);
     assert_eq!(names(&desk.path("")), before);
     // Its folder is there, and cannot be replaced by a rename.
@@ -90,4 +90,66 @@ fn an_unreadable_workspace_is_not_reported_as_absent() {
     let ended = end(&mut command).says(Exit::Failed, &["Permission denied"]);
     assert!(!ended.err.contains("made no bundle"), "{}", ended.err);
     fs::set_permissions(desk.path("online/workspace"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Tables of a selection that name a file or folder `gone`.
+const TABLES: [&str; 9] = [
+    "[[apt]]\nname = \"a\"\nurl = \"http://127.0.0.1:1/\"\nsuites = [\"s\"]\ncomponents = [\"main\"]\n\
+     architectures = [\"amd64\"]\nkeyring = \"gone\"\n",
+    "[[apt]]\nname = \"a\"\nsources = \"gone\"\n",
+    "[[apt]]\nname = \"a\"\nlocal = \"gone\"\n",
+    "[[images]]\nname = \"i\"\nurl = \"http://127.0.0.1:1/\"\nkeyring = \"gone\"\n",
+    "[[yum]]\nname = \"y\"\nurl = \"http://127.0.0.1:1/\"\nkeyring = \"gone\"\n",
+    "[[snaps]]\nfrom = \"gone\"\n",
+    "[[files]]\nname = \"f\"\nfrom = \"gone\"\n",
+    "[[os-images]]\nfrom = \"gone\"\nos = \"custom\"\nrelease = \"own\"\narchitecture = \"amd64\"\n\
+     filetype = \"tgz\"\ntitle = \"Own\"\nversion = \"1\"\n",
+    "[[enterprise-store]]\nexports = \"gone/*.tar.gz\"\n",
+];
+
+/// Command lines that do.
+const LINES: [&str; 21] = [
+    "export gone --out medium --workspace online/workspace --key online/builder.key",
+    "export online/selection.toml --out medium --workspace online/workspace --key gone",
+    "export online/selection.toml --out medium --workspace online/workspace --key online/builder.key \
+     --passphrase-file gone",
+    "export online/selection.toml --out medium --workspace online/workspace --key online/builder.key --ca-file gone",
+    "keygen other --passphrase-file gone",
+    "site init other --name dc1 --builder gone",
+    "site init other --name dc1 --builder online/builder.key.pub --keyring demo=gone",
+    "site pin --site site --source demo --keyring gone",
+    "store-assertion --site site gone",
+    "verify medium --builder gone",
+    "verify gone --builder online/builder.key.pub",
+    "inspect gone",
+    "import gone --site site",
+    "status --site gone",
+    "confirm --workspace online/workspace --receipt gone",
+    "recut gone --workspace online/workspace --out medium",
+    "list-images http://127.0.0.1:1/ --keyring gone",
+    "list-images http://127.0.0.1:1/ --keyring keyring.gpg --ca-file gone",
+    "serve --site site --tls-listen 127.0.0.1:0 --tls-cert gone --tls-key gone",
+    "serve --site site --listen 127.0.0.1:0 --access-log gone/log",
+    "maas apply --site site --url http://127.0.0.1:1/ --api-key-file gone --serve-url http://g.invalid",
+];
+
+#[test]
+fn a_missing_file_is_the_fault_of_who_names_it() {
+    let desk = Desk::new();
+    desk.select(TABLES[0]);
+    desk.init(&[], "");
+    let mut wrong = Vec::new();
+    let mut check = |what: &str, ended: crate::support::desk::Ended| {
+        if ended.code != i32::from(Exit::Usage.code()) || !ended.err.contains("gone") {
+            wrong.push(format!("{what}: exit {}: {}", ended.code, ended.err));
+        }
+    };
+    for table in TABLES {
+        desk.select(table);
+        check(table, desk.export(""));
+    }
+    for line in LINES {
+        check(line, desk.run(line));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

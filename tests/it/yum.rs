@@ -2,6 +2,7 @@
 
 mod choice;
 mod dnf;
+mod listed;
 mod refused;
 mod rpms;
 

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use crate::cli::maas::Wishes;
 use crate::cli::workspace::Carried;
 use crate::collection::Label;
-use crate::setup::{HostName, ServeUrl, WebServer, apt, dns, user_data};
+use crate::setup::{Certificates, HostName, ServeUrl, WebServer, apt, dns, user_data};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
@@ -217,6 +217,19 @@ impl WebOptions {
             listen: self.listen.clone(),
             own: self.serve_url.as_ref().and_then(ServeUrl::host),
             store_backend: self.store_backend.clone(),
+        }
+    }
+}
+
+impl UserData {
+    pub(super) fn chosen(&self, authority: Option<Certificates>) -> user_data::Choice {
+        user_data::Choice {
+            os: self.os,
+            release: self.release.clone(),
+            repositories: self.repositories.clone(),
+            serve_url: self.serve_url.clone(),
+            ntp_servers: self.ntp_servers.clone(),
+            authority,
         }
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
         let nameless = std::mem::take(&mut facts.nameless);
         facts.notes.extend(nameless);
     }
+    if let What::UserData(args) = &args.what {
+        let notes = user_data::notes(&facts, &args.chosen(None));
+        facts.notes.extend(notes);
+    }
     let facts = facts;
     let files = files(&args.what, &site, &facts)?;
     facts.notes.iter().for_each(|text| note(&format!("note: {text}")));
@@ -87,15 +91,8 @@ fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<File>, SetupErro
             one("gapferry-user-data.yaml", cloud_init::user_data(facts, &choice)?)
         }
         What::UserData(args) => {
-            let choice = user_data::Choice {
-                os: args.os,
-                release: args.release.clone(),
-                repositories: args.repositories.clone(),
-                serve_url: args.serve_url.clone(),
-                ntp_servers: args.ntp_servers.clone(),
-                authority: args.ca_cert.as_deref().map(Certificates::load).transpose()?,
-            };
-            one("gapferry-user-data.yaml", user_data::user_data(facts, &choice)?)
+            let authority = args.ca_cert.as_deref().map(Certificates::load).transpose()?;
+            one("gapferry-user-data.yaml", user_data::user_data(facts, &args.chosen(authority))?)
         }
         What::Maas(args) => one("gapferry-maas.sh", maas::script(facts, &wanted(site, &args.choice.chosen())?)),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::YumError;
-use crate::formats::rpm::{Modules, Package};
+use crate::formats::rpm::{Modules, PRIMARY, Package, RpmError};
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 
@@ -19,6 +19,30 @@ pub(super) struct Chosen {
     pub(super) package: Package,
     /// Why it is carried.
     pub(super) reason: &'static str,
+    /// The kind of metadata that lists it.
+    pub(super) listed_in: &'static str,
+}
+
+impl Chosen {
+    fn new(package: Package, reason: &'static str) -> Self {
+        Self { package, reason, listed_in: PRIMARY }
+    }
+}
+
+/// Adds those of `deltas` that make a chosen package; one at the path of another file is refused.
+pub(super) fn add_deltas(
+    chosen: &mut BTreeMap<PublishPath, Chosen>,
+    listed_in: &'static str,
+    deltas: Vec<Package>,
+) -> Result<(), RpmError> {
+    let made: BTreeSet<String> = chosen.values().map(|chosen| chosen.package.nevra()).collect();
+    for package in deltas.into_iter().filter(|delta| made.contains(&delta.nevra())) {
+        let (path, reason) = (package.file.clone(), "delta for a carried package");
+        if chosen.insert(path.clone(), Chosen { package, reason, listed_in }).is_some() {
+            return Err(RpmError::Twice { place: path.to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// What to carry of all packages, by path; packages that `modules` names are all taken, since a module stream pins versions.
@@ -41,12 +65,12 @@ pub(super) fn choose(
     }
     let fitting: Vec<Package> = packages.into_iter().filter(fits).collect();
     if !source.newest_only {
-        let whole = fitting.into_iter().map(|package| Chosen { package, reason: "whole repository" });
+        let whole = fitting.into_iter().map(|package| Chosen::new(package, "whole repository"));
         return Ok(whole.map(|chosen| (chosen.package.file.clone(), chosen)).collect());
     }
     let (pinned, free): (Vec<_>, Vec<_>) = fitting.into_iter().partition(|package| modules.names(package));
-    let pinned = pinned.into_iter().map(|package| Chosen { package, reason: "named by a module stream" });
-    let newest = newest(free).into_iter().map(|package| Chosen { package, reason: "newest version" });
+    let pinned = pinned.into_iter().map(|package| Chosen::new(package, "named by a module stream"));
+    let newest = newest(free).into_iter().map(|package| Chosen::new(package, "newest version"));
     Ok(pinned.chain(newest).map(|chosen| (chosen.package.file.clone(), chosen)).collect())
 }
 

@@ -16,7 +16,9 @@ use self::repository::Repository;
 use super::keyring::read_keyring;
 use super::{Collecting, Selected, address};
 use crate::collection::{Collection, Item, Kind, Proof};
-use crate::formats::rpm::{MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages};
+use crate::formats::rpm::{
+    self, DELTAS, Data, MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
+};
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 
@@ -24,7 +26,13 @@ use crate::selection::YumSource;
 pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, YumError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
-    let chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
+    let mut chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
+    // Upstream's own metadata offers its deltas, and a client that asks for one takes no package instead.
+    for kind in DELTAS {
+        let Some(data) = repository.repomd.get(kind) else { continue };
+        let added = choose::add_deltas(&mut chosen, kind, deltas(data, with)?);
+        added.map_err(|source| YumError::Rpm { path: data.path.clone(), source })?;
+    }
     let select = |chosen: &Chosen| {
         let url = address::below(&repository.root, chosen.package.file.as_str())?;
         Ok(Selected { url, size: chosen.package.size, digest: chosen.package.sha256.into() })
@@ -51,7 +59,7 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
         file,
         image: None,
         name,
-        origin: PRIMARY.to_owned(),
+        origin: chosen.listed_in.to_owned(),
         proof: proof.cloned(),
         publisher: vendor,
         reason: chosen.reason.to_owned(),
@@ -70,6 +78,17 @@ fn listed(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Package>
             }
             found.push(package);
             Ok(())
+        })?;
+        Ok(found)
+    })
+}
+
+fn deltas(data: &Data, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> {
+    repository::read(data, with, |text| {
+        let mut found = Vec::new();
+        rpm::deltas(text, &data.kind, |delta| {
+            found.push(delta);
+            Ok::<(), RpmError>(())
         })?;
         Ok(found)
     })

@@ -42,6 +42,12 @@ impl SiteKeyAlgorithm {
         }
     }
 
+    /// Returns the algorithm of a site's public key, in binary; `None` if it is no such key.
+    pub fn of_public(bytes: &[u8]) -> Option<Self> {
+        let algorithm = SignedPublicKey::from_bytes(bytes).ok()?.primary_key.algorithm();
+        [Self::Ed25519, Self::Rsa4096].into_iter().find(|known| known.number() == algorithm)
+    }
+
     fn number(self) -> PublicKeyAlgorithm {
         match self {
             Self::Ed25519 => PublicKeyAlgorithm::EdDSALegacy,

@@ -6,6 +6,7 @@
 //! upstream says of them stays.
 
 mod cut;
+mod deltas;
 mod elements;
 mod error;
 pub mod evr;
@@ -16,6 +17,7 @@ mod write;
 mod xml;
 
 pub use cut::{Cut, cut_by, cut_packages};
+pub use deltas::{DELTAS, deltas};
 pub use error::RpmError;
 pub use evr::Evr;
 pub use modules::Modules;
@@ -27,6 +29,8 @@ pub use write::{DataLine, repomd_text, with_digest};
 pub const REPOMD: &str = "repodata/repomd.xml";
 /// The signature beside it.
 pub const REPOMD_ASC: &str = "repodata/repomd.xml.asc";
+/// The keys that signed it, where zypper looks for them.
+pub const REPOMD_KEY: &str = "repodata/repomd.xml.key";
 /// The folder of all metadata.
 pub const REPODATA: &str = "repodata/";
 /// The largest signed file or signature that is read, in bytes. Real ones have less than 20 kB.

@@ -9,7 +9,7 @@ use crate::digest::Sha256;
 use crate::path::PublishPath;
 
 /// The longest name, version or vendor, in bytes.
-const MAX_WORD_BYTES: usize = 4096;
+pub(super) const MAX_WORD_BYTES: usize = 4096;
 
 /// A package of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +158,6 @@ impl Found {
 }
 
 /// Whether it is visible ASCII, as names, versions and architectures are.
-fn is_word(text: &str) -> bool {
+pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_WORD_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -21,6 +21,7 @@ pub(super) fn content_type(path: &str) -> &'static str {
         "tar" => "application/x-tar",
         "json" => "application/json",
         "html" => "text/html; charset=utf-8",
+        "key" => "application/pgp-keys",
         "gpg" | "asc" | "sig" => "application/pgp-signature", // RFC 3156, section 5
         "snap" => "application/vnd.snap",
         "rpm" => "application/x-rpm",
@@ -67,6 +68,7 @@ mod tests {
             ("snaps/store/jq_6.assert", "application/x.ubuntu.assertion"),
             ("keys/site.gpg", "application/pgp-keys"),
             ("keys/site.asc", "application/pgp-keys"),
+            ("yum/el/repodata/repomd.xml.key", "application/pgp-keys"),
             ("images/maas/index.html", "text/html; charset=utf-8"),
         ] {
             assert_eq!(content_type(path), wanted, "{path}");

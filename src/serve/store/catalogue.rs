@@ -184,6 +184,11 @@ impl Offer {
         self.revisions.get(&number)
     }
 
+    /// Any revision, if there is one.
+    pub fn any(&self) -> Option<&Revision> {
+        self.revisions.values().next()
+    }
+
     /// The best known of what devices of this architecture can have.
     pub fn best(&self, architecture: &str) -> Option<(&Channel, &Revision)> {
         self.listed(architecture).next()

@@ -1,10 +1,14 @@
 //! `GET /v2/snaps/info/NAME`: all channels of one snap.
+//!
+//! `snap debug connectivity` asks so for the download address of `core`, the one snap that it takes every store to have, and
+//! then for the head of what is there (snapd's `store/store.go`, `snapConnCheck`). It installs nothing. A site need not carry
+//! `core`, so the store has an answer of its own: the address of a file that it does have.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::{Offer, Revision};
+use super::catalogue::{Catalogue, Offer, Revision};
 use super::refresh::addressed;
 use crate::formats::snap::Channel;
 
@@ -14,6 +18,9 @@ const MAX_CHANNELS: usize = 512;
 /// Fields of a revision that are left out unless they are asked for: they are long, and snapd reads those of the snap.
 const ON_DEMAND: [&str; 2] = ["description", "snap-yaml"];
 
+/// The snap that snapd asks for when it checks whether its store can be reached.
+const CHECKED_SNAP: &str = "core";
+
 /// What is asked about a snap.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
@@ -21,6 +28,40 @@ pub struct Query {
     pub architecture: Option<String>,
     /// Only these fields of snaps; all that are usual if there are none.
     pub fields: BTreeSet<String>,
+}
+
+impl Query {
+    /// Returns true for the question by which snapd checks if the store can be reached. Every other question about a snap
+    /// asks for more fields.
+    pub fn is_connectivity_check(&self, name: &str) -> bool {
+        name == CHECKED_SNAP && self.fields.iter().eq(["download"])
+    }
+}
+
+/// Returns the reply to a connectivity check: the address of one of this store's files.
+pub fn connectivity(catalogue: &Catalogue, query: &Query, base: &str) -> Value {
+    let revision = catalogue.all().find_map(Offer::any);
+    let url = match revision {
+        Some(revision) => addressed(&revision.snap, base).download.url,
+        None => format!("{base}/v2/snaps/categories"),
+    };
+    let architecture = query.architecture.as_deref().unwrap_or("amd64");
+    json!({
+        "channel-map": [{
+            "channel": {
+                "architecture": architecture,
+                "name": "stable",
+                "released-at": "1970-01-01T00:00:00Z",
+                "risk": "stable",
+                "track": "latest",
+            },
+            "download": { "deltas": [], "url": url },
+        }],
+        "default-track": null,
+        "name": CHECKED_SNAP,
+        "snap": { "name": CHECKED_SNAP },
+        "snap-id": "",
+    })
 }
 
 /// The reply; `None` if there is nothing for such devices.

@@ -200,6 +200,7 @@ impl Store<'_> {
         let reply = self.catalogue.named(name).and_then(|offer| info::reply(offer, &query, &self.base));
         match reply {
             Some(reply) => json(&reply),
+            None if query.is_connectivity_check(name) => json(&info::connectivity(self.catalogue, &query, &self.base)),
             None => not_found("resource-not-found", &format!("no snap is named {name:?}")),
         }
     }

@@ -198,7 +198,7 @@ fn what_is_not_what_it_should_be_is_not_exported() {
     with(&sum, &other).says(Exit::VerificationFailed, &["win.gz", "is signed"]);
     with("from = \"rocky.tgz\"", &format!("from = \"rocky.tgz\"\nsha256 = \"{other}\""))
         .says(Exit::VerificationFailed, &["rocky.tgz has sha256", "the selection says 0000"]);
-    with("from = \"rocky.tgz\"", "from = \"gone.tgz\"").says(Exit::Failed, &["gone.tgz"]);
+    with("from = \"rocky.tgz\"", "from = \"gone.tgz\"").says(Exit::Usage, &["gone.tgz"]);
     with("from = \"rocky.tgz\"", "from = \"/dev/null\"").says(Exit::Usage, &["/dev/null is a pipe, socket or device"]);
     fs::write(desk.path("online/empty"), "").unwrap();
     with("from = \"rocky.tgz\"", "from = \"empty\"")

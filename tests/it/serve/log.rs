@@ -69,7 +69,7 @@ fn answers_are_logged_and_the_file_can_be_moved_away() {
     assert_eq!(lines(&log, 1)[0]["path"], "/after");
     assert_eq!(lines(&desk.path("access.jsonl.1"), 6).len(), 6);
     let nowhere = desk.run("serve --site site --listen 127.0.0.1:0 --access-log none/x");
-    nowhere.says(Exit::Failed, &["cannot open none/x"]);
+    nowhere.says(Exit::Usage, &["cannot open none/x"]);
 }
 
 /// A log that takes nothing holds up no answer; what it misses is counted.

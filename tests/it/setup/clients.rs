@@ -96,6 +96,9 @@ fn cloud_init() {
     let by_drop_in = text(&world, plain);
     assert!(by_drop_in.contains("SNAPPY_FORCE_API_URL=http://gapferry.dc1.example"), "{by_drop_in}");
     check_user_data(&world, &by_drop_in);
+    let with_authority = text(&world, &format!("{plain} --ca-cert ca.pem"));
+    check_user_data(&world, &with_authority);
+    assert!(with_authority.contains("- [snap, set, system, \"store-certs.gapferry="), "{with_authority}");
     let stream = set_store(&world, "https://snaps.dc1.example/");
     let more = "--replace-sources --ntp-server ntp.dc1.example --ntp-server 10.0.0.1 --ca-cert ca.pem --suite stable";
     let user_data = text(&world, &format!("{plain} {more}"));
@@ -130,6 +133,7 @@ fn snapd() {
     mint(&world.path(""), "DNS:snaps.dc1.example");
     setup(&world, "snapd").says(Exit::Usage, &["--serve-url"]);
     let by_drop_in = text(&world, "snapd --serve-url http://gapferry.dc1.example");
+    let with_authority = text(&world, "snapd --serve-url https://gapferry.dc1.example --ca-cert ca.pem");
     let stream = set_store(&world, "https://snaps.dc1.example/");
     let by_assertion = text(&world, "snapd --ca-cert ca.pem");
     fs::create_dir(world.path("bin")).unwrap();
@@ -155,4 +159,8 @@ fn snapd() {
     assert!(told.ends_with("systemctl\ndaemon-reload\nsystemctl\nrestart\nsnapd.service\n"), "{told}");
     let drop_in = "[Service]\nEnvironment=SNAPPY_FORCE_API_URL=http://gapferry.dc1.example\n";
     assert_eq!(String::from_utf8(stdin).unwrap(), drop_in);
+    let (told, stdin) = play(&with_authority);
+    let set = format!("snap\nset\nsystem\nstore-certs.gapferry={}\nmkdir\n", authority.trim_end());
+    assert!(told.starts_with(&set), "{told}");
+    assert!(String::from_utf8(stdin).unwrap().contains("SNAPPY_FORCE_API_URL=https://gapferry.dc1.example\n"));
 }

@@ -13,6 +13,11 @@ use crate::support::port::port;
 
 const ADDRESSES: &str = "--address 10.0.0.5,fd00::5";
 
+/// The kind of record that apt asks for before it asks for a host (RFC 2782).
+const SRV: u16 = 33;
+/// The response code for a name that does not exist (RFC 1035, section 4.1.1).
+const NO_SUCH_NAME: u8 = 3;
+
 /// Asks the server at `port` for records of `name` of this kind: the response code and how many answers there are, with the
 /// last bytes of the answer.
 fn ask(port: u16, name: &str, kind: u16) -> (u8, u16, Vec<u8>) {
@@ -37,13 +42,17 @@ fn ask(port: u16, name: &str, kind: u16) -> (u8, u16, Vec<u8>) {
     wait_for(|| format!("no answer for {name}"), answered)
 }
 
-/// A name server for everything: each name has the address 192.0.2.9.
+/// A name server for everything: each name has the address 192.0.2.9. It answers nothing about services, like one that a
+/// gap keeps out of reach.
 fn elsewhere() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            if buffer[12..].starts_with(b"\x05_http\x04_tcp") || buffer[12..].starts_with(b"\x06_https\x04_tcp") {
+                continue;
+            }
             let end = 12 + buffer[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
             let mut answer = buffer[..end.min(length)].to_vec();
             let is_address = buffer[end - 3] == 1;
@@ -69,6 +78,10 @@ fn check(port: u16) {
             "{host}"
         );
         assert_eq!(ask(port, host, 15).1, 0, "{host} has no other records");
+        for service in ["_http._tcp", "_https._tcp"] {
+            let (code, count, _) = ask(port, &format!("{service}.{host}"), SRV);
+            assert_eq!((code, count), (NO_SUCH_NAME, 0), "{service}.{host}");
+        }
     }
     for host in ["below.archive.example.com", "example.com", "www.example.com", "snapcraft.io"] {
         let (code, count, bytes) = ask(port, host, 1);

@@ -5,8 +5,9 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::exit::Exit;
+use gapferry::formats::openpgp::SiteKeyAlgorithm;
 use gapferry::setup::user_data::{Choice, Os, user_data};
-use gapferry::setup::{Certificates, Facts, Repository};
+use gapferry::setup::{Certificates, Facts, ListSigner, Repository};
 
 use super::fixture::{setup, world};
 use crate::apt_client::run;
@@ -32,7 +33,8 @@ fn cloud_init_writes_the_repositories() {
     mint(&world.path(""), "DNS:gapferry.dc1.example");
     let mut facts = Facts::collect(&site).unwrap();
     for (name, has_upstream_key) in [("rocky9-baseos", true), ("tools", false), ("rocky8-baseos", true)] {
-        facts.repositories.push(Repository { name: name.parse().unwrap(), is_signed: true, has_upstream_key });
+        let signer = ListSigner::Site(SiteKeyAlgorithm::Ed25519);
+        facts.repositories.push(Repository { name: name.parse().unwrap(), signer, has_upstream_key });
     }
     let choice = Choice {
         os: Os::Rocky,

@@ -113,6 +113,62 @@ fn check(world: &World, site: &Site, port: u16, store: &Server) {
     client(world, port);
 }
 
+/// Asks `curl` for each file with this method; returns the name, the status and the headers of each.
+fn told(port: u16, method: &str, files: &[String]) -> Vec<String> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--noproxy", "*", "-H", &format!("Host: {OWN}"), "--max-time", "60"]);
+    command.args(["--retry-connrefused", "--retry", "40", "--retry-delay", "1"]);
+    match method {
+        "HEAD" => command.arg("--head"),
+        other => command.args(["--request", other]),
+    };
+    command.args(["-w", "\n= %{http_code} %header{cache-control} %header{x-content-type-options} %header{allow}\n"]);
+    for file in files {
+        command.args(["-o", "/dev/null"]).arg(format!("http://127.0.0.1:{port}/{file}"));
+    }
+    let output = run(&mut command);
+    let lines: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("= ")).collect();
+    assert_eq!(lines.len(), files.len(), "{output}");
+    files.iter().zip(lines).map(|(file, line)| format!("{method} {file} {}", line.trim_end())).collect()
+}
+
+/// Every published file has the headers that `gapferry serve` gives it, and knows the same methods.
+fn same_headers_as_serve(site: &Site, port: u16) {
+    let root = site.root().join("current");
+    let tops = ["apt", "images", "keys", "os-images", "files", "snaps", "yum"].map(|top| root.join(top));
+    let present = tops.iter().filter(|top| top.exists());
+    let found = present.flat_map(|top| walkdir::WalkDir::new(top).sort_by_file_name());
+    let found = found.map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+    let files: Vec<String> =
+        found.map(|entry| entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect();
+    let serve = gapferry::serve::Server::start(site, "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    let expected = told(serve.address.port(), "HEAD", &files);
+    let changing = expected.iter().filter(|line| line.contains("no-cache")).count();
+    assert!(changing > 10 && changing + 10 < expected.len(), "{expected:#?}");
+    assert_eq!(told(port, "HEAD", &files), expected);
+    for method in ["OPTIONS", "POST", "PUT", "DELETE"] {
+        let asked = ["apt/demo/dists/stable/InRelease".to_owned(), "nothing".to_owned()];
+        let expected = told(serve.address.port(), method, &asked);
+        assert!(expected.iter().all(|line| line.contains(" 405 ") && line.ends_with("GET, HEAD")), "{expected:?}");
+        let without_sniff =
+            |lines: Vec<String>| lines.iter().map(|line| line.replace("nosniff ", "")).collect::<Vec<_>>();
+        let squeezed = |lines: Vec<String>| {
+            lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(squeezed(without_sniff(told(port, method, &asked))), squeezed(expected));
+    }
+}
+
+/// Varnish with its default settings, in front of the server at `port`.
+fn varnish(world: &World, port: u16) -> (Running, u16) {
+    let front = self::port();
+    let mut command = Command::new("varnishd");
+    command.args(["-F", "-j", "none", "-T", "none", "-s", "malloc,16m"]);
+    command.args(["-a", &format!("127.0.0.1:{front}"), "-b", &format!("127.0.0.1:{port}")]);
+    command.arg("-n").arg(world.path("varnish"));
+    (Running::start(&mut command), front)
+}
+
 /// apt with nothing but the server's address, and with the upstream's name by a proxy setting.
 fn client(world: &World, port: u16) {
     let client = AptClient::new("amd64");
@@ -124,15 +180,18 @@ fn client(world: &World, port: u16) {
     assert!(client.downloaded().contains(&"hello-gap_1.0-1_amd64.deb".to_owned()), "{:?}", client.downloaded());
 }
 
-/// A new generation is served at once.
+/// A new generation is served at once, also by a cache that has answered with the one before.
 fn switch(world: &World, site: &Site, port: u16) {
     let path = "dists/stable/InRelease";
+    let (_cache, cached) = varnish(world, port);
     let before = get(port, ARCHIVE, &format!("/debian/{path}")).2;
+    assert!(get(cached, ARCHIVE, &format!("/debian/{path}")).2 == before);
     world.publish(2);
     bring(site, &world.bundle()).unwrap();
     let now = fs::read(site.root().join("current/apt/demo").join(path)).unwrap();
     assert!(now != before && get(port, OWN, &format!("/apt/demo/{path}")).2 == now);
     assert!(get(port, ARCHIVE, &format!("/debian/{path}")).2 == now);
+    assert!(get(cached, ARCHIVE, &format!("/debian/{path}")).2 == now, "the cache in front is stale");
 }
 
 fn is_root() -> bool {
@@ -170,6 +229,7 @@ fn nginx() {
     run(program().arg("-t"));
     let _running = Running::start(&mut program());
     check(&world, &site, port, &store);
+    same_headers_as_serve(&site, port);
     switch(&world, &site, port);
 }
 
@@ -181,11 +241,21 @@ fn apache() {
     let folder = world.path("");
     let folder = folder.display();
     let user = if is_root() { "User nobody\nGroup nogroup\n" } else { "" };
-    let modules: String =
-        ["mpm_event", "authz_core", "mime", "rewrite", "proxy", "proxy_http", "dir", "autoindex", "negotiation"]
-            .iter()
-            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
-            .collect();
+    let modules: String = [
+        "mpm_event",
+        "authz_core",
+        "mime",
+        "rewrite",
+        "headers",
+        "proxy",
+        "proxy_http",
+        "dir",
+        "autoindex",
+        "negotiation",
+    ]
+    .iter()
+    .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+    .collect();
     let settings = format!(
         "ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n\
          DefaultRuntimeDir {folder}\n{modules}{user}TypesConfig /etc/mime.types\n\
@@ -201,6 +271,7 @@ fn apache() {
     run(program().arg("-t"));
     let _running = Running::start(program().arg("-DFOREGROUND"));
     check(&world, &site, port, &store);
+    same_headers_as_serve(&site, port);
     // Files are files, whatever the server would do with their names elsewhere.
     fs::write(site.root().join("current/apt/demo/pool/x.var"), "URI: /keys/site.asc\n").unwrap();
     let (status, _, body) = get(port, OWN, "/apt/demo/pool/x.var");

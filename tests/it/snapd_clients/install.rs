@@ -30,6 +30,7 @@ fn snaps_are_installed_run_refreshed_and_removed() {
     let info = snapd.snap("info gapword").ok().out;
     assert!(info.contains("summary:   generated snap gapword") && info.contains("latest/stable:    1.0"), "{info}");
 
+    // It asks for `core`, which is not here.
     let connected = snapd.snap("debug connectivity").ok().out;
     assert!(connected.contains("PASS"), "{connected}");
 

@@ -55,3 +55,19 @@ fn stock_snapd_reaches_the_store_of_a_genuine_assertion() {
     let install = snapd.snap("install gapword");
     assert!(install.err.contains("account (testsuite) not found"), "{}", install.err);
 }
+
+/// As `setup snapd --serve-url https://… --ca-cert` sets it up: the address in the environment, the authority as a setting.
+#[test]
+fn stock_snapd_trusts_the_authority_without_a_store_assertion() {
+    const SHOP: &str = "snaps.dc1.example";
+    let desk = desk(FIRST);
+    mint(&desk.path(""), &format!("DNS:{SHOP}"));
+    let Some(cage) = cage(Build::Stock, &[SHOP]) else { return };
+    let _server = serve(&cage, &desk, LISTEN);
+    let snapd = Snapd::start(cage, Some(&format!("https://{SHOP}")));
+    assert_ne!(snapd.snap("info gapword").code, 0, "the host's own authorities do not vouch for the certificate");
+    let certificate = std::fs::read_to_string(desk.path("ca.pem")).unwrap();
+    snapd.snap_with(&["set", "system", &format!("store-certs.gapferry={certificate}")]).ok();
+    let info = snapd.snap("info gapword").ok().out;
+    assert!(info.contains("latest/stable:    1.0"), "{info}");
+}

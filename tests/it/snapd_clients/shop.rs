@@ -24,13 +24,11 @@ pub(super) const FIRST: &[Ware] = &state(1);
 /// What the second has, besides.
 pub(super) const SECOND: &[Ware] = &state(2);
 
-const fn state(revision: u64) -> [Ware; 4] {
+const fn state(revision: u64) -> [Ware; 3] {
     [
         Ware { name: "gapbase", revision, kind: Kind::Base },
         Ware { name: "gapword", revision, kind: Kind::App },
         Ware { name: "snapd", revision, kind: Kind::Snapd },
-        // Nobody installs it; `snap debug connectivity` asks for it.
-        Ware { name: "core", revision, kind: Kind::Os },
     ]
 }
 

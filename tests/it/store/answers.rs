@@ -46,6 +46,21 @@ fn info_lists_channels() {
     }
 }
 
+/// As `snap debug connectivity` asks, which then wants the head of the file.
+#[test]
+fn a_connectivity_check_is_answered_without_the_snap_core() {
+    let desk = desk();
+    let serving = desk.serve();
+    let checked = ask(&serving, "GET", "/v2/snaps/info/core?architecture=amd64&fields=download", "").json();
+    let url = checked["channel-map"][0]["download"]["url"].as_str().unwrap().to_owned();
+    let path = url.strip_prefix("http://site.invalid").unwrap();
+    assert_eq!(ask(&serving, "HEAD", path, "").status, 200, "{url}");
+    for other in ["core?architecture=amd64", "core?fields=download,version", "core18?fields=download"] {
+        let answer = ask(&serving, "GET", &format!("/v2/snaps/info/{other}"), "");
+        assert_eq!((answer.status, answer.code().as_str()), (404, "resource-not-found"), "{other}");
+    }
+}
+
 #[test]
 fn snaps_are_found_by_words_and_names() {
     let desk = desk();

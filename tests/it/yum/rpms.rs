@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use gapferry::demo::upstream::Payload;
 use tempfile::TempDir;
 
 use crate::support::desk::end;
 use crate::support::fixture::fixture;
 
 /// Packages as NAME VERSION ARCHITECTURE.
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 11] = [
     "ferry-app 1.0 x86_64",
     "ferry-app 2.0 x86_64",
     "ferry-app 10.0 x86_64",
@@ -21,6 +22,8 @@ const PACKAGES: [&str; 9] = [
     "ferry-mod 1.0 noarch",
     "ferry-mod 2.0 noarch",
     "ferry-lib 1.0^git1 src",
+    "ferry-big 1.0 x86_64",
+    "ferry-big 2.0 x86_64",
 ];
 
 /// Two streams of one module, of which the first is the default one.
@@ -81,11 +84,14 @@ impl Rpms {
     fn build(&self, package: &str) {
         let [name, version, architecture] = package.split(' ').collect::<Vec<_>>().try_into().unwrap();
         let needs = if name == "ferry-app" { "Requires: ferry-lib\n" } else { "" };
-        let noarch = if name == "ferry-app" { "" } else { "BuildArch: noarch\n" };
+        // A delta pays only for what is large and stays.
+        let payload = if name == "ferry-big" { self.noise() } else { "/dev/null".into() };
+        let payload = payload.display();
+        let noarch = if ["ferry-app", "ferry-big"].contains(&name) { "" } else { "BuildArch: noarch\n" };
         let spec = format!(
             "Name: {name}\nVersion: {version}\nRelease: 1\nSummary: Test\nLicense: MIT\nVendor: Gap & Sons\n{needs}{noarch}\
              %description\nTest.\n%install\nmkdir -p %{{buildroot}}/usr/share/{name}\n\
-             echo {version} > %{{buildroot}}/usr/share/{name}/version\n%files\n/usr/share/{name}\n"
+             echo {version} > %{{buildroot}}/usr/share/{name}/version\ncp {payload} %{{buildroot}}/usr/share/{name}/payload\n%files\n/usr/share/{name}\n"
         );
         let file = self.path("ferry.spec");
         fs::write(&file, spec).unwrap();
@@ -100,8 +106,18 @@ impl Rpms {
         end(self.clean(build.args(["--target", target, what]).arg(&file))).ok();
     }
 
+    /// A file that does not compress.
+    fn noise(&self) -> PathBuf {
+        let path = self.path("noise");
+        let mut bytes = Vec::new();
+        let noise = Payload::Pseudorandom { size: 200_000, seed: 26 };
+        std::io::Read::read_to_end(&mut noise.reader(), &mut bytes).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
     /// Makes the folder `root` a signed repository of these packages, such as `ferry-app-1.0-1.x86_64`. States of larger
-    /// numbers are newer. With a package of `ferry-mod` it has module streams.
+    /// numbers are newer. With a package of `ferry-mod` it has module streams, with two of `ferry-big` a delta.
     pub(super) fn repository(&self, root: &Path, state: i64, packages: &[&str]) {
         let _ = fs::remove_dir_all(root);
         fs::create_dir_all(root.join("Packages/f")).unwrap();
@@ -114,7 +130,11 @@ impl Rpms {
         let revision = gapferry::time::Time::now().unix() - 100_000 + state * 1000;
         let mut create = Command::new("createrepo_c");
         create.args(["-q", "--set-timestamp-to-revision", "--revision", &revision.to_string(), "--groupfile"]);
-        end(self.clean(create.arg(self.path("groups.xml")).arg(root))).ok();
+        create.arg(self.path("groups.xml"));
+        if packages.iter().filter(|package| package.starts_with("ferry-big")).count() > 1 {
+            create.arg("--deltas").arg("--oldpackagedirs").arg(root.join("Packages/f"));
+        }
+        end(self.clean(create.arg(root))).ok();
         if packages.iter().any(|package| package.starts_with("ferry-mod")) {
             let file = root.join("modules.yaml");
             fs::write(&file, ["1", "2"].map(stream).concat() + MODULES).unwrap();

@@ -50,12 +50,18 @@ fn check_vouched(
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let mut carried = Carried { digests: BTreeSet::new(), absent: Vec::new() };
     repository.packages(context, |package| {
-        let told = items.get(&package.file).is_some_and(|item| says_the_same(item, repository, &package));
-        if told && is_here(collection, context, &package) {
+        if is_told(items, repository, &package, PRIMARY) && is_here(collection, context, &package) {
             unproven.remove(&package.file);
             carried.digests.insert(package.sha256);
         } else {
             carried.absent.push(package.file);
+        }
+    })?;
+    repository.deltas(context, |kind, delta| {
+        if is_told(items, repository, &delta, kind) && is_here(collection, context, &delta) {
+            unproven.remove(&delta.file);
+        } else {
+            carried.absent.push(delta.file);
         }
     })?;
     // Below repodata the metadata is, whatever a list of packages says.
@@ -71,11 +77,13 @@ fn is_here(collection: &Collection, context: &Context<'_, '_>, package: &Package
     collection.files.get(&package.file) == Some(&package.sha256) && context.depot.has(&package.sha256, package.size)
 }
 
-fn says_the_same(item: &Item, repository: &Repository, package: &Package) -> bool {
+/// Returns true if the package's item agrees with the metadata of this kind.
+fn is_told(items: &BTreeMap<&PublishPath, &Item>, repository: &Repository, package: &Package, listed_in: &str) -> bool {
+    let Some(item) = items.get(&package.file) else { return false };
     item.name == package.name
         && item.version == package.evr.to_string()
         && item.architecture == package.architecture
-        && item.origin == PRIMARY
+        && item.origin == listed_in
         && item.publisher == package.vendor
         && item.proof.as_ref().map(PublishPath::as_str) == repository.signed.then_some(REPOMD)
 }

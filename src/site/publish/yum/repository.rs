@@ -5,8 +5,8 @@ use std::io::BufRead;
 use crate::collection::{Collection, Publish};
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::rpm::{
-    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried,
-    packages,
+    DELTAS, Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, deltas,
+    is_carried, packages,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -73,6 +73,24 @@ impl Repository {
             Ok::<(), RpmError>(())
         });
         all.map_err(|source| bad(primary, source))
+    }
+
+    /// Calls `each` for every delta that it lists, with the kind of metadata that lists it.
+    pub(super) fn deltas(
+        &self,
+        context: &Context<'_, '_>,
+        mut each: impl FnMut(&'static str, Package),
+    ) -> Result<(), PublishError> {
+        for kind in DELTAS {
+            let Some(data) = self.repomd.get(kind) else { continue };
+            let bytes = read(context, data)?;
+            let all = deltas(expand(data, &bytes)?, kind, |delta| {
+                each(kind, delta);
+                Ok::<(), RpmError>(())
+            });
+            all.map_err(|source| bad(data, source))?;
+        }
+        Ok(())
     }
 }
 
