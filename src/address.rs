@@ -270,6 +270,13 @@ mod tests {
     }
 
     #[test]
+    fn literals_and_this_machines_own_names_are_not_public() {
+        let is = |text| is_public_name(&normal_host(text));
+        assert!(["a", "a.b.", "xn--bcher-kva.example"].into_iter().all(is));
+        assert!(!["127.0.0.1", "0x7f.1", "1.2.3", "[::1]", "LocalHost", "a.localhost"].into_iter().any(is));
+    }
+
+    #[test]
     fn overlap_goes_by_segments() {
         let of = |url: &str| Address::of_origin(url).unwrap();
         let ubuntu = of("http://a/ubuntu");

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use axum::http::request::Parts;
 use axum::http::{Version, header};
 
-use crate::address::{is_public_name, normal_host};
+use crate::address::normal_host;
 
 /// The longest name in DNS, and room for brackets (RFC 1035, section 2.3.4).
 const MAX_NAME_BYTES: usize = 255;
@@ -53,11 +53,6 @@ impl Host {
         let host = Self { name: normal_host(rooted), authority: text.to_owned() };
         (port.is_none_or(good_port) && fits).then_some(host)
     }
-
-    /// Returns whether it is an address literal or `localhost`, which is the name of no upstream.
-    pub(super) fn is_address(&self) -> bool {
-        !is_public_name(&self.name)
-    }
 }
 
 fn is_address(name: &str) -> bool {
@@ -96,11 +91,5 @@ mod tests {
         ] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn addresses_are_told_from_names() {
-        let is = |text| Host::parse(text).unwrap().is_address();
-        assert!(is("127.0.0.1:80") && is("[::1]:80") && is("1.2.3") && is("localhost") && !is("a"));
     }
 }

@@ -15,8 +15,9 @@ fn mirror(desk: &Desk, suite: &str, codename: &str, shown: &str) {
     desk.archive("up/ubuntu", &mut upstream, &[suite]);
     let (from, to) = (desk.path(&format!("up/ubuntu/dists/{suite}")), desk.path(&format!("up/ubuntu/dists/{shown}")));
     if from != to {
+        fs::rename(from, desk.path("up/moved")).unwrap();
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::rename(from, to).unwrap();
+        fs::rename(desk.path("up/moved"), to).unwrap();
     }
 }
 
