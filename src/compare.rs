@@ -1,6 +1,8 @@
 //! What is collected, compared with what the last bundle carried.
 
+use crate::address::Address;
 use crate::collection::{Collection, Kind};
+use crate::terminal::safe;
 use crate::time::Time;
 use crate::trust::{Dates, OlderUpstream, check_date, note_date};
 
@@ -50,8 +52,31 @@ pub(crate) fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), Ol
     dates(new).try_for_each(|(file, date)| check_date(&seen, &file, date))
 }
 
-/// The signed files of the collections, and when upstream says that it made them.
+/// The signed files of the collections, by collection and by address, and when upstream says that it made them.
 fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
     let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c, proof)));
-    all.filter_map(|(c, proof)| Some((format!("{}/{}", c.folder(), proof.path), proof.date?)))
+    all.filter_map(|(c, proof)| {
+        let at = Address::of_origin(&c.origin).map(|address| format!("{address} {}", proof.path));
+        let names = [Some(format!("{}/{}", c.folder(), proof.path)), at];
+        let date = proof.date?;
+        Some(names.into_iter().flatten().map(move |name| (name, date)))
+    })
+    .flatten()
+}
+
+/// Returns what clients of the last bundle's collections should know: which are no longer carried, and which come from elsewhere.
+pub(crate) fn gone_or_moved(old: &[Collection], new: &[Collection]) -> Vec<String> {
+    let note = |old: &Collection| match new.iter().find(|new| new.folder() == old.folder()) {
+        None => {
+            Some(format!("{} is no longer carried: its clients will find nothing there after the import", old.folder()))
+        }
+        Some(new) if new.origin != old.origin => Some(format!(
+            "{} comes from {} now, and came from {} before",
+            old.folder(),
+            safe(&new.origin),
+            safe(&old.origin)
+        )),
+        Some(_) => None,
+    };
+    old.iter().filter_map(note).collect()
 }

@@ -13,7 +13,7 @@ use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
-use crate::compare::{SameVersion, no_same_version, not_older, same_for_clients};
+use crate::compare::{SameVersion, gone_or_moved, no_same_version, not_older, same_for_clients};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -94,6 +94,8 @@ pub struct Exported {
     pub found_finished: bool,
     /// How many files of the workspace had changed on disk, and were replaced.
     pub replaced: u64,
+    /// What clients should know of collections that are gone or come from elsewhere.
+    pub notes: Vec<String>,
 }
 
 /// Why there is no bundle.
@@ -117,6 +119,19 @@ pub enum ExportError {
     #[error("{} is in the way: it is not the bundle that comes next; move it away, or give another --out", path.display())]
     InTheWay {
         /// What is there.
+        path: PathBuf,
+    },
+    /// Another selection of the site has a collection of the same name.
+    #[error(
+        "{collection} is in the bundles named {other} for this site too, and the site takes a collection from one bundle name only: give it \
+         another name in one of the selections; if {other} is no longer made, remove {}", path.display()
+    )]
+    Collides {
+        /// The collection, as KIND/NAME.
+        collection: String,
+        /// The other bundle name.
+        other: String,
+        /// The workspace's record of the other one.
         path: PathBuf,
     },
     /// Upstream's metadata is older than that of the last bundle.
@@ -163,7 +178,11 @@ impl ExportError {
         match self {
             Self::NothingNew { .. } => Exit::NothingNew,
             Self::Older(_) => Exit::Refused,
-            Self::InTheWay { .. } | Self::NotMounted(_) | Self::SameVersion(_) | Self::Time(_) => Exit::Usage,
+            Self::InTheWay { .. }
+            | Self::Collides { .. }
+            | Self::NotMounted(_)
+            | Self::SameVersion(_)
+            | Self::Time(_) => Exit::Usage,
             Self::Fetch(error) => error.exit(),
             Self::Collect(error) => error.exit(),
             Self::Bundle(error) => error.exit(),
@@ -204,14 +223,22 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         dry_run: settings.dry_run,
     };
     // What is large takes as long to parse as to look at.
-    let (collections, last) = thread::scope(|scope| {
-        let last = scope.spawn(|| workspace.last(site, name));
+    let (collections, (last, others)) = thread::scope(|scope| {
+        let last = scope.spawn(|| (workspace.last(site, name), workspace.others(site, name)));
         (collect(selection, &with), last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
     let (collections, mut last) = (collections?, last?);
     if !settings.dry_run {
         workspace.note_seen(site, name, &seen)?;
     }
+    for other in &others? {
+        let ours = |folder: &String| collections.iter().any(|collection| collection.folder() == *folder);
+        if let Some(collection) = other.manifest.collections.iter().map(Collection::folder).find(ours) {
+            let path = workspace.history_path(site, &other.manifest.name);
+            return Err(ExportError::Collides { collection, other: other.manifest.name.to_string(), path });
+        }
+    }
+    let notes = last.as_ref().map(|last| gone_or_moved(&last.manifest.collections, &collections)).unwrap_or_default();
     if settings.collect_only {
         let manifest = header(selection, collections, last.as_ref())?;
         return Ok(Exported {
@@ -221,6 +248,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             base: None,
             found_finished: false,
             replaced: 0,
+            notes,
         });
     }
     if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
@@ -233,6 +261,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
                 base: None,
                 found_finished: true,
                 replaced: 0,
+                notes,
             });
         }
         last = Some(found);
@@ -253,7 +282,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let base = same_epoch.map(|last| workspace.base(last, selection.overlap)).transpose()?.flatten();
     let tally = with.tally;
     if settings.dry_run {
-        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0 });
+        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0, notes });
     }
     let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
     // It may be large, and is not needed any more while the next one is made.
@@ -262,7 +291,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let (volume_bytes, recovery, free_space) = (selection.volume_size.0, selection.recovery(), settings.free_space);
     let plan = Plan { manifest, held, older, volume_bytes, recovery, free_space };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
-    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0 })
+    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0, notes })
 }
 
 /// Packs, signs and records the next bundle.

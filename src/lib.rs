@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` shows how the modules fit together; each module opens with what it is for.
 
+pub mod address;
 pub mod bundle;
 pub mod causes;
 pub mod cli;

@@ -182,6 +182,12 @@ pub(crate) fn pin(site: &Path, source: &str) -> ShellCommand {
     ShellCommand::gapferry("site pin").site(site).arg("--source").arg(source).arg("--keyring").path(&keyring)
 }
 
+/// On the site's host: pins a keyring for a source besides those that are pinned.
+pub(crate) fn pin_too(site: &Path, source: &str, keyring: &Path) -> ShellCommand {
+    let command = ShellCommand::gapferry("site pin").site(site).arg("--source").arg(source);
+    command.arg("--keyring").path(keyring).words("--add")
+}
+
 /// On the site's host: shows what is published, and the generations.
 pub(crate) fn status(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("status").site(site)
@@ -241,6 +247,7 @@ mod tests {
             receipt(path, &"base".parse().unwrap()),
             init(path),
             pin(path, "ubuntu"),
+            pin_too(path, "ubuntu", path),
             status(path),
             rollback(odd),
             push(path),

@@ -115,6 +115,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     if let Some(folder) = exported.folder.as_ref().filter(|_| key.is_none()) {
         note(&format!("the bundle is not signed yet: where the builder's key is, run {}", next_command::sign(folder)));
     }
+    exported.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
@@ -175,6 +176,7 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
         "replaced": exported.replaced, "missing_indexes": *exported.tally.missing_indexes.borrow(),
+        "notes": exported.notes,
         "patches": { "parts": patches.0, "bytes": patches.1, "stored": patches.2 },
         "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
         "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),

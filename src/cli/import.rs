@@ -122,6 +122,13 @@ fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure
     for (name, published) in &imported.generation.published {
         published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
     }
+    for folder in
+        all.iter().flat_map(|one| &one.gone).filter(|folder| !imported.generation.published.contains_key(*folder))
+    {
+        note(&format!(
+            "note: {folder} is no longer carried: its clients find nothing there; `gapferry rollback` brings it back"
+        ));
+    }
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
     let healed: u64 = all.iter().map(|one| one.healed).sum();

@@ -1,5 +1,6 @@
 //! `gapferry site`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -10,8 +11,9 @@ use super::output::Output;
 use super::site_check;
 use crate::collection::Label;
 use crate::formats::openpgp::SiteKeyAlgorithm;
+use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{NewSite, Site, init, pin};
+use crate::site::{NewSite, PinnedKeys, Pinning, Site, init, pin, pinned};
 use crate::trust::PublicKey;
 
 /// Make a site, say whom it trusts, and check what it holds
@@ -73,7 +75,9 @@ impl From<KeyAlgorithm> for SiteKeyAlgorithm {
 /// Pin upstream's keyring for a source: only what these keys vouch for is accepted from it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gapferry site pin --site /srv/gapferry --source ubuntu \\\n    \
-    --keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg")]
+    --keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg\n  \
+    gapferry site pin --site /srv/gapferry --source ubuntu --keyring new-key.gpg --add\n  \
+    gapferry site pin --site /srv/gapferry --source ubuntu --show")]
 struct Pin {
     #[command(flatten)]
     place: SitePlace,
@@ -81,8 +85,17 @@ struct Pin {
     #[arg(long)]
     source: Label,
     /// Upstream's public keys, binary or armored
-    #[arg(long, value_name = "FILE")]
-    keyring: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "show")]
+    keyring: Option<PathBuf>,
+    /// Trust these keys besides those that are pinned
+    #[arg(long, requires = "keyring")]
+    add: bool,
+    /// Trust these keys instead of those that are pinned
+    #[arg(long, requires = "keyring", conflicts_with = "add")]
+    replace: bool,
+    /// Show the keys that are pinned, and change nothing
+    #[arg(long, conflicts_with = "keyring")]
+    show: bool,
 }
 
 /// The site's folder, as an option like everywhere else, or as an argument.
@@ -122,17 +135,40 @@ pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), F
     match args.command {
         Command::Init(args) => run_init(args, out),
         Command::Check(args) => site_check::run(&args, out, progress),
-        Command::Pin(args) => {
-            let fingerprints = pin(&Site::open(&args.place.folder()?)?, &args.source, &args.keyring)?;
-            let words: String = fingerprints.iter().map(|key| format!("{}  {key}\n", args.source)).collect();
-            out.done(json!({ "source": args.source, "fingerprints": fingerprints }), &words);
-            Ok(())
-        }
+        Command::Pin(args) => run_pin(&args, out),
     }
+}
+
+fn run_pin(args: &Pin, out: &Output) -> Result<(), Failure> {
+    let (site, source) = (Site::open(&args.place.folder()?)?, &args.source);
+    let pinning = match (args.add, args.replace) {
+        (true, _) => Pinning::Add,
+        (_, true) => Pinning::Replace,
+        _ => Pinning::First,
+    };
+    let PinnedKeys { keys, added, removed } = match &args.keyring {
+        Some(file) => pin(&site, source, file, pinning)?,
+        None => pinned(&site, source)?.unwrap_or_default(),
+    };
+    let mark = |key: &String| if added.contains(key) { "added" } else { "pinned" };
+    let mut words: String = keys.iter().map(|key| format!("{source}  {key}  {}\n", mark(key))).collect();
+    words.extend(removed.iter().map(|key| format!("{source}  {key}  REMOVED\n")));
+    if keys.is_empty() {
+        words = format!("{source}  no key is pinned\n");
+    }
+    out.done(json!({ "source": source, "fingerprints": keys, "added": added, "removed": removed }), &words);
+    Ok(())
 }
 
 fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
     let folder = args.place.folder()?;
+    let mut pinned = BTreeSet::new();
+    if let Some((source, file)) = args.keyring.iter().find(|(source, _)| !pinned.insert(source)) {
+        return Err(Failure::Usage(format!(
+            "--keyring is given twice for {source}: give one here, then run `{}`",
+            next_command::pin_too(&folder, source.as_str(), file)
+        )));
+    }
     let builder = PublicKey::load(&args.builder)?;
     let new = NewSite {
         name: args.name,

@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::output::Output;
 use crate::collection::Publish;
 use crate::next_command;
-use crate::site::{Site, Status, status};
+use crate::site::{Site, Status, answering, status};
 use crate::terminal::safe;
 use crate::time::Time;
 
@@ -31,11 +31,15 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         status.generations.iter().map(|(number, reason)| json!({ "number": number, "reason": reason })).collect();
     let by_reprepro = status.current.published.iter().filter(|(_, published)| published.publish == Publish::Reprepro);
     let bases: BTreeMap<_, _> = by_reprepro.map(|(name, published)| (name, published.reprepro_base(&site))).collect();
+    let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (address, folder) in answering(&status.current, &site.config.serve) {
+        answers.entry(address.to_string()).or_default().push(folder);
+    }
     let value = json!({
         "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
         "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
-        "audit_records": status.audit_records, "reprepro": bases,
+        "answers": answers, "audit_records": status.audit_records, "reprepro": bases,
     });
     out.done(value, &words(&site, &status));
     Ok(())
@@ -65,6 +69,14 @@ fn words(site: &Site, status: &Status) -> String {
             &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
         if published.publish == Publish::Reprepro {
             text += &format!("    base folder {}\n", published.reprepro_base(site).display());
+        }
+        let answers: Vec<String> = answering(current, &site.config.serve)
+            .into_iter()
+            .filter(|(_, of)| of == folder)
+            .map(|(address, _)| address.to_string())
+            .collect();
+        if !answers.is_empty() {
+            text += &format!("    answers for {}\n", safe(&answers.join(", ")));
         }
         for note in &published.notes {
             text += &format!("    note: {}\n", safe(note));

@@ -1,5 +1,6 @@
 //! `[[apt]]`: a source of Debian packages.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -22,6 +23,9 @@ pub struct AptSource {
     /// apt's own source lists, instead of `url`; those that do not exist are passed over, but one must.
     #[serde(default)]
     pub sources: OneOrMany<PathBuf>,
+    /// By the URL of an archive of `sources`, the name of its source and collection; the others are named after their URLs.
+    #[serde(default)]
+    pub names: BTreeMap<Url, Label>,
     /// A folder of .debs, instead of `url`. They come without proof by upstream.
     pub local: Option<PathBuf>,
     /// Suites and pockets; solved together.
@@ -70,6 +74,9 @@ pub struct AptSource {
     /// Indexes besides those of packages that are carried where upstream's metadata is published verbatim. Without it, those
     /// that stock clients ask for.
     pub indexes: Option<Vec<ClientIndexKind>>,
+    /// By suite, the Suite or Codename that the archive is known to sign instead of the suite's own name; empty if it signs none.
+    #[serde(default)]
+    pub signed_as: BTreeMap<String, String>,
     /// Take metadata whose Valid-Until is past.
     #[serde(default)]
     pub allow_expired: bool,
@@ -105,6 +112,9 @@ impl AptSource {
             return Some(
                 "installed excludes self-contained and debootstrap: a suite lacks what the target has already",
             );
+        }
+        if !self.names.is_empty() && self.sources.0.is_empty() {
+            return Some("names is for the archives of sources");
         }
         if self.indexes.is_some() && self.publish != Publish::Verbatim {
             return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");

@@ -1,9 +1,11 @@
 //! Whom a request is for: the host that it names, checked (RFC 9112, section 3.2).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use axum::http::request::Parts;
 use axum::http::{Version, header};
+
+use crate::address::normal_host;
 
 /// The longest name in DNS, and room for brackets (RFC 1035, section 2.3.4).
 const MAX_NAME_BYTES: usize = 255;
@@ -11,7 +13,7 @@ const MAX_NAME_BYTES: usize = 255;
 /// The host that a request names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// In lower case, without a port and without the dot of the root.
+    /// In normal form, without a port.
     pub(super) name: String,
     /// As it came, with its port: fit to be part of an address that is answered.
     pub(super) authority: String,
@@ -48,13 +50,8 @@ impl Host {
         let good_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
         let rooted = name.strip_suffix('.').unwrap_or(name);
         let fits = name.len() <= MAX_NAME_BYTES && (is_name(rooted) || is_address(name));
-        let host = Self { name: rooted.to_ascii_lowercase(), authority: text.to_owned() };
+        let host = Self { name: normal_host(rooted), authority: text.to_owned() };
         (port.is_none_or(good_port) && fits).then_some(host)
-    }
-
-    /// Whether it is an address and no name.
-    pub(super) fn is_address(&self) -> bool {
-        self.name.parse::<Ipv4Addr>().is_ok() || is_address(&self.name)
     }
 }
 
@@ -94,11 +91,5 @@ mod tests {
         ] {
             assert_eq!(Host::parse(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn addresses_are_told_from_names() {
-        let is = |text| Host::parse(text).unwrap().is_address();
-        assert!(is("127.0.0.1:80") && is("[::1]:80") && !is("a") && !is("1.2.3"));
     }
 }

@@ -18,7 +18,6 @@ mod metrics;
 mod patient;
 mod recent;
 mod resolve;
-mod routes;
 pub mod status;
 pub mod store;
 mod systemd;

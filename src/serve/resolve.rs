@@ -1,7 +1,6 @@
 //! From a request's host and path to a file: of the current generation, or of an older one where the name says that what
 //! bears it never changes.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,12 +9,12 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use super::file::{Blocked, How, Opened, open};
 use super::host::Host;
 use super::recent::Recent;
-use super::routes::Routes;
 use super::status::Overview;
 use super::store::Loaded;
+use crate::address::{RoutingTable, normal_path};
 use crate::collection::Kind;
 use crate::path::PublishPath;
-use crate::site::{Alias, Generation, Site};
+use crate::site::{Generation, Serve, Site, answering};
 
 /// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
 /// or by a few.
@@ -40,7 +39,7 @@ pub(super) struct Resolver {
     root: PathBuf,
     /// The site's name.
     pub(super) name: String,
-    aliases: Vec<Alias>,
+    config: Serve,
     known: RwLock<Option<Arc<View>>>,
 }
 
@@ -52,7 +51,7 @@ pub(super) struct View {
     /// The current generation.
     pub(super) tree: Arc<Tree>,
     root: PathBuf,
-    aliases: Vec<Alias>,
+    config: Serve,
     older: OnceLock<Vec<Older>>,
 }
 
@@ -69,7 +68,7 @@ pub(super) struct Tree {
     folder: PathBuf,
     /// What it says of itself, but for what only publishers need.
     pub(super) generation: Generation,
-    routes: Routes,
+    routes: RoutingTable,
     recent: Recent,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
@@ -77,11 +76,15 @@ pub(super) struct Tree {
     overview: OnceLock<Arc<Overview>>,
 }
 
+fn name(host: Option<&Host>) -> Option<&str> {
+    host.map(|host| host.name.as_str())
+}
+
 impl Resolver {
     /// For a site.
     pub(super) fn new(site: &Site) -> Self {
-        let aliases = site.config.serve.alias.clone();
-        Self { root: site.root().to_owned(), name: site.config.name.to_string(), aliases, known: RwLock::new(None) }
+        let config = site.config.serve.clone();
+        Self { root: site.root().to_owned(), name: site.config.name.to_string(), config, known: RwLock::new(None) }
     }
 
     /// The site's folder.
@@ -112,9 +115,9 @@ impl Resolver {
         if let Some(view) = known.as_ref().filter(|view| view.link == link) {
             return Some(view.clone()); // another request was faster
         }
-        let tree = Arc::new(Tree::load(self.root.join(&link), &self.aliases)?);
-        let (root, aliases) = (self.root.clone(), self.aliases.clone());
-        let view = Arc::new(View { link, tree, root, aliases, older: OnceLock::new() });
+        let tree = Arc::new(Tree::load(self.root.join(&link), &self.config)?);
+        let (root, config) = (self.root.clone(), self.config.clone());
+        let view = Arc::new(View { link, tree, root, config, older: OnceLock::new() });
         if let Some(before) = known.replace(view.clone()) {
             before.tree.recent.retire();
         }
@@ -125,12 +128,12 @@ impl Resolver {
 impl View {
     /// The file for a request, or none; waits on another thread where the kernel does not remember it.
     pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Arc<Found>>> {
-        let Some(decoded) = percent_decode(path) else { return Ok(None) };
-        if let Ok(found) = self.look(host, &decoded, How::Cached) {
+        let Some(normal) = normal_path(path) else { return Ok(None) };
+        if let Ok(found) = self.look(host, &normal, How::Cached) {
             return found;
         }
-        let (this, host, decoded) = (self.clone(), host.cloned(), decoded.into_owned());
-        let look = move || this.look(host.as_ref(), &decoded, How::Blocking).unwrap_or(Ok(None));
+        let (this, host, normal) = (self.clone(), host.cloned(), normal.into_owned());
+        let look = move || this.look(host.as_ref(), &normal, How::Blocking).unwrap_or(Ok(None));
         tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
     }
 
@@ -145,7 +148,7 @@ impl View {
         for older in self.older() {
             let tree = match (older.tree.get(), how) {
                 (None, How::Cached) => return Err(Blocked),
-                _ => older.tree(&self.aliases),
+                _ => older.tree(&self.config),
             };
             let Some(tree) = tree else { continue };
             if let found @ Ok(Some(_)) = tree.find(host, path, how, true)? {
@@ -159,7 +162,7 @@ impl View {
     pub(super) async fn older_trees(self: &Arc<Self>, most: usize) -> Vec<Arc<Tree>> {
         let this = self.clone();
         let trees = move || {
-            let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.aliases));
+            let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.config));
             trees.cloned().collect()
         };
         tokio::task::spawn_blocking(trees).await.unwrap_or_default()
@@ -180,36 +183,32 @@ impl View {
 }
 
 impl Older {
-    fn tree(&self, aliases: &[Alias]) -> Option<&Arc<Tree>> {
-        self.tree.get_or_init(|| Tree::load(self.folder.clone(), aliases).map(Arc::new)).as_ref()
+    fn tree(&self, config: &Serve) -> Option<&Arc<Tree>> {
+        self.tree.get_or_init(|| Tree::load(self.folder.clone(), config).map(Arc::new)).as_ref()
     }
 }
 
 impl Tree {
-    fn load(folder: PathBuf, aliases: &[Alias]) -> Option<Self> {
+    fn load(folder: PathBuf, config: &Serve) -> Option<Self> {
         let mut generation = Generation::load(&folder).ok()?;
         (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
-        let routes = Routes::of(&generation, aliases);
+        (generation.addresses, generation.keyrings) = Default::default();
+        let routes = RoutingTable::new(answering(&generation, config));
         let recent = Recent::default();
         Some(Self { folder, generation, routes, recent, catalogue: OnceLock::new(), overview: OnceLock::new() })
     }
 
-    /// Whether a published upstream has this host.
-    fn is_upstream(&self, host: &Host) -> bool {
-        self.routes.has_host(host)
-    }
-
     /// Returns true if the host is the name of a published upstream. An address is nobody's name.
     pub(super) fn is_named_upstream(&self, host: Option<&Host>) -> bool {
-        host.is_some_and(|host| !host.is_address() && self.is_upstream(host))
+        !self.routes.answers_by_path(name(host))
     }
 
     /// Whether a published upstream has this host and this path.
     pub(super) fn is_of_upstream(&self, host: Option<&Host>, path: &str) -> bool {
-        percent_decode(path).is_some_and(|path| self.routes.find(host, &path).next().is_some())
+        normal_path(path).is_some_and(|path| self.routes.find(name(host), &path).next().is_some())
     }
 
-    /// The file for a host and a decoded path; of an `older` generation only what is immutable by its name.
+    /// The file for a host and a path in normal form; of an `older` generation only what is immutable by its name.
     fn find(
         &self,
         host: Option<&Host>,
@@ -217,11 +216,8 @@ impl Tree {
         how: How,
         older: bool,
     ) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
-        let mut of_upstream = self.routes.find(host, path).peekable();
-        if of_upstream.peek().is_none() && path.starts_with("/keys/") && self.is_named_upstream(host) {
-            return Ok(Ok(None)); // the upstream may have keys of its own there
-        }
-        if of_upstream.peek().is_none() {
+        let mut of_upstream = self.routes.find(name(host), path).peekable();
+        if of_upstream.peek().is_none() && self.routes.answers_by_path(name(host)) {
             return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
         }
         for below in of_upstream {
@@ -286,42 +282,5 @@ impl Tree {
     fn folders_of_snaps(&self) -> Vec<PathBuf> {
         let snaps = self.generation.published.values().filter(|published| published.kind == Kind::Snaps);
         snaps.map(|published| self.folder.join(published.folder())).collect()
-    }
-}
-
-/// Decodes `%XX` once (RFC 3986, section 2.1).
-pub(super) fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
-    if text.contains('%') { decode(text).map(Cow::Owned) } else { Some(Cow::Borrowed(text)) }
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte == b'%' {
-            let (digits, after) = rest.split_at_checked(2)?;
-            if !digits.iter().all(u8::is_ascii_hexdigit) {
-                return None;
-            }
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percent_signs() {
-        assert_eq!(percent_decode("/a_1%253a2%7e.deb").as_deref(), Some("/a_1%3a2~.deb"));
-        for bad in ["%", "%2", "%zz", "%ff", "%+1"] {
-            assert_eq!(percent_decode(bad), None, "{bad}");
-        }
     }
 }

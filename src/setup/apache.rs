@@ -1,7 +1,7 @@
 //! Apache: serves the published trees without `gapferry serve`.
 
-use super::web::{CHANGES, METHODS, Route, TYPES, WebServer, head, routes};
-use super::{Facts, SetupError, quote};
+use super::web::{CHANGES, METHODS, TYPES, WebRoute, WebServer, head, routes};
+use super::{Facts, HostName, SetupError, quote};
 
 /// A file for `/etc/apache2/sites-available`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
@@ -11,18 +11,18 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     text += &format!("# For a file in /etc/apache2/sites-available, then: a2enmod {modules}; a2ensite gapferry\n\n");
     server.listen.iter().for_each(|address| text += &format!("Listen {address}\n"));
     text += &folders(facts, &root);
-    let routes = routes(facts);
-    let own = server.own.as_ref().filter(|own| !routes.contains_key(own));
+    let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
     let store_hosts = facts.store_hosts();
     let mut names: Vec<&str> = own.iter().map(|own| own.as_str()).collect();
-    names.extend(store_hosts.keys().filter(|host| !routes.contains_key(host)).map(|host| host.as_str()));
+    names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
     let tops = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
     let by_path = rule(&root, "", &format!("^/((?:{tops})/.+)$"));
     text += &host(server, &names, &by_path, true);
-    for (name, routes) in &routes {
+    for (name, routes) in routes(facts) {
         let rules: String = routes.iter().map(|route| rules(&root, route)).collect();
-        text += &host(server, &[name.as_str()], &rules, store_hosts.contains_key(name));
+        let is_store = store_hosts.keys().any(|store| store.as_str() == name);
+        text += &host(server, &[name], &rules, is_store);
     }
     Ok(text)
 }
@@ -58,13 +58,13 @@ fn dotted(ends: &str) -> String {
     ends.split(' ').map(|end| format!(" .{end}")).collect()
 }
 
-/// One host. What is no file is not found, folders among it; and nothing is run, whatever its name ends with.
+/// One host. `%2F` is a slash, as in nginx and `gapferry serve`. What is no file is not found, folders among it; and nothing is run, whatever its name ends with.
 fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> String {
     let listen = match server.listen.as_slice() {
         [] => "*:80".to_owned(),
         some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     };
-    let mut text = format!("\n<VirtualHost {listen}>\n");
+    let mut text = format!("\n<VirtualHost {listen}>\n    AllowEncodedSlashes On\n");
     for (at, name) in names.iter().enumerate() {
         text += &format!("    {} {name}\n", if at == 0 { "ServerName" } else { "ServerAlias" });
     }
@@ -85,7 +85,7 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
     text + "    </LocationMatch>\n</VirtualHost>\n"
 }
 
-fn rules(root: &str, route: &Route) -> String {
+fn rules(root: &str, route: &WebRoute) -> String {
     let pattern = format!("^{}/(.+)$", route.prefix);
     route.folders.iter().map(|folder| rule(root, &format!("{folder}/"), &pattern)).collect()
 }
@@ -111,7 +111,7 @@ mod tests {
         let text = config(&facts(), &server).unwrap();
         for words in [
             "Listen 127.0.0.1:8081\nListen [::1]:8081\n<Directory \"/srv/gapferry\">\n",
-            "<VirtualHost 127.0.0.1:8081 [::1]:8081>\n    ServerName gapferry.dc1.example\n    ServerAlias api.snapcraft.io\n",
+            "<VirtualHost 127.0.0.1:8081 [::1]:8081>\n    AllowEncodedSlashes On\n    ServerName gapferry.dc1.example\n    ServerAlias api.snapcraft.io\n",
             "    ProxyPass \"/v2/\" \"http://127.0.0.1:8080/v2/\"\n",
             "    RewriteCond \"/srv/gapferry/current/$1\" -f\n    \
              RewriteRule \"^/((?:apt|images|keys|snaps)/.+)$\" \"/srv/gapferry/current/$1\" [END]\n",

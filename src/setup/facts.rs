@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::{HostName, SetupError, Suite, suites};
+use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
-use crate::path::PublishPath;
-use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, own_key, read_capped};
+use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, answering, own_key, read_capped};
 use crate::time::Time;
 
 /// Where devices look for snaps that have been told nothing else.
@@ -26,7 +26,9 @@ pub struct Facts {
     pub generation: u64,
     /// The site's folder, as an absolute path.
     pub root: PathBuf,
-    /// Which trees answer for which upstream.
+    /// Which collections answer for which upstream's address: the table of `gapferry serve`, as far as its hosts have names.
+    pub routes: RoutingTable,
+    /// The upstreams' hosts with names, and why this site answers for each.
     pub upstreams: Vec<Upstream>,
     /// Archives that clients can use.
     pub archives: Vec<Archive>,
@@ -42,15 +44,13 @@ pub struct Facts {
     pub nameless: Vec<String>,
 }
 
-/// A tree that stands for an upstream.
+/// A collection that stands for an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The upstream's host.
     pub host: HostName,
     /// Whether clients that keep their settings come over TLS.
     pub tls: bool,
-    /// Where at the host the tree begins; none for its root.
-    pub path: Option<PublishPath>,
     /// The collection's kind.
     pub kind: Kind,
     /// Its name.
@@ -58,6 +58,13 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// Returns the upstream at an address; `None` if no name server can lead to it.
+    fn of(origin: &str, kind: Kind, name: &Label) -> Option<Self> {
+        let host = Address::of_origin(origin).filter(Address::is_routable)?.host().parse().ok()?;
+        let tls = Url::parse(origin).is_ok_and(|url| url.scheme() == "https");
+        Some(Self { host, tls, kind, name: name.clone() })
+    }
+
     /// Where the tree stands below a generation.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
@@ -142,6 +149,7 @@ impl Facts {
             site: site.config.name.clone(),
             generation: generation.number,
             root: std::path::absolute(site.root()).unwrap_or_else(|_| site.root().to_owned()),
+            routes: named_routes(&generation, site),
             upstreams: Vec::new(),
             archives: Vec::new(),
             repositories: Vec::new(),
@@ -153,15 +161,8 @@ impl Facts {
         for (collection, _) in site.collections(&generation)? {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
-            for (host, tls, path) in aliases.filter_map(|alias| upstream(alias.url.as_str())) {
-                facts.upstreams.push(Upstream {
-                    host,
-                    tls,
-                    path,
-                    kind: collection.kind,
-                    name: collection.name.clone(),
-                });
-            }
+            let Collection { kind, name, .. } = &collection;
+            facts.upstreams.extend(aliases.filter_map(|alias| Upstream::of(alias.url.as_str(), *kind, name)));
         }
         facts.add_store(site)?;
         Ok(facts)
@@ -173,10 +174,9 @@ impl Facts {
             return Ok(()); // handed on, not served
         }
         self.folders.insert(kind.as_str());
-        match upstream(&collection.origin) {
-            Some((host, tls, path)) => {
-                self.upstreams.push(Upstream { host, tls, path, kind: *kind, name: name.clone() });
-            }
+        match Upstream::of(&collection.origin, *kind, name) {
+            _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
+            Some(upstream) => self.upstreams.push(upstream),
             None if collection.origin == "local" || collection.origin.starts_with("file:") => {}
             None => self.nameless.push(format!(
                 "{} comes from {:?}, which has no host name or no plain path: it is there under this site's own address only",
@@ -251,15 +251,10 @@ impl Facts {
     }
 }
 
-/// Host, TLS and path of an upstream's address.
-fn upstream(origin: &str) -> Option<(HostName, bool, Option<PublishPath>)> {
-    let url = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    let path = match url.path().trim_matches('/') {
-        "" => None,
-        // What is escaped there would have to be escaped differently in each text.
-        path => Some(path.parse::<PublishPath>().ok().filter(|path| !path.as_str().contains('%'))?),
-    };
-    Some((url.host_str()?.parse().ok()?, url.scheme() == "https", path))
+/// Returns the routes of hosts with names: others must not come into the configuration of a web server.
+fn named_routes(generation: &Generation, site: &Site) -> RoutingTable {
+    let answering = answering(generation, &site.config.serve).into_iter();
+    RoutingTable::new(answering.filter(|(address, _)| address.host().parse::<HostName>().is_ok()))
 }
 
 /// Who signs the archive as it is published; none if that is not known.
@@ -295,21 +290,23 @@ pub(super) mod tests {
             key: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n".into(),
             valid_until: (publish == Publish::Verbatim).then(|| Time::from_unix(1_800_000_000).unwrap()),
         };
-        let upstream = |kind, name: &str, url: &str| {
-            let (host, tls, path) = super::upstream(url).unwrap();
-            Upstream { host, tls, path, kind, name: name.parse().unwrap() }
-        };
+        let upstreams = [
+            (Kind::Apt, "ubuntu", "http://archive.example.com/ubuntu"),
+            (Kind::Apt, "extra", "http://archive.example.com/ubuntu/"),
+            (Kind::Apt, "whole", "http://archive.example.com"),
+            (Kind::Images, "maas", "https://images.example.com/v3/stable.d"),
+            (Kind::Snaps, "store", "https://api.snapcraft.io/"),
+        ];
+        let upstream = |(kind, name, url): (Kind, &str, &str)| Upstream::of(url, kind, &name.parse().unwrap()).unwrap();
+        let trees = upstreams.iter().filter(|(kind, ..)| *kind != Kind::Snaps);
+        let answering =
+            trees.map(|(kind, name, url)| (Address::of_origin(url).unwrap(), format!("{}/{name}", kind.as_str())));
         Facts {
             site: "dc1".parse().unwrap(),
             generation: 7,
             root: "/srv/gapferry".into(),
-            upstreams: vec![
-                upstream(Kind::Apt, "ubuntu", "http://archive.example.com/ubuntu"),
-                upstream(Kind::Apt, "extra", "http://archive.example.com/ubuntu/"),
-                upstream(Kind::Apt, "whole", "http://archive.example.com"),
-                upstream(Kind::Images, "maas", "https://images.example.com/v3/stable.d"),
-                upstream(Kind::Snaps, "store", "https://api.snapcraft.io/"),
-            ],
+            routes: RoutingTable::new(answering),
+            upstreams: upstreams.into_iter().map(upstream).collect(),
             archives: vec![
                 archive(
                     "ubuntu",
@@ -337,6 +334,7 @@ pub(super) mod tests {
 
     #[test]
     fn hostile_origins_are_no_upstreams() {
+        let of = |origin: &str| Upstream::of(origin, Kind::Apt, &"a".parse().unwrap());
         for origin in [
             "local",
             "file:///srv/x",
@@ -353,10 +351,10 @@ pub(super) mod tests {
             "http://a;b/x",
             "http://a\"b/x",
         ] {
-            assert_eq!(upstream(origin), None, "{origin:?}");
+            assert_eq!(of(origin), None, "{origin:?}");
         }
-        let (host, tls, path) = upstream("https://Archive.Example.com:8443/a/b/").unwrap();
-        assert_eq!((host.as_str(), tls, path.unwrap().as_str()), ("archive.example.com", true, "a/b"));
+        let upstream = of("https://Archive.Example.com:8443/a/b/").unwrap();
+        assert_eq!((upstream.host.as_str(), upstream.tls), ("archive.example.com", true));
     }
 
     #[test]

@@ -1,25 +1,25 @@
 //! nginx: serves the published trees without `gapferry serve`.
 
-use super::web::{CHANGES, METHODS, Route, TYPES, WebServer, head, routes};
-use super::{Facts, SetupError, quote};
+use super::web::{CHANGES, METHODS, TYPES, WebRoute, WebServer, head, routes};
+use super::{Facts, HostName, SetupError, quote};
 
 /// A file for `/etc/nginx/conf.d`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let root = quote::server_path(&facts.root.join("current"))?;
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();
-    let routes = routes(facts);
-    let own = server.own.as_ref().filter(|own| !routes.contains_key(own));
+    let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
     let folders = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
     let by_path = format!("    location ~ ^/(?:{folders})/. {{\n{ASKED}        try_files $uri =404;\n    }}\n");
     let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
     let store_hosts = facts.store_hosts();
-    names.extend(store_hosts.keys().filter(|host| !routes.contains_key(host)).map(|host| host.as_str()));
+    names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
     text += &block(&root, server, &names.join(" "), &(by_path + &store(server)));
-    for (host, routes) in &routes {
+    for (host, routes) in routes(facts) {
         let locations: String = routes.iter().map(location).collect();
-        let store = if store_hosts.contains_key(host) { store(server) } else { String::new() };
-        text += &block(&root, server, host.as_str(), &(locations + &store));
+        let is_store = store_hosts.keys().any(|store| store.as_str() == host);
+        let store = if is_store { store(server) } else { String::new() };
+        text += &block(&root, server, host, &(locations + &store));
     }
     Ok(text)
 }
@@ -56,8 +56,8 @@ fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String
     )
 }
 
-fn location(route: &Route) -> String {
-    let Route { prefix, folders } = route;
+fn location(route: &WebRoute) -> String {
+    let WebRoute { prefix, folders } = route;
     let files: String = folders.iter().map(|folder| format!("/{folder}/$rest ")).collect();
     format!("    location ~ ^{prefix}/(?<rest>.+)$ {{\n{ASKED}        try_files {files}=404;\n    }}\n")
 }

@@ -1,9 +1,9 @@
 //! What nginx and Apache are told alike: which paths of which host lead to which files.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::{Facts, HostName, ServeUrl, quote};
+use crate::address::Route;
 use crate::collection::Kind;
 
 /// How a web server is to be set up.
@@ -41,45 +41,33 @@ pub(super) const METHODS: &str = "GET, HEAD";
 
 /// All below a path of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(super) struct WebRoute {
     /// A regular expression of the path, up to the slash before the rest.
     pub(super) prefix: String,
     /// Folders below a generation in which the rest is looked for, in this order.
     pub(super) folders: Vec<String>,
 }
 
-/// The routes of each upstream's host, the longest path first. Of several trees under one path, each answers for what it
-/// has, as in `gapferry serve`; so a longer path also looks where a shorter one leads.
-pub(super) fn routes(facts: &Facts) -> BTreeMap<HostName, Vec<Route>> {
-    let files = || facts.upstreams.iter().filter(|upstream| upstream.kind != Kind::Snaps);
-    let hosts: BTreeSet<&HostName> = files().map(|upstream| &upstream.host).collect();
-    let of = |host: &HostName| {
-        let trees: Vec<(String, String)> = files()
-            .filter(|upstream| upstream.host == *host)
-            .map(|upstream| {
-                (upstream.path.as_ref().map_or(String::new(), |path| format!("/{path}")), upstream.folder())
-            })
-            .collect();
-        let mut paths: Vec<&String> = trees.iter().map(|(path, _)| path).collect();
-        paths.sort_by_key(|path| (std::cmp::Reverse(path.len()), *path));
-        paths.dedup();
-        paths.into_iter().map(|path| route(path, &trees)).collect()
+/// Returns the routes of each upstream's host, as `gapferry serve` has them. Of several trees under one path, each answers for what it has;
+/// so a longer path also looks where a shorter one leads.
+pub(super) fn routes(facts: &Facts) -> Vec<(&str, Vec<WebRoute>)> {
+    let of = |(host, routes): (_, &[Route])| {
+        let mut prefixes: Vec<&str> = routes.iter().map(|route| route.prefix.as_str()).collect();
+        prefixes.dedup();
+        (host, prefixes.into_iter().map(|prefix| web_route(prefix, routes)).collect())
     };
-    hosts.into_iter().map(|host| (host.clone(), of(host))).collect()
+    facts.routes.hosts().map(of).collect()
 }
 
-/// The route for `path`, from all trees of the host with their paths.
-fn route(path: &str, trees: &[(String, String)]) -> Route {
-    let mut found: Vec<(usize, String)> = Vec::new();
-    for (shorter, folder) in trees {
+/// The route for a path, from all routes of its host.
+fn web_route(prefix: &str, all: &[Route]) -> WebRoute {
+    let folder = |route: &Route| {
         // The rest of a path below a shorter one begins with what the longer one has more.
-        if let Some(more) = path.strip_prefix(shorter.as_str()).filter(|more| more.is_empty() || more.starts_with('/'))
-        {
-            found.push((more.len(), format!("{folder}{more}")));
-        }
-    }
-    found.sort();
-    Route { prefix: quote::regex(path), folders: found.into_iter().map(|(_, folder)| folder).collect() }
+        let more =
+            prefix.strip_prefix(route.prefix.as_str()).filter(|more| more.is_empty() || more.starts_with('/'))?;
+        Some(format!("{}{more}", route.folder))
+    };
+    WebRoute { prefix: quote::regex(prefix), folders: all.iter().filter_map(folder).collect() }
 }
 
 /// What stands above the configuration.
@@ -102,17 +90,15 @@ mod tests {
 
     #[test]
     fn the_longest_path_comes_first_and_looks_everywhere() {
-        let routes = routes(&facts());
-        let names: Vec<&str> = routes.keys().map(HostName::as_str).collect();
-        assert_eq!(names, ["archive.example.com", "images.example.com"]);
-        let route = |prefix: &str, folders: &[&str]| Route {
+        let facts = facts();
+        let route = |prefix: &str, folders: &[&str]| WebRoute {
             prefix: prefix.into(),
             folders: folders.iter().map(|folder| (*folder).to_owned()).collect(),
         };
-        let archive = &routes[&"archive.example.com".parse().unwrap()];
-        let expected = [route("/ubuntu", &["apt/extra", "apt/ubuntu", "apt/whole/ubuntu"]), route("", &["apt/whole"])];
-        assert_eq!(*archive, expected);
-        let images = &routes[&"images.example.com".parse().unwrap()];
-        assert_eq!(*images, [route("/v3/stable\\.d", &["images/maas"])]);
+        let archive =
+            vec![route("/ubuntu", &["apt/extra", "apt/ubuntu", "apt/whole/ubuntu"]), route("", &["apt/whole"])];
+        let images = vec![route("/v3/stable\\.d", &["images/maas"])];
+        let expected = [("archive.example.com", archive), ("images.example.com", images)];
+        assert_eq!(routes(&facts), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! `site.toml`: what a site is called and what it allows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -38,6 +38,10 @@ pub struct Policy {
     /// a builder cannot pass unsigned packages off as those of a source that is signed.
     #[serde(default)]
     pub allow_unsigned: BTreeSet<Label>,
+    /// By source and suite, the Suite or Codename that upstream is known to sign instead of the suite's own name; empty if it
+    /// signs none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signed_as: BTreeMap<Label, BTreeMap<String, String>>,
 }
 
 impl SiteConfig {
@@ -74,7 +78,8 @@ mod tests {
 
     #[test]
     fn the_written_text_is_read_back() {
-        let policy = Policy { allow_unsigned: BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]) };
+        let allow_unsigned = BTreeSet::from(["own".parse().unwrap(), "tools".parse().unwrap()]);
+        let policy = Policy { allow_unsigned, ..Policy::default() };
         let config = SiteConfig {
             name: "dc1".parse().unwrap(),
             policy,

@@ -9,7 +9,7 @@ use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
 use crate::formats::openpgp::OpenPgpError;
-use crate::next_command;
+use crate::next_command::{self, ShellCommand};
 use crate::trust::TrustError;
 
 /// What can go wrong at a site.
@@ -106,6 +106,17 @@ pub enum SiteError {
         /// Why not.
         source: OpenPgpError,
     },
+    /// Other keys are pinned to the source already.
+    #[error(
+        "the source {source_name} has other keys pinned: to trust both, run `{add}`; to trust the new ones alone, give --replace instead of \
+         --add"
+    )]
+    OtherPin {
+        /// The source.
+        source_name: String,
+        /// Trusts both.
+        add: ShellCommand,
+    },
     /// A file of the site's own does not parse.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
@@ -171,6 +182,19 @@ pub enum SiteError {
         /// This bundle's name.
         name: String,
     },
+    /// Two collections answer for one address.
+    #[error(
+        "{one} and {other} both answer for {address}, and clients would see only one of them: carry both as one source of one \
+         selection; or let one answer by path only: in site.toml, write `by-path-only = [\"{other}\"]` under `[serve]`"
+    )]
+    AnswersTwice {
+        /// The file that both have, with its host.
+        address: String,
+        /// One of them, as KIND/NAME.
+        one: String,
+        /// The other one.
+        other: String,
+    },
     /// There is no such generation, or nothing to go back to.
     #[error("{reason}; `{}` lists the generations", next_command::status(site))]
     NoGeneration {
@@ -231,6 +255,7 @@ impl SiteError {
             Self::File(error) => error.exit(),
             Self::NotASite { .. }
             | Self::NoWorkspace { .. }
+            | Self::OtherPin { .. }
             | Self::SiteExists { .. }
             | Self::NoLinks { .. }
             | Self::BadConfig { .. }
@@ -240,7 +265,7 @@ impl SiteError {
             Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,
             Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
-            Self::CollectionOwned { .. } => Exit::Refused,
+            Self::CollectionOwned { .. } | Self::AnswersTwice { .. } => Exit::Refused,
             Self::BadKeyring { .. } => Exit::VerificationFailed,
             Self::StoreAssertion { source, .. } => match **source {
                 StoreAssertionError::Untrusted(_) => Exit::VerificationFailed,

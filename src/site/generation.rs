@@ -13,22 +13,23 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use super::addresses;
 use super::path_map::PathMap;
 use super::publish::{self, Context};
-use super::sources;
 use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
-use super::{Site, SiteError, audit};
+use super::{MAX_KEYRING_BYTES, Site, SiteError, audit};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::formats::openpgp::{SiteKey, armored_keyring};
+use crate::formats::openpgp::{Keyring, SiteKey, armored_keyring};
 use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
 use crate::modes;
 use crate::progress::Progress;
 use crate::time::Time;
+use crate::trust::Dates;
 
 /// The longest that we wait for the clock to pass the newest published date, in seconds.
 const MAX_WAIT_S: i64 = 60;
@@ -81,11 +82,14 @@ pub(super) fn prepare(
         published: BTreeMap::new(),
         identities: current.identities,
         sources: current.sources,
-        upstream_dates: current.upstream_dates,
+        addresses: current.addresses,
+        upstream_dates: current.upstream_dates.clone(),
         ..Generation::none()
     };
     let sha3 = current.sha3.into_iter().chain(recipe.sha3.clone()).collect();
-    let shown = Shown { names: &current.names, published: &current.published, sha3: &sha3 };
+    let seen = &current.upstream_dates;
+    let shown =
+        Shown { names: &current.names, published: &current.published, seen, keyrings: &current.keyrings, sha3: &sha3 };
     let tree = plan(site, depot, shown, recipe, &mut next)?;
     Ok((next, tree))
 }
@@ -111,25 +115,39 @@ fn plan(
         graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
-            sources::keep(next, collection).map_err(in_collection)?;
-            let keyring = site.keyring(collection.source.as_str())?;
+            addresses::keep(next, collection).map_err(in_collection)?;
+            let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
+            if let Some(bytes) = &accepted.keyring_bytes {
+                let digest = depot.put(&mut batch, bytes)?;
+                graft_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
+                next.keyrings.insert(collection.folder(), digest);
+            }
             let previous = previous(depot, current, &name, collection)?;
             let mut context = Context {
                 depot,
                 batch: &mut batch,
                 key: &key,
-                keyring: keyring.as_ref(),
-                allow_unsigned: site.config.policy.allow_unsigned.contains(&collection.source),
+                keyring: accepted.keyring.as_ref(),
+                allow_unsigned: accepted.allow_unsigned,
+                signed_as: site.config.policy.signed_as.get(&collection.source),
                 snap_roots: site.snap_roots,
                 verified: state.verified,
                 date: next.signed,
                 identities: &mut next.identities,
+                seen: current.seen,
                 dates: &mut next.upstream_dates,
+                addresses: addresses::of_collection(
+                    &collection.folder(),
+                    collection.kind,
+                    &collection.origin,
+                    &site.config.serve,
+                ),
+                aliases: &site.config.serve.alias,
                 guarded: recipe.guarded.as_ref() == Some(&name),
                 known_sha3: current.sha3,
                 sha3: &mut next.sha3,
                 previous: previous.as_ref().map(|(_, collection)| collection),
-                published: Published::of(collection),
+                published: Published { notes: accepted.notes, ..Published::of(collection) },
                 root: site.root(),
                 reprepro_key: site.config.reprepro.as_ref(),
                 is_rehearsal: recipe.is_rehearsal,
@@ -143,7 +161,7 @@ fn plan(
             if let Some(digest) = before {
                 graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
             }
-            let upstream_keys = upstream_keys(site, collection)?;
+            let upstream_keys = upstream_keys(site, collection, accepted.keyring_bytes.as_deref())?;
             if let Some(keys) = list_keys(site, &key, collection, upstream_keys.as_ref())? {
                 let digest = depot.put(&mut batch, keys.as_bytes())?;
                 graft_file(&mut part, REPOMD_KEY, digest)?;
@@ -156,7 +174,9 @@ fn plan(
             }
         }
     }
-    sources::keep_apart(next)?;
+    addresses::note_owners(next, &site.config.serve);
+    addresses::keep_apart(next, &site.config.serve)?;
+    addresses::answer_together(next, &tree, &site.config.serve)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
     for (file, bytes) in public {
         let path = site.root().join("keys/site.pgp");
@@ -174,11 +194,63 @@ fn plan(
     Ok(tree)
 }
 
+/// What the site accepts of a collection: what it pins and allows now, or, for one that is published already, what it did when that was
+/// accepted. So another pin or a narrower policy for one source does not stop the bundles of all others.
+struct Accepted {
+    keyring_bytes: Option<Vec<u8>>,
+    keyring: Option<Keyring>,
+    allow_unsigned: bool,
+    notes: Vec<String>,
+}
+
+impl Accepted {
+    fn of(
+        site: &Site,
+        depot: &Depot,
+        current: Shown<'_>,
+        (name, state): (&Label, &NameState),
+        collection: &Collection,
+    ) -> Result<Self, SiteError> {
+        let source = &collection.source;
+        let is_published = current.names.get(name).is_some_and(|now| now.manifest == state.manifest);
+        let then = current.keyrings.get(&collection.folder()).filter(|_| is_published);
+        let pinned = site.keyring_bytes(source.as_str())?;
+        let keyring_bytes = match then {
+            Some(digest) => Some(depot.read(digest, MAX_KEYRING_BYTES)?),
+            None => pinned.clone(),
+        };
+        let path = site.keyring_path(source.as_str());
+        let parse = |bytes: &Vec<u8>| Keyring::parse(bytes);
+        let keyring = keyring_bytes.as_ref().map(parse).transpose();
+        let keyring = keyring.map_err(|source| SiteError::BadKeyring { path, source })?;
+        let was_unsigned = || current.published.get(&collection.folder()).is_some_and(|shown| shown.unsigned > 0);
+        let allowed = site.config.policy.allow_unsigned.contains(source);
+        let allow_unsigned = allowed || (is_published && was_unsigned());
+        let mut notes = Vec::new();
+        if then.is_some() && pinned != keyring_bytes {
+            notes.push(format!("it was accepted with the keys that were pinned for {source} then; others are pinned now, and its next bundle is checked with those"));
+        }
+        if allow_unsigned && !allowed {
+            notes.push(format!(
+                "it was accepted while {source} was in allow-unsigned of site.toml, where it is no longer"
+            ));
+        }
+        if let Some(shown) =
+            current.published.get(&collection.folder()).filter(|shown| shown.origin != collection.origin)
+        {
+            notes.push(format!("it comes from {} now, and came from {} before", collection.origin, shown.origin));
+        }
+        Ok(Self { keyring_bytes, keyring, allow_unsigned, notes })
+    }
+}
+
 /// What clients see until the switch, as far as the next generation builds on it.
 #[derive(Clone, Copy)]
 struct Shown<'a> {
     names: &'a BTreeMap<Label, NameState>,
     published: &'a BTreeMap<String, Published>,
+    seen: &'a Dates,
+    keyrings: &'a BTreeMap<String, Sha256>,
     sha3: &'a BTreeMap<Sha256, String>,
 }
 
@@ -203,13 +275,10 @@ fn previous(
 }
 
 /// Upstream's pinned keys, in armor, where clients need them: rpm checks the signatures in packages, which stay upstream's.
-fn upstream_keys(site: &Site, collection: &Collection) -> Result<Option<String>, SiteError> {
-    if collection.kind != Kind::Yum {
-        return Ok(None);
-    }
-    let Some(bytes) = site.keyring_bytes(collection.source.as_str())? else { return Ok(None) };
+fn upstream_keys(site: &Site, collection: &Collection, keyring: Option<&[u8]>) -> Result<Option<String>, SiteError> {
+    let Some(bytes) = keyring.filter(|_| collection.kind == Kind::Yum) else { return Ok(None) };
     let path = site.keyring_path(collection.source.as_str());
-    armored_keyring(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
+    armored_keyring(bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
 }
 
 /// Returns the keys that sign an RPM repository's list as it is published, for zypper, which looks for them beside the list;

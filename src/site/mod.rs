@@ -22,6 +22,7 @@
 //! All that a site remembers of bundles stands in the current generation, so one rename of `current` switches packages and
 //! memory together, and a kill at any point leaves the old state or the new one.
 
+mod addresses;
 pub mod audit;
 mod check;
 mod config;
@@ -44,7 +45,6 @@ mod rollback;
 mod search;
 mod second_digest;
 mod serve_config;
-mod sources;
 mod state;
 mod status;
 mod store_assertion;
@@ -56,6 +56,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub(crate) use addresses::answering;
 pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
@@ -64,7 +65,7 @@ pub use flaw::Flaw;
 pub use gc::{Collected, gc};
 pub use heal::HeldBlobs;
 pub use import::{ImportOptions, Imported, import, import_stream};
-pub use init::{NewSite, init, pin};
+pub use init::{NewSite, PinnedKeys, Pinning, init, pin, pinned};
 pub use media::{InOrder, import_found, rehearse_found};
 pub use publish::{PublishError, RepreproError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::address::Address;
 use crate::collection::{Kind, Label};
 
 /// Under which names a site answers besides those of what it publishes.
@@ -14,6 +15,9 @@ pub struct Serve {
     /// Further addresses of collections.
     #[serde(default)]
     pub alias: Vec<Alias>,
+    /// Collections, as KIND/NAME, that do not answer for the address of their upstream, but only by path and for aliases.
+    #[serde(default)]
+    pub by_path_only: BTreeSet<String>,
 }
 
 /// A further address of a collection, such as that of a mirror, or of the security pocket.
@@ -33,10 +37,13 @@ impl Serve {
 
     /// What is wrong with it, in words for who wrote it.
     pub(super) fn check(&self) -> Result<(), String> {
+        let of_collection =
+            |text: &String| check_collection(text).map_err(|reason| format!("serve.by-path-only: {reason}"));
+        self.by_path_only.iter().try_for_each(of_collection)?;
         let mut seen = BTreeSet::new();
         for alias in &self.alias {
             alias.check().map_err(|reason| format!("serve.alias {}: {reason}", alias.url))?;
-            let address = (alias.url.host_str(), alias.url.path().trim_end_matches('/'), &alias.collection);
+            let address = (Address::of_url(&alias.url), &alias.collection);
             if !seen.insert(address) {
                 return Err(format!("serve.alias {}: {} has it already", alias.url, alias.collection));
             }
@@ -54,15 +61,22 @@ impl Alias {
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err("an address has no user, no query and no fragment".to_owned());
         }
-        let (kind, name) = self.collection.split_once('/').unwrap_or((&self.collection, ""));
-        if kind == Kind::Snaps.as_str() {
+        if Address::of_url(url).is_none_or(|address| !address.is_routable()) {
+            return Err("an address has a path of plain names".to_owned());
+        }
+        if self.collection.starts_with("snaps/") {
             return Err("snaps need no address: they are answered under every host".to_owned());
         }
-        let known = Kind::ALL.into_iter().any(|known| known.as_str() == kind);
-        match known && name.parse::<Label>().is_ok() {
-            true => Ok(()),
-            false => Err(format!("{:?} is no collection: it is KIND/NAME, such as apt/ubuntu", self.collection)),
-        }
+        check_collection(&self.collection)
+    }
+}
+
+fn check_collection(text: &str) -> Result<(), String> {
+    let (kind, name) = text.split_once('/').unwrap_or((text, ""));
+    let known = Kind::ALL.into_iter().any(|known| known.as_str() == kind);
+    match known && name.parse::<Label>().is_ok() {
+        true => Ok(()),
+        false => Err(format!("{text:?} is no collection: it is KIND/NAME, such as apt/ubuntu")),
     }
 }
 
@@ -71,7 +85,8 @@ mod tests {
     use super::*;
 
     fn check(url: &str, collection: &str) -> Result<(), String> {
-        Serve { alias: vec![Alias { url: url.parse().unwrap(), collection: collection.to_owned() }] }.check()
+        let alias = vec![Alias { url: url.parse().unwrap(), collection: collection.to_owned() }];
+        Serve { alias, ..Serve::default() }.check()
     }
 
     #[test]
@@ -87,12 +102,13 @@ mod tests {
             ("http://a/b", "debs/ubuntu", "KIND/NAME"),
             ("http://a/b", "apt/../x", "KIND/NAME"),
             ("http://a/b", "snaps/store", "every host"),
+            ("http://a/b%20c", "apt/u", "plain names"),
         ] {
             let error = check(url, collection).unwrap_err();
             assert!(error.contains(words) && error.contains(url), "{error}");
         }
         let alias = Alias { url: "http://a/b".parse().unwrap(), collection: "apt/u".to_owned() };
         let slashed = Alias { url: "http://a/b/".parse().unwrap(), ..alias.clone() };
-        assert!(Serve { alias: vec![alias, slashed] }.check().unwrap_err().contains("already"));
+        assert!(Serve { alias: vec![alias, slashed], ..Serve::default() }.check().unwrap_err().contains("already"));
     }
 }

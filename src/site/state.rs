@@ -1,6 +1,6 @@
 //! What a generation says of itself, and what the site remembers of bundles: `generation.json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::publish::apt::reprepro::base_folder;
 use super::{Site, SiteError};
+use crate::address::Address;
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
@@ -42,11 +43,19 @@ pub struct Generation {
     /// The source of each collection, as KIND/NAME: fixed at its first publication, since policy and keys go by source.
     #[serde(default)]
     pub sources: BTreeMap<String, Label>,
-    /// The newest date that each of upstream's signed files has shown, as KIND/NAME/FILE.
+    /// The sources that each address of an upstream belongs to, since their first publication. Nothing is ever removed.
+    #[serde(default)]
+    pub addresses: BTreeMap<Address, BTreeSet<Label>>,
+    /// The newest date that each of upstream's signed files has shown: by collection and by address, each with the file's path and
+    /// with the names that upstream signs in it.
     #[serde(default)]
     pub upstream_dates: Dates,
     /// The path map: the blob that lists every published file with its digest. Only the state before the first import has none.
     pub paths: Option<Sha256>,
+    /// The keyring that upstream's proofs of each published collection, as KIND/NAME, were checked with: a blob. What is published stays
+    /// as it was accepted when other keys are pinned later.
+    #[serde(default)]
+    pub keyrings: BTreeMap<String, Sha256>,
     /// SHA3-384 of each published snap's blob, in hexadecimal: what assertions name them by. Computed here, once.
     #[serde(default)]
     pub sha3: BTreeMap<Sha256, String>,
@@ -133,8 +142,10 @@ impl Generation {
             published: BTreeMap::new(),
             identities: BTreeMap::new(),
             sources: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             upstream_dates: Dates::new(),
             paths: None,
+            keyrings: BTreeMap::new(),
             sha3: BTreeMap::new(),
         }
     }

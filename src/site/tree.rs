@@ -38,6 +38,13 @@ impl Tree {
         self.files.iter()
     }
 
+    /// The files below a folder.
+    pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = (&PublishPath, &Sha256)> {
+        self.files
+            .iter()
+            .filter(move |(path, _)| path.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    }
+
     /// Adds those of `files` for which there is room: nothing stands at their path, nor above or below it.
     pub(super) fn add_where_free<'f>(&mut self, files: impl Iterator<Item = (&'f PublishPath, &'f Sha256)>) {
         let names: BTreeSet<&str> = self.files.keys().map(PublishPath::as_str).collect();

@@ -86,6 +86,27 @@ impl Workspace {
         read_last(&self.history(site, name))
     }
 
+    /// Where the last finished bundle of the site and name is recorded.
+    pub fn history_path(&self, site: &Label, name: &Label) -> PathBuf {
+        self.history(site, name)
+    }
+
+    /// The last finished bundles of the site's other names.
+    pub fn others(&self, site: &Label, name: &Label) -> Result<Vec<Last>, SiteError> {
+        let folder = self.root.join("history");
+        let own = self.history(site, name);
+        let mut others = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
+            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let may_be_of_site = stem.strip_prefix(site.as_str()).is_some_and(|rest| rest.starts_with('-'));
+            if path != own && may_be_of_site && path.extension().is_some_and(|extension| extension == "json") {
+                others.extend(read_last(&path)?.filter(|last| last.manifest.site == *site));
+            }
+        }
+        Ok(others)
+    }
+
     /// The same, for SITE-NAME as one word.
     fn last_of(&self, stem: &str) -> Result<Option<Last>, SiteError> {
         let is_name = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');

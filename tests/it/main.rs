@@ -22,6 +22,7 @@ mod openpgp;
 mod orders;
 mod output;
 mod own;
+mod ownership;
 mod patches;
 mod printed;
 mod real_archive;

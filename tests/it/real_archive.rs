@@ -67,11 +67,11 @@ impl Host {
         client
     }
 
-    fn table(&self, packages: &[&str], more: &str) -> String {
+    fn table(&self, name: &str, packages: &[&str], more: &str) -> String {
         let architecture = &self.architecture;
         let sources = &self.lists;
         format!(
-            "[[apt]]\nname = \"host\"\nsources = {sources:?}\narchitectures = [\"{architecture}\"]\n\
+            "[[apt]]\nname = \"{name}\"\nsources = {sources:?}\narchitectures = [\"{architecture}\"]\n\
              packages = {packages:?}\nrecommends = false\n{more}\n"
         )
     }
@@ -123,7 +123,7 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
         return skip(Needs::HostArchive, "the apt sources of this host name no archive with its keyring");
     };
     let desk = Desk::new();
-    desk.select(&host.table(&host.seeds(), "priorities = [\"required\"]"));
+    desk.select(&host.table("host", &host.seeds(), "priorities = [\"required\"]"));
     let bundle = desk.bundle();
     let inspected = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
     let files = carried(&inspected);
@@ -132,13 +132,13 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
     nothing_is_new(&desk);
 
     // The same selection's nginx alone, as upstream has it: from the same workspace, so that nothing is fetched twice.
-    desk.select_as("verbatim", &host.table(&["nginx"], "publish = \"verbatim\""));
+    desk.select_as("verbatim", &host.table("plain", &["nginx"], "publish = \"verbatim\""));
     let verbatim = carry(&desk, &desk.bundle(), "carried-verbatim");
     let bundle = carry(&desk, &bundle, "carried");
     fs::remove_dir_all(desk.path("online/workspace")).unwrap();
     fs::remove_dir_all(desk.path("medium")).unwrap();
 
-    init(&desk, &host, "site");
+    init(&desk, &host, &bundle);
     desk.import(&bundle).ok();
     desk.import(&bundle).says(gapferry::exit::Exit::NothingNew, &["is here already"]);
     let names = published(&inspected);
@@ -170,9 +170,12 @@ fn carry(desk: &Desk, bundle: &Path, to: &str) -> PathBuf {
     to
 }
 
-fn init(desk: &Desk, host: &Host, site: &str) {
-    let keyring = host.keyring.display();
-    desk.run(&format!("site init {site} --name dc1 --builder online/builder.key.pub --keyring host={keyring}")).ok();
+/// Makes a site that pins the host's keyring for each archive of the bundle.
+fn init(desk: &Desk, host: &Host, bundle: &Path) {
+    let inspected = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
+    let pin = |name: &String| format!(" --keyring {name}={}", host.keyring.display());
+    let pins: String = published(&inspected).values().map(pin).collect();
+    desk.run(&format!("site init site --name dc1 --builder online/builder.key.pub{pins}")).ok();
 }
 
 fn installs_over_http(host: &Host, sources: &str, digests: &BTreeSet<String>) {
@@ -230,7 +233,7 @@ fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
         return skip(Needs::HostArchive, "requests by host name need an archive that is reached over http");
     }
     fs::remove_dir_all(desk.path("site")).unwrap();
-    init(desk, host, "site");
+    init(desk, host, bundle);
     desk.import(bundle).ok();
     let status = desk.run("status --site site").ok();
     assert!(
@@ -282,7 +285,7 @@ fn one_suite_of_the_hosts_archive_is_bootstrapped_alone() {
     ));
     let bundle = desk.bundle();
     let names = published(&desk.run(&format!("inspect {} --json", bundle.display())).ok().json());
-    init(&desk, &host, "site");
+    init(&desk, &host, &bundle);
     desk.import(&bundle).ok();
     let serving = desk.serve();
     let upstream = host.entries[0].url.as_str();
@@ -316,14 +319,15 @@ fn stock_clients_of_a_real_verbatim_suite_update_without_complaint() {
         "[[apt]]\nname = \"host\"\nsources = {lists:?}\nsuites = [\"{suite}\"]\narchitectures = [\"{architecture}\"]\n\
          publish = \"verbatim\"\n"
     ));
-    init(&desk, &host, "site");
     let exported = desk.export("--json").ok().json();
+    init(&desk, &host, &desk.path(exported["bundle"].as_str().unwrap()));
     let missing: Vec<&Value> = exported["missing_indexes"].as_array().unwrap().iter().map(|m| &m["kind"]).collect();
     assert_eq!(missing, ["sources"], "deb-src is off: {exported}");
     desk.import(&desk.path(exported["bundle"].as_str().unwrap())).ok();
     let serving = desk.serve();
     let proxy = format!("-o Acquire::http::Proxy=http://{}", serving.address);
-    let here = format!("http://{}/apt/host", serving.address);
+    let name = exported["collections"][0]["name"].as_str().unwrap();
+    let here = format!("http://{}/apt/{name}", serving.address);
     for (uri, proxy) in [(here.as_str(), ""), (entry.url.as_str(), proxy.as_str())] {
         let client = AptClient::new(&host.architecture).with_programs();
         client.source("deb", uri, &suite, &entry.components.join(" "), &host.keyring);

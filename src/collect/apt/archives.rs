@@ -1,5 +1,6 @@
 //! Which archives, suites and components a source of the selection means, and whose signatures count for each.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use url::Url;
 
 use super::AptError;
 use super::suite::SuiteData;
+use crate::address::{Address, is_public_name};
 use crate::collect::address::{self, MalformedAddress};
 use crate::collect::fetch::shown;
 use crate::collect::keyring::{KeyringError, read_keyring, read_small};
@@ -195,28 +197,68 @@ fn add_entry(source: &AptSource, entry: &SourceEntry, archives: &mut Vec<Archive
     Ok(())
 }
 
-/// One archive bears the source's name; several bear the last part of their path too.
+/// Names the archives of source lists: each is a source of its own, with its own pinned keyring. A name rests on the archive's URL and
+/// the selection alone, so that it stays when other lines are added, removed or moved.
 fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<Archive>, AptError> {
     archives.retain(|archive| !archive.suites.is_empty());
-    if archives.len() < 2 {
-        return Ok(archives);
-    }
-    let mut names: Vec<Label> = Vec::new();
+    let mut names: BTreeMap<Label, String> = BTreeMap::new();
     for archive in &mut archives {
-        let last = archive.url.path_segments().and_then(|mut s| s.rfind(|part| !part.is_empty()));
-        let slug: String =
-            last.unwrap_or("root").to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-        let numbered = (1..100).map(|n| if n == 1 { String::new() } else { format!("-{n}") });
-        let room = Label::MAX_BYTES - 3;
-        let mut candidates = numbered.filter_map(|number| {
-            let base: String = format!("{}-{slug}", source.name).chars().take(room).collect();
-            format!("{}{number}", base.trim_end_matches('-')).parse::<Label>().ok()
-        });
-        let name = candidates.find(|name| !names.contains(name)).ok_or(AptError::NoName { url: archive.origin() })?;
-        names.push(name.clone());
+        let url = archive.origin();
+        let given = source.names.iter().find(|(named, _)| is_same(named, &archive.url)).map(|(_, name)| name.clone());
+        let name = given.or_else(|| derived_name(&source.name, &archive.url));
+        let name = name.ok_or_else(|| AptError::NoName { url: url.clone(), name: source.name.to_string() })?;
+        if let Some(one) = names.insert(name.clone(), url.clone()) {
+            let (name, source_name) = (name.to_string(), source.name.to_string());
+            return Err(AptError::SameName { one, other: url, name, source_name });
+        }
         archive.name = name;
     }
     Ok(archives)
+}
+
+fn is_same(one: &Url, other: &Url) -> bool {
+    match (Address::of_url(one), Address::of_url(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => address::origin(one) == address::origin(other),
+    }
+}
+
+/// Parts of host names that say nothing of an archive.
+const COMMON: [&str; 10] = ["apt", "archive", "cdn", "deb", "download", "ftp", "mirror", "packages", "repo", "www"];
+
+/// Returns the source's name followed by words of the URL: those of its path, then those of its host that are not in the path. Whole
+/// words are left out, those of the host first, until the name is short enough; `None` if no word is left.
+fn derived_name(source: &Label, url: &Url) -> Option<Label> {
+    let words = |text: &str| -> Vec<String> {
+        text.to_lowercase()
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let upstream = Address::of_url(url);
+    let mut path = match &upstream {
+        Some(upstream) => words(upstream.path()),
+        None => words(url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default()),
+    };
+    let host = upstream.filter(|upstream| is_public_name(upstream.host()));
+    let mut host =
+        host.map(|upstream| words(upstream.host().rsplit_once('.').map_or(upstream.host(), |(name, _)| name)));
+    let host = host.get_or_insert_default();
+    host.retain(|word| !path.contains(word) && !COMMON.contains(&word.as_str()));
+    while !path.is_empty() || !host.is_empty() {
+        let words = path.iter().chain(&*host).map(String::as_str).collect::<Vec<_>>().join("-");
+        let is_led =
+            words == source.as_str() || words.strip_prefix(source.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        let name = if is_led { words } else { format!("{source}-{words}") };
+        if let Ok(name) = name.parse() {
+            return Some(name);
+        }
+        if host.pop().is_none() {
+            path.remove(0);
+        }
+    }
+    None
 }
 
 /// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
@@ -294,4 +336,31 @@ fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), Apt
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_whole_words_of_the_url() {
+        for (source, url, name) in [
+            ("ubuntu", "http://archive.ubuntu.com/ubuntu", "ubuntu"),
+            ("ubuntu", "http://security.ubuntu.com/ubuntu/", "ubuntu-security"),
+            ("host", "http://archive.ubuntu.com/ubuntu", "host-ubuntu"),
+            ("host", "http://ports.ubuntu.com/ubuntu-ports", "host-ubuntu-ports"),
+            ("debian", "http://deb.debian.org/debian-security", "debian-security"),
+            ("debian", "http://security.debian.org/debian-security", "debian-security"),
+            ("host", "https://download.docker.com/linux/ubuntu", "host-linux-ubuntu-docker"),
+            ("host", "https://ppa.launchpadcontent.net/deadsnakes/ppa/ubuntu", "host-ppa-ubuntu"),
+            ("host", "http://10.0.0.1:8080/a_b", "host-a-b"),
+            ("host", "https://apt.releases.example/", "host-releases"),
+            ("host", "file:///srv/mirror/debian/", "host-debian"),
+        ] {
+            let found = derived_name(&source.parse().unwrap(), &url.parse().unwrap());
+            assert_eq!(found.as_ref().map(Label::as_str), Some(name), "{url}");
+        }
+        let long = format!("http://10.0.0.1/{}", "a".repeat(30));
+        assert_eq!(derived_name(&"host".parse().unwrap(), &long.parse().unwrap()), None);
+    }
 }

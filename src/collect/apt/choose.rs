@@ -88,8 +88,10 @@ fn files_of(
 /// them finds there what upstream has there.
 fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
     let texts = texts(suites, IndexKind::Packages, with)?;
-    let installed =
-        source.installed.as_ref().map(|path| std::fs::read(path).map_err(FileError::on_named::<AptError>("read", path)));
+    let installed = source
+        .installed
+        .as_ref()
+        .map(|path| std::fs::read(path).map_err(FileError::on_named::<AptError>("read", path)));
     let installed = installed.transpose()?;
     let preferences = super::preferences::read(source)?;
     let mut request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };

@@ -75,11 +75,47 @@ pub enum AptError {
     /// An address cannot be made.
     #[error(transparent)]
     Address(#[from] MalformedAddress),
-    /// No name is left for the collection of an archive.
-    #[error("the archive {url} cannot be given a name: use [[apt]] with url for it")]
+    /// An archive of a source list cannot be given a name.
+    #[error(
+        "the archive {url} cannot be given a name of its own: write in the selection, for {name}: names = {{ \"{url}\" = \"NAME\" }}"
+    )]
     NoName {
         /// The archive.
         url: String,
+        /// The source.
+        name: String,
+    },
+    /// Two archives of a source list would have one name.
+    #[error(
+        "the archives {one} and {other} would both be called {name}: name one of them in the selection, for {source_name}: names = {{ \
+         \"{other}\" = \"NAME\" }}"
+    )]
+    SameName {
+        /// One archive.
+        one: String,
+        /// The other one.
+        other: String,
+        /// What both would be called.
+        name: String,
+        /// The source.
+        source_name: String,
+    },
+    /// A suite is signed under another name.
+    #[error(
+        "{url} was asked for the suite {suite}, and upstream signs {} in it: the mirror passes one suite off as another. If the archive is \
+         known to differ, write for {name}: signed-as = {{ \"{suite}\" = \"{}\" }}; its site needs the same in site.toml",
+        if signed.is_empty() { "no name".to_owned() } else { signed.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ") },
+        signed.last().map_or("", String::as_str)
+    )]
+    OtherSuite {
+        /// The archive.
+        url: String,
+        /// The suite.
+        suite: String,
+        /// The suite and codename that are signed.
+        signed: Vec<String>,
+        /// The source.
+        name: String,
     },
     /// A suite that must be complete by itself is none of the source's.
     #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]
@@ -259,6 +295,7 @@ impl AptError {
             | Self::NoKeyring { .. }
             | Self::Address(_)
             | Self::NoName { .. }
+            | Self::SameName { .. }
             | Self::NoSuchComponent { .. }
             | Self::NoSuchArchitecture { .. }
             | Self::NoSuchLanguage { .. }
@@ -270,6 +307,7 @@ impl AptError {
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
             Self::Suite { .. }
+            | Self::OtherSuite { .. }
             | Self::IndexTooLarge { .. }
             | Self::Path(_)
             | Self::TwoFiles { .. }

@@ -21,7 +21,7 @@ use self::archives::Archive;
 use self::choose::Chosen;
 use self::suite::SuiteData;
 use super::{Collecting, Selected};
-use crate::collection::{Collection, Item, Kind, Proof};
+use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -44,7 +44,8 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
     fetch(&archives, &suites, &chosen, with)?;
-    archives.iter().enumerate().map(|(at, archive)| describe(source, at, archive, &suites, &chosen)).collect()
+    let publish = source.publish;
+    archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen)).collect()
 }
 
 /// Fetches what the depot lacks of the chosen files.
@@ -61,7 +62,7 @@ fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &C
 
 /// What was collected from one archive.
 fn describe(
-    source: &AptSource,
+    publish: Publish,
     at: usize,
     archive: &Archive,
     suites: &[SuiteData],
@@ -96,8 +97,8 @@ fn describe(
         name: archive.name.clone(),
         origin: archive.origin(),
         proofs,
-        publish: source.publish,
-        source: source.name.clone(),
+        publish,
+        source: archive.name.clone(),
     })
 }
 

@@ -118,6 +118,7 @@ pub(super) fn fetch(
 ) -> Result<SuiteData, AptError> {
     let folder = format!("dists/{}", wanted.suite);
     let (signed, release) = signed_release(archive, wanted, &folder, with)?;
+    check_name(&release.release, archive, &wanted.suite, source)?;
     check_dates(&release.release, &folder, source, with.now)?;
     can_be_published(&release.release, source).map_err(|error| AptError::Suite {
         url: archive.origin(),
@@ -196,6 +197,19 @@ fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Release
             Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop)
         }
         Publish::Verbatim => Ok(()),
+    }
+}
+
+/// The site refuses a suite that is signed under another name, and apt warns of it.
+fn check_name(release: &Release, archive: &Archive, suite: &str, source: &AptSource) -> Result<(), AptError> {
+    match release.is_suite(suite, source.signed_as.get(suite).map(String::as_str)) {
+        true => Ok(()),
+        false => Err(AptError::OtherSuite {
+            url: archive.origin(),
+            suite: suite.to_owned(),
+            signed: release.names(),
+            name: source.name.to_string(),
+        }),
     }
 }
 

@@ -131,6 +131,31 @@ impl ReleaseError {
 }
 
 impl Release {
+    /// The names that are signed in it: its suite and its codename, as far as it has them.
+    pub fn names(&self) -> Vec<String> {
+        self.suite.iter().chain(&self.codename).cloned().collect()
+    }
+
+    /// Returns whether it is the suite that was asked for, by apt's rule: its Suite or Codename must be that name, or the part of it
+    /// before the last slash, as of `bookworm/updates` (`metaIndex::CheckDist` in apt). `known` is what the archive is
+    /// known to sign instead; empty if it signs no name.
+    pub fn is_suite(&self, asked: &str, known: Option<&str>) -> bool {
+        let is = |name: &str| self.suite.as_deref() == Some(name) || self.codename.as_deref() == Some(name);
+        let without_updates = || asked.rsplit_once('/').is_some_and(|(suite, _)| is(suite));
+        match known {
+            Some("") => self.names().is_empty(),
+            Some(name) => is(name),
+            None => is(asked) || without_updates(),
+        }
+    }
+
+    /// The names by which upstream tells it from others, in one line; `None` if it has neither suite nor codename.
+    pub fn identity(&self) -> Option<String> {
+        let text = |name: &Option<String>| name.clone().unwrap_or_default();
+        let all = [text(&self.origin), text(&self.label), text(&self.suite), text(&self.codename)];
+        (!self.names().is_empty()).then(|| all.join("|"))
+    }
+
     /// Reads the text of a Release, without its signature.
     pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
         std::str::from_utf8(text).map_err(|_| ReleaseError::NotOneStanza)?;

@@ -4,7 +4,7 @@ use axum::http::Method;
 
 use std::borrow::Cow;
 
-use crate::serve::resolve::percent_decode;
+use crate::address::percent_decode;
 
 /// A service of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]

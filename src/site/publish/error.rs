@@ -145,13 +145,36 @@ pub enum PublishError {
         /// What the manifest says now.
         found: String,
     },
-    /// A collection without proof would answer for another's address.
-    #[error("it has items without upstream's proof and would answer for {address}, which is the address of {other}")]
+    /// A collection without proof would answer for another source's address.
+    #[error(
+        "it has items without upstream's proof and would answer for {address}, but {theirs} belongs to the source {owner}; if it is to \
+         answer there, say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and collection = \"{collection}\""
+    )]
     AddressTaken {
-        /// Its address.
+        /// The address that it claims.
         address: String,
-        /// The other collection, as KIND/NAME.
-        other: String,
+        /// The address of the other source.
+        theirs: String,
+        /// The other source.
+        owner: String,
+        /// The collection, as KIND/NAME.
+        collection: String,
+    },
+    /// Upstream signs another name inside than the suite was asked for by.
+    #[error(
+        "{path} was asked for as {suite:?}, and upstream signs {} in it: a mirror passes one suite off as another. If the archive is known \
+         to differ, write in site.toml, under [policy.signed-as.{source_name}]: \"{suite}\" = \"{}\"",
+        or_nothing(.signed), .signed.last().map_or("", String::as_str)
+    )]
+    OtherSuite {
+        /// The signed file.
+        path: PublishPath,
+        /// What was asked for.
+        suite: String,
+        /// The suite and codename that are signed.
+        signed: Vec<String>,
+        /// The source.
+        source_name: String,
     },
     /// A source that only one kind of content may have.
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
@@ -237,6 +260,7 @@ impl PublishError {
             | Self::Unsigned { .. }
             | Self::OtherSource { .. }
             | Self::AddressTaken { .. } => Exit::Refused,
+            Self::OtherSuite { .. } => Exit::VerificationFailed,
             Self::Path(_)
             | Self::SnapMetadata { .. }
             | Self::Listing { .. }
@@ -260,6 +284,14 @@ impl PublishError {
                 Exit::Failed
             }
         }
+    }
+}
+
+fn or_nothing(names: &[String]) -> String {
+    if names.is_empty() {
+        "no name".to_owned()
+    } else {
+        names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")
     }
 }
 

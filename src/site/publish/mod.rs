@@ -19,8 +19,10 @@ use std::path::Path;
 pub use apt::reprepro::{RepreproError, RepreproKey};
 pub use error::PublishError;
 
+use super::serve_config::Alias;
 use super::state::{Identity, Published};
 use super::tree::Tree;
+use crate::address::Address;
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
@@ -52,9 +54,17 @@ pub(super) struct Context<'a, 'd> {
     pub(super) date: Time,
     /// What the published suites are called for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
-    /// The newest dates that upstream's signed files have shown.
+    /// By suite, the name that upstream is known to sign in it instead.
+    pub(super) signed_as: Option<&'a BTreeMap<String, String>>,
+    /// The newest dates that upstream's signed files had shown before.
+    pub(super) seen: &'a Dates,
+    /// The same, for the next generation.
     pub(super) dates: &'a mut Dates,
-    /// Whether an older date than these is refused.
+    /// The addresses that the collection answers for.
+    pub(super) addresses: Vec<Address>,
+    /// The aliases of all collections.
+    pub(super) aliases: &'a [Alias],
+    /// Whether an older date than those seen is refused.
     pub(super) guarded: bool,
     /// SHA3-384 of blobs, in hexadecimal, as the current generation knows it.
     pub(super) known_sha3: &'a BTreeMap<Sha256, String>,
@@ -89,14 +99,29 @@ impl Context<'_, '_> {
         self.keyring.ok_or_else(none)
     }
 
-    /// Checks the date of a signed file, which may not go back, and remembers it.
-    fn dated(&mut self, collection: &Collection, file: &str, date: Option<Time>) -> Result<(), PublishError> {
+    /// Checks the date of a signed file, which may not go back, and notes it: for the collection, and for each address that it answers
+    /// for, so that an older state does not come back as another collection. `names` are the file's path and what upstream
+    /// signs in it.
+    fn dated(&mut self, collection: &Collection, names: &[&str], date: Option<Time>) -> Result<(), PublishError> {
         let Some(date) = date else { return Ok(()) };
-        let file = format!("{}/{file}", collection.folder());
-        if self.guarded {
-            check_date(self.dates, &file, date)?;
+        for name in names {
+            let own = format!("{}/{name}", collection.folder());
+            let at = |address: &Address| format!("{address} {name}");
+            if self.guarded {
+                check_date(self.seen, &own, date)?;
+                for address in &self.addresses {
+                    check_date(self.seen, &at(address), date)?;
+                    // The alias may be newer than what was last published there.
+                    let others =
+                        self.aliases.iter().filter(|alias| Address::of_url(&alias.url).as_ref() == Some(address));
+                    others
+                        .map(|alias| format!("{}/{name}", alias.collection))
+                        .try_for_each(|other| check_date(self.seen, &other, date))?;
+                }
+            }
+            note_date(self.dates, &own, date);
+            self.addresses.iter().for_each(|address| note_date(self.dates, &at(address), date));
         }
-        note_date(self.dates, &file, date);
         Ok(())
     }
 

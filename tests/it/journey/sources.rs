@@ -48,7 +48,7 @@ fn lists_of_apts_own() {
         "[[apt]]\nname = \"host\"\nsources = [\"host.sources\", \"missing.sources\", \"old.list\"]\n\
          architectures = [\"amd64\"]\n",
     );
-    desk.init(&["host"], "");
+    desk.init(&["host-debian", "host-debian-security", "host-extra"], "");
     let imported = desk.ferry();
     assert_eq!(
         imported["published"],
@@ -60,6 +60,63 @@ fn lists_of_apts_own() {
         let client = client(&desk, name, "stable", "main");
         client.apt_get("update");
         assert_eq!(candidate(&client, package), "1.0-1");
+    }
+}
+
+/// The names of the collections that the selection makes of a source list.
+fn collections(desk: &Desk, list: &str) -> Vec<(String, String)> {
+    fs::write(desk.path("online/host.list"), list).unwrap();
+    let exported = desk.export("--dry-run --json").ok().json();
+    let of = |collection: &serde_json::Value, field: &str| collection[field].as_str().unwrap().to_owned();
+    exported["collections"].as_array().unwrap().iter().map(|one| (of(one, "name"), of(one, "origin"))).collect()
+}
+
+#[test]
+fn names_do_not_depend_on_the_other_lines_of_a_list() {
+    let desk = Desk::new();
+    let folders = ["one/debian", "two/debian-security", "three/extra", "four/debian"];
+    folders.iter().for_each(|folder| publish(&desk, folder, "hello"));
+    let key = desk.path("keyring.gpg");
+    let line =
+        |folder: &str| format!("deb [arch=amd64 signed-by={}] {} stable main\n", key.display(), desk.url(folder));
+    let head = "[[apt]]\nname = \"host\"\nsources = \"host.list\"\narchitectures = [\"amd64\"]\n";
+    desk.select(head);
+    let alone = collections(&desk, &line("one/debian"));
+    assert_eq!(alone[0].0, "host-debian");
+    for others in [&["two/debian-security"][..], &["two/debian-security", "three/extra"], &["three/extra"]] {
+        let mut lines: Vec<String> = others.iter().map(|folder| line(folder)).collect();
+        let before = collections(&desk, &(line("one/debian") + &lines.concat()));
+        assert!(before.contains(&alone[0]), "{before:?}");
+        lines.push(line("one/debian"));
+        assert_eq!(collections(&desk, &lines.concat()), before);
+    }
+    let both = line("one/debian") + &line("four/debian");
+    fs::write(desk.path("online/host.list"), &both).unwrap();
+    let words = ["would both be called host-debian", "names = { \"", "four/debian\" = \"NAME\" }"];
+    desk.export("--dry-run").says(Exit::Usage, &words);
+    desk.select(&format!("{head}names = {{ \"{}\" = \"fourth\" }}\n", desk.url("four/debian")));
+    let named = collections(&desk, &both);
+    assert!(named.contains(&alone[0]) && named.iter().any(|(name, _)| name == "fourth"), "{named:?}");
+    assert_eq!(collections(&desk, &(line("four/debian") + &line("one/debian"))), named);
+}
+
+#[test]
+fn both_sides_say_which_collections_are_gone_or_come_from_elsewhere() {
+    let desk = Desk::new();
+    ["one/debian", "two/debian-security", "four/debian"].iter().for_each(|folder| publish(&desk, folder, "hello"));
+    let table = |name: &str, folder: &str| desk.table(name, &desk.url(folder), "stable main amd64", "");
+    desk.select(&(table("a", "one/debian") + &table("b", "two/debian-security")));
+    desk.init(&["a", "b"], "");
+    desk.ferry();
+    desk.select(&table("a", "four/debian"));
+    let exported = desk.export("--json").ok();
+    for words in ["apt/b is no longer carried", "apt/a comes from file://", "four/debian now, and came from"] {
+        assert!(exported.err.contains(words), "{}", exported.err);
+    }
+    assert_eq!(exported.json()["notes"].as_array().unwrap().len(), 2);
+    let imported = desk.import(&desk.path(exported.json()["bundle"].as_str().unwrap())).ok();
+    for words in ["apt/b is no longer carried", "apt/a: it comes from file://", "four/debian now, and came from"] {
+        assert!(imported.err.contains(words), "{}", imported.err);
     }
 }
 

@@ -84,6 +84,8 @@ fn two_names_at_one_site() {
         assert_eq!(candidate(&client, "hello"), "1.0-1");
     }
     desk.select_as("thief", &desk.table("one", &desk.url("up"), "stable main amd64", ""));
+    desk.export("").says(Exit::Usage, &["apt/one", "bundles named base"]);
+    fs::remove_file(desk.path("online/workspace/history/dc1-base.json")).unwrap(); // as on another export host
     let bundle = desk.bundle();
     desk.import(&bundle).says(Exit::Refused, &["apt/one", "belongs to the bundle name base", "thief"]);
 }

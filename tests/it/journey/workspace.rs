@@ -24,7 +24,7 @@ fn gc_keeps_what_the_last_bundle_of_each_name_carries() {
     let desk = Desk::new();
     publish(&desk, "1.0-1");
     let table = desk.table("demo", &desk.url("up"), "stable main amd64", "packages = [\"hello\"]");
-    desk.select_as("other", &table);
+    desk.select_as("other", &table.replace("\"demo\"", "\"other\""));
     desk.bundle();
     desk.select(&table);
     desk.bundle();

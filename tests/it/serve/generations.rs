@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gapferry::collection::Kind;
 use gapferry::formats::openpgp::SiteKey;
-use gapferry::site::pin;
+use gapferry::site::{Pinning, pin};
 
 use super::between::between;
 use super::tree::{desk as empty_desk, generation, published, switch};
@@ -173,7 +173,7 @@ fn a_key_that_is_pinned_again_reaches_clients_with_a_copy() {
     let other = SiteKey::generate("Other <other@test.invalid>", 1_700_000_000).unwrap().public_binary().unwrap();
     for (state, keys) in [(1, key.clone()), (2, [key.clone(), other].concat()), (3, key)] {
         fs::write(world.path("pinned"), keys).unwrap();
-        pin(&site, &source, &world.path("pinned")).unwrap();
+        pin(&site, &source, &world.path("pinned"), Pinning::Replace).unwrap();
         world.publish(state);
         bring(&site, &world.bundle()).unwrap();
         let mut curl = Command::new("curl");

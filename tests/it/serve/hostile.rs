@@ -229,10 +229,6 @@ fn paths_that_leave_the_tree_and_methods_that_are_none() {
         "/ubuntu/pool/a.deb%00",
         "/ubuntu/pool/a.deb%00.html",
         "/ubuntu/%c0%ae%c0%ae/generation.json",
-        "/ubuntu/pool//a.deb",
-        "/ubuntu/./pool/a.deb",
-        "/ubuntu//pool/a.deb",
-        "//ubuntu/pool/a.deb",
         "/ubuntu/pool/a.deb/",
         "/ubuntu/pool/",
         "/ubuntu/pool",
@@ -247,7 +243,17 @@ fn paths_that_leave_the_tree_and_methods_that_are_none() {
         let answer = ask(&serving, "GET", path, "Host: u.test\r\n");
         assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
-    for path in [below, "/ubuntu/pool/%61.deb", "/ubuntu%2fpool%2Fa.deb", "/ubuntu/pool/a.deb?x=/../y"] {
+    for path in [
+        below,
+        "/ubuntu/pool/%61.deb",
+        "/ubuntu%2fpool%2Fa.deb",
+        "/ubuntu/pool/a.deb?x=/../y",
+        "/ubuntu/pool//a.deb",
+        "/ubuntu/./pool/a.deb",
+        "//ubuntu/pool/a.deb",
+        "/x/../ubuntu/pool/a.deb",
+        "/ubuntu/pool/x/%2e%2E/a.deb",
+    ] {
         assert_eq!(ask(&serving, "GET", path, "Host: u.test\r\n").status, 200, "{path}");
     }
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "BREW", "get", "CONNECT"] {

@@ -43,6 +43,11 @@ pub(super) fn set_origins(site: &Site, origin: impl Fn(&str) -> String) {
     }
     fs::remove_file(&file).unwrap(); // it is a link into the depot
     fs::write(&file, manifest.to_text().unwrap()).unwrap();
+    let mut generation = site.current().unwrap();
+    for published in generation.published.values_mut() {
+        published.origin = origin(published.kind.as_str());
+    }
+    fs::write(site.root().join("current/generation.json"), generation.to_json()).unwrap();
 }
 
 /// Gives the site a store assertion with this URL.

@@ -1,13 +1,17 @@
 //! The trees behind other web servers: only what is published, by path and by the upstreams' names.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::site::Site;
+use gapferry::collection::{Kind, Publish};
+use gapferry::site::{Generation, Published, Site};
+use gapferry::time::Time;
 
 use super::fixture::{ARCHIVE, IMAGES, Running, text, world};
 use crate::apt_client::{AptClient, run};
+use crate::support::desk::Desk;
 use crate::support::port::port;
 use crate::support::server::Server;
 use crate::support::world::{World, bring};
@@ -204,41 +208,22 @@ fn config(world: &World, what: &str, port: u16, store: &Server) -> String {
     text(world, &format!("{what} {words}"))
 }
 
-#[test]
-fn nginx() {
-    let (world, site) = world();
-    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
-    fs::write(world.path("gapferry.conf"), config(&world, "nginx", port, &store)).unwrap();
-    let folder = world.path("");
+/// The settings of a server of its own, which includes `config` from `folder`.
+fn nginx_settings(folder: &Path, config: &str) -> String {
     let folder = folder.display();
     let user = if is_root() { "user root;\n" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|name| format!("  {name}_temp_path {folder}/nginx-{name};\n"))
         .collect();
-    let settings = format!(
+    format!(
         "{user}daemon off;\nworker_processes 1;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\nevents {{ }}\n\
-         http {{\n  access_log off;\n{temporary}  include {folder}/gapferry.conf;\n}}\n"
-    );
-    fs::write(world.path("nginx.conf"), settings).unwrap();
-    let program = || {
-        let mut command = Command::new("nginx");
-        command.arg("-e").arg(world.path("nginx.log")).arg("-c").arg(world.path("nginx.conf"));
-        command
-    };
-    run(program().arg("-t"));
-    let _running = Running::start(&mut program());
-    check(&world, &site, port, &store);
-    same_headers_as_serve(&site, port);
-    switch(&world, &site, port);
+         http {{\n  access_log off;\n{temporary}  include {folder}/{config};\n}}\n"
+    )
 }
 
-#[test]
-fn apache() {
-    let (world, site) = world();
-    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
-    fs::write(world.path("gapferry.conf"), config(&world, "apache", port, &store)).unwrap();
-    let folder = world.path("");
+/// The settings of a server of its own, which includes `config` from `folder`.
+fn apache_settings(folder: &Path, config: &str) -> String {
     let folder = folder.display();
     let user = if is_root() { "User nobody\nGroup nogroup\n" } else { "" };
     let modules: String = [
@@ -256,13 +241,38 @@ fn apache() {
     .iter()
     .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
     .collect();
-    let settings = format!(
+    format!(
         "ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n\
          DefaultRuntimeDir {folder}\n{modules}{user}TypesConfig /etc/mime.types\n\
          AddHandler type-map .var\n\
-         <Directory />\n  Options FollowSymLinks\n  Require all denied\n</Directory>\nInclude {folder}/gapferry.conf\n"
-    );
-    fs::write(world.path("apache.conf"), settings).unwrap();
+         <Directory />\n  Options FollowSymLinks\n  Require all denied\n</Directory>\nInclude {folder}/{config}\n"
+    )
+}
+
+#[test]
+fn nginx() {
+    let (world, site) = world();
+    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
+    fs::write(world.path("gapferry.conf"), config(&world, "nginx", port, &store)).unwrap();
+    fs::write(world.path("nginx.conf"), nginx_settings(&world.path(""), "gapferry.conf")).unwrap();
+    let program = || {
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(world.path("nginx.log")).arg("-c").arg(world.path("nginx.conf"));
+        command
+    };
+    run(program().arg("-t"));
+    let _running = Running::start(&mut program());
+    check(&world, &site, port, &store);
+    same_headers_as_serve(&site, port);
+    switch(&world, &site, port);
+}
+
+#[test]
+fn apache() {
+    let (world, site) = world();
+    let (port, store) = (port(), Server::start(Path::new("/nonexistent")));
+    fs::write(world.path("gapferry.conf"), config(&world, "apache", port, &store)).unwrap();
+    fs::write(world.path("apache.conf"), apache_settings(&world.path(""), "gapferry.conf")).unwrap();
     let program = || {
         let mut command = Command::new("apache2");
         command.arg("-f").arg(world.path("apache.conf"));
@@ -277,4 +287,178 @@ fn apache() {
     let (status, _, body) = get(port, OWN, "/apt/demo/pool/x.var");
     assert!(status == "200" && body.starts_with(b"URI"), "{status}");
     switch(&world, &site, port);
+}
+
+/// Collections with addresses that overlap, and files in them by which an answer tells whence it came.
+const TREES: [(&str, &str); 6] = [
+    ("apt/root", "http://one.example/"),
+    ("apt/ubuntu", "http://one.example./ubuntu"),
+    ("apt/extra", "https://ONE.example:8443//ubuntu/"),
+    ("apt/deep", "http://one.example/ubuntu/pool/./deep"),
+    ("yum/plus", "http://two.example/a+b/c.d"),
+    ("images/maas", "http://two.example/~x/v3^"),
+];
+
+/// Writes a generation with [`TREES`].
+fn trees(desk: &Desk) {
+    let folder = desk.path("site/generations/1");
+    let mut published = std::collections::BTreeMap::new();
+    let write = |path: &str| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, path.strip_prefix(&folder).unwrap().to_str().unwrap()).unwrap();
+    };
+    for (at, (tree, origin)) in TREES.iter().enumerate() {
+        let (kind, name) = tree.split_once('/').unwrap();
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap();
+        published.insert(
+            (*tree).to_owned(),
+            Published {
+                kind,
+                name: name.parse().unwrap(),
+                origin: (*origin).to_owned(),
+                publish: Publish::Verbatim,
+                items: 0,
+                unsigned: 0,
+                not_carried: 0,
+                not_carried_examples: Vec::new(),
+                before: None,
+                valid_until: None,
+                missing_indexes: Vec::new(),
+                notes: Vec::new(),
+            },
+        );
+        for file in
+            ["f".to_owned(), "pool/deep/f".into(), "ubuntu/f".into(), "ubuntu/g".into(), format!("pool/only-{at}")]
+        {
+            write(&format!("{tree}/{file}"));
+        }
+    }
+    write("keys/site.asc");
+    write("manifests/base.json");
+    let generation = Generation { number: 1, published, made: Time::now(), ..Generation::none() };
+    fs::write(folder.join("generation.json"), generation.to_json()).unwrap();
+    std::os::unix::fs::symlink("generations/1", desk.path("site/current")).unwrap();
+    fs::set_permissions(desk.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Addresses of requests: hosts and paths, spelled in many ways. The same for each seed.
+fn requests(seed: u64, count: usize) -> Vec<(String, String)> {
+    let mut state = seed | 1;
+    let mut pick = |among: &[&str]| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        among[usize::try_from(state >> 16).unwrap() % among.len()].to_owned()
+    };
+    let hosts =
+        ["one.example", "two.example", "one.example.", "ONE.Example", "two.example:80", "no.example", "xone.example"];
+    let bases = [
+        "",
+        "/ubuntu",
+        "/ubuntu/pool/deep",
+        "/a+b/c.d",
+        "/~x/v3^",
+        "/apt/ubuntu",
+        "/apt/root/ubuntu",
+        "/yum/plus",
+        "/images/maas",
+        "/keys",
+        "/manifests",
+    ];
+    let rests = [
+        "/f",
+        "/g",
+        "/pool/deep/f",
+        "/ubuntu/f",
+        "/ubuntu/g",
+        "/pool/only-1",
+        "/pool/only-4",
+        "/site.asc",
+        "/base.json",
+        "/pool",
+        "/",
+        "",
+        "/absent",
+    ];
+    let mut spell = |path: String| match pick(&[
+        "",
+        "",
+        "slashes",
+        "dot",
+        "up",
+        "escape",
+        "escaped dots",
+        "slash at the end",
+        "escaped slash",
+    ])
+    .as_str()
+    {
+        "slashes" => path.replace('/', "//"),
+        "dot" => path.replace('/', "/./"),
+        "up" => format!("/absent/..{path}"),
+        "escape" => path.replace('u', "%75").replace('f', "%66"),
+        "escaped dots" => format!("/x/%2e%2E{path}"),
+        "slash at the end" => path + "/",
+        "escaped slash" if path.len() > 1 => format!("/{}", path[1..].replacen('/', "%2F", 1)),
+        _ => path,
+    };
+    let mut made = Vec::new();
+    for at in 0..count {
+        let (base, rest) = (bases[at % bases.len()], rests[(at / bases.len()) % rests.len()]);
+        let path = spell(format!("{base}{rest}"));
+        made.push((
+            hosts[(at / 3) % hosts.len()].to_owned(),
+            if path.starts_with('/') { path } else { "/".to_owned() + &path },
+        ));
+    }
+    made.extend(
+        ["/../f", "/ubuntu/../../f", "/%2e%2e/keys/site.asc", "/ubuntu/..%2f..%2ff"]
+            .map(|path| ("one.example".to_owned(), path.to_owned())),
+    );
+    made
+}
+
+/// `setup nginx` and `setup apache` answer as `gapferry serve` does, request by request.
+#[test]
+fn web_servers_route_as_serve_does() {
+    let desk = Desk::new();
+    desk.select("");
+    desk.init(&[], "");
+    trees(&desk);
+    let serving = desk.serve();
+    let serve_port: u16 = serving.address.rsplit(':').next().unwrap().parse().unwrap();
+    let (nginx_port, apache_port) = (port(), port());
+    let folder = desk.path("");
+    let write = |what: &str, port: u16| {
+        let words = format!("setup {what} --site site --serve-url http://{OWN} --listen 127.0.0.1:{port}");
+        fs::write(desk.path(&format!("{what}-site.conf")), desk.run(&words).ok().out).unwrap();
+    };
+    write("nginx", nginx_port);
+    write("apache", apache_port);
+    fs::write(desk.path("nginx.conf"), nginx_settings(&folder, "nginx-site.conf")).unwrap();
+    fs::write(desk.path("apache.conf"), apache_settings(&folder, "apache-site.conf")).unwrap();
+    let _nginx = Running::start(
+        Command::new("nginx").arg("-e").arg(desk.path("nginx.log")).arg("-c").arg(desk.path("nginx.conf")),
+    );
+    let _apache = Running::start(Command::new("apache2").arg("-f").arg(desk.path("apache.conf")).arg("-DFOREGROUND"));
+    let asked = requests(16, 300);
+    let (mut found, mut differ) = (0, Vec::new());
+    for (host, path) in &asked {
+        let answer = |port| {
+            let (status, _, body) = get(port, host, path);
+            let body = String::from_utf8_lossy(&body).into_owned();
+            if status == "200" && !body.starts_with('<') { Some(body) } else { None }
+        };
+        let expected = answer(serve_port);
+        found += usize::from(expected.is_some());
+        for (server, port) in [("nginx", nginx_port), ("Apache", apache_port)] {
+            let answered = answer(port);
+            if answered != expected {
+                differ.push(format!("{server} {host}{path}: {answered:?}, and serve {expected:?}"));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{} of {}:\n{}", differ.len(), asked.len(), differ.join("\n"));
+    assert!(found > 60, "{found} of {}", asked.len());
 }

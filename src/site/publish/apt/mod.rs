@@ -33,7 +33,9 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     check_proofs(collection, &roots)?;
     for root in &roots {
         let date = root.release().and_then(|release| release.date).and_then(|date| Time::from_unix(date).ok());
-        context.dated(collection, &root.folder, date)?;
+        let signed = root.release().and_then(Release::identity);
+        let names: Vec<&str> = [root.folder.as_str()].into_iter().chain(signed.as_deref()).collect();
+        context.dated(collection, &names, date)?;
     }
     for root in roots {
         let mut suite = carried_suite(collection, context, &items, &root, &mut unproven)?;
@@ -142,6 +144,7 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
             }
             _ => continue,
         };
+        check_suite(collection, context, &proof.path, &release)?;
         let signed = Some((proof.path.clone(), release));
         let mut root = Root { folder: folder.to_owned(), signed, patches: BTreeMap::new() };
         root.read_pdiffs(collection, context)?;
@@ -157,6 +160,29 @@ fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>
         }
     }
     Ok(roots)
+}
+
+/// Refuses a suite that upstream signs under another name than it stands under here.
+fn check_suite(
+    collection: &Collection,
+    context: &Context<'_, '_>,
+    path: &PublishPath,
+    release: &Release,
+) -> Result<(), PublishError> {
+    let folder = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+    let Some(suite) = folder.strip_prefix("dists/") else {
+        return Err(PublishError::UnknownProof { path: path.clone() });
+    };
+    let known = context.signed_as.and_then(|names| names.get(suite)).map(String::as_str);
+    match release.is_suite(suite, known) {
+        true => Ok(()),
+        false => Err(PublishError::OtherSuite {
+            path: path.clone(),
+            suite: suite.to_owned(),
+            signed: release.names(),
+            source_name: collection.source.to_string(),
+        }),
+    }
 }
 
 /// The folder of indexes that no signed file covers: a collection of local packages has one.

@@ -20,7 +20,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
     check_vouched(collection, context, &items, stream)?;
     for (file, date) in stream.dates() {
-        context.dated(collection, file, Some(date))?;
+        context.dated(collection, &[file], Some(date))?;
     }
     let mut tree = Tree::of_files(collection);
     match collection.publish {

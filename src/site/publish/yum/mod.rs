@@ -19,7 +19,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let repository = Repository::read(collection, context)?;
     let carried = check_vouched(collection, context, &items, &repository)?;
-    context.dated(collection, REPOMD, repository.date())?;
+    context.dated(collection, &[REPOMD], repository.date())?;
     let mut tree = Tree::of_files(collection);
     match collection.publish {
         Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, collection, &carried, &mut tree, context)?,

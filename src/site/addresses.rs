@@ -1,0 +1,234 @@
+//! Which addresses each published collection answers for, and whose they are.
+//!
+//! What a site allows or pins, it does so by source, and a builder writes source, name and origin into the manifest. So whoever has stolen
+//! a builder's key must not be able to give a collection to a source that is allowed more, nor to have unsigned packages answer for
+//! an address that clients know as another source's.
+
+use std::collections::BTreeMap;
+
+use super::SiteError;
+use super::publish::PublishError;
+use super::serve_config::Serve;
+use super::state::{Generation, Published};
+use super::tree::Tree;
+use crate::address::{Address, RoutingTable};
+use crate::collection::{Collection, Kind, Label};
+use crate::digest::Sha256;
+
+/// Returns the addresses of upstreams that a generation answers for, each with the collection, as KIND/NAME: that of the collection's
+/// origin, and the site's aliases. Snaps are not among them: every host answers for the store.
+pub(crate) fn answering(generation: &Generation, config: &Serve) -> Vec<(Address, String)> {
+    let all = generation.published.iter().flat_map(|(folder, published)| {
+        of_collection(folder, published.kind, &published.origin, config)
+            .into_iter()
+            .map(|address| (address, folder.clone()))
+    });
+    all.collect()
+}
+
+/// Returns the addresses that a collection answers for.
+pub(super) fn of_collection(folder: &str, kind: Kind, origin: &str, config: &Serve) -> Vec<Address> {
+    if kind == Kind::Snaps {
+        return Vec::new();
+    }
+    let origin = Address::of_origin(origin).filter(|_| !config.by_path_only.contains(folder));
+    let aliases =
+        config.alias.iter().filter(|alias| alias.collection == folder).filter_map(|alias| Address::of_url(&alias.url));
+    origin.into_iter().chain(aliases).collect()
+}
+
+/// Fixes the collection's source at its first publication, and refuses another one from then on. A source of packages, images
+/// or files has one collection, which bears its name.
+pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), PublishError> {
+    let bears_its_source = matches!(collection.kind, Kind::Apt | Kind::Images | Kind::Yum | Kind::Files);
+    let first = if bears_its_source { &collection.name } else { &collection.source };
+    let known = next.sources.entry(collection.folder()).or_insert_with(|| first.clone());
+    match *known == collection.source {
+        true => Ok(()),
+        false => Err(PublishError::OtherSource { known: known.to_string(), found: collection.source.to_string() }),
+    }
+}
+
+/// Notes which sources the published addresses belong to. This is never forgotten, so that an address stays its source's if the
+/// collection moves or is no longer carried.
+pub(super) fn note_owners(next: &mut Generation, config: &Serve) {
+    for (address, folder) in answering(next, config) {
+        if let Some(source) = next.sources.get(&folder) {
+            next.addresses.entry(address).or_default().insert(source.clone());
+        }
+    }
+}
+
+/// Refuses a collection without upstream's proof whose origin is, or overlaps, an address that another source has or ever had. Only
+/// an alias of `site.toml`, which no builder can write, gives it such an address.
+pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteError> {
+    let aliased = config.alias.iter().filter_map(|alias| {
+        Some((Address::of_url(&alias.url)?, alias.collection.as_str(), source_of(next, &alias.collection)?))
+    });
+    let aliased: Vec<_> = aliased.collect();
+    for (folder, published) in next.published.iter().filter(|(_, published)| published.unsigned > 0) {
+        let (Some(source), Some(address)) = (next.sources.get(folder), claimed(folder, published, config)) else {
+            continue;
+        };
+        if aliased.iter().any(|(alias, of, _)| *alias == address && *of == folder) {
+            continue;
+        }
+        let known =
+            next.addresses.iter().flat_map(|(theirs, owners)| owners.iter().map(move |owner| (theirs, owner.clone())));
+        let all = known.chain(aliased.iter().map(|(theirs, _, owner)| (theirs, owner.clone())));
+        let taken = all.into_iter().find(|(theirs, owner)| owner != source && theirs.overlaps(&address));
+        if let Some((theirs, owner)) = taken {
+            let (address, theirs, owner) = (address.to_string(), theirs.to_string(), owner.to_string());
+            let source = PublishError::AddressTaken { address, theirs, owner, collection: folder.clone() };
+            return Err(SiteError::Publish { collection: folder.clone(), source });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the source of a collection, whether it was published or not.
+fn source_of(next: &Generation, folder: &str) -> Option<Label> {
+    let named = || folder.split_once('/').and_then(|(_, name)| name.parse().ok());
+    next.sources.get(folder).cloned().or_else(named)
+}
+
+/// Returns the address that the builder says is the collection's.
+fn claimed(folder: &str, published: &Published, config: &Serve) -> Option<Address> {
+    Address::of_origin(&published.origin).filter(|_| !config.by_path_only.contains(folder))
+}
+
+/// Refuses two collections that answer for one address with different metadata of one name: clients would see only one of
+/// them. Collections with different suites answer together.
+pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) -> Result<(), SiteError> {
+    let table = RoutingTable::new(answering(next, config));
+    for (host, routes) in table.hosts() {
+        if routes.iter().all(|route| route.folder == routes[0].folder) {
+            continue;
+        }
+        let mut answers: BTreeMap<String, (&str, Sha256)> = BTreeMap::new();
+        for route in routes {
+            for (path, digest) in tree.below(&route.folder).filter(|(path, _)| !Kind::is_immutable(path.as_str())) {
+                let rest = path.as_str().strip_prefix(route.folder.as_str()).unwrap_or_default();
+                let (other, theirs) =
+                    *answers.entry(format!("{}{rest}", route.prefix)).or_insert((&route.folder, *digest));
+                if other != route.folder && theirs != *digest {
+                    let address = format!("{host}{}{rest}", route.prefix);
+                    return Err(SiteError::AnswersTwice {
+                        address,
+                        one: other.to_owned(),
+                        other: route.folder.clone(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::Publish;
+    use crate::site::{Alias, Published};
+
+    fn generation(of: &[(&str, &str, &str, u64)]) -> Generation {
+        let mut generation = Generation::none();
+        for (name, source, origin, unsigned) in of {
+            let folder = format!("apt/{name}");
+            generation.sources.insert(folder.clone(), source.parse().unwrap());
+            let published = Published {
+                kind: Kind::Apt,
+                name: name.parse().unwrap(),
+                origin: (*origin).to_owned(),
+                publish: Publish::ReIndexed,
+                items: 1,
+                unsigned: *unsigned,
+                not_carried: 0,
+                not_carried_examples: Vec::new(),
+                before: None,
+                valid_until: None,
+                missing_indexes: Vec::new(),
+                notes: Vec::new(),
+            };
+            generation.published.insert(folder, published);
+        }
+        generation
+    }
+
+    #[test]
+    fn collections_stay_with_their_sources() {
+        let collection = |source: &str| Collection {
+            files: Default::default(),
+            items: Vec::new(),
+            kind: Kind::Apt,
+            name: "ubuntu".parse().unwrap(),
+            origin: "local".to_owned(),
+            proofs: Vec::new(),
+            publish: Publish::ReIndexed,
+            source: source.parse().unwrap(),
+        };
+        let mut next = Generation::none();
+        assert!(keep(&mut next, &collection("own")).is_err());
+        assert!(keep(&mut next, &collection("ubuntu")).is_ok());
+        assert!(keep(&mut next, &collection("own")).is_err());
+        assert!(keep(&mut next, &collection("ubuntu")).is_ok());
+    }
+
+    #[test]
+    fn unsigned_collections_cannot_claim_addresses_of_other_sources() {
+        let ubuntu = ("ubuntu", "ubuntu", "http://archive.example/ubuntu", 0);
+        for (other, fine) in [
+            (("own", "own", "local", 1), true),
+            (("own", "own", "http://archive.example/own", 1), true),
+            (("own", "own", "http://archive.example/ubuntu2", 1), true),
+            (("own", "own", "http://archive.example/ubuntu/", 1), false),
+            (("own", "own", "https://archive.example/ubuntu/pool", 1), false),
+            (("own", "own", "http://archive.example/", 1), false),
+            (("own", "own", "http://archive.example./ubuntu", 1), false),
+            (("own", "own", "http://ARCHIVE.example:81//ubuntu/./pool", 1), false),
+            (("own", "own", "http://archive.example/x/..%2f%75buntu", 1), false),
+            (("own", "own", "http://archive.example/ubuntu", 0), true),
+            (("more", "ubuntu", "http://archive.example/ubuntu", 1), true),
+        ] {
+            assert_eq!(
+                {
+                    let mut next = generation(&[ubuntu, other]);
+                    note_owners(&mut next, &Serve::default());
+                    keep_apart(&next, &Serve::default()).is_ok()
+                },
+                fine,
+                "{other:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn addresses_stay_with_their_source_when_the_collection_moves_or_goes() {
+        let config = Serve::default();
+        let mut before = generation(&[("ubuntu", "ubuntu", "http://archive.example/ubuntu", 0)]);
+        note_owners(&mut before, &config);
+        for others in [&[][..], &[("ubuntu", "ubuntu", "http://elsewhere.example/ubuntu", 0)]] {
+            let mut next = generation(&[others, &[("own", "own", "http://archive.example/ubuntu", 1)]].concat());
+            next.addresses.clone_from(&before.addresses);
+            note_owners(&mut next, &config);
+            assert!(keep_apart(&next, &config).is_err(), "{others:?}");
+        }
+    }
+
+    #[test]
+    fn aliases_count_whether_their_collection_is_published_or_not() {
+        let alias = |collection: &str| Alias {
+            url: "http://Security.example./ubuntu/".parse().unwrap(),
+            collection: collection.to_owned(),
+        };
+        let mut next = generation(&[("own", "own", "http://security.example/ubuntu", 1)]);
+        for (collection, fine) in [("apt/ubuntu", false), ("apt/own", true)] {
+            let config = Serve { alias: vec![alias(collection)], ..Serve::default() };
+            note_owners(&mut next, &config);
+            assert_eq!(keep_apart(&next, &config).is_ok(), fine, "{collection}");
+        }
+        let config = Serve { alias: vec![alias("apt/ubuntu")], by_path_only: ["apt/own".to_owned()].into() };
+        assert!(keep_apart(&next, &config).is_ok());
+        assert_eq!(answering(&next, &config), []);
+    }
+}
