@@ -67,6 +67,8 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
     } else {
         text += "    RewriteEngine On\n";
     }
+    // Apache would stop at the root, where nginx and `gapferry serve` refuse what leaves it.
+    text += "    RewriteCond \"%{THE_REQUEST}\" \"(?i)(?:\\.|%2e){2}%2f|%2f(?:\\.|%2e){2}\"\n    RewriteRule \"^\" \"-\" [R=404,END]\n";
     text += rules;
     text + "    RewriteRule \"^\" \"-\" [R=404,END]\n    <LocationMatch \"^/(?!v2/|api/)\">\n        \
             SetHandler default-handler\n    </LocationMatch>\n</VirtualHost>\n"

@@ -130,6 +130,9 @@ impl Facts {
             notes: Vec::new(),
             nameless: Vec::new(),
         };
+        // Exports for an Enterprise Store are handed on, not served.
+        let kinds = generation.published.values().map(|published| published.kind);
+        facts.folders.extend(kinds.filter(|kind| *kind != Kind::EnterpriseStore).map(Kind::as_str));
         for (collection, _) in site.collections(&generation)? {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
@@ -143,9 +146,8 @@ impl Facts {
     fn add(&mut self, site: &Site, generation: &Generation, collection: &Collection) -> Result<(), SetupError> {
         let Collection { kind, name, .. } = collection;
         if *kind == Kind::EnterpriseStore {
-            return Ok(()); // handed on, not served
+            return Ok(());
         }
-        self.folders.insert(kind.as_str());
         match Upstream::of(&collection.origin, *kind, name) {
             _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
             Some(upstream) => self.upstreams.push(upstream),

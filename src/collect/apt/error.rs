@@ -7,6 +7,7 @@ use crate::collect::address::MalformedAddress;
 use crate::collect::fetch::{FetchError, FetchErrors};
 use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
+use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
@@ -87,9 +88,9 @@ pub enum AptError {
         /// The other one.
         other: String,
         /// What both would be called.
-        name: String,
+        name: Label,
         /// The source.
-        source_name: String,
+        source_name: Label,
     },
     /// A suite is signed under another name.
     #[error(
@@ -106,7 +107,7 @@ pub enum AptError {
         /// The suite and codename that are signed.
         signed: Vec<String>,
         /// The source.
-        name: String,
+        name: Label,
     },
     /// The suite is not there.
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]

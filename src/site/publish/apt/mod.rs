@@ -212,7 +212,7 @@ fn check_suite(
             path: path.clone(),
             suite: suite.to_owned(),
             signed: release.names(),
-            source_name: collection.source.to_string(),
+            source_name: collection.source.clone(),
         }),
     }
 }
