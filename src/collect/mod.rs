@@ -104,7 +104,7 @@ pub enum CollectError {
         /// The source.
         name: crate::collection::Label,
         /// Why not.
-        source: apt::AptError,
+        source: Box<apt::AptError>,
     },
     /// A source of images.
     #[error("cannot collect the source {name}")]
@@ -205,7 +205,8 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     let mut collections = Vec::new();
     for source in &selection.apt {
         let found = apt::collect(source, with);
-        collections.extend(found.map_err(|error| CollectError::Apt { name: source.name.clone(), source: error })?);
+        collections
+            .extend(found.map_err(|error| CollectError::Apt { name: source.name.clone(), source: Box::new(error) })?);
     }
     for source in &selection.images {
         let found = images::collect(source, with);

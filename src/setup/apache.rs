@@ -78,6 +78,8 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
         text += "    RewriteEngine On\n";
     }
     text += "    RewriteCond \"%{REQUEST_METHOD}\" \"!^(?:GET|HEAD)$\"\n    RewriteRule \"^\" \"-\" [R=405,END]\n";
+    // Apache would stop at the root, where nginx and `gapferry serve` refuse what leaves it.
+    text += "    RewriteCond \"%{THE_REQUEST}\" \"(?i)(?:\\.|%2e){2}%2f|%2f(?:\\.|%2e){2}\"\n    RewriteRule \"^\" \"-\" [R=404,END]\n";
     text += rules;
     text += "    RewriteRule \"^\" \"-\" [R=404,END]\n    <LocationMatch \"^/(?!v2/|api/)\">\n        \
             SetHandler default-handler\n";

@@ -158,6 +158,9 @@ impl Facts {
             notes: Vec::new(),
             nameless: Vec::new(),
         };
+        // Exports for an Enterprise Store are handed on, not served.
+        let kinds = generation.published.values().map(|published| published.kind);
+        facts.folders.extend(kinds.filter(|kind| *kind != Kind::EnterpriseStore).map(Kind::as_str));
         for (collection, _) in site.collections(&generation)? {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
@@ -171,9 +174,8 @@ impl Facts {
     fn add(&mut self, site: &Site, generation: &Generation, collection: &Collection) -> Result<(), SetupError> {
         let Collection { kind, name, .. } = collection;
         if *kind == Kind::EnterpriseStore {
-            return Ok(()); // handed on, not served
+            return Ok(());
         }
-        self.folders.insert(kind.as_str());
         match Upstream::of(&collection.origin, *kind, name) {
             _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
             Some(upstream) => self.upstreams.push(upstream),
@@ -273,6 +275,7 @@ fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::path::PublishPath;
 
     /// A site with two archives of one upstream, images and snaps.
     pub(in crate::setup) fn facts() -> Facts {

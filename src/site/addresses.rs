@@ -40,7 +40,11 @@ pub(super) fn of_collection(folder: &str, kind: Kind, origin: &str, config: &Ser
 /// Fixes the collection's source at its first publication, and refuses another one from then on. A source of packages, images
 /// or files has one collection, which bears its name.
 pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), PublishError> {
-    let bears_its_source = matches!(collection.kind, Kind::Apt | Kind::Images | Kind::Yum | Kind::Files);
+    // Sources that are named after a kind are that kind's alone, which publishers check.
+    let is_of_kind =
+        [Kind::EnterpriseStore, Kind::OsImages].iter().any(|kind| kind.as_str() == collection.source.as_str());
+    let has_own_name = matches!(collection.kind, Kind::Apt | Kind::Images | Kind::Yum | Kind::Files);
+    let bears_its_source = has_own_name && !is_of_kind;
     let first = if bears_its_source { &collection.name } else { &collection.source };
     let known = next.sources.entry(collection.folder()).or_insert_with(|| first.clone());
     match *known == collection.source {
@@ -78,9 +82,9 @@ pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteEr
         let all = known.chain(aliased.iter().map(|(theirs, _, owner)| (theirs, owner.clone())));
         let taken = all.into_iter().find(|(theirs, owner)| owner != source && theirs.overlaps(&address));
         if let Some((theirs, owner)) = taken {
-            let (address, theirs, owner) = (address.to_string(), theirs.to_string(), owner.to_string());
-            let source = PublishError::AddressTaken { address, theirs, owner, collection: folder.clone() };
-            return Err(SiteError::Publish { collection: folder.clone(), source });
+            let (address, theirs) = (address.to_string(), theirs.to_string());
+            let source = PublishError::AddressTaken { address, theirs, owner, collection: folder.as_str().into() };
+            return Err(SiteError::Publish { collection: folder.clone(), source: Box::new(source) });
         }
     }
     Ok(())

@@ -219,7 +219,7 @@ pub enum SiteError {
         /// The collection, as KIND/NAME.
         collection: String,
         /// Why not.
-        source: PublishError,
+        source: Box<PublishError>,
     },
     /// A base folder of reprepro's cannot be tidied.
     #[error(transparent)]

@@ -114,7 +114,8 @@ fn plan(
         };
         graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
-            let in_collection = |source| SiteError::Publish { collection: collection.folder(), source };
+            let in_collection =
+                |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::keep(next, collection).map_err(in_collection)?;
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
@@ -307,12 +308,14 @@ fn proofs(collection: &Collection) -> Tree {
 }
 
 fn graft(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
-    let publish = |e| SiteError::Publish { collection: folder.to_owned(), source: publish::PublishError::Path(e) };
+    let publish =
+        |e| SiteError::Publish { collection: folder.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
     tree.graft(folder, part).map_err(publish)
 }
 
 fn graft_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
-    let publish = |e| SiteError::Publish { collection: path.to_owned(), source: publish::PublishError::Path(e) };
+    let publish =
+        |e| SiteError::Publish { collection: path.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
     tree.add(path.parse().map_err(publish)?, digest);
     Ok(())
 }

@@ -208,8 +208,7 @@ fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<A
         let name = given.or_else(|| derived_name(&source.name, &archive.url));
         let name = name.ok_or_else(|| AptError::NoName { url: url.clone(), name: source.name.to_string() })?;
         if let Some(one) = names.insert(name.clone(), url.clone()) {
-            let (name, source_name) = (name.to_string(), source.name.to_string());
-            return Err(AptError::SameName { one, other: url, name, source_name });
+            return Err(AptError::SameName { one, other: url, name, source_name: source.name.clone() });
         }
         archive.name = name;
     }

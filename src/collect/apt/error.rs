@@ -7,6 +7,7 @@ use crate::collect::address::MalformedAddress;
 use crate::collect::fetch::{FetchError, FetchErrors};
 use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
+use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::file_error::FileError;
@@ -96,9 +97,9 @@ pub enum AptError {
         /// The other one.
         other: String,
         /// What both would be called.
-        name: String,
+        name: Label,
         /// The source.
-        source_name: String,
+        source_name: Label,
     },
     /// A suite is signed under another name.
     #[error(
@@ -115,7 +116,7 @@ pub enum AptError {
         /// The suite and codename that are signed.
         signed: Vec<String>,
         /// The source.
-        name: String,
+        name: Label,
     },
     /// A suite that must be complete by itself is none of the source's.
     #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]

@@ -208,7 +208,7 @@ fn check_name(release: &Release, archive: &Archive, suite: &str, source: &AptSou
             url: archive.origin(),
             suite: suite.to_owned(),
             signed: release.names(),
-            name: source.name.to_string(),
+            name: source.name.clone(),
         }),
     }
 }

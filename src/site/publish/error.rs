@@ -1,6 +1,7 @@
 //! Why a collection cannot be published.
 
 use super::RepreproError;
+use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
@@ -156,9 +157,9 @@ pub enum PublishError {
         /// The address of the other source.
         theirs: String,
         /// The other source.
-        owner: String,
+        owner: Label,
         /// The collection, as KIND/NAME.
-        collection: String,
+        collection: Box<str>,
     },
     /// Upstream signs another name inside than the suite was asked for by.
     #[error(
@@ -174,7 +175,7 @@ pub enum PublishError {
         /// The suite and codename that are signed.
         signed: Vec<String>,
         /// The source.
-        source_name: String,
+        source_name: Label,
     },
     /// A source that only one kind of content may have.
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]

@@ -180,7 +180,7 @@ fn check_suite(
             path: path.clone(),
             suite: suite.to_owned(),
             signed: release.names(),
-            source_name: collection.source.to_string(),
+            source_name: collection.source.clone(),
         }),
     }
 }
