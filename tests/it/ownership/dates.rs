@@ -11,7 +11,7 @@ use crate::support::world::{Content, World, bring, each_content, manifest_of};
 const ADDRESS: &str = "http://archive.example/x";
 
 /// A change to a manifest.
-type Edit = Box<dyn Fn(&mut Manifest)>;
+type Edit<'a> = Box<dyn Fn(&mut Manifest) + 'a>;
 
 each_content!(older_states_are_refused_under_any_name);
 fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
