@@ -78,7 +78,7 @@ fn fetch_wanted(
 }
 
 /// Returns whether the archive says of every file that failed that it does not exist.
-fn is_absence(error: &AptError) -> bool {
+pub(super) fn is_absence(error: &AptError) -> bool {
     let AptError::Common(FetchIntoDepotError::Fetch(errors)) = error else { return false };
     errors.errors.iter().all(|error| matches!(error, FetchError::Missing { .. }))
 }

@@ -29,7 +29,9 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     if let Some(folder) = &source.local {
         return Ok(vec![local::collect(source, folder, with)?]);
     }
-    let archives = archives::find(source)?;
+    let mut notes = Vec::new();
+    let archives = archives::find(source, &mut notes)?;
+    with.tally.say(notes.into_iter().map(|note| format!("{}: {note}", source.name)));
     let mut suites = Vec::new();
     for (at, archive) in archives.iter().enumerate() {
         for wanted in &archive.suites {
