@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::closure::{Index as ClosureIndex, Pin, Request, solve};
+use super::closure::{Index as ClosureIndex, Pin, Request, UnusableEntry, solve};
 use super::suite::{Index, SuiteData};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::{IndexFileError, IndexKind, entries};
+use crate::formats::apt::archive::{Entry, IndexKind, entries};
 use crate::formats::apt::packages::Package;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
@@ -28,6 +28,8 @@ pub(super) struct Chosen {
     pub(super) architecture: String,
     /// Where it is, below the root of the archive.
     pub(super) path: PublishPath,
+    /// The same as upstream's server knows it.
+    pub(super) upstream_path: String,
     /// In bytes.
     pub(super) size: u64,
     /// Its digest.
@@ -38,52 +40,107 @@ pub(super) struct Chosen {
 
 /// What to carry of the source.
 pub(super) fn choose(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
-    let chosen = if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
-    if chosen.is_empty() { Err(AptError::NothingChosen { name: source.name.to_string() }) } else { Ok(chosen) }
+    let Choice { chosen, left_out } =
+        if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
+    let name = source.name.to_string();
+    match left_out.first() {
+        Some(first) if chosen.is_empty() && source.whole() => Err(AptError::NothingUsable { name, why: first.clone() }),
+        _ if chosen.is_empty() => Err(AptError::NothingChosen { name }),
+        _ => {
+            with.tally.say(left_out.into_iter().map(|note| format!("{name}: {note}")));
+            Ok(chosen)
+        }
+    }
+}
+
+/// Files to carry of a source, and notes on those that cannot be carried.
+#[derive(Default)]
+struct Choice {
+    chosen: Vec<Chosen>,
+    left_out: Vec<String>,
+}
+
+/// The number of entries that a note names.
+const NAMED_ENTRIES: usize = 5;
+
+impl Choice {
+    /// Notes entries of the file `place` that are left out, with their reasons.
+    fn leave_out(&mut self, place: &str, reasons: &[String]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let named = reasons.iter().take(NAMED_ENTRIES).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let more = if reasons.len() > NAMED_ENTRIES { "; …" } else { "" };
+        self.left_out.push(format!("{place}: {} unusable entries are left out: {named}{more}", reasons.len()));
+    }
+
+    /// Takes the files of an index for which `reason` has one, by source or package name and version.
+    fn take(&mut self, of: IndexText<'_>, reason: impl Fn(&str, &str) -> Option<String>) {
+        let IndexText { at, suite, index, text } = of;
+        let mut unusable = Vec::new();
+        for entry in entries(index.kind, text) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    unusable.push(error.to_string());
+                    continue;
+                }
+            };
+            let Some(reason) = reason(entry.name, entry.version) else { continue };
+            if let Some(error) = &entry.malformed {
+                unusable.push(format!("{}: {error}", entry.name));
+            }
+            self.chosen.extend(files_of(at, index, entry, &reason));
+        }
+        self.leave_out(&place(suite, index), &unusable);
+    }
+}
+
+/// An index of a suite, with its text.
+#[derive(Clone, Copy)]
+struct IndexText<'a> {
+    /// The suite's place.
+    at: usize,
+    suite: &'a SuiteData,
+    index: &'a Index,
+    text: &'a [u8],
+}
+
+/// The path of an index below its archive.
+fn place(suite: &SuiteData, index: &Index) -> String {
+    format!("dists/{}/{}", suite.name, index.path)
+}
+
+fn files_of(suite: usize, index: &Index, entry: Entry<'_>, reason: &str) -> impl Iterator<Item = Chosen> {
+    let component = component_of(index.path.as_str());
+    entry.files.into_iter().map(move |file| Chosen {
+        suite,
+        component: component.clone(),
+        name: entry.name.to_owned(),
+        version: entry.version.to_owned(),
+        architecture: entry.architecture.to_owned(),
+        upstream_path: file.upstream_path().to_owned(),
+        path: file.path,
+        size: file.size,
+        sha256: file.sha256,
+        reason: reason.to_owned(),
+    })
 }
 
 /// Every file of every index, one index at a time.
-fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
-    let mut chosen = Vec::new();
+fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
+    let mut choice = Choice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
-            chosen.extend(files_of(at, index, &suite.read(index, with)?, |_, _| Some("whole suite".to_owned()))?);
+            let text = suite.read(index, with)?;
+            choice.take(IndexText { at, suite, index, text: &text }, |_, _| Some("whole suite".to_owned()));
         }
     }
-    Ok(chosen)
-}
-
-/// The files of an index for which `reason` has one, by source or package name and version.
-fn files_of(
-    suite: usize,
-    index: &Index,
-    text: &[u8],
-    reason: impl Fn(&str, &str) -> Option<String>,
-) -> Result<Vec<Chosen>, AptError> {
-    let mut chosen = Vec::new();
-    for entry in entries(index.kind, text) {
-        let entry = entry.map_err(IndexFileError::entry(&index.path))?;
-        let Some(reason) = reason(entry.name, entry.version) else { continue };
-        if let Some(error) = entry.malformed {
-            return Err(AptError::Path(error));
-        }
-        chosen.extend(entry.files.into_iter().map(|(path, size, sha256)| Chosen {
-            suite,
-            component: component_of(index.path.as_str()),
-            name: entry.name.to_owned(),
-            version: entry.version.to_owned(),
-            architecture: entry.architecture.to_owned(),
-            path,
-            size,
-            sha256,
-            reason: reason.clone(),
-        }));
-    }
-    Ok(chosen)
+    Ok(choice)
 }
 
 /// The closure of what the selection names.
-fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
+fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
     let mut texts: Vec<(usize, &Index, Vec<u8>)> = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == IndexKind::Packages) {
@@ -106,18 +163,20 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
         installed: installed.as_deref(),
     };
     let solution = solve(&request)?;
-    let (mut chosen, mut sources) = (Vec::new(), BTreeMap::new());
+    let (mut choice, mut sources) = (Choice::default(), BTreeMap::new());
+    leave_out_unusable(&mut choice, source, suites, &texts, &solution.unusable);
     for pick in solution.picks {
         let Some((suite, index, _)) = texts.get(pick.index) else { continue };
         let control = pick.package.control;
         sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
-        chosen.push(Chosen {
+        choice.chosen.push(Chosen {
             suite: *suite,
             component: component_of(index.path.as_str()),
             name: control.name.to_owned(),
             version: control.version.to_owned(),
             architecture: control.architecture.to_owned(),
             path: pick.package.path().map_err(AptError::Path)?,
+            upstream_path: pick.package.filename.to_owned(),
             size: pick.package.size,
             sha256: pick.package.sha256,
             reason: pick.reason.to_string(),
@@ -126,10 +185,31 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == IndexKind::Sources) {
             let reason = |name: &str, version: &str| sources.get(&(name.to_owned(), version.to_owned())).cloned();
-            chosen.extend(files_of(at, index, &suite.read(index, with)?, reason)?);
+            let text = suite.read(index, with)?;
+            choice.take(IndexText { at, suite, index, text: &text }, reason);
         }
     }
-    Ok(chosen)
+    Ok(choice)
+}
+
+/// Notes entries that the closure could not use, by the files that they stand in.
+fn leave_out_unusable(
+    choice: &mut Choice,
+    source: &AptSource,
+    suites: &[SuiteData],
+    texts: &[(usize, &Index, Vec<u8>)],
+    unusable: &[UnusableEntry],
+) {
+    let mut by_file: BTreeMap<Option<usize>, Vec<String>> = BTreeMap::new();
+    for UnusableEntry { index, error } in unusable {
+        by_file.entry(*index).or_default().push(error.to_string());
+    }
+    for (index, reasons) in by_file {
+        let index = index.and_then(|index| texts.get(index));
+        let index = index.and_then(|(at, index, _)| Some(place(suites.get(*at)?, index)));
+        let status = || source.installed.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        choice.leave_out(&index.unwrap_or_else(status), &reasons);
+    }
 }
 
 fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a [u8]) -> ClosureIndex<'a> {

@@ -51,7 +51,7 @@ fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &C
     let mut selected = Vec::with_capacity(chosen.len());
     for file in chosen {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let url = archive.file_url(file.path.as_str())?;
+        let url = archive.file_url(&file.upstream_path)?;
         selected.push(Selected { url, size: file.size, digest: file.sha256.into() });
     }
     Ok(with.fetch_selected("fetching packages", selected)?)

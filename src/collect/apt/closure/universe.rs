@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::clause::{Clause, clauses};
 use super::order::first_mentions;
-use super::{ClosureError, Pin, Request};
+use super::{Pin, Request, UnusableEntry};
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
@@ -40,6 +40,8 @@ pub(super) struct Universe<'a> {
     packages: Vec<Entry>,
     versions: Vec<Version<'a>>,
     installed: Vec<PackageId>,
+    /// Entries that were left out.
+    pub(super) unusable: Vec<UnusableEntry>,
     mentions: OnceLock<Vec<u32>>,
 }
 
@@ -113,7 +115,7 @@ pub(super) struct Provider<'a> {
 
 impl<'a> Universe<'a> {
     /// Reads all indexes and the status of `request`.
-    pub(super) fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
+    pub(super) fn read(request: &Request<'a>) -> Self {
         let mut universe = Self {
             architectures: std::iter::once(request.architecture).chain(request.foreign.iter().copied()).collect(),
             names: HashMap::new(),
@@ -121,16 +123,27 @@ impl<'a> Universe<'a> {
             packages: Vec::new(),
             versions: Vec::new(),
             installed: Vec::new(),
+            unusable: Vec::new(),
             mentions: OnceLock::new(),
         };
         for (index, input) in request.indexes.iter().enumerate() {
             for package in packages(input.text) {
-                let package = package.map_err(|source| ClosureError::Index { index, source })?;
-                universe.add(package.control, Some((Available::new(index, &package), input.pin)));
+                match package {
+                    Ok(package) => {
+                        let _ = universe.add(package.control, Some((Available::new(index, &package), input.pin)));
+                    }
+                    Err(error) => universe.unusable.push(UnusableEntry { index: Some(index), error }),
+                }
             }
         }
         for control in installed(request.installed.unwrap_or_default()) {
-            let control = control.map_err(|source| ClosureError::Status { source })?;
+            let control = match control {
+                Ok(control) => control,
+                Err(error) => {
+                    universe.unusable.push(UnusableEntry { index: None, error });
+                    continue;
+                }
+            };
             if let Some(version) = universe.add(control, None) {
                 let package = universe.version(version).package;
                 if let Some(entry) = universe.packages.get_mut(package.0) {
@@ -143,7 +156,7 @@ impl<'a> Universe<'a> {
         for index in 0..universe.versions.len() {
             universe.add_provides(VersionId(index));
         }
-        Ok(universe)
+        universe
     }
 
     /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.
