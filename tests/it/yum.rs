@@ -2,6 +2,7 @@
 
 mod choice;
 mod dnf;
+mod odd;
 mod refused;
 mod rpms;
 
