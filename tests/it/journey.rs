@@ -4,6 +4,8 @@ mod choice;
 mod client_indexes;
 mod copied;
 mod local;
+mod odd;
+mod odd_sources;
 mod older;
 mod rollback;
 mod rot;
