@@ -11,7 +11,7 @@ mod error;
 mod local;
 mod suite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::AptError;
 
@@ -42,19 +42,40 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     let missing = suites.iter().flat_map(|suite| &suite.client_indexes.missing).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
-    fetch(&archives, &suites, &chosen, with)?;
+    let chosen = fetch(source, &archives, &suites, chosen, with)?;
     archives.iter().enumerate().map(|(at, archive)| describe(source, at, archive, &suites, &chosen)).collect()
 }
 
-/// Fetches what the depot lacks of the chosen files.
-fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &Collecting<'_>) -> Result<(), AptError> {
+/// Fetches what the depot lacks of the chosen files. Returns those that are there: where the selection says so, packages of
+/// which the upstream lacks a file are left out.
+fn fetch(
+    source: &AptSource,
+    archives: &[Archive],
+    suites: &[SuiteData],
+    mut chosen: Vec<Chosen>,
+    with: &Collecting<'_>,
+) -> Result<Vec<Chosen>, AptError> {
     let mut selected = Vec::with_capacity(chosen.len());
-    for file in chosen {
+    for file in &chosen {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
         let url = archive.file_url(&file.upstream_path)?;
         selected.push(Selected { url, size: file.size, digest: file.sha256.into() });
     }
-    Ok(with.fetch_selected("fetching packages", selected)?)
+    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
+    let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.sha256)).map(package_of).collect();
+    with.tally.say(lacking.iter().map(|(name, version, architecture)| {
+        format!("{}: left out {name} {version} {architecture}, which upstream lists and does not have", source.name)
+    }));
+    chosen.retain(|file| !lacking.contains(&package_of(file)));
+    match chosen.is_empty() {
+        true => Err(AptError::NothingChosen { name: source.name.to_string() }),
+        false => Ok(chosen),
+    }
+}
+
+/// Name, version and architecture of the package that the file is of.
+fn package_of(file: &Chosen) -> (String, String, String) {
+    (file.name.clone(), file.version.clone(), file.architecture.clone())
 }
 
 /// What was collected from one archive.

@@ -24,13 +24,20 @@ use crate::selection::YumSource;
 pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, YumError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
-    let chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
+    let mut chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
     let select = |chosen: &Chosen| {
         let url = address::below(&repository.root, chosen.package.file.as_str())?;
         Ok(Selected { url, size: chosen.package.size, digest: chosen.package.sha256.into() })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
-    with.fetch_selected("fetching packages", selected)?;
+    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
+    with.tally.say(
+        chosen
+            .iter()
+            .filter(|(_, chosen)| lacking.contains(&chosen.package.sha256))
+            .map(|(path, _)| format!("{}: left out {path}, which upstream lists and does not have", source.name)),
+    );
+    chosen.retain(|_, chosen| !lacking.contains(&chosen.package.sha256));
     let proof: Option<PublishPath> = repository.signature.is_some().then(|| REPOMD.parse()).transpose()?;
     Ok(Collection {
         files: chosen.iter().map(|(path, chosen)| (path.clone(), chosen.package.sha256)).collect(),

@@ -8,7 +8,7 @@ use gapferry::digest::Sha256;
 use gapferry::exit::Exit::VerificationFailed;
 use gapferry::time::Time;
 
-use crate::apt_client::{AptClient, output};
+use crate::apt_client::{AptClient, output, run};
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};
 use crate::support::server::{Server, decoded};
 
@@ -77,7 +77,7 @@ impl OddArchive {
         self.desk.select(&self.desk.table("odd", url, &format!("stable {} amd64", self.component), more));
     }
 
-    /// What an export of the selection would say.
+    /// Rehearses an export of the selection.
     fn export(&self, url: &str, more: &str) -> Ended {
         self.select(url, more);
         self.desk.export("--dry-run")
@@ -322,4 +322,33 @@ fn a_component_with_a_slash_is_found_by_its_whole_path() {
     let url = server.url("").to_string();
     archive.select(&url, "packages = [\"hello\"]");
     both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+}
+
+#[test]
+fn packages_that_upstream_lacks_are_left_out_on_request() {
+    let archive = OddArchive::new();
+    let deb = |name: &str| {
+        let path = format!("pool/{name}.deb");
+        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
+    };
+    let text = [deb("hello"), deb("gone"), deb("other")].concat();
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    fs::remove_file(archive.desk.path("up/pool/gone.deb")).unwrap();
+    archive.write("up/pool/other.deb", b"other bytes");
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "");
+    archive.desk.export("").says(VerificationFailed, &["pool/gone.deb does not exist", "pool/other.deb"]);
+    archive.select(&url, "missing = \"leave-out\"");
+    let collected = archive.desk.export("--collect-only").ok().err;
+    for name in ["gone", "other"] {
+        assert!(collected.contains(&format!("odd: left out {name} 1.0 amd64")), "{collected}");
+    }
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    let site = AptClient::new("amd64");
+    let serving = archive.desk.serve();
+    site.source("deb", &site_url(&serving), "stable", "main", &super::key(&archive.desk));
+    site.apt_get("update");
+    let names = run(site.command("apt-cache").arg("pkgnames"));
+    assert_eq!(names.split_whitespace().collect::<Vec<_>>(), ["hello"]);
 }
