@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{OneOrMany, yes};
 use crate::collect::apt::closure::Seed;
+use crate::collect::missing::MissingFiles;
 use crate::collection::{Label, Publish};
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::packages::Priority;
@@ -70,6 +71,9 @@ pub struct AptSource {
     /// Indexes besides those of packages that are carried where upstream's metadata is published verbatim. Without it, those
     /// that stock clients ask for.
     pub indexes: Option<Vec<ClientIndexKind>>,
+    /// The answer to packages that upstream lists and does not have.
+    #[serde(default)]
+    pub missing: MissingFiles,
     /// Take metadata whose Valid-Until is past.
     #[serde(default)]
     pub allow_expired: bool,
