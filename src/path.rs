@@ -18,7 +18,7 @@ pub const MAX_COMPONENT_BYTES: usize = 200;
 pub struct PublishPath(Box<str>);
 
 /// Why a text is not a publish path.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{} is not a publish path: {reason}", text.escape_debug())]
 pub struct MalformedPath {
     text: String,
@@ -26,6 +26,16 @@ pub struct MalformedPath {
 }
 
 impl PublishPath {
+    /// Reads a path as file systems and servers do: slashes at the start, empty components and `.` count for nothing.
+    pub fn normalized(text: &str) -> Result<Self, MalformedPath> {
+        let strict = text.parse();
+        if strict.is_ok() || text.contains("://") {
+            return strict; // an address is no path
+        }
+        let components: Vec<&str> = text.split('/').filter(|component| !matches!(*component, "" | ".")).collect();
+        components.join("/").parse()
+    }
+
     /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -173,7 +183,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn normalizes_what_names_the_same_file() {
+        for text in ["pool/a.deb", "/pool/a.deb", "./pool//a.deb", "pool/./a.deb", "//./pool/a.deb"] {
+            assert_eq!(PublishPath::normalized(text).unwrap().as_str(), "pool/a.deb", "{text}");
+        }
+        for text in ["", "/", "./.", "http://a/b", "pool/../a.deb", "../a.deb", "/pool/a b.deb", "pool/.hidden"] {
+            assert!(PublishPath::normalized(text).is_err(), "{text:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_normalized_path_names_the_same_file(text in "[./ab]{0,20}") {
+            if let Ok(path) = PublishPath::normalized(&text) {
+                let parts = |text: &str| {
+                    let names = std::path::Path::new(text).components();
+                    names.filter(|c| matches!(c, std::path::Component::Normal(_))).map(|c| format!("{c:?}")).collect::<Vec<_>>()
+                };
+                prop_assert!(!text.split('/').any(|part| part == ".."));
+                prop_assert_eq!(parts(&text), parts(path.as_str()));
+            }
+        }
+
         #[test]
         fn an_accepted_path_never_escapes(text in "\\PC{0,40}") {
             if let Ok(path) = text.parse::<PublishPath>() {

@@ -6,9 +6,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
     for package in packages(text).flatten() {
-        let _ = package.path();
+        let _ = package.path().map(|path| package.stanza_with(&path));
     }
     for source in sources(text).flatten() {
+        let _ = source.normalized_stanza();
         for file in &source.files {
             let _ = source.path(file);
         }

@@ -1,6 +1,28 @@
 //! Addresses of upstreams and of the files below them.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::Url;
+
+/// Characters that are escaped in the path of a file, beside those outside of ASCII. apt escapes `+` and `~` too: stores such
+/// as S3 take a raw `+` for a blank, and strict servers refuse a raw `^`.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'+')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}')
+    .add(b'~');
 
 /// No address can be made of the text.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +32,9 @@ pub struct MalformedAddress {
     source: url::ParseError,
 }
 
-/// The address of a file below `root`; a publish path has no characters that would need more escaping than `%`.
+/// The address of a file below `root`.
 pub fn below(root: &Url, path: &str) -> Result<Url, MalformedAddress> {
-    let text = format!("{}/{}", root.as_str().trim_end_matches('/'), path.replace('%', "%25"));
+    let text = format!("{}/{}", root.as_str().trim_end_matches('/'), utf8_percent_encode(path, ESCAPED));
     Url::parse(&text).map_err(|source| MalformedAddress { text, source })
 }
 
@@ -21,4 +43,26 @@ pub fn origin(root: &Url) -> String {
     let mut url = root.clone();
     let _ = (url.set_username(""), url.set_password(None)); // both fail only for addresses that have neither
     url.as_str().trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_strict_servers_refuse() {
+        let root = Url::parse("http://up.invalid/debian/").unwrap();
+        let url = |path| below(&root, path).unwrap().to_string();
+        assert_eq!(url("pool/a_1%3a2+b~rc1.deb"), "http://up.invalid/debian/pool/a_1%253a2%2Bb%7Erc1.deb");
+        assert_eq!(url("r/a-1^git.rpm"), "http://up.invalid/debian/r/a-1%5Egit.rpm");
+        assert_eq!(url("streams/com.x:y=z,@.json"), "http://up.invalid/debian/streams/com.x:y=z,@.json");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_file_address_leads_to_the_path(path in "[a-z][a-zA-Z0-9+^~%:@=,._-]{0,20}") {
+            let url = below(&Url::parse("file:///srv/up").unwrap(), &path).unwrap();
+            proptest::prop_assert_eq!(url.to_file_path().unwrap(), std::path::Path::new("/srv/up").join(&path));
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod folder;
 pub mod given;
 pub mod images;
 pub mod keyring;
+pub mod missing;
 pub mod os_images;
 pub mod seen;
 pub mod snaps;

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::{OneOrMany, yes};
 use crate::collect::apt::closure::Seed;
+use crate::collect::missing::MissingFiles;
 use crate::collection::{Label, Publish};
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::packages::Priority;
@@ -77,6 +78,9 @@ pub struct AptSource {
     /// By suite, the Suite or Codename that the archive is known to sign instead of the suite's own name; empty if it signs none.
     #[serde(default)]
     pub signed_as: BTreeMap<String, String>,
+    /// The answer to packages that upstream lists and does not have.
+    #[serde(default)]
+    pub missing: MissingFiles,
     /// Take metadata whose Valid-Until is past.
     #[serde(default)]
     pub allow_expired: bool,

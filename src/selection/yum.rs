@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
+use crate::collect::missing::MissingFiles;
 use crate::collection::{Label, Publish};
 
 /// One RPM repository.
@@ -26,6 +27,9 @@ pub struct YumSource {
     /// How it is published at the site.
     #[serde(default)]
     pub publish: Publish,
+    /// The answer to packages that upstream lists and does not have.
+    #[serde(default)]
+    pub missing: MissingFiles,
     /// Take a repository that nobody signed. It is marked as without proof by upstream everywhere.
     #[serde(default)]
     pub allow_unsigned: bool,

@@ -107,7 +107,7 @@ fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
     let read = |status| {
         let start = Instant::now();
         let query = Query { minbase: false, recommends: false, seeds: Vec::new() };
-        let archive = Archive::read(&request(root, status, &query)).unwrap();
+        let archive = Archive::read(&request(root, status, &query));
         eprintln!("closure: read in {:.2?}", start.elapsed());
         (status, archive)
     };

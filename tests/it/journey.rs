@@ -6,6 +6,8 @@ mod copied;
 mod dates_and_fields;
 mod entries;
 mod local;
+mod odd;
+mod odd_sources;
 mod older;
 mod pdiffs;
 mod pins;

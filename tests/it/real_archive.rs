@@ -33,8 +33,8 @@ impl Host {
         let (mut lists, mut found) = (Vec::new(), Vec::new());
         for path in paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "sources")) {
             let entries = parse("x.sources", &fs::read_to_string(&path).ok()?).ok()?;
-            if entries.iter().any(|entry| entry.enabled && keyring_of(entry).is_some()) {
-                found.extend(entries.into_iter().filter(|entry| entry.enabled && entry.binary));
+            if entries.iter().any(|entry| keyring_of(entry).is_some()) {
+                found.extend(entries.into_iter().filter(|entry| entry.binary));
                 lists.push(path);
             }
         }

@@ -3,6 +3,7 @@
 mod choice;
 mod dnf;
 mod listed;
+mod odd;
 mod refused;
 mod rpms;
 

@@ -9,11 +9,12 @@ use url::Url;
 use super::AptError;
 use super::suite::SuiteData;
 use crate::address::{Address, is_public_name};
+use crate::causes::causes;
 use crate::collect::address::{self, MalformedAddress};
 use crate::collect::fetch::shown;
 use crate::collect::keyring::{KeyringError, read_keyring, read_small};
 use crate::collection::Label;
-use crate::formats::apt::sources::{SignedBy, SourceEntry, parse};
+use crate::formats::apt::sources::{SignedBy, SourceEntry, parse_suites};
 use crate::formats::openpgp::Keyring;
 use crate::selection::AptSource;
 
@@ -102,7 +103,9 @@ impl Archive {
 }
 
 /// The archives of a source that is not a local folder.
-pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
+///
+/// Says in `notes` which files of keys were skipped.
+pub(super) fn find(source: &AptSource, notes: &mut Vec<String>) -> Result<Vec<Archive>, AptError> {
     match &source.url {
         Some(url) => {
             let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
@@ -117,7 +120,7 @@ pub(super) fn find(source: &AptSource) -> Result<Vec<Archive>, AptError> {
             let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
             Ok(vec![Archive { name: source.name.clone(), url: url.clone(), suites }])
         }
-        None => from_lists(source),
+        None => from_lists(source, notes),
     }
 }
 
@@ -142,7 +145,7 @@ pub(super) fn host_architecture() -> &'static str {
 }
 
 /// The archives that apt's own source lists name.
-fn from_lists(source: &AptSource) -> Result<Vec<Archive>, AptError> {
+fn from_lists(source: &AptSource, notes: &mut Vec<String>) -> Result<Vec<Archive>, AptError> {
     let mut archives: Vec<Archive> = Vec::new();
     let lists = source.sources.0.iter().filter(|path| path.exists());
     let mut found = false;
@@ -150,9 +153,10 @@ fn from_lists(source: &AptSource) -> Result<Vec<Archive>, AptError> {
         found = true;
         let text = String::from_utf8_lossy(&read_small(path)?).into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let entries = parse(&name, &text).map_err(|source| AptError::SourceList { path: path.clone(), source })?;
-        for entry in entries.iter().filter(|entry| entry.enabled && wanted(source, entry)) {
-            add_entry(source, entry, &mut archives)?;
+        let entries = parse_suites(&name, &text, &source.suites);
+        let entries = entries.map_err(|source| AptError::SourceList { path: path.clone(), source })?;
+        for entry in entries.iter().filter(|entry| wanted(source, entry)) {
+            add_entry(source, entry, &mut archives, notes)?;
         }
     }
     match (found, archives.is_empty()) {
@@ -168,8 +172,13 @@ fn wanted(source: &AptSource, entry: &SourceEntry) -> bool {
 }
 
 /// Adds an entry: packages and their sources for `deb`, sources alone for `deb-src`.
-fn add_entry(source: &AptSource, entry: &SourceEntry, archives: &mut Vec<Archive>) -> Result<(), AptError> {
-    let keyring = entry_keyring(source, entry)?;
+fn add_entry(
+    source: &AptSource,
+    entry: &SourceEntry,
+    archives: &mut Vec<Archive>,
+    notes: &mut Vec<String>,
+) -> Result<(), AptError> {
+    let keyring = entry_keyring(source, entry, notes)?;
     let at = archives.iter().position(|archive| archive.url == entry.url).unwrap_or_else(|| {
         archives.push(Archive { name: source.name.clone(), url: entry.url.clone(), suites: Vec::new() });
         archives.len() - 1
@@ -261,7 +270,7 @@ fn derived_name(source: &Label, url: &Url) -> Option<Label> {
 }
 
 /// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
-fn entry_keyring(source: &AptSource, entry: &SourceEntry) -> Result<Keyring, AptError> {
+fn entry_keyring(source: &AptSource, entry: &SourceEntry, notes: &mut Vec<String>) -> Result<Keyring, AptError> {
     if let Some(path) = &source.keyring {
         return Ok(read_keyring(path)?);
     }
@@ -270,12 +279,33 @@ fn entry_keyring(source: &AptSource, entry: &SourceEntry) -> Result<Keyring, Apt
             let path = PathBuf::from("Signed-By");
             Keyring::parse(block.as_bytes()).map_err(|source| KeyringError::Unusable { path, source }.into())
         }
-        Some(SignedBy::Named { files, fingerprints }) if fingerprints.is_empty() => {
-            read_keyrings(&files.iter().map(PathBuf::from).collect::<Vec<_>>())
+        Some(SignedBy::Named { files, fingerprints }) => {
+            let keyring = match files.is_empty() {
+                true => usable_keyrings(&apts_own_keyrings(), notes)?,
+                false => read_keyrings(&files.iter().map(PathBuf::from).collect::<Vec<_>>())?,
+            };
+            if fingerprints.is_empty() {
+                return Ok(keyring);
+            }
+            let no_such_key = || AptError::NoSuchKey { url: shown(&entry.url), fingerprints: fingerprints.clone() };
+            keyring.limited_to(fingerprints).ok_or_else(no_such_key)
         }
-        Some(SignedBy::Named { .. }) => Err(AptError::FingerprintOnly { url: shown(&entry.url) }),
-        None => read_keyrings(&apts_own_keyrings()),
+        None => usable_keyrings(&apts_own_keyrings(), notes),
     }
+}
+
+/// The keys of those files that can be used. apt warns of the others too, and goes on.
+fn usable_keyrings(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Keyring, AptError> {
+    let mut usable = Vec::new();
+    for path in paths {
+        match read_keyring(path) {
+            Ok(keyring) => usable.push(keyring),
+            Err(error) => notes.push(format!("skipped a file of keys: {}", causes(&error).join(": "))),
+        }
+    }
+    notes.sort();
+    notes.dedup();
+    usable.into_iter().reduce(Keyring::join).ok_or(AptError::NoAptKeyrings)
 }
 
 /// What apt trusts where nothing is said (apt-secure(8)).
@@ -307,7 +337,10 @@ pub(super) fn everything_was_found(
     let name = source.name.to_string();
     let has = |folder: &str| suites.iter().any(|suite| suite.has_indexes_in(folder));
     let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(Wanted::architectures);
-    if let Some(architecture) = wanted.find(|architecture| !has(&format!("binary-{architecture}"))) {
+    let is_served = |architecture: &String| {
+        has(&format!("binary-{architecture}")) || suites.iter().any(|suite| serves_from_all(suite, architecture))
+    };
+    if let Some(architecture) = wanted.find(|architecture| !is_served(architecture)) {
         let known = suites.iter().flat_map(|suite| suite.release.architectures.clone()).collect();
         return Err(AptError::NoSuchArchitecture { name, architecture, known });
     }
@@ -318,6 +351,12 @@ pub(super) fn everything_was_found(
         return Err(AptError::NoSuchLanguage { name, language: language.clone(), known });
     }
     if source.deb_src && !has("source") { Err(AptError::NoSources { name }) } else { Ok(()) }
+}
+
+/// Returns whether a suite without an index of the architecture serves it from that of `all`.
+fn serves_from_all(suite: &SuiteData, architecture: &str) -> bool {
+    let mut others = suite.release.architectures.iter().filter(|name| *name != "all" && *name != "source").peekable();
+    suite.has_indexes_in("binary-all") && (others.peek().is_none() || others.any(|name| name == architecture))
 }
 
 fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
@@ -361,5 +400,36 @@ mod tests {
         }
         let long = format!("http://10.0.0.1/{}", "a".repeat(30));
         assert_eq!(derived_name(&"host".parse().unwrap(), &long.parse().unwrap()), None);
+    }
+
+    #[test]
+    fn unusable_files_of_keys_are_skipped_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let key = crate::formats::openpgp::SiteKey::generate("Test <test@test.invalid>", 1_700_000_000).unwrap();
+        let mut keybox = vec![0; 32];
+        keybox[8..12].copy_from_slice(b"KBXf");
+        let mut paths = vec![
+            write("empty.gpg", b""),
+            write("keybox.gpg", &keybox),
+            write("page.asc", b"<!DOCTYPE html><title>404</title>"),
+            folder.path().join("gone.gpg"),
+        ];
+        let mut notes = Vec::new();
+        assert!(matches!(usable_keyrings(&paths, &mut notes), Err(AptError::NoAptKeyrings)));
+        paths.push(write("good.gpg", &key.public_binary().unwrap()));
+        let keyring = usable_keyrings(&paths, &mut notes).unwrap();
+        assert_eq!((keyring.fingerprints().len(), notes.len()), (1, 4), "{notes:#?}");
+        for reason in ["empty.gpg is not", "keybox, which", "page.asc is not", "gone.gpg"] {
+            assert!(notes.iter().any(|note| note.contains(reason)), "{reason}: {notes:#?}");
+        }
+        let fingerprint = keyring.fingerprints().remove(0);
+        assert!(keyring.clone().limited_to(&[fingerprint.to_lowercase()]).is_some());
+        assert!(keyring.clone().limited_to(&[format!("{fingerprint}!")]).is_some());
+        assert!(keyring.limited_to(&["0".repeat(40)]).is_none());
     }
 }

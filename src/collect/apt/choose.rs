@@ -2,91 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::AptError;
 use super::archives::host_architecture;
-use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Seed, Solution};
-use super::suite::{Index, SuiteData};
-use super::{AptError, component_of};
+use super::choice::{Choice, Chosen, IndexText};
+use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Seed, Solution, UnusableEntry};
+use super::suite::SuiteData;
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::file_error::FileError;
-use crate::formats::apt::archive::{Entry, IndexFileError, IndexKind, IndexName, entries};
+use crate::formats::apt::archive::{Entry, IndexKind, IndexName};
 use crate::formats::apt::packages::{Package, Priority};
 use crate::formats::apt::preferences::IndexOrigin;
-use crate::path::PublishPath;
 use crate::selection::AptSource;
-
-/// A file to carry.
-#[derive(Clone, Debug)]
-pub(super) struct Chosen {
-    /// The suite that lists it, by its place.
-    pub(super) suite: usize,
-    /// Its component.
-    pub(super) component: String,
-    /// The package.
-    pub(super) name: String,
-    /// Its version.
-    pub(super) version: String,
-    /// Its architecture; `source` for a source package.
-    pub(super) architecture: String,
-    /// Where it is, below the root of the archive.
-    pub(super) path: PublishPath,
-    /// In bytes.
-    pub(super) size: u64,
-    /// Its digest.
-    pub(super) sha256: Sha256,
-    /// Why it is carried.
-    pub(super) reason: String,
-}
 
 /// What to carry of the source.
 pub(super) fn choose(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
-    let chosen = if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
-    if chosen.is_empty() { Err(AptError::NothingChosen { name: source.name.to_string() }) } else { Ok(chosen) }
+    let Choice { chosen, left_out } =
+        if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
+    let name = source.name.to_string();
+    match left_out.first() {
+        Some(first) if chosen.is_empty() && source.whole() => Err(AptError::NothingUsable { name, why: first.clone() }),
+        _ if chosen.is_empty() => Err(AptError::NothingChosen { name }),
+        _ => {
+            with.tally.say(left_out.into_iter().map(|note| format!("{name}: {note}")));
+            Ok(chosen)
+        }
+    }
 }
 
 /// Every file of every index, one index at a time.
-fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
-    let mut chosen = Vec::new();
+fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
+    let mut choice = Choice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
-            chosen.extend(files_of(at, index, &suite.read(index, with)?, |_| Some("whole suite".to_owned()))?);
+            let text = IndexText { at, suite, index, bytes: suite.read(index, with)? };
+            choice.take(&text, |_| Some("whole suite".to_owned()));
         }
     }
-    Ok(chosen)
-}
-
-/// The files of an index for whose entry `reason` has one.
-fn files_of(
-    suite: usize,
-    index: &Index,
-    text: &[u8],
-    reason: impl Fn(&Entry<'_>) -> Option<String>,
-) -> Result<Vec<Chosen>, AptError> {
-    let mut chosen = Vec::new();
-    for entry in entries(index.kind, text) {
-        let entry = entry.map_err(IndexFileError::entry(&index.path))?;
-        let Some(reason) = reason(&entry) else { continue };
-        if let Some(error) = entry.malformed {
-            return Err(AptError::Path(error));
-        }
-        chosen.extend(entry.files.into_iter().map(|(path, size, sha256)| Chosen {
-            suite,
-            component: component_of(index.path.as_str()),
-            name: entry.name.to_owned(),
-            version: entry.version.to_owned(),
-            architecture: entry.architecture.to_owned(),
-            path,
-            size,
-            sha256,
-            reason: reason.clone(),
-        }));
-    }
-    Ok(chosen)
+    Ok(choice)
 }
 
 /// The closure of what the selection names: in every suite and archive that lists a package, so that a client of some of
 /// them finds there what upstream has there.
-fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
+fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
     let texts = texts(suites, IndexKind::Packages, with)?;
     let installed = source
         .installed
@@ -95,33 +53,35 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     let installed = installed.transpose()?;
     let preferences = super::preferences::read(source)?;
     let mut request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
-    let archive = Archive::read(&request)?;
+    let archive = Archive::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
-    let mut picked = Picked::default();
-    picked.add(&archive.solve(&request)?);
+    let (mut picked, mut choice) = (Picked::default(), Choice::default());
+    let solution = archive.solve(&request)?;
+    leave_out_of_status(&mut choice, source, &solution.unusable);
+    picked.add(&solution)?;
     if !source.debootstrap.is_empty() {
         request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
-        picked.add(&archive.solve(&request)?);
+        picked.add(&archive.solve(&request)?)?;
     }
     for suite in self_contained(source, suites)? {
         solve_alone(source, suites, &texts, suite, &mut picked)?;
     }
-    let mut chosen = Vec::new();
     for text in &texts {
-        chosen.extend(files_of(text.suite, text.index, &text.bytes, |entry| picked.reason(entry))?);
+        choice.take(text, |entry| picked.reason(entry));
     }
     for text in self::texts(suites, IndexKind::Sources, with)? {
-        chosen.extend(files_of(text.suite, text.index, &text.bytes, |entry| picked.source_reason(entry))?);
+        choice.take(&text, |entry| picked.source_reason(entry));
     }
-    Ok(chosen)
+    Ok(choice)
 }
 
-/// An index, expanded.
-struct IndexText<'s> {
-    /// The place of its suite.
-    suite: usize,
-    index: &'s Index,
-    bytes: Vec<u8>,
+/// Notes entries of the target's status that the closure could not use. Those of indexes are noted where their files are
+/// taken.
+fn leave_out_of_status(choice: &mut Choice, source: &AptSource, unusable: &[UnusableEntry]) {
+    let of_status = unusable.iter().filter(|entry| entry.index.is_none());
+    let reasons: Vec<String> = of_status.map(|entry| entry.error.to_string()).collect();
+    let status = source.installed.as_ref().map(|path| path.display().to_string());
+    choice.leave_out(&status.unwrap_or_default(), &reasons);
 }
 
 /// The indexes of one kind.
@@ -129,7 +89,7 @@ fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) ->
     let mut texts = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == kind) {
-            texts.push(IndexText { suite: at, index, bytes: suite.read(index, with)? });
+            texts.push(IndexText { at, suite, index, bytes: suite.read(index, with)? });
         }
     }
     Ok(texts)
@@ -158,7 +118,7 @@ fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexTex
     Request {
         architecture: architectures.next().unwrap_or_default(),
         foreign: architectures.collect(),
-        indexes: texts.iter().map(|text| closure_index(suites.get(text.suite), text)).collect(),
+        indexes: texts.iter().map(closure_index).collect(),
         seeds: source.packages.iter().map(|seed| seed.0.clone()).chain(names.iter().map(Seed::named)).collect(),
         priorities: source.priorities.iter().map(|priority| priority.0).chain(priorities.iter().copied()).collect(),
         tasks: source.tasks.clone(),
@@ -207,17 +167,18 @@ fn solve_alone(
     picked: &mut Picked,
 ) -> Result<(), AptError> {
     let mut request = request(source, suites, texts);
-    let own = texts.iter().filter(|text| text.suite == suite);
-    request.indexes = own.map(|text| closure_index(suites.get(suite), text)).collect();
-    let archive = Archive::read(&request)?;
+    let own = texts.iter().filter(|text| text.at == suite);
+    request.indexes = own.map(closure_index).collect();
+    let archive = Archive::read(&request);
+    request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let refused = |error| {
         let suite = suites.get(suite).map(|suite| suite.name.clone()).unwrap_or_default();
         AptError::NotSelfContained { suite, source: error }
     };
-    picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+    picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?)?;
     if !source.debootstrap.is_empty() {
         request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
-        picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?);
+        picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?)?;
     }
     Ok(())
 }
@@ -251,20 +212,27 @@ struct Picked {
 }
 
 impl Picked {
-    fn add(&mut self, solution: &Solution<'_>) {
+    /// Adds the packages of a solution. Fails if we could never carry one, for its path is none.
+    fn add(&mut self, solution: &Solution<'_>) -> Result<(), AptError> {
         for pick in &solution.picks {
+            pick.package.path().map_err(AptError::Path)?;
             let control = pick.package.control;
             let key = (control.name.to_owned(), control.version.to_owned(), control.architecture.to_owned());
             let builds = self.packages.entry(key).or_default();
             builds.entry(pick.package.sha256).or_insert_with(|| pick.reason.to_string());
             self.sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
         }
+        Ok(())
     }
 
+    /// The reason of the build that the entry lists. An entry without files is of any build, to be named as left out.
     fn reason(&self, entry: &Entry<'_>) -> Option<String> {
         let key = (entry.name.to_owned(), entry.version.to_owned(), entry.architecture.to_owned());
-        let (_, _, sha256) = entry.files.first()?;
-        self.packages.get(&key)?.get(sha256).cloned()
+        let builds = self.packages.get(&key)?;
+        match entry.files.first() {
+            Some(file) => builds.get(&file.sha256).cloned(),
+            None => builds.values().next().cloned(),
+        }
     }
 
     fn source_reason(&self, entry: &Entry<'_>) -> Option<String> {
@@ -272,10 +240,8 @@ impl Picked {
     }
 }
 
-fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a IndexText<'_>) -> ClosureIndex<'a> {
-    let bytes = text.bytes.as_slice();
-    let Some(suite) = suite else { return ClosureIndex { text: bytes, ..ClosureIndex::default() } };
-    let release = &suite.release;
+fn closure_index<'a>(text: &'a IndexText<'_>) -> ClosureIndex<'a> {
+    let (suite, release) = (text.suite, &text.suite.release);
     let pin = match (release.not_automatic, release.but_automatic_upgrades) {
         (false, _) => Pin::Normal,
         (true, true) => Pin::ButAutomaticUpgrades,
@@ -293,7 +259,7 @@ fn closure_index<'a>(suite: Option<&'a SuiteData>, text: &'a IndexText<'_>) -> C
         architecture: name.as_ref().map_or("", |name| name.architecture),
     };
     let suites: BTreeSet<&str> = suite.names().collect();
-    ClosureIndex { text: bytes, pin, origin, suites: suites.into_iter().collect() }
+    ClosureIndex { text: &text.bytes, pin, origin, suites: suites.into_iter().collect() }
 }
 
 /// Name and version of the source of a package (Debian Policy 5.6.1).

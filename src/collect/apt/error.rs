@@ -55,11 +55,16 @@ pub enum AptError {
         /// The cause.
         source: PreferencesError,
     },
-    /// Signed-By has a fingerprint, but no file with the key.
-    #[error("Signed-By of {url} names a key by its fingerprint only: give a keyring file in the selection")]
-    FingerprintOnly {
+    /// Signed-By has fingerprints, and no file has such a key.
+    #[error(
+        "no keyring has the keys {} that Signed-By of {url} names: give a keyring in the selection",
+        fingerprints.join(", ")
+    )]
+    NoSuchKey {
         /// The archive.
         url: String,
+        /// The fingerprints.
+        fingerprints: Vec<String>,
     },
     /// Nobody says whose signatures count.
     #[error("{url} has no keyring: upstream's signatures are never passed over")]
@@ -244,6 +249,14 @@ pub enum AptError {
         /// The source.
         name: String,
     },
+    /// Nothing that is listed can be carried.
+    #[error("the source {name} yields no packages that can be carried: {why}")]
+    NothingUsable {
+        /// The source.
+        name: String,
+        /// The entries that cannot be carried.
+        why: String,
+    },
     /// The folder has no .debs.
     #[error("there is no .deb file in {}", folder.display())]
     NoDebs {
@@ -291,7 +304,7 @@ impl AptError {
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }
             | Self::Preferences { .. }
-            | Self::FingerprintOnly { .. }
+            | Self::NoSuchKey { .. }
             | Self::NoAptKeyrings
             | Self::NoKeyring { .. }
             | Self::Address(_)
@@ -309,6 +322,7 @@ impl AptError {
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
             Self::Suite { .. }
             | Self::OtherSuite { .. }
+            | Self::NothingUsable { .. }
             | Self::IndexTooLarge { .. }
             | Self::Path(_)
             | Self::TwoFiles { .. }

@@ -1,9 +1,10 @@
 //! Collects Debian packages from signed archives and from folders of local .debs.
 //!
 //! `archives` finds out what is wanted from where, `suite` fetches and verifies a suite's metadata, `choose` decides
-//! which packages to take, and this file fetches them and says what was collected: one collection per archive.
+//! which packages to take, `choice` reads them from the indexes, and this file fetches them and says what was collected: one collection per archive.
 
 mod archives;
+mod choice;
 mod choose;
 mod client_indexes;
 pub mod closure;
@@ -13,12 +14,12 @@ mod pdiffs;
 mod preferences;
 mod suite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::AptError;
 
 use self::archives::Archive;
-use self::choose::Chosen;
+use self::choice::Chosen;
 use self::suite::SuiteData;
 use super::{Collecting, Selected};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
@@ -31,7 +32,9 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     if let Some(folder) = &source.local {
         return Ok(vec![local::collect(source, folder, with)?]);
     }
-    let archives = archives::find(source)?;
+    let mut notes = Vec::new();
+    let archives = archives::find(source, &mut notes)?;
+    with.tally.say(notes.into_iter().map(|note| format!("{}: {note}", source.name)));
     let mut suites = Vec::new();
     for (at, archive) in archives.iter().enumerate() {
         for wanted in &archive.suites {
@@ -43,21 +46,45 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
         suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);
     let chosen = choose::choose(source, &suites, with)?;
-    fetch(&archives, &suites, &chosen, with)?;
+    let chosen = fetch(source, &archives, &suites, chosen, with)?;
     let publish = source.publish;
     archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen)).collect()
 }
 
-/// Fetches what the depot lacks of the chosen files.
-fn fetch(archives: &[Archive], suites: &[SuiteData], chosen: &[Chosen], with: &Collecting<'_>) -> Result<(), AptError> {
+/// Fetches what the depot lacks of the chosen files. Returns those that are there: where the selection says so, packages of
+/// which the upstream lacks a file are left out.
+fn fetch(
+    source: &AptSource,
+    archives: &[Archive],
+    suites: &[SuiteData],
+    mut chosen: Vec<Chosen>,
+    with: &Collecting<'_>,
+) -> Result<Vec<Chosen>, AptError> {
     let mut selected = Vec::with_capacity(chosen.len());
     // Of several archives that have a file the first is asked: the last of equal digests counts.
     for file in chosen.iter().rev() {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let url = archive.file_url(file.path.as_str())?;
+        let url = archive.file_url(&file.upstream_path)?;
         selected.push(Selected { url, size: file.size, digest: file.sha256.into() });
     }
-    Ok(with.fetch_selected("fetching packages", selected)?)
+    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
+    let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.sha256)).map(package_of).collect();
+    let names: BTreeSet<_> =
+        lacking.iter().map(|(_, name, version, architecture)| (name, version, architecture)).collect();
+    with.tally.say(names.into_iter().map(|(name, version, architecture)| {
+        format!("{}: left out {name} {version} {architecture}, which upstream lists and does not have", source.name)
+    }));
+    chosen.retain(|file| !lacking.contains(&package_of(file)));
+    match chosen.is_empty() {
+        true => Err(AptError::NothingChosen { name: source.name.to_string() }),
+        false => Ok(chosen),
+    }
+}
+
+/// The package that the file is of: the place of its suite, for archives may have different builds of one version, then name,
+/// version and architecture.
+fn package_of(file: &Chosen) -> (usize, String, String, String) {
+    (file.suite, file.name.clone(), file.version.clone(), file.architecture.clone())
 }
 
 /// What was collected from one archive.

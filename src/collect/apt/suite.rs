@@ -132,9 +132,16 @@ pub(super) fn fetch(
         stored.push((path, with.depot.put(&mut batch, &bytes)?));
     }
     batch.commit()?;
-    let indexes = choose_indexes(&release.release, wanted);
     let suite_files = SuiteFiles { archive, folder: &folder, release: &release.release };
-    suite_files.fetch(indexes.iter().map(|index| (&index.path, index.file)), with)?;
+    let indexes = suite_files.fetch_first_forms(listed_indexes(&release.release, wanted), with)?;
+    let undated = release.release.unreadable_date.as_ref();
+    with.tally.say(undated.map(|text| {
+        let text = text.escape_debug();
+        format!(
+            "{}: the Release of {folder} counts as undated, for apt too: it cannot read the date {text}",
+            source.name
+        )
+    }));
     let client_indexes = client_indexes::fetch(&suite_files, &indexes, source, with)?;
     let of_clients = client_indexes.carried.iter().map(|(path, _)| path);
     let pdiffs = match source.wants_pdiffs() {
@@ -226,29 +233,40 @@ fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -
     Ok(())
 }
 
-/// Chooses the first form that the Release names of each wanted index, in apt's order.
-fn choose_indexes(release: &Release, wanted: &Wanted) -> Vec<Index> {
+/// The forms of an index that a Release names, in the order in which apt asks for them.
+type Forms = Vec<Index>;
+
+/// The wanted indexes that the Release names.
+fn listed_indexes(release: &Release, wanted: &Wanted) -> Vec<Forms> {
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
     let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
     let mut plain = Vec::new();
     for wanted in &wanted.components {
-        let component = wanted.name.rsplit('/').next().unwrap_or(&wanted.name); // `updates/main` has its indexes in `main`
+        let component = index_folder(release, &wanted.name);
         let all = (has_all && !wanted.architectures.is_empty()).then_some("all");
         let architectures = wanted.architectures.iter().map(String::as_str).chain(all);
         plain.extend(architectures.map(|a| format!("{component}/binary-{a}/Packages")));
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
-    plain.iter().filter_map(|path| first_form(release, path)).collect()
+    plain.iter().map(|path| forms(release, path)).filter(|forms| !forms.is_empty()).collect()
 }
 
-fn first_form(release: &Release, plain: &str) -> Option<Index> {
-    Compression::ALL.into_iter().find_map(|compression| {
+/// The folder with the indexes of a component: its own, or that of its last part, as `updates/main` has them in `main`.
+fn index_folder<'a>(release: &Release, component: &'a str) -> &'a str {
+    let is_of = |path: &PublishPath| IndexName::parse(path.as_str()).is_some_and(|name| name.component == component);
+    let last = component.rsplit('/').next().unwrap_or(component);
+    if release.files.keys().any(is_of) { component } else { last }
+}
+
+fn forms(release: &Release, plain: &str) -> Forms {
+    let form = |compression: Compression| {
         let path: PublishPath = format!("{plain}{}", compression.suffix()).parse().ok()?;
         let file = *release.files.get(&path)?;
         let kind = IndexName::parse(path.as_str())?.kind;
         Some(Index { path, file, kind })
-    })
+    };
+    Compression::ALL.into_iter().filter_map(form).collect()
 }
 
 /// The files of a suite at upstream, with their signed digests.
@@ -262,6 +280,26 @@ pub(super) struct SuiteFiles<'a> {
 }
 
 impl SuiteFiles<'_> {
+    /// Fetches each index in the first form that the archive has, as apt does. Fails if it has none of the forms.
+    fn fetch_first_forms(&self, wanted: Vec<Forms>, with: &Collecting<'_>) -> Result<Vec<Index>, AptError> {
+        let mut wanted: Vec<_> = wanted.into_iter().map(|forms| forms.into_iter().peekable()).collect();
+        loop {
+            let first: Vec<_> =
+                wanted.iter_mut().filter_map(|forms| Some((forms.peek()?.path.clone(), forms.peek()?.file))).collect();
+            let Err(error) = self.fetch(first.iter().map(|(path, file)| (path, *file)), with) else {
+                return Ok(wanted.into_iter().filter_map(|mut forms| forms.next()).collect());
+            };
+            let mut is_lost = !client_indexes::is_absence(&error);
+            for forms in &mut wanted {
+                forms.next_if(|index| !with.depot.has(&index.file.sha256, index.file.size));
+                is_lost |= forms.peek().is_none();
+            }
+            if is_lost {
+                return Err(error);
+            }
+        }
+    }
+
     /// Fetches the files that the depot lacks, by hash if the archive offers that.
     pub(super) fn fetch<'p>(
         &self,

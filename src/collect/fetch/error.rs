@@ -202,6 +202,11 @@ impl FetchError {
         }
     }
 
+    /// Returns whether the upstream has no such file, or another one: to ask again will not help soon.
+    pub(in crate::collect) fn is_upstreams_fault(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::TooLarge { .. } | Self::TooShort { .. } | Self::WrongDigest { .. })
+    }
+
     /// Whether the fault lies with this machine's disk, so that no other address can help.
     pub(super) fn is_local(&self) -> bool {
         matches!(self, Self::NoSpace { .. } | Self::Disk { .. })

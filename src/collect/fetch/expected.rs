@@ -15,6 +15,13 @@ pub enum Expected {
     Sha3(Sha3),
 }
 
+impl Expected {
+    /// The digest, if it is one of SHA-256.
+    pub fn sha256(&self) -> Option<Sha256> {
+        if let Self::Sha256(digest) = self { Some(*digest) } else { None }
+    }
+}
+
 impl From<Sha256> for Expected {
     fn from(digest: Sha256) -> Self {
         Self::Sha256(digest)

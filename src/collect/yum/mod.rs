@@ -7,7 +7,7 @@ mod choose;
 mod error;
 mod repository;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::YumError;
 
@@ -38,7 +38,14 @@ pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, 
         Ok(Selected { url, size: chosen.package.size, digest: chosen.package.sha256.into() })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
-    with.fetch_selected("fetching packages", selected)?;
+    let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
+    with.tally.say(
+        chosen
+            .iter()
+            .filter(|(_, chosen)| lacking.contains(&chosen.package.sha256))
+            .map(|(path, _)| format!("{}: left out {path}, which upstream lists and does not have", source.name)),
+    );
+    chosen.retain(|_, chosen| !lacking.contains(&chosen.package.sha256));
     let proof: Option<PublishPath> = repository.signature.is_some().then(|| REPOMD.parse()).transpose()?;
     Ok(Collection {
         files: chosen.iter().map(|(path, chosen)| (path.clone(), chosen.package.sha256)).collect(),
@@ -67,16 +74,18 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
     }
 }
 
-/// All packages of the repository. Two that claim one file are refused.
+/// All packages of the repository, each once. Two different ones that claim one file are refused.
 fn listed(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> {
     let Some(primary) = repository.repomd.get(PRIMARY) else { return Ok(Vec::new()) };
     repository::read(primary, with, |text| {
-        let (mut found, mut paths) = (Vec::new(), BTreeSet::new());
+        let (mut found, mut paths) = (Vec::<Package>::new(), BTreeMap::new());
         packages(text, |package, _| {
-            if !paths.insert(package.file.clone()) {
-                return Err(RpmError::Twice { place: package.file.to_string() });
+            let at = *paths.entry(package.file.clone()).or_insert(found.len());
+            match found.get(at) {
+                None => found.push(package),
+                Some(same) if *same == package => {}
+                Some(_) => return Err(RpmError::Twice { place: package.file.to_string() }),
             }
-            found.push(package);
             Ok(())
         })?;
         Ok(found)

@@ -2,7 +2,9 @@
 //!
 //! Both sides of the gap go this way, the collector over what it fetches and the publisher over what was carried.
 
-use super::packages::{IndexError, Package, Source, packages, sources};
+use std::borrow::Cow;
+
+use super::packages::{IndexError, Package, Source, SourceFile, packages, sources};
 use super::pdiff::PdiffError;
 use super::release::{Release, ReleaseError};
 use crate::digest::Sha256;
@@ -54,14 +56,6 @@ pub enum IndexFileError {
         /// Why not.
         source: CompressionError,
     },
-    /// It does not parse.
-    #[error("cannot read {path}")]
-    Entry {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: IndexError,
-    },
     /// It is no usable list of patches.
     #[error("cannot read {path}")]
     Pdiff {
@@ -73,11 +67,6 @@ pub enum IndexFileError {
 }
 
 impl IndexFileError {
-    /// For `map_err`: an entry of the index at `path` does not parse.
-    pub fn entry(path: &PublishPath) -> impl FnOnce(IndexError) -> Self {
-        |source| Self::Entry { path: path.clone(), source }
-    }
-
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         Exit::VerificationFailed
@@ -161,12 +150,38 @@ pub struct Entry<'a> {
     pub version: &'a str,
     /// `Architecture`; `source` for a source package.
     pub architecture: &'a str,
-    /// The stanza's exact bytes.
-    pub stanza: &'a [u8],
-    /// Where each file is, its size in bytes and its digest.
-    pub files: Vec<(PublishPath, u64, Sha256)>,
-    /// The first path that is none, and so is not among the files: we could never carry it.
+    /// The stanza's bytes, exact but for paths, which are normalized.
+    pub stanza: Cow<'a, [u8]>,
+    /// Its files.
+    pub files: Vec<EntryFile>,
+    /// The first path that is none. There are no files then: we could never carry them.
     pub malformed: Option<MalformedPath>,
+}
+
+/// A file that an entry vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryFile {
+    /// Its path below the root of the archive.
+    pub path: PublishPath,
+    /// The same as upstream writes it, if that is another text: `./pool/a.deb`, `pool//a.deb`.
+    pub listed_path: Option<String>,
+    /// In bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+impl EntryFile {
+    /// The path by which upstream's server knows it.
+    pub fn upstream_path(&self) -> &str {
+        self.listed_path.as_deref().unwrap_or(self.path.as_str())
+    }
+
+    fn new(listed_path: &str, size: u64, sha256: Sha256) -> Result<Self, MalformedPath> {
+        let path = PublishPath::normalized(listed_path)?;
+        let listed_path = (path.as_str() != listed_path).then(|| listed_path.to_owned());
+        Ok(Self { path, listed_path, size, sha256 })
+    }
 }
 
 /// The entries of an uncompressed index.
@@ -179,26 +194,31 @@ pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<E
 
 impl<'a> Entry<'a> {
     fn of_package(package: Package<'a>) -> Self {
-        let control = package.control;
+        let Package { control, stanza, .. } = package;
+        let (files, malformed) = match EntryFile::new(package.filename, package.size, package.sha256) {
+            Ok(file) => (vec![file], None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Self {
             name: control.name,
             version: control.version,
             architecture: control.architecture,
-            stanza: package.stanza.bytes(),
-            malformed: package.path().err(),
-            files: package.path().map(|path| (path, package.size, package.sha256)).into_iter().collect(),
+            stanza: files.first().map_or(Cow::Borrowed(stanza.bytes()), |file| package.stanza_with(&file.path)),
+            malformed,
+            files,
         }
     }
 
     fn of_source(source: &Source<'a>) -> Self {
-        let file = |f: &super::packages::SourceFile<'_>| Some((source.path(f).ok()?, f.size, f.sha256));
+        let file = |f: &SourceFile<'_>| EntryFile::new(&source.listed_path(f), f.size, f.sha256);
+        let files: Result<Vec<_>, _> = source.files.iter().map(file).collect();
         Self {
             name: source.name,
             version: source.version,
             architecture: "source",
-            stanza: source.stanza.bytes(),
-            malformed: source.files.iter().find_map(|file| source.path(file).err()),
-            files: source.files.iter().filter_map(file).collect(),
+            stanza: source.normalized_stanza(),
+            malformed: files.as_ref().err().cloned(),
+            files: files.unwrap_or_default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Package indexes: the stanzas of Packages, Sources and of dpkg's status file, as views on the text.
 
+use std::borrow::Cow;
+
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::path::{MalformedPath, PublishPath};
@@ -108,7 +110,7 @@ pub struct Source<'a> {
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
-    /// `Directory` that holds the files, below the root of the archive.
+    /// `Directory` that holds the files, below the root of the archive; the root itself where it is empty.
     pub directory: &'a str,
     /// The files of `Checksums-Sha256`.
     pub files: Vec<SourceFile<'a>>,
@@ -127,20 +129,12 @@ pub struct SourceFile<'a> {
     pub sha256: Sha256,
 }
 
-/// Why an index cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+/// The fault of an entry of an index.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IndexError {
     /// A field that every stanza must have is not there.
     #[error("{}: the field {field} is missing", package.escape_debug())]
     Missing {
-        /// The package, as far as it is known.
-        package: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// A field stands twice in one stanza, so that readers could differ on which counts.
-    #[error("{}: the field {field} is there twice", package.escape_debug())]
-    Duplicate {
         /// The package, as far as it is known.
         package: String,
         /// The field.
@@ -166,9 +160,14 @@ impl IndexError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Missing { .. } | Self::Duplicate { .. } | Self::Malformed { .. } | Self::Weak { .. } => {
-                Exit::VerificationFailed
-            }
+            Self::Missing { .. } | Self::Malformed { .. } | Self::Weak { .. } => Exit::VerificationFailed,
+        }
+    }
+
+    /// The package that the entry is of, as far as it is known.
+    pub fn package(&self) -> &str {
+        match self {
+            Self::Missing { package, .. } | Self::Malformed { package, .. } | Self::Weak { package } => package,
         }
     }
 }
@@ -224,7 +223,12 @@ impl<'a> Package<'a> {
 
     /// Where the .deb is, below the root of the archive.
     pub fn path(&self) -> Result<PublishPath, MalformedPath> {
-        self.filename.strip_prefix("./").unwrap_or(self.filename).parse()
+        PublishPath::normalized(self.filename)
+    }
+
+    /// The bytes of the stanza, with `path` as `Filename`.
+    pub fn stanza_with(&self, path: &PublishPath) -> Cow<'a, [u8]> {
+        with_value(self.stanza, self.filename, path.as_str())
     }
 }
 
@@ -243,15 +247,26 @@ impl<'a> Source<'a> {
             return Err(IndexError::Weak { package: name.to_owned() });
         }
         let version = known.need(Name::Version)?;
-        Ok(Self { name, version, directory: known.need(Name::Directory)?, files, stanza })
+        Ok(Self { name, version, directory: known.get(Name::Directory), files, stanza })
     }
 
     /// Where `file` is, below the root of the archive.
     pub fn path(&self, file: &SourceFile<'_>) -> Result<PublishPath, MalformedPath> {
-        match self.directory.trim_start_matches("./").trim_end_matches('/') {
-            "" | "." => file.name.parse(),
-            directory => format!("{directory}/{}", file.name).parse(),
+        PublishPath::normalized(&self.listed_path(file))
+    }
+
+    /// The same, with the directory as it is written.
+    pub fn listed_path(&self, file: &SourceFile<'_>) -> String {
+        match self.directory {
+            "" => file.name.to_owned(),
+            directory => format!("{}/{}", directory.trim_end_matches('/'), file.name),
         }
+    }
+
+    /// The bytes of the stanza, with `Directory` written as in [`Source::path`]: empty for the root of the archive.
+    pub fn normalized_stanza(&self) -> Cow<'a, [u8]> {
+        let directory = PublishPath::normalized(self.directory);
+        with_value(self.stanza, self.directory, directory.as_ref().map(PublishPath::as_str).unwrap_or_default())
     }
 }
 
@@ -262,6 +277,17 @@ impl<'a> SourceFile<'a> {
         let size = words.next()?.parse().ok()?;
         let name = words.next()?;
         words.next().is_none().then_some(Self { name, size, sha256 })
+    }
+}
+
+/// The bytes of `stanza` with `new` in place of `value`, which is a part of it.
+fn with_value<'a>(stanza: Stanza<'a>, value: &'a str, new: &str) -> Cow<'a, [u8]> {
+    let bytes = stanza.bytes();
+    let at = (value.as_ptr() as usize).checked_sub(bytes.as_ptr() as usize);
+    let around = at.and_then(|at| Some((bytes.get(..at)?, bytes.get(at..)?.strip_prefix(value.as_bytes())?)));
+    match around {
+        Some((before, after)) if value != new => Cow::Owned([before, new.as_bytes(), after].concat()),
+        _ => Cow::Borrowed(bytes),
     }
 }
 
@@ -354,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_doubtful_or_weak_is_refused() {
+    fn refuses_missing_malformed_and_weak_fields() {
         let first = |text: &str| packages(text.as_bytes()).next().unwrap().unwrap_err();
         let package = || "a".to_owned();
         assert_eq!(first(&index().replace("SHA256", "MD5sum")), IndexError::Weak { package: package() });
@@ -366,14 +392,36 @@ mod tests {
             first(&index().replace("Filename", "X")),
             IndexError::Missing { package: package(), field: "Filename" }
         );
-        assert_eq!(
-            first(&index().replace("Description", "filename")),
-            IndexError::Duplicate { package: package(), field: "Filename" }
-        );
         assert!(matches!(
             first(&index().replace("Package: a", "Package: ../a")),
             IndexError::Malformed { field: "Package", .. }
         ));
+    }
+
+    #[test]
+    fn the_last_of_two_fields_counts() {
+        let text = index().replace("Description: \u{fc}", "filename: pool/b.deb");
+        let package = packages(text.as_bytes()).next().unwrap().unwrap();
+        assert_eq!(package.path().unwrap().as_str(), "pool/b.deb");
+    }
+
+    #[test]
+    fn stanzas_are_written_with_normalized_paths() {
+        let text = index().replace("pool/a.deb", ".//pool/./a.deb");
+        let package = packages(text.as_bytes()).next().unwrap().unwrap();
+        let path = package.path().unwrap();
+        assert_eq!(package.stanza_with(&path).as_ref(), index().trim_end().as_bytes());
+
+        let text = format!("Package: s\nVersion: 1\nDirectory: ./pool//s\nChecksums-Sha256:\n {DIGEST} 3 s_1.dsc\n");
+        let written = |text: &str| {
+            let source = sources(text.as_bytes()).next().unwrap().unwrap();
+            let path = source.path(&source.files[0]).unwrap().to_string();
+            (path, String::from_utf8(source.normalized_stanza().into_owned()).unwrap())
+        };
+        let expected = text.replace("./pool//s", "pool/s");
+        assert_eq!(written(&text), ("pool/s/s_1.dsc".to_owned(), expected.trim_end().to_owned()));
+        let root = text.replace("./pool//s", ".");
+        assert_eq!(written(&root), ("s_1.dsc".to_owned(), root.replace(" .\n", " \n").trim_end().to_owned()));
     }
 
     #[test]
@@ -410,6 +458,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_rewritten_stanza_differs_in_its_path_alone(path in "[./]{0,3}[a-z][./a-z]{0,12}") {
+            let text = index().replace("pool/a.deb", &path);
+            let package = packages(text.as_bytes()).next().unwrap().unwrap();
+            if let Ok(path) = package.path() {
+                let written = package.stanza_with(&path).into_owned();
+                let again = packages(&written).next().unwrap().unwrap();
+                prop_assert_eq!((again.control, again.size, again.sha256), (package.control, package.size, package.sha256));
+                prop_assert_eq!((again.filename, again.path()), (path.as_str(), Ok(path.clone())));
+            }
+        }
+
         #[test]
         fn any_stanza_is_read_or_refused(text in "((Package|Version|Size|SHA256|Checksums-Sha256): \\PC{0,20}\n){0,8}") {
             packages(text.as_bytes()).for_each(drop);

@@ -29,6 +29,8 @@ pub struct Release {
     pub description: Option<String>,
     /// When it was made, in seconds since 1970.
     pub date: Option<i64>,
+    /// The text of `Date`, if apt cannot read it either. apt warns then, and takes the Release for undated.
+    pub unreadable_date: Option<String>,
     /// Until when it may be used, in seconds since 1970.
     pub valid_until: Option<i64>,
     /// Components as they stand, such as `main` or `updates/main`. See [`Release::has_component`].
@@ -80,16 +82,16 @@ impl<'a> FileLine<'a> {
 /// Why a Release cannot be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReleaseError {
-    /// It is not one stanza of control data in UTF-8.
-    #[error("it is not one stanza of UTF-8 text")]
-    NotOneStanza,
+    /// It has no stanza of control data.
+    #[error("it is empty")]
+    Empty,
     /// It vouches for its indexes with broken digests only, or not at all.
     #[error("weak: it lists no index by SHA-256")]
     Weak,
-    /// A date cannot be read.
+    /// `Valid-Until` cannot be read.
     #[error("its {field} is no date: {}", value.escape_debug())]
     Date {
-        /// `Date` or `Valid-Until`.
+        /// The field.
         field: &'static str,
         /// What stands there.
         value: String,
@@ -120,11 +122,9 @@ impl ReleaseError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NotOneStanza
-            | Self::Weak
-            | Self::Date { .. }
-            | Self::FileLine { .. }
-            | Self::Contradiction { .. } => Exit::VerificationFailed,
+            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } | Self::Contradiction { .. } => {
+                Exit::VerificationFailed
+            }
             Self::Unwritable { .. } => Exit::Failed,
         }
     }
@@ -158,12 +158,10 @@ impl Release {
 
     /// Reads the text of a Release, without its signature.
     pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
-        std::str::from_utf8(text).map_err(|_| ReleaseError::NotOneStanza)?;
-        let mut stanzas = Stanzas::new(text);
-        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else {
-            return Err(ReleaseError::NotOneStanza);
-        };
-        let value = |name| stanza.field(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        // As apt does: what stands behind the first stanza counts for nothing.
+        let stanza = Stanzas::new(text).next().ok_or(ReleaseError::Empty)?;
+        let value = |name| one_line(stanza, name).filter(|value| !value.is_empty());
+        let date = date(stanza, "Date");
         let words = |name| stanza.field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let yes = |name| stanza.field(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
         Ok(Self {
@@ -173,8 +171,9 @@ impl Release {
             codename: value("Codename"),
             version: value("Version"),
             description: value("Description"),
-            date: date(stanza, "Date")?,
-            valid_until: date(stanza, "Valid-Until")?,
+            date: date.as_ref().ok().copied().flatten(),
+            unreadable_date: date.err().map(|UnreadableDate(text)| text),
+            valid_until: valid_until(stanza)?,
             components: words("Components"),
             architectures: words("Architectures"),
             acquire_by_hash: yes("Acquire-By-Hash"),
@@ -250,12 +249,32 @@ fn format_date(field: &'static str, seconds: i64) -> Result<String, ReleaseError
     Ok(format!("{} UTC", Time::from_unix(seconds).map_err(unwritable)?.day_and_time()))
 }
 
-fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, ReleaseError> {
-    let Some(value) = stanza.field(field).filter(|value| !value.is_empty()) else {
+/// A value in one line: folded ones are unfolded, and one that is not UTF-8 is read as Latin-1. apt shows such bytes as they are.
+fn one_line(stanza: Stanza<'_>, name: &str) -> Option<String> {
+    let field = stanza.fields().filter(|field| field.is(name)).last()?;
+    let text = match std::str::from_utf8(field.value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => field.value.iter().copied().map(char::from).collect(),
+    };
+    let line = lines(&text).collect::<Vec<_>>().join(" ");
+    Some(line.replace(char::is_control, " ").trim().to_owned())
+}
+
+/// A date that apt cannot read.
+struct UnreadableDate(String);
+
+fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, UnreadableDate> {
+    let Some(value) = one_line(stanza, field).filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let malformed = || ReleaseError::Date { field, value: value.chars().take(100).collect() };
-    Time::parse_rfc2822(value).map(|time| Some(time.unix())).map_err(|_| malformed())
+    let unreadable = |_| UnreadableDate(value.chars().take(100).collect());
+    Time::parse_release_date(&value).map(|time| Some(time.unix())).map_err(unreadable)
+}
+
+/// Refuses a `Valid-Until` that cannot be read, as apt does.
+fn valid_until(stanza: Stanza<'_>) -> Result<Option<i64>, ReleaseError> {
+    let field = "Valid-Until";
+    date(stanza, field).map_err(|UnreadableDate(value)| ReleaseError::Date { field, value })
 }
 
 /// Fields that [`Release`] has by itself, and the digests of indexes.
@@ -353,10 +372,27 @@ mod tests {
     fn what_cannot_be_trusted_is_refused() {
         let parse = |text: String| Release::parse(text.as_bytes()).unwrap_err();
         assert_eq!(parse(text().replace("SHA256", "SHA1")), ReleaseError::Weak);
-        assert_eq!(parse(format!("{}\nOrigin: x\n", text())), ReleaseError::NotOneStanza);
+        assert_eq!(parse("\n\n".to_owned()), ReleaseError::Empty);
         assert!(matches!(parse(text().replace(" 00 ", " 1 ")), ReleaseError::Contradiction { .. }));
         assert!(matches!(parse(text().replace(" 00 ", " x ")), ReleaseError::FileLine { .. }));
         assert!(matches!(parse(text().replace("28 Nov", "28 Nix")), ReleaseError::Date { field: "Valid-Until", .. }));
+    }
+
+    #[test]
+    fn odd_values_are_read_as_apt_reads_them() {
+        let text = text()
+            .replace("Sat, 21 Nov 2026", "2026-11-21")
+            .replace("Label: Debian-Security", "Label: a\n folded\n  value");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(b"Description: caf\xe9\x90\n\nSuite: second\n");
+        let release = Release::parse(&bytes).unwrap();
+        assert_eq!((release.date, release.unreadable_date.as_deref()), (None, Some("2026-11-21 10:00:00 UTC")));
+        assert_eq!(release.label.as_deref(), Some("a folded value"));
+        assert_eq!(
+            (release.description.as_deref(), release.suite.as_deref()),
+            (Some("caf\u{e9}"), Some("oldstable-security"))
+        );
+        assert!(release.to_text().is_ok());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! apt's own source lists (sources.list(5)): the deb822 form of `.sources` files and the one-line form of `.list` files.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use crate::exit::Exit;
@@ -31,8 +33,6 @@ pub struct SourceEntry {
     pub check_valid_until: Option<bool>,
     /// Whether signatures are to be passed over, where the entry says so. gapferry never does.
     pub trusted: Option<bool>,
-    /// `Enabled: no` turns an entry off.
-    pub enabled: bool,
 }
 
 /// The keys that `Signed-By` names.
@@ -98,9 +98,27 @@ impl SourcesError {
     }
 }
 
-/// Reads a file of source entries; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
+/// Reads the enabled entries of a file; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
-    if file_name.ends_with(".sources") { deb822_style::parse(text) } else { one_line::parse(text) }
+    parse_suites(file_name, text, &[])
+}
+
+/// Reads those for one of `suites`, or all of them if none is named. An entry for other suites alone need not be supported.
+pub fn parse_suites(file_name: &str, text: &str, suites: &[String]) -> Result<Vec<SourceEntry>, SourcesError> {
+    let drafts = if file_name.ends_with(".sources") { deb822_style::drafts(text) } else { one_line::drafts(text) };
+    let mut entries = Vec::new();
+    for mut draft in drafts? {
+        let is_wanted =
+            |suite: &str| suites.iter().any(|wanted| wanted.trim_end_matches('/') == suite.trim_end_matches('/'));
+        if !suites.is_empty() && !draft.suites.is_empty() {
+            draft.suites.retain(|suite| is_wanted(suite));
+            if draft.suites.is_empty() {
+                continue;
+            }
+        }
+        entries.extend(draft.finish()?);
+    }
+    Ok(entries)
 }
 
 /// The options and values that both forms share, before they are checked.
@@ -109,14 +127,15 @@ struct Draft<'a> {
     line: usize,
     binary: bool,
     source: bool,
-    uris: Vec<&'a str>,
-    suites: Vec<&'a str>,
-    components: Vec<&'a str>,
-    architectures: Vec<&'a str>,
+    uris: Vec<Cow<'a, str>>,
+    suites: Vec<Cow<'a, str>>,
+    components: Vec<Cow<'a, str>>,
+    architectures: Vec<Cow<'a, str>>,
     signed_by: Option<SignedBy>,
     check_valid_until: Option<bool>,
     trusted: Option<bool>,
-    enabled: bool,
+    /// Something that apt knows and gapferry does not; an error if the entry is wanted.
+    unsupported: Option<String>,
 }
 
 impl Draft<'_> {
@@ -126,11 +145,15 @@ impl Draft<'_> {
 
     fn finish(self) -> Result<Vec<SourceEntry>, SourcesError> {
         let line = self.line;
+        let cdrom = self.uris.iter().any(|uri| uri.starts_with("cdrom:")).then(|| "cdrom:".to_owned());
+        if let Some(what) = cdrom.or_else(|| self.unsupported.clone()) {
+            return Err(SourcesError::Unsupported { line, what });
+        }
         if self.uris.is_empty() || self.suites.is_empty() {
             return Err(self.malformed("an entry needs a URI and a suite"));
         }
         if let Some(suite) = self.suites.iter().find(|suite| suite.ends_with('/')) {
-            return Err(SourcesError::Flat { line, suite: (*suite).to_owned() });
+            return Err(SourcesError::Flat { line, suite: suite.to_string() });
         }
         if self.components.is_empty() {
             return Err(self.malformed("an entry needs a component"));
@@ -138,7 +161,7 @@ impl Draft<'_> {
         let variable =
             [&self.uris, &self.suites, &self.components].into_iter().flatten().find(|text| text.contains("$("));
         if let Some(text) = variable {
-            return Err(SourcesError::Unsupported { line, what: (*text).to_owned() });
+            return Err(SourcesError::Unsupported { line, what: text.to_string() });
         }
         self.uris.iter().map(|uri| self.entry(uri)).collect()
     }
@@ -157,13 +180,12 @@ impl Draft<'_> {
             signed_by: self.signed_by.clone(),
             check_valid_until: self.check_valid_until,
             trusted: self.trusted,
-            enabled: self.enabled,
         })
     }
 }
 
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn owned(words: &[Cow<'_, str>]) -> Vec<String> {
+    words.iter().map(|word| word.clone().into_owned()).collect()
 }
 
 /// The words of apt's StringToBool; nothing for any other.
@@ -204,6 +226,23 @@ mod tests {
         assert_eq!(parse("a.sources", stanza).unwrap(), parse("a.list", "deb http://a.invalid/ s main\n").unwrap());
     }
 
+    #[test]
+    fn entries_for_other_suites_need_not_be_supported() {
+        let list = "deb cdrom:[Debian 12 _x_]/ old main\ndeb http://a.invalid ./\ndeb [arch-=i386] http://a.invalid b main\n\
+                    deb http://a.invalid s main\n";
+        let stanzas = "Types: deb\nURIs: cdrom:[x]/\nSuites: old\nComponents: main\n\nTypes: deb\nURIs: http://a.invalid\n\
+                       Suites: b\nComponents: main\nArchitectures-Remove: i386\n\nTypes: deb\nURIs: http://a.invalid\n\
+                       Suites: s ./\nComponents: main\n";
+        for (name, text) in [("x.list", list), ("x.sources", stanzas)] {
+            let entries = parse_suites(name, text, &["s".to_owned()]).unwrap();
+            assert_eq!((entries.len(), &entries[0].suites[..]), (1, &["s".to_owned()][..]), "{name}");
+            assert_eq!(
+                parse(name, text).unwrap_err(),
+                SourcesError::Unsupported { line: 1, what: "cdrom:".to_owned() }
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(
@@ -214,6 +253,7 @@ mod tests {
             for text in [text, line, stanza] {
                 let _ = parse("x.sources", &text);
                 let _ = parse("x.list", &text);
+                let _ = parse_suites("x.list", &text, &["a".to_owned()]);
             }
         }
     }

@@ -24,6 +24,8 @@ pub(super) struct Certificate {
     /// Issuers of key revocations that the primary key did not make; they count if it designated one of them.
     foreign_revokers: Vec<Signature>,
     self_signatures: usize,
+    /// Fingerprints of its keys whose signatures count; all of them if it is empty.
+    pub(super) admitted: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -82,6 +84,7 @@ impl Certificate {
             revoked: false,
             foreign_revokers: Vec::new(),
             self_signatures: 0,
+            admitted: Vec::new(),
         })
     }
 

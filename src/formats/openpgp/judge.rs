@@ -99,7 +99,7 @@ fn judge_one(
     // one that accepts it wins over one that refuses it, and wrong it is only if it is wrong for all.
     let mut verdict = None;
     for certificate in keyring.certificates() {
-        for key in Key::all(certificate).filter(|key| key.is_named_by(signature)) {
+        for key in Key::all(certificate).filter(|key| key.is_admitted(certificate) && key.is_named_by(signature)) {
             if let Err(why) = check_form(signature, &key).and_then(|()| acceptable(signature)) {
                 return ignored(key.fingerprint(), why);
             }
@@ -192,6 +192,11 @@ impl<'a> Key<'a> {
             Self::Primary(key) => hex(*key),
             Self::Sub(key) => hex(*key),
         }
+    }
+
+    /// Returns whether signatures by the key count.
+    fn is_admitted(&self, certificate: &Certificate) -> bool {
+        certificate.admitted.is_empty() || certificate.admitted.contains(&self.fingerprint())
     }
 
     fn params(&self) -> &PublicParams {

@@ -83,6 +83,26 @@ impl Keyring {
         self
     }
 
+    /// Limits it to the keys of these fingerprints, as `Signed-By` does (sources.list(5)): that of a primary key stands for its
+    /// subkeys too, except with `!` at the end. Returns `None` if it has none of them.
+    #[must_use]
+    pub fn limited_to(mut self, fingerprints: &[String]) -> Option<Self> {
+        for certificate in &mut self.certificates {
+            let primary = certificate.fingerprint();
+            let is_named = |key: &String| {
+                fingerprints.iter().any(|wanted| match wanted.to_uppercase().strip_suffix('!') {
+                    Some(exact) => exact == key,
+                    None => wanted.eq_ignore_ascii_case(key) || wanted.eq_ignore_ascii_case(&primary),
+                })
+            };
+            let keys =
+                std::iter::once(primary.clone()).chain(certificate.subkeys.iter().map(|subkey| hex(&subkey.key)));
+            certificate.admitted = keys.filter(is_named).collect();
+        }
+        self.certificates.retain(|certificate| !certificate.admitted.is_empty());
+        (!self.certificates.is_empty()).then_some(self)
+    }
+
     /// Fingerprints of the primary keys, in upper-case hexadecimal, in the order of the file.
     pub fn fingerprints(&self) -> Vec<String> {
         self.certificates.iter().map(Certificate::fingerprint).collect()

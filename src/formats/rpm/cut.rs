@@ -74,7 +74,7 @@ pub fn cut_by<R: BufRead, E: From<RpmError>>(
     keep: impl Fn(&Sha256) -> bool,
 ) -> Result<Cut, E> {
     cut(open, kind, expected, |element| {
-        let pkgid = element.pkgid.as_deref().and_then(|text| text.parse().ok());
+        let pkgid = element.pkgid.as_deref().and_then(|text| text.to_ascii_lowercase().parse().ok());
         let pkgid = pkgid.ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
         Ok(keep(&pkgid))
     })

@@ -90,7 +90,7 @@ impl Found {
         match tag.name() {
             "version" => {
                 let malformed = |what| RpmError::Malformed { place: self.name.clone(), what };
-                let epoch = tag.get("epoch")?.unwrap_or_else(|| "0".to_owned());
+                let epoch = tag.get("epoch")?.filter(|epoch| !epoch.is_empty()).unwrap_or_else(|| "0".to_owned());
                 let epoch = epoch.parse().map_err(|_| malformed("epoch"))?;
                 let word = |name, what| tag.get(name)?.filter(|word| is_word(word)).ok_or_else(|| malformed(what));
                 self.evr = Some(Evr { epoch, version: word("ver", "version")?, release: word("rel", "release")? });
@@ -143,12 +143,12 @@ impl Found {
             return Err(RpmError::Base { place: place() });
         }
         let file = self.location.as_ref().ok_or_else(|| lacks("location"))?;
-        let file = file.parse().map_err(|source| RpmError::Path { place: place(), source })?;
+        let file = PublishPath::normalized(file).map_err(|source| RpmError::Path { place: place(), source })?;
         let size = self.size.as_ref().ok_or_else(|| lacks("size"))?;
         Ok(Package {
             file,
             size: size.parse().map_err(|_| malformed("size"))?,
-            sha256: self.checksum.trim_ascii().parse().map_err(|_| malformed("checksum"))?,
+            sha256: self.checksum.trim_ascii().to_ascii_lowercase().parse().map_err(|_| malformed("checksum"))?,
             evr: self.evr.clone().ok_or_else(|| lacks("version"))?,
             vendor: self.vendor.trim_ascii().to_owned(),
             name: self.name,

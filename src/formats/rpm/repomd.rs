@@ -166,7 +166,7 @@ impl Found {
             return Err(RpmError::Base { place: place() });
         }
         let location = self.location.as_ref().ok_or_else(|| RpmError::Lacks { place: place(), what: "location" })?;
-        let path: PublishPath = location.parse().map_err(|source| RpmError::Path { place: place(), source })?;
+        let path = PublishPath::normalized(location).map_err(|source| RpmError::Path { place: place(), source })?;
         if !path.as_str().starts_with(REPODATA) || path.as_str().starts_with(super::REPOMD) {
             return Err(malformed("location"));
         }

@@ -60,8 +60,8 @@ impl<R: BufRead> Xml<R> {
             Event::CData(text) => Node::Text(text.into_inner()),
             Event::GeneralRef(reference) => Node::Text(expand(&reference)?),
             Event::Decl(declaration) => check(&declaration)?,
-            Event::Comment(_) | Event::Empty(_) => Node::Text(Cow::Borrowed("")), // empty ones come as two nodes
-            Event::PI(_) => return Err(RpmError::Unwanted { what: "a processing instruction" }),
+            // Empty elements come as two nodes; an instruction such as a stylesheet's means nothing to clients.
+            Event::Comment(_) | Event::Empty(_) | Event::PI(_) => Node::Text(Cow::Borrowed("")),
             Event::DocType(_) => return Err(RpmError::Unwanted { what: "a document type" }),
             Event::Eof if self.depth > 0 => return Err(RpmError::Unwanted { what: "an end in the middle" }),
             Event::Eof => Node::Eof,

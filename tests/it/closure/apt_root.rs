@@ -29,7 +29,7 @@ impl AptRoot {
     pub(super) fn of_host() -> Option<Self> {
         let (path, text) = SOURCES.iter().find_map(|path| Some((*path, fs::read_to_string(path).ok()?)))?;
         let entries = sources::parse(path, &text).expect("the host's own source list is read");
-        entries.iter().find(|entry| entry.enabled && entry.binary)?;
+        entries.iter().find(|entry| entry.binary)?;
         let folder = scratch();
         let root = folder.path();
         for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d", "auth.conf.d"] {
@@ -59,7 +59,7 @@ impl AptRoot {
         let updated = run(apt.apt_get(false).arg("update"));
         // An archive need not have all of an architecture that nobody configured.
         assert!(updated.is_ok() || !apt.foreign.is_empty(), "apt-get update over the host's own sources: {updated:?}");
-        for entry in entries.iter().filter(|entry| entry.enabled && entry.binary) {
+        for entry in entries.iter().filter(|entry| entry.binary) {
             for suite in &entry.suites {
                 for component in &entry.components {
                     for architecture in &architectures {

@@ -125,8 +125,10 @@ fn a_mirror_between_two_states() {
 #[test]
 fn an_index_that_is_not_there() {
     let fault = Fault::new();
-    fault.server.fault(INDEX, Times::ALWAYS, server::Fault::Status(404, vec![]));
-    fault.is_refused(Exit::UpstreamUnavailable, &[INDEX, "does not exist", "run again"]);
+    for form in [INDEX.to_owned(), INDEX.replace(".xz", ".gz"), INDEX.replace(".xz", "")] {
+        fault.server.fault(&form, Times::ALWAYS, server::Fault::Status(404, vec![]));
+    }
+    fault.is_refused(Exit::UpstreamUnavailable, &["main/binary-amd64/Packages", "does not exist", "run again"]);
 }
 
 /// A package that the signed index names by a path that leads out of the archive, or with a digest that is not its own.
@@ -134,7 +136,7 @@ fn an_index_that_is_not_there() {
 fn an_index_that_lies() {
     for (field, value, exit) in [
         ("Filename", "../../../etc/passwd", Exit::VerificationFailed),
-        ("Filename", "/etc/passwd", Exit::VerificationFailed),
+        ("Filename", "/etc/passwd", Exit::UpstreamUnavailable),
         ("Filename", "pool/main/p/gone.deb", Exit::UpstreamUnavailable),
         ("Size", "12", Exit::VerificationFailed),
         ("SHA256", "0000000000000000000000000000000000000000000000000000000000000000", Exit::VerificationFailed),
@@ -145,6 +147,8 @@ fn an_index_that_lies() {
         let bad = gapferry::demo::upstream::DebSpec { index_fields: vec![(field.into(), value.into())], ..bad };
         liar.add("stable", "main", bad);
         let fault = Fault::of(liar);
+        let url = fault.server.url("").to_string();
+        fault.desk.select(&fault.desk.table("demo", &url, "stable main amd64", "packages = [\"liar\"]"));
         let ended = fault.desk.export("");
         assert_eq!(ended.code, i32::from(exit.code()), "{field}: {value}: {ended:?}");
         fault.wrote_nothing();

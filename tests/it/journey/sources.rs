@@ -132,7 +132,7 @@ fn lists_that_name_nothing() {
     desk.export("").says(Exit::Usage, &["empty.list", "line 1", "flat repository"]);
     let by_name = format!("deb [signed-by={}] http://x.invalid/ s main\n", "A".repeat(40));
     fs::write(desk.path("online/empty.list"), by_name).unwrap();
-    desk.export("").says(Exit::Usage, &["fingerprint only", "keyring"]);
+    desk.export("").says(Exit::Usage, &["keyring"]);
 }
 
 const SECRET: &str = "hunter2-not-for-logs";

@@ -81,6 +81,11 @@ type Program = Arc<dyn Fn(&Request) -> (u16, Vec<u8>) + Send + Sync>;
 /// Answers requests for a path.
 type Handler = Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>;
 
+/// A path with its escapes resolved.
+pub(crate) fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
+}
+
 impl Request {
     /// The path below the root, without a query; also for targets in absolute form.
     pub(crate) fn path(&self) -> &str {
@@ -273,7 +278,7 @@ impl State {
         } else if request.path().split('/').any(|part| part == "..") {
             Err(io::ErrorKind::NotFound.into())
         } else {
-            std::fs::read(self.root.join(request.path().replace("%25", "%")))
+            std::fs::read(self.root.join(decoded(request.path())))
         };
         let mut answer = match found {
             Ok(bytes) => file_answer(request, bytes, &faults),

@@ -1,5 +1,6 @@
 //! Why there is no closure.
 
+use super::UnusableEntry;
 use crate::exit::Exit;
 use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::relation::MalformedRelation;
@@ -7,19 +8,12 @@ use crate::formats::apt::relation::MalformedRelation;
 /// Why there is no closure.
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
-    /// An index cannot be read.
-    #[error("index {index} is malformed")]
-    Index {
-        /// Its place among the indexes of the request.
-        index: usize,
-        /// Why.
-        #[source]
-        source: IndexError,
-    },
-    /// dpkg's status cannot be read.
-    #[error("the dpkg status is malformed")]
-    Status {
-        /// Why.
+    /// A requested package has only an entry that cannot be used.
+    #[error("cannot carry {seed}")]
+    Unusable {
+        /// The request.
+        seed: String,
+        /// The fault of the entry.
         #[source]
         source: IndexError,
     },
@@ -83,14 +77,29 @@ pub enum ClosureError {
 }
 
 impl ClosureError {
+    /// Adds to problems the reasons why entries of the packages that they name cannot be used.
+    pub(super) fn with_unusable(self, unusable: &[UnusableEntry]) -> Self {
+        let Self::Unsatisfiable { mut problems } = self else { return self };
+        let is_named = |package: &str| {
+            problems.iter().any(|problem| problem.split([' ', ':', ',', '(', ')']).any(|word| word == package))
+        };
+        let mut named: Vec<String> = unusable
+            .iter()
+            .filter(|entry| is_named(entry.error.package()))
+            .map(|entry| entry.error.to_string())
+            .collect();
+        named.dedup();
+        problems.extend(named);
+        Self::Unsatisfiable { problems }
+    }
+
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Index { .. } | Self::Relation { .. } => Exit::VerificationFailed,
+            Self::Unusable { .. } | Self::Relation { .. } => Exit::VerificationFailed,
             Self::Thread(_) => Exit::Failed,
             Self::Unsatisfiable { .. } => Exit::UpstreamUnavailable,
-            Self::Status { .. }
-            | Self::Unknown { .. }
+            Self::Unknown { .. }
             | Self::NoSuchVersion { .. }
             | Self::Virtual { .. }
             | Self::NoSuchPriority { .. }

@@ -28,7 +28,7 @@ mod universe;
 pub use error::ClosureError;
 pub use reason::{Need, Reason};
 
-use crate::formats::apt::packages::{Package, Priority};
+use crate::formats::apt::packages::{IndexError, Package, Priority};
 use crate::formats::apt::preferences::{IndexOrigin, Preferences};
 
 /// Room for the deepest recursion that is allowed.
@@ -122,6 +122,17 @@ pub struct Solution<'a> {
     pub picks: Vec<Pick<'a>>,
     /// Installed packages that apt would remove to make room, sorted.
     pub removals: Vec<String>,
+    /// Entries that cannot be used, and that nothing asked for.
+    pub unusable: Vec<UnusableEntry>,
+}
+
+/// An entry of an index or of the target's status that cannot be used. It counts as absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusableEntry {
+    /// Its place among [`Request::indexes`]; `None` for the target's status.
+    pub index: Option<usize>,
+    /// Its fault.
+    pub error: IndexError,
 }
 
 /// A package to fetch.
@@ -140,13 +151,13 @@ pub struct Archive<'a>(universe::Universe<'a>);
 
 /// The closure of what `request` asks for. Nothing to fetch is no error if all of it is installed.
 pub fn solve<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
-    Archive::read(request)?.solve(request)
+    Archive::read(request).solve(request)
 }
 
 impl<'a> Archive<'a> {
     /// Reads the indexes and the status of `request`.
-    pub fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
-        universe::Universe::read(request).map(Self)
+    pub fn read(request: &Request<'a>) -> Self {
+        Self(universe::Universe::read(request))
     }
 
     /// Returns whether an index has a package of this name.
@@ -181,9 +192,10 @@ impl<'a> Archive<'a> {
         }
         marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package));
         resolve::repair(&mut marks);
-        marks.problems()?;
+        marks.problems().map_err(|error| error.with_unusable(&universe.unusable))?;
         sweep::sweep(&mut marks);
-        reasons::solution(&marks, &wanted)
+        let solution = reasons::solution(&marks, &wanted)?;
+        Ok(Solution { unusable: universe.unusable.clone(), ..solution })
     }
 }
 

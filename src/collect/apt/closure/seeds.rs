@@ -1,7 +1,7 @@
 //! What is asked for, as versions: names, priorities and tasks.
 
 use super::universe::{Group, PackageId, Universe, VersionId};
-use super::{ClosureError, Reason, Request, Seed, policy};
+use super::{ClosureError, Reason, Request, Seed, UnusableEntry, policy};
 use crate::formats::apt::packages::Priority;
 
 /// A version that is asked for.
@@ -20,7 +20,7 @@ pub(super) fn wanted(universe: &Universe<'_>, request: &Request<'_>) -> Result<V
     let mut wanted = Vec::new();
     for seed in &request.seeds {
         wanted.push(Want {
-            version: by_name(universe, request, seed)?,
+            version: by_name(universe, request, seed).map_err(|error| or_unusable(universe, seed, error))?,
             reason: Reason::Requested,
             suite: seed.suite.clone(),
         });
@@ -34,6 +34,15 @@ pub(super) fn wanted(universe: &Universe<'_>, request: &Request<'_>) -> Result<V
     let mut seen = std::collections::HashSet::new();
     wanted.retain(|want| seen.insert(universe.version(want.version).package));
     Ok(wanted)
+}
+
+/// An entry of the seed's name that cannot be used says more than that there is none.
+fn or_unusable(universe: &Universe<'_>, seed: &Seed, error: ClosureError) -> ClosureError {
+    let of_seed = |entry: &&UnusableEntry| entry.index.is_some() && entry.error.package() == seed.name;
+    match universe.unusable.iter().find(of_seed) {
+        Some(entry) => ClosureError::Unusable { seed: seed.to_string(), source: entry.error.clone() },
+        None => error,
+    }
 }
 
 fn by_name(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed) -> Result<VersionId, ClosureError> {

@@ -205,7 +205,18 @@ fn errors_help() {
     let malformed = solve(&request(&[index(&["a; Depends: b ("])], &["a"])).unwrap_err();
     assert!(matches!(malformed, ClosureError::Relation { ref package, .. } if package == "a"), "{malformed}");
     let broken = ["Package: a\n".to_owned()];
-    assert!(matches!(solve(&request(&broken, &["a"])), Err(ClosureError::Index { index: 0, .. })));
+    assert!(matches!(solve(&request(&broken, &["a"])), Err(ClosureError::Unusable { .. })));
+}
+
+#[test]
+fn unusable_entries_count_as_absent() {
+    let mut text = index(&["a; Depends: b", "c"]);
+    text.push_str("Package: b\nVersion: 1/2\nArchitecture: amd64\n\n");
+    let texts = [text];
+    let solution = solve(&request(&texts, &["c"])).unwrap();
+    assert_eq!((solution.picks.len(), solution.unusable.len()), (1, 1));
+    let refused = solve(&request(&texts, &["a"])).unwrap_err().to_string();
+    assert!(refused.ends_with("b: the field Version is malformed"), "{refused}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use super::clause::{Clause, clauses};
 use super::order::first_mentions;
-use super::{ClosureError, Request};
+use super::{Request, UnusableEntry};
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
@@ -41,6 +41,8 @@ pub(super) struct Universe<'a> {
     packages: Vec<Entry>,
     versions: Vec<Version<'a>>,
     installed: Vec<PackageId>,
+    /// Entries that were left out.
+    pub(super) unusable: Vec<UnusableEntry>,
     mentions: OnceLock<Vec<u32>>,
 }
 
@@ -116,7 +118,7 @@ pub(super) struct Provider<'a> {
 
 impl<'a> Universe<'a> {
     /// Reads all indexes and the status of `request`.
-    pub(super) fn read(request: &Request<'a>) -> Result<Self, ClosureError> {
+    pub(super) fn read(request: &Request<'a>) -> Self {
         let mut universe = Self {
             architectures: std::iter::once(request.architecture).chain(request.foreign.iter().copied()).collect(),
             names: HashMap::new(),
@@ -124,19 +126,31 @@ impl<'a> Universe<'a> {
             packages: Vec::new(),
             versions: Vec::new(),
             installed: Vec::new(),
+            unusable: Vec::new(),
             mentions: OnceLock::new(),
         };
         let preferences = &request.preferences;
         for (index, input) in request.indexes.iter().enumerate() {
             let priority = preferences.of_index(&input.origin).unwrap_or(input.pin.priority());
             for package in packages(input.text) {
-                let package = package.map_err(|source| ClosureError::Index { index, source })?;
-                let record = preferences.of_version(&package.control, &input.origin, request.architecture);
-                universe.add(package.control, Some((Available::new(index, &package), priority)), record);
+                match package {
+                    Ok(package) => {
+                        let record = preferences.of_version(&package.control, &input.origin, request.architecture);
+                        let _ =
+                            universe.add(package.control, Some((Available::new(index, &package), priority)), record);
+                    }
+                    Err(error) => universe.unusable.push(UnusableEntry { index: Some(index), error }),
+                }
             }
         }
         for control in installed(request.installed.unwrap_or_default()) {
-            let control = control.map_err(|source| ClosureError::Status { source })?;
+            let control = match control {
+                Ok(control) => control,
+                Err(error) => {
+                    universe.unusable.push(UnusableEntry { index: None, error });
+                    continue;
+                }
+            };
             let record = preferences.of_version(&control, &IndexOrigin::INSTALLED, request.architecture);
             if let Some(version) = universe.add(control, None, record) {
                 let package = universe.version(version).package;
@@ -150,7 +164,7 @@ impl<'a> Universe<'a> {
         for index in 0..universe.versions.len() {
             universe.add_provides(VersionId(index));
         }
-        Ok(universe)
+        universe
     }
 
     /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.

@@ -26,18 +26,15 @@ fields! {
 pub(super) struct Known<'a>([Option<&'a str>; NAMES.len()]);
 
 impl<'a> Known<'a> {
-    /// Refuses known fields that stand there twice or are not UTF-8.
+    /// Refuses known fields that are not UTF-8. Of two fields the last counts, as for apt.
     pub(super) fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
         let mut known = Self([None; NAMES.len()]);
         for field in stanza.fields() {
             let Some((slot, name)) = known.slot(field) else { continue };
             let value = text_of(field);
-            if value.is_none() || slot.is_some() {
+            if value.is_none() {
                 let package = stanza.field("Package").unwrap_or("(unnamed)").chars().take(200).collect();
-                return Err(match value {
-                    Some(_) => IndexError::Duplicate { package, field: name },
-                    None => IndexError::Malformed { package, field: name },
-                });
+                return Err(IndexError::Malformed { package, field: name });
             }
             *slot = value;
         }

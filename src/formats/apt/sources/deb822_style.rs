@@ -1,18 +1,23 @@
 //! The deb822 form: stanzas with Types, URIs, Suites, Components and options.
 
 use super::super::deb822::{Stanza, Stanzas};
-use super::{Draft, SignedBy, SourceEntry, SourcesError, named_keys, truth};
+use std::borrow::Cow;
 
-pub(super) fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
+use super::{Draft, SignedBy, SourcesError, named_keys, truth};
+
+pub(super) fn drafts(text: &str) -> Result<Vec<Draft<'static>>, SourcesError> {
     let (plain, numbers) = without_comments(text);
-    let mut entries = Vec::new();
+    let mut drafts = Vec::new();
     for stanza in Stanzas::new(plain.as_bytes()) {
         let before = stanza.bytes().as_ptr() as usize - plain.as_ptr() as usize;
         let index = plain.as_bytes().iter().take(before).filter(|byte| **byte == b'\n').count();
         let line = numbers.get(index).copied().unwrap_or(1);
-        entries.extend(draft(stanza, line)?.finish()?);
+        // As for apt: what is turned off is not looked at.
+        if stanza.field("Enabled").and_then(truth) != Some(false) {
+            drafts.push(draft(stanza, line)?);
+        }
     }
-    Ok(entries)
+    Ok(drafts)
 }
 
 /// The text without its comment lines, and for each line that is left its number in the file.
@@ -26,18 +31,18 @@ fn without_comments(text: &str) -> (String, Vec<usize>) {
     (plain, numbers)
 }
 
-fn draft(stanza: Stanza<'_>, line: usize) -> Result<Draft<'_>, SourcesError> {
+fn draft(stanza: Stanza<'_>, line: usize) -> Result<Draft<'static>, SourcesError> {
     let words = |name| stanza.field(name).unwrap_or_default().split_whitespace();
+    let owned = |name| -> Vec<Cow<'static, str>> { words(name).map(|word| Cow::Owned(word.to_owned())).collect() };
     let flag = |name| stanza.field(name).and_then(truth);
     let mut draft = Draft {
         line,
-        uris: words("URIs").collect(),
-        suites: words("Suites").collect(),
-        components: words("Components").collect(),
-        architectures: words("Architectures").collect(),
+        uris: owned("URIs"),
+        suites: owned("Suites"),
+        components: owned("Components"),
+        architectures: owned("Architectures"),
         check_valid_until: flag("Check-Valid-Until"),
         trusted: flag("Trusted"),
-        enabled: flag("Enabled").unwrap_or(true),
         ..Draft::default()
     };
     for kind in words("Types") {
@@ -52,7 +57,7 @@ fn draft(stanza: Stanza<'_>, line: usize) -> Result<Draft<'_>, SourcesError> {
     }
     for name in ["Architectures-Add", "Architectures-Remove"] {
         if stanza.field(name).is_some() {
-            return Err(SourcesError::Unsupported { line, what: name.to_owned() });
+            draft.unsupported = Some(name.to_owned());
         }
     }
     draft.signed_by =
@@ -71,19 +76,23 @@ fn signed_by(value: &str, line: usize) -> Result<SignedBy, SourcesError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{SourceEntry, parse as parse_file};
     use super::*;
+
+    fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
+        parse_file("x.sources", text)
+    }
 
     const TEXT: &str = "# the archive\nTypes: deb deb-src\n# note\nURIs: http://a.invalid/x http://b.invalid/x\nSuites: s s-updates\n\
                         Components: main contrib\nArchitectures: amd64\nCheck-Valid-Until: no\nSigned-By: /k.gpg\n \
-                        0123456789012345678901234567890123456789!\n\n#\n\nTypes: deb\nURIs: file:/srv\nSuites: s\nComponents: main\n\
-                        Enabled: no\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n";
+                        0123456789012345678901234567890123456789!\n\n#\n\nTypes: deb\nURIs: file:/srv\nSuites: s\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n";
 
     #[test]
     fn stanzas_are_entries() {
         let entries = parse(TEXT).unwrap();
         assert_eq!(entries.iter().map(|entry| entry.line).collect::<Vec<_>>(), [2, 2, 14]);
         let first = &entries[0];
-        assert!(first.binary && first.source && first.enabled && first.check_valid_until == Some(false));
+        assert!(first.binary && first.source && first.check_valid_until == Some(false));
         assert_eq!((first.url.as_str(), entries[1].url.as_str()), ("http://a.invalid/x", "http://b.invalid/x"));
         assert_eq!(
             (first.suites.len(), first.components.len(), &first.architectures[..]),
@@ -92,8 +101,13 @@ mod tests {
         let fingerprints = vec!["0123456789012345678901234567890123456789!".to_owned()];
         assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints }));
         let key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc\n-----END PGP PUBLIC KEY BLOCK-----\n";
-        assert!(!entries[2].enabled);
         assert_eq!(entries[2].signed_by, Some(SignedBy::Inline(key.to_owned())));
+    }
+
+    #[test]
+    fn ignores_stanzas_that_are_turned_off() {
+        let off = "Types: deb\nURIs: http://a.invalid\nSuites: ./ $(ARCH)\nEnabled: no\nArchitectures-Remove: i386\n\n";
+        assert_eq!(parse(&format!("{off}{TEXT}")).unwrap().len(), 3);
     }
 
     #[test]

@@ -1,20 +1,36 @@
 //! The one-line form: `deb [arch=amd64 signed-by=/key.gpg] URI SUITE COMPONENT…`.
 
-use super::{Draft, SourceEntry, SourcesError, named_keys, truth};
+use std::borrow::Cow;
 
-pub(super) fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
-    let mut entries = Vec::new();
+use super::{Draft, SourcesError, named_keys, truth};
+
+pub(super) fn drafts(text: &str) -> Result<Vec<Draft<'_>>, SourcesError> {
+    let mut drafts = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let line_text = line.split('#').next().unwrap_or_default().trim();
+        let line_text = without_comment(line).trim();
         if !line_text.is_empty() {
-            entries.extend(parse_line(line_text, index + 1)?.finish()?);
+            drafts.push(parse_line(line_text, index + 1)?);
         }
     }
-    Ok(entries)
+    Ok(drafts)
+}
+
+/// The line up to a `#` that does not stand in brackets.
+fn without_comment(line: &str) -> &str {
+    let mut rest = line;
+    while let Some(at) = rest.find(['#', '[']) {
+        let (before, after) = (line.len() - rest.len() + at, rest.get(at..).unwrap_or_default());
+        match after.find(']').filter(|_| after.starts_with('[')) {
+            Some(close) => rest = after.get(close..).unwrap_or_default(),
+            None if after.starts_with('#') => return line.get(..before).unwrap_or(line),
+            None => return line,
+        }
+    }
+    line
 }
 
 fn parse_line(text: &str, line: usize) -> Result<Draft<'_>, SourcesError> {
-    let mut draft = Draft { line, enabled: true, ..Draft::default() };
+    let mut draft = Draft { line, ..Draft::default() };
     let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     match kind {
         "deb" => draft.binary = true,
@@ -29,22 +45,50 @@ fn parse_line(text: &str, line: usize) -> Result<Draft<'_>, SourcesError> {
         }
         rest = after;
     }
-    let mut words = rest.split_whitespace();
-    draft.uris.extend(words.next());
-    if draft.uris.iter().any(|uri| uri.starts_with("cdrom:")) {
-        return Err(SourcesError::Unsupported { line, what: "cdrom:".to_owned() });
+    let mut words = Vec::new();
+    while let Some((word, after)) = quoted_word(rest).map_err(|reason| draft.malformed(reason))? {
+        words.push(word);
+        rest = after;
     }
+    let mut words = words.into_iter();
+    draft.uris.extend(words.next());
     draft.suites.extend(words.next());
     draft.components.extend(words);
     Ok(draft)
 }
 
+/// The first word without its quotes, and what follows it. White space within quotes or brackets is a part of a word, as it
+/// is for apt (`ParseQuoteWord`).
+fn quoted_word(text: &str) -> Result<Option<(Cow<'_, str>, &str)>, &'static str> {
+    let text = text.trim_start();
+    let mut close = None;
+    let mut end = text.len();
+    for (at, character) in text.char_indices() {
+        match (close, character) {
+            (Some(wanted), _) if character == wanted => close = None,
+            (None, '"') => close = Some('"'),
+            (None, '[') => close = Some(']'),
+            (None, _) if character.is_whitespace() => {
+                end = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    if close.is_some() {
+        return Err("a quote or a bracket is not closed");
+    }
+    let (word, rest) = text.split_at(end);
+    let plain = if word.contains('"') { Cow::Owned(word.replace('"', "")) } else { Cow::Borrowed(word) };
+    Ok((!word.is_empty()).then_some((plain, rest)))
+}
+
 fn set_option<'a>(draft: &mut Draft<'a>, option: &'a str) -> Result<(), SourcesError> {
     let (name, value) = option.split_once('=').ok_or_else(|| draft.malformed("an option is not name=value"))?;
     match name {
-        "arch" => draft.architectures.extend(value.split(',').filter(|word| !word.is_empty())),
+        "arch" => draft.architectures.extend(value.split(',').filter(|word| !word.is_empty()).map(Cow::Borrowed)),
         "arch+" | "arch-" => {
-            return Err(SourcesError::Unsupported { line: draft.line, what: option.to_owned() });
+            draft.unsupported = Some(option.to_owned());
         }
         "signed-by" => draft.signed_by = Some(named_keys(value.split(','), draft.line)?),
         "check-valid-until" => draft.check_valid_until = truth(value),
@@ -57,8 +101,12 @@ fn set_option<'a>(draft: &mut Draft<'a>, option: &'a str) -> Result<(), SourcesE
 
 #[cfg(test)]
 mod tests {
-    use super::super::SignedBy;
+    use super::super::{SignedBy, SourceEntry, parse as parse_file};
     use super::*;
+
+    fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
+        parse_file("x.list", text)
+    }
 
     #[test]
     fn lines_are_entries() {
@@ -76,8 +124,22 @@ mod tests {
         );
         assert_eq!(first.architectures, ["amd64", "i386"]);
         assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints: vec![] }));
-        assert_eq!((first.check_valid_until, first.trusted, first.enabled), (Some(false), None, true));
+        assert_eq!((first.check_valid_until, first.trusted), (Some(false), None));
         assert!(entries[1].source && !entries[1].binary && entries[1].line == 4);
+    }
+
+    #[test]
+    fn quotes_and_brackets_hold_words_together() {
+        let entries = parse("deb \"http://a.invalid/x\" \"s\" main \"con\"trib # \"\n").unwrap();
+        assert_eq!((entries[0].url.as_str(), &entries[0].suites[..]), ("http://a.invalid/x", &["s".to_owned()][..]));
+        assert_eq!(entries[0].components, ["main", "contrib"]);
+        let what = "cdrom:".to_owned();
+        let cdrom = "deb cdrom:[Debian GNU/Linux 12 # DVD]/ bookworm main\n";
+        assert_eq!(parse(cdrom).unwrap_err(), SourcesError::Unsupported { line: 1, what });
+        assert!(matches!(
+            parse("deb \"http://a.invalid s main\n").unwrap_err(),
+            SourcesError::Malformed { line: 1, .. }
+        ));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, IN_RELEASE, IndexFileError, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
+    Entry, EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
     entries, expand, read_release,
 };
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
@@ -74,16 +74,17 @@ fn carried_suite(
         let Some(name) = index_name(root, path) else { continue };
         let index = suite.index(&name);
         for entry in entries(name.kind, &text) {
-            let entry = entry.map_err(IndexFileError::entry(path))?;
+            // Only what can be read can be carried.
+            let Ok(entry) = entry else { continue };
             if !carried(collection, context, items, root, &entry) {
                 note_absent(context, collection, &entry);
                 continue;
             }
             let proves = |path: &&PublishPath| items.get(path).is_some_and(|i| i.proof.as_ref() == root.proof());
-            entry.files.iter().map(|(path, ..)| path).filter(proves).for_each(|path| {
+            entry.files.iter().map(|file| &file.path).filter(proves).for_each(|path| {
                 unproven.remove(path);
             });
-            index.push(entry.stanza);
+            index.push(&entry.stanza);
         }
     }
     Ok(suite)
@@ -111,9 +112,9 @@ fn carried(
     root: &Root,
     entry: &Entry<'_>,
 ) -> bool {
-    let is_carried = |(path, size, digest): &(PublishPath, u64, Sha256)| {
-        collection.files.get(path) == Some(digest)
-            && context.depot.has(digest, *size)
+    let is_carried = |EntryFile { path, size, sha256, .. }: &EntryFile| {
+        collection.files.get(path) == Some(sha256)
+            && context.depot.has(sha256, *size)
             && items.get(path).is_some_and(|item| {
                 let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
                 same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
@@ -123,7 +124,7 @@ fn carried(
 }
 
 fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &Entry<'_>) {
-    let absent = entry.files.iter().map(|(path, ..)| path).filter(|path| !collection.files.contains_key(path));
+    let absent = entry.files.iter().map(|file| &file.path).filter(|path| !collection.files.contains_key(path));
     absent.for_each(|path| context.published.note_absent(path));
 }
 

@@ -12,7 +12,8 @@ use super::wanted::{Package, Target, WantedSuite};
 use crate::digest::Sha256;
 use crate::file_error::FileError;
 use crate::formats::apt::archive::{
-    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries, read_release,
+    EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
+    read_release,
 };
 use crate::formats::apt::release::Release;
 use crate::formats::compression::Compression;
@@ -128,7 +129,7 @@ fn lists_exactly(
         if package.architecture != entry.architecture || package.files.len() != entry.files.len() {
             return Err(other().into());
         }
-        for (path, _, digest) in &entry.files {
+        for EntryFile { path, sha256: digest, .. } in &entry.files {
             if package.files.get(path.file_name()) != Some(digest) {
                 return Err(not_as_wanted(index, &format!("it lists {path} with other bytes")).into());
             }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::super::re_index::{Index, Suite};
 use super::RepreproError;
 use crate::digest::Sha256;
-use crate::formats::apt::archive::{IndexKind, entries};
+use crate::formats::apt::archive::{EntryFile, IndexKind, entries};
 use crate::formats::apt::deb822::Stanzas;
 use crate::formats::apt::release::Release;
 
@@ -162,7 +162,7 @@ impl WantedSuite {
 impl Package {
     fn of(entry: &crate::formats::apt::archive::Entry<'_>, kind: IndexKind) -> Result<Self, RepreproError> {
         let mut files = BTreeMap::new();
-        for (path, _, digest) in &entry.files {
+        for EntryFile { path, sha256: digest, .. } in &entry.files {
             let name = match kind {
                 // A pool has the version without its epoch in the name (Policy 5.6.12).
                 IndexKind::Packages => {
@@ -178,7 +178,7 @@ impl Package {
             version: entry.version.to_owned(),
             architecture: entry.architecture.to_owned(),
             files,
-            size: entry.files.iter().map(|(_, size, _)| size).sum(),
+            size: entry.files.iter().map(|file| file.size).sum(),
         })
     }
 

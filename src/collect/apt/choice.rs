@@ -1,0 +1,104 @@
+//! What to carry of a source, read from its indexes; entries that cannot be used are left out by name.
+
+use super::component_of;
+use super::suite::{Index, SuiteData};
+use crate::digest::Sha256;
+use crate::formats::apt::archive::{Entry, entries};
+use crate::path::PublishPath;
+
+/// A file to carry.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    /// The suite that lists it, by its place.
+    pub(super) suite: usize,
+    /// Its component.
+    pub(super) component: String,
+    /// The package.
+    pub(super) name: String,
+    /// Its version.
+    pub(super) version: String,
+    /// Its architecture; `source` for a source package.
+    pub(super) architecture: String,
+    /// Where it is, below the root of the archive.
+    pub(super) path: PublishPath,
+    /// The same as upstream's server knows it.
+    pub(super) upstream_path: String,
+    /// In bytes.
+    pub(super) size: u64,
+    /// Its digest.
+    pub(super) sha256: Sha256,
+    /// Why it is carried.
+    pub(super) reason: String,
+}
+
+/// Files to carry of a source, and notes on those that cannot be carried.
+#[derive(Default)]
+pub(super) struct Choice {
+    /// The files.
+    pub(super) chosen: Vec<Chosen>,
+    /// The notes.
+    pub(super) left_out: Vec<String>,
+}
+
+/// The number of entries that a note names.
+const NAMED_ENTRIES: usize = 5;
+
+impl Choice {
+    /// Notes entries of the file `place` that are left out, with their reasons.
+    pub(super) fn leave_out(&mut self, place: &str, reasons: &[String]) {
+        if reasons.is_empty() {
+            return;
+        }
+        let named = reasons.iter().take(NAMED_ENTRIES).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let more = if reasons.len() > NAMED_ENTRIES { "; …" } else { "" };
+        self.left_out.push(format!("{place}: {} unusable entries are left out: {named}{more}", reasons.len()));
+    }
+
+    /// Takes the files of an index for whose entry `reason` has one.
+    pub(super) fn take(&mut self, of: &IndexText<'_>, reason: impl Fn(&Entry<'_>) -> Option<String>) {
+        let mut unusable = Vec::new();
+        for entry in entries(of.index.kind, &of.bytes) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    unusable.push(error.to_string());
+                    continue;
+                }
+            };
+            let Some(reason) = reason(&entry) else { continue };
+            if let Some(error) = &entry.malformed {
+                unusable.push(format!("{}: {error}", entry.name));
+            }
+            self.chosen.extend(files_of(of, entry, &reason));
+        }
+        self.leave_out(&format!("dists/{}/{}", of.suite.name, of.index.path), &unusable);
+    }
+}
+
+/// An index of a suite, expanded.
+pub(super) struct IndexText<'s> {
+    /// The place of its suite.
+    pub(super) at: usize,
+    /// Its suite.
+    pub(super) suite: &'s SuiteData,
+    /// The index.
+    pub(super) index: &'s Index,
+    /// Its text.
+    pub(super) bytes: Vec<u8>,
+}
+
+fn files_of(of: &IndexText<'_>, entry: Entry<'_>, reason: &str) -> impl Iterator<Item = Chosen> {
+    let (suite, component) = (of.at, component_of(of.index.path.as_str()));
+    entry.files.into_iter().map(move |file| Chosen {
+        suite,
+        component: component.clone(),
+        name: entry.name.to_owned(),
+        version: entry.version.to_owned(),
+        architecture: entry.architecture.to_owned(),
+        upstream_path: file.upstream_path().to_owned(),
+        path: file.path,
+        size: file.size,
+        sha256: file.sha256,
+        reason: reason.to_owned(),
+    })
+}

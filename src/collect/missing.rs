@@ -1,0 +1,39 @@
+//! Files that an upstream lists and does not have, or has with other bytes.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::fetch::FetchError;
+use super::{Collecting, FetchIntoDepotError, Selected};
+use crate::digest::Sha256;
+
+/// The answer of a selection to such files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingFiles {
+    /// The export fails.
+    #[default]
+    Fail,
+    /// They are left out, with a note for each.
+    LeaveOut,
+}
+
+impl Collecting<'_> {
+    /// Fetches the selected files like [`Collecting::fetch_selected`]. Returns the digests of those to leave out.
+    pub(super) fn fetch_available(
+        &self,
+        title: &str,
+        selected: Vec<Selected>,
+        missing: MissingFiles,
+    ) -> Result<BTreeSet<Sha256>, FetchIntoDepotError> {
+        let wanted: Vec<_> = selected.iter().map(|file| (file.digest, file.size)).collect();
+        match self.fetch_selected(title, selected) {
+            Err(FetchIntoDepotError::Fetch(failed))
+                if missing == MissingFiles::LeaveOut && failed.errors.iter().all(FetchError::is_upstreams_fault) => {}
+            other => return other.map(|()| BTreeSet::new()),
+        }
+        let lacking = wanted.into_iter().filter(|(digest, size)| self.held(digest, *size).is_none());
+        Ok(lacking.filter_map(|(digest, _)| digest.sha256()).collect())
+    }
+}

@@ -1,0 +1,354 @@
+//! Archives as they really are: what a stock apt takes from an upstream, it gets from the site.
+
+use std::fs;
+use std::path::PathBuf;
+
+use gapferry::demo::upstream::{DebSpec, Packing, build_deb};
+use gapferry::digest::Sha256;
+use gapferry::exit::Exit::VerificationFailed;
+use gapferry::time::Time;
+
+use crate::apt_client::{AptClient, output, run};
+use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};
+use crate::support::server::{Server, decoded};
+
+/// An archive that is written by hand below the folder `up` of a desk.
+struct OddArchive {
+    desk: Desk,
+    /// Fields of its Release before the digests, in Latin-1.
+    head: Vec<u8>,
+    /// More text behind the digests.
+    tail: String,
+    /// The component that clients use.
+    component: &'static str,
+}
+
+const HEAD: &str = "Origin: Odd\nSuite: stable\nCodename: stable\nArchitectures: amd64\nComponents: main\n";
+const PACKAGES: &str = "main/binary-amd64/Packages";
+
+impl OddArchive {
+    fn new() -> Self {
+        let head = format!("{HEAD}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
+        Self { desk: Desk::new(), head, tail: String::new(), component: "main" }
+    }
+
+    /// Writes a .deb at `path`, and returns its stanza with `filename`.
+    fn deb(&self, spec: &DebSpec, path: &str, filename: &str) -> String {
+        let bytes = build_deb(spec).unwrap();
+        self.write(&format!("up/{path}"), &bytes);
+        let DebSpec { name, version, architecture, .. } = spec;
+        format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: Odd <odd@odd.invalid>\n\
+             Description: odd\nFilename: {filename}\nSize: {}\nSHA256: {}\n\n",
+            bytes.len(),
+            Sha256::of(&bytes)
+        )
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.desk.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Writes the indexes, and a signed Release that lists them.
+    fn publish(&self, indexes: &[(&str, &[u8])]) {
+        let mut release = [self.head.as_slice(), b"SHA256:\n"].concat();
+        for (path, bytes) in indexes {
+            self.write(&format!("up/dists/stable/{path}"), bytes);
+            release.extend_from_slice(format!(" {} {} {path}\n", Sha256::of(bytes), bytes.len()).as_bytes());
+        }
+        release.extend_from_slice(self.tail.as_bytes());
+        let signature = ARCHIVE_KEY.sign_detached(&release, yesterday().unix()).unwrap();
+        self.write("up/dists/stable/Release", &release);
+        self.write("up/dists/stable/Release.gpg", signature.as_bytes());
+    }
+
+    /// A client of the upstream itself: the control.
+    fn control(&self, url: &str) -> AptClient {
+        let key = self.write("control.gpg", &ARCHIVE_KEY.public_binary().unwrap());
+        let client = AptClient::new("amd64");
+        client.source("deb deb-src", url, "stable", self.component, &key);
+        client
+    }
+
+    fn select(&self, url: &str, more: &str) {
+        self.desk.select(&self.desk.table("odd", url, &format!("stable {} amd64", self.component), more));
+    }
+
+    /// Rehearses an export of the selection.
+    fn export(&self, url: &str, more: &str) -> Ended {
+        self.select(url, more);
+        self.desk.export("--dry-run")
+    }
+}
+
+fn yesterday() -> Time {
+    Time::now().plus(-24 * 3600)
+}
+
+/// The archive at the site. Under the address of the upstream the site would answer as the upstream does.
+fn site_url(serving: &Serving) -> String {
+    format!("http://{}/apt/odd", serving.address.replace("127.0.0.1", "localhost"))
+}
+
+/// Updates both clients, and lets each download the packages.
+fn both_download(archive: &OddArchive, url: &str, packages: &str, files: &[&str]) {
+    let control = archive.control(url);
+    control.apt_get("update");
+    control.apt_get(&format!("install -y --download-only {packages}"));
+    assert_eq!(control.downloaded(), files);
+
+    archive.desk.init(&["odd"], "");
+    archive.desk.ferry();
+    let serving = archive.desk.serve();
+    let client = AptClient::new("amd64");
+    let key = super::key(&archive.desk);
+    client.source("deb", &site_url(&serving), "stable", archive.component, &key);
+    client.updates_without_complaint("");
+    client.apt_get(&format!("install -y --download-only {packages}"));
+    assert_eq!(client.downloaded(), files);
+}
+
+#[test]
+fn odd_entries_are_left_out_by_name() {
+    let archive = OddArchive::new();
+    let deb = |name: &str, version: &str| {
+        let path = format!("pool/{}.deb", name.replace(' ', "-"));
+        archive.deb(&DebSpec::new(name, version, "amd64"), &path, &path)
+    };
+    let text = [
+        deb("hello", "1.0"),
+        deb("md5", "1.0")
+            .replace("SHA256", "X-SHA256")
+            .replace("Size", "MD5sum: d41d8cd98f00b204e9800998ecf8427e\nSize"),
+        deb("nofile", "1.0").replace("Filename", "X-Filename"),
+        deb("slashed", "1.0/rc1"),
+        deb("My Tool", "1.0"),
+        deb("twice", "1.0").replace("Filename", "Filename: pool/wrong.deb\nFilename"),
+        deb("blank", "1.0").replace("pool/blank", "pool/b lank"),
+    ]
+    .concat();
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    let named = [
+        "md5: it has no SHA-256",
+        "nofile: the field Filename is missing",
+        "slashed: the field Version",
+        "My Tool: the field Package",
+    ];
+    let suite = "odd: dists/stable/main/binary-amd64/Packages: ";
+
+    let whole = archive.export(&url, "").ok().err;
+    let all = [&named[..], &[suite, "blank: pool/b lank.deb is not a publish path", "5 unusable entries"]].concat();
+    all.iter().for_each(|words| assert!(whole.contains(words), "{words:?} is not in: {whole}"));
+
+    let some = archive.export(&url, "packages = [\"hello\", \"twice\"]").ok().err;
+    named.iter().for_each(|words| assert!(some.contains(words), "{words:?} is not in: {some}"));
+    for (asked, why) in [("md5", "no SHA-256"), ("nofile", "Filename is missing"), ("blank", "not a publish path")] {
+        archive.export(&url, &format!("packages = [\"{asked}\"]")).says(VerificationFailed, &[why]);
+    }
+    archive.select(&url, "packages = [\"hello\", \"twice\"]\npublish = \"re-indexed\"");
+    both_download(&archive, &url, "hello twice", &["hello_1.0_amd64.deb", "twice_1.0_amd64.deb"]);
+}
+
+#[test]
+fn an_odd_entry_of_the_target_counts_as_not_installed() {
+    let archive = OddArchive::new();
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    let status = "Package: odd\nStatus: install ok installed\nVersion: 1.0/rc1\nArchitecture: amd64\n\n";
+    archive.write("online/status", status.as_bytes());
+    let exported = archive.export(&archive.desk.url("up"), "packages = [\"hello\"]\ninstalled = \"status\"").ok();
+    assert!(
+        exported.err.contains("status: 1 unusable entries are left out: odd: the field Version"),
+        "{}",
+        exported.err
+    );
+}
+
+#[test]
+fn paths_are_carried_however_they_are_written() {
+    let archive = OddArchive::new();
+    let deb = |name: &str, filename: &str| {
+        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &format!("pool/main/{name}.deb"), filename)
+    };
+    let text = [
+        deb("absolute", "/pool/main/absolute.deb"),
+        deb("double", "pool//main/double.deb"),
+        deb("dotted", "./pool/./main/dotted.deb"),
+    ]
+    .concat();
+    let (dsc, tar) = (b"Format: 3.0 (native)\n".as_slice(), b"tar".as_slice());
+    let source = |name: &str, folder: &str, directory: &str| {
+        let file = |suffix: &str, bytes: &[u8]| {
+            archive.write(&format!("up/{folder}{name}_1.{suffix}"), bytes);
+            format!(" {} {} {name}_1.{suffix}\n", Sha256::of(bytes), bytes.len())
+        };
+        format!(
+            "Package: {name}\nBinary: {name}\nVersion: 1\nDirectory: {directory}\nChecksums-Sha256:\n{}{}\n",
+            file("dsc", dsc),
+            file("tar.xz", tar)
+        )
+    };
+    let sources = [source("below", "pool/src/", "./pool//src"), source("top", "", ".")].concat();
+    archive.publish(&[(PACKAGES, text.as_bytes()), ("main/source/Sources", sources.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "deb-src = true");
+    let files = ["absolute_1.0_amd64.deb", "dotted_1.0_amd64.deb", "double_1.0_amd64.deb"];
+    both_download(&archive, &url, "absolute double dotted", &files);
+
+    let serving = archive.desk.serve();
+    let client = AptClient::new("amd64");
+    let key = super::key(&archive.desk);
+    client.source("deb-src", &site_url(&serving), "stable", "main", &key);
+    for client in [archive.control(&url), client] {
+        client.apt_get("update");
+        client.apt_get("source --download-only below top");
+        assert_eq!(["below_1.dsc", "top_1.tar.xz"].map(|file| client.path(file).exists()), [true, true]);
+    }
+}
+
+#[test]
+fn names_are_escaped_for_strict_servers() {
+    let archive = OddArchive::new();
+    let path = "pool/hello_1.0+b~rc1.deb";
+    let text = archive.deb(&DebSpec::new("hello", "1.0+b~rc1", "amd64"), path, path);
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let root = archive.desk.path("up");
+    // As S3 does, it takes a raw `+` for a blank; and as strict servers do, it refuses what RFC 3986 does not allow.
+    server.answer_all(move |request| {
+        let path = request.path();
+        let found = fs::read(root.join(decoded(&path.replace('+', " "))));
+        match found {
+            Ok(bytes) if !path.contains(['^', '~']) => (200, bytes),
+            _ => (404, b"no such file".to_vec()),
+        }
+    });
+    let url = server.url("").to_string();
+    archive.select(&url, "packages = [\"hello\"]");
+    both_download(&archive, &url, "hello", &["hello_1.0+b~rc1_amd64.deb"]);
+}
+
+#[test]
+fn dates_are_read_as_apt_reads_them() {
+    let time = yesterday();
+    let [_, day, month, year, clock] =
+        time.day_and_time().split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap();
+    let year_of_1900 = year.parse::<u32>().unwrap() - 1900;
+    for date in [
+        format!("Mon, {day} {month} {year} {clock} UTC"),
+        format!("Mon, {day} {month} {year} {clock} GMT"),
+        format!("Mon, {day} {month} {year} {clock} +0000"),
+        format!("Mon, {day} {month} {year} {clock} +0200"),
+        format!("Mon, {day} {month} {year} 6:07:08 UTC"),
+        format!("Mon., {day} {month} {year} {clock} UTC"),
+        format!("Mon, {month} {day} {year} {clock} UTC"),
+        format!("Mon {month} {day} {clock} {year}"),
+        format!("Monday, {day}-{month}-{year_of_1900} {clock} GMT"),
+        format!("{day} {month} {year} {clock} UTC"),
+        format!("{year}-11-{day}T{clock}Z"),
+        "yesterday".to_owned(),
+    ] {
+        let archive = OddArchive { head: format!("{HEAD}Date: {date}\n").into_bytes(), ..OddArchive::new() };
+        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+        archive.publish(&[(PACKAGES, text.as_bytes())]);
+        let updated = output(archive.control(&archive.desk.url("up")).command("apt-get").arg("update"));
+        let complaints = String::from_utf8_lossy(&updated.stderr);
+        assert!(updated.status.success(), "{date}: {complaints}");
+        let is_unreadable = complaints.contains("Invalid 'Date' entry");
+        let exported = archive.export(&archive.desk.url("up"), "").ok();
+        assert_eq!(exported.err.contains("counts as undated"), is_unreadable, "{date}: {complaints} {}", exported.err);
+    }
+}
+
+#[test]
+fn the_next_form_of_an_index_is_taken_if_the_first_is_missing() {
+    let archive = OddArchive::new();
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    let [xz, gz] = [Packing::Xz, Packing::Gzip].map(|packing| packing.pack(text.as_bytes()).unwrap());
+    let forms = ["main/binary-amd64/Packages.xz", "main/binary-amd64/Packages.gz"];
+    archive.publish(&[(PACKAGES, text.as_bytes()), (forms[0], &xz), (forms[1], &gz)]);
+    for missing in [PACKAGES, forms[0]] {
+        fs::remove_file(archive.desk.path("up/dists/stable").join(missing)).unwrap();
+    }
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "packages = [\"hello\"]");
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+}
+
+#[test]
+fn an_archive_of_architecture_all_alone_serves_every_architecture() {
+    let head = HEAD.replace("amd64", "all");
+    let archive = OddArchive {
+        head: format!("{head}Date: {} UTC\n", yesterday().day_and_time()).into_bytes(),
+        ..OddArchive::new()
+    };
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "all"), "pool/hello.deb", "pool/hello.deb");
+    archive.publish(&[("main/binary-all/Packages", text.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "packages = [\"hello\"]");
+    both_download(&archive, &url, "hello", &["hello_1.0_all.deb"]);
+}
+
+#[test]
+fn a_release_is_read_as_apt_reads_it() {
+    let mut archive = OddArchive::new();
+    archive.head.extend_from_slice(b"Label: Caf\xe9\nDescription: folded\n over two lines\n");
+    archive.tail = "\nSuite: second\nAnother: paragraph\n".to_owned();
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "packages = [\"hello\"]");
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+}
+
+#[test]
+fn a_component_with_a_slash_is_found_by_its_whole_path() {
+    let mut archive = OddArchive::new();
+    archive.component = "stable/v14";
+    let head = HEAD.replace("main", archive.component);
+    archive.head = format!("{head}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    archive.publish(&[("stable/v14/binary-amd64/Packages", text.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "packages = [\"hello\"]");
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+}
+
+#[test]
+fn packages_that_upstream_lacks_are_left_out_on_request() {
+    let archive = OddArchive::new();
+    let deb = |name: &str| {
+        let path = format!("pool/{name}.deb");
+        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
+    };
+    let text = [deb("hello"), deb("gone"), deb("other")].concat();
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    fs::remove_file(archive.desk.path("up/pool/gone.deb")).unwrap();
+    archive.write("up/pool/other.deb", b"other bytes");
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    archive.select(&url, "");
+    archive.desk.export("").says(VerificationFailed, &["pool/gone.deb does not exist", "pool/other.deb"]);
+    archive.select(&url, "missing = \"leave-out\"");
+    let collected = archive.desk.export("--collect-only").ok().err;
+    for name in ["gone", "other"] {
+        assert!(collected.contains(&format!("odd: left out {name} 1.0 amd64")), "{collected}");
+    }
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    let site = AptClient::new("amd64");
+    let serving = archive.desk.serve();
+    site.source("deb", &site_url(&serving), "stable", "main", &super::key(&archive.desk));
+    site.apt_get("update");
+    let names = run(site.command("apt-cache").arg("pkgnames"));
+    assert_eq!(names.split_whitespace().collect::<Vec<_>>(), ["hello"]);
+}
