@@ -47,7 +47,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
         collection
     };
     let own = source.as_str();
-    let cases: [(&str, Edit); 6] = [
+    let cases: [(&str, Edit<'_>); 6] = [
         ("a second name of the source", Box::new(|m| m.collections.push(old("a", own, ADDRESS)))),
         ("a second source beside it", Box::new(|m| m.collections.push(old("a", "a", ADDRESS)))),
         ("a second source instead", Box::new(|m| m.collections = vec![old("a", "a", ADDRESS)])),

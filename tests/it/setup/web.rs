@@ -404,13 +404,24 @@ fn requests(seed: u64, count: usize) -> Vec<(String, String)> {
         _ => path,
     };
     let mut made = Vec::new();
+    let answered = [
+        ("one.example", "/f"),
+        ("one.example.", "/ubuntu/f"),
+        ("ONE.Example", "/ubuntu/pool/deep/f"),
+        ("one.example:80", "/ubuntu/pool/only-1"),
+        ("two.example", "/a+b/c.d/ubuntu/g"),
+        ("TWO.example", "/~x/v3^/pool/deep/f"),
+        ("no.example", "/apt/root/ubuntu/f"),
+        ("xone.example", "/keys/site.asc"),
+    ];
     for at in 0..count {
         let (base, rest) = (bases[at % bases.len()], rests[(at / bases.len()) % rests.len()]);
-        let path = spell(format!("{base}{rest}"));
-        made.push((
-            hosts[(at / 3) % hosts.len()].to_owned(),
-            if path.starts_with('/') { path } else { "/".to_owned() + &path },
-        ));
+        let (host, path) = match at % 2 {
+            0 => (hosts[(at / 3) % hosts.len()], format!("{base}{rest}")),
+            _ => (answered[(at / 2) % answered.len()].0, answered[(at / 2) % answered.len()].1.to_owned()),
+        };
+        let path = spell(path);
+        made.push((host.to_owned(), if path.starts_with('/') { path } else { "/".to_owned() + &path }));
     }
     made.extend(
         ["/../f", "/ubuntu/../../f", "/%2e%2e/keys/site.asc", "/ubuntu/..%2f..%2ff"]
