@@ -1,4 +1,4 @@
-//! What to carry of a source, read from its indexes; entries that cannot be used are left out by name.
+//! The files to carry of a source, read from its indexes; entries that cannot be used are left out by name.
 
 use super::component_of;
 use super::suite::{Index, SuiteData};
@@ -19,7 +19,7 @@ pub(super) struct Chosen {
     pub(super) version: String,
     /// Its architecture; `source` for a source package.
     pub(super) architecture: String,
-    /// Where it is, below the root of the archive.
+    /// Its place below the root of the archive.
     pub(super) path: PublishPath,
     /// The same as upstream's server knows it.
     pub(super) upstream_path: String,
@@ -27,7 +27,7 @@ pub(super) struct Chosen {
     pub(super) size: u64,
     /// Its digest.
     pub(super) sha256: Sha256,
-    /// Why it is carried.
+    /// The reason to carry it.
     pub(super) reason: String,
 }
 

@@ -52,17 +52,21 @@ impl OddArchive {
         path
     }
 
-    /// Writes the indexes, and a signed Release that lists them.
+    /// Writes the indexes of the suite `stable`, and a signed Release that lists them.
     fn publish(&self, indexes: &[(&str, &[u8])]) {
+        self.publish_suite("stable", indexes);
+    }
+
+    fn publish_suite(&self, suite: &str, indexes: &[(&str, &[u8])]) {
         let mut release = [self.head.as_slice(), b"SHA256:\n"].concat();
         for (path, bytes) in indexes {
-            self.write(&format!("up/dists/stable/{path}"), bytes);
+            self.write(&format!("up/dists/{suite}/{path}"), bytes);
             release.extend_from_slice(format!(" {} {} {path}\n", Sha256::of(bytes), bytes.len()).as_bytes());
         }
         release.extend_from_slice(self.tail.as_bytes());
         let signature = ARCHIVE_KEY.sign_detached(&release, yesterday().unix()).unwrap();
-        self.write("up/dists/stable/Release", &release);
-        self.write("up/dists/stable/Release.gpg", signature.as_bytes());
+        self.write(&format!("up/dists/{suite}/Release"), &release);
+        self.write(&format!("up/dists/{suite}/Release.gpg"), signature.as_bytes());
     }
 
     /// A client of the upstream itself: the control.
@@ -351,4 +355,33 @@ fn packages_that_upstream_lacks_are_left_out_on_request() {
     site.apt_get("update");
     let names = run(site.command("apt-cache").arg("pkgnames"));
     assert_eq!(names.split_whitespace().collect::<Vec<_>>(), ["hello"]);
+}
+
+#[test]
+fn a_fault_in_one_suite_leaves_the_package_in_the_others() {
+    let archive = OddArchive::new();
+    let good = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    archive.publish(&[(PACKAGES, good.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    let select = |more: &str| archive.desk.select(&archive.desk.table("odd", &url, "stable,second main amd64", more));
+
+    let weak = good.replace("Package: hello", "Package: weak").replace("SHA256", "X-SHA256");
+    let second = [good.replace("pool/hello", "pool/h ello"), weak].concat();
+    archive.publish_suite("second", &[(PACKAGES, second.as_bytes())]);
+    select("packages = [\"hello\"]");
+    let exported = archive.desk.export("--dry-run").ok().err;
+    let suite = "odd: dists/second/main/binary-amd64/Packages: 2 unusable entries are left out: ";
+    for words in [suite, "hello: pool/h ello.deb is not a publish path", "weak: it has no SHA-256"] {
+        assert!(exported.contains(words), "{words:?} is not in: {exported}");
+    }
+
+    let spec = DebSpec { depends: "other".into(), ..DebSpec::new("hello", "1.0", "amd64") };
+    let other_build = archive.deb(&spec, "pool/second.deb", "pool/second.deb");
+    fs::remove_file(archive.desk.path("up/pool/second.deb")).unwrap();
+    archive.publish_suite("second", &[(PACKAGES, other_build.as_bytes())]);
+    select("missing = \"leave-out\"");
+    let collected = archive.desk.export("--collect-only").ok().err;
+    assert!(collected.contains("odd: left out hello 1.0 amd64"), "{collected}");
+    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
 }
