@@ -94,7 +94,7 @@ pub struct Exported {
     pub found_finished: bool,
     /// How many files of the workspace had changed on disk, and were replaced.
     pub replaced: u64,
-    /// What clients should know of collections that are gone or come from elsewhere.
+    /// Notes for clients on collections that are gone or come from elsewhere.
     pub notes: Vec<String>,
 }
 

@@ -58,7 +58,8 @@ fn dotted(ends: &str) -> String {
     ends.split(' ').map(|end| format!(" .{end}")).collect()
 }
 
-/// One host. `%2F` is a slash, as in nginx and `gapferry serve`. What is no file is not found, folders among it; and nothing is run, whatever its name ends with.
+/// One host. `%2F` is a slash, as in nginx and `gapferry serve`. Folders are answered with 404. Apache runs
+/// no file, whatever its name ends with.
 fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> String {
     let listen = match server.listen.as_slice() {
         [] => "*:80".to_owned(),

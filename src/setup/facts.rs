@@ -26,7 +26,7 @@ pub struct Facts {
     pub generation: u64,
     /// The site's folder, as an absolute path.
     pub root: PathBuf,
-    /// Which collections answer for which upstream's address: the table of `gapferry serve`, as far as its hosts have names.
+    /// The collections that answer for each upstream's address: the table of `gapferry serve`, as far as its hosts have names.
     pub routes: RoutingTable,
     /// The upstreams' hosts with names, and why this site answers for each.
     pub upstreams: Vec<Upstream>,

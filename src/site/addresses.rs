@@ -1,4 +1,4 @@
-//! Which addresses each published collection answers for, and whose they are.
+//! The addresses that each published collection answers for, and their owners.
 //!
 //! What a site allows or pins, it does so by source, and a builder writes source, name and origin into the manifest. So whoever has stolen
 //! a builder's key must not be able to give a collection to a source that is allowed more, nor to have unsigned packages answer for

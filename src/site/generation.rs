@@ -195,8 +195,8 @@ fn plan(
     Ok(tree)
 }
 
-/// What the site accepts of a collection: what it pins and allows now, or, for one that is published already, what it did when that was
-/// accepted. So another pin or a narrower policy for one source does not stop the bundles of all others.
+/// The keys and the policy by which the site accepts a collection: those of today, or, for a collection that is published
+/// already, those by which it was accepted. So a new pin or a narrower policy for one source does not stop other bundles.
 struct Accepted {
     keyring_bytes: Option<Vec<u8>>,
     keyring: Option<Keyring>,

@@ -112,7 +112,7 @@ fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
     [file, name, link].iter().try_for_each(|path| fs::remove_file(path).map_err(SiteError::io("remove", path)))
 }
 
-/// What becomes of the keys that are pinned to a source already.
+/// Treatment of the keys that are pinned to a source already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pinning {
     /// None may be pinned yet, but the same.

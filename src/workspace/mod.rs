@@ -86,7 +86,7 @@ impl Workspace {
         read_last(&self.history(site, name))
     }
 
-    /// Where the last finished bundle of the site and name is recorded.
+    /// Returns the file that records the last finished bundle of the site and name.
     pub fn history_path(&self, site: &Label, name: &Label) -> PathBuf {
         self.history(site, name)
     }

@@ -101,7 +101,7 @@ pub enum AptError {
         one: String,
         /// The other one.
         other: String,
-        /// What both would be called.
+        /// The name that both would get.
         name: Label,
         /// The source.
         source_name: Label,

@@ -170,7 +170,7 @@ pub enum PublishError {
     OtherSuite {
         /// The signed file.
         path: PublishPath,
-        /// What was asked for.
+        /// The suite that was asked for.
         suite: String,
         /// The suite and codename that are signed.
         signed: Vec<String>,

@@ -64,7 +64,7 @@ pub(super) struct Context<'a, 'd> {
     pub(super) addresses: Vec<Address>,
     /// The aliases of all collections.
     pub(super) aliases: &'a [Alias],
-    /// Whether an older date than those seen is refused.
+    /// True if a date older than those seen is refused.
     pub(super) guarded: bool,
     /// SHA3-384 of blobs, in hexadecimal, as the current generation knows it.
     pub(super) known_sha3: &'a BTreeMap<Sha256, String>,

@@ -32,7 +32,7 @@ fn without(desk: &Desk, suite: &str, fields: &[&str]) {
     fs::write(folder.join("InRelease"), signed).unwrap();
 }
 
-/// What real apt says of the mirror when it asks for the suite.
+/// Returns the messages of a real apt that asks the mirror for the suite.
 fn apt_says(desk: &Desk, suite: &str) -> String {
     let client = AptClient::new("amd64");
     client.source(
