@@ -32,7 +32,7 @@ pub struct Record {
 /// The most bytes of a detail that are recorded: a list of thousands of volumes is cut, so that a line stays readable.
 const MAX_DETAIL_BYTES: usize = 8 << 10;
 
-/// Appends an event to the log at `path`, and syncs it. Records the first [`MAX_DETAIL_BYTES`] of a longer `detail`.
+/// Appends an event to the log at `path`, and syncs it. Cuts a detail above 8 KiB, and records how much was cut.
 ///
 /// Cuts off what an interrupted write left behind the last complete line; complete lines are never touched.
 pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(), SiteError> {
