@@ -183,19 +183,21 @@ fn what_people_read() {
 
 #[test]
 fn terminals_are_safe_from_what_upstream_writes() {
-    let desk = Desk::new();
-    let mut upstream = Upstream::new("Evil \u{1b}[31m\u{202e}Origin", &["amd64"]);
-    upstream.add("stable", "main", DebSpec::new("hello", "1", "amd64"));
-    desk.archive("up", &mut upstream, &["stable"]);
-    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", ""));
-    desk.export("").says(Exit::VerificationFailed, &["Origin"]);
-    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "publish = \"verbatim\""));
-    let bundle = desk.bundle();
-    desk.init(&["demo"], "");
-    desk.import(&bundle).ok();
-    for ended in [desk.run(&format!("inspect {}", bundle.display())), desk.run("status --site site")] {
-        let ended = ended.ok();
-        assert!(!ended.out.contains(['\u{1b}', '\u{202e}']), "{}", ended.out);
+    for publish in ["publish = \"re-indexed\"", "publish = \"verbatim\""] {
+        let desk = Desk::new();
+        let mut upstream = Upstream::new("Evil \u{1b}[31m\u{202e}Origin", &["amd64"]);
+        upstream.add("stable", "main", DebSpec::new("hello", "1", "amd64"));
+        desk.archive("up", &mut upstream, &["stable"]);
+        desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", publish));
+        let bundle = desk.bundle();
+        desk.init(&["demo"], "");
+        desk.import(&bundle).ok();
+        for ended in [desk.run(&format!("inspect {}", bundle.display())), desk.run("status --site site")] {
+            let ended = ended.ok();
+            assert!(!ended.out.contains(['\u{1b}', '\u{202e}']), "{publish}: {}", ended.out);
+        }
+        let release = std::fs::read_to_string(desk.path("site/current/apt/demo/dists/stable/InRelease")).unwrap();
+        assert_eq!(release.contains('\u{1b}'), publish.contains("verbatim"), "{release}");
     }
 }
 

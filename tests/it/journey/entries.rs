@@ -85,7 +85,7 @@ fn a_package_of_two_archives_is_published_in_both() {
     };
     let upstream = lines(&base, &security, &key);
     listed(&desk, &upstream, "architectures = [\"amd64\"]\npackages = [\"libshared\"]");
-    desk.init(&["host"], "");
+    desk.init(&["host-debian", "host-debian-security"], "");
     desk.ferry();
     let site_key = format!("signed-by={}", super::key(&desk).display());
     let site = lines(&at_site(&desk, "host-debian"), &at_site(&desk, "host-debian-security"), &site_key);
@@ -177,12 +177,12 @@ fn a_deb_src_entry_adds_sources_alone() {
     };
     let upstream = lines(&desk.url("up"), &signed_by(&desk));
     listed(&desk, &upstream, "architectures = [\"amd64\"]\ndeb-src = true");
-    desk.init(&["host"], "");
+    desk.init(&["host-up"], "");
     let items = super::items(&desk, &desk.bundle());
     assert!(items.contains(&"hello_1_amd64".to_owned()) && items.contains(&"hello_2_source".to_owned()), "{items:?}");
     assert!(!items.contains(&"hello_2_amd64".to_owned()), "{items:?}");
     desk.import(&desk.path("medium/dc1-base-000001")).ok();
-    let site = lines(&at_site(&desk, "host"), &format!("signed-by={}", key(&desk).display()));
+    let site = lines(&at_site(&desk, "host-up"), &format!("signed-by={}", key(&desk).display()));
     for lines in [&upstream, &site] {
         let client = client(lines);
         assert_eq!(candidate(&client, "hello"), "1");
@@ -214,7 +214,7 @@ fn architectures_of_all_entries_are_carried() {
     };
     let upstream = lines(&desk.url("up/main"), &desk.url("up/ports"), &signed_by(&desk));
     listed(&desk, &upstream, "packages = [\"app:i386\", \"libfoo:arm64\", \"app:amd64\"]");
-    desk.init(&["host"], "");
+    desk.init(&["host-main", "host-ports"], "");
     desk.ferry();
     let site_key = format!("signed-by={}", key(&desk).display());
     let site = lines(&at_site(&desk, "host-main"), &at_site(&desk, "host-ports"), &site_key);

@@ -58,7 +58,11 @@ impl OddArchive {
     }
 
     fn publish_suite(&self, suite: &str, indexes: &[(&str, &[u8])]) {
-        let mut release = [self.head.as_slice(), b"SHA256:\n"].concat();
+        let mut release = self.head.clone();
+        if suite != "stable" {
+            release = String::from_utf8_lossy(&release).replace("stable", suite).into_bytes();
+        }
+        release.extend_from_slice(b"SHA256:\n");
         for (path, bytes) in indexes {
             self.write(&format!("up/dists/{suite}/{path}"), bytes);
             release.extend_from_slice(format!(" {} {} {path}\n", Sha256::of(bytes), bytes.len()).as_bytes());

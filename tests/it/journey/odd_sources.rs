@@ -27,9 +27,9 @@ fn is_carried(desk: &Desk, file: &str, text: &str) {
 
     fs::write(desk.path("online").join(file), text).unwrap();
     desk.select(&format!("[[apt]]\nname = \"host\"\nsources = \"{file}\"\narchitectures = [\"amd64\"]\n"));
-    desk.init(&["host"], "");
+    desk.init(&["host-up"], "");
     desk.ferry();
-    let client = super::client(desk, "host", "stable", "main");
+    let client = super::client(desk, "host-up", "stable", "main");
     client.apt_get("update");
     assert_eq!(candidate(&client, "hello"), "1.0-1");
 }
