@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::desk::{Desk, end};
 
 /// Maps whose keys are data: names of bundles and collections, paths, digests.
-const KEYED_BY_DATA: [&str; 11] = [
+const KEYED_BY_DATA: [&str; 14] = [
     "files",
     "names",
     "published",
@@ -25,6 +25,9 @@ const KEYED_BY_DATA: [&str; 11] = [
     "sha3",
     "pushed",
     "suites",
+    "answers",
+    "addresses",
+    "keyrings",
 ];
 
 /// Fails unless all keys in `value` are written in snake_case.
