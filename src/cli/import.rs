@@ -11,6 +11,7 @@ use super::push::{all_pushed, words};
 use crate::bundle::pieces;
 use crate::bundle::stream::NAME;
 use crate::bundle::unpack::{Damage, Instead};
+use crate::next_command;
 use crate::progress::Progress;
 use crate::selection::Bytes;
 use crate::site::{
@@ -126,7 +127,8 @@ fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure
         all.iter().flat_map(|one| &one.gone).filter(|folder| !imported.generation.published.contains_key(*folder))
     {
         note(&format!(
-            "note: {folder} is no longer carried: its clients find nothing there; `gapferry rollback` brings it back"
+            "note: {folder} is no longer carried: its clients find nothing there; `{}` brings it back",
+            next_command::rollback(site)
         ));
     }
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
