@@ -7,7 +7,6 @@ use std::thread;
 
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
-use crate::bundle::room::FreeSpace;
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::seen::Seen;
@@ -23,10 +22,10 @@ use crate::next_command::{self, ShellCommand};
 use crate::progress::Progress;
 use crate::revisions::older;
 use crate::selection::{Selection, SelectionError};
-use crate::site::SiteError;
+use crate::storage::capacity::FreeSpace;
 use crate::time::{MalformedTime, Time};
 use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, sign};
-use crate::workspace::{Base, Last, Workspace};
+use crate::workspace::{Base, Last, Workspace, WorkspaceError};
 
 /// What an export works with.
 pub struct Settings<'a> {
@@ -151,7 +150,7 @@ pub enum ExportError {
     Bundle(#[from] BundleError),
     /// The workspace refused.
     #[error(transparent)]
-    Workspace(#[from] SiteError),
+    Workspace(#[from] WorkspaceError),
     /// The selection is wrong.
     #[error(transparent)]
     Selection(#[from] SelectionError),

@@ -16,9 +16,9 @@ use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, write};
-use crate::modes;
 use crate::progress::Progress;
 use crate::receipt::Receipt;
+use crate::storage::{self, modes};
 use crate::time::Time;
 use crate::workspace::Workspace;
 
@@ -135,7 +135,7 @@ pub fn volumes(
     }
     progress.finish();
     write_small_files(bundle, &folder)?;
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", &folder))?;
+    storage::sync_folder(&folder).map_err(BundleError::io("sync", &folder))?;
     workspace.note_made_again(&manifest.folder(), &bundle.digest, &made).map_err(ExportError::from)?;
     Ok(folder)
 }
@@ -228,16 +228,8 @@ fn write_small_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
         (names::MANIFEST, bundle.bytes.clone()),
     ] {
         // Half a manifest in the place of a whole one would make a good medium worthless.
-        let (part, to) = (to.join(format!("{file}.part")), to.join(file));
-        let write = || {
-            fs::write(&part, &bytes)?;
-            File::open(&part)?.sync_all()?;
-            fs::rename(&part, &to)
-        };
-        if let Err(error) = write() {
-            let _ = fs::remove_file(&part); // it is of no use; what is wrong is what matters
-            return Err(BundleError::io("write", &to)(error));
-        }
+        let to = to.join(file);
+        storage::place_atomically(&to, &bytes, modes::PUBLIC_FILE).map_err(BundleError::io("write", &to))?;
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use super::unpack::Damage;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::next_command;
+use crate::storage::FileError;
 use crate::trust::TrustError;
 
 /// What can go wrong with a bundle.

@@ -14,7 +14,6 @@ pub mod pack;
 pub mod patch;
 pub mod places;
 pub mod recovery;
-pub mod room;
 pub mod schema;
 pub(crate) mod sidecars;
 pub mod stream;

@@ -1,7 +1,7 @@
 //! Opens a bundle: the signature first, over the raw bytes; then the manifest is parsed; volumes come later.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,9 @@ use super::stream::{self, Incoming};
 use super::unpack::{CheckOnly, Damage, unpack};
 use super::{BundleError, names};
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::progress::Progress;
+use crate::storage::FileError;
+use crate::storage::read_to_cap;
 use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
 
 /// The most entries of a folder that are looked at: a hostile medium may have no end.
@@ -176,9 +177,10 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
     if size > cap {
         return Err(BundleError::TooLarge { path, cap });
     }
-    let mut bytes = Vec::with_capacity(size as usize + 1);
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(BundleError::io("read", &path))?;
-    if bytes.len() as u64 > cap { Err(BundleError::TooLarge { path, cap }) } else { Ok(bytes) }
+    read_to_cap(file, cap).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => BundleError::TooLarge { path, cap },
+        _ => BundleError::io("read", &path)(error),
+    })
 }
 
 /// Says why `folder` has no file `name`.

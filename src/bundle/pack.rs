@@ -14,13 +14,14 @@ use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Mani
 use super::older::Older;
 use super::recovery::write::Made;
 use super::recovery::{self, Amount};
-use super::room::{FreeSpace, Room};
 use super::volume::VolumeWriter;
 use super::{BundleError, names, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
-use crate::modes;
 use crate::progress::Progress;
+use crate::storage;
+use crate::storage::capacity::{Capacity, FreeSpace};
+use crate::storage::modes;
 
 /// The smallest volume size, in bytes.
 pub const MIN_VOLUME_BYTES: u64 = 64 << 10;
@@ -69,7 +70,7 @@ pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Resul
     let sizes = blob_sizes(&manifest, depot)?;
     let carried: u64 = sizes.iter().filter(|(digest, _)| !held.contains(*digest)).map(|(_, size)| size).sum();
     modes::create_public_folders(out).map_err(BundleError::io("create", out))?;
-    let room = Room::of(out)?.with(free_space);
+    let room = Capacity::of(out)?.with(free_space);
     preflight(out, room, (carried, sizes.len() as u64), volume_bytes, recovery)?;
     let target = out.join(manifest.folder());
     let staging = out.join(format!("{}.part", manifest.folder()));
@@ -172,7 +173,7 @@ fn blob_sizes(manifest: &Manifest, depot: &Depot) -> Result<BTreeMap<Sha256, u64
 /// Refuses a target that cannot hold the bundle, before anything is written.
 fn preflight(
     out: &Path,
-    room: Room,
+    room: Capacity,
     (carried, members): (u64, u64),
     volume_bytes: u64,
     recovery: Amount,
@@ -197,7 +198,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
 }
 
 pub(super) fn sync_folder(path: &Path) -> Result<(), BundleError> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(BundleError::io("sync", path))
+    storage::sync_folder(path).map_err(BundleError::io("sync", path))
 }
 
 struct Packer<'a> {

@@ -1,19 +1,15 @@
 //! A bundle whose volumes are on several media: which of them are at hand, and what else is there.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Advice, OFlags};
 
 use super::manifest::{MAX_MANIFEST_BYTES, Volume};
 use super::{Bundle, BundleError, names, open};
+use crate::storage::read_first_block;
 
 /// How many files of a folder are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 100_000;
-/// What reads that bypass the cache must be a multiple of, in bytes; no device needs more.
-const BLOCK: usize = 4096;
 
 impl Bundle {
     /// The same bundle, with its volumes looked for in all of `folders`. A file of another size than the manifest says counts
@@ -123,24 +119,7 @@ pub fn is_gone(folder: &Path) -> bool {
 
 fn gone_folder(folder: &Path) -> Option<BundleError> {
     let failed = |source| BundleError::Gone { folder: folder.to_owned(), source };
-    first_block(&folder.join(names::MANIFEST)).err().map(failed)
-}
-
-/// Reads the first block of a file that every medium has, past the page cache (posix_fadvise(2), `O_DIRECT` of open(2)).
-fn first_block(path: &Path) -> io::Result<()> {
-    let open =
-        |flags: OFlags| OpenOptions::new().read(true).custom_flags((flags | OFlags::NONBLOCK).bits() as i32).open(path);
-    let cached = open(OFlags::empty())?;
-    let _ = rustix::fs::fadvise(&cached, 0, None, Advice::DontNeed); // where it cannot, the reads below are of the cache
-    let mut memory = [0; 2 * BLOCK];
-    let start = memory.as_ptr().align_offset(BLOCK).min(BLOCK);
-    let block = memory.get_mut(start..start + BLOCK).unwrap_or_default();
-    let direct = open(OFlags::DIRECT).and_then(|file| file.read_at(block, 0));
-    match direct {
-        // Not of the medium's making: the file system cannot do so.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => cached.read_at(block, 0).map(drop),
-        other => other.map(drop),
-    }
+    read_first_block(&folder.join(names::MANIFEST)).err().map(failed)
 }
 
 /// Whether `folder` has a manifest, whatever it is. What nobody may look into, and what is no folder, has none; a medium that

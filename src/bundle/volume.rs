@@ -11,7 +11,7 @@ use super::layout::{TRAILER, header, padding};
 use super::manifest::Volume;
 use super::{BundleError, names};
 use crate::digest::Hashing;
-use crate::modes;
+use crate::storage::modes;
 
 /// Buffers under way between the two threads; with buffers of 1 MiB this bounds the memory of packing.
 const BUFFERS_UNDER_WAY: usize = 8;

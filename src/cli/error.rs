@@ -11,7 +11,9 @@ use crate::export::ExportError;
 use crate::next_command;
 use crate::selection::SelectionError;
 use crate::site::SiteError;
+use crate::storage::StorageError;
 use crate::trust::TrustError;
+use crate::workspace::WorkspaceError;
 
 /// What ended a command.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,10 @@ pub(super) enum Failure {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Site(#[from] SiteError),
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
@@ -101,6 +107,8 @@ impl Failure {
             Self::Selection(error) => error.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Site(error) => error.exit(),
+            Self::Workspace(error) => error.exit(),
+            Self::Storage(error) => error.exit(),
             Self::Trust(error) => error.exit(),
             Self::Delivery(error) => error.exit(),
             Self::Receipt(error) => error.exit(),

@@ -9,7 +9,6 @@ use super::output::{Output, note, stdout, sync};
 use super::passphrase::load_key;
 use super::workspace::{Carried, Place};
 use crate::bundle::Manifest;
-use crate::bundle::room::FreeSpace;
 use crate::bundle::stream::{NAME, send};
 use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
@@ -19,6 +18,7 @@ use crate::next_command;
 use crate::progress::Progress;
 use crate::selection::{Bytes, Selection};
 use crate::site::SiteError;
+use crate::storage::capacity::FreeSpace;
 use crate::terminal::safe;
 use crate::workspace::How;
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use crate::selection::Bytes;
-use crate::site::{Site, gc};
+use crate::site::{RemovedState, Site, gc};
 use crate::workspace::Workspace;
 
 /// Remove old generations of a site, and what none needs any more; or of a workspace what no last bundle carries
@@ -33,24 +33,27 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let collected = match (&args.workspace, &args.site) {
-        (Some(workspace), _) => Workspace::open_there(workspace)?.gc(args.dry_run)?,
-        (None, Some(site)) => gc(&Site::open(site)?, usize::from(args.keep), args.dry_run)?,
+    let (generations, removed) = match (&args.workspace, &args.site) {
+        (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(args.dry_run)?),
+        (None, Some(site)) => {
+            let RemovedState { generations, blobs } = gc(&Site::open(site)?, usize::from(args.keep), args.dry_run)?;
+            (generations, blobs)
+        }
         (None, None) => return Err(Failure::Usage("give --site SITE or --workspace DIR".to_owned())),
     };
-    let numbers: Vec<String> = collected.generations.iter().map(ToString::to_string).collect();
+    let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
     let verb = if args.dry_run { "would remove" } else { "removed" };
     out.done(
         json!({
-            "generations": collected.generations, "blobs": collected.blobs, "bytes": collected.bytes,
+            "generations": generations, "blobs": removed.blobs, "bytes": removed.bytes,
             "dry_run": args.dry_run,
         }),
         &format!(
             "{verb} {} generations ({}) and {} blobs, {}\n",
             numbers.len(),
             if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") },
-            collected.blobs,
-            Bytes(collected.bytes)
+            removed.blobs,
+            Bytes(removed.bytes)
         ),
     );
     Ok(())

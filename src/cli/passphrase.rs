@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::Failure;
-use crate::file_error::FileError;
+use crate::storage::FileError;
 use crate::trust::{SecretKey, TrustError};
 
 /// The first line of the file.

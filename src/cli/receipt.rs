@@ -9,7 +9,8 @@ use super::output::{Output, note};
 use super::workspace::Carried;
 use crate::collection::Label;
 use crate::next_command;
-use crate::site::{Site, write_atomically};
+use crate::site::Site;
+use crate::storage::write_atomically;
 
 /// Say to the online side which bundle this site has, so that the next one carries only what is new
 ///

@@ -9,10 +9,10 @@ use crate::collection::{Collection, Item, Kind, Label, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::enterprise_store::{ExportName, MalformedExportName};
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::EnterpriseStoreSource;
+use crate::storage::FileError;
 
 /// Why exports cannot be collected.
 #[derive(Debug, thiserror::Error)]

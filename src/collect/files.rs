@@ -10,10 +10,10 @@ use crate::collection::{Collection, Item, Kind, Label, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::files::version;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::FilesSource;
+use crate::storage::FileError;
 
 /// Why files cannot be collected.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenError, what};
-use crate::file_error::FileError;
+use crate::storage::FileError;
 
 /// A file below a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{Collecting, FetchIntoDepotError, Selected};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
+use crate::storage::FileError;
 use crate::time::Time;
 
 /// Why a file cannot be taken.

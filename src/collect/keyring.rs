@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::openpgp::{Keyring, OpenPgpError};
+use crate::storage::FileError;
 
 /// The largest keyring or source list that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;

@@ -11,11 +11,11 @@ use crate::collection::{Collection, Item, Kind, Label, Proof, Publish};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
 use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::{OsImageSource, Place};
+use crate::storage::FileError;
 
 /// Why an image cannot be collected.
 #[derive(Debug, thiserror::Error)]

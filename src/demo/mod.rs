@@ -18,7 +18,6 @@ use self::upstream::{DebSpec, Payload, Upstream};
 use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
-use crate::file_error::FileError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::maas::MaasError;
@@ -28,6 +27,7 @@ use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
 use crate::setup::SetupError;
 use crate::site::{NewSite, Site, SiteError, import, init, rollback};
+use crate::storage::FileError;
 use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError};
 

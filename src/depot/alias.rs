@@ -4,12 +4,11 @@
 //! was fetched by another digest is verified by it again on the other side of the gap.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Depot, DepotError, remove_if_there};
 use crate::digest::Sha256;
+use crate::storage::replace_link;
 
 impl Depot {
     /// Where the alias is kept.
@@ -27,11 +26,7 @@ impl Depot {
         let (path, scratch) = (self.alias_path(alias), self.root.join("aliases/part"));
         let make = || {
             fs::create_dir_all(self.root.join("aliases"))?;
-            match fs::remove_file(&scratch) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => symlink(digest.to_hex(), &scratch)?,
-            }
-            fs::rename(&scratch, &path)
+            replace_link(Path::new(&digest.to_hex()), &path, &scratch)
         };
         make().map_err(DepotError::io("note", &path))
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
+use crate::storage::FileError;
 
 /// What can go wrong in a depot.
 #[derive(Debug, thiserror::Error)]

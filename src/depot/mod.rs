@@ -25,6 +25,16 @@ pub use batch::Batch;
 pub use error::DepotError;
 
 use crate::digest::{Hashing, Sha256};
+use crate::storage::remove_file_if_there;
+
+/// Blobs that [`Depot::remove_all_but`] removed, or would remove.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemovedBlobs {
+    /// Their number.
+    pub blobs: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
 
 /// A depot on disk. One process at a time may write to it; the owner of its folder sees to that.
 #[derive(Clone, Debug)]
@@ -227,7 +237,20 @@ impl Depot {
         digests_in(&self.root.join("partial"), 1)
     }
 
-    /// Removes the blob; done already is fine.
+    /// Removes the blobs that are not `needed`. With `dry_run`, only counts them.
+    pub fn remove_all_but(&self, needed: &BTreeSet<Sha256>, dry_run: bool) -> Result<RemovedBlobs, DepotError> {
+        let mut removed = RemovedBlobs::default();
+        for digest in self.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
+            removed.blobs += 1;
+            removed.bytes += self.size(&digest).unwrap_or_default();
+            if !dry_run {
+                self.remove(&digest)?;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the blob. Succeeds if it does not exist.
     pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
         remove_if_there(&self.own_path(digest))
     }
@@ -269,10 +292,7 @@ fn no_follow() -> i32 {
 }
 
 fn remove_if_there(path: &Path) -> Result<(), DepotError> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DepotError::io("remove", path)(e)),
-        _ => Ok(()),
-    }
+    remove_file_if_there(path).map_err(DepotError::io("remove", path))
 }
 
 /// Makes a finished file read-only for everyone: blobs are shared by hard links.

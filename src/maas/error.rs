@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::site::SiteError;
+use crate::storage::{FileError, StorageError};
 
 /// Why a MAAS is not set up. Nothing in it ever has a part of the API key.
 #[derive(Debug, thiserror::Error)]
@@ -172,6 +172,9 @@ pub enum MaasError {
     /// An image cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file of the site cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The site cannot be read.
     #[error(transparent)]
     Site(#[from] SiteError),
@@ -199,6 +202,7 @@ impl MaasError {
             Self::UploadRefused { .. } | Self::UploadIncomplete { .. } => Exit::Failed,
             Self::UploadElsewhere { .. } => Exit::UpstreamUnavailable,
             Self::File(error) => error.exit(),
+            Self::Storage(error) => error.exit(),
             Self::Site(error) => error.exit(),
             Self::SiteFile { .. } => Exit::Failed,
         }

@@ -12,7 +12,7 @@ use crate::formats::simplestreams::{
     INDEX_JSON, INDEX_SJSON, Index, Item, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX,
 };
 use crate::path::PublishPath;
-use crate::site::read_capped;
+use crate::storage::read_capped;
 
 /// A stream as it is published.
 pub(super) struct Stream<'s> {

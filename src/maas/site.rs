@@ -12,10 +12,11 @@ use super::images::{Stream, best_first};
 use super::plan::NO_PROXY;
 use super::wanted::{Image, LostArchives, Setting, Wanted, WantedSource, WantedUpload};
 use crate::collection::{Collection, Kind, Label, Publish};
-use crate::file_error::FileError;
-use crate::formats::openpgp::{armored_keyring, binary_keyring};
+use crate::formats::openpgp::{MAX_KEYRING_BYTES, armored_keyring, binary_keyring};
 use crate::formats::os_image::Via;
-use crate::site::{MAX_KEYRING_BYTES, Site, own_key, read_capped};
+use crate::site::{Site, own_key};
+use crate::storage::FileError;
+use crate::storage::read_capped;
 use crate::time::Time;
 
 /// What the stream of images of other operating systems is called among the boot sources.

@@ -12,8 +12,8 @@ use super::client::{Client, Said};
 use super::plan::is_whole;
 use super::wait::{Limits, Wait};
 use super::wanted::WantedUpload;
-use crate::file_error::FileError;
 use crate::progress::Progress;
+use crate::storage::FileError;
 
 /// The size of a piece in bytes, which MAAS's own client sends too.
 const PIECE_BYTES: u64 = 4 << 20;

@@ -16,12 +16,12 @@ use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
 use super::{MediaError, MountCheck, NotMounted, reinsert};
 use crate::bundle::places::gone;
-use crate::bundle::room::FreeSpace;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
-use crate::modes;
 use crate::next_command;
 use crate::progress::Progress;
+use crate::storage::capacity::FreeSpace;
+use crate::storage::modes;
 use crate::workspace::Workspace;
 
 /// What is to be copied, and how.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::NotMounted;
 use crate::bundle::BundleError;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::next_command::ShellCommand;
 use crate::selection::Bytes;
-use crate::site::SiteError;
+use crate::storage::FileError;
+use crate::workspace::WorkspaceError;
 
 /// What can go wrong between a bundle and its media.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +192,7 @@ pub enum MediaError {
     Bundle(#[from] BundleError),
     /// The workspace refused.
     #[error(transparent)]
-    Workspace(#[from] SiteError),
+    Workspace(#[from] WorkspaceError),
 }
 
 impl MediaError {

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 use super::MediaError;
 use super::copy::Job;
 use super::device::Device;
-use super::files::{digest_on_medium, part};
+use super::files::digest_on_medium;
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::names;
 use crate::bundle::places::{is_gone, unsigned_file};
-use crate::bundle::room::Room;
 use crate::next_command;
 use crate::progress::Progress;
+use crate::storage::capacity::Capacity;
+use crate::storage::part_path;
 
 /// For folders, journals and the sheet of a bundle of few volumes, in bytes.
 const MARGIN: u64 = 64 << 10;
@@ -59,7 +60,7 @@ impl Target {
         if folder.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
             return Err(MediaError::NotAFolder { path: folder });
         }
-        let room = Room::of(path)?.with(job.free_space);
+        let room = Capacity::of(path)?.with(job.free_space);
         if room.read_only && write {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
@@ -75,7 +76,7 @@ impl Target {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(MediaError::io("look at", &file)(error)),
             }
-            stale.extend(Some(part(&file)).filter(|part| part.symlink_metadata().is_ok()));
+            stale.extend(Some(part_path(&file)).filter(|part| part.symlink_metadata().is_ok()));
         }
         let small = [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY];
         let (small_there, small): (Vec<_>, Vec<_>) =

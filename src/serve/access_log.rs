@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::file_error::FileError;
+use crate::storage::FileError;
 
 /// How many lines wait for the disk at most.
 const WAITING: usize = 8192;

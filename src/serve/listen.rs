@@ -1,11 +1,12 @@
 //! Where the server listens, and the certificate that it shows over TLS.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::storage::read_to_cap;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -118,15 +119,8 @@ impl Tls {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_PEM_BYTES + 1).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 > MAX_PEM_BYTES {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(bytes),
-        }
-    };
-    read().map_err(|error| TlsError { path: path.to_owned(), source: TlsFlaw::Read(error) })
+    let read = File::open(path).and_then(|file| read_to_cap(file, MAX_PEM_BYTES));
+    read.map_err(|error| TlsError { path: path.to_owned(), source: TlsFlaw::Read(error) })
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -37,9 +37,9 @@ use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::setup::quote;
 use crate::site::Site;
+use crate::storage::FileError;
 
 pub use self::access_log::LogTarget;
 pub use self::limits::Limits;

@@ -9,9 +9,10 @@ use super::{HostName, SetupError, Suite, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::formats::assertions::Trust;
-use crate::formats::openpgp::{SiteKeyAlgorithm, armored_keyring};
+use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
-use crate::site::{Generation, MAX_KEYRING_BYTES, Site, StoreAssertion, answering, own_key, read_capped};
+use crate::site::{Generation, Site, StoreAssertion, answering, own_key};
+use crate::storage::read_capped;
 use crate::time::Time;
 
 /// Where devices look for snaps that have been told nothing else.

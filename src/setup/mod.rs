@@ -33,6 +33,7 @@ use crate::exit::Exit;
 use crate::formats::openpgp::OpenPgpError;
 use crate::maas::MaasError;
 use crate::site::SiteError;
+use crate::storage::StorageError;
 
 /// A file that is written for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,9 @@ pub enum SetupError {
     /// The site cannot be read.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// A file of the site cannot be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// What is wanted of MAAS does not fit the site.
     #[error(transparent)]
     Maas(#[from] MaasError),
@@ -120,6 +124,7 @@ impl SetupError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Site(error) => error.exit(),
+            Self::Storage(error) => error.exit(),
             Self::Maas(error) => error.exit(),
             Self::Keyring { .. } => Exit::Failed,
             Self::Nothing { .. } | Self::NoRepository { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => {

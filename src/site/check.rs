@@ -13,13 +13,14 @@ use serde::Serialize;
 use super::flaw::{Flaw, flaw};
 use super::path_map::PathMap;
 use super::state::Generation;
-use super::{Site, SiteError, audit};
+use super::{Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 use crate::progress::Progress;
+use crate::storage::audit;
 
 /// The treatment of files that are not what they must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

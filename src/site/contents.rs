@@ -1,9 +1,10 @@
 //! What of each bundle a generation publishes, in full.
 
-use super::{Generation, Site, SiteError, read_capped};
+use super::{Generation, Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::collection::Collection;
+use crate::storage::read_capped;
 use crate::time::Time;
 
 impl Site {

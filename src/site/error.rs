@@ -7,26 +7,20 @@ use super::{PublishError, RepreproError, StoreAssertionError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::next_command::{self, ShellCommand};
+use crate::storage::{FileError, StorageError};
 use crate::trust::TrustError;
 
 /// What can go wrong at a site.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
-    /// The operating system refused.
+    /// A file of the site's own cannot be read or written.
     #[error(transparent)]
-    File(#[from] FileError),
+    Storage(#[from] StorageError),
     /// The folder is no site.
     #[error("{} is not a site: make one, for example with `{}`", path.display(), next_command::init(path))]
     NotASite {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The folder is no workspace.
-    #[error("this workspace made no bundle: {} is not there or empty; is --workspace right?", path.display())]
-    NoWorkspace {
         /// The folder.
         path: PathBuf,
     },
@@ -58,12 +52,6 @@ pub enum SiteError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
-    },
-    /// Another gapferry is changing the site or the workspace.
-    #[error("{} is held by another gapferry: wait until it is done", path.display())]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
     },
     /// Something failed, and so did writing that down.
     #[error("an import failed, and that could not be recorded: {reason}")]
@@ -116,14 +104,6 @@ pub enum SiteError {
         source_name: String,
         /// Trusts both.
         add: ShellCommand,
-    },
-    /// A file of the site's own does not parse.
-    #[error("{} is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
     },
     /// A path that was to be imported is no folder.
     #[error("{} is not a folder that is here: mount the medium, and give its folder or that of a bundle on it", path.display())]
@@ -252,9 +232,8 @@ impl SiteError {
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File(error) => error.exit(),
+            Self::Storage(error) => error.exit(),
             Self::NotASite { .. }
-            | Self::NoWorkspace { .. }
             | Self::OtherPin { .. }
             | Self::SiteExists { .. }
             | Self::NoLinks { .. }
@@ -263,7 +242,7 @@ impl SiteError {
             | Self::NoMedium { .. }
             | Self::NoBundle { .. } => Exit::Usage,
             Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,
-            Self::Locked { .. } | Self::Damaged { .. } | Self::ClockBehind { .. } => Exit::Failed,
+            Self::ClockBehind { .. } => Exit::Failed,
             Self::AlreadyImported { .. } => Exit::NothingNew,
             Self::CollectionOwned { .. } | Self::AnswersTwice { .. } => Exit::Refused,
             Self::BadKeyring { .. } => Exit::VerificationFailed,
@@ -280,6 +259,12 @@ impl SiteError {
             Self::Depot(error) => error.exit(),
             Self::Trust(error) => error.exit(),
         }
+    }
+}
+
+impl From<FileError> for SiteError {
+    fn from(error: FileError) -> Self {
+        Self::Storage(error.into())
     }
 }
 

@@ -7,26 +7,25 @@ use std::path::Path;
 use super::generation::remove_folder;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
-use super::{Site, SiteError, audit};
+use super::{Site, SiteError};
 use crate::collection::Publish;
-use crate::depot::Depot;
+use crate::depot::RemovedBlobs;
 use crate::digest::Sha256;
+use crate::storage::audit;
 
-/// What a collection of garbage removed.
-#[derive(Debug, Default)]
-pub struct Collected {
-    /// The generations, by number.
+/// Generations and blobs that [`gc`] removed.
+#[derive(Debug)]
+pub struct RemovedState {
+    /// The numbers of the generations.
     pub generations: Vec<u64>,
-    /// How many blobs.
-    pub blobs: u64,
-    /// Their size, in bytes.
-    pub bytes: u64,
+    /// The blobs.
+    pub blobs: RemovedBlobs,
 }
 
 /// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
 ///
 /// Removes nothing if it cannot read what the site still needs.
-pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteError> {
+pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
     let numbers = site.generations()?;
@@ -43,9 +42,7 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<Collected, SiteErro
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;
     }
-    let mut collected = Collected { generations: old, ..Collected::default() };
-    remove_blobs(&site.depot()?, &needed, dry_run, &mut collected)?;
-    Ok(collected)
+    Ok(RemovedState { generations: old, blobs: site.depot()?.remove_all_but(&needed, dry_run)? })
 }
 
 /// Returns the newest `keep` generations up to the current one. Without a current one, the first import was killed before its
@@ -62,22 +59,6 @@ fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, Site
     let mut needed = reachable(site, kept)?;
     needed.append(&mut site.unfinished_blobs()?);
     Ok(needed)
-}
-
-fn remove_blobs(
-    depot: &Depot,
-    needed: &BTreeSet<Sha256>,
-    dry_run: bool,
-    collected: &mut Collected,
-) -> Result<(), SiteError> {
-    for digest in depot.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
-        collected.blobs += 1;
-        collected.bytes += depot.size(&digest).unwrap_or_default();
-        if !dry_run {
-            depot.remove(&digest)?;
-        }
-    }
-    Ok(())
 }
 
 /// Takes the number from it first, so that a kill leaves no half a generation under it.

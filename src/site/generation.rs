@@ -18,16 +18,18 @@ use super::path_map::PathMap;
 use super::publish::{self, Context};
 use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
-use super::{MAX_KEYRING_BYTES, Site, SiteError, audit};
+use super::{Site, SiteError};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::{Collection, Kind, Label, Publish};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::formats::openpgp::{Keyring, SiteKey, armored_keyring};
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, armored_keyring};
 use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
-use crate::modes;
 use crate::progress::Progress;
+use crate::storage;
+use crate::storage::audit;
+use crate::storage::modes;
 use crate::time::Time;
 use crate::trust::Dates;
 
@@ -389,10 +391,8 @@ fn set_time(path: &Path, time: Time) -> io::Result<()> {
 fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
     let (scratch, link) = (site.root().join("current.part"), site.root().join("current"));
     let make = || {
-        match fs::remove_file(&scratch) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => symlink(format!("generations/{number}"), &scratch)?,
-        }
+        storage::remove_file_if_there(&scratch)?;
+        symlink(format!("generations/{number}"), &scratch)?;
         // scp and `cp -L` make a folder of the link: it changes places with the new link, and goes.
         match fs::symlink_metadata(&link).is_ok_and(|data| data.is_dir()) {
             true => Ok(renameat_with(CWD, &scratch, CWD, &link, RenameFlags::EXCHANGE)?),
@@ -418,5 +418,5 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), SiteError> {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), SiteError> {
-    File::open(folder).and_then(|f| f.sync_all()).map_err(SiteError::io("sync", folder))
+    storage::sync_folder(folder).map_err(SiteError::io("sync", folder))
 }

@@ -11,11 +11,12 @@ use super::generation::{Recipe, publish};
 use super::import::{Imported, note_repairs};
 use super::reachable::reachable;
 use super::state::Generation;
-use super::{Site, SiteError, audit, media, unpack};
+use super::{Site, SiteError, media, unpack};
 use crate::bundle::Bundle;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
+use crate::storage::audit;
 
 /// The treatment of blobs of a bundle that the site holds already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::generation::{Recipe, publish, remove_folder};
 use super::heal::{HeldBlobs, heal, wrong};
 use super::state::{Generation, NameState};
 use super::unpack::SecondDigests;
-use super::{Lock, Site, SiteError, audit, media, unpack, write_atomically};
+use super::{Site, SiteError, media, unpack};
 use crate::bundle::pieces;
 use crate::bundle::stream::Incoming;
 use crate::bundle::unpack::Damage;
@@ -18,8 +18,9 @@ use crate::bundle::{Bundle, BundleError, Manifest, Signed};
 use crate::causes::causes;
 use crate::depot::Depot;
 use crate::exit::Exit;
-use crate::modes;
 use crate::progress::Progress;
+use crate::storage::modes;
+use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
 use crate::trust::{self, Header, Overrides, Role, Seen};
 
@@ -263,12 +264,10 @@ fn run(
 
 /// Writes down what recovery data restored.
 pub(super) fn note_repairs(site: &Site, bundle: &Bundle, repaired: &[Damage]) -> Result<(), SiteError> {
-    match repaired.is_empty() {
-        true => Ok(()),
-        false => {
-            audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))
-        }
+    if !repaired.is_empty() {
+        audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))?;
     }
+    Ok(())
 }
 
 /// Stores the manifest, and returns the recipe of the generation that has the bundle.

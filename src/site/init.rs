@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
-use super::{Lock, MAX_KEYRING_BYTES, Site, SiteError, audit, read_named, write_atomically};
+use super::{Site, SiteError};
 use crate::collection::Label;
 use crate::depot::Depot;
-use crate::formats::openpgp::{Keyring, SiteKey, SiteKeyAlgorithm, binary_keyring};
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, SiteKeyAlgorithm, binary_keyring};
 use crate::media::device::Device;
-use crate::modes;
 use crate::next_command;
+use crate::storage::modes;
+use crate::storage::{Lock, audit, read_named, write_atomically};
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustFile};
 

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use super::import::{ImportOptions, Imported, import_bundle};
 use super::rehearsal::{Rehearsal, Rehearsed};
 use super::search::Found;
-use super::{Site, SiteError, write_atomically};
+use super::{Site, SiteError};
 use crate::bundle::places::unsigned_file;
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Bundle, BundleError, names};
 use crate::media::device::Device;
 use crate::media::sheet::{MAX_SHEET_BYTES, MEDIUM, NOWHERE, name, places};
 use crate::progress::Progress;
+use crate::storage::write_atomically;
 use crate::trust::{Overrides, TrustError};
 
 /// In a journal: the missing volumes, and where they went.
@@ -155,7 +156,7 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
     let text = serde_json::to_vec(&now).unwrap_or_default();
     match write_atomically(&journal.join(MISSING), &text, 0o644) {
         Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
-        Err(error) => error,
+        Err(error) => error.into(),
     }
 }
 

@@ -23,7 +23,6 @@
 //! memory together, and a kill at any point leaves the old state or the new one.
 
 mod addresses;
-pub mod audit;
 mod check;
 mod config;
 mod contents;
@@ -52,7 +51,7 @@ mod store_index;
 mod tree;
 mod unpack;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +61,7 @@ pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
 pub use flaw::Flaw;
-pub use gc::{Collected, gc};
+pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;
 pub use import::{ImportOptions, Imported, import, import_stream};
 pub use init::{NewSite, PinnedKeys, Pinning, init, pin, pinned};
@@ -79,14 +78,10 @@ pub use store_assertion::{StoreAssertion, StoreAssertionError, keep_store_assert
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
-use crate::file_error::{FileError, NamedBy};
 use crate::formats::assertions::Trust;
-use crate::formats::openpgp::{Keyring, SiteKey};
-use crate::modes;
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey};
+use crate::storage::{Lock, read_capped};
 use crate::trust::TrustFile;
-
-/// The largest keyring that is read, in bytes.
-pub(crate) const MAX_KEYRING_BYTES: u64 = 16 << 20;
 
 /// A site on disk, open for reading.
 #[derive(Debug)]
@@ -121,9 +116,9 @@ impl Site {
         &self.root
     }
 
-    /// Takes the site's lock; it is let go when the value is dropped, and by the kernel when the process dies.
+    /// Takes the site's lock; Released on drop.
     pub fn lock(&self) -> Result<Lock, SiteError> {
-        Lock::take(&self.root.join("lock"))
+        Ok(Lock::take(&self.root.join("lock"))?)
     }
 
     fn depot(&self) -> Result<Depot, SiteError> {
@@ -146,7 +141,7 @@ impl Site {
     fn keyring_bytes(&self, source: &str) -> Result<Option<Vec<u8>>, SiteError> {
         let path = self.keyring_path(source);
         match path.try_exists().map_err(SiteError::io("look at", &path))? {
-            true => read_capped(&path, MAX_KEYRING_BYTES).map(Some),
+            true => Ok(Some(read_capped(&path, MAX_KEYRING_BYTES)?)),
             false => Ok(None),
         }
     }
@@ -161,63 +156,4 @@ impl Site {
         let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
         SiteKey::from_bytes(&bytes).map_err(|source| SiteError::BadKeyring { path, source })
     }
-}
-
-/// The lock of a site or of a workspace.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-}
-
-impl Drop for Lock {
-    /// Lets go at once. Closing is not enough while a child process that is just being started has a copy of the file.
-    fn drop(&mut self) {
-        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock); // closing it is what is left then
-    }
-}
-
-impl Lock {
-    /// Takes the lock at `path`, or says that another process has it.
-    pub fn take(path: &Path) -> Result<Self, SiteError> {
-        let open = File::options().create(true).truncate(false).write(true).open(path);
-        let file = open.map_err(SiteError::io("open", path))?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| SiteError::Locked { path: path.to_owned() })?;
-        Ok(Self { file })
-    }
-}
-
-/// A file of at most `cap` bytes.
-pub(crate) fn read_capped(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
-    let size = fs::metadata(path).map_err(SiteError::io("read", path))?.len();
-    if size > cap {
-        return Err(SiteError::io("read", path)(std::io::ErrorKind::FileTooLarge.into()));
-    }
-    fs::read(path).map_err(SiteError::io("read", path))
-}
-
-/// The same of a file that the operator named.
-pub(crate) fn read_named(path: &Path, cap: u64) -> Result<Vec<u8>, SiteError> {
-    read_capped(path, cap).map_err(|error| match error {
-        SiteError::File(error) => SiteError::File(FileError { named_by: NamedBy::Operator, ..error }),
-        other => other,
-    })
-}
-
-/// Writes a file under its name only when it is complete and synced, with exactly `mode`.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), SiteError> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".part");
-    let scratch = PathBuf::from(scratch);
-    let write = || {
-        let mut file = modes::open_with(File::options().create(true).truncate(true).write(true), &scratch, mode)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()?;
-        fs::rename(&scratch, path)?;
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
-    };
-    write().map_err(|error| {
-        let _ = fs::remove_file(&scratch); // it is of no use; the first error is what matters
-        SiteError::io("write", path)(error)
-    })
 }

@@ -9,6 +9,7 @@ use super::{Generation, Site, SiteError};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
+use crate::storage::StorageError;
 
 /// The largest path map that is read, in bytes.
 const MAX_PATH_MAP_BYTES: u64 = 1 << 30;
@@ -25,10 +26,7 @@ impl PathMap {
 
     /// Reads the map of a generation, and checks it against its digest.
     pub(super) fn load(site: &Site, depot: &Depot, generation: &Generation) -> Result<Self, SiteError> {
-        let damaged = |reason: &str| SiteError::Damaged {
-            path: site.generation_folder(generation.number).join("generation.json"),
-            reason: reason.to_owned(),
-        };
+        let damaged = StorageError::damaged(&site.generation_folder(generation.number).join("generation.json"));
         let digest = generation.paths.ok_or_else(|| damaged("it names no path map"))?;
         let bytes = depot.read(&digest, MAX_PATH_MAP_BYTES)?;
         let line = |line: &str| {
@@ -37,7 +35,7 @@ impl PathMap {
         };
         let text = std::str::from_utf8(&bytes).ok();
         let files: Option<Vec<_>> = text.and_then(|text| text.lines().map(line).collect());
-        files.map(Self).ok_or_else(|| damaged("the path map that it names has a malformed line"))
+        Ok(files.map(Self).ok_or_else(|| damaged("the path map that it names has a malformed line"))?)
     }
 
     /// Returns the files, sorted by path.

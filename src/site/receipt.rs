@@ -1,20 +1,20 @@
 //! What this site tells the online side: which bundle it has, or what it lacks for one.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::{Lock, Site, SiteError, read_capped, write_atomically};
+use super::{Site, SiteError};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::Label;
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::modes;
 use crate::next_command::SITE_KEY;
 use crate::receipt::{Receipt, ReceiptNumber};
+use crate::storage::modes;
+use crate::storage::{Lock, StorageError, read_capped, write_atomically};
 use crate::time::Time;
 
 /// The largest file with the last receipt's number that is read, in bytes.
@@ -75,13 +75,13 @@ impl Site {
     /// skips a number.
     fn next_receipt_number(&self, _: &Lock) -> Result<ReceiptNumber, SiteError> {
         let path = self.root().join("receipt-number");
-        let damaged = || SiteError::Damaged {
+        let damaged = || StorageError::Damaged {
             path: path.clone(),
             reason: "it does not hold the number of the last receipt: remove it, then the clock gives the next number"
                 .to_owned(),
         };
         let last = match read_capped(&path, MAX_NUMBER_BYTES) {
-            Err(SiteError::File(error)) if error.source.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.is_not_found() => None,
             other => {
                 let text = String::from_utf8(other?).map_err(|_| damaged())?;
                 Some(text.trim_ascii_end().parse().map_err(|_| damaged())?)

@@ -12,7 +12,7 @@ use super::generation::prepare;
 use super::import::{accept, recipe};
 use super::state::Generation;
 use super::unpack::{DepotSink, Journal, Writing, assemble, check_room, complete, lacking, room_needed};
-use super::{Lock, Site, SiteError};
+use super::{Site, SiteError};
 use crate::bundle::manifest::{Blob, Part, Slice};
 use crate::bundle::unpack::{Damage, PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
@@ -20,6 +20,7 @@ use crate::collection::{Collection, Kind};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
+use crate::storage::Lock;
 use crate::trust::Overrides;
 
 /// Something that a rehearsal checks.

@@ -13,6 +13,7 @@ use crate::collection::{Collection, Kind, Label, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::path::PublishPath;
+use crate::storage::StorageError;
 use crate::time::Time;
 use crate::trust::Dates;
 
@@ -154,7 +155,7 @@ impl Generation {
     pub fn load(folder: &Path) -> Result<Self, SiteError> {
         let path = folder.join("generation.json");
         let text = fs::read_to_string(&path).map_err(SiteError::io("read", &path))?;
-        serde_json::from_str(&text).map_err(|e| SiteError::Damaged { path, reason: e.to_string() })
+        Ok(serde_json::from_str(&text).map_err(StorageError::damaged(&path))?)
     }
 
     /// The file's text.
@@ -234,7 +235,7 @@ impl Site {
             Some(newest) if *newest > 1 => {
                 let target = format!("generations/{newest}");
                 let reason = format!("it is missing: make it again with `ln -s {target} {}`", link.display());
-                Err(SiteError::Damaged { path: link, reason })
+                Err(StorageError::Damaged { path: link, reason }.into())
             }
             _ => Ok(Generation::none()),
         }

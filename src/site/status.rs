@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::state::Generation;
-use super::{Site, SiteError, audit, media};
+use super::{Site, SiteError, media};
 use crate::bundle::Manifest;
+use crate::storage::audit;
 
 /// What a site is, publishes and waits for.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Site, SiteError, audit, read_capped, read_named, write_atomically};
+use super::{Site, SiteError};
 use crate::formats::assertions::{AssertionError, MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
+use crate::storage::{audit, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// The name of the file.
@@ -74,7 +75,7 @@ impl StoreAssertion {
     pub fn stream_of(root: &Path) -> Result<Option<Vec<u8>>, SiteError> {
         let path = root.join(FILE);
         match path.try_exists().map_err(SiteError::io("read", &path))? {
-            true => read_capped(&path, MAX_STREAM_BYTES as u64).map(Some),
+            true => Ok(Some(read_capped(&path, MAX_STREAM_BYTES as u64)?)),
             false => Ok(None),
         }
     }

@@ -19,8 +19,10 @@ use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::Kind;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
-use crate::modes;
 use crate::progress::Progress;
+use crate::storage::StorageError;
+use crate::storage::modes;
+use crate::storage::remove_file_if_there;
 
 /// SHA3-384 of snaps, in hexadecimal.
 pub(super) type SecondDigests = BTreeMap<Sha256, String>;
@@ -285,7 +287,7 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
         modes::create_private_folder(folder).map_err(SiteError::io("create", folder))?;
-        super::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
+        crate::storage::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
         let path = folder.join("parts");
         let parts = match File::open(&path) {
             Ok(file) => BufReader::new(file).lines().map_while(Result::ok).collect(),
@@ -321,10 +323,7 @@ impl Journal {
 
     fn forget(&self) -> Result<(), DepotError> {
         self.parts.lock().unwrap_or_else(|e| e.into_inner()).clear();
-        match fs::remove_file(&self.path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(DepotError::io("remove", &self.path)(e)),
-            _ => Ok(()),
-        }
+        remove_file_if_there(&self.path).map_err(DepotError::io("remove", &self.path))
     }
 }
 
@@ -333,7 +332,7 @@ fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
     let reason = format!(
         "{error}: import that bundle again, or give it up with `rm -r {folder}`, after which its blobs count as needless"
     );
-    SiteError::Damaged { path, reason }
+    StorageError::Damaged { path, reason }.into()
 }
 
 impl Site {

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::next_command::ShellCommand;
+use crate::storage::FileError;
 use crate::time::Time;
 
 /// What can go wrong with keys, signatures and policy.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::TrustError;
-use crate::file_error::FileError;
+use crate::storage::FileError;
+use crate::storage::read_to_cap;
 
 /// The largest key file that we read, in bytes.
 const MAX_KEY_BYTES: u64 = 16 << 10;
@@ -153,13 +154,13 @@ fn create_new(path: &Path, mode: u32, bytes: &[u8]) -> Result<(), TrustError> {
 }
 
 fn read_capped(path: &Path) -> Result<Vec<u8>, TrustError> {
-    let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(FileError::on_named::<TrustError>("open", path))?;
-    file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(TrustError::io("read", path))?;
-    if bytes.len() as u64 > MAX_KEY_BYTES {
-        return Err(TrustError::BadKey { path: path.to_owned(), reason: "it is larger than a key can be" });
-    }
-    Ok(bytes)
+    read_to_cap(file, MAX_KEY_BYTES).map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => {
+            TrustError::BadKey { path: path.to_owned(), reason: "it is larger than a key can be" }
+        }
+        _ => TrustError::io("read", path)(error),
+    })
 }
 
 #[cfg(test)]

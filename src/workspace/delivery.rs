@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use super::{Last, Workspace};
+use super::{Last, Workspace, WorkspaceError};
 use crate::bundle::Manifest;
 use crate::collection::Label;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::receipt::{Receipt, ReceiptNumber};
-use crate::site::{SiteError, audit, write_atomically};
+use crate::storage::{StorageError, audit, write_atomically};
 use crate::time::Time;
 
 /// How it is known that a bundle has arrived.
@@ -85,7 +85,7 @@ pub struct Base {
 pub enum DeliveryError {
     /// The workspace refused.
     #[error(transparent)]
-    Workspace(#[from] SiteError),
+    Workspace(#[from] WorkspaceError),
     /// This workspace made no such bundle.
     #[error(
         "{bundle} was not made from this workspace, or so long ago that it is forgotten: give the right --workspace, or export with --full"
@@ -147,14 +147,14 @@ impl Workspace {
         History::new(self.history(site, name).with_extension(""))
     }
 
-    fn delivered(&self, site: &Label, name: &Label) -> Result<Option<Delivered>, SiteError> {
+    fn delivered(&self, site: &Label, name: &Label) -> Result<Option<Delivered>, WorkspaceError> {
         let path = self.delivered_path(site, name);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(SiteError::io("read", &path))?,
+            other => other.map_err(WorkspaceError::io("read", &path))?,
         };
-        let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
-        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+        let damaged = StorageError::damaged(&path);
+        Ok(Some(serde_json::from_slice(&bytes).map_err(damaged)?))
     }
 
     fn delivered_path(&self, site: &Label, name: &Label) -> PathBuf {
@@ -162,7 +162,7 @@ impl Workspace {
     }
 
     /// What the next bundle may build on, after `last`; none if all must be carried.
-    pub fn base(&self, last: &Last, overlap: Option<u64>) -> Result<Option<Base>, SiteError> {
+    pub fn base(&self, last: &Last, overlap: Option<u64>) -> Result<Option<Base>, WorkspaceError> {
         let manifest = &last.manifest;
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
@@ -188,7 +188,7 @@ impl Workspace {
         manifest: &Manifest,
         digest: &Sha256,
         overlap: Option<u64>,
-    ) -> Result<(), SiteError> {
+    ) -> Result<(), WorkspaceError> {
         let lists = self.lists(&manifest.site, &manifest.name);
         lists.note(manifest, digest)?;
         let by_overlap = manifest.sequence.saturating_sub(overlap.unwrap_or(0).max(KEPT));
@@ -250,13 +250,18 @@ impl Workspace {
         Ok(self.note_delivered(site, name, &delivered, &detail)?)
     }
 
-    fn note_delivered(&self, site: &Label, name: &Label, delivered: &Delivered, detail: &str) -> Result<(), SiteError> {
+    fn note_delivered(
+        &self,
+        site: &Label,
+        name: &Label,
+        delivered: &Delivered,
+        detail: &str,
+    ) -> Result<(), WorkspaceError> {
         audit::append(&self.root.join("audit.jsonl"), "delivered", &delivered.bundle(site, name), detail)?;
         let path = self.delivered_path(site, name);
-        let mut text = serde_json::to_string_pretty(delivered)
-            .map_err(|error| SiteError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        let mut text = serde_json::to_string_pretty(delivered).map_err(StorageError::damaged(&path))?;
         text.push('\n');
-        write_atomically(&path, text.as_bytes(), 0o644)
+        Ok(write_atomically(&path, text.as_bytes(), 0o644)?)
     }
 }
 

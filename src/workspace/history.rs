@@ -12,9 +12,10 @@ use std::io::{ErrorKind, Read as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use super::WorkspaceError;
 use crate::bundle::{Manifest, names};
 use crate::digest::Sha256;
-use crate::site::{SiteError, read_capped, write_atomically};
+use crate::storage::{StorageError, read_capped, write_atomically};
 use crate::trust::MAX_SIGNATURE_BYTES;
 
 /// The lists of one site and name.
@@ -44,56 +45,56 @@ impl History {
     }
 
     /// Writes down where the bundle is, and its signature, if it has one already.
-    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), SiteError> {
-        fs::create_dir_all(&self.folder).map_err(SiteError::io("create", &self.folder))?;
+    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
+        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let (epoch, sequence) = (manifest.epoch, manifest.sequence);
-        let folder = std::path::absolute(folder).map_err(SiteError::io("find", folder))?;
+        let folder = std::path::absolute(folder).map_err(WorkspaceError::io("find", folder))?;
         write_atomically(&self.file(epoch, sequence, "place"), folder.as_os_str().as_bytes(), 0o644)?;
         match read_capped(&folder.join(names::SIGNATURE), MAX_SIGNATURE_BYTES) {
-            Ok(signature) => write_atomically(&self.file(epoch, sequence, "sig"), &signature, 0o644),
+            Ok(signature) => Ok(write_atomically(&self.file(epoch, sequence, "sig"), &signature, 0o644)?),
             Err(_) => Ok(()), // a signing room adds it to the bundle
         }
     }
 
     /// The folder that the bundle was written to; `None` if that was not noted.
-    pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, SiteError> {
+    pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, WorkspaceError> {
         let Some(path) = self.newest(sequence, "place")? else { return Ok(None) };
-        let bytes = fs::read(&path).map_err(SiteError::io("read", &path))?;
+        let bytes = fs::read(&path).map_err(WorkspaceError::io("read", &path))?;
         Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
     }
 
     /// The signature of the bundle's manifest; `None` if it was signed after the export, or is forgotten.
-    pub(super) fn signature(&self, epoch: u64, sequence: u64) -> Result<Option<Vec<u8>>, SiteError> {
+    pub(super) fn signature(&self, epoch: u64, sequence: u64) -> Result<Option<Vec<u8>>, WorkspaceError> {
         let path = self.file(epoch, sequence, "sig");
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            other => other.map(Some).map_err(SiteError::io("read", &path)),
+            other => other.map(Some).map_err(WorkspaceError::io("read", &path)),
         }
     }
 
     /// Returns the bundle's file of this extension; of several epochs, that of the newest.
-    fn newest(&self, sequence: u64, extension: &str) -> Result<Option<PathBuf>, SiteError> {
+    fn newest(&self, sequence: u64, extension: &str) -> Result<Option<PathBuf>, WorkspaceError> {
         let files = self.files(&[extension])?.into_iter().filter(|file| file.sequence == sequence);
         Ok(files.max_by_key(|file| file.epoch).map(|file| file.path))
     }
 
     /// Writes down what the bundle needs.
-    pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256) -> Result<(), SiteError> {
-        fs::create_dir_all(&self.folder).map_err(SiteError::io("create", &self.folder))?;
+    pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256) -> Result<(), WorkspaceError> {
+        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let mut text = String::new();
         for digest in std::iter::once(digest).chain(manifest.blobs.iter().map(|blob| &blob.sha256)) {
             let _ = writeln!(text, "{digest}"); // a String takes all
         }
-        write_atomically(&self.path(manifest.epoch, manifest.sequence), text.as_bytes(), 0o644)
+        Ok(write_atomically(&self.path(manifest.epoch, manifest.sequence), text.as_bytes(), 0o644)?)
     }
 
     /// The digest of the bundle's manifest, if the bundle is known.
-    pub(super) fn manifest(&self, epoch: u64, sequence: u64) -> Result<Option<Sha256>, SiteError> {
+    pub(super) fn manifest(&self, epoch: u64, sequence: u64) -> Result<Option<Sha256>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let mut digest = [0; 64];
         match File::open(&path).and_then(|mut file| file.read_exact(&mut digest)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(SiteError::io("read", &path))?,
+            other => other.map_err(WorkspaceError::io("read", &path))?,
         }
         let digest = std::str::from_utf8(&digest).ok().and_then(|digest| digest.parse().ok());
         digest.map(Some).ok_or_else(|| damaged(&path))
@@ -101,7 +102,7 @@ impl History {
 
     /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
     /// them holds these.
-    pub(super) fn common(&self, epoch: u64, from: u64, to: u64) -> Result<Option<BTreeSet<Sha256>>, SiteError> {
+    pub(super) fn common(&self, epoch: u64, from: u64, to: u64) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
         let Some((_, mut common)) = self.read(epoch, from)? else { return Ok(None) };
         for sequence in from + 1..=to {
             let Some((_, blobs)) = self.read(epoch, sequence)? else { return Ok(None) };
@@ -110,11 +111,11 @@ impl History {
         Ok(Some(common.into_iter().collect()))
     }
 
-    fn read(&self, epoch: u64, sequence: u64) -> Result<Option<(Sha256, Vec<Sha256>)>, SiteError> {
+    fn read(&self, epoch: u64, sequence: u64) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(SiteError::io("read", &path))?,
+            other => other.map_err(WorkspaceError::io("read", &path))?,
         };
         let digests: Option<Vec<Sha256>> = text.lines().map(|line| line.parse().ok()).collect();
         let sorted = |rest: &[Sha256]| rest.is_sorted_by(|a, b| a < b);
@@ -128,11 +129,11 @@ impl History {
     /// record the bundle that it had finished.
     ///
     /// Fails if there is no `last` and more than one list: its manifest was lost.
-    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, SiteError> {
+    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, WorkspaceError> {
         let lists = self.files(&["blobs"])?;
         if last.is_none() && lists.len() > 1 {
             let reason = "it is missing, though bundles were made: restore it, or export once more".to_owned();
-            return Err(SiteError::Damaged { path: self.folder.with_extension("json"), reason });
+            return Err(StorageError::damaged(&self.folder.with_extension("json"))(reason).into());
         }
         let recorded = last.map(|last| (last.epoch, last.sequence));
         let mut blobs = BTreeSet::new();
@@ -143,24 +144,24 @@ impl History {
     }
 
     /// Removes what is noted of other epochs, and of bundles before `from`.
-    pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), SiteError> {
+    pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), WorkspaceError> {
         let old = |of: u64, sequence: u64| of != epoch || sequence < from;
         let files = self.files(&["blobs", "place", "sig"])?;
         for NotedFile { path, .. } in files.into_iter().filter(|file| old(file.epoch, file.sequence)) {
-            fs::remove_file(&path).map_err(SiteError::io("remove", &path))?;
+            fs::remove_file(&path).map_err(WorkspaceError::io("remove", &path))?;
         }
         Ok(())
     }
 
     /// Returns the files with one of these extensions, in no order.
-    fn files(&self, extensions: &[&str]) -> Result<Vec<NotedFile>, SiteError> {
+    fn files(&self, extensions: &[&str]) -> Result<Vec<NotedFile>, WorkspaceError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(SiteError::io("list", &self.folder))?,
+            other => other.map_err(WorkspaceError::io("list", &self.folder))?,
         };
         let mut files = Vec::new();
         for entry in entries {
-            let path = entry.map_err(SiteError::io("list", &self.folder))?.path();
+            let path = entry.map_err(WorkspaceError::io("list", &self.folder))?.path();
             if path.extension().is_some_and(|extension| extensions.iter().any(|ours| extension == *ours)) {
                 files.extend(number(&path).map(|(epoch, sequence)| NotedFile { epoch, sequence, path }));
             }
@@ -175,6 +176,6 @@ fn number(path: &Path) -> Option<(u64, u64)> {
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }
 
-fn damaged(path: &Path) -> SiteError {
-    SiteError::Damaged { path: path.to_owned(), reason: "it is no sorted list of digests".to_owned() }
+fn damaged(path: &Path) -> WorkspaceError {
+    StorageError::damaged(path)("it is no sorted list of digests").into()
 }

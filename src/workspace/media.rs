@@ -4,41 +4,46 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Workspace;
+use super::{Workspace, WorkspaceError};
 use crate::digest::Sha256;
 use crate::media::Register;
-use crate::site::{SiteError, audit, write_atomically};
+use crate::storage::{StorageError, audit, write_atomically};
 
 impl Workspace {
     /// The media of the bundle; none yet if it is another one of that name, or not known.
-    pub fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, SiteError> {
+    pub fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, WorkspaceError> {
         Self::media_of(&self.root, bundle, manifest)
     }
 
     /// The same, of a workspace that is not open and need not be there.
-    pub fn media_of(root: &Path, bundle: &str, manifest: &Sha256) -> Result<Register, SiteError> {
+    pub fn media_of(root: &Path, bundle: &str, manifest: &Sha256) -> Result<Register, WorkspaceError> {
         let path = path(root, bundle);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Register::new(*manifest)),
-            other => other.map_err(SiteError::io("read", &path))?,
+            other => other.map_err(WorkspaceError::io("read", &path))?,
         };
-        let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
+        let damaged = StorageError::damaged(&path);
         let register: Register = serde_json::from_slice(&bytes).map_err(damaged)?;
         Ok(if register.manifest == *manifest { register } else { Register::new(*manifest) })
     }
 
     /// Remembers the media of the bundle.
-    pub fn note_media(&self, bundle: &str, register: &Register) -> Result<(), SiteError> {
+    pub fn note_media(&self, bundle: &str, register: &Register) -> Result<(), WorkspaceError> {
         let path = path(&self.root, bundle);
         let folder = self.root.join("media");
-        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
-        let damaged = |error: serde_json::Error| SiteError::Damaged { path: path.clone(), reason: error.to_string() };
+        fs::create_dir_all(&folder).map_err(WorkspaceError::io("create", &folder))?;
+        let damaged = StorageError::damaged(&path);
         let text = serde_json::to_string_pretty(register).map_err(damaged)?;
-        write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)
+        Ok(write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)?)
     }
 
     /// Remembers that these volumes of the bundle were made again: those on media are lost or damaged.
-    pub fn note_made_again(&self, bundle: &str, manifest: &Sha256, files: &BTreeSet<String>) -> Result<(), SiteError> {
+    pub fn note_made_again(
+        &self,
+        bundle: &str,
+        manifest: &Sha256,
+        files: &BTreeSet<String>,
+    ) -> Result<(), WorkspaceError> {
         let mut register = self.media(bundle, manifest)?;
         for entry in &mut register.media {
             entry.files.retain(|file| !files.contains(file));
@@ -48,8 +53,8 @@ impl Workspace {
     }
 
     /// Writes what happens to a medium of the bundle to the audit log.
-    pub fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), SiteError> {
-        audit::append(&self.root.join("audit.jsonl"), event, bundle, detail)
+    pub fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), WorkspaceError> {
+        Ok(audit::append(&self.root.join("audit.jsonl"), event, bundle, detail)?)
     }
 }
 

@@ -16,6 +16,7 @@
 //! bundle and takes it into the history, so no sequence number is used twice or skipped.
 
 mod delivery;
+mod error;
 mod history;
 mod media;
 mod place;
@@ -28,15 +29,16 @@ use std::path::{Path, PathBuf};
 
 use self::history::History;
 pub use delivery::{Base, DeliveryError, How, ReceiptOrder};
+pub use error::WorkspaceError;
 pub use place::usual_folder;
 pub use site_keys::ReceiptFileError;
 
-use crate::bundle::{BundleError, Manifest};
+use crate::bundle::Manifest;
 use crate::collect::seen::Seen;
 use crate::collection::Label;
-use crate::depot::Depot;
+use crate::depot::{Depot, RemovedBlobs};
 use crate::digest::Sha256;
-use crate::site::{Collected, Lock, SiteError, audit, write_atomically};
+use crate::storage::{Lock, StorageError, audit, write_atomically};
 
 /// A workspace, locked for this process.
 #[derive(Debug)]
@@ -58,21 +60,21 @@ pub struct Last {
 
 impl Workspace {
     /// Opens the workspace at `root`, creating what is missing.
-    pub fn open(root: &Path) -> Result<Self, SiteError> {
+    pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
         let history = root.join("history");
-        fs::create_dir_all(&history).map_err(SiteError::io("create", &history))?;
+        fs::create_dir_all(&history).map_err(WorkspaceError::io("create", &history))?;
         let lock = Lock::take(&root.join("lock"))?;
         Ok(Self { root: root.to_owned(), depot: Depot::open(&root.join("depot"))?, _lock: lock })
     }
 
     /// Opens the workspace at `root`, which an export must have made.
-    pub fn open_there(root: &Path) -> Result<Self, SiteError> {
+    pub fn open_there(root: &Path) -> Result<Self, WorkspaceError> {
         let history = root.join("history");
         match fs::metadata(&history) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Err(SiteError::NoWorkspace { path: root.to_owned() })
+                Err(WorkspaceError::NoWorkspace { path: root.to_owned() })
             }
-            Err(error) => Err(SiteError::io("look at", &history)(error)),
+            Err(error) => Err(WorkspaceError::io("look at", &history)(error)),
             Ok(_) => Self::open(root),
         }
     }
@@ -82,7 +84,7 @@ impl Workspace {
     }
 
     /// The last finished bundle of the site and name; none before the first.
-    pub fn last(&self, site: &Label, name: &Label) -> Result<Option<Last>, SiteError> {
+    pub fn last(&self, site: &Label, name: &Label) -> Result<Option<Last>, WorkspaceError> {
         read_last(&self.history(site, name))
     }
 
@@ -92,12 +94,12 @@ impl Workspace {
     }
 
     /// The last finished bundles of the site's other names.
-    pub fn others(&self, site: &Label, name: &Label) -> Result<Vec<Last>, SiteError> {
+    pub fn others(&self, site: &Label, name: &Label) -> Result<Vec<Last>, WorkspaceError> {
         let folder = self.root.join("history");
         let own = self.history(site, name);
         let mut others = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
-            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+        for entry in fs::read_dir(&folder).map_err(WorkspaceError::io("list", &folder))? {
+            let path = entry.map_err(WorkspaceError::io("list", &folder))?.path();
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             let may_be_of_site = stem.strip_prefix(site.as_str()).is_some_and(|rest| rest.starts_with('-'));
             if path != own && may_be_of_site && path.extension().is_some_and(|extension| extension == "json") {
@@ -108,7 +110,7 @@ impl Workspace {
     }
 
     /// The same, for SITE-NAME as one word.
-    fn last_of(&self, stem: &str) -> Result<Option<Last>, SiteError> {
+    fn last_of(&self, stem: &str) -> Result<Option<Last>, WorkspaceError> {
         let is_name = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if is_name { read_last(&self.root.join("history").join(format!("{stem}.json"))) } else { Ok(None) }
     }
@@ -120,9 +122,9 @@ impl Workspace {
     }
 
     /// Keeps which files this export has read, or would have read.
-    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), SiteError> {
+    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), WorkspaceError> {
         match seen.is_news() {
-            true => write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644),
+            true => Ok(write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644)?),
             false => Ok(()),
         }
     }
@@ -132,33 +134,26 @@ impl Workspace {
     }
 
     /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.
-    pub fn gc(&self, dry_run: bool) -> Result<Collected, SiteError> {
+    pub fn gc(&self, dry_run: bool) -> Result<RemovedBlobs, WorkspaceError> {
         let needed = self.needed()?;
         if !dry_run {
             audit::append(&self.root.join("audit.jsonl"), "gc", "workspace", &format!("keeps {} blobs", needed.len()))?;
             self.depot.partials()?.iter().try_for_each(|digest| self.depot.remove_partial(digest))?;
         }
-        let mut collected = Collected::default();
-        for digest in self.depot.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
-            collected.blobs += 1;
-            collected.bytes += self.depot.size(&digest).unwrap_or_default();
-            if !dry_run {
-                self.depot.remove(&digest)?;
-            }
-        }
+        let removed = self.depot.remove_all_but(&needed, dry_run)?;
         if !dry_run {
             self.depot.remove_stale_aliases()?;
         }
-        Ok(collected)
+        Ok(removed)
     }
 
     /// Returns the blobs of the last bundle of each site and name, those with which its volumes can be made again, and those
     /// of a bundle that was finished and not recorded yet. Fails if the history of one cannot be read: it may name any blob.
-    fn needed(&self) -> Result<BTreeSet<Sha256>, SiteError> {
+    fn needed(&self) -> Result<BTreeSet<Sha256>, WorkspaceError> {
         let folder = self.root.join("history");
         let mut needed = BTreeSet::new();
-        for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
-            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+        for entry in fs::read_dir(&folder).map_err(WorkspaceError::io("list", &folder))? {
+            let path = entry.map_err(WorkspaceError::io("list", &folder))?.path();
             let is_manifest = path.extension().is_some_and(|extension| extension == "json");
             if is_manifest || path.is_dir() {
                 let lists = History::new(path.with_extension(""));
@@ -172,7 +167,7 @@ impl Workspace {
     }
 
     /// Notes what a bundle needs before it gets its final name: until it is recorded, only this keeps its blobs.
-    pub fn announce(&self, manifest: &Manifest, text: &[u8]) -> Result<(), SiteError> {
+    pub fn announce(&self, manifest: &Manifest, text: &[u8]) -> Result<(), WorkspaceError> {
         self.lists(&manifest.site, &manifest.name).note(manifest, &Sha256::of(text))
     }
 
@@ -183,22 +178,22 @@ impl Workspace {
         manifest: &Manifest,
         text: &[u8],
         overlap: Option<u64>,
-    ) -> Result<(), SiteError> {
+    ) -> Result<(), WorkspaceError> {
         let digest = Sha256::of(text);
         audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest.to_hex())?;
         self.note_place(folder, manifest)?;
         self.note_needs(manifest, &digest, overlap)?;
-        write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)
+        Ok(write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)?)
     }
 }
 
 /// A manifest of the history; none if there is none.
-fn read_last(path: &Path) -> Result<Option<Last>, SiteError> {
+fn read_last(path: &Path) -> Result<Option<Last>, WorkspaceError> {
     let bytes = match fs::read(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(SiteError::io("read", path))?,
+        other => other.map_err(WorkspaceError::io("read", path))?,
     };
-    let damaged = |error: BundleError| SiteError::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let damaged = StorageError::damaged(path);
     let digest = Sha256::of(&bytes);
     // What has the digest that was noted when it was written need not be checked again.
     let noted = |of: &Manifest| History::new(path.with_extension("")).manifest(of.epoch, of.sequence).ok().flatten();

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Workspace;
 use super::history::History;
+use super::{Workspace, WorkspaceError};
 use crate::bundle::{BundleError, Manifest, Signed};
 use crate::export::ExportError;
-use crate::site::SiteError;
 
 /// The workspace that commands use if none is named: `$GAPFERRY_WORKSPACE`, or else `$XDG_STATE_HOME/gapferry` as in the XDG base
 /// directory specification.
@@ -19,7 +18,7 @@ pub fn usual_folder() -> Option<PathBuf> {
 
 impl Workspace {
     /// The folder that the workspace at `root` wrote the bundle to; `None` if it does not know. Opens nothing.
-    pub fn place_of(root: &Path, bundle: &str) -> Result<Option<PathBuf>, SiteError> {
+    pub fn place_of(root: &Path, bundle: &str) -> Result<Option<PathBuf>, WorkspaceError> {
         match split(bundle) {
             Some((stem, sequence)) => History::new(root.join("history").join(stem)).place(sequence),
             None => Ok(None),
@@ -44,7 +43,7 @@ impl Workspace {
         Ok(signature.map(|signature| Signed::of_bytes(folder, bytes, signature)).transpose()?)
     }
 
-    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), SiteError> {
+    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
         self.lists(&manifest.site, &manifest.name).note_place(folder, manifest)
     }
 }

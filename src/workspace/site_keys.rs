@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::Workspace;
+use super::{Workspace, WorkspaceError};
 use crate::exit::Exit;
+use crate::formats::openpgp::MAX_KEYRING_BYTES;
 use crate::formats::openpgp::{Keyring, OpenPgpError, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
-use crate::site::{MAX_KEYRING_BYTES, SiteError, read_capped, read_named, write_atomically};
+use crate::storage::{StorageError, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// Why a receipt is not taken.
@@ -16,7 +17,7 @@ use crate::time::Time;
 pub enum ReceiptFileError {
     /// A file cannot be read or written.
     #[error(transparent)]
-    Workspace(#[from] SiteError),
+    Workspace(#[from] WorkspaceError),
     /// It is no receipt of the site's.
     #[error("{} is not taken", path.display())]
     Receipt {
@@ -58,6 +59,12 @@ impl ReceiptFileError {
             Self::Receipt { .. } | Self::Key { .. } => Exit::VerificationFailed,
             Self::OtherKey { .. } => Exit::Refused,
         }
+    }
+}
+
+impl From<StorageError> for ReceiptFileError {
+    fn from(error: StorageError) -> Self {
+        Self::Workspace(error.into())
     }
 }
 
@@ -104,7 +111,7 @@ impl Workspace {
             Err(_) => {}
         }
         let folder = self.root.join("sites");
-        fs::create_dir_all(&folder).map_err(SiteError::io("create", &folder))?;
+        fs::create_dir_all(&folder).map_err(WorkspaceError::io("create", &folder))?;
         Ok(write_atomically(&path, key, 0o644)?)
     }
 }

@@ -12,8 +12,8 @@ use super::shape::Shape;
 use crate::bundle::manifest::{Manifest, Volume};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
-use crate::modes;
 use crate::progress::Progress;
+use crate::storage::modes;
 
 /// A recovery file that was made, and its digest.
 pub type Made = (String, Sha256);

@@ -10,10 +10,11 @@ use self::args::What;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::maas::wanted;
-use crate::modes;
 use crate::setup::{Certificates, Facts, File, HostName, ServeUrl, SetupError};
 use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, snapd, user_data};
-use crate::site::{Site, SiteError, write_atomically};
+use crate::site::{Site, SiteError};
+use crate::storage::modes;
+use crate::storage::write_atomically;
 
 /// Write what name servers, web servers, clients and MAAS need next, from what the site publishes
 ///

@@ -9,11 +9,11 @@ use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request,
 use super::suite::SuiteData;
 use crate::collect::Collecting;
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::formats::apt::archive::{Entry, IndexKind, IndexName};
 use crate::formats::apt::packages::{Package, Priority};
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::selection::AptSource;
+use crate::storage::FileError;
 
 /// What to carry of the source.
 pub(super) fn choose(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {

@@ -10,12 +10,12 @@ use crate::collect::keyring::KeyringError;
 use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::preferences::PreferencesError;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::deb::DebError;
 use crate::path::{MalformedPath, PublishPath};
+use crate::storage::FileError;
 use crate::time::Time;
 
 /// Why packages cannot be collected.

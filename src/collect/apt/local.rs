@@ -9,10 +9,10 @@ use super::{AptError, Collecting};
 use crate::collect::folder::list_folder;
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::formats::deb::{packages_stanza, read_control};
 use crate::path::PublishPath;
 use crate::selection::AptSource;
+use crate::storage::FileError;
 
 /// Takes every .deb below `folder` into the depot, and writes the index that describes them.
 pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) -> Result<Collection, AptError> {

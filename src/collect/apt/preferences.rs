@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::AptError;
 use crate::collect::keyring::read_small;
-use crate::file_error::FileError;
 use crate::formats::apt::preferences::Preferences;
 use crate::selection::AptSource;
+use crate::storage::FileError;
 
 /// Reads them, as apt does: `preferences` first, then the files of `preferences.d` by their names.
 pub(super) fn read(source: &AptSource) -> Result<Preferences, AptError> {

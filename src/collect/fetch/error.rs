@@ -9,7 +9,7 @@ use url::Url;
 use super::expected::Expected;
 use crate::causes::causes;
 use crate::exit::Exit;
-use crate::file_error::full_disk_error;
+use crate::storage::full_disk_error;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.
 #[derive(Debug, thiserror::Error)]

@@ -9,11 +9,11 @@ use crate::collect::fetch::FetchError;
 use crate::collect::given::GivenError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::assertions::{AssertionError, Reference};
 use crate::formats::snap::MetadataError;
 use crate::formats::snap::api::Refusal;
 use crate::path::{MalformedPath, PublishPath};
+use crate::storage::FileError;
 
 /// How many channels an error lists.
 const LISTED: usize = 20;

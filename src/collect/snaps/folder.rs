@@ -10,10 +10,10 @@ use crate::collect::Collecting;
 use crate::collect::folder::list_folder;
 use crate::depot::Batch;
 use crate::digest::{Hashing, Sha256};
-use crate::file_error::FileError;
 use crate::formats::assertions::snaps::verify;
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State};
 use crate::formats::snap::Metadata;
+use crate::storage::FileError;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 20;

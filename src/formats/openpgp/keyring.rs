@@ -14,6 +14,9 @@ const MAX_KEYRING: usize = 16 << 20;
 /// The most packets of a keyring that are read.
 const MAX_PACKETS: usize = 50_000;
 
+/// The largest keyring that is read, in bytes.
+pub const MAX_KEYRING_BYTES: u64 = 16 << 20;
+
 /// The certificates that a selection or a site trusts for one source.
 #[derive(Debug, Clone)]
 pub struct Keyring {

@@ -41,7 +41,7 @@ pub use detached::{verify_detached, verify_detached_file};
 pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
 pub use forms::{armored_keyring, binary_keyring};
 pub use judge::Signer;
-pub use keyring::{Keyring, Rejected};
+pub use keyring::{Keyring, MAX_KEYRING_BYTES, Rejected};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};

@@ -1,8 +1,7 @@
 //! What a generation publishes, as the page and its search need it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::Path;
 
 use crate::bundle::Manifest;
@@ -10,6 +9,7 @@ use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::collection::{Collection, Kind};
 use crate::formats::openpgp::Keyring;
 use crate::site::Generation;
+use crate::storage::read_capped;
 
 /// One item of what is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Overview {
         let mut overview = Self { key: key(folder), ..Self::default() };
         for name in generation.names.keys() {
             let path = folder.join("manifests").join(format!("{name}.json"));
-            let manifest = read(&path).and_then(|bytes| Manifest::parse(&bytes).ok());
+            let manifest = read_capped(&path, MAX_MANIFEST_BYTES).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
             manifest.iter().flat_map(|manifest| &manifest.collections).for_each(|c| overview.add(c));
         }
         overview
@@ -89,12 +89,6 @@ impl Overview {
         found.truncate(most);
         (found, count)
     }
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_MANIFEST_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 fn key(folder: &Path) -> Vec<String> {

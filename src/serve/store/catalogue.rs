@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::formats::assertions::{Assertion, AssertionError, MAX_STREAM_BYTES, Pool, Reference};
@@ -10,6 +10,7 @@ use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Release, Snap};
 use crate::path::PublishPath;
 use crate::site::{STORE_INDEX, StoreIndex};
+use crate::storage::read_to_cap;
 
 /// The largest index that is read, in bytes.
 const MAX_INDEX_BYTES: u64 = 64 << 20;
@@ -229,15 +230,7 @@ fn damaged(reason: String) -> CatalogueError {
 
 /// A file's bytes; `None` if there is no such file.
 fn read(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, CatalogueError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(cap + 1).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 > cap {
-            true => Err(io::ErrorKind::FileTooLarge.into()),
-            false => Ok(bytes),
-        }
-    };
-    match read() {
+    match File::open(path).and_then(|file| read_to_cap(file, cap)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => {

@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Generation, Site, SiteError, audit, write_atomically};
+use super::{Generation, Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::collection::Kind;
 use crate::digest::Sha256;
 use crate::formats::enterprise_store::ExportName;
+use crate::storage::{StorageError, audit, write_atomically};
 
 /// Where an Enterprise Store is, in `site.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,12 +112,12 @@ impl State {
         if !path.try_exists().map_err(SiteError::io("look at", &path))? {
             return Ok(Self::default());
         }
-        let bytes = super::read_capped(&path, MAX_MANIFEST_BYTES)?;
-        serde_json::from_slice(&bytes).map_err(|error| SiteError::Damaged { path, reason: error.to_string() })
+        let bytes = crate::storage::read_capped(&path, MAX_MANIFEST_BYTES)?;
+        Ok(serde_json::from_slice(&bytes).map_err(StorageError::damaged(&path))?)
     }
 
     fn save(&self, site: &Site) -> Result<(), SiteError> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default(); // of text alone, which cannot fail
-        write_atomically(&Self::path(site), (text + "\n").as_bytes(), 0o644)
+        Ok(write_atomically(&Self::path(site), (text + "\n").as_bytes(), 0o644)?)
     }
 }

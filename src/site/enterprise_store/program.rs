@@ -2,11 +2,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::EnterpriseStore;
+use crate::storage::{create_new, modes};
 use crate::terminal::safe;
 
 /// How much of the program's words is kept, in characters.
@@ -31,12 +31,9 @@ pub(super) fn push(store: &EnterpriseStore, file: &str, blob: &Path) -> Result<(
 /// Copies the blob to where the program reads: under a scratch name first, so that nobody pushes half of it.
 fn place(blob: &Path, target: &Path) -> io::Result<()> {
     let scratch = target.with_extension("part");
-    match fs::remove_file(&scratch) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => drop(fs::copy(blob, &scratch)?),
-    }
-    fs::set_permissions(&scratch, fs::Permissions::from_mode(0o644))?;
-    File::open(&scratch)?.sync_all()?;
+    let mut file = create_new(&scratch, modes::PUBLIC_FILE)?;
+    io::copy(&mut File::open(blob)?, &mut file)?;
+    file.sync_all()?;
     fs::rename(&scratch, target)
 }
 

@@ -10,7 +10,7 @@ use gapferry::digest::Sha256;
 use gapferry::exit::Exit;
 use gapferry::formats::openpgp::{Keyring, binary_keyring};
 use gapferry::receipt::{Receipt, ReceiptNumber};
-use gapferry::site::audit;
+use gapferry::storage::audit;
 use gapferry::time::Time;
 use serde_json::Value;
 

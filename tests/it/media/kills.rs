@@ -60,7 +60,7 @@ fn a_killed_copy_is_finished_by_the_same_command() {
             assert_eq!(digest(&side.join(&file)), digest(&bundle.join(&file)), "{point:?}: {file}");
         }
         assert!(!names(&side).iter().any(|file| file.ends_with(".part")), "{point:?}");
-        gapferry::site::audit::read(&folder.join("workspace/audit.jsonl")).unwrap();
+        gapferry::storage::audit::read(&folder.join("workspace/audit.jsonl")).unwrap();
     }
     eprintln!("{kills} copies were killed");
     let least = Level::of_run().pick(points.len() * 5 / 8, 50);

@@ -4,7 +4,7 @@ use std::fs;
 
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::exit::Exit;
-use gapferry::site::audit;
+use gapferry::storage::audit;
 use serde_json::json;
 
 use super::fixture::desk;

@@ -12,7 +12,8 @@ use super::program::Program;
 use super::wanted::{WantedSuite, is_line, plain};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::file_error::FileError;
+use crate::storage::FileError;
+use crate::storage::remove_file_if_there;
 
 /// A base folder with the program that works in it.
 #[derive(Debug)]
@@ -137,10 +138,7 @@ fn write(path: &Path, text: &str) -> Result<(), RepreproError> {
 
 /// Removes a file; none there is fine.
 pub(super) fn remove_file(path: &Path) -> Result<(), RepreproError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::on("remove", path)(error)),
-        _ => Ok(()),
-    }
+    remove_file_if_there(path).map_err(FileError::on("remove", path))
 }
 
 /// Removes a folder with all that is in it; none there is fine.

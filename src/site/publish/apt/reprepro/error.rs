@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::digest::Sha256;
 use crate::exit::Exit;
-use crate::file_error::FileError;
 use crate::formats::openpgp::OpenPgpError;
+use crate::storage::FileError;
 use crate::time::Time;
 
 /// Why reprepro cannot publish a collection. What clients see stays what it was, and the base folder can be used again.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RepreproError;
 use super::program::{Program, end_of};
-use crate::file_error::FileError;
 use crate::formats::openpgp::{Keyring, OpenPgpError, SiteKey};
+use crate::storage::FileError;
 
 /// `[reprepro]` in `site.toml`: a key of the operator's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,10 +32,10 @@ use super::super::{Context, PublishError};
 use super::Root;
 use super::re_index::{Suite, describe};
 use crate::collection::{Collection, Label};
-use crate::file_error::FileError;
 use crate::formats::apt::release::Release;
 use crate::formats::openpgp::armored_keyring;
 use crate::site::tree::Tree;
+use crate::storage::FileError;
 
 /// Where the base folders are, below a site's folder.
 pub(in crate::site) const FOLDER: &str = "reprepro";

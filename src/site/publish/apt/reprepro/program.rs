@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::RepreproError;
-use crate::file_error::FileError;
+use crate::storage::FileError;
 use crate::terminal::safe;
 
 /// How much of a program's words is kept, in characters.

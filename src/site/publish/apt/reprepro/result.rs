@@ -10,7 +10,6 @@ use super::RepreproError;
 use super::keys::Signing;
 use super::wanted::{Package, Target, WantedSuite};
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::formats::apt::archive::{
     EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
     read_release,
@@ -20,6 +19,7 @@ use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
+use crate::storage::FileError;
 use crate::time::Time;
 
 /// Adds what reprepro exported for the suite to the tree: its metadata, and what that lists from the pool.

@@ -11,8 +11,8 @@ use super::error::OtherBytes;
 use super::wanted::{Package, Target, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::file_error::FileError;
 use crate::progress::Progress;
+use crate::storage::FileError;
 
 /// The longest arguments of one call, in bytes; Linux takes 2 MiB with the environment (execve(2)).
 const MAX_ARGUMENTS: usize = 128 << 10;

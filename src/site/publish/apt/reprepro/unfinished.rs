@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::base::{remove_file, remove_folder};
 use super::{RepreproError, lock};
-use crate::file_error::FileError;
+use crate::storage;
+use crate::storage::FileError;
 
 /// The file's name in the base folder.
 const NAME: &str = "unfinished";
@@ -29,7 +30,7 @@ impl Unfinished {
         let file = base.join(NAME);
         let in_doubt = lock::is_left(base)? || file.symlink_metadata().is_ok();
         File::create(&file).map_err(FileError::on::<FileError>("create", &file))?;
-        File::open(base).and_then(|folder| folder.sync_all()).map_err(FileError::on::<FileError>("sync", base))?;
+        storage::sync_folder(base).map_err(FileError::on::<FileError>("sync", base))?;
         if in_doubt {
             MADE.iter().try_for_each(|name| remove_folder(&base.join(name)))?;
         }

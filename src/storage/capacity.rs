@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::BundleError;
+use super::FileError;
 
 /// The largest file on FAT file systems, in bytes.
 const FAT_FILE_BYTES: u64 = (4 << 30) - 1;
@@ -10,7 +10,7 @@ const MSDOS_SUPER_MAGIC: i64 = 0x4d44; // linux/magic.h
 
 /// What a file system has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Bytes that an unprivileged process can still write.
     pub free: u64,
     /// Files take up multiples of so many bytes.
@@ -34,8 +34,8 @@ pub enum FreeSpace {
 /// The free space that is assumed where the file system's word does not count, in bytes: beyond any medium.
 const UNKNOWN_FREE_BYTES: u64 = 1 << 60;
 
-impl Room {
-    /// The same room, with more free space than any bundle needs if it is not to be checked.
+impl Capacity {
+    /// Returns the same capacity with more free space than any bundle needs if it is not to be checked.
     #[must_use]
     pub fn with(self, free_space: FreeSpace) -> Self {
         match free_space {
@@ -45,8 +45,8 @@ impl Room {
     }
 
     /// Asks the file system that `folder` is on.
-    pub fn of(folder: &Path) -> Result<Self, BundleError> {
-        let failed = |e: rustix::io::Errno| BundleError::io("look at the file system of", folder)(e.into());
+    pub fn of(folder: &Path) -> Result<Self, FileError> {
+        let failed = |e: rustix::io::Errno| FileError::on::<FileError>("look at the file system of", folder)(e.into());
         let kind = rustix::fs::statfs(folder).map_err(failed)?.f_type;
         let stat = rustix::fs::statvfs(folder).map_err(failed)?;
         Ok(Self {

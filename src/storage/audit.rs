@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::SiteError;
+use super::StorageError;
 use crate::digest::Sha256;
 use crate::time::Time;
 
@@ -35,7 +35,7 @@ const MAX_DETAIL_BYTES: usize = 8 << 10;
 /// Appends an event to the log at `path`, and syncs it. Cuts a detail above 8 KiB, and records how much was cut.
 ///
 /// Cuts off what an interrupted write left behind the last complete line; complete lines are never touched.
-pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(), SiteError> {
+pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(), StorageError> {
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         let (end, last) = last_line(&mut file)?;
@@ -52,7 +52,7 @@ pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(
         file.write_all(line.as_bytes())?;
         file.sync_all()
     };
-    write().map_err(SiteError::io("write", path))
+    write().map_err(StorageError::io("write", path))
 }
 
 fn bounded(detail: &str) -> String {
@@ -91,16 +91,18 @@ fn ended(start: u64, tail: &[u8], from: usize, line_break: usize) -> (u64, Vec<u
 }
 
 /// Reads the log at `path` and checks its chain; returns its records, or the number of the first broken line.
-pub fn read(path: &Path) -> Result<Vec<Record>, SiteError> {
+pub fn read(path: &Path) -> Result<Vec<Record>, StorageError> {
     let text = match std::fs::read_to_string(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(SiteError::io("read", path))?,
+        other => other.map_err(StorageError::io("read", path))?,
     };
     let mut previous = Sha256::of(b"");
     let mut records = Vec::new();
     for (number, line) in (1..).zip(text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'))) {
-        let broken =
-            |reason: String| SiteError::Damaged { path: path.to_owned(), reason: format!("line {number}: {reason}") };
+        let broken = |reason: String| StorageError::Damaged {
+            path: path.to_owned(),
+            reason: format!("line {number}: {reason}"),
+        };
         let record: Record = serde_json::from_str(line).map_err(|e| broken(e.to_string()))?;
         if record.previous != previous {
             return Err(broken("it does not follow the line before it".to_owned()));

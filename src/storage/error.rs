@@ -1,0 +1,55 @@
+//! What can go wrong with files that gapferry keeps for itself.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::FileError;
+use crate::exit::Exit;
+
+/// What can go wrong with files that gapferry keeps for itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Another process holds the lock.
+    #[error("{} is held by another gapferry: wait until it is done", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A file of gapferry's own does not parse.
+    #[error("{} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StorageError {
+    /// For `map_err`: the failure of `action` on `path`.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        FileError::on(action, path)
+    }
+
+    /// For `map_err`: the file at `path` does not parse, as the error says.
+    pub fn damaged<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Self + use<E> {
+        let path = path.to_owned();
+        move |error| Self::Damaged { path: path.clone(), reason: error.to_string() }
+    }
+
+    /// Returns whether the file does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::File(error) if error.source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Returns the exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            Self::Locked { .. } | Self::Damaged { .. } => Exit::Failed,
+        }
+    }
+}
