@@ -9,13 +9,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::names::MANIFEST;
-use crate::bundle::recovery::Amount;
-use crate::collection::Label;
-use crate::setup::quote;
+use crate::environment::default_workspace;
+use crate::label::Label;
 use crate::terminal::safe;
-use crate::trust::MANIFEST_NAMESPACE;
-use crate::workspace;
 
 /// The site's folder in README.md and in the systemd units, for messages that are printed where the real one is not known.
 pub(crate) const USUAL_SITE: &str = "/srv/gapferry";
@@ -58,7 +54,7 @@ impl ShellCommand {
 
     /// Adds `--workspace`, unless the command would use this workspace anyway.
     fn workspace(self, root: &Path) -> Self {
-        match workspace::usual_folder().is_some_and(|usual| usual == root) {
+        match default_workspace().is_some_and(|usual| usual == root) {
             true => self,
             false => self.arg("--workspace").path(root),
         }
@@ -76,13 +72,22 @@ impl fmt::Display for ShellCommand {
     }
 }
 
+/// Returns a word for a shell (POSIX, Shell Command Language, 2.2.2).
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:=,+@%".contains(&byte);
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", safe(text).to_string().replace('\'', "'\\''")),
+    }
+}
+
 /// Quotes a word for a shell, in characters that are harmless on a terminal.
 ///
 /// Hidden characters and bytes that are no UTF-8 become escapes between `$'` and `'` (POSIX.1-2024, Shell Command Language,
 /// 2.2.4), which bash, zsh, ksh and busybox know.
 fn quoted(word: &OsStr) -> String {
     if let Some(text) = word.to_str().filter(|text| safe(text).to_string() == **text) {
-        return quote::shell(text);
+        return shell_word(text);
     }
     let byte = |byte: &u8| match byte {
         b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
@@ -123,13 +128,13 @@ pub(crate) fn confirm_receipt(receipt: &Path) -> ShellCommand {
 }
 
 /// On the online host: makes the recovery data of a bundle again.
-pub(crate) fn protect(bundle: &Path, amount: Amount) -> ShellCommand {
+pub(crate) fn protect(bundle: &Path, percent: Option<u32>, spares: u32) -> ShellCommand {
     let mut command = ShellCommand::gapferry("protect").path(bundle);
-    if let Some(percent) = amount.percent {
+    if let Some(percent) = percent {
         command = command.arg("--recovery").arg(format!("{percent}%"));
     }
-    if amount.spares > 0 {
-        command = command.arg("--spare-volumes").arg(amount.spares.to_string());
+    if spares > 0 {
+        command = command.arg("--spare-volumes").arg(spares.to_string());
     }
     command
 }
@@ -214,10 +219,9 @@ pub(crate) fn maas_apply(site: &Path, serve_url: &str) -> ShellCommand {
     command.words("--api-key-file maas.key --serve-url").arg(serve_url)
 }
 
-/// On the host that has the builder's secret key: signs the manifest of the bundle in `folder`.
-pub(crate) fn sign(folder: &Path) -> ShellCommand {
-    let command = ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(MANIFEST_NAMESPACE);
-    command.arg("-f").arg(USUAL_KEY).path(&folder.join(MANIFEST))
+/// On the host that has the builder's secret key: signs the file for this namespace (ssh-keygen(1), `-Y sign`).
+pub(crate) fn sign(file: &Path, namespace: &str) -> ShellCommand {
+    ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(namespace).arg("-f").arg(USUAL_KEY).path(file)
 }
 
 #[cfg(test)]
@@ -230,14 +234,13 @@ mod tests {
     /// One of each, with paths that need quotes.
     fn all() -> Vec<ShellCommand> {
         let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
-        let amount = |percent, spares| Amount { percent, spares };
         vec![
             recut(odd, &BTreeSet::new(), path, path),
             recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
             answer_request("dc1-base-000002", path),
             confirm_receipt(path),
-            protect(path, amount(Some(5), 2)),
-            protect(odd, amount(None, 1)),
+            protect(path, Some(5), 2),
+            protect(odd, None, 1),
             copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], odd),
             import_here(path),
             heal_here(path),
@@ -286,8 +289,17 @@ mod tests {
         let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Path::new("/w"));
         assert_eq!(command.to_string(), "gapferry recut ./-x --volumes 7 --out 'a b' --workspace /w");
         assert_eq!(
-            sign(Path::new("out")).to_string(),
-            format!("ssh-keygen -Y sign -n {MANIFEST_NAMESPACE} -f builder.key out/manifest.json")
+            sign(Path::new("out/manifest.json"), "a@b").to_string(),
+            "ssh-keygen -Y sign -n a@b -f builder.key out/manifest.json"
         );
+    }
+
+    #[test]
+    fn a_real_shell_sees_one_word() {
+        for text in ["'; id; '", "$(id)", "a\nb: c", "\"}\n", "`id`", "\\\u{202e}\u{85}", "", "plain", "-n"] {
+            let script = format!("printf '%s|' {}", shell_word(text));
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}|", safe(text)), "{script}");
+        }
     }
 }

@@ -10,9 +10,9 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::collection::Label;
 use crate::digest::Sha256;
 use crate::formats::openpgp::{Keyring, OpenPgpError, SiteKey, verify_clear_signed};
+use crate::label::Label;
 use crate::time::Time;
 
 /// The largest receipt that is read, in bytes: it names a million blobs.

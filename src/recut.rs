@@ -20,7 +20,8 @@ use crate::progress::Progress;
 use crate::receipt::Receipt;
 use crate::storage::{self, modes};
 use crate::time::Time;
-use crate::workspace::Workspace;
+use crate::units::Bytes;
+use crate::workspace::{Workspace, WorkspaceError};
 
 const BUFFER_BYTES: u64 = 1 << 20;
 
@@ -68,6 +69,9 @@ pub enum RecutError {
     /// The bundle cannot be read or written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// The workspace refused.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// The next bundle cannot be made.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -80,6 +84,7 @@ impl RecutError {
             Self::NoVolume { .. } | Self::OtherBundle { .. } | Self::NotNewest { .. } => Exit::Usage,
             Self::Differs { .. } | Self::BaseGone { .. } => Exit::Failed,
             Self::Bundle(error) => error.exit(),
+            Self::Workspace(error) => error.exit(),
             Self::Export(error) => error.exit(),
         }
     }
@@ -136,7 +141,7 @@ pub fn volumes(
     progress.finish();
     write_small_files(bundle, &folder)?;
     storage::sync_folder(&folder).map_err(BundleError::io("sync", &folder))?;
-    workspace.note_made_again(&manifest.folder(), &bundle.digest, &made).map_err(ExportError::from)?;
+    workspace.note_made_again(&manifest.folder(), &bundle.digest, &made).map_err(WorkspaceError::from)?;
     Ok(folder)
 }
 
@@ -278,7 +283,7 @@ pub fn answer(
         manifest,
         held,
         older,
-        volume_bytes: largest.max(DEFAULT_VOLUME_BYTES),
+        volume_bytes: largest.max(Bytes::FAT32.0),
         recovery: Amount::default(),
         free_space: settings.free_space,
     };
@@ -303,6 +308,3 @@ fn finished_earlier(
     let answers = request.lacks.iter().all(|digest| carried.contains(digest)) && found.collections == old.collections;
     (follows && answers).then_some((folder, found, text))
 }
-
-/// Fits FAT32.
-const DEFAULT_VOLUME_BYTES: u64 = 4_000_000_000;

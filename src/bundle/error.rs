@@ -3,12 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::names::MANIFEST;
 use super::unpack::Damage;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::next_command;
 use crate::storage::FileError;
+use crate::trust::MANIFEST_NAMESPACE;
 use crate::trust::TrustError;
 
 /// What can go wrong with a bundle.
@@ -55,7 +57,7 @@ pub enum BundleError {
     /// The bundle is not signed, or the signature was not copied.
     #[error(
         "{} has no manifest.json.sig: copy the bundle again; if there is none where it comes from either, sign it there, where the \
-         builder's key is: `{}`", folder.display(), next_command::sign(folder)
+         builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
     )]
     Unsigned {
         /// The bundle's folder.

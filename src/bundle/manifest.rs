@@ -10,8 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{BundleError, text};
-use crate::collection::{Collection, Label};
+use crate::collection::Collection;
 use crate::digest::Sha256;
+use crate::label::Label;
 use crate::time::Time;
 
 /// The format that this gapferry writes and reads.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Failure;
-use crate::workspace::{Workspace, usual_folder};
+use crate::environment::default_workspace;
+use crate::workspace::Workspace;
 
 /// The result of looking for a bundle.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) fn look(given: &Path, root: Option<&Path>) -> Result<BundleFolder, Fa
 
 /// Finds the folder of the bundle `given`, which must be one; `root` is the workspace, or else the usual one.
 pub(super) fn find(given: &Path, root: Option<&Path>) -> Result<PathBuf, Failure> {
-    let usual = usual_folder();
+    let usual = default_workspace();
     match look(given, root.or(usual.as_deref()))? {
         BundleFolder::Found(folder) => Ok(folder),
         BundleFolder::Nowhere(looked) => Err(Failure::NoBundle { name: given.to_owned(), looked }),

@@ -17,7 +17,7 @@ use crate::media::plan::More;
 use crate::media::{Copied, Job, MediaError, MountCheck, copy};
 use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
-use crate::selection::Bytes;
+use crate::units::Bytes;
 use crate::workspace::Workspace;
 
 /// Put a finished bundle onto one or several media, and read everything back

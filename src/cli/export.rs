@@ -9,17 +9,20 @@ use super::output::{Output, note, stdout, sync};
 use super::passphrase::load_key;
 use super::workspace::{Carried, Place};
 use crate::bundle::Manifest;
+use crate::bundle::names::MANIFEST;
 use crate::bundle::stream::{NAME, send};
-use crate::collect::fetch::Options;
 use crate::export::{ExportError, Exported, Settings, export};
+use crate::fetch::Options;
 use crate::formats::assertions::Trust;
 use crate::media::MountCheck;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::selection::{Bytes, Selection};
+use crate::selection::Selection;
 use crate::site::SiteError;
 use crate::storage::capacity::FreeSpace;
 use crate::terminal::safe;
+use crate::trust::MANIFEST_NAMESPACE;
+use crate::units::Bytes;
 use crate::workspace::How;
 
 /// Collect what a selection asks for, pack it into the next bundle, and sign it
@@ -113,7 +116,10 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     let exported = export(&selection, &settings)?;
     exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
     if let Some(folder) = exported.folder.as_ref().filter(|_| key.is_none()) {
-        note(&format!("the bundle is not signed yet: where the builder's key is, run {}", next_command::sign(folder)));
+        note(&format!(
+            "the bundle is not signed yet: where the builder's key is, run {}",
+            next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
+        ));
     }
     exported.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if exported.replaced > 0 {

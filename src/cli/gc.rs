@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
-use crate::selection::Bytes;
 use crate::site::{RemovedState, Site, gc};
+use crate::units::Bytes;
 use crate::workspace::Workspace;
 
 /// Remove old generations of a site, and what none needs any more; or of a workspace what no last bundle carries

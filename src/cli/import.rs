@@ -13,12 +13,12 @@ use crate::bundle::stream::NAME;
 use crate::bundle::unpack::{Damage, Instead};
 use crate::next_command;
 use crate::progress::Progress;
-use crate::selection::Bytes;
 use crate::site::{
     Found, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, find, import_found, import_stream,
     rehearse_found,
 };
 use crate::trust::Overrides;
+use crate::units::Bytes;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
 ///

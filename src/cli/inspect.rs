@@ -9,8 +9,8 @@ use super::error::Failure;
 use super::output::Output;
 use crate::bundle::open::read_unverified;
 use crate::bundle::{BundleError, Manifest, Signed};
-use crate::selection::Bytes;
 use crate::terminal::safe;
+use crate::units::Bytes;
 
 /// Show what is in a bundle, from where, and signed by whom
 ///

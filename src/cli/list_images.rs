@@ -7,15 +7,15 @@ use url::Url;
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::collect::fetch::{Fetcher, Options};
 use crate::collect::images::ImagesError;
 use crate::collect::images::offer::{Offer, offers};
 use crate::collect::images::stream;
 use crate::collect::keyring::read_keyring;
+use crate::fetch::{Fetcher, Options};
 use crate::formats::simplestreams::Filter;
-use crate::selection::Bytes;
 use crate::terminal::safe;
 use crate::time::Time;
+use crate::units::Bytes;
 
 /// Show what images an upstream offers, in the words that a selection's filter needs
 ///

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::collect::fetch::Options;
-use crate::collection::Label;
+use crate::fetch::Options;
+use crate::label::Label;
 use crate::maas::{ApiKey, Change, Choice, Client, Limits, LostArchives, Plan, Telling, apply, dry_run, wanted};
 use crate::progress::Progress;
 use crate::setup::ServeUrl;

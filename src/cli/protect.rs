@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::output::Output;
 use crate::bundle::recovery::{Amount, MAX_SPARES, protect};
 use crate::progress::Progress;
-use crate::selection::Percent;
+use crate::units::Percent;
 
 /// Add recovery data to a finished bundle, against damaged and lost volumes
 ///

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::workspace::Carried;
-use crate::collection::Label;
+use crate::label::Label;
 use crate::next_command;
 use crate::site::Site;
 use crate::storage::write_atomically;

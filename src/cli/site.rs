@@ -9,8 +9,8 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::site_check;
-use crate::collection::Label;
 use crate::formats::openpgp::SiteKeyAlgorithm;
+use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{NewSite, PinnedKeys, Pinning, Site, init, pin, pinned};
@@ -128,7 +128,7 @@ impl SitePlace {
 
 fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
     let (source, file) = text.split_once('=').ok_or("it is not SOURCE=FILE")?;
-    Ok((source.parse().map_err(|e: crate::collection::MalformedLabel| e.to_string())?, file.into()))
+    Ok((source.parse().map_err(|e: crate::label::MalformedLabel| e.to_string())?, file.into()))
 }
 
 pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {

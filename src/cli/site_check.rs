@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::collection::Label;
+use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::selection::Bytes;
 use crate::site::{FlawedFile, FlawedFiles, Site, SiteCheck, check};
+use crate::units::Bytes;
 
 /// Read every file of a site again, and name what has changed on disk
 ///

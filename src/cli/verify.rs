@@ -9,9 +9,9 @@ use super::error::Failure;
 use super::output::Output;
 use crate::bundle::Signed;
 use crate::progress::Progress;
-use crate::selection::Bytes;
 use crate::site::Site;
 use crate::trust::{Overrides, PublicKey, TrustError};
+use crate::units::Bytes;
 
 /// Check a bundle: the signature, and every byte of every volume
 ///

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::error::Failure;
+use crate::environment::default_workspace;
 use crate::media::MountCheck;
-use crate::workspace::{Workspace, usual_folder};
+use crate::workspace::Workspace;
 
 /// The option that names it.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ impl Place {
     /// The workspace's folder.
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
-        self.workspace.clone().or_else(usual_folder).ok_or_else(no_home)
+        self.workspace.clone().or_else(default_workspace).ok_or_else(no_home)
     }
 
     /// Opens the workspace, which must be there.

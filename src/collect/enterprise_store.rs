@@ -5,11 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::Collecting;
-use crate::collection::{Collection, Item, Kind, Label, Publish};
+use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::enterprise_store::{ExportName, MalformedExportName};
+use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::EnterpriseStoreSource;
 use crate::storage::FileError;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fetch::FetchError;
 use super::{Collecting, FetchIntoDepotError, Selected};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::fetch::FetchError;
 use crate::storage::FileError;
 use crate::time::Time;
 

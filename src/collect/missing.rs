@@ -2,22 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
-use super::fetch::FetchError;
 use super::{Collecting, FetchIntoDepotError, Selected};
 use crate::digest::Sha256;
-
-/// The answer of a selection to such files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingFiles {
-    /// The export fails.
-    #[default]
-    Fail,
-    /// They are left out, with a note for each.
-    LeaveOut,
-}
+use crate::fetch::FetchError;
+use crate::selection::MissingFiles;
 
 impl Collecting<'_> {
     /// Fetches the selected files like [`Collecting::fetch_selected`]. Returns the digests of those to leave out.

@@ -3,7 +3,6 @@
 pub mod address;
 pub mod apt;
 pub mod enterprise_store;
-pub mod fetch;
 pub mod files;
 mod folder;
 pub mod given;
@@ -30,8 +29,8 @@ use crate::time::Time;
 
 use url::Url;
 
-use self::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
 use self::seen::Seen;
+use crate::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct Collecting<'a> {
@@ -103,7 +102,7 @@ pub enum CollectError {
     #[error("cannot collect the source {name}")]
     Apt {
         /// The source.
-        name: crate::collection::Label,
+        name: crate::label::Label,
         /// Why not.
         source: Box<apt::AptError>,
     },
@@ -111,7 +110,7 @@ pub enum CollectError {
     #[error("cannot collect the source {name}")]
     Images {
         /// The source.
-        name: crate::collection::Label,
+        name: crate::label::Label,
         /// Why not.
         source: images::ImagesError,
     },
@@ -128,7 +127,7 @@ pub enum CollectError {
     #[error("cannot collect the files {name}")]
     Files {
         /// The source.
-        name: crate::collection::Label,
+        name: crate::label::Label,
         /// Why not.
         source: files::FilesError,
     },
@@ -136,13 +135,13 @@ pub enum CollectError {
     #[error("cannot collect the source {name}")]
     Yum {
         /// The source.
-        name: crate::collection::Label,
+        name: crate::label::Label,
         /// Why not.
         source: Box<yum::YumError>,
     },
     /// A name of ours is malformed.
     #[error(transparent)]
-    Label(#[from] crate::collection::MalformedLabel),
+    Label(#[from] crate::label::MalformedLabel),
 }
 
 /// Why files cannot be fetched into the depot.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::DemoError;
-use crate::collect::fetch::{Fetcher, Options};
+use crate::fetch::{Fetcher, Options};
 use crate::formats::apt::archive::read_release;
 use crate::formats::apt::packages::packages;
 use crate::formats::openpgp::{Keyring, SignedBytes};

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::DemoError;
 use super::upstream::{Stream, UbuntuSerial};
-use crate::collect::fetch::{Fetcher, Options};
 use crate::collect::images::stream::{self, Stream as Read};
 use crate::collect::{address, images::ImagesError};
 use crate::digest::Sha256;
+use crate::fetch::{Fetcher, Options};
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::formats::simplestreams::{File, Item};
 use crate::serve::Server;

@@ -15,9 +15,9 @@ use std::time::Instant;
 
 use self::upstream::assertions::SignError;
 use self::upstream::{DebSpec, Payload, Upstream};
-use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
 use crate::export::{ExportError, Settings, export};
+use crate::fetch::FetchError;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::{OpenPgpError, SiteKey};
 use crate::maas::MaasError;

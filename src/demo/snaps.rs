@@ -10,7 +10,7 @@ use url::Url;
 use super::DemoError;
 use super::upstream::assertions::TestAuthority;
 use super::upstream::{Payload, SnapSpec, build_snap};
-use crate::collect::fetch::{Fetcher, Options, Question};
+use crate::fetch::{Fetcher, Options, Question};
 use crate::formats::assertions::snaps::verify;
 use crate::formats::assertions::{Assertion, AssertionError, Pool, Reference, SERIES, Sha3, Trust};
 use crate::formats::snap::Kind;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{ApiKey, Form, MaasError};
-use crate::collect::fetch::{FetchError, Options, http_client, shown};
+use crate::fetch::{FetchError, Options, http_client, shown};
 
 /// The largest answer that is read, in bytes; lists of hundreds of images have below 1 MB.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;

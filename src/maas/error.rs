@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::collect::fetch::FetchError;
 use crate::exit::Exit;
+use crate::fetch::FetchError;
 use crate::site::SiteError;
 use crate::storage::{FileError, StorageError};
 

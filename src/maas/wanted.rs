@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::digest::Sha256;
-use crate::selection::Bytes;
+use crate::units::Bytes;
 
 /// What a MAAS should be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

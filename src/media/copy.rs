@@ -11,7 +11,7 @@ use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
 use super::piece::{Kind, Piece, protect_again};
 use super::plan::{More, more};
 use super::prepare::{Prepared, prepare};
-use super::register::{Entry, Register};
+use super::register::{Entry, MediaJournal, Register};
 use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
 use super::{MediaError, MountCheck, NotMounted, reinsert};
@@ -22,7 +22,6 @@ use crate::next_command;
 use crate::progress::Progress;
 use crate::storage::capacity::FreeSpace;
 use crate::storage::modes;
-use crate::workspace::Workspace;
 
 /// What is to be copied, and how.
 #[derive(Clone, Copy)]
@@ -82,9 +81,9 @@ pub fn dry_run(job: &Job<'_>, register: Register) -> Result<Copied, MediaError> 
 }
 
 /// Copies. The same call again finishes what was interrupted, and goes on with the volumes that are on no medium yet.
-pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> {
+pub fn copy(job: &Job<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaError> {
     let bundle = &job.bundle.manifest.folder();
-    let mut known = workspace.media(bundle, &job.bundle.digest)?;
+    let mut known = journal.media(bundle, &job.bundle.digest)?;
     if job.again {
         known.media.clear();
     }
@@ -98,9 +97,9 @@ pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> 
             None => known.media.push(fresh),
         }
     }
-    workspace.note_media(bundle, &known)?;
+    journal.note_media(bundle, &known)?;
     for (target, _, place) in prepared.used() {
-        workspace.log_medium("copy", bundle, &prepared.custody(place, job.bundle))?;
+        journal.log_medium("copy", bundle, &prepared.custody(place, job.bundle))?;
         prepared.clear(target)?;
         prepared.small_files(target, place, job.bundle)?;
     }
@@ -114,8 +113,8 @@ pub fn copy(job: &Job<'_>, workspace: &Workspace) -> Result<Copied, MediaError> 
             (Ok(()), Some((now, then))) => {
                 now.files.clone_from(&then.files);
                 now.reinserted = then.reinserted;
-                workspace.note_media(bundle, &known)?;
-                workspace.log_medium("copied", bundle, &prepared.custody(place, job.bundle))?;
+                journal.note_media(bundle, &known)?;
+                journal.log_medium("copied", bundle, &prepared.custody(place, job.bundle))?;
             }
             (Ok(()), None) => {}
         }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::selection::Bytes;
 use crate::terminal::safe;
+use crate::units::Bytes;
 
 /// The longest text that is taken from a device, in characters.
 const MAX_TEXT: usize = 64;

@@ -8,9 +8,8 @@ use super::NotMounted;
 use crate::bundle::BundleError;
 use crate::exit::Exit;
 use crate::next_command::ShellCommand;
-use crate::selection::Bytes;
-use crate::storage::FileError;
-use crate::workspace::WorkspaceError;
+use crate::storage::{FileError, StorageError};
+use crate::units::Bytes;
 
 /// What can go wrong between a bundle and its media.
 #[derive(Debug, thiserror::Error)]
@@ -190,9 +189,9 @@ pub enum MediaError {
     /// The bundle refused.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The workspace refused.
+    /// The journal of media refused.
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Storage(#[from] StorageError),
 }
 
 impl MediaError {
@@ -220,7 +219,7 @@ impl MediaError {
             | Self::Unreadable { .. } => Exit::VerificationFailed,
             Self::Unwritable { source, .. } => Exit::of_io(source),
             Self::Bundle(error) => error.exit(),
-            Self::Workspace(error) => error.exit(),
+            Self::Storage(error) => error.exit(),
         }
     }
 }

@@ -21,4 +21,4 @@ mod target;
 pub use copy::{Copied, Job, copy};
 pub use error::MediaError;
 pub use mount::{MountCheck, NotMounted};
-pub use register::{Entry, Register};
+pub use register::{Entry, MediaJournal, Register};

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::places::{gone, unsigned_file};
+use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::recovery::record::percent_of;
-use crate::bundle::recovery::{Amount, MAX_SPARES};
 use crate::bundle::{Bundle, BundleError, names};
 use crate::digest::Sha256;
 use crate::next_command::{self, ShellCommand};
@@ -94,7 +94,7 @@ pub(super) fn protect_again(
     let spares: BTreeSet<&String> = spares.collect();
     let has_own = left_out.keys().any(|file| !is_spare(file));
     let percent = percent.or((has_own || spares.is_empty()).then_some(USUAL_PERCENT));
-    next_command::protect(&bundle.folder, Amount { percent, spares: spares.len() as u32 })
+    next_command::protect(&bundle.folder, percent, spares.len() as u32)
 }
 
 /// The share that docs/recovery.md recommends, in percent.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::device::Device;
 use crate::digest::Sha256;
+use crate::storage::StorageError;
 use crate::time::Time;
 
 /// The media of one bundle, in the order in which they were first used; the first is medium 1.
@@ -62,6 +63,16 @@ impl Register {
     pub fn holder(&self, file: &str) -> Option<usize> {
         self.media.iter().position(|entry| entry.files.contains(file))
     }
+}
+
+/// Keeps the registers of bundles and the custody of their media. A workspace is one.
+pub trait MediaJournal {
+    /// Returns the media of the bundle. The register is empty if the bundle is unknown, or another one of that name.
+    fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, StorageError>;
+    /// Remembers the media of the bundle.
+    fn note_media(&self, bundle: &str, register: &Register) -> Result<(), StorageError>;
+    /// Records what happens to a medium of the bundle in the audit log.
+    fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), StorageError>;
 }
 
 /// The user who runs this: the one who called sudo, or else the name of the process's user.

@@ -13,7 +13,7 @@ use super::piece::{Kind, Piece};
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Manifest, names};
 use crate::next_command::{self, USUAL_SITE};
-use crate::selection::Bytes;
+use crate::units::Bytes;
 
 /// The file's name.
 pub const MEDIUM: &str = "MEDIUM.txt";

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
+use super::MissingFiles;
 use super::{OneOrMany, yes};
-use crate::collect::apt::closure::Seed;
-use crate::collect::missing::MissingFiles;
-use crate::collection::{Label, Publish};
+use crate::collection::Publish;
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::packages::Priority;
+use crate::formats::apt::seed::Seed;
+use crate::label::Label;
 
 /// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,7 +43,7 @@ pub struct AptSource {
     pub keyring: Option<PathBuf>,
     /// Packages to carry with all that they need; with no packages, priorities and tasks, everything is carried.
     #[serde(default)]
-    pub packages: Vec<SeedText>,
+    pub packages: Vec<Seed>,
     /// Priorities whose packages are carried too, such as `required`.
     #[serde(default)]
     pub priorities: Vec<PriorityText>,
@@ -159,16 +160,6 @@ impl AptSource {
         let single = [&mut self.local, &mut self.keyring, &mut self.installed];
         let preferences = self.preferences.iter_mut().flat_map(|paths| &mut paths.0);
         self.sources.0.iter_mut().chain(preferences).chain(single.into_iter().flatten())
-    }
-}
-
-/// A [`Seed`] as a selection writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeedText(pub Seed);
-
-impl<'de> Deserialize<'de> for SeedText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 

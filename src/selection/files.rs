@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-use crate::collection::Label;
 use crate::digest::Sha256;
+use crate::label::Label;
 use crate::path::PublishPath;
 
 /// Files under one name.

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use url::Url;
 
 use super::yes;
-use crate::collection::{Label, Publish};
+use crate::collection::Publish;
 use crate::formats::simplestreams::Filter;
+use crate::label::Label;
 
 /// A source of images: one simplestreams tree.
 #[derive(Clone, Debug, Deserialize)]

@@ -5,10 +5,10 @@ mod enterprise_store;
 mod error;
 mod files;
 mod images;
+mod missing_files;
 mod os_images;
 mod place;
 mod snaps;
-mod units;
 mod yum;
 
 use std::collections::BTreeSet;
@@ -17,19 +17,20 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use apt::{AptSource, PriorityText, SeedText};
+pub use apt::{AptSource, PriorityText};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
 pub use files::FilesSource;
 pub use images::ImagesSource;
+pub use missing_files::MissingFiles;
 pub use os_images::OsImageSource;
 pub use place::Place;
 pub use snaps::SnapsSource;
-pub use units::{Bytes, Days, Percent, Spares};
 pub use yum::YumSource;
 
 use crate::bundle::recovery::Amount;
-use crate::collection::Label;
+use crate::label::Label;
+use crate::units::{Bytes, Days, Percent, Spares};
 
 /// The largest selection that is read, in bytes.
 const MAX_SELECTION_BYTES: u64 = 4 << 20;
@@ -122,7 +123,7 @@ fn default_epoch() -> u64 {
 
 /// Fits FAT32 with room to spare.
 fn default_volume_size() -> Bytes {
-    Bytes(4_000_000_000)
+    Bytes::FAT32
 }
 
 fn default_expires() -> Days {

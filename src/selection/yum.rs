@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use crate::collect::missing::MissingFiles;
-use crate::collection::{Label, Publish};
+use super::MissingFiles;
+use crate::collection::Publish;
+use crate::label::Label;
 
 /// One RPM repository.
 #[derive(Clone, Debug, Deserialize)]

@@ -22,7 +22,7 @@ pub(super) fn page(view: Option<&View>) -> Response {
 
 fn state(view: &View, now: Time) -> Value {
     let generation = &view.tree.generation;
-    let of_name = |(name, state): (&crate::collection::Label, &crate::site::NameState)| {
+    let of_name = |(name, state): (&crate::label::Label, &crate::site::NameState)| {
         let value = json!({ "bundle": state.bundle, "expires": state.expires, "expired": state.expires < now });
         (name.to_string(), value)
     };

@@ -37,7 +37,7 @@ use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
 use crate::exit::Exit;
-use crate::setup::quote;
+use crate::next_command::shell_word;
 use crate::site::Site;
 use crate::storage::FileError;
 
@@ -112,8 +112,7 @@ fn advice(address: &SocketAddr, error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied if address.port() < 1024 => format!(
             ": ports below 1024 are for root alone. Allow it with `sudo setcap cap_net_bind_service=+ep {}`, take the socket \
              from systemd (docs/serving.md), or give another port",
-            std::env::current_exe()
-                .map_or_else(|_| "gapferry".to_owned(), |path| quote::shell(&path.to_string_lossy()))
+            std::env::current_exe().map_or_else(|_| "gapferry".to_owned(), |path| shell_word(&path.to_string_lossy()))
         ),
         io::ErrorKind::AddrNotAvailable => {
             ": this host does not have that address; 0.0.0.0 or [::] stands for all".to_owned()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Archive, Facts, File, ServeUrl, SetupError, Suite, quote};
-use crate::collection::Label;
+use crate::label::Label;
 use crate::path::PublishPath;
 
 /// What a client is to use; everything where nothing is named.

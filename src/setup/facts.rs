@@ -7,10 +7,11 @@ use url::Url;
 
 use super::{HostName, SetupError, Suite, suites};
 use crate::address::{Address, RoutingTable};
-use crate::collection::{Collection, Kind, Label, Publish};
+use crate::collection::{Collection, Kind, Publish};
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
+use crate::label::Label;
 use crate::site::{Generation, Site, StoreAssertion, answering, own_key};
 use crate::storage::read_capped;
 use crate::time::Time;

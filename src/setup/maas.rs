@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Facts;
-use super::quote::{comment, shell};
+use super::quote::comment;
 use super::snapd::base64_lines;
 use crate::maas::{
     COMMISSIONING, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, REPOSITORY_PREFIX, RepositoryKind, Setting, Wanted,
     WantedRepository, WantedSource,
 };
+use crate::next_command::shell_word;
 
 /// A script that logs in as nobody: the profile must be there. Its order is that of `gapferry maas apply`.
 pub fn script(facts: &Facts, wanted: &Wanted) -> String {
@@ -102,7 +103,7 @@ fn field(name: &str, value: &str) -> String {
 
 /// A value of one line as a word, and one of several as what prints them: a key in armor has many.
 fn lines(value: &str) -> String {
-    let lines: Vec<String> = value.lines().map(shell).collect();
+    let lines: Vec<String> = value.lines().map(shell_word).collect();
     match lines.as_slice() {
         [one] => one.clone(),
         many => format!("\"$(printf '%s\\n' {})\"", many.join(" ")),
@@ -122,7 +123,7 @@ fn repository(wanted: &WantedRepository) -> String {
             let off = [lists("disabled_pockets", disabled_pockets), lists("disabled_components", disabled_components)]
                 .concat();
             fields.extend(off.iter().map(|(name, value)| (*name, value.as_str())));
-            command(&format!("package-repository update {}", shell(&wanted.name)), &fields)
+            command(&format!("package-repository update {}", shell_word(&wanted.name)), &fields)
         }
         RepositoryKind::Additional { distributions, components, arches } => {
             let lists =

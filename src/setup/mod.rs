@@ -2,7 +2,7 @@
 //!
 //! [`Facts`] are read from the site once; each module turns them into text for one program, and touches no disk. Names that
 //! come from a bundle are held as types that have no character with a meaning in any of these texts ([`HostName`],
-//! [`crate::path::PublishPath`], [`crate::collection::Label`]); all other text goes through [`quote`].
+//! [`crate::path::PublishPath`], [`crate::label::Label`]); all other text goes through [`quote`].
 
 pub mod apache;
 pub mod apt;

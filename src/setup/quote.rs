@@ -5,15 +5,6 @@ use std::path::Path;
 use super::SetupError;
 use crate::terminal::safe;
 
-/// A word for a shell (POSIX, Shell Command Language, 2.2.2).
-pub fn shell(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:=,+@%".contains(&byte);
-    match !text.is_empty() && text.bytes().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", safe(text).to_string().replace('\'', "'\\''")),
-    }
-}
-
 /// Lines of a comment that begin with `mark`, wherever `text` has line breaks of its own.
 pub fn comment(mark: &str, text: &str) -> String {
     text.lines().map(|line| format!("{mark} {}", safe(line)).trim_end().to_owned() + "\n").collect()
@@ -63,15 +54,6 @@ mod tests {
     use super::*;
 
     const HOSTILE: [&str; 6] = ["'; id; '", "$(id)", "a\nb: c", "\"}\n", "`id`", "\\\u{202e}\u{85}"];
-
-    #[test]
-    fn a_real_shell_sees_one_word() {
-        for text in HOSTILE.iter().chain(&["", "plain", "-n"]) {
-            let script = format!("printf '%s|' {}", shell(text));
-            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{}|", safe(text)), "{script}");
-        }
-    }
 
     #[test]
     fn comments_stay_comments() {

@@ -2,6 +2,7 @@
 
 use super::{Certificates, Facts, ServeUrl, SetupError, quote};
 use crate::collection::Kind;
+use crate::next_command::shell_word;
 use crate::site::StoreAssertion;
 
 /// Where systemd looks for additions to snapd's unit.
@@ -16,11 +17,11 @@ pub const CERTIFICATE: &str = "sudo snap set system store-certs.gapferry=\"$(cat
 /// What a client runs to use the store of an assertion.
 pub fn commands(store: &StoreAssertion) -> [String; 2] {
     let bundle = format!("{}/v2/auth/store/assertions", store.url.as_str().trim_end_matches('/'));
-    [format!("curl -sSfL {} | sudo snap ack /dev/stdin", quote::shell(&bundle)), proxy_store(store)]
+    [format!("curl -sSfL {} | sudo snap ack /dev/stdin", shell_word(&bundle)), proxy_store(store)]
 }
 
 fn proxy_store(store: &StoreAssertion) -> String {
-    format!("sudo snap set core proxy.store={}", quote::shell(&store.store))
+    format!("sudo snap set core proxy.store={}", shell_word(&store.store))
 }
 
 /// A script for each client: by the site's store assertion, or else by a drop-in that names `serve_url`.

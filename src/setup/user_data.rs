@@ -7,10 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::facts::{ListSigner, Repository};
-use super::quote::{comment, shell, yaml};
+use super::quote::{comment, yaml};
 use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
-use crate::collection::Label;
 use crate::formats::openpgp::SiteKeyAlgorithm;
+use crate::label::Label;
+use crate::next_command::shell_word;
 
 /// Where the image's own repositories are.
 const REPOS: &str = "/etc/yum.repos.d";
@@ -215,7 +216,7 @@ fn boot_commands(choice: &Choice) -> String {
         |what: &str, script: &str| format!("  - [cloud-init-per, once, gapferry-{what}, sh, -c, {}]\n", yaml(script));
     let mut text = "bootcmd:\n".to_owned() + &once("stock-repos", &away);
     if let Some(authority) = &choice.authority {
-        let each: Vec<String> = authority.text().lines().map(shell).collect();
+        let each: Vec<String> = authority.text().lines().map(shell_word).collect();
         let trust = format!("printf '%s\\n' {} >{ANCHORS}/gapferry.pem && update-ca-trust", each.join(" "));
         text += &once("authority", &trust);
     }

@@ -12,8 +12,9 @@ use super::serve_config::Serve;
 use super::state::{Generation, Published};
 use super::tree::Tree;
 use crate::address::{Address, RoutingTable};
-use crate::collection::{Collection, Kind, Label};
+use crate::collection::{Collection, Kind};
 use crate::digest::Sha256;
+use crate::label::Label;
 
 /// Returns the addresses of upstreams that a generation answers for, each with the collection, as KIND/NAME: that of the collection's
 /// origin, and the site's aliases. Snaps are not among them: every host answers for the store.

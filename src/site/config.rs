@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::serve_config::Serve;
 use super::{EnterpriseStore, RepreproKey, SiteError};
-use crate::collection::Label;
+use crate::label::Label;
 
 /// What `site.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
 use super::{Site, SiteError};
-use crate::collection::Label;
 use crate::depot::Depot;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, SiteKeyAlgorithm, binary_keyring};
+use crate::label::Label;
 use crate::media::device::Device;
 use crate::next_command;
 use crate::storage::modes;

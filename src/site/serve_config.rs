@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::address::Address;
-use crate::collection::{Kind, Label};
+use crate::collection::Kind;
+use crate::label::Label;
 
 /// Under which names a site answers besides those of what it publishes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,37 +4,39 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Workspace, WorkspaceError};
+use super::Workspace;
 use crate::digest::Sha256;
-use crate::media::Register;
+use crate::media::{MediaJournal, Register};
 use crate::storage::{StorageError, audit, write_atomically};
 
-impl Workspace {
-    /// The media of the bundle; none yet if it is another one of that name, or not known.
-    pub fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, WorkspaceError> {
+impl MediaJournal for Workspace {
+    fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, StorageError> {
         Self::media_of(&self.root, bundle, manifest)
     }
 
-    /// The same, of a workspace that is not open and need not be there.
-    pub fn media_of(root: &Path, bundle: &str, manifest: &Sha256) -> Result<Register, WorkspaceError> {
+    fn note_media(&self, bundle: &str, register: &Register) -> Result<(), StorageError> {
+        let path = path(&self.root, bundle);
+        let folder = self.root.join("media");
+        fs::create_dir_all(&folder).map_err(StorageError::io("create", &folder))?;
+        let text = serde_json::to_string_pretty(register).map_err(StorageError::damaged(&path))?;
+        write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)
+    }
+
+    fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), StorageError> {
+        audit::append(&self.root.join("audit.jsonl"), event, bundle, detail)
+    }
+}
+
+impl Workspace {
+    /// Returns the media of the bundle, from a workspace that is not open and need not be there.
+    pub fn media_of(root: &Path, bundle: &str, manifest: &Sha256) -> Result<Register, StorageError> {
         let path = path(root, bundle);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Register::new(*manifest)),
-            other => other.map_err(WorkspaceError::io("read", &path))?,
+            other => other.map_err(StorageError::io("read", &path))?,
         };
-        let damaged = StorageError::damaged(&path);
-        let register: Register = serde_json::from_slice(&bytes).map_err(damaged)?;
+        let register: Register = serde_json::from_slice(&bytes).map_err(StorageError::damaged(&path))?;
         Ok(if register.manifest == *manifest { register } else { Register::new(*manifest) })
-    }
-
-    /// Remembers the media of the bundle.
-    pub fn note_media(&self, bundle: &str, register: &Register) -> Result<(), WorkspaceError> {
-        let path = path(&self.root, bundle);
-        let folder = self.root.join("media");
-        fs::create_dir_all(&folder).map_err(WorkspaceError::io("create", &folder))?;
-        let damaged = StorageError::damaged(&path);
-        let text = serde_json::to_string_pretty(register).map_err(damaged)?;
-        Ok(write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)?)
     }
 
     /// Remembers that these volumes of the bundle were made again: those on media are lost or damaged.
@@ -43,18 +45,13 @@ impl Workspace {
         bundle: &str,
         manifest: &Sha256,
         files: &BTreeSet<String>,
-    ) -> Result<(), WorkspaceError> {
+    ) -> Result<(), StorageError> {
         let mut register = self.media(bundle, manifest)?;
         for entry in &mut register.media {
             entry.files.retain(|file| !files.contains(file));
         }
         register.made_again.extend(files.iter().cloned());
         self.note_media(bundle, &register)
-    }
-
-    /// Writes what happens to a medium of the bundle to the audit log.
-    pub fn log_medium(&self, event: &str, bundle: &str, detail: &str) -> Result<(), WorkspaceError> {
-        Ok(audit::append(&self.root.join("audit.jsonl"), event, bundle, detail)?)
     }
 }
 

@@ -30,14 +30,13 @@ use std::path::{Path, PathBuf};
 use self::history::History;
 pub use delivery::{Base, DeliveryError, How, ReceiptOrder};
 pub use error::WorkspaceError;
-pub use place::usual_folder;
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::Manifest;
 use crate::collect::seen::Seen;
-use crate::collection::Label;
 use crate::depot::{Depot, RemovedBlobs};
 use crate::digest::Sha256;
+use crate::label::Label;
 use crate::storage::{Lock, StorageError, audit, write_atomically};
 
 /// A workspace, locked for this process.

@@ -5,16 +5,6 @@ use std::path::{Path, PathBuf};
 use super::history::History;
 use super::{Workspace, WorkspaceError};
 use crate::bundle::{BundleError, Manifest, Signed};
-use crate::export::ExportError;
-
-/// The workspace that commands use if none is named: `$GAPFERRY_WORKSPACE`, or else `$XDG_STATE_HOME/gapferry` as in the XDG base
-/// directory specification.
-pub fn usual_folder() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = || absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    let named = std::env::var_os("GAPFERRY_WORKSPACE").filter(|name| !name.is_empty()).map(PathBuf::from);
-    named.or_else(|| state().map(|state| state.join("gapferry")))
-}
 
 impl Workspace {
     /// The folder that the workspace at `root` wrote the bundle to; `None` if it does not know. Opens nothing.
@@ -27,7 +17,7 @@ impl Workspace {
 
     /// Returns the bundle as this workspace remembers it, as if its manifest and signature were in `folder`. `None` if it is not
     /// the last one of its name, or was signed after the export.
-    pub fn remembered(&self, bundle: &str, folder: &Path) -> Result<Option<Signed>, ExportError> {
+    pub fn remembered(&self, bundle: &str, folder: &Path) -> Result<Option<Signed>, WorkspaceError> {
         let Some((stem, _)) = split(bundle) else { return Ok(None) };
         let path = self.root.join("history").join(format!("{stem}.json"));
         let bytes = match std::fs::read(&path) {

@@ -9,8 +9,8 @@ mod speed;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gapferry::collect::fetch::{Expected, FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
 use gapferry::digest::Sha256;
+use gapferry::fetch::{Expected, FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
 use gapferry::progress::Progress;
 use tempfile::TempDir;
 use url::Url;

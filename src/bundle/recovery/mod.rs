@@ -13,8 +13,7 @@ pub mod write;
 
 pub use protect::protect;
 
-/// The most spare volumes that a bundle can have.
-pub const MAX_SPARES: u32 = 8;
+pub use crate::units::MAX_SPARES;
 
 /// How much recovery data a bundle gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use crate::cli::maas::Wishes;
 use crate::cli::workspace::Carried;
-use crate::collection::Label;
+use crate::label::Label;
 use crate::setup::{Certificates, HostName, ServeUrl, WebServer, apt, dns, user_data};
 
 #[derive(Debug, Subcommand)]

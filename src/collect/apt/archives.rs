@@ -11,11 +11,11 @@ use super::suite::SuiteData;
 use crate::address::{Address, is_public_name};
 use crate::causes::causes;
 use crate::collect::address::{self, MalformedAddress};
-use crate::collect::fetch::shown;
 use crate::collect::keyring::{KeyringError, read_keyring, read_small};
-use crate::collection::Label;
+use crate::fetch::shown;
 use crate::formats::apt::sources::{SignedBy, SourceEntry, parse_suites};
 use crate::formats::openpgp::Keyring;
+use crate::label::Label;
 use crate::selection::AptSource;
 
 /// An archive and what is wanted of it.

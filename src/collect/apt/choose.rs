@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::AptError;
 use super::archives::host_architecture;
 use super::choice::{Choice, Chosen, IndexText};
-use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Seed, Solution, UnusableEntry};
+use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, UnusableEntry};
 use super::suite::SuiteData;
 use crate::collect::Collecting;
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{Entry, IndexKind, IndexName};
 use crate::formats::apt::packages::{Package, Priority};
 use crate::formats::apt::preferences::IndexOrigin;
+use crate::formats::apt::seed::Seed;
 use crate::selection::AptSource;
 use crate::storage::FileError;
 
@@ -106,7 +107,7 @@ const MERGED: &str = "usr-is-merged";
 
 /// Returns whether the seed may be left out: debootstrap's, which the selection does not name.
 fn is_optional(source: &AptSource, seed: &Seed) -> bool {
-    BOOTSTRAP_NAMES.contains(&seed.name.as_str()) && source.packages.iter().all(|own| own.0 != *seed)
+    BOOTSTRAP_NAMES.contains(&seed.name.as_str()) && source.packages.iter().all(|own| own != seed)
 }
 
 /// Makes the request of the source over all of its suites.
@@ -119,7 +120,7 @@ fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexTex
         architecture: architectures.next().unwrap_or_default(),
         foreign: architectures.collect(),
         indexes: texts.iter().map(closure_index).collect(),
-        seeds: source.packages.iter().map(|seed| seed.0.clone()).chain(names.iter().map(Seed::named)).collect(),
+        seeds: source.packages.iter().cloned().chain(names.iter().map(Seed::named)).collect(),
         priorities: source.priorities.iter().map(|priority| priority.0).chain(priorities.iter().copied()).collect(),
         tasks: source.tasks.clone(),
         recommends: source.recommends,

@@ -3,9 +3,9 @@
 
 use super::AptError;
 use super::suite::{Index, SuiteFiles};
-use crate::collect::fetch::FetchError;
 use crate::collect::{Collecting, FetchIntoDepotError};
 use crate::collection::Publish;
+use crate::fetch::FetchError;
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::client_index::{ListedIndex, MissingIndexes, SuiteScope};
 use crate::formats::apt::release::IndexFile;

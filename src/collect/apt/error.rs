@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use super::closure::ClosureError;
 use crate::collect::address::MalformedAddress;
-use crate::collect::fetch::{FetchError, FetchErrors};
 use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
-use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
+use crate::fetch::{FetchError, FetchErrors};
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::preferences::PreferencesError;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::deb::DebError;
+use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
 use crate::time::Time;

@@ -6,9 +6,10 @@ use super::archives::{Archive, Wanted};
 use super::client_indexes::{self, ClientIndexes};
 use super::pdiffs::{self, Pdiffs};
 use super::{AptError, component_of};
-use crate::collect::{Collecting, fetch};
+use crate::collect::Collecting;
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
+use crate::fetch;
 use crate::formats::apt::archive::{
     IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease, expand,
     read_release,

@@ -2,10 +2,10 @@
 
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::MalformedAddress;
-use crate::collect::fetch::FetchError;
 use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
+use crate::fetch::FetchError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
 use crate::path::{MalformedPath, PublishPath};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::ImagesError;
 use crate::collect::address;
-use crate::collect::fetch::Fetcher;
+use crate::fetch::Fetcher;
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
 use crate::formats::simplestreams::{
     FOLDER, INDEX_STEM, INLINE, Index, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX,

@@ -6,11 +6,12 @@ use url::Url;
 
 use super::SnapsError;
 use super::store::Wish;
-use crate::collection::{Collection, Item, Kind, Label, Proof, Publish};
+use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::Carried;
 use crate::formats::snap::{ALL, Channel, Listing, Metadata, Why};
+use crate::label::Label;
 use crate::path::PublishPath;
 
 /// A snap that is carried, and what is known of it.

@@ -16,11 +16,12 @@ pub use error::SnapsError;
 use self::cart::{Cart, Picked};
 use self::store::{Offer, Wish};
 use super::{Collecting, Selected};
-use crate::collection::{Collection, Label};
+use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::{Carried, verify};
 use crate::formats::assertions::{Pool, Reference, Sha3};
 use crate::formats::snap::Metadata;
+use crate::label::Label;
 use crate::selection::SnapsSource;
 
 /// How often what came may need something further, before that counts as a trap: snaps need bases, and bases nothing.

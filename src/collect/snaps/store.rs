@@ -7,7 +7,7 @@ use url::Url;
 use super::SnapsError;
 use crate::collect::Collecting;
 use crate::collect::address::{below, origin};
-use crate::collect::fetch::{FetchError, Question};
+use crate::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
 use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Action, Answer, Reply, Request, SERIES, Snap};

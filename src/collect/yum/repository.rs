@@ -5,9 +5,9 @@ use std::io::BufRead;
 use url::Url;
 
 use super::YumError;
-use crate::collect::fetch::Wanted;
 use crate::collect::{Collecting, address};
 use crate::collection::Publish;
+use crate::fetch::Wanted;
 use crate::formats::openpgp::{Keyring, Signer, verify_detached};
 use crate::formats::rpm::{
     Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried,

@@ -8,6 +8,7 @@ pub mod pdiff;
 pub mod preferences;
 pub mod relation;
 pub mod release;
+pub mod seed;
 pub mod sources;
 pub mod translation;
 pub mod version;

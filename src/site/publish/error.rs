@@ -1,7 +1,6 @@
 //! Why a collection cannot be published.
 
 use super::RepreproError;
-use crate::collection::Label;
 use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
@@ -12,6 +11,7 @@ use crate::formats::os_image::BadImage;
 use crate::formats::rpm::RpmError;
 use crate::formats::simplestreams::StreamError;
 use crate::formats::snap::{MalformedListing, MetadataError};
+use crate::label::Label;
 use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
 use crate::trust::OlderUpstream;

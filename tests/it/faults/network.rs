@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gapferry::collect::fetch::Options;
 use gapferry::exit::Exit;
 use gapferry::export::{Settings, export};
+use gapferry::fetch::Options;
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::trust::SecretKey;

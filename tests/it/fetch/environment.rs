@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::collect::fetch::{FetchError, Fetcher, Options};
 use gapferry::exit::Exit;
+use gapferry::fetch::{FetchError, Fetcher, Options};
 
 use super::super::support::server::{Fault, Server, Times};
 use super::super::support::tls;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use gapferry::collect::fetch::{FetchError, Options};
 use gapferry::exit::Exit;
+use gapferry::fetch::{FetchError, Options};
 
 use super::super::support::desk::PATIENCE;
 use super::super::support::server::{Fault, Times};

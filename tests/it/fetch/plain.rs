@@ -1,7 +1,7 @@
 //! Files as they should come, and the simple ways in which they do not exist.
 
-use gapferry::collect::fetch::{FetchError, Options, Wanted};
 use gapferry::exit::Exit;
+use gapferry::fetch::{FetchError, Options, Wanted};
 use gapferry::progress::Progress;
 use url::Url;
 

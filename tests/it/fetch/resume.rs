@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gapferry::collect::fetch::{FetchError, Fetcher, Options};
+use gapferry::fetch::{FetchError, Fetcher, Options};
 
 use super::super::support::server::{Fault, Times};
 use super::{Bench, content, quick};

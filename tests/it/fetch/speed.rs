@@ -4,8 +4,8 @@
 use std::io::BufReader;
 use std::time::Instant;
 
-use gapferry::collect::fetch::{Options, Wanted};
 use gapferry::digest::Sha256;
+use gapferry::fetch::{Options, Wanted};
 
 use super::{Bench, content};
 

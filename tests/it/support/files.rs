@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::collection::Label;
 use gapferry::collection::{Collection, Item, Kind, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit::{self, VerificationFailed};
+use gapferry::label::Label;
 
 use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie_ending, path, put};
 use super::os_images::noise;

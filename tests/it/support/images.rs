@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::collection::Label;
 use gapferry::demo::upstream::{Payload, Stream, StreamItem, StreamVersion, UbuntuSerial};
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::label::Label;
 use gapferry::time::Time;
 use serde_json::{Value, json};
 

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use gapferry::collection::Label;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::label::Label;
 use gapferry::time::Time;
 
 use super::images::{check_stream, undated_stream};

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::collection::Label;
 use gapferry::demo::upstream::assertions::{KEYS_SINCE, QUICK_SEEDS, TestAuthority, TestKey};
 use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
 use gapferry::formats::assertions::Sha3;
 use gapferry::formats::snap::Kind;
+use gapferry::label::Label;
 
 use super::lies::{Lie, Truth};
 use super::snaps_lies;

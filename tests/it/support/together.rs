@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gapferry::collection::Label;
+use gapferry::label::Label;
 
 use super::lies::{Lie, Truth};
 use super::world::{Content, contents};

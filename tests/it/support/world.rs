@@ -10,8 +10,8 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use gapferry::bundle::Manifest;
-use gapferry::collection::Label;
 use gapferry::export::{ExportError, Exported, Settings, export};
+use gapferry::label::Label;
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::site::{Imported, NewSite, Site, SiteError, import, init};

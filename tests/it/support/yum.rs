@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::collection::Label;
 use gapferry::demo::upstream::Payload;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::label::Label;
 use gapferry::time::Time;
 
 use super::lies::{Lie, Truth};

@@ -30,6 +30,7 @@ pub use reason::{Need, Reason};
 
 use crate::formats::apt::packages::{IndexError, Package, Priority};
 use crate::formats::apt::preferences::{IndexOrigin, Preferences};
+use crate::formats::apt::seed::Seed;
 
 /// Room for the deepest recursion that is allowed.
 const STACK_BYTES: usize = 64 << 20;
@@ -92,26 +93,6 @@ impl Pin {
             Self::ButAutomaticUpgrades => 100,
             Self::Normal => 500,
         }
-    }
-}
-
-/// A package that is asked for, as `apt-get install` takes it: `NAME[:ARCHITECTURE][=VERSION|/SUITE]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seed {
-    /// Its name.
-    pub name: String,
-    /// Its architecture; the native one where absent, or else the first foreign one that has it.
-    pub architecture: Option<String>,
-    /// Exactly this version.
-    pub version: Option<String>,
-    /// The version of this suite or codename.
-    pub suite: Option<String>,
-}
-
-impl Seed {
-    /// The candidate of this name.
-    pub fn named(name: impl AsRef<str>) -> Self {
-        Self { name: name.as_ref().to_owned(), architecture: None, version: None, suite: None }
     }
 }
 
@@ -196,49 +177,5 @@ impl<'a> Archive<'a> {
         sweep::sweep(&mut marks);
         let solution = reasons::solution(&marks, &wanted)?;
         Ok(Solution { unusable: universe.unusable.clone(), ..solution })
-    }
-}
-
-/// The text is no seed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{} is not NAME[:ARCHITECTURE][=VERSION|/SUITE]", text.escape_debug())]
-pub struct MalformedSeed {
-    text: String,
-}
-
-impl std::str::FromStr for Seed {
-    type Err = MalformedSeed;
-
-    fn from_str(text: &str) -> Result<Self, MalformedSeed> {
-        use crate::formats::apt::relation::{is_name, is_version};
-        let (rest, version, suite) = match (text.split_once('='), text.split_once('/')) {
-            (Some((rest, version)), _) => (rest, Some(version), None),
-            (None, Some((rest, suite))) => (rest, None, Some(suite)),
-            (None, None) => (text, None, None),
-        };
-        let (name, architecture) = match rest.split_once(':') {
-            Some((name, architecture)) => (name, Some(architecture)),
-            None => (rest, None),
-        };
-        let names = [Some(name), architecture, suite];
-        if names.into_iter().flatten().all(is_name) && version.is_none_or(is_version) {
-            let owned = |text: Option<&str>| text.map(str::to_owned);
-            let (architecture, version, suite) = (owned(architecture), owned(version), owned(suite));
-            Ok(Self { name: name.to_owned(), architecture, version, suite })
-        } else {
-            Err(MalformedSeed { text: text.chars().take(200).collect() })
-        }
-    }
-}
-
-impl std::fmt::Display for Seed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
-        for (sign, part) in [(':', &self.architecture), ('=', &self.version), ('/', &self.suite)] {
-            if let Some(part) = part {
-                write!(f, "{sign}{part}")?;
-            }
-        }
-        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! What is asked for, as versions: names, priorities and tasks.
 
 use super::universe::{Group, PackageId, Universe, VersionId};
-use super::{ClosureError, Reason, Request, Seed, UnusableEntry, policy};
+use super::{ClosureError, Reason, Request, UnusableEntry, policy};
 use crate::formats::apt::packages::Priority;
+use crate::formats::apt::seed::Seed;
 
 /// A version that is asked for.
 pub(super) struct Want {

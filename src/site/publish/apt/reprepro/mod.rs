@@ -31,9 +31,10 @@ use self::wanted::WantedSuite;
 use super::super::{Context, PublishError};
 use super::Root;
 use super::re_index::{Suite, describe};
-use crate::collection::{Collection, Label};
+use crate::collection::Collection;
 use crate::formats::apt::release::Release;
 use crate::formats::openpgp::armored_keyring;
+use crate::label::Label;
 use crate::site::tree::Tree;
 use crate::storage::FileError;
 
@@ -132,11 +133,4 @@ pub(in crate::site) fn tidy(site: &Path, kept: &[&Label]) -> Result<(), Reprepro
     let is_kept = |path: &PathBuf| kept.iter().any(|name| path.file_name().is_some_and(|file| file == name.as_str()));
     let mut gone = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_kept(path));
     gone.try_for_each(|path| remove_folder(&path))
-}
-
-/// A path for a shell, in quotes where it needs them.
-fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-/:@%=".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

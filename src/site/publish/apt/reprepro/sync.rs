@@ -11,6 +11,7 @@ use super::error::OtherBytes;
 use super::wanted::{Package, Target, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::next_command::shell_word;
 use crate::progress::Progress;
 use crate::storage::FileError;
 
@@ -107,7 +108,7 @@ fn place(path: &str) -> Option<(&str, &str)> {
 fn removal(base: &Base, suites: &[WantedSuite], has: &[Has], component: &str, name: &str) -> String {
     let listed =
         |has: &Has| has.iter().any(|(target, names)| target.component == component && names.contains_key(name));
-    let program = format!("reprepro --basedir {} --export=never", super::shell(&base.folder));
+    let program = format!("reprepro --basedir {} --export=never", shell_word(&base.folder.to_string_lossy()));
     let each = suites.iter().zip(has).filter(|(_, has)| listed(has));
     let each: Vec<String> =
         each.map(|(suite, _)| format!("{program} -C {component} remove {} {name}", suite.name)).collect();

@@ -203,7 +203,7 @@ impl FetchError {
     }
 
     /// Returns whether the upstream has no such file, or another one: to ask again will not help soon.
-    pub(in crate::collect) fn is_upstreams_fault(&self) -> bool {
+    pub(crate) fn is_upstreams_fault(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::TooLarge { .. } | Self::TooShort { .. } | Self::WrongDigest { .. })
     }
 

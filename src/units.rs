@@ -17,7 +17,10 @@ pub struct Days(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u32);
 
-/// A number of spare volumes, at most 8.
+/// The largest number of spare volumes of a bundle.
+pub const MAX_SPARES: u32 = 8;
+
+/// A number of spare volumes, at most [`MAX_SPARES`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spares(pub u32);
 
@@ -34,13 +37,18 @@ pub struct MalformedUnit {
 /// - FAT32 has files of up to 4 GiB − 1.
 /// - A DVD has 4.7 GB, and ISO 9660 files of up to 4 GiB − 1 on it: one volume, and room for the largest manifest (ECMA-267, ECMA-119).
 /// - A BD-R has 25.0 GB, of which formatting for spare sectors takes 0.3 GB, and the largest manifest as much.
-const MEDIA: [(&str, u64); 3] = [("FAT32", 4_000_000_000), ("DVD", 4_290_000_000), ("BD-R", 24_000_000_000)];
+const MEDIA: [(&str, u64); 3] = [("FAT32", Bytes::FAT32.0), ("DVD", 4_290_000_000), ("BD-R", 24_000_000_000)];
 
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
     Some((number.parse().ok()?, unit.trim()))
+}
+
+impl Bytes {
+    /// The largest volume for FAT32, rounded down.
+    pub const FAT32: Self = Self(4_000_000_000);
 }
 
 impl FromStr for Bytes {
@@ -111,7 +119,7 @@ impl FromStr for Percent {
 impl<'de> Deserialize<'de> for Spares {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = u64::deserialize(deserializer)?;
-        let spares = u32::try_from(number).ok().filter(|number| *number <= crate::bundle::recovery::MAX_SPARES);
+        let spares = u32::try_from(number).ok().filter(|number| *number <= MAX_SPARES);
         let refuse = || serde::de::Error::custom(format!("{number} is not a number of spare volumes: at most 8"));
         spares.map(Self).ok_or_else(refuse)
     }

@@ -1,26 +1,29 @@
 //! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
 
+mod compare;
+mod revisions;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use self::compare::{SameVersion, gone_or_moved, no_same_version, not_older, same_for_clients};
+use self::revisions::older;
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
-use crate::collect::fetch::{FetchError, Fetcher, Options};
 use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
-use crate::compare::{SameVersion, gone_or_moved, no_same_version, not_older, same_for_clients};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::fetch::{FetchError, Fetcher, Options};
 use crate::formats::assertions::Trust;
 use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
 use crate::progress::Progress;
-use crate::revisions::older;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
 use crate::time::{MalformedTime, Time};
