@@ -27,6 +27,7 @@ pub mod recut;
 pub mod selection;
 pub mod serve;
 pub mod setup;
+mod shell;
 pub mod site;
 pub mod storage;
 pub mod terminal;

@@ -37,7 +37,7 @@ use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
 use crate::exit::Exit;
-use crate::next_command::shell_word;
+use crate::shell::shell_word;
 use crate::site::Site;
 use crate::storage::FileError;
 

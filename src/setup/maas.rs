@@ -9,7 +9,7 @@ use crate::maas::{
     COMMISSIONING, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, REPOSITORY_PREFIX, RepositoryKind, Setting, Wanted,
     WantedRepository, WantedSource,
 };
-use crate::next_command::shell_word;
+use crate::shell::shell_word;
 
 /// A script that logs in as nobody: the profile must be there. Its order is that of `gapferry maas apply`.
 pub fn script(facts: &Facts, wanted: &Wanted) -> String {

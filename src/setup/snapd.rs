@@ -2,7 +2,7 @@
 
 use super::{Certificates, Facts, ServeUrl, SetupError, quote};
 use crate::collection::Kind;
-use crate::next_command::shell_word;
+use crate::shell::shell_word;
 use crate::site::StoreAssertion;
 
 /// Where systemd looks for additions to snapd's unit.

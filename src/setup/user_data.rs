@@ -11,7 +11,7 @@ use super::quote::{comment, yaml};
 use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
-use crate::next_command::shell_word;
+use crate::shell::shell_word;
 
 /// Where the image's own repositories are.
 const REPOS: &str = "/etc/yum.repos.d";

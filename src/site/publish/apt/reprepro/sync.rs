@@ -11,8 +11,8 @@ use super::error::OtherBytes;
 use super::wanted::{Package, Target, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::next_command::shell_word;
 use crate::progress::Progress;
+use crate::shell::shell_word;
 use crate::storage::FileError;
 
 /// The longest arguments of one call, in bytes; Linux takes 2 MiB with the environment (execve(2)).
