@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::formats::assertions::{Assertion, AssertionError, MAX_STREAM_BYTES, Pool, Reference};
@@ -75,6 +76,14 @@ pub struct Revision {
     pub snap: Snap,
     /// Its file.
     pub file: PathBuf,
+}
+
+impl Revision {
+    /// Returns whether devices of this architecture can run it.
+    fn runs_on(&self, architecture: &str) -> bool {
+        let architectures = &self.snap.architectures;
+        architectures.is_empty() || architectures.iter().any(|one| one == architecture || one == "all")
+    }
 }
 
 impl Catalogue {
@@ -174,10 +183,14 @@ impl Offer {
 
     /// The revision of this number, if devices of this architecture can run it.
     pub fn revision(&self, number: u64, architecture: &str) -> Option<&Revision> {
-        self.revisions.get(&number).filter(|revision| {
-            let architectures = &revision.snap.architectures;
-            architectures.is_empty() || architectures.iter().any(|one| one == architecture || one == "all")
-        })
+        self.revisions.get(&number).filter(|revision| revision.runs_on(architecture))
+    }
+
+    /// The revisions of these numbers that devices of this architecture can run, in order. An inverted range has none.
+    pub fn between(&self, numbers: Range<u64>, architecture: &str) -> Vec<&Revision> {
+        let numbers = numbers.start..numbers.end.max(numbers.start);
+        let revisions = self.revisions.range(numbers).map(|(_, revision)| revision);
+        revisions.filter(|revision| revision.runs_on(architecture)).collect()
     }
 
     /// The revision of this number.

@@ -7,7 +7,8 @@
 //! | `refresh` | a revision | that revision, unless it is installed |
 //! | `refresh` | another channel than the tracked one | what that channel has, unless it is installed |
 //! | `refresh` | the tracked channel, or none | what that channel has, if it is of a higher revision than the installed one |
-//! | `refresh` | any of these, and a revision that cannot read the epoch of the installed data | nothing for the tracked channel; else a refusal |
+//! | `refresh` | a channel whose revision cannot read the epoch of the installed data | the newest revision between the two that can; if there is none, nothing for the tracked channel, else a refusal |
+//! | `refresh` | a revision that cannot read the epoch of the installed data | a refusal |
 //! | `fetch-assertions` | assertions | nothing: the device has what it was installed with |
 //!
 //! So a rollback of the site takes no device back by itself; a refresh to a revision does. What needs no answer is absent from
@@ -126,13 +127,43 @@ fn refresh<'a>(
     let tracked = installed.map_or(Ok(Channel::default()), |installed| channel(&installed.tracking_channel));
     let wanted = action.channel.as_deref().filter(|channel| !channel.is_empty()).map(channel).transpose()?;
     let other = wanted.as_ref().is_some_and(|wanted| tracked.as_ref() != Ok(wanted));
-    let found = on_channel(offer, &wanted.map_or(tracked, Ok)?, device)?;
+    let channel = wanted.map_or(tracked, Ok)?;
+    let found = on_channel(offer, &channel, device)?;
+    let or_step =
+        |found| readable(found, installed).or_else(|refusal| step(offer, &channel, installed, device).ok_or(refusal));
     match other {
         true if number(&found) == current => Ok(None),
-        true => readable(found, installed).map(Some),
-        false if number(&found) > current => Ok(readable(found, installed).ok()),
+        true => or_step(found).map(Some),
+        false if number(&found) > current => Ok(or_step(found).ok()),
         false => Ok(None),
     }
+}
+
+/// Returns the newest revision on the way to the channel's that can read the data of the installed one, as the store does for a channel
+/// that had several epochs ("stepped upgrades" in snapd's documentation of epochs). The site does not know what a channel had. So a revision counts
+/// if it is carried by its number alone, or is on the same track in no riskier channel.
+fn step<'a>(
+    offer: &'a Offer,
+    channel: &Channel,
+    installed: Option<&Installed>,
+    device: Device<'_>,
+) -> Option<Found<'a>> {
+    let installed = installed?;
+    let epoch = installed.epoch.as_ref()?;
+    let (_, newest) = offer.on(device.architecture, channel)?;
+    let after = u64::try_from(installed.revision).ok()? + 1;
+    let between = offer.between(after..newest.snap.revision, device.architecture);
+    let is_on_the_way = |revision: &Revision| {
+        let mut listed =
+            offer.listed(device.architecture).filter(|(_, one)| one.snap.revision == revision.snap.revision).peekable();
+        let is_as_safe = |(other, _): (&Channel, _)| {
+            other.track() == channel.track() && other.branch().is_none() && other.risk() <= channel.risk()
+        };
+        listed.peek().is_none() || listed.any(is_as_safe)
+    };
+    let revision =
+        between.into_iter().rev().find(|revision| revision.snap.epoch.can_read(epoch) && is_on_the_way(revision))?;
+    Some(Found { revision, channel: Some(channel.clone()) })
 }
 
 /// Refuses a revision that cannot read the data of the installed one: snapd would download it and then not install it.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::catalogue::Catalogue;
 use super::refresh::{Device, answers, reply};
 use super::request::{Asked, MAX_ENTRIES};
-use crate::formats::snap::api::{Action, Installed, Snap};
+use crate::formats::snap::api::{Action, Epoch, Installed, Snap};
 use crate::site::{ChannelEntry, StoreIndex};
 
 const DEVICE: Device<'_> = Device { architecture: "amd64", base: "http://store.test" };
@@ -53,6 +53,67 @@ fn listings_of_nothing_are_passed_over() {
     let releases = catalogue.with_id("two-id").unwrap().releases();
     assert_eq!(releases.iter().map(|release| release.channel.as_str()).collect::<Vec<_>>(), ["2/edge"]);
     assert_eq!(catalogue.named("one").unwrap().revision(5, "riscv64").unwrap().file, Path::new("folder/one_5.snap"));
+}
+
+/// Returns the revision that a refresh of revision `revision` is answered with, from the snaps in `made`: revision, epoch and channel.
+fn stepped(made: &[(u64, &[u32], &[u32], &str)], revision: i64, write: u32, wanted: Option<&str>) -> Option<u64> {
+    let snaps = made.iter().map(|(revision, read, write, _)| Snap {
+        name: "one".to_owned(),
+        snap_id: "one-id".to_owned(),
+        revision: *revision,
+        epoch: Epoch { read: read.to_vec(), write: write.to_vec() },
+        ..Snap::default()
+    });
+    let channels =
+        made.iter().filter(|(.., channel)| !channel.is_empty()).map(|(revision, .., channel)| ChannelEntry {
+            name: "one".to_owned(),
+            architecture: "amd64".to_owned(),
+            channel: (*channel).to_owned(),
+            revision: *revision,
+        });
+    let mut catalogue = Catalogue::default();
+    let index = StoreIndex { format: 1, snaps: snaps.collect(), channels: channels.collect() };
+    catalogue.offer(index, Path::new("folder"));
+    let epoch = Some(Epoch { read: vec![write], write: vec![write] });
+    let tracking = "latest/stable".to_owned();
+    let (snap_id, key) = ("one-id".to_owned(), "k".to_owned());
+    let installed = Installed { snap_id, instance_key: key, revision, tracking_channel: tracking, epoch };
+    let action = Action {
+        action: "refresh".into(),
+        instance_key: "k".into(),
+        snap_id: "one-id".into(),
+        channel: wanted.map(str::to_owned),
+        ..Action::default()
+    };
+    let asked = Asked { context: vec![installed], actions: vec![action] };
+    answers(&catalogue, &asked, DEVICE).find_map(|answer| Some(answer.snap?.revision))
+}
+
+#[test]
+fn newest_readable_revision_on_the_way_to_the_channels_is_offered() {
+    let old: (u64, &[u32], &[u32], &str) = (1, &[0], &[0], "");
+    let newest: (u64, &[u32], &[u32], &str) = (9, &[2], &[2], "latest/stable");
+    for (between, offered) in [
+        (&[][..], None),
+        // Carried by their numbers alone.
+        (&[(4, &[0][..], &[0][..], "")][..], Some(4)),
+        (&[(4, &[0], &[0], ""), (6, &[0, 1], &[1], "")], Some(6)),
+        (&[(4, &[0], &[0], ""), (6, &[1], &[1], "")], Some(4)),
+        (&[(11, &[0, 1], &[1], "")], None),
+        // On channels: a device is not led to one that is riskier, or to another track.
+        (&[(4, &[0, 1], &[1], "latest/edge")], None),
+        (&[(4, &[0, 1], &[1], "3/stable")], None),
+        (&[(4, &[0, 1], &[1], "latest/stable/fix")], None),
+    ] {
+        let made = [&[old][..], between, &[newest]].concat();
+        assert_eq!(stepped(&made, 1, 0, None), offered, "{between:?}");
+        assert_eq!(stepped(&made, 1, 2, None), Some(9), "it can read what is installed");
+        assert_eq!(stepped(&made, 4, 7, None), None, "nothing can read what is installed");
+    }
+    let made = [old, (4, &[0, 1], &[1], "latest/candidate"), (9, &[2], &[2], "latest/edge")];
+    assert_eq!(stepped(&made, 1, 0, Some("latest/edge")), Some(4), "a safer channel of the same track is on the way");
+    assert_eq!(stepped(&made, 1, 1, Some("latest/edge")), Some(4));
+    assert_eq!(stepped(&made, 4, 1, Some("latest/edge")), None);
 }
 
 #[test]

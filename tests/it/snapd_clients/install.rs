@@ -1,6 +1,6 @@
 //! Snaps are installed, run and refreshed, with their base and with snapd itself.
 
-use super::shop::{FIRST, SECOND, bring, desk, serve};
+use super::shop::{FIRST, SECOND, app_of_epoch, bring, desk, serve};
 use crate::support::snapd::{Build, Snapd, cage};
 
 /// Fails unless `snap list` has each snap in this revision, and each is mounted as the current one.
@@ -55,6 +55,30 @@ fn snaps_are_installed_run_refreshed_and_removed() {
     snapd.snap("remove --purge gapword").ok();
     let missing = snapd.snap("install nothing");
     assert!(missing.code != 0 && missing.err.contains("snap \"nothing\" not found"), "{}", missing.err);
+}
+
+/// Revision 3 cannot read what revision 1 has written, and revision 2 can read the data of both.
+#[test]
+fn snapd_refreshes_over_the_revision_between_two_epochs() {
+    let Some(cage) = cage(Build::TrustsTests, &[]) else { return };
+    let desk = desk(FIRST);
+    let _server = serve(&cage, &desk, "--listen 127.0.0.1:80");
+    let snapd = Snapd::start(cage, Some("http://127.0.0.1"));
+    snapd.snap("install gapword").ok();
+    let says = || snapd.snap("run gapword.says").ok().out;
+    // Without the revision between, snapd is offered nothing, and keeps what it has.
+    bring(&desk, &[app_of_epoch(3, "2*")]);
+    snapd.snap("refresh").ok();
+    assert_eq!(says(), "revision 1\n");
+    bring(&desk, &[app_of_epoch(2, "1*")]);
+    // snapd itself asks again after a refresh to another epoch (its task "check-rerefresh").
+    snapd.snap("refresh").ok();
+    assert_eq!(says(), "revision 3\n");
+    let all = snapd.snap("list --all gapword").ok().out;
+    // It keeps the last two.
+    assert!(["2.0", "3.0"].iter().all(|version| all.contains(version)), "{all}");
+    let again = snapd.snap("refresh").ok();
+    assert!(again.err.contains("All snaps up to date."), "{again:?}");
 }
 
 #[test]

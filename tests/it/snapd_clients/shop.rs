@@ -17,6 +17,8 @@ pub(super) struct Ware {
     pub(super) name: &'static str,
     pub(super) revision: u64,
     kind: Kind,
+    /// Its epoch, as `snap.yaml` has it.
+    epoch: &'static str,
 }
 
 /// What the first state of the shop has.
@@ -26,10 +28,15 @@ pub(super) const SECOND: &[Ware] = &state(2);
 
 const fn state(revision: u64) -> [Ware; 3] {
     [
-        Ware { name: "gapbase", revision, kind: Kind::Base },
-        Ware { name: "gapword", revision, kind: Kind::App },
-        Ware { name: "snapd", revision, kind: Kind::Snapd },
+        Ware { name: "gapbase", revision, kind: Kind::Base, epoch: "0" },
+        Ware { name: "gapword", revision, kind: Kind::App, epoch: "0" },
+        Ware { name: "snapd", revision, kind: Kind::Snapd, epoch: "0" },
     ]
+}
+
+/// A revision of the app whose data have another format.
+pub(super) const fn app_of_epoch(revision: u64, epoch: &'static str) -> Ware {
+    Ware { name: "gapword", revision, kind: Kind::App, epoch }
 }
 
 /// What snap-confine mounts things on, so that a snap can run on a base.
@@ -53,7 +60,7 @@ impl Ware {
             Kind::App => {
                 let program = program_that_says(&format!("revision {}\n", self.revision));
                 let spec = spec.with_file("bin/says", Payload::Bytes(program), true);
-                let extra_yaml = "  says:\n    command: bin/says\n".to_owned();
+                let extra_yaml = format!("  says:\n    command: bin/says\nepoch: {}\n", self.epoch);
                 SnapSpec { base: Some("gapbase".to_owned()), extra_yaml, ..spec }
             }
             _ => spec,
