@@ -49,7 +49,7 @@ fn folders(facts: &Facts, root: &str) -> String {
 fn headers(root: &str) -> String {
     let changes = format!("%{{REQUEST_FILENAME}} =~ m#^{}{CHANGES}#", quote::regex(root));
     format!(
-        "    Header set X-Content-Type-Options nosniff\n    Header set Cache-Control no-cache \"expr={changes}\"\n    \
+        "    MaxRanges 1\n    Header set X-Content-Type-Options nosniff\n    Header set Cache-Control no-cache \"expr={changes}\"\n    \
          RequestHeader unset Range \"expr=-z %{{HTTP:If-Range}} && {changes}\"\n"
     )
 }

@@ -9,14 +9,14 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();
     let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
     let folders = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
-    let by_path = format!("    location ~ ^/(?:{folders})/. {{\n{ASKED}        try_files $uri =404;\n    }}\n");
+    let by_path = location(&format!("/(?:{folders})/."), "$uri", "$uri ", 0);
     let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
     let store_hosts = facts.store_hosts();
     names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
     text += &block(&root, server, &names.join(" "), &(by_path + &store(server)));
     for (host, routes) in routes(facts) {
-        let locations: String = routes.iter().map(location).collect();
+        let locations: String = routes.iter().enumerate().map(|(at, route)| route_location(route, at)).collect();
         let is_store = store_hosts.keys().any(|store| store.as_str() == host);
         let store = if is_store { store(server) } else { String::new() };
         text += &block(&root, server, host, &(locations + &store));
@@ -38,7 +38,11 @@ const ASKED: &str = "        if ($request_method !~ ^(?:GET|HEAD)$) {
 fn headers() -> String {
     format!(
         "\nmap $uri $gapferry_cache_control {{\n    default \"\";\n    \"~^{CHANGES}\" no-cache;\n}}\n\
-         map $status $gapferry_allow {{\n    default \"\";\n    405 \"{METHODS}\";\n}}\n"
+         map $status $gapferry_allow {{\n    default \"\";\n    405 \"{METHODS}\";\n}}\n\
+         map $gapferry_file $gapferry_changes {{\n    default \"\";\n    \"~(?:^| ){CHANGES}\" 1;\n}}\n\
+         # A part of what changes is for those alone who say which whole it is of.\n\
+         map \"$http_range:$http_if_range:$gapferry_changes\" $gapferry_whole {{\n    default \"\";\n    \
+         \"~^[^:]+::1$\" 1;\n}}\n"
     )
 }
 
@@ -50,16 +54,26 @@ fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String
     };
     let types: String = TYPES.iter().map(|(kind, ends)| format!("        {kind} {ends};\n")).collect();
     format!(
-        "\nserver {{\n{listen}    server_name {names};\n    root \"{root}\";\n    autoindex off;\n    \
+        "\nserver {{\n{listen}    server_name {names};\n    root \"{root}\";\n    autoindex off;\n    max_ranges 1;\n    \
          default_type application/octet-stream;\n    types {{\n{types}    }}\n{locations}    \
          location / {{\n{ASKED}        return 404;\n    }}\n}}\n"
     )
 }
 
-fn location(route: &WebRoute) -> String {
+fn route_location(route: &WebRoute, at: usize) -> String {
     let WebRoute { prefix, folders } = route;
     let files: String = folders.iter().map(|folder| format!("/{folder}/$rest ")).collect();
-    format!("    location ~ ^{prefix}/(?<rest>.+)$ {{\n{ASKED}        try_files {files}=404;\n    }}\n")
+    location(&format!("{prefix}/(?<rest>.+)$"), files.trim_end(), &files, at)
+}
+
+/// The locations that look for the file of a request below the root. `asked` names the files. nginx can only switch ranges off for a whole
+/// location, so what must be answered as a whole goes to a second one, by way of a status that no client sees.
+fn location(pattern: &str, asked: &str, files: &str, at: usize) -> String {
+    format!(
+        "    location ~ ^{pattern} {{\n        set $gapferry_file \"{asked}\";\n        error_page 418 = @whole{at};\n        \
+         if ($gapferry_whole) {{\n            return 418;\n        }}\n{ASKED}        try_files {files}=404;\n    }}\n    \
+         location @whole{at} {{\n        max_ranges 0;\n{ASKED}        try_files {files}=404;\n    }}\n"
+    )
 }
 
 /// The host that a device asked for is in the addresses that the store answers with.
@@ -85,9 +99,10 @@ mod tests {
         for words in [
             "    listen [::]:80;\n    server_name gapferry.dc1.example api.snapcraft.io snaps.dc1.example;\n    \
              root \"/srv/gapferry/current\";\n",
-            "location ~ ^/(?:apt|images|keys|snaps)/. {",
+            "location ~ ^/(?:apt|images|keys|snaps)/. {\n        set $gapferry_file \"$uri\";\n",
             "    server_name archive.example.com;\n",
-            "location ~ ^/ubuntu/(?<rest>.+)$ {\n        if ($request_method",
+            "location ~ ^/ubuntu/(?<rest>.+)$ {\n        \
+             set $gapferry_file \"/apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest\";\n",
             "        \
              try_files /apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest =404;\n",
             "location ~ ^/v3/stable\\.d/(?<rest>.+)$ {",
