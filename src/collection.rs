@@ -230,6 +230,15 @@ impl Collection {
         self.proofs.iter().find(|proof| proof.path == *path).map(|proof| proof.sha256)
     }
 
+    /// The suites that upstream signs, such as `bookworm` and `bookworm/updates`; only of archives.
+    pub fn suites(&self) -> impl Iterator<Item = &str> {
+        let paths = self.proofs.iter().filter(|_| self.kind == Kind::Apt).map(|proof| proof.path.as_str());
+        paths.filter_map(|path| {
+            let suite = path.strip_prefix("dists/")?;
+            suite.strip_suffix("/InRelease").or_else(|| suite.strip_suffix("/Release"))
+        })
+    }
+
     /// Where its tree stands below a generation, such as `apt/debian`.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)

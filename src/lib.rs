@@ -8,6 +8,7 @@ pub mod causes;
 pub mod cli;
 pub mod collect;
 pub mod collection;
+pub mod collection_change;
 pub mod demo;
 pub mod depot;
 pub mod digest;

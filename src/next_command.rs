@@ -178,6 +178,11 @@ pub(crate) fn rollback(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("rollback").site(site)
 }
 
+/// On the site's host: publishes the content of generation `number` again.
+pub(crate) fn rollback_to(site: &Path, number: u64) -> ShellCommand {
+    ShellCommand::gapferry("rollback").arg(number.to_string()).site(site)
+}
+
 /// On the site's host: hands exports on to the Enterprise Store again.
 pub(crate) fn push(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("push").site(site)
@@ -229,6 +234,7 @@ mod tests {
             pin_too(path, "ubuntu", path),
             status(path),
             rollback(odd),
+            rollback_to(odd, 41),
             push(path),
             serve(path, "0.0.0.0:80"),
             maas_apply(path, "http://gapferry.dc1.example"),

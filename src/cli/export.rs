@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note, stdout, sync};
+use super::output::{Output, note, stdout, sync, warn};
 use super::passphrase::load_key;
 use super::workspace::{Carried, Place};
 use crate::bundle::Manifest;
@@ -69,7 +69,7 @@ pub(super) struct Args {
     /// Carry everything, also what the site is known to hold, and read every file of this machine again
     #[arg(long)]
     full: bool,
-    /// Take upstream's metadata though the last bundle had newer
+    /// Take upstream's metadata though the last bundle had newer, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
     /// Begin whatever --out says of its free space: some drivers for FAT always say 0
@@ -121,7 +121,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
             next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
         ));
     }
-    exported.notes.iter().for_each(|text| note(&format!("note: {text}")));
+    warn(&exported.warnings);
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
@@ -146,6 +146,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
     let folder = match export(selection, settings) {
         Ok(exported) => {
             exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
+            warn(&exported.warnings);
             exported.folder
         }
         Err(ExportError::NothingNew { bundle, .. }) if settings.out.join(&bundle).exists() => {
@@ -182,7 +183,7 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
         "replaced": exported.replaced, "missing_indexes": *exported.tally.missing_indexes.borrow(),
-        "notes": exported.notes,
+        "warnings": exported.warnings,
         "patches": { "parts": patches.0, "bytes": patches.1, "stored": patches.2 },
         "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
         "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),

@@ -1,12 +1,12 @@
 //! `gapferry import`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note};
+use super::output::{Output, note, warn};
 use super::push::{all_pushed, words};
 use crate::bundle::pieces;
 use crate::bundle::stream::NAME;
@@ -14,8 +14,8 @@ use crate::bundle::unpack::{Damage, Instead};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    Found, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, find, import_found, import_stream,
-    rehearse_found,
+    Found, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, client_warnings, find,
+    import_found, import_stream, rehearse_found,
 };
 use crate::trust::Overrides;
 use crate::units::Bytes;
@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// Accept a sequence far above the last one
     #[arg(long)]
     allow_sequence_jump: bool,
-    /// Accept upstream's metadata though newer was published before
+    /// Accept upstream's metadata though newer was published before, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
     /// Read what the site holds of the bundle again, and replace from the medium what has changed on disk; also of a bundle that
@@ -73,14 +73,14 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
             ));
         }
         let last = import_stream(&site, Box::new(std::io::stdin()), options, progress)?;
-        return say(&InOrder { earlier: Vec::new(), last }, &args.site, out);
+        return say(&InOrder { earlier: Vec::new(), last }, &site, out);
     }
     let found = find(&site, &args.paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
         return dry_run(&site, found, allow, out, progress);
     }
-    say(&import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?, &args.site, out)
+    say(&import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?, &site, out)
 }
 
 fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -89,10 +89,14 @@ fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: 
     let repaired: Vec<_> = all.iter().flat_map(|bundle| &bundle.repaired).cloned().collect();
     say_repaired(&repaired);
     let last = &all.last;
+    say_notes(&last.generation);
+    let way_out = "What is published stays as it is until the bundle is imported";
+    let warnings = client_warnings(&site.config.serve, &all.first().before, &last.generation, way_out);
+    warn(&warnings);
     let value = json!({
         "bundle": last.bundle, "bundles": names, "repaired": repaired, "dry_run": true, "checked": last.checked,
         "needed": last.needed, "free": last.free, "unsigned": all.iter().map(|bundle| bundle.unsigned).sum::<u64>(),
-        "not_built": last.not_built,
+        "not_built": last.not_built, "warnings": warnings,
     });
     out.done(value, &all.iter().map(can_be_imported).collect::<String>());
     Ok(())
@@ -114,23 +118,18 @@ fn can_be_imported(bundle: &Rehearsed) -> String {
 }
 
 /// Says what was imported; the last one is what is published now.
-fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure> {
+fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure> {
     let imported = &all.last;
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
         note(&format!("{} is published as generation {number}", imported.bundle));
     }
-    for (name, published) in &imported.generation.published {
-        published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
-    }
-    for folder in
-        all.iter().flat_map(|one| &one.gone).filter(|folder| !imported.generation.published.contains_key(*folder))
-    {
-        note(&format!(
-            "note: {folder} is no longer carried: its clients find nothing there; `{}` brings it back",
-            next_command::rollback(site)
-        ));
-    }
+    say_notes(&imported.generation);
+    let before = &all.first().before;
+    let way_out =
+        format!("`{}` publishes the state before again", next_command::rollback_to(site.root(), before.number));
+    let warnings = client_warnings(&site.config.serve, before, &imported.generation, &way_out);
+    warn(&warnings);
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
     let healed: u64 = all.iter().map(|one| one.healed).sum();
@@ -139,12 +138,12 @@ fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure
             "note: {healed} blobs that the site held were wrong or missing, and were read from the medium again"
         ));
     }
-    all_pushed(&imported.pushes, site)?;
+    all_pushed(&imported.pushes, site.root())?;
     out.done(
         json!({
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
-            "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed,
+            "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed, "warnings": warnings,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",
@@ -155,6 +154,13 @@ fn say(all: &InOrder<Imported>, site: &Path, out: &Output) -> Result<(), Failure
         ),
     );
     Ok(())
+}
+
+/// Says what is to be known of each published collection.
+fn say_notes(generation: &Generation) {
+    for (name, published) in &generation.published {
+        published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
+    }
 }
 
 fn say_repaired(repaired: &[Damage]) {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use crate::causes::causes;
+use crate::collection_change::ClientWarning;
 use crate::exit::Exit;
 use crate::terminal::safe;
 
@@ -118,6 +119,11 @@ pub(super) fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Warns on stderr of what clients will not find any more.
+pub(super) fn warn(warnings: &[ClientWarning]) {
+    warnings.iter().for_each(|warning| note(&format!("warning: {}", warning.message)));
 }
 
 /// A note on stderr.

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note};
+use super::output::{Output, note, warn};
 use crate::collection::Publish;
+use crate::next_command;
 use crate::progress::Progress;
-use crate::site::Published;
-use crate::site::{Site, rollback};
+use crate::site::{Published, Site, client_warnings, rollback};
 
 /// Publish an older state again, as a new generation
 ///
@@ -29,7 +29,12 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let generation = rollback(&Site::open(&args.site)?, args.number, progress)?;
+    let site = Site::open(&args.site)?;
+    let before = site.current()?;
+    let generation = rollback(&site, args.number, progress)?;
+    let way_out = format!("`{}` undoes this", next_command::rollback_to(site.root(), before.number));
+    let warnings = client_warnings(&site.config.serve, &before, &generation, &way_out);
+    warn(&warnings);
     for (name, published) in &generation.published {
         published.notes.iter().for_each(|text| note(&format!("note: {name}: {text}")));
     }
@@ -42,7 +47,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         ));
     }
     out.done(
-        json!({ "generation": generation.number, "reason": generation.reason, "clients_keep_newer": verbatim }),
+        json!({ "generation": generation.number, "reason": generation.reason, "clients_keep_newer": verbatim, "warnings": warnings }),
         &format!("generation {} is published: {}\n", generation.number, generation.reason),
     );
     Ok(())

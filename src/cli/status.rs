@@ -8,8 +8,9 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use crate::collection::Publish;
+use crate::label::Label;
 use crate::next_command;
-use crate::site::{Site, Status, answering, status};
+use crate::site::{Site, Status, Unanswered, UnansweredAddress, answering, status};
 use crate::terminal::safe;
 use crate::time::Time;
 
@@ -39,7 +40,7 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
         "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
         "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
-        "answers": answers, "audit_records": status.audit_records, "reprepro": bases,
+        "answers": answers, "unanswered": status.unanswered, "audit_records": status.audit_records, "reprepro": bases,
     });
     out.done(value, &words(&site, &status));
     Ok(())
@@ -99,6 +100,7 @@ fn words(site: &Site, status: &Status) -> String {
             text += &format!("    upstream's metadata: {past} {until} on, unless they set Check-Valid-Until: no\n");
         }
     }
+    text += &unanswered(&status.unanswered);
     for (number, reason) in &status.generations {
         text += &format!("  {} {number}: {reason}\n", if *number == current.number { "*" } else { " " });
     }
@@ -118,5 +120,25 @@ fn words(site: &Site, status: &Status) -> String {
         text += &format!("quarantine: {}\n", safe(name));
     }
     text += &format!("audit log: {} records, chain intact\n", status.audit_records);
+    text
+}
+
+/// Lists collections, suites and addresses that earlier generations had and this one lacks.
+fn unanswered(unanswered: &Unanswered) -> String {
+    let mut text = String::new();
+    for folder in &unanswered.collections {
+        text += &format!("  {folder}: no longer published: its clients are answered 404\n");
+    }
+    for suite in &unanswered.suites {
+        text += &format!("  {}: no longer published: its clients are answered 404\n", safe(suite));
+    }
+    for UnansweredAddress { address, sources } in &unanswered.addresses {
+        let sources: Vec<&str> = sources.iter().map(Label::as_str).collect();
+        text += &format!(
+            "  nothing answers for {} any more, which belongs to the source {}\n",
+            safe(&address.to_string()),
+            sources.join(", ")
+        );
+    }
     text
 }

@@ -1,10 +1,15 @@
 //! What is collected, compared with what the last bundle carried.
 
+use std::collections::BTreeSet;
+
 use crate::address::Address;
 use crate::collection::{Collection, Kind};
+use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
+use crate::depot::Depot;
+use crate::formats::simplestreams::MAX_STREAM_BYTES;
 use crate::terminal::safe;
 use crate::time::Time;
-use crate::trust::{Dates, OlderUpstream, check_date, note_date};
+use crate::trust::{Dates, OlderUpstream, OtherStream, check_date, check_stream, note_date};
 
 /// An image has other bytes than the last bundle had under the same version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +30,22 @@ pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
         let shown = |of: &Collection| -> Vec<_> {
             of.proofs.iter().filter(|proof| kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
         };
-        let same_proofs = if publish.signs_anew() { shown(old) == shown(new) } else { old.proofs == *proofs };
+        let same_proofs = match publish.signs_anew() {
+            true => shown(old) == shown(new) && folders_of_indexes(old) == folders_of_indexes(new),
+            false => old.proofs == *proofs,
+        };
         same_proofs
             && (&old.files, &old.items, &old.kind, &old.name) == (files, items, kind, name)
             && (&old.origin, &old.publish, &old.source) == (origin, publish, source)
     };
     old.len() == new.len() && old.iter().zip(new).all(same)
+}
+
+/// Returns the folders of an archive's indexes, such as `dists/noble/main/binary-amd64`: clients ask for the index of each suite, component
+/// and architecture, whether it lists packages of its own or not.
+fn folders_of_indexes(collection: &Collection) -> BTreeSet<&str> {
+    let paths = collection.proofs.iter().filter(|_| collection.kind == Kind::Apt).map(|proof| proof.path.as_str());
+    paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect()
 }
 
 /// No upstream gives images that are named by hand their versions: whoever changes one may forget to.
@@ -52,6 +67,26 @@ pub(crate) fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), Ol
     dates(new).try_for_each(|(file, date)| check_date(&seen, &file, date))
 }
 
+/// The site would refuse an index that names none of the streams that it named before. An index that is not in the depot, as in a dry run, is
+/// not looked at.
+pub(crate) fn not_another_stream(old: &[Collection], new: &[Collection], depot: &Depot) -> Result<(), OtherStream> {
+    for collection in new.iter().filter(|collection| collection.kind == Kind::Images) {
+        let is_before = |old: &&Collection| {
+            old.folder() == collection.folder()
+                && Address::of_origin(&old.origin) == Address::of_origin(&collection.origin)
+        };
+        let Some(before) = old.iter().find(is_before) else { continue };
+        // The collector has verified the files, and the items' origins are the content ids.
+        let known = before.items.iter().filter(|item| item.proof.is_some()).map(|item| item.origin.clone()).collect();
+        let texts: Vec<_> = collection.proofs.iter().map(|proof| depot.read(&proof.sha256, MAX_STREAM_BYTES)).collect();
+        let texts: Vec<String> =
+            texts.into_iter().flatten().map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+        let names = |id: &str| texts.is_empty() || texts.iter().any(|text| text.contains(&format!("\"{id}\"")));
+        check_stream(&collection.folder(), known, names)?;
+    }
+    Ok(())
+}
+
 /// The signed files of the collections, by collection and by address, and when upstream says that it made them.
 fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
     let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c, proof)));
@@ -64,19 +99,55 @@ fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
     .flatten()
 }
 
-/// Returns what clients of the last bundle's collections should know: which are no longer carried, and which come from elsewhere.
-pub(crate) fn gone_or_moved(old: &[Collection], new: &[Collection]) -> Vec<String> {
-    let note = |old: &Collection| match new.iter().find(|new| new.folder() == old.folder()) {
-        None => {
-            Some(format!("{} is no longer carried: its clients will find nothing there after the import", old.folder()))
+/// Returns the warnings for clients of the last bundle's collections, with the ways to keep what they have.
+pub(crate) fn client_warnings(old: &[Collection], new: &[Collection]) -> Vec<ClientWarning> {
+    let views = |of: &[Collection]| of.iter().map(ClientView::from).collect::<Vec<_>>();
+    let (old, new) = (views(old), views(new));
+    changes(&old, &new).iter().map(|change| change.warning(message(change, &new))).collect()
+}
+
+fn message(change: &CollectionChange<'_>, after: &[ClientView]) -> String {
+    let ClientView { folder, origin, .. } = change.old();
+    let (name, place) = (folder.rsplit('/').next().unwrap_or_default(), change.old().place());
+    let origin = safe(origin);
+    match change {
+        CollectionChange::Gone { successor: None, .. } => format!(
+            "{folder} (from {origin}) is no longer carried: after the import its clients are answered 404 {place}{}. To keep it, put it \
+             back into the selection under the name {name}",
+            and_at(change.old(), after)
+        ),
+        CollectionChange::Gone { successor: Some(new), .. } => format!(
+            "{folder} (from {origin}) is called {} now: after the import its clients are answered 404 {place}. To keep the name, write \
+             `name = \"{name}\"`, or for an archive of `sources` `names = {{ \"{origin}\" = \"{name}\" }}`, into its table",
+            new.folder
+        ),
+        CollectionChange::Moved { new, .. } => {
+            let (elsewhere, new) = (and_at(change.old(), after), safe(&new.origin));
+            let alias = match elsewhere.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "; if it is a mirror of the same, a `[[serve.alias]]` in site.toml lets {folder} answer for the old address"
+                ),
+            };
+            format!(
+                "{folder} comes from {new} now, and came from {origin} before: after the import its clients find {place} what is there now\
+                 {elsewhere}. To keep both, give the new upstream another name{alias}"
+            )
         }
-        Some(new) if new.origin != old.origin => Some(format!(
-            "{} comes from {} now, and came from {} before",
-            old.folder(),
-            safe(&new.origin),
-            safe(&old.origin)
-        )),
-        Some(_) => None,
-    };
-    old.iter().filter_map(note).collect()
+        CollectionChange::SuiteGone { suite, .. } => format!(
+            "{folder} (from {origin}) no longer has the suite {suite}: after the import its clients are answered 404 at \
+             /{folder}/dists/{suite}/. To keep it, put the suite back into the selection"
+        ),
+    }
+}
+
+/// Says what answers for the upstream's own address after the import; empty for an upstream that has none.
+fn and_at(old: &ClientView, after: &[ClientView]) -> String {
+    let Some(address) = Address::of_origin(&old.origin) else { return String::new() };
+    let other = after.iter().find(|new| Address::of_origin(&new.origin).as_ref() == Some(&address));
+    match other {
+        None if old.kind == Kind::Snaps => String::new(),
+        None => format!(", and nothing answers for {}", safe(&old.origin)),
+        Some(other) => format!(", and {} answers for {}", other.folder, safe(&old.origin)),
+    }
 }

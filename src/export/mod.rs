@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use self::compare::{SameVersion, gone_or_moved, no_same_version, not_older, same_for_clients};
+use self::compare::{SameVersion, client_warnings, no_same_version, not_another_stream, not_older, same_for_clients};
 use self::revisions::older;
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
@@ -16,6 +16,7 @@ use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
+use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -27,7 +28,7 @@ use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
 use crate::time::{MalformedTime, Time};
-use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, SecretKey, TrustError, sign};
+use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, OtherStream, SecretKey, TrustError, sign};
 use crate::workspace::{Base, Last, Workspace, WorkspaceError};
 
 /// What an export works with.
@@ -96,8 +97,8 @@ pub struct Exported {
     pub found_finished: bool,
     /// How many files of the workspace had changed on disk, and were replaced.
     pub replaced: u64,
-    /// Notes for clients on collections that are gone or come from elsewhere.
-    pub notes: Vec<String>,
+    /// Warnings that clients will not find what they find now.
+    pub warnings: Vec<ClientWarning>,
 }
 
 /// Why there is no bundle.
@@ -139,6 +140,9 @@ pub enum ExportError {
     /// Upstream's metadata is older than that of the last bundle.
     #[error(transparent)]
     Older(#[from] OlderUpstream),
+    /// Upstream's index is that of another stream than the last bundle's.
+    #[error(transparent)]
+    OtherStream(#[from] OtherStream),
     /// An image has changed, and its version has not.
     #[error(transparent)]
     SameVersion(#[from] SameVersion),
@@ -179,7 +183,7 @@ impl ExportError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NothingNew { .. } => Exit::NothingNew,
-            Self::Older(_) => Exit::Refused,
+            Self::Older(_) | Self::OtherStream(_) => Exit::Refused,
             Self::InTheWay { .. }
             | Self::Collides { .. }
             | Self::NotMounted(_)
@@ -240,7 +244,10 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             return Err(ExportError::Collides { collection, other: other.manifest.name.to_string(), path });
         }
     }
-    let notes = last.as_ref().map(|last| gone_or_moved(&last.manifest.collections, &collections)).unwrap_or_default();
+    let warn = |last: Option<&Last>| {
+        last.map(|last| client_warnings(&last.manifest.collections, &collections)).unwrap_or_default()
+    };
+    let mut warnings = warn(last.as_ref());
     if settings.collect_only {
         let manifest = header(selection, collections, last.as_ref())?;
         return Ok(Exported {
@@ -250,7 +257,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             base: None,
             found_finished: false,
             replaced: 0,
-            notes,
+            warnings,
         });
     }
     if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
@@ -263,10 +270,12 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
                 base: None,
                 found_finished: true,
                 replaced: 0,
-                notes,
+                warnings,
             });
         }
         last = Some(found);
+        let since_then = warn(last.as_ref()).into_iter().filter(|warning| !warnings.contains(warning));
+        warnings.extend(since_then.collect::<Vec<_>>());
     }
     if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
         let bundle = last.manifest.folder();
@@ -278,13 +287,14 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     }
     if let Some(last) = last.as_ref().filter(|_| !settings.allow_older_upstream) {
         not_older(&last.manifest.collections, &collections)?;
+        not_another_stream(&last.manifest.collections, &collections, &workspace.depot)?;
     }
     let manifest = header(selection, collections, last.as_ref())?;
     let same_epoch = last.as_ref().filter(|last| last.manifest.epoch == selection.epoch && !settings.full);
     let base = same_epoch.map(|last| workspace.base(last, selection.overlap)).transpose()?.flatten();
     let tally = with.tally;
     if settings.dry_run {
-        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0, notes });
+        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0, warnings });
     }
     let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
     // It may be large, and is not needed any more while the next one is made.
@@ -293,7 +303,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let (volume_bytes, recovery, free_space) = (selection.volume_size.0, selection.recovery(), settings.free_space);
     let plan = Plan { manifest, held, older, volume_bytes, recovery, free_space };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
-    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0, notes })
+    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0, warnings })
 }
 
 /// Packs, signs and records the next bundle.

@@ -14,7 +14,7 @@ use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
 use crate::collection::Kind;
 use crate::path::PublishPath;
-use crate::site::{Generation, Serve, Site, answering};
+use crate::site::{Generation, Serve, Site, Unanswered, answering};
 
 /// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
 /// or by a few.
@@ -68,7 +68,10 @@ pub(super) struct Tree {
     folder: PathBuf,
     /// What it says of itself, but for what only publishers need.
     pub(super) generation: Generation,
-    routes: RoutingTable,
+    /// The collections that answer for each upstream's address.
+    pub(super) routes: RoutingTable,
+    /// Collections, suites and addresses that older generations had and this one lacks.
+    pub(super) unanswered: Unanswered,
     recent: Recent,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
@@ -191,11 +194,12 @@ impl Older {
 impl Tree {
     fn load(folder: PathBuf, config: &Serve) -> Option<Self> {
         let mut generation = Generation::load(&folder).ok()?;
+        let routes = RoutingTable::new(answering(&generation, config));
+        let unanswered = Unanswered::of(&generation, config);
         (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
-        let routes = RoutingTable::new(answering(&generation, config));
-        let recent = Recent::default();
-        Some(Self { folder, generation, routes, recent, catalogue: OnceLock::new(), overview: OnceLock::new() })
+        let (recent, catalogue, overview) = (Recent::default(), OnceLock::new(), OnceLock::new());
+        Some(Self { folder, generation, routes, unanswered, recent, catalogue, overview })
     }
 
     /// Returns true if the host is the name of a published upstream. An address is nobody's name.

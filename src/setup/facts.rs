@@ -180,6 +180,7 @@ impl Facts {
         }
         match Upstream::of(&collection.origin, *kind, name) {
             _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
+            _ if generation.published.get(&collection.folder()).is_some_and(|published| !published.vouched) => {}
             Some(upstream) => self.upstreams.push(upstream),
             None if collection.origin == "local" || collection.origin.starts_with("file:") => {}
             None => self.nameless.push(format!(

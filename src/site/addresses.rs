@@ -20,19 +20,20 @@ use crate::label::Label;
 /// origin, and the site's aliases. Snaps are not among them: every host answers for the store.
 pub(crate) fn answering(generation: &Generation, config: &Serve) -> Vec<(Address, String)> {
     let all = generation.published.iter().flat_map(|(folder, published)| {
-        of_collection(folder, published.kind, &published.origin, config)
-            .into_iter()
-            .map(|address| (address, folder.clone()))
+        of_collection(folder, published, config).into_iter().map(|address| (address, folder.clone()))
     });
     all.collect()
 }
 
 /// Returns the addresses that a collection answers for.
-pub(super) fn of_collection(folder: &str, kind: Kind, origin: &str, config: &Serve) -> Vec<Address> {
-    if kind == Kind::Snaps {
+///
+/// The origin is the builder's word. So a collection that upstream does not vouch for answers only for the aliases of `site.toml`, which no builder
+/// can write.
+pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve) -> Vec<Address> {
+    if published.kind == Kind::Snaps {
         return Vec::new();
     }
-    let origin = Address::of_origin(origin).filter(|_| !config.by_path_only.contains(folder));
+    let origin = claimed(folder, published, config).filter(|_| published.vouched);
     let aliases =
         config.alias.iter().filter(|alias| alias.collection == folder).filter_map(|alias| Address::of_url(&alias.url));
     origin.into_iter().chain(aliases).collect()
@@ -64,14 +65,14 @@ pub(super) fn note_owners(next: &mut Generation, config: &Serve) {
     }
 }
 
-/// Refuses a collection without upstream's proof whose origin is, or overlaps, an address that another source has or ever had. Only
-/// an alias of `site.toml`, which no builder can write, gives it such an address.
+/// Refuses a collection without upstream's proof whose origin is, or overlaps, an address that another source has or ever had. It would not
+/// answer for that address anyway, and who claims it is likely a thief. An alias of `site.toml` permits it.
 pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteError> {
     let aliased = config.alias.iter().filter_map(|alias| {
         Some((Address::of_url(&alias.url)?, alias.collection.as_str(), source_of(next, &alias.collection)?))
     });
     let aliased: Vec<_> = aliased.collect();
-    for (folder, published) in next.published.iter().filter(|(_, published)| published.unsigned > 0) {
+    for (folder, published) in next.published.iter().filter(|(_, published)| !published.vouched) {
         let (Some(source), Some(address)) = (next.sources.get(folder), claimed(folder, published, config)) else {
             continue;
         };
@@ -89,6 +90,20 @@ pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteEr
         }
     }
     Ok(())
+}
+
+/// Says of a collection that it answers by path only, and what gives it its upstream's address; `None` if it answers for that, if the
+/// site says so itself, or if no client could ask for it there.
+pub(super) fn by_path_only(folder: &str, published: &Published, config: &Serve) -> Option<String> {
+    let address = claimed(folder, published, config).filter(|_| !published.vouched && published.kind != Kind::Snaps)?;
+    let is_given = of_collection(folder, published, config).contains(&address);
+    (!is_given && address.is_routable()).then(|| {
+        format!(
+            "upstream does not vouch for all of it, so it answers by path alone, and not for {address}: to let it, add `[[serve.alias]]` \
+             with `url = \"http://{address}\"` and `collection = \"{folder}\"` to site.toml; `by-path-only = [\"{folder}\"]` under \
+             `[serve]` says that it shall not"
+        )
+    })
 }
 
 /// Returns the source of a collection, whether it was published or not.
@@ -132,6 +147,8 @@ pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::collection::Publish;
     use crate::site::{Alias, Published};
@@ -148,6 +165,8 @@ mod tests {
                 publish: Publish::ReIndexed,
                 items: 1,
                 unsigned: *unsigned,
+                vouched: *unsigned == 0,
+                suites: BTreeSet::new(),
                 not_carried: 0,
                 not_carried_examples: Vec::new(),
                 before: None,

@@ -16,6 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::addresses;
 use super::path_map::PathMap;
 use super::publish::{self, Context};
+use super::serve_config::Serve;
 use super::state::{Generation, NameState, Published};
 use super::tree::Tree;
 use super::{Site, SiteError};
@@ -127,6 +128,7 @@ fn plan(
                 next.keyrings.insert(collection.folder(), digest);
             }
             let previous = previous(depot, current, &name, collection)?;
+            let shown = accepted.published(collection, &site.config.serve);
             let mut context = Context {
                 depot,
                 batch: &mut batch,
@@ -140,18 +142,13 @@ fn plan(
                 identities: &mut next.identities,
                 seen: current.seen,
                 dates: &mut next.upstream_dates,
-                addresses: addresses::of_collection(
-                    &collection.folder(),
-                    collection.kind,
-                    &collection.origin,
-                    &site.config.serve,
-                ),
+                addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
                 aliases: &site.config.serve.alias,
                 guarded: recipe.guarded.as_ref() == Some(&name),
                 known_sha3: current.sha3,
                 sha3: &mut next.sha3,
                 previous: previous.as_ref().map(|(_, collection)| collection),
-                published: Published { notes: accepted.notes, ..Published::of(collection) },
+                published: shown,
                 root: site.root(),
                 reprepro_key: site.config.reprepro.as_ref(),
                 is_rehearsal: recipe.is_rehearsal,
@@ -239,12 +236,16 @@ impl Accepted {
                 "it was accepted while {source} was in allow-unsigned of site.toml, where it is no longer"
             ));
         }
-        if let Some(shown) =
-            current.published.get(&collection.folder()).filter(|shown| shown.origin != collection.origin)
-        {
-            notes.push(format!("it comes from {} now, and came from {} before", collection.origin, shown.origin));
-        }
         Ok(Self { keyring_bytes, keyring, allow_unsigned, notes })
+    }
+
+    /// Returns what is to be said of the collection once it is published.
+    fn published(&self, collection: &Collection, config: &Serve) -> Published {
+        let mut published = Published { notes: self.notes.clone(), ..Published::of(collection) };
+        // Without an item there is no proof that was checked, if the source needs none.
+        published.vouched &= published.items > 0 || !self.allow_unsigned;
+        published.notes.extend(addresses::by_path_only(&collection.folder(), &published, config));
+        published
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn heal(
     }
     let recipe = Recipe {
         reason: format!("heal from {}", bundle.manifest.folder()),
-        names: current.names,
+        names: current.names.clone(),
         newest_time: current.newest_time,
         imported: Some(bundle),
         guarded: None,
@@ -67,7 +67,7 @@ pub(super) fn heal(
     let generation = publish(site, &depot, recipe)?;
     relink_trees(site, &depot, &blobs_of(bundle, &needed))?;
     site.tidy_journal(bundle)?;
-    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&bundle.manifest, generation) })
+    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&bundle.manifest, current, generation) })
 }
 
 fn blobs_of(bundle: &Bundle, needed: &BTreeSet<Sha256>) -> BTreeSet<Sha256> {

@@ -41,13 +41,13 @@ pub struct Imported {
     pub repaired: Vec<Damage>,
     /// Number of blobs that were wrong or missing at the site and that `--reread` took from the medium.
     pub healed: u64,
-    /// Collections that were published before, as KIND/NAME, and are no longer.
-    pub gone: Vec<String>,
+    /// The generation that clients saw before.
+    pub before: Generation,
 }
 
 impl Imported {
     /// Returns what every import of a bundle reports.
-    pub(super) fn of(manifest: &Manifest, generation: Generation) -> Self {
+    pub(super) fn of(manifest: &Manifest, before: Generation, generation: Generation) -> Self {
         Self {
             generation,
             bundle: manifest.folder(),
@@ -56,7 +56,7 @@ impl Imported {
             pushes: Pushes::default(),
             repaired: Vec::new(),
             healed: 0,
-            gone: Vec::new(),
+            before,
         }
     }
 }
@@ -250,16 +250,15 @@ fn run(
     let wanted = lacking.into_iter().chain(wrong).collect();
     let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
     note_repairs(site, bundle, &repaired)?;
-    let before: Vec<String> = current.published.keys().cloned().collect();
+    let before = current.clone();
     let recipe = recipe(bundle, current, &depot, sha3, allow, progress)?;
     let generation = publish(site, &depot, recipe)?;
-    let gone = before.into_iter().filter(|folder| !generation.published.contains_key(folder)).collect();
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
     }
     site.tidy_journal(bundle)?;
     let pushes = push_locked(site, &generation)?;
-    Ok(Imported { pushes, repaired, healed, gone, ..Imported::of(manifest, generation) })
+    Ok(Imported { pushes, repaired, healed, ..Imported::of(manifest, before, generation) })
 }
 
 /// Writes down what recovery data restored.

@@ -34,6 +34,11 @@ impl<T> InOrder<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.earlier.iter().chain(std::iter::once(&self.last))
     }
+
+    /// The first one.
+    pub fn first(&self) -> &T {
+        self.earlier.first().unwrap_or(&self.last)
+    }
 }
 
 /// Imports what was found, in order. Ends with what is missing, or what was wrong, as the error.

@@ -24,6 +24,7 @@
 
 mod addresses;
 mod check;
+mod client_warnings;
 mod config;
 mod contents;
 mod enterprise_store;
@@ -57,6 +58,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use addresses::answering;
 pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
+pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;

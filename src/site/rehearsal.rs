@@ -72,6 +72,10 @@ pub struct Rehearsed {
     pub free: u64,
     /// Damage on the medium that an import would restore.
     pub repaired: Vec<Damage>,
+    /// The generation that clients would see before the import.
+    pub before: Generation,
+    /// The generation that they would see after it.
+    pub generation: Generation,
 }
 
 /// Checks bundles one after the other, each as if those before it were imported.
@@ -128,11 +132,12 @@ impl<'a> Rehearsal<'a> {
         complete(bundle, &self.depot, &wanted)?;
         let recipe = recipe(bundle, self.current.clone(), &self.depot, sha3, self.allow, self.progress)?;
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
-        (self.current, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
-        Ok(self.report(&bundle.manifest, repaired))
+        let (next, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
+        let before = std::mem::replace(&mut self.current, next);
+        Ok(self.report(&bundle.manifest, repaired, before))
     }
 
-    fn report(&self, manifest: &Manifest, repaired: Vec<Damage>) -> Rehearsed {
+    fn report(&self, manifest: &Manifest, repaired: Vec<Damage>, before: Generation) -> Rehearsed {
         use Checked::{Bytes, Dates, Policy, Proofs, Signature, Space};
         let checked = [Signature, Policy, Space, Bytes, Proofs].into_iter();
         let folders = || manifest.collections.iter().map(Collection::folder);
@@ -148,6 +153,8 @@ impl<'a> Rehearsal<'a> {
             needed: self.needed,
             free: self.free,
             repaired,
+            before,
+            generation: self.current.clone(),
         }
     }
 }

@@ -100,6 +100,11 @@ pub struct Published {
     pub items: u64,
     /// How many of them have no proof by upstream.
     pub unsigned: u64,
+    /// True if upstream vouches for all of it. Otherwise it answers for no address but those that `site.toml` gives it.
+    pub vouched: bool,
+    /// The suites that upstream signs; only of archives.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub suites: BTreeSet<String>,
     /// How many files upstream's own metadata names that are not here; only where it is published verbatim.
     pub not_carried: u64,
     /// The first few of them.
@@ -179,13 +184,16 @@ impl Published {
 
     /// What is published of the collection.
     pub fn of(collection: &Collection) -> Self {
+        let unsigned = collection.items.iter().filter(|item| item.proof.is_none()).count() as u64;
         Self {
             kind: collection.kind,
             name: collection.name.clone(),
             origin: collection.origin.clone(),
             publish: collection.publish,
             items: collection.items.len() as u64,
-            unsigned: collection.items.iter().filter(|item| item.proof.is_none()).count() as u64,
+            unsigned,
+            vouched: unsigned == 0,
+            suites: collection.suites().map(str::to_owned).collect(),
             not_carried: 0,
             not_carried_examples: Vec::new(),
             before: None,

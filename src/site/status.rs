@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::client_warnings::Unanswered;
 use super::state::Generation;
 use super::{Site, SiteError, media};
 use crate::bundle::Manifest;
@@ -13,6 +14,8 @@ use crate::storage::audit;
 pub struct Status {
     /// What clients see.
     pub current: Generation,
+    /// Collections, suites and addresses that were published once, and are not now.
+    pub unanswered: Unanswered,
     /// All generations that are here, by number, with what made them.
     pub generations: Vec<(u64, String)>,
     /// Fingerprint of the key that signs re-indexed metadata.
@@ -40,6 +43,7 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
         unfinished: unfinished(site)?.into_iter().map(|(bundle, _)| bundle).collect(),
         waiting: unfinished(site)?.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
         quarantine: names_in(site, "quarantine")?,
+        unanswered: Unanswered::of(&current, &site.config.serve),
         audit_records: audit::read(&site.root().join("audit.jsonl"))?.len(),
         current,
     })

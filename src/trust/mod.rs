@@ -6,6 +6,7 @@ mod file;
 mod key;
 mod policy;
 mod sshsig;
+mod stream_ids;
 
 pub use dates::{Dates, OlderUpstream, check_date, note_date};
 pub use error::TrustError;
@@ -13,3 +14,4 @@ pub use file::{Role, TrustFile, TrustedKey};
 pub use key::{PublicKey, SecretKey};
 pub use policy::{Header, Overrides, Seen, check};
 pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, sign, verify};
+pub use stream_ids::{OtherStream, check_stream};

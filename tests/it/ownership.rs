@@ -1,22 +1,26 @@
-//! Names, addresses and dates that a thief of the builder's key, a mirror or a second selection would take over, with real apt as
-//! the victim or the judge.
+//! Names, addresses and dates that a thief of the builder's key, a mirror or a second selection would take over, with real apt,
+//! dnf and sstream-mirror as the victims or the judges.
 
 mod addresses;
 mod bundle_names;
 mod dates;
+mod gone;
 mod pins;
+mod rpms;
+mod streams;
 mod suites;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
+use gapferry::collection::Collection;
 use gapferry::demo::upstream::{DebSpec, Upstream, build_deb};
 use gapferry::depot::Depot;
 use gapferry::trust::SecretKey;
 
 use crate::apt_client::AptClient;
-use crate::support::desk::{Desk, Serving, end};
+use crate::support::desk::{Desk, Ended, Serving, end};
 use crate::support::lies::repack;
 use crate::support::server::Server;
 
@@ -30,15 +34,24 @@ fn archive(desk: &Desk, suite: &str, package: &str, version: &str) {
     desk.archive("up/ubuntu", &mut upstream, &[suite]);
 }
 
+/// Exports the selection, whose HTTP addresses all lead to the folder `up`, with more arguments and `--json`.
+fn export(desk: &Desk, more: &str) -> Ended {
+    let server = Server::start(&desk.path("up"));
+    let words =
+        "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace --json";
+    end(desk.command(&format!("{words} {more}")).env("http_proxy", server.url("").as_str()))
+}
+
+/// The folder of the bundle that an export has made.
+#[track_caller]
+fn folder_of(desk: &Desk, exported: &Ended) -> PathBuf {
+    desk.path(exported.json()["bundle"].as_str().unwrap())
+}
+
 /// The next bundle of the selection, whose HTTP addresses all lead to the folder `up`.
 #[track_caller]
 fn bundle(desk: &Desk) -> PathBuf {
-    let server = Server::start(&desk.path("up"));
-    let mut command = desk.command(
-        "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace --json",
-    );
-    let ended = end(command.env("http_proxy", server.url("").as_str())).ok();
-    desk.path(ended.json()["bundle"].as_str().unwrap())
+    folder_of(desk, &export(desk, "").ok())
 }
 
 fn manifest(bundle: &Path) -> Manifest {
@@ -79,6 +92,20 @@ fn downloads(client: &AptClient, package: &str) -> Vec<String> {
     client.apt_get("update");
     client.apt_get(&format!("install -y --download-only {package}"));
     client.downloaded()
+}
+
+/// Updates, which must fail, and returns what apt-get says.
+#[track_caller]
+fn fails(client: &AptClient) -> String {
+    let ended = end(client.command("apt-get").arg("update").env("LC_ALL", "C.UTF-8"));
+    let said = format!("{}{}", ended.out, ended.err);
+    assert!(ended.code != 0 && said.contains("E: "), "{said}");
+    said
+}
+
+/// The collection of this name.
+fn find<'m>(manifest: &'m mut Manifest, name: &str) -> &'m mut Collection {
+    manifest.collections.iter_mut().find(|collection| collection.name.as_str() == name).unwrap()
 }
 
 /// Adds lines to the end of `site.toml`.

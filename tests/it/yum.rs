@@ -1,11 +1,11 @@
 //! RPM repositories the whole way, with the real `dnf` as the judge, which checks all signatures.
 
 mod choice;
-mod dnf;
+pub(crate) mod dnf;
 mod listed;
 mod odd;
 mod refused;
-mod rpms;
+pub(crate) mod rpms;
 
 use std::process::Command;
 
@@ -14,13 +14,14 @@ use self::rpms::RPMS;
 use crate::apt_client::run;
 use crate::support::desk::{Desk, Serving};
 
-const APP_1: &str = "ferry-app-1.0-1.x86_64";
-const APP_2: &str = "ferry-app-2.0-1.x86_64";
-const APP_3: &str = "ferry-app-10.0-1.x86_64";
-const LIB: &str = "ferry-lib-1.0^git1-1.noarch";
+pub(crate) const APP_1: &str = "ferry-app-1.0-1.x86_64";
+pub(crate) const APP_2: &str = "ferry-app-2.0-1.x86_64";
+pub(crate) const APP_3: &str = "ferry-app-10.0-1.x86_64";
+pub(crate) const LIB: &str = "ferry-lib-1.0^git1-1.noarch";
 
 /// What dnf calls them.
-const SHOWN: [&str; 3] = ["ferry-app-0:1.0-1.x86_64", "ferry-app-0:2.0-1.x86_64", "ferry-lib-0:1.0^git1-1.noarch"];
+pub(crate) const SHOWN: [&str; 3] =
+    ["ferry-app-0:1.0-1.x86_64", "ferry-app-0:2.0-1.x86_64", "ferry-lib-0:1.0^git1-1.noarch"];
 
 /// Both sides of the gap, with `more` lines in the selection; the repository is in the folder `up`.
 fn desk(more: &str) -> Desk {

@@ -3,6 +3,7 @@
 //! Plain HTML (WCAG 2.2: a language, headings in order, captions, labels, no meaning by colour alone), one file without scripts and
 //! outside resources, which its Content-Security-Policy forbids as well. All that comes from upstreams is escaped.
 
+mod answers;
 mod html;
 mod overview;
 mod page;
@@ -18,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 pub use overview::{Overview, Row};
 pub use page::{Query, page};
 
+use self::answers::Answers;
 use super::connection::Client;
 use super::host::Host;
 use super::resolve::View;
@@ -42,8 +44,11 @@ pub(super) async fn answer(client: &Client, view: Option<&Arc<View>>, host: Opti
         now: Time::now(),
     };
     let text = match view {
-        Some(view) => page(&view.tree.generation, view.tree.overview().await.as_ref(), &query),
-        None => page(&Generation::none(), &Overview::default(), &query),
+        Some(view) => {
+            let answers = Answers { routes: &view.tree.routes, unanswered: &view.tree.unanswered };
+            page(&view.tree.generation, view.tree.overview().await.as_ref(), answers, &query)
+        }
+        None => page(&Generation::none(), &Overview::default(), Answers::default(), &query),
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::answers::{Answers, answers};
 use super::html::{Text, table};
 use super::overview::Overview;
 use crate::collection::Kind;
@@ -45,7 +46,7 @@ pub struct Query {
 }
 
 /// The page about a generation.
-pub fn page(generation: &Generation, overview: &Overview, query: &Query) -> String {
+pub fn page(generation: &Generation, overview: &Overview, who: Answers<'_>, query: &Query) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>gapferry {site}</title>\n\
@@ -56,6 +57,7 @@ pub fn page(generation: &Generation, overview: &Overview, query: &Query) -> Stri
     page += &bundles(generation, query.now);
     page += &search(overview, query);
     page += &published(generation);
+    page += &answers(generation, who);
     page += &clients(generation, overview, query);
     page += "</main>\n<footer><p>State for programs: <a href=\"/healthz\">healthz</a>, <a href=\"/metrics\">metrics</a>.</p></footer>\n</body>\n</html>\n";
     page
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn nothing_of_an_upstream_becomes_a_tag() {
         let query = Query { words: "<script>\"'".into(), site: "<i>".into(), ..Query::default() };
-        let page = page(&Generation::none(), &overview(), &query);
+        let page = page(&Generation::none(), &overview(), Answers::default(), &query);
         assert!(!page.contains("<script") && !page.contains("<i>") && page.contains("&lt;script&gt;"), "{page}");
     }
 
@@ -237,8 +239,14 @@ mod tests {
 
     #[test]
     fn a_search_says_how_much_there_is() {
-        let found =
-            |words: &str| page(&Generation::none(), &overview(), &Query { words: words.into(), ..Query::default() });
+        let found = |words: &str| {
+            page(
+                &Generation::none(),
+                &overview(),
+                Answers::default(),
+                &Query { words: words.into(), ..Query::default() },
+            )
+        };
         assert!(found("nginx").contains("1 item.") && found("nginx").contains(UNSIGNED));
         assert!(!found("script").contains(UNSIGNED));
         assert!(found("nothing").contains("Nothing has “nothing” in its name."));

@@ -14,7 +14,7 @@ use crate::formats::snap::{MalformedListing, MetadataError};
 use crate::label::Label;
 use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
-use crate::trust::OlderUpstream;
+use crate::trust::{OlderUpstream, OtherStream};
 
 /// Why a collection cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum PublishError {
     /// Upstream's metadata is older than what was seen.
     #[error(transparent)]
     Older(#[from] OlderUpstream),
+    /// Upstream's index is that of another stream than was seen.
+    #[error(transparent)]
+    OtherStream(#[from] OtherStream),
     /// The site pins no keys for the source.
     #[error("no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `{pin}`")]
     NoKeyring {
@@ -257,6 +260,7 @@ impl PublishError {
             Self::Assertions { source, .. } => source.exit(),
             Self::Rpm { source, .. } => source.exit(),
             Self::Older(_)
+            | Self::OtherStream(_)
             | Self::NoKeyring { .. }
             | Self::Unsigned { .. }
             | Self::OtherSource { .. }

@@ -13,7 +13,7 @@ mod signed_stream;
 mod snaps;
 mod yum;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub use apt::reprepro::{RepreproError, RepreproKey};
@@ -123,6 +123,25 @@ impl Context<'_, '_> {
             self.addresses.iter().for_each(|address| note_date(self.dates, &at(address), date));
         }
         Ok(())
+    }
+
+    /// Returns the names that signed files of the collection were remembered under, but for `other`: at the addresses that it answers for, if there
+    /// are any.
+    fn known_files(&self, collection: &Collection, other: &str) -> BTreeSet<String> {
+        let below = |prefix: String| {
+            let known = self.seen.range(prefix.clone()..).map_while(move |(file, _)| file.strip_prefix(&prefix));
+            known.filter(|name| *name != other).map(str::to_owned).collect::<BTreeSet<String>>()
+        };
+        let own = below(format!("{}/", collection.folder()));
+        match self.addresses.is_empty() {
+            true => own,
+            false => self
+                .addresses
+                .iter()
+                .flat_map(|address| below(format!("{address} ")))
+                .filter(|id| own.contains(id))
+                .collect(),
+        }
     }
 
     /// Images of the state before stay where they were, though no list names them.

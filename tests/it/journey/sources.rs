@@ -101,26 +101,6 @@ fn names_do_not_depend_on_the_other_lines_of_a_list() {
 }
 
 #[test]
-fn both_sides_say_which_collections_are_gone_or_come_from_elsewhere() {
-    let desk = Desk::new();
-    ["one/debian", "two/debian-security", "four/debian"].iter().for_each(|folder| publish(&desk, folder, "hello"));
-    let table = |name: &str, folder: &str| desk.table(name, &desk.url(folder), "stable main amd64", "");
-    desk.select(&(table("a", "one/debian") + &table("b", "two/debian-security")));
-    desk.init(&["a", "b"], "");
-    desk.ferry();
-    desk.select(&table("a", "four/debian"));
-    let exported = desk.export("--json").ok();
-    for words in ["apt/b is no longer carried", "apt/a comes from file://", "four/debian now, and came from"] {
-        assert!(exported.err.contains(words), "{}", exported.err);
-    }
-    assert_eq!(exported.json()["notes"].as_array().unwrap().len(), 2);
-    let imported = desk.import(&desk.path(exported.json()["bundle"].as_str().unwrap())).ok();
-    for words in ["apt/b is no longer carried", "apt/a: it comes from file://", "four/debian now, and came from"] {
-        assert!(imported.err.contains(words), "{}", imported.err);
-    }
-}
-
-#[test]
 fn lists_that_name_nothing() {
     let desk = Desk::new();
     desk.select("[[apt]]\nname = \"host\"\nsources = \"nowhere.sources\"\n");

@@ -1,7 +1,6 @@
 //! Unsigned packages cannot answer for the address of a signed source, however it is spelled.
 
 use gapferry::bundle::Manifest;
-use gapferry::collection::Collection;
 use gapferry::exit::Exit;
 
 use super::*;
@@ -26,10 +25,6 @@ fn claim(own: &mut Collection, origin: &str) {
     for proof in &mut own.proofs {
         proof.path = proof.path.as_str().replace("dists/local", "dists/noble").parse().unwrap();
     }
-}
-
-fn find<'m>(manifest: &'m mut Manifest, name: &str) -> &'m mut Collection {
-    manifest.collections.iter_mut().find(|collection| collection.name.as_str() == name).unwrap()
 }
 
 #[test]
@@ -74,7 +69,11 @@ fn an_address_stays_its_sources_when_the_collection_moves_or_goes() {
     // In two steps: the site remembers the address also after the signed collection has left.
     let left = forge(&desk, &honest, |manifest| manifest.collections.retain(|c| c.name.as_str() == "own"));
     let ended = desk.import(&left).ok();
-    assert!(ended.err.contains("apt/ubuntu is no longer carried"), "{}", ended.err);
+    assert!(
+        ended.err.contains("apt/ubuntu (from http://archive.example/ubuntu) is no longer carried"),
+        "{}",
+        ended.err
+    );
     let later = manifest(&left);
     let claimed = forge(&desk, &later, |manifest| claim(find(manifest, "own"), ARCHIVE));
     desk.import(&claimed).says(Exit::Refused, &["archive.example/ubuntu belongs to the source ubuntu"]);
@@ -87,22 +86,62 @@ fn an_address_stays_its_sources_when_the_collection_moves_or_goes() {
 }
 
 #[test]
-fn unsigned_packages_answer_where_nobody_else_does_and_where_the_site_says() {
+fn unsigned_packages_answer_for_no_address_but_those_of_site_toml() {
     let (desk, honest) = site();
-    let fresh = forge(&desk, &honest, |manifest| claim(find(manifest, "own"), "http://own.example/ubuntu"));
-    desk.import(&fresh).ok();
-    let serving = desk.serve();
     let uri = "http://own.example/ubuntu";
+    let fresh = forge(&desk, &honest, |manifest| claim(find(manifest, "own"), uri));
+    let dry = desk.run(&format!("import {} --site site --dry-run", fresh.display())).ok();
+    let ended = desk.import(&fresh).ok();
+    let words =
+        "apt/own: upstream does not vouch for all of it, so it answers by path alone, and not for own.example/ubuntu";
+    assert!(ended.err.contains(words) && dry.err.contains(words), "{}\n{}", ended.err, dry.err);
+    let answers = || desk.run("status --site site --json").ok().json()["answers"].clone();
+    let signed = ["archive.example/ubuntu", "security.example/ubuntu"];
+    let named: Vec<String> = answers().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(named, signed);
+    let serving = desk.serve();
+    let refused = fails(&client(&desk, &serving, uri, "noble"));
+    assert!(refused.contains("404"), "{refused}");
+    drop(serving);
+    // Neither name servers nor web servers are told of it.
+    for what in ["dns --for dnsmasq --address 10.0.0.5", "nginx --serve-url http://g.example"] {
+        let text = desk.run(&format!("setup {what} --site site")).ok().out;
+        assert!(text.contains("archive.example") && !text.contains("own.example"), "{text}");
+    }
+    // The words of the note are what permits it, at once.
+    assert!(ended.err.contains(&format!("`url = \"{uri}\"` and `collection = \"apt/own\"`")), "{}", ended.err);
+    configure(&desk, &format!("[[serve.alias]]\nurl = \"{uri}\"\ncollection = \"apt/own\"\n"));
+    let serving = desk.serve();
     assert_eq!(downloads(&client(&desk, &serving, uri, "noble"), "hello"), ["hello_9.9-1_amd64.deb"]);
     drop(serving);
     configure(&desk, "[[serve.alias]]\nurl = \"http://archive.example/ubuntu/own\"\ncollection = \"apt/own\"\n");
     let below =
         forge(&desk, &manifest(&fresh), |manifest| claim(find(manifest, "own"), "http://archive.example/ubuntu/own"));
-    desk.import(&below).ok();
+    let ended = desk.import(&below).ok();
+    assert!(!ended.err.contains("by path alone"), "{}", ended.err);
     let serving = desk.serve();
     let uri = "http://archive.example/ubuntu/own";
     assert_eq!(downloads(&client(&desk, &serving, uri, "noble"), "hello"), ["hello_9.9-1_amd64.deb"]);
     assert_eq!(downloads(&client(&desk, &serving, ARCHIVE, "noble"), "hello"), ["hello_1.0-1_amd64.deb"]);
+}
+
+/// Without items there is nothing that lacks a proof, and nothing that has one.
+#[test]
+fn an_empty_collection_without_proof_answers_for_no_address() {
+    let (desk, honest) = site();
+    let empty = forge(&desk, &honest, |manifest| {
+        let own = find(manifest, "own");
+        own.origin = "http://own.example/ubuntu".to_owned();
+        (own.files, own.items) = Default::default();
+    });
+    desk.import(&empty).ok();
+    let answers = desk.run("status --site site --json").ok().json()["answers"].clone();
+    assert!(answers.as_object().unwrap().keys().all(|address| !address.starts_with("own.example")), "{answers}");
+    let taken = forge(&desk, &manifest(&empty), |manifest| {
+        find(manifest, "own").origin = ARCHIVE.to_owned();
+        manifest.collections.retain(|collection| collection.name.as_str() == "own");
+    });
+    desk.import(&taken).says(Exit::Refused, &["archive.example/ubuntu belongs to the source ubuntu"]);
 }
 
 #[test]

@@ -37,7 +37,14 @@ fn one_address_in_two_bundle_names_is_refused_or_answered_together() {
     desk.import(&bundle(&desk)).ok();
     let status = desk.run("status --site site --json").ok().json();
     assert_eq!(status["answers"], serde_json::json!({ "archive.example/ubuntu": ["apt/base", "apt/more"] }));
+    let text = desk.run("status --site site").ok().out;
+    assert_eq!(text.matches("answers for archive.example/ubuntu").count(), 2, "{text}");
+    let dns = desk.run("setup dns --site site --for dnsmasq --address 10.0.0.5").ok().out;
+    assert!(dns.contains("apt/base; apt/more"), "{dns}");
     let serving = desk.serve();
+    let page = String::from_utf8(crate::serve::fetch(&serving, "/").1).unwrap();
+    let row = "<th scope=\"row\">archive.example/ubuntu</th><td>apt/base, apt/more</td><td>they answer together</td>";
+    assert!(page.contains(row) && page.contains("Under this site’s own name alone: apt/tools."), "{page}");
     let apt = client(&desk, &serving, ARCHIVE, "noble noble-updates");
     assert_eq!(downloads(&apt, "hello jq"), ["hello_1.0-1_amd64.deb", "jq_1.0-1_amd64.deb"]);
     let apt = client(&desk, &serving, &format!("http://{}/apt/tools", serving.address), "noble");

@@ -26,6 +26,8 @@ pub(super) fn published(kind: Kind, name: &str, origin: &str) -> Published {
         publish: Publish::Verbatim,
         items: 0,
         unsigned: 0,
+        vouched: true,
+        suites: Default::default(),
         not_carried: 0,
         not_carried_examples: Vec::new(),
         before: None,

@@ -163,6 +163,102 @@ fn same_headers_as_serve(site: &Site, port: u16) {
     }
 }
 
+/// Status, `Content-Range` and body of a request with these headers.
+fn part(port: u16, host: &str, path: &str, headers: &[String]) -> (String, Vec<u8>) {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--noproxy", "*", "--max-time", "60", "-w", "\n%{http_code} %header{content-range}"]);
+    for header in [&format!("Host: {host}")].into_iter().chain(headers) {
+        command.args(["-H", header]);
+    }
+    let output = command.arg(format!("http://127.0.0.1:{port}{path}")).output().unwrap();
+    assert!(output.status.success(), "{host}{path}: {}", String::from_utf8_lossy(&output.stderr));
+    let at = output.stdout.iter().rposition(|byte| *byte == b'\n').unwrap();
+    (String::from_utf8_lossy(&output.stdout[at + 1..]).into_owned(), output.stdout[..at].to_vec())
+}
+
+/// A part of what changes is for those alone who say which whole it is of, by path and by the upstream's name.
+fn same_parts_as_serve(site: &Site, port: u16) {
+    let serve = gapferry::serve::Server::start(site, "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    let (deb, release) = ("pool/main/h/hello-gap/hello-gap_1.0-1_amd64.deb", "dists/stable/InRelease");
+    let mut statuses = std::collections::BTreeMap::<String, usize>::new();
+    for (host, path, file) in [
+        (OWN, format!("/apt/demo/{release}"), format!("apt/demo/{release}")),
+        (ARCHIVE, format!("/debian/{release}"), format!("apt/demo/{release}")),
+        (OWN, "/keys/site.asc".into(), "keys/site.asc".into()),
+        (IMAGES, "/v3/stable/streams/v1/index.sjson".into(), "images/maas/streams/v1/index.sjson".into()),
+        (OWN, format!("/apt/demo/{deb}"), format!("apt/demo/{deb}")),
+        (ARCHIVE, format!("/debian/{deb}"), format!("apt/demo/{deb}")),
+    ] {
+        let changed = fs::metadata(site.root().join("current").join(file)).unwrap().modified().unwrap();
+        let date =
+            Time::from_unix(changed.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().try_into().unwrap());
+        let date = httpdate(date.unwrap());
+        for headers in [
+            vec![],
+            vec!["Range: bytes=0-3".to_owned()],
+            vec!["Range: bytes=5-".to_owned()],
+            vec!["Range: bytes=-5".to_owned()],
+            vec!["Range: bytes=0-3,6-9".to_owned()],
+            vec!["Range: bytes=0-3".to_owned(), format!("If-Range: {date}")],
+            vec!["Range: bytes=0-3".to_owned(), "If-Range: Mon, 01 Jan 2001 00:00:00 GMT".to_owned()],
+            vec!["Range: bytes=0-3".to_owned(), "If-Range: \"x\"".to_owned()],
+        ] {
+            let expected = part(serve.address.port(), host, &path, &headers);
+            let found = part(port, host, &path, &headers);
+            // Apache takes a date of the last minute for a weak one (RFC 9110, section 8.8.2.2), and answers with the whole.
+            let is_whole =
+                headers.iter().any(|header| header.ends_with(&date)) && found == part(port, host, &path, &[]);
+            assert!(found == expected || is_whole, "{host}{path} {headers:?}: {}, and serve {}", found.0, expected.0);
+            *statuses.entry(expected.0[..3].to_owned()).or_default() += 1;
+        }
+    }
+    // Of the two packages four parts each, of the four others one each: that with the right date.
+    assert_eq!(statuses["206"], 2 * 4 + 4, "{statuses:?}");
+}
+
+/// A time as HTTP has it.
+fn httpdate(time: Time) -> String {
+    let date = format!("@{}", time.unix());
+    let text =
+        run(Command::new("date").args(["--utc", "--date", &date, "+%a, %d %b %Y %H:%M:%S GMT"]).env("LC_ALL", "C"));
+    text.trim().to_owned()
+}
+
+/// nginx as a cache, in front of the server at `port`: it keeps what has no `Cache-Control` for an hour.
+fn nginx_cache(world: &World, port: u16) -> (Running, u16) {
+    let (folder, front) = (world.path("front"), self::port());
+    fs::create_dir(&folder).unwrap();
+    let config = format!(
+        "proxy_cache_path {}/kept keys_zone=kept:1m;\nserver {{\n  listen 127.0.0.1:{front};\n  location / {{\n    \
+         proxy_pass http://127.0.0.1:{port};\n    proxy_set_header Host $host;\n    proxy_cache kept;\n    \
+         proxy_cache_valid 200 1h;\n    add_header X-Cache $upstream_cache_status;\n  }}\n}}\n",
+        folder.display()
+    );
+    fs::write(folder.join("cache.conf"), config).unwrap();
+    fs::write(folder.join("nginx.conf"), nginx_settings(&folder, "cache.conf")).unwrap();
+    let mut command = Command::new("nginx");
+    command.arg("-e").arg(folder.join("nginx.log")).arg("-c").arg(folder.join("nginx.conf"));
+    let running = Running::start(&mut command);
+    let deb = format!("http://127.0.0.1:{front}/debian/pool/main/h/hello-gap/hello-gap_1.0-1_amd64.deb");
+    let asked = || {
+        let mut command = Command::new("curl");
+        command.args([
+            "-sS",
+            "--noproxy",
+            "*",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%header{x-cache}",
+            "-H",
+            &format!("Host: {ARCHIVE}"),
+        ]);
+        run(command.args(["--retry-connrefused", "--retry", "40", "--retry-delay", "1"]).arg(&deb))
+    };
+    assert_eq!([asked(), asked()], ["MISS", "HIT"], "it keeps what never changes");
+    (running, front)
+}
+
 /// Varnish with its default settings, in front of the server at `port`.
 fn varnish(world: &World, port: u16) -> (Running, u16) {
     let front = self::port();
@@ -187,15 +283,19 @@ fn client(world: &World, port: u16) {
 /// A new generation is served at once, also by a cache that has answered with the one before.
 fn switch(world: &World, site: &Site, port: u16) {
     let path = "dists/stable/InRelease";
-    let (_cache, cached) = varnish(world, port);
+    let caches = [varnish(world, port), nginx_cache(world, port)];
     let before = get(port, ARCHIVE, &format!("/debian/{path}")).2;
-    assert!(get(cached, ARCHIVE, &format!("/debian/{path}")).2 == before);
+    for (_, cached) in &caches {
+        assert!(get(*cached, ARCHIVE, &format!("/debian/{path}")).2 == before);
+    }
     world.publish(2);
     bring(site, &world.bundle()).unwrap();
     let now = fs::read(site.root().join("current/apt/demo").join(path)).unwrap();
     assert!(now != before && get(port, OWN, &format!("/apt/demo/{path}")).2 == now);
     assert!(get(port, ARCHIVE, &format!("/debian/{path}")).2 == now);
-    assert!(get(cached, ARCHIVE, &format!("/debian/{path}")).2 == now, "the cache in front is stale");
+    for (_, cached) in &caches {
+        assert!(get(*cached, ARCHIVE, &format!("/debian/{path}")).2 == now, "the cache in front is stale");
+    }
 }
 
 fn is_root() -> bool {
@@ -264,6 +364,7 @@ fn nginx() {
     let _running = Running::start(&mut program());
     check(&world, &site, port, &store);
     same_headers_as_serve(&site, port);
+    same_parts_as_serve(&site, port);
     switch(&world, &site, port);
 }
 
@@ -282,6 +383,7 @@ fn apache() {
     let _running = Running::start(program().arg("-DFOREGROUND"));
     check(&world, &site, port, &store);
     same_headers_as_serve(&site, port);
+    same_parts_as_serve(&site, port);
     // Files are files, whatever the server would do with their names elsewhere.
     fs::write(site.root().join("current/apt/demo/pool/x.var"), "URI: /keys/site.asc\n").unwrap();
     let (status, _, body) = get(port, OWN, "/apt/demo/pool/x.var");
@@ -320,6 +422,8 @@ fn trees(desk: &Desk) {
                 publish: Publish::Verbatim,
                 items: 0,
                 unsigned: 0,
+                vouched: true,
+                suites: Default::default(),
                 not_carried: 0,
                 not_carried_examples: Vec::new(),
                 before: None,

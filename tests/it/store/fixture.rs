@@ -82,6 +82,8 @@ pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
         publish: Publish::Verbatim,
         items: snaps.len() as u64,
         unsigned: 0,
+        vouched: true,
+        suites: Default::default(),
         not_carried: 0,
         not_carried_examples: Vec::new(),
         before: None,

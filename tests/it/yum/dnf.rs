@@ -8,13 +8,13 @@ use tempfile::TempDir;
 use crate::support::desk::{Ended, end};
 
 /// The machine.
-pub(super) struct Dnf {
+pub(crate) struct Dnf {
     root: TempDir,
 }
 
 impl Dnf {
     /// A machine with one repository, which checks all signatures; `gpgkey` is where the keys are.
-    pub(super) fn new(baseurl: &str, gpgkey: &str, more: &str) -> Self {
+    pub(crate) fn new(baseurl: &str, gpgkey: &str, more: &str) -> Self {
         let dnf = Self { root: tempfile::tempdir().unwrap() };
         fs::create_dir(dnf.root.path().join("repos")).unwrap();
         let folder = dnf.root.path().display();
@@ -35,12 +35,12 @@ impl Dnf {
     }
 
     /// Where its repositories are described.
-    pub(super) fn repos(&self) -> std::path::PathBuf {
+    pub(crate) fn repos(&self) -> std::path::PathBuf {
         self.root.path().join("repos")
     }
 
     /// Runs dnf with these arguments.
-    pub(super) fn run(&self, arguments: &str) -> Ended {
+    pub(crate) fn run(&self, arguments: &str) -> Ended {
         let mut dnf = Command::new("dnf");
         dnf.arg("--config")
             .arg(self.root.path().join("dnf.conf"))
@@ -52,12 +52,12 @@ impl Dnf {
     }
 
     /// What is installed, sorted.
-    pub(super) fn installed(&self) -> Vec<String> {
+    pub(crate) fn installed(&self) -> Vec<String> {
         self.query("--installed")
     }
 
     /// What dnf finds in the repository when it looks anew, sorted.
-    pub(super) fn offered(&self) -> Vec<String> {
+    pub(crate) fn offered(&self) -> Vec<String> {
         self.query("--refresh --available")
     }
 

@@ -39,13 +39,13 @@ const GROUPS: &str = "<?xml version=\"1.0\"?>\n<comps><group><id>ferry</id><name
     <packagereq type=\"mandatory\">ferry-app</packagereq></packagelist></group></comps>\n";
 
 /// The packages, and who signs them: the same for all tests.
-pub(super) struct Rpms {
+pub(crate) struct Rpms {
     folder: PathBuf,
     /// Removes the folder.
     _copy: Option<TempDir>,
 }
 
-pub(super) static RPMS: LazyLock<Rpms> = LazyLock::new(|| {
+pub(crate) static RPMS: LazyLock<Rpms> = LazyLock::new(|| {
     let copy = fixture("rpms", include_str!("rpms.rs"), Rpms::make);
     Rpms { folder: copy.path().to_owned(), _copy: Some(copy) }
 });
@@ -69,7 +69,7 @@ impl Rpms {
         end(rpms.clean(sign.args(files))).ok();
     }
 
-    pub(super) fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.folder.join(below)
     }
 
@@ -118,7 +118,7 @@ impl Rpms {
 
     /// Makes the folder `root` a signed repository of these packages, such as `ferry-app-1.0-1.x86_64`. States of larger
     /// numbers are newer. With a package of `ferry-mod` it has module streams, with two of `ferry-big` a delta.
-    pub(super) fn repository(&self, root: &Path, state: i64, packages: &[&str]) {
+    pub(crate) fn repository(&self, root: &Path, state: i64, packages: &[&str]) {
         let _ = fs::remove_dir_all(root);
         fs::create_dir_all(root.join("Packages/f")).unwrap();
         for package in packages {
@@ -145,7 +145,7 @@ impl Rpms {
     }
 
     /// Signs a repository.
-    pub(super) fn sign(&self, root: &Path, who: &str) {
+    pub(crate) fn sign(&self, root: &Path, who: &str) {
         self.gpg(&[
             "--local-user",
             who,

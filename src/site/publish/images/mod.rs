@@ -6,12 +6,13 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::stream_tree;
-use self::stream::{List, Stream};
+use self::stream::{INDEX_NAME, List, Stream};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
 use crate::formats::simplestreams::{File, Item as StreamItem};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
+use crate::trust::check_stream;
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
@@ -19,6 +20,10 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let forms = Stream::read(collection, context)?;
     let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
     check_vouched(collection, context, &items, stream)?;
+    if context.guarded {
+        let names = |id: &str| stream.names(id);
+        check_stream(&collection.folder(), context.known_files(collection, INDEX_NAME), names)?;
+    }
     for (file, date) in stream.dates() {
         context.dated(collection, &[file], Some(date))?;
     }

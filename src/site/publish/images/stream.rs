@@ -24,7 +24,12 @@ pub(super) struct Stream {
     pub(super) lists: Vec<List>,
     /// Those that the index names, and that are not.
     pub(super) missing: Vec<PublishPath>,
+    /// All that the index names.
+    content_ids: Vec<Box<str>>,
 }
+
+/// The name under which the date of an index is remembered.
+pub(super) const INDEX_NAME: &str = "index";
 
 /// A products file.
 pub(super) struct List {
@@ -55,7 +60,9 @@ impl Stream {
             let date = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok()).filter(|_| signed);
             places.insert(path);
             let (mut lists, mut missing) = (Vec::new(), Vec::new());
+            let mut content_ids = Vec::new();
             for (content_id, entry) in index.entries {
+                content_ids.push(content_id.clone());
                 let Some(digest) = collection.proof(&entry.path) else {
                     missing.push(entry.path);
                     continue;
@@ -65,7 +72,7 @@ impl Stream {
                 places.insert(entry.path.clone());
                 lists.push(List { content_id, path: entry.path, products, signed });
             }
-            forms.push(Self { stem, date, lists, missing });
+            forms.push(Self { stem, date, lists, missing, content_ids });
         }
         let is_beside = |path: &PublishPath, place: &PublishPath| {
             path.as_str().strip_suffix(SIGNATURE_SUFFIX) == Some(place.as_str()) && !is_inline(place)
@@ -85,7 +92,12 @@ impl Stream {
         let of_list = |list: &'_ List| list.products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
         let lists = self.lists.iter().filter(|list| list.signed);
         let lists = lists.filter_map(move |list| Some((&*list.content_id, of_list(list)?)));
-        self.date.map(|date| ("index", date)).into_iter().chain(lists)
+        self.date.map(|date| (INDEX_NAME, date)).into_iter().chain(lists)
+    }
+
+    /// Returns whether the index names the stream with this content id.
+    pub(super) fn names(&self, content_id: &str) -> bool {
+        self.content_ids.iter().any(|id| **id == *content_id)
     }
 }
 
