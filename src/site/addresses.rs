@@ -4,7 +4,7 @@
 //! a builder's key must not be able to give a collection to a source that is allowed more, nor to have unsigned packages answer for
 //! an address that clients know as another source's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::SiteError;
 use super::publish::PublishError;
@@ -92,6 +92,41 @@ pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteEr
     Ok(())
 }
 
+/// Refuses a collection whose source is new at an address that is, or is below, that of a source with other pinned keys: whoever signs
+/// one archive must not answer for another one. `before` has the owners before this generation, so two sources that share an address stay
+/// together when one of them gets other keys. An alias of `site.toml` permits it.
+pub(super) fn keep_keys_apart(
+    before: &BTreeMap<Address, BTreeSet<Label>>,
+    next: &Generation,
+    config: &Serve,
+    have_a_key_in_common: impl Fn(&Label, &Label) -> Result<bool, SiteError>,
+) -> Result<(), SiteError> {
+    for (folder, published) in next.published.iter().filter(|(_, published)| published.vouched) {
+        let claim = claimed(folder, published, config).filter(|_| published.kind != Kind::Snaps);
+        let (Some(source), Some(address)) = (next.sources.get(folder), claim) else { continue };
+        let is_owner = before.get(&address).is_some_and(|owners| owners.contains(source));
+        let is_given = config
+            .alias
+            .iter()
+            .any(|alias| alias.collection == *folder && Address::of_url(&alias.url).as_ref() == Some(&address));
+        if is_owner || is_given {
+            continue;
+        }
+        let above = before
+            .iter()
+            .filter(|(theirs, _)| theirs.overlaps(&address) && theirs.path().len() <= address.path().len());
+        for (theirs, owner) in above.flat_map(|(theirs, owners)| owners.iter().map(move |owner| (theirs, owner))) {
+            if owner != source && !have_a_key_in_common(source, owner)? {
+                let (address, theirs, owner) = (address.to_string(), theirs.to_string(), owner.clone());
+                let source =
+                    PublishError::AddressOfOtherKeys { address, theirs, owner, collection: folder.as_str().into() };
+                return Err(SiteError::Publish { collection: folder.clone(), source: Box::new(source) });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Says of a collection that it answers by path only, and what gives it its upstream's address; `None` if it answers for that, if the
 /// site says so itself, or if no client could ask for it there.
 pub(super) fn by_path_only(folder: &str, published: &Published, config: &Serve) -> Option<String> {
@@ -147,8 +182,6 @@ pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) ->
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::collection::Publish;
     use crate::site::{Alias, Published};

@@ -14,6 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::addresses;
+use super::init::pinned;
 use super::path_map::PathMap;
 use super::publish::{self, Context};
 use super::serve_config::Serve;
@@ -175,7 +176,9 @@ fn plan(
             }
         }
     }
+    let owners = next.addresses.clone();
     addresses::note_owners(next, &site.config.serve);
+    addresses::keep_keys_apart(&owners, next, &site.config.serve, |one, other| pins_in_common(site, one, other))?;
     addresses::keep_apart(next, &site.config.serve)?;
     addresses::answer_together(next, &tree, &site.config.serve)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
@@ -193,6 +196,13 @@ fn plan(
     // What comes next has to be newer than all that clients see now.
     (next.signed, next.made) = (newest, next.made.max(newest));
     Ok(tree)
+}
+
+/// Returns whether a key is pinned for both sources, or none for one of them.
+fn pins_in_common(site: &Site, one: &Label, other: &Label) -> Result<bool, SiteError> {
+    let (one, other) = (pinned(site, one)?, pinned(site, other)?);
+    let share = |one: &[String], other: &[String]| one.iter().any(|key| other.contains(key));
+    Ok(one.zip(other).is_none_or(|(one, other)| share(&one.keys, &other.keys)))
 }
 
 /// The keys and the policy by which the site accepts a collection: those of today, or, for a collection that is published

@@ -164,6 +164,21 @@ pub enum PublishError {
         /// The collection, as KIND/NAME.
         collection: Box<str>,
     },
+    /// The address that it would answer for belongs to a source with other pinned keys.
+    #[error(
+        "it would answer for {address}, but {theirs} belongs to the source {owner}, for which other keys are pinned; if it is to answer there, \
+         say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and collection = \"{collection}\""
+    )]
+    AddressOfOtherKeys {
+        /// The address that it claims.
+        address: String,
+        /// The address of the other source.
+        theirs: String,
+        /// The other source.
+        owner: Label,
+        /// The collection, as KIND/NAME.
+        collection: Box<str>,
+    },
     /// Upstream signs another name inside than the suite was asked for by.
     #[error(
         "{path} was asked for as {suite:?}, and upstream signs {} in it: a mirror passes one suite off as another. If the archive is known \
@@ -264,7 +279,8 @@ impl PublishError {
             | Self::NoKeyring { .. }
             | Self::Unsigned { .. }
             | Self::OtherSource { .. }
-            | Self::AddressTaken { .. } => Exit::Refused,
+            | Self::AddressTaken { .. }
+            | Self::AddressOfOtherKeys { .. } => Exit::Refused,
             Self::OtherSuite { .. } => Exit::VerificationFailed,
             Self::Path(_)
             | Self::SnapMetadata { .. }

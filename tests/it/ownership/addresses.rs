@@ -2,6 +2,8 @@
 
 use gapferry::bundle::Manifest;
 use gapferry::exit::Exit;
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::time::Time;
 
 use super::*;
 
@@ -157,4 +159,64 @@ fn apt_is_answered_whatever_slashes_and_dots_its_source_has() {
     ] {
         assert_eq!(downloads(&client(&desk, &serving, uri, "noble"), "hello"), ["hello_1.0-1_amd64.deb"], "{uri}");
     }
+}
+
+/// Another archive, signed by a key of its own that the site pins for it alone.
+#[test]
+fn a_source_cannot_answer_for_the_address_of_one_with_other_keys() {
+    let desk = Desk::new();
+    archive(&desk, "noble", "hello", "1.0-1");
+    let key = SiteKey::generate("Vendor <vendor@test.invalid>", Time::now().unix() - 9 * 24 * 3600).unwrap();
+    fs::write(desk.path("vendor.gpg"), key.public_binary().unwrap()).unwrap();
+    let mut vendor = Upstream::new("Vendor", &["amd64"]);
+    vendor.add("noble", "main", DebSpec::new("hello", "66-1", "amd64"));
+    vendor.suite("noble").date = Time::now().unix() - 3600;
+    vendor.write_to(&desk.path("up/apt"), &key).unwrap();
+    let table = |name: &str, url: &str| desk.table(name, url, "noble main amd64", "");
+    let own = "http://vendor.example/apt";
+    let (ours, keyring) = (desk.path("keyring.gpg"), desk.path("vendor.gpg"));
+    let theirs = table("vendor", own).replace(ours.to_str().unwrap(), keyring.to_str().unwrap());
+    desk.select(&(table("ubuntu", ARCHIVE) + &theirs));
+    desk.init(&["ubuntu", "second"], "--keyring vendor=vendor.gpg");
+    configure(&desk, "[[serve.alias]]\nurl = \"http://security.example/ubuntu\"\ncollection = \"apt/ubuntu\"\n");
+    let honest = bundle(&desk);
+    desk.import(&honest).ok();
+    let honest = manifest(&honest);
+    let words = ["belongs to the source ubuntu, for which other keys are pinned", "[[serve.alias]]"];
+    for origin in [
+        ARCHIVE,
+        "https://Archive.Example.:8443//ubuntu/",
+        "http://archive.example/ubuntu/x",
+        "http://security.example/ubuntu",
+    ] {
+        for (is_gone, moved) in [(true, None), (false, Some("http://elsewhere.example/ubuntu"))] {
+            let forged = forge(&desk, &honest, |manifest| {
+                find(manifest, "vendor").origin = origin.to_owned();
+                if let Some(moved) = moved {
+                    find(manifest, "ubuntu").origin = moved.to_owned();
+                }
+                if is_gone {
+                    manifest.collections.retain(|collection| collection.name.as_str() == "vendor");
+                }
+            });
+            desk.import(&forged).says(Exit::Refused, &words);
+        }
+    }
+    let serving = desk.serve();
+    assert_eq!(downloads(&client(&desk, &serving, ARCHIVE, "noble"), "hello"), ["hello_1.0-1_amd64.deb"]);
+    assert_eq!(downloads(&client(&desk, &serving, own, "noble"), "hello"), ["hello_66-1_amd64.deb"]);
+    drop(serving);
+    // The pins may change for one of two sources that have shared an address; neither is taken off it.
+    desk.select(&(table("second", ARCHIVE) + &theirs));
+    desk.import(&bundle(&desk)).ok();
+    desk.run("site pin --site site --source ubuntu --keyring vendor.gpg --replace").ok();
+    desk.import(&folder_of(&desk, &export(&desk, "--force").ok())).ok();
+    // What site.toml says is the administrator's word.
+    desk.run("site pin --site site --source ubuntu --keyring keyring.gpg --replace").ok();
+    configure(&desk, &format!("[[serve.alias]]\nurl = \"{ARCHIVE}/x\"\ncollection = \"apt/vendor\"\n"));
+    let later = export(&desk, "--force").ok();
+    let given = forge(&desk, &manifest(&folder_of(&desk, &later)), |manifest| {
+        find(manifest, "vendor").origin = format!("{ARCHIVE}/x");
+    });
+    desk.import(&given).ok();
 }
