@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::damage::{Damage, pieces};
 use super::names::MANIFEST;
-use super::unpack::Damage;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -225,14 +225,6 @@ pub enum BundleError {
     /// A key, a signature or policy refused.
     #[error(transparent)]
     Trust(#[from] TrustError),
-}
-
-/// The first few pieces of damage, for a message.
-pub(crate) fn pieces(damage: &[Damage]) -> String {
-    const SHOWN: usize = 8;
-    let mut words: Vec<String> = damage.iter().take(SHOWN).map(ToString::to_string).collect();
-    words.extend((damage.len() > SHOWN).then(|| format!("and {} other pieces", damage.len() - SHOWN)));
-    words.join(", ")
 }
 
 impl BundleError {

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{BundleError, text};
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::label::Label;
@@ -138,36 +137,6 @@ fn without_spare_room<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
 }
 
 impl Manifest {
-    /// The manifest's text, exactly as it is signed.
-    pub fn to_text(&self) -> Result<String, BundleError> {
-        let mut bytes = Vec::new();
-        text::write(self, &mut bytes).map_err(BundleError::ManifestSyntax)?;
-        String::from_utf8(bytes).map_err(|error| BundleError::Inconsistent(error.to_string()))
-    }
-
-    /// Parses a manifest and checks that it is in its canonical text and says nothing contradictory.
-    ///
-    /// The caller has verified the signature over `bytes` first.
-    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
-        Self::parse_unless_known(bytes, |_| false)
-    }
-
-    /// The same, but without those checks where `is_known` finds that `bytes` went through them before.
-    pub fn parse_unless_known(bytes: &[u8], is_known: impl FnOnce(&Self) -> bool) -> Result<Self, BundleError> {
-        let manifest: Self = serde_json::from_slice(bytes).map_err(BundleError::ManifestSyntax)?;
-        if manifest.format != FORMAT {
-            return Err(BundleError::Format { found: manifest.format });
-        }
-        if is_known(&manifest) {
-            return Ok(manifest);
-        }
-        super::layout::check(&manifest)?;
-        match text::is_text_of(&manifest, bytes) {
-            true => Ok(manifest),
-            false => Err(BundleError::NotCanonical),
-        }
-    }
-
     /// The bundle's folder name, such as `dc1-base-000042`.
     pub fn folder(&self) -> String {
         super::names::folder(&self.site, &self.name, self.sequence)

@@ -3,8 +3,11 @@
 //! The manifest determines every byte of every volume. [`layout`] computes what must stand between the members; the writer
 //! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
 
+mod damage;
 mod error;
+pub(crate) mod folder;
 pub mod frame;
+mod incoming;
 pub mod layout;
 pub mod manifest;
 pub mod names;
@@ -21,7 +24,9 @@ mod text;
 pub mod unpack;
 mod volume;
 
+pub(crate) use damage::pieces;
+pub use damage::{Damage, Instead};
 pub use error::BundleError;
-pub(crate) use error::pieces;
+pub use incoming::STREAM_NAME;
 pub use manifest::Manifest;
 pub use open::{Bundle, Signed};

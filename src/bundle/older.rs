@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use super::manifest::{MAX_BASE_BYTES, Slice};
-use super::{BundleError, patch};
+use super::{BundleError, frame, patch};
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 
@@ -74,7 +74,7 @@ impl Older {
         let frame = patch::compress(content, base).map_err(failed)?;
         let is_less = |of: usize| frame.len() * 10 <= of * 9;
         let plain = match shrinks && is_less(content.len()) {
-            true => super::pack::compress(content).map_err(failed)?.len().min(content.len()),
+            true => frame::compress(content).map_err(failed)?.len().min(content.len()),
             false => content.len(),
         };
         Ok(is_less(plain).then_some(frame))

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::frame::compress;
 use super::layout::{blob_names, member_name};
 use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
 use super::older::Older;
@@ -28,8 +29,6 @@ pub const MIN_VOLUME_BYTES: u64 = 64 << 10;
 const BUFFER_BYTES: usize = 1 << 20;
 /// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
-/// zstd's level for members that shrink: metadata mostly, so a good ratio at some 100 MB/s.
-const ZSTD_LEVEL: i32 = 6;
 /// Smaller blobs are not worth a patch, in bytes.
 pub const LEAST_PATCHED_BYTES: u64 = 256 << 10;
 
@@ -381,11 +380,6 @@ impl Packer<'_> {
         self.close()?;
         Ok(self.volumes)
     }
-}
-
-/// A slice as one zstd frame, the same whenever the same zstd is given the same bytes.
-pub(crate) fn compress(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    zstd::bulk::compress(bytes, ZSTD_LEVEL)
 }
 
 /// Whether a sample from the blob's middle shrinks by a tenth or more.

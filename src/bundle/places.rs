@@ -1,12 +1,12 @@
 //! A bundle whose volumes are on several media: which of them are at hand, and what else is there.
 
 use std::fs::{self, File, Metadata};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::folder::{gone, gone_folder, open, read_file};
 use super::manifest::{MAX_MANIFEST_BYTES, Volume};
-use super::{Bundle, BundleError, names, open};
-use crate::storage::read_first_block;
+use super::{Bundle, BundleError, names};
+use crate::units::MAX_SPARES;
 
 /// How many files of a folder are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 100_000;
@@ -24,7 +24,7 @@ impl Bundle {
             return Ok(self);
         }
         for folder in folders {
-            if open::read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)? != self.bytes {
+            if read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)? != self.bytes {
                 return Err(BundleError::AnotherBundle { folder: folder.clone(), bundle: self.manifest.folder() });
             }
         }
@@ -56,8 +56,59 @@ impl Bundle {
     /// Opens a file that stands beside the volumes, such as one of recovery data; returns its size too, in bytes.
     pub fn open_beside(&self, name: &str) -> Result<(PathBuf, File, u64), BundleError> {
         let path = self.beside(name).next().unwrap_or_else(|| self.folder.join(name));
-        let (file, size) = open::open(&path)?;
+        let (file, size) = open(&path)?;
         Ok((path, file, size))
+    }
+
+    /// The volumes that are not here, by file name. Of a stream, all are still to come.
+    pub fn missing_volumes(&self) -> Vec<String> {
+        let there = |volume: &Volume| self.stream.is_some() || !self.copies(volume).is_empty();
+        self.manifest.volumes.iter().filter(|volume| !there(volume)).map(|volume| volume.file.clone()).collect()
+    }
+
+    /// Opens volume `index`, counted from 0, where it is first.
+    pub fn open_volume(&self, index: usize) -> Result<(PathBuf, File), BundleError> {
+        let none = || BundleError::Inconsistent(format!("volume {} is nowhere", index + 1));
+        self.open_copies(index)?.into_iter().next().ok_or_else(none)
+    }
+
+    /// Opens volume `index`, counted from 0, everywhere where it is; a file of another size, or none at all, is refused. One that
+    /// was cut short is taken where there may be recovery data for the rest. What cannot be opened is no obstacle where another
+    /// copy can.
+    pub fn open_copies(&self, index: usize) -> Result<Vec<(PathBuf, File)>, BundleError> {
+        let Some(volume) = self.manifest.volumes.get(index) else {
+            return Err(BundleError::Inconsistent(format!("there is no volume {}", index + 1)));
+        };
+        let mut paths = self.copies(volume);
+        if paths.is_empty() {
+            paths.push(self.folder.join(&volume.file));
+        }
+        let open_copy = |path: PathBuf| {
+            let (file, found) = open(&path).map_err(|error| gone(&path).unwrap_or(error))?;
+            match found == volume.size || (found < volume.size && self.has_recovery(index)) {
+                true => Ok((path, file)),
+                false => Err(BundleError::VolumeSize { path, found, wanted: volume.size }),
+            }
+        };
+        let (mut opened, mut failed) = (Vec::new(), Vec::new());
+        for copy in paths.into_iter().map(open_copy) {
+            copy.map_or_else(|error| failed.push(error), |copy| opened.push(copy));
+        }
+        match failed.into_iter().next() {
+            Some(error) if opened.is_empty() => Err(error),
+            _ => Ok(opened),
+        }
+    }
+
+    /// Returns whether a recovery file of volume `index`, counted from 0, or a spare is there by its name.
+    pub(super) fn has_recovery(&self, index: usize) -> bool {
+        self.has_spares() || self.beside(&names::recovery(index as u64 + 1)).next().is_some()
+    }
+
+    /// Returns whether a spare volume is there by its name.
+    pub(super) fn has_spares(&self) -> bool {
+        let mut spares = (1..=u64::from(MAX_SPARES)).map(names::spare);
+        self.stream.is_none() && spares.any(|name| self.beside(&name).next().is_some())
     }
 
     /// What to say of volumes that are not there: that they are missing, if all media can be read that should have them.
@@ -98,37 +149,5 @@ impl Bundle {
             }
         }
         notes
-    }
-}
-
-/// A small file beside the manifest which nothing vouches for; none if it is not there, is no file or is larger than `cap` bytes.
-pub fn unsigned_file(folder: &Path, name: &'static str, cap: u64) -> Option<String> {
-    open::read_file(folder, name, cap).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The medium that `file` is on cannot be read any more at all: it was pulled, or its file system unmounted. Nothing is known
-/// of what is on it then, and none of it is damaged.
-pub fn gone(file: &Path) -> Option<BundleError> {
-    gone_folder(file.parent().unwrap_or(Path::new(".")))
-}
-
-/// Whether the medium that a bundle's folder is on cannot be read any more.
-pub fn is_gone(folder: &Path) -> bool {
-    gone_folder(folder).is_some()
-}
-
-fn gone_folder(folder: &Path) -> Option<BundleError> {
-    let failed = |source| BundleError::Gone { folder: folder.to_owned(), source };
-    read_first_block(&folder.join(names::MANIFEST)).err().map(failed)
-}
-
-/// Whether `folder` has a manifest, whatever it is. What nobody may look into, and what is no folder, has none; a medium that
-/// cannot be read is an error, or it would seem to be empty.
-pub fn is_bundle(folder: &Path) -> io::Result<bool> {
-    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    match folder.join(names::MANIFEST).symlink_metadata() {
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => Ok(false),
-        Err(error) => Err(error),
     }
 }

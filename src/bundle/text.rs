@@ -5,17 +5,51 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::manifest::Manifest;
+use super::BundleError;
+use super::layout::check;
+use super::manifest::{FORMAT, Manifest};
 use crate::collection::Collection;
 
+impl Manifest {
+    /// The manifest's text, exactly as it is signed.
+    pub fn to_text(&self) -> Result<String, BundleError> {
+        let mut bytes = Vec::new();
+        write(self, &mut bytes).map_err(BundleError::ManifestSyntax)?;
+        String::from_utf8(bytes).map_err(|error| BundleError::Inconsistent(error.to_string()))
+    }
+
+    /// Parses a manifest and checks that it is in its canonical text and says nothing contradictory.
+    ///
+    /// The caller has verified the signature over `bytes` first.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BundleError> {
+        Self::parse_unless_known(bytes, |_| false)
+    }
+
+    /// The same, but without those checks where `is_known` finds that `bytes` went through them before.
+    pub fn parse_unless_known(bytes: &[u8], is_known: impl FnOnce(&Self) -> bool) -> Result<Self, BundleError> {
+        let manifest: Self = serde_json::from_slice(bytes).map_err(BundleError::ManifestSyntax)?;
+        if manifest.format != FORMAT {
+            return Err(BundleError::Format { found: manifest.format });
+        }
+        if is_known(&manifest) {
+            return Ok(manifest);
+        }
+        check(&manifest)?;
+        match is_text_of(&manifest, bytes) {
+            true => Ok(manifest),
+            false => Err(BundleError::NotCanonical),
+        }
+    }
+}
+
 /// Writes the manifest's text.
-pub(super) fn write(manifest: &Manifest, to: &mut impl Write) -> Result<(), serde_json::Error> {
+fn write(manifest: &Manifest, to: &mut impl Write) -> Result<(), serde_json::Error> {
     let mut out = Text { to, between: "" };
     out.manifest(manifest)
 }
 
 /// Whether `bytes` are the manifest's text. Nothing of that size is built to see it.
-pub(super) fn is_text_of(manifest: &Manifest, bytes: &[u8]) -> bool {
+fn is_text_of(manifest: &Manifest, bytes: &[u8]) -> bool {
     let mut rest = Rest(bytes);
     write(manifest, &mut rest).is_ok() && rest.0.is_empty()
 }

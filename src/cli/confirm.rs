@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::workspace::Place;
 use crate::bundle::Manifest;
-use crate::bundle::open::read_unverified;
+use crate::bundle::folder::read_unverified;
 use crate::workspace::ReceiptOrder;
 
 /// Take note that a bundle has arrived, so that the next one carries only what is new since then

@@ -10,7 +10,8 @@ use super::error::Failure;
 use super::export::free_space;
 use super::output::{Output, note, stdout, sync};
 use super::workspace::{Carried, Place};
-use crate::bundle::stream::{NAME, send};
+use crate::bundle::STREAM_NAME;
+use crate::bundle::stream::send;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
 use crate::media::plan::More;
@@ -69,7 +70,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    if args.targets.iter().any(|target| target.as_os_str() == NAME) {
+    if args.targets.iter().any(|target| target.as_os_str() == STREAM_NAME) {
         return to_stdout(args, out, progress);
     }
     let root = args.place.folder()?;
@@ -107,9 +108,9 @@ fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failu
     }
     let root = args.place.folder().ok();
     let folder = find(&args.bundle, root.as_deref())?;
-    let mut stdout = stdout().map_err(MediaError::io("open", Path::new(NAME)))?;
+    let mut stdout = stdout().map_err(MediaError::io("open", Path::new(STREAM_NAME)))?;
     send(&folder, &mut stdout, progress)?;
-    Ok(sync(&stdout).map_err(MediaError::io("write to", Path::new(NAME)))?)
+    Ok(sync(&stdout).map_err(MediaError::io("write to", Path::new(STREAM_NAME)))?)
 }
 
 /// Says what was copied; files that are on no medium yet make it a failure.

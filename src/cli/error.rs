@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::bundle::unpack::Damage;
+use crate::bundle::Damage;
 use crate::bundle::{BundleError, pieces};
 use crate::exit::Exit;
 use crate::export::ExportError;

@@ -9,8 +9,9 @@ use super::output::{Output, note, stdout, sync, warn};
 use super::passphrase::load_key;
 use super::workspace::{Carried, Place};
 use crate::bundle::Manifest;
+use crate::bundle::STREAM_NAME;
 use crate::bundle::names::MANIFEST;
-use crate::bundle::stream::{NAME, send};
+use crate::bundle::stream::send;
 use crate::export::{ExportError, Exported, Settings, export};
 use crate::fetch::Options;
 use crate::formats::assertions::Trust;
@@ -156,9 +157,9 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
     };
     let no_bundle = || Failure::Usage("a stream needs a bundle: leave --dry-run and --collect-only away".to_owned());
     let folder = folder.ok_or_else(no_bundle)?;
-    let mut stdout = stdout().map_err(SiteError::io("open", Path::new(NAME)))?;
+    let mut stdout = stdout().map_err(SiteError::io("open", Path::new(STREAM_NAME)))?;
     send(&folder, &mut stdout, settings.progress)?;
-    sync(&stdout).map_err(SiteError::io("write to", Path::new(NAME)))?;
+    sync(&stdout).map_err(SiteError::io("write to", Path::new(STREAM_NAME)))?;
     // Those before it are of no more use: this one came later.
     std::fs::remove_dir_all(settings.out).map_err(SiteError::io("remove", settings.out))?;
     note(&format!("sent {}", folder.file_name().unwrap_or_default().display()));

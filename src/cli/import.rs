@@ -8,9 +8,9 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note, warn};
 use super::push::{all_pushed, words};
+use crate::bundle::STREAM_NAME;
 use crate::bundle::pieces;
-use crate::bundle::stream::NAME;
-use crate::bundle::unpack::{Damage, Instead};
+use crate::bundle::{Damage, Instead};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     };
     let held = if args.reread { HeldBlobs::Reread } else { HeldBlobs::Trusted };
     let options = ImportOptions { allow, held };
-    if args.paths.iter().any(|path| path.as_os_str() == NAME) {
+    if args.paths.iter().any(|path| path.as_os_str() == STREAM_NAME) {
         if args.dry_run || args.paths.len() > 1 {
             return Err(Failure::Usage(
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
-use crate::bundle::open::read_unverified;
+use crate::bundle::folder::read_unverified;
 use crate::bundle::{BundleError, Manifest, Signed};
 use crate::terminal::safe;
 use crate::units::Bytes;

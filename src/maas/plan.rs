@@ -4,15 +4,20 @@
 //! notices for all users behind. MAAS lists a source's images only after it has read it, takes a release as a default only when
 //! it has its image, and refuses to drop the selection of the release that it commissions with.
 
+mod defaults;
+mod needs;
+mod selections;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use self::defaults::defaults;
+pub(super) use self::needs::LOOKED_AT;
+use self::needs::needs;
+use self::selections::{selections, stale_selections};
 use super::answers::{MAIN_ARCHIVE, PORTS_ARCHIVE, Repository, Resource, ResourceFile, Source};
 use super::change::Change;
-use super::defaults::defaults;
-use super::needs::needs;
-use super::selections::{selections, stale_selections};
 use super::version::MaasVersion;
 use super::wanted::{
     Build, Image, LostArchives, RepositoryKind, Wanted, WantedRepository, WantedSource, WantedUpload, same_url,

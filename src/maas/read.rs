@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::MaasError;
 use super::answers::{Repository, Resource, Source};
 use super::client::Client;
-use super::needs::LOOKED_AT;
+use super::plan::LOOKED_AT;
 use super::plan::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, State, is_of, is_uploaded_as};
 use super::version::{MaasVersion, VersionAnswer};
 use super::wanted::Wanted;

@@ -4,47 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
+use super::job::Job;
 use super::piece::{Kind, Piece, protect_again};
 use super::plan::{More, more};
 use super::prepare::{Prepared, prepare};
 use super::register::{Entry, MediaJournal, Register};
 use super::sheet::{MEDIUM, label, sheet};
 use super::target::Target;
-use super::{MediaError, MountCheck, NotMounted, reinsert};
-use crate::bundle::places::gone;
+use super::{MediaError, NotMounted, reinsert};
+use crate::bundle::folder::gone;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
 use crate::next_command;
-use crate::progress::Progress;
-use crate::storage::capacity::FreeSpace;
 use crate::storage::modes;
-
-/// What is to be copied, and how.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The bundle.
-    pub bundle: &'a Bundle,
-    /// The folders of media.
-    pub targets: &'a [PathBuf],
-    /// The workspace's folder: a bundle on its file system is on no medium.
-    pub home: &'a Path,
-    /// Controls the check that each target is a mounted medium.
-    pub mount_check: MountCheck,
-    /// Whether to forget which volumes went to media before.
-    pub again: bool,
-    /// Checks the free space of media first, or ignores it.
-    pub free_space: FreeSpace,
-    /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
-    pub reinsert: Option<Duration>,
-    /// Says something to the user while it goes on.
-    pub say: &'a dyn Fn(&str),
-    /// Shows how far it is.
-    pub progress: &'a Progress,
-}
 
 /// What was copied, or would be.
 #[derive(Debug)]

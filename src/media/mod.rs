@@ -9,6 +9,7 @@ pub mod copy;
 pub mod device;
 mod error;
 pub mod files;
+mod job;
 pub mod mount;
 pub mod piece;
 pub mod plan;
@@ -18,7 +19,8 @@ mod reinsert;
 pub mod sheet;
 mod target;
 
-pub use copy::{Copied, Job, copy};
+pub use copy::{Copied, copy};
 pub use error::MediaError;
+pub use job::Job;
 pub use mount::{MountCheck, NotMounted};
 pub use register::{Entry, MediaJournal, Register};

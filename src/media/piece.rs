@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::places::{gone, unsigned_file};
+use crate::bundle::folder::{gone, unsigned_file};
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::recovery::record::percent_of;
 use crate::bundle::{Bundle, BundleError, names};

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
-use super::copy::Job;
+use super::job::Job;
 use super::piece::{Kind, Piece, only_what_is_here, pieces, protect_again, rotten};
 use super::plan::{Plan, Space, plan};
 use super::register::{Entry, Register, user};

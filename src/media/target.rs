@@ -7,15 +7,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::MediaError;
-use super::copy::Job;
 use super::device::Device;
 use super::files::digest_on_medium;
+use super::job::Job;
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
+use crate::bundle::folder::{is_gone, unsigned_file};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::names;
-use crate::bundle::places::{is_gone, unsigned_file};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::storage::capacity::Capacity;

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::access_log::Record;
-use super::connection::Client;
+use super::client::Client;
 use super::counted::Counted;
 use super::host::{BadHost, Host};
 use super::metrics::{Of, add};

@@ -1,10 +1,10 @@
 //! Accepts connections, as many as there may be, and speaks HTTP/1.1 on each.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Request;
@@ -15,15 +15,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::access_log::AccessLog;
-use super::limits::Limits;
-use super::metrics::{Metrics, add};
+use super::client::{Client, Shared};
+use super::metrics::add;
 use super::patient::Patient;
-use super::resolve::{Resolver, View};
 
 /// How long to wait before the next connection is accepted, when the system has none to give.
 const RECOVERY: Duration = Duration::from_millis(100);
@@ -34,41 +32,6 @@ const BUFFERED: usize = 64 << 10;
 /// What is said to a connection that is one too many.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// What all connections share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) resolver: Arc<Resolver>,
-    pub(super) metrics: Metrics,
-    pub(super) log: Option<AccessLog>,
-    pub(super) limits: Limits,
-    /// One permit for each connection that may yet be opened.
-    pub(super) free: Arc<Semaphore>,
-}
-
-/// One connection.
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) shared: Arc<Shared>,
-    /// `http` or `https`.
-    pub(super) scheme: &'static str,
-    pub(super) address: IpAddr,
-    /// What its last request was answered from.
-    view: Mutex<Option<Arc<View>>>,
-}
-
-impl Client {
-    /// What to answer from now.
-    pub(super) async fn view(&self) -> Option<Arc<View>> {
-        let before = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let view = self.shared.resolver.current(before.as_ref()).await;
-        let same = before.as_ref().map(Arc::as_ptr) == view.as_ref().map(Arc::as_ptr);
-        if !same {
-            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
-        }
-        view
-    }
-}
 
 /// Where connections come in.
 pub(super) struct Door {
@@ -110,7 +73,7 @@ impl Door {
         let (shared, tls, closing) = (self.shared.clone(), self.tls.clone(), self.closing.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = address.ip().to_canonical();
-        let client = Arc::new(Client { shared, scheme, address, view: Mutex::new(None) });
+        let client = Arc::new(Client::new(shared, scheme, address));
         tokio::spawn(async move {
             converse(stream, tls, &client, closing).await;
             client.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::Record;
-use super::connection::Shared;
+use super::client::Shared;
 use super::metrics::Of;
 
 /// The body of an answer.

@@ -7,6 +7,7 @@
 
 mod access_log;
 mod answer;
+mod client;
 mod connection;
 mod counted;
 mod file;
@@ -32,7 +33,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use self::access_log::{AccessLog, Writer};
-use self::connection::Shared;
+use self::client::Shared;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};

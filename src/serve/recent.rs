@@ -4,7 +4,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::resolve::Found;
+use super::file::Opened;
+use crate::path::PublishPath;
+
+/// A file to answer with.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The file.
+    pub(super) file: Opened,
+    /// Where it stands below its generation.
+    pub(super) below: PublishPath,
+    /// Whether what bears this name never changes, as in a pool.
+    pub(super) immutable: bool,
+    /// Whether the current generation has it no more.
+    pub(super) older: bool,
+}
 
 /// How many files are kept open.
 pub(super) const MAX_RECENT: usize = 512;

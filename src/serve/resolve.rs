@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use super::file::{Blocked, How, Opened, open};
+use super::file::{Blocked, How, open};
 use super::host::Host;
-use super::recent::Recent;
+use super::recent::{Found, Recent};
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
@@ -19,19 +19,6 @@ use crate::site::{Generation, Serve, Site, Unanswered, answering};
 /// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
 /// or by a few.
 const MAX_OLDER: usize = 64;
-
-/// A file to answer with.
-#[derive(Debug)]
-pub(super) struct Found {
-    /// The file.
-    pub(super) file: Opened,
-    /// Where it stands below its generation.
-    pub(super) below: PublishPath,
-    /// Whether what bears this name never changes, as in a pool.
-    pub(super) immutable: bool,
-    /// Whether the current generation has it no more.
-    pub(super) older: bool,
-}
 
 /// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]

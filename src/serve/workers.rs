@@ -12,7 +12,8 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::connection::{Door, Shared};
+use super::client::Shared;
+use super::connection::Door;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{PublishError, RepreproError, StoreAssertionError};
+use super::{PublishError, RepreproError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::exit::Exit;
+use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::next_command::{self, ShellCommand};
 use crate::storage::{FileError, StorageError};
@@ -272,4 +273,26 @@ impl From<RepreproError> for SiteError {
     fn from(error: RepreproError) -> Self {
         Self::Reprepro(Box::new(error))
     }
+}
+
+/// Why a file is not used as the site's store assertion.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreAssertionError {
+    /// It is no stream of assertions, or not all of them are vouched for by Canonical's root key.
+    #[error("it cannot be trusted")]
+    Untrusted(#[from] AssertionError),
+    /// There must be one.
+    #[error(
+        "there are {count} store assertions in it, and one is needed: take the file that `store-admin register` made"
+    )]
+    NotOne {
+        /// How many there are.
+        count: usize,
+    },
+    /// Devices could not find the store.
+    #[error("the store {store} has no URL in it, so devices cannot be sent there: register it with one")]
+    NoUrl {
+        /// Its id.
+        store: String,
+    },
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::check::{quarantine, relink_trees};
 use super::flaw::flaw;
 use super::generation::{Recipe, publish};
-use super::import::{Imported, note_repairs};
+use super::imported::{Imported, note_repairs};
 use super::reachable::reachable;
 use super::state::Generation;
 use super::{Site, SiteError, media, unpack};

@@ -5,16 +5,16 @@ use std::io::Read;
 use std::path::Path;
 
 use super::check::relink_trees;
-use super::enterprise_store::{Pushes, push_locked};
+use super::enterprise_store::push_locked;
 use super::generation::{Recipe, publish, remove_folder};
 use super::heal::{HeldBlobs, heal, wrong};
+use super::imported::{Imported, note_repairs};
 use super::state::{Generation, NameState};
 use super::unpack::SecondDigests;
 use super::{Site, SiteError, media, unpack};
-use crate::bundle::pieces;
-use crate::bundle::stream::Incoming;
-use crate::bundle::unpack::Damage;
-use crate::bundle::{Bundle, BundleError, Manifest, Signed};
+use crate::bundle::Damage;
+use crate::bundle::stream::receive;
+use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::depot::Depot;
 use crate::exit::Exit;
@@ -23,43 +23,6 @@ use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
 use crate::trust::{self, Header, Overrides, Role, Seen};
-
-/// What an import did.
-#[derive(Debug)]
-pub struct Imported {
-    /// The new generation.
-    pub generation: Generation,
-    /// The bundle's folder name.
-    pub bundle: String,
-    /// How many items it publishes.
-    pub items: u64,
-    /// Size of all its blobs, in bytes.
-    pub bytes: u64,
-    /// What was handed on to the Enterprise Store.
-    pub pushes: Pushes,
-    /// What was damaged on the medium, and was restored from recovery data.
-    pub repaired: Vec<Damage>,
-    /// Number of blobs that were wrong or missing at the site and that `--reread` took from the medium.
-    pub healed: u64,
-    /// The generation that clients saw before.
-    pub before: Generation,
-}
-
-impl Imported {
-    /// Returns what every import of a bundle reports.
-    pub(super) fn of(manifest: &Manifest, before: Generation, generation: Generation) -> Self {
-        Self {
-            generation,
-            bundle: manifest.folder(),
-            items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
-            bytes: manifest.blobs.iter().map(|b| b.size).sum(),
-            pushes: Pushes::default(),
-            repaired: Vec::new(),
-            healed: 0,
-            before,
-        }
-    }
-}
 
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,7 +69,7 @@ pub fn import_stream(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    let bundle = trusted(site, Incoming::open(from)?)?;
+    let bundle = trusted(site, receive(from)?)?;
     bring(site, &lock, &bundle, options.into(), progress)
 }
 
@@ -259,14 +222,6 @@ fn run(
     site.tidy_journal(bundle)?;
     let pushes = push_locked(site, &generation)?;
     Ok(Imported { pushes, repaired, healed, ..Imported::of(manifest, before, generation) })
-}
-
-/// Writes down what recovery data restored.
-pub(super) fn note_repairs(site: &Site, bundle: &Bundle, repaired: &[Damage]) -> Result<(), SiteError> {
-    if !repaired.is_empty() {
-        audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))?;
-    }
-    Ok(())
 }
 
 /// Stores the manifest, and returns the recipe of the generation that has the bundle.

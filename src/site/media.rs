@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::import::{ImportOptions, Imported, import_bundle};
+use super::import::{ImportOptions, import_bundle};
+use super::imported::Imported;
 use super::rehearsal::{Rehearsal, Rehearsed};
 use super::search::Found;
 use super::{Site, SiteError};
-use crate::bundle::places::unsigned_file;
+use crate::bundle::folder::unsigned_file;
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Bundle, BundleError, names};
 use crate::media::device::Device;

@@ -8,8 +8,8 @@ use memchr::memmem;
 
 use super::import::open;
 use super::{Site, SiteError};
-use crate::bundle::open::{plain_iso, read_unverified};
-use crate::bundle::places::is_bundle;
+use crate::bundle::folder::is_bundle;
+use crate::bundle::folder::{plain_iso, read_unverified};
 use crate::bundle::{Bundle, BundleError, names};
 use crate::causes::causes;
 use crate::trust::TrustError;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::publish::apt::reprepro::base_folder;
 use super::{Site, SiteError};
 use crate::address::Address;
 use crate::collection::{Collection, Kind, Publish};
@@ -210,8 +209,17 @@ impl Published {
 
     /// Where reprepro works for it, if that publishes it.
     pub fn reprepro_base(&self, site: &Site) -> PathBuf {
-        base_folder(site.root(), &self.name)
+        reprepro_base_folder(site.root(), &self.name)
     }
+}
+
+/// Where the base folders are, below a site's folder.
+pub(super) const REPREPRO_FOLDER: &str = "reprepro";
+
+/// Returns the base folder of the collection of this name.
+pub(super) fn reprepro_base_folder(site: &Path, name: &Label) -> PathBuf {
+    let site = std::path::absolute(site).unwrap_or_else(|_| site.to_owned());
+    site.join(REPREPRO_FOLDER).join(name.as_str())
 }
 
 /// The key that signs what is published so, below the generation's folder and without its extension: that of `[reprepro]` if

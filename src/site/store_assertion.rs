@@ -7,8 +7,8 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Site, SiteError};
-use crate::formats::assertions::{AssertionError, MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
+use super::{Site, SiteError, StoreAssertionError};
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
 use crate::storage::{audit, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
@@ -26,28 +26,6 @@ pub struct StoreAssertion {
     pub url: Url,
     /// The assertion and all that it rests on.
     pub stream: Vec<u8>,
-}
-
-/// Why a file is not used as the site's store assertion.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreAssertionError {
-    /// It is no stream of assertions, or not all of them are vouched for by Canonical's root key.
-    #[error("it cannot be trusted")]
-    Untrusted(#[from] AssertionError),
-    /// There must be one.
-    #[error(
-        "there are {count} store assertions in it, and one is needed: take the file that `store-admin register` made"
-    )]
-    NotOne {
-        /// How many there are.
-        count: usize,
-    },
-    /// Devices could not find the store.
-    #[error("the store {store} has no URL in it, so devices cannot be sent there: register it with one")]
-    NoUrl {
-        /// Its id.
-        store: String,
-    },
 }
 
 impl StoreAssertion {

@@ -13,8 +13,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::second_digest::SecondDigest;
 use super::{Site, SiteError};
+use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
-use crate::bundle::unpack::{Damage, PartSink, Sink, unpack};
+use crate::bundle::unpack::{PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::Kind;
 use crate::depot::{Batch, Depot, DepotError};

@@ -70,6 +70,13 @@ fn modules_use_only_what_is_below_them() {
 }
 
 #[test]
+fn no_files_of_a_module_form_a_circle() {
+    let tree = SourceTree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let found: Vec<String> = circles(&tree).iter().map(|files| files.join(", ")).collect();
+    assert!(found.is_empty(), "circles:\n{}", found.join("\n"));
+}
+
+#[test]
 fn planted_arrows_are_found() {
     let layers = layers(&document());
     for (file, text, arrow) in [

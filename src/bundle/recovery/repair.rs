@@ -97,18 +97,6 @@ impl<'a> Repair<'a> {
         self.files.get(volume).map_or(&[], |files| files.get_or_init(open))
     }
 
-    /// Whether a recovery file bears its name: of this volume, or a spare.
-    pub fn is_there(bundle: &Bundle, volume: usize) -> bool {
-        let own = names::recovery(volume as u64 + 1);
-        Self::has_spares(bundle) || bundle.beside(&own).next().is_some()
-    }
-
-    /// Whether a file bears the name of a spare volume.
-    pub fn has_spares(bundle: &Bundle) -> bool {
-        let mut spares = (1..=u64::from(super::MAX_SPARES)).map(names::spare);
-        bundle.stream.is_none() && spares.any(|name| bundle.beside(&name).next().is_some())
-    }
-
     /// Reads from a volume, counted from 0, whose file is `file` if there is one.
     pub fn read_at(&self, volume: usize, file: Option<&File>, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         let medium = |bytes: &mut [u8], offset: u64| match file {
@@ -263,7 +251,7 @@ impl<'a> Repair<'a> {
     fn open_set(&self, key: Option<usize>) -> Option<Set> {
         let volumes = &self.bundle.manifest.volumes;
         let open = |name: String, shape: &Shape, id, number| {
-            let opened = self.bundle.beside(&name).filter_map(|path| crate::bundle::open::open(&path).ok());
+            let opened = self.bundle.beside(&name).filter_map(|path| crate::bundle::folder::open(&path).ok());
             opened.into_iter().find_map(|(file, _)| Record::open(file, shape, id, number))
         };
         let (shape, records) = match key {

@@ -9,50 +9,21 @@ mod part;
 mod reader;
 mod sink;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::PoisonError;
-
-use serde::Serialize;
 
 pub use self::sink::{CheckOnly, PartSink, Sink};
 
 use self::reader::{Opened, Reader, Source};
+use super::incoming::STREAM_NAME;
 use super::layout::members;
 use super::recovery::repair::Repair;
-use super::stream;
 use super::{Bundle, BundleError};
+use crate::bundle::Damage;
 use crate::progress::Progress;
 
-/// Bytes of a volume that are not what they must be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Damage {
-    /// The volume's file name.
-    pub volume: String,
-    /// Where it starts, in bytes.
-    pub from: u64,
-    /// Where it ends, in bytes.
-    pub to: u64,
-    /// From where they were read, if they were not restored.
-    #[serde(flatten)]
-    pub instead: Option<Instead>,
-}
-
-/// Two copies of a volume, one of which is bad.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Instead {
-    /// The bundle's folder with the bad copy.
-    pub bad: PathBuf,
-    /// The bundle's folder that it was read from.
-    pub read_from: PathBuf,
-}
-
-impl std::fmt::Display for Damage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // No paths: audit logs have this.
-        let instead = if self.instead.is_some() { ", read from another medium" } else { "" };
-        write!(f, "{} bytes {} to {}{instead}", self.volume, self.from, self.to)
-    }
-}
+/// How much is read at once, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// What came of reading all volumes.
 #[derive(Debug, Default)]
@@ -63,6 +34,24 @@ pub struct Found {
     pub missing: Vec<String>,
 }
 
+impl Bundle {
+    /// Reads all volumes and checks every byte of them; unpacks nothing. Returns what recovery data can repair, which has
+    /// been done to the end: in a file in the folder for temporary ones, and checked; and what is damaged where it was read
+    /// first, and good on another medium.
+    pub fn check_volumes(&self, progress: &Progress) -> Result<Vec<Damage>, BundleError> {
+        let missing = self.missing_volumes();
+        if !missing.is_empty() && !self.has_spares() {
+            return Err(self.lacks(missing));
+        }
+        let progress = progress.phase("checking", self.manifest.carried_bytes());
+        let found = unpack(self, &CheckOnly, &std::env::temp_dir(), &progress)?;
+        match found.missing.is_empty() {
+            true => Ok(found.repaired),
+            false => Err(self.lacks(found.missing)),
+        }
+    }
+}
+
 /// Reads all volumes of the bundle that are there, and hands every wanted part to `sink`. What recovery data restore is kept
 /// in a nameless file in `scratch` meanwhile.
 ///
@@ -70,7 +59,7 @@ pub struct Found {
 pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Progress) -> Result<Found, BundleError> {
     let all = members(&bundle.manifest);
     if let Some(incoming) = &bundle.stream {
-        let path = Path::new(stream::NAME);
+        let path = Path::new(STREAM_NAME);
         for (volume, members) in bundle.manifest.volumes.iter().zip(&all) {
             incoming.next_volume(&bundle.manifest.folder(), &volume.file, volume.size)?;
             Reader { path, from: Source::Stream(incoming), sink, progress }.volume(members)?;
@@ -84,13 +73,13 @@ pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Pro
     let (mut found, mut bad) = (Found::default(), Vec::new());
     for (index, (volume, members)) in bundle.manifest.volumes.iter().zip(&all).enumerate() {
         let is_missing = missing.contains(&volume.file);
-        if is_missing && !Repair::has_spares(bundle) {
+        if is_missing && !bundle.has_spares() {
             found.missing.push(volume.file.clone());
             continue;
         }
         let mut copies = if is_missing { Vec::new() } else { bundle.open_copies(index)? }.into_iter();
         let (path, file) = copies.next().map_or((bundle.folder.join(&volume.file), None), |(p, f)| (p, Some(f)));
-        let is_protected = Repair::is_there(bundle, index);
+        let is_protected = bundle.has_recovery(index);
         let (others, replaced) = (copies.collect(), Default::default());
         let opened = Opened { index, file, others, repair: &repair, is_protected, replaced: &replaced };
         let wrong = Reader { path: &path, from: Source::Volume(opened), sink, progress }.volume(members)?;
@@ -113,7 +102,7 @@ pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Pro
 fn unrepairable(bundle: &Bundle, bad: Vec<(usize, Damage, BundleError)>) -> BundleError {
     let numbers = bad.iter().map(|(number, _, _)| *number).collect();
     let damage = in_one_piece(bad.iter().map(|(_, damage, _)| damage.clone()).collect());
-    let tried = bad.iter().any(|(number, _, _)| Repair::is_there(bundle, number - 1));
+    let tried = bad.iter().any(|(number, _, _)| bundle.has_recovery(number - 1));
     let (bundle, mut errors) = (bundle.manifest.folder(), bad.into_iter().map(|(_, _, error)| error));
     match errors.next() {
         Some(first) => BundleError::Unrepairable { bundle, numbers, damage, tried, first: Box::new(first) },

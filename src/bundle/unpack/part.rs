@@ -5,15 +5,12 @@ use std::path::PathBuf;
 
 use super::reader::{Reader, Source};
 use super::sink::{PartSink, Sink};
+use crate::bundle::folder::gone;
 use crate::bundle::frame::expand;
 use crate::bundle::layout::{Member, header, padding};
 use crate::bundle::manifest::{Blob, Encoding, Part, Slice};
-use crate::bundle::places::gone;
-use crate::bundle::{BundleError, patch, stream};
+use crate::bundle::{BundleError, incoming, patch};
 use crate::digest::{Hashing, Sha256};
-
-/// How much is read at once, in bytes.
-pub(super) const BUFFER_BYTES: usize = 1 << 20;
 
 impl<S: Sink> Reader<'_, S> {
     /// Reads one member, and hands its content on.
@@ -116,7 +113,7 @@ impl<S: Sink> Reader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            Source::Stream(_) => stream::failure(error),
+            Source::Stream(_) => incoming::failure(error),
             Source::Volume(_) | Source::Copy(_) => self.failure(offset, error),
         })
     }

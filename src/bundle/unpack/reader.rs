@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Instead;
-use super::part::BUFFER_BYTES;
+use super::BUFFER_BYTES;
 use super::sink::Sink;
 use crate::bundle::BundleError;
+use crate::bundle::Instead;
+use crate::bundle::incoming::Incoming;
 use crate::bundle::layout::{Member, TRAILER, header_length, padding};
 use crate::bundle::recovery::repair::{By, Repair};
-use crate::bundle::stream::Incoming;
 use crate::progress::Progress;
 
 /// The most workers; more would only make a medium seek.

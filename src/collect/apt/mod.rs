@@ -6,11 +6,10 @@
 mod archives;
 mod choice;
 mod choose;
-mod client_indexes;
 pub mod closure;
+mod coverage;
 mod error;
 mod local;
-mod pdiffs;
 mod preferences;
 mod suite;
 
@@ -41,7 +40,7 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
             suites.push(suite::fetch(at, archive, wanted, source, with)?);
         }
     }
-    archives::everything_was_found(source, &archives, &suites)?;
+    coverage::everything_was_found(source, &archives, &suites)?;
     let missing =
         suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);

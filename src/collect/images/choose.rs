@@ -55,9 +55,10 @@ pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<P
     }
     match requested {
         true => all_listed(source, lists, &chosen).map(|()| chosen),
-        false => {
-            Err(ImagesError::NothingMatches { name: source.name.to_string(), offers: super::offer::offers(lists, &[]) })
-        }
+        false => Err(ImagesError::NothingMatches {
+            name: source.name.to_string(),
+            offers: super::offer::offers(lists, &[]).iter().map(ToString::to_string).collect(),
+        }),
     }
 }
 

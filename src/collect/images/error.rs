@@ -10,8 +10,6 @@ use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
 use crate::path::{MalformedPath, PublishPath};
 
-use super::offer::Offer;
-
 /// How many of what there is an error lists.
 const LISTED: usize = 40;
 
@@ -64,7 +62,7 @@ pub enum ImagesError {
         /// The source.
         name: String,
         /// What there is.
-        offers: Vec<Offer>,
+        offers: Vec<String>,
     },
     /// What the filter leaves of an image is of no use to MAAS.
     #[error(
@@ -102,8 +100,8 @@ fn instead(others: &[String], url: &str) -> String {
     others.first().map(|path| format!(", but {path}: name that as url = \"{url}/{path}\"")).unwrap_or_default()
 }
 
-fn listed(offers: &[Offer]) -> String {
-    let mut texts: Vec<String> = offers.iter().take(LISTED).map(Offer::to_string).collect();
+fn listed(offers: &[String]) -> String {
+    let mut texts: Vec<String> = offers.iter().take(LISTED).cloned().collect();
     if offers.len() > LISTED {
         texts.push(format!("and {} more, which list-images shows", offers.len() - LISTED));
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
 
 use super::SnapsError;
-use super::store::Wish;
+use super::wish::Wish;
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::store::{REQUESTED, Wish};
+use super::wish::{REQUESTED, Wish};
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
 use crate::collect::given::GivenError;

@@ -8,13 +8,15 @@ mod cart;
 mod error;
 mod folder;
 mod store;
+mod wish;
 
 use std::collections::BTreeSet;
 
 pub use error::SnapsError;
 
 use self::cart::{Cart, Picked};
-use self::store::{Offer, Wish};
+use self::store::Offer;
+use self::wish::Wish;
 use super::{Collecting, Selected};
 use crate::collection::Collection;
 use crate::digest::Sha256;
@@ -65,7 +67,7 @@ fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
             channel: source.channel.clone(),
             revision: source.revision.map(Into::into),
             closure: source.closure,
-            reason: store::REQUESTED.to_owned(),
+            reason: wish::REQUESTED.to_owned(),
         }));
     }
     wishes

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::SnapsError;
+use super::wish::Wish;
 use crate::collect::Collecting;
 use crate::collect::address::{below, origin};
 use crate::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
-use crate::formats::snap::Channel;
 use crate::formats::snap::api::{Action, Answer, Reply, Request, SERIES, Snap};
 
 /// Snaps that are asked for in one request.
@@ -21,28 +21,6 @@ const MAX_ROUNDS: usize = 32;
 /// The fields of a snap that are looked at.
 const FIELDS: [&str; 9] =
     ["architectures", "base", "download", "name", "revision", "snap-id", "snap-yaml", "type", "version"];
-
-/// The reason of a wish that the selection has itself.
-pub(super) const REQUESTED: &str = "requested";
-
-/// A snap that is wanted from a store.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wish {
-    /// The store's address.
-    pub(super) store: Url,
-    /// For devices of this architecture.
-    pub(super) architecture: String,
-    /// The snap's name.
-    pub(super) name: String,
-    /// Where from; of a certain revision, under which channel it is offered at the site.
-    pub(super) channel: Channel,
-    /// This revision and no other.
-    pub(super) revision: Option<u64>,
-    /// Whether what it needs is wanted too.
-    pub(super) closure: bool,
-    /// Why it is wanted.
-    pub(super) reason: String,
-}
 
 /// What a store offers for a wish. Nobody vouches for it yet.
 pub(super) struct Offer {

@@ -13,7 +13,6 @@ mod deb;
 mod packing;
 mod payload;
 mod pdiff;
-mod release;
 mod snap;
 mod source;
 mod stream;

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::packages::{IndexError, Package, Source, SourceFile, packages, sources};
-use super::pdiff::PdiffError;
+use super::pdiff::{PdiffError, PdiffIndex};
 use super::release::{Release, ReleaseError};
 use crate::digest::Sha256;
 use crate::exit::Exit;
@@ -64,6 +64,13 @@ pub enum IndexFileError {
         /// The cause.
         source: PdiffError,
     },
+}
+
+impl PdiffIndex {
+    /// Reads the text of the Index at `path`, which the Release vouches for.
+    pub fn read(text: &[u8], path: &PublishPath) -> Result<Self, IndexFileError> {
+        Self::parse(text, path).map_err(|source| IndexFileError::Pdiff { path: path.clone(), source })
+    }
 }
 
 impl IndexFileError {

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use super::archive::IndexFileError;
 use super::deb822::{Stanzas, lines};
 use super::release::{FileLine, IndexFile};
 use crate::path::PublishPath;
@@ -71,11 +70,6 @@ impl PdiffIndex {
     /// Returns the path of the Index of an index below its suite, such as `main/binary-amd64/Packages`.
     pub fn path_of(plain_path: &str) -> Option<PublishPath> {
         format!("{plain_path}{PDIFF_INDEX_SUFFIX}").parse().ok()
-    }
-
-    /// Reads the text of the Index at `path`, which the Release vouches for.
-    pub fn read(text: &[u8], path: &PublishPath) -> Result<Self, IndexFileError> {
-        Self::parse(text, path).map_err(|source| IndexFileError::Pdiff { path: path.clone(), source })
     }
 
     /// Parses the text of the Index at `path`.

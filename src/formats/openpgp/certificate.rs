@@ -3,8 +3,8 @@
 use pgp::packet::{KeyFlags, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId};
 use pgp::types::{Fingerprint, KeyDetails, KeyVersion, RevocationKey, Tag};
 
+use super::error::Rejected;
 use super::error::Why;
-use super::keyring::{Rejected, hex, names};
 use super::policy;
 
 /// The most self-signatures of one certificate that are checked; each costs a verification.
@@ -319,4 +319,17 @@ fn check_lifetime(key: &impl KeyDetails, lifetime: Option<u32>, made: i64, now: 
         Some(lifetime) if lifetime > 0 && created + i64::from(lifetime) <= made.max(now) => Err(Why::KeyExpired),
         _ => Ok(()),
     }
+}
+
+/// Whether the signature names this key as its maker, by fingerprint or key id. The name is only a hint.
+pub(super) fn names(signature: &Signature, key: &impl pgp::types::KeyDetails) -> bool {
+    let fingerprint = key.fingerprint();
+    let id = key.legacy_key_id();
+    signature.issuer_fingerprint().iter().any(|named| **named == fingerprint)
+        || signature.issuer_key_id().iter().any(|named| **named == id)
+}
+
+/// Upper-case hexadecimal, as OpenPGP tools print fingerprints.
+pub(super) fn hex(key: &impl pgp::types::KeyDetails) -> String {
+    key.fingerprint().to_string().to_uppercase()
 }

@@ -8,12 +8,10 @@ use std::io::Cursor;
 use pgp::crypto::hash::HashAlgorithm;
 
 use super::armor::{self, Lines, trim_end};
+use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
 use super::error::{OpenPgpError, Why};
 use super::judge::{Signer, judge, parse_signatures};
 use super::keyring::Keyring;
-
-/// The first line.
-pub(super) const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 
 /// A verified text and who signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]

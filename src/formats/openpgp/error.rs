@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use super::keyring::Rejected;
 use crate::exit::Exit;
 use crate::terminal::safe;
+
+/// The first line.
+pub(super) const CLEAR_SIGNED_BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 
 /// Failure to read keys, to verify, or to sign.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +38,7 @@ pub enum OpenPgpError {
         rejected: Vec<Rejected>,
     },
     /// The message does not begin as clear-signed text does.
-    #[error("not clear-signed: the first line is not {:?}", super::clear_signed::BEGIN)]
+    #[error("not clear-signed: the first line is not {:?}", CLEAR_SIGNED_BEGIN)]
     NotClearSigned,
     /// The clear-signed message has an armor header other than `Hash`.
     #[error("header {} of the clear-signed text is not a Hash header", safe(line))]
@@ -263,3 +265,18 @@ impl std::fmt::Display for Cause {
 }
 
 impl std::error::Error for Cause {}
+
+/// A certificate of the keyring file that no signature is accepted from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Fingerprint of its primary key, in upper-case hexadecimal; none if that could not be parsed.
+    pub fingerprint: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.fingerprint.as_deref().unwrap_or("unknown key"), safe(&self.reason))
+    }
+}

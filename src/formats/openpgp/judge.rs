@@ -6,8 +6,9 @@ use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
 use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
 use super::certificate::Certificate;
+use super::certificate::{hex, names};
 use super::error::{OpenPgpError, Refusal, Why};
-use super::keyring::{Keyring, hex, names};
+use super::keyring::Keyring;
 use super::packets::packets;
 use super::policy;
 

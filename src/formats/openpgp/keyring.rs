@@ -1,20 +1,17 @@
 //! Trusted certificates: parsed, their self-signatures checked, ready to judge signatures with.
 
-use pgp::packet::{Packet, Signature};
+use pgp::packet::Packet;
 use pgp::types::Tag;
 
 use super::armor::{self, Outside};
-use super::certificate::{Certificate, Part};
-use super::error::{Cause, OpenPgpError};
+use super::certificate::{Certificate, Part, hex};
+use super::error::{Cause, OpenPgpError, Rejected};
 use super::packets::packets;
-use crate::terminal::safe;
 
-/// The largest keyring that is read, in bytes. The largest real ones are below 1 MiB.
-const MAX_KEYRING: usize = 16 << 20;
 /// The most packets of a keyring that are read.
 const MAX_PACKETS: usize = 50_000;
 
-/// The largest keyring that is read, in bytes.
+/// The largest keyring that is read, in bytes. The largest real ones are below 1 MiB.
 pub const MAX_KEYRING_BYTES: u64 = 16 << 20;
 
 /// The certificates that a selection or a site trusts for one source.
@@ -22,21 +19,6 @@ pub const MAX_KEYRING_BYTES: u64 = 16 << 20;
 pub struct Keyring {
     certificates: Vec<Certificate>,
     rejected: Vec<Rejected>,
-}
-
-/// A certificate of the keyring file that no signature is accepted from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// Fingerprint of its primary key, in upper-case hexadecimal; none if that could not be parsed.
-    pub fingerprint: Option<String>,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl std::fmt::Display for Rejected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.fingerprint.as_deref().unwrap_or("unknown key"), safe(&self.reason))
-    }
 }
 
 /// Magic bytes in the first blob of a GnuPG keybox (`kbx/keybox-blob.c`).
@@ -50,8 +32,8 @@ impl Keyring {
     /// A certificate that cannot be parsed, or has no valid self-signature, is left out and recorded. An expired or
     /// revoked one is kept: signatures by it are then refused by name. Text around armored blocks is skipped.
     pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
-        if bytes.len() > MAX_KEYRING {
-            return Err(OpenPgpError::KeyringTooLarge { length: bytes.len(), limit: MAX_KEYRING });
+        if bytes.len() > MAX_KEYRING_BYTES as usize {
+            return Err(OpenPgpError::KeyringTooLarge { length: bytes.len(), limit: MAX_KEYRING_BYTES as usize });
         }
         if bytes.get(KEYBOX_MAGIC_AT..).is_some_and(|rest| rest.starts_with(KEYBOX_MAGIC)) {
             return Err(OpenPgpError::Keybox);
@@ -193,17 +175,4 @@ impl Builder {
         }
         Ok(Keyring { certificates, rejected: self.rejected })
     }
-}
-
-/// Whether the signature names this key as its maker, by fingerprint or key id. The name is only a hint.
-pub(super) fn names(signature: &Signature, key: &impl pgp::types::KeyDetails) -> bool {
-    let fingerprint = key.fingerprint();
-    let id = key.legacy_key_id();
-    signature.issuer_fingerprint().iter().any(|named| **named == fingerprint)
-        || signature.issuer_key_id().iter().any(|named| **named == id)
-}
-
-/// Upper-case hexadecimal, as OpenPGP tools print fingerprints.
-pub(super) fn hex(key: &impl pgp::types::KeyDetails) -> String {
-    key.fingerprint().to_string().to_uppercase()
 }

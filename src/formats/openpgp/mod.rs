@@ -38,10 +38,10 @@ mod site_key;
 
 pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
 pub use detached::{verify_detached, verify_detached_file};
-pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Why};
+pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Rejected, Why};
 pub use forms::{armored_keyring, binary_keyring};
 pub use judge::Signer;
-pub use keyring::{Keyring, MAX_KEYRING_BYTES, Rejected};
+pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};

@@ -17,9 +17,10 @@ use pgp::types::{KeyDetails, KeyVersion, Password, SignedUser, Tag, Timestamp};
 use rand::rngs::OsRng;
 
 use super::armor::trim_end;
-use super::clear_signed::BEGIN;
+use super::certificate::hex;
+use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
 use super::error::OpenPgpError;
-use super::keyring::{Keyring, hex};
+use super::keyring::Keyring;
 
 /// The hash of everything that the site signs.
 const HASH: HashAlgorithm = HashAlgorithm::Sha512;

@@ -5,7 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::channel::Channel;
-use super::metadata::is_architecture;
 
 /// What fits every architecture, in a snap's own words.
 pub const ALL: &str = "all";
@@ -38,6 +37,12 @@ impl Listing {
             false => Err(malformed(text)),
         }
     }
+}
+
+/// Returns whether this may be an architecture, as dpkg writes them.
+pub(super) fn is_architecture(word: &str) -> bool {
+    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&word.len()) && word.bytes().all(is_good)
 }
 
 impl FromStr for Listing {

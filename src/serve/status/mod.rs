@@ -20,7 +20,7 @@ pub use overview::{Overview, Row};
 pub use page::{Query, page};
 
 use self::answers::Answers;
-use super::connection::Client;
+use super::client::Client;
 use super::host::Host;
 use super::resolve::View;
 use super::store::STORE_VERSION;

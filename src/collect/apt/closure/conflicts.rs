@@ -1,7 +1,7 @@
 //! What has to give way when a package is installed: what it excludes, and what depends on the version it replaces.
 
-use super::clause::Clause;
 use super::state::{Marks, Mode, When};
+use super::universe::clause::Clause;
 use super::universe::{PackageId, VersionId};
 
 /// What has to change with a package.

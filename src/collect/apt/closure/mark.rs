@@ -1,8 +1,8 @@
 //! Selects packages and, one by one, what they need: the first solution of each clause that can be installed, with all
 //! that it needs in turn. What fails on the way is given up and the next solution tried.
 
-use super::clause::{Clause, Kind};
 use super::state::{Marks, Mode, When};
+use super::universe::clause::{Clause, Kind};
 use super::universe::{PackageId, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
 

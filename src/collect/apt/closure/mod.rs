@@ -6,12 +6,10 @@
 //! that could be installed, `policy` chooses candidates, `mark` selects packages and what they need, `resolve` repairs
 //! what is broken then, `sweep` takes back what nothing needs.
 
-mod clause;
 mod conflicts;
 mod error;
 mod follow;
 mod mark;
-mod order;
 mod policy;
 mod providers;
 mod reason;

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::clause::{Clause, Target};
 use super::state::{Marks, Mode, When};
+use super::universe::clause::{Clause, Target};
 use super::universe::{PackageId, VersionId};
 use crate::formats::apt::packages::MultiArch;
 

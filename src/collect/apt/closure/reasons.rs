@@ -6,9 +6,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
-use super::clause::Kind;
 use super::seeds::Want;
 use super::state::{Marks, Mode, When};
+use super::universe::clause::Kind;
 use super::universe::{PackageId, VersionId};
 use super::{ClosureError, Need, Pick, Reason, Solution};
 

@@ -1,10 +1,10 @@
 //! Repairs what marking has left broken: goes from the packages that matter most to those that matter least, and for each
 //! broken one changes whatever matters less.
 
-use super::clause::{Clause, Target};
 use super::score::scores;
 use super::state::{Marks, Mode, When};
 use super::sweep::mark_garbage;
+use super::universe::clause::{Clause, Target};
 use super::universe::{PackageId, Universe};
 
 /// Rounds after which the repair gives up.
@@ -139,7 +139,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                     (*changed, done) = (true, true);
                     break;
                 }
-                if clause.kind == super::clause::Kind::Breaks && self.marks.holds(id, clause, When::Seen) {
+                if clause.kind == super::universe::clause::Kind::Breaks && self.marks.holds(id, clause, When::Seen) {
                     self.marks.mark_install(other, false, 0, false);
                     continue;
                 }

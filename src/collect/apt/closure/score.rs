@@ -1,8 +1,8 @@
 //! How much damage it would do to change a package: the repair changes those that matter least.
 
-use super::clause::{Clause, Kind, Target};
 use super::state::{Marks, When};
 use super::universe::PackageId;
+use super::universe::clause::{Clause, Kind, Target};
 use crate::formats::apt::packages::Priority;
 
 /// The score of each package, by its id. The weights are apt's.

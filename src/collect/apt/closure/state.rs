@@ -1,6 +1,6 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use super::clause::{Clause, Kind, Target};
+use super::universe::clause::{Clause, Kind, Target};
 use super::universe::{PackageId, Universe, VersionId};
 use super::{ClosureError, policy};
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::clause::{Clause, Target};
 use super::state::{Marks, Mode, When};
+use super::universe::clause::{Clause, Target};
 use super::universe::{PackageId, VersionId};
 use crate::formats::apt::version;
 

@@ -21,6 +21,7 @@ use crate::terminal::safe;
 
 pub use needs::{Need, Why};
 
+use super::listing::is_architecture;
 use shape::SnapYaml;
 
 /// Largest `meta/snap.yaml`, in bytes; real ones are far below 100 KiB.
@@ -242,12 +243,6 @@ fn kind(name: &str, word: Option<String>) -> Result<Kind, MetadataError> {
 fn architectures(list: Option<shape::Texts>) -> Result<Vec<String>, MetadataError> {
     let list = list.map(|texts| texts.0).filter(|texts| !texts.is_empty()).unwrap_or_else(|| vec![ALL.to_owned()]);
     list.into_iter().map(|value| check("architecture", value, is_architecture)).collect()
-}
-
-/// Whether this may be an architecture, as dpkg writes them.
-pub(super) fn is_architecture(word: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&word.len()) && word.bytes().all(is_good)
 }
 
 /// As `ValidateVersion` of snapd's `snap/validate.go`.

@@ -4,8 +4,9 @@ use std::io::{Read, Seek};
 
 use super::SquashfsError;
 use super::image::Image;
+use super::image::Place;
 use super::inode::{File, stored};
-use super::metadata::{Place, Walk};
+use super::metadata::Walk;
 
 /// Length of an entry of the fragment table, in bytes, and how many are in a metadata block.
 const FRAGMENT_BYTES: usize = 16;

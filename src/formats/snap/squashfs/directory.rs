@@ -3,8 +3,9 @@
 use std::io::{Read, Seek};
 
 use super::image::Image;
+use super::image::Place;
 use super::inode::Listing;
-use super::metadata::{Place, Walk};
+use super::metadata::Walk;
 use super::{MAX_LISTING_BYTES, SquashfsError};
 
 const WHAT: &str = "a folder's listing";

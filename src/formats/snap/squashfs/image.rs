@@ -4,7 +4,15 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::SquashfsError;
 use super::compression::Compression;
-use super::metadata::Place;
+
+/// Where something begins in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Where the metadata block begins, in bytes from the start of the image.
+    pub(super) block: u64,
+    /// Bytes to skip of what it unpacks to.
+    pub(super) offset: usize,
+}
 
 const MAGIC: &[u8; 4] = b"hsqs";
 const SUPERBLOCK_BYTES: u64 = 96;

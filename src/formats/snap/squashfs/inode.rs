@@ -3,8 +3,9 @@
 use std::io::{Read, Seek};
 
 use super::SquashfsError;
+use super::image::Place;
 use super::image::{Image, Stored};
-use super::metadata::{Place, Walk};
+use super::metadata::Walk;
 
 const WHAT: &str = "an inode";
 /// Length of what all inodes begin with behind their type: mode, owner, group, time and number.

@@ -3,21 +3,12 @@
 use std::io::{Read, Seek};
 
 use super::SquashfsError;
-use super::image::{Image, Stored};
+use super::image::{Image, Place, Stored};
 
 /// Length of a metadata block, unpacked, in bytes; only the last of a table is shorter.
 const METADATA_BYTES: usize = 8192;
 /// Of the two bytes before a metadata block: it is not compressed. The other bits are its length.
 const PLAIN: u16 = 1 << 15;
-
-/// Where something begins in a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Where the metadata block begins, in bytes from the start of the image.
-    pub(super) block: u64,
-    /// Bytes to skip of what it unpacks to.
-    pub(super) offset: usize,
-}
 
 /// Goes through a table from a place on.
 pub(super) struct Walk<'i, 'r, R> {

@@ -35,17 +35,9 @@ use crate::collection::Collection;
 use crate::formats::apt::release::Release;
 use crate::formats::openpgp::armored_keyring;
 use crate::label::Label;
+use crate::site::state::{REPREPRO_FOLDER, reprepro_base_folder};
 use crate::site::tree::Tree;
 use crate::storage::FileError;
-
-/// Where the base folders are, below a site's folder.
-pub(in crate::site) const FOLDER: &str = "reprepro";
-
-/// The base folder of the collection of this name.
-pub(in crate::site) fn base_folder(site: &Path, name: &Label) -> PathBuf {
-    let site = std::path::absolute(site).unwrap_or_else(|_| site.to_owned());
-    site.join(FOLDER).join(name.as_str())
-}
 
 /// Has reprepro publish the suites, and reads what it wrote.
 pub(super) fn tree(
@@ -59,7 +51,7 @@ pub(super) fn tree(
     if context.is_rehearsal {
         return Ok(Tree::of_files(collection));
     }
-    let folder = base_folder(context.root, &collection.name);
+    let folder = reprepro_base_folder(context.root, &collection.name);
     let parent = folder.parent().unwrap_or(&folder);
     // gpg's folder is in it.
     DirBuilder::new()
@@ -128,7 +120,7 @@ fn wanted(
 
 /// Removes base folders of collections that are not `kept`.
 pub(in crate::site) fn tidy(site: &Path, kept: &[&Label]) -> Result<(), RepreproError> {
-    let folder = site.join(FOLDER);
+    let folder = site.join(REPREPRO_FOLDER);
     let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
     let is_kept = |path: &PathBuf| kept.iter().any(|name| path.file_name().is_some_and(|file| file == name.as_str()));
     let mut gone = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_kept(path));

@@ -2,18 +2,18 @@
 
 use crate::digest::Sha256;
 
-use super::archive::{Suite, Upstream};
-use super::stanza;
+use super::super::stanza;
+use super::{Suite, Upstream};
 
 /// One index: its path below the suite's folder, size in bytes, and digest.
-pub(super) struct IndexLine {
-    pub(super) path: String,
-    pub(super) size: usize,
-    pub(super) sha256: Sha256,
+pub(in crate::demo::upstream) struct IndexLine {
+    pub(in crate::demo::upstream) path: String,
+    pub(in crate::demo::upstream) size: usize,
+    pub(in crate::demo::upstream) sha256: Sha256,
 }
 
 /// The Release of `suite`, after [`Suite::edit_release`].
-pub(super) fn text(upstream: &Upstream, name: &str, suite: &Suite, indexes: &[IndexLine]) -> String {
+pub(in crate::demo::upstream) fn text(upstream: &Upstream, name: &str, suite: &Suite, indexes: &[IndexLine]) -> String {
     let components: Vec<&str> = suite.components.keys().map(String::as_str).collect();
     let valid_until = suite.valid_until.map(date).unwrap_or_default();
     let fields = [

@@ -1,5 +1,7 @@
 //! A whole archive: suites of components of packages, written as `dists/` and `pool/`.
 
+pub(super) mod release;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -10,10 +12,10 @@ use crate::formats::apt::archive::MAX_INDEX_BYTES;
 use crate::formats::compression::{Compression, decompress};
 use crate::formats::openpgp::SiteKey;
 
+use self::release::IndexLine;
 use super::client_index::{ClientIndexes, packages_stanza};
 use super::packing::Packing;
 use super::pdiff::{Pdiff, States};
-use super::release::{self, IndexLine};
 use super::{DEFAULT_DATE, DebSpec, SourceSpec, build_deb};
 
 /// A generated archive: what it is called, how it is written, and its suites.

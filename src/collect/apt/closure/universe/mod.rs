@@ -1,11 +1,14 @@
 //! All that could be installed: the versions of all indexes and of the target, by name and architecture, and who
 //! provides what.
 
+pub(super) mod clause;
+pub(super) mod order;
+
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::clause::{Clause, clauses};
-use super::order::first_mentions;
+use self::clause::{Clause, clauses};
+use self::order::first_mentions;
 use super::{Request, UnusableEntry};
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanza;

@@ -1,8 +1,8 @@
 //! Fetches the indexes that clients ask for besides those of packages. None of them is read: the signed Release has their
 //! digests, and some are larger than memory should hold.
 
-use super::AptError;
-use super::suite::{Index, SuiteFiles};
+use super::super::AptError;
+use super::{Index, SuiteFiles};
 use crate::collect::{Collecting, FetchIntoDepotError};
 use crate::collection::Publish;
 use crate::fetch::FetchError;
@@ -14,17 +14,17 @@ use crate::selection::AptSource;
 
 /// Indexes for clients of one suite.
 #[derive(Debug, Default)]
-pub(super) struct ClientIndexes {
+pub(in crate::collect::apt) struct ClientIndexes {
     /// Those that are carried, by their paths below the suite. Each is in the depot, except on a dry run.
-    pub(super) carried: Vec<(PublishPath, IndexFile)>,
+    pub(in crate::collect::apt) carried: Vec<(PublishPath, IndexFile)>,
     /// Those that clients will ask for in vain.
-    pub(super) missing: Vec<MissingIndexes>,
+    pub(in crate::collect::apt) missing: Vec<MissingIndexes>,
     /// Languages of descriptions that the suite lists.
-    pub(super) languages: Vec<String>,
+    pub(in crate::collect::apt) languages: Vec<String>,
 }
 
 /// Fetches what the source wants of them, for clients that use `indexes`.
-pub(super) fn fetch(
+pub(in crate::collect::apt) fn fetch(
     suite: &SuiteFiles<'_>,
     indexes: &[Index],
     source: &AptSource,
@@ -78,7 +78,7 @@ fn fetch_wanted(
 }
 
 /// Returns whether the archive says of every file that failed that it does not exist.
-pub(super) fn is_absence(error: &AptError) -> bool {
+pub(in crate::collect::apt) fn is_absence(error: &AptError) -> bool {
     let AptError::Common(FetchIntoDepotError::Fetch(errors)) = error else { return false };
     errors.errors.iter().all(|error| matches!(error, FetchError::Missing { .. }))
 }

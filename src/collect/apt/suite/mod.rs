@@ -1,10 +1,13 @@
 //! Fetches a suite's metadata and verifies it: signature, dates, and the indexes that its Release vouches for.
 
+pub(super) mod client_indexes;
+pub(super) mod pdiffs;
+
 use std::collections::BTreeMap;
 
+use self::client_indexes::ClientIndexes;
+use self::pdiffs::Pdiffs;
 use super::archives::{Archive, Wanted};
-use super::client_indexes::{self, ClientIndexes};
-use super::pdiffs::{self, Pdiffs};
 use super::{AptError, component_of};
 use crate::collect::Collecting;
 use crate::collection::{Proof, Publish};

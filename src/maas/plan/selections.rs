@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::answers::{Selection, Source};
-use super::change::{Change, Select};
-use super::plan::{COMMISSIONING, Plan, State};
-use super::wanted::{WantedSource, same_url};
+use super::{COMMISSIONING, Plan, State};
+use crate::maas::answers::{Selection, Source};
+use crate::maas::change::{Change, Select};
+use crate::maas::wanted::{WantedSource, same_url};
 
 /// The wanted architectures of each release.
 fn releases(source: &WantedSource) -> BTreeMap<(&str, &str), BTreeSet<String>> {

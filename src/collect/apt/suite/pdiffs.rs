@@ -1,8 +1,8 @@
 //! Fetches the patches from earlier states of indexes to those that are carried.
 
-use super::AptError;
+use super::super::AptError;
+use super::SuiteFiles;
 use super::client_indexes::is_absence;
-use super::suite::SuiteFiles;
 use crate::collect::Collecting;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PdiffIndex};
@@ -12,11 +12,11 @@ use crate::path::PublishPath;
 
 /// Patches of one suite, with the lists that name them.
 #[derive(Debug, Default)]
-pub(super) struct Pdiffs {
+pub(in crate::collect::apt) struct Pdiffs {
     /// Those that are carried, by their paths below the suite. Each is in the depot, except for patches on a dry run.
-    pub(super) carried: Vec<(PublishPath, IndexFile)>,
+    pub(in crate::collect::apt) carried: Vec<(PublishPath, IndexFile)>,
     /// Those that the Release lists and the archive does not have.
-    pub(super) missing: Option<MissingIndexes>,
+    pub(in crate::collect::apt) missing: Option<MissingIndexes>,
 }
 
 /// A list of patches at `path` below the suite.
@@ -28,7 +28,7 @@ struct PatchList {
 }
 
 /// Fetches the patches of `indexes`. Leaves out a list of which the archive lacks a patch: apt then fetches the whole index.
-pub(super) fn fetch<'p>(
+pub(in crate::collect::apt) fn fetch<'p>(
     suite: &SuiteFiles<'_>,
     indexes: impl Iterator<Item = &'p PublishPath>,
     with: &Collecting<'_>,

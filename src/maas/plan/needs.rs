@@ -3,16 +3,16 @@
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::change::Change;
-use super::plan::{Plan, State};
-use super::wanted::{RepositoryKind, Wanted};
+use super::{Plan, State};
+use crate::maas::change::Change;
+use crate::maas::wanted::{RepositoryKind, Wanted};
 
 /// The setting with the time servers; MAAS's default is `ntp.ubuntu.com`.
 const NTP_SERVERS: &str = "ntp_servers";
 /// The setting with the name servers that MAAS asks; empty by default, so that it asks the root servers.
 const UPSTREAM_DNS: &str = "upstream_dns";
 /// Settings that are looked at, besides those that are set.
-pub(super) const LOOKED_AT: [&str; 2] = [NTP_SERVERS, UPSTREAM_DNS];
+pub(in crate::maas) const LOOKED_AT: [&str; 2] = [NTP_SERVERS, UPSTREAM_DNS];
 /// The ends of the names of time servers that everybody uses by default.
 const PUBLIC_TIME: [&str; 3] = ["ubuntu.com", "ntp.org", "debian.org"];
 

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::change::Change;
-use super::plan::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, Plan, State, foreign_sources};
-use super::wanted::{Setting, Wanted};
+use super::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, Plan, State, foreign_sources};
+use crate::maas::change::Change;
+use crate::maas::wanted::{Setting, Wanted};
 
 /// The operating system that MAAS commissions with.
 const UBUNTU: &str = "ubuntu";

@@ -1,10 +1,10 @@
 //! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else.
 
-use super::universe::{Architecture, PackageId, Universe};
+use super::{Architecture, PackageId, Universe};
 use crate::formats::apt::packages::Control;
 
 /// For each package, by its id, the number of its first mention, be it as a package or in a relation of another.
-pub(super) fn first_mentions(universe: &Universe<'_>) -> Vec<u32> {
+pub(in crate::collect::apt::closure) fn first_mentions(universe: &Universe<'_>) -> Vec<u32> {
     let mut mentions = Mentions { universe, numbers: vec![u32::MAX; universe.package_ids().count()], next: 0 };
     for version in universe.versions() {
         mentions.note(version.package);

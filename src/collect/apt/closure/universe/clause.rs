@@ -1,20 +1,20 @@
 //! The relations of a version, resolved to names: what it needs (groups of alternatives) and what it excludes.
 
-use super::universe::{Architecture, NameId, PackageId, Provider, Universe, VersionId};
+use super::{Architecture, NameId, PackageId, Provider, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
 use crate::formats::apt::relation::{self, MalformedRelation, Relation};
 
 /// One relation field's group of alternatives, of which one must hold; of [`Kind::Conflicts`] and [`Kind::Breaks`] there is
 /// one alternative, which must not.
 #[derive(Clone, Debug)]
-pub(super) struct Clause<'a> {
-    pub(super) kind: Kind,
-    pub(super) alternatives: Vec<Target<'a>>,
+pub(in crate::collect::apt::closure) struct Clause<'a> {
+    pub(in crate::collect::apt::closure) kind: Kind,
+    pub(in crate::collect::apt::closure) alternatives: Vec<Target<'a>>,
 }
 
 /// The field a clause comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::collect::apt::closure) enum Kind {
     PreDepends,
     Depends,
     Conflicts,
@@ -25,22 +25,22 @@ pub(super) enum Kind {
 
 /// What a relation points at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Target<'a> {
+pub(in crate::collect::apt::closure) struct Target<'a> {
     /// As it is written.
-    pub(super) relation: Relation<'a>,
+    pub(in crate::collect::apt::closure) relation: Relation<'a>,
     /// Nothing if no package bears or provides the name.
-    pub(super) name: Option<NameId>,
-    pub(super) architecture: Scope,
+    pub(in crate::collect::apt::closure) name: Option<NameId>,
+    pub(in crate::collect::apt::closure) architecture: Scope,
     /// It was not written: architectures of one package exclude each other by themselves, unless they are of one version
     /// and `Multi-Arch: same`.
-    pub(super) implicit: bool,
+    pub(in crate::collect::apt::closure) implicit: bool,
     /// The one version that is not meant.
-    pub(super) except: Option<&'a str>,
+    pub(in crate::collect::apt::closure) except: Option<&'a str>,
 }
 
 /// Which architectures of a name a relation points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(in crate::collect::apt::closure) enum Scope {
     /// This one, or what counts for it by `Multi-Arch: foreign`.
     One(Architecture),
     /// This one and nothing that stands in for it.
@@ -53,24 +53,24 @@ pub(super) enum Scope {
 
 impl Kind {
     /// The clause excludes instead of needing.
-    pub(super) fn is_negative(self) -> bool {
+    pub(in crate::collect::apt::closure) fn is_negative(self) -> bool {
         matches!(self, Self::Conflicts | Self::Breaks)
     }
 
     /// A package is broken where it does not hold.
-    pub(super) fn is_critical(self) -> bool {
+    pub(in crate::collect::apt::closure) fn is_critical(self) -> bool {
         !matches!(self, Self::Recommends | Self::Suggests)
     }
 }
 
 impl Target<'_> {
     /// Whether a real package of this version is meant.
-    pub(super) fn admits(&self, version: &str) -> bool {
+    pub(in crate::collect::apt::closure) fn admits(&self, version: &str) -> bool {
         self.relation.admits(version) && self.except != Some(version)
     }
 
     /// Whether the real package of an architecture is what it asks for.
-    pub(super) fn points_at(&self, architecture: Architecture) -> bool {
+    pub(in crate::collect::apt::closure) fn points_at(&self, architecture: Architecture) -> bool {
         match self.architecture {
             Scope::One(own) | Scope::Exactly(own) => own == architecture,
             Scope::Any | Scope::Nowhere => false,
@@ -79,12 +79,12 @@ impl Target<'_> {
 
     /// Whether the real package of an architecture is what it asks for by its bare name. A qualified name is, for apt, a
     /// virtual package of its own.
-    pub(super) fn names(&self, architecture: Architecture) -> bool {
+    pub(in crate::collect::apt::closure) fn names(&self, architecture: Architecture) -> bool {
         self.relation.qualifier.is_none() && self.points_at(architecture)
     }
 
     /// Whether a package of an architecture counts for it.
-    pub(super) fn covers(&self, architecture: Architecture, multi_arch: MultiArch) -> bool {
+    pub(in crate::collect::apt::closure) fn covers(&self, architecture: Architecture, multi_arch: MultiArch) -> bool {
         match self.architecture {
             Scope::One(own) => own == architecture || multi_arch == MultiArch::Foreign,
             Scope::Exactly(own) => own == architecture,
@@ -94,7 +94,7 @@ impl Target<'_> {
     }
 
     /// Whether what a version provides counts for it.
-    pub(super) fn covers_provided(&self, provider: &Provider<'_>) -> bool {
+    pub(in crate::collect::apt::closure) fn covers_provided(&self, provider: &Provider<'_>) -> bool {
         match self.architecture {
             Scope::One(own) | Scope::Exactly(own) => provider.architecture.is_none_or(|provided| provided == own),
             Scope::Any => provider.any,
@@ -104,12 +104,12 @@ impl Target<'_> {
 
     /// Whether packages of this name are what it asks for by name. With a qualifier none are, for apt: then real packages
     /// and providers are equal.
-    pub(super) fn bears(&self, name: NameId) -> bool {
+    pub(in crate::collect::apt::closure) fn bears(&self, name: NameId) -> bool {
         self.name == Some(name) && self.relation.qualifier.is_none()
     }
 
     /// Whether something provided in this version is meant.
-    pub(super) fn admits_provided(&self, version: Option<&str>) -> bool {
+    pub(in crate::collect::apt::closure) fn admits_provided(&self, version: Option<&str>) -> bool {
         match version {
             Some(version) => self.relation.admits(version),
             None => self.relation.version.is_none(),
@@ -118,7 +118,10 @@ impl Target<'_> {
 }
 
 /// The clauses of a version, in the order in which apt goes through them.
-pub(super) fn clauses<'a>(universe: &Universe<'a>, id: VersionId) -> Result<Vec<Clause<'a>>, MalformedRelation> {
+pub(in crate::collect::apt::closure) fn clauses<'a>(
+    universe: &Universe<'a>,
+    id: VersionId,
+) -> Result<Vec<Clause<'a>>, MalformedRelation> {
     let version = universe.version(id);
     let control = &version.control;
     let fields = [
@@ -197,7 +200,12 @@ fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
 
 impl<'a> Universe<'a> {
     /// Every version there is, candidate or not, that meets a target of `owner`.
-    pub(super) fn all_meeting(&self, owner: PackageId, kind: Kind, target: &Target<'a>) -> Vec<VersionId> {
+    pub(in crate::collect::apt::closure) fn all_meeting(
+        &self,
+        owner: PackageId,
+        kind: Kind,
+        target: &Target<'a>,
+    ) -> Vec<VersionId> {
         let Some(name) = target.name else { return Vec::new() };
         let group = self.group(name);
         let own_name = self.entry(owner).name;

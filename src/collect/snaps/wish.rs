@@ -1,0 +1,27 @@
+//! Snaps that are wanted from a store.
+
+use url::Url;
+
+use crate::formats::snap::Channel;
+
+/// The reason of a wish that the selection has itself.
+pub(super) const REQUESTED: &str = "requested";
+
+/// A snap that is wanted from a store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wish {
+    /// The store's address.
+    pub(super) store: Url,
+    /// For devices of this architecture.
+    pub(super) architecture: String,
+    /// The snap's name.
+    pub(super) name: String,
+    /// Where from; of a certain revision, under which channel it is offered at the site.
+    pub(super) channel: Channel,
+    /// This revision and no other.
+    pub(super) revision: Option<u64>,
+    /// Whether what it needs is wanted too.
+    pub(super) closure: bool,
+    /// Why it is wanted.
+    pub(super) reason: String,
+}

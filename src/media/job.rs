@@ -1,0 +1,32 @@
+//! What a copy to media has to do.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::MountCheck;
+use crate::bundle::Bundle;
+use crate::progress::Progress;
+use crate::storage::capacity::FreeSpace;
+
+/// What is to be copied, and how.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The bundle.
+    pub bundle: &'a Bundle,
+    /// The folders of media.
+    pub targets: &'a [PathBuf],
+    /// The workspace's folder: a bundle on its file system is on no medium.
+    pub home: &'a Path,
+    /// Controls the check that each target is a mounted medium.
+    pub mount_check: MountCheck,
+    /// Whether to forget which volumes went to media before.
+    pub again: bool,
+    /// Checks the free space of media first, or ignores it.
+    pub free_space: FreeSpace,
+    /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
+    pub reinsert: Option<Duration>,
+    /// Says something to the user while it goes on.
+    pub say: &'a dyn Fn(&str),
+    /// Shows how far it is.
+    pub progress: &'a Progress,
+}

@@ -1,0 +1,50 @@
+//! What connections share, and one connection as requests see it.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use super::access_log::AccessLog;
+use super::limits::Limits;
+use super::metrics::Metrics;
+use super::resolve::{Resolver, View};
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) metrics: Metrics,
+    pub(super) log: Option<AccessLog>,
+    pub(super) limits: Limits,
+    /// One permit for each connection that may yet be opened.
+    pub(super) free: Arc<Semaphore>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) shared: Arc<Shared>,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    pub(super) address: IpAddr,
+    /// What its last request was answered from.
+    view: Mutex<Option<Arc<View>>>,
+}
+
+impl Client {
+    pub(super) fn new(shared: Arc<Shared>, scheme: &'static str, address: IpAddr) -> Self {
+        Self { shared, scheme, address, view: Mutex::new(None) }
+    }
+
+    /// What to answer from now.
+    pub(super) async fn view(&self) -> Option<Arc<View>> {
+        let before = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let view = self.shared.resolver.current(before.as_ref()).await;
+        let same = before.as_ref().map(Arc::as_ptr) == view.as_ref().map(Arc::as_ptr);
+        if !same {
+            *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
+        }
+        view
+    }
+}
