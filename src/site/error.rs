@@ -230,6 +230,11 @@ impl SiteError {
         FileError::on(action, path)
     }
 
+    /// Returns `true` if the site has a newer state of the bundle's name, or this one.
+    pub(super) fn is_past(&self) -> bool {
+        matches!(self, Self::AlreadyImported { .. } | Self::Trust(TrustError::OldSequence { .. }))
+    }
+
     /// The exit code of this failure.
     pub fn exit(&self) -> Exit {
         match self {

@@ -11,7 +11,7 @@ use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::reachable::reachable;
 use super::state::Generation;
-use super::{Site, SiteError, media, unpack};
+use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Bundle;
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -39,7 +39,7 @@ pub(super) fn heal(
 ) -> Result<Imported, SiteError> {
     let depot = site.depot()?;
     let is_published = current.names.values().any(|state| state.manifest == Some(bundle.digest));
-    let detail = format!("{}{}", bundle.digest, media::custody(bundle));
+    let detail = format!("{}{}", bundle.digest, sheets::custody(bundle));
     audit::append(&site.root().join("audit.jsonl"), "heal", &bundle.manifest.folder(), &detail)?;
     let needed: BTreeSet<Sha256> = match is_published {
         true => bundle.manifest.blobs.iter().map(|blob| blob.sha256).collect(),

@@ -11,7 +11,7 @@ use super::heal::{HeldBlobs, heal, wrong};
 use super::imported::{Imported, note_repairs};
 use super::state::{Generation, NameState};
 use super::unpack::SecondDigests;
-use super::{Site, SiteError, media, unpack};
+use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Damage;
 use crate::bundle::stream::receive;
 use crate::bundle::{Bundle, BundleError, Signed};
@@ -83,9 +83,7 @@ fn bring(
     let current = site.current()?;
     let imported = match accept(site, &site.depot()?, bundle, &current, options.allow) {
         Ok(()) => run(site, bundle, current, options, progress),
-        Err(error) if options.held == HeldBlobs::Reread && media::is_past(&error) => {
-            heal(site, bundle, current, progress)
-        }
+        Err(error) if options.held == HeldBlobs::Reread && error.is_past() => heal(site, bundle, current, progress),
         Err(error) => {
             if matches!(error, SiteError::AlreadyImported { .. }) {
                 site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
@@ -94,7 +92,7 @@ fn bring(
         }
     };
     let imported = imported.map_err(|error| with_request(site, lock, bundle, error));
-    let imported = imported.map_err(|error| media::with_places(site, bundle, error));
+    let imported = imported.map_err(|error| sheets::with_places(site, bundle, error));
     imported.map_err(|error| match record_failure(site, bundle, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
@@ -202,7 +200,7 @@ fn run(
     let depot = site.depot()?;
     let manifest = &bundle.manifest;
     let allow = options.allow;
-    let detail = format!("{}{}{}", bundle.digest, allow.words(), media::custody(bundle));
+    let detail = format!("{}{}{}", bundle.digest, allow.words(), sheets::custody(bundle));
     audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
     let lacking = unpack::lacking(bundle, &depot);
     let wrong = match options.held {

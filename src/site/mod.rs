@@ -46,6 +46,7 @@ mod rollback;
 mod search;
 mod second_digest;
 mod serve_config;
+mod sheets;
 mod state;
 mod status;
 mod store_assertion;

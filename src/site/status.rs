@@ -5,7 +5,7 @@ use std::fs;
 
 use super::client_warnings::Unanswered;
 use super::state::Generation;
-use super::{Site, SiteError, media};
+use super::{Site, SiteError, sheets};
 use crate::bundle::Manifest;
 use crate::storage::audit;
 
@@ -54,7 +54,7 @@ fn unfinished(site: &Site) -> Result<Vec<(String, Vec<String>)>, SiteError> {
     let bundle = |name: &String| {
         let folder = site.root().join("journal").join(name);
         let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
-        Some((manifest.folder(), media::words(&media::missing(&folder))))
+        Some((manifest.folder(), sheets::words(&sheets::missing(&folder))))
     };
     Ok(names_in(site, "journal")?.iter().filter_map(bundle).collect())
 }

@@ -1,0 +1,83 @@
+//! What the sheets of media say of a bundle's volumes: custody, and where missing ones went.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Site, SiteError};
+use crate::bundle::folder::unsigned_file;
+use crate::bundle::recovery::MAX_SPARES;
+use crate::bundle::{Bundle, BundleError, names};
+use crate::media::device::Device;
+use crate::media::sheet::{MAX_SHEET_BYTES, MEDIUM, NOWHERE, name, places};
+use crate::storage::write_atomically;
+
+/// In a journal: the missing volumes, and where they went.
+const MISSING: &str = "missing.json";
+
+/// The media that a bundle comes from, for the audit log: what they and the system say of them, and no paths.
+pub(super) fn custody(bundle: &Bundle) -> String {
+    let medium = |folder: &PathBuf| {
+        let sheet = unsigned_file(folder, MEDIUM, MAX_SHEET_BYTES);
+        let name = sheet.as_deref().and_then(name).unwrap_or_else(|| "a medium without a sheet".to_owned());
+        format!(" from {name}: {}", Device::of(folder).words())
+    };
+    match bundle.is_stream() {
+        true => String::new(),
+        false => bundle.places().iter().map(medium).collect::<Vec<_>>().join(";"),
+    }
+}
+
+/// Missing volumes, and spare volumes that are not here, with where they went.
+type Missing = BTreeMap<String, Option<String>>;
+
+/// Where volumes are missing, it says where they went, as far as sheets tell that are here or were before; `status` says it
+/// too.
+pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> SiteError {
+    let SiteError::Bundle(BundleError::VolumesMissing { folder, missing: files }) = error else { return error };
+    let journal = site.journal_folder(bundle);
+    let before = missing(&journal);
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    for sheet in bundle.places().iter().filter_map(|folder| unsigned_file(folder, MEDIUM, MAX_SHEET_BYTES)) {
+        let sheet = places(&sheet, &bundle.manifest);
+        // A later sheet knows of more media.
+        sheet.into_iter().for_each(|(file, place)| match told.get(&file) {
+            Some(known) if known != NOWHERE => {}
+            _ => drop(told.insert(file, place)),
+        });
+    }
+    let place = |file: &String| {
+        let known = before.get(file).cloned().flatten();
+        told.get(file).filter(|place| *place != NOWHERE).cloned().or(known).or_else(|| told.get(file).cloned())
+    };
+    let spares = (1..=u64::from(MAX_SPARES)).map(names::spare).filter(|file| bundle.open_beside(file).is_err());
+    let spares = spares.filter_map(|file| Some((place(&file).filter(|place| place != NOWHERE)?, file)));
+    let mut now: Missing = files.iter().map(|file| (file.clone(), place(file))).collect();
+    now.extend(spares.map(|(place, file)| (file, Some(place))));
+    let text = serde_json::to_vec(&now).unwrap_or_default();
+    match write_atomically(&journal.join(MISSING), &text, 0o644) {
+        Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// What the journal says is missing; nothing if it does not say.
+pub(super) fn missing(journal: &Path) -> Missing {
+    fs::read(journal.join(MISSING)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// The missing volumes, each with where it went; and at the end what could replace them.
+pub(super) fn words(missing: &Missing) -> Vec<String> {
+    let word = |(file, place): (&String, &Option<String>)| match place.as_deref() {
+        None => file.clone(),
+        Some(NOWHERE) => format!("{file} ({NOWHERE})"),
+        Some(place) => format!("{file} on {place}"),
+    };
+    let (spares, volumes): (Vec<_>, Vec<_>) = missing.iter().partition(|(file, _)| file.starts_with("spare-"));
+    let mut words: Vec<String> = volumes.into_iter().map(word).collect();
+    if let Some(last) = words.last_mut().filter(|_| !spares.is_empty()) {
+        let spares: Vec<String> = spares.into_iter().map(word).collect();
+        last.push_str(&format!("; each of these replaces one: {}", spares.join(", ")));
+    }
+    words
+}
