@@ -1,4 +1,4 @@
-//! What the environment says.
+//! Defaults from environment variables.
 
 use std::path::PathBuf;
 

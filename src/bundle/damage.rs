@@ -9,9 +9,9 @@ use serde::Serialize;
 pub struct Damage {
     /// The volume's file name.
     pub volume: String,
-    /// Where it starts, in bytes.
+    /// Offset of the first damaged byte.
     pub from: u64,
-    /// Where it ends, in bytes.
+    /// Offset behind the last damaged byte.
     pub to: u64,
     /// From where they were read, if they were not restored.
     #[serde(flatten)]

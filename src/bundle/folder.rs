@@ -12,7 +12,7 @@ use crate::storage::{FileError, read_first_block, read_to_cap};
 /// The most entries of a folder that are looked at: a hostile medium may have no end.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Reads the manifest of a bundle without any signature check: for `inspect` of unsigned bundles, never for import.
+/// Reads the manifest of a bundle without a signature check: for `inspect` of unsigned bundles, never for import.
 pub(crate) fn read_unverified(folder: &Path) -> Result<Vec<u8>, BundleError> {
     read_file(folder, names::MANIFEST, MAX_MANIFEST_BYTES)
 }
@@ -36,7 +36,7 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
     })
 }
 
-/// Says why `folder` has no file `name`.
+/// Returns the reason that `folder` has no file `name`.
 fn not_a_bundle(folder: &Path, name: &'static str) -> BundleError {
     if folder.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         return BundleError::NoFolder { folder: folder.to_owned() };
@@ -84,18 +84,19 @@ fn is_errno(error: &io::Error, wanted: rustix::io::Errno) -> bool {
     error.raw_os_error() == Some(wanted.raw_os_error())
 }
 
-/// A small file beside the manifest which nothing vouches for; none if it is not there, is no file or is larger than `cap` bytes.
+/// Reads a small file beside the manifest, for which nothing vouches. Returns `None` if it is missing, is no
+/// regular file or is larger than `cap` bytes.
 pub(crate) fn unsigned_file(folder: &Path, name: &'static str, cap: u64) -> Option<String> {
     read_file(folder, name, cap).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The medium that `file` is on cannot be read any more at all: it was pulled, or its file system unmounted. Nothing is known
-/// of what is on it then, and none of it is damaged.
+/// Returns the error for a file on a medium that was pulled or unmounted. Nothing is known of the file then, so it does
+/// not count as damaged. Returns `None` if the medium can be read.
 pub(crate) fn gone(file: &Path) -> Option<BundleError> {
     gone_folder(file.parent().unwrap_or(Path::new(".")))
 }
 
-/// Whether the medium that a bundle's folder is on cannot be read any more.
+/// Returns whether the medium of a bundle's folder has become unreadable.
 pub(crate) fn is_gone(folder: &Path) -> bool {
     gone_folder(folder).is_some()
 }
@@ -105,8 +106,8 @@ pub(super) fn gone_folder(folder: &Path) -> Option<BundleError> {
     read_first_block(&folder.join(names::MANIFEST)).err().map(failed)
 }
 
-/// Whether `folder` has a manifest, whatever it is. What nobody may look into, and what is no folder, has none; a medium that
-/// cannot be read is an error, or it would seem to be empty.
+/// Returns whether `folder` has a manifest, whatever it is. A folder that nobody may look into has none, and neither has
+/// a path that is no folder. A medium that cannot be read is an error, since it would seem to be empty.
 pub(crate) fn is_bundle(folder: &Path) -> io::Result<bool> {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     match folder.join(names::MANIFEST).symlink_metadata() {

@@ -9,7 +9,7 @@ use super::manifest::MAX_MANIFEST_BYTES;
 use super::{BundleError, names};
 use crate::trust::MAX_SIGNATURE_BYTES;
 
-/// What stands in messages where a path would.
+/// The name of a stream in messages, in the place of a path.
 pub const STREAM_NAME: &str = "-";
 
 /// A stream that is being read: forwards only.
@@ -17,7 +17,7 @@ pub(super) struct Incoming(Mutex<State>);
 
 struct State {
     from: Box<dyn Read + Send>,
-    /// Where in the volume that is read now the next byte stands.
+    /// Offset of the next byte in the current volume.
     position: u64,
 }
 

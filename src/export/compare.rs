@@ -1,4 +1,4 @@
-//! What is collected, compared with what the last bundle carried.
+//! Compares collected content with the content of the last bundle.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub struct SameVersion {
     pub path: String,
 }
 
-/// Whether clients would see the same. Where metadata is signed by the site anyway, upstream's signed files may differ: they
+/// Returns whether clients would see the same. If the site signs the metadata itself, upstream's signed files may differ: they
 /// change daily, and what they vouch for does not. What clients are given of upstream's metadata as it is counts all the same.
 pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     let same = |(old, new): (&Collection, &Collection)| {

@@ -1,4 +1,4 @@
-//! What a copy to media has to do.
+//! The task of a copy to media.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::bundle::Bundle;
 use crate::progress::Progress;
 use crate::storage::capacity::FreeSpace;
 
-/// What is to be copied, and how.
+/// A bundle to copy, its targets and the options.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// The bundle.
@@ -19,11 +19,11 @@ pub struct Job<'a> {
     pub home: &'a Path,
     /// Controls the check that each target is a mounted medium.
     pub mount_check: MountCheck,
-    /// Whether to forget which volumes went to media before.
+    /// `true` to forget the volumes that went to media before.
     pub again: bool,
     /// Checks the free space of media first, or ignores it.
     pub free_space: FreeSpace,
-    /// Whether everything is read once more after the medium was pulled and put back, and how long that is waited for.
+    /// The time to wait for a medium that is pulled and put back, after which all is read once more. `None` skips that.
     pub reinsert: Option<Duration>,
     /// Says something to the user while it goes on.
     pub say: &'a dyn Fn(&str),

@@ -1,4 +1,4 @@
-//! What connections share, and one connection as requests see it.
+//! One connection as requests see it, and the state that all connections share.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::resolve::{Resolver, View};
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) resolver: Arc<Resolver>,
@@ -28,7 +28,7 @@ pub(super) struct Client {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     pub(super) address: IpAddr,
-    /// What its last request was answered from.
+    /// The view that answered its last request.
     view: Mutex<Option<Arc<View>>>,
 }
 
@@ -37,7 +37,7 @@ impl Client {
         Self { shared, scheme, address, view: Mutex::new(None) }
     }
 
-    /// What to answer from now.
+    /// Returns the view that answers now.
     pub(super) async fn view(&self) -> Option<Arc<View>> {
         let before = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let view = self.shared.resolver.current(before.as_ref()).await;

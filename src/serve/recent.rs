@@ -12,11 +12,11 @@ use crate::path::PublishPath;
 pub(super) struct Found {
     /// The file.
     pub(super) file: Opened,
-    /// Where it stands below its generation.
+    /// Its path below its generation.
     pub(super) below: PublishPath,
-    /// Whether what bears this name never changes, as in a pool.
+    /// `true` if a file of this name never changes, as in a pool.
     pub(super) immutable: bool,
-    /// Whether the current generation has it no more.
+    /// `true` if only an older generation has it.
     pub(super) older: bool,
 }
 

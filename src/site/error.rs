@@ -280,18 +280,18 @@ impl From<RepreproError> for SiteError {
     }
 }
 
-/// Why a file is not used as the site's store assertion.
+/// A file cannot be used as the site's store assertion.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreAssertionError {
     /// It is no stream of assertions, or not all of them are vouched for by Canonical's root key.
     #[error("it cannot be trusted")]
     Untrusted(#[from] AssertionError),
-    /// There must be one.
+    /// The stream has no store assertion, or several.
     #[error(
         "there are {count} store assertions in it, and one is needed: take the file that `store-admin register` made"
     )]
     NotOne {
-        /// How many there are.
+        /// Their number.
         count: usize,
     },
     /// Devices could not find the store.

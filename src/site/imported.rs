@@ -5,20 +5,20 @@ use super::{Generation, Site, SiteError};
 use crate::bundle::{Bundle, Damage, Manifest, pieces};
 use crate::storage::audit;
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The new generation.
     pub generation: Generation,
     /// The bundle's folder name.
     pub bundle: String,
-    /// How many items it publishes.
+    /// Number of items that it publishes.
     pub items: u64,
     /// Size of all its blobs, in bytes.
     pub bytes: u64,
-    /// What was handed on to the Enterprise Store.
+    /// Exports that were handed on to the Enterprise Store.
     pub pushes: Pushes,
-    /// What was damaged on the medium, and was restored from recovery data.
+    /// Damage on the medium that recovery data restored.
     pub repaired: Vec<Damage>,
     /// Number of blobs that were wrong or missing at the site and that `--reread` took from the medium.
     pub healed: u64,

@@ -1,4 +1,4 @@
-//! What the sheets of media say of a bundle's volumes: custody, and where missing ones went.
+//! Custody of a bundle's media, and places of missing volumes, as the sheets of media say.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,8 +31,8 @@ pub(super) fn custody(bundle: &Bundle) -> String {
 /// Missing volumes, and spare volumes that are not here, with where they went.
 type Missing = BTreeMap<String, Option<String>>;
 
-/// Where volumes are missing, it says where they went, as far as sheets tell that are here or were before; `status` says it
-/// too.
+/// Adds the places of missing volumes to an error, as far as sheets of this run or an earlier one name them. `status`
+/// shows the same.
 pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> SiteError {
     let SiteError::Bundle(BundleError::VolumesMissing { folder, missing: files }) = error else { return error };
     let journal = site.journal_folder(bundle);
@@ -61,7 +61,7 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
     }
 }
 
-/// What the journal says is missing; nothing if it does not say.
+/// Returns the missing files that the journal names. Empty if it names none.
 pub(super) fn missing(journal: &Path) -> Missing {
     fs::read(journal.join(MISSING)).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

@@ -213,7 +213,7 @@ impl Published {
     }
 }
 
-/// Where the base folders are, below a site's folder.
+/// The folder of all base folders, below a site's folder.
 pub(super) const REPREPRO_FOLDER: &str = "reprepro";
 
 /// Returns the base folder of the collection of this name.

@@ -1,4 +1,4 @@
-//! What can go wrong with files that gapferry keeps for itself.
+//! Errors of files that gapferry keeps for itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::FileError;
 use crate::exit::Exit;
 
-/// What can go wrong with files that gapferry keeps for itself.
+/// Errors of files that gapferry keeps for itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The operating system refused.
@@ -23,7 +23,7 @@ pub enum StorageError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The flaw.
         reason: String,
     },
 }

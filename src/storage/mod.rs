@@ -1,4 +1,4 @@
-//! What both sides do with a disk: atomic writes, capped and direct reads, locks, the audit log, free space and modes.
+//! Disk work of both sides: atomic writes, capped and direct reads, locks, the audit log, free space and modes.
 
 pub mod audit;
 pub mod capacity;

@@ -1,4 +1,4 @@
-//! What can go wrong in a workspace.
+//! Errors of a workspace.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::depot::DepotError;
 use crate::exit::Exit;
 use crate::storage::{FileError, StorageError};
 
-/// What can go wrong in a workspace.
+/// Errors of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
     /// A file of the workspace's own cannot be read or written.

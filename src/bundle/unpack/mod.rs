@@ -22,7 +22,7 @@ use super::{Bundle, BundleError};
 use crate::bundle::Damage;
 use crate::progress::Progress;
 
-/// How much is read at once, in bytes.
+/// Size of a read, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// What came of reading all volumes.

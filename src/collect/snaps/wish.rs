@@ -16,12 +16,12 @@ pub(super) struct Wish {
     pub(super) architecture: String,
     /// The snap's name.
     pub(super) name: String,
-    /// Where from; of a certain revision, under which channel it is offered at the site.
+    /// The channel that it comes from. A pinned revision is offered under this channel at the site.
     pub(super) channel: Channel,
     /// This revision and no other.
     pub(super) revision: Option<u64>,
-    /// Whether what it needs is wanted too.
+    /// `true` if the snaps that it needs are wanted too.
     pub(super) closure: bool,
-    /// Why it is wanted.
+    /// The reason, for messages.
     pub(super) reason: String,
 }

@@ -321,7 +321,7 @@ fn check_lifetime(key: &impl KeyDetails, lifetime: Option<u32>, made: i64, now: 
     }
 }
 
-/// Whether the signature names this key as its maker, by fingerprint or key id. The name is only a hint.
+/// Returns whether the signature names this key as its maker, by fingerprint or key id. The name is only a hint.
 pub(super) fn names(signature: &Signature, key: &impl pgp::types::KeyDetails) -> bool {
     let fingerprint = key.fingerprint();
     let id = key.legacy_key_id();

@@ -269,9 +269,9 @@ impl std::error::Error for Cause {}
 /// A certificate of the keyring file that no signature is accepted from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Fingerprint of its primary key, in upper-case hexadecimal; none if that could not be parsed.
+    /// Fingerprint of its primary key, in upper-case hexadecimal. `None` if the key could not be parsed.
     pub fingerprint: Option<String>,
-    /// What is wrong with it.
+    /// The flaw, for messages.
     pub reason: String,
 }
 

@@ -9,7 +9,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// A path of a module or an item, such as `["site", "error"]`.
 pub(crate) type Names = Vec<String>;
 
-/// What one file says.
+/// The names in one file.
 #[derive(Default)]
 struct Source {
     /// The names that `use` brings into it, and what they stand for.

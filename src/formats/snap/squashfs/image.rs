@@ -5,10 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 use super::SquashfsError;
 use super::compression::Compression;
 
-/// Where something begins in a table.
+/// The start of an entry in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Where the metadata block begins, in bytes from the start of the image.
+    /// Offset of the metadata block in the image, in bytes.
     pub(super) block: u64,
     /// Bytes to skip of what it unpacks to.
     pub(super) offset: usize,
