@@ -355,10 +355,7 @@ mod tests {
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn index() -> String {
-        format!(
-            "Package: a\nVersion: 1:2-3\nArchitecture: amd64\nSource: src (2-3)\nMulti-Arch: same\nEssential: yes\n\
-             Priority: required\nDepends: b,\n c\nFilename: pool/a.deb\nSize: 12\nSHA256: {DIGEST}\nDescription: \u{fc}\n\n"
-        )
+        include_str!("../../../fixtures/apt/one.Packages").to_owned()
     }
 
     #[test]

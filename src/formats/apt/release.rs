@@ -347,13 +347,7 @@ mod tests {
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn text() -> String {
-        format!(
-            "Origin: Debian\nLabel: Debian-Security\nSuite: oldstable-security\nCodename: bookworm-security\n\
-             Date: Sat, 21 Nov 2026 10:00:00 UTC\nValid-Until: Sat, 28 Nov 2026 10:00:00 UTC\nAcquire-By-Hash: yes\n\
-             Architectures: all amd64\nComponents: updates/main updates/contrib\nMD5Sum:\n 0123 7 main/x\n\
-             SHA256:\n {DIGEST}        0 main/binary-amd64/Packages\n {DIGEST} 00 main/binary-amd64/Packages\n \
-             {DIGEST} 5 ../../etc/passwd\n"
-        )
+        include_str!("../../../fixtures/apt/security.Release").to_owned()
     }
 
     #[test]

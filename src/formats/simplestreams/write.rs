@@ -123,9 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
-        let text = "{\n \"content_id\": \"c\",\n \"datatype\": \"image-ids\",\n \"format\": \"products:1.0\",\n \"products\": {\n  \"p\": \
-                    {\n   \"arch\": \"\\u00e4\\u2028\\ud83d\\ude00\",\n   \"versions\": {\n    \"1\": {\n     \"items\": {\n      \"x\": {\n       \"size\": 5\n      \
-                    }\n     }\n    }\n   }\n  }\n },\n \"updated\": \"now\"\n}\n";
+        let text = include_str!("../../../fixtures/simplestreams/products.json");
         let products = Products::parse(text.as_bytes()).unwrap();
         assert_eq!(products_text("c", "image-ids", &products, "now").unwrap(), text);
         let line = IndexLine {

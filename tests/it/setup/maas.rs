@@ -7,25 +7,7 @@ use super::fixture::{text, world, write_program};
 use crate::apt_client::run;
 
 /// Answers as MAAS does; a keyring is kept, and selections are refused once, as long as the source has not been read.
-const MAAS: &str = r#"#!/bin/sh
-shift
-printf '%s' "$1 $2" >>told
-shift 2
-for word; do
-    case $word in
-        keyring_data@=*) cp "${word#keyring_data@=}" keyring; word=KEYRING;;
-        key=*) printf '%s' "${word#key=}" >key; word=KEY;;
-    esac
-    printf ' %s' "$word" >>told
-done
-echo >>told
-case $(tail -n 1 told) in
-    'boot-sources read'*) echo '[{"id": 1, "url": "http://images.maas.io/ephemeral-v3/stable/"}, {"id": 3, "url": "http://other/"}]';;
-    'boot-sources create'*) echo '{"id": 7, "url": "x"}';;
-    'boot-source-selections create'*) if [ ! -e refused ]; then touch refused; exit 2; fi;;
-    *commissioning_distro_series*) if [ ! -e early ]; then touch early; exit 2; fi;;
-esac
-"#;
+const MAAS: &str = include_str!("../../../fixtures/maas/maas");
 
 #[test]
 fn the_commands_set_a_maas_up() {

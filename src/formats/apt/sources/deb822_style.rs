@@ -83,9 +83,7 @@ mod tests {
         parse_file("x.sources", text)
     }
 
-    const TEXT: &str = "# the archive\nTypes: deb deb-src\n# note\nURIs: http://a.invalid/x http://b.invalid/x\nSuites: s s-updates\n\
-                        Components: main contrib\nArchitectures: amd64\nCheck-Valid-Until: no\nSigned-By: /k.gpg\n \
-                        0123456789012345678901234567890123456789!\n\n#\n\nTypes: deb\nURIs: file:/srv\nSuites: s\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n";
+    const TEXT: &str = include_str!("../../../../fixtures/apt/commented.sources");
 
     #[test]
     fn stanzas_are_entries() {

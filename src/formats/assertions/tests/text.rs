@@ -25,8 +25,7 @@ fn header_flaw(headers: &str) -> String {
 
 #[test]
 fn headers_are_texts_lists_and_maps() {
-    let headers = "\none: 1\nempty: \nmany:\n    a\n      b\n    \n    c\nlist:\n  - x\n  -\n    - y\n  -\n    k: v\n  -\n      t\n        u\n\
-                   map:\n  a: b\n  c:\n    - d\n  e:\n      f\n      g";
+    let headers = include_str!("../../../../fixtures/assertions/nested-headers.txt");
     let assertion = Assertion::parse(&with(headers, "body\n\nwith a gap")).unwrap();
     let text = |name| assertion.header(name).unwrap();
     assert_eq!((text("one"), text("empty"), text("many")), ("1", "", "a\n  b\n\nc"));

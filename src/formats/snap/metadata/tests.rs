@@ -44,13 +44,8 @@ fn a_short_one_gets_the_defaults() {
 
 #[test]
 fn a_long_one_is_read_whole() {
-    let yaml = "name: long-one\nversion: 2.0~rc1\ntype: gadget\nbase: core24\nconfinement: classic\ngrade: devel\n\
-                architectures: [amd64, arm64]\nepoch: 2*\ntitle: Long One\nsummary: one: line\n\
-                description: |\n  one\n\n  two\nlicense: MIT OR Apache-2.0\nassumes: [snapd2.55]\n\
-                apps:\n  long-one: {command: bin/x, plugs: [network]}\n  second:\n    daemon: simple\n\
-                hooks: {configure: {}}\nlayout: {/etc/x: {bind: $SNAP/x}}\nlinks: {website: [https://example.invalid]}\n";
-    let yaml = yaml.replacen("summary: one: line", "summary: 'one: line'", 1);
-    let read = parse(&yaml);
+    let yaml = include_str!("../../../../fixtures/snap/gadget.yaml");
+    let read = parse(yaml);
     assert_eq!((read.name.as_str(), read.version.as_str(), read.kind), ("long-one", "2.0~rc1", Kind::Gadget));
     assert_eq!(read.base.as_deref(), Some("core24"));
     assert_eq!((read.confinement.as_str(), read.grade.as_str()), ("classic", "devel"));
@@ -152,14 +147,7 @@ fn architectures_are_a_list_or_one() {
 
 #[test]
 fn only_content_plugs_have_default_providers() {
-    let plugs = "plugs:\n  network:\n  audio: pulseaudio\n  gtk-3-themes:\n    interface: content\n\
-                 \x20   target: $SNAP/data\n    default-provider: gtk-common-themes:gtk-3-themes\n\
-                 \x20 content: {default-provider: short-form, content: x}\n\
-                 \x20 other: {interface: dbus, default-provider: not-this}\n\
-                 \x20 none: {interface: content}\n\
-                 \x20 odd: {interface: content, default-provider: [x, {y: z}]}\n\
-                 \x20 number: {interface: content, default-provider: 1.5}\n\
-                 \x20 empty: {interface: content, default-provider: ''}\n";
+    let plugs = include_str!("../../../../fixtures/snap/plugs.yaml");
     let read = thing(plugs);
     assert_eq!(read.default_providers.into_iter().collect::<Vec<_>>(), ["gtk-common-themes", "short-form"]);
     let wrong = ["[x]", "5", "{a: 5}", "{a: [x]}", "{content: {default-provider: ../x}}"];
