@@ -7,6 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
+use crate::formats::apt::archive::{IN_RELEASE, RELEASE};
+use crate::formats::apt::client_index::is_flat_metadata;
+use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::os_image::OsImage;
 use crate::formats::rpm;
 use crate::label::Label;
@@ -117,7 +120,7 @@ impl Kind {
     /// What in a collection's tree changes under its name: all below a folder, or all files that end so.
     fn is_metadata_of(self, rest: &str) -> bool {
         match self {
-            Self::Apt => rest.starts_with("dists/"),
+            Self::Apt => rest.starts_with("dists/") || is_flat_metadata(rest),
             Self::Images | Self::OsImages => rest.starts_with("streams/"),
             Self::Snaps => !rest.ends_with(".snap"),
             Self::EnterpriseStore => false,
@@ -155,7 +158,7 @@ impl Kind {
     /// Whether what stands at `path` below a generation never changes under its name: payload, and indexes that are named by
     /// their digests. Clients that have read older metadata may still ask for it.
     pub fn is_immutable(path: &str) -> bool {
-        let by_hash = path.starts_with("apt/") && path.contains("/dists/") && path.contains("/by-hash/");
+        let by_hash = path.starts_with("apt/") && path.contains("/by-hash/");
         by_hash || !Self::is_replaced(path)
     }
 
@@ -230,12 +233,12 @@ impl Collection {
         self.proofs.iter().find(|proof| proof.path == *path).map(|proof| proof.sha256)
     }
 
-    /// The suites that upstream signs, such as `bookworm` and `bookworm/updates`; only of archives.
-    pub fn suites(&self) -> impl Iterator<Item = &str> {
+    /// The suites that upstream signs, such as `bookworm`, `bookworm/updates` and the flat `./`; only of archives.
+    pub fn suites(&self) -> impl Iterator<Item = SuiteName> {
         let paths = self.proofs.iter().filter(|_| self.kind == Kind::Apt).map(|proof| proof.path.as_str());
         paths.filter_map(|path| {
-            let suite = path.strip_prefix("dists/")?;
-            suite.strip_suffix("/InRelease").or_else(|| suite.strip_suffix("/Release"))
+            let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+            SuiteName::of_folder(folder).ok().filter(|_| [IN_RELEASE, RELEASE].contains(&file))
         })
     }
 
@@ -264,6 +267,8 @@ mod tests {
         for path in [
             "apt/u/pool/main/a/a_1_all.deb",
             "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
+            "apt/flat/by-hash/SHA256/0a",
+            "apt/flat/bookworm/a_1_all.deb",
             "images/maas/jammy/amd64/20250718/squashfs",
             "snaps/store/jq_6.snap",
             "os-images/own/centos/9/amd64/20250101/root.tar.gz",
@@ -274,6 +279,8 @@ mod tests {
         }
         for path in [
             "apt/u/dists/jammy/InRelease",
+            "apt/flat/InRelease",
+            "apt/flat/bookworm/Packages.gz",
             "images/maas/streams/v1/index.sjson",
             "snaps/store/index.json",
             "os-images/own/streams/v1/index.json",

@@ -27,7 +27,7 @@ impl From<&Collection> for ClientView {
             folder: collection.folder(),
             kind: collection.kind,
             origin: collection.origin.clone(),
-            suites: collection.suites().map(str::to_owned).collect(),
+            suites: collection.suites().map(|suite| suite.to_string()).collect(),
         }
     }
 }

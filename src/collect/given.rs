@@ -95,7 +95,7 @@ pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Resu
         Some(size) => size,
         None => with.fetcher.length(url)?,
     };
-    Ok(Selected { url: url.clone(), size, digest: sha256.into() })
+    Ok(Selected { urls: vec![url.clone()], size, digest: sha256.into() })
 }
 
 /// Refuses what is no file before it is opened: opening a pipe can block.

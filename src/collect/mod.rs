@@ -87,8 +87,8 @@ impl Tally {
 /// A file of payload that is selected.
 #[derive(Clone, Debug)]
 pub struct Selected {
-    /// Where upstream has it.
-    pub url: Url,
+    /// Its addresses at upstream, tried in order.
+    pub urls: Vec<Url>,
     /// Its signed size in bytes.
     pub size: u64,
     /// Its signed digest.
@@ -245,7 +245,7 @@ impl Collecting<'_> {
         self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
         let lacking = by_digest.into_values().filter(|file| self.held(&file.digest, file.size).is_none());
         let wanted = lacking.map(|file| Wanted {
-            urls: vec![file.url],
+            urls: file.urls,
             size: file.size,
             digest: file.digest,
             to: self.depot.partial_path(&name_before_complete(&file.digest)),

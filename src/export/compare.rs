@@ -6,6 +6,7 @@ use crate::address::Address;
 use crate::collection::{Collection, Kind};
 use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
 use crate::depot::Depot;
+use crate::formats::apt::suite_name::folder_of_suite;
 use crate::formats::simplestreams::MAX_STREAM_BYTES;
 use crate::terminal::safe;
 use crate::time::Time;
@@ -136,7 +137,8 @@ fn message(change: &CollectionChange<'_>, after: &[ClientView]) -> String {
         }
         CollectionChange::SuiteGone { suite, .. } => format!(
             "{folder} (from {origin}) no longer has the suite {suite}: after the import its clients are answered 404 at \
-             /{folder}/dists/{suite}/. To keep it, put the suite back into the selection"
+             /{folder}/{}. To keep it, put the suite back into the selection",
+            folder_of_suite(suite)
         ),
     }
 }

@@ -9,6 +9,7 @@ use super::MaasError;
 use super::answers::{MAIN_ARCHIVE, PORTS_ARCHIVE};
 use super::plan::REPOSITORY_PREFIX;
 use super::wanted::{RepositoryKind, WantedRepository};
+use crate::collection::Collection;
 use crate::formats::apt::archive::{IndexKind, IndexName};
 
 /// The architectures of MAAS's two built-in archives.
@@ -44,12 +45,15 @@ pub(super) struct Indexes {
     suites: BTreeMap<String, BTreeSet<String>>,
     arches: BTreeSet<String>,
     has_sources: bool,
+    /// Flat suites, which MAAS has no form for: it names components for each suite.
+    flat: BTreeSet<String>,
 }
 
 impl Indexes {
-    /// Finds the indexes below the archive's folder.
-    pub(super) fn find(folder: &Path) -> Self {
-        let mut indexes = Self::default();
+    /// Finds the indexes below the archive's folder. The items of the collection tell of flat suites.
+    pub(super) fn find(folder: &Path, collection: &Collection) -> Self {
+        let names = collection.items.iter().map(|item| &item.origin).filter(|origin| origin.ends_with('/'));
+        let mut indexes = Self { flat: names.cloned().collect(), ..Self::default() };
         let dists = folder.join("dists");
         let files = WalkDir::new(&dists).max_depth(MAX_DEPTH).into_iter().filter_map(Result::ok);
         let files: Vec<_> =
@@ -128,6 +132,8 @@ pub(super) fn repositories(
             notes.push(format!(
                 "apt/{name} is Debian's, and MAAS would hand it to Ubuntu machines: it is left out, unless --repository {name}"
             ));
+        } else if arches.is_empty() && !archive.indexes.flat.is_empty() {
+            notes.push(format!("apt/{} has only flat suites, which MAAS cannot name: it is left out", archive.name));
         } else if arches.is_empty() {
             notes.push(format!(
                 "apt/{} has packages for no architecture that MAAS knows, and is left out",

@@ -204,7 +204,7 @@ impl Reader<'_> {
             url: format!("{}/{}", self.serve_url, collection.folder()),
             key,
             publishers: collection.items.iter().map(|item| item.publisher.clone()).collect(),
-            indexes: Indexes::find(&self.folder.join(collection.folder())),
+            indexes: Indexes::find(&self.folder.join(collection.folder()), collection),
         })
     }
 

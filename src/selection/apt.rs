@@ -9,9 +9,10 @@ use url::Url;
 use super::MissingFiles;
 use super::{OneOrMany, yes};
 use crate::collection::Publish;
-use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
+use crate::formats::apt::client_index::ClientIndexKind;
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::seed::Seed;
+use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 
 /// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
@@ -32,8 +33,8 @@ pub struct AptSource {
     pub local: Option<PathBuf>,
     /// Suites and pockets; solved together.
     #[serde(default)]
-    pub suites: Vec<String>,
-    /// Components.
+    pub suites: Vec<SuiteName>,
+    /// Components of the suites that are not flat.
     #[serde(default)]
     pub components: Vec<String>,
     /// Architectures, the native one first; the host's where empty.
@@ -78,7 +79,7 @@ pub struct AptSource {
     pub indexes: Option<Vec<ClientIndexKind>>,
     /// By suite, the Suite or Codename that the archive is known to sign instead of the suite's own name; empty if it signs none.
     #[serde(default)]
-    pub signed_as: BTreeMap<String, String>,
+    pub signed_as: BTreeMap<SuiteName, String>,
     /// The answer to packages that upstream lists and does not have.
     #[serde(default)]
     pub missing: MissingFiles,
@@ -104,8 +105,18 @@ impl AptSource {
         if origins.into_iter().filter(|given| *given).count() != 1 {
             return Some("it needs exactly one of url, sources and local");
         }
-        if self.url.is_some() && (self.suites.is_empty() || self.components.is_empty()) {
+        let all_are_flat = self.suites.iter().all(SuiteName::is_flat);
+        if self.url.is_some() && (self.suites.is_empty() || (self.components.is_empty() && !all_are_flat)) {
             return Some("with url it needs suites and components");
+        }
+        if self.url.is_some() && all_are_flat && !self.components.is_empty() {
+            return Some("suites that end in a slash are flat, and have no components");
+        }
+        if self.publish == Publish::Reprepro && self.suites.iter().any(SuiteName::is_flat) {
+            return Some("reprepro publishes no flat suites: publish them re-indexed or verbatim");
+        }
+        if self.debootstrap.iter().any(|suite| suite.ends_with('/')) {
+            return Some("debootstrap makes no system from a flat suite");
         }
         if self.url.is_some() && self.keyring.is_none() {
             return Some("with url it needs a keyring: upstream's signatures are never passed over");
@@ -146,13 +157,12 @@ impl AptSource {
         self.index_kinds().contains(&ClientIndexKind::Pdiffs)
     }
 
-    /// Returns whether the index is carried.
-    pub fn wants_index(&self, index: &ClientIndex<'_>) -> bool {
-        let in_language = |language: &str| match &self.languages {
+    /// Returns whether descriptions in the language are carried.
+    pub fn wants_language(&self, language: &str) -> bool {
+        match &self.languages {
             Some(languages) => languages.iter().any(|own| own == language),
             None => self.publish == Publish::Verbatim || language == "en",
-        };
-        self.index_kinds().contains(&index.kind) && index.language.is_none_or(in_language)
+        }
     }
 
     /// All the paths that it names.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Archive, Facts, File, ServeUrl, SetupError, Suite, quote};
+use crate::formats::apt::archive::IndexKind;
+use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 use crate::path::PublishPath;
 
@@ -75,14 +77,13 @@ pub(super) fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<Chosen
     let is_chosen = |archive: &&Archive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
     let of = |archive: &'f Archive| {
         let wanted =
-            |suite: &&Suite| choice.suites.is_empty() || choice.suites.iter().any(|name| name == suite.name.as_str());
+            |suite: &&Suite| choice.suites.is_empty() || choice.suites.iter().any(|name| is_called(suite, name));
         Chosen { archive, suites: archive.suites.iter().filter(wanted).collect() }
     };
     let mut found: Vec<Chosen<'f>> = facts.archives.iter().filter(is_chosen).map(of).collect();
     found.retain(|chosen| !chosen.suites.is_empty());
     let absent_archive = choice.archives.iter().find(|name| !found.iter().any(|chosen| chosen.archive.name == **name));
-    let has_suite =
-        |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| suite.name.as_str() == name);
+    let has_suite = |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| is_called(suite, name));
     let absent_suite = choice.suites.iter().find(|name| !has_suite(name));
     let nothing = |what: String| Err(SetupError::Nothing { what });
     match (absent_archive, absent_suite) {
@@ -93,18 +94,22 @@ pub(super) fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<Chosen
     }
 }
 
+fn is_called(suite: &Suite, name: &str) -> bool {
+    name.parse().is_ok_and(|name: SuiteName| name == suite.name)
+}
+
 impl Chosen<'_> {
     /// One stanza for suites with the same components.
     fn stanzas(&self, serve_url: &ServeUrl, keys: Keys<'_>) -> String {
-        let mut groups: BTreeMap<(&'static str, &BTreeSet<PublishPath>), Vec<&PublishPath>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&'static str, &BTreeSet<PublishPath>), Vec<&SuiteName>> = BTreeMap::new();
         for suite in &self.suites {
-            for (types, components) in [("deb", &suite.components), ("deb-src", &suite.sources)] {
-                if !components.is_empty() {
+            for (types, kind) in [("deb", IndexKind::Packages), ("deb-src", IndexKind::Sources)] {
+                if let Some(components) = suite.components_of(kind) {
                     groups.entry((types, components)).or_default().push(&suite.name);
                 }
             }
         }
-        let stanza = |((types, components), suites): (_, Vec<&PublishPath>)| {
+        let stanza = |((types, components), suites): (_, Vec<&SuiteName>)| {
             self.stanza(types, components, &suites, serve_url, keys)
         };
         groups.into_iter().map(stanza).collect()
@@ -114,18 +119,18 @@ impl Chosen<'_> {
         &self,
         types: &str,
         components: &BTreeSet<PublishPath>,
-        suites: &[&PublishPath],
+        suites: &[&SuiteName],
         serve_url: &ServeUrl,
         keys: Keys<'_>,
     ) -> String {
         let Archive { name, key, valid_until, .. } = self.archive;
-        let words = |words: &mut dyn Iterator<Item = &PublishPath>| {
-            words.map(PublishPath::as_str).collect::<Vec<_>>().join(" ")
-        };
-        let suites = words(&mut suites.iter().copied());
-        let components = words(&mut components.iter());
-        let mut text =
-            format!("\nTypes: {types}\nURIs: {serve_url}/apt/{name}\nSuites: {suites}\nComponents: {components}\n");
+        let suites = suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let components = components.iter().map(PublishPath::as_str).collect::<Vec<_>>().join(" ");
+        let mut text = format!("\nTypes: {types}\nURIs: {serve_url}/apt/{name}\nSuites: {suites}\n");
+        // A flat suite takes none.
+        if !components.is_empty() {
+            text += &format!("Components: {components}\n");
+        }
         if let Some(time) = valid_until {
             text += &quote::comment(
                 "#",

@@ -4,6 +4,7 @@ use super::quote::{comment, yaml, yaml_block};
 use super::snapd::{DROP_IN, STORE_CERTS, drop_in};
 use super::{Certificates, Facts, ServeUrl, SetupError, apt};
 use crate::collection::Kind;
+use crate::formats::apt::archive::IndexKind;
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
@@ -47,11 +48,11 @@ fn packages(chosen: &[apt::Chosen<'_>], choice: &Choice) -> Result<String, Setup
     }
     text += "  sources:\n";
     for apt::Chosen { archive, suites } in chosen {
-        let binary = suites.iter().filter(|suite| !suite.components.is_empty());
-        for (number, suite) in (1..).zip(binary) {
+        let binary = suites.iter().filter_map(|suite| Some((suite, suite.components_of(IndexKind::Packages)?)));
+        for (number, (suite, components)) in (1..).zip(binary) {
             let age = if archive.valid_until.is_some() { " check-valid-until=no" } else { "" };
             let mut line = format!("deb [signed-by=$KEY_FILE{age}] {url}/apt/{} {}", archive.name, suite.name);
-            suite.components.iter().for_each(|component| line += &format!(" {component}"));
+            components.iter().for_each(|component| line += &format!(" {component}"));
             text += &format!("    gapferry-{}-{number}.list:\n      source: {}\n", archive.name, yaml(&line));
             text += &format!("      key: {}\n", yaml_block(&archive.key, 8));
         }

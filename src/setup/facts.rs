@@ -199,7 +199,7 @@ impl Facts {
                 Some(key) => self.archives.push(Archive {
                     name: name.clone(),
                     publish: collection.publish,
-                    suites: suites(&folder.join(collection.folder())),
+                    suites: suites(&folder.join(collection.folder()), collection),
                     key,
                     valid_until: generation.published.get(&collection.folder()).and_then(|p| p.valid_until),
                 }),
@@ -284,10 +284,11 @@ pub(super) mod tests {
     pub(in crate::setup) fn facts() -> Facts {
         let path = |text: &str| text.parse::<PublishPath>().unwrap();
         let suite = |name: &str, components: &[&str], sources: &[&str]| Suite {
-            name: path(name),
+            name: name.parse().unwrap(),
             components: components.iter().map(|text| path(text)).collect(),
             architectures: BTreeSet::from([path("amd64")]),
             sources: sources.iter().map(|text| path(text)).collect(),
+            flat: BTreeSet::new(),
         };
         let archive = |name: &str, publish, suites| Archive {
             name: name.parse().unwrap(),

@@ -32,7 +32,10 @@ pub(super) const TYPES: [(&str, &str); 8] = [
 /// A regular expression for the path of a file below a generation, if another generation may have something else there
 /// ([`Kind::is_immutable`] says the contrary). Caches in front must ask again before they answer with such a file.
 pub(super) const CHANGES: &str = concat!(
-    r"/(?:apt/[^/]+/dists/(?!(?:.*/)?by-hash/)|(?:os-)?images/[^/]+/streams/|snaps/[^/]+/.*(?<!\.snap)$|",
+    r"/(?:apt/[^/]+/(?!(?:.*/)?by-hash/)(?:dists/|(?:.*/)?(?:(?:(?:In)?Release|Release\.gpg|",
+    r"(?:Packages|Sources|Contents-[^/]+|[a-z]{2,3}(?:[_@][A-Za-z0-9_@-]*)?)(?:\.(?:xz|bz2|gz|zst))?)$|",
+    r"(?:Packages|Sources|Contents-[^/]+)\.diff/))|",
+    r"(?:os-)?images/[^/]+/streams/|snaps/[^/]+/.*(?<!\.snap)$|",
     r"yum/[^/]+/repodata/(?![0-9a-f]{64}-)|files/|keys/)"
 );
 

@@ -10,6 +10,7 @@ use super::state::{Generation, Published};
 use crate::address::{Address, RoutingTable};
 use crate::collection::Kind;
 use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
+use crate::formats::apt::suite_name::{SuiteName, folder_of_suite};
 use crate::label::Label;
 use crate::terminal::safe;
 
@@ -88,7 +89,8 @@ fn message(change: &CollectionChange<'_>, answers: &Answers<'_>) -> String {
             safe(&new.origin)
         ),
         CollectionChange::SuiteGone { suite, .. } => format!(
-            "{folder} (from {origin}) no longer has the suite {suite}: its clients are answered 404 at /{folder}/dists/{suite}/"
+            "{folder} (from {origin}) no longer has the suite {suite}: its clients are answered 404 at /{folder}/{}",
+            folder_of_suite(suite)
         ),
     }
 }
@@ -98,7 +100,7 @@ fn message(change: &CollectionChange<'_>, answers: &Answers<'_>) -> String {
 pub struct Unanswered {
     /// Collections, as KIND/NAME.
     pub collections: Vec<String>,
-    /// Suites of collections that are published, as KIND/NAME/dists/SUITE.
+    /// Suites of collections that are published, as KIND/NAME/dists/SUITE, or KIND/NAME/SUITE of flat ones.
     pub suites: Vec<String>,
     /// Addresses for which nothing answers.
     pub addresses: Vec<UnansweredAddress>,
@@ -136,7 +138,12 @@ impl Unanswered {
 
 /// Returns the suites of a published collection that it had once, by the dates that the site remembers of them.
 fn lost_suites(generation: &Generation, folder: &str, now: &Published) -> BTreeSet<String> {
-    let prefix = format!("{folder}/dists/");
+    let prefix = format!("{folder}/");
     let dated = generation.upstream_dates.range(prefix.clone()..).map_while(|(file, _)| file.strip_prefix(&prefix));
-    dated.filter(|suite| !now.suites.contains(*suite)).map(|suite| format!("{prefix}{suite}")).collect()
+    // Beside the folders of suites, the names that upstream signs are dated. No folder has a `|`.
+    let suites = dated.filter(|name| now.kind == Kind::Apt && !name.contains('|'));
+    let suites = suites.filter_map(|place| SuiteName::of_folder(place).ok());
+    let lost = suites.filter(|suite| !now.suites.contains(&suite.to_string()));
+    lost.map(|suite| if suite.is_flat() { format!("{prefix}{suite}") } else { format!("{prefix}{}", suite.folder()) })
+        .collect()
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::serve_config::Serve;
 use super::{EnterpriseStore, RepreproKey, SiteError};
+use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 
 /// What `site.toml` says.
@@ -41,7 +42,7 @@ pub struct Policy {
     /// By source and suite, the Suite or Codename that upstream is known to sign instead of the suite's own name; empty if it
     /// signs none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub signed_as: BTreeMap<Label, BTreeMap<String, String>>,
+    pub signed_as: BTreeMap<Label, BTreeMap<SuiteName, String>>,
 }
 
 impl SiteConfig {

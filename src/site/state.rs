@@ -192,7 +192,7 @@ impl Published {
             items: collection.items.len() as u64,
             unsigned,
             vouched: unsigned == 0,
-            suites: collection.suites().map(str::to_owned).collect(),
+            suites: collection.suites().map(|suite| suite.to_string()).collect(),
             not_carried: 0,
             not_carried_examples: Vec::new(),
             before: None,

@@ -5,6 +5,8 @@ mod client_indexes;
 mod copied;
 mod dates_and_fields;
 mod entries;
+pub(crate) mod flat;
+mod list_options;
 mod local;
 mod odd;
 mod odd_sources;

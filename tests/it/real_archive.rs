@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::digest::Sha256;
-use gapferry::formats::apt::sources::{SignedBy, SourceEntry, parse};
+use gapferry::formats::apt::sources::{ListScope, SignedBy, SourceEntry, parse};
 use serde_json::Value;
 
 use crate::apt_client::{AptClient, run};
@@ -32,7 +32,7 @@ impl Host {
         paths.sort();
         let (mut lists, mut found) = (Vec::new(), Vec::new());
         for path in paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "sources")) {
-            let entries = parse("x.sources", &fs::read_to_string(&path).ok()?).ok()?;
+            let entries = parse("x.sources", &fs::read_to_string(&path).ok()?, ListScope::default()).ok()?;
             if entries.iter().any(|entry| keyring_of(entry).is_some()) {
                 found.extend(entries.into_iter().filter(|entry| entry.binary));
                 lists.push(path);
@@ -43,8 +43,8 @@ impl Host {
         Some(Self { lists, entries: found, keyring, architecture })
     }
 
-    fn suite(&self) -> &str {
-        &self.entries[0].suites[0]
+    fn suite(&self) -> String {
+        self.entries[0].suites[0].to_string()
     }
 
     fn seeds(&self) -> [&'static str; 3] {
@@ -54,7 +54,8 @@ impl Host {
     /// A client's sources: one stanza for each of the host's archives, at the address that `uri` gives.
     fn sources(&self, keyring: &Path, uri: impl Fn(&str) -> String) -> String {
         let stanza = |entry: &SourceEntry| {
-            let (suites, components) = (entry.suites.join(" "), entry.components.join(" "));
+            let suites: Vec<_> = entry.suites.iter().map(ToString::to_string).collect();
+            let (suites, components) = (suites.join(" "), entry.components.join(" "));
             let (uri, keyring) = (uri(entry.url.as_str()), keyring.display());
             format!("Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: {components}\nSigned-By: {keyring}\n")
         };
@@ -277,7 +278,7 @@ fn one_suite_of_the_hosts_archive_is_bootstrapped_alone() {
         return skip(Needs::HostArchive, "the apt sources of this host name no archive with its keyring");
     };
     let desk = Desk::new();
-    let suite = host.suite();
+    let suite = &host.suite();
     desk.select(&format!(
         "[[apt]]\nname = \"host\"\nsources = {:?}\narchitectures = [\"{}\"]\ndebootstrap = [\"{suite}\"]\n\
          recommends = false\n",
@@ -312,7 +313,8 @@ fn stock_clients_of_a_real_verbatim_suite_update_without_complaint() {
         return skip(Needs::HostArchive, "the apt sources of this host do not name Debian's archive with its keyring");
     };
     let suite = format!("{}-updates", host.suite());
-    let entry = host.entries.iter().find(|entry| entry.suites.contains(&suite)).expect("Debian has updates");
+    let entry =
+        host.entries.iter().find(|entry| entry.suites.contains(&suite.parse().unwrap())).expect("Debian has updates");
     let desk = Desk::new();
     let (lists, architecture) = (&host.lists, &host.architecture);
     desk.select(&format!(

@@ -1,6 +1,8 @@
 //! The transparent proxy: clients with the settings that they come with, behind a real name server that `setup dns` wrote the
 //! configuration of. Only the resolver is set, and for names over TLS the authority that is trusted.
 
+mod flat;
+
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
@@ -77,6 +79,12 @@ fn name_server(cage: &Cage, desk: &Desk) -> Child {
     cage.inside(&command).stdin(Stdio::null()).spawn().expect("tests/run installs dnsmasq")
 }
 
+/// Waits until the name server answers for `name`.
+fn wait_for_name(cage: &Cage, name: &str) {
+    let ready = format!("for try in $(seq 1200); do getent hosts {name} && exit; sleep 0.1; done; exit 1");
+    run(cage, Command::new("sh").args(["-c", &ready])).ok();
+}
+
 /// Runs `command` inside, with nothing in its environment that leads elsewhere.
 fn run(cage: &Cage, command: &mut Command) -> crate::support::desk::Ended {
     clean(command);
@@ -90,8 +98,7 @@ fn clients_work_with_no_setting_changed_but_the_resolver() {
     let Some(cage) = cage(&desk) else { return };
     let mut names = name_server(&cage, &desk);
     let _server = serve(&cage, &desk, LISTEN);
-    let ready = "for try in $(seq 1200); do getent hosts archive.ubuntu.com && exit; sleep 0.1; done; exit 1";
-    run(&cage, Command::new("sh").args(["-c", ready])).ok();
+    wait_for_name(&cage, "archive.ubuntu.com");
     assert_ne!(run(&cage, Command::new("getent").args(["hosts", "www.ubuntu.com"])).code, 0);
 
     let client = AptClient::new("amd64").with_programs();

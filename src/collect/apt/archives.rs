@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::AptError;
+use super::error::AptError;
 use crate::address::{Address, is_public_name};
 use crate::causes::causes;
 use crate::collect::address::{self, MalformedAddress};
-use crate::collect::keyring::{KeyringError, read_keyring, read_small};
+use crate::collect::keyring::{KeyringError, read_keyring};
+use crate::collection::Publish;
 use crate::fetch::shown;
-use crate::formats::apt::sources::{SignedBy, SourceEntry, parse_suites};
+use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
+use crate::formats::apt::mirror_list::{Mirror, MirroredFile};
+use crate::formats::apt::sources::{SignedBy, SourceEntry};
+use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::openpgp::Keyring;
 use crate::label::Label;
 use crate::selection::AptSource;
@@ -22,8 +26,10 @@ use crate::selection::AptSource;
 pub(super) struct Archive {
     /// The name of its collection.
     pub(super) name: Label,
-    /// Its root.
+    /// Its root. Of several mirrors, that of the first.
     pub(super) url: Url,
+    /// The mirrors of it, if the source list names a list of them.
+    pub(super) mirrors: Vec<Mirror>,
     /// The suites.
     pub(super) suites: Vec<Wanted>,
 }
@@ -31,14 +37,31 @@ pub(super) struct Archive {
 /// What is wanted of a suite.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// The suite, as it stands below `dists/`.
-    pub(super) suite: String,
-    /// The wanted components.
+    /// The suite.
+    pub(super) suite: SuiteName,
+    /// The wanted components. A flat suite has one without a name.
     pub(super) components: Vec<WantedComponent>,
     /// The keys that must have signed it.
     pub(super) keyring: Keyring,
     /// `Signed-By` of the entries that name keys.
     signed_by: Vec<SignedBy>,
+    /// Languages of descriptions that a source list names.
+    pub(super) languages: Vec<String>,
+    /// Kinds of index that a source list names.
+    pub(super) indexes: Vec<ClientIndexKind>,
+    /// Asks for indexes by their digests whatever Release says.
+    pub(super) forces_by_hash: bool,
+    /// The consequence if upstream does not have it.
+    pub(super) presence: Presence,
+}
+
+/// The consequence if upstream does not have a suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// An error.
+    Required,
+    /// A note: a source list names it for one of several architectures, with `$(ARCH)`.
+    Optional,
 }
 
 /// A component of a suite, as far as it is wanted.
@@ -53,12 +76,21 @@ pub(super) struct WantedComponent {
 }
 
 impl Wanted {
-    fn new(suite: &str, keyring: Keyring) -> Self {
-        Self { suite: suite.to_owned(), components: Vec::new(), keyring, signed_by: Vec::new() }
+    pub(super) fn new(suite: &SuiteName, keyring: Keyring, presence: Presence) -> Self {
+        Self {
+            suite: suite.clone(),
+            components: Vec::new(),
+            keyring,
+            signed_by: Vec::new(),
+            languages: Vec::new(),
+            indexes: Vec::new(),
+            forces_by_hash: false,
+            presence,
+        }
     }
 
     /// Adds to what is wanted of a component.
-    fn add(&mut self, wanted: WantedComponent) {
+    pub(super) fn add(&mut self, wanted: WantedComponent) {
         let Some(known) = self.components.iter_mut().find(|known| known.name == wanted.name) else {
             self.components.push(wanted);
             return;
@@ -71,10 +103,25 @@ impl Wanted {
 
     /// Adds the keys of one more entry. An entry that names none has all keys that apt trusts, which count only if no entry
     /// of the suite names some.
-    fn trust(&mut self, keyring: Keyring, signed_by: Option<&SignedBy>) {
+    pub(super) fn trust(&mut self, keyring: Keyring, signed_by: Option<&SignedBy>) {
         let Some(signed_by) = signed_by.filter(|own| !self.signed_by.contains(own)) else { return };
         self.keyring = if self.signed_by.is_empty() { keyring } else { Keyring::join(self.keyring.clone(), keyring) };
         self.signed_by.push(signed_by.clone());
+    }
+
+    /// The kinds of index that are carried besides those of packages: those of the selection, or else those that a source list
+    /// names too, if clients see upstream's Release.
+    pub(super) fn index_kinds(&self, source: &AptSource) -> Vec<ClientIndexKind> {
+        let is_free = source.publish == Publish::Verbatim && source.indexes.is_none();
+        let named = self.indexes.iter().filter(|_| is_free);
+        source.index_kinds().iter().chain(named).copied().collect()
+    }
+
+    /// Returns whether the index is carried.
+    pub(super) fn wants_index(&self, index: &ClientIndex<'_>, source: &AptSource) -> bool {
+        let is_named = |language: &str| source.languages.is_none() && self.languages.iter().any(|own| own == language);
+        self.index_kinds(source).contains(&index.kind)
+            && index.language.is_none_or(|language| source.wants_language(language) || is_named(language))
     }
 
     /// The architectures whose packages are wanted, each once.
@@ -90,9 +137,13 @@ impl Wanted {
 }
 
 impl Archive {
-    /// The address of a file below the archive's root.
-    pub(super) fn file_url(&self, path: &str) -> Result<Url, MalformedAddress> {
-        address::below(&self.url, path)
+    /// The addresses of a file below the archive's root, in the order in which they are asked: one, or that of each mirror that is
+    /// for such files.
+    pub(super) fn file_urls(&self, path: &str, file: &MirroredFile<'_>) -> Result<Vec<Url>, MalformedAddress> {
+        let roots: Vec<&Url> =
+            self.mirrors.iter().filter(|mirror| mirror.has(file)).map(|mirror| &mirror.url).collect();
+        let roots = if roots.is_empty() { vec![&self.url] } else { roots };
+        roots.into_iter().map(|root| address::below(root, path)).collect()
     }
 
     /// The root without credentials, as the manifest names it.
@@ -101,30 +152,29 @@ impl Archive {
     }
 }
 
-/// The archives of a source that is not a local folder.
-///
-/// Says in `notes` which files of keys were skipped.
-pub(super) fn find(source: &AptSource, notes: &mut Vec<String>) -> Result<Vec<Archive>, AptError> {
-    match &source.url {
-        Some(url) => {
-            let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
-            let wanted = |suite: &String| {
-                let mut wanted = Wanted::new(suite.trim_end_matches('/'), read_keyring(keyring)?);
-                for name in &source.components {
-                    let architectures = architectures(source);
-                    wanted.add(WantedComponent { name: name.clone(), architectures, source: source.deb_src });
-                }
-                Ok(wanted)
-            };
-            let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
-            Ok(vec![Archive { name: source.name.clone(), url: url.clone(), suites }])
+/// The archive that the selection itself names.
+pub(super) fn of_url(source: &AptSource, url: &Url) -> Result<Archive, AptError> {
+    let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
+    let wanted = |suite: &SuiteName| {
+        let mut wanted = Wanted::new(suite, read_keyring(keyring)?, Presence::Required);
+        for name in components_of(suite, &source.components) {
+            let architectures = architectures(source);
+            wanted.add(WantedComponent { name: name.to_owned(), architectures, source: source.deb_src });
         }
-        None => from_lists(source, notes),
-    }
+        Ok(wanted)
+    };
+    let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
+    Ok(Archive { name: source.name.clone(), url: url.clone(), mirrors: Vec::new(), suites })
+}
+
+/// The components of a suite; of a flat one, a component without a name.
+pub(super) fn components_of<'c>(suite: &SuiteName, components: &'c [String]) -> impl Iterator<Item = &'c str> {
+    let named = components.iter().map(String::as_str).filter(|_| !suite.is_flat());
+    named.chain(suite.is_flat().then_some(""))
 }
 
 /// The architectures of the selection; the host's where it names none.
-fn architectures(source: &AptSource) -> Vec<String> {
+pub(super) fn architectures(source: &AptSource) -> Vec<String> {
     match source.architectures.is_empty() {
         true => vec![host_architecture().to_owned()],
         false => source.architectures.clone(),
@@ -143,71 +193,9 @@ pub(super) fn host_architecture() -> &'static str {
     }
 }
 
-/// The archives that apt's own source lists name.
-fn from_lists(source: &AptSource, notes: &mut Vec<String>) -> Result<Vec<Archive>, AptError> {
-    let mut archives: Vec<Archive> = Vec::new();
-    let lists = source.sources.0.iter().filter(|path| path.exists());
-    let mut found = false;
-    for path in lists {
-        found = true;
-        let text = String::from_utf8_lossy(&read_small(path)?).into_owned();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let entries = parse_suites(&name, &text, &source.suites);
-        let entries = entries.map_err(|source| AptError::SourceList { path: path.clone(), source })?;
-        for entry in entries.iter().filter(|entry| wanted(source, entry)) {
-            add_entry(source, entry, &mut archives, notes)?;
-        }
-    }
-    match (found, archives.is_empty()) {
-        (false, _) => Err(AptError::NoSourceLists { paths: source.sources.0.clone() }),
-        (true, true) => Err(AptError::NothingInSourceLists { paths: source.sources.0.clone() }),
-        (true, false) => name_archives(source, archives),
-    }
-}
-
-/// deb-src entries count only where the selection asks for sources.
-fn wanted(source: &AptSource, entry: &SourceEntry) -> bool {
-    entry.binary || (entry.source && source.deb_src)
-}
-
-/// Adds an entry: packages and their sources for `deb`, sources alone for `deb-src`.
-fn add_entry(
-    source: &AptSource,
-    entry: &SourceEntry,
-    archives: &mut Vec<Archive>,
-    notes: &mut Vec<String>,
-) -> Result<(), AptError> {
-    let keyring = entry_keyring(source, entry, notes)?;
-    let at = archives.iter().position(|archive| archive.url == entry.url).unwrap_or_else(|| {
-        archives.push(Archive { name: source.name.clone(), url: entry.url.clone(), suites: Vec::new() });
-        archives.len() - 1
-    });
-    let Some(archive) = archives.get_mut(at) else { return Ok(()) };
-    let own = !entry.architectures.is_empty() && source.architectures.is_empty();
-    let architectures = match (entry.binary, own) {
-        (false, _) => Vec::new(),
-        (true, true) => entry.architectures.clone(),
-        (true, false) => architectures(source),
-    };
-    for suite in entry.suites.iter().filter(|suite| source.suites.is_empty() || source.suites.contains(suite)) {
-        let at = archive.suites.iter().position(|known| known.suite == *suite).unwrap_or_else(|| {
-            archive.suites.push(Wanted::new(suite, keyring.clone()));
-            archive.suites.len() - 1
-        });
-        let Some(known) = archive.suites.get_mut(at) else { continue };
-        known.trust(keyring.clone(), entry.signed_by.as_ref().filter(|_| source.keyring.is_none()));
-        let keep = |component: &&String| source.components.is_empty() || source.components.contains(component);
-        for name in entry.components.iter().filter(keep) {
-            let architectures = architectures.clone();
-            known.add(WantedComponent { name: name.clone(), architectures, source: source.deb_src });
-        }
-    }
-    Ok(())
-}
-
 /// Names the archives of source lists: each is a source of its own, with its own pinned keyring. A name rests on the archive's URL and
 /// the selection alone, so that it stays when other lines are added, removed or moved.
-fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<Archive>, AptError> {
+pub(super) fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<Archive>, AptError> {
     archives.retain(|archive| !archive.suites.is_empty());
     let mut names: BTreeMap<Label, String> = BTreeMap::new();
     for archive in &mut archives {
@@ -269,7 +257,11 @@ fn derived_name(source: &Label, url: &Url) -> Option<Label> {
 }
 
 /// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
-fn entry_keyring(source: &AptSource, entry: &SourceEntry, notes: &mut Vec<String>) -> Result<Keyring, AptError> {
+pub(super) fn entry_keyring(
+    source: &AptSource,
+    entry: &SourceEntry,
+    notes: &mut Vec<String>,
+) -> Result<Keyring, AptError> {
     if let Some(path) = &source.keyring {
         return Ok(read_keyring(path)?);
     }

@@ -71,7 +71,7 @@ impl Choice {
             }
             self.chosen.extend(files_of(of, entry, &reason));
         }
-        self.leave_out(&format!("dists/{}/{}", of.suite.name, of.index.path), &unusable);
+        self.leave_out(&of.suite.name.path(of.index.path.as_str()), &unusable);
     }
 }
 

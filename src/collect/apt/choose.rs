@@ -1,6 +1,6 @@
 //! Decides which packages to take: everything, or a closure; and the sources of either.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::AptError;
 use super::archives::host_architecture;
@@ -36,8 +36,8 @@ fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, Apt
     let mut choice = Choice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
-            let text = IndexText { at, suite, index, bytes: suite.read(index, with)? };
-            choice.take(&text, |_| Some("whole suite".to_owned()));
+            let text = IndexText { at, suite, index, bytes: index.read(with)? };
+            choice.take(&text, |entry| suite.wants(entry).then(|| "whole suite".to_owned()));
         }
     }
     Ok(choice)
@@ -90,7 +90,7 @@ fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) ->
     let mut texts = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == kind) {
-            texts.push(IndexText { at, suite, index, bytes: suite.read(index, with)? });
+            texts.push(IndexText { at, suite, index, bytes: index.read(with)? });
         }
     }
     Ok(texts)
@@ -150,7 +150,7 @@ fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>
         let before = places.len();
         places.extend((0..suites.len()).filter(|at| suites.get(*at).is_some_and(|suite| suite.is_called(wanted))));
         if places.len() == before {
-            let known = suites.iter().map(|suite| suite.name.clone()).collect();
+            let known = suites.iter().map(|suite| suite.name.to_string()).collect();
             return Err(AptError::NoSuchSuite { name: source.name.to_string(), suite: wanted.to_owned(), known });
         }
     }
@@ -173,7 +173,7 @@ fn solve_alone(
     let archive = Archive::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let refused = |error| {
-        let suite = suites.get(suite).map(|suite| suite.name.clone()).unwrap_or_default();
+        let suite = suites.get(suite).map(|suite| suite.name.to_string()).unwrap_or_default();
         AptError::NotSelfContained { suite, source: error }
     };
     picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?)?;
@@ -259,8 +259,7 @@ fn closure_index<'a>(text: &'a IndexText<'_>) -> ClosureIndex<'a> {
         component: name.as_ref().map_or("", |name| name.component),
         architecture: name.as_ref().map_or("", |name| name.architecture),
     };
-    let suites: BTreeSet<&str> = suite.names().collect();
-    ClosureIndex { text: &text.bytes, pin, origin, suites: suites.into_iter().collect() }
+    ClosureIndex { text: &text.bytes, pin, origin, suites: suite.names().into_iter().collect() }
 }
 
 /// Name and version of the source of a package (Debian Policy 5.6.1).

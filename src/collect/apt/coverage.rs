@@ -14,13 +14,16 @@ pub(super) fn everything_was_found(
 ) -> Result<(), AptError> {
     every_component(archives, suites)?;
     let name = source.name.to_string();
-    let has = |folder: &str| suites.iter().any(|suite| suite.has_indexes_in(folder));
     let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(Wanted::architectures);
     let is_served = |architecture: &String| {
-        has(&format!("binary-{architecture}")) || suites.iter().any(|suite| serves_from_all(suite, architecture))
+        suites.iter().any(|suite| suite.has_packages_of(architecture) || serves_from_all(suite, architecture))
     };
     if let Some(architecture) = wanted.find(|architecture| !is_served(architecture)) {
-        let known = suites.iter().flat_map(|suite| suite.release.architectures.clone()).collect();
+        let of = |suite: &SuiteData| match suite.name.is_flat() {
+            true => suite.flat_architectures.iter().cloned().collect(),
+            false => suite.release.architectures.clone(),
+        };
+        let known = suites.iter().flat_map(of).collect();
         return Err(AptError::NoSuchArchitecture { name, architecture, known });
     }
     let languages = || suites.iter().flat_map(|suite| &suite.client_indexes.languages);
@@ -29,13 +32,14 @@ pub(super) fn everything_was_found(
         let known = languages().cloned().collect();
         return Err(AptError::NoSuchLanguage { name, language: language.clone(), known });
     }
-    if source.deb_src && !has("source") { Err(AptError::NoSources { name }) } else { Ok(()) }
+    let has_sources = suites.iter().any(SuiteData::has_sources);
+    if source.deb_src && !has_sources { Err(AptError::NoSources { name }) } else { Ok(()) }
 }
 
 /// Returns whether a suite without an index of the architecture serves it from that of `all`.
 fn serves_from_all(suite: &SuiteData, architecture: &str) -> bool {
     let mut others = suite.release.architectures.iter().filter(|name| *name != "all" && *name != "source").peekable();
-    suite.has_indexes_in("binary-all") && (others.peek().is_none() || others.any(|name| name == architecture))
+    suite.has_packages_of("all") && (others.peek().is_none() || others.any(|name| name == architecture))
 }
 
 fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {

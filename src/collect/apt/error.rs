@@ -12,6 +12,8 @@ use crate::fetch::{FetchError, FetchErrors};
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::preferences::PreferencesError;
 use crate::formats::apt::sources::SourcesError;
+use crate::formats::apt::suite_name::SuiteName;
+use crate::formats::compression::CompressionError;
 use crate::formats::deb::DebError;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
@@ -66,6 +68,26 @@ pub enum AptError {
         /// The fingerprints.
         fingerprints: Vec<String>,
     },
+    /// A list of mirrors comes over something else than http, https and files.
+    #[error("{url}: lists of mirrors are read over http, https and from files alone")]
+    MirrorTransport {
+        /// The list.
+        url: String,
+    },
+    /// A list of mirrors cannot be expanded.
+    #[error("cannot expand the list of mirrors {url}")]
+    MirrorList {
+        /// The list.
+        url: String,
+        /// The cause.
+        source: CompressionError,
+    },
+    /// A list of mirrors names none that can be used.
+    #[error("{url} names no mirror that can be used")]
+    NoMirrors {
+        /// The list.
+        url: String,
+    },
     /// Nobody says whose signatures count.
     #[error("{url} has no keyring: upstream's signatures are never passed over")]
     NoKeyring {
@@ -117,7 +139,7 @@ pub enum AptError {
         /// The archive.
         url: String,
         /// The suite.
-        suite: String,
+        suite: SuiteName,
         /// The suite and codename that are signed.
         signed: Vec<String>,
         /// The source.
@@ -141,13 +163,31 @@ pub enum AptError {
         /// The cause.
         source: ClosureError,
     },
+    /// The Release of a flat suite lists no index of packages.
+    #[error("the flat suite {suite} of {url} lists none of the wanted indexes Packages and Sources")]
+    NoFlatIndex {
+        /// The archive.
+        url: String,
+        /// The suite.
+        suite: SuiteName,
+    },
+    /// A flat suite is to be published by reprepro.
+    #[error(
+        "{suite} of {url} is a flat suite, and reprepro publishes none: write publish = \"re-indexed\" or \"verbatim\""
+    )]
+    FlatForReprepro {
+        /// The archive.
+        url: String,
+        /// The suite.
+        suite: SuiteName,
+    },
     /// The suite is not there.
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
     NoSuite {
         /// The archive.
         url: String,
         /// The suite.
-        suite: String,
+        suite: SuiteName,
     },
     /// The suite's signature is not good.
     #[error("cannot trust the suite {suite} of {url}")]
@@ -155,7 +195,7 @@ pub enum AptError {
         /// The archive.
         url: String,
         /// The suite.
-        suite: String,
+        suite: SuiteName,
         /// Why not.
         source: ArchiveError,
     },
@@ -163,7 +203,7 @@ pub enum AptError {
     #[error("the Release of {suite} is of {date}, and the clock here says {now}: set the clock")]
     FromTheFuture {
         /// The suite.
-        suite: String,
+        suite: SuiteName,
         /// Its date.
         date: Time,
         /// The clock.
@@ -175,7 +215,7 @@ pub enum AptError {
     )]
     Expired {
         /// The suite.
-        suite: String,
+        suite: SuiteName,
         /// Its Valid-Until.
         until: Time,
         /// The source.
@@ -307,6 +347,9 @@ impl AptError {
             | Self::NoSuchKey { .. }
             | Self::NoAptKeyrings
             | Self::NoKeyring { .. }
+            | Self::MirrorTransport { .. }
+            | Self::MirrorList { .. }
+            | Self::NoMirrors { .. }
             | Self::Address(_)
             | Self::NoName { .. }
             | Self::SameName { .. }
@@ -315,12 +358,14 @@ impl AptError {
             | Self::NoSuchLanguage { .. }
             | Self::NoSources { .. }
             | Self::NoSuchSuite { .. }
+            | Self::FlatForReprepro { .. }
             | Self::NotSelfContained { .. }
             | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,
             Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
             Self::Suite { .. }
+            | Self::NoFlatIndex { .. }
             | Self::OtherSuite { .. }
             | Self::NothingUsable { .. }
             | Self::IndexTooLarge { .. }

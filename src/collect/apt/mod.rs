@@ -9,7 +9,9 @@ mod choose;
 pub mod closure;
 mod coverage;
 mod error;
+mod lists;
 mod local;
+mod mirrors;
 mod preferences;
 mod suite;
 
@@ -17,12 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::AptError;
 
-use self::archives::Archive;
+use self::archives::{Archive, Presence};
 use self::choice::Chosen;
 use self::suite::SuiteData;
 use super::{Collecting, Selected};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
+use crate::formats::apt::mirror_list::MirroredFile;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -32,14 +35,13 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
         return Ok(vec![local::collect(source, folder, with)?]);
     }
     let mut notes = Vec::new();
-    let archives = archives::find(source, &mut notes)?;
+    let found = match &source.url {
+        Some(url) => vec![archives::of_url(source, url)?],
+        None => archives::name_archives(source, lists::archives(source, &mut notes, with)?)?,
+    };
+    let fetched = fetch_suites(source, found, &mut notes, with);
     with.tally.say(notes.into_iter().map(|note| format!("{}: {note}", source.name)));
-    let mut suites = Vec::new();
-    for (at, archive) in archives.iter().enumerate() {
-        for wanted in &archive.suites {
-            suites.push(suite::fetch(at, archive, wanted, source, with)?);
-        }
-    }
+    let (archives, suites) = fetched?;
     coverage::everything_was_found(source, &archives, &suites)?;
     let missing =
         suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
@@ -48,6 +50,38 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     let chosen = fetch(source, &archives, &suites, chosen, with)?;
     let publish = source.publish;
     archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen)).collect()
+}
+
+/// Fetches the suites of the archives. Returns them with the archives that have any.
+fn fetch_suites(
+    source: &AptSource,
+    found: Vec<Archive>,
+    notes: &mut Vec<String>,
+    with: &Collecting<'_>,
+) -> Result<(Vec<Archive>, Vec<SuiteData>), AptError> {
+    let (mut archives, mut suites) = (Vec::new(), Vec::new());
+    for mut archive in found {
+        mirrors::settle(&mut archive, notes, with)?;
+        let mut present = Vec::new();
+        for wanted in std::mem::take(&mut archive.suites) {
+            match suite::fetch(archives.len(), &archive, &wanted, source, with) {
+                Ok(suite) => {
+                    suites.push(suite);
+                    present.push(wanted);
+                }
+                Err(AptError::NoSuite { url, suite }) if wanted.presence == Presence::Optional => {
+                    notes.push(format!(
+                        "{url} has no suite {suite}, which a source list names for another architecture"
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if !present.is_empty() {
+            archives.push(Archive { suites: present, ..archive });
+        }
+    }
+    Ok((archives, suites))
 }
 
 /// Fetches what the depot lacks of the chosen files. Returns those that are there: where the selection says so, packages of
@@ -63,8 +97,8 @@ fn fetch(
     // Of several archives that have a file the first is asked: the last of equal digests counts.
     for file in chosen.iter().rev() {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let url = archive.file_url(&file.upstream_path)?;
-        selected.push(Selected { url, size: file.size, digest: file.sha256.into() });
+        let urls = archive.file_urls(&file.upstream_path, &mirrored(file, suites))?;
+        selected.push(Selected { urls, size: file.size, digest: file.sha256.into() });
     }
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
     let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.sha256)).map(package_of).collect();
@@ -77,6 +111,20 @@ fn fetch(
     match chosen.is_empty() {
         true => Err(AptError::NothingChosen { name: source.name.to_string() }),
         false => Ok(chosen),
+    }
+}
+
+/// The file as limits of mirrors name it. None is for files of source packages.
+fn mirrored<'f>(file: &'f Chosen, suites: &'f [SuiteData]) -> MirroredFile<'f> {
+    let release = suites.get(file.suite).map(|suite| &suite.release).filter(|_| file.architecture != "source");
+    let Some(release) = release else { return MirroredFile::default() };
+    MirroredFile {
+        kind: "deb",
+        architecture: &file.architecture,
+        component: &file.component,
+        language: "",
+        suite: release.suite.as_deref().unwrap_or_default(),
+        codename: release.codename.as_deref().unwrap_or_default(),
     }
 }
 
@@ -106,7 +154,10 @@ fn describe(
             file: file.path.clone(),
             image: None,
             name: file.name.clone(),
-            origin: format!("{}/{}", suite.name, file.component),
+            origin: match suite.name.is_flat() {
+                true => suite.name.to_string(),
+                false => format!("{}/{}", suite.name, file.component),
+            },
             proof: Some(suite.signed_file.clone()),
             publisher: suite.release.origin.clone().unwrap_or_default(),
             reason: file.reason.clone(),

@@ -32,7 +32,7 @@ pub fn collect(source: &ImagesSource, with: &Collecting<'_>) -> Result<Collectio
     let proofs = store_proofs(source, &stream, &chosen, with.depot)?;
     let select = |item: &Chosen| {
         let url = address::below(&stream.root, item.file.path.as_str())?;
-        Ok(Selected { url, size: item.file.size, digest: item.file.sha256.into() })
+        Ok(Selected { urls: vec![url], size: item.file.size, digest: item.file.sha256.into() })
     };
     let selected = chosen.values().map(select).collect::<Result<_, ImagesError>>()?;
     with.fetch_selected("fetching images", selected)?;

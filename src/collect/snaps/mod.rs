@@ -90,7 +90,7 @@ fn offered(wishes: &BTreeSet<Wish>, pool: &mut Pool, with: &Collecting<'_>) -> R
         verified.push((offer, sha3, carried));
     }
     let selected = verified.iter().map(|(offer, sha3, _)| Selected {
-        url: offer.url.clone(),
+        urls: vec![offer.url.clone()],
         size: offer.snap.download.size,
         digest: (*sha3).into(),
     });

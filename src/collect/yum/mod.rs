@@ -35,7 +35,7 @@ pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, 
     }
     let select = |chosen: &Chosen| {
         let url = address::below(&repository.root, chosen.package.file.as_str())?;
-        Ok(Selected { url, size: chosen.package.size, digest: chosen.package.sha256.into() })
+        Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.sha256.into() })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;

@@ -111,12 +111,12 @@ pub enum IndexKind {
     Sources,
 }
 
-/// The name of an index below its suite, such as `main/binary-amd64/Packages.xz`.
+/// The name of an index below its suite, such as `main/binary-amd64/Packages.xz`, or `Packages.xz` of a flat suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexName<'a> {
-    /// The component.
+    /// The component; empty in a flat suite.
     pub component: &'a str,
-    /// The architecture; `source` for source packages.
+    /// The architecture; `source` for source packages, and empty in a flat suite, whose index is of all architectures.
     pub architecture: &'a str,
     /// What it lists.
     pub kind: IndexKind,
@@ -127,7 +127,7 @@ pub struct IndexName<'a> {
 impl<'a> IndexName<'a> {
     /// Reads the name; none if it is not one of an index of packages.
     pub fn parse(path: &'a str) -> Option<Self> {
-        let (rest, file) = path.rsplit_once('/')?;
+        let Some((rest, file)) = path.rsplit_once('/') else { return Self::parse_flat(path) };
         let (component, folder) = rest.rsplit_once('/')?;
         let compression = Compression::of_name(file);
         let plain = file.strip_suffix(compression.suffix())?;
@@ -136,12 +136,30 @@ impl<'a> IndexName<'a> {
             "Sources" if folder == "source" => (IndexKind::Sources, "source"),
             _ => return None,
         };
-        Some(Self { component, architecture, kind, compression })
+        (!component.is_empty()).then_some(Self { component, architecture, kind, compression })
+    }
+
+    /// Reads the name of an index of a flat suite.
+    fn parse_flat(file: &'a str) -> Option<Self> {
+        let compression = Compression::of_name(file);
+        let kind = match file.strip_suffix(compression.suffix())? {
+            "Packages" => IndexKind::Packages,
+            "Sources" => IndexKind::Sources,
+            _ => return None,
+        };
+        Some(Self { component: "", architecture: "", kind, compression })
+    }
+
+    /// Returns whether it is an index of a flat suite.
+    pub fn is_flat(&self) -> bool {
+        self.component.is_empty()
     }
 
     /// The path of the uncompressed index below its suite.
     pub fn plain_path(&self) -> String {
         match self.kind {
+            IndexKind::Packages if self.is_flat() => "Packages".to_owned(),
+            IndexKind::Sources if self.is_flat() => "Sources".to_owned(),
             IndexKind::Packages => format!("{}/binary-{}/Packages", self.component, self.architecture),
             IndexKind::Sources => format!("{}/source/Sources", self.component),
         }
@@ -241,8 +259,17 @@ mod tests {
         assert_eq!(name.plain_path(), "main/binary-amd64/Packages");
         let name = IndexName::parse("non-free/firmware/source/Sources").unwrap();
         assert_eq!((name.component, name.kind), ("non-free/firmware", IndexKind::Sources));
-        for other in ["main/Contents-amd64.gz", "Packages", "main/i18n/Translation-en.xz", "main/binary-amd64/Release"]
-        {
+        let name = IndexName::parse("Packages.gz").unwrap();
+        assert_eq!((name.is_flat(), name.architecture, name.plain_path().as_str()), (true, "", "Packages"));
+        assert_eq!(IndexName::parse("Sources").unwrap().kind, IndexKind::Sources);
+        for other in [
+            "main/Contents-amd64.gz",
+            "x/Packages",
+            "/binary-amd64/Packages",
+            "/source/Sources",
+            "main/i18n/Translation-en.xz",
+            "main/binary-amd64/Release",
+        ] {
             assert_eq!(IndexName::parse(other), None, "{other}");
         }
     }

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::archive::{IndexKind, IndexName};
+use super::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG};
 use super::release::{IndexFile, Release};
 use crate::formats::compression::Compression;
 use crate::path::PublishPath;
@@ -18,7 +18,7 @@ use crate::path::PublishPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientIndexKind {
-    /// `COMPONENT/i18n/Translation-LANGUAGE`: long descriptions, for every apt.
+    /// `COMPONENT/i18n/Translation-LANGUAGE`, or `LANGUAGE` in a flat suite: long descriptions, for every apt.
     Translations,
     /// `COMPONENT/Contents-ARCH`, or the same above the components: lists of files, for apt-file.
     Contents,
@@ -26,7 +26,7 @@ pub enum ClientIndexKind {
     Appstream,
     /// `COMPONENT/cnf/Commands-ARCH`: lists of commands, for command-not-found.
     Commands,
-    /// `COMPONENT/source/Sources`: source packages, for `deb-src` lines.
+    /// `COMPONENT/source/Sources`, or `Sources` in a flat suite: source packages, for `deb-src` lines.
     Sources,
     /// `COMPONENT/dep11/icons-SIZE.tar`: icons of the programs. appstream leaves them disabled.
     Icons,
@@ -42,6 +42,21 @@ pub enum ClientIndexKind {
 impl ClientIndexKind {
     /// The kinds that clients ask for with the settings that they come with, except [`Self::Sources`]: those go with `deb-src`.
     pub const DEFAULT: [Self; 4] = [Self::Translations, Self::Contents, Self::Appstream, Self::Commands];
+
+    /// The kind that apt knows by this name of a target, as `Acquire::IndexTargets` has it, in capitals or not. `None` for
+    /// indexes of packages, and for names that no program installs.
+    pub fn of_target(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "translations" => Some(Self::Translations),
+            "contents-deb" | "contents-deb-legacy" => Some(Self::Contents),
+            "contents-udeb" => Some(Self::UdebContents),
+            "contents-dsc" => Some(Self::SourceContents),
+            "dep-11" => Some(Self::Appstream),
+            "cnf" => Some(Self::Commands),
+            name if name.starts_with("dep-11-icons") => Some(Self::Icons),
+            _ => None,
+        }
+    }
 
     /// The consequence of a missing index of this kind.
     pub fn consequence(self) -> &'static str {
@@ -75,7 +90,7 @@ impl fmt::Display for ClientIndexKind {
 pub struct ClientIndex<'a> {
     /// Its kind.
     pub kind: ClientIndexKind,
-    /// The component; `None` for a list of files of the whole suite.
+    /// The component; `None` for a list of files of the whole suite, and for all indexes of a flat suite.
     pub component: Option<&'a str>,
     /// The architecture, if it is of one.
     pub architecture: Option<&'a str>,
@@ -95,6 +110,12 @@ impl<'a> ClientIndex<'a> {
         let inside = |name: &str| folder?.strip_suffix(name)?.strip_suffix('/');
         if let Some(language) = file.strip_prefix("Translation-").filter(|language| is_language(language)) {
             return Some(Self { language: Some(language), ..of(ClientIndexKind::Translations, Some(inside("i18n")?)) });
+        }
+        if folder.is_none() && is_flat_language(file) {
+            return Some(Self { language: Some(file), ..of(ClientIndexKind::Translations, None) });
+        }
+        if file == "Sources" && folder.is_none() {
+            return Some(of(ClientIndexKind::Sources, None));
         }
         if file == "Sources" {
             return Some(of(ClientIndexKind::Sources, Some(inside("source")?)));
@@ -122,6 +143,26 @@ fn is_language(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_@-".contains(&byte))
 }
 
+/// Returns whether it is the name of a language alone, such as `de` or `pt_BR`. In a flat suite it is that of a file.
+fn is_flat_language(text: &str) -> bool {
+    let (language, rest) = text.split_at_checked(text.find(['_', '@']).unwrap_or(text.len())).unwrap_or((text, ""));
+    (2..=3).contains(&language.len())
+        && language.bytes().all(|byte| byte.is_ascii_lowercase())
+        && (rest.is_empty() || is_language(rest))
+}
+
+/// Returns whether the file at `path` below the root of an archive is a part of the metadata of a flat suite: a Release, its
+/// signature, an index, or a patch of one.
+pub fn is_flat_metadata(path: &str) -> bool {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_index = |file: &str| {
+        let client_index = ClientIndex::parse(file);
+        IndexName::parse(file).is_some() || client_index.is_some_and(|index| index.kind != ClientIndexKind::Appstream)
+    };
+    let indexed = folder.rsplit('/').next().and_then(|folder| folder.strip_suffix(".diff"));
+    [IN_RELEASE, RELEASE, RELEASE_GPG].contains(&file) || is_index(file) || indexed.is_some_and(is_index)
+}
+
 fn is_architecture(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
@@ -131,12 +172,21 @@ fn is_architecture(text: &str) -> bool {
 pub struct SuiteScope {
     components: BTreeSet<String>,
     architectures: BTreeSet<String>,
+    /// Is true if a flat index is carried.
+    is_flat: bool,
 }
 
 impl SuiteScope {
-    /// Adds the component and the architecture of an index of binary packages, and ignores every other file.
-    pub fn add(&mut self, index: &IndexName<'_>) {
-        if index.kind == IndexKind::Packages {
+    /// Adds the component and the architecture of an index of binary packages, and ignores every other file. The index of a flat
+    /// suite is of the architectures `flat`.
+    pub fn add<'a>(&mut self, index: &IndexName<'_>, flat: impl IntoIterator<Item = &'a str>) {
+        if index.kind != IndexKind::Packages {
+            return;
+        }
+        if index.is_flat() {
+            self.is_flat = true;
+            self.architectures.extend(flat.into_iter().map(str::to_owned));
+        } else {
             self.components.insert(index.component.to_owned());
             self.architectures.insert(index.architecture.to_owned());
         }
@@ -147,7 +197,10 @@ impl SuiteScope {
         // A list of the files of `all` is asked for beside that of each architecture.
         let architecture = |name: &str| name == "all" || self.architectures.contains(name);
         // A client of source packages alone asks for none of them.
+        let is_of_flat_suite =
+            index.component.is_none() && matches!(index.kind, ClientIndexKind::Translations | ClientIndexKind::Sources);
         !self.architectures.is_empty()
+            && (self.is_flat || !is_of_flat_suite)
             && index.component.is_none_or(|name| self.components.contains(name))
             && index.architecture.is_none_or(architecture)
     }
@@ -275,6 +328,9 @@ mod tests {
             ("main/source/Sources", "sources main,, main/source/Sources"),
             ("main/Contents-udeb-amd64.gz", "udeb-contents main,amd64, main/Contents-udeb-amd64"),
             ("main/Contents-source.gz", "source-contents main,, main/Contents-source"),
+            ("pt_BR.xz", "translations ,,pt_BR pt_BR"),
+            ("en", "translations ,,en en"),
+            ("Sources.gz", "sources ,, Sources"),
         ] {
             assert_eq!(row(path).as_deref(), Some(expected));
         }
@@ -288,10 +344,52 @@ mod tests {
             "main/dep11/Components-amd64.xml",
             "main/dep11/CID-Index-amd64.json.gz",
             "InRelease",
+            "README",
+            "en.txt",
+            "x/en",
             "",
         ] {
             assert_eq!(row(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn knows_the_metadata_of_flat_suites_by_name() {
+        for path in [
+            "InRelease",
+            "bookworm/Release.gpg",
+            "Packages.gz",
+            "a/Sources",
+            "a/b/Contents-amd64.xz",
+            "de.gz",
+            "Packages.diff/Index",
+            "a/Packages.diff/T-1-F-2.gz",
+        ] {
+            assert!(is_flat_metadata(path), "{path}");
+        }
+        for path in
+            ["a_1_all.deb", "amd64/a.deb", "a_1.dsc", "a_1.tar.xz", "pool/main/h/hello/hello_1.diff.gz", "x.diff/a"]
+        {
+            assert!(!is_flat_metadata(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn clients_of_a_flat_suite_ask_for_its_own_indexes() {
+        let paths = [
+            "Packages",
+            "Sources.gz",
+            "en.gz",
+            "Contents-amd64.gz",
+            "Contents-arm64.gz",
+            "main/i18n/Translation-en.xz",
+        ];
+        let release = release(&paths);
+        let mut flat = SuiteScope::default();
+        flat.add(&IndexName::parse("Packages").unwrap(), ["amd64"]);
+        assert_eq!(flat.listed(&release).into_keys().collect::<Vec<_>>(), ["Contents-amd64", "Sources", "en"]);
+        let with_components = scope().listed(&release).into_keys().collect::<Vec<_>>();
+        assert_eq!(with_components, ["Contents-amd64", "main/i18n/Translation-en"]);
     }
 
     fn release(paths: &[&str]) -> Release {
@@ -301,8 +399,8 @@ mod tests {
 
     fn scope() -> SuiteScope {
         let mut scope = SuiteScope::default();
-        scope.add(&IndexName::parse("main/binary-amd64/Packages").unwrap());
-        scope.add(&IndexName::parse("contrib/source/Sources").unwrap());
+        scope.add(&IndexName::parse("main/binary-amd64/Packages").unwrap(), []);
+        scope.add(&IndexName::parse("contrib/source/Sources").unwrap(), []);
         scope
     }
 

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod client_index;
 pub mod deb822;
+pub mod mirror_list;
 pub mod packages;
 pub mod pdiff;
 pub mod preferences;
@@ -10,5 +11,6 @@ pub mod relation;
 pub mod release;
 pub mod seed;
 pub mod sources;
+pub mod suite_name;
 pub mod translation;
 pub mod version;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::deb822::{Stanza, Stanzas, lines};
+use super::suite_name::SuiteName;
 use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::path::PublishPath;
@@ -139,13 +140,19 @@ impl Release {
     /// Returns whether it is the suite that was asked for, by apt's rule: its Suite or Codename must be that name, or the part of it
     /// before the last slash, as of `bookworm/updates` (`metaIndex::CheckDist` in apt). `known` is what the archive is
     /// known to sign instead; empty if it signs no name.
-    pub fn is_suite(&self, asked: &str, known: Option<&str>) -> bool {
+    ///
+    /// Of a flat suite, apt takes any name in the root of the archive, and the name of the folder elsewhere. Its Release need not
+    /// have a name.
+    pub fn is_suite(&self, asked: &SuiteName, known: Option<&str>) -> bool {
         let is = |name: &str| self.suite.as_deref() == Some(name) || self.codename.as_deref() == Some(name);
-        let without_updates = || asked.rsplit_once('/').is_some_and(|(suite, _)| is(suite));
         match known {
             Some("") => self.names().is_empty(),
             Some(name) => is(name),
-            None => is(asked) || without_updates(),
+            None if asked.is_flat() => asked.folder().is_empty() || self.names().is_empty() || is(asked.folder()),
+            None => {
+                let asked = asked.to_string();
+                is(&asked) || asked.rsplit_once('/').is_some_and(|(suite, _)| is(suite))
+            }
         }
     }
 

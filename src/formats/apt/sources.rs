@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use url::Url;
 
+use super::client_index::ClientIndexKind;
+use super::suite_name::{MalformedSuite, SuiteName};
 use crate::exit::Exit;
 use crate::terminal::without_password;
 
@@ -21,18 +23,35 @@ pub struct SourceEntry {
     pub source: bool,
     /// Root of the archive.
     pub url: Url,
-    /// Suites, without a slash at the end. Never empty.
-    pub suites: Vec<String>,
-    /// Components. Never empty.
+    /// Suites, either all flat or none. Never empty.
+    pub suites: Vec<SuiteName>,
+    /// Components. Empty for flat suites alone.
     pub components: Vec<String>,
-    /// The architectures that are wanted; the host's where empty.
-    pub architectures: Vec<String>,
+    /// The architectures that are wanted.
+    pub architectures: ArchitectureOption,
+    /// Languages of descriptions that are wanted by name.
+    pub languages: Vec<String>,
+    /// Kinds of index that are wanted by name (`Targets`).
+    pub indexes: Vec<ClientIndexKind>,
+    /// Asks for indexes by their digests whatever Release says (`By-Hash: force`).
+    pub forces_by_hash: bool,
     /// Who must have signed it; any key that apt trusts where absent.
     pub signed_by: Option<SignedBy>,
     /// Whether `Valid-Until` is to be honoured, where the entry says so.
     pub check_valid_until: Option<bool>,
     /// Whether signatures are to be passed over, where the entry says so. gapferry never does.
     pub trusted: Option<bool>,
+}
+
+/// Architectures of an entry, given those of the client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArchitectureOption {
+    /// Those that count instead of the client's, if there are any.
+    pub instead: Vec<String>,
+    /// Those that count too.
+    pub added: Vec<String>,
+    /// Those that do not count.
+    pub removed: Vec<String>,
 }
 
 /// The keys that `Signed-By` names.
@@ -71,13 +90,13 @@ pub enum SourcesError {
         #[source]
         source: url::ParseError,
     },
-    /// A flat repository: a suite that is a path and has no components.
-    #[error("line {line}: {} is a flat repository, which gapferry does not carry", suite.escape_debug())]
-    Flat {
+    /// A suite cannot be one.
+    #[error("line {line}")]
+    Suite {
         /// Where.
         line: usize,
-        /// The suite.
-        suite: String,
+        /// The cause.
+        source: MalformedSuite,
     },
     /// Something that apt knows and gapferry does not.
     #[error("line {line}: {} is not supported", what.escape_debug())]
@@ -93,24 +112,28 @@ impl SourcesError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Malformed { .. } | Self::Uri { .. } | Self::Flat { .. } | Self::Unsupported { .. } => Exit::Usage,
+            Self::Malformed { .. } | Self::Uri { .. } | Self::Suite { .. } | Self::Unsupported { .. } => Exit::Usage,
         }
     }
 }
 
-/// Reads the enabled entries of a file; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
-pub fn parse(file_name: &str, text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
-    parse_suites(file_name, text, &[])
+/// The part of a source list that counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListScope<'a> {
+    /// The client's native architecture, which stands for `$(ARCH)`.
+    pub architecture: &'a str,
+    /// The suites that count; all if empty. An entry for other suites alone need not be supported.
+    pub suites: &'a [SuiteName],
 }
 
-/// Reads those for one of `suites`, or all of them if none is named. An entry for other suites alone need not be supported.
-pub fn parse_suites(file_name: &str, text: &str, suites: &[String]) -> Result<Vec<SourceEntry>, SourcesError> {
+/// Reads the enabled entries of a file; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
+pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<SourceEntry>, SourcesError> {
     let drafts = if file_name.ends_with(".sources") { deb822_style::drafts(text) } else { one_line::drafts(text) };
     let mut entries = Vec::new();
     for mut draft in drafts? {
-        let is_wanted =
-            |suite: &str| suites.iter().any(|wanted| wanted.trim_end_matches('/') == suite.trim_end_matches('/'));
-        if !suites.is_empty() && !draft.suites.is_empty() {
+        draft.expand(scope.architecture);
+        let is_wanted = |suite: &str| suite.parse().is_ok_and(|suite| scope.suites.contains(&suite));
+        if !scope.suites.is_empty() && !draft.suites.is_empty() {
             draft.suites.retain(|suite| is_wanted(suite));
             if draft.suites.is_empty() {
                 continue;
@@ -130,12 +153,13 @@ struct Draft<'a> {
     uris: Vec<Cow<'a, str>>,
     suites: Vec<Cow<'a, str>>,
     components: Vec<Cow<'a, str>>,
-    architectures: Vec<Cow<'a, str>>,
+    architectures: ArchitectureOption,
+    languages: Vec<String>,
+    indexes: Vec<ClientIndexKind>,
+    forces_by_hash: bool,
     signed_by: Option<SignedBy>,
     check_valid_until: Option<bool>,
     trusted: Option<bool>,
-    /// Something that apt knows and gapferry does not; an error if the entry is wanted.
-    unsupported: Option<String>,
 }
 
 impl Draft<'_> {
@@ -143,20 +167,50 @@ impl Draft<'_> {
         SourcesError::Malformed { line: self.line, reason }
     }
 
+    /// Puts the client's architecture in the place of the variable, as apt does in both forms.
+    fn expand(&mut self, architecture: &str) {
+        for word in [&mut self.uris, &mut self.suites, &mut self.components].into_iter().flatten() {
+            if word.contains(ARCH_VARIABLE) {
+                *word = Cow::Owned(word.replace(ARCH_VARIABLE, architecture));
+            }
+        }
+    }
+
+    /// Sets the option of this name, which both forms share but for its spelling: that of the form of stanzas, in lower case.
+    fn set_option(&mut self, name: &str, value: &str) {
+        let words = || value.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty()).map(str::to_owned);
+        match name {
+            "architectures" => self.architectures.instead.extend(words()),
+            "architectures-add" => self.architectures.added.extend(words()),
+            "architectures-remove" => self.architectures.removed.extend(words()),
+            // What is taken away from these is carried all the same: a site may have other clients.
+            "languages" | "languages-add" => {
+                self.languages.extend(words().filter(|word| !["none", "environment"].contains(&word.as_str())));
+            }
+            "targets" | "targets-add" => {
+                self.indexes.extend(words().filter_map(|word| ClientIndexKind::of_target(&word)));
+            }
+            "by-hash" => self.forces_by_hash = value.eq_ignore_ascii_case("force"),
+            "check-valid-until" => self.check_valid_until = truth(value),
+            "trusted" => self.trusted = truth(value),
+            _ => self.indexes.extend(ClientIndexKind::of_target(name).filter(|_| truth(value) == Some(true))),
+        }
+    }
+
     fn finish(self) -> Result<Vec<SourceEntry>, SourcesError> {
         let line = self.line;
-        let cdrom = self.uris.iter().any(|uri| uri.starts_with("cdrom:")).then(|| "cdrom:".to_owned());
-        if let Some(what) = cdrom.or_else(|| self.unsupported.clone()) {
-            return Err(SourcesError::Unsupported { line, what });
+        if self.uris.iter().any(|uri| uri.starts_with("cdrom:")) {
+            return Err(SourcesError::Unsupported { line, what: "cdrom:".to_owned() });
         }
         if self.uris.is_empty() || self.suites.is_empty() {
             return Err(self.malformed("an entry needs a URI and a suite"));
         }
-        if let Some(suite) = self.suites.iter().find(|suite| suite.ends_with('/')) {
-            return Err(SourcesError::Flat { line, suite: suite.to_string() });
-        }
-        if self.components.is_empty() {
+        let is_flat = |suite: &Cow<'_, str>| suite.ends_with('/');
+        if self.components.is_empty() && !self.suites.iter().all(is_flat) {
             return Err(self.malformed("an entry needs a component"));
+        }
+        if !self.components.is_empty() && self.suites.iter().any(is_flat) {
+            return Err(self.malformed("a suite that ends in a slash takes no component"));
         }
         let variable =
             [&self.uris, &self.suites, &self.components].into_iter().flatten().find(|text| text.contains("$("));
@@ -169,14 +223,18 @@ impl Draft<'_> {
     fn entry(&self, uri: &str) -> Result<SourceEntry, SourcesError> {
         let line = self.line;
         let malformed = |source| SourcesError::Uri { line, uri: without_password(uri), source };
+        let suites: Result<Vec<SuiteName>, _> = self.suites.iter().map(|suite| suite.parse()).collect();
         Ok(SourceEntry {
             line,
             binary: self.binary,
             source: self.source,
             url: Url::parse(uri).map_err(malformed)?,
-            suites: owned(&self.suites),
-            components: owned(&self.components),
-            architectures: owned(&self.architectures),
+            suites: suites.map_err(|source| SourcesError::Suite { line, source })?,
+            components: self.components.iter().map(|word| word.clone().into_owned()).collect(),
+            architectures: self.architectures.clone(),
+            languages: self.languages.clone(),
+            indexes: self.indexes.clone(),
+            forces_by_hash: self.forces_by_hash,
             signed_by: self.signed_by.clone(),
             check_valid_until: self.check_valid_until,
             trusted: self.trusted,
@@ -184,9 +242,22 @@ impl Draft<'_> {
     }
 }
 
-fn owned(words: &[Cow<'_, str>]) -> Vec<String> {
-    words.iter().map(|word| word.clone().into_owned()).collect()
+impl ArchitectureOption {
+    /// Returns the architectures of the entry for a client of `own`.
+    pub fn of(&self, own: &[String]) -> Vec<String> {
+        let base = if self.instead.is_empty() { own } else { &self.instead };
+        let mut architectures: Vec<String> = Vec::new();
+        for name in base.iter().chain(&self.added) {
+            if !self.removed.contains(name) && !architectures.contains(name) {
+                architectures.push(name.clone());
+            }
+        }
+        architectures
+    }
 }
+
+/// The variable of the client's native architecture (sources.list(5)).
+const ARCH_VARIABLE: &str = "$(ARCH)";
 
 /// The words of apt's StringToBool; nothing for any other.
 fn truth(text: &str) -> Option<bool> {
@@ -223,37 +294,111 @@ mod tests {
     #[test]
     fn the_file_name_tells_the_form() {
         let stanza = "Types: deb\nURIs: http://a.invalid/\nSuites: s\nComponents: main\n";
-        assert_eq!(parse("a.sources", stanza).unwrap(), parse("a.list", "deb http://a.invalid/ s main\n").unwrap());
+        let parse = |name: &str, text: &str| parse(name, text, ListScope::default()).unwrap();
+        assert_eq!(parse("a.sources", stanza), parse("a.list", "deb http://a.invalid/ s main\n"));
     }
 
     #[test]
     fn entries_for_other_suites_need_not_be_supported() {
-        let list = "deb cdrom:[Debian 12 _x_]/ old main\ndeb http://a.invalid ./\ndeb [arch-=i386] http://a.invalid b main\n\
+        let list = "deb cdrom:[Debian 12 _x_]/ old main\ndeb http://a.invalid ./\ndeb cdrom:[x] b main\n\
                     deb http://a.invalid s main\n";
-        let stanzas = "Types: deb\nURIs: cdrom:[x]/\nSuites: old\nComponents: main\n\nTypes: deb\nURIs: http://a.invalid\n\
-                       Suites: b\nComponents: main\nArchitectures-Remove: i386\n\nTypes: deb\nURIs: http://a.invalid\n\
+        let stanzas = "Types: deb\nURIs: cdrom:[x]/\nSuites: old\nComponents: main\n\nTypes: deb\nURIs: cdrom:[x]\n\
+                       Suites: b\nComponents: main\n\nTypes: deb\nURIs: http://a.invalid\n\
                        Suites: s ./\nComponents: main\n";
         for (name, text) in [("x.list", list), ("x.sources", stanzas)] {
-            let entries = parse_suites(name, text, &["s".to_owned()]).unwrap();
-            assert_eq!((entries.len(), &entries[0].suites[..]), (1, &["s".to_owned()][..]), "{name}");
+            let suites = ["s".parse().unwrap()];
+            let entries = parse(name, text, ListScope { suites: &suites, ..ListScope::default() }).unwrap();
+            assert_eq!((entries.len(), &entries[0].suites[..]), (1, &suites[..]), "{name}");
             assert_eq!(
-                parse(name, text).unwrap_err(),
+                parse(name, text, ListScope::default()).unwrap_err(),
                 SourcesError::Unsupported { line: 1, what: "cdrom:".to_owned() }
             );
         }
+    }
+
+    /// The suites of the entries, after their addresses.
+    fn suites_of(name: &str, text: &str, architecture: &str) -> Vec<String> {
+        let entries = parse(name, text, ListScope { architecture, ..ListScope::default() }).unwrap();
+        let of = |entry: SourceEntry| entry.suites.into_iter().map(move |suite| format!("{} {suite}", entry.url));
+        entries.into_iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn flat_suites_take_no_component() {
+        for (suites, expected) in [("./", "./"), ("/", "./"), ("a/b/", "a/b/"), ("./x/", "x/")] {
+            let expected = [format!("http://a.invalid/ {expected}")];
+            assert_eq!(suites_of("x.list", &format!("deb http://a.invalid {suites}\n"), ""), expected);
+            let stanza = format!("Types: deb\nURIs: http://a.invalid\nSuites: {suites}\n");
+            assert_eq!(suites_of("x.sources", &stanza, ""), expected);
+            for text in [format!("{stanza}Components: main\n"), stanza.replace("Suites:", "Suites: stable")] {
+                assert!(matches!(
+                    parse("x.sources", &text, ListScope::default()),
+                    Err(SourcesError::Malformed { line: 1, .. })
+                ));
+            }
+        }
+        assert!(matches!(
+            parse("x.list", "deb http://a.invalid a/../b/\n", ListScope::default()),
+            Err(SourcesError::Suite { line: 1, .. })
+        ));
+    }
+
+    #[test]
+    fn the_native_architecture_stands_for_its_variable() {
+        let line = "deb [arch=arm64] http://a.invalid/$(ARCH) $(ARCH)/\n";
+        let stanza = "Types: deb\nURIs: http://a.invalid/$(ARCH)\nSuites: $(ARCH)/\nArchitectures: arm64\n";
+        for (name, text) in [("x.list", line), ("x.sources", stanza)] {
+            assert_eq!(suites_of(name, text, "amd64"), ["http://a.invalid/amd64 amd64/"]);
+        }
+    }
+
+    #[test]
+    fn options_are_read_in_both_forms() {
+        use ClientIndexKind::{Appstream, Commands, SourceContents};
+        let line = "deb [arch=a,b arch+=c arch-=b lang=de lang+=fr lang-=en target=Contents-dsc target+=DEP-11 CNF=yes \
+                    Translations=no by-hash=force pdiffs=no unknown=x] http://a.invalid s main\n";
+        let stanza = "Types: deb\nURIs: http://a.invalid\nSuites: s\nComponents: main\nArchitectures: a b\n\
+                      Architectures-Add: c\nArchitectures-Remove: b\nLanguages: de none\nLanguages-Add: fr\n\
+                      Languages-Remove: en\nTargets: Contents-dsc\nTargets-Add: DEP-11\nCNF: yes\nTranslations: no\n\
+                      By-Hash: force\nPDiffs: no\nUnknown: x\n";
+        for (name, text) in [("x.list", line), ("x.sources", stanza)] {
+            let mut entry = parse(name, text, ListScope::default()).unwrap().remove(0);
+            assert_eq!(entry.architectures.of(&["z".to_owned()]), ["a", "c"], "{name}");
+            assert_eq!(entry.languages, ["de", "fr"], "{name}");
+            entry.indexes.sort();
+            assert_eq!(entry.indexes, [Appstream, Commands, SourceContents], "{name}");
+            assert!(entry.forces_by_hash, "{name}");
+        }
+    }
+
+    #[test]
+    fn architectures_rest_on_those_of_the_client() {
+        let own = ["a".to_owned(), "b".to_owned()];
+        let option = |instead: &[&str], added: &[&str], removed: &[&str]| {
+            let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            ArchitectureOption { instead: owned(instead), added: owned(added), removed: owned(removed) }
+        };
+        assert_eq!(option(&[], &["c", "a"], &["b"]).of(&own), ["a", "c"]);
+        assert_eq!(option(&["c"], &[], &[]).of(&own), ["c"]);
+        assert_eq!(option(&[], &[], &[]).of(&own), own);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(
             text in "\\PC{0,80}",
-            line in "deb(-src)? (\\[[a-z]{0,4}(=[a-z]{0,3})? ?){0,2}\\]? [a-z]{0,4}(:/)?[a-z]{0,3} [a-z/]{0,3} [a-z]{0,3}",
-            stanza in "((Types|URIs|Suites|Components|Signed-By|Enabled|#): ?\\PC{0,9}\n( \\PC{0,5}\n)?){0,6}",
+            line in "deb(-src)? (\\[[a-z]{0,4}(=[a-z]{0,3})? ?){0,2}\\]? [a-z]{0,4}(:/)?[a-z]{0,3} ([./]{0,2}[a-z/]{0,3}|\\$\\(ARCH\\)/?) [a-z]{0,3}",
+            stanza in "((Types|URIs|Suites|Components|Signed-By|Enabled|Architectures-Add|Targets|#): ?\\PC{0,9}\n( \\PC{0,5}\n)?){0,6}",
         ) {
+            let suites = ["a".parse().unwrap(), "./".parse().unwrap()];
             for text in [text, line, stanza] {
-                let _ = parse("x.sources", &text);
-                let _ = parse("x.list", &text);
-                let _ = parse_suites("x.list", &text, &["a".to_owned()]);
+                for (name, suites) in [("x.sources", &[][..]), ("x.list", &[]), ("x.list", &suites)] {
+                    for entry in parse(name, &text, ListScope { architecture: "amd64", suites }).unwrap_or_default() {
+                        let flat = entry.suites.iter().filter(|suite| suite.is_flat()).count();
+                        prop_assert!(!entry.suites.is_empty() && [0, entry.suites.len()].contains(&flat));
+                        prop_assert_eq!(entry.components.is_empty(), flat > 0);
+                    }
+                }
             }
         }
     }

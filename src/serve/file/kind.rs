@@ -41,7 +41,8 @@ fn of_plain_name(path: &str, name: &str) -> &'static str {
     let texts = ["InRelease", "Release", "Packages", "Sources", "Index"];
     let starts = ["Contents-", "Translation-", "Components-"];
     let is_text = texts.contains(&name) || starts.iter().any(|start| name.starts_with(start));
-    if path.contains("/dists/") && is_text { PLAIN } else { BYTES }
+    let is_apts = path.starts_with("apt/") && !path.contains("/by-hash/");
+    if is_apts && is_text { PLAIN } else { BYTES }
 }
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ mod tests {
             ("apt/u/dists/jammy/main/binary-amd64/Packages.xz", "application/x-xz"),
             ("apt/u/dists/jammy/main/i18n/Translation-en", PLAIN),
             ("apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/abc", BYTES),
+            ("apt/flat/Packages", PLAIN),
             ("images/maas/streams/v1/index.sjson", PLAIN),
             ("images/maas/streams/v1/index.json", "application/json"),
             ("images/maas/streams/v1/index.json.gpg", "application/pgp-signature"),

@@ -62,7 +62,11 @@ impl Overview {
         for item in &collection.items {
             if let (Kind::Apt, Some((suite, component))) = (collection.kind, item.origin.rsplit_once('/')) {
                 let suites = self.suites.entry(collection.folder()).or_default();
-                suites.entry(suite.to_owned()).or_default().insert(component.to_owned());
+                // A flat suite has no components, and keeps its slash.
+                match component {
+                    "" => drop(suites.entry(item.origin.clone()).or_default()),
+                    _ => drop(suites.entry(suite.to_owned()).or_default().insert(component.to_owned())),
+                }
             }
             self.rows.push(Row {
                 name: item.name.clone(),

@@ -173,7 +173,7 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
             let key = format!("/usr/share/keyrings/{}.gpg", query.site);
             let line = |(suite, components): (&String, &std::collections::BTreeSet<String>)| {
                 let components: Vec<&str> = components.iter().map(String::as_str).collect();
-                format!("deb [signed-by={key}] {url} {suite} {}", components.join(" "))
+                format!("deb [signed-by={key}] {url} {suite} {}", components.join(" ")).trim_end().to_owned()
             };
             suites.map(line).collect()
         }

@@ -195,6 +195,14 @@ pub enum PublishError {
         /// The source.
         source_name: Label,
     },
+    /// A flat suite is to be published by reprepro.
+    #[error(
+        "{suite} is a flat suite, and reprepro publishes none: export it with publish = \"re-indexed\" or \"verbatim\""
+    )]
+    FlatForReprepro {
+        /// The suite.
+        suite: String,
+    },
     /// A source that only one kind of content may have.
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
     OtherKind {
@@ -290,6 +298,7 @@ impl PublishError {
             | Self::Stream { .. }
             | Self::NoSignature { .. }
             | Self::NotForReprepro { .. }
+            | Self::FlatForReprepro { .. }
             | Self::IndexNotVouched { .. }
             | Self::DataMissing { .. }
             | Self::NoIndex

@@ -26,6 +26,7 @@ use crate::address::Address;
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
+use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::next_command;
@@ -55,7 +56,7 @@ pub(super) struct Context<'a, 'd> {
     /// What the published suites are called for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
     /// By suite, the name that upstream is known to sign in it instead.
-    pub(super) signed_as: Option<&'a BTreeMap<String, String>>,
+    pub(super) signed_as: Option<&'a BTreeMap<SuiteName, String>>,
     /// The newest dates that upstream's signed files had shown before.
     pub(super) seen: &'a Dates,
     /// The same, for the next generation.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use gapferry::collect::apt::closure::{Index, Pin};
 use gapferry::formats::apt::packages::packages;
-use gapferry::formats::apt::sources;
+use gapferry::formats::apt::sources::{self, ListScope};
 
 use crate::support::world::scratch;
 
@@ -28,7 +28,7 @@ impl AptRoot {
     /// A root over the first source list of [`SOURCES`] that names something, freshly updated.
     pub(super) fn of_host() -> Option<Self> {
         let (path, text) = SOURCES.iter().find_map(|path| Some((*path, fs::read_to_string(path).ok()?)))?;
-        let entries = sources::parse(path, &text).expect("the host's own source list is read");
+        let entries = sources::parse(path, &text, ListScope::default()).expect("the host's own source list is read");
         entries.iter().find(|entry| entry.binary)?;
         let folder = scratch();
         let root = folder.path();
@@ -63,7 +63,7 @@ impl AptRoot {
             for suite in &entry.suites {
                 for component in &entry.components {
                     for architecture in &architectures {
-                        apt.texts.extend(apt.list(entry.url.as_str(), suite, component, architecture));
+                        apt.texts.extend(apt.list(entry.url.as_str(), &suite.to_string(), component, architecture));
                     }
                 }
             }

@@ -108,8 +108,8 @@ fn lists_that_name_nothing() {
     fs::write(desk.path("online/empty.list"), "# deb http://x.invalid stable main\n").unwrap();
     desk.select("[[apt]]\nname = \"host\"\nsources = \"empty.list\"\n");
     desk.export("").says(Exit::Usage, &["no enabled deb entry", "empty.list"]);
-    fs::write(desk.path("online/empty.list"), "deb http://x.invalid/ ./\n").unwrap();
-    desk.export("").says(Exit::Usage, &["empty.list", "line 1", "flat repository"]);
+    fs::write(desk.path("online/empty.list"), "deb http://x.invalid/ ./ main\n").unwrap();
+    desk.export("").says(Exit::Usage, &["empty.list", "line 1", "takes no component"]);
     let by_name = format!("deb [signed-by={}] http://x.invalid/ s main\n", "A".repeat(40));
     fs::write(desk.path("online/empty.list"), by_name).unwrap();
     desk.export("").says(Exit::Usage, &["keyring"]);

@@ -68,7 +68,7 @@ pub struct Index<'a> {
     /// Its origin, as preferences name it.
     pub origin: IndexOrigin<'a>,
     /// Suite and codename, for seeds that name one.
-    pub suites: Vec<&'a str>,
+    pub suites: Vec<String>,
 }
 
 /// How the versions of an index compete with those of others (apt_preferences(5), default priorities).

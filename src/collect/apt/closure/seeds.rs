@@ -89,7 +89,7 @@ fn known(universe: &Universe<'_>, request: &Request<'_>, packages: &[PackageId])
         for id in &universe.entry(*package).versions {
             let version = universe.version(*id);
             let suites =
-                version.indexes.iter().filter_map(|index| request.indexes.get(*index)?.suites.first().copied());
+                version.indexes.iter().filter_map(|index| request.indexes.get(*index)?.suites.first().cloned());
             let suites: Vec<_> = suites.collect();
             known.push(format!("{}={} ({})", universe.label(*package), version.control.version, suites.join(", ")));
         }

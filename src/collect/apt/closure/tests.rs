@@ -94,7 +94,7 @@ fn a_seed_can_name_version_suite_and_architecture() {
     let mut request = request(&indexes, &["a=1"]);
     request.foreign = vec!["i386"];
     request.indexes[1].pin = Pin::NotAutomatic;
-    request.indexes[1].suites = vec!["backports"];
+    request.indexes[1].suites = vec!["backports".to_owned()];
     assert_eq!(names(&solve(&request).unwrap()), ["a=1"]);
     request.seeds = vec!["a/backports".parse().unwrap()];
     assert_eq!(names(&solve(&request).unwrap()), ["a=2", "b=2"]);

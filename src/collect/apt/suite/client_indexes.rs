@@ -31,16 +31,21 @@ pub(in crate::collect::apt) fn fetch(
     with: &Collecting<'_>,
 ) -> Result<ClientIndexes, AptError> {
     let mut scope = SuiteScope::default();
-    indexes.iter().filter_map(|index| IndexName::parse(index.path.as_str())).for_each(|name| scope.add(&name));
+    let architectures = suite.wanted.architectures();
+    let names = indexes.iter().filter_map(|index| IndexName::parse(index.path.as_str()));
+    names.for_each(|name| scope.add(&name, architectures.iter().map(String::as_str)));
     let listed = scope.listed(suite.release);
-    let wanted: Vec<&ListedIndex<'_>> = listed.values().filter(|index| source.wants_index(&index.name)).collect();
+    let wanted: Vec<&ListedIndex<'_>> =
+        listed.values().filter(|index| suite.wanted.wants_index(&index.name, source)).collect();
     let carried = fetch_wanted(suite, wanted, with)?;
     let is_carried = |path: &PublishPath| {
         indexes.iter().any(|index| index.path == *path) || carried.iter().any(|(own, _)| own == path)
     };
-    let folder = format!("apt/{}/{}", suite.archive.name, suite.folder);
+    let folder = suite.published_folder();
     let missing = match source.publish {
-        Publish::Verbatim => MissingIndexes::among(listed.values(), &folder, source.index_kinds(), is_carried),
+        Publish::Verbatim => {
+            MissingIndexes::among(listed.values(), &folder, &suite.wanted.index_kinds(source), is_carried)
+        }
         // The site signs metadata that lists what is there.
         Publish::ReIndexed | Publish::Reprepro => Vec::new(),
     };

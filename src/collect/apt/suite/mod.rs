@@ -3,7 +3,7 @@
 pub(super) mod client_indexes;
 pub(super) mod pdiffs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::client_indexes::ClientIndexes;
 use self::pdiffs::Pdiffs;
@@ -14,10 +14,14 @@ use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::fetch;
 use crate::formats::apt::archive::{
-    IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease, expand,
-    read_release,
+    Entry, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease,
+    expand, read_release,
 };
+use crate::formats::apt::client_index::ClientIndex;
+use crate::formats::apt::mirror_list::MirroredFile;
+use crate::formats::apt::packages::packages;
 use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
+use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
@@ -32,8 +36,8 @@ const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
 pub(super) struct SuiteData {
     /// Its archive's place among those of the source.
     pub(super) archive: usize,
-    /// The suite, as it stands below `dists/`.
-    pub(super) name: String,
+    /// The suite, as it was asked for.
+    pub(super) name: SuiteName,
     /// The host of its archive; empty for local files.
     pub(super) site: String,
     /// What its Release says.
@@ -42,6 +46,8 @@ pub(super) struct SuiteData {
     pub(super) signed_file: PublishPath,
     /// The architectures whose packages are wanted.
     pub(super) architectures: Vec<String>,
+    /// The architectures of the packages of a flat suite, whose one index has them all.
+    pub(super) flat_architectures: BTreeSet<String>,
     signed: Vec<(PublishPath, Sha256)>,
     signers: Vec<String>,
     /// Its indexes.
@@ -76,22 +82,25 @@ impl SuiteData {
         let others = self.client_indexes.carried.iter().chain(&self.pdiffs.carried);
         let others = others.map(|(path, file)| (path, file.sha256));
         let covered = indexes.chain(others).filter_map(|(path, sha256)| {
-            let path = format!("dists/{}/{path}", self.name).parse().ok()?;
+            let path = self.name.path(path.as_str()).parse().ok()?;
             Some(Proof { date: None, path, sha256, signed_by: Vec::new() })
         });
         signed.chain(covered).collect()
     }
 
+    /// The names that its Release gives it.
+    fn signed_names(&self) -> impl Iterator<Item = &str> {
+        self.release.suite.iter().chain(&self.release.codename).map(String::as_str)
+    }
+
     /// The names of the suite: the one that was asked for, and those that its Release gives it.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let release = &self.release;
-        let names = [Some(self.name.as_str()), release.suite.as_deref(), release.codename.as_deref()];
-        names.into_iter().flatten()
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.signed_names().map(str::to_owned).chain([self.name.to_string()]).collect()
     }
 
     /// Returns whether this is one of its names.
     pub(super) fn is_called(&self, name: &str) -> bool {
-        self.names().any(|own| own == name)
+        self.signed_names().any(|own| own == name) || name.parse().is_ok_and(|name: SuiteName| name == self.name)
     }
 
     /// Whether it has an index of the component.
@@ -100,15 +109,34 @@ impl SuiteData {
         self.indexes.iter().any(|index| last(&component_of(index.path.as_str())) == last(component))
     }
 
-    /// Whether it has an index in a folder of this name, such as `binary-amd64` or `source`, of any component.
-    pub(super) fn has_indexes_in(&self, folder: &str) -> bool {
-        self.indexes.iter().any(|index| index.path.as_str().rsplit('/').nth(1) == Some(folder))
+    /// Returns whether it has packages of the architecture, in an index of their own or in that of a flat suite, where those
+    /// of `all` count too.
+    pub(super) fn has_packages_of(&self, architecture: &str) -> bool {
+        let is_of = |index: &Index| {
+            let name = IndexName::parse(index.path.as_str());
+            name.is_some_and(|name| name.kind == IndexKind::Packages && name.architecture == architecture)
+        };
+        let in_flat = [architecture, "all"].iter().any(|name| self.flat_architectures.contains(*name));
+        self.indexes.iter().any(is_of) || in_flat
     }
 
-    /// The text of an index.
-    pub(super) fn read(&self, index: &Index, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
-        let bytes = with.depot.read(&index.file.sha256, MAX_INDEX_BYTES)?;
-        Ok(expand(&bytes, &index.path)?)
+    /// Returns whether it has an index of source packages.
+    pub(super) fn has_sources(&self) -> bool {
+        self.indexes.iter().any(|index| index.kind == IndexKind::Sources)
+    }
+
+    /// Returns whether an entry of one of its indexes is of an architecture that is wanted.
+    pub(super) fn wants(&self, entry: &Entry<'_>) -> bool {
+        let is_any = ["all", "source"].contains(&entry.architecture);
+        !self.name.is_flat() || is_any || self.architectures.iter().any(|name| name == entry.architecture)
+    }
+}
+
+impl Index {
+    /// Reads its text.
+    pub(super) fn read(&self, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
+        let bytes = with.depot.read(&self.file.sha256, MAX_INDEX_BYTES)?;
+        Ok(expand(&bytes, &self.path)?)
     }
 }
 
@@ -120,29 +148,35 @@ pub(super) fn fetch(
     source: &AptSource,
     with: &Collecting<'_>,
 ) -> Result<SuiteData, AptError> {
-    let folder = format!("dists/{}", wanted.suite);
-    let (signed, release) = signed_release(archive, wanted, &folder, with)?;
-    check_name(&release.release, archive, &wanted.suite, source)?;
-    check_dates(&release.release, &folder, source, with.now)?;
+    let suite = &wanted.suite;
+    if suite.is_flat() && source.publish == Publish::Reprepro {
+        return Err(AptError::FlatForReprepro { url: archive.origin(), suite: suite.clone() });
+    }
+    let (signed, release) = signed_release(archive, wanted, with)?;
+    check_name(&release.release, archive, suite, source)?;
+    check_dates(&release.release, suite, source, with.now)?;
     can_be_published(&release.release, source).map_err(|error| AptError::Suite {
         url: archive.origin(),
-        suite: wanted.suite.clone(),
+        suite: suite.clone(),
         source: error.into(),
     })?;
     let mut batch = with.depot.batch();
     let mut stored = Vec::new();
     for (file, bytes) in signed {
-        let path = format!("{folder}/{file}").parse().map_err(AptError::Path)?;
+        let path = suite.path(file).parse().map_err(AptError::Path)?;
         stored.push((path, with.depot.put(&mut batch, &bytes)?));
     }
     batch.commit()?;
-    let suite_files = SuiteFiles { archive, folder: &folder, release: &release.release };
+    let suite_files = SuiteFiles { archive, wanted, release: &release.release };
     let indexes = suite_files.fetch_first_forms(listed_indexes(&release.release, wanted), with)?;
+    if suite.is_flat() && indexes.is_empty() {
+        return Err(AptError::NoFlatIndex { url: archive.origin(), suite: suite.clone() });
+    }
     let undated = release.release.unreadable_date.as_ref();
     with.tally.say(undated.map(|text| {
         let text = text.escape_debug();
         format!(
-            "{}: the Release of {folder} counts as undated, for apt too: it cannot read the date {text}",
+            "{}: the Release of {suite} counts as undated, for apt too: it cannot read the date {text}",
             source.name
         )
     }));
@@ -158,11 +192,12 @@ pub(super) fn fetch(
     signers.dedup();
     Ok(SuiteData {
         archive: at,
-        name: wanted.suite.clone(),
+        name: suite.clone(),
         site: archive.url.host_str().unwrap_or_default().to_owned(),
-        signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() })?,
+        signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: suite.clone() })?,
         release: release.release,
         architectures: wanted.architectures(),
+        flat_architectures: flat_architectures(&indexes, with)?,
         signed: stored,
         signers,
         indexes,
@@ -178,12 +213,19 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 fn signed_release(
     archive: &Archive,
     wanted: &Wanted,
-    folder: &str,
     with: &Collecting<'_>,
 ) -> Result<(Files, SignedRelease), AptError> {
     let get = |file: &str| {
-        let url = archive.file_url(&format!("{folder}/{file}"))?;
-        Ok::<_, AptError>(with.fetcher.get_optional(&url, MAX_RELEASE_BYTES)?)
+        let index = MirroredFile { kind: "index", ..MirroredFile::default() };
+        let mut failed = None;
+        for url in archive.file_urls(&wanted.suite.path(file), &index)? {
+            match with.fetcher.get_optional(&url, MAX_RELEASE_BYTES) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(None), |error| Err(AptError::Fetch(error)))
     };
     let now = with.now.unix();
     let bad = |source| AptError::Suite { url: archive.origin(), suite: wanted.suite.clone(), source };
@@ -212,20 +254,20 @@ fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Release
 }
 
 /// The site refuses a suite that is signed under another name, and apt warns of it.
-fn check_name(release: &Release, archive: &Archive, suite: &str, source: &AptSource) -> Result<(), AptError> {
+fn check_name(release: &Release, archive: &Archive, suite: &SuiteName, source: &AptSource) -> Result<(), AptError> {
     match release.is_suite(suite, source.signed_as.get(suite).map(String::as_str)) {
         true => Ok(()),
         false => Err(AptError::OtherSuite {
             url: archive.origin(),
-            suite: suite.to_owned(),
+            suite: suite.clone(),
             signed: release.names(),
             name: source.name.clone(),
         }),
     }
 }
 
-fn check_dates(release: &Release, folder: &str, source: &AptSource, now: Time) -> Result<(), AptError> {
-    let suite = folder.to_owned();
+fn check_dates(release: &Release, suite: &SuiteName, source: &AptSource, now: Time) -> Result<(), AptError> {
+    let suite = suite.clone();
     if let Some(date) = release.date.filter(|date| *date > now.plus(CLOCK_TOLERANCE_S).unix()) {
         let date = Time::from_unix(date).unwrap_or_default();
         return Err(AptError::FromTheFuture { suite, date, now });
@@ -246,7 +288,11 @@ fn listed_indexes(release: &Release, wanted: &Wanted) -> Vec<Forms> {
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
     let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
     let mut plain = Vec::new();
-    for wanted in &wanted.components {
+    if wanted.suite.is_flat() {
+        plain.extend((!wanted.architectures().is_empty()).then(|| "Packages".to_owned()));
+        plain.extend(wanted.components.iter().any(|of| of.source).then(|| "Sources".to_owned()));
+    }
+    for wanted in wanted.components.iter().filter(|_| !wanted.suite.is_flat()) {
         let component = index_folder(release, &wanted.name);
         let all = (has_all && !wanted.architectures.is_empty()).then_some("all");
         let architectures = wanted.architectures.iter().map(String::as_str).chain(all);
@@ -273,17 +319,53 @@ fn forms(release: &Release, plain: &str) -> Forms {
     Compression::ALL.into_iter().filter_map(form).collect()
 }
 
+/// The architectures of the packages in the index of a flat suite.
+fn flat_architectures(indexes: &[Index], with: &Collecting<'_>) -> Result<BTreeSet<String>, AptError> {
+    let mut architectures = BTreeSet::new();
+    let is_flat = |index: &&Index| IndexName::parse(index.path.as_str()).is_some_and(|name| name.is_flat());
+    for index in indexes.iter().filter(|index| index.kind == IndexKind::Packages).filter(is_flat) {
+        let text = index.read(with)?;
+        architectures.extend(packages(&text).flatten().map(|package| package.control.architecture.to_owned()));
+    }
+    Ok(architectures)
+}
+
 /// The files of a suite at upstream, with their signed digests.
 pub(super) struct SuiteFiles<'a> {
     /// The archive.
     pub(super) archive: &'a Archive,
-    /// The suite's folder, such as `dists/bookworm`.
-    pub(super) folder: &'a str,
+    /// The suite.
+    pub(super) wanted: &'a Wanted,
     /// Its verified Release.
     pub(super) release: &'a Release,
 }
 
 impl SuiteFiles<'_> {
+    /// The suite's folder below a generation, such as `apt/debian/dists/bookworm`.
+    pub(super) fn published_folder(&self) -> String {
+        below(&format!("apt/{}", self.archive.name), self.wanted.suite.folder())
+    }
+
+    /// The index at `path` as limits of mirrors name it.
+    fn mirrored<'p>(&'p self, path: &'p PublishPath) -> MirroredFile<'p> {
+        let (index, client) = (IndexName::parse(path.as_str()), ClientIndex::parse(path.as_str()));
+        let of_client = client.as_ref();
+        MirroredFile {
+            kind: "index",
+            architecture: index
+                .map(|name| name.architecture)
+                .or(of_client.and_then(|name| name.architecture))
+                .unwrap_or_default(),
+            component: index
+                .map(|name| name.component)
+                .or(of_client.and_then(|name| name.component))
+                .unwrap_or_default(),
+            language: of_client.and_then(|name| name.language).unwrap_or_default(),
+            suite: self.release.suite.as_deref().unwrap_or_default(),
+            codename: self.release.codename.as_deref().unwrap_or_default(),
+        }
+    }
+
     /// Fetches each index in the first form that the archive has, as apt does. Fails if it has none of the forms.
     fn fetch_first_forms(&self, wanted: Vec<Forms>, with: &Collecting<'_>) -> Result<Vec<Index>, AptError> {
         let mut wanted: Vec<_> = wanted.into_iter().map(|forms| forms.into_iter().peekable()).collect();
@@ -310,23 +392,25 @@ impl SuiteFiles<'_> {
         files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
         with: &Collecting<'_>,
     ) -> Result<(), AptError> {
-        let folder = self.folder;
+        let suite = &self.wanted.suite;
         let mut wanted = Vec::new();
         for (path, file) in files.filter(|(_, file)| !with.depot.has(&file.sha256, file.size)) {
             if file.size > MAX_INDEX_BYTES {
                 return Err(AptError::IndexTooLarge { path: path.clone(), size: file.size });
             }
             let parent = path.as_str().rsplit_once('/').map_or(String::new(), |(parent, _)| format!("{parent}/"));
-            let by_hash = format!("{folder}/{parent}by-hash/SHA256/{}", file.sha256);
-            let plain = self.archive.file_url(&format!("{folder}/{path}"))?;
-            let by_hash = self.release.acquire_by_hash.then(|| self.archive.file_url(&by_hash)).transpose()?;
+            let by_hash = suite.path(&format!("{parent}by-hash/SHA256/{}", file.sha256));
+            let asks_by_hash = self.release.acquire_by_hash || self.wanted.forces_by_hash;
+            let names = asks_by_hash.then_some(by_hash).into_iter().chain([suite.path(path.as_str())]);
+            let limits = self.mirrored(path);
+            let urls = names.map(|name| self.archive.file_urls(&name, &limits));
             wanted.push(fetch::Wanted {
-                urls: by_hash.into_iter().chain([plain]).collect(),
+                urls: urls.collect::<Result<Vec<_>, _>>()?.concat(),
                 size: file.size,
                 digest: file.sha256.into(),
                 to: with.depot.partial_path(&file.sha256),
             });
         }
-        Ok(with.fetch(&format!("fetching the indexes of {folder}"), wanted)?)
+        Ok(with.fetch(&format!("fetching the indexes of {suite}"), wanted)?)
     }
 }

@@ -50,8 +50,7 @@ pub(in crate::collect::apt) fn fetch<'p>(
             None => missing.push(&list.path),
         }
     }
-    let folder = format!("apt/{}/{}", suite.archive.name, suite.folder);
-    pdiffs.missing = MissingIndexes::of_pdiffs(&folder, missing.into_iter());
+    pdiffs.missing = MissingIndexes::of_pdiffs(&suite.published_folder(), missing.into_iter());
     Ok(pdiffs)
 }
 

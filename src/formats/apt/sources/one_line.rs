@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Draft, SourcesError, named_keys, truth};
+use super::{Draft, SourcesError, named_keys};
 
 pub(super) fn drafts(text: &str) -> Result<Vec<Draft<'_>>, SourcesError> {
     let mut drafts = Vec::new();
@@ -83,29 +83,35 @@ fn quoted_word(text: &str) -> Result<Option<(Cow<'_, str>, &str)>, &'static str>
     Ok((!word.is_empty()).then_some((plain, rest)))
 }
 
-fn set_option<'a>(draft: &mut Draft<'a>, option: &'a str) -> Result<(), SourcesError> {
+fn set_option(draft: &mut Draft<'_>, option: &str) -> Result<(), SourcesError> {
     let (name, value) = option.split_once('=').ok_or_else(|| draft.malformed("an option is not name=value"))?;
-    match name {
-        "arch" => draft.architectures.extend(value.split(',').filter(|word| !word.is_empty()).map(Cow::Borrowed)),
-        "arch+" | "arch-" => {
-            draft.unsupported = Some(option.to_owned());
-        }
-        "signed-by" => draft.signed_by = Some(named_keys(value.split(','), draft.line)?),
-        "check-valid-until" => draft.check_valid_until = truth(value),
-        "trusted" => draft.trusted = truth(value),
-        // Languages, targets, pdiffs and the like do not decide what is carried.
-        _ => {}
+    if name == "signed-by" {
+        draft.signed_by = Some(named_keys(value.split(','), draft.line)?);
+        return Ok(());
     }
+    let (plain, suffix) = match (name.strip_suffix('+'), name.strip_suffix('-')) {
+        (Some(plain), _) => (plain, "-add"),
+        (None, Some(plain)) => (plain, "-remove"),
+        (None, None) => (name, ""),
+    };
+    let long = match plain {
+        "arch" => "architectures",
+        "lang" => "languages",
+        "target" => "targets",
+        "architectures" | "languages" | "targets" => return Ok(()), // names of the other form
+        other => other,
+    };
+    draft.set_option(&format!("{long}{suffix}"), value);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SignedBy, SourceEntry, parse as parse_file};
+    use super::super::{ListScope, SignedBy, SourceEntry, parse as parse_file};
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
-        parse_file("x.list", text)
+        parse_file("x.list", text, ListScope::default())
     }
 
     #[test]
@@ -120,9 +126,9 @@ mod tests {
         );
         assert_eq!(
             (&first.suites[..], &first.components[..]),
-            (&["s".to_owned()][..], &["main".into(), "contrib".into()][..])
+            (&["s".parse().unwrap()][..], &["main".into(), "contrib".into()][..])
         );
-        assert_eq!(first.architectures, ["amd64", "i386"]);
+        assert_eq!(first.architectures.instead, ["amd64", "i386"]);
         assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints: vec![] }));
         assert_eq!((first.check_valid_until, first.trusted), (Some(false), None));
         assert!(entries[1].source && !entries[1].binary && entries[1].line == 4);
@@ -131,7 +137,10 @@ mod tests {
     #[test]
     fn quotes_and_brackets_hold_words_together() {
         let entries = parse("deb \"http://a.invalid/x\" \"s\" main \"con\"trib # \"\n").unwrap();
-        assert_eq!((entries[0].url.as_str(), &entries[0].suites[..]), ("http://a.invalid/x", &["s".to_owned()][..]));
+        assert_eq!(
+            (entries[0].url.as_str(), &entries[0].suites[..]),
+            ("http://a.invalid/x", &["s".parse().unwrap()][..])
+        );
         assert_eq!(entries[0].components, ["main", "contrib"]);
         let what = "cdrom:".to_owned();
         let cdrom = "deb cdrom:[Debian GNU/Linux 12 # DVD]/ bookworm main\n";
@@ -145,19 +154,18 @@ mod tests {
     #[test]
     fn what_is_no_entry_is_refused_with_its_line() {
         let refused = |text: &str| parse(&format!("\n{text}\n")).unwrap_err();
-        assert_eq!(refused("deb http://a.invalid ./"), SourcesError::Flat { line: 2, suite: "./".into() });
-        for text in
-            ["rpm http://a.invalid s main", "deb", "deb http://a.invalid s", "deb [arch=amd64 http://a.invalid s main"]
-        {
+        for text in [
+            "rpm http://a.invalid s main",
+            "deb",
+            "deb http://a.invalid s",
+            "deb http://a.invalid ./ main",
+            "deb [arch=amd64 http://a.invalid s main",
+        ] {
             assert!(matches!(refused(text), SourcesError::Malformed { line: 2, .. }), "{text}");
         }
         assert!(matches!(refused("deb [signed-by=key] http://a.invalid s main"), SourcesError::Malformed { .. }));
         assert!(matches!(refused("deb a.invalid s main"), SourcesError::Uri { line: 2, .. }));
-        for text in [
-            "deb cdrom:[Debian 12]/ s main",
-            "deb http://a.invalid $(ARCH) main",
-            "deb [arch+=i386] http://a.invalid s main",
-        ] {
+        for text in ["deb cdrom:[Debian 12]/ s main", "deb http://a.invalid $(ARCHS) main"] {
             assert!(matches!(refused(text), SourcesError::Unsupported { line: 2, .. }), "{text}");
         }
     }

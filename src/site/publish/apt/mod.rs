@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::re_index::{Suite, suite_tree};
 use self::root::Root;
 use super::{Context, PublishError};
-use crate::collection::{Collection, Item, Publish};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     Entry, EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
@@ -17,6 +17,7 @@ use crate::formats::apt::archive::{
 };
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
 use crate::formats::apt::release::Release;
+use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::apt::translation::Descriptions;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
@@ -34,7 +35,11 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     for root in &roots {
         let date = root.release().and_then(|release| release.date).and_then(|date| Time::from_unix(date).ok());
         let signed = root.release().and_then(Release::identity);
-        let names: Vec<&str> = [root.folder.as_str()].into_iter().chain(signed.as_deref()).collect();
+        let folder = match root.suite.folder() {
+            "" => root.suite.to_string(),
+            folder => folder.to_owned(),
+        };
+        let names: Vec<&str> = [folder.as_str()].into_iter().chain(signed.as_deref()).collect();
         context.dated(collection, &names, date)?;
     }
     for root in roots {
@@ -42,9 +47,12 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         match collection.publish {
             Publish::ReIndexed => {
                 suite.translations = translations(collection, &root, &suite, context)?;
-                suite_tree(collection, &root.folder, root.release(), suite, &mut tree, context)?;
+                suite_tree(collection, &root, suite, &mut tree, context)?;
             }
             Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
+            Publish::Reprepro if root.suite.is_flat() => {
+                return Err(PublishError::FlatForReprepro { suite: root.suite.to_string() });
+            }
             Publish::Reprepro => for_reprepro.push((root, suite)),
         }
     }
@@ -71,7 +79,7 @@ fn carried_suite(
     let mut suite = Suite::default();
     for (path, digest) in indexes_of(collection, root) {
         let text = read_index(context, root, path, digest)?;
-        let Some(name) = index_name(root, path) else { continue };
+        let Some(name) = root.index_name(path) else { continue };
         let index = suite.index(&name);
         for entry in entries(name.kind, &text) {
             // Only what can be read can be carried.
@@ -132,35 +140,48 @@ fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &E
 fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>, PublishError> {
     let mut roots = Vec::new();
     for proof in &collection.proofs {
-        let Some((folder, file)) = proof.path.as_str().rsplit_once('/') else {
-            return Err(PublishError::UnknownProof { path: proof.path.clone() });
-        };
+        let (folder, file) = proof.path.as_str().rsplit_once('/').unwrap_or(("", proof.path.as_str()));
+        let suite = suite_in(collection, folder)?;
         let release = match file {
             IN_RELEASE => signed(collection, context, &proof.path, proof.sha256, None)?,
             RELEASE => {
-                let beside: PublishPath = format!("{folder}/{RELEASE_GPG}").parse()?;
+                let beside: PublishPath = suite.path(RELEASE_GPG).parse()?;
                 let signature = collection.blob(&beside);
                 let signature = signature.ok_or_else(|| PublishError::NoSignature { path: proof.path.clone() })?;
                 signed(collection, context, &proof.path, proof.sha256, Some(signature))?
             }
             _ => continue,
         };
-        check_suite(collection, context, &proof.path, &release)?;
+        check_suite(collection, context, &proof.path, &suite, &release)?;
         let signed = Some((proof.path.clone(), release));
-        let mut root = Root { folder: folder.to_owned(), signed, patches: BTreeMap::new() };
-        root.read_pdiffs(collection, context)?;
-        roots.push(root);
+        roots.push(Root { suite, inner: Vec::new(), signed, patches: BTreeMap::new() });
     }
-    if let Some(folder) = unsigned_root(collection, &roots) {
+    Root::nest(&mut roots);
+    for suite in unsigned_suites(collection, &roots)? {
         let path = collection.items.iter().find(|item| item.proof.is_none()).map(|item| item.file.clone());
         match path {
             Some(path) if !context.allow_unsigned => {
                 return Err(PublishError::Unsigned { path, source_name: collection.source.to_string() });
             }
-            _ => roots.push(Root { folder, signed: None, patches: BTreeMap::new() }),
+            _ => roots.push(Root { suite, inner: Vec::new(), signed: None, patches: BTreeMap::new() }),
         }
     }
+    Root::nest(&mut roots);
+    roots.iter_mut().try_for_each(|root| root.read_pdiffs(collection, context))?;
     Ok(roots)
+}
+
+/// The suite in a folder. One below `dists` is flat, too, if it has nothing but flat indexes.
+fn suite_in(collection: &Collection, folder: &str) -> Result<SuiteName, PublishError> {
+    let suite = SuiteName::of_folder(folder)?;
+    let is_below = |proof: &&Proof| proof.path.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let below = collection.proofs.iter().filter(is_below).map(|proof| proof.path.as_str());
+    let indexes = below.filter_map(|path| IndexName::parse(path.get(folder.len() + 1..)?));
+    let flat: Vec<bool> = indexes.map(|name| name.is_flat()).collect();
+    match flat.first() {
+        Some(true) if !flat.contains(&false) => Ok(SuiteName::flat(folder)?),
+        _ => Ok(suite),
+    }
 }
 
 /// Refuses a suite that upstream signs under another name than it stands under here.
@@ -168,32 +189,40 @@ fn check_suite(
     collection: &Collection,
     context: &Context<'_, '_>,
     path: &PublishPath,
+    suite: &SuiteName,
     release: &Release,
 ) -> Result<(), PublishError> {
-    let folder = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-    let Some(suite) = folder.strip_prefix("dists/") else {
-        return Err(PublishError::UnknownProof { path: path.clone() });
-    };
     let known = context.signed_as.and_then(|names| names.get(suite)).map(String::as_str);
     match release.is_suite(suite, known) {
         true => Ok(()),
         false => Err(PublishError::OtherSuite {
             path: path.clone(),
-            suite: suite.to_owned(),
+            suite: suite.to_string(),
             signed: release.names(),
             source_name: collection.source.clone(),
         }),
     }
 }
 
-/// The folder of indexes that no signed file covers: a collection of local packages has one.
-fn unsigned_root(collection: &Collection, roots: &[Root]) -> Option<String> {
-    let covered =
-        |path: &str| roots.iter().any(|root| path.strip_prefix(&root.folder).is_some_and(|r| r.starts_with('/')));
-    let paths = collection.proofs.iter().map(|proof| proof.path.as_str());
-    let path = paths.filter(|path| !path.ends_with(RELEASE_GPG)).find(|path| !covered(path))?;
-    let mut parts = path.rsplitn(4, '/');
-    parts.nth(3).map(str::to_owned)
+/// The suites of indexes that no signed file covers: a collection of local packages has one.
+fn unsigned_suites(collection: &Collection, roots: &[Root]) -> Result<BTreeSet<SuiteName>, PublishError> {
+    let is_covered = |path: &PublishPath| roots.iter().any(|root| root.below(path).is_some());
+    let mut suites = BTreeSet::new();
+    for path in collection.proofs.iter().map(|proof| &proof.path).filter(|path| !is_covered(path)) {
+        if let Some(folder) = folder_of_index(path.as_str()) {
+            suites.insert(SuiteName::of_folder(folder)?);
+        }
+    }
+    Ok(suites)
+}
+
+/// The folder of the suite of an index of packages: three levels up, or that of a flat index itself.
+fn folder_of_index(path: &str) -> Option<&str> {
+    if let Some(name) = IndexName::parse(path).filter(|name| !name.is_flat()) {
+        return name.component.rsplit_once('/').map(|(folder, _)| folder);
+    }
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    IndexName::parse(file).map(|_| folder)
 }
 
 fn signed(
@@ -216,12 +245,8 @@ fn signed(
 
 /// The indexes among the proofs of the suite.
 fn indexes_of<'c>(collection: &'c Collection, root: &Root) -> Vec<(&'c PublishPath, Sha256)> {
-    let below = |path: &PublishPath| index_name(root, path).is_some();
+    let below = |path: &PublishPath| root.index_name(path).is_some();
     collection.proofs.iter().filter(|proof| below(&proof.path)).map(|proof| (&proof.path, proof.sha256)).collect()
-}
-
-fn index_name<'p>(root: &Root, path: &'p PublishPath) -> Option<IndexName<'p>> {
-    IndexName::parse(root.below(path)?)
 }
 
 /// The text of an index that the suite's signed Release names.
@@ -252,8 +277,9 @@ fn verbatim(
 ) -> Result<(), PublishError> {
     for proof in collection.proofs.iter().filter(|proof| root.below(&proof.path).is_some()) {
         tree.add(proof.path.clone(), proof.sha256);
-        if let Some((folder, _)) = proof.path.as_str().rsplit_once('/').filter(|_| root.lists(&proof.path)) {
-            tree.add(format!("{folder}/by-hash/SHA256/{}", proof.sha256).parse()?, proof.sha256);
+        if root.lists(&proof.path) {
+            let folder = proof.path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+            tree.add(below(folder, &format!("by-hash/SHA256/{}", proof.sha256)).parse()?, proof.sha256);
         }
     }
     let until = root.release().and_then(|release| release.valid_until).and_then(|until| Time::from_unix(until).ok());
@@ -267,11 +293,14 @@ fn verbatim(
 /// Indexes that the suite's Release lists, that clients of what is carried ask for, and that are not among the proofs.
 fn missing_indexes(collection: &Collection, root: &Root) -> Vec<MissingIndexes> {
     let Some(release) = root.release() else { return Vec::new() };
-    let below: BTreeSet<&str> = collection.proofs.iter().filter_map(|proof| root.below(&proof.path)).collect();
+    let carried: BTreeSet<&str> = collection.proofs.iter().filter_map(|proof| root.below(&proof.path)).collect();
+    let of_suite = collection.items.iter().filter(|item| item.proof.as_ref() == root.proof());
+    let architectures: BTreeSet<&str> = of_suite.map(|item| item.architecture.as_str()).collect();
     let mut scope = SuiteScope::default();
-    below.iter().filter_map(|path| IndexName::parse(path)).for_each(|index| scope.add(&index));
-    let folder = format!("{}/{}", collection.folder(), root.folder);
-    let is_carried = |path: &PublishPath| below.contains(path.as_str());
+    let names = collection.proofs.iter().filter_map(|proof| root.index_name(&proof.path));
+    names.for_each(|index| scope.add(&index, architectures.iter().copied()));
+    let folder = below(&collection.folder(), root.suite.folder());
+    let is_carried = |path: &PublishPath| carried.contains(path.as_str());
     MissingIndexes::among(scope.listed(release).values(), &folder, &[], is_carried)
 }
 

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::super::{Context, PublishError};
+use super::Root;
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG};
 use crate::formats::apt::packages::packages;
 use crate::formats::apt::release::{IndexFile, Release};
+use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::path::PublishPath;
 use crate::site::state::Identity;
 use crate::site::tree::Tree;
@@ -57,13 +59,12 @@ impl Index {
 /// Adds the suite's metadata to the tree: indexes plain, .gz and by hash, Release, Release.gpg and InRelease.
 pub(super) fn suite_tree(
     collection: &Collection,
-    folder: &str,
-    upstream: Option<&Release>,
+    root: &Root,
     suite: Suite,
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
-    let mut release = describe(collection, folder, upstream, &suite, context);
+    let mut release = describe(collection, &root.suite, root.release().cloned(), &suite, context);
     for (path, index) in &suite.indexes {
         names_only_what_is_there(path, index, tree)?;
     }
@@ -74,7 +75,7 @@ pub(super) fn suite_tree(
             let path: PublishPath = path.parse()?;
             let sha256 = context.put(bytes)?;
             release.files.insert(path.clone(), IndexFile { size: bytes.len() as u64, sha256 });
-            add_index(tree, folder, &path, sha256)?;
+            add_index(tree, &root.suite, &path, sha256)?;
         }
     }
     let text = release.to_text().map_err(PublishError::Release)?;
@@ -83,35 +84,37 @@ pub(super) fn suite_tree(
     let beside = context.key.sign_detached(text.as_bytes(), made).map_err(PublishError::Sign)?;
     for (file, bytes) in [(RELEASE, &text), (RELEASE_GPG, &beside), (IN_RELEASE, &inline)] {
         let digest = context.put(bytes.as_bytes())?;
-        tree.add(format!("{folder}/{file}").parse()?, digest);
+        tree.add(root.suite.path(file).parse()?, digest);
     }
     Ok(())
 }
 
-fn add_index(tree: &mut Tree, folder: &str, path: &PublishPath, sha256: Sha256) -> Result<(), PublishError> {
+fn add_index(tree: &mut Tree, suite: &SuiteName, path: &PublishPath, sha256: Sha256) -> Result<(), PublishError> {
     let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
-    tree.add(format!("{folder}/{path}").parse()?, sha256);
-    tree.add(format!("{folder}/{parent}/by-hash/SHA256/{sha256}").parse()?, sha256);
+    tree.add(suite.path(path.as_str()).parse()?, sha256);
+    tree.add(suite.path(&below(parent, &format!("by-hash/SHA256/{sha256}"))).parse()?, sha256);
     Ok(())
 }
 
 /// Upstream's Release, cut down to what is there; its name stays what it was when the suite was published first.
 pub(super) fn describe(
     collection: &Collection,
-    folder: &str,
-    upstream: Option<&Release>,
+    place: &SuiteName,
+    upstream: Option<Release>,
     suite: &Suite,
     context: &mut Context<'_, '_>,
 ) -> Release {
-    let name = folder.strip_prefix("dists/").unwrap_or(folder);
+    // The name that apt expects: of a flat suite that of its folder, and none in the root of the archive.
+    let name = place.to_string();
+    let own_name = Some(name.trim_end_matches('/').to_owned()).filter(|name| name != ".");
     let own = Release {
         origin: Some(format!("gapferry {}", collection.name)),
         label: Some(collection.name.to_string()),
-        suite: Some(name.to_owned()),
-        codename: Some(name.to_owned()),
+        suite: own_name.clone(),
+        codename: own_name,
         ..Release::default()
     };
-    let upstream = upstream.cloned().unwrap_or(own);
+    let upstream = upstream.unwrap_or(own);
     let first = || Identity {
         origin: upstream.origin.clone(),
         label: upstream.label.clone(),
@@ -122,14 +125,19 @@ pub(super) fn describe(
         let values: std::collections::BTreeSet<_> = suite.indexes.values().map(pick).cloned().collect();
         values.into_iter().filter(|value| value != "source").collect::<Vec<_>>()
     };
+    let (components, architectures) = match place.is_flat() {
+        // Its indexes tell neither, and apt does not look at them.
+        true => (upstream.components.clone(), upstream.architectures.clone()),
+        false => (collect(|index| &index.component), collect(|index| &index.architecture)),
+    };
     Release {
         origin: identity.origin,
         label: identity.label,
         codename: identity.codename,
         date: Some(context.date.unix()),
         valid_until: None,
-        components: collect(|index| &index.component),
-        architectures: collect(|index| &index.architecture),
+        components,
+        architectures,
         acquire_by_hash: true,
         files: BTreeMap::new(),
         ..upstream

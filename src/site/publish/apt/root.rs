@@ -6,13 +6,16 @@ use crate::collection::{Collection, Proof};
 use crate::formats::apt::archive::{IndexName, RELEASE, RELEASE_GPG};
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PDIFF_INDEX_SUFFIX, PdiffIndex};
 use crate::formats::apt::release::{IndexFile, Release};
+use crate::formats::apt::suite_name::SuiteName;
 use crate::path::PublishPath;
 use crate::site::publish::{Context, PublishError};
 
-/// A suite's folder, such as `dists/bookworm`, with what is signed there.
+/// A suite with what is signed in it.
 pub(super) struct Root {
-    /// The folder.
-    pub(super) folder: String,
+    /// The suite, by the folder of its metadata. A flat one may be the root of the archive.
+    pub(super) suite: SuiteName,
+    /// The folders of other suites within its folder. They are no part of it.
+    pub(super) inner: Vec<String>,
     /// The signed file and its text. `None` for a folder of local packages.
     pub(super) signed: Option<(PublishPath, Release)>,
     /// The patches that its lists of patches vouch for.
@@ -24,7 +27,7 @@ impl Root {
     /// its lists of patches names.
     pub(super) fn vouches_for(&self, proof: &Proof) -> bool {
         let Some(below) = self.below(&proof.path) else { return false };
-        let Some((signed, _)) = &self.signed else { return IndexName::parse(below).is_some() };
+        let Some((signed, _)) = &self.signed else { return self.index_name(&proof.path).is_some() };
         let listed = self.listed(&proof.path).or_else(|| self.patches.get(&proof.path));
         let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
         proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
@@ -68,6 +71,33 @@ impl Root {
 
     /// The rest of a path below this suite.
     pub(super) fn below<'p>(&self, path: &'p PublishPath) -> Option<&'p str> {
-        path.as_str().strip_prefix(self.folder.as_str())?.strip_prefix('/')
+        let is_inner = self.inner.iter().any(|folder| rest_below(folder, path).is_some());
+        rest_below(self.suite.folder(), path).filter(|_| !is_inner)
+    }
+
+    /// The name of an index of packages of this suite. Outside of `dists` only flat indexes count, as for apt.
+    pub(super) fn index_name<'p>(&self, path: &'p PublishPath) -> Option<IndexName<'p>> {
+        IndexName::parse(self.below(path)?).filter(|name| name.is_flat() || !self.suite.is_flat())
+    }
+
+    /// Tells each of the suites which others lie within it.
+    pub(super) fn nest(roots: &mut [Self]) {
+        let folders: Vec<String> = roots.iter().map(|root| root.suite.folder().to_owned()).collect();
+        for root in roots {
+            let is_inner = |folder: &&String| {
+                let own = root.suite.folder();
+                **folder != own
+                    && (own.is_empty() || folder.strip_prefix(own).is_some_and(|rest| rest.starts_with('/')))
+            };
+            root.inner = folders.iter().filter(is_inner).cloned().collect();
+        }
+    }
+}
+
+/// The rest of a path below a folder, which is empty for the root.
+fn rest_below<'p>(folder: &str, path: &'p PublishPath) -> Option<&'p str> {
+    match folder {
+        "" => Some(path.as_str()),
+        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/'),
     }
 }

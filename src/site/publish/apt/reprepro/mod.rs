@@ -106,16 +106,14 @@ fn wanted(
     suite: &Suite,
     context: &mut Context<'_, '_>,
 ) -> Result<WantedSuite, PublishError> {
-    let Some(name) = root.folder.strip_prefix("dists/") else {
-        return Err(RepreproError::Words { what: "the suite", text: root.folder.clone() }.into());
-    };
-    let upstream = root.release().map(|release| Release { codename: Some(name.to_owned()), ..release.clone() });
-    let release = describe(collection, &root.folder, upstream.as_ref(), suite, context);
-    if let Some(codename) = release.codename.as_ref().filter(|codename| *codename != name) {
+    let name = root.suite.to_string();
+    let upstream = root.release().map(|release| Release { codename: Some(name.clone()), ..release.clone() });
+    let release = describe(collection, &root.suite, upstream, suite, context);
+    if let Some(codename) = release.codename.as_ref().filter(|codename| **codename != name) {
         let suite = format!("{}/{name}", collection.folder());
-        return Err(RepreproError::Codename { suite, codename: codename.clone(), name: name.to_owned() }.into());
+        return Err(RepreproError::Codename { suite, codename: codename.clone(), name }.into());
     }
-    Ok(WantedSuite::read(name, release, suite)?)
+    Ok(WantedSuite::read(&name, release, suite)?)
 }
 
 /// Removes base folders of collections that are not `kept`.
