@@ -14,8 +14,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::addresses;
-use super::init::pinned;
 use super::path_map::PathMap;
+use super::pins::pinned;
 use super::publish::{self, Context};
 use super::serve_config::Serve;
 use super::state::{Generation, NameState, Published};

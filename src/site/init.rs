@@ -1,18 +1,18 @@
-//! Makes a site, and pins upstream's keys to its sources.
+//! Makes a site.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
+use super::pins::read_keyring;
 use super::{Site, SiteError};
 use crate::depot::Depot;
-use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, SiteKeyAlgorithm, binary_keyring};
+use crate::formats::openpgp::{SiteKey, SiteKeyAlgorithm};
 use crate::label::Label;
 use crate::media::device::Device;
-use crate::next_command;
 use crate::storage::modes;
-use crate::storage::{Lock, audit, read_named, write_atomically};
+use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
 use crate::trust::{PublicKey, TrustFile};
 
@@ -111,66 +111,4 @@ fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
     fs::hard_link(&file, &name).map_err(lacks("hard links"))?;
     std::os::unix::fs::symlink("try", &link).map_err(lacks("symbolic links"))?;
     [file, name, link].iter().try_for_each(|path| fs::remove_file(path).map_err(SiteError::io("remove", path)))
-}
-
-/// Treatment of the keys that are pinned to a source already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pinning {
-    /// None may be pinned yet, but the same.
-    First,
-    /// They stay.
-    Add,
-    /// They go.
-    Replace,
-}
-
-/// The keys that are pinned to a source, by fingerprint, and the change that led to them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PinnedKeys {
-    /// All keys.
-    pub keys: Vec<String>,
-    /// Keys that were not pinned before.
-    pub added: Vec<String>,
-    /// Keys that are no longer pinned.
-    pub removed: Vec<String>,
-}
-
-/// Returns the keys that are pinned to `source`; `None` if no keyring is.
-pub fn pinned(site: &Site, source: &Label) -> Result<Option<PinnedKeys>, SiteError> {
-    let keyring = site.keyring(source.as_str())?;
-    Ok(keyring.map(|keyring| PinnedKeys { keys: keyring.fingerprints(), ..PinnedKeys::default() }))
-}
-
-/// Pins the keyring in `file` to `source`: only packages that one of its keys vouches for are accepted from there.
-pub fn pin(site: &Site, source: &Label, file: &Path, pinning: Pinning) -> Result<PinnedKeys, SiteError> {
-    let _lock = site.lock()?;
-    let (mut bytes, mut keys) = read_keyring(file)?;
-    let path = site.keyring_path(source.as_str());
-    let before = pinned(site, source)?.map(|pinned| pinned.keys);
-    if let Some(before) = before.as_ref().filter(|before| pinning != Pinning::Replace && **before != keys) {
-        if pinning == Pinning::First {
-            let add = next_command::pin_too(site.root(), source.as_str(), file);
-            return Err(SiteError::OtherPin { source_name: source.to_string(), add });
-        }
-        let known = site.keyring_bytes(source.as_str())?.unwrap_or_default();
-        let bad = |source| SiteError::BadKeyring { path: path.clone(), source };
-        bytes = [binary_keyring(&known).map_err(bad)?, binary_keyring(&bytes).map_err(bad)?].concat();
-        keys.retain(|key| !before.contains(key));
-        keys = [before.as_slice(), &keys].concat();
-    }
-    let before = before.unwrap_or_default();
-    let without =
-        |keys: &[String], others: &[String]| keys.iter().filter(|key| !others.contains(key)).cloned().collect();
-    let change = PinnedKeys { added: without(&keys, &before), removed: without(&before, &keys), keys };
-    audit::append(&site.root().join("audit.jsonl"), "pin", source.as_str(), &change.keys.join(" "))?;
-    write_atomically(&path, &bytes, 0o644)?;
-    Ok(change)
-}
-
-/// A keyring's bytes, and the fingerprints of its keys.
-fn read_keyring(file: &Path) -> Result<(Vec<u8>, Vec<String>), SiteError> {
-    let bytes = read_named(file, MAX_KEYRING_BYTES)?;
-    let bad = |source| SiteError::BadKeyring { path: file.to_owned(), source };
-    let fingerprints = Keyring::parse(&bytes).map_err(bad)?.fingerprints();
-    Ok((bytes, fingerprints))
 }
