@@ -25,6 +25,7 @@ pub mod path;
 pub mod progress;
 pub mod receipt;
 pub mod recut;
+pub mod secret;
 pub mod selection;
 pub mod serve;
 pub mod setup;

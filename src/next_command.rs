@@ -204,6 +204,11 @@ pub(crate) fn sign(file: &Path, namespace: &str) -> ShellCommand {
     ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(namespace).arg("-f").arg(USUAL_KEY).path(file)
 }
 
+/// Takes the permission to read a file away from all but its owner.
+pub(crate) fn make_private(path: &Path) -> ShellCommand {
+    ShellCommand::new("chmod").arg("600").path(path)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt as _;
@@ -249,8 +254,8 @@ mod tests {
         }
         let text = include_str!("next_command.rs");
         let made = text.lines().filter(|line| line.starts_with("pub(crate) fn ")).count();
-        // protect is there twice, and sign is no command of gapferry's.
-        assert_eq!(all().len(), made, "a command is missing from this test");
+        // protect is there twice; sign and make_private are no commands of gapferry's.
+        assert_eq!(all().len() + 1, made, "a command is missing from this test");
     }
 
     #[test]

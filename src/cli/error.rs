@@ -41,6 +41,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Media(#[from] crate::media::MediaError),
     #[error(transparent)]
+    Access(#[from] crate::collect::access::AccessError),
+    #[error(transparent)]
     Images(#[from] crate::collect::images::ImagesError),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
@@ -114,6 +116,7 @@ impl Failure {
             Self::Receipt(error) => error.exit(),
             Self::Recut(error) => error.exit(),
             Self::Media(error) => error.exit(),
+            Self::Access(error) => error.exit(),
             Self::Images(error) => error.exit(),
             Self::Demo(error) => error.exit(),
             Self::Serve(error) => error.exit(),

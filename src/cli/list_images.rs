@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 use url::Url;
 
+use super::access::AccessOptions;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::collect::images::ImagesError;
@@ -12,7 +13,7 @@ use crate::collect::images::offer::{Offer, offers};
 use crate::collect::images::stream;
 use crate::collect::keyring::read_keyring;
 use crate::fetch::{Fetcher, Options};
-use crate::formats::simplestreams::Filter;
+use crate::formats::simplestreams::{Filter, split_url};
 use crate::terminal::safe;
 use crate::time::Time;
 use crate::units::Bytes;
@@ -39,10 +40,15 @@ pub(super) struct Args {
     /// Certificates to trust for https besides the platform's (PEM)
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessOptions,
 }
 
 pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
-    let options = Options { ca_file: args.ca_file.clone(), ..Options::default() };
+    let mut notes = Vec::new();
+    let access = args.access.access(&split_url(&args.url).0, &mut notes)?;
+    notes.iter().for_each(|text| note(&format!("note: {text}")));
+    let options = Options { ca_file: args.ca_file.clone(), access, ..Options::default() };
     let fetcher = Fetcher::new(options).map_err(ImagesError::from)?;
     let keyring = args.keyring.as_deref().map(read_keyring).transpose().map_err(ImagesError::from)?;
     let stream = stream::fetch(&args.url, keyring.as_ref(), stream::Forms::First, &fetcher, Time::now())?;

@@ -3,6 +3,7 @@
 //! A command's file holds its arguments, calls the library once, and says what came of it. stdout has the result, and with
 //! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
 
+mod access;
 mod bundle_folder;
 mod confirm;
 mod copy;
@@ -39,6 +40,7 @@ use self::error::Failure;
 use self::output::Output;
 use crate::exit::Exit;
 use crate::progress::Progress;
+use crate::terminal::without_password;
 
 /// Carry packages, images and snaps across an air gap in one signed bundle.
 ///
@@ -102,9 +104,13 @@ pub fn parse() -> Result<Cli, Exit> {
         if !error.use_stderr() {
             return show_help(&error);
         }
-        let _ = error.print(); // nowhere is left to say that this failed
+        // clap shows arguments as they were given, and an address may have a password.
+        let text = error.to_string();
+        let hidden: String = text.split_inclusive(char::is_whitespace).map(without_password).collect();
+        // Nowhere is left to say that this failed.
+        let _ = if hidden == text { error.print() } else { write!(std::io::stderr(), "{hidden}") };
         let json = std::env::args_os().any(|argument| argument == "--json");
-        Output::new(json).failed(Exit::Usage, error.to_string().trim_end(), &[]);
+        Output::new(json).failed(Exit::Usage, hidden.trim_end(), &[]);
         Exit::Usage
     };
     Cli::try_parse().map_err(refuse)

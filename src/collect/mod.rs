@@ -1,7 +1,9 @@
 //! The online side: one collector per kind of content, over one downloader.
 
+pub mod access;
 pub mod address;
 pub mod apt;
+mod apt_folder;
 pub mod enterprise_store;
 pub mod files;
 mod folder;
@@ -10,6 +12,7 @@ pub mod images;
 pub mod keyring;
 pub mod missing;
 pub mod os_images;
+mod secret_file;
 pub mod seen;
 pub mod snaps;
 pub mod yum;

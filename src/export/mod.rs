@@ -13,6 +13,7 @@ use self::revisions::older;
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
+use crate::collect::access::{self, AccessError};
 use crate::collect::seen::Seen;
 use crate::collect::{CollectError, Collecting, Tally, collect};
 use crate::collection::Collection;
@@ -149,6 +150,9 @@ pub enum ExportError {
     /// The fetcher cannot start.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The credentials cannot be set up.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Something cannot be collected.
     #[error(transparent)]
     Collect(#[from] CollectError),
@@ -190,6 +194,7 @@ impl ExportError {
             | Self::SameVersion(_)
             | Self::Time(_) => Exit::Usage,
             Self::Fetch(error) => error.exit(),
+            Self::Access(error) => error.exit(),
             Self::Collect(error) => error.exit(),
             Self::Bundle(error) => error.exit(),
             Self::Workspace(error) => error.exit(),
@@ -215,7 +220,9 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 }
 
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
-    let fetcher = Fetcher::new(settings.fetch.clone())?;
+    let mut notes = Vec::new();
+    let access = access::of_selection(selection, &mut notes)?;
+    let fetcher = Fetcher::new(Options { access, ..settings.fetch.clone() })?;
     let (site, name) = (&selection.site, &selection.name);
     let seen = if settings.full { Seen::default() } else { workspace.seen(site, name) };
     let with = Collecting {
@@ -228,6 +235,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         tally: Tally::default(),
         dry_run: settings.dry_run,
     };
+    with.tally.say(notes);
     // What is large takes as long to parse as to look at.
     let (collections, (last, others)) = thread::scope(|scope| {
         let last = scope.spawn(|| (workspace.last(site, name), workspace.others(site, name)));

@@ -1,66 +1,151 @@
 //! One HTTP request: the client's settings, which answers count, and the body with its limits.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE, RANGE, RETRY_AFTER,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
+    LOCATION, RANGE, RETRY_AFTER,
 };
-use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::Question;
+use super::access::Scope;
 use super::error::{FetchError, shown};
 use super::options::{MAX_CONCURRENCY, Options};
 use super::retry::Retry;
+use super::tls::{TlsSettings, read_certificates};
 
 /// Redirects followed for one request.
 const MAX_REDIRECTS: usize = 10;
 
-/// A set-up HTTP client with the options that apply while it is used.
+/// HTTP clients, one for each kind of TLS settings, with the options that apply while they are used.
 pub(super) struct Client {
-    http: reqwest::Client,
+    clients: Mutex<BTreeMap<TlsSettings, reqwest::Client>>,
     pub(super) options: Options,
+}
+
+/// A request, as far as it is the same at every hop of a redirect.
+struct Request<'a> {
+    headers: HeaderMap,
+    /// JSON to be sent with POST; `None` for GET.
+    body: Option<&'a str>,
+    /// Set if it asks for a part of a file.
+    ranged: bool,
 }
 
 impl Client {
     /// Sets the client up; reads the platform's certificates and the additional ones.
     pub(super) fn new(options: Options) -> Result<Self, FetchError> {
-        let http = http_client(&options, || Policy::custom(follow))?;
-        Ok(Self { http, options })
+        let usual = TlsSettings::default();
+        let http = http_client_with(&options, &usual, Policy::none)?;
+        Ok(Self { clients: Mutex::new(BTreeMap::from([(usual, http)])), options })
+    }
+
+    /// The HTTP client with the TLS settings for the server of `url`, set up when it is wanted first.
+    fn http(&self, url: &Url) -> Result<reqwest::Client, FetchError> {
+        let settings = self.options.access.tls(url);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = clients.get(&settings) {
+            return Ok(known.clone());
+        }
+        let http = http_client_with(&self.options, &settings, Policy::none)?;
+        clients.insert(settings, http.clone());
+        Ok(http)
     }
 
     /// Asks for `url`, from byte `from` on, if that is not 0. `etag` is the strong validator of the bytes before.
     ///
     /// Returns only answers that hold the file: 200, or 206 to a request for a range.
     pub(super) async fn open(&self, url: &Url, from: u64, etag: Option<&HeaderValue>) -> Result<Response, FetchError> {
-        let mut request = self.http.get(url.clone());
+        let mut headers = HeaderMap::new();
         if from > 0 {
-            request = request.header(RANGE, format!("bytes={from}-"));
+            headers.insert(RANGE, range_from(from)?);
             if let Some(etag) = etag {
-                request = request.header(IF_RANGE, etag);
+                headers.insert(IF_RANGE, etag.clone());
             }
         }
-        self.send(url, request, from > 0).await
+        self.send(url, Request { headers, body: None, ranged: from > 0 }).await
     }
 
     /// Sends a request, and returns its answer if that holds what was asked for.
-    async fn send(&self, url: &Url, request: RequestBuilder, ranged: bool) -> Result<Response, FetchError> {
+    async fn send(&self, url: &Url, request: Request<'_>) -> Result<Response, FetchError> {
         let patience = self.options.connect_timeout + self.options.stall_timeout;
         let stalled = |_| FetchError::Stalled { url: shown(url), after: patience };
-        let response = timeout(patience, request.send()).await.map_err(stalled)?;
-        let response = response.map_err(|source| FetchError::network(url, source))?;
+        let ranged = request.ranged;
+        let (hop, response) = timeout(patience, self.follow(url, request)).await.map_err(stalled)??;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::PARTIAL_CONTENT if ranged => Ok(response),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(FetchError::Missing { url: shown(url) }),
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+                Err(self.denied(url, &hop, status))
+            }
             status => {
                 let retry_after = retry_after(response.headers());
                 Err(FetchError::Status { url: shown(url), status: status.as_u16(), retry_after })
             }
         }
+    }
+
+    fn denied(&self, url: &Url, hop: &Url, status: StatusCode) -> FetchError {
+        let advice = self.options.access.advice(hop, status);
+        let advice = match url.host_str() == hop.host_str() {
+            true => advice,
+            false => format!("a redirect leads to {}; {advice}", hop.host_str().unwrap_or_default()),
+        };
+        FetchError::Denied { url: shown(url), status: status.as_u16(), advice }
+    }
+
+    /// Sends a request and follows redirects. Returns the last answer, and the URL that gave it.
+    ///
+    /// Each hop has the credentials and the TLS settings of its own URL. Where it has none, it keeps those of the hop before if
+    /// the server is the same.
+    async fn follow(&self, url: &Url, mut request: Request<'_>) -> Result<(Url, Response), FetchError> {
+        let (mut hop, mut hops) = (url.clone(), 0);
+        let mut kept: Option<HeaderValue> = None;
+        loop {
+            let own = self.options.access.authorization(&hop).map(|authorization| authorization.header);
+            kept = own.or(kept);
+            let response = self.ask(&hop, &request, kept.as_ref()).await.map_err(|error| error.of(url))?;
+            let Some(to) = redirect_of(&response) else { return Ok((hop, response)) };
+            hops += 1;
+            let refused = |reason: &'static str| FetchError::Redirect { url: shown(url), source: reason.into() };
+            let next = next_hop(&hop, to, hops).map_err(refused)?;
+            // As browsers do: 307 and 308 keep the method (RFC 9110 section 15.4).
+            if !matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+                request.body = None;
+            }
+            if Scope::of_server(&hop) != Scope::of_server(&next) {
+                kept = None;
+            }
+            hop = next;
+        }
+    }
+
+    /// Sends one request, whatever the answer.
+    async fn ask(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, HopError> {
+        // Otherwise the HTTP client would make a header of them, besides ours.
+        let mut plain = url.clone();
+        let _ = (plain.set_username(""), plain.set_password(None)); // both fail only for addresses that have neither
+        let http = self.http(url).map_err(HopError::Setup)?;
+        let builder = match request.body {
+            Some(json) => http.post(plain).header(CONTENT_TYPE, "application/json").body(json.to_owned()),
+            None => http.get(plain),
+        };
+        let builder = builder.headers(request.headers.clone());
+        let builder = authorization.into_iter().fold(builder, |builder, value| builder.header(AUTHORIZATION, value));
+        builder.send().await.map_err(HopError::Network)
     }
 
     /// The whole of a small answer whose size nobody signed.
@@ -99,12 +184,12 @@ impl Client {
     async fn whole_once(&self, question: &Question) -> Result<Vec<u8>, FetchError> {
         let Question { url, headers, body, cap } = question;
         let cap = *cap;
-        let request = match body {
-            Some(json) => self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(json.clone()),
-            None => self.http.get(url.clone()),
+        let header = |(name, value): &(&'static str, String)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| FetchError::Setup(error.into()))?;
+            Ok((name, HeaderValue::from_str(value).map_err(|error| FetchError::Setup(error.into()))?))
         };
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let response = self.send(url, request, false).await?;
+        let headers = headers.iter().map(header).collect::<Result<HeaderMap, FetchError>>()?;
+        let response = self.send(url, Request { headers, body: body.as_deref(), ranged: false }).await?;
         let too_large = || FetchError::TooLarge { url: shown(url), limit: cap };
         if response.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
@@ -167,10 +252,19 @@ impl Body<'_> {
 
 /// An HTTP client that trusts the platform's certificates and the given ones, and takes proxies from the environment.
 pub(crate) fn http_client(options: &Options, redirect: impl Fn() -> Policy) -> Result<reqwest::Client, FetchError> {
+    http_client_with(options, &TlsSettings::default(), redirect)
+}
+
+/// The same with TLS settings.
+fn http_client_with(
+    options: &Options,
+    tls: &TlsSettings,
+    redirect: impl Fn() -> Policy,
+) -> Result<reqwest::Client, FetchError> {
     // An error means that a provider is installed already: just as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let extra = certificates(options)?;
-    let with_platform = builder(options).redirect(redirect()).tls_certs_merge(extra.clone()).build();
+    let extra = options.ca_file.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
+    let with_platform = tls.apply(builder(options).redirect(redirect()), &extra)?.build();
     // A small system may have no certificates at all. That must only stop https, not http.
     with_platform
         .or_else(|_| builder(options).redirect(redirect()).tls_certs_only(extra).build())
@@ -187,28 +281,43 @@ fn builder(options: &Options) -> ClientBuilder {
         .referer(false)
 }
 
-fn follow(attempt: Attempt<'_>) -> Action {
-    let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
-    match attempt.url().scheme() {
-        _ if attempt.previous().len() > MAX_REDIRECTS => attempt.error("too many redirects"),
-        "https" => attempt.follow(),
-        "http" if !secure => attempt.follow(),
-        "http" => attempt.error("a redirect from https to http"),
-        _ => attempt.error("a redirect to something other than http or https"),
+/// A hop that gave no answer.
+enum HopError {
+    Setup(FetchError),
+    Network(reqwest::Error),
+}
+
+impl HopError {
+    /// The error of the request for `url`, which the redirects began at.
+    fn of(self, url: &Url) -> FetchError {
+        match self {
+            Self::Setup(error) => error,
+            Self::Network(source) => FetchError::network(url, source),
+        }
     }
 }
 
-fn certificates(options: &Options) -> Result<Vec<Certificate>, FetchError> {
-    let Some(path) = &options.ca_file else {
-        return Ok(Vec::new());
-    };
-    let unreadable = |source| FetchError::Certificates { path: path.clone(), source };
-    let pem = std::fs::read(path).map_err(|source| unreadable(source.into()))?;
-    let found = Certificate::from_pem_bundle(&pem).map_err(|source| unreadable(source.into()))?;
-    if found.is_empty() {
-        return Err(unreadable("there is no certificate in it".into()));
+/// The target of a redirect. Returns `None` for any other answer.
+fn redirect_of(response: &Response) -> Option<&HeaderValue> {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308).then(|| response.headers().get(LOCATION))?
+}
+
+/// The URL that `location` leads to from `hop`, or the rule that forbids it. It is the redirect number `hops`.
+fn next_hop(hop: &Url, location: &HeaderValue, hops: usize) -> Result<Url, &'static str> {
+    let text = std::str::from_utf8(location.as_bytes()).map_err(|_| "a redirect to something that is no URL")?;
+    let next = hop.join(text).map_err(|_| "a redirect to something that is no URL")?;
+    match next.scheme() {
+        _ if hops > MAX_REDIRECTS => Err("too many redirects"),
+        "https" => Ok(next),
+        "http" if hop.scheme() == "http" => Ok(next),
+        "http" => Err("a redirect from https to http"),
+        _ => Err("a redirect to something other than http or https"),
     }
-    Ok(found)
+}
+
+/// The value of `Range` for all bytes from `from` on.
+fn range_from(from: u64) -> Result<HeaderValue, FetchError> {
+    HeaderValue::try_from(format!("bytes={from}-")).map_err(|error| FetchError::Setup(error.into()))
 }
 
 /// The strong validator of an answer (RFC 9110 section 8.8.3), the only kind that `If-Range` may carry.

@@ -23,6 +23,15 @@ pub enum FetchError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A client's certificate or its key cannot be used.
+    #[error("cannot use {} as a client certificate with its key: give PEM files, with a key that has no passphrase", path.display())]
+    ClientCertificate {
+        /// The file.
+        path: PathBuf,
+        /// The words of the system or the parser.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -62,6 +71,28 @@ pub enum FetchError {
         /// The address.
         url: String,
     },
+    /// The server or the proxy refuses access (401, 403 or 407).
+    #[error("{url} answers with status {status}: {advice}")]
+    Denied {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The files that were looked at, and the next step.
+        advice: String,
+    },
+    /// The server wants a client certificate, or another one.
+    #[error(
+        "the server of {url} does not accept this client over TLS: name its certificate with client-cert and client-key in the \
+         selection, or as Acquire::https::HOST::SslCert and SslKey in apt's configuration"
+    )]
+    CertificateRefused {
+        /// The address.
+        url: String,
+        /// The words of TLS.
+        #[source]
+        source: reqwest::Error,
+    },
     /// The server answers with something other than the file.
     #[error("{url} answers with status {status}: check the access to it, or run again later")]
     Status {
@@ -77,9 +108,9 @@ pub enum FetchError {
     Redirect {
         /// The address asked for first.
         url: String,
-        /// Which rule forbids it.
+        /// The rule that forbids it.
         #[source]
-        source: reqwest::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The connection broke, or did not speak HTTP.
     #[error("the transfer of {url} broke: run again to go on where it stopped")]
@@ -171,8 +202,8 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
-    /// Too many files in a row could not be reached, so the rest was not tried.
-    #[error("gave up on {left} more files, since no upstream can be reached")]
+    /// Too many files in a row could not be reached or were refused, so the rest was not tried.
+    #[error("gave up on {left} more files, since no upstream can be reached or gives access")]
     GaveUp {
         /// Files that were not tried.
         left: usize,
@@ -183,7 +214,11 @@ impl FetchError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Certificates { .. } | Self::Address { .. } => Exit::Usage,
+            Self::Certificates { .. }
+            | Self::ClientCertificate { .. }
+            | Self::Address { .. }
+            | Self::Denied { .. }
+            | Self::CertificateRefused { .. } => Exit::Usage,
             Self::Setup(_) | Self::NoAddress { .. } | Self::Disk { .. } => Exit::Failed,
             Self::Unreachable { .. }
             | Self::Missing { .. }
@@ -226,10 +261,11 @@ impl FetchError {
     pub(crate) fn network(url: &Url, source: reqwest::Error) -> Self {
         // The address within may be one that a redirect led to, with a token in it.
         let (url, source) = (shown(url), source.without_url());
-        if source.is_redirect() {
-            Self::Redirect { url, source }
-        } else if is_certificate(&source) {
+        let tls = tls_error(&source);
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
             Self::Untrusted { url, source }
+        } else if tls.is_some_and(refuses_client) {
+            Self::CertificateRefused { url, source }
         } else if source.is_builder() {
             Self::Address { url }
         } else if source.is_connect() {
@@ -240,8 +276,8 @@ impl FetchError {
     }
 }
 
-/// Whether TLS refused the server's certificate, anywhere down the chain of causes.
-fn is_certificate(error: &reqwest::Error) -> bool {
+/// The error of TLS down the chain of causes.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = next {
         // An io::Error hides what it wraps: its own source() is that of the wrapped error.
@@ -250,15 +286,36 @@ fn is_certificate(error: &reqwest::Error) -> bool {
             Some(inner) => inner.downcast_ref::<rustls::Error>(),
             None => cause.downcast_ref::<rustls::Error>(),
         };
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return true;
+        if tls.is_some() {
+            return tls;
         }
         next = match inner {
             Some(inner) => Some(inner),
             None => cause.source(),
         };
     }
-    false
+    None
+}
+
+/// Returns whether it is an alert by which servers refuse a client's certificate, or that there is none. Before TLS 1.3 the
+/// latter is a `handshake_failure`.
+fn refuses_client(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let rustls::Error::AlertReceived(alert) = error else { return false };
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+            | Alert::HandshakeFailure
+    )
 }
 
 /// `url` for messages: user name and password as `***`.

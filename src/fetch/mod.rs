@@ -8,6 +8,7 @@
 //! bytes that an earlier run left are hashed again, and no more than the signed size is ever read or written.
 //! Certificates are checked against the platform's and the given ones; proxies come from the environment.
 
+pub mod access;
 mod client;
 mod error;
 mod expected;
@@ -16,6 +17,7 @@ mod one;
 mod options;
 mod retry;
 mod sink;
+pub mod tls;
 mod writer;
 
 use std::collections::{HashSet, VecDeque};
@@ -39,7 +41,7 @@ pub use self::options::{MAX_CONCURRENCY, Options};
 const NETWORK_THREADS: usize = 2;
 /// Threads for hashing, writing and name look-ups.
 const BLOCKING_THREADS: usize = 8;
-/// Files that cannot be reached in a row, as a multiple of the concurrency, after which the rest is not tried.
+/// Files that cannot be reached or are refused in a row, as a multiple of the concurrency, after which the rest is not tried.
 const GIVE_UP_AFTER: usize = 2;
 
 /// A file to be fetched, with the size and the digest that somebody signed.
@@ -175,7 +177,8 @@ impl Fetcher {
                     on_done(finished);
                 }
                 Err(error) => {
-                    unreachable = if matches!(error, FetchError::Unreachable { .. }) { unreachable + 1 } else { 0 };
+                    let is_shut = matches!(error, FetchError::Unreachable { .. } | FetchError::Denied { .. });
+                    unreachable = if is_shut { unreachable + 1 } else { 0 };
                     let full = matches!(error, FetchError::NoSpace { .. });
                     errors.push(error);
                     if full {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access::Access;
+
 /// Most files that are ever fetched side by side; bounds memory and manners.
 pub const MAX_CONCURRENCY: usize = 64;
 
@@ -29,6 +31,8 @@ pub struct Options {
     pub rate_window: Duration,
     /// PEM file of certificates to trust in addition to the platform's.
     pub ca_file: Option<PathBuf>,
+    /// Credentials and TLS settings of servers.
+    pub access: Access,
 }
 
 impl Default for Options {
@@ -43,6 +47,7 @@ impl Default for Options {
             min_rate: 1000,
             rate_window: Duration::from_secs(30),
             ca_file: None,
+            access: Access::default(),
         }
     }
 }

@@ -52,7 +52,10 @@ fn most_retries(error: &FetchError, retries: u32) -> u32 {
         // Once may be a proxy's hiccup; twice is what the server has.
         FetchError::TooShort { .. } => retries.min(1),
         FetchError::Status { .. }
+        | FetchError::Denied { .. }
         | FetchError::Certificates { .. }
+        | FetchError::ClientCertificate { .. }
+        | FetchError::CertificateRefused { .. }
         | FetchError::Setup(_)
         | FetchError::Address { .. }
         | FetchError::NoAddress { .. }

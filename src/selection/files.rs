@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
+use super::OneOrMany;
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::path::PublishPath;
@@ -23,6 +24,17 @@ pub struct FilesSource {
     pub sha256: Option<Sha256>,
     /// The folder below the name that they are published in.
     pub to: Option<PublishPath>,
+    /// Files of logins, in the form of apt's auth.conf.
+    #[serde(default)]
+    pub auth_file: OneOrMany<PathBuf>,
+    /// The user name for the secret, which is a password then; without it, the secret is a bearer token.
+    pub login: Option<String>,
+    /// A file with the password or token for the URL, readable to few.
+    pub secret_file: Option<PathBuf>,
+    /// A PEM file with this client's certificate for https.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with its key; without it, the key is in the certificate's file.
+    pub client_key: Option<PathBuf>,
 }
 
 impl FilesSource {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::yes;
+use super::{OneOrMany, yes};
 use crate::collection::Publish;
 use crate::formats::simplestreams::Filter;
 use crate::label::Label;
@@ -36,6 +36,17 @@ pub struct ImagesSource {
     /// Take a stream that nobody signed. It is marked as without proof by upstream everywhere.
     #[serde(default)]
     pub allow_unsigned: bool,
+    /// Files of logins, in the form of apt's auth.conf.
+    #[serde(default)]
+    pub auth_file: OneOrMany<PathBuf>,
+    /// The user name for the secret, which is a password then; without it, the secret is a bearer token.
+    pub login: Option<String>,
+    /// A file with the password or token for the URL, readable to few.
+    pub secret_file: Option<PathBuf>,
+    /// A PEM file with this client's certificate for https.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with its key; without it, the key is in the certificate's file.
+    pub client_key: Option<PathBuf>,
 }
 
 impl ImagesSource {

@@ -1,5 +1,6 @@
 //! The selection: the TOML file that says what to carry.
 
+mod access;
 mod apt;
 mod enterprise_store;
 mod error;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use access::AccessKeys;
 pub use apt::{AptSource, PriorityText};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
@@ -28,6 +30,7 @@ pub use place::Place;
 pub use snaps::SnapsSource;
 pub use yum::YumSource;
 
+use self::access::HasAccess;
 use crate::bundle::recovery::Amount;
 use crate::label::Label;
 use crate::units::{Bytes, Days, Percent, Spares};
@@ -155,7 +158,25 @@ impl Selection {
         Amount { percent: self.recovery.map(|percent| percent.0), spares: self.spare_volumes.0 }
     }
 
+    /// The keys of all its sources that say how to log in.
+    pub fn access(&self) -> Vec<AccessKeys<'_>> {
+        let packages = self.apt.iter().map(HasAccess::access).chain(self.yum.iter().map(HasAccess::access));
+        let images = self.images.iter().map(HasAccess::access).chain(self.os_images.iter().map(HasAccess::access));
+        let others = self.snaps.iter().map(HasAccess::access).chain(self.files.iter().map(HasAccess::access));
+        packages.chain(images).chain(others).collect()
+    }
+
     fn check(&self) -> Result<(), SelectionError> {
+        self.check_sources()?;
+        for keys in self.access() {
+            if let Some(reason) = keys.contradiction() {
+                return Err(SelectionError::Source { table: keys.table, name: keys.name, reason: reason.into() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sources(&self) -> Result<(), SelectionError> {
         let apt = self.apt.iter().map(|source| ("apt", &source.name, source.contradiction()));
         let images = self.images.iter().map(|source| ("images", &source.name, source.contradiction()));
         let mut names = BTreeSet::new();
@@ -198,6 +219,12 @@ impl Selection {
         self.enterprise_store.iter_mut().map(|source| &mut source.exports).for_each(anchor);
         self.os_images.iter_mut().for_each(|source| source.anchor(folder));
         self.files.iter_mut().for_each(|source| source.anchor(folder));
+        self.apt.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        self.yum.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        self.images.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        self.os_images.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        self.snaps.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        self.files.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
     }
 }
 

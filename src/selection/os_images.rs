@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use url::Url;
 
-use super::Place;
+use super::{OneOrMany, Place};
 use crate::digest::Sha256;
 use crate::formats::os_image::{BadImage, Filetype, OsImage, Via, check_together};
 
@@ -41,6 +41,17 @@ pub struct OsImageSource {
     pub support_eol: Option<String>,
     /// How MAAS comes by it.
     pub via: Option<Via>,
+    /// Files of logins, in the form of apt's auth.conf.
+    #[serde(default)]
+    pub auth_file: OneOrMany<PathBuf>,
+    /// The user name for the secret, which is a password then; without it, the secret is a bearer token.
+    pub login: Option<String>,
+    /// A file with the password or token for the URL, readable to few.
+    pub secret_file: Option<PathBuf>,
+    /// A PEM file with this client's certificate for https.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with its key; without it, the key is in the certificate's file.
+    pub client_key: Option<PathBuf>,
 }
 
 impl OsImageSource {

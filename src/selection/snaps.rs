@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::yes;
+use super::{OneOrMany, yes};
 use crate::formats::snap::Channel;
 
 /// Where all devices look unless they are told otherwise.
@@ -35,6 +35,17 @@ pub struct SnapsSource {
     /// The store that is asked.
     #[serde(default = "store")]
     pub store_url: Url,
+    /// Files of logins, in the form of apt's auth.conf.
+    #[serde(default)]
+    pub auth_file: OneOrMany<PathBuf>,
+    /// The user name for the secret, which is a password then; without it, the secret is a bearer token.
+    pub login: Option<String>,
+    /// A file with the password or token for the URL, readable to few.
+    pub secret_file: Option<PathBuf>,
+    /// A PEM file with this client's certificate for https.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with its key; without it, the key is in the certificate's file.
+    pub client_key: Option<PathBuf>,
 }
 
 impl SnapsSource {

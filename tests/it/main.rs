@@ -1,5 +1,6 @@
 //! Tests that cross module borders, most of them with a real client as the judge.
 
+mod access;
 mod apt_client;
 mod assertions;
 mod bundle_format;

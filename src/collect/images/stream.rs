@@ -9,7 +9,7 @@ use crate::collect::address;
 use crate::fetch::Fetcher;
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
 use crate::formats::simplestreams::{
-    FOLDER, INDEX_STEM, INLINE, Index, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX,
+    INDEX_STEM, INLINE, Index, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX, split_url,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -72,7 +72,7 @@ pub fn fetch(
     fetcher: &Fetcher,
     now: Time,
 ) -> Result<Stream, ImagesError> {
-    let (root, named) = split(url);
+    let (root, named) = split_url(url);
     let stem = named.clone().unwrap_or_else(|| INDEX_STEM.to_owned());
     let upstream = Upstream { root, stem, keyring, fetcher, now };
     let (first, second) = if keyring.is_some() { (INLINE, PLAIN) } else { (PLAIN, INLINE) };
@@ -88,19 +88,6 @@ pub fn fetch(
     let other_form =
         other.map(|suffix| upstream.other_form(suffix, &form, &mut notes)).transpose()?.unwrap_or_default();
     Ok(Stream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes })
-}
-
-/// Splits an address into the stream's root and the index that it names, without the suffix.
-fn split(url: &Url) -> (Url, Option<String>) {
-    let mut root = url.clone();
-    let path = url.path().trim_end_matches('/');
-    let stem = path.strip_suffix(INLINE).or_else(|| path.strip_suffix(PLAIN));
-    let at = stem.and_then(|stem| Some((stem, stem.rfind(&format!("/{FOLDER}"))? + 1)));
-    let parts = at.and_then(|(stem, at)| Some((path.get(..at)?, stem.get(at..)?)));
-    let parts = parts.filter(|(_, stem)| !stem.trim_start_matches(FOLDER).contains('/'));
-    let (above, stem) = parts.map_or((path, None), |(above, stem)| (above, Some(stem.to_owned())));
-    root.set_path(above);
-    (root, stem)
 }
 
 struct Upstream<'a> {
@@ -205,25 +192,5 @@ impl Upstream<'_> {
 
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ImagesError> {
         Ok(self.fetcher.get_optional(&address::below(&self.root, path)?, MAX_STREAM_BYTES)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn splits_the_root_from_the_index() {
-        for (url, root, index) in [
-            ("http://images.example/v3/stable", "http://images.example/v3/stable", ""),
-            ("http://images.example/v3/stable/", "http://images.example/v3/stable", ""),
-            ("http://images.example/v3/streams/v1/index.sjson", "http://images.example/v3/", "streams/v1/index"),
-            ("http://images.example/streams/v1/index2.json", "http://images.example/", "streams/v1/index2"),
-            ("http://images.example/streams/v1/a/index.json", "http://images.example/streams/v1/a/index.json", ""),
-            ("http://images.example/x.json", "http://images.example/x.json", ""),
-        ] {
-            let (found, stem) = split(&url.parse().unwrap());
-            assert_eq!((found.as_str(), stem.unwrap_or_default().as_str()), (root, index), "{url}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Debian archives: control data, Release, Packages, relations, versions, and apt's own source lists.
 
 pub mod archive;
+pub mod auth_conf;
 pub mod client_index;
 pub mod deb822;
 pub mod mirror_list;

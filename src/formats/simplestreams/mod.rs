@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod index;
 mod json;
+mod location;
 pub mod maas;
 mod products;
 mod write;
@@ -20,6 +21,7 @@ pub use error::StreamError;
 pub use filter::{Filter, MalformedFilter};
 pub use index::{Entry, Index, is_index};
 pub use json::{Tag, Tags};
+pub use location::split_url;
 pub use products::{File, Item, Product, Products, Version};
 pub use write::{IndexLine, index_text, products_text};
 

@@ -85,7 +85,8 @@ fn what_is_not_there_is_told_from_what_failed() {
     assert!(bench.fetcher.get_optional(&bench.server.url("gone"), 10).unwrap().is_none());
     bench.server.fault("private", Times::ALWAYS, Fault::Status(403, vec![]));
     let error = bench.fetcher.get_optional(&bench.server.url("private"), 10).unwrap_err();
-    assert!(matches!(error, FetchError::Status { status: 403, .. }), "{error:?}");
+    assert!(matches!(error, FetchError::Denied { status: 403, .. }), "{error:?}");
+    assert_eq!(error.exit(), Exit::Usage);
     assert_eq!(bench.server.requests("private").len(), 1, "a refusal is not tried again");
     assert!(bench.fetcher.get_optional(&dead_url(), 10).is_err());
 }

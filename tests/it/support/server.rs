@@ -20,6 +20,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::tls::TlsServer;
 
 /// For how many requests a fault lasts.
@@ -78,6 +81,9 @@ pub(crate) struct Request {
 /// Answers all requests, with a status and a body.
 type Program = Arc<dyn Fn(&Request) -> (u16, Vec<u8>) + Send + Sync>;
 
+/// Decides whether a request may have its answer.
+type Guard = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
+
 /// Answers requests for a path.
 type Handler = Arc<dyn Fn(&Request) -> Vec<u8> + Send + Sync>;
 
@@ -115,6 +121,7 @@ struct State {
     faults: Mutex<HashMap<String, Vec<(usize, Fault)>>>,
     handlers: Mutex<HashMap<String, Handler>>,
     program: Mutex<Option<Program>>,
+    guard: Mutex<Option<Guard>>,
     requests: Mutex<Vec<Request>>,
     connections: AtomicUsize,
     stop: AtomicBool,
@@ -140,6 +147,7 @@ impl Server {
             faults: Mutex::default(),
             handlers: Mutex::default(),
             program: Mutex::default(),
+            guard: Mutex::default(),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -177,6 +185,17 @@ impl Server {
     /// Answers all requests with what `program` makes of them, instead of files.
     pub(crate) fn answer_all(&self, program: impl Fn(&Request) -> (u16, Vec<u8>) + Send + Sync + 'static) {
         *self.state.program.lock().unwrap() = Some(Arc::new(program));
+    }
+
+    /// Refuses all requests for which `guard` returns false: 401, which asks for Basic credentials.
+    pub(crate) fn guard(&self, guard: impl Fn(&Request) -> bool + Send + Sync + 'static) {
+        *self.state.guard.lock().unwrap() = Some(Arc::new(guard));
+    }
+
+    /// Wants Basic credentials for everything.
+    pub(crate) fn wants_login(&self, user: &str, password: &str) {
+        let wanted = basic(user, password);
+        self.guard(move |request| request.header("authorization") == Some(&wanted));
     }
 
     /// Takes all faults from `path`.
@@ -261,6 +280,13 @@ impl State {
         let faults = self.faults_for(request.path());
         if faults.iter().any(|fault| matches!(fault, Fault::Silent)) {
             return None;
+        }
+        let guard = self.guard.lock().unwrap().clone();
+        if guard.is_some_and(|guard| !guard(request)) {
+            let mut answer = text_answer(401, "who is it?");
+            answer.headers.push(("WWW-Authenticate".into(), "Basic realm=\"tests\"".into()));
+            faults.into_iter().for_each(|fault| answer.apply(fault));
+            return Some(answer);
         }
         let program = self.program.lock().unwrap().clone();
         if let Some(program) = program {
@@ -363,6 +389,11 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
     Ok(Some(Request { method, target, headers, body }))
+}
+
+/// The `Authorization` header for Basic credentials.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 fn text_answer(status: u16, text: &str) -> Answer {

@@ -1,0 +1,138 @@
+//! Files that hold secrets: read with a cap, and refused if every user of the machine can read them.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::exit::Exit;
+use crate::next_command::{self, ShellCommand};
+use crate::secret::Secret;
+use crate::storage::FileError;
+
+/// The largest file of a secret that is read, in bytes; real tokens have some 2,000.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+/// The permission of all others to read a file.
+const OTHERS_READ: u32 = 0o004;
+
+/// A failure to get a secret from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Every user of this machine can read it.
+    #[error("{} holds a secret, and every user of this machine can read it: run `{command}`", path.display())]
+    WorldReadable {
+        /// The file.
+        path: PathBuf,
+        /// Takes the permission away.
+        command: ShellCommand,
+    },
+    /// It holds something other than one secret.
+    #[error("{} {what}: write the password or token into it, in one line and with nothing else", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The fault.
+        what: &'static str,
+    },
+}
+
+impl SecretFileError {
+    /// The exit code of this failure.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            Self::WorldReadable { .. } | Self::Malformed { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// Reads a file that has a password or token in one line; white space around it does not count.
+pub(super) fn read_secret(path: &Path) -> Result<Secret, SecretFileError> {
+    let text = read_private(path)?;
+    let malformed = |what| SecretFileError::Malformed { path: path.to_owned(), what };
+    let secret = text.trim_ascii();
+    match () {
+        () if secret.is_empty() => Err(malformed("is empty")),
+        () if secret.contains(&b'\n') => Err(malformed("has several lines")),
+        () if secret.iter().any(u8::is_ascii_control) => Err(malformed("has control characters")),
+        () => Ok(Secret::new(secret)),
+    }
+}
+
+/// Reads a file that holds secrets, unless every user of this machine can read it.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+    let (bytes, mode) = read(path)?;
+    match mode & OTHERS_READ {
+        0 => Ok(bytes),
+        _ => Err(SecretFileError::WorldReadable { path: path.to_owned(), command: next_command::make_private(path) }),
+    }
+}
+
+/// The content of a regular file, and its mode.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), FileError> {
+    let failed = |source| FileError::on_named::<FileError>("read", path)(source);
+    // Opening a pipe can block, so it is looked at first.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(FileError::on_named("read", path)(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let file = File::open(path).map_err(|source| FileError::on_named::<FileError>("read", path)(source))?;
+    let mode = file.metadata().map_err(|source| FileError::on_named::<FileError>("read", path)(source))?;
+    // So that no copy is left behind by a buffer that grows.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize + 1));
+    file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes).map_err(FileError::on_named::<FileError>("read", path))?;
+    if bytes.len() as u64 > MAX_SECRET_BYTES {
+        return Err(FileError::on_named("read", path)(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok((bytes, mode.permissions().mode()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+
+    fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a token");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn reads_one_line() {
+        for content in ["se cret", "se cret\n", " se cret\r\n\n"] {
+            let (_folder, path) = file(content.as_bytes(), 0o640);
+            assert_eq!(read_secret(&path).unwrap().expose(), b"se cret", "{content:?}");
+        }
+    }
+
+    #[test]
+    fn rejects_a_file_that_all_can_read_with_the_command() {
+        for mode in [0o644, 0o604, 0o777] {
+            let (_folder, path) = file(b"secret", mode);
+            let error = read_secret(&path).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage);
+            let command = format!("`chmod 600 '{}'`", path.display());
+            assert!(error.to_string().ends_with(&command), "{error}");
+        }
+    }
+
+    #[test]
+    fn rejects_what_is_no_secret() {
+        for content in [&b""[..], b" \n", b"a\nb", b"a\0b", b"a\x1b[2J"] {
+            let (_folder, path) = file(content, 0o600);
+            assert!(matches!(read_secret(&path), Err(SecretFileError::Malformed { .. })), "{content:?}");
+        }
+        let (folder, path) = file(&vec![b'a'; 100_000], 0o600);
+        assert!(matches!(read_secret(&path), Err(SecretFileError::File(_))));
+        for path in [folder.path().to_owned(), folder.path().join("absent")] {
+            assert_eq!(read_secret(&path).unwrap_err().exit(), Exit::Usage);
+        }
+    }
+}
