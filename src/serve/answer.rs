@@ -90,6 +90,7 @@ async fn respond(
             let of = Of::file(found.below.as_str());
             (file::answer(&found.file, found.immutable, found.below.as_str(), parts).await, of)
         }
+        Ok(None) if view.tree.is_pool(host, path) => (pool_page(), Of::Service),
         Ok(None) => (StatusCode::NOT_FOUND.into_response(), Of::Nothing),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), Of::Nothing),
     }
@@ -104,6 +105,12 @@ fn own_page(client: &Client, view: Option<&View>, host: Option<&Host>, path: &st
         "/metrics" => Some(shared.metrics.page(view, shared.limits.connections as u64)),
         _ => None,
     }
+}
+
+/// The answer for an archive's `pool/`, which lists nothing.
+fn pool_page() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, "The files of this folder are not listed.\n").into_response()
 }
 
 /// A device that began with an older generation still gets the snap and the assertions that it was told of there.

@@ -199,6 +199,18 @@ impl Tree {
         normal_path(path).is_some_and(|path| self.routes.find(name(host), &path).next().is_some())
     }
 
+    /// Returns whether a request is for the folder `pool/` of a published archive. `pro attach` fetches that of each archive of
+    /// Ubuntu Pro with its credentials, and gives up unless the answer is good (uaclient/apt.py of ubuntu-pro-client).
+    pub(super) fn is_pool(&self, host: Option<&Host>, path: &str) -> bool {
+        let Some(path) = normal_path(path).filter(|path| path.ends_with("/pool/")) else { return false };
+        let is_archive = |below: &str| {
+            let folder = below.strip_suffix("/pool/").unwrap_or_default();
+            self.generation.published.get(folder).is_some_and(|published| published.kind == Kind::Apt)
+        };
+        let by_path = path.strip_prefix('/').filter(|_| self.routes.answers_by_path(name(host)));
+        by_path.is_some_and(is_archive) || self.routes.find(name(host), &path).any(|below| is_archive(&below))
+    }
+
     /// The file for a host and a path in normal form; of an `older` generation only what is immutable by its name.
     fn find(
         &self,

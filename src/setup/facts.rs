@@ -78,6 +78,8 @@ impl Upstream {
 pub struct Archive {
     /// The collection's name.
     pub name: Label,
+    /// Upstream's address, as the builder says.
+    pub origin: String,
     /// How it is published.
     pub publish: Publish,
     /// Its suites.
@@ -198,6 +200,7 @@ impl Facts {
             match key(site, &folder, collection)? {
                 Some(key) => self.archives.push(Archive {
                     name: name.clone(),
+                    origin: collection.origin.clone(),
                     publish: collection.publish,
                     suites: suites(&folder.join(collection.folder()), collection),
                     key,
@@ -292,6 +295,7 @@ pub(super) mod tests {
         };
         let archive = |name: &str, publish, suites| Archive {
             name: name.parse().unwrap(),
+            origin: "http://archive.example.com/ubuntu".into(),
             publish,
             suites,
             key: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n=BBBB\n-----END PGP PUBLIC KEY BLOCK-----\n".into(),

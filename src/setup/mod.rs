@@ -13,6 +13,7 @@ mod facts;
 mod host;
 pub mod maas;
 pub mod nginx;
+pub mod pro;
 pub mod quote;
 mod serve_url;
 pub mod snapd;

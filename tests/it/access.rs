@@ -5,6 +5,7 @@ mod apt_logins;
 mod certificates;
 mod kinds;
 mod leaks;
+pub(crate) mod pro;
 
 use std::fs;
 use std::path::Path;

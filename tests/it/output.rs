@@ -107,6 +107,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("setup snapd", "--site DEMO --serve-url http://g.invalid"),
         ("setup cloud-init", serve),
         ("setup user-data", "--site YUM --serve-url http://g.invalid --os rocky --release 9"),
+        ("setup pro", "--site PRO --contract-url http://c.invalid:8484"),
         ("setup maas", "--site DEMO --serve-url http://g.invalid"),
         ("list-images", "IMAGES --keyring keyring.gpg"),
         ("maas apply", maas),
@@ -153,6 +154,8 @@ fn every_command_fails_if_its_result_cannot_be_written() {
     desk.run("demo --keep kept --quiet").ok();
     let mirror = crate::yum::mirror();
     let yum = mirror.path("site").display().to_string();
+    let esm = crate::access::pro::site();
+    let pro = esm.path("site").display().to_string();
     let working = working(maas.strip_prefix("maas apply ").unwrap());
     let known: BTreeSet<String> = working.iter().map(|(command, _)| (*command).to_owned()).collect();
     let leaves = all_commands().into_iter().filter(|(_, is_leaf)| *is_leaf).map(|(command, _)| command);
@@ -161,7 +164,7 @@ fn every_command_fails_if_its_result_cannot_be_written() {
         for (number, more) in [("1", ""), ("2", "--json")] {
             let arguments =
                 arguments.replace("IMAGES", &desk.url("images")).replace("again", &format!("again{number}"));
-            let arguments = arguments.replace("DEMO", "kept/site").replace("YUM", &yum);
+            let arguments = arguments.replace("DEMO", "kept/site").replace("YUM", &yum).replace("PRO", &pro);
             make_ready(&desk, command, &arguments, number);
             let line = format!("{command} {arguments} {more}").replace("siteN", &format!("site{number}"));
             let line = ["key", "medium", "workspace", "recut", "stick"]

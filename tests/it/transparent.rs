@@ -63,7 +63,7 @@ fn cage(desk: &Desk) -> Option<Cage> {
 }
 
 /// A name server with the configuration that `setup dns` writes.
-fn name_server(cage: &Cage, desk: &Desk) -> Child {
+pub(crate) fn name_server(cage: &Cage, desk: &Desk) -> Child {
     desk.run("setup dns --site site --for dnsmasq --address 127.0.0.1 --out dns.conf").ok();
     let mut command = Command::new("dnsmasq");
     command.args([
@@ -86,7 +86,7 @@ fn wait_for_name(cage: &Cage, name: &str) {
 }
 
 /// Runs `command` inside, with nothing in its environment that leads elsewhere.
-fn run(cage: &Cage, command: &mut Command) -> crate::support::desk::Ended {
+pub(crate) fn run(cage: &Cage, command: &mut Command) -> crate::support::desk::Ended {
     clean(command);
     command.env_remove("http_proxy").env_remove("NO_PROXY").env_remove("no_proxy");
     ended(&cage.inside(command).output().unwrap())

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use crate::cli::maas::Wishes;
 use crate::cli::workspace::Carried;
 use crate::label::Label;
-use crate::setup::{Certificates, HostName, ServeUrl, WebServer, apt, dns, user_data};
+use crate::setup::{Certificates, HostName, ServeUrl, WebServer, apt, dns, pro, user_data};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum What {
@@ -19,6 +19,7 @@ pub(super) enum What {
     Snapd(Snapd),
     CloudInit(CloudInit),
     UserData(UserData),
+    Pro(Pro),
     Maas(Maas),
 }
 
@@ -197,6 +198,26 @@ pub(super) struct UserData {
     pub(super) ca_cert: Option<PathBuf>,
 }
 
+/// Write what Ubuntu Pro needs behind the gap: the contract server's override, and the clients' uaclient.conf
+///
+/// For archives of esm.ubuntu.com that are published as upstream signed them. docs/ubuntu-pro.md has the whole way. No secret is
+/// read or written.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry setup pro --site /srv/gapferry --contract-url http://contracts.dc1.example:8484 --out pro/\n  \
+    gapferry setup pro --site /srv/gapferry --contract-url https://contracts.dc1.example --transport https --json"
+)]
+pub(super) struct Pro {
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The contract server behind the gap, contracts-airgapped
+    #[arg(long, value_name = "URL")]
+    pub(super) contract_url: ServeUrl,
+    /// The transport by which clients reach esm.ubuntu.com at this site; https needs a certificate that they trust
+    #[arg(long, value_name = "HOW", default_value = "http")]
+    pub(super) transport: pro::Transport,
+}
+
 /// Write the commands that set a MAAS up, for MAAS's own command line
 ///
 /// `maas apply` does the same through MAAS's API, changes only what differs, and can be run again.
@@ -231,6 +252,12 @@ impl UserData {
             ntp_servers: self.ntp_servers.clone(),
             authority,
         }
+    }
+}
+
+impl Pro {
+    pub(super) fn chosen(&self) -> pro::Choice {
+        pro::Choice { contract_url: self.contract_url.clone(), transport: self.transport }
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::output::{Output, note};
 use crate::maas::wanted;
 use crate::setup::{Certificates, Facts, File, HostName, ServeUrl, SetupError};
-use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, snapd, user_data};
+use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, pro, snapd, user_data};
 use crate::site::{Site, SiteError};
 use crate::storage::modes;
 use crate::storage::write_atomically;
@@ -34,6 +34,7 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
         What::Snapd(args) => ("snapd", &args.common, None),
         What::CloudInit(args) => ("cloud-init", &args.common, None),
         What::UserData(args) => ("user-data", &args.common, None),
+        What::Pro(args) => ("pro", &args.common, None),
         What::Maas(args) => ("maas", &args.common, None),
     };
     if serve.is_some_and(ServeUrl::has_path) {
@@ -47,6 +48,10 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
     }
     if let What::UserData(args) = &args.what {
         let notes = user_data::notes(&facts, &args.chosen(None));
+        facts.notes.extend(notes);
+    }
+    if let What::Pro(_) = &args.what {
+        let notes = pro::notes(&facts);
         facts.notes.extend(notes);
     }
     let facts = facts;
@@ -95,6 +100,7 @@ fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<File>, SetupErro
             let authority = args.ca_cert.as_deref().map(Certificates::load).transpose()?;
             one("gapferry-user-data.yaml", user_data::user_data(facts, &args.chosen(authority))?)
         }
+        What::Pro(args) => pro::files(facts, &args.chosen()),
         What::Maas(args) => one("gapferry-maas.sh", maas::script(facts, &wanted(site, &args.choice.chosen())?)),
     }
 }
