@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::collect::access::{AccessError, of_keys};
+use super::error::Failure;
+use crate::collect::access::of_keys;
 use crate::fetch::access::{Access, Scope};
 use crate::selection::AccessKeys;
 
@@ -29,18 +30,21 @@ pub(super) struct AccessOptions {
 
 impl AccessOptions {
     /// The credentials for all below `root`. Says in `notes` what is not as safe as it could be.
-    pub(super) fn access(&self, root: &Url, notes: &mut Vec<String>) -> Result<Access, AccessError> {
+    pub(super) fn access(&self, root: &Url, notes: &mut Vec<String>) -> Result<Access, Failure> {
         let keys = AccessKeys {
             table: "images",
             name: root.host_str().unwrap_or_default().to_owned(),
             scope: Some(Scope::of_folder(root)),
-            has_userinfo: false,
+            has_userinfo: !root.username().is_empty() || root.password().is_some(),
             auth_files: &self.auth_file,
             login: self.login.as_deref(),
             secret_file: self.secret_file.as_deref(),
             client_cert: self.client_cert.as_deref(),
             client_key: self.client_key.as_deref(),
         };
-        of_keys(&keys, notes)
+        match keys.contradiction() {
+            Some(reason) => Err(Failure::Usage(reason.to_owned())),
+            None => Ok(of_keys(&keys, notes)?),
+        }
     }
 }

@@ -264,11 +264,15 @@ fn http_client_with(
     // An error means that a provider is installed already: just as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let extra = options.ca_file.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
-    let with_platform = tls.apply(builder(options).redirect(redirect()), &extra)?.build();
-    // A small system may have no certificates at all. That must only stop https, not http.
-    with_platform
-        .or_else(|_| builder(options).redirect(redirect()).tls_certs_only(extra).build())
-        .map_err(|source| FetchError::Setup(source.into()))
+    match tls.apply(builder(options).redirect(redirect()), &extra)?.build() {
+        Ok(client) => Ok(client),
+        // A small system may have no certificates at all. That must only stop https, not http.
+        Err(_) if *tls == TlsSettings::default() => {
+            let without_platform = builder(options).redirect(redirect()).tls_certs_only(extra).build();
+            without_platform.map_err(|source| FetchError::Setup(source.into()))
+        }
+        Err(source) => Err(tls.unusable(source)),
+    }
 }
 
 fn builder(options: &Options) -> ClientBuilder {

@@ -12,7 +12,7 @@ use super::error::FetchError;
 /// The settings of a TLS connection that may differ from server to server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsSettings {
-    /// PEM file of the authorities to trust instead of the platform's.
+    /// PEM file of authorities to trust besides the platform's.
     pub authorities: Option<PathBuf>,
     /// The client's certificate.
     pub certificate: Option<ClientCertificate>,
@@ -93,10 +93,8 @@ fn is_false(value: &str) -> bool {
 impl TlsSettings {
     /// Applies them to a client, given the certificates that are trusted in any case.
     pub(super) fn apply(&self, builder: ClientBuilder, extra: &[Certificate]) -> Result<ClientBuilder, FetchError> {
-        let mut builder = match &self.authorities {
-            Some(path) => builder.tls_certs_only([read_certificates(path)?, extra.to_vec()].concat()),
-            None => builder.tls_certs_merge(extra.to_vec()),
-        };
+        let own = self.authorities.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
+        let mut builder = builder.tls_certs_merge([own, extra.to_vec()].concat());
         if let Some(certificate) = &self.certificate {
             builder = builder.identity(certificate.read()?);
         }
@@ -105,6 +103,19 @@ impl TlsSettings {
             Verification::WithoutName => builder.tls_danger_accept_invalid_hostnames(true),
             Verification::Nothing => builder.tls_danger_accept_invalid_certs(true),
         })
+    }
+}
+
+impl TlsSettings {
+    /// The error of a client that cannot be set up with them. Most often the key is another certificate's.
+    pub(super) fn unusable(&self, source: reqwest::Error) -> FetchError {
+        match &self.certificate {
+            Some(own) => FetchError::ClientCertificate {
+                path: own.key.as_ref().unwrap_or(&own.certificate).clone(),
+                source: source.into(),
+            },
+            None => FetchError::Setup(source.into()),
+        }
     }
 }
 

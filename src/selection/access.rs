@@ -79,7 +79,7 @@ has_access! {
 
 impl AccessKeys<'_> {
     /// Returns the first contradiction among them.
-    pub(super) fn contradiction(&self) -> Option<&'static str> {
+    pub fn contradiction(&self) -> Option<&'static str> {
         let is_unencrypted = self.scope.as_ref().is_some_and(Scope::is_unencrypted);
         match () {
             () if self.login.is_some() && self.secret_file.is_none() => {

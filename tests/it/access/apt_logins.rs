@@ -39,6 +39,24 @@ fn a_url_has_the_login_of_the_hosts_apt_too() {
     reaches_clients(&archive.desk, &exported, "private");
 }
 
+/// The logins beside a source list count, as its preferences do: a list of another system, or of a root of its own.
+#[test]
+fn logins_lie_beside_the_source_lists_too() {
+    let archive = Archive::new();
+    archive.server.wants_login("me", "pw");
+    let apt = client(&archive.url(""));
+    select_list_of(&archive.desk, &apt);
+    archive.desk.export("--dry-run").says(Exit::Usage, &["status 401"]);
+    let login = format!("machine http://{} login me password pw", archive.host());
+    for name in ["auth.conf", "auth.conf.d/private.conf"] {
+        let file = apt.path("etc/apt").join(name);
+        fs::write(&file, &login).unwrap();
+        archive.desk.export("--dry-run").ok();
+        fs::remove_file(&file).unwrap();
+    }
+    archive.desk.export("--dry-run").says(Exit::Usage, &["status 401"]);
+}
+
 /// Files of logins by their names below `etc/apt`, with HOST and PORT of the server in place of these words.
 type Files = &'static [(&'static str, &'static str)];
 

@@ -96,6 +96,8 @@ fn a_selection_names_a_certificate_and_its_key_goes_nowhere() {
     mint_client(&stranger);
     select("client-cert = \"../stranger/client.pem\"\nclient-key = \"../stranger/client.key\"");
     export(Exit::Usage, &["does not accept this client over TLS"]);
+    select("client-cert = \"../tls/client.pem\"\nclient-key = \"../stranger/client.key\"");
+    export(Exit::Usage, &["cannot use", "stranger/client.key", "as a client certificate"]);
     select("client-cert = \"../tls/client.pem\"");
     export(Exit::Usage, &["client.pem holds a secret", "chmod 600"]);
     fs::set_permissions(desk.path("tls/client.pem"), fs::Permissions::from_mode(0o600)).unwrap();

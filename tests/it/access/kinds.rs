@@ -129,6 +129,7 @@ fn list_images_logs_in_too() {
     desk.run(&list)
         .says(Exit::Usage, &["status 401", "--", "NAME"].map(|word| if word == "--" { "machine" } else { word }));
     desk.run(&format!("{list} --secret-file token --login bearer")).ok();
+    desk.run(&format!("{list} --client-cert token")).says(Exit::Usage, &["client-cert needs an https URL"]);
     write_private(&desk.path("logins"), &format!("machine http://{} login bearer password t0ken", host_of(&server)));
     desk.run(&format!("{list} --auth-file logins")).ok();
     let ended = desk.run("list-images http://me:hush-hush@[x/ --allow-unsigned --json");

@@ -151,7 +151,8 @@ fn stock_clients_take_esm_under_the_upstreams_name() {
         let attached = client(&url, service);
         let login = format!("machine esm.ubuntu.com/{service}/ubuntu/ login bearer password {token}\n");
         write_private(&attached.path("etc/apt/auth.conf.d/90ubuntu-advantage"), &login);
-        run(&cage, attached.command("apt-get").arg("update")).ok();
+        let updated = run(&cage, attached.command("apt-get").arg("update")).ok();
+        assert!(updated.err.contains("the protocol is not encrypted"), "as docs/ubuntu-pro.md says: {updated:?}");
         run(&cage, attached.command("apt-get").args(["install", "-y", "--download-only", package])).ok();
         // The request by which `pro attach` checks its token: credentials in the URL, a folder, and it must be there.
         let place = url.replace("http://", &format!("http://bearer:{token}@"));
