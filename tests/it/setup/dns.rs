@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::fixture::{ARCHIVE, IMAGES, Running, set_store, setup, text, world};
@@ -42,6 +43,20 @@ fn ask(port: u16, name: &str, kind: u16) -> (u8, u16, Vec<u8>) {
     wait_for(|| format!("no answer for {name}"), answered)
 }
 
+/// The names that the name server for everything was asked for.
+static ASKED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The name in a question (RFC 1035, section 4.1.2).
+fn name_in(question: &[u8]) -> String {
+    let (mut labels, mut rest) = (Vec::new(), &question[12..]);
+    while let Some((length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
+        let (label, next) = after.split_at(usize::from(*length));
+        labels.push(String::from_utf8_lossy(label).to_ascii_lowercase());
+        rest = next;
+    }
+    labels.join(".")
+}
+
 /// A name server for everything: each name has the address 192.0.2.9. It answers nothing about services, like one that a
 /// gap keeps out of reach.
 fn elsewhere() -> u16 {
@@ -50,6 +65,7 @@ fn elsewhere() -> u16 {
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            ASKED.lock().unwrap().push(name_in(&buffer[..length]));
             if buffer[12..].starts_with(b"\x05_http\x04_tcp") || buffer[12..].starts_with(b"\x06_https\x04_tcp") {
                 continue;
             }
@@ -86,6 +102,12 @@ fn check(port: u16) {
     for host in ["below.archive.example.com", "example.com", "www.example.com", "snapcraft.io"] {
         let (code, count, bytes) = ask(port, host, 1);
         assert!((code, count) == (0, 1) && bytes.ends_with(&[192, 0, 2, 9]), "{host}: {code} {count} {bytes:?}");
+    }
+    let asked = ASKED.lock().unwrap();
+    assert!(asked.iter().any(|name| name == "www.example.com"), "{asked:?}");
+    for host in [ARCHIVE, IMAGES, "api.snapcraft.io", "snaps.dc1.example", "gapferry.dc1.example"] {
+        let leaked = |name: &&String| **name == *host || name.ends_with(&format!("_tcp.{host}"));
+        assert_eq!(asked.iter().find(leaked), None, "a question for a steered name has left the site");
     }
 }
 
