@@ -4,6 +4,7 @@
 mod addresses;
 mod bundle_names;
 mod dates;
+mod flat;
 mod gone;
 mod pins;
 mod rpms;
