@@ -68,6 +68,7 @@ fn packed(depot: &Depot, out: &Path, blob: Sha256, older: Option<Sha256>) -> Res
         origin: "local".into(),
         proofs: Vec::new(),
         publish: Publish::ReIndexed,
+        second_digest: None,
         source: "x".parse()?,
     };
     let manifest = Manifest {

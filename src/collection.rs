@@ -12,6 +12,7 @@ use crate::formats::apt::client_index::is_flat_metadata;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::os_image::OsImage;
 use crate::formats::rpm;
+use crate::formats::signed_digest::{DigestKind, Sha512};
 use crate::label::Label;
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -36,6 +37,10 @@ pub struct Collection {
     pub proofs: Vec<Proof>,
     /// How it is published.
     pub publish: Publish,
+    /// The kind of digest by which upstream signs files, if that is not SHA-256 alone. The site then computes it while it
+    /// unpacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_digest: Option<DigestKind>,
     /// The selection's source that it belongs to; the site pins upstream's keyring under this name.
     pub source: Label,
 }
@@ -171,7 +176,7 @@ impl Kind {
 
 /// Whether a file of a repository's metadata is named by its digest, as createrepo_c does it.
 fn starts_with_digest(name: &str) -> bool {
-    name.split_once('-').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok())
+    name.split_once('-').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok() || digest.parse::<Sha512>().is_ok())
 }
 
 /// How a collection is published.
@@ -306,6 +311,7 @@ mod tests {
             origin: "local".into(),
             proofs: vec![proof("pool/a", b"a")],
             publish: Publish::ReIndexed,
+            second_digest: None,
             source: "debian".parse().unwrap(),
         };
         assert_eq!(collection.conflict(), None);

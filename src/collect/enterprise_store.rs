@@ -106,6 +106,7 @@ pub fn collect(
         origin: "local".to_owned(),
         proofs: Vec::new(),
         publish: Publish::Verbatim,
+        second_digest: None,
         source,
     })
 }

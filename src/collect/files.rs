@@ -121,6 +121,7 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &Collecting<'_>) ->
         origin: "local".to_owned(),
         proofs: Vec::new(),
         publish: Publish::Verbatim,
+        second_digest: None,
         source: name.clone(),
     };
     match collection.conflict() {

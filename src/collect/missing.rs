@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Collecting, FetchIntoDepotError, Selected};
-use crate::digest::Sha256;
 use crate::fetch::FetchError;
+use crate::formats::signed_digest::SignedDigest;
 use crate::selection::MissingFiles;
 
 impl Collecting<'_> {
@@ -14,7 +14,7 @@ impl Collecting<'_> {
         title: &str,
         selected: Vec<Selected>,
         missing: MissingFiles,
-    ) -> Result<BTreeSet<Sha256>, FetchIntoDepotError> {
+    ) -> Result<BTreeSet<SignedDigest>, FetchIntoDepotError> {
         let wanted: Vec<_> = selected.iter().map(|file| (file.digest, file.size)).collect();
         match self.fetch_selected(title, selected) {
             Err(FetchIntoDepotError::Fetch(failed))
@@ -22,6 +22,6 @@ impl Collecting<'_> {
             other => return other.map(|()| BTreeSet::new()),
         }
         let lacking = wanted.into_iter().filter(|(digest, size)| self.held(digest, *size).is_none());
-        Ok(lacking.filter_map(|(digest, _)| digest.sha256()).collect())
+        Ok(lacking.map(|(digest, _)| digest).collect())
     }
 }

@@ -19,6 +19,7 @@ pub mod yum;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
@@ -26,6 +27,7 @@ use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
+use crate::formats::signed_digest::SignedDigest;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
@@ -33,7 +35,7 @@ use crate::time::Time;
 use url::Url;
 
 use self::seen::Seen;
-use crate::fetch::{Expected, FetchErrors, Fetcher, Finished, Wanted};
+use crate::fetch::{FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct Collecting<'a> {
@@ -95,7 +97,7 @@ pub struct Selected {
     /// Its signed size in bytes.
     pub size: u64,
     /// Its signed digest.
-    pub digest: Expected,
+    pub digest: SignedDigest,
 }
 
 /// Why something cannot be collected.
@@ -244,14 +246,15 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
 impl Collecting<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
     pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
-        let by_digest: BTreeMap<Expected, Selected> = selected.into_iter().map(|file| (file.digest, file)).collect();
+        let by_digest: BTreeMap<SignedDigest, Selected> =
+            selected.into_iter().map(|file| (file.digest, file)).collect();
         self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
         let lacking = by_digest.into_values().filter(|file| self.held(&file.digest, file.size).is_none());
         let wanted = lacking.map(|file| Wanted {
             urls: file.urls,
             size: file.size,
             digest: file.digest,
-            to: self.depot.partial_path(&name_before_complete(&file.digest)),
+            to: self.partial_path(&file.digest),
         });
         let wanted: Vec<_> = wanted.collect();
         self.tally.add_missing(wanted.len(), total(wanted.iter().map(|file| file.size)));
@@ -284,19 +287,30 @@ impl Collecting<'_> {
         Ok(fetched?)
     }
 
+    /// The place of a file with this digest until it is complete.
+    pub fn partial_path(&self, digest: &SignedDigest) -> PathBuf {
+        self.depot.partial_path(&name_before_complete(digest))
+    }
+
     /// The blob in the depot that has this digest and size.
-    pub fn held(&self, digest: &Expected, size: u64) -> Option<Sha256> {
+    pub fn held(&self, digest: &SignedDigest, size: u64) -> Option<Sha256> {
         let name = name_before_complete(digest);
-        let sha256 = if let Expected::Sha256(sha256) = digest { *sha256 } else { self.depot.by_alias(&name)? };
+        let sha256 = if let SignedDigest::Sha256(sha256) = digest { *sha256 } else { self.depot.by_alias(&name)? };
         self.depot.has(&sha256, size).then_some(sha256)
+    }
+
+    /// The blob of a file that was fetched. On a dry run a file may be absent whose SHA-256 nobody knows: then another digest
+    /// takes its place.
+    pub fn blob(&self, digest: &SignedDigest, size: u64) -> Sha256 {
+        self.held(digest, size).unwrap_or_else(|| name_before_complete(digest))
     }
 }
 
 /// What a blob is called before its SHA-256 is known, as its alias afterwards: the SHA-256 of the digest that is known.
-fn name_before_complete(digest: &Expected) -> Sha256 {
+fn name_before_complete(digest: &SignedDigest) -> Sha256 {
     match digest {
-        Expected::Sha256(digest) => *digest,
-        Expected::Sha3(digest) => Sha256::of(digest.to_hex().as_bytes()),
+        SignedDigest::Sha256(digest) => *digest,
+        other => Sha256::of(other.to_hex().as_bytes()),
     }
 }
 

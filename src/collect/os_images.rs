@@ -114,6 +114,7 @@ pub fn collect(
         origin: "local".to_owned(),
         proofs,
         publish: Publish::ReIndexed,
+        second_digest: None,
         source,
     })
 }

@@ -27,7 +27,7 @@ pub struct SameVersion {
 /// change daily, and what they vouch for does not. What clients are given of upstream's metadata as it is counts all the same.
 pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     let same = |(old, new): (&Collection, &Collection)| {
-        let Collection { files, items, kind, name, origin, proofs, publish, source } = new;
+        let Collection { files, items, kind, name, origin, proofs, publish, second_digest: _, source } = new;
         let shown = |of: &Collection| -> Vec<_> {
             of.proofs.iter().filter(|proof| kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
         };

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::expected::Expected;
 use crate::causes::causes;
 use crate::exit::Exit;
+use crate::formats::signed_digest::SignedDigest;
 use crate::storage::full_disk_error;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.
@@ -180,9 +180,9 @@ pub enum FetchError {
         /// The address.
         url: String,
         /// The signed digest.
-        expected: Box<Expected>,
+        expected: Box<SignedDigest>,
         /// The digest of what came.
-        got: Box<Expected>,
+        got: Box<SignedDigest>,
     },
     /// The file system is full.
     #[error("no space left for {}: make room and run again to go on where it stopped", path.display())]

@@ -10,8 +10,8 @@
 
 pub mod access;
 mod client;
+mod digests;
 mod error;
-mod expected;
 mod local;
 mod one;
 mod options;
@@ -29,12 +29,12 @@ use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
 use crate::digest::Sha256;
+use crate::formats::signed_digest::SignedDigest;
 use crate::progress::Progress;
 
 use self::client::Client;
 pub(crate) use self::client::http_client;
 pub use self::error::{FetchError, FetchErrors, shown};
-pub use self::expected::Expected;
 pub use self::options::{MAX_CONCURRENCY, Options};
 
 /// Threads for the network; more do not help, since hashing and writing have their own.
@@ -52,7 +52,7 @@ pub struct Wanted {
     /// Signed size in bytes.
     pub size: u64,
     /// Signed digest.
-    pub digest: Expected,
+    pub digest: SignedDigest,
     /// Where it goes. What lies there already is taken as the beginning of it. Its folder must exist.
     pub to: PathBuf,
 }

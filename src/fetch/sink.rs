@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::depot::unseal;
 use crate::digest::Sha256;
+use crate::formats::signed_digest::SignedDigest;
 
+use super::digests::Digests;
 use super::error::FetchError;
-use super::expected::{Digests, Expected};
 
 /// Bytes hashed and written at once; what a killed run loses at most per file.
 pub(super) const BATCH_BYTES: usize = 256 << 10;
@@ -17,18 +18,18 @@ pub(super) const BATCH_BYTES: usize = 256 << 10;
 pub(super) struct Sink {
     to: PathBuf,
     file: Option<File>,
-    expected: Expected,
+    expected: SignedDigest,
     digests: Digests,
 }
 
 impl Sink {
     /// Nothing yet.
-    pub(super) fn empty(to: &Path, expected: Expected) -> Self {
+    pub(super) fn empty(to: &Path, expected: SignedDigest) -> Self {
         Self { to: to.to_owned(), file: None, expected, digests: Digests::new(&expected) }
     }
 
     /// Takes up what an earlier run left at `to`: reads and hashes all of it again, unless it is larger than `size`.
-    pub(super) fn resume(to: &Path, size: u64, expected: Expected) -> Result<Self, FetchError> {
+    pub(super) fn resume(to: &Path, size: u64, expected: SignedDigest) -> Result<Self, FetchError> {
         let mut sink = Self::empty(to, expected);
         sink.load(size).map_err(|source| FetchError::disk(to, source))?;
         Ok(sink)
@@ -102,7 +103,7 @@ impl Sink {
 
     /// The SHA-256 of all bytes, and what is to be compared with the digest that is expected. The sink is empty afterwards
     /// and must be dropped, removed or restarted.
-    pub(super) fn take_digests(&mut self) -> Result<(Sha256, Expected), FetchError> {
+    pub(super) fn take_digests(&mut self) -> Result<(Sha256, SignedDigest), FetchError> {
         if self.file.is_none() {
             self.write(&[])?;
         }
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
     use crate::formats::assertions::Sha3;
 
-    fn some() -> Expected {
+    fn some() -> SignedDigest {
         Sha256::of(b"some").into()
     }
 
@@ -139,7 +140,7 @@ mod tests {
         drop(sink);
         let mut sink = Sink::resume(&to, bytes.len() as u64, Sha3::of(b"").into()).unwrap();
         sink.write(&bytes[700_010..]).unwrap();
-        assert_eq!(sink.take_digests().unwrap(), (Sha256::of(&bytes), Expected::Sha3(Sha3::of(&bytes))));
+        assert_eq!(sink.take_digests().unwrap(), (Sha256::of(&bytes), SignedDigest::Sha3(Sha3::of(&bytes))));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::formats::signed_digest::SignedDigest;
 use crate::progress::Progress;
 
 use super::error::FetchError;
-use super::expected::Expected;
 use super::sink::{BATCH_BYTES, Sink};
 
 /// The sink and the buffer back from a thread that wrote the one to the other.
@@ -31,7 +31,7 @@ impl Writer {
     pub(super) async fn open(
         to: PathBuf,
         size: u64,
-        expected: Expected,
+        expected: SignedDigest,
         progress: Progress,
     ) -> Result<Self, FetchError> {
         let sink = if Sink::is_there(&to) {

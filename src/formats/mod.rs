@@ -9,5 +9,6 @@ pub mod files;
 pub mod openpgp;
 pub mod os_image;
 pub mod rpm;
+pub mod signed_digest;
 pub mod simplestreams;
 pub mod snap;

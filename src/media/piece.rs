@@ -85,10 +85,11 @@ pub(super) fn protect_again(
     pieces: &[Piece],
     left_out: &BTreeMap<String, &'static str>,
 ) -> ShellCommand {
-    let percent = pieces.iter().find_map(|piece| match piece.kind {
-        Kind::Recovery { volume } => percent_of(pieces.get(volume)?.size, piece.size),
+    let sizes = pieces.iter().filter_map(|piece| match piece.kind {
+        Kind::Recovery { volume } => Some((pieces.get(volume)?.size, piece.size)),
         Kind::Volume | Kind::Spare => None,
     });
+    let percent = percent_of(&sizes.collect::<Vec<_>>());
     let is_spare = |file: &String| (1..=u64::from(MAX_SPARES)).any(|number| *file == names::spare(number));
     let spares = pieces.iter().map(|piece| &piece.file).chain(left_out.keys()).filter(|file| is_spare(file));
     let spares: BTreeSet<&String> = spares.collect();

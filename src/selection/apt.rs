@@ -69,13 +69,18 @@ pub struct AptSource {
     /// Whether source packages are carried too: those of the selected packages.
     #[serde(default)]
     pub deb_src: bool,
+    /// Source packages whose build dependencies are carried too.
+    #[serde(default)]
+    pub build_dep: BuildDep,
+    /// Build profiles that are active where these are built, such as `nocheck`.
+    #[serde(default)]
+    pub build_profiles: Vec<String>,
     /// How it is published at the site.
     #[serde(default)]
     pub publish: Publish,
     /// Languages of descriptions. Without it, all that upstream lists where its metadata is published verbatim, or else English.
     pub languages: Option<Vec<String>>,
-    /// Indexes besides those of packages that are carried where upstream's metadata is published verbatim. Without it, those
-    /// that stock clients ask for.
+    /// Indexes besides those of packages that are carried. Without it, those that stock clients ask for.
     pub indexes: Option<Vec<ClientIndexKind>>,
     /// By suite, the Suite or Codename that the archive is known to sign instead of the suite's own name; empty if it signs none.
     #[serde(default)]
@@ -102,6 +107,11 @@ pub struct AptSource {
 impl AptSource {
     /// Whether everything is carried, rather than a closure.
     pub fn whole(&self) -> bool {
+        self.asks_for_no_binaries() && !matches!(&self.build_dep, BuildDep::Named(names) if !names.is_empty())
+    }
+
+    /// Returns whether it names neither packages nor priorities, tasks or suites to bootstrap.
+    pub fn asks_for_no_binaries(&self) -> bool {
         self.packages.is_empty() && self.priorities.is_empty() && self.tasks.is_empty() && self.debootstrap.is_empty()
     }
 
@@ -140,11 +150,23 @@ impl AptSource {
                 "installed excludes self-contained and debootstrap: a suite lacks what the target has already",
             );
         }
+        if !self.build_dep.is_nothing() && !self.deb_src {
+            return Some("build-dep needs deb-src = true: apt reads build dependencies from source packages");
+        }
+        if self.build_dep == BuildDep::OfAll(true) && self.asks_for_no_binaries() {
+            return Some("build-dep = true needs packages, priorities or tasks: whole suites have all packages");
+        }
         if !self.names.is_empty() && self.sources.0.is_empty() {
             return Some("names is for the archives of sources");
         }
-        if self.indexes.is_some() && self.publish != Publish::Verbatim {
-            return Some("indexes needs publish = \"verbatim\": other metadata lists only what is there");
+        if self.indexes.is_some() && self.publish == Publish::Reprepro {
+            return Some("indexes excludes publish = \"reprepro\": reprepro writes its own indexes");
+        }
+        let cannot_be_cut = |kind: &ClientIndexKind| !ClientIndexKind::DEFAULT.contains(kind);
+        if self.publish == Publish::ReIndexed && self.indexes.iter().flatten().any(cannot_be_cut) {
+            return Some(
+                "these indexes need publish = \"verbatim\": re-indexed suites have translations, contents, appstream and commands",
+            );
         }
         if self.indexes.iter().flatten().any(|kind| *kind == ClientIndexKind::Sources) {
             return Some("the index sources is carried with deb-src = true, and cannot be named in indexes");
@@ -155,9 +177,8 @@ impl AptSource {
     /// The kinds of index that are carried besides those of packages.
     pub fn index_kinds(&self) -> &[ClientIndexKind] {
         match (self.publish, &self.indexes) {
-            (Publish::Verbatim, Some(kinds)) => kinds,
-            (Publish::Verbatim, None) => &ClientIndexKind::DEFAULT,
-            (Publish::ReIndexed, _) => &[ClientIndexKind::Translations],
+            (Publish::Verbatim | Publish::ReIndexed, Some(kinds)) => kinds,
+            (Publish::Verbatim | Publish::ReIndexed, None) => &ClientIndexKind::DEFAULT,
             // reprepro reads whole descriptions from the packages themselves.
             (Publish::Reprepro, _) => &[],
         }
@@ -181,6 +202,31 @@ impl AptSource {
         let single = [&mut self.local, &mut self.keyring, &mut self.installed];
         let preferences = self.preferences.iter_mut().flat_map(|paths| &mut paths.0);
         self.sources.0.iter_mut().chain(preferences).chain(single.into_iter().flatten())
+    }
+}
+
+/// Source packages whose build dependencies are carried.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum BuildDep {
+    /// Those of the selected packages, or none.
+    OfAll(bool),
+    /// Those of these names, as `apt-get build-dep` takes them.
+    Named(Vec<String>),
+}
+
+impl BuildDep {
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::OfAll(all) => !all,
+            Self::Named(names) => names.is_empty(),
+        }
+    }
+}
+
+impl Default for BuildDep {
+    fn default() -> Self {
+        Self::OfAll(false)
     }
 }
 

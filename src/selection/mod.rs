@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use access::AccessKeys;
-pub use apt::{AptSource, PriorityText};
+pub use apt::{AptSource, BuildDep, PriorityText};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
 pub use files::FilesSource;

@@ -183,7 +183,7 @@ impl Tree {
         let mut generation = Generation::load(&folder).ok()?;
         let routes = RoutingTable::new(answering(&generation, config));
         let unanswered = Unanswered::of(&generation, config);
-        (generation.upstream_dates, generation.sha3, generation.identities) = Default::default();
+        (generation.upstream_dates, generation.second_digests, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
         let (recent, catalogue, overview) = (Recent::default(), OnceLock::new(), OnceLock::new());
         Some(Self { folder, generation, routes, unanswered, recent, catalogue, overview })

@@ -50,6 +50,11 @@ impl Suite {
 /// The suites of a collection whose tree is in `folder`, by their names. A suite is a folder with signed metadata and with indexes.
 pub fn suites(folder: &Path, collection: &Collection) -> Vec<Suite> {
     let mut suites = suites_below_dists(folder);
+    // A client that used the other name of a suite too would fetch all of it twice.
+    suites.retain(|suite| {
+        let folder = format!("dists/{}/", suite.name);
+        collection.proofs.iter().any(|proof| proof.path.as_str().starts_with(&folder))
+    });
     suites.extend(flat_suites(folder, collection));
     suites
 }

@@ -222,6 +222,7 @@ mod tests {
             origin: "local".to_owned(),
             proofs: Vec::new(),
             publish: Publish::ReIndexed,
+            second_digest: None,
             source: source.parse().unwrap(),
         };
         let mut next = Generation::none();

@@ -30,6 +30,7 @@ use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, armored_keyri
 use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
 use crate::label::Label;
 use crate::progress::Progress;
+use crate::site::second_digest::SecondDigests;
 use crate::storage;
 use crate::storage::audit;
 use crate::storage::modes;
@@ -51,8 +52,8 @@ pub(super) struct Recipe<'a> {
     pub(super) imported: Option<&'a Bundle>,
     /// The name whose upstreams may not be older than what was seen; the others are published as they are.
     pub(super) guarded: Option<Label>,
-    /// SHA3-384 of snaps, in hexadecimal, as far as it is known beyond what the current generation says.
-    pub(super) sha3: BTreeMap<Sha256, String>,
+    /// Other digests of blobs than SHA-256, as far as they are known beyond what the current generation says.
+    pub(super) second_digests: SecondDigests,
     /// Forbids changes outside of the depot: no other program is run.
     pub(super) is_rehearsal: bool,
     /// Shows how far it is.
@@ -91,10 +92,15 @@ pub(super) fn prepare(
         upstream_dates: current.upstream_dates.clone(),
         ..Generation::none()
     };
-    let sha3 = current.sha3.into_iter().chain(recipe.sha3.clone()).collect();
+    let second_digests = current.second_digests.into_iter().chain(recipe.second_digests.clone()).collect();
     let seen = &current.upstream_dates;
-    let shown =
-        Shown { names: &current.names, published: &current.published, seen, keyrings: &current.keyrings, sha3: &sha3 };
+    let shown = Shown {
+        names: &current.names,
+        published: &current.published,
+        seen,
+        keyrings: &current.keyrings,
+        second_digests: &second_digests,
+    };
     let tree = plan(site, depot, shown, recipe, &mut next)?;
     Ok((next, tree))
 }
@@ -146,8 +152,8 @@ fn plan(
                 addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
                 aliases: &site.config.serve.alias,
                 guarded: recipe.guarded.as_ref() == Some(&name),
-                known_sha3: current.sha3,
-                sha3: &mut next.sha3,
+                known_digests: current.second_digests,
+                second_digests: &mut next.second_digests,
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: shown,
                 root: site.root(),
@@ -266,7 +272,7 @@ struct Shown<'a> {
     published: &'a BTreeMap<String, Published>,
     seen: &'a Dates,
     keyrings: &'a BTreeMap<String, Sha256>,
-    sha3: &'a BTreeMap<Sha256, String>,
+    second_digests: &'a SecondDigests,
 }
 
 /// The last other state of the collection, with its manifest, for kinds of which that stays reachable.

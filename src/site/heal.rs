@@ -60,7 +60,7 @@ pub(super) fn heal(
         newest_time: current.newest_time,
         imported: Some(bundle),
         guarded: None,
-        sha3: unpacked.second,
+        second_digests: unpacked.second,
         is_rehearsal: false,
         progress: progress.clone(),
     };

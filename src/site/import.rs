@@ -9,8 +9,8 @@ use super::enterprise_store::push_locked;
 use super::generation::{Recipe, publish, remove_folder};
 use super::heal::{HeldBlobs, heal, wrong};
 use super::imported::{Imported, note_repairs};
+use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
-use super::unpack::SecondDigests;
 use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Damage;
 use crate::bundle::stream::receive;
@@ -209,10 +209,10 @@ fn run(
     };
     let healed = wrong.len() as u64;
     let wanted = lacking.into_iter().chain(wrong).collect();
-    let unpack::Unpacked { second: sha3, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
+    let unpack::Unpacked { second, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
     note_repairs(site, bundle, &repaired)?;
     let before = current.clone();
-    let recipe = recipe(bundle, current, &depot, sha3, allow, progress)?;
+    let recipe = recipe(bundle, current, &depot, second, allow, progress)?;
     let generation = publish(site, &depot, recipe)?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
@@ -227,7 +227,7 @@ pub(super) fn recipe<'a>(
     bundle: &'a Bundle,
     current: Generation,
     depot: &Depot,
-    sha3: SecondDigests,
+    second_digests: SecondDigests,
     allow: Overrides,
     progress: &Progress,
 ) -> Result<Recipe<'a>, SiteError> {
@@ -253,7 +253,7 @@ pub(super) fn recipe<'a>(
         newest_time: current.newest_time.max(manifest.created),
         imported: Some(bundle),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
-        sha3,
+        second_digests,
         is_rehearsal: false,
         progress: progress.clone(),
     })

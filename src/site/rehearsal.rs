@@ -126,12 +126,12 @@ impl<'a> Rehearsal<'a> {
         let progress = self.progress.phase("checking", bundle.manifest.carried_bytes());
         let result = unpack(bundle, &sink, self.site.root(), &progress);
         progress.finish();
-        let (sha3, committed) = sink.inner.finish();
+        let (second, committed) = sink.inner.finish();
         let repaired = result?.repaired;
         committed?;
         assemble(bundle, &self.depot, &wanted, &journal)?;
         complete(bundle, &self.depot, &wanted)?;
-        let recipe = recipe(bundle, self.current.clone(), &self.depot, sha3, self.allow, self.progress)?;
+        let recipe = recipe(bundle, self.current.clone(), &self.depot, second, self.allow, self.progress)?;
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
         let (next, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
@@ -163,7 +163,9 @@ impl<'a> Rehearsal<'a> {
 /// The blobs that publishers only look up.
 fn payload(bundles: &[Bundle]) -> BTreeSet<Sha256> {
     let collections = || bundles.iter().flat_map(|bundle| &bundle.manifest.collections);
-    let is_read = |collection: &&Collection| matches!(collection.kind, Kind::Snaps | Kind::OsImages);
+    let is_read = |collection: &&Collection| {
+        matches!(collection.kind, Kind::Snaps | Kind::OsImages) || collection.second_digest.is_some()
+    };
     let mut read: BTreeSet<Sha256> =
         collections().filter(is_read).flat_map(|collection| collection.files.values().copied()).collect();
     read.extend(collections().flat_map(|collection| collection.proofs.iter().map(|proof| proof.sha256)));

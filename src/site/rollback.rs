@@ -43,7 +43,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         newest_time: current.newest_time,
         imported: None,
         guarded: None,
-        sha3: Default::default(),
+        second_digests: Default::default(),
         is_rehearsal: false,
         progress: progress.clone(),
     };

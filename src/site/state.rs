@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::collection::{Collection, Kind, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
+use crate::formats::signed_digest::SignedDigest;
 use crate::label::Label;
 use crate::path::PublishPath;
 use crate::storage::StorageError;
@@ -57,9 +58,9 @@ pub struct Generation {
     /// as it was accepted when other keys are pinned later.
     #[serde(default)]
     pub keyrings: BTreeMap<String, Sha256>,
-    /// SHA3-384 of each published snap's blob, in hexadecimal: what assertions name them by. Computed here, once.
+    /// The digests by which upstreams sign blobs, if that is not SHA-256: those of snaps, for example. Computed here, once.
     #[serde(default)]
-    pub sha3: BTreeMap<Sha256, String>,
+    pub second_digests: BTreeMap<Sha256, SignedDigest>,
 }
 
 /// What the site remembers of the bundles of one name.
@@ -152,7 +153,7 @@ impl Generation {
             upstream_dates: Dates::new(),
             paths: None,
             keyrings: BTreeMap::new(),
-            sha3: BTreeMap::new(),
+            second_digests: BTreeMap::new(),
         }
     }
 

@@ -11,26 +11,24 @@ use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use super::second_digest::SecondDigest;
+use super::second_digest::{SecondDigest, SecondDigests};
 use super::{Site, SiteError};
 use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
 use crate::bundle::unpack::{PartSink, Sink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
-use crate::collection::Kind;
+use crate::collection::{Collection, Kind};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
+use crate::formats::signed_digest::DigestKind;
 use crate::progress::Progress;
 use crate::storage::StorageError;
 use crate::storage::modes;
 use crate::storage::remove_file_if_there;
 
-/// SHA3-384 of snaps, in hexadecimal.
-pub(super) type SecondDigests = BTreeMap<Sha256, String>;
-
 /// What came of unpacking.
 pub(super) struct Unpacked {
-    /// Of snaps, as far as they came in one piece.
+    /// Of blobs that need one, as far as they came in one piece.
     pub(super) second: SecondDigests,
     /// What was damaged on the medium, and was restored.
     pub(super) repaired: Vec<Damage>,
@@ -169,7 +167,7 @@ pub(super) struct DepotSink<'a> {
     quarantine: &'a Path,
     batch: Mutex<Batch<'a>>,
     /// Blobs of which another digest is needed.
-    snaps: BTreeSet<Sha256>,
+    second_kinds: BTreeMap<Sha256, DigestKind>,
     second: Mutex<SecondDigests>,
 }
 
@@ -182,14 +180,13 @@ impl<'a> DepotSink<'a> {
         journal: &'a Journal,
         quarantine: &'a Path,
     ) -> Self {
-        let snaps = bundle.manifest.collections.iter().filter(|collection| collection.kind == Kind::Snaps);
         Self {
             depot,
             wanted,
             journal,
             quarantine,
             batch: Mutex::new(depot.batch()),
-            snaps: snaps.flat_map(|collection| collection.files.values().copied()).collect(),
+            second_kinds: bundle.manifest.collections.iter().flat_map(second_kinds).collect(),
             second: Mutex::default(),
         }
     }
@@ -203,6 +200,14 @@ impl<'a> DepotSink<'a> {
     pub(super) fn batch(&self) -> MutexGuard<'_, Batch<'a>> {
         self.batch.lock().unwrap_or_else(|e| e.into_inner())
     }
+}
+
+/// The blobs of a collection that upstream signs by another digest than SHA-256, with its kind. A snap's assertions are signed
+/// themselves.
+fn second_kinds(collection: &Collection) -> impl Iterator<Item = (Sha256, DigestKind)> {
+    let proofs = collection.proofs.iter().map(|proof| proof.sha256).filter(|_| collection.kind != Kind::Snaps);
+    let blobs = collection.files.values().copied().chain(proofs);
+    blobs.filter_map(|blob| Some((blob, collection.second_digest?)))
 }
 
 /// A part on its way into a partial file.
@@ -255,14 +260,14 @@ impl Sink for DepotSink<'_> {
             1 => self.depot.create_partial(&blob.sha256)?,
             _ => self.depot.open_partial(&blob.sha256)?,
         };
-        let second = blob.parts.len() == 1 && self.snaps.contains(&blob.sha256);
-        let second = second.then(SecondDigest::start);
+        let kind = self.second_kinds.get(&blob.sha256).filter(|_| blob.parts.len() == 1);
+        let second = kind.and_then(|kind| SecondDigest::start(*kind));
         Ok(Writing { file, path: self.depot.partial_path(&blob.sha256), position: part.start, second })
     }
 
     fn done(&self, blob: &Blob, part: &Part, content: Writing) -> Result<(), BundleError> {
         if let Some(digest) = content.second.and_then(SecondDigest::finish) {
-            self.second.lock().unwrap_or_else(|e| e.into_inner()).insert(blob.sha256, digest.to_hex());
+            self.second.lock().unwrap_or_else(|e| e.into_inner()).insert(blob.sha256, digest);
         }
         if blob.parts.len() == 1 {
             return Ok(self.batch().add(blob.sha256, blob.size)?);

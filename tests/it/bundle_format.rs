@@ -77,6 +77,7 @@ pub(crate) fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
         origin: "local".into(),
         proofs: Vec::new(),
         publish: Publish::ReIndexed,
+        second_digest: None,
         source: "x".parse().unwrap(),
     };
     Manifest {

@@ -158,7 +158,7 @@ fn what_people_read() {
     insta::assert_snapshot!(steady(&desk, &inspected), @r"
     dc1-base-000001  for site dc1, made TIME by gapferry 0.1.0, valid until TIME
     signed by  KEY
-    volumes    1 with 8.7 kB
+    volumes    1 with 11.7 kB
 
     apt/demo  from UPSTREAM, published re-indexed, 2 items
       dists/stable/InRelease of TIME, signed by FINGERPRINT

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gapferry::digest::Sha256;
-use gapferry::fetch::{Expected, FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
+use gapferry::fetch::{FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
+use gapferry::formats::signed_digest::SignedDigest;
 use gapferry::progress::Progress;
 use tempfile::TempDir;
 use url::Url;
@@ -93,7 +94,7 @@ impl Bench {
     #[track_caller]
     fn fetch_good(&self, wanted: &Wanted) -> Finished {
         let done = self.fetch(std::slice::from_ref(wanted)).unwrap();
-        assert_eq!(Expected::Sha256(Sha256::of(&std::fs::read(&wanted.to).unwrap())), wanted.digest);
+        assert_eq!(SignedDigest::Sha256(Sha256::of(&std::fs::read(&wanted.to).unwrap())), wanted.digest);
         done.into_iter().next().expect("one file")
     }
 

@@ -1,5 +1,6 @@
 //! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
 
+mod build_dep;
 mod choice;
 mod client_indexes;
 mod copied;
@@ -9,16 +10,19 @@ pub(crate) mod flat;
 mod list_options;
 mod local;
 mod odd;
+mod odd_archive;
 mod odd_sources;
 mod older;
 mod pdiffs;
 mod pins;
 mod rollback;
 mod rot;
+mod sha512;
 mod shapes;
 mod site_key;
 mod sources;
 mod states;
+mod suite_names;
 mod together;
 mod umask;
 mod verbatim;

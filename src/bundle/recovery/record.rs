@@ -154,11 +154,15 @@ fn count_by_size(shape: &Shape, size: u64) -> Option<u64> {
     (file_bytes(shape, count) == size).then_some(count)
 }
 
-/// Returns how much of a volume of `size` bytes its recovery file of `file` bytes can repair, in percent.
-pub fn percent_of(size: u64, file: u64) -> Option<u32> {
-    let shape = Shape::within(size)?;
-    let count = count_by_size(&shape, file)?;
-    u32::try_from(count * 100 / shape.widest().max(1)).ok().map(|percent| percent.clamp(1, 50))
+/// Returns the percentage that gives every volume a recovery file of its size; `volumes` has the sizes of each volume and its
+/// file. Small volumes have few shards, so that several percentages give one of them the same file.
+pub fn percent_of(volumes: &[(u64, u64)]) -> Option<u32> {
+    let fits = |percent: u32, (size, file): (u64, u64)| {
+        let shape = Shape::within(size);
+        shape.is_some_and(|shape| count_by_size(&shape, file) == Some(shape.count(percent)))
+    };
+    let mut all = (1..=50).filter(|percent| volumes.iter().all(|volume| fits(*percent, *volume)));
+    all.next().filter(|_| !volumes.is_empty())
 }
 
 #[cfg(test)]

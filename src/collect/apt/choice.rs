@@ -2,8 +2,8 @@
 
 use super::component_of;
 use super::suite::{Index, SuiteData};
-use crate::digest::Sha256;
 use crate::formats::apt::archive::{Entry, entries};
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 
 /// A file to carry.
@@ -26,7 +26,7 @@ pub(super) struct Chosen {
     /// In bytes.
     pub(super) size: u64,
     /// Its digest.
-    pub(super) sha256: Sha256,
+    pub(super) digest: SignedDigest,
     /// The reason to carry it.
     pub(super) reason: String,
 }
@@ -52,6 +52,12 @@ impl Choice {
         let named = reasons.iter().take(NAMED_ENTRIES).map(String::as_str).collect::<Vec<_>>().join("; ");
         let more = if reasons.len() > NAMED_ENTRIES { "; …" } else { "" };
         self.left_out.push(format!("{place}: {} unusable entries are left out: {named}{more}", reasons.len()));
+    }
+
+    /// Notes source packages whose build dependencies cannot be installed.
+    pub(super) fn note_build_dependencies(&mut self, failed: &[String]) {
+        let note = |failed: &String| format!("the build dependencies of {failed}");
+        self.left_out.extend(failed.iter().map(note));
     }
 
     /// Takes the files of an index for whose entry `reason` has one.
@@ -98,7 +104,7 @@ fn files_of(of: &IndexText<'_>, entry: Entry<'_>, reason: &str) -> impl Iterator
         upstream_path: file.upstream_path().to_owned(),
         path: file.path,
         size: file.size,
-        sha256: file.sha256,
+        digest: file.digest,
         reason: reason.to_owned(),
     })
 }

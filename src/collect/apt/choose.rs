@@ -1,16 +1,15 @@
 //! Decides which packages to take: everything, or a closure; and the sources of either.
 
-use std::collections::{BTreeMap, HashMap};
-
 use super::AptError;
 use super::archives::host_architecture;
+use super::build_dep;
 use super::choice::{Choice, Chosen, IndexText};
 use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, UnusableEntry};
+use super::picked::Picked;
 use super::suite::SuiteData;
 use crate::collect::Collecting;
-use crate::digest::Sha256;
-use crate::formats::apt::archive::{Entry, IndexKind, IndexName};
-use crate::formats::apt::packages::{Package, Priority};
+use crate::formats::apt::archive::{IndexKind, IndexName};
+use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::seed::Seed;
 use crate::selection::AptSource;
@@ -57,9 +56,11 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     let archive = Archive::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let (mut picked, mut choice) = (Picked::default(), Choice::default());
-    let solution = archive.solve(&request)?;
-    leave_out_of_status(&mut choice, source, &solution.unusable);
-    picked.add(&solution)?;
+    if !source.asks_for_no_binaries() {
+        let solution = archive.solve(&request)?;
+        leave_out_of_status(&mut choice, source, &solution.unusable);
+        picked.add(&solution)?;
+    }
     if !source.debootstrap.is_empty() {
         request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
         picked.add(&archive.solve(&request)?)?;
@@ -67,11 +68,13 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Resu
     for suite in self_contained(source, suites)? {
         solve_alone(source, suites, &texts, suite, &mut picked)?;
     }
+    let sources = self::texts(suites, IndexKind::Sources, with)?;
+    build_dep::add(source, &request, (&texts, &sources), &mut picked, &mut choice)?;
     for text in &texts {
         choice.take(text, |entry| picked.reason(entry));
     }
-    for text in self::texts(suites, IndexKind::Sources, with)? {
-        choice.take(&text, |entry| picked.source_reason(entry));
+    for text in &sources {
+        choice.take(text, |entry| picked.source_reason(entry));
     }
     Ok(choice)
 }
@@ -203,44 +206,6 @@ fn solve_what_is_there<'a>(archive: &Archive<'a>, request: &mut Request<'a>) -> 
     }
 }
 
-/// The packages of all solutions, each with why it is carried.
-#[derive(Default)]
-struct Picked {
-    /// By name, version, architecture and digest: archives may have different builds of one version.
-    packages: HashMap<(String, String, String), BTreeMap<Sha256, String>>,
-    /// Source packages, by name and version.
-    sources: BTreeMap<(String, String), String>,
-}
-
-impl Picked {
-    /// Adds the packages of a solution. Fails if we could never carry one, for its path is none.
-    fn add(&mut self, solution: &Solution<'_>) -> Result<(), AptError> {
-        for pick in &solution.picks {
-            pick.package.path().map_err(AptError::Path)?;
-            let control = pick.package.control;
-            let key = (control.name.to_owned(), control.version.to_owned(), control.architecture.to_owned());
-            let builds = self.packages.entry(key).or_default();
-            builds.entry(pick.package.sha256).or_insert_with(|| pick.reason.to_string());
-            self.sources.entry(source_of(&pick.package)).or_insert_with(|| format!("source of {}", control.name));
-        }
-        Ok(())
-    }
-
-    /// The reason of the build that the entry lists. An entry without files is of any build, to be named as left out.
-    fn reason(&self, entry: &Entry<'_>) -> Option<String> {
-        let key = (entry.name.to_owned(), entry.version.to_owned(), entry.architecture.to_owned());
-        let builds = self.packages.get(&key)?;
-        match entry.files.first() {
-            Some(file) => builds.get(&file.sha256).cloned(),
-            None => builds.values().next().cloned(),
-        }
-    }
-
-    fn source_reason(&self, entry: &Entry<'_>) -> Option<String> {
-        self.sources.get(&(entry.name.to_owned(), entry.version.to_owned())).cloned()
-    }
-}
-
 fn closure_index<'a>(text: &'a IndexText<'_>) -> ClosureIndex<'a> {
     let (suite, release) = (text.suite, &text.suite.release);
     let pin = match (release.not_automatic, release.but_automatic_upgrades) {
@@ -260,13 +225,4 @@ fn closure_index<'a>(text: &'a IndexText<'_>) -> ClosureIndex<'a> {
         architecture: name.as_ref().map_or("", |name| name.architecture),
     };
     ClosureIndex { text: &text.bytes, pin, origin, suites: suite.names().into_iter().collect() }
-}
-
-/// Name and version of the source of a package (Debian Policy 5.6.1).
-fn source_of(package: &Package<'_>) -> (String, String) {
-    let field = package.stanza.field("Source").unwrap_or(package.control.name);
-    let (source, version) = field
-        .split_once(" (")
-        .map_or((field, package.control.version), |(source, rest)| (source, rest.trim_end_matches(')')));
-    (source.trim().to_owned(), version.to_owned())
 }

@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::fetch::{FetchError, FetchErrors};
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::preferences::PreferencesError;
+use crate::formats::apt::relation::MalformedRelation;
 use crate::formats::apt::sources::SourcesError;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::compression::CompressionError;
@@ -180,6 +181,32 @@ pub enum AptError {
         url: String,
         /// The suite.
         suite: SuiteName,
+    },
+    /// A source package whose build dependencies are asked for is not there.
+    #[error(
+        "the source {name} has no source package {source_package}, of which build-dep in the selection asks: is the name right, and has a suite with deb-src it?"
+    )]
+    NoSuchSource {
+        /// The source.
+        name: String,
+        /// The name that is asked for.
+        source_package: String,
+    },
+    /// What a source package needs to be built cannot be read.
+    #[error("cannot read the build dependencies of {source_package}")]
+    BuildRelations {
+        /// The source package.
+        source_package: String,
+        /// The cause.
+        source: MalformedRelation,
+    },
+    /// What a source package needs to be built cannot be installed.
+    #[error("cannot install the build dependencies of {source_package}")]
+    BuildDependencies {
+        /// The source package, with its version.
+        source_package: String,
+        /// The cause.
+        source: Box<ClosureError>,
     },
     /// The suite is not there.
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
@@ -360,6 +387,8 @@ impl AptError {
             | Self::NoSuchSuite { .. }
             | Self::FlatForReprepro { .. }
             | Self::NotSelfContained { .. }
+            | Self::NoSuchSource { .. }
+            | Self::BuildDependencies { .. }
             | Self::NothingChosen { .. }
             | Self::NoDebs { .. } => Exit::Usage,
             Self::NoSuite { .. } => Exit::UpstreamUnavailable,
@@ -371,6 +400,7 @@ impl AptError {
             | Self::IndexTooLarge { .. }
             | Self::Path(_)
             | Self::TwoFiles { .. }
+            | Self::BuildRelations { .. }
             | Self::Deb { .. } => Exit::VerificationFailed,
             Self::Keyring(error) => error.exit(),
             Self::Index(error) => error.exit(),

@@ -73,6 +73,7 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) 
             Publish::Verbatim => Publish::ReIndexed, // there is no upstream whose words these could be
             other => other,
         },
+        second_digest: None,
         source: source.name.clone(),
     })
 }

@@ -4,6 +4,7 @@
 //! which packages to take, `choice` reads them from the indexes, and this file fetches them and says what was collected: one collection per archive.
 
 mod archives;
+mod build_dep;
 mod choice;
 mod choose;
 pub mod closure;
@@ -12,6 +13,7 @@ mod error;
 mod lists;
 mod local;
 mod mirrors;
+mod picked;
 mod preferences;
 mod suite;
 
@@ -26,6 +28,7 @@ use super::{Collecting, Selected};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -49,7 +52,7 @@ pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collecti
     let chosen = choose::choose(source, &suites, with)?;
     let chosen = fetch(source, &archives, &suites, chosen, with)?;
     let publish = source.publish;
-    archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen)).collect()
+    archives.iter().enumerate().map(|(at, archive)| describe(publish, (at, archive), &suites, &chosen, with)).collect()
 }
 
 /// Fetches the suites of the archives. Returns them with the archives that have any.
@@ -98,12 +101,12 @@ fn fetch(
     for file in chosen.iter().rev() {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
         let urls = archive.file_urls(&file.upstream_path, &mirrored(file, suites))?;
-        selected.push(Selected { urls, size: file.size, digest: file.sha256.into() });
+        selected.push(Selected { urls, size: file.size, digest: file.digest });
     }
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
-    let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.sha256)).map(package_of).collect();
+    let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.digest)).map(package_of).collect();
     let names: BTreeSet<_> =
-        lacking.iter().map(|(_, name, version, architecture)| (name, version, architecture)).collect();
+        lacking.iter().map(|(_, name, version, architecture, _)| (name, version, architecture)).collect();
     with.tally.say(names.into_iter().map(|(name, version, architecture)| {
         format!("{}: left out {name} {version} {architecture}, which upstream lists and does not have", source.name)
     }));
@@ -128,25 +131,27 @@ fn mirrored<'f>(file: &'f Chosen, suites: &'f [SuiteData]) -> MirroredFile<'f> {
     }
 }
 
-/// The package that the file is of: the place of its suite, for archives may have different builds of one version, then name,
-/// version and architecture.
-fn package_of(file: &Chosen) -> (usize, String, String, String) {
-    (file.suite, file.name.clone(), file.version.clone(), file.architecture.clone())
+/// The package that the file is of: the place of its suite, name, version and architecture. Archives may list several builds
+/// of one version, of which one may be there, so a binary package has its digest too.
+fn package_of(file: &Chosen) -> (usize, String, String, String, Option<SignedDigest>) {
+    let build = (file.architecture != "source").then_some(file.digest);
+    (file.suite, file.name.clone(), file.version.clone(), file.architecture.clone(), build)
 }
 
 /// What was collected from one archive.
 fn describe(
     publish: Publish,
-    at: usize,
-    archive: &Archive,
+    (at, archive): (usize, &Archive),
     suites: &[SuiteData],
     chosen: &[Chosen],
+    with: &Collecting<'_>,
 ) -> Result<Collection, AptError> {
     let mut files = BTreeMap::new();
     let mut items: BTreeMap<PublishPath, Item> = BTreeMap::new();
     for file in chosen {
         let Some(suite) = suites.get(file.suite).filter(|suite| suite.archive == at) else { continue };
-        if files.insert(file.path.clone(), file.sha256).is_some_and(|other| other != file.sha256) {
+        let sha256 = with.blob(&file.digest, file.size);
+        if files.insert(file.path.clone(), sha256).is_some_and(|other| other != sha256) {
             return Err(AptError::TwoFiles { path: file.path.clone() });
         }
         items.entry(file.path.clone()).or_insert_with(|| Item {
@@ -165,8 +170,12 @@ fn describe(
         });
     }
     let mut proofs: Vec<Proof> =
-        suites.iter().filter(|suite| suite.archive == at).flat_map(SuiteData::proofs).collect();
+        suites.iter().filter(|suite| suite.archive == at).flat_map(|suite| suite.proofs(with)).collect();
     proofs.sort_by(|a, b| a.path.cmp(&b.path));
+    let own = suites.iter().enumerate().filter(|(_, suite)| suite.archive == at);
+    let digests = own.flat_map(|(place, suite)| {
+        chosen.iter().filter(move |file| file.suite == place).map(|file| file.digest).chain(suite.digests())
+    });
     Ok(Collection {
         files,
         items: items.into_values().collect(),
@@ -175,6 +184,7 @@ fn describe(
         origin: archive.origin(),
         proofs,
         publish,
+        second_digest: SignedDigest::second_kind(digests),
         source: archive.name.clone(),
     })
 }

@@ -44,6 +44,7 @@ pub fn collect(source: &ImagesSource, with: &Collecting<'_>) -> Result<Collectio
         origin: address::origin(&stream.root),
         proofs,
         publish: source.publish,
+        second_digest: None,
         source: source.name.clone(),
     })
 }

@@ -10,6 +10,7 @@ use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::Carried;
+use crate::formats::signed_digest::DigestKind;
 use crate::formats::snap::{ALL, Channel, Listing, Metadata, Why};
 use crate::label::Label;
 use crate::path::PublishPath;
@@ -151,6 +152,7 @@ impl Cart {
             origin: origin.unwrap_or_else(|| "local".to_owned()),
             proofs: Vec::new(),
             publish: Publish::Verbatim,
+            second_digest: Some(DigestKind::Sha3),
             source: name,
         };
         for entry in self.entries.into_values() {

@@ -12,6 +12,7 @@ use crate::depot::Batch;
 use crate::digest::{Hashing, Sha256};
 use crate::formats::assertions::snaps::verify;
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State};
+use crate::formats::signed_digest::beside;
 use crate::formats::snap::Metadata;
 use crate::storage::FileError;
 
@@ -79,7 +80,7 @@ fn digests(path: &Path) -> Result<(Sha256, Sha3, u64), SnapsError> {
                 let (_, sha256, size) = sha256.finish();
                 return Ok((sha256, sha3.finish(), size));
             }
-            sha3.beside(bytes, || sha256.absorb(bytes));
+            beside(bytes.len(), || sha3.update(bytes), || sha256.absorb(bytes));
         }
     };
     read().map_err(FileError::on("read", path))

@@ -19,6 +19,7 @@ use crate::collection::{Collection, Item, Kind, Proof};
 use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
 };
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 
@@ -35,26 +36,30 @@ pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, 
     }
     let select = |chosen: &Chosen| {
         let url = address::below(&repository.root, chosen.package.file.as_str())?;
-        Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.sha256.into() })
+        Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
     with.tally.say(
         chosen
             .iter()
-            .filter(|(_, chosen)| lacking.contains(&chosen.package.sha256))
+            .filter(|(_, chosen)| lacking.contains(&chosen.package.digest))
             .map(|(path, _)| format!("{}: left out {path}, which upstream lists and does not have", source.name)),
     );
-    chosen.retain(|_, chosen| !lacking.contains(&chosen.package.sha256));
+    chosen.retain(|_, chosen| !lacking.contains(&chosen.package.digest));
     let proof: Option<PublishPath> = repository.signature.is_some().then(|| REPOMD.parse()).transpose()?;
+    let blob = |chosen: &Chosen| with.blob(&chosen.package.digest, chosen.package.size);
+    let digests = chosen.values().map(|chosen| chosen.package.digest);
+    let second_digest = SignedDigest::second_kind(digests.chain(repository.repomd.data.iter().map(|data| data.digest)));
     Ok(Collection {
-        files: chosen.iter().map(|(path, chosen)| (path.clone(), chosen.package.sha256)).collect(),
+        files: chosen.iter().map(|(path, chosen)| (path.clone(), blob(chosen))).collect(),
         items: chosen.into_values().map(|chosen| describe(chosen, proof.as_ref())).collect(),
         kind: Kind::Yum,
         name: source.name.clone(),
         origin: address::origin(&repository.root),
         proofs: store_proofs(&repository, with)?,
         publish: source.publish,
+        second_digest,
         source: source.name.clone(),
     })
 }
@@ -127,7 +132,7 @@ fn store_proofs(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Pr
     proofs.extend(data.map(|data| Proof {
         date: None,
         path: data.path.clone(),
-        sha256: data.sha256,
+        sha256: with.blob(&data.digest, data.size),
         signed_by: vec![],
     }));
     proofs.sort_by(|a, b| a.path.cmp(&b.path));

@@ -91,13 +91,13 @@ impl Upstream<'_, '_> {
     }
 
     fn fetch_data(&self, repomd: &Repomd) -> Result<(), YumError> {
-        let lacking = repomd.data.iter().filter(|data| !self.with.depot.has(&data.sha256, data.size));
+        let lacking = repomd.data.iter().filter(|data| self.with.held(&data.digest, data.size).is_none());
         let wanted = lacking.map(|data| {
             Ok(Wanted {
                 urls: vec![address::below(&self.root, data.path.as_str())?],
                 size: data.size,
-                digest: data.sha256.into(),
-                to: self.with.depot.partial_path(&data.sha256),
+                digest: data.digest,
+                to: self.with.partial_path(&data.digest),
             })
         });
         let wanted = wanted.collect::<Result<Vec<_>, YumError>>()?;
@@ -115,7 +115,7 @@ pub(super) fn read<T>(
     with: &Collecting<'_>,
     parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, RpmError>,
 ) -> Result<T, YumError> {
-    let bytes = with.depot.read(&data.sha256, MAX_DATA_BYTES)?;
+    let bytes = with.depot.read(&with.blob(&data.digest, data.size), MAX_DATA_BYTES)?;
     let parsed = data.expand(bytes.as_slice()).and_then(parse);
     parsed.map_err(|source| YumError::Rpm { path: data.path.clone(), source })
 }

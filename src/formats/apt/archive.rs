@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use super::packages::{IndexError, Package, Source, SourceFile, packages, sources};
 use super::pdiff::{PdiffError, PdiffIndex};
 use super::release::{Release, ReleaseError};
-use crate::digest::Sha256;
 use crate::exit::Exit;
 use crate::formats::compression::{Compression, CompressionError, decompress};
 use crate::formats::openpgp::{Keyring, OpenPgpError, SignedBytes, Signer};
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::{MalformedPath, PublishPath};
 
 /// The file of a suite that is signed in itself.
@@ -100,6 +100,11 @@ pub fn read_release(bytes: SignedBytes<'_>, keyring: &Keyring, now: i64) -> Resu
     let (text, signers) = bytes.verify(keyring, now)?;
     let release = Release::parse(&text)?;
     Ok(SignedRelease { release, signers })
+}
+
+/// The place of a file with this digest below the folder of its index, for archives with `Acquire-By-Hash`.
+pub fn by_hash(digest: &SignedDigest) -> String {
+    format!("by-hash/{}/{}", digest.kind().as_str().to_ascii_uppercase(), digest.to_hex())
 }
 
 /// What an index lists.
@@ -193,7 +198,7 @@ pub struct EntryFile {
     /// In bytes.
     pub size: u64,
     /// Its digest.
-    pub sha256: Sha256,
+    pub digest: SignedDigest,
 }
 
 impl EntryFile {
@@ -202,10 +207,10 @@ impl EntryFile {
         self.listed_path.as_deref().unwrap_or(self.path.as_str())
     }
 
-    fn new(listed_path: &str, size: u64, sha256: Sha256) -> Result<Self, MalformedPath> {
+    fn new(listed_path: &str, size: u64, digest: SignedDigest) -> Result<Self, MalformedPath> {
         let path = PublishPath::normalized(listed_path)?;
         let listed_path = (path.as_str() != listed_path).then(|| listed_path.to_owned());
-        Ok(Self { path, listed_path, size, sha256 })
+        Ok(Self { path, listed_path, size, digest })
     }
 }
 
@@ -220,7 +225,7 @@ pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<E
 impl<'a> Entry<'a> {
     fn of_package(package: Package<'a>) -> Self {
         let Package { control, stanza, .. } = package;
-        let (files, malformed) = match EntryFile::new(package.filename, package.size, package.sha256) {
+        let (files, malformed) = match EntryFile::new(package.filename, package.size, package.digest) {
             Ok(file) => (vec![file], None),
             Err(error) => (Vec::new(), Some(error)),
         };
@@ -235,7 +240,7 @@ impl<'a> Entry<'a> {
     }
 
     fn of_source(source: &Source<'a>) -> Self {
-        let file = |f: &SourceFile<'_>| EntryFile::new(&source.listed_path(f), f.size, f.sha256);
+        let file = |f: &SourceFile<'_>| EntryFile::new(&source.listed_path(f), f.size, f.digest);
         let files: Result<Vec<_>, _> = source.files.iter().map(file).collect();
         Self {
             name: source.name,

@@ -393,7 +393,7 @@ mod tests {
     }
 
     fn release(paths: &[&str]) -> Release {
-        let file = IndexFile { size: 1, sha256: Sha256::of(b"") };
+        let file = IndexFile { size: 1, digest: Sha256::of(b"").into() };
         Release { files: paths.iter().map(|path| (path.parse().unwrap(), file)).collect(), ..Release::default() }
     }
 

@@ -19,6 +19,8 @@ pub struct Stanza<'a> {
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     rest: &'a [u8],
+    /// True if a line was passed over that is no field: apt cannot read an index with such a line.
+    pub has_stray_line: bool,
 }
 
 /// One field of a stanza.
@@ -62,7 +64,7 @@ impl<'a> Stanza<'a> {
 
     /// Its fields.
     pub fn fields(&self) -> Fields<'a> {
-        Fields { rest: self.bytes }
+        Fields { rest: self.bytes, has_stray_line: false }
     }
 
     /// The value of the last field of this name, which is the one that apt goes by. A value that is not UTF-8 counts as
@@ -88,10 +90,11 @@ impl<'a> Iterator for Fields<'a> {
         loop {
             let (logical, rest) = split_logical_line(self.rest)?;
             self.rest = rest;
-            let Some(colon) = logical.iter().position(|byte| matches!(byte, b':' | b'\n')) else { continue };
-            if logical[colon] != b':' {
+            let colon = logical.iter().position(|byte| matches!(byte, b':' | b'\n'));
+            let Some(colon) = colon.filter(|colon| logical[*colon] == b':') else {
+                self.has_stray_line = true;
                 continue;
-            }
+            };
             let (name, value) = (&logical[..colon], &logical[colon + 1..]);
             if !name.is_empty() && !continues(name) {
                 return Some(Field { name: name.trim_ascii_end(), value: value.trim_ascii() });

@@ -2,7 +2,9 @@
 
 pub mod archive;
 pub mod auth_conf;
+pub mod build_relations;
 pub mod client_index;
+pub mod cut_index;
 pub mod deb822;
 pub mod mirror_list;
 pub mod packages;

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::path::{MalformedPath, PublishPath};
 
 use super::deb822::{Stanza, Stanzas, lines};
@@ -97,8 +97,8 @@ pub struct Package<'a> {
     pub filename: &'a str,
     /// `Size` of the .deb, in bytes.
     pub size: u64,
-    /// `SHA256` of the .deb.
-    pub sha256: Sha256,
+    /// `SHA256` of the .deb, or `SHA512` if that stands alone.
+    pub digest: SignedDigest,
     /// The stanza that says all this.
     pub stanza: Stanza<'a>,
 }
@@ -112,7 +112,7 @@ pub struct Source<'a> {
     pub version: &'a str,
     /// `Directory` that holds the files, below the root of the archive; the root itself where it is empty.
     pub directory: &'a str,
-    /// The files of `Checksums-Sha256`.
+    /// The files of `Checksums-Sha256`, or of `Checksums-Sha512` if that stands alone.
     pub files: Vec<SourceFile<'a>>,
     /// The stanza that says all this.
     pub stanza: Stanza<'a>,
@@ -126,7 +126,7 @@ pub struct SourceFile<'a> {
     /// Bytes.
     pub size: u64,
     /// Its digest.
-    pub sha256: Sha256,
+    pub digest: SignedDigest,
 }
 
 /// The fault of an entry of an index.
@@ -148,8 +148,14 @@ pub enum IndexError {
         /// The field.
         field: &'static str,
     },
+    /// It has a line that is no field. apt cannot read an index with such a line.
+    #[error("{}: it has a line that is no field", package.escape_debug())]
+    StrayLine {
+        /// The package, as far as it is known.
+        package: String,
+    },
     /// There are digests, but none that can be trusted.
-    #[error("{}: it has no SHA-256 digest", package.escape_debug())]
+    #[error("{}: it has no digest of SHA-256 or SHA-512", package.escape_debug())]
     Weak {
         /// The package.
         package: String,
@@ -160,14 +166,19 @@ impl IndexError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Missing { .. } | Self::Malformed { .. } | Self::Weak { .. } => Exit::VerificationFailed,
+            Self::Missing { .. } | Self::Malformed { .. } | Self::StrayLine { .. } | Self::Weak { .. } => {
+                Exit::VerificationFailed
+            }
         }
     }
 
     /// The package that the entry is of, as far as it is known.
     pub fn package(&self) -> &str {
         match self {
-            Self::Missing { package, .. } | Self::Malformed { package, .. } | Self::Weak { package } => package,
+            Self::Missing { package, .. }
+            | Self::Malformed { package, .. }
+            | Self::StrayLine { package }
+            | Self::Weak { package } => package,
         }
     }
 }
@@ -207,8 +218,8 @@ impl<'a> Package<'a> {
         let known = Known::collect(stanza)?;
         let control = known.control()?;
         let package = || control.name.to_owned();
-        let sha256 = known.get(Name::Sha256);
-        if sha256.is_empty() {
+        let (digest, field, kind) = known.strongest(Name::Sha256, Name::Sha512);
+        if digest.is_empty() {
             return Err(IndexError::Weak { package: package() });
         }
         let malformed = |field| IndexError::Malformed { package: package(), field };
@@ -216,7 +227,7 @@ impl<'a> Package<'a> {
             control,
             filename: known.need(Name::Filename)?,
             size: known.need(Name::Size)?.parse().map_err(|_| malformed("Size"))?,
-            sha256: digest(sha256).ok_or_else(|| malformed("SHA256"))?,
+            digest: kind.parse(digest).map_err(|_| malformed(field))?,
             stanza,
         })
     }
@@ -241,8 +252,9 @@ impl<'a> Source<'a> {
         if !relation::is_name(name) {
             return Err(malformed("Package"));
         }
-        let files: Option<Vec<_>> = lines(known.get(Name::ChecksumsSha256)).map(SourceFile::new).collect();
-        let files = files.ok_or_else(|| malformed("Checksums-Sha256"))?;
+        let (list, field, kind) = known.strongest(Name::ChecksumsSha256, Name::ChecksumsSha512);
+        let files: Option<Vec<_>> = lines(list).map(|line| SourceFile::new(kind, line)).collect();
+        let files = files.ok_or_else(|| malformed(field))?;
         if files.is_empty() {
             return Err(IndexError::Weak { package: name.to_owned() });
         }
@@ -271,12 +283,12 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> SourceFile<'a> {
-    fn new(line: &'a str) -> Option<Self> {
+    fn new(kind: DigestKind, line: &'a str) -> Option<Self> {
         let mut words = line.split_whitespace();
-        let sha256 = digest(words.next()?)?;
+        let digest = kind.parse(words.next()?).ok()?;
         let size = words.next()?.parse().ok()?;
         let name = words.next()?;
-        words.next().is_none().then_some(Self { name, size, sha256 })
+        words.next().is_none().then_some(Self { name, size, digest })
     }
 }
 
@@ -289,11 +301,6 @@ fn with_value<'a>(stanza: Stanza<'a>, value: &'a str, new: &str) -> Cow<'a, [u8]
         Some((before, after)) if value != new => Cow::Owned([before, new.as_bytes(), after].concat()),
         _ => Cow::Borrowed(bytes),
     }
-}
-
-/// A digest, in capitals too.
-fn digest(text: &str) -> Option<Sha256> {
-    text.parse().or_else(|_| text.to_ascii_lowercase().parse()).ok()
 }
 
 impl Priority {
@@ -351,6 +358,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::digest::Sha256;
 
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -372,7 +380,7 @@ mod tests {
             (MultiArch::Same, Priority::Required, true)
         );
         assert_eq!((control.depends, control.recommends, package.size), ("b,\n c", "", 12));
-        assert_eq!((package.path().unwrap().as_str(), package.sha256), ("pool/a.deb", Sha256::of(b"")));
+        assert_eq!((package.path().unwrap().as_str(), package.digest), ("pool/a.deb", Sha256::of(b"").into()));
         assert_eq!(package.stanza.bytes(), text.trim_end().as_bytes());
     }
 
@@ -462,7 +470,7 @@ mod tests {
             if let Ok(path) = package.path() {
                 let written = package.stanza_with(&path).into_owned();
                 let again = packages(&written).next().unwrap().unwrap();
-                prop_assert_eq!((again.control, again.size, again.sha256), (package.control, package.size, package.sha256));
+                prop_assert_eq!((again.control, again.size, again.digest), (package.control, package.size, package.digest));
                 prop_assert_eq!((again.filename, again.path()), (path.as_str(), Ok(path.clone())));
             }
         }

@@ -1,13 +1,13 @@
 //! Pdiffs: patches from earlier states of an index to its present one, so that apt fetches only what has changed.
 //!
 //! The Release lists `INDEX.diff/Index`, and that file lists the patches beside it. So the chain is Release → Index → patch.
-//! The format is the one that dak writes and apt reads (`pkgAcqDiffIndex::ParseDiffIndex` in apt-pkg/acquire-item.cc). Only
-//! SHA-256 counts. The fields `X-Unmerged-…` name other patches, for which apt does not ask.
+//! The format is the one that dak writes and apt reads (`pkgAcqDiffIndex::ParseDiffIndex` in apt-pkg/acquire-item.cc).
+//! SHA-256 counts, or SHA-512 if it stands alone. The fields `X-Unmerged-…` name other patches, for which apt does not ask.
 
 use std::collections::BTreeMap;
 
 use super::deb822::{Stanzas, lines};
-use super::release::{FileLine, IndexFile};
+use super::release::{FileLine, IndexFile, SECTIONS};
 use crate::path::PublishPath;
 
 /// The end of an Index's path below its suite, after the path of the uncompressed index.
@@ -18,6 +18,9 @@ pub const MAX_PDIFF_INDEX_BYTES: u64 = 4 << 20;
 pub const MAX_PATCHES: usize = 1000;
 /// Largest patch, in bytes. Debian's largest have a few megabytes.
 pub const MAX_PATCH_BYTES: u64 = 64 << 20;
+
+/// The sections of an Index that apt needs, behind the name of the digest.
+const PARTS: [&str; 3] = ["History", "Patches", "Download"];
 
 /// The text of `INDEX.diff/Index`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,14 +37,14 @@ pub enum PdiffError {
     NotOneStanza,
     /// It lists patches by broken digests only, or in their uncompressed form only.
     #[error(
-        "weak: it has no SHA256-History, SHA256-Patches or SHA256-Download; leave pdiffs out of indexes in the selection"
+        "weak: it has no History, Patches or Download of SHA256 or SHA512; leave pdiffs out of indexes in the selection"
     )]
     Weak,
     /// A line of one of its sections is not digest, size and name.
     #[error("its {field} has a malformed line: {}", line.escape_debug())]
     FileLine {
         /// The section.
-        field: &'static str,
+        field: String,
         /// The line.
         line: String,
     },
@@ -79,16 +82,19 @@ impl PdiffIndex {
         let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else { return Err(PdiffError::NotOneStanza) };
         let folder = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut patches = BTreeMap::new();
-        for field in ["SHA256-History", "SHA256-Patches", "SHA256-Download"] {
-            let section = stanza.field(field).ok_or(PdiffError::Weak)?;
-            for line in lines(section) {
-                let malformed = || PdiffError::FileLine { field, line: line.chars().take(200).collect() };
-                let FileLine { file, path: name } = FileLine::parse(line).ok_or_else(malformed)?;
+        let fields = |name: &str| PARTS.map(|part| format!("{name}-{part}"));
+        let has_all = |name: &str| fields(name).iter().all(|field| stanza.field(field).is_some());
+        let (name, kind) = SECTIONS.into_iter().find(|(name, _)| has_all(name)).ok_or(PdiffError::Weak)?;
+        for field in fields(name) {
+            for line in lines(stanza.field(&field).unwrap_or_default()) {
+                let malformed =
+                    || PdiffError::FileLine { field: field.clone(), line: line.chars().take(200).collect() };
+                let FileLine { file, path: name } = FileLine::parse(kind, line).ok_or_else(malformed)?;
                 if name.contains('/') {
                     return Err(malformed());
                 }
                 // apt ignores a patch that is not compressed by gzip.
-                if field == "SHA256-Download" && name.ends_with(".gz") {
+                if field.ends_with("-Download") && name.ends_with(".gz") {
                     let patch = format!("{folder}/{name}").parse().map_err(|_| malformed())?;
                     add(&mut patches, patch, file)?;
                 }
@@ -138,8 +144,17 @@ mod tests {
     fn lists_the_compressed_patches_beside_the_index() {
         let index = parse(&text(&format!(" {DIGEST}       3 T-2-F-1.gz\n {DIGEST} 3 T-2-F-1.xz\n"))).unwrap();
         let patch = "main/binary-amd64/Packages.diff/T-2-F-1.gz".parse().unwrap();
-        assert_eq!(index.patches, BTreeMap::from([(patch, IndexFile { size: 3, sha256: Sha256::of(b"") })]));
+        assert_eq!(index.patches, BTreeMap::from([(patch, IndexFile { size: 3, digest: Sha256::of(b"").into() })]));
         assert_eq!(parse(&text("")), Ok(PdiffIndex::default()));
+    }
+
+    #[test]
+    fn sha512_counts_if_it_stands_alone() {
+        let digest = crate::formats::signed_digest::Sha512::of(b"");
+        let alone =
+            text(&format!(" {DIGEST} 3 a.gz\n")).replace("SHA256-", "SHA512-").replace(DIGEST, &digest.to_hex());
+        let patch: PublishPath = "main/binary-amd64/Packages.diff/a.gz".parse().unwrap();
+        assert_eq!(parse(&alone).unwrap().patches.get(&patch), Some(&IndexFile { size: 3, digest: digest.into() }));
     }
 
     #[test]
@@ -151,12 +166,18 @@ mod tests {
         assert_eq!(PdiffIndex::parse(b"\xff: 1\n", &path()), Err(PdiffError::NotOneStanza));
         for line in ["../Packages.gz", "by-hash/SHA256/x.gz", "-x.gz", "a.gz b.gz"] {
             let refused = parse(&text(&format!(" {DIGEST} 3 {line}\n")));
-            assert!(matches!(refused, Err(PdiffError::FileLine { field: "SHA256-Download", .. })), "{refused:?}");
+            assert!(
+                matches!(&refused, Err(PdiffError::FileLine { field, .. }) if field == "SHA256-Download"),
+                "{refused:?}"
+            );
         }
         let twice = parse(&text(&format!(" {DIGEST} 3 a.gz\n {DIGEST} 4 a.gz\n")));
         assert!(matches!(twice, Err(PdiffError::Contradiction { .. })), "{twice:?}");
         let history = parse(&text("").replace("7 T-2-F-1\nSHA256-Patches", "x T-2-F-1\nSHA256-Patches"));
-        assert!(matches!(history, Err(PdiffError::FileLine { field: "SHA256-History", .. })), "{history:?}");
+        assert!(
+            matches!(&history, Err(PdiffError::FileLine { field, .. }) if field == "SHA256-History"),
+            "{history:?}"
+        );
     }
 
     #[test]
@@ -183,7 +204,7 @@ mod tests {
             let index = parse(&text(&names.iter().map(line).collect::<String>())).unwrap();
             let expected = names.iter().map(|(name, size)| {
                 let path = format!("main/binary-amd64/Packages.diff/{name}.gz").parse().unwrap();
-                (path, IndexFile { size: *size, sha256: Sha256::of(name.as_bytes()) })
+                (path, IndexFile { size: *size, digest: Sha256::of(name.as_bytes()).into() })
             });
             prop_assert_eq!(index.patches, expected.collect());
         }

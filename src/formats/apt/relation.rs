@@ -2,6 +2,7 @@
 //! architecture qualifiers and restrictions.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::version;
 use crate::exit::Exit;
@@ -92,16 +93,26 @@ impl Relation<'_> {
         self.version.is_none_or(|(operator, wanted)| operator.holds(version, wanted))
     }
 
-    /// Whether the relation counts on `architecture`, by its list in brackets. Wildcards such as `linux-any` are not
-    /// resolved: they count as everything.
+    /// Returns whether the relation counts on `architecture`, by its list in brackets.
     pub fn applies_to(&self, architecture: &str) -> bool {
         let Some(list) = self.architectures else { return true };
         let mut names = list.split_whitespace();
         if list.trim_start().starts_with('!') {
-            names.all(|name| name.strip_prefix('!') != Some(architecture))
+            names.all(|name| name.strip_prefix('!').is_none_or(|pattern| !is_architecture(architecture, pattern)))
         } else {
-            names.any(|name| name == architecture || name == "any" || name.contains("-any") || name.starts_with("any-"))
+            names.any(|pattern| is_architecture(architecture, pattern))
         }
+    }
+
+    /// Returns whether the relation counts if these build profiles are active. Of several lists in angle brackets one must hold,
+    /// and all names in it.
+    pub fn applies_in(&self, active: &BTreeSet<&str>) -> bool {
+        let Some(lists) = self.profiles else { return true };
+        let holds = |name: &str| match name.strip_prefix('!') {
+            Some(name) => !active.contains(name),
+            None => active.contains(name),
+        };
+        lists.split('<').skip(1).any(|list| list.trim_end().trim_end_matches('>').split_whitespace().all(holds))
     }
 }
 
@@ -121,6 +132,21 @@ impl std::fmt::Display for Relation<'_> {
         };
         write!(f, " ({sign} {version})")
     }
+}
+
+/// Returns whether the architecture is what `pattern` names: itself, or a wildcard such as `any`, `linux-any` and `any-arm`
+/// (Debian Policy 11.1).
+fn is_architecture(architecture: &str, pattern: &str) -> bool {
+    if pattern == architecture || pattern == "any" {
+        return true;
+    }
+    let parts = |name| match name {
+        "armel" | "armhf" => ("linux", "arm"),
+        name => name.rsplit_once('-').unwrap_or(("linux", name)),
+    };
+    let ((system, processor), (wanted_system, wanted_processor)) = (parts(architecture), parts(pattern));
+    let fits = |own: &str, wanted: &str| wanted == "any" || wanted == "any-any" || wanted == own;
+    pattern.split('-').any(|part| part == "any") && fits(system, wanted_system) && fits(processor, wanted_processor)
 }
 
 /// The groups of a dependency field. Empty groups, as stray commas make them, are passed over.
@@ -207,6 +233,24 @@ mod tests {
         assert_eq!(groups[4][0].architectures, Some("!i386 !arm64"));
         assert_eq!(groups[4][0].profiles, Some("<!nocheck> <x>"));
         assert!(groups[4][0].applies_to("amd64") && !groups[4][0].applies_to("arm64"));
+    }
+
+    #[test]
+    fn wildcards_name_systems_and_processors() {
+        for (architecture, pattern, expected) in [
+            ("amd64", "any", true),
+            ("amd64", "linux-any", true),
+            ("amd64", "any-amd64", true),
+            ("amd64", "any-any", true),
+            ("amd64", "any-i386", false),
+            ("amd64", "kfreebsd-any", false),
+            ("kfreebsd-amd64", "any-amd64", true),
+            ("armhf", "any-arm", true),
+            ("arm64", "any-arm", false),
+            ("amd64", "i386", false),
+        ] {
+            assert_eq!(is_architecture(architecture, pattern), expected, "{architecture} {pattern}");
+        }
     }
 
     #[test]

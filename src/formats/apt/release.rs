@@ -1,6 +1,6 @@
 //! Release: the signed statement of what one suite of an archive holds, read and written.
 //!
-//! The format is the one of Debian's repository format page and of apt's own reader. Only SHA-256 counts: a Release
+//! The format is the one of Debian's repository format page and of apt's own reader. SHA-256 and SHA-512 count: a Release
 //! that lists its indexes by MD5 or SHA-1 alone is refused, as apt refuses it.
 
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use super::deb822::{Stanza, Stanzas, lines};
 use super::suite_name::SuiteName;
-use crate::digest::Sha256;
 use crate::exit::Exit;
+use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -57,8 +57,8 @@ pub struct Release {
 pub struct IndexFile {
     /// Bytes.
     pub size: u64,
-    /// Its digest.
-    pub sha256: Sha256,
+    /// Its digest: SHA-256 if the Release has it, otherwise SHA-512.
+    pub digest: SignedDigest,
 }
 
 /// A line of a section that lists files: digest, size and path.
@@ -71,11 +71,11 @@ pub(super) struct FileLine<'a> {
 }
 
 impl<'a> FileLine<'a> {
-    /// Parses a line. Returns `None` if it is malformed.
-    pub(super) fn parse(line: &'a str) -> Option<Self> {
+    /// Parses a line with a digest of this kind. Returns `None` if it is malformed.
+    pub(super) fn parse(kind: DigestKind, line: &'a str) -> Option<Self> {
         let mut words = line.split_whitespace();
-        let (sha256, size, path) = (words.next()?, words.next()?, words.next()?);
-        let file = IndexFile { size: size.parse().ok()?, sha256: sha256.to_ascii_lowercase().parse().ok()? };
+        let (digest, size, path) = (words.next()?, words.next()?, words.next()?);
+        let file = IndexFile { size: size.parse().ok()?, digest: kind.parse(digest).ok()? };
         words.next().is_none().then_some(Self { file, path })
     }
 }
@@ -87,7 +87,7 @@ pub enum ReleaseError {
     #[error("it is empty")]
     Empty,
     /// It vouches for its indexes with broken digests only, or not at all.
-    #[error("weak: it lists no index by SHA-256")]
+    #[error("weak: it lists no index by SHA-256 or SHA-512")]
     Weak,
     /// `Valid-Until` cannot be read.
     #[error("its {field} is no date: {}", value.escape_debug())]
@@ -97,17 +97,13 @@ pub enum ReleaseError {
         /// What stands there.
         value: String,
     },
-    /// A line of the SHA256 section is not digest, size and path.
-    #[error("its SHA256 section has a malformed line: {}", line.escape_debug())]
+    /// A line of a section that lists files is not digest, size and path.
+    #[error("its {section} section has a malformed line: {}", line.escape_debug())]
     FileLine {
+        /// The section.
+        section: &'static str,
         /// The line.
         line: String,
-    },
-    /// An index is listed twice, with different values.
-    #[error("it lists {path} twice, with different values")]
-    Contradiction {
-        /// The index.
-        path: PublishPath,
     },
     /// A value cannot be written as one line.
     #[error("{field} cannot be written: {}", value.escape_debug())]
@@ -123,9 +119,7 @@ impl ReleaseError {
     /// The exit code for this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } | Self::Contradiction { .. } => {
-                Exit::VerificationFailed
-            }
+            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } => Exit::VerificationFailed,
             Self::Unwritable { .. } => Exit::Failed,
         }
     }
@@ -232,13 +226,22 @@ impl Release {
         for (field, value) in &self.others {
             push(&mut text, field, value)?;
         }
-        text.push_str("SHA256:\n");
-        for (path, file) in &self.files {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, " {} {:>10} {path}", file.sha256, file.size);
+        for (section, kind) in SECTIONS {
+            let files = self.files.iter().filter(|(_, file)| file.digest.kind() == kind);
+            let lines: String = files.map(|(path, file)| file_line(path, file)).collect();
+            if !lines.is_empty() || kind == DigestKind::Sha256 {
+                text += &format!("{section}:\n{lines}");
+            }
         }
         Ok(text)
     }
+}
+
+/// The sections that list files by digests that prove something. Of a file that both have, the first counts.
+pub(super) const SECTIONS: [(&str, DigestKind); 2] = [("SHA256", DigestKind::Sha256), ("SHA512", DigestKind::Sha512)];
+
+fn file_line(path: &PublishPath, file: &IndexFile) -> String {
+    format!(" {} {:>10} {path}\n", file.digest.to_hex(), file.size)
 }
 
 fn push(text: &mut String, field: &str, value: &str) -> Result<(), ReleaseError> {
@@ -330,16 +333,35 @@ fn others(stanza: Stanza<'_>) -> BTreeMap<String, String> {
     others
 }
 
-/// The SHA256 section. A path that is no publish path is passed over: nothing of ours would ever ask for it.
+/// The files of all strong sections. A path that is no publish path is passed over: nothing of ours would ever ask for it.
 fn files(stanza: Stanza<'_>) -> Result<BTreeMap<PublishPath, IndexFile>, ReleaseError> {
-    let section = stanza.field("SHA256").ok_or(ReleaseError::Weak)?;
     let mut files = BTreeMap::new();
-    for line in lines(section) {
-        let malformed = || ReleaseError::FileLine { line: line.chars().take(200).collect() };
-        let FileLine { file, path } = FileLine::parse(line).ok_or_else(malformed)?;
-        let Ok(path) = path.parse::<PublishPath>() else { continue };
-        if files.insert(path.clone(), file).is_some_and(|earlier| earlier != file) {
-            return Err(ReleaseError::Contradiction { path });
+    let mut is_weak = true;
+    for (section, kind) in SECTIONS {
+        let Some(text) = stanza.field(section) else { continue };
+        is_weak = false;
+        for (path, file) in section_files(section, kind, text)? {
+            files.entry(path).or_insert(file);
+        }
+    }
+    if is_weak { Err(ReleaseError::Weak) } else { Ok(files) }
+}
+
+/// The files of a section. As for apt, the first of two lines for one file counts, and a line whose size or digest is none
+/// matters to nobody who does not ask for the file.
+fn section_files(
+    section: &'static str,
+    kind: DigestKind,
+    text: &str,
+) -> Result<BTreeMap<PublishPath, IndexFile>, ReleaseError> {
+    let mut files = BTreeMap::new();
+    for line in lines(text) {
+        if line.split_whitespace().count() != 3 {
+            return Err(ReleaseError::FileLine { section, line: line.chars().take(200).collect() });
+        }
+        let Some(FileLine { file, path }) = FileLine::parse(kind, line) else { continue };
+        if let Ok(path) = path.parse::<PublishPath>() {
+            files.entry(path).or_insert(file);
         }
     }
     Ok(files)
@@ -350,6 +372,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::digest::Sha256;
 
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -366,7 +389,7 @@ mod tests {
         assert!(release.has_component("main") && release.has_component("updates/contrib"));
         assert!(!release.has_component("updates"));
         let path = "main/binary-amd64/Packages".parse().unwrap();
-        assert_eq!(release.files, BTreeMap::from([(path, IndexFile { size: 0, sha256: Sha256::of(b"") })]));
+        assert_eq!(release.files, BTreeMap::from([(path, IndexFile { size: 0, digest: Sha256::of(b"").into() })]));
     }
 
     #[test]
@@ -374,8 +397,7 @@ mod tests {
         let parse = |text: String| Release::parse(text.as_bytes()).unwrap_err();
         assert_eq!(parse(text().replace("SHA256", "SHA1")), ReleaseError::Weak);
         assert_eq!(parse("\n\n".to_owned()), ReleaseError::Empty);
-        assert!(matches!(parse(text().replace(" 00 ", " 1 ")), ReleaseError::Contradiction { .. }));
-        assert!(matches!(parse(text().replace(" 00 ", " x ")), ReleaseError::FileLine { .. }));
+        assert!(matches!(parse(text().replace(" 00 ", " 00 x ")), ReleaseError::FileLine { .. }));
         assert!(matches!(parse(text().replace("28 Nov", "28 Nix")), ReleaseError::Date { field: "Valid-Until", .. }));
     }
 
@@ -406,7 +428,7 @@ mod tests {
             acquire_by_hash: true,
             architectures: vec!["amd64".into()],
             components: vec!["main".into()],
-            files: BTreeMap::from([(path, IndexFile { size: 12, sha256: Sha256::of(b"") })]),
+            files: BTreeMap::from([(path, IndexFile { size: 12, digest: Sha256::of(b"").into() })]),
             ..Release::default()
         };
         let expected = format!(
@@ -447,7 +469,7 @@ mod tests {
             names in proptest::collection::btree_map("[a-z]{1,4}(/[a-z]{1,4}){0,2}", any::<u64>(), 0..5),
         ) {
             let files = names.into_iter().map(|(name, size)| {
-                (name.parse().unwrap(), IndexFile { size, sha256: Sha256::of(name.as_bytes()) })
+                (name.parse().unwrap(), IndexFile { size, digest: Sha256::of(name.as_bytes()).into() })
             });
             let release = Release {
                 label: origin.clone(),

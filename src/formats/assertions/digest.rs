@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -70,9 +69,6 @@ impl fmt::Debug for Sha3 {
     }
 }
 
-/// Fewer bytes are hashed sooner than a thread is started.
-const WORTH_A_THREAD_BYTES: usize = 64 << 10;
-
 /// Computes a [`Sha3`] piece by piece. It takes some 0.28 GB/s of a core: run it beside SHA-256, and once only.
 #[derive(Clone, Default)]
 pub struct Sha3State(sha3::Sha3_384);
@@ -81,18 +77,6 @@ impl Sha3State {
     /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
-    }
-
-    /// Adds `bytes` on a thread of its own while `work` runs on this one.
-    pub fn beside<T>(&mut self, bytes: &[u8], work: impl FnOnce() -> T) -> T {
-        if bytes.len() < WORTH_A_THREAD_BYTES {
-            self.update(bytes);
-            return work();
-        }
-        thread::scope(|scope| {
-            scope.spawn(|| self.update(bytes));
-            work()
-        })
     }
 
     /// The digest of all that was added.

@@ -66,16 +66,18 @@ pub fn cut_packages<R: BufRead, E: From<RpmError>>(
     cut(open, PRIMARY, expected, |element| Ok(keep(&package::parse(element.bytes)?)))
 }
 
-/// Cuts a list of what packages hold, or of their changes, down to those whose digests pass.
+/// Cuts a list of what packages hold, or of their changes, down to those whose digests pass, in lower-case hexadecimal digits.
 pub fn cut_by<R: BufRead, E: From<RpmError>>(
     open: impl Fn() -> Result<R, E>,
     kind: &str,
     expected: usize,
-    keep: impl Fn(&Sha256) -> bool,
+    keep: impl Fn(&str) -> bool,
 ) -> Result<Cut, E> {
     cut(open, kind, expected, |element| {
-        let pkgid = element.pkgid.as_deref().and_then(|text| text.to_ascii_lowercase().parse().ok());
-        let pkgid = pkgid.ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
+        let pkgid = element.pkgid.as_deref().map(str::to_ascii_lowercase);
+        let is_hex = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let pkgid =
+            pkgid.filter(is_hex).ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
         Ok(keep(&pkgid))
     })
 }

@@ -7,7 +7,7 @@ use std::io::BufRead;
 
 use super::package::{MAX_WORD_BYTES, is_word};
 use super::xml::{Node, Tag, Xml};
-use super::{Evr, Package, RpmError};
+use super::{Evr, Package, RpmError, checksum_kind};
 
 /// The kinds of metadata that list deltas.
 pub const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
@@ -102,9 +102,7 @@ impl Delta {
     fn package(self, target: &Target) -> Result<Package, RpmError> {
         let place = || format!("a delta for {}", target.name);
         let malformed = |what| RpmError::Malformed { place: place(), what };
-        if self.checksum_type != "sha256" {
-            return Err(RpmError::Checksum { place: place(), found: self.checksum_type.clone() });
-        }
+        let kind = checksum_kind(&self.checksum_type, place)?;
         let file = self.file.trim_ascii().parse().map_err(|source| RpmError::Path { place: place(), source })?;
         Ok(Package {
             name: target.name.clone(),
@@ -112,7 +110,7 @@ impl Delta {
             evr: target.evr.clone().ok_or_else(|| malformed("target"))?,
             vendor: String::new(),
             file,
-            sha256: self.checksum.trim_ascii().parse().map_err(|_| malformed("checksum"))?,
+            digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
             size: self.size.trim_ascii().parse().map_err(|_| malformed("size"))?,
         })
     }
@@ -156,7 +154,7 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_vouch_for() {
         let text = |checksum, file| list("prestodelta", checksum, file);
-        assert!(matches!(read(&text("sha1", "drpms/a"), "prestodelta"), Err(RpmError::Checksum { .. })));
+        assert!(matches!(read(&text("sha1", "drpms/a"), "prestodelta"), Err(RpmError::WeakChecksum { .. })));
         assert!(matches!(read(&text("sha256", "../a"), "prestodelta"), Err(RpmError::Path { .. })));
         assert!(matches!(read(&text("sha256", "a"), "deltainfo"), Err(RpmError::Root { .. })));
         let empty = "<prestodelta><newpackage name=\"a\" version=\"1\" release=\"1\" arch=\"x\"><delta><size>1</size></delta></newpackage></prestodelta>";

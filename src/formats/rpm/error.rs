@@ -41,8 +41,20 @@ pub enum RpmError {
         /// Whose value it is.
         what: &'static str,
     },
-    /// Its digest is not one that we take.
-    #[error("{} has a checksum of type {:?}, and only sha256 is taken", safe(place), safe(found).to_string())]
+    /// Its digest is broken: others can make a file that has it too.
+    #[error(
+        "{} has a checksum of type {:?}, which is broken: it does not prove that the file is upstream's. Ask upstream for \
+         metadata with sha256 or sha512, as createrepo_c writes it by default",
+        safe(place), safe(found).to_string()
+    )]
+    WeakChecksum {
+        /// The kind of metadata, or the package.
+        place: String,
+        /// The type.
+        found: String,
+    },
+    /// Its digest is not one that we know.
+    #[error("{} has a checksum of type {:?}, and only sha256 and sha512 are supported", safe(place), safe(found).to_string())]
     Checksum {
         /// The kind of metadata, or the package.
         place: String,

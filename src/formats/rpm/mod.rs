@@ -25,6 +25,8 @@ pub use package::{Package, packages};
 pub use repomd::{Data, Repomd};
 pub use write::{DataLine, repomd_text, with_digest};
 
+use crate::formats::signed_digest::DigestKind;
+
 /// Where a repository's signed file is.
 pub const REPOMD: &str = "repodata/repomd.xml";
 /// The signature beside it.
@@ -46,6 +48,16 @@ pub const PRIMARY: &str = "primary";
 pub const LISTS: [&str; 3] = [PRIMARY, "filelists", "other"];
 /// The list of module streams.
 pub const MODULES: &str = "modules";
+
+/// The digest that metadata calls by this name. `sha` is SHA-1, from the days of yum.
+fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKind, RpmError> {
+    match name {
+        "sha256" => Ok(DigestKind::Sha256),
+        "sha512" => Ok(DigestKind::Sha512),
+        "md5" | "sha" | "sha1" => Err(RpmError::WeakChecksum { place: place(), found: name.to_owned() }),
+        _ => Err(RpmError::Checksum { place: place(), found: name.to_owned() }),
+    }
+}
 
 /// Whether clients of a re-indexed repository are given this kind of metadata: what lists packages, which is cut, and what
 /// says something of them, which is kept whole. The others are caches and deltas: databases, zchunk, drpms.

@@ -4,8 +4,8 @@ use std::io::BufRead;
 
 use super::elements::Elements;
 use super::xml::{Node, Tag, Xml};
-use super::{Evr, PRIMARY, RpmError};
-use crate::digest::Sha256;
+use super::{Evr, PRIMARY, RpmError, checksum_kind};
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 
 /// The longest name, version or vendor, in bytes.
@@ -25,7 +25,7 @@ pub struct Package {
     /// Its file, below the repository's root.
     pub file: PublishPath,
     /// The digest of its file.
-    pub sha256: Sha256,
+    pub digest: SignedDigest,
     /// The size of its file, in bytes.
     pub size: u64,
 }
@@ -136,9 +136,7 @@ impl Found {
         if !is_word(&self.architecture) {
             return Err(malformed("architecture"));
         }
-        if self.checksum_type != "sha256" {
-            return Err(RpmError::Checksum { place: place(), found: self.checksum_type.clone() });
-        }
+        let kind = checksum_kind(&self.checksum_type, place)?;
         if self.base {
             return Err(RpmError::Base { place: place() });
         }
@@ -148,7 +146,7 @@ impl Found {
         Ok(Package {
             file,
             size: size.parse().map_err(|_| malformed("size"))?,
-            sha256: self.checksum.trim_ascii().to_ascii_lowercase().parse().map_err(|_| malformed("checksum"))?,
+            digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
             evr: self.evr.clone().ok_or_else(|| lacks("version"))?,
             vendor: self.vendor.trim_ascii().to_owned(),
             name: self.name,

@@ -1,8 +1,8 @@
 //! `repomd.xml`: the file that is signed, and that names all other metadata by digest.
 
 use super::xml::{Node, Tag, Xml};
-use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, RpmError};
-use crate::digest::Sha256;
+use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, RpmError, checksum_kind};
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -30,11 +30,11 @@ pub struct Data {
     /// Where it is, below the repository's root.
     pub path: PublishPath,
     /// Its digest.
-    pub sha256: Sha256,
+    pub digest: SignedDigest,
     /// Its size, in bytes.
     pub size: u64,
     /// The digest of what it holds, where that is named.
-    pub open_sha256: Option<Sha256>,
+    pub open_digest: Option<SignedDigest>,
     /// How much it holds, in bytes, where that is named.
     pub open_size: Option<u64>,
 }
@@ -159,9 +159,7 @@ impl Found {
         let place = || self.kind.clone();
         let malformed = |what| RpmError::Malformed { place: place(), what };
         let number = |text: &str, what| text.trim_ascii().parse::<u64>().map_err(|_| malformed(what));
-        if self.checksum_type != "sha256" {
-            return Err(RpmError::Checksum { place: place(), found: self.checksum_type.clone() });
-        }
+        let kind = checksum_kind(&self.checksum_type, place)?;
         if self.base {
             return Err(RpmError::Base { place: place() });
         }
@@ -180,13 +178,14 @@ impl Found {
         if let Some((_, limit)) = limits.into_iter().find(|(size, limit)| size.is_some_and(|size| size > *limit)) {
             return Err(RpmError::TooLarge { place: place(), limit });
         }
-        let open = (self.open_checksum_type == "sha256").then(|| self.open_checksum.trim_ascii().parse());
+        let open = checksum_kind(&self.open_checksum_type, place).ok();
+        let open = open.map(|kind| kind.parse(self.open_checksum.trim_ascii()));
         Ok(Data {
             path,
             size,
             open_size,
-            sha256: self.checksum.trim_ascii().parse().map_err(|_| malformed("checksum"))?,
-            open_sha256: open.transpose().map_err(|_| malformed("open-checksum"))?,
+            digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
+            open_digest: open.transpose().map_err(|_| malformed("open-checksum"))?,
             kind: self.kind,
         })
     }

@@ -55,7 +55,8 @@ fn a_package() {
 fn what_no_package_may_be() {
     let good = element("");
     for (bad, words) in [
-        (good.replace("sha256", "sha"), "only sha256"),
+        (good.replace("sha256", "sha"), "\"sha\", which is broken"),
+        (good.replace("sha256", "sha384"), "only sha256 and sha512"),
         (good.replace("p/a.rpm", "../a.rpm"), "unusable path"),
         (good.replace("p/a.rpm", "http://a/b"), "unusable path"),
         (good.replace("href=", "xml:base=\"http://evil/\" href="), "another base"),
@@ -106,12 +107,12 @@ fn a_repomd() {
     let parsed = Repomd::parse(text.as_bytes(), is_carried).unwrap();
     assert_eq!(parsed.date.unwrap().unix(), 1_700_000_000);
     let primary = parsed.get("primary").unwrap();
-    assert_eq!((primary.size, primary.open_size, primary.open_sha256), (3, Some(9), None));
+    assert_eq!((primary.size, primary.open_size, primary.open_digest), (3, Some(9), None));
     assert_eq!(parsed.data.len(), 1);
     let counted = Repomd::parse(text.replace("1700000000", "12").as_bytes(), is_carried).unwrap();
     assert_eq!(counted.date.unwrap().unix(), 1_600_000_000, "a revision that counts is no time");
     for (bad, words) in [
-        (data("primary", "").replace("sha256", "md5"), "only sha256"),
+        (data("primary", "").replace("sha256", "md5"), "which is broken"),
         (data("primary", "").replace("repodata/", "x/"), "malformed location"),
         (data("primary", "").replace("repodata/primary.xml", "repodata/repomd.xml.asc"), "malformed location"),
         (data("primary", "").replace("href", "xml:base='a' href"), "another base"),
@@ -131,16 +132,16 @@ fn what_is_written_is_read_again() {
         path: with_digest("repodata/a.xml", &Sha256::of(kind.as_bytes())).unwrap(),
         sha256: Sha256::of(kind.as_bytes()),
         size: 5,
-        open_sha256: Some(Sha256::of(b"x")),
+        open_digest: Some(Sha256::of(b"x").into()),
         open_size: Some(6),
     };
     let lines = ["primary", "modules"].map(line);
     let parsed = Repomd::parse(repomd_text(&lines, 1_700_000_000).as_bytes(), |_| true).unwrap();
     assert_eq!(parsed.date.unwrap().unix(), 1_700_000_000);
     for (line, data) in lines.into_iter().zip(parsed.data) {
-        let DataLine { kind, path, sha256, size, open_sha256, open_size } = line;
+        let DataLine { kind, path, sha256, size, open_digest, open_size } = line;
         assert_eq!(with_digest(path.as_str(), &sha256).unwrap(), path, "it has its digest already");
-        assert_eq!(data, Data { kind, path, sha256, size, open_sha256, open_size });
+        assert_eq!(data, Data { kind, path, digest: sha256.into(), size, open_digest, open_size });
     }
 }
 
@@ -149,9 +150,9 @@ fn what_holds_other_than_it_says_is_refused() {
     let data = |open_size| Data {
         kind: "primary".into(),
         path: "repodata/a.gz".parse().unwrap(),
-        sha256: Sha256::of(b""),
+        digest: Sha256::of(b"").into(),
         size: 0,
-        open_sha256: None,
+        open_digest: None,
         open_size,
     };
     let bomb =

@@ -1,6 +1,7 @@
 //! Writes `repomd.xml`.
 
 use crate::digest::Sha256;
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::{MalformedPath, PublishPath};
 
 /// A file of metadata that `repomd.xml` names.
@@ -15,7 +16,7 @@ pub struct DataLine {
     /// Its size, in bytes.
     pub size: u64,
     /// The digest of what it holds, if that is known.
-    pub open_sha256: Option<Sha256>,
+    pub open_digest: Option<SignedDigest>,
     /// How much it holds, in bytes, if that is known.
     pub open_size: Option<u64>,
 }
@@ -31,8 +32,9 @@ pub fn repomd_text(lines: &[DataLine], date: i64) -> String {
         // Kinds are those that we carry, and paths have no characters that XML would have to escape.
         text += &format!("  <data type=\"{}\">\n", quick_xml::escape::escape(line.kind.as_str()));
         text += &format!("    <checksum type=\"sha256\">{}</checksum>\n", line.sha256);
-        if let Some(digest) = line.open_sha256 {
-            text += &format!("    <open-checksum type=\"sha256\">{digest}</open-checksum>\n");
+        if let Some(digest) = line.open_digest {
+            let (kind, hex) = (digest.kind().as_str(), digest.to_hex());
+            text += &format!("    <open-checksum type=\"{kind}\">{hex}</open-checksum>\n");
         }
         text += &format!("    <location href=\"{}\"/>\n", line.path);
         text += &format!("    <timestamp>{date}</timestamp>\n    <size>{}</size>\n", line.size);

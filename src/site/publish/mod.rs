@@ -14,6 +14,7 @@ mod snaps;
 mod yum;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::Path;
 
 pub use apt::reprepro::{RepreproError, RepreproKey};
@@ -29,11 +30,15 @@ use crate::digest::Sha256;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::formats::signed_digest::{DigestKind, SecondHashing, SignedDigest};
 use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
 use crate::time::Time;
 use crate::trust::{Dates, check_date, note_date};
+
+/// Bytes that are read and hashed at once.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// What a publisher works with.
 pub(super) struct Context<'a, 'd> {
@@ -67,10 +72,10 @@ pub(super) struct Context<'a, 'd> {
     pub(super) aliases: &'a [Alias],
     /// True if a date older than those seen is refused.
     pub(super) guarded: bool,
-    /// SHA3-384 of blobs, in hexadecimal, as the current generation knows it.
-    pub(super) known_sha3: &'a BTreeMap<Sha256, String>,
+    /// Other digests of blobs than SHA-256, as the current generation and the import know them.
+    pub(super) known_digests: &'a BTreeMap<Sha256, SignedDigest>,
     /// The same, for the next generation.
-    pub(super) sha3: &'a mut BTreeMap<Sha256, String>,
+    pub(super) second_digests: &'a mut BTreeMap<Sha256, SignedDigest>,
     /// What was published of this collection before; images and RPM packages of it stay reachable.
     pub(super) previous: Option<&'a Collection>,
     /// What is to be said of the collection once it is published.
@@ -158,6 +163,36 @@ impl Context<'_, '_> {
             Ok(())
         } else {
             Err(PublishError::Unsigned { path: path.clone(), source_name: source_name() })
+        }
+    }
+
+    /// Returns whether the blob has the digest that upstream signs.
+    fn has_digest(&mut self, blob: &Sha256, signed: &SignedDigest) -> Result<bool, DepotError> {
+        Ok(self.digest_of(blob, signed.kind())? == *signed)
+    }
+
+    /// The blob's digest of this kind.
+    fn digest_of(&mut self, blob: &Sha256, kind: DigestKind) -> Result<SignedDigest, DepotError> {
+        let Some(hashing) = kind.hashing() else { return Ok((*blob).into()) };
+        let known = self.second_digests.get(blob).or_else(|| self.known_digests.get(blob)).copied();
+        let digest = match known.filter(|known| known.kind() == kind) {
+            Some(known) => known,
+            None => self.hash(blob, hashing)?,
+        };
+        self.second_digests.insert(*blob, digest);
+        Ok(digest)
+    }
+
+    /// Reads the blob once more: it was unpacked in parts, or before it was known to need the digest.
+    fn hash(&self, blob: &Sha256, mut hashing: SecondHashing) -> Result<SignedDigest, DepotError> {
+        let path = self.depot.path(blob);
+        let mut file = self.depot.open_blob(blob)?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match file.read(&mut buffer).map_err(DepotError::io("read", &path))? {
+                0 => return Ok(hashing.finish()),
+                length => hashing.update(buffer.get(..length).unwrap_or_default()),
+            }
         }
     }
 

@@ -185,7 +185,7 @@ impl World {
                 let path = format!("main/binary-{architecture}/Packages");
                 fs::create_dir_all(suite.join(&path).parent().unwrap()).unwrap();
                 fs::write(suite.join(&path), index).unwrap();
-                let file = IndexFile { size: index.len() as u64, sha256: Sha256::of(index.as_bytes()) };
+                let file = IndexFile { size: index.len() as u64, digest: Sha256::of(index.as_bytes()).into() };
                 release.files.insert(path.parse().unwrap(), file);
             }
             fs::write(suite.join("Release"), release.to_text().unwrap()).unwrap();

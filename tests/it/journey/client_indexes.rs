@@ -121,18 +121,76 @@ fn appstream_and_command_not_found_read_what_a_verbatim_suite_has() {
     let serving = mirror.desk.serve();
     let client = mirror.client("deb", &mirror.ways(&serving)[0].0);
     client.updates_without_complaint("");
+    let Some([programs, commands]) = found_by_programs(&client, "hello") else { return };
+    assert!(programs.contains("Package: hello"), "{programs}");
+    assert!(commands.contains("apt install hello"), "{commands}");
+}
+
+/// What appstreamcli and command-not-found say of a program, from the lists of the client.
+fn found_by_programs(client: &AptClient, name: &str) -> Option<[String; 2]> {
     let lists = client.path("var/lib/apt/lists");
     let empty = vec!["/var/cache/swcatalog", "/var/lib/swcatalog", "/var/lib/command-not-found"];
     let plan = Plan { empty, instead: vec![("/var/lib/apt/lists", lists)], ..Plan::default() };
-    let Some(cage) = Cage::new("programs that read apt's lists", &plan) else { return };
+    let cage = Cage::new("programs that read apt's lists", &plan)?;
     let inside = |program: &str, arguments: &[&str]| output(&mut cage.inside(client.command(program).args(arguments)));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     inside("appstreamcli", &["refresh", "--force", "--source=os"]);
-    let found = text(&inside("appstreamcli", &["search", "hello"]).stdout);
-    assert!(found.contains("Package: hello"), "{found}");
+    let programs = text(&inside("appstreamcli", &["search", name]).stdout);
     inside("/usr/lib/cnf-update-db", &[]);
-    let found = text(&inside("/usr/lib/command-not-found", &["hello"]).stderr);
-    assert!(found.contains("apt install hello"), "{found}");
+    Some([programs, text(&inside("/usr/lib/command-not-found", &[name]).stderr)])
+}
+
+/// The upstream is the control: of what is carried, each program says the same at the site.
+#[test]
+fn programs_find_in_a_re_indexed_suite_what_is_there() {
+    let desk = Desk::new();
+    desk.archive("up", &mut upstream("1.0-1"), &["stable"]);
+    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "packages = [\"hello\"]"));
+    desk.init(&["demo"], "");
+    desk.ferry();
+    let serving = desk.serve();
+    let [before, behind] = [(); 2].map(|()| AptClient::new("amd64").with_programs());
+    before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
+    behind.source("deb", &format!("http://{}/apt/demo", serving.address), "stable", "main", &key(&desk));
+    let search = |client: &AptClient, name: &str| {
+        let found = output(client.command("apt-file").args(["search", &format!("gapferry-demo/{name}")]));
+        String::from_utf8_lossy(&found.stdout).into_owned()
+    };
+    for client in [&before, &behind] {
+        client.updates_without_complaint("");
+        assert_eq!(search(client, "hello"), "hello: /usr/share/gapferry-demo/hello\n");
+        let Some([programs, commands]) = found_by_programs(client, "hello") else { return };
+        assert!(programs.contains("Package: hello"), "{programs}");
+        assert!(commands.contains("apt install hello"), "{commands}");
+    }
+    assert_eq!([search(&before, "elsewhere").is_empty(), search(&behind, "elsewhere").is_empty()], [false, true]);
+    let elsewhere = [&before, &behind].map(|client| found_by_programs(client, "elsewhere").unwrap());
+    let is_found = elsewhere.map(|[programs, commands]| {
+        (programs.contains("Package: elsewhere"), commands.contains("apt install elsewhere"))
+    });
+    assert_eq!(is_found, [(true, true), (false, false)]);
+}
+
+/// `Contents-all` is asked for only if the Release has the architecture `all`.
+#[test]
+fn files_of_all_architectures_are_found_in_a_re_indexed_suite() {
+    let desk = Desk::new();
+    let mut upstream = Upstream::new("All", &["all", "amd64"]);
+    upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
+    upstream.add("stable", "main", DebSpec::new("shared", "1.0-1", "all"));
+    desk.archive("up", &mut upstream, &["stable"]);
+    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "packages = [\"hello\", \"shared\"]"));
+    desk.init(&["demo"], "");
+    desk.ferry();
+    let serving = desk.serve();
+    let [before, behind] = [(); 2].map(|()| AptClient::new("amd64").with_programs());
+    before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
+    behind.source("deb", &format!("http://{}/apt/demo", serving.address), "stable", "main", &key(&desk));
+    for client in [&before, &behind] {
+        client.updates_without_complaint("");
+        let found = run(client.command("apt-file").args(["search", "gapferry-demo/shared"]));
+        assert_eq!(found, "shared: /usr/share/gapferry-demo/shared\n");
+    }
 }
 
 #[test]
@@ -286,8 +344,8 @@ fn re_indexed_suites_keep_the_descriptions_of_what_is_there() {
         before.updates_without_complaint("");
         assert_eq!(description(&behind, ""), description(&before, ""));
         assert_eq!(digest_of_description(&behind), digest_of_description(&before));
-        let translations = desk.path("site/current/apt/demo/dists/stable/main/i18n/Translation-en");
-        let there = fs::read_to_string(translations).unwrap().contains("Package: elsewhere\n");
+        let translations = desk.path("site/current/apt/demo/dists/stable/main/i18n/Translation-en.gz");
+        let there = run(Command::new("gzip").arg("-dc").arg(translations)).contains("Package: elsewhere\n");
         assert_eq!(there, more.is_empty(), "{more}");
     }
 }
@@ -304,7 +362,8 @@ fn settings_that_cannot_be_met_are_refused() {
     desk.archive("up", &mut upstream("1.0-1"), &["stable"]);
     for (more, words) in [
         ("languages = [\"xx\"]", "no suite of demo has descriptions in the language xx; there are the languages de en"),
-        ("indexes = [\"contents\"]", "indexes needs publish = \"verbatim\""),
+        ("indexes = [\"icons\"]", "these indexes need publish = \"verbatim\""),
+        ("publish = \"reprepro\"\nindexes = [\"contents\"]", "indexes excludes publish = \"reprepro\""),
         ("publish = \"verbatim\"\nindexes = [\"sources\"]", "is carried with deb-src = true"),
         ("publish = \"verbatim\"\nindexes = [\"everything\"]", "everything"),
     ] {

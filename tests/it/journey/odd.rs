@@ -1,123 +1,14 @@
 //! Archives as they really are: what a stock apt takes from an upstream, it gets from the site.
 
 use std::fs;
-use std::path::PathBuf;
 
-use gapferry::demo::upstream::{DebSpec, Packing, build_deb};
+use gapferry::demo::upstream::{DebSpec, Packing};
 use gapferry::digest::Sha256;
 use gapferry::exit::Exit::VerificationFailed;
-use gapferry::time::Time;
 
+use super::odd_archive::{HEAD, OddArchive, PACKAGES, both_download, site_url, yesterday};
 use crate::apt_client::{AptClient, output, run};
-use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};
 use crate::support::server::{Server, decoded};
-
-/// An archive that is written by hand below the folder `up` of a desk.
-struct OddArchive {
-    desk: Desk,
-    /// Fields of its Release before the digests, in Latin-1.
-    head: Vec<u8>,
-    /// More text behind the digests.
-    tail: String,
-    /// The component that clients use.
-    component: &'static str,
-}
-
-const HEAD: &str = "Origin: Odd\nSuite: stable\nCodename: stable\nArchitectures: amd64\nComponents: main\n";
-const PACKAGES: &str = "main/binary-amd64/Packages";
-
-impl OddArchive {
-    fn new() -> Self {
-        let head = format!("{HEAD}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
-        Self { desk: Desk::new(), head, tail: String::new(), component: "main" }
-    }
-
-    /// Writes a .deb at `path`, and returns its stanza with `filename`.
-    fn deb(&self, spec: &DebSpec, path: &str, filename: &str) -> String {
-        let bytes = build_deb(spec).unwrap();
-        self.write(&format!("up/{path}"), &bytes);
-        let DebSpec { name, version, architecture, .. } = spec;
-        format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: Odd <odd@odd.invalid>\n\
-             Description: odd\nFilename: {filename}\nSize: {}\nSHA256: {}\n\n",
-            bytes.len(),
-            Sha256::of(&bytes)
-        )
-    }
-
-    fn write(&self, path: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.desk.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    /// Writes the indexes of the suite `stable`, and a signed Release that lists them.
-    fn publish(&self, indexes: &[(&str, &[u8])]) {
-        self.publish_suite("stable", indexes);
-    }
-
-    fn publish_suite(&self, suite: &str, indexes: &[(&str, &[u8])]) {
-        let mut release = self.head.clone();
-        if suite != "stable" {
-            release = String::from_utf8_lossy(&release).replace("stable", suite).into_bytes();
-        }
-        release.extend_from_slice(b"SHA256:\n");
-        for (path, bytes) in indexes {
-            self.write(&format!("up/dists/{suite}/{path}"), bytes);
-            release.extend_from_slice(format!(" {} {} {path}\n", Sha256::of(bytes), bytes.len()).as_bytes());
-        }
-        release.extend_from_slice(self.tail.as_bytes());
-        let signature = ARCHIVE_KEY.sign_detached(&release, yesterday().unix()).unwrap();
-        self.write(&format!("up/dists/{suite}/Release"), &release);
-        self.write(&format!("up/dists/{suite}/Release.gpg"), signature.as_bytes());
-    }
-
-    /// A client of the upstream itself: the control.
-    fn control(&self, url: &str) -> AptClient {
-        let key = self.write("control.gpg", &ARCHIVE_KEY.public_binary().unwrap());
-        let client = AptClient::new("amd64");
-        client.source("deb deb-src", url, "stable", self.component, &key);
-        client
-    }
-
-    fn select(&self, url: &str, more: &str) {
-        self.desk.select(&self.desk.table("odd", url, &format!("stable {} amd64", self.component), more));
-    }
-
-    /// Rehearses an export of the selection.
-    fn export(&self, url: &str, more: &str) -> Ended {
-        self.select(url, more);
-        self.desk.export("--dry-run")
-    }
-}
-
-fn yesterday() -> Time {
-    Time::now().plus(-24 * 3600)
-}
-
-/// The archive at the site. Under the address of the upstream the site would answer as the upstream does.
-fn site_url(serving: &Serving) -> String {
-    format!("http://{}/apt/odd", serving.address.replace("127.0.0.1", "localhost"))
-}
-
-/// Updates both clients, and lets each download the packages.
-fn both_download(archive: &OddArchive, url: &str, packages: &str, files: &[&str]) {
-    let control = archive.control(url);
-    control.apt_get("update");
-    control.apt_get(&format!("install -y --download-only {packages}"));
-    assert_eq!(control.downloaded(), files);
-
-    archive.desk.init(&["odd"], "");
-    archive.desk.ferry();
-    let serving = archive.desk.serve();
-    let client = AptClient::new("amd64");
-    let key = super::key(&archive.desk);
-    client.source("deb", &site_url(&serving), "stable", archive.component, &key);
-    client.updates_without_complaint("");
-    client.apt_get(&format!("install -y --download-only {packages}"));
-    assert_eq!(client.downloaded(), files);
-}
 
 #[test]
 fn odd_entries_are_left_out_by_name() {
@@ -142,7 +33,7 @@ fn odd_entries_are_left_out_by_name() {
     let server = Server::start(&archive.desk.path("up"));
     let url = server.url("").to_string();
     let named = [
-        "md5: it has no SHA-256",
+        "md5: it has no digest of SHA-256",
         "nofile: the field Filename is missing",
         "slashed: the field Version",
         "My Tool: the field Package",
@@ -155,7 +46,9 @@ fn odd_entries_are_left_out_by_name() {
 
     let some = archive.export(&url, "packages = [\"hello\", \"twice\"]").ok().err;
     named.iter().for_each(|words| assert!(some.contains(words), "{words:?} is not in: {some}"));
-    for (asked, why) in [("md5", "no SHA-256"), ("nofile", "Filename is missing"), ("blank", "not a publish path")] {
+    for (asked, why) in
+        [("md5", "no digest of SHA-256"), ("nofile", "Filename is missing"), ("blank", "not a publish path")]
+    {
         archive.export(&url, &format!("packages = [\"{asked}\"]")).says(VerificationFailed, &[why]);
     }
     archive.select(&url, "packages = [\"hello\", \"twice\"]\npublish = \"re-indexed\"");
@@ -376,7 +269,7 @@ fn a_fault_in_one_suite_leaves_the_package_in_the_others() {
     select("packages = [\"hello\"]");
     let exported = archive.desk.export("--dry-run").ok().err;
     let suite = "odd: dists/second/main/binary-amd64/Packages: 2 unusable entries are left out: ";
-    for words in [suite, "hello: pool/h ello.deb is not a publish path", "weak: it has no SHA-256"] {
+    for words in [suite, "hello: pool/h ello.deb is not a publish path", "weak: it has no digest of SHA-256"] {
         assert!(exported.contains(words), "{words:?} is not in: {exported}");
     }
 
@@ -388,4 +281,68 @@ fn a_fault_in_one_suite_leaves_the_package_in_the_others() {
     let collected = archive.desk.export("--collect-only").ok().err;
     assert!(collected.contains("odd: left out hello 1.0 amd64"), "{collected}");
     both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+}
+
+/// Lines of the Release that apt never needs: a second one for a file, a size that is no number, a digest of another kind.
+#[test]
+fn lines_of_a_release_that_nobody_needs_may_be_odd() {
+    for line in [
+        format!(" {} 7 {PACKAGES}\n", "0".repeat(64)),
+        format!(" {} -1 main/strange\n", "0".repeat(64)),
+        format!(" {} 1 main/other\n", "0".repeat(40)),
+    ] {
+        let archive = OddArchive { tail: line, ..OddArchive::new() };
+        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+        archive.publish(&[(PACKAGES, text.as_bytes())]);
+        let server = Server::start(&archive.desk.path("up"));
+        let url = server.url("").to_string();
+        archive.select(&url, "packages = [\"hello\"]");
+        both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    }
+}
+
+/// Two indexes of one archive list a file with different digests, as of two builds. The one that is there is carried.
+#[test]
+fn of_two_digests_of_one_file_the_true_one_is_carried_on_request() {
+    let head = HEAD.replace("amd64", "amd64 i386");
+    let head = format!("{head}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
+    let archive = OddArchive { head, ..OddArchive::new() };
+    let text = archive.deb(&DebSpec::new("hello", "1.0", "all"), "pool/hello.deb", "pool/hello.deb");
+    let digest = archive.digest(&fs::read(archive.desk.path("up/pool/hello.deb")).unwrap());
+    let other = text.replace(&digest, &"0".repeat(64));
+    archive.publish(&[(PACKAGES, text.as_bytes()), ("main/binary-i386/Packages", other.as_bytes())]);
+    let server = Server::start(&archive.desk.path("up"));
+    let url = server.url("").to_string();
+    let select = |more: &str| archive.desk.select(&archive.desk.table("odd", &url, "stable main amd64,i386", more));
+    select("");
+    archive.desk.export("").says(VerificationFailed, &["pool/hello.deb has sha256", "is signed"]);
+    select("missing = \"leave-out\"");
+    both_download(&archive, &url, "hello", &["hello_1.0_all.deb"]);
+}
+
+/// apt reads nothing of an index that has such a line. The site's index has the other entries.
+#[test]
+fn an_entry_that_apt_cannot_read_is_left_out_by_name() {
+    let archive = OddArchive::new();
+    let deb = |name: &str| {
+        let path = format!("pool/{name}.deb");
+        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
+    };
+    let stray = deb("stray").replace("Filename", "a line without a colon\nFilename");
+    let text = [format!("# made by a script\n{}", deb("comment")), deb("hello"), stray].concat();
+    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    let url = archive.desk.url("up");
+    let control = archive.control(&url);
+    let updated = output(control.command("apt-get").arg("update"));
+    assert!(!updated.status.success());
+
+    let exported = archive.export(&url, "").ok().err;
+    for name in ["comment", "stray"] {
+        assert!(exported.contains(&format!("{name}: it has a line that is no field")), "{exported}");
+    }
+    archive.desk.init(&["odd"], "");
+    archive.desk.ferry();
+    let client = super::client(&archive.desk, "odd", "stable", "main");
+    client.updates_without_complaint("");
+    client.apt_get("install -y --download-only hello");
 }

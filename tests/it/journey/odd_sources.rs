@@ -1,13 +1,16 @@
 //! Source lists as they really are: apt's own reader is the control.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::formats::openpgp::Keyring;
 
 use super::candidate;
-use crate::apt_client::AptClient;
-use crate::support::desk::{ARCHIVE_KEY, Desk};
+use crate::apt_client::{AptClient, output, run};
+use crate::support::cage::{Cage, Plan};
+use crate::support::desk::{ARCHIVE_KEY, Desk, end};
 
 fn desk() -> Desk {
     let desk = Desk::new();
@@ -69,4 +72,59 @@ fn suites_leave_out_unsupported_entries() {
         "[[apt]]\nname = \"host\"\nsources = \"host.list\"\nsuites = [\"stable\"]\narchitectures = [\"amd64\"]\n",
     );
     desk.export("").ok();
+}
+
+/// Files that lie in a host's `trusted.gpg.d` and that apt cannot use either.
+fn unusable_keys(folder: &Path) {
+    let home = tempfile::tempdir().unwrap();
+    let gpg = |arguments: &[&str]| {
+        run(Command::new("gpg").arg("--homedir").arg(home.path()).args(["--batch", "--quiet", "--yes"]).args(arguments))
+    };
+    gpg(&["--passphrase", "", "--quick-gen-key", "Curve <curve@odd.invalid>", "brainpoolP256r1", "sign", "never"]);
+    let out = folder.join("curve.gpg");
+    gpg(&["--output", out.to_str().unwrap(), "--export", "Curve"]);
+    fs::copy(home.path().join("pubring.kbx"), folder.join("keybox.gpg")).unwrap();
+    fs::write(folder.join("empty.gpg"), "").unwrap();
+    fs::write(folder.join("page.asc"), "<!DOCTYPE html><html><title>404 Not Found</title></html>\n").unwrap();
+}
+
+#[test]
+fn unusable_files_among_the_trusted_keys_are_skipped_by_name() {
+    let desk = desk();
+    let trusted = desk.path("trusted");
+    fs::create_dir(&trusted).unwrap();
+    unusable_keys(&trusted);
+    fs::write(trusted.join("archive.gpg"), ARCHIVE_KEY.public_binary().unwrap()).unwrap();
+    let text = format!("deb {} stable main\n", desk.url("up"));
+
+    let control = AptClient::new("amd64");
+    fs::write(control.path("etc/apt/sources.list"), &text).unwrap();
+    for entry in fs::read_dir(&trusted).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), control.path("etc/apt/trusted.gpg.d").join(entry.file_name())).unwrap();
+    }
+    let updated = output(control.command("apt-get").arg("update"));
+    let complaints = String::from_utf8_lossy(&updated.stderr).into_owned();
+    assert!(updated.status.success() && complaints.contains("keybox.gpg"), "{complaints}");
+    assert_eq!(candidate(&control, "hello"), "1.0-1");
+
+    fs::write(desk.path("online/host.list"), text).unwrap();
+    desk.select("[[apt]]\nname = \"host\"\nsources = \"host.list\"\narchitectures = [\"amd64\"]\n");
+    let plan = Plan { instead: vec![("/etc/apt/trusted.gpg.d", trusted)], ..Plan::default() };
+    let Some(cage) = Cage::new("the keys that a host trusts", &plan) else { return };
+    let export = "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace";
+    let exported = end(&mut cage.inside(&desk.command(export))).ok().err;
+    for (file, reason) in [
+        ("keybox.gpg", "keybox"),
+        ("empty.gpg", "empty"),
+        ("page.asc", "no \"-----BEGIN PGP PUBLIC KEY BLOCK-----\" line"),
+        ("curve.gpg", "curve"),
+    ] {
+        let note = exported.lines().find(|line| line.contains(file)).unwrap_or_else(|| panic!("{file}: {exported}"));
+        assert!(note.contains("skipped a file of keys") && note.contains(reason), "{note}");
+    }
+    desk.init(&["host-up"], "");
+    desk.import(&desk.path("medium/dc1-base-000001")).ok();
+    let client = super::client(&desk, "host-up", "stable", "main");
+    client.apt_get("update");
+    assert_eq!(candidate(&client, "hello"), "1.0-1");
 }

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{APP_1, LIB, SHOWN, client, desk};
+use gapferry::exit::Exit::VerificationFailed;
+
+use super::{APP_1, APP_2, LIB, SHOWN, client, desk};
 use crate::apt_client::run;
+use crate::support::desk::Serving;
 use crate::support::server::Server;
 use crate::yum::dnf::Dnf;
 use crate::yum::rpms::RPMS;
@@ -63,6 +66,91 @@ fn odd_entries_that_dnf_takes_are_carried() {
     desk.ferry();
     let serving = desk.serve();
     let dnf = client(&serving);
+    dnf.run("install ferry-app").ok();
+    assert_eq!(dnf.installed(), [SHOWN[0], SHOWN[2]]);
+}
+
+/// Makes the metadata of the repository anew, with more arguments of createrepo_c.
+fn create_again(up: &Path, more: &[&str]) {
+    run(Command::new("rm").arg("-r").arg(up.join("repodata")));
+    run(Command::new("createrepo_c").arg("-q").args(more).arg(up));
+    RPMS.sign(up, "Upstream");
+}
+
+/// A machine that uses the upstream itself: the control.
+fn control(server: &Server) -> Dnf {
+    Dnf::new(server.url("").as_str(), &format!("file://{}", RPMS.path("Upstream.asc").display()), "")
+}
+
+/// A machine that uses the served mirror by its path: under the upstream's own address the site would answer as the upstream does.
+fn by_path(serving: &Serving) -> Dnf {
+    let address = serving.address.replace("127.0.0.1", "localhost");
+    let keys = format!("http://{address}/keys/site.asc http://{address}/keys/yum/el.asc");
+    Dnf::new(&format!("http://{address}/yum/el/"), &keys, "")
+}
+
+#[test]
+fn metadata_of_sha512_alone_is_carried() {
+    for publish in ["re-indexed", "verbatim"] {
+        let desk = desk(&format!("publish = \"{publish}\""));
+        let up = desk.path("up");
+        RPMS.repository(&up, 1, &[APP_1, LIB]);
+        create_again(&up, &["--checksum", "sha512"]);
+        let repomd = fs::read_to_string(up.join("repodata/repomd.xml")).unwrap();
+        assert!(repomd.contains("type=\"sha512\"") && !repomd.contains("sha256"), "{repomd}");
+
+        let server = Server::start(&up);
+        let control = control(&server);
+        control.run("install ferry-app").ok();
+        assert_eq!(control.installed(), [SHOWN[0], SHOWN[2]]);
+
+        desk.ferry();
+        let serving = desk.serve();
+        let dnf = by_path(&serving);
+        dnf.run("install ferry-app").ok();
+        assert_eq!(dnf.installed(), [SHOWN[0], SHOWN[2]]);
+        assert!(dnf.run("repoquery --file /usr/share/ferry-app/version").ok().out.contains("ferry-app"));
+    }
+}
+
+#[test]
+fn broken_checksums_are_refused_for_what_they_are() {
+    for (checksum, repomd_checksum) in [("sha1", "sha1"), ("sha256", "sha1")] {
+        let desk = desk("");
+        let up = desk.path("up");
+        RPMS.repository(&up, 1, &[APP_1, LIB]);
+        create_again(&up, &["--checksum", checksum, "--repomd-checksum", repomd_checksum]);
+        let refused = desk.export("");
+        refused.says(VerificationFailed, &["has a checksum of type \"sha", "which is broken", "sha256 or sha512"]);
+    }
+}
+
+#[test]
+fn packages_that_upstream_lacks_are_left_out_on_request() {
+    let desk = desk("");
+    let up = desk.path("up");
+    RPMS.repository(&up, 1, &[APP_1, APP_2, LIB]);
+    let place = |package: &str| up.join(format!("Packages/f/{package}.rpm"));
+    fs::remove_file(place(APP_2)).unwrap();
+    let bytes = fs::read(place(APP_1)).unwrap();
+    let server = Server::start(&up);
+    let control = control(&server);
+    // dnf prefers the newest version, which fails, and does not fall back to another.
+    assert_ne!(control.run("install ferry-app").code, 0);
+    control.run("install ferry-app-1.0").ok();
+    fs::write(place(APP_1), b"other bytes").unwrap();
+    desk.export("").says(VerificationFailed, &[&format!("{APP_2}.rpm does not exist")]);
+
+    super::select(&desk, server.url("").as_str(), "Upstream", "missing = \"leave-out\"");
+    let collected = desk.export("--collect-only").ok().err;
+    for package in [APP_1, APP_2] {
+        assert!(collected.contains(&format!("el: left out Packages/f/{package}.rpm")), "{collected}");
+    }
+    fs::write(place(APP_1), bytes).unwrap();
+    desk.ferry();
+    let serving = desk.serve();
+    let dnf = by_path(&serving);
+    assert_eq!(dnf.offered(), [SHOWN[0], SHOWN[2]]);
     dnf.run("install ferry-app").ok();
     assert_eq!(dnf.installed(), [SHOWN[0], SHOWN[2]]);
 }

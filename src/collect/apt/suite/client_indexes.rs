@@ -73,7 +73,7 @@ fn fetch_wanted(
         }
         wanted.retain(|index| {
             let Some((path, file)) = index.forms.get(round).copied() else { return false };
-            let is_here = with.dry_run || with.depot.has(&file.sha256, file.size);
+            let is_here = with.dry_run || with.held(&file.digest, file.size).is_some();
             carried.extend(is_here.then(|| (path.clone(), file)));
             !is_here
         });

@@ -15,7 +15,7 @@ use crate::digest::Sha256;
 use crate::fetch;
 use crate::formats::apt::archive::{
     Entry, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease,
-    expand, read_release,
+    by_hash, expand, read_release,
 };
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::mirror_list::MirroredFile;
@@ -24,6 +24,7 @@ use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
 use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 use crate::time::Time;
@@ -71,18 +72,16 @@ pub(super) struct Index {
 
 impl SuiteData {
     /// The signed file, and the indexes that it covers.
-    pub(super) fn proofs(&self) -> Vec<Proof> {
+    pub(super) fn proofs(&self, with: &Collecting<'_>) -> Vec<Proof> {
         let date = self.release.date.and_then(|date| Time::from_unix(date).ok());
         let signed = self.signed.iter().map(|(path, sha256)| {
             let is_text = *path == self.signed_file;
             let signed_by = if is_text { self.signers.clone() } else { Vec::new() };
             Proof { date: date.filter(|_| is_text), path: path.clone(), sha256: *sha256, signed_by }
         });
-        let indexes = self.indexes.iter().map(|index| (&index.path, index.file.sha256));
-        let others = self.client_indexes.carried.iter().chain(&self.pdiffs.carried);
-        let others = others.map(|(path, file)| (path, file.sha256));
-        let covered = indexes.chain(others).filter_map(|(path, sha256)| {
+        let covered = self.covered().filter_map(|(path, file)| {
             let path = self.name.path(path.as_str()).parse().ok()?;
+            let sha256 = with.blob(&file.digest, file.size);
             Some(Proof { date: None, path, sha256, signed_by: Vec::new() })
         });
         signed.chain(covered).collect()
@@ -91,6 +90,18 @@ impl SuiteData {
     /// The names that its Release gives it.
     fn signed_names(&self) -> impl Iterator<Item = &str> {
         self.release.suite.iter().chain(&self.release.codename).map(String::as_str)
+    }
+
+    /// The carried files that the signed file covers.
+    fn covered(&self) -> impl Iterator<Item = (&PublishPath, IndexFile)> {
+        let indexes = self.indexes.iter().map(|index| (&index.path, index.file));
+        let others = self.client_indexes.carried.iter().chain(&self.pdiffs.carried);
+        indexes.chain(others.map(|(path, file)| (path, *file)))
+    }
+
+    /// Their signed digests.
+    pub(super) fn digests(&self) -> impl Iterator<Item = SignedDigest> {
+        self.covered().map(|(_, file)| file.digest)
     }
 
     /// The names of the suite: the one that was asked for, and those that its Release gives it.
@@ -135,7 +146,7 @@ impl SuiteData {
 impl Index {
     /// Reads its text.
     pub(super) fn read(&self, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
-        let bytes = with.depot.read(&self.file.sha256, MAX_INDEX_BYTES)?;
+        let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
         Ok(expand(&bytes, &self.path)?)
     }
 }
@@ -377,7 +388,7 @@ impl SuiteFiles<'_> {
             };
             let mut is_lost = !client_indexes::is_absence(&error);
             for forms in &mut wanted {
-                forms.next_if(|index| !with.depot.has(&index.file.sha256, index.file.size));
+                forms.next_if(|index| with.held(&index.file.digest, index.file.size).is_none());
                 is_lost |= forms.peek().is_none();
             }
             if is_lost {
@@ -394,12 +405,12 @@ impl SuiteFiles<'_> {
     ) -> Result<(), AptError> {
         let suite = &self.wanted.suite;
         let mut wanted = Vec::new();
-        for (path, file) in files.filter(|(_, file)| !with.depot.has(&file.sha256, file.size)) {
+        for (path, file) in files.filter(|(_, file)| with.held(&file.digest, file.size).is_none()) {
             if file.size > MAX_INDEX_BYTES {
                 return Err(AptError::IndexTooLarge { path: path.clone(), size: file.size });
             }
             let parent = path.as_str().rsplit_once('/').map_or(String::new(), |(parent, _)| format!("{parent}/"));
-            let by_hash = suite.path(&format!("{parent}by-hash/SHA256/{}", file.sha256));
+            let by_hash = suite.path(&format!("{parent}{}", by_hash(&file.digest)));
             let asks_by_hash = self.release.acquire_by_hash || self.wanted.forces_by_hash;
             let names = asks_by_hash.then_some(by_hash).into_iter().chain([suite.path(path.as_str())]);
             let limits = self.mirrored(path);
@@ -407,8 +418,8 @@ impl SuiteFiles<'_> {
             wanted.push(fetch::Wanted {
                 urls: urls.collect::<Result<Vec<_>, _>>()?.concat(),
                 size: file.size,
-                digest: file.sha256.into(),
-                to: with.depot.partial_path(&file.sha256),
+                digest: file.digest,
+                to: with.partial_path(&file.digest),
             });
         }
         Ok(with.fetch(&format!("fetching the indexes of {suite}"), wanted)?)

@@ -41,7 +41,7 @@ pub(in crate::collect::apt) fn fetch<'p>(
     let mut pdiffs = Pdiffs::default();
     let mut missing = Vec::new();
     for list in &lists {
-        let is_here = |file: &IndexFile| with.dry_run || with.depot.has(&file.sha256, file.size);
+        let is_here = |file: &IndexFile| with.dry_run || with.held(&file.digest, file.size).is_some();
         match list.index.as_ref().filter(|index| index.patches.values().all(is_here)) {
             Some(index) => {
                 pdiffs.carried.push((list.path.clone(), list.file));
@@ -71,8 +71,8 @@ fn fetch_lists<'p>(
         lists.push(PatchList { path, file, index: None });
     }
     fetch_those_there(suite, lists.iter().map(|list| (&list.path, list.file)), with)?;
-    for list in lists.iter_mut().filter(|list| with.depot.has(&list.file.sha256, list.file.size)) {
-        let text = with.depot.read(&list.file.sha256, MAX_PDIFF_INDEX_BYTES)?;
+    for list in lists.iter_mut().filter(|list| with.held(&list.file.digest, list.file.size).is_some()) {
+        let text = with.depot.read(&with.blob(&list.file.digest, list.file.size), MAX_PDIFF_INDEX_BYTES)?;
         list.index = Some(PdiffIndex::read(&text, &list.path)?);
     }
     Ok(lists)

@@ -3,6 +3,7 @@
 use super::super::deb822::{Field, Stanza};
 use super::super::relation;
 use super::{Control, IndexError, MultiArch, Priority};
+use crate::formats::signed_digest::DigestKind;
 
 /// Declares the fields that are read, as an enum and its table of names.
 macro_rules! fields {
@@ -18,8 +19,9 @@ fields! {
     Essential = "Essential", Important = "Important", Protected = "Protected", MultiArch = "Multi-Arch",
     PreDepends = "Pre-Depends", Depends = "Depends", Recommends = "Recommends", Suggests = "Suggests",
     Conflicts = "Conflicts", Breaks = "Breaks", Replaces = "Replaces", Enhances = "Enhances", Provides = "Provides",
-    Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256", Status = "Status",
+    Task = "Task", Filename = "Filename", Size = "Size", Sha256 = "SHA256", Sha512 = "SHA512", Status = "Status",
     Directory = "Directory", ChecksumsSha256 = "Checksums-Sha256",
+    ChecksumsSha512 = "Checksums-Sha512",
 }
 
 /// The known fields of one stanza, found in a single pass.
@@ -29,7 +31,8 @@ impl<'a> Known<'a> {
     /// Refuses known fields that are not UTF-8. Of two fields the last counts, as for apt.
     pub(super) fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
         let mut known = Self([None; NAMES.len()]);
-        for field in stanza.fields() {
+        let mut fields = stanza.fields();
+        for field in fields.by_ref() {
             let Some((slot, name)) = known.slot(field) else { continue };
             let value = text_of(field);
             if value.is_none() {
@@ -37,6 +40,9 @@ impl<'a> Known<'a> {
                 return Err(IndexError::Malformed { package, field: name });
             }
             *slot = value;
+        }
+        if fields.has_stray_line {
+            return Err(IndexError::StrayLine { package: known.package() });
         }
         Ok(known)
     }
@@ -54,6 +60,14 @@ impl<'a> Known<'a> {
     /// The value, or an empty text.
     pub(super) fn get(&self, name: Name) -> &'a str {
         self.0.get(name as usize).copied().flatten().unwrap_or_default()
+    }
+
+    /// The value of the field with SHA-256, or with SHA-512 if that stands alone, with the name of the field.
+    pub(super) fn strongest(&self, sha256: Name, sha512: Name) -> (&'a str, &'static str, DigestKind) {
+        let fields = [(sha256, DigestKind::Sha256), (sha512, DigestKind::Sha512)];
+        let found = fields.into_iter().find(|(name, _)| !self.get(*name).is_empty());
+        let (name, kind) = found.unwrap_or((sha256, DigestKind::Sha256));
+        (self.get(name), NAMES[name as usize], kind)
     }
 
     /// The value, which must be there.

@@ -1,24 +1,26 @@
 //! Publishes Debian packages: upstream's chain of proofs is followed down to each file, then the tree is laid out.
 
+mod alias;
+mod client_indexes;
 mod re_index;
 pub(in crate::site) mod reprepro;
 mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::alias::SuiteAliases;
 use self::re_index::{Suite, suite_tree};
 use self::root::Root;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
+    Entry, EntryFile, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash,
     entries, expand, read_release,
 };
-use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind, MissingIndexes, SuiteScope};
+use crate::formats::apt::client_index::{MissingIndexes, SuiteScope};
 use crate::formats::apt::release::Release;
 use crate::formats::apt::suite_name::{SuiteName, below};
-use crate::formats::apt::translation::Descriptions;
 use crate::formats::openpgp::SignedBytes;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -31,7 +33,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let mut for_reprepro = Vec::new();
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let roots = roots(collection, context)?;
-    check_proofs(collection, &roots)?;
+    check_proofs(collection, &roots, context)?;
     for root in &roots {
         let date = root.release().and_then(|release| release.date).and_then(|date| Time::from_unix(date).ok());
         let signed = root.release().and_then(Release::identity);
@@ -42,11 +44,12 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let names: Vec<&str> = [folder.as_str()].into_iter().chain(signed.as_deref()).collect();
         context.dated(collection, &names, date)?;
     }
+    let aliases = SuiteAliases::of(&roots);
     for root in roots {
         let mut suite = carried_suite(collection, context, &items, &root, &mut unproven)?;
         match collection.publish {
             Publish::ReIndexed => {
-                suite.translations = translations(collection, &root, &suite, context)?;
+                suite.client_indexes = client_indexes::cut(collection, &root, &suite, context)?;
                 suite_tree(collection, &root, suite, &mut tree, context)?;
             }
             Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
@@ -62,10 +65,11 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     if let Some(path) = unproven.first() {
         return Err(PublishError::ItemNotVouched { path: (*path).clone() });
     }
-    match collection.publish {
-        Publish::Reprepro => reprepro::tree(collection, &for_reprepro, context),
-        Publish::ReIndexed | Publish::Verbatim => Ok(tree),
+    if collection.publish == Publish::Reprepro {
+        tree = reprepro::tree(collection, &for_reprepro, context)?;
     }
+    aliases.add_to(&mut tree)?;
+    Ok(tree)
 }
 
 /// Reads the suite's indexes: the stanzas of what is carried. Takes the files that they prove out of `unproven`.
@@ -84,7 +88,7 @@ fn carried_suite(
         for entry in entries(name.kind, &text) {
             // Only what can be read can be carried.
             let Ok(entry) = entry else { continue };
-            if !carried(collection, context, items, root, &entry) {
+            if !carried(collection, context, items, root, &entry)? {
                 note_absent(context, collection, &entry);
                 continue;
             }
@@ -99,13 +103,17 @@ fn carried_suite(
 }
 
 /// Refuses a proof for which no suite has a place: verbatim suites publish all of them.
-fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishError> {
+fn check_proofs(collection: &Collection, roots: &[Root], context: &mut Context<'_, '_>) -> Result<(), PublishError> {
     for proof in &collection.proofs {
         let path = || proof.path.clone();
         if roots.iter().all(|root| root.below(&proof.path).is_none()) {
             return Err(PublishError::UnknownProof { path: path() });
         }
-        if !roots.iter().any(|root| root.vouches_for(proof)) {
+        let mut is_vouched = false;
+        for root in roots {
+            is_vouched |= root.vouches_for(proof, context)?;
+        }
+        if !is_vouched {
             return Err(PublishError::IndexNotVouched { path: path() });
         }
     }
@@ -115,20 +123,23 @@ fn check_proofs(collection: &Collection, roots: &[Root]) -> Result<(), PublishEr
 /// Whether all files of the entry are carried, with the bytes that it names, by items of its name.
 fn carried(
     collection: &Collection,
-    context: &Context<'_, '_>,
+    context: &mut Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
     root: &Root,
     entry: &Entry<'_>,
-) -> bool {
-    let is_carried = |EntryFile { path, size, sha256, .. }: &EntryFile| {
-        collection.files.get(path) == Some(sha256)
-            && context.depot.has(sha256, *size)
-            && items.get(path).is_some_and(|item| {
-                let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
-                same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
-            })
+) -> Result<bool, PublishError> {
+    let is_of = |item: &&Item| {
+        let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
+        same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
     };
-    !entry.files.is_empty() && entry.files.iter().all(is_carried)
+    for EntryFile { path, size, digest, .. } in &entry.files {
+        let blob = collection.files.get(path).filter(|blob| context.depot.has(blob, *size));
+        let Some(blob) = blob.filter(|_| items.get(path).is_some_and(is_of)) else { return Ok(false) };
+        if !context.has_digest(blob, digest)? {
+            return Ok(false);
+        }
+    }
+    Ok(!entry.files.is_empty())
 }
 
 fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &Entry<'_>) {
@@ -137,7 +148,7 @@ fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &E
 }
 
 /// The suites of the collection, each with its signature checked.
-fn roots(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Root>, PublishError> {
+fn roots(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Vec<Root>, PublishError> {
     let mut roots = Vec::new();
     for proof in &collection.proofs {
         let (folder, file) = proof.path.as_str().rsplit_once('/').unwrap_or(("", proof.path.as_str()));
@@ -251,20 +262,27 @@ fn indexes_of<'c>(collection: &'c Collection, root: &Root) -> Vec<(&'c PublishPa
 
 /// The text of an index that the suite's signed Release names.
 fn read_index(
-    context: &Context<'_, '_>,
+    context: &mut Context<'_, '_>,
     root: &Root,
     path: &PublishPath,
     digest: Sha256,
 ) -> Result<Vec<u8>, PublishError> {
-    let below = root.below(path).unwrap_or_default();
-    if let Some(release) = root.release() {
-        let listed = below.parse().ok().and_then(|path: PublishPath| release.files.get(&path));
-        if listed.is_none_or(|file| file.sha256 != digest) {
-            return Err(PublishError::IndexNotVouched { path: path.clone() });
-        }
+    if root.release().is_some() && !is_listed(context, root, path, digest)? {
+        return Err(PublishError::IndexNotVouched { path: path.clone() });
     }
     let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
     Ok(expand(&bytes, path)?)
+}
+
+/// Returns whether the signed Release lists the file with these bytes.
+fn is_listed(
+    context: &mut Context<'_, '_>,
+    root: &Root,
+    path: &PublishPath,
+    blob: Sha256,
+) -> Result<bool, PublishError> {
+    let listed = root.listed(path).copied();
+    Ok(listed.map(|file| context.has_digest(&blob, &file.digest)).transpose()?.unwrap_or_default())
 }
 
 /// Upstream's files under their own names, and the indexes by hash too, so that a client in the middle of an update is not
@@ -277,9 +295,9 @@ fn verbatim(
 ) -> Result<(), PublishError> {
     for proof in collection.proofs.iter().filter(|proof| root.below(&proof.path).is_some()) {
         tree.add(proof.path.clone(), proof.sha256);
-        if root.lists(&proof.path) {
+        if let Some(file) = root.listed_or_patch(&proof.path) {
             let folder = proof.path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-            tree.add(below(folder, &format!("by-hash/SHA256/{}", proof.sha256)).parse()?, proof.sha256);
+            tree.add(below(folder, &by_hash(&file.digest)).parse()?, proof.sha256);
         }
     }
     let until = root.release().and_then(|release| release.valid_until).and_then(|until| Time::from_unix(until).ok());
@@ -302,28 +320,4 @@ fn missing_indexes(collection: &Collection, root: &Root) -> Vec<MissingIndexes> 
     let folder = below(&collection.folder(), root.suite.folder());
     let is_carried = |path: &PublishPath| carried.contains(path.as_str());
     MissingIndexes::among(scope.listed(release).values(), &folder, &[], is_carried)
-}
-
-/// Upstream's descriptions of the packages that the suite publishes, by the paths of the plain indexes below the suite.
-fn translations(
-    collection: &Collection,
-    root: &Root,
-    suite: &Suite,
-    context: &Context<'_, '_>,
-) -> Result<BTreeMap<String, Vec<u8>>, PublishError> {
-    let mut descriptions = Descriptions::default();
-    for index in suite.indexes.values().filter(|index| index.kind == IndexKind::Packages) {
-        descriptions.add(&index.text);
-    }
-    let mut translations = BTreeMap::new();
-    for proof in &collection.proofs {
-        let name = root.below(&proof.path).and_then(ClientIndex::parse);
-        if let Some(name) = name.filter(|name| name.kind == ClientIndexKind::Translations) {
-            let text = descriptions.cut(&read_index(context, root, &proof.path, proof.sha256)?);
-            translations.insert(name.plain_path.to_owned(), text);
-        }
-    }
-    // A client need not ask for an index that describes nothing.
-    translations.retain(|_, text: &mut Vec<u8>| !text.is_empty());
-    Ok(translations)
 }

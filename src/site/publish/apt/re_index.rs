@@ -4,13 +4,14 @@
 //! packages, and says nothing), a Date that rises, and an Origin, Label and Codename that never change.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write};
 
 use super::super::{Context, PublishError};
 use super::Root;
 use crate::collection::Collection;
-use crate::digest::Sha256;
-use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG};
+use crate::digest::{Hashing, Sha256};
+use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG, by_hash};
+use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::packages::packages;
 use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::suite_name::{SuiteName, below};
@@ -23,8 +24,8 @@ use crate::site::tree::Tree;
 pub(super) struct Suite {
     /// By its path below the suite.
     pub(super) indexes: BTreeMap<String, Index>,
-    /// Descriptions of its packages, likewise.
-    pub(super) translations: BTreeMap<String, Vec<u8>>,
+    /// Indexes for client programs, by the paths of the plain ones.
+    pub(super) client_indexes: BTreeMap<String, PackedIndex>,
 }
 
 /// One index: upstream's stanzas, byte for byte.
@@ -56,6 +57,44 @@ impl Index {
     }
 }
 
+/// The digest and size of an index, and what it becomes with gzip.
+#[derive(Debug)]
+pub(super) struct PackedIndex {
+    /// In gzip.
+    bytes: Vec<u8>,
+    /// Of the plain index.
+    sha256: Sha256,
+    /// Of the plain index, in bytes.
+    pub(super) size: u64,
+}
+
+impl PackedIndex {
+    /// Takes all that `write` writes. The result is reproducible: it has no name and no time.
+    pub(super) fn write(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
+        let gzip = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
+        let mut out = Hashing::new(gzip);
+        write(&mut out)?;
+        let (gzip, sha256, size) = out.finish();
+        Ok(Self { bytes: gzip.finish()?, sha256, size })
+    }
+
+    /// Adds the packed index to the tree, and both forms to the Release: apt finds nothing if that lacks the plain one.
+    fn publish(
+        self,
+        plain: &PublishPath,
+        suite: &SuiteName,
+        release: &mut Release,
+        tree: &mut Tree,
+        context: &mut Context<'_, '_>,
+    ) -> Result<(), PublishError> {
+        let path: PublishPath = format!("{plain}.gz").parse()?;
+        let blob = context.put(&self.bytes)?;
+        release.files.insert(plain.clone(), IndexFile { size: self.size, digest: self.sha256.into() });
+        release.files.insert(path.clone(), IndexFile { size: self.bytes.len() as u64, digest: blob.into() });
+        add_index(tree, suite, &path, blob)
+    }
+}
+
 /// Adds the suite's metadata to the tree: indexes plain, .gz and by hash, Release, Release.gpg and InRelease.
 pub(super) fn suite_tree(
     collection: &Collection,
@@ -68,15 +107,14 @@ pub(super) fn suite_tree(
     for (path, index) in &suite.indexes {
         names_only_what_is_there(path, index, tree)?;
     }
-    let indexes = suite.indexes.into_iter().map(|(path, index)| (path, index.text));
-    for (path, text) in indexes.chain(suite.translations) {
-        let packed = gzip(&text).map_err(PublishError::Compress)?;
-        for (path, bytes) in [(path.clone(), &text), (format!("{path}.gz"), &packed)] {
-            let path: PublishPath = path.parse()?;
-            let sha256 = context.put(bytes)?;
-            release.files.insert(path.clone(), IndexFile { size: bytes.len() as u64, sha256 });
-            add_index(tree, &root.suite, &path, sha256)?;
-        }
+    for (path, Index { text, .. }) in suite.indexes {
+        let packed = PackedIndex::write(|out| out.write_all(&text)).map_err(PublishError::Compress)?;
+        let plain: PublishPath = path.parse()?;
+        add_index(tree, &root.suite, &plain, context.put(&text)?)?;
+        packed.publish(&plain, &root.suite, &mut release, tree, context)?;
+    }
+    for (path, packed) in suite.client_indexes {
+        packed.publish(&path.parse()?, &root.suite, &mut release, tree, context)?;
     }
     let text = release.to_text().map_err(PublishError::Release)?;
     let made = context.date.unix();
@@ -92,7 +130,7 @@ pub(super) fn suite_tree(
 fn add_index(tree: &mut Tree, suite: &SuiteName, path: &PublishPath, sha256: Sha256) -> Result<(), PublishError> {
     let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
     tree.add(suite.path(path.as_str()).parse()?, sha256);
-    tree.add(suite.path(&below(parent, &format!("by-hash/SHA256/{sha256}"))).parse()?, sha256);
+    tree.add(suite.path(&below(parent, &by_hash(&sha256.into()))).parse()?, sha256);
     Ok(())
 }
 
@@ -130,6 +168,9 @@ pub(super) fn describe(
         true => (upstream.components.clone(), upstream.architectures.clone()),
         false => (collect(|index| &index.component), collect(|index| &index.architecture)),
     };
+    let has_all = architectures.iter().any(|name| name == "all");
+    let mut client_indexes = suite.client_indexes.keys().filter_map(|path| ClientIndex::parse(path));
+    let of_all = client_indexes.any(|index| index.architecture == Some("all"));
     Release {
         origin: identity.origin,
         label: identity.label,
@@ -137,7 +178,9 @@ pub(super) fn describe(
         date: Some(context.date.unix()),
         valid_until: None,
         components,
-        architectures,
+        // apt asks for a list of the files of `all` only if the Release has that architecture.
+        no_support_for_architecture_all: upstream.no_support_for_architecture_all || (of_all && !has_all),
+        architectures: architectures.into_iter().chain((of_all && !has_all).then(|| "all".to_owned())).collect(),
         acquire_by_hash: true,
         files: BTreeMap::new(),
         ..upstream
@@ -157,11 +200,4 @@ fn names_only_what_is_there(path: &str, index: &Index, tree: &Tree) -> Result<()
         }
     }
     Ok(())
-}
-
-/// Reproducible gzip: no name, no time.
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut out = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
-    out.write_all(bytes)?;
-    out.finish()
 }

@@ -25,12 +25,15 @@ pub(super) struct Root {
 impl Root {
     /// Returns whether the proof is the signed file, its signature, or a file with these bytes that the signed file or one of
     /// its lists of patches names.
-    pub(super) fn vouches_for(&self, proof: &Proof) -> bool {
-        let Some(below) = self.below(&proof.path) else { return false };
-        let Some((signed, _)) = &self.signed else { return self.index_name(&proof.path).is_some() };
-        let listed = self.listed(&proof.path).or_else(|| self.patches.get(&proof.path));
+    pub(super) fn vouches_for(&self, proof: &Proof, context: &mut Context<'_, '_>) -> Result<bool, PublishError> {
+        let Some(below) = self.below(&proof.path) else { return Ok(false) };
+        let Some((signed, _)) = &self.signed else { return Ok(self.index_name(&proof.path).is_some()) };
         let beside = below == RELEASE_GPG && signed.file_name() == RELEASE;
-        proof.path == *signed || beside || listed.is_some_and(|file| file.sha256 == proof.sha256)
+        match self.listed_or_patch(&proof.path) {
+            _ if proof.path == *signed || beside => Ok(true),
+            Some(file) => Ok(context.has_digest(&proof.sha256, &file.digest)?),
+            None => Ok(false),
+        }
     }
 
     /// The signed Release.
@@ -43,14 +46,14 @@ impl Root {
         self.signed.as_ref().map(|(path, _)| path)
     }
 
-    /// Returns whether the signed Release or a list of patches has the file, which is then neither the Release itself nor its
+    /// Returns what the signed Release or a list of patches says of the file. Returns `None` for the Release itself and its
     /// signature.
-    pub(super) fn lists(&self, path: &PublishPath) -> bool {
-        self.listed(path).is_some() || self.patches.contains_key(path)
+    pub(super) fn listed_or_patch(&self, path: &PublishPath) -> Option<&IndexFile> {
+        self.listed(path).or_else(|| self.patches.get(path))
     }
 
     /// Returns what the signed Release says of the file.
-    fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
+    pub(super) fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
         self.release()?.files.get(&self.below(path)?.parse().ok()?)
     }
 
@@ -58,10 +61,11 @@ impl Root {
     pub(super) fn read_pdiffs(
         &mut self,
         collection: &Collection,
-        context: &Context<'_, '_>,
+        context: &mut Context<'_, '_>,
     ) -> Result<(), PublishError> {
         for proof in collection.proofs.iter().filter(|proof| proof.path.as_str().ends_with(PDIFF_INDEX_SUFFIX)) {
-            if self.listed(&proof.path).is_some_and(|file| file.sha256 == proof.sha256) {
+            let Some(file) = self.listed(&proof.path).copied() else { continue };
+            if context.has_digest(&proof.sha256, &file.digest)? {
                 let text = context.depot.read(&proof.sha256, MAX_PDIFF_INDEX_BYTES)?;
                 self.patches.extend(PdiffIndex::read(&text, &proof.path)?.patches);
             }

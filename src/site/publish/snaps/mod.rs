@@ -5,7 +5,6 @@
 mod index;
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 
 use self::index::Index;
 use super::{Context, PublishError};
@@ -13,13 +12,12 @@ use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::{Carried, verify};
-use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3, Sha3State};
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3};
+use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::formats::snap::{Listing, Metadata};
 use crate::path::PublishPath;
 use crate::site::STORE_INDEX;
 use crate::site::tree::Tree;
-
-const BUFFER_BYTES: usize = 1 << 20;
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
@@ -68,7 +66,9 @@ fn vouched(
     let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: Box::new(error) };
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
     let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
-    let sha3 = context.sha3(digest)?;
+    let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
+        return Err(PublishError::ItemNotVouched { path: proof.clone() });
+    };
     Ok((verify(context.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }
 
@@ -81,30 +81,4 @@ fn says_the_same(item: &Item, carried: &Carried, metadata: &Metadata) -> bool {
         && item.architecture == metadata.architectures.join(" ")
         && item.file.as_str() == format!("{stem}.snap")
         && item.proof.as_ref().is_some_and(|proof| proof.as_str() == format!("{stem}.assert"))
-}
-
-impl Context<'_, '_> {
-    /// The blob's SHA3-384: as an earlier generation remembers it, or else one pass over the blob.
-    fn sha3(&mut self, digest: &Sha256) -> Result<Sha3, PublishError> {
-        let known = self.known_sha3.get(digest).and_then(|hex| Sha3::from_hex(hex).ok());
-        let sha3 = match known {
-            Some(sha3) => sha3,
-            None => self.hash(digest)?,
-        };
-        self.sha3.insert(*digest, sha3.to_hex());
-        Ok(sha3)
-    }
-
-    fn hash(&self, digest: &Sha256) -> Result<Sha3, DepotError> {
-        let path = self.depot.path(digest);
-        let mut file = self.depot.open_blob(digest)?;
-        let mut state = Sha3State::default();
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            match file.read(&mut buffer).map_err(DepotError::io("read", &path))? {
-                0 => return Ok(state.finish()),
-                length => state.update(buffer.get(..length).unwrap_or_default()),
-            }
-        }
-    }
 }

@@ -9,8 +9,8 @@ use self::re_index::re_indexed;
 use self::repository::Repository;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
-use crate::digest::Sha256;
 use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
@@ -22,7 +22,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     context.dated(collection, &[REPOMD], repository.date())?;
     let mut tree = Tree::of_files(collection);
     match collection.publish {
-        Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, collection, &carried, &mut tree, context)?,
+        Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, &carried, &mut tree, context)?,
         Publish::Verbatim => {
             collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
             carried.absent.iter().for_each(|path| context.published.note_absent(path));
@@ -34,8 +34,10 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
 
 /// Which of the packages that upstream lists are here.
 struct Carried {
-    /// Their digests, by which lists of files know them.
-    digests: BTreeSet<Sha256>,
+    /// Their digests in hexadecimal digits, by which lists of files know them.
+    digests: BTreeSet<String>,
+    /// The same with their files.
+    packages: BTreeSet<(PublishPath, SignedDigest)>,
     /// The files of the others.
     absent: Vec<PublishPath>,
 }
@@ -43,27 +45,28 @@ struct Carried {
 /// Each carried file is a package that the signed list names with these bytes, and its item says of it what the list says.
 fn check_vouched(
     collection: &Collection,
-    context: &Context<'_, '_>,
+    context: &mut Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
     repository: &Repository,
 ) -> Result<Carried, PublishError> {
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
-    let mut carried = Carried { digests: BTreeSet::new(), absent: Vec::new() };
-    repository.packages(context, |package| {
-        if is_told(items, repository, &package, PRIMARY) && is_here(collection, context, &package) {
+    let mut carried = Carried { digests: BTreeSet::new(), packages: BTreeSet::new(), absent: Vec::new() };
+    for package in repository.packages(context)? {
+        if is_told(items, repository, &package, PRIMARY) && is_here(collection, context, &package)? {
             unproven.remove(&package.file);
-            carried.digests.insert(package.sha256);
+            carried.digests.insert(package.digest.to_hex());
+            carried.packages.insert((package.file, package.digest));
         } else {
             carried.absent.push(package.file);
         }
-    })?;
-    repository.deltas(context, |kind, delta| {
-        if is_told(items, repository, &delta, kind) && is_here(collection, context, &delta) {
+    }
+    for (kind, delta) in repository.deltas(context)? {
+        if is_told(items, repository, &delta, kind) && is_here(collection, context, &delta)? {
             unproven.remove(&delta.file);
         } else {
             carried.absent.push(delta.file);
         }
-    })?;
+    }
     // Below repodata the metadata is, whatever a list of packages says.
     unproven.extend(collection.files.keys().filter(|path| path.as_str().starts_with(REPODATA)));
     match unproven.first() {
@@ -73,8 +76,9 @@ fn check_vouched(
 }
 
 /// Whether the package is carried, with the bytes that upstream names.
-fn is_here(collection: &Collection, context: &Context<'_, '_>, package: &Package) -> bool {
-    collection.files.get(&package.file) == Some(&package.sha256) && context.depot.has(&package.sha256, package.size)
+fn is_here(collection: &Collection, context: &mut Context<'_, '_>, package: &Package) -> Result<bool, PublishError> {
+    let blob = collection.files.get(&package.file).filter(|blob| context.depot.has(blob, package.size));
+    Ok(blob.map(|blob| context.has_digest(blob, &package.digest)).transpose()?.unwrap_or_default())
 }
 
 /// Returns true if the package's item agrees with the metadata of this kind.

@@ -4,33 +4,32 @@
 //! these say of packages that are not there, and a module stream that lacks a package would not be that stream.
 
 use super::super::{Context, PublishError};
-use super::repository::{Repository, bad, read};
-use super::{Carried, is_here};
-use crate::collection::Collection;
-use crate::digest::Sha256;
+use super::Carried;
+use super::repository::{Repository, bad};
 use crate::formats::rpm::{
-    Cut, Data, DataLine, LISTS, PRIMARY, REPOMD, REPOMD_ASC, RpmError, cut_by, cut_packages, repomd_text, with_digest,
+    Cut, Data, DataLine, LISTS, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, cut_by, cut_packages, repomd_text,
+    with_digest,
 };
 use crate::site::tree::Tree;
 
 /// Adds the repository's metadata to the tree.
 pub(super) fn re_indexed(
     repository: &Repository,
-    collection: &Collection,
     carried: &Carried,
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
     let mut lines = Vec::new();
     for data in repository.data() {
+        let blob = repository.blob(data)?;
         let line = match LISTS.contains(&data.kind.as_str()) {
-            true => list(data, collection, carried, context)?,
+            true => list(repository, data, carried, context)?,
             false => DataLine {
                 kind: data.kind.clone(),
-                path: with_digest(data.path.as_str(), &data.sha256)?,
-                sha256: data.sha256,
+                path: with_digest(data.path.as_str(), &blob)?,
+                sha256: blob,
                 size: data.size,
-                open_sha256: data.open_sha256,
+                open_digest: data.open_digest,
                 open_size: data.open_size,
             },
         };
@@ -49,35 +48,38 @@ pub(super) fn re_indexed(
 
 /// Cuts a list, and stores it.
 fn list(
+    repository: &Repository,
     data: &Data,
-    collection: &Collection,
     carried: &Carried,
     context: &mut Context<'_, '_>,
 ) -> Result<DataLine, PublishError> {
-    let Cut { bytes, open_sha256, open_size, .. } = cut(data, collection, carried, context)?;
+    let Cut { bytes, open_sha256, open_size, .. } = cut(repository, data, carried, context)?;
     let sha256 = context.put(&bytes)?;
     Ok(DataLine {
         kind: data.kind.clone(),
         path: with_digest(&format!("{}.xml.gz", data.kind), &sha256)?,
         sha256,
         size: bytes.len() as u64,
-        open_sha256: Some(open_sha256),
+        open_digest: Some(open_sha256.into()),
         open_size: Some(open_size),
     })
 }
 
 fn cut(
+    repository: &Repository,
     data: &Data,
-    collection: &Collection,
     carried: &Carried,
     context: &Context<'_, '_>,
 ) -> Result<Cut, PublishError> {
-    let upstream = read(context, data)?;
+    let upstream = repository.read_data(context, data)?;
     let open = || data.expand(upstream.as_slice());
-    let expected = collection.files.len();
+    let expected = carried.packages.len();
     let cut: Result<Cut, RpmError> = match data.kind.as_str() {
-        PRIMARY => cut_packages(open, expected, |package| is_here(collection, context, package)),
-        kind => cut_by(open, kind, expected, |digest: &Sha256| carried.digests.contains(digest)),
+        PRIMARY => {
+            let is_carried = |package: &Package| carried.packages.contains(&(package.file.clone(), package.digest));
+            cut_packages(open, expected, is_carried)
+        }
+        kind => cut_by(open, kind, expected, |digest| carried.digests.contains(digest)),
     };
     cut.map_err(|source| bad(data, source))
 }

@@ -1,8 +1,10 @@
 //! Reads a carried repository: its metadata is verified as it was online, with the keys that this site pins.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use crate::collection::{Collection, Publish};
+use crate::digest::Sha256;
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::rpm::{
     DELTAS, Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, deltas,
@@ -18,11 +20,13 @@ pub(super) struct Repository {
     repomd: Repomd,
     /// Whether upstream signed it; where not, the site allows that.
     pub(super) signed: bool,
+    /// The blobs of its metadata.
+    blobs: BTreeMap<PublishPath, Sha256>,
 }
 
 impl Repository {
     /// Verifies and reads the collection's proofs. All that clients are given must be there, and nothing else.
-    pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Self, PublishError> {
+    pub(super) fn read(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Self, PublishError> {
         let path: PublishPath = REPOMD.parse()?;
         let digest = collection.proof(&path).ok_or_else(|| PublishError::DataMissing { path: path.clone() })?;
         let text = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
@@ -30,14 +34,14 @@ impl Repository {
         let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
         let repomd = Repomd::parse(&text, wanted);
         let repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source: Box::new(source) })?;
+        let mut blobs = BTreeMap::new();
         for data in &repomd.data {
-            match collection.proof(&data.path) {
-                None => return Err(PublishError::DataMissing { path: data.path.clone() }),
-                Some(digest) if digest != data.sha256 || !context.depot.has(&digest, data.size) => {
-                    return Err(PublishError::IndexNotVouched { path: data.path.clone() });
-                }
-                Some(_) => {}
+            let blob = collection.proof(&data.path);
+            let blob = blob.ok_or_else(|| PublishError::DataMissing { path: data.path.clone() })?;
+            if !context.depot.has(&blob, data.size) || !context.has_digest(&blob, &data.digest)? {
+                return Err(PublishError::IndexNotVouched { path: data.path.clone() });
             }
+            blobs.insert(data.path.clone(), blob);
         }
         let has_place = |place: &PublishPath| {
             let is_signature = signed && place.as_str() == REPOMD_ASC;
@@ -45,7 +49,7 @@ impl Repository {
         };
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
             Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
-            None => Ok(Self { repomd, signed }),
+            None => Ok(Self { repomd, signed, blobs }),
         }
     }
 
@@ -59,48 +63,48 @@ impl Repository {
         self.repomd.data.iter()
     }
 
-    /// Calls `each` for every package that it lists.
-    pub(super) fn packages(
-        &self,
-        context: &Context<'_, '_>,
-        mut each: impl FnMut(Package),
-    ) -> Result<(), PublishError> {
-        let path: PublishPath = PRIMARY.parse()?;
-        let primary = self.repomd.get(PRIMARY).ok_or(PublishError::DataMissing { path })?;
-        let bytes = read(context, primary)?;
-        let all = packages(expand(primary, &bytes)?, |package, _| {
-            each(package);
-            Ok::<(), RpmError>(())
-        });
-        all.map_err(|source| bad(primary, source))
+    /// The blob of a file of metadata.
+    pub(super) fn blob(&self, data: &Data) -> Result<Sha256, PublishError> {
+        let blob = self.blobs.get(&data.path).copied();
+        blob.ok_or_else(|| PublishError::DataMissing { path: data.path.clone() })
     }
 
-    /// Calls `each` for every delta that it lists, with the kind of metadata that lists it.
-    pub(super) fn deltas(
-        &self,
-        context: &Context<'_, '_>,
-        mut each: impl FnMut(&'static str, Package),
-    ) -> Result<(), PublishError> {
+    /// The bytes of a file of metadata, as upstream has it.
+    pub(super) fn read_data(&self, context: &Context<'_, '_>, data: &Data) -> Result<Vec<u8>, PublishError> {
+        Ok(context.depot.read(&self.blob(data)?, MAX_DATA_BYTES)?)
+    }
+
+    /// The packages that it lists.
+    pub(super) fn packages(&self, context: &Context<'_, '_>) -> Result<Vec<Package>, PublishError> {
+        let path: PublishPath = PRIMARY.parse()?;
+        let primary = self.repomd.get(PRIMARY).ok_or(PublishError::DataMissing { path })?;
+        let bytes = self.read_data(context, primary)?;
+        let mut found = Vec::new();
+        let all = packages(expand(primary, &bytes)?, |package, _| {
+            found.push(package);
+            Ok::<(), RpmError>(())
+        });
+        all.map(|()| found).map_err(|source| bad(primary, source))
+    }
+
+    /// The deltas that it lists, with the kind of metadata that lists each.
+    pub(super) fn deltas(&self, context: &Context<'_, '_>) -> Result<Vec<(&'static str, Package)>, PublishError> {
+        let mut found = Vec::new();
         for kind in DELTAS {
             let Some(data) = self.repomd.get(kind) else { continue };
-            let bytes = read(context, data)?;
+            let bytes = self.read_data(context, data)?;
             let all = deltas(expand(data, &bytes)?, kind, |delta| {
-                each(kind, delta);
+                found.push((kind, delta));
                 Ok::<(), RpmError>(())
             });
             all.map_err(|source| bad(data, source))?;
         }
-        Ok(())
+        Ok(found)
     }
 }
 
-/// The bytes of a file of metadata, as upstream has it.
-pub(super) fn read(context: &Context<'_, '_>, data: &Data) -> Result<Vec<u8>, PublishError> {
-    Ok(context.depot.read(&data.sha256, MAX_DATA_BYTES)?)
-}
-
 /// What they hold.
-pub(super) fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead + 'b>, PublishError> {
+fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead + 'b>, PublishError> {
     data.expand(bytes).map_err(|source| bad(data, source))
 }
 

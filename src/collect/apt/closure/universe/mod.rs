@@ -10,12 +10,12 @@ use std::sync::OnceLock;
 use self::clause::{Clause, clauses};
 use self::order::first_mentions;
 use super::{Request, UnusableEntry};
-use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::relation::{self, MalformedRelation};
 use crate::formats::apt::version;
+use crate::formats::signed_digest::SignedDigest;
 
 /// A package of one architecture, of which at most one version can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,19 +91,19 @@ pub(super) struct Available<'a> {
     pub(super) index: usize,
     filename: &'a str,
     size: u64,
-    sha256: Sha256,
+    digest: SignedDigest,
     stanza: Stanza<'a>,
 }
 
 impl<'a> Available<'a> {
     fn new(index: usize, package: &Package<'a>) -> Self {
-        let Package { filename, size, sha256, stanza, control: _ } = *package;
-        Self { index, filename, size, sha256, stanza }
+        let Package { filename, size, digest, stanza, control: _ } = *package;
+        Self { index, filename, size, digest, stanza }
     }
 
     /// The package as its index has it, given what that says of itself.
     pub(super) fn package(&self, control: Control<'a>) -> Package<'a> {
-        Package { control, filename: self.filename, size: self.size, sha256: self.sha256, stanza: self.stanza }
+        Package { control, filename: self.filename, size: self.size, digest: self.digest, stanza: self.stanza }
     }
 }
 

@@ -113,7 +113,7 @@ fn wanted(
         let suite = format!("{}/{name}", collection.folder());
         return Err(RepreproError::Codename { suite, codename: codename.clone(), name }.into());
     }
-    Ok(WantedSuite::read(&name, release, suite)?)
+    Ok(WantedSuite::read(&name, release, suite, &collection.files)?)
 }
 
 /// Removes base folders of collections that are not `kept`.

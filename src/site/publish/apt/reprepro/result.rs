@@ -17,6 +17,7 @@ use crate::formats::apt::archive::{
 use crate::formats::apt::release::Release;
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
+use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 use crate::storage::FileError;
@@ -58,7 +59,7 @@ pub(super) fn read(
     for (path, listed) in &said.files {
         let full = format!("{folder}/{path}");
         let Some(bytes) = bytes_if_there(base, &full, MAX_INDEX_BYTES)? else { continue };
-        if Sha256::of(&bytes) != listed.sha256 {
+        if SignedDigest::from(Sha256::of(&bytes)) != listed.digest {
             return Err(not_as_wanted(&full, "its digest is not the one in Release").into());
         }
         let digest = context.put(&bytes)?;
@@ -129,11 +130,11 @@ fn lists_exactly(
         if package.architecture != entry.architecture || package.files.len() != entry.files.len() {
             return Err(other().into());
         }
-        for EntryFile { path, sha256: digest, .. } in &entry.files {
-            if package.files.get(path.file_name()) != Some(digest) {
-                return Err(not_as_wanted(index, &format!("it lists {path} with other bytes")).into());
+        for EntryFile { path, digest, .. } in &entry.files {
+            match package.files.get(path.file_name()) {
+                Some(blob) if digest.sha256() == Some(*blob) => tree.add(path.clone(), *blob),
+                _ => return Err(not_as_wanted(index, &format!("it lists {path} with other bytes")).into()),
             }
-            tree.add(path.clone(), *digest);
         }
         listed += 1;
     }

@@ -6,9 +6,10 @@ use std::fmt;
 use super::super::re_index::{Index, Suite};
 use super::RepreproError;
 use crate::digest::Sha256;
-use crate::formats::apt::archive::{EntryFile, IndexKind, entries};
+use crate::formats::apt::archive::{Entry, EntryFile, IndexKind, entries};
 use crate::formats::apt::deb822::Stanzas;
 use crate::formats::apt::release::Release;
+use crate::path::PublishPath;
 
 /// The architecture under which reprepro keeps source packages.
 pub(super) const SOURCE: &str = "source";
@@ -28,6 +29,9 @@ pub(super) struct WantedSuite {
     /// What packages do not say of themselves: name → fields.
     pub(super) overrides: BTreeMap<String, Vec<(&'static str, String)>>,
 }
+
+/// Files of a collection with their blobs.
+type Blobs = BTreeMap<PublishPath, Sha256>;
 
 /// One index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,18 +85,18 @@ impl Target {
 }
 
 impl WantedSuite {
-    /// Reads the suite's indexes. `release` is what its Release is to say.
-    pub(super) fn read(name: &str, release: Release, suite: &Suite) -> Result<Self, RepreproError> {
+    /// Reads the suite's indexes. `release` is what its Release is to say, and `blobs` has all files.
+    pub(super) fn read(name: &str, release: Release, suite: &Suite, blobs: &Blobs) -> Result<Self, RepreproError> {
         let mut wanted = Self { name: name.to_owned(), release, targets: BTreeMap::new(), overrides: BTreeMap::new() };
         // What an index of `all` lists is for every architecture: reprepro has no such index.
         let (for_all, own): (Vec<_>, Vec<_>) = suite.indexes.values().partition(|index| index.architecture == "all");
         for index in own {
-            wanted.add(index, &index.architecture)?;
+            wanted.add(index, &index.architecture, blobs)?;
         }
         let architectures: BTreeSet<String> =
             wanted.targets.keys().map(|target| target.architecture.clone()).filter(|a| a != SOURCE).collect();
         for index in for_all {
-            architectures.iter().try_for_each(|architecture| wanted.add(index, architecture))?;
+            architectures.iter().try_for_each(|architecture| wanted.add(index, architecture, blobs))?;
         }
         wanted.release.architectures = architectures.into_iter().collect();
         Ok(wanted)
@@ -115,7 +119,7 @@ impl WantedSuite {
         }
     }
 
-    fn add(&mut self, index: &Index, architecture: &str) -> Result<(), RepreproError> {
+    fn add(&mut self, index: &Index, architecture: &str, blobs: &Blobs) -> Result<(), RepreproError> {
         let target = Target { component: index.component.clone(), architecture: architecture.to_owned() };
         plain("the component", &target.component)?;
         plain("the architecture", &target.architecture)?;
@@ -125,7 +129,7 @@ impl WantedSuite {
             let Ok(entry) = entry else { continue }; // it was read before it was taken
             plain("the package", entry.name)?;
             plain("the version", entry.version)?;
-            let package = Package::of(&entry, index.kind)?;
+            let package = Package::of(&entry, index.kind, blobs)?;
             if index.kind == IndexKind::Packages {
                 let said = OVERRIDDEN.into_iter().filter_map(|field| Some((field, stanza.field(field)?.to_owned())));
                 let mut fields: Vec<(&'static str, String)> = said.filter(|(_, value)| is_line(value)).collect();
@@ -160,9 +164,10 @@ impl WantedSuite {
 }
 
 impl Package {
-    fn of(entry: &crate::formats::apt::archive::Entry<'_>, kind: IndexKind) -> Result<Self, RepreproError> {
+    fn of(entry: &Entry<'_>, kind: IndexKind, blobs: &Blobs) -> Result<Self, RepreproError> {
         let mut files = BTreeMap::new();
-        for EntryFile { path, sha256: digest, .. } in &entry.files {
+        for EntryFile { path, .. } in &entry.files {
+            let Some(blob) = blobs.get(path) else { continue }; // all were there when the entry was taken
             let name = match kind {
                 // A pool has the version without its epoch in the name (Policy 5.6.12).
                 IndexKind::Packages => {
@@ -172,7 +177,7 @@ impl Package {
                 IndexKind::Sources => path.file_name().to_owned(),
             };
             plain("the file", &name)?;
-            files.insert(name, *digest);
+            files.insert(name, *blob);
         }
         Ok(Self {
             version: entry.version.to_owned(),
@@ -225,6 +230,11 @@ mod tests {
         )
     }
 
+    fn blobs() -> Blobs {
+        let path = |name: &str| format!("pool/x/{name}.deb").parse().unwrap();
+        ["a", "b"].into_iter().map(|name| (path(name), Sha256::of(name.as_bytes()))).collect()
+    }
+
     #[test]
     fn an_index_of_all_counts_for_every_architecture() {
         let (a, b) = (stanza("a", "1:2-3", "amd64"), stanza("b", "1", "all"));
@@ -233,7 +243,7 @@ mod tests {
             ("main/binary-all/Packages", &b),
             ("x/binary-arm64/Packages", &b),
         ];
-        let wanted = WantedSuite::read("noble", Release::default(), &suite(&rows)).unwrap();
+        let wanted = WantedSuite::read("noble", Release::default(), &suite(&rows), &blobs()).unwrap();
         assert_eq!(wanted.release.architectures, ["amd64", "arm64"]);
         let all: Vec<String> = wanted.packages().map(|(target, name, _)| format!("{target} {name}")).collect();
         assert_eq!(all, ["main/amd64 a", "main/amd64 b", "main/arm64 b", "x/arm64 b"]);
@@ -247,7 +257,7 @@ mod tests {
     fn what_reprepro_cannot_keep_is_refused() {
         let two = [stanza("a", "1", "amd64"), stanza("a", "2", "amd64")];
         let rows = two.each_ref().map(|stanza| ("main/binary-amd64/Packages", stanza.as_str()));
-        let error = WantedSuite::read("noble", Release::default(), &suite(&rows)).unwrap_err().to_string();
+        let error = WantedSuite::read("noble", Release::default(), &suite(&rows), &blobs()).unwrap_err().to_string();
         assert!(error.starts_with("noble main/amd64 has a in the versions 1 and 2, and"), "{error}");
         for text in ["-x", "a b", "a\nb", "", "!x", "a\"", "é", "a#"] {
             assert!(plain("the package", text).is_err(), "{text:?}");

@@ -1,0 +1,150 @@
+//! Cuts the indexes of client programs down to the packages that are there: lists of files, of programs and of commands.
+//!
+//! What stays is upstream's own text. Lists of files are read as a stream, since those of Debian hold half a gigabyte.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Read as _, Write};
+
+use super::deb822::Stanzas;
+
+/// The longest line of a list of files, in bytes. Debian's longest have some 3 kB.
+const MAX_LINE_BYTES: u64 = 1 << 20;
+
+/// Names of packages.
+pub type Names<'a> = BTreeSet<&'a str>;
+
+/// Copies the lines of `Contents-ARCH` whose files are in `packages`, and names no other package in them. Old archives have a
+/// head, which goes.
+pub fn cut_contents(mut list: impl BufRead, packages: &Names<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if list.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is longer than any real one"));
+        }
+        cut_line(line.trim_ascii_end(), packages, out)?;
+    }
+}
+
+/// Copies a line of file name, blanks and SECTION/PACKAGE, separated by commas.
+fn cut_line(line: &[u8], packages: &Names<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Some(at) = line.iter().rposition(u8::is_ascii_whitespace) else { return Ok(()) };
+    let (file, owners) = line.split_at(at + 1);
+    let is_kept = |owner: &&[u8]| {
+        let name = owner.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        std::str::from_utf8(name).is_ok_and(|name| packages.contains(name))
+    };
+    let kept: Vec<&[u8]> = owners.split(|byte| *byte == b',').filter(is_kept).collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    out.write_all(file)?;
+    out.write_all(&kept.join(&b','))?;
+    out.write_all(b"\n")
+}
+
+/// Copies the stanzas of `Commands-ARCH` that are of `packages`, behind its head.
+pub fn cut_commands(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
+    let (mut head, mut kept) = (Vec::new(), Vec::new());
+    for stanza in Stanzas::new(text) {
+        let to = match stanza.field("name") {
+            None => &mut head,
+            Some(name) if packages.contains(name) => &mut kept,
+            Some(_) => continue,
+        };
+        to.extend_from_slice(stanza.bytes());
+        to.extend_from_slice(b"\n\n");
+    }
+    behind_head(head, &kept)
+}
+
+/// Copies the documents of `Components-ARCH.yml` that are of `packages`, behind its head, the document that names no package.
+pub fn cut_components(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
+    let (mut head, mut kept) = (Vec::new(), Vec::new());
+    let mut document = Vec::new();
+    let mut end = |document: &mut Vec<u8>| {
+        let name = document.split(|byte| *byte == b'\n').find_map(package_of);
+        match name {
+            None if document.iter().all(u8::is_ascii_whitespace) => {}
+            None => head.append(document),
+            Some(name) if packages.contains(name) => kept.append(document),
+            Some(_) => {}
+        }
+        document.clear();
+    };
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if line.trim_ascii_end() == b"---" {
+            end(&mut document);
+        }
+        document.extend_from_slice(line);
+    }
+    end(&mut document);
+    behind_head(head, &kept)
+}
+
+/// The package that a line of a document names, with or without quotes.
+fn package_of(line: &[u8]) -> Option<&str> {
+    let value = std::str::from_utf8(line).ok()?.strip_prefix("Package:")?.trim();
+    Some(value.trim_matches(['"', '\'']))
+}
+
+/// The whole text; empty if nothing but the head is left, so that no client has to ask for it.
+fn behind_head(head: Vec<u8>, kept: &[u8]) -> Vec<u8> {
+    if kept.is_empty() { Vec::new() } else { [head.as_slice(), kept].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn contents(text: &[u8], packages: &[&str]) -> String {
+        let mut out = Vec::new();
+        cut_contents(text, &packages.iter().copied().collect(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lists_of_files_keep_the_owners_that_are_there() {
+        let text = b"A head\nFILE    LOCATION\nbin/a   admin/a,contrib/net/b\nbin/with a blank\tc\nbin/other x/d,y/e\nbin/a2 a\n";
+        assert_eq!(contents(text, &["a", "c"]), "bin/a   admin/a\nbin/with a blank\tc\nbin/a2 a\n");
+        assert_eq!(contents(text, &["b"]), "bin/a   contrib/net/b\n");
+        assert_eq!(contents(text, &["bin", ""]), "");
+        let long = vec![b'x'; 2 << 20];
+        assert!(cut_contents(long.as_slice(), &Names::new(), &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn commands_keep_their_head() {
+        let head = "suite: stable\ncomponent: main\narch: amd64\n\n";
+        let stanza = |name: &str| format!("name: {name}\nversion: 1\ncommands: {name},x\n\n");
+        let text = [head.to_owned(), stanza("a"), stanza("b")].concat();
+        assert_eq!(cut_commands(text.as_bytes(), &["b"].into()), [head.to_owned(), stanza("b")].concat().into_bytes());
+        assert_eq!(cut_commands(text.as_bytes(), &["c"].into()), b"");
+    }
+
+    #[test]
+    fn components_keep_their_head() {
+        let head = "---\nFile: DEP-11\nVersion: '0.16'\n";
+        let document =
+            |name: &str| format!("---\nType: generic\nID: x\nPackage: {name}\nName:\n  C: |\n    ---\n  Package: no\n");
+        let text = [head.to_owned(), document("a"), document("'b'"), document("c")].concat();
+        let kept = [head.to_owned(), document("'b'"), document("c")].concat();
+        assert_eq!(String::from_utf8(cut_components(text.as_bytes(), &["b", "c"].into())).unwrap(), kept);
+        assert_eq!(cut_components(text.as_bytes(), &["no"].into()), b"");
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let packages: Names<'_> = ["a"].into();
+            let _ = cut_contents(bytes.as_slice(), &packages, &mut Vec::new());
+            cut_commands(&bytes, &packages);
+            cut_components(&bytes, &packages);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Indexes for client programs of a re-indexed suite: upstream's, cut down to the packages that the suite publishes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read as _};
+
+use super::re_index::{PackedIndex, Suite};
+use super::root::Root;
+use super::{is_listed, read_index};
+use crate::collection::{Collection, Proof};
+use crate::formats::apt::archive::{IndexFileError, IndexKind};
+use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
+use crate::formats::apt::cut_index::{Names, cut_commands, cut_components, cut_contents};
+use crate::formats::apt::deb822::Stanzas;
+use crate::formats::apt::translation::Descriptions;
+use crate::formats::compression::{Compression, CompressionError, reader};
+use crate::site::publish::{Context, PublishError};
+
+/// The largest list of files that is read, in bytes uncompressed. It is read as a stream; Debian's largest has some 0.6 GB.
+const MAX_CONTENTS_BYTES: u64 = 16 << 30;
+
+/// The cut indexes, by the paths of the plain ones below the suite. One that would say nothing is left out: clients need not ask
+/// for it.
+pub(super) fn cut(
+    collection: &Collection,
+    root: &Root,
+    suite: &Suite,
+    context: &mut Context<'_, '_>,
+) -> Result<BTreeMap<String, PackedIndex>, PublishError> {
+    let packages = Packages::of(suite);
+    let mut cut = BTreeMap::new();
+    for proof in &collection.proofs {
+        let Some(name) = root.below(&proof.path).and_then(ClientIndex::parse) else { continue };
+        let names = packages.names(name.component);
+        let text = match name.kind {
+            ClientIndexKind::Contents => contents(root, proof, &names, context)?,
+            ClientIndexKind::Translations => {
+                packed(&packages.descriptions.cut(&read_index(context, root, &proof.path, proof.sha256)?))?
+            }
+            ClientIndexKind::Commands => {
+                packed(&cut_commands(&read_index(context, root, &proof.path, proof.sha256)?, &names))?
+            }
+            ClientIndexKind::Appstream => {
+                packed(&cut_components(&read_index(context, root, &proof.path, proof.sha256)?, &names))?
+            }
+            _ => continue,
+        };
+        if text.size > 0 {
+            cut.insert(name.plain_path.to_owned(), text);
+        }
+    }
+    Ok(cut)
+}
+
+fn packed(text: &[u8]) -> Result<PackedIndex, PublishError> {
+    PackedIndex::write(|out| out.write_all(text)).map_err(PublishError::Compress)
+}
+
+/// Cuts a list of files as a stream.
+fn contents(
+    root: &Root,
+    proof: &Proof,
+    names: &Names<'_>,
+    context: &mut Context<'_, '_>,
+) -> Result<PackedIndex, PublishError> {
+    let path = &proof.path;
+    if !is_listed(context, root, path, proof.sha256)? {
+        return Err(PublishError::IndexNotVouched { path: path.clone() });
+    }
+    let kind = Compression::of_name(path.as_str());
+    let bad = |source| IndexFileError::Compression { path: path.clone(), source };
+    let blob = context.depot.open_blob(&proof.sha256)?;
+    let text = reader(blob, kind).map_err(bad)?.take(MAX_CONTENTS_BYTES);
+    let cut = PackedIndex::write(|mut out| cut_contents(BufReader::with_capacity(1 << 20, text), names, &mut out));
+    Ok(cut.map_err(|source: io::Error| bad(CompressionError::Corrupt { kind, source }))?)
+}
+
+/// The packages of a suite.
+struct Packages<'s> {
+    descriptions: Descriptions<'s>,
+    /// Their names, by component.
+    by_component: BTreeMap<&'s str, Names<'s>>,
+}
+
+impl<'s> Packages<'s> {
+    fn of(suite: &'s Suite) -> Self {
+        let mut packages = Self { descriptions: Descriptions::default(), by_component: BTreeMap::new() };
+        for index in suite.indexes.values().filter(|index| index.kind == IndexKind::Packages) {
+            packages.descriptions.add(&index.text);
+            let names = Stanzas::new(&index.text).filter_map(|stanza| stanza.field("Package"));
+            packages.by_component.entry(&index.component).or_default().extend(names);
+        }
+        packages
+    }
+
+    /// The names of the packages of a component, or of all of them.
+    fn names(&self, component: Option<&str>) -> Names<'s> {
+        let of = |name: &str| component.is_none_or(|component| component == name);
+        let all = self.by_component.iter().filter(|(name, _)| of(name));
+        all.flat_map(|(_, names)| names.iter().copied()).collect::<BTreeSet<_>>()
+    }
+}
