@@ -12,7 +12,7 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Of nothing yet.
+    /// Returns the digests of nothing.
     pub(super) fn new(expected: &SignedDigest) -> Self {
         Self { sha256: Hashing::new(io::sink()), second: expected.kind().hashing() }
     }

@@ -28,7 +28,7 @@ use crate::storage::remove_file_if_there;
 
 /// What came of unpacking.
 pub(super) struct Unpacked {
-    /// Of blobs that need one, as far as they came in one piece.
+    /// Second digests of blobs that need one and came in one piece.
     pub(super) second: SecondDigests,
     /// What was damaged on the medium, and was restored.
     pub(super) repaired: Vec<Damage>,

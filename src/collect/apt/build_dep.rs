@@ -17,7 +17,7 @@ use crate::formats::apt::seed::Seed;
 use crate::formats::apt::version;
 use crate::selection::{AptSource, BuildDep};
 
-/// What apt installs for every build (`APT::Build-Essential`).
+/// The package that apt installs for every build (`APT::Build-Essential`).
 const ESSENTIAL: &str = "build-essential";
 /// The start of the names of made-up packages. No real name has an underscore (Debian Policy 5.6.7).
 const PREFIX: &str = "builddeps_";

@@ -192,7 +192,7 @@ pub enum AptError {
         /// The name that is asked for.
         source_package: String,
     },
-    /// What a source package needs to be built cannot be read.
+    /// Build dependencies of a source package are malformed.
     #[error("cannot read the build dependencies of {source_package}")]
     BuildRelations {
         /// The source package.
@@ -200,7 +200,7 @@ pub enum AptError {
         /// The cause.
         source: MalformedRelation,
     },
-    /// What a source package needs to be built cannot be installed.
+    /// Build dependencies of a source package cannot be installed.
     #[error("cannot install the build dependencies of {source_package}")]
     BuildDependencies {
         /// The source package, with its version.

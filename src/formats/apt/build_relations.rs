@@ -1,4 +1,4 @@
-//! What a source package needs to be built (deb-src-control(5)), as `apt-get build-dep` reads it.
+//! Build dependencies of source packages (deb-src-control(5)), as `apt-get build-dep` reads it.
 
 use std::collections::BTreeSet;
 

@@ -93,11 +93,11 @@ mod tests {
 
     use super::*;
 
-    /// The example of the manual page.
-    const LIST: &str = "# mirrors\nfile:/srv/local/debian/mirror/\tpriority:1 type:index\n\
-                        http://partial.example.org/mirror/\tpriority:2 arch:amd64 arch:all type:deb\n\n\
-                        http://ftp.us.debian.org/debian/\ttype:deb\nhttp://ftp.de.debian.org/debian/\ttype:deb\n\
-                        https://deb.debian.org/debian/\nno address\n";
+    /// A list with all kinds of lines.
+    const LIST: &str = "# mirrors\nfile:/srv/mirror/debian/\tpriority:1 type:index\n\
+                        http://partial.example.org/debian/\tpriority:2 arch:amd64 arch:all type:deb\n\n\
+                        http://one.example.org/debian/\ttype:deb\nhttp://two.example.org/debian/\ttype:deb\n\
+                        https://all.example.org/debian/\nno address\n";
 
     #[test]
     fn mirrors_are_asked_for_what_they_have() {
@@ -109,10 +109,10 @@ mod tests {
             list.mirrors.iter().filter(of).map(|mirror| mirror.url.as_str()).collect::<Vec<_>>()
         };
         let (us, de, any) =
-            ("http://ftp.us.debian.org/debian/", "http://ftp.de.debian.org/debian/", "https://deb.debian.org/debian/");
-        assert_eq!(asked("index", ""), ["file:///srv/local/debian/mirror/", any]);
+            ("http://one.example.org/debian/", "http://two.example.org/debian/", "https://all.example.org/debian/");
+        assert_eq!(asked("index", ""), ["file:///srv/mirror/debian/", any]);
         assert_eq!(asked("deb", "i386"), [us, de, any]);
-        assert_eq!(asked("deb", "amd64"), ["http://partial.example.org/mirror/", us, de, any]);
+        assert_eq!(asked("deb", "amd64"), ["http://partial.example.org/debian/", us, de, any]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn archive() -> OddArchive {
     archive
 }
 
-/// What `apt-get build-dep` would install.
+/// Returns what `apt-get build-dep` would install.
 fn installed(client: &AptClient, source: &str) -> Vec<String> {
     client.apt_get("update");
     let plan = client.apt_get(&format!("build-dep -s -y {source}"));
@@ -129,7 +129,7 @@ fn the_sources_of_selected_packages_bring_their_build_dependencies() {
 }
 
 #[test]
-fn what_cannot_be_built_is_said() {
+fn rejects_sources_that_cannot_be_built() {
     let archive = archive();
     let url = archive.desk.url("up");
     let export = |more: &str| archive.export(&url, more);

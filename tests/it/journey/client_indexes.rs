@@ -126,7 +126,7 @@ fn appstream_and_command_not_found_read_what_a_verbatim_suite_has() {
     assert!(commands.contains("apt install hello"), "{commands}");
 }
 
-/// What appstreamcli and command-not-found say of a program, from the lists of the client.
+/// Returns the answers of appstreamcli and command-not-found about a program, from the lists of the client.
 fn found_by_programs(client: &AptClient, name: &str) -> Option<[String; 2]> {
     let lists = client.path("var/lib/apt/lists");
     let empty = vec!["/var/cache/swcatalog", "/var/lib/swcatalog", "/var/lib/command-not-found"];

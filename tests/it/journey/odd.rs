@@ -283,7 +283,7 @@ fn a_fault_in_one_suite_leaves_the_package_in_the_others() {
     both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
 }
 
-/// Lines of the Release that apt never needs: a second one for a file, a size that is no number, a digest of another kind.
+/// Lines of the Release that apt never needs: a second one for a file, a size that is not a number, a digest of another kind.
 #[test]
 fn lines_of_a_release_that_nobody_needs_may_be_odd() {
     for line in [
@@ -303,7 +303,7 @@ fn lines_of_a_release_that_nobody_needs_may_be_odd() {
 
 /// Two indexes of one archive list a file with different digests, as of two builds. The one that is there is carried.
 #[test]
-fn of_two_digests_of_one_file_the_true_one_is_carried_on_request() {
+fn carries_the_true_one_of_two_digests_of_a_file_on_request() {
     let head = HEAD.replace("amd64", "amd64 i386");
     let head = format!("{head}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
     let archive = OddArchive { head, ..OddArchive::new() };

@@ -62,9 +62,9 @@ impl Index {
 pub(super) struct PackedIndex {
     /// In gzip.
     bytes: Vec<u8>,
-    /// Of the plain index.
+    /// Digest of the plain index.
     sha256: Sha256,
-    /// Of the plain index, in bytes.
+    /// Size of the plain index, in bytes.
     pub(super) size: u64,
 }
 
