@@ -63,6 +63,8 @@ fn shown(relation: &Relation<'_>, builder: &Builder<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::deb822::Stanzas;
     use super::*;
 
@@ -90,5 +92,18 @@ mod tests {
         let found =
             read("Package: s\nBuild-Depends: a [i386]\n", &Builder { architecture: "amd64", ..Builder::default() });
         assert_eq!(found, BuildRelations::default());
+    }
+
+    proptest! {
+        #[test]
+        fn relations_that_are_left_parse_again(field in "([a-z]{1,3}(:any)?( \\(>= [0-9.]{1,3}\\))?( \\[!?amd64\\])?( <!?nocheck>)?[,|] ?){0,4}") {
+            let source = format!("Package: s\nBuild-Depends: {field}\n");
+            let builder = Builder { architecture: "amd64", foreign: vec!["i386"], ..Builder::default() };
+            for stanza in Stanzas::new(source.as_bytes()) {
+                if let Ok(found) = BuildRelations::read(stanza, &builder) {
+                    prop_assert!(relation::parse(&found.depends).is_ok(), "{}", found.depends);
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,20 @@
+//! Lists of files, of programs and of commands, cut down to a few packages: no panic, and cutting twice changes nothing.
+#![no_main]
+
+use gapferry::formats::apt::cut_index::{Names, cut_commands, cut_components, cut_contents};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &[u8]| {
+    let packages = Names::from(["a", "bash", "ferry"]);
+    let contents = |text: &[u8]| {
+        let mut cut = Vec::new();
+        cut_contents(text, &packages, &mut cut).ok().map(|()| cut)
+    };
+    if let Some(once) = contents(text) {
+        assert_eq!(contents(&once).as_ref(), Some(&once));
+    }
+    let once = cut_commands(text, &packages);
+    assert_eq!(cut_commands(&once, &packages), once);
+    let once = cut_components(text, &packages);
+    assert_eq!(cut_components(&once, &packages), once);
+});
