@@ -94,7 +94,7 @@ fn recovery_files_that_have_rotted_do_not_keep_volumes_back() {
         &ended,
         &["6", "6", "0", "6", "6", "0"],
         &[
-            "volume-002.rec is not carried: it is damaged on this side; `gapferry protect medium/dc1-base-000001 --recovery 1",
+            "volume-002.rec is not carried: it is damaged on this side; `gapferry protect medium/dc1-base-000001 --recovery ",
             "volume-003.rec is not carried: it is not beside the manifest",
             "spare-001.rec is not carried: SHA256SUMS does not name it",
             "\na volume-001.rec\n",
