@@ -230,7 +230,6 @@ fn paths_that_leave_the_tree_and_methods_that_are_none() {
         "/ubuntu/pool/a.deb%00.html",
         "/ubuntu/%c0%ae%c0%ae/generation.json",
         "/ubuntu/pool/a.deb/",
-        "/ubuntu/pool/",
         "/ubuntu/pool",
         "/ubuntu/",
         "/ubuntu",
@@ -243,6 +242,8 @@ fn paths_that_leave_the_tree_and_methods_that_are_none() {
         let answer = ask(&serving, "GET", path, "Host: u.test\r\n");
         assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
+    let listed = ask(&serving, "GET", "/ubuntu/pool/", "Host: u.test\r\n");
+    assert_eq!((listed.status, &listed.body[..]), (200, &b"The files of this folder are not listed.\n"[..]));
     for path in [
         below,
         "/ubuntu/pool/%61.deb",

@@ -76,7 +76,7 @@ fn snaps_and_what_vouches_for_them_come_across_byte_for_byte() {
     desk.ferry();
     let generation: serde_json::Value =
         serde_json::from_slice(&fs::read(desk.path("site/current/generation.json")).unwrap()).unwrap();
-    assert_eq!(generation["sha3"].as_object().unwrap().len(), 3);
+    assert_eq!(generation["second_digests"].as_object().unwrap().len(), 3);
     assert_eq!(names(&folder).len(), 7);
     desk.export("").says(Exit::NothingNew, &["nothing is new"]);
 }
