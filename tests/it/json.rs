@@ -22,7 +22,7 @@ const KEYED_BY_DATA: [&str; 14] = [
     "identities",
     "sources",
     "upstream_dates",
-    "sha3",
+    "second_digests",
     "pushed",
     "suites",
     "answers",

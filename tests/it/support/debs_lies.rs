@@ -95,12 +95,7 @@ pub(crate) fn lies() -> Vec<Lie> {
             VerificationFailed,
             NOT_VOUCHED,
         ),
-        lie_ending(
-            "InRelease is dropped",
-            |c, _| c.proofs.retain(is_index),
-            VerificationFailed,
-            "no proof of a kind that we know",
-        ),
+        lie_ending("InRelease is dropped", |c, _| c.proofs.retain(is_index), VerificationFailed, "do not vouch for"),
         lie_ending("InRelease is dropped, and no item names it", unsigned, Refused, "without proof by upstream"),
         lie_ending("an unsigned package joins a pinned source", joined, Refused, "without proof by upstream"),
         lie_ending(
