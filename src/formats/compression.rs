@@ -1,7 +1,9 @@
 //! Compressed indexes and package members: one decoder for each suffix that archives use, none of which can be made to
 //! fill the memory.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
 
 use crate::exit::Exit;
 
@@ -94,7 +96,7 @@ pub fn reader<'a>(
     let corrupt = |source| CompressionError::Corrupt { kind, source };
     Ok(match kind {
         Compression::Plain => Box::new(inner),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(inner)),
+        Compression::Gzip => Box::new(GzipReader { member: Some(GzDecoder::new(BufReader::new(inner))) }),
         Compression::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(inner)),
         Compression::Xz => {
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES, liblzma::stream::CONCATENATED)
@@ -107,6 +109,34 @@ pub fn reader<'a>(
             Box::new(decoder)
         }
     })
+}
+
+/// First byte of a gzip member (RFC 1952, section 2.3.1).
+const GZIP_ID1: u8 = 0x1f;
+
+/// Reads gzip members one after the other. Ignores padding behind the last one, as gzip(1) and apt do: tools that write
+/// Packages.gz in blocks leave some.
+struct GzipReader<R> {
+    /// The current member; `None` at the end.
+    member: Option<GzDecoder<BufReader<R>>>,
+}
+
+impl<R: Read> Read for GzipReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let rest = self.member.take().map(GzDecoder::into_inner);
+            if let Some(mut rest) = rest
+                && rest.fill_buf()?.first() == Some(&GZIP_ID1)
+            {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// What `bytes` hold, refused as soon as it is more than `cap` bytes.
@@ -155,6 +185,14 @@ mod tests {
         for kind in Compression::ALL {
             let twice = [compress(b"gap", kind), compress(b"ferry", kind)].concat();
             assert_eq!(decompress(&twice, kind, 8).unwrap(), b"gapferry", "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn padding_behind_gzip_is_ignored() {
+        for padding in [&[0; 512][..], b"\n\n", b"x"] {
+            let padded = [&compress(b"gap", Compression::Gzip)[..], padding].concat();
+            assert_eq!(decompress(&padded, Compression::Gzip, 8).unwrap(), b"gap", "{padding:?}");
         }
     }
 

@@ -99,7 +99,7 @@ impl Found {
                 (self.checksum, self.checksum_type) = (String::new(), tag.get("type")?.unwrap_or_default());
             }
             "location" => {
-                self.base = tag.get("xml:base")?.is_some();
+                self.base = tag.get("xml:base")?.is_some_and(|base| !base.is_empty());
                 self.location = tag.get("href")?;
             }
             "size" => self.size = tag.get("package")?,

@@ -49,6 +49,8 @@ fn a_package() {
     let package = &read(&list(&element("<format><rpm:vendor>A &amp; &#66;</rpm:vendor></format>"))).unwrap()[0];
     assert_eq!((package.vendor.as_str(), package.nevra().as_str()), ("A & B", "a-0:1-2.noarch"));
     assert_eq!((package.file.as_str(), package.size, package.evr.to_string()), ("p/a.rpm", 7, "1-2".to_owned()));
+    let empty_base = element("").replace("href=", "xml:base=\"\" href=");
+    assert_eq!(read(&list(&empty_base)).unwrap()[0].file.as_str(), "p/a.rpm");
 }
 
 #[test]

@@ -184,6 +184,22 @@ fn the_next_form_of_an_index_is_taken_if_the_first_is_missing() {
 }
 
 #[test]
+fn padding_behind_a_compressed_index_is_ignored() {
+    for padding in [&[0; 512][..], b"\n\n"] {
+        let archive = OddArchive::new();
+        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+        let padded = [&Packing::Gzip.pack(text.as_bytes()).unwrap()[..], padding].concat();
+        let form = "main/binary-amd64/Packages.gz";
+        archive.publish(&[(PACKAGES, text.as_bytes()), (form, &padded)]);
+        fs::remove_file(archive.desk.path("up/dists/stable").join(PACKAGES)).unwrap();
+        let server = Server::start(&archive.desk.path("up"));
+        let url = server.url("").to_string();
+        archive.select(&url, "packages = [\"hello\"]");
+        both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    }
+}
+
+#[test]
 fn an_archive_of_architecture_all_alone_serves_every_architecture() {
     let head = HEAD.replace("amd64", "all");
     let archive = OddArchive {
