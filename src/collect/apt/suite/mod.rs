@@ -29,7 +29,7 @@ use crate::path::PublishPath;
 use crate::selection::AptSource;
 use crate::time::Time;
 
-/// How far upstream's clock may be ahead of ours, in seconds.
+/// The largest lead of upstream's clock over ours, in seconds.
 const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
 
 /// A suite whose metadata is verified and in the depot.
@@ -41,7 +41,7 @@ pub(super) struct SuiteData {
     pub(super) name: SuiteName,
     /// The host of its archive; empty for local files.
     pub(super) site: String,
-    /// What its Release says.
+    /// Its Release.
     pub(super) release: Release,
     /// The file that is signed.
     pub(super) signed_file: PublishPath,
@@ -66,7 +66,7 @@ pub(super) struct Index {
     pub(super) path: PublishPath,
     /// Its blob, size and digest.
     pub(super) file: IndexFile,
-    /// What it lists.
+    /// The kind of its entries.
     pub(super) kind: IndexKind,
 }
 
@@ -114,7 +114,7 @@ impl SuiteData {
         self.signed_names().any(|own| own == name) || name.parse().is_ok_and(|name: SuiteName| name == self.name)
     }
 
-    /// Whether it has an index of the component.
+    /// Returns whether it has an index of the component.
     pub(super) fn has_index_of(&self, component: &str) -> bool {
         let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
         self.indexes.iter().any(|index| last(&component_of(index.path.as_str())) == last(component))
