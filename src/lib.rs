@@ -13,7 +13,7 @@ pub mod demo;
 pub mod depot;
 pub mod digest;
 mod environment;
-pub mod exit;
+pub mod error_class;
 pub mod export;
 pub mod fetch;
 pub mod formats;

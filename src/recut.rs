@@ -15,7 +15,7 @@ use crate::bundle::recovery::Amount;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, write};
 use crate::progress::Progress;
 use crate::receipt::Receipt;
@@ -79,14 +79,14 @@ pub enum RecutError {
 }
 
 impl RecutError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NoVolume { .. } | Self::OtherBundle { .. } | Self::NotNewest { .. } => Exit::Usage,
-            Self::Differs { .. } | Self::BaseGone { .. } => Exit::Failed,
-            Self::Bundle(error) => error.exit(),
-            Self::Workspace(error) => error.exit(),
-            Self::Export(error) => error.exit(),
+            Self::NoVolume { .. } | Self::OtherBundle { .. } | Self::NotNewest { .. } => ErrorClass::Usage,
+            Self::Differs { .. } | Self::BaseGone { .. } => ErrorClass::Failed,
+            Self::Bundle(error) => error.class(),
+            Self::Workspace(error) => error.class(),
+            Self::Export(error) => error.class(),
         }
     }
 }

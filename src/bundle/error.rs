@@ -7,7 +7,7 @@ use super::damage::{Damage, pieces};
 use super::names::MANIFEST;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::next_command;
 use crate::storage::FileError;
 use crate::trust::MANIFEST_NAMESPACE;
@@ -238,17 +238,17 @@ impl BundleError {
         FileError::on(action, path)
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Gone { source, .. } => Exit::of_io(source),
+            Self::File(error) => error.class(),
+            Self::Gone { source, .. } => ErrorClass::of_io(source),
             Self::NotABundle { .. }
             | Self::NoFolder { .. }
             | Self::ShortNames { .. }
             | Self::AnotherBundle { .. }
             | Self::VolumeTooSmall { .. }
-            | Self::TooLargeToProtect => Exit::Usage,
+            | Self::TooLargeToProtect => ErrorClass::Usage,
             Self::Unsigned { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
@@ -260,11 +260,11 @@ impl BundleError {
             | Self::Damaged { .. }
             | Self::Unreadable { .. }
             | Self::Unrepairable { .. }
-            | Self::WrongBlob { .. } => Exit::VerificationFailed,
-            Self::VolumesMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => Exit::VolumesMissing,
-            Self::NoSpace { .. } | Self::FileLimit { .. } => Exit::NoSpace,
-            Self::Depot(error) => error.exit(),
-            Self::Trust(error) => error.exit(),
+            | Self::WrongBlob { .. } => ErrorClass::VerificationFailed,
+            Self::VolumesMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => ErrorClass::VolumesMissing,
+            Self::NoSpace { .. } | Self::FileLimit { .. } => ErrorClass::NoSpace,
+            Self::Depot(error) => error.class(),
+            Self::Trust(error) => error.class(),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::bundle::Damage;
 use crate::bundle::{BundleError, pieces};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::export::ExportError;
 use crate::next_command;
 use crate::selection::SelectionError;
@@ -103,32 +103,32 @@ fn remedy(damage: &[Damage]) -> &'static str {
 }
 
 impl Failure {
-    pub(super) fn exit(&self) -> Exit {
+    pub(super) fn class(&self) -> ErrorClass {
         match self {
-            Self::Export(error) => error.exit(),
-            Self::Selection(error) => error.exit(),
-            Self::Bundle(error) => error.exit(),
-            Self::Site(error) => error.exit(),
-            Self::Workspace(error) => error.exit(),
-            Self::Storage(error) => error.exit(),
-            Self::Trust(error) => error.exit(),
-            Self::Delivery(error) => error.exit(),
-            Self::Receipt(error) => error.exit(),
-            Self::Recut(error) => error.exit(),
-            Self::Media(error) => error.exit(),
-            Self::Access(error) => error.exit(),
-            Self::Images(error) => error.exit(),
-            Self::Demo(error) => error.exit(),
-            Self::Serve(error) => error.exit(),
-            Self::Setup(error) => error.exit(),
-            Self::Maas(error) => error.exit(),
-            Self::NotPushed { .. } => Exit::Failed,
-            Self::NothingToPush => Exit::NothingNew,
-            Self::NotAllCopied { .. } => Exit::VolumesMissing,
-            Self::NotMounted(_) => Exit::Usage,
-            Self::Repairable { .. } | Self::SiteFlawed { .. } => Exit::VerificationFailed,
-            Self::Unwritable(error) => Exit::of_io(error),
-            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => Exit::Usage,
+            Self::Export(error) => error.class(),
+            Self::Selection(error) => error.class(),
+            Self::Bundle(error) => error.class(),
+            Self::Site(error) => error.class(),
+            Self::Workspace(error) => error.class(),
+            Self::Storage(error) => error.class(),
+            Self::Trust(error) => error.class(),
+            Self::Delivery(error) => error.class(),
+            Self::Receipt(error) => error.class(),
+            Self::Recut(error) => error.class(),
+            Self::Media(error) => error.class(),
+            Self::Access(error) => error.class(),
+            Self::Images(error) => error.class(),
+            Self::Demo(error) => error.class(),
+            Self::Serve(error) => error.class(),
+            Self::Setup(error) => error.class(),
+            Self::Maas(error) => error.class(),
+            Self::NotPushed { .. } => ErrorClass::Failed,
+            Self::NothingToPush => ErrorClass::NothingNew,
+            Self::NotAllCopied { .. } => ErrorClass::VolumesMissing,
+            Self::NotMounted(_) => ErrorClass::Usage,
+            Self::Repairable { .. } | Self::SiteFlawed { .. } => ErrorClass::VerificationFailed,
+            Self::Unwritable(error) => ErrorClass::of_io(error),
+            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => ErrorClass::Usage,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The command line: one file per command, arguments in, words or JSON out.
 //!
 //! A command's file holds its arguments, calls the library once, and says what came of it. stdout has the result, and with
-//! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`crate::exit`].
+//! `--json` nothing but one JSON object; progress, notes and errors go to stderr. Exit codes stand in [`Exit`].
 
 mod access;
 mod bundle_folder;
@@ -9,6 +9,7 @@ mod confirm;
 mod copy;
 mod demo;
 mod error;
+mod exit;
 mod export;
 mod gc;
 mod import;
@@ -37,8 +38,8 @@ use std::io::Write as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::error::Failure;
+pub use self::exit::Exit;
 use self::output::Output;
-use crate::exit::Exit;
 use crate::progress::Progress;
 use crate::terminal::without_password;
 
@@ -128,7 +129,7 @@ fn show_help(help: &clap::Error) -> Exit {
 /// Reports on stderr alone that stdout cannot be written to.
 fn unwritable_exit(failure: &Failure) -> Exit {
     Output::new(false).failure(failure);
-    failure.exit()
+    failure.class().into()
 }
 
 /// Runs the command line `cli`, and says how it ended.
@@ -163,7 +164,7 @@ pub fn run(cli: Cli) -> Exit {
     }
     match (result, out.finish()) {
         (Ok(()), Ok(())) => Exit::Done,
-        (Err(failure), _) => failure.exit(),
+        (Err(failure), _) => failure.class().into(),
         (Ok(()), Err(unwritable)) => unwritable_exit(&unwritable),
     }
 }

@@ -8,9 +8,10 @@ use std::os::fd::AsFd as _;
 use serde_json::{Value, json};
 
 use super::error::Failure;
+use super::exit::Exit;
 use crate::causes::causes;
 use crate::collection_change::ClientWarning;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::terminal::safe;
 
 /// stdout, as people or as programs want it.
@@ -63,11 +64,11 @@ impl Output {
     pub(super) fn failure(&self, failure: &Failure) {
         let texts = causes(failure);
         let (error, causes) = texts.split_first().map_or((String::new(), &[][..]), |(e, rest)| (e.clone(), rest));
-        let label = if failure.exit() == Exit::NothingNew { "note" } else { "error" };
+        let label = if failure.class() == ErrorClass::NothingNew { "note" } else { "error" };
         let mut text = format!("{label}: {}\n", safe(&error));
         causes.iter().for_each(|cause| text.push_str(&format!("  because: {}\n", safe(cause))));
         let _ = io::stderr().write_all(text.as_bytes()); // nowhere is left to say that this failed
-        self.failed_with(failure.exit(), &error, causes, failure.fields());
+        self.failed_with(failure.class().into(), &error, causes, failure.fields());
     }
 
     /// Says to programs alone why a command failed.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::apt_folder;
 use super::secret_file::{SecretFileError, read_private, read_secret};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::access::{Access, Grant, LoginFile};
 use crate::fetch::tls::{ClientCertificate, TlsOptions};
 use crate::formats::apt::auth_conf::AuthConf;
@@ -44,12 +44,12 @@ pub enum AccessError {
 }
 
 impl AccessError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Secret { source, .. } => source.exit(),
-            Self::Contradiction { .. } => Exit::Usage,
+            Self::File(error) => error.class(),
+            Self::Secret { source, .. } => source.class(),
+            Self::Contradiction { .. } => ErrorClass::Usage,
         }
     }
 }

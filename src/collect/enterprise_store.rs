@@ -8,7 +8,7 @@ use super::Collecting;
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::enterprise_store::{ExportName, MalformedExportName};
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
@@ -58,16 +58,16 @@ pub enum ExportsError {
 }
 
 impl ExportsError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            Self::File(error) => error.class(),
+            Self::Depot(error) => error.class(),
             Self::Pattern { .. }
             | Self::NoExports { .. }
             | Self::Name { .. }
             | Self::TwoFiles { .. }
-            | Self::Path(_) => Exit::Usage,
+            | Self::Path(_) => ErrorClass::Usage,
         }
     }
 }

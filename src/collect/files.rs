@@ -9,7 +9,7 @@ use super::{Collecting, address};
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::files::version;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
@@ -67,16 +67,16 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Given(error) => error.exit(),
+            Self::Given(error) => error.class(),
             Self::Pattern { .. }
             | Self::Nothing { .. }
             | Self::Name { .. }
             | Self::UrlName { .. }
             | Self::FileAndFolder { .. }
-            | Self::TwoFiles { .. } => Exit::Usage,
+            | Self::TwoFiles { .. } => ErrorClass::Usage,
         }
     }
 }

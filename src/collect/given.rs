@@ -8,7 +8,7 @@ use url::Url;
 use super::{Collecting, FetchIntoDepotError, Selected};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::storage::FileError;
 use crate::time::Time;
@@ -49,15 +49,15 @@ pub enum GivenError {
 }
 
 impl GivenError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Special { .. } => Exit::Usage,
-            Self::OtherDigest { .. } => Exit::VerificationFailed,
-            Self::Fetch(error) => error.exit(),
-            Self::Payload(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            Self::File(error) => error.class(),
+            Self::Special { .. } => ErrorClass::Usage,
+            Self::OtherDigest { .. } => ErrorClass::VerificationFailed,
+            Self::Fetch(error) => error.class(),
+            Self::Payload(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::openpgp::{Keyring, OpenPgpError};
 use crate::storage::FileError;
 
@@ -28,11 +28,11 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Unusable { .. } => Exit::VerificationFailed,
+            Self::File(error) => error.class(),
+            Self::Unusable { .. } => ErrorClass::VerificationFailed,
         }
     }
 }

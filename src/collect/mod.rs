@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
 use crate::formats::signed_digest::SignedDigest;
@@ -171,28 +171,28 @@ pub enum FetchIntoDepotError {
 }
 
 impl FetchIntoDepotError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Fetch(errors) => errors.exit(),
-            Self::Depot(error) => error.exit(),
-            Self::NoSpace { .. } => Exit::NoSpace,
+            Self::Fetch(errors) => errors.class(),
+            Self::Depot(error) => error.class(),
+            Self::NoSpace { .. } => ErrorClass::NoSpace,
         }
     }
 }
 
 impl CollectError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Apt { source, .. } => source.exit(),
-            Self::Images { source, .. } => source.exit(),
-            Self::Snaps(error) => error.exit(),
-            Self::EnterpriseStore(error) => error.exit(),
-            Self::OsImages(error) => error.exit(),
-            Self::Files { source, .. } => source.exit(),
-            Self::Yum { source, .. } => source.exit(),
-            Self::Label(_) => Exit::Failed,
+            Self::Apt { source, .. } => source.class(),
+            Self::Images { source, .. } => source.class(),
+            Self::Snaps(error) => error.class(),
+            Self::EnterpriseStore(error) => error.class(),
+            Self::OsImages(error) => error.class(),
+            Self::Files { source, .. } => source.class(),
+            Self::Yum { source, .. } => source.class(),
+            Self::Label(_) => ErrorClass::Failed,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Collecting, address};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
 use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::label::Label;
@@ -49,13 +49,13 @@ pub enum OsImagesError {
 }
 
 impl OsImagesError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Given(error) => error.exit(),
-            Self::Keyring(error) => error.exit(),
-            Self::Signature { .. } => Exit::VerificationFailed,
-            Self::Packing { .. } | Self::Path(_) => Exit::Usage,
+            Self::Given(error) => error.class(),
+            Self::Keyring(error) => error.class(),
+            Self::Signature { .. } => ErrorClass::VerificationFailed,
+            Self::Packing { .. } | Self::Path(_) => ErrorClass::Usage,
         }
     }
 }

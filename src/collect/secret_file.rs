@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::next_command::{self, ShellCommand};
 use crate::secret::Secret;
 use crate::storage::FileError;
@@ -42,11 +42,11 @@ pub enum SecretFileError {
 }
 
 impl SecretFileError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::WorldReadable { .. } | Self::Malformed { .. } => Exit::Usage,
+            Self::File(error) => error.class(),
+            Self::WorldReadable { .. } | Self::Malformed { .. } => ErrorClass::Usage,
         }
     }
 }
@@ -117,7 +117,7 @@ mod tests {
         for mode in [0o644, 0o604, 0o777] {
             let (_folder, path) = file(b"secret", mode);
             let error = read_secret(&path).unwrap_err();
-            assert_eq!(error.exit(), Exit::Usage);
+            assert_eq!(error.class(), ErrorClass::Usage);
             let command = format!("`chmod 600 '{}'`", path.display());
             assert!(error.to_string().ends_with(&command), "{error}");
         }
@@ -132,7 +132,7 @@ mod tests {
         let (folder, path) = file(&vec![b'a'; 100_000], 0o600);
         assert!(matches!(read_secret(&path), Err(SecretFileError::File(_))));
         for path in [folder.path().to_owned(), folder.path().join("absent")] {
-            assert_eq!(read_secret(&path).unwrap_err().exit(), Exit::Usage);
+            assert_eq!(read_secret(&path).unwrap_err().class(), ErrorClass::Usage);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use self::upstream::assertions::SignError;
 use self::upstream::{DebSpec, Payload, Upstream};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, export};
 use crate::fetch::FetchError;
 use crate::formats::assertions::AssertionError;
@@ -84,21 +84,21 @@ impl DemoError {
         FileError::on(action, path)
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) => Exit::Failed,
-            Self::Selection(error) => error.exit(),
-            Self::Trust(error) => error.exit(),
-            Self::Export(error) => error.exit(),
-            Self::Site(error) => error.exit(),
-            Self::Serve(error) => error.exit(),
-            Self::Setup(error) => error.exit(),
-            Self::Maas(error) => error.exit(),
-            Self::Images(error) => error.exit(),
-            Self::Fetch(error) => error.exit(),
-            Self::Assertions(error) => error.exit(),
+            Self::File(error) => error.class(),
+            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) => ErrorClass::Failed,
+            Self::Selection(error) => error.class(),
+            Self::Trust(error) => error.class(),
+            Self::Export(error) => error.class(),
+            Self::Site(error) => error.class(),
+            Self::Serve(error) => error.class(),
+            Self::Setup(error) => error.class(),
+            Self::Maas(error) => error.class(),
+            Self::Images(error) => error.class(),
+            Self::Fetch(error) => error.class(),
+            Self::Assertions(error) => error.class(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::storage::FileError;
 
 /// What can go wrong in a depot.
@@ -41,12 +41,12 @@ impl DepotError {
         FileError::on(action, path)
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Missing { .. } => Exit::VolumesMissing,
-            Self::TooLarge { .. } | Self::Rotten { .. } => Exit::VerificationFailed,
+            Self::File(error) => error.class(),
+            Self::Missing { .. } => ErrorClass::VolumesMissing,
+            Self::TooLarge { .. } | Self::Rotten { .. } => ErrorClass::VerificationFailed,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::collection::Collection;
 use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, Fetcher, Options};
 use crate::formats::assertions::Trust;
 use crate::media::{MountCheck, NotMounted};
@@ -183,23 +183,23 @@ impl ExportError {
         }
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NothingNew { .. } => Exit::NothingNew,
-            Self::Older(_) | Self::OtherStream(_) => Exit::Refused,
+            Self::NothingNew { .. } => ErrorClass::NothingNew,
+            Self::Older(_) | Self::OtherStream(_) => ErrorClass::Refused,
             Self::InTheWay { .. }
             | Self::Collides { .. }
             | Self::NotMounted(_)
             | Self::SameVersion(_)
-            | Self::Time(_) => Exit::Usage,
-            Self::Fetch(error) => error.exit(),
-            Self::Access(error) => error.exit(),
-            Self::Collect(error) => error.exit(),
-            Self::Bundle(error) => error.exit(),
-            Self::Workspace(error) => error.exit(),
-            Self::Selection(error) => error.exit(),
-            Self::Trust(error) => error.exit(),
+            | Self::Time(_) => ErrorClass::Usage,
+            Self::Fetch(error) => error.class(),
+            Self::Access(error) => error.class(),
+            Self::Collect(error) => error.class(),
+            Self::Bundle(error) => error.class(),
+            Self::Workspace(error) => error.class(),
+            Self::Selection(error) => error.class(),
+            Self::Trust(error) => error.class(),
         }
     }
 }

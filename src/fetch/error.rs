@@ -1,4 +1,4 @@
-//! What can go wrong while fetching, and which exit code each of it has.
+//! Errors of fetching.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::causes::causes;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::signed_digest::SignedDigest;
 use crate::storage::full_disk_error;
 
@@ -211,15 +211,15 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Certificates { .. }
             | Self::ClientCertificate { .. }
             | Self::Address { .. }
             | Self::Denied { .. }
-            | Self::CertificateRefused { .. } => Exit::Usage,
-            Self::Setup(_) | Self::NoAddress { .. } | Self::Disk { .. } => Exit::Failed,
+            | Self::CertificateRefused { .. } => ErrorClass::Usage,
+            Self::Setup(_) | Self::NoAddress { .. } | Self::Disk { .. } => ErrorClass::Failed,
             Self::Unreachable { .. }
             | Self::Missing { .. }
             | Self::Status { .. }
@@ -229,11 +229,11 @@ impl FetchError {
             | Self::TooSlow { .. }
             | Self::WrongRange { .. }
             | Self::NoLength { .. }
-            | Self::GaveUp { .. } => Exit::UpstreamUnavailable,
+            | Self::GaveUp { .. } => ErrorClass::UpstreamUnavailable,
             Self::Untrusted { .. } | Self::TooLarge { .. } | Self::TooShort { .. } | Self::WrongDigest { .. } => {
-                Exit::VerificationFailed
+                ErrorClass::VerificationFailed
             }
-            Self::NoSpace { .. } => Exit::NoSpace,
+            Self::NoSpace { .. } => ErrorClass::NoSpace,
         }
     }
 
@@ -350,13 +350,13 @@ fn listed(errors: &[FetchError]) -> String {
 }
 
 impl FetchErrors {
-    /// The exit code for the gravest of the errors: forged bytes first, then a full disk, then the rest.
-    pub fn exit(&self) -> Exit {
-        let found = |exit| self.errors.iter().any(|error| error.exit() == exit);
-        [Exit::VerificationFailed, Exit::NoSpace, Exit::Failed, Exit::Usage]
+    /// Returns the class of the gravest of the errors: forged bytes first, then a full disk, then the rest.
+    pub fn class(&self) -> ErrorClass {
+        let found = |class| self.errors.iter().any(|error| error.class() == class);
+        [ErrorClass::VerificationFailed, ErrorClass::NoSpace, ErrorClass::Failed, ErrorClass::Usage]
             .into_iter()
             .find(|exit| found(*exit))
-            .unwrap_or(Exit::UpstreamUnavailable)
+            .unwrap_or(ErrorClass::UpstreamUnavailable)
     }
 }
 
@@ -375,13 +375,13 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_error_gives_the_exit_code() {
+    fn the_gravest_error_gives_the_class() {
         let missing = || FetchError::Missing { url: "u".into() };
         let large = || FetchError::TooLarge { url: "u".into(), limit: 1 };
         let full = || FetchError::disk(Path::new("x"), io::ErrorKind::StorageFull.into());
-        let exit = |errors| FetchErrors { errors }.exit();
-        assert_eq!(exit(vec![missing()]), Exit::UpstreamUnavailable);
-        assert_eq!(exit(vec![missing(), full()]), Exit::NoSpace);
-        assert_eq!(exit(vec![missing(), full(), large()]), Exit::VerificationFailed);
+        let class = |errors| FetchErrors { errors }.class();
+        assert_eq!(class(vec![missing()]), ErrorClass::UpstreamUnavailable);
+        assert_eq!(class(vec![missing(), full()]), ErrorClass::NoSpace);
+        assert_eq!(class(vec![missing(), full(), large()]), ErrorClass::VerificationFailed);
     }
 }

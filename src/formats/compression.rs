@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// Most memory an xz stream may ask for, in bytes. `xz -9`, the largest preset, needs 65 MiB.
 const XZ_MEMORY_BYTES: u64 = 128 << 20;
@@ -48,10 +48,10 @@ pub enum CompressionError {
 }
 
 impl CompressionError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::TooLarge { .. } | Self::Corrupt { .. } => Exit::VerificationFailed,
+            Self::TooLarge { .. } | Self::Corrupt { .. } => ErrorClass::VerificationFailed,
         }
     }
 }

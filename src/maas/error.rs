@@ -1,9 +1,9 @@
-//! What can go wrong with a MAAS, and which exit code each of it has.
+//! Errors of a conversation with a MAAS.
 
 use std::io;
 use std::path::PathBuf;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::site::SiteError;
 use crate::storage::{FileError, StorageError};
@@ -189,22 +189,22 @@ pub enum MaasError {
 }
 
 impl MaasError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::ReadKey { .. } | Self::MalformedKey { .. } | Self::Address { .. } => Exit::Usage,
-            Self::Choice(_) | Self::Key { .. } => Exit::Usage,
-            Self::Http(error) => error.exit(),
-            Self::NotMaas { .. } | Self::Status { .. } | Self::Answer { .. } => Exit::UpstreamUnavailable,
-            Self::NeverCached { .. } | Self::NotListed { .. } => Exit::UpstreamUnavailable,
-            Self::Setup(_) | Self::Refused { .. } | Self::NotKept { .. } => Exit::Failed,
-            Self::ImportIncomplete { .. } | Self::ImportTimeout { .. } => Exit::Failed,
-            Self::UploadRefused { .. } | Self::UploadIncomplete { .. } => Exit::Failed,
-            Self::UploadElsewhere { .. } => Exit::UpstreamUnavailable,
-            Self::File(error) => error.exit(),
-            Self::Storage(error) => error.exit(),
-            Self::Site(error) => error.exit(),
-            Self::SiteFile { .. } => Exit::Failed,
+            Self::ReadKey { .. } | Self::MalformedKey { .. } | Self::Address { .. } => ErrorClass::Usage,
+            Self::Choice(_) | Self::Key { .. } => ErrorClass::Usage,
+            Self::Http(error) => error.class(),
+            Self::NotMaas { .. } | Self::Status { .. } | Self::Answer { .. } => ErrorClass::UpstreamUnavailable,
+            Self::NeverCached { .. } | Self::NotListed { .. } => ErrorClass::UpstreamUnavailable,
+            Self::Setup(_) | Self::Refused { .. } | Self::NotKept { .. } => ErrorClass::Failed,
+            Self::ImportIncomplete { .. } | Self::ImportTimeout { .. } => ErrorClass::Failed,
+            Self::UploadRefused { .. } | Self::UploadIncomplete { .. } => ErrorClass::Failed,
+            Self::UploadElsewhere { .. } => ErrorClass::UpstreamUnavailable,
+            Self::File(error) => error.class(),
+            Self::Storage(error) => error.class(),
+            Self::Site(error) => error.class(),
+            Self::SiteFile { .. } => ErrorClass::Failed,
         }
     }
 }

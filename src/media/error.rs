@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::NotMounted;
 use crate::bundle::BundleError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::next_command::ShellCommand;
 use crate::storage::{FileError, StorageError};
 use crate::units::Bytes;
@@ -200,26 +200,26 @@ impl MediaError {
         FileError::on(action, path)
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
+            Self::File(error) => error.class(),
             Self::NotAFolder { .. }
             | Self::NotMounted(_)
             | Self::SameTarget { .. }
             | Self::Source { .. }
-            | Self::BesideItsVolume { .. } => Exit::Usage,
-            Self::ReadOnly { .. } | Self::NotReinserted { .. } | Self::Gone { .. } => Exit::Failed,
-            Self::NoRoom { .. } | Self::FileLimit { .. } => Exit::NoSpace,
-            Self::AllCopied { .. } => Exit::NothingNew,
+            | Self::BesideItsVolume { .. } => ErrorClass::Usage,
+            Self::ReadOnly { .. } | Self::NotReinserted { .. } | Self::Gone { .. } => ErrorClass::Failed,
+            Self::NoRoom { .. } | Self::FileLimit { .. } => ErrorClass::NoSpace,
+            Self::AllCopied { .. } => ErrorClass::NothingNew,
             Self::SourceDamaged { .. }
             | Self::RecoveryDamaged { .. }
             | Self::Lies { .. }
             | Self::NotAsExported { .. }
-            | Self::Unreadable { .. } => Exit::VerificationFailed,
-            Self::Unwritable { source, .. } => Exit::of_io(source),
-            Self::Bundle(error) => error.exit(),
-            Self::Storage(error) => error.exit(),
+            | Self::Unreadable { .. } => ErrorClass::VerificationFailed,
+            Self::Unwritable { source, .. } => ErrorClass::of_io(source),
+            Self::Bundle(error) => error.class(),
+            Self::Storage(error) => error.class(),
         }
     }
 }

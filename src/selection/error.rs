@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::os_image::BadImage;
 use crate::terminal::without_password;
 
@@ -67,9 +67,9 @@ impl SelectionError {
         self
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
-        Exit::Usage
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Usage
     }
 }
 

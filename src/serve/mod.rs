@@ -37,7 +37,7 @@ use self::client::Shared;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::shell::shell_word;
 use crate::site::Site;
 use crate::storage::FileError;
@@ -96,12 +96,12 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Listen { .. } | Self::Tls(_) | Self::Inherited(_) | Self::NoCertificate => Exit::Usage,
-            Self::Log(error) => error.exit(),
-            Self::Run(_) => Exit::Failed,
+            Self::Listen { .. } | Self::Tls(_) | Self::Inherited(_) | Self::NoCertificate => ErrorClass::Usage,
+            Self::Log(error) => error.class(),
+            Self::Run(_) => ErrorClass::Failed,
         }
     }
 }

@@ -30,7 +30,7 @@ pub use self::host::HostName;
 pub use self::serve_url::ServeUrl;
 pub use self::suites::{Suite, suites};
 pub use self::web::WebServer;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::openpgp::OpenPgpError;
 use crate::maas::MaasError;
 use crate::site::SiteError;
@@ -121,17 +121,17 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Site(error) => error.exit(),
-            Self::Storage(error) => error.exit(),
-            Self::Maas(error) => error.exit(),
-            Self::Keyring { .. } => Exit::Failed,
+            Self::Site(error) => error.class(),
+            Self::Storage(error) => error.class(),
+            Self::Maas(error) => error.class(),
+            Self::Keyring { .. } => ErrorClass::Failed,
             Self::Nothing { .. } | Self::NoRepository { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => {
-                Exit::Usage
+                ErrorClass::Usage
             }
-            Self::ReadCertificates { .. } | Self::NoCertificates { .. } => Exit::Usage,
+            Self::ReadCertificates { .. } | Self::NoCertificates { .. } => ErrorClass::Usage,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{PublishError, RepreproError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::assertions::AssertionError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::next_command::{self, ShellCommand};
@@ -235,10 +235,10 @@ impl SiteError {
         matches!(self, Self::AlreadyImported { .. } | Self::Trust(TrustError::OldSequence { .. }))
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Storage(error) => error.exit(),
+            Self::Storage(error) => error.class(),
             Self::NotASite { .. }
             | Self::OtherPin { .. }
             | Self::SiteExists { .. }
@@ -246,24 +246,24 @@ impl SiteError {
             | Self::BadConfig { .. }
             | Self::NoGeneration { .. }
             | Self::NoMedium { .. }
-            | Self::NoBundle { .. } => Exit::Usage,
-            Self::Requested { .. } | Self::BlobGone { .. } => Exit::VolumesMissing,
-            Self::ClockBehind { .. } => Exit::Failed,
-            Self::AlreadyImported { .. } => Exit::NothingNew,
-            Self::CollectionOwned { .. } | Self::AnswersTwice { .. } => Exit::Refused,
-            Self::BadKeyring { .. } => Exit::VerificationFailed,
+            | Self::NoBundle { .. } => ErrorClass::Usage,
+            Self::Requested { .. } | Self::BlobGone { .. } => ErrorClass::VolumesMissing,
+            Self::ClockBehind { .. } => ErrorClass::Failed,
+            Self::AlreadyImported { .. } => ErrorClass::NothingNew,
+            Self::CollectionOwned { .. } | Self::AnswersTwice { .. } => ErrorClass::Refused,
+            Self::BadKeyring { .. } => ErrorClass::VerificationFailed,
             Self::StoreAssertion { source, .. } => match **source {
-                StoreAssertionError::Untrusted(_) => Exit::VerificationFailed,
-                StoreAssertionError::NotOne { .. } | StoreAssertionError::NoUrl { .. } => Exit::Usage,
+                StoreAssertionError::Untrusted(_) => ErrorClass::VerificationFailed,
+                StoreAssertionError::NotOne { .. } | StoreAssertionError::NoUrl { .. } => ErrorClass::Usage,
             },
-            Self::Publish { source, .. } => source.exit(),
-            Self::Reprepro(error) => error.exit(),
+            Self::Publish { source, .. } => source.class(),
+            Self::Reprepro(error) => error.class(),
             Self::NotRecorded { source, .. }
             | Self::NothingCollected { source, .. }
-            | Self::NotImported { source, .. } => source.exit(),
-            Self::Bundle(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
-            Self::Trust(error) => error.exit(),
+            | Self::NotImported { source, .. } => source.class(),
+            Self::Bundle(error) => error.class(),
+            Self::Depot(error) => error.class(),
+            Self::Trust(error) => error.class(),
         }
     }
 }

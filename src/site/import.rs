@@ -17,7 +17,7 @@ use crate::bundle::stream::receive;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::depot::Depot;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
@@ -274,8 +274,8 @@ fn with_request(site: &Site, lock: &Lock, bundle: &Bundle, error: SiteError) -> 
 fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(), SiteError> {
     let name = bundle.manifest.folder();
     let reason = causes(error).join(": ");
-    audit::append(&site.root().join("audit.jsonl"), error.exit().word(), &name, &reason)?;
-    if error.exit() == Exit::VerificationFailed {
+    audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
+    if error.class() == ErrorClass::VerificationFailed {
         let folder = site.root().join("quarantine").join(&name);
         modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
         write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;

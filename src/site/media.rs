@@ -91,7 +91,7 @@ fn take_in_order<T>(
                     passed = Some(error);
                 }
             }
-            Err(error) if several && error.exit() == crate::exit::Exit::VolumesMissing => {
+            Err(error) if several && error.class() == crate::error_class::ErrorClass::VolumesMissing => {
                 incomplete.entry(name.clone()).or_insert(error);
             }
             Err(error) => return Err(error),

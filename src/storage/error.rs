@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::FileError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// Errors of files that gapferry keeps for itself.
 #[derive(Debug, thiserror::Error)]
@@ -45,11 +45,11 @@ impl StorageError {
         matches!(self, Self::File(error) if error.source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Returns the exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Locked { .. } | Self::Damaged { .. } => Exit::Failed,
+            Self::File(error) => error.class(),
+            Self::Locked { .. } | Self::Damaged { .. } => ErrorClass::Failed,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// The operating system refused to do something with a file.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +62,13 @@ impl FileError {
         move |source| Self { named_by: NamedBy::Operator, ..on_path(source) }.into()
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         use io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
         let is_wrong = matches!(self.source.kind(), NotFound | NotADirectory | IsADirectory | InvalidFilename);
         match self.named_by {
-            NamedBy::Operator if is_wrong => Exit::Usage,
-            _ => Exit::of_io(&self.source),
+            NamedBy::Operator if is_wrong => ErrorClass::Usage,
+            _ => ErrorClass::of_io(&self.source),
         }
     }
 }

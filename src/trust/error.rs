@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::next_command::ShellCommand;
 use crate::storage::FileError;
 use crate::time::Time;
@@ -152,26 +152,26 @@ impl TrustError {
         FileError::on(action, path)
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
+            Self::File(error) => error.class(),
             Self::BadKey { .. }
             | Self::PassphraseNeeded { .. }
             | Self::WrongPassphrase { .. }
-            | Self::KeyExists { .. } => Exit::Usage,
+            | Self::KeyExists { .. } => ErrorClass::Usage,
             Self::MalformedSignature { .. }
             | Self::WrongNamespace { .. }
             | Self::BadSignature { .. }
             | Self::UntrustedKey { .. }
-            | Self::BadTrustFile { .. } => Exit::VerificationFailed,
+            | Self::BadTrustFile { .. } => ErrorClass::VerificationFailed,
             Self::BelowThreshold { .. }
             | Self::WrongSite { .. }
             | Self::OldSequence { .. }
             | Self::SequenceJump { .. }
             | Self::WrongEpoch { .. }
             | Self::Expired { .. }
-            | Self::FromTheFuture { .. } => Exit::Refused,
+            | Self::FromTheFuture { .. } => ErrorClass::Refused,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::history::History;
 use super::{Last, Workspace, WorkspaceError};
 use crate::bundle::Manifest;
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::label::Label;
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::storage::{StorageError, audit, write_atomically};
@@ -131,13 +131,13 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Workspace(error) => error.exit(),
-            Self::Unknown { .. } => Exit::Usage,
-            Self::OtherManifest { .. } => Exit::VerificationFailed,
-            Self::Older { .. } | Self::OlderReceipt { .. } => Exit::NothingNew,
+            Self::Workspace(error) => error.class(),
+            Self::Unknown { .. } => ErrorClass::Usage,
+            Self::OtherManifest { .. } => ErrorClass::VerificationFailed,
+            Self::Older { .. } | Self::OlderReceipt { .. } => ErrorClass::NothingNew,
         }
     }
 }

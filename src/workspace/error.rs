@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::storage::{FileError, StorageError};
 
 /// Errors of a workspace.
@@ -34,13 +34,13 @@ impl WorkspaceError {
         FileError::on(action, path)
     }
 
-    /// Returns the exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Storage(error) => error.exit(),
-            Self::NoWorkspace { .. } => Exit::Usage,
-            Self::Bundle(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            Self::Storage(error) => error.class(),
+            Self::NoWorkspace { .. } => ErrorClass::Usage,
+            Self::Bundle(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{Workspace, WorkspaceError};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::openpgp::MAX_KEYRING_BYTES;
 use crate::formats::openpgp::{Keyring, OpenPgpError, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
@@ -51,13 +51,13 @@ pub enum ReceiptFileError {
 }
 
 impl ReceiptFileError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Workspace(error) => error.exit(),
-            Self::NoKey { .. } => Exit::Usage,
-            Self::Receipt { .. } | Self::Key { .. } => Exit::VerificationFailed,
-            Self::OtherKey { .. } => Exit::Refused,
+            Self::Workspace(error) => error.class(),
+            Self::NoKey { .. } => ErrorClass::Usage,
+            Self::Receipt { .. } | Self::Key { .. } => ErrorClass::VerificationFailed,
+            Self::OtherKey { .. } => ErrorClass::Refused,
         }
     }
 }

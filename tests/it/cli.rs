@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
-use gapferry::exit::Exit;
 
 use crate::support::desk::{Desk, Ended, end};
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::json;
 
 use crate::support::desk::{Desk, names};

@@ -13,8 +13,8 @@ mod versions;
 use std::fs;
 use std::process::Stdio;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Stream, UbuntuSerial, Upstream};
-use gapferry::exit::Exit;
 use gapferry::formats::openpgp::Keyring;
 use gapferry::time::Time;
 use serde_json::{Value, json};

@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use clap::CommandFactory as _;
 use gapferry::cli::Cli;
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::demo::upstream::{DebSpec, Stream, Upstream};
-use gapferry::exit::Exit;
 use gapferry::time::Time;
 
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, end, ended};

@@ -9,10 +9,10 @@ use std::process::Command;
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::manifest::Encoding;
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Packing, Payload, Upstream};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::trust::SecretKey;
 
 use crate::support::desk::{Desk, Ended, end};

@@ -141,7 +141,7 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
 
     init(&desk, &host, &bundle);
     desk.import(&bundle).ok();
-    desk.import(&bundle).says(gapferry::exit::Exit::NothingNew, &["is here already"]);
+    desk.import(&bundle).says(gapferry::cli::Exit::NothingNew, &["is here already"]);
     let names = published(&inspected);
     let serving = desk.serve();
     let http = |origin: &str| format!("http://{}/apt/{}", serving.address, names[origin.trim_end_matches('/')]);
@@ -159,7 +159,7 @@ fn from_the_hosts_own_archive_to_a_root_file_system() {
 
 fn nothing_is_new(desk: &Desk) {
     let before = names(&desk.path("medium"));
-    let again = desk.export("--json").says(gapferry::exit::Exit::NothingNew, &["nothing is new"]);
+    let again = desk.export("--json").says(gapferry::cli::Exit::NothingNew, &["nothing is new"]);
     assert_eq!(again.json()["outcome"], "nothing-new");
     assert_eq!(names(&desk.path("medium")), before);
 }

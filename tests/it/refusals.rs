@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 
 use crate::support::desk::{Desk, clean, end, names};
 

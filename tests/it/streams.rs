@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
-use gapferry::exit::Exit;
 
 use crate::support::desk::{Desk, Ended, end, ended};
 

@@ -7,7 +7,7 @@ use crate::collect::address::MalformedAddress;
 use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchErrors};
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::preferences::PreferencesError;
@@ -362,11 +362,11 @@ fn words(words: &[String]) -> String {
 }
 
 impl AptError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Folder(error) => error.exit(),
+            Self::File(error) => error.class(),
+            Self::Folder(error) => error.class(),
             Self::NoSourceLists { .. }
             | Self::NothingInSourceLists { .. }
             | Self::SourceList { .. }
@@ -390,9 +390,9 @@ impl AptError {
             | Self::NoSuchSource { .. }
             | Self::BuildDependencies { .. }
             | Self::NothingChosen { .. }
-            | Self::NoDebs { .. } => Exit::Usage,
-            Self::NoSuite { .. } => Exit::UpstreamUnavailable,
-            Self::Expired { .. } | Self::FromTheFuture { .. } => Exit::Refused,
+            | Self::NoDebs { .. } => ErrorClass::Usage,
+            Self::NoSuite { .. } => ErrorClass::UpstreamUnavailable,
+            Self::Expired { .. } | Self::FromTheFuture { .. } => ErrorClass::Refused,
             Self::Suite { .. }
             | Self::NoFlatIndex { .. }
             | Self::OtherSuite { .. }
@@ -401,13 +401,13 @@ impl AptError {
             | Self::Path(_)
             | Self::TwoFiles { .. }
             | Self::BuildRelations { .. }
-            | Self::Deb { .. } => Exit::VerificationFailed,
-            Self::Keyring(error) => error.exit(),
-            Self::Index(error) => error.exit(),
-            Self::Closure(error) => error.exit(),
-            Self::Fetch(error) => error.exit(),
-            Self::Common(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            | Self::Deb { .. } => ErrorClass::VerificationFailed,
+            Self::Keyring(error) => error.class(),
+            Self::Index(error) => error.class(),
+            Self::Closure(error) => error.class(),
+            Self::Fetch(error) => error.class(),
+            Self::Common(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::collect::FetchIntoDepotError;
 use crate::collect::address::MalformedAddress;
 use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::simplestreams::StreamError;
@@ -109,17 +109,17 @@ fn listed(offers: &[String]) -> String {
 }
 
 impl ImagesError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NoStream { .. } | Self::Missing { .. } => Exit::UpstreamUnavailable,
-            Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) => Exit::VerificationFailed,
-            Self::Stream { source, .. } => source.exit(),
-            Self::NothingMatches { .. } | Self::Incomplete { .. } | Self::Address(_) => Exit::Usage,
-            Self::Keyring(error) => error.exit(),
-            Self::Fetch(error) => error.exit(),
-            Self::Payload(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            Self::NoStream { .. } | Self::Missing { .. } => ErrorClass::UpstreamUnavailable,
+            Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) => ErrorClass::VerificationFailed,
+            Self::Stream { source, .. } => source.class(),
+            Self::NothingMatches { .. } | Self::Incomplete { .. } | Self::Address(_) => ErrorClass::Usage,
+            Self::Keyring(error) => error.class(),
+            Self::Fetch(error) => error.class(),
+            Self::Payload(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
 use crate::collect::given::GivenError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::formats::assertions::{AssertionError, Reference};
 use crate::formats::snap::MetadataError;
@@ -201,16 +201,18 @@ impl SnapsError {
         matches!(self, Self::Depot(DepotError::Rotten { .. }))
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
-            Self::Folder(error) => error.exit(),
-            Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => Exit::Usage,
-            Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
-                source.exit()
+            Self::File(error) => error.class(),
+            Self::Folder(error) => error.class(),
+            Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => {
+                ErrorClass::Usage
             }
-            Self::Reply { .. } | Self::NoAnswer { .. } => Exit::UpstreamUnavailable,
+            Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
+                source.class()
+            }
+            Self::Reply { .. } | Self::NoAnswer { .. } => ErrorClass::UpstreamUnavailable,
             Self::Address { .. }
             | Self::Digest { .. }
             | Self::OtherAssertion { .. }
@@ -219,10 +221,10 @@ impl SnapsError {
             | Self::Endless { .. }
             | Self::TwoFiles { .. }
             | Self::Path(_)
-            | Self::Url(_) => Exit::VerificationFailed,
-            Self::Ask(error) => error.exit(),
-            Self::Fetch(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            | Self::Url(_) => ErrorClass::VerificationFailed,
+            Self::Ask(error) => error.class(),
+            Self::Fetch(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::collect::FetchIntoDepotError;
 use crate::collect::address::MalformedAddress;
 use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::formats::openpgp::OpenPgpError;
 use crate::formats::rpm::RpmError;
@@ -79,19 +79,19 @@ pub enum YumError {
 }
 
 impl YumError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::NoRepository { .. } => Exit::UpstreamUnavailable,
+            Self::NoRepository { .. } => ErrorClass::UpstreamUnavailable,
             Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) | Self::NoPrimary { .. } => {
-                Exit::VerificationFailed
+                ErrorClass::VerificationFailed
             }
-            Self::Rpm { source, .. } => source.exit(),
-            Self::NothingMatches { .. } | Self::Address(_) => Exit::Usage,
-            Self::Keyring(error) => error.exit(),
-            Self::Fetch(error) => error.exit(),
-            Self::Payload(error) => error.exit(),
-            Self::Depot(error) => error.exit(),
+            Self::Rpm { source, .. } => source.class(),
+            Self::NothingMatches { .. } | Self::Address(_) => ErrorClass::Usage,
+            Self::Keyring(error) => error.class(),
+            Self::Fetch(error) => error.class(),
+            Self::Payload(error) => error.class(),
+            Self::Depot(error) => error.class(),
         }
     }
 }

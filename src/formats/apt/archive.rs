@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::packages::{IndexError, Package, Source, SourceFile, packages, sources};
 use super::pdiff::{PdiffError, PdiffIndex};
 use super::release::{Release, ReleaseError};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::compression::{Compression, CompressionError, decompress};
 use crate::formats::openpgp::{Keyring, OpenPgpError, SignedBytes, Signer};
 use crate::formats::signed_digest::SignedDigest;
@@ -36,11 +36,11 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Signature(error) => error.exit(),
-            Self::Release(error) => error.exit(),
+            Self::Signature(error) => error.class(),
+            Self::Release(error) => error.class(),
         }
     }
 }
@@ -74,9 +74,9 @@ impl PdiffIndex {
 }
 
 impl IndexFileError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
-        Exit::VerificationFailed
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::VerificationFailed
     }
 }
 

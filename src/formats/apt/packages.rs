@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::path::{MalformedPath, PublishPath};
 
@@ -163,11 +163,11 @@ pub enum IndexError {
 }
 
 impl IndexError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::Missing { .. } | Self::Malformed { .. } | Self::StrayLine { .. } | Self::Weak { .. } => {
-                Exit::VerificationFailed
+                ErrorClass::VerificationFailed
             }
         }
     }

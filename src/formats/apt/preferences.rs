@@ -4,7 +4,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::deb822::Stanzas;
 use super::packages::Control;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// The records of preferences, in order.
 #[derive(Clone, Debug, Default)]
@@ -133,9 +133,9 @@ pub enum PreferencesError {
 }
 
 impl PreferencesError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
-        Exit::Usage
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::Usage
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::version;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// How a version must stand to the one in a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,9 +53,9 @@ impl MalformedRelation {
         Self { text: text.chars().take(200).collect(), reason }
     }
 
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
-        Exit::VerificationFailed
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::VerificationFailed
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::deb822::{Stanza, Stanzas, lines};
 use super::suite_name::SuiteName;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -116,11 +116,11 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } => Exit::VerificationFailed,
-            Self::Unwritable { .. } => Exit::Failed,
+            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } => ErrorClass::VerificationFailed,
+            Self::Unwritable { .. } => ErrorClass::Failed,
         }
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::client_index::ClientIndexKind;
 use super::suite_name::{MalformedSuite, SuiteName};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::terminal::without_password;
 
 mod deb822_style;
@@ -109,10 +109,12 @@ pub enum SourcesError {
 }
 
 impl SourcesError {
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Malformed { .. } | Self::Uri { .. } | Self::Suite { .. } | Self::Unsupported { .. } => Exit::Usage,
+            Self::Malformed { .. } | Self::Uri { .. } | Self::Suite { .. } | Self::Unsupported { .. } => {
+                ErrorClass::Usage
+            }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What can be wrong with assertions, and which exit code that is.
+//! Errors in assertions.
 
 use jiff::Timestamp;
 
 use super::digest::Sha3;
 use super::reference::Reference;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::terminal::safe;
 
 /// Why an assertion, or a chain of them, is not accepted.
@@ -183,9 +183,9 @@ pub enum AssertionError {
 }
 
 impl AssertionError {
-    /// The class of this failure.
-    pub fn exit(&self) -> Exit {
-        Exit::VerificationFailed
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::VerificationFailed
     }
 }
 

@@ -18,7 +18,7 @@ mod control;
 
 use std::io::{self, Read, Seek};
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::compression::{CompressionError, decompress};
 
 pub use control::{Control, ControlError, packages_stanza};
@@ -92,10 +92,10 @@ pub enum DebError {
 }
 
 impl DebError {
-    /// The class of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Read(_) => Exit::Failed,
+            Self::Read(_) => ErrorClass::Failed,
             Self::NotAnArchive
             | Self::Header { .. }
             | Self::PastTheEnd { .. }
@@ -108,7 +108,7 @@ impl DebError {
             | Self::NoControl
             | Self::TwoControls
             | Self::NotRegular
-            | Self::Control(_) => Exit::VerificationFailed,
+            | Self::Control(_) => ErrorClass::VerificationFailed,
         }
     }
 }

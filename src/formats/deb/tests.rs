@@ -113,7 +113,7 @@ fn only_one_regular_control_file_counts() {
     for (entries, is_expected) in cases {
         let error = read(&with_entries(entries)).unwrap_err();
         assert!(is_expected(&error), "{error:?}");
-        assert_eq!(error.exit(), Exit::VerificationFailed);
+        assert_eq!(error.class(), ErrorClass::VerificationFailed);
     }
     let link_elsewhere = [("./postinst", Symlink, &b""[..]), ("./control", Regular, GOOD)];
     assert!(read(&with_entries(&link_elsewhere)).is_ok());

@@ -1,8 +1,8 @@
-//! What can go wrong with keys and signatures, and which exit code that is.
+//! Errors of keys and signatures.
 
 use std::path::Path;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::terminal::safe;
 
 /// The first line.
@@ -128,14 +128,14 @@ impl OpenPgpError {
         }
     }
 
-    /// The class of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
             Self::KeyringTooLarge { .. }
             | Self::KeyringTooLong { .. }
             | Self::KeyringArmor(_)
             | Self::Keybox
-            | Self::NoUsableCertificate { .. } => Exit::Usage,
+            | Self::NoUsableCertificate { .. } => ErrorClass::Usage,
             Self::NotClearSigned
             | Self::UnexpectedHeader { .. }
             | Self::UnescapedDash { .. }
@@ -146,9 +146,9 @@ impl OpenPgpError {
             | Self::NotASignature
             | Self::MalformedSignature(_)
             | Self::BadSignature { .. }
-            | Self::NoGoodSignature { .. } => Exit::VerificationFailed,
+            | Self::NoGoodSignature { .. } => ErrorClass::VerificationFailed,
             Self::Time { .. } | Self::TrailingSpace { .. } | Self::SecretKey(_) | Self::NotASiteKey | Self::Sign(_) => {
-                Exit::Failed
+                ErrorClass::Failed
             }
         }
     }

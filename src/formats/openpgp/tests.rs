@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 const CREATED: i64 = 1_700_000_000;
 const MADE: i64 = CREATED + 60;
@@ -214,12 +214,12 @@ proptest! {
 #[test]
 fn a_failed_verification_has_the_exit_code_for_it_and_a_bad_keyring_that_of_usage() {
     let ring = &SAMPLE.ring;
-    assert_eq!(verify_clear_signed(b"x", ring, NOW).unwrap_err().exit(), Exit::VerificationFailed);
+    assert_eq!(verify_clear_signed(b"x", ring, NOW).unwrap_err().class(), ErrorClass::VerificationFailed);
     assert_eq!(
-        verify_detached(b"x", SAMPLE.signature.as_bytes(), ring, NOW).unwrap_err().exit(),
-        Exit::VerificationFailed
+        verify_detached(b"x", SAMPLE.signature.as_bytes(), ring, NOW).unwrap_err().class(),
+        ErrorClass::VerificationFailed
     );
-    assert_eq!(Keyring::parse(b"").unwrap_err().exit(), Exit::Usage);
+    assert_eq!(Keyring::parse(b"").unwrap_err().class(), ErrorClass::Usage);
 }
 
 #[test]

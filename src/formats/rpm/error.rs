@@ -1,6 +1,6 @@
 //! What can be wrong with a repository's metadata.
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::compression::CompressionError;
 use crate::path::MalformedPath;
 use crate::terminal::safe;
@@ -104,11 +104,11 @@ pub enum RpmError {
 }
 
 impl RpmError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Io(_) => Exit::Failed,
-            _ => Exit::VerificationFailed,
+            Self::Io(_) => ErrorClass::Failed,
+            _ => ErrorClass::VerificationFailed,
         }
     }
 }

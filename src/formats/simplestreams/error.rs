@@ -1,6 +1,6 @@
 //! What can be wrong with a stream's metadata.
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::path::MalformedPath;
 use crate::terminal::safe;
 
@@ -73,8 +73,8 @@ pub enum StreamError {
 }
 
 impl StreamError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
-        Exit::VerificationFailed
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        ErrorClass::VerificationFailed
     }
 }

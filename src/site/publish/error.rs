@@ -2,7 +2,7 @@
 
 use super::RepreproError;
 use crate::depot::DepotError;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::apt::archive::{ArchiveError, IndexFileError};
 use crate::formats::apt::release::ReleaseError;
 use crate::formats::assertions::AssertionError;
@@ -274,22 +274,22 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Depot(error) => error.exit(),
-            Self::Reprepro(error) => error.exit(),
-            Self::Index(error) => error.exit(),
-            Self::Assertions { source, .. } => source.exit(),
-            Self::Rpm { source, .. } => source.exit(),
+            Self::Depot(error) => error.class(),
+            Self::Reprepro(error) => error.class(),
+            Self::Index(error) => error.class(),
+            Self::Assertions { source, .. } => source.class(),
+            Self::Rpm { source, .. } => source.class(),
             Self::Older(_)
             | Self::OtherStream(_)
             | Self::NoKeyring { .. }
             | Self::Unsigned { .. }
             | Self::OtherSource { .. }
             | Self::AddressTaken { .. }
-            | Self::AddressOfOtherKeys { .. } => Exit::Refused,
-            Self::OtherSuite { .. } => Exit::VerificationFailed,
+            | Self::AddressOfOtherKeys { .. } => ErrorClass::Refused,
+            Self::OtherSuite { .. } => ErrorClass::VerificationFailed,
             Self::Path(_)
             | Self::SnapMetadata { .. }
             | Self::Listing { .. }
@@ -309,9 +309,9 @@ impl PublishError {
             | Self::OtherKind { .. }
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
-            | Self::FileWithoutItem { .. } => Exit::VerificationFailed,
+            | Self::FileWithoutItem { .. } => ErrorClass::VerificationFailed,
             Self::Dangling { .. } | Self::Release(_) | Self::WriteStream(_) | Self::Sign(_) | Self::Compress(_) => {
-                Exit::Failed
+                ErrorClass::Failed
             }
         }
     }

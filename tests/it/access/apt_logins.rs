@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{Archive, client, export_as, reaches_clients, select_list_of};
 use crate::apt_client::output;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::leaks::Everything;
 use super::{client, export_as, host_of, publish, reaches_clients, select_list_of};

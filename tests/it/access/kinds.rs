@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::SnapSpec;
-use gapferry::exit::Exit;
 use gapferry::formats::snap::Kind;
 
 use super::{Archive, client, export_as, host_of, write_private};
@@ -59,7 +59,7 @@ fn travels(content: Arc<dyn Content>) {
         fs::create_dir(world.path("medium")).unwrap();
         world.select(&(head.to_owned() + &over_http(&*world.content, &world.path("upstream"), &server, "")));
         let refused = world.export().unwrap_err();
-        assert_eq!(refused.exit(), Exit::Usage, "{refused}");
+        assert_eq!(Exit::from(refused.class()), Exit::Usage, "{refused}");
         world.select(&(head.to_owned() + &over_http(&*world.content, &world.path("upstream"), &server, &keys)));
         let site = world.site("site");
         bring(&site, &world.bundle()).unwrap();

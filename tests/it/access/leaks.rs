@@ -7,7 +7,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use walkdir::WalkDir;
 
 use super::{Archive, client, host_of, reaches_clients, write_private};

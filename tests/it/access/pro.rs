@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 use serde_json::{Value, json};
 
 use super::leaks::Everything;

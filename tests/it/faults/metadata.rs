@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::export::{Settings, export};
 use gapferry::fetch::Options;
 use gapferry::progress::Progress;
@@ -97,7 +97,7 @@ fn is_given_up(path: &str, slow: server::Fault, words: &str) {
     let error = error.unwrap_err();
     let text = gapferry::causes::causes(&error).join(": ");
     assert!(text.contains(words) && text.contains(path), "{text}");
-    assert_eq!(error.exit(), Exit::UpstreamUnavailable);
+    assert_eq!(Exit::from(error.class()), Exit::UpstreamUnavailable);
     fault.wrote_nothing();
     fault.server.heal(path);
     fault.recovers();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::error_class::ErrorClass;
 use gapferry::fetch::{FetchError, Fetcher, Options};
 
 use super::super::support::server::{Fault, Server, Times};
@@ -25,7 +25,7 @@ fn https_needs_the_right_authority() {
     wanted.to = stranger.to("a");
     let error = stranger.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::Untrusted { .. }), "{error:?}");
-    assert_eq!(error.exit(), Exit::VerificationFailed);
+    assert_eq!(error.class(), ErrorClass::VerificationFailed);
     assert!(!wanted.to.exists());
 
     secure.fault("down", Times::ALWAYS, Fault::Redirect(bench.server.url("a").to_string()));
@@ -42,7 +42,7 @@ fn a_file_without_certificates_is_refused() {
     for ca_file in [empty, folder.path().join("absent.pem")] {
         let error = Fetcher::new(Options { ca_file: Some(ca_file), ..quick() }).err().expect("must fail");
         assert!(matches!(error, FetchError::Certificates { .. }), "{error:?}");
-        assert_eq!(error.exit(), Exit::Usage);
+        assert_eq!(error.class(), ErrorClass::Usage);
     }
 }
 
@@ -126,7 +126,7 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
         .fetcher
         .fetch_all(wanted, &gapferry::progress::Progress::hidden(), |finished| done.push(finished))
         .unwrap_err();
-    assert_eq!(errors.exit(), Exit::NoSpace);
+    assert_eq!(errors.class(), ErrorClass::NoSpace);
     assert!(matches!(errors.errors[0], FetchError::NoSpace { .. }), "{errors:?}");
     assert!(errors.errors.len() < 10, "the rest is not tried: {errors:?}");
     assert!(!done.is_empty() && done.len() < 5, "{} done", done.len());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gapferry::exit::Exit;
+use gapferry::error_class::ErrorClass;
 use gapferry::fetch::{FetchError, Options};
 
 use super::super::support::desk::PATIENCE;
@@ -16,7 +16,7 @@ fn a_slow_drip_is_an_error() {
     bench.server.fault("a", Times::ALWAYS, Fault::Drip(Duration::from_millis(20)));
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::TooSlow { rate: 0..1000, min_rate: 1000, .. }), "{error:?}");
-    assert_eq!(error.exit(), Exit::UpstreamUnavailable);
+    assert_eq!(error.class(), ErrorClass::UpstreamUnavailable);
     assert!(matches!(bench.fetcher.get(&bench.server.url("a"), 100_000), Err(FetchError::TooSlow { .. })));
 }
 
@@ -35,7 +35,7 @@ fn silence_is_an_error() {
     bench.server.fault("b", Times::ALWAYS, Fault::Silent);
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::Stalled { .. }), "{error:?}");
-    assert_eq!((error.exit(), bench.server.requests("b").len()), (Exit::UpstreamUnavailable, 2));
+    assert_eq!((error.class(), bench.server.requests("b").len()), (ErrorClass::UpstreamUnavailable, 2));
 }
 
 #[test]
@@ -45,14 +45,14 @@ fn a_lying_length_is_refused_before_the_body() {
     bench.server.fault("long", Times::ALWAYS, Fault::Announce(1 << 40));
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::TooLarge { limit: 50_000, .. }), "{error:?}");
-    assert_eq!((error.exit(), bench.server.requests("long").len()), (Exit::VerificationFailed, 1));
+    assert_eq!((error.class(), bench.server.requests("long").len()), (ErrorClass::VerificationFailed, 1));
     assert!(!wanted.to.exists());
 
     let wanted = bench.put("short", &content(50_000, 2));
     bench.server.fault("short", Times::ALWAYS, Fault::Announce(40_000));
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::TooShort { expected: 50_000, got: 40_000, .. }), "{error:?}");
-    assert_eq!((error.exit(), bench.server.requests("short").len()), (Exit::VerificationFailed, 2));
+    assert_eq!((error.class(), bench.server.requests("short").len()), (ErrorClass::VerificationFailed, 2));
 
     let wanted = bench.put("once", &content(50_000, 3));
     bench.server.fault("once", Times(1), Fault::Announce(40_000));
@@ -66,7 +66,7 @@ fn a_body_that_goes_on_is_left_at_the_signed_size() {
     bench.server.fault("a", Times::ALWAYS, Fault::ChunkedExtra(100_000_000));
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::TooLarge { limit: 50_000, .. }), "{error:?}");
-    assert_eq!((error.exit(), bench.server.requests("a").len()), (Exit::VerificationFailed, 1));
+    assert_eq!((error.class(), bench.server.requests("a").len()), (ErrorClass::VerificationFailed, 1));
     assert!(!wanted.to.exists());
     let wanted = bench.put("b", &content(50_000, 2));
     bench.server.fault("b", Times::ALWAYS, Fault::ChunkedExtra(1));
@@ -86,7 +86,7 @@ fn wrong_bytes_are_refused_named_and_removed() {
     let FetchError::WrongDigest { url, expected, got } = &error else { panic!("{error:?}") };
     assert_eq!((url.as_str(), **expected), (wanted.urls[0].as_str(), wanted.digest));
     assert!(text.contains(&expected.to_string()) && text.contains(&got.to_string()), "{text}");
-    assert_eq!((error.exit(), bench.server.requests("a").len()), (Exit::VerificationFailed, 1));
+    assert_eq!((error.class(), bench.server.requests("a").len()), (ErrorClass::VerificationFailed, 1));
     assert!(!wanted.to.exists(), "nothing can poison the next run");
     bench.server.heal("a");
     bench.fetch_good(&wanted);
@@ -105,7 +105,7 @@ fn an_overloaded_server_is_asked_again() {
     bench.server.fault("e", Times::ALWAYS, Fault::Status(503, vec![]));
     let error = bench.fetch_bad(&wanted);
     assert!(matches!(error, FetchError::Status { status: 503, .. }), "{error:?}");
-    assert_eq!((error.exit(), bench.server.requests("e").len()), (Exit::UpstreamUnavailable, 4));
+    assert_eq!((error.class(), bench.server.requests("e").len()), (ErrorClass::UpstreamUnavailable, 4));
     bench.server.fault("f", Times::ALWAYS, Fault::Status(403, vec![]));
     let mut wanted = bench.put("f", &content(1000, 1));
     bench.fetch_bad(&wanted);
@@ -148,7 +148,7 @@ fn redirects_are_followed_but_not_for_ever() {
         let error = bench.fetch_bad(&wanted);
         let refused = matches!(error, FetchError::Redirect { .. } | FetchError::Status { status: 302, .. });
         assert!(refused, "{to}: {error:?}");
-        assert_eq!(error.exit(), Exit::UpstreamUnavailable);
+        assert_eq!(error.class(), ErrorClass::UpstreamUnavailable);
     }
     assert!(bench.server.requests("loop").len() < 20);
 }

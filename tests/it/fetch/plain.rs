@@ -1,6 +1,6 @@
 //! Files as they should come, and the simple ways in which they do not exist.
 
-use gapferry::exit::Exit;
+use gapferry::error_class::ErrorClass;
 use gapferry::fetch::{FetchError, Options, Wanted};
 use gapferry::progress::Progress;
 use url::Url;
@@ -86,7 +86,7 @@ fn what_is_not_there_is_told_from_what_failed() {
     bench.server.fault("private", Times::ALWAYS, Fault::Status(403, vec![]));
     let error = bench.fetcher.get_optional(&bench.server.url("private"), 10).unwrap_err();
     assert!(matches!(error, FetchError::Denied { status: 403, .. }), "{error:?}");
-    assert_eq!(error.exit(), Exit::Usage);
+    assert_eq!(error.class(), ErrorClass::Usage);
     assert_eq!(bench.server.requests("private").len(), 1, "a refusal is not tried again");
     assert!(bench.fetcher.get_optional(&dead_url(), 10).is_err());
 }
@@ -117,7 +117,7 @@ fn one_missing_file_does_not_stop_the_rest() {
     }
     let mut done = 0;
     let errors = bench.fetcher.fetch_all(wanted, &Progress::hidden(), |_| done += 1).unwrap_err();
-    assert_eq!((done, errors.errors.len(), errors.exit()), (48, 2, Exit::UpstreamUnavailable));
+    assert_eq!((done, errors.errors.len(), errors.class()), (48, 2, ErrorClass::UpstreamUnavailable));
     let text = errors.to_string();
     assert!(text.contains("/f7") || text.contains("/f30"), "{text}");
 }
@@ -132,7 +132,7 @@ fn a_dead_upstream_is_given_up_soon() {
     assert!(errors.errors.len() < 50, "{} errors", errors.errors.len());
     assert!(matches!(errors.errors[0], FetchError::Unreachable { .. }));
     assert!(errors.errors.iter().any(|error| matches!(error, FetchError::GaveUp { left } if *left > 9_900)));
-    assert_eq!(errors.exit(), Exit::UpstreamUnavailable);
+    assert_eq!(errors.class(), ErrorClass::UpstreamUnavailable);
 }
 
 #[test]
@@ -166,6 +166,6 @@ fn other_schemes_are_refused() {
     for text in ["ftp://127.0.0.1/x", "data:,x", "file://elsewhere/x", "javascript:alert(1)"] {
         let error = bench.fetcher.get(&text.parse().unwrap(), 10).unwrap_err();
         assert!(matches!(error, FetchError::Address { .. }), "{text}: {error:?}");
-        assert_eq!(error.exit(), Exit::Usage);
+        assert_eq!(error.class(), ErrorClass::Usage);
     }
 }

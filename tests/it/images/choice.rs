@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::json;
 
 use super::{maas, payload, publish, published, table};

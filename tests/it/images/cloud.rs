@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{Payload, Stream, StreamItem, StreamVersion};
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::time::Time;
 use serde_json::{Value, json};
 

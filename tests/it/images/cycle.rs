@@ -7,9 +7,9 @@ mod rollback;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 
 use super::{client, maas, payload, publish, table};
 use crate::serve::fetch;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 
 use super::items;
 use crate::support::desk::{Desk, names};

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Packing, SourceSpec, Upstream};
-use gapferry::exit::Exit;
 use serde_json::json;
 
 use super::{candidate, client, key};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::json;
 
 use super::rollback::{all_see, clients, desk, publish};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
-use gapferry::exit::Exit;
 
 use super::{candidate, key};
 use crate::apt_client::{AptClient, output, run};

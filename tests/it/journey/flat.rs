@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Packing, build_deb};
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::time::Time;
 
 use crate::apt_client::{AptClient, output};

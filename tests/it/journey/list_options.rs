@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Packing, Upstream};
-use gapferry::exit::Exit;
 
 use super::flat::FlatRepository;
 use super::{candidate, items};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, build_deb};
-use gapferry::exit::Exit;
 
 use super::client;
 use crate::support::desk::{Desk, names};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::progress::Progress;
 use gapferry::site::{import, rollback};
 use gapferry::trust::Overrides;
@@ -22,12 +22,12 @@ fn an_upstream_that_goes_back_is_refused_on_both_sides() {
         fs::create_dir(world.path("upstream")).unwrap();
         world.publish(1);
         let error = world.export().unwrap_err();
-        assert_eq!(error.exit(), Exit::Refused, "{error}");
+        assert_eq!(Exit::from(error.class()), Exit::Refused, "{error}");
         assert!(error.to_string().contains("--allow-older-upstream"), "{error}");
         let older = world.export_with(true).unwrap().folder.unwrap();
 
         let error = bring(&site, &older).unwrap_err();
-        assert_eq!(error.exit(), Exit::Refused, "{error}");
+        assert_eq!(Exit::from(error.class()), Exit::Refused, "{error}");
         let allow = Overrides { older_upstream: true, ..Overrides::default() };
         import(&site, &older, allow, &Progress::hidden()).unwrap();
         world.content.check(&world.path("site/current"));

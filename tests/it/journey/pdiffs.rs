@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
+use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Proof};
 use gapferry::demo::upstream::{DebSpec, Upstream, bulk};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::trust::SecretKey;
 use serde_json::json;
 

@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::str::FromStr as _;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::Upstream;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use serde_json::Value;
 
 use super::{candidate, client, key};

@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use serde_json::Value;
 
 use super::rollback::{all_see, clients, desk, publish};

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit::VerificationFailed;
 use gapferry::demo::upstream::DebSpec;
-use gapferry::exit::Exit::VerificationFailed;
 use gapferry::formats::signed_digest::DigestKind;
 
 use super::odd_archive::{OddArchive, PACKAGES, both_download, site_url};

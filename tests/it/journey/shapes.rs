@@ -120,7 +120,7 @@ fn an_architecture_that_the_archive_lacks_is_an_error() {
     let desk = Desk::new();
     desk.archive("up", &mut hello(), &["stable"]);
     desk.select(&desk.table("shape", &desk.url("up"), "stable main amd64,riscv64", "packages = [\"hello\"]"));
-    desk.export("").says(gapferry::exit::Exit::Usage, &["riscv64", "amd64"]);
+    desk.export("").says(gapferry::cli::Exit::Usage, &["riscv64", "amd64"]);
 }
 
 /// Debian's own layout where a Release names `all`: its packages stand in binary-all and nowhere else.
@@ -219,5 +219,5 @@ fn sources_that_the_archive_lacks_are_an_error() {
     let desk = Desk::new();
     desk.archive("up", &mut hello(), &["stable"]);
     desk.select(&desk.table("shape", &desk.url("up"), "stable main amd64", "deb-src = true\npackages = [\"hello\"]"));
-    desk.export("").says(gapferry::exit::Exit::Usage, &["source"]);
+    desk.export("").says(gapferry::cli::Exit::Usage, &["source"]);
 }

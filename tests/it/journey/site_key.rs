@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 
 use super::client;
 use crate::apt_client::run;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 use gapferry::selection::Selection;
 
 use super::{candidate, client};

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::rollback::{desk, publish};
 use crate::apt_client::run;

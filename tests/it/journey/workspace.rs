@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use crate::support::desk::Desk;
 use gapferry::demo::upstream::{DebSpec, Upstream};

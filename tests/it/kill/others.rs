@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::formats::openpgp::{Keyring, binary_keyring};
 use gapferry::receipt::{Receipt, ReceiptNumber};
 use gapferry::storage::audit;
@@ -116,7 +116,7 @@ fn a_killed_answer_to_a_request_is_finished_by_the_same_command() {
     let depot = Depot::open(&world.path("site/depot")).unwrap();
     let held = manifest_of(&second).blobs.into_iter().find(|blob| blob.parts.is_empty()).unwrap();
     depot.remove(&held.sha256).unwrap();
-    assert_eq!(bring(&site, &second).unwrap_err().exit(), Exit::VolumesMissing);
+    assert_eq!(Exit::from(bring(&site, &second).unwrap_err().class()), Exit::VolumesMissing);
     let (root, time) = (world.path(""), Time::now().unix().to_string());
     let killing = Killing::new(&root, MANY, |folder| -> Command {
         copy(&world.path("medium"), &folder.join("medium"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::json;
 
 use super::version::Version;

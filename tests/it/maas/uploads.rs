@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use serde_json::json;
 
 use super::Case;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::{Value, json};
 
 use super::Case;

@@ -89,7 +89,7 @@ fn a_bundle_that_has_rotted_is_found_before_it_travels() {
     fs::create_dir(carrier.desk.path("stick")).unwrap();
     let copy = || carrier.desk.run("copy medium/dc1-base-000001 stick --allow-folder --workspace online/workspace");
     copy().says(
-        gapferry::exit::Exit::VerificationFailed,
+        gapferry::cli::Exit::VerificationFailed,
         &[
             "damaged on this side already",
             "recut medium/dc1-base-000001 --volumes 2 --out medium --workspace online/workspace`",

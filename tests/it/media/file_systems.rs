@@ -1,7 +1,7 @@
 //! File systems that are not what a bundle or a site needs: plain ISO 9660, exFAT under a site, one that is out of inodes, one
 //! that says that nothing is free. Needs root and loop devices.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{Carrier, exits, says};
 use crate::support::desk::Ended;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::{Value, json};
 
 use super::Carrier;

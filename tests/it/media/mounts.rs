@@ -1,6 +1,6 @@
 //! Media that are not mounted, and disks that are full: nothing is written to the wrong place, and nothing is left half-written.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{Carrier, says};
 use crate::support::desk::names;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gapferry::exit::Exit::{Usage, VerificationFailed};
+use gapferry::cli::Exit::{Usage, VerificationFailed};
 use serde_json::Value;
 
 use super::{Carrier, says};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 
 use crate::apt_client::output;
 use crate::kill::strace::traced;

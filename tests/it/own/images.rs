@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 
 use crate::apt_client::run;
 use crate::images::maas_is_content;

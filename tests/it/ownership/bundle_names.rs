@@ -1,6 +1,6 @@
 //! Two selections for one site: what they have in common is refused early, or answers together.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::*;
 

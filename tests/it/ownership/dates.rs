@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::site::{Pinning, pin};
 
 use super::*;
@@ -57,7 +57,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
     ];
     for (what, edit) in &cases {
         let error = bring(&site, &make(edit.as_ref())).unwrap_err();
-        assert_eq!(error.exit(), Exit::Refused, "{what}: {error}");
+        assert_eq!(Exit::from(error.class()), Exit::Refused, "{what}: {error}");
     }
     bring(&site, &make(&|_| ())).unwrap();
 }

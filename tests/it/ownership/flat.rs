@@ -1,6 +1,6 @@
 //! Flat suites whose signatures a thief of the builder's key takes away or puts elsewhere.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::*;
 use crate::journey::flat::FlatRepository;

@@ -84,7 +84,7 @@ fn a_line_that_leaves_a_source_list_or_gets_another_name_is_warned_of() {
 
     // The order of lines changes nothing, and so nothing is new.
     lists(&[&second, &first]);
-    export(&desk, "").says(gapferry::exit::Exit::NothingNew, &[]);
+    export(&desk, "").says(gapferry::cli::Exit::NothingNew, &[]);
     lists(&[&first]);
     let imported = carry(
         &desk,

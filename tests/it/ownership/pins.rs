@@ -1,6 +1,6 @@
 //! Pinned keyrings: a change says what changes, and is the matter of one source.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKey;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! RPM repositories, with dnf as the victim.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::*;
 use crate::yum::dnf::Dnf;

@@ -1,7 +1,7 @@
 //! Image streams, with sstream-mirror's own library as the victim.
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{Signing, Stream, UbuntuSerial};
-use gapferry::exit::Exit;
 use gapferry::time::Time;
 
 use super::*;

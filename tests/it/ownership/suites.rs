@@ -1,6 +1,6 @@
 //! A mirror cannot pass one suite off as another: the names that upstream signs must be those that were asked for.
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::*;
 use crate::apt_client::output;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{carry, command_in, damage, desk, follow, follow_online, publish, shell};
 use crate::support::desk::{Desk, clean, end, names};

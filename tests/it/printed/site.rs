@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{carry, command_in, desk, follow, follow_online, publish, shell};
 use crate::support::desk::{clean, end};

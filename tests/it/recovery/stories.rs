@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use gapferry::cli::Exit::{Usage, VerificationFailed, VolumesMissing};
 use gapferry::demo::upstream::Upstream;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit::{Usage, VerificationFailed, VolumesMissing};
 
 use super::{digests, invert};
 use crate::support::desk::{Desk, end, heavy, wait_for};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, build_deb};
-use gapferry::exit::Exit;
 
 use super::{Row, base, desk, reprepro, select, upstream};
 use crate::apt_client::run;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Output, Stdio};
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{Row, base, desk, reprepro, upstream};
 use crate::apt_client::{output, run};

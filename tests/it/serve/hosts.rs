@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::collection::Kind;
-use gapferry::exit::Exit;
 
 use super::ask;
 use super::tree::{desk, generation, published};

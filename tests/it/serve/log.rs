@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::collection::Kind;
-use gapferry::exit::Exit;
 use serde_json::Value;
 
 use super::tree::{desk, generation, noise, published};

@@ -264,5 +264,5 @@ fn a_site_without_a_generation_answers_with_nothing_and_ends_when_told() {
     let serving = desk.serve();
     assert_eq!(get(&serving, IN_RELEASE).status, 404);
     let taken = desk.run(&format!("serve --site site --listen {}", serving.address));
-    taken.says(gapferry::exit::Exit::Usage, &["cannot listen on", &serving.address]);
+    taken.says(gapferry::cli::Exit::Usage, &["cannot listen on", &serving.address]);
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Upstream};
-use gapferry::exit::Exit;
 use gapferry::serve::Server;
 use gapferry::site::Site;
 use gapferry::time::Time;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::fixture::{set_origins, setup, text, world};
 use crate::apt_client::run;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKeyAlgorithm;
 use gapferry::setup::user_data::{Choice, Os, user_data};
 use gapferry::setup::{Certificates, Facts, ListSigner, Repository};

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::assertions::TestAuthority;
-use gapferry::exit::Exit;
 use serde_json::json;
 
 use crate::assertions::snapd::ack;

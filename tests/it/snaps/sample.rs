@@ -117,6 +117,6 @@ fn the_sample_needs_the_policy_that_it_names() {
     let desk = desk(&store);
     desk.init(&[], "");
     let bundle = desk.bundle();
-    desk.import(&bundle).says(gapferry::exit::Exit::Refused, &["enterprise-store"]);
+    desk.import(&bundle).says(gapferry::cli::Exit::Refused, &["enterprise-store"]);
     assert_eq!(desk.run("status --site site --json").ok().json()["generation"], json!(0));
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::demo::upstream::{SnapSpec, build_snap};
-use gapferry::exit::Exit;
 use gapferry::formats::snap::Kind;
 use serde_json::{Value, json};
 

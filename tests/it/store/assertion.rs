@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::assertions::TestAuthority;
-use gapferry::exit::Exit;
 use gapferry::storage::audit;
 use serde_json::json;
 

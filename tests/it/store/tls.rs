@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 use serde_json::Value;
 
 use super::fixture::desk;

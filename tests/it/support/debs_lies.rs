@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use gapferry::cli::Exit::{Refused, VerificationFailed};
 use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
 use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit::{Refused, VerificationFailed};
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 

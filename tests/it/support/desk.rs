@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use gapferry::cli::Exit;
 use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
-use gapferry::exit::Exit;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 use serde_json::Value;

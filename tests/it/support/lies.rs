@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::pack::{Plan, pack};
+use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit;
 use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gapferry::bundle::Manifest;
 use gapferry::bundle::layout::{TRAILER, header_length, members, padding};
 use gapferry::bundle::manifest::{Encoding, Part};
-use gapferry::exit::Exit::VerificationFailed;
+use gapferry::cli::Exit::VerificationFailed;
 use gapferry::progress::Progress;
 use gapferry::trust::Overrides;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::manifest::Blob;
-use gapferry::exit::Exit::{self, Refused, VerificationFailed};
+use gapferry::cli::Exit::{self, Refused, VerificationFailed};
 use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use gapferry::bundle::manifest::Blob;
 use gapferry::causes::causes;
+use gapferry::cli::Exit::{VerificationFailed, VolumesMissing};
 use gapferry::collection::{Collection, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit::{VerificationFailed, VolumesMissing};
 use gapferry::progress::Progress;
 use gapferry::trust::Overrides;
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use gapferry::exit::Exit::{self, Usage, VerificationFailed, VolumesMissing};
+use gapferry::cli::Exit::{self, Usage, VerificationFailed, VolumesMissing};
 
 use super::stage::Stage;
 use crate::apt_client::run;

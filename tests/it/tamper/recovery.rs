@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use gapferry::bundle::recovery::record::{head_bytes, tag};
 use gapferry::bundle::recovery::shape::Shape;
+use gapferry::cli::Exit::{self, VerificationFailed, VolumesMissing};
 use gapferry::digest::Sha256;
-use gapferry::exit::Exit::{self, VerificationFailed, VolumesMissing};
 
 use super::stage::{Arena, Stage, judge};
 use crate::support::files::Files;

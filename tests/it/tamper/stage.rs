@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use gapferry::bundle::Manifest;
 use gapferry::causes::causes;
+use gapferry::cli::Exit;
 use gapferry::depot::Depot;
-use gapferry::exit::Exit;
 use gapferry::site::{Site, SiteError};
 use tempfile::TempDir;
 
@@ -184,6 +184,6 @@ fn copy_site(from: &Path, to: &Path) {
 pub(super) fn judge(attack: &str, result: Result<(), SiteError>, exit: Exit, words: &str) {
     let error = result.expect_err(attack);
     let text = causes(&error).join(": ");
-    assert_eq!(error.exit(), exit, "{attack}: {text}");
+    assert_eq!(Exit::from(error.class()), exit, "{attack}: {text}");
     assert!(text.contains(words), "{attack}: {text}");
 }

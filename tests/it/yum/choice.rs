@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use gapferry::exit::Exit;
+use gapferry::cli::Exit;
 
 use super::{APP_1, APP_2, LIB, RPMS, client, desk, ferry};
 use crate::support::desk::{Desk, end, names};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::exit::Exit::VerificationFailed;
+use gapferry::cli::Exit::VerificationFailed;
 
 use super::{APP_1, APP_2, LIB, SHOWN, client, desk};
 use crate::apt_client::run;

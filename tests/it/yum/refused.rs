@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gapferry::exit::Exit::{NothingNew, Refused, UpstreamUnavailable, VerificationFailed};
+use gapferry::cli::Exit::{NothingNew, Refused, UpstreamUnavailable, VerificationFailed};
 
 use super::{APP_1, APP_2, LIB, client, desk, ferry, init, select};
 use crate::support::desk::Desk;
@@ -82,7 +82,7 @@ fn a_repository_without_signature_travels_where_both_sides_allow_it() {
     let table = |more: &str| format!("[[yum]]\nname = \"el\"\nurl = \"{}\"\n{more}\n", desk.url("up"));
     RPMS.repository(&desk.path("up"), 1, &[APP_1, LIB]);
     desk.select(&table(""));
-    desk.export("").says(gapferry::exit::Exit::Usage, &["[[yum]] el", "it needs a keyring", "allow-unsigned"]);
+    desk.export("").says(gapferry::cli::Exit::Usage, &["[[yum]] el", "it needs a keyring", "allow-unsigned"]);
     desk.select(&table("allow-unsigned = true"));
     let bundle = desk.bundle();
     desk.run("site init site --name dc1 --builder online/builder.key.pub").ok();

@@ -1,7 +1,7 @@
 //! Why there is no closure.
 
 use super::UnusableEntry;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::relation::MalformedRelation;
 
@@ -93,18 +93,18 @@ impl ClosureError {
         Self::Unsatisfiable { problems }
     }
 
-    /// The exit code for this error.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Unusable { .. } | Self::Relation { .. } => Exit::VerificationFailed,
-            Self::Thread(_) => Exit::Failed,
-            Self::Unsatisfiable { .. } => Exit::UpstreamUnavailable,
+            Self::Unusable { .. } | Self::Relation { .. } => ErrorClass::VerificationFailed,
+            Self::Thread(_) => ErrorClass::Failed,
+            Self::Unsatisfiable { .. } => ErrorClass::UpstreamUnavailable,
             Self::Unknown { .. }
             | Self::NoSuchVersion { .. }
             | Self::Virtual { .. }
             | Self::NoSuchPriority { .. }
             | Self::NoSuchTask { .. }
-            | Self::Empty => Exit::Usage,
+            | Self::Empty => ErrorClass::Usage,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::demo::upstream::assertions::KEYS_SINCE;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
     let trust = authority().trust().unwrap();
@@ -13,7 +13,7 @@ fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
 /// Why the snap is refused when its assertions are these.
 fn refusal(drafts: &[Draft]) -> String {
     let error = verify(&pool(drafts), now()).unwrap_err();
-    assert_eq!(error.exit(), Exit::VerificationFailed);
+    assert_eq!(error.class(), ErrorClass::VerificationFailed);
     error.to_string()
 }
 

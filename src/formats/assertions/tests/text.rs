@@ -1,7 +1,7 @@
 //! What is no assertion.
 
 use super::*;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 const KEY: &str = "BWDEoaqyr25nF5SNCvEv2v7QnM9QsfCc0PBMYD_i2NGSQ32EF2d4D0hqUel3m8ul";
 
@@ -182,7 +182,7 @@ fn what_is_cut_or_follows_is_refused() {
         let bytes = [&whole[..], trailing.as_bytes()].concat();
         let error = Assertion::parse_stream(&bytes).unwrap_err();
         assert!(matches!(error, AssertionError::Malformed { number: 2, .. }), "{trailing:?}: {error}");
-        assert_eq!(error.exit(), Exit::VerificationFailed);
+        assert_eq!(error.class(), ErrorClass::VerificationFailed);
     }
     assert_eq!(flaw(&with("\nbody-length: 2", "")), Flaw::BodyEnd);
     assert_eq!([flaw(b"type: x\n\n"), flaw(b"type: x")], [Flaw::NoSignature, Flaw::CutShort]);

@@ -15,7 +15,7 @@ use std::io::{Read, Seek};
 use super::ALL;
 use super::api::Epoch;
 use super::squashfs::{self, SquashfsError};
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::assertions::is_snap_name;
 use crate::terminal::safe;
 
@@ -140,12 +140,12 @@ pub enum MetadataError {
 }
 
 impl MetadataError {
-    /// The class of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Image(error) => error.exit(),
+            Self::Image(error) => error.class(),
             Self::TooLarge { .. } | Self::NotUtf8 | Self::Yaml(_) | Self::Missing { .. } | Self::Value { .. } => {
-                Exit::VerificationFailed
+                ErrorClass::VerificationFailed
             }
         }
     }

@@ -191,7 +191,7 @@ fn what_is_no_snap_yaml_is_refused() {
     for (yaml, words) in table {
         let error = Metadata::parse(yaml).unwrap_err();
         assert!(error.to_string().contains(words), "{words}: {error:?}");
-        assert_eq!(error.exit(), Exit::VerificationFailed);
+        assert_eq!(error.class(), ErrorClass::VerificationFailed);
     }
     let long = vec![b'#'; MAX_SNAP_YAML_BYTES as usize + 1];
     assert!(matches!(Metadata::parse(&long), Err(MetadataError::TooLarge { .. })));

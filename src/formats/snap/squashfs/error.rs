@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 
 /// Why a file is not read from a squashfs image.
 #[derive(Debug, thiserror::Error)]
@@ -102,10 +102,10 @@ pub enum SquashfsError {
 }
 
 impl SquashfsError {
-    /// The class of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Read(_) => Exit::Failed,
+            Self::Read(_) => ErrorClass::Failed,
             Self::NotAnImage
             | Self::Version { .. }
             | Self::Unsupported { .. }
@@ -119,7 +119,7 @@ impl SquashfsError {
             | Self::Order
             | Self::NotFound { .. }
             | Self::NotAFolder { .. }
-            | Self::NotRegular { .. } => Exit::VerificationFailed,
+            | Self::NotRegular { .. } => ErrorClass::VerificationFailed,
         }
     }
 }

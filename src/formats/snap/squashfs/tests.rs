@@ -93,7 +93,7 @@ fn broken_images_are_refused() {
     for (from, offset, bytes, words) in table {
         let error = read_yaml(&patched(from, *offset, bytes)).expect_err(words);
         assert!(error.to_string().ends_with(words) || error.to_string().starts_with(words), "{words:?}: {error:?}");
-        assert_eq!(error.exit(), crate::exit::Exit::VerificationFailed);
+        assert_eq!(error.class(), crate::error_class::ErrorClass::VerificationFailed);
     }
 }
 
@@ -172,7 +172,7 @@ fn an_error_of_the_disk_is_no_fault_of_the_image() {
             matches!(&error, SquashfsError::Read(source) if source.to_string() == "broken disk"),
             "{after}: {error:?}"
         );
-        assert_eq!(error.exit(), crate::exit::Exit::Failed);
+        assert_eq!(error.class(), crate::error_class::ErrorClass::Failed);
     }
 }
 

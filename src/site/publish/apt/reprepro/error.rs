@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::digest::Sha256;
-use crate::exit::Exit;
+use crate::error_class::ErrorClass;
 use crate::formats::openpgp::OpenPgpError;
 use crate::storage::FileError;
 use crate::time::Time;
@@ -169,22 +169,22 @@ impl RepreproError {
         matches!(self, Self::File(_) | Self::Failed { .. } | Self::Unreadable { .. } | Self::NotAsWanted { .. })
     }
 
-    /// The exit code of this failure.
-    pub fn exit(&self) -> Exit {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::File(error) => error.exit(),
+            Self::File(error) => error.class(),
             Self::NotInstalled { .. }
             | Self::Failed { .. }
             | Self::Unreadable { .. }
             | Self::Busy { .. }
             | Self::NotAsWanted { .. }
-            | Self::ClockBehind { .. } => Exit::Failed,
-            Self::NoKey { .. } | Self::BadKey { .. } => Exit::Usage,
+            | Self::ClockBehind { .. } => ErrorClass::Failed,
+            Self::NoKey { .. } | Self::BadKey { .. } => ErrorClass::Usage,
             Self::OtherBytes(_)
             | Self::TwoVersions { .. }
             | Self::TwoFiles { .. }
             | Self::Words { .. }
-            | Self::Codename { .. } => Exit::Refused,
+            | Self::Codename { .. } => ErrorClass::Refused,
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Exit codes: one documented constant per class of outcome (docs/exit-codes.md).
+//! Exit codes: one constant per outcome (docs/exit-codes.md).
 
 use std::process::ExitCode;
+
+use crate::error_class::ErrorClass;
 
 /// How a command ended, as its exit code tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,29 +34,24 @@ impl Exit {
         self as u8
     }
 
-    /// The word for this outcome in `--json` results.
+    /// Returns the word for this outcome in `--json` results.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::NothingNew => "nothing-new",
-            Self::VerificationFailed => "verification-failed",
-            Self::Refused => "refused",
-            Self::VolumesMissing => "volumes-missing",
-            Self::NoSpace => "no-space",
-            Self::UpstreamUnavailable => "upstream-unavailable",
-        }
+        let error = ErrorClass::ALL.into_iter().find(|class| Self::from(*class) == self);
+        error.map_or("done", ErrorClass::word)
     }
 }
 
-impl Exit {
-    /// The code for an error of the operating system: a full disk has one of its own.
-    pub fn of_io(error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        match error.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => Self::NoSpace,
-            _ => Self::Failed,
+impl From<ErrorClass> for Exit {
+    fn from(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Failed => Self::Failed,
+            ErrorClass::Usage => Self::Usage,
+            ErrorClass::NothingNew => Self::NothingNew,
+            ErrorClass::VerificationFailed => Self::VerificationFailed,
+            ErrorClass::Refused => Self::Refused,
+            ErrorClass::VolumesMissing => Self::VolumesMissing,
+            ErrorClass::NoSpace => Self::NoSpace,
+            ErrorClass::UpstreamUnavailable => Self::UpstreamUnavailable,
         }
     }
 }
