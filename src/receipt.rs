@@ -73,17 +73,13 @@ pub struct Receipt {
 }
 
 /// Why a text is no receipt.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
-    /// Nobody who is trusted has signed it.
     #[error("the receipt is not signed by the site's key")]
     Signature(#[from] OpenPgpError),
-    /// It is signed, and malformed.
     #[error("line {line} of the receipt is malformed")]
-    Malformed {
-        /// Counted from 1.
-        line: usize,
-    },
+    Malformed { line: usize },
 }
 
 impl Receipt {

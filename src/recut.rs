@@ -27,53 +27,23 @@ use crate::workspace::{Workspace, WorkspaceError};
 const BUFFER_BYTES: u64 = 1 << 20;
 
 /// Why nothing is made again.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum RecutError {
-    /// The bundle has no such volume.
     #[error("{bundle} has {count} volumes, and no volume {number}")]
-    NoVolume {
-        /// The bundle.
-        bundle: String,
-        /// How many it has.
-        count: usize,
-        /// What was asked for.
-        number: u64,
-    },
-    /// This program compresses in another way than the one that made the bundle.
+    NoVolume { bundle: String, count: usize, number: u64 },
     #[error("{volume} cannot be made again byte for byte by this version of gapferry: export again")]
-    Differs {
-        /// The volume.
-        volume: String,
-    },
-    /// What patches in the volume build on is no longer here.
+    Differs { volume: String },
     #[error("{volume} has patches against blob {base}, which the workspace no longer holds: export again")]
-    BaseGone {
-        /// The volume.
-        volume: String,
-        /// The older blob.
-        base: Sha256,
-    },
-    /// The request is for another bundle.
+    BaseGone { volume: String, base: Sha256 },
     #[error("the request is for another bundle than {bundle}")]
-    OtherBundle {
-        /// The bundle that was given.
-        bundle: String,
-    },
-    /// A newer bundle has been made.
+    OtherBundle { bundle: String },
     #[error("{newest} was made after {bundle}: import that one; what it lacks can be requested in the same way")]
-    NotNewest {
-        /// The newest bundle.
-        newest: String,
-        /// The bundle that was given.
-        bundle: String,
-    },
-    /// The bundle cannot be read or written.
+    NotNewest { newest: String, bundle: String },
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The workspace refused.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// The next bundle cannot be made.
     #[error(transparent)]
     Export(#[from] ExportError),
 }

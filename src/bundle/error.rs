@@ -14,193 +14,77 @@ use crate::trust::MANIFEST_NAMESPACE;
 use crate::trust::TrustError;
 
 /// What can go wrong with a bundle.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder is no bundle.
     #[error("{} is not a bundle: it has no {file}", folder.display())]
-    NotABundle {
-        /// The folder.
-        folder: PathBuf,
-        /// What is missing.
-        file: &'static str,
-    },
-    /// Several folders were given for one bundle, and one has another.
+    NotABundle { folder: PathBuf, file: &'static str },
     #[error("{} does not have the manifest of {bundle}: check one bundle at a time", folder.display())]
-    AnotherBundle {
-        /// The folder.
-        folder: PathBuf,
-        /// The bundle.
-        bundle: String,
-    },
-    /// There is no such folder.
+    AnotherBundle { folder: PathBuf, bundle: String },
     #[error("there is no folder {}: is the medium mounted?", folder.display())]
-    NoFolder {
-        /// The path that was named.
-        folder: PathBuf,
-    },
-    /// The medium has short names in the place of the real ones.
+    NoFolder { folder: PathBuf },
     #[error(
         "{} has {found:?} and no {wanted}: the medium was written as plain ISO 9660, which cuts names short; write it again with \
          Rock Ridge, Joliet or UDF (`genisoimage -R -J`)", folder.display()
     )]
-    ShortNames {
-        /// The folder.
-        folder: PathBuf,
-        /// A name that is there.
-        found: String,
-        /// The name that is missing.
-        wanted: &'static str,
-    },
-    /// The bundle is not signed, or the signature was not copied.
+    ShortNames { folder: PathBuf, found: String, wanted: &'static str },
     #[error(
         "{} has no manifest.json.sig: copy the bundle again; if there is none where it comes from either, sign it there, where the \
          builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
     )]
-    Unsigned {
-        /// The bundle's folder.
-        folder: PathBuf,
-    },
-    /// Something else than a file bears a file's name.
+    Unsigned { folder: PathBuf },
     #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
-    NotAFile {
-        /// What is there.
-        path: PathBuf,
-    },
-    /// A file is larger than it can be.
+    NotAFile { path: PathBuf },
     #[error("{} is larger than {cap} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// What is accepted, in bytes.
-        cap: u64,
-    },
-    /// The manifest is not JSON of the right shape.
+    TooLarge { path: PathBuf, cap: u64 },
     #[error("the manifest does not parse")]
     ManifestSyntax(#[source] serde_json::Error),
-    /// The manifest has a format that we do not read.
     #[error(
         "the manifest has format {found}, and this gapferry reads {}: use a newer gapferry here",
         super::manifest::FORMAT
     )]
-    Format {
-        /// What it says.
-        found: u64,
-    },
-    /// The manifest is spelled in another way than its one canonical text.
+    Format { found: u64 },
     #[error("the manifest is not in its canonical text")]
     NotCanonical,
-    /// The manifest contradicts itself.
     #[error("the manifest contradicts itself: {0}")]
     Inconsistent(String),
-    /// Volumes are not here.
     #[error("{} of the bundle's volumes are missing from {}: {}", missing.len(), folder.display(), missing.join(", "))]
-    VolumesMissing {
-        /// Where they were looked for.
-        folder: PathBuf,
-        /// Their file names.
-        missing: Vec<String>,
-    },
-    /// A stream ended too early.
+    VolumesMissing { folder: PathBuf, missing: Vec<String> },
     #[error("the stream ended before the bundle did: send it again; what has arrived is kept, and not written twice")]
     StreamEnded,
-    /// A volume is not a file of the size that the manifest says.
     #[error("{} has {found} bytes, and the manifest says {wanted}: copy it again", path.display())]
-    VolumeSize {
-        /// The volume.
-        path: PathBuf,
-        /// Its size, in bytes.
-        found: u64,
-        /// The manifest's size, in bytes.
-        wanted: u64,
-    },
-    /// A volume's bytes are not those that the manifest determines.
+    VolumeSize { path: PathBuf, found: u64, wanted: u64 },
     #[error("{} is damaged or was altered, or it is of another bundle: {what} of {member}, at byte {offset}: copy it again, or export again", path.display())]
-    Damaged {
-        /// The volume.
-        path: PathBuf,
-        /// What is wrong: header, content, padding or end.
-        what: &'static str,
-        /// The member.
-        member: String,
-        /// Where in the volume, in bytes.
-        offset: u64,
-    },
-    /// A blob assembled from good parts is not the blob that the manifest names.
+    Damaged { path: PathBuf, what: &'static str, member: String, offset: u64 },
     #[error("the parts of blob {digest} do not make up the blob: the bundle was built wrongly; export again")]
-    WrongBlob {
-        /// The blob.
-        digest: Sha256,
-    },
-    /// Blobs that the bundle expects to be here already are not.
+    WrongBlob { digest: Sha256 },
     #[error(
         "the bundle builds on {} blobs that are not here, the first is {first}: export with all of its content on the online side",
         count
     )]
-    BlobsMissing {
-        /// How many.
-        count: usize,
-        /// One of them.
-        first: Sha256,
-    },
-    /// The volume size is too small to work with.
+    BlobsMissing { count: usize, first: Sha256 },
     #[error("a volume size of {size} bytes is too small: the least is {least}")]
-    VolumeTooSmall {
-        /// What was asked for, in bytes.
-        size: u64,
-        /// The least that works, in bytes.
-        least: u64,
-    },
-    /// The target's file system cannot hold files of the volume size.
+    VolumeTooSmall { size: u64, least: u64 },
     #[error("the file system of {} holds files up to 4 GiB − 1 only, and the volume size is {size}: set volume-size = \"4 GB\" or less", path.display())]
-    FileLimit {
-        /// Where.
-        path: PathBuf,
-        /// The volume size, in bytes.
-        size: u64,
-    },
-    /// The target's file system is too small.
+    FileLimit { path: PathBuf, size: u64 },
     #[error(
         "{} has {free} bytes free, and {needed} are needed: free some space, or give another --out or --site; if a medium has \
          room and its driver does not say so, `export` and `copy` take --ignore-free-space", path.display()
     )]
-    NoSpace {
-        /// Where.
-        path: PathBuf,
-        /// Bytes that are needed.
-        needed: u64,
-        /// Bytes that are free.
-        free: u64,
-    },
-    /// Recovery data for so much are not made.
+    NoSpace { path: PathBuf, needed: u64, free: u64 },
     #[error(
         "recovery data go with volumes of at most 4 TiB, and spare volumes with at most 256 volumes of together some TB: set another volume-size"
     )]
     TooLargeToProtect,
-    /// A medium was pulled while it was read.
     #[error(
         "{} cannot be read any more: put the medium back, and run the same command again; an import keeps what it has unpacked",
         folder.display()
     )]
-    Gone {
-        /// The bundle's folder on it.
-        folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Bytes of a volume cannot be read.
+    Gone { folder: PathBuf, source: io::Error },
     #[error("cannot read {} at byte {offset}: {error}", path.display())]
-    Unreadable {
-        /// The volume.
-        path: PathBuf,
-        /// Where in the volume, in bytes.
-        offset: u64,
-        /// Why not.
-        error: io::Error,
-    },
-    /// Volumes are damaged, and recovery data are not there or do not suffice.
+    Unreadable { path: PathBuf, offset: u64, error: io::Error },
     #[error(
         "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online host by `{}`",
         pieces(damage),
@@ -208,21 +92,14 @@ pub enum BundleError {
         next_command::recut_elsewhere(bundle, numbers)
     )]
     Unrepairable {
-        /// The bundle.
         bundle: String,
-        /// The damaged volumes, counted from 1.
         numbers: std::collections::BTreeSet<usize>,
-        /// What is damaged, in the volumes' order.
         damage: Vec<Damage>,
-        /// Whether there were recovery files.
         tried: bool,
-        /// What was found first.
         first: Box<BundleError>,
     },
-    /// A depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
-    /// A key, a signature or policy refused.
     #[error(transparent)]
     Trust(#[from] TrustError),
 }

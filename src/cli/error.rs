@@ -62,15 +62,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     NotMounted(#[from] crate::media::NotMounted),
     #[error("files of {bundle} that are on no medium yet: {files}; needed: {next}")]
-    NotAllCopied {
-        bundle: String,
-        /// Files that are on no medium.
-        files: usize,
-        /// The media that are needed.
-        next: String,
-        /// The report of the copy, for programs.
-        report: Value,
-    },
+    NotAllCopied { bundle: String, files: usize, next: String, report: Value },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
     #[error("cannot write the result to stdout; what the command has changed stays changed")]

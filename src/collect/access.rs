@@ -18,29 +18,15 @@ const APT_FOLDER: &str = "/etc/apt";
 const LOGIN_FILES: [&str; 2] = ["auth.conf", "auth.conf.d"];
 
 /// A failure to set up the credentials for an export.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file of a secret is of no use.
     #[error("[[{table}]] {name}")]
-    Secret {
-        /// The table.
-        table: &'static str,
-        /// The source.
-        name: String,
-        /// The reason.
-        source: SecretFileError,
-    },
-    /// Two sources have different credentials for the same URLs.
+    Secret { table: &'static str, name: String, source: SecretFileError },
     #[error("[[{table}]] {name}: another source has other credentials for the same URLs: give both the same ones")]
-    Contradiction {
-        /// The table of the second one.
-        table: &'static str,
-        /// The second one.
-        name: String,
-    },
+    Contradiction { table: &'static str, name: String },
 }
 
 impl AccessError {

@@ -16,43 +16,21 @@ use crate::selection::EnterpriseStoreSource;
 use crate::storage::FileError;
 
 /// Why exports cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ExportsError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The pattern is none.
     #[error("{} is not a pattern", pattern.display())]
-    Pattern {
-        /// The pattern.
-        pattern: PathBuf,
-        /// Why not.
-        source: glob::PatternError,
-    },
-    /// Nothing matches the pattern.
+    Pattern { pattern: PathBuf, source: glob::PatternError },
     #[error("there is no file {}: write some with `store-admin export snaps NAME --export-dir DIR`", pattern.display())]
-    NoExports {
-        /// The pattern.
-        pattern: PathBuf,
-    },
-    /// A file is not named as the program names them.
+    NoExports { pattern: PathBuf },
     #[error("cannot take {}", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: MalformedExportName,
-    },
-    /// Two files of one name.
+    Name { path: PathBuf, source: MalformedExportName },
     #[error("two different files are named {path}")]
-    TwoFiles {
-        /// The name.
-        path: PublishPath,
-    },
-    /// A name cannot be carried.
+    TwoFiles { path: PublishPath },
     #[error(transparent)]
     Path(#[from] MalformedPath),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

@@ -17,53 +17,23 @@ use crate::selection::FilesSource;
 use crate::storage::FileError;
 
 /// Why files cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// One cannot be had.
     #[error(transparent)]
     Given(#[from] GivenError),
-    /// The pattern is none.
     #[error("{} is not a pattern", pattern.display())]
-    Pattern {
-        /// The pattern.
-        pattern: PathBuf,
-        /// Why not.
-        source: glob::PatternError,
-    },
-    /// There is nothing.
+    Pattern { pattern: PathBuf, source: glob::PatternError },
     #[error("there is no file {}", from.display())]
-    Nothing {
-        /// What was named.
-        from: PathBuf,
-    },
-    /// A name cannot be carried.
+    Nothing { from: PathBuf },
     #[error("{} cannot be carried under its name: rename it, or name it with its url and to", path.display())]
-    Name {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: MalformedPath,
-    },
-    /// An address that ends in no file's name.
+    Name { path: PathBuf, source: MalformedPath },
     #[error("{url} does not end in a name that can be carried")]
-    UrlName {
-        /// The address.
-        url: String,
-        /// Why not.
-        source: MalformedPath,
-    },
-    /// A file where a folder has to be.
+    UrlName { url: String, source: MalformedPath },
     #[error("{path} would be both a file and a folder")]
-    FileAndFolder {
-        /// The path.
-        path: PublishPath,
-    },
-    /// Two files of one name.
+    FileAndFolder { path: PublishPath },
     #[error("two different files would be published as {path}")]
-    TwoFiles {
-        /// The path.
-        path: PublishPath,
-    },
+    TwoFiles { path: PublishPath },
 }
 
 impl FilesError {

@@ -14,36 +14,19 @@ use crate::storage::FileError;
 use crate::time::Time;
 
 /// Why a file cannot be taken.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum GivenError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Something that is neither a file nor a folder, or that leads elsewhere.
     #[error("{} is {what}, and only files are carried", path.display())]
-    Special {
-        /// Where.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// The file is not the one that was meant.
+    Special { path: PathBuf, what: &'static str },
     #[error("{} has sha256 {found}, and the selection says {wanted}", path.display())]
-    OtherDigest {
-        /// The file.
-        path: PathBuf,
-        /// What it has.
-        found: Sha256,
-        /// What it should have.
-        wanted: Sha256,
-    },
-    /// An address cannot be asked.
+    OtherDigest { path: PathBuf, found: Sha256, wanted: Sha256 },
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// A file cannot be fetched.
     #[error(transparent)]
     Payload(#[from] FetchIntoDepotError),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

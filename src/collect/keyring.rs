@@ -12,19 +12,13 @@ use crate::storage::FileError;
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// Why a keyring is of no use.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
-    /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It holds no key that counts.
     #[error("{} is not a usable keyring{}", path.display(), source.advice(path))]
-    Unusable {
-        /// The keyring.
-        path: PathBuf,
-        /// Why not.
-        source: OpenPgpError,
-    },
+    Unusable { path: PathBuf, source: OpenPgpError },
 }
 
 impl KeyringError {

@@ -101,73 +101,37 @@ pub struct Selected {
 }
 
 /// Why something cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// A source of Debian packages.
     #[error("cannot collect the source {name}")]
-    Apt {
-        /// The source.
-        name: crate::label::Label,
-        /// Why not.
-        source: Box<apt::AptError>,
-    },
-    /// A source of images.
+    Apt { name: crate::label::Label, source: Box<apt::AptError> },
     #[error("cannot collect the source {name}")]
-    Images {
-        /// The source.
-        name: crate::label::Label,
-        /// Why not.
-        source: images::ImagesError,
-    },
-    /// Snaps.
+    Images { name: crate::label::Label, source: images::ImagesError },
     #[error("cannot collect the snaps")]
     Snaps(#[from] snaps::SnapsError),
-    /// Exports for an Enterprise Store.
     #[error("cannot collect the exports for the Enterprise Store")]
     EnterpriseStore(#[from] enterprise_store::ExportsError),
-    /// Images of other operating systems.
     #[error("cannot collect the images of [[os-images]]")]
     OsImages(#[from] os_images::OsImagesError),
-    /// Other files.
     #[error("cannot collect the files {name}")]
-    Files {
-        /// The source.
-        name: crate::label::Label,
-        /// Why not.
-        source: files::FilesError,
-    },
-    /// An RPM repository.
+    Files { name: crate::label::Label, source: files::FilesError },
     #[error("cannot collect the source {name}")]
-    Yum {
-        /// The source.
-        name: crate::label::Label,
-        /// Why not.
-        source: Box<yum::YumError>,
-    },
-    /// A name of ours is malformed.
+    Yum { name: crate::label::Label, source: Box<yum::YumError> },
     #[error(transparent)]
     Label(#[from] crate::label::MalformedLabel),
 }
 
 /// Why files cannot be fetched into the depot.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FetchIntoDepotError {
-    /// Files cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchErrors),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
-    /// The workspace's file system is too small.
     #[error("{} has {free} bytes free, and {needed} are to be fetched: free some space, or give another --workspace", path.display())]
-    NoSpace {
-        /// The depot.
-        path: std::path::PathBuf,
-        /// Bytes that are needed.
-        needed: u64,
-        /// Bytes that are free.
-        free: u64,
-    },
+    NoSpace { path: std::path::PathBuf, needed: u64, free: u64 },
 }
 
 impl FetchIntoDepotError {

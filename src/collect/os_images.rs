@@ -19,31 +19,17 @@ use crate::selection::{OsImageSource, Place};
 use crate::storage::FileError;
 
 /// Why an image cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum OsImagesError {
-    /// It cannot be had.
     #[error(transparent)]
     Given(#[from] GivenError),
-    /// The keyring is of no use.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// The signature is not good.
     #[error("{name} is not signed by a key of its keyring")]
-    Signature {
-        /// OS/RELEASE.
-        name: String,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// The file is not what its filetype says.
+    Signature { name: String, source: OpenPgpError },
     #[error("{name} cannot be deployed")]
-    Packing {
-        /// OS/RELEASE.
-        name: String,
-        /// The reason.
-        source: BadPacking,
-    },
-    /// A name cannot be carried.
+    Packing { name: String, source: BadPacking },
     #[error(transparent)]
     Path(#[from] MalformedPath),
 }

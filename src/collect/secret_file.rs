@@ -18,27 +18,15 @@ const MAX_SECRET_BYTES: u64 = 64 << 10;
 const OTHERS_READ: u32 = 0o004;
 
 /// A failure to get a secret from a file.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
-    /// It cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Every user of this machine can read it.
     #[error("{} holds a secret, and every user of this machine can read it: run `{command}`", path.display())]
-    WorldReadable {
-        /// The file.
-        path: PathBuf,
-        /// Takes the permission away.
-        command: ShellCommand,
-    },
-    /// It holds something other than one secret.
+    WorldReadable { path: PathBuf, command: ShellCommand },
     #[error("{} {what}: write the password or token into it, in one line and with nothing else", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The fault.
-        what: &'static str,
-    },
+    Malformed { path: PathBuf, what: &'static str },
 }
 
 impl SecretFileError {

@@ -32,48 +32,35 @@ use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError};
 
 /// Why the demo stopped.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A client was not content.
     #[error("{0}")]
     Client(String),
-    /// The upstream's key cannot be made.
     #[error(transparent)]
     OpenPgp(#[from] OpenPgpError),
-    /// The selection is wrong.
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    /// The builder's key cannot be made.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// The export failed.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The site failed.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The published images cannot be read.
     #[error(transparent)]
     Images(#[from] crate::collect::images::ImagesError),
-    /// The store does not answer.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// What the store says about a snap cannot be trusted.
     #[error(transparent)]
     Assertions(Box<AssertionError>),
-    /// What is to be set up around the site cannot be written.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// What is wanted of a MAAS cannot be told.
     #[error(transparent)]
     Maas(#[from] MaasError),
-    /// The demo's snaps cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
 }

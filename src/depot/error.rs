@@ -8,31 +8,17 @@ use crate::error_class::ErrorClass;
 use crate::storage::FileError;
 
 /// What can go wrong in a depot.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum DepotError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The blob is not here.
     #[error("blob {digest} is not in the depot")]
-    Missing {
-        /// Which one.
-        digest: Sha256,
-    },
-    /// The blob is larger than what the caller can take.
+    Missing { digest: Sha256 },
     #[error("{} is larger than {cap} bytes", path.display())]
-    TooLarge {
-        /// Where the blob is.
-        path: PathBuf,
-        /// What the caller can take, in bytes.
-        cap: u64,
-    },
-    /// The blob's bytes are not those that it is named by.
+    TooLarge { path: PathBuf, cap: u64 },
     #[error("{} has changed on disk: its bytes no longer have the digest in its name; in a workspace, remove it and run the command again; at a site, a site check names the bundle that heals it", path.display())]
-    Rotten {
-        /// Where the blob is.
-        path: PathBuf,
-    },
+    Rotten { path: PathBuf },
 }
 
 impl DepotError {

@@ -103,72 +103,43 @@ pub struct Exported {
 }
 
 /// Why there is no bundle.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Clients would see nothing new.
     #[error(
         "nothing is new since {bundle}: no bundle was written. If {bundle} was lost on its way, make the same one again: \
          `{again}`; --force makes another one"
     )]
-    NothingNew {
-        /// The last bundle.
-        bundle: String,
-        /// Makes it again.
-        again: ShellCommand,
-    },
-    /// The bundle would be on no medium.
+    NothingNew { bundle: String, again: ShellCommand },
     #[error(transparent)]
     NotMounted(#[from] NotMounted),
-    /// Something else bears the bundle's name.
     #[error("{} is in the way: it is not the bundle that comes next; move it away, or give another --out", path.display())]
-    InTheWay {
-        /// What is there.
-        path: PathBuf,
-    },
-    /// Another selection of the site has a collection of the same name.
+    InTheWay { path: PathBuf },
     #[error(
         "{collection} is in the bundles named {other} for this site too, and the site takes a collection from one bundle name only: give it \
          another name in one of the selections; if {other} is no longer made, remove {}", path.display()
     )]
-    Collides {
-        /// The collection, as KIND/NAME.
-        collection: String,
-        /// The other bundle name.
-        other: String,
-        /// The workspace's record of the other one.
-        path: PathBuf,
-    },
-    /// Upstream's metadata is older than that of the last bundle.
+    Collides { collection: String, other: String, path: PathBuf },
     #[error(transparent)]
     Older(#[from] OlderUpstream),
-    /// Upstream's index is that of another stream than the last bundle's.
     #[error(transparent)]
     OtherStream(#[from] OtherStream),
-    /// An image has changed, and its version has not.
     #[error(transparent)]
     SameVersion(#[from] SameVersion),
-    /// The fetcher cannot start.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The credentials cannot be set up.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// Something cannot be collected.
     #[error(transparent)]
     Collect(#[from] CollectError),
-    /// The bundle cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The workspace refused.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// The selection is wrong.
     #[error(transparent)]
     Selection(#[from] SelectionError),
-    /// The key refused.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// SOURCE_DATE_EPOCH is no time.
     #[error("SOURCE_DATE_EPOCH is wrong")]
     Time(#[from] MalformedTime),
 }

@@ -12,202 +12,65 @@ use crate::formats::signed_digest::SignedDigest;
 use crate::storage::full_disk_error;
 
 /// Why a file could not be fetched. Addresses are shown without user names and passwords.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The file of additional certificates cannot be read.
     #[error("cannot read certificates from {}: give a PEM file", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// What the system or the parser said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A client's certificate or its key cannot be used.
+    Certificates { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("cannot use {} as a client certificate with its key: give PEM files, with a key that has no passphrase", path.display())]
-    ClientCertificate {
-        /// The file.
-        path: PathBuf,
-        /// The words of the system or the parser.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The HTTP client cannot be set up.
+    ClientCertificate { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("cannot set up the HTTP client")]
     Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The address is not one that can be fetched.
     #[error("cannot fetch {url}: only http, https and file addresses (of this host) are known")]
-    Address {
-        /// The address.
-        url: String,
-    },
-    /// A file was asked for with no address at all.
+    Address { url: String },
     #[error("no address is known for {}", path.display())]
-    NoAddress {
-        /// Where it was to go.
-        path: PathBuf,
-    },
-    /// No connection comes about.
+    NoAddress { path: PathBuf },
     #[error("cannot reach {url}: check the network, the address and the proxy variables, then run again")]
-    Unreachable {
-        /// The address.
-        url: String,
-        /// What the network said.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The server's certificate is not trusted.
+    Unreachable { url: String, source: reqwest::Error },
     #[error("the certificate of {url} is not trusted: if it is your own authority's, give that as the CA file")]
-    Untrusted {
-        /// The address.
-        url: String,
-        /// What TLS said.
-        #[source]
-        source: reqwest::Error,
-    },
+    Untrusted { url: String, source: reqwest::Error },
     /// The server does not have the file (404 or 410).
     #[error("{url} does not exist: the upstream may be changing just now, so run again; otherwise check the address")]
-    Missing {
-        /// The address.
-        url: String,
-    },
+    Missing { url: String },
     /// The server or the proxy refuses access (401, 403 or 407).
     #[error("{url} answers with status {status}: {advice}")]
-    Denied {
-        /// The address.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// The files that were looked at, and the next step.
-        advice: String,
-    },
-    /// The server wants a client certificate, or another one.
+    Denied { url: String, status: u16, advice: String },
     #[error(
         "the server of {url} does not accept this client over TLS: name its certificate with client-cert and client-key in the \
          selection, or as Acquire::https::HOST::SslCert and SslKey in apt's configuration"
     )]
-    CertificateRefused {
-        /// The address.
-        url: String,
-        /// The words of TLS.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// The server answers with something other than the file.
+    CertificateRefused { url: String, source: reqwest::Error },
     #[error("{url} answers with status {status}: check the access to it, or run again later")]
-    Status {
-        /// The address.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// How long the server asks to wait.
-        retry_after: Option<Duration>,
-    },
-    /// A redirect that is not followed: a loop, too many of them, or from https to http.
+    Status { url: String, status: u16, retry_after: Option<Duration> },
     #[error("the redirects of {url} are not followed")]
-    Redirect {
-        /// The address asked for first.
-        url: String,
-        /// The rule that forbids it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The connection broke, or did not speak HTTP.
+    Redirect { url: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the transfer of {url} broke: run again to go on where it stopped")]
-    Broken {
-        /// The address.
-        url: String,
-        /// What the network said.
-        #[source]
-        source: reqwest::Error,
-    },
-    /// Nothing came for too long.
+    Broken { url: String, source: reqwest::Error },
     #[error("{url} sent nothing for {} s: run again to go on where it stopped", after.as_secs_f32())]
-    Stalled {
-        /// The address.
-        url: String,
-        /// For how long.
-        after: Duration,
-    },
-    /// Bytes come, but too slowly.
+    Stalled { url: String, after: Duration },
     #[error(
         "{url} sends {rate} bytes per second where {min_rate} is the least: use another mirror or allow a lower rate"
     )]
-    TooSlow {
-        /// The address.
-        url: String,
-        /// Bytes per second.
-        rate: u64,
-        /// The least rate allowed, in bytes per second.
-        min_rate: u64,
-    },
-    /// A part of a file was asked for, and another one came.
+    TooSlow { url: String, rate: u64, min_rate: u64 },
     #[error("{url} sent another range than asked for")]
-    WrongRange {
-        /// The address.
-        url: String,
-    },
-    /// The file is larger than it may be.
+    WrongRange { url: String },
     #[error("{url} is larger than the {limit} bytes it may have; nothing of it was kept")]
-    TooLarge {
-        /// The address.
-        url: String,
-        /// Signed size or cap, in bytes.
-        limit: u64,
-    },
-    /// The server does not say how large the file is.
+    TooLarge { url: String, limit: u64 },
     #[error("the server of {url} does not say how large it is: fetch it by other means, and name the file with from")]
-    NoLength {
-        /// The address.
-        url: String,
-    },
-    /// The file ends too early.
+    NoLength { url: String },
     #[error("{url} has {got} bytes where {expected} are signed")]
-    TooShort {
-        /// The address.
-        url: String,
-        /// Signed size in bytes.
-        expected: u64,
-        /// Bytes announced or received.
-        got: u64,
-    },
-    /// The bytes are not the signed ones.
+    TooShort { url: String, expected: u64, got: u64 },
     #[error(
         "{url} has {got} where {expected} is signed; nothing of it was kept: \
          run again, and if it stays so use another mirror"
     )]
-    WrongDigest {
-        /// The address.
-        url: String,
-        /// The signed digest.
-        expected: Box<SignedDigest>,
-        /// The digest of what came.
-        got: Box<SignedDigest>,
-    },
-    /// The file system is full.
+    WrongDigest { url: String, expected: Box<SignedDigest>, got: Box<SignedDigest> },
     #[error("no space left for {}: make room and run again to go on where it stopped", path.display())]
-    NoSpace {
-        /// The file being written.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A local file cannot be read or written.
+    NoSpace { path: PathBuf, source: io::Error },
     #[error("cannot read or write {}", path.display())]
-    Disk {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Too many files in a row could not be reached or were refused, so the rest was not tried.
+    Disk { path: PathBuf, source: io::Error },
     #[error("gave up on {left} more files, since no upstream can be reached or gives access")]
-    GaveUp {
-        /// Files that were not tried.
-        left: usize,
-    },
+    GaveUp { left: usize },
 }
 
 impl FetchError {

@@ -28,23 +28,13 @@ pub enum Compression {
 }
 
 /// Why compressed bytes could not be read.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum CompressionError {
-    /// There is more in it than the caller allows.
     #[error("it holds more than the {cap} bytes allowed")]
-    TooLarge {
-        /// The limit, in bytes.
-        cap: u64,
-    },
-    /// The decoder refuses the bytes, or they end too early.
+    TooLarge { cap: u64 },
     #[error("not a whole {} stream", kind.word())]
-    Corrupt {
-        /// The format it was read as.
-        kind: Compression,
-        /// What the decoder said.
-        #[source]
-        source: io::Error,
-    },
+    Corrupt { kind: Compression, source: io::Error },
 }
 
 impl CompressionError {

@@ -178,64 +178,37 @@ impl Via {
 }
 
 /// Why MAAS would not take an image, or not take it as what it is.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadImage {
-    /// A name has a form that is not safe everywhere.
     #[error(
         "its {field} {:?} is not 1 to 64 letters, digits, '.', '_' and '-' that start with a letter or digit",
         text
     )]
-    Token {
-        /// Which.
-        field: &'static str,
-        /// The name, cut short.
-        text: String,
-    },
-    /// Images of Ubuntu come from Ubuntu's stream.
+    Token { field: &'static str, text: String },
     #[error(
         "MAAS takes no upload called ubuntu/…: an Ubuntu of your own is os = \"custom\", and Ubuntu's are [[images]]"
     )]
     Ubuntu,
-    /// An operating system that MAAS does not know.
     #[error("MAAS knows no os {:?}: it is one of {}", .0, SYSTEMS.join(", "))]
     Os(String),
-    /// An architecture that MAAS does not know.
     #[error("MAAS knows no architecture {:?}: {}", found, instead.map_or_else(|| format!("it is one of {}", ARCHITECTURES.join(", ")), |right| format!("write architecture = {right:?}")))]
-    Architecture {
-        /// The architecture.
-        found: String,
-        /// MAAS's name for it, if it is known under another one.
-        instead: Option<&'static str>,
-    },
-    /// A title that cannot be shown.
+    Architecture { found: String, instead: Option<&'static str> },
     #[error("its title is empty, longer than 200 characters, or has characters that steer a terminal")]
     Title,
-    /// A day that is none.
     #[error("support-eol {:?} is not a day as YYYY-MM-DD", .0)]
     Day(String),
-    /// A stream has no place for what a custom image needs.
     #[error("via = \"stream\" is for {}: a stream cannot say what {} is built on, so it has to be uploaded", STREAMED.join(", "), .0)]
     NotStreamed(String),
-    /// A base for what is none.
     #[error("base-image is for os = \"custom\" alone: MAAS knows what {} is", .0)]
     NeedsNoBase(String),
-    /// A base of another form.
     #[error("base-image {:?} is not OS/RELEASE with the os one of {}", .0, BASES.join(", "))]
     Base(String),
-    /// MAAS keeps the name for its own or for a stream's images.
     #[error(
         "{name} would be uploaded under the name {short}, which MAAS reserves{}: choose another release",
         by.as_ref().map(|by| format!(", since the stream lists {by}")).unwrap_or_default()
     )]
-    Reserved {
-        /// OS/RELEASE.
-        name: String,
-        /// What MAAS calls it.
-        short: String,
-        /// The streamed image that is in the way.
-        by: Option<String>,
-    },
-    /// Two images that MAAS cannot tell apart.
+    Reserved { name: String, short: String, by: Option<String> },
     #[error("{0} is there twice: an os, a release and an architecture make one image")]
     Twice(String),
 }

@@ -8,42 +8,19 @@ use crate::formats::os_image::BadImage;
 use crate::terminal::without_password;
 
 /// What can be wrong with a selection.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    /// The file cannot be read.
     #[error("cannot read the selection {}", path.display())]
-    Io {
-        /// The selection.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// It is not TOML of the right shape.
+    Io { path: PathBuf, source: io::Error },
     #[error("{}line {line}: {message}", file.as_ref().map(|f| format!("{}: ", f.display())).unwrap_or_default())]
-    Syntax {
-        /// The selection.
-        file: Option<PathBuf>,
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong, and the nearest valid key.
-        message: String,
-    },
-    /// It asks for nothing.
+    Syntax { file: Option<PathBuf>, line: usize, message: String },
     #[error(
         "the selection asks for nothing: add an [[apt]], [[images]], [[snaps]], [[enterprise-store]], [[os-images]], [[files]] or [[yum]] table"
     )]
     Empty,
-    /// A source contradicts itself.
     #[error("[[{table}]] {name}: {reason}")]
-    Source {
-        /// The kind of source.
-        table: &'static str,
-        /// The source.
-        name: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Images that do not go together.
+    Source { table: &'static str, name: String, reason: String },
     #[error("[[os-images]]: {0}")]
     OsImages(Box<BadImage>),
 }

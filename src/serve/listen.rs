@@ -61,29 +61,21 @@ pub struct TlsError {
 }
 
 /// What is wrong with a certificate or key.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFlaw {
-    /// The operating system refused.
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    /// It is no PEM file.
     #[error("it is no PEM file: {0}")]
     Pem(String),
-    /// There is no certificate in it.
     #[error("there is no certificate in it")]
     NoCertificate,
-    /// There is no key in it that can be used as it is.
     #[error("there is no private key without a passphrase in it")]
     NoKey,
-    /// It is of a kind that is not known here.
     #[error("it cannot be used")]
     Unusable(#[source] rustls::Error),
-    /// The key belongs to another certificate.
     #[error("it is not the key of the certificate in {}", certificate.display())]
-    Mismatch {
-        /// File of the certificate.
-        certificate: PathBuf,
-    },
+    Mismatch { certificate: PathBuf },
 }
 
 /// Certificates and keys have a few KiB.

@@ -68,29 +68,19 @@ impl<L: Into<Listen>> From<L> for Options {
 }
 
 /// Why nothing is served.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be had.
     #[error("cannot listen on {address}{}", advice(address, source))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// What the service manager handed on cannot be used.
+    Listen { address: SocketAddr, source: io::Error },
     #[error("cannot listen on the socket that this was started with")]
     Inherited(#[source] io::Error),
-    /// There are sockets for TLS, and no certificate.
     #[error("this was started with a socket for TLS: name a certificate and its key")]
     NoCertificate,
-    /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The access log cannot be written.
     #[error(transparent)]
     Log(#[from] FileError),
-    /// The runtime does not start, or waiting for a signal failed.
     #[error("cannot run the server")]
     Run(#[source] io::Error),
 }

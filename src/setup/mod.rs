@@ -53,71 +53,35 @@ impl File {
 }
 
 /// Why nothing is written.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The site cannot be read.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// A file of the site cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// What is wanted of MAAS does not fit the site.
     #[error(transparent)]
     Maas(#[from] MaasError),
-    /// There is nothing to write of.
     #[error("the site publishes no {what}")]
-    Nothing {
-        /// What is missing.
-        what: String,
-    },
-    /// No RPM repository is for these machines.
+    Nothing { what: String },
     #[error(
         "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of the selection, with an export there and an import here"
     )]
-    NoRepository {
-        /// What was looked for.
-        what: String,
-        /// What is there.
-        there: String,
-    },
-    /// A keyring of the site cannot be used.
+    NoRepository { what: String, there: String },
     #[error("cannot use the keyring {}", path.display())]
-    Keyring {
-        /// Its file.
-        path: PathBuf,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// The site's folder has a name that the program's configuration cannot have.
+    Keyring { path: PathBuf, source: OpenPgpError },
     #[error(
         "the site is in {path:?}, which cannot stand in the configuration of a web server: letters, digits, spaces and ._-+@=,:~/ can"
     )]
-    Path {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Certificates cannot be read.
+    Path { path: PathBuf },
     #[error("cannot read certificates from {}", path.display())]
-    ReadCertificates {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file has no certificates.
+    ReadCertificates { path: PathBuf, source: io::Error },
     #[error("{} has no certificate in PEM", path.display())]
-    NoCertificates {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The address under which the site is served is needed.
+    NoCertificates { path: PathBuf },
     #[error(
         "{what} needs --serve-url: the address at which clients reach this site, such as http://gapferry.dc1.example"
     )]
-    NoServeUrl {
-        /// What needs it.
-        what: &'static str,
-    },
+    NoServeUrl { what: &'static str },
 }
 
 impl SetupError {

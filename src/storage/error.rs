@@ -7,25 +7,15 @@ use super::FileError;
 use crate::error_class::ErrorClass;
 
 /// Errors of files that gapferry keeps for itself.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Another process holds the lock.
     #[error("{} is held by another gapferry: wait until it is done", path.display())]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-    },
-    /// A file of gapferry's own does not parse.
+    Locked { path: PathBuf },
     #[error("{} is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The flaw.
-        reason: String,
-    },
+    Damaged { path: PathBuf, reason: String },
 }
 
 impl StorageError {

@@ -81,26 +81,17 @@ pub struct Base {
 }
 
 /// Why a delivery is not noted.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The workspace refused.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// This workspace made no such bundle.
     #[error(
         "{bundle} was not made from this workspace, or so long ago that it is forgotten: give the right --workspace, or export with --full"
     )]
-    Unknown {
-        /// The bundle.
-        bundle: String,
-    },
-    /// The receipt is for another bundle of the same number.
+    Unknown { bundle: String },
     #[error("the receipt for {bundle} names another manifest than the one that was made here: export with --full")]
-    OtherManifest {
-        /// The bundle.
-        bundle: String,
-    },
-    /// The receipt is the last one, or older.
+    OtherManifest { bundle: String },
     #[error(
         "nothing new: {} has number {number}, and a receipt of number {newest} was accepted; {known} is known to have arrived. If \
          the site was restored from a backup and its clock was behind: gapferry confirm --receipt {} --workspace {} --allow-older-receipt",
@@ -108,26 +99,9 @@ pub enum DeliveryError {
         path.display(),
         workspace.display()
     )]
-    OlderReceipt {
-        /// The receipt.
-        path: PathBuf,
-        /// Its number.
-        number: ReceiptNumber,
-        /// The number of the newest receipt that was accepted.
-        newest: ReceiptNumber,
-        /// The newest bundle that is known to have arrived.
-        known: String,
-        /// The workspace's folder.
-        workspace: PathBuf,
-    },
-    /// An operator confirms a bundle, and this one or a later one is known to have arrived.
+    OlderReceipt { path: PathBuf, number: ReceiptNumber, newest: ReceiptNumber, known: String, workspace: PathBuf },
     #[error("nothing new: {known} is known to have arrived, said at {made}")]
-    Older {
-        /// The newest bundle that is known to have arrived.
-        known: String,
-        /// When that was said.
-        made: Time,
-    },
+    Older { known: String, made: Time },
 }
 
 impl DeliveryError {

@@ -9,21 +9,15 @@ use crate::error_class::ErrorClass;
 use crate::storage::{FileError, StorageError};
 
 /// Errors of a workspace.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
-    /// A file of the workspace's own cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The folder is no workspace.
     #[error("this workspace made no bundle: {} is not there or empty; is --workspace right?", path.display())]
-    NoWorkspace {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A bundle refused.
+    NoWorkspace { path: PathBuf },
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

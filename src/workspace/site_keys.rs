@@ -13,41 +13,19 @@ use crate::storage::{StorageError, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// Why a receipt is not taken.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptFileError {
-    /// A file cannot be read or written.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
-    /// It is no receipt of the site's.
     #[error("{} is not taken", path.display())]
-    Receipt {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: ReceiptError,
-    },
-    /// No key is known that it could be checked with.
+    Receipt { path: PathBuf, source: ReceiptError },
     #[error("{} is not signed by any site that is known here: give that site's public key, SITE/current/keys/site.asc, with --site-key", path.display())]
-    NoKey {
-        /// The receipt.
-        path: PathBuf,
-    },
-    /// The key that was given is none.
+    NoKey { path: PathBuf },
     #[error("{} is not an OpenPGP key", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// Another key is known for the site.
+    Key { path: PathBuf, source: OpenPgpError },
     #[error("the site {site} has another key in {}: if its key has really changed, remove that file", path.display())]
-    OtherKey {
-        /// The site.
-        site: String,
-        /// The key that is known.
-        path: PathBuf,
-    },
+    OtherKey { site: String, path: PathBuf },
 }
 
 impl ReceiptFileError {

@@ -14,84 +14,37 @@ use crate::path::{MalformedPath, PublishPath};
 const LISTED: usize = 40;
 
 /// Why images cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// The stream is not there.
     #[error("{url} has no stream: there is neither {index}.sjson nor {index}.json{}", instead(others, url))]
-    NoStream {
-        /// The root.
-        url: String,
-        /// The index that was looked for, without its suffix.
-        index: String,
-        /// Other indexes that are there.
-        others: Vec<String>,
-    },
-    /// The stream is there, and is not signed.
+    NoStream { url: String, index: String, others: Vec<String> },
     #[error(
         "{url} has a stream that nobody signed: if that is meant, leave the keyring out and set allow-unsigned = true"
     )]
-    NotSigned {
-        /// The root.
-        url: String,
-    },
-    /// The index names a file that upstream does not have.
+    NotSigned { url: String },
     #[error("{url} is named by the index, and is not there")]
-    Missing {
-        /// The address.
-        url: String,
-    },
-    /// The signature is not good.
+    Missing { url: String },
     #[error("{path} is not signed by a key of the keyring")]
-    Signature {
-        /// The signed file.
-        path: PublishPath,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// A signed file says what cannot be.
+    Signature { path: PublishPath, source: OpenPgpError },
     #[error("cannot use {path}")]
-    Stream {
-        /// The file.
-        path: PublishPath,
-        /// Why not.
-        source: StreamError,
-    },
-    /// The filter matches nothing.
+    Stream { path: PublishPath, source: StreamError },
     #[error("the filter of {name} matches nothing; there is: {}", listed(offers))]
-    NothingMatches {
-        /// The source.
-        name: String,
-        /// What there is.
-        offers: Vec<String>,
-    },
-    /// What the filter leaves of an image is of no use to MAAS.
+    NothingMatches { name: String, offers: Vec<String> },
     #[error(
         "{product} {version} lacks {lack}, and MAAS 3.8 would refuse the whole source for that: change the filter, or set publish = \"verbatim\""
     )]
-    Incomplete {
-        /// The product.
-        product: String,
-        /// Its version.
-        version: String,
-        /// What it lacks.
-        lack: String,
-    },
-    /// A name of upstream's cannot be carried.
+    Incomplete { product: String, version: String, lack: String },
     #[error(transparent)]
     Path(#[from] MalformedPath),
-    /// An address cannot be made.
     #[error(transparent)]
     Address(#[from] MalformedAddress),
-    /// The keyring is of no use.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// Metadata cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Images cannot be fetched.
     #[error(transparent)]
     Payload(#[from] FetchIntoDepotError),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

@@ -19,156 +19,56 @@ use crate::storage::FileError;
 const LISTED: usize = 20;
 
 /// Why snaps cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SnapsError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The folder holds what is not carried.
     #[error(transparent)]
     Folder(#[from] GivenError),
-    /// The folder has no snaps.
     #[error("there is no .snap file in {}", folder.display())]
-    NoSnaps {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A snap comes without its assertions.
+    NoSnaps { folder: PathBuf },
     #[error("{} is not there: `snap download` leaves it beside the snap, and without it nobody vouches for that", path.display())]
-    NoAssertions {
-        /// Where they should be.
-        path: PathBuf,
-    },
-    /// The assertions do not vouch for the snap.
+    NoAssertions { path: PathBuf },
     #[error("cannot trust {}", path.display())]
-    Assertions {
-        /// The snap.
-        path: PathBuf,
-        /// Why not.
-        source: Box<AssertionError>,
-    },
-    /// The store does not have what is asked for.
+    Assertions { path: PathBuf, source: Box<AssertionError> },
     #[error("{store} has no {wanted}: {said}{instead}")]
-    Refused {
-        /// The store.
-        store: String,
-        /// What was asked for.
-        wanted: String,
-        /// The store's words.
-        said: String,
-        /// What there is instead.
-        instead: String,
-    },
-    /// The store's answer is not what its interface promises.
+    Refused { store: String, wanted: String, said: String, instead: String },
     #[error("the answer of {store} is malformed")]
-    Reply {
-        /// The store.
-        store: String,
-        /// What is wrong.
-        source: serde_json::Error,
-    },
-    /// The store passed over a snap.
+    Reply { store: String, source: serde_json::Error },
     #[error("{store} says nothing about {name}: run again, and if it stays so, the store is broken")]
-    NoAnswer {
-        /// The store.
-        store: String,
-        /// The snap.
-        name: String,
-    },
-    /// The store sends us where we do not go.
+    NoAnswer { store: String, name: String },
     #[error("the store says that {name} is at {url:?}, which is no address that it may send us to")]
-    Address {
-        /// The snap.
-        name: String,
-        /// Where it is said to be.
-        url: String,
-    },
-    /// The store names no digest.
+    Address { name: String, url: String },
     #[error("the store's digest of {name} is not one")]
-    Digest {
-        /// The snap.
-        name: String,
-    },
-    /// An assertion cannot be used.
+    Digest { name: String },
     #[error("cannot use {assertion}")]
-    Assertion {
-        /// Which.
-        assertion: Box<Reference>,
-        /// Why not.
-        source: Box<AssertionError>,
-    },
-    /// The store gave another assertion than was asked for.
+    Assertion { assertion: Box<Reference>, source: Box<AssertionError> },
     #[error("asked for {wanted}, the store answers with {got}")]
-    OtherAssertion {
-        /// What was asked for.
-        wanted: Box<Reference>,
-        /// What came.
-        got: Box<Reference>,
-    },
-    /// The assertions do not vouch for what the store offers.
+    OtherAssertion { wanted: Box<Reference>, got: Box<Reference> },
     #[error("cannot trust {name} as the store offers it")]
-    Offer {
-        /// The snap.
-        name: String,
-        /// Why not.
-        source: Box<AssertionError>,
-    },
-    /// What is signed is about something else.
+    Offer { name: String, source: Box<AssertionError> },
     #[error("what is offered as {wanted} is {got}")]
-    OtherSnap {
-        /// What was asked for, or what the store signed.
-        wanted: String,
-        /// What it is.
-        got: String,
-    },
-    /// The snap's own metadata cannot be read.
+    OtherSnap { wanted: String, got: String },
     #[error("cannot read what {name} says of itself")]
-    Metadata {
-        /// The snap.
-        name: String,
-        /// Why not.
-        source: Box<MetadataError>,
-    },
-    /// A folder's snap needs what nothing brings.
+    Metadata { name: String, source: Box<MetadataError> },
     #[error(
         "{name} needs the snap {need} for {architecture} ({why}), without which it cannot be installed: add it to the selection, \
          or set closure = false if all devices have it"
     )]
-    Needs {
-        /// The snap.
-        name: String,
-        /// What it needs.
-        need: String,
-        /// For which devices.
-        architecture: String,
-        /// The reason, such as `base of NAME`.
-        why: String,
-    },
-    /// Each snap needs another.
+    Needs { name: String, need: String, architecture: String, why: String },
     #[error("{name} is needed by a snap that is needed by a snap, and so on: there is no end to it")]
-    Endless {
-        /// The first that was not taken.
-        name: String,
-    },
-    /// Two files claim to be one revision of one snap.
+    Endless { name: String },
     #[error("two different files claim to be {path}")]
-    TwoFiles {
-        /// Its publish path.
-        path: PublishPath,
-    },
-    /// A name of the store's cannot be carried.
+    TwoFiles { path: PublishPath },
     #[error(transparent)]
     Path(#[from] MalformedPath),
-    /// A name makes no address.
     #[error(transparent)]
     Url(#[from] MalformedAddress),
-    /// The store cannot be asked.
     #[error("cannot ask the store")]
     Ask(#[from] FetchError),
-    /// Snaps cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchIntoDepotError),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

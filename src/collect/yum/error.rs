@@ -12,68 +12,33 @@ use crate::path::{MalformedPath, PublishPath};
 use crate::terminal::safe;
 
 /// Why an RPM repository cannot be collected.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum YumError {
-    /// The repository is not there.
     #[error("{url} has no repository: there is no repodata/repomd.xml")]
-    NoRepository {
-        /// The root.
-        url: String,
-    },
-    /// The repository is there, and is not signed.
+    NoRepository { url: String },
     #[error(
         "{url} has a repository that nobody signed: if that is meant, leave the keyring out and set allow-unsigned = true"
     )]
-    NotSigned {
-        /// The root.
-        url: String,
-    },
-    /// The signature is not good.
+    NotSigned { url: String },
     #[error("{path} is not signed by a key of the keyring")]
-    Signature {
-        /// The signed file.
-        path: PublishPath,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// Metadata says what cannot be.
+    Signature { path: PublishPath, source: OpenPgpError },
     #[error("cannot use {path}")]
-    Rpm {
-        /// The file.
-        path: PublishPath,
-        /// Why not.
-        source: RpmError,
-    },
-    /// Metadata that every repository has is not named.
+    Rpm { path: PublishPath, source: RpmError },
     #[error("{path} names no list of packages")]
-    NoPrimary {
-        /// The signed file.
-        path: PublishPath,
-    },
-    /// No package passes.
+    NoPrimary { path: PublishPath },
     #[error("of {name} nothing has these architectures; there is: {}", architectures.iter().map(|text| safe(text).to_string()).collect::<Vec<_>>().join(", "))]
-    NothingMatches {
-        /// The source.
-        name: String,
-        /// The architectures that there are.
-        architectures: Vec<String>,
-    },
-    /// A name of upstream's cannot be carried.
+    NothingMatches { name: String, architectures: Vec<String> },
     #[error(transparent)]
     Path(#[from] MalformedPath),
-    /// An address cannot be made.
     #[error(transparent)]
     Address(#[from] MalformedAddress),
-    /// The keyring is of no use.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// Metadata cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Files cannot be fetched.
     #[error(transparent)]
     Payload(#[from] FetchIntoDepotError),
-    /// The depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
 }

@@ -25,12 +25,11 @@ pub const MAX_RELEASE_BYTES: u64 = 16 << 20;
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 
 /// Why a suite cannot be trusted.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The signature is not good.
     #[error("its signature is not good")]
     Signature(#[from] OpenPgpError),
-    /// The signed text is no Release that we can use.
     #[error("it is no usable Release file")]
     Release(#[from] ReleaseError),
 }
@@ -46,24 +45,13 @@ impl ArchiveError {
 }
 
 /// Why an index cannot be used.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum IndexFileError {
-    /// It cannot be expanded.
     #[error("cannot expand {path}")]
-    Compression {
-        /// The index.
-        path: PublishPath,
-        /// Why not.
-        source: CompressionError,
-    },
-    /// It is no usable list of patches.
+    Compression { path: PublishPath, source: CompressionError },
     #[error("cannot read {path}")]
-    Pdiff {
-        /// The list.
-        path: PublishPath,
-        /// The cause.
-        source: PdiffError,
-    },
+    Pdiff { path: PublishPath, source: PdiffError },
 }
 
 impl PdiffIndex {

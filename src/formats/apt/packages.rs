@@ -130,36 +130,18 @@ pub struct SourceFile<'a> {
 }
 
 /// The fault of an entry of an index.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IndexError {
-    /// A field that every stanza must have is not there.
     #[error("{}: the field {field} is missing", package.escape_debug())]
-    Missing {
-        /// The package, as far as it is known.
-        package: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// A field holds what it cannot hold.
+    Missing { package: String, field: &'static str },
     #[error("{}: the field {field} is malformed", package.escape_debug())]
-    Malformed {
-        /// The package, as far as it is known.
-        package: String,
-        /// The field.
-        field: &'static str,
-    },
+    Malformed { package: String, field: &'static str },
     /// It has a line that is no field. apt cannot read an index with such a line.
     #[error("{}: it has a line that is no field", package.escape_debug())]
-    StrayLine {
-        /// The package, as far as it is known.
-        package: String,
-    },
-    /// There are digests, but none that can be trusted.
+    StrayLine { package: String },
     #[error("{}: it has no digest of SHA-256 or SHA-512", package.escape_debug())]
-    Weak {
-        /// The package.
-        package: String,
-    },
+    Weak { package: String },
 }
 
 impl IndexError {

@@ -30,43 +30,25 @@ pub struct PdiffIndex {
 }
 
 /// Reasons to refuse an Index of patches.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PdiffError {
-    /// It is not one stanza of control data in UTF-8.
     #[error("it is not one stanza of UTF-8 text")]
     NotOneStanza,
-    /// It lists patches by broken digests only, or in their uncompressed form only.
     #[error(
         "weak: it has no History, Patches or Download of SHA256 or SHA512; leave pdiffs out of indexes in the selection"
     )]
     Weak,
-    /// A line of one of its sections is not digest, size and name.
     #[error("its {field} has a malformed line: {}", line.escape_debug())]
-    FileLine {
-        /// The section.
-        field: String,
-        /// The line.
-        line: String,
-    },
-    /// A patch is listed twice, with different values.
+    FileLine { field: String, line: String },
     #[error("it lists {patch} twice, with different values")]
-    Contradiction {
-        /// The patch.
-        patch: PublishPath,
-    },
-    /// It lists more patches than are carried.
+    Contradiction { patch: PublishPath },
     #[error("it lists more than {MAX_PATCHES} patches: leave pdiffs out of indexes in the selection")]
     TooMany,
-    /// A patch is too large to be carried.
     #[error(
         "{patch} has {size} bytes, and a patch may have {MAX_PATCH_BYTES}: leave pdiffs out of indexes in the selection"
     )]
-    TooLarge {
-        /// The patch.
-        patch: PublishPath,
-        /// Its size, in bytes.
-        size: u64,
-    },
+    TooLarge { patch: PublishPath, size: u64 },
 }
 
 impl PdiffIndex {

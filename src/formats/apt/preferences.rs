@@ -100,36 +100,18 @@ impl IndexOrigin<'_> {
 }
 
 /// An error in a file of preferences.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PreferencesError {
     /// A record has no `Package`, which apt refuses too.
     #[error("record {record} has no Package")]
-    NoPackage {
-        /// Its place, counted from 1.
-        record: usize,
-    },
-    /// A record has no `Pin-Priority`, or none that apt takes.
+    NoPackage { record: usize },
     #[error("record {record} has no Pin-Priority that is a number but 0, or \"never\"")]
-    Priority {
-        /// Its place, counted from 1.
-        record: usize,
-    },
-    /// A record has a pin of another type than apt knows.
+    Priority { record: usize },
     #[error("record {record} has a Pin that is none of version, origin and release: {}", pin.escape_debug())]
-    Pin {
-        /// Its place, counted from 1.
-        record: usize,
-        /// The pin.
-        pin: String,
-    },
-    /// A pattern is no pattern.
+    Pin { record: usize, pin: String },
     #[error("record {record} has a malformed pattern: {}", pattern.escape_debug())]
-    Pattern {
-        /// Its place, counted from 1.
-        record: usize,
-        /// The pattern.
-        pattern: String,
-    },
+    Pattern { record: usize, pattern: String },
 }
 
 impl PreferencesError {

@@ -81,38 +81,19 @@ impl<'a> FileLine<'a> {
 }
 
 /// Why a Release cannot be read or written.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReleaseError {
-    /// It has no stanza of control data.
     #[error("it is empty")]
     Empty,
-    /// It vouches for its indexes with broken digests only, or not at all.
     #[error("weak: it lists no index by SHA-256 or SHA-512")]
     Weak,
-    /// `Valid-Until` cannot be read.
     #[error("its {field} is no date: {}", value.escape_debug())]
-    Date {
-        /// The field.
-        field: &'static str,
-        /// What stands there.
-        value: String,
-    },
-    /// A line of a section that lists files is not digest, size and path.
+    Date { field: &'static str, value: String },
     #[error("its {section} section has a malformed line: {}", line.escape_debug())]
-    FileLine {
-        /// The section.
-        section: &'static str,
-        /// The line.
-        line: String,
-    },
-    /// A value cannot be written as one line.
+    FileLine { section: &'static str, line: String },
     #[error("{field} cannot be written: {}", value.escape_debug())]
-    Unwritable {
-        /// The field.
-        field: String,
-        /// The value.
-        value: String,
-    },
+    Unwritable { field: String, value: String },
 }
 
 impl ReleaseError {

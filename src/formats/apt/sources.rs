@@ -69,43 +69,17 @@ pub enum SignedBy {
 }
 
 /// Why a source list cannot be used. Lines count from 1.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SourcesError {
-    /// The line or stanza does not have the form of an entry.
     #[error("line {line}: {reason}")]
-    Malformed {
-        /// Where.
-        line: usize,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// The address cannot be read.
+    Malformed { line: usize, reason: &'static str },
     #[error("line {line}: {} is no URI", uri.escape_debug())]
-    Uri {
-        /// Where.
-        line: usize,
-        /// What stands there, without a password.
-        uri: String,
-        /// Why it is none.
-        #[source]
-        source: url::ParseError,
-    },
-    /// A suite cannot be one.
+    Uri { line: usize, uri: String, source: url::ParseError },
     #[error("line {line}")]
-    Suite {
-        /// Where.
-        line: usize,
-        /// The cause.
-        source: MalformedSuite,
-    },
-    /// Something that apt knows and gapferry does not.
+    Suite { line: usize, source: MalformedSuite },
     #[error("line {line}: {} is not supported", what.escape_debug())]
-    Unsupported {
-        /// Where.
-        line: usize,
-        /// What it is.
-        what: String,
-    },
+    Unsupported { line: usize, what: String },
 }
 
 impl SourcesError {

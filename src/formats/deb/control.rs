@@ -17,49 +17,24 @@ pub struct Control {
 }
 
 /// Why a control file is not well-formed.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ControlError {
     /// It is not UTF-8 (Policy 5.1).
     #[error("it is not UTF-8")]
     NotUtf8,
-    /// A line has a control character.
     #[error("line {line} has a control character")]
-    Character {
-        /// Number of the line, from 1.
-        line: usize,
-    },
-    /// A line is neither a field nor goes on with one.
+    Character { line: usize },
     #[error("line {line} is not a field")]
-    NotAField {
-        /// Number of the line, from 1.
-        line: usize,
-    },
-    /// Something follows after an empty line.
+    NotAField { line: usize },
     #[error("line {line} begins a second paragraph")]
-    SecondParagraph {
-        /// Number of the line, from 1.
-        line: usize,
-    },
-    /// A field is given twice.
+    SecondParagraph { line: usize },
     #[error("line {line} repeats a field")]
-    RepeatedField {
-        /// Number of the line, from 1.
-        line: usize,
-    },
-    /// A field that every package has is not there.
+    RepeatedField { line: usize },
     #[error("it has no field {name}")]
-    MissingField {
-        /// The field.
-        name: &'static str,
-    },
-    /// A field's value is not what Policy 5.6 allows.
+    MissingField { name: &'static str },
     #[error("field {name} has the value {value:?}, which Debian Policy does not allow")]
-    MalformedField {
-        /// The field.
-        name: &'static str,
-        /// Its value, at most 100 characters of it.
-        value: String,
-    },
+    MalformedField { name: &'static str, value: String },
 }
 
 impl Control {

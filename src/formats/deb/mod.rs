@@ -29,64 +29,35 @@ pub const MAX_CONTROL_TAR_BYTES: u64 = 16 << 20;
 pub const MAX_CONTROL_BYTES: u64 = 1 << 20;
 
 /// Why a file is not taken as a Debian package.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum DebError {
-    /// The file cannot be read.
     #[error("cannot read the package")]
     Read(#[source] io::Error),
-    /// It is no ar archive.
     #[error("it does not begin as a Debian package does")]
     NotAnArchive,
-    /// An ar header is not as deb(5) has it.
     #[error("malformed ar header at byte {offset}")]
-    Header {
-        /// Where the header starts.
-        offset: u64,
-    },
-    /// A member is longer than the file.
+    Header { offset: u64 },
     #[error("the ar member at byte {offset} goes past the end of the file")]
-    PastTheEnd {
-        /// Where the member's header starts.
-        offset: u64,
-    },
-    /// The members are not the ones that a package has, in their order.
+    PastTheEnd { offset: u64 },
     #[error("ar member {found:?} stands where {expected} belongs")]
-    Order {
-        /// The name that is there; empty at the end of the file.
-        found: String,
-        /// What belongs there.
-        expected: &'static str,
-    },
-    /// `debian-binary` does not say 2.x.
+    Order { found: String, expected: &'static str },
     #[error("its format is not version 2 of deb(5)")]
     FormatVersion,
-    /// Something is larger than its limit.
     #[error("{what} is larger than {limit} bytes")]
-    TooLarge {
-        /// What is too large.
-        what: &'static str,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// The compressed control.tar is damaged, or unpacks to more than its limit.
+    TooLarge { what: &'static str, limit: u64 },
     #[error("cannot unpack its control.tar")]
     Unpack(#[source] CompressionError),
-    /// control.tar is no tar archive.
     #[error("its control.tar is malformed")]
     Tar(#[source] io::Error),
-    /// A name in control.tar leads out of it.
     #[error("its control.tar has a name with \"..\"")]
     Traversal,
-    /// There is no control file.
     #[error("its control.tar has no file \"control\"")]
     NoControl,
-    /// There are two control files.
     #[error("its control.tar has more than one entry \"control\"")]
     TwoControls,
-    /// The control file is a link, a folder or a device.
     #[error("\"control\" in its control.tar is not a regular file")]
     NotRegular,
-    /// The control file is not well-formed.
     #[error("its control file is malformed")]
     Control(#[from] ControlError),
 }

@@ -47,27 +47,15 @@ pub enum Content {
 }
 
 /// Reasons to refuse a file for its filetype.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum BadPacking {
-    /// There is nothing in it.
     #[error("its file is empty")]
     Empty,
-    /// It is packed in another way.
     #[error("its file is {found}, and filetype = {:?} means {}{}", wanted.as_str(), wanted.packing(), instead(*found, *wanted))]
-    Other {
-        /// The packing that was found.
-        found: Packing,
-        /// The filetype that the selection says.
-        wanted: Filetype,
-    },
-    /// It is compressed and does not decompress.
+    Other { found: Packing, wanted: Filetype },
     #[error("its file begins as {} and does not decompress: {reason}", article(*.compression))]
-    Corrupt {
-        /// The compression that its first bytes tell.
-        compression: Compression,
-        /// The decoder's words.
-        reason: String,
-    },
+    Corrupt { compression: Compression, reason: String },
 }
 
 fn instead(found: Packing, wanted: Filetype) -> String {

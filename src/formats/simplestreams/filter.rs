@@ -27,22 +27,13 @@ enum Value {
 }
 
 /// The text is no filter.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedFilter {
-    /// It has another shape.
     #[error("{text:?} is not a filter: write key=value, key!=value, key~regex or key!~regex")]
-    Shape {
-        /// The text, cut short.
-        text: String,
-    },
-    /// Its regular expression is not one that we can use.
+    Shape { text: String },
     #[error("the regular expression of the filter {text:?} is not usable: {reason}")]
-    Regex {
-        /// The text.
-        text: String,
-        /// The reason, on one line.
-        reason: String,
-    },
+    Regex { text: String, reason: String },
 }
 
 impl Filter {

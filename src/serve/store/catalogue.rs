@@ -19,31 +19,15 @@ const MAX_INDEX_BYTES: u64 = 64 << 20;
 const MAX_ASSERTIONS_BYTES: u64 = 256 << 20;
 
 /// Why a generation's snaps cannot be offered.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// A file cannot be read.
     #[error("cannot read {file}")]
-    Read {
-        /// Its name, without folders.
-        file: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The index says what it must not.
+    Read { file: String, source: io::Error },
     #[error("{STORE_INDEX} is damaged: {reason}")]
-    Index {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// What vouches for a snap cannot be read.
+    Index { reason: String },
     #[error("{file} is damaged")]
-    Assertions {
-        /// Its name, without folders.
-        file: String,
-        /// What is wrong with it.
-        source: Box<AssertionError>,
-    },
-    /// There is too much of it.
+    Assertions { file: String, source: Box<AssertionError> },
     #[error("all assertions together have more than {MAX_ASSERTIONS_BYTES} bytes")]
     TooMany,
 }

@@ -17,258 +17,99 @@ use crate::path::{MalformedPath, PublishPath};
 use crate::trust::{OlderUpstream, OtherStream};
 
 /// Why a collection cannot be published.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// A path is too long where it is to stand.
     #[error(transparent)]
     Path(#[from] MalformedPath),
-    /// A depot refused.
     #[error(transparent)]
     Depot(#[from] DepotError),
-    /// Upstream's metadata is older than what was seen.
     #[error(transparent)]
     Older(#[from] OlderUpstream),
-    /// Upstream's index is that of another stream than was seen.
     #[error(transparent)]
     OtherStream(#[from] OtherStream),
-    /// The site pins no keys for the source.
     #[error("no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `{pin}`")]
-    NoKeyring {
-        /// The source.
-        source_name: String,
-        /// Pins the keyring, of which the name is a guess.
-        pin: ShellCommand,
-    },
-    /// A suite's signed file is not good.
+    NoKeyring { source_name: String, pin: ShellCommand },
     #[error("{path} is not vouched for by the keys pinned here")]
-    Suite {
-        /// The signed file.
-        path: PublishPath,
-        /// Why not.
-        source: ArchiveError,
-    },
-    /// A stream's signed file is not good.
+    Suite { path: PublishPath, source: ArchiveError },
     #[error("{path} is not vouched for by the keys pinned here")]
-    Signature {
-        /// The signed file.
-        path: PublishPath,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// Assertions do not vouch for a snap.
+    Signature { path: PublishPath, source: OpenPgpError },
     #[error("{path} does not vouch for its snap")]
-    Assertions {
-        /// The assertions.
-        path: PublishPath,
-        /// Why not.
-        source: Box<AssertionError>,
-    },
-    /// A snap's own metadata cannot be read.
+    Assertions { path: PublishPath, source: Box<AssertionError> },
     #[error("cannot read what {path} says of itself")]
-    SnapMetadata {
-        /// The snap.
-        path: PublishPath,
-        /// Why not.
-        source: Box<MetadataError>,
-    },
-    /// Where a snap is said to be listed makes no sense.
+    SnapMetadata { path: PublishPath, source: Box<MetadataError> },
     #[error("where {path} is listed makes no sense")]
-    Listing {
-        /// The snap.
-        path: PublishPath,
-        /// Why not.
-        source: MalformedListing,
-    },
-    /// A stream's file says what cannot be.
+    Listing { path: PublishPath, source: MalformedListing },
     #[error("cannot use {path}")]
-    Stream {
-        /// The file.
-        path: PublishPath,
-        /// Why not.
-        source: StreamError,
-    },
-    /// A repository's metadata says what cannot be.
+    Stream { path: PublishPath, source: StreamError },
     #[error("cannot use {path}")]
-    Rpm {
-        /// The file.
-        path: PublishPath,
-        /// Why not.
-        source: Box<RpmError>,
-    },
-    /// A repository without its signed file, or without what that names.
+    Rpm { path: PublishPath, source: Box<RpmError> },
     #[error("the repository's {path} is not carried")]
-    DataMissing {
-        /// The file.
-        path: PublishPath,
-    },
-    /// A signed file has no signature beside it.
+    DataMissing { path: PublishPath },
     #[error("{path} comes without its signature")]
-    NoSignature {
-        /// The Release file.
-        path: PublishPath,
-    },
-    /// An index is not one that a signed Release names.
+    NoSignature { path: PublishPath },
     #[error("upstream's signed metadata does not vouch for {path}")]
-    IndexNotVouched {
-        /// The index.
-        path: PublishPath,
-    },
-    /// A stream without an index.
+    IndexNotVouched { path: PublishPath },
     #[error("the stream's index is not carried")]
     NoIndex,
-    /// An image lacks something, so that no list can name what there is of it.
     #[error("{path} belongs to an image of which not all is carried that clients need")]
-    IncompleteImage {
-        /// A file of the image.
-        path: PublishPath,
-    },
-    /// A products file that the index names is not carried, and clients would ask for it.
+    IncompleteImage { path: PublishPath },
     #[error("the index names {path}, which is not carried")]
-    ListMissing {
-        /// The products file.
-        path: PublishPath,
-    },
-    /// An image that MAAS would not take as what it is said to be.
+    ListMissing { path: PublishPath },
     #[error("{path} is no image that MAAS takes")]
-    OsImage {
-        /// The image.
-        path: PublishPath,
-        /// Why not.
-        source: Box<BadImage>,
-    },
-    /// Images that do not go together.
+    OsImage { path: PublishPath, source: Box<BadImage> },
     #[error("the images do not go together")]
     OsImages(#[source] Box<BadImage>),
-    /// A collection changes its source.
     #[error(
         "it belongs to the source {known} and not to {found}: keys and policy go by source; give it another name, or its own source's"
     )]
-    OtherSource {
-        /// The source that it was published for first.
-        known: String,
-        /// What the manifest says now.
-        found: String,
-    },
-    /// A collection without proof would answer for another source's address.
+    OtherSource { known: String, found: String },
     #[error(
         "it has items without upstream's proof and would answer for {address}, but {theirs} belongs to the source {owner}; if it is to \
          answer there, say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and collection = \"{collection}\""
     )]
-    AddressTaken {
-        /// The address that it claims.
-        address: String,
-        /// The address of the other source.
-        theirs: String,
-        /// The other source.
-        owner: Label,
-        /// The collection, as KIND/NAME.
-        collection: Box<str>,
-    },
-    /// The address that it would answer for belongs to a source with other pinned keys.
+    AddressTaken { address: String, theirs: String, owner: Label, collection: Box<str> },
     #[error(
         "it would answer for {address}, but {theirs} belongs to the source {owner}, for which other keys are pinned; if it is to answer there, \
          say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and collection = \"{collection}\""
     )]
-    AddressOfOtherKeys {
-        /// The address that it claims.
-        address: String,
-        /// The address of the other source.
-        theirs: String,
-        /// The other source.
-        owner: Label,
-        /// The collection, as KIND/NAME.
-        collection: Box<str>,
-    },
-    /// Upstream signs another name inside than the suite was asked for by.
+    AddressOfOtherKeys { address: String, theirs: String, owner: Label, collection: Box<str> },
     #[error(
         "{path} was asked for as {suite:?}, and upstream signs {} in it: a mirror passes one suite off as another. If the archive is known \
          to differ, write in site.toml, under [policy.signed-as.{source_name}]: \"{suite}\" = \"{}\"",
         or_nothing(.signed), .signed.last().map_or("", String::as_str)
     )]
-    OtherSuite {
-        /// The signed file.
-        path: PublishPath,
-        /// The suite that was asked for.
-        suite: String,
-        /// The suite and codename that are signed.
-        signed: Vec<String>,
-        /// The source.
-        source_name: Label,
-    },
-    /// A flat suite is to be published by reprepro.
+    OtherSuite { path: PublishPath, suite: String, signed: Vec<String>, source_name: Label },
     #[error(
         "{suite} is a flat suite, and reprepro publishes none: export it with publish = \"re-indexed\" or \"verbatim\""
     )]
-    FlatForReprepro {
-        /// The suite.
-        suite: String,
-    },
-    /// A source that only one kind of content may have.
+    FlatForReprepro { suite: String },
     #[error("the source {source_name} is for {kind} alone, and allows nothing else")]
-    OtherKind {
-        /// The source.
-        source_name: String,
-        /// The kind.
-        kind: &'static str,
-    },
-    /// A file among the proofs is neither a signed file nor an index.
+    OtherKind { source_name: String, kind: &'static str },
     #[error("{path} is no proof of a kind that we know")]
-    UnknownProof {
-        /// The file.
-        path: PublishPath,
-    },
-    /// An index cannot be used.
+    UnknownProof { path: PublishPath },
     #[error(transparent)]
     Index(#[from] IndexFileError),
-    /// No index of the suite that the item names lists it with these bytes.
     #[error("upstream's signed indexes do not vouch for {path}: it was swapped, or carried without its proof")]
-    ItemNotVouched {
-        /// The item's file.
-        path: PublishPath,
-    },
-    /// The item has no proof, and the site does not allow that.
+    ItemNotVouched { path: PublishPath },
     #[error(
         "{path} comes without proof by upstream: if that is meant, add the source {source_name} to allow-unsigned in site.toml"
     )]
-    Unsigned {
-        /// The item's file.
-        path: PublishPath,
-        /// The source.
-        source_name: String,
-    },
-    /// Files and items do not go together one to one.
+    Unsigned { path: PublishPath, source_name: String },
     #[error("{path} is a file that no item of the collection names")]
-    FileWithoutItem {
-        /// The file.
-        path: PublishPath,
-    },
-    /// Metadata that was just generated names a file that is not there.
+    FileWithoutItem { path: PublishPath },
     #[error("the generated index {index} names {path}, which is not in the tree")]
-    Dangling {
-        /// The index.
-        index: String,
-        /// The file.
-        path: String,
-    },
-    /// Only packages can be published by reprepro.
+    Dangling { index: String, path: String },
     #[error("{kind} cannot be published by reprepro, which knows packages alone: the bundle's selection is wrong")]
-    NotForReprepro {
-        /// The collection's kind.
-        kind: &'static str,
-    },
-    /// reprepro, or what it works with, refused.
+    NotForReprepro { kind: &'static str },
     #[error(transparent)]
     Reprepro(Box<RepreproError>),
-    /// A Release cannot be written.
     #[error("cannot write a Release file")]
     Release(#[source] ReleaseError),
-    /// A stream's metadata cannot be written.
     #[error("cannot write a stream's metadata")]
     WriteStream(#[source] StreamError),
-    /// The site's key cannot sign.
     #[error("cannot sign with the site's key")]
     Sign(#[source] OpenPgpError),
-    /// Memory or disk failed while compressing.
     #[error("cannot compress an index")]
     Compress(#[source] std::io::Error),
 }

@@ -6,72 +6,27 @@ use crate::formats::apt::packages::IndexError;
 use crate::formats::apt::relation::MalformedRelation;
 
 /// Why there is no closure.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
-    /// A requested package has only an entry that cannot be used.
     #[error("cannot carry {seed}")]
-    Unusable {
-        /// The request.
-        seed: String,
-        /// The fault of the entry.
-        #[source]
-        source: IndexError,
-    },
-    /// A dependency field of a package that is needed cannot be read.
+    Unusable { seed: String, source: IndexError },
     #[error("a relation of {package} is malformed")]
-    Relation {
-        /// The package.
-        package: String,
-        /// Why.
-        #[source]
-        source: MalformedRelation,
-    },
-    /// No index has a package of this name.
+    Relation { package: String, source: MalformedRelation },
     #[error("no package is called {seed}{}", did_you_mean(near))]
-    Unknown {
-        /// What was asked for.
-        seed: String,
-        /// Names that are like it, the nearest first.
-        near: Vec<String>,
-    },
-    /// The package exists, but not in the version, suite or architecture asked for.
+    Unknown { seed: String, near: Vec<String> },
     #[error("there is no {seed}; there is: {}", known.join(", "))]
-    NoSuchVersion {
-        /// What was asked for.
-        seed: String,
-        /// The versions that exist.
-        known: Vec<String>,
-    },
-    /// Several packages provide the name, none bears it.
+    NoSuchVersion { seed: String, known: Vec<String> },
     #[error("{seed} is a virtual package; choose one of its providers: {}", providers.join(", "))]
-    Virtual {
-        /// What was asked for.
-        seed: String,
-        /// The packages that provide it.
-        providers: Vec<String>,
-    },
-    /// No package has a priority that was asked for.
+    Virtual { seed: String, providers: Vec<String> },
     #[error("no package has priority {priority}")]
-    NoSuchPriority {
-        /// The priority.
-        priority: String,
-    },
-    /// No package belongs to a task that was asked for.
+    NoSuchPriority { priority: String },
     #[error("no package belongs to task {task}")]
-    NoSuchTask {
-        /// The task.
-        task: String,
-    },
-    /// The packages cannot be installed together.
+    NoSuchTask { task: String },
     #[error("cannot be installed: {}", problems.join("; "))]
-    Unsatisfiable {
-        /// What is broken, one sentence per relation.
-        problems: Vec<String>,
-    },
-    /// The system gives no thread to solve in.
+    Unsatisfiable { problems: Vec<String> },
     #[error("no thread for the solver")]
     Thread(#[source] std::io::Error),
-    /// Nothing was asked for.
     #[error("the closure is empty: nothing was asked for")]
     Empty,
 }

@@ -106,37 +106,21 @@ impl fmt::Display for Kind {
 }
 
 /// Why a snap is not taken as one.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
-    /// Its `meta/snap.yaml` cannot be had.
     #[error("cannot read its meta/snap.yaml")]
     Image(#[from] SquashfsError),
-    /// It is longer than any real one.
     #[error("its meta/snap.yaml is larger than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// It is not UTF-8.
+    TooLarge { limit: u64 },
     #[error("its meta/snap.yaml is not UTF-8")]
     NotUtf8,
-    /// It is not YAML, or a field has not the shape that it must have.
     #[error("its meta/snap.yaml cannot be understood")]
     Yaml(#[source] Box<serde_saphyr::Error>),
-    /// A field that every snap has is not there.
     #[error("its meta/snap.yaml has no {field}")]
-    Missing {
-        /// Which.
-        field: &'static str,
-    },
-    /// A field's value is not one that snapd takes.
+    Missing { field: &'static str },
     #[error("its meta/snap.yaml has {field} \"{}\", which snapd does not take", safe(value))]
-    Value {
-        /// Which.
-        field: &'static str,
-        /// Its value, at most 100 characters of it.
-        value: String,
-    },
+    Value { field: &'static str, value: String },
 }
 
 impl MetadataError {

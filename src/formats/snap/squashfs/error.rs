@@ -5,100 +5,39 @@ use std::io;
 use crate::error_class::ErrorClass;
 
 /// Why a file is not read from a squashfs image.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SquashfsError {
-    /// The image cannot be read.
     #[error("cannot read the image")]
     Read(#[source] io::Error),
-    /// It is no squashfs image.
     #[error("it does not begin as a squashfs image does")]
     NotAnImage,
-    /// It is of a version that is not squashfs 4.0.
     #[error("it is squashfs {major}.{minor}, and only 4.0 is read")]
-    Version {
-        /// Before the dot.
-        major: u16,
-        /// Behind it.
-        minor: u16,
-    },
-    /// Its compression is one that snaps do not have.
+    Version { major: u16, minor: u16 },
     #[error("its compression, {name}, is not supported")]
-    Unsupported {
-        /// What it is called.
-        name: &'static str,
-    },
-    /// Its compression is none that squashfs 4.0 has.
+    Unsupported { name: &'static str },
     #[error("its compression has the number {number}, which means none")]
-    Compression {
-        /// As the superblock has it.
-        number: u16,
-    },
-    /// A field of the superblock has a value that it cannot have.
+    Compression { number: u16 },
     #[error("its superblock is malformed: {what}")]
-    Superblock {
-        /// What cannot be.
-        what: &'static str,
-    },
-    /// The image is shorter than it says, or something in it is said to be behind its end.
+    Superblock { what: &'static str },
     #[error("{what} goes past the end of the image")]
-    PastTheEnd {
-        /// What does.
-        what: &'static str,
-    },
-    /// Something in it contradicts the format.
+    PastTheEnd { what: &'static str },
     #[error("{what} is malformed")]
-    Malformed {
-        /// What does.
-        what: &'static str,
-    },
-    /// Compressed bytes are damaged, or unpack to more than a block may hold.
+    Malformed { what: &'static str },
     #[error("cannot unpack the block at byte {offset} of the image")]
-    Unpack {
-        /// Where the stored bytes begin.
-        offset: u64,
-        /// What the decoder said.
-        #[source]
-        source: io::Error,
-    },
-    /// A block is not as long as what it is part of needs it to be.
+    Unpack { offset: u64, source: io::Error },
     #[error("the block at byte {offset} of the image unpacks to {found} bytes instead of {expected}")]
-    BlockLength {
-        /// Where the stored bytes begin.
-        offset: u64,
-        /// Its length unpacked, in bytes.
-        found: usize,
-        /// What it has to be, in bytes.
-        expected: usize,
-    },
-    /// Something is larger than its limit.
+    BlockLength { offset: u64, found: usize, expected: usize },
     #[error("{what} is larger than {limit} bytes")]
-    TooLarge {
-        /// What is too large.
-        what: &'static str,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// A folder's names are not in their order, or one is there twice.
+    TooLarge { what: &'static str, limit: u64 },
     #[error("a folder has names out of order, or one of them twice")]
     Order,
-    /// There is no such file.
     #[error("there is no {path:?} in it")]
-    NotFound {
-        /// Of the file or of the folder above it, from the root.
-        path: String,
-    },
-    /// A file or a link stands where a folder is needed.
+    NotFound { path: String },
     #[error("{path:?} in it is not a folder")]
-    NotAFolder {
-        /// From the root, and empty for the root.
-        path: String,
-    },
-    /// The file is a link, a folder or a device.
+    NotAFolder { path: String },
     #[error("{path:?} in it is not a regular file")]
-    NotRegular {
-        /// From the root.
-        path: String,
-    },
+    NotRegular { path: String },
 }
 
 impl SquashfsError {

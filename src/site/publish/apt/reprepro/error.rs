@@ -9,139 +9,54 @@ use crate::storage::FileError;
 use crate::time::Time;
 
 /// Why reprepro cannot publish a collection. What clients see stays what it was, and the base folder can be used again.
+#[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum RepreproError {
-    /// The operating system refused.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A program is not installed.
     #[error(
         "{program} is not here: install the package {package} and run the same again, or have the source published with publish = \"re-indexed\", which needs neither"
     )]
-    NotInstalled {
-        /// The program.
-        program: &'static str,
-        /// The Debian package that has it.
-        package: &'static str,
-    },
-    /// A program failed.
+    NotInstalled { program: &'static str, package: &'static str },
     #[error(
         "{program} ended with {status}: {said}; once its cause is gone, the same command builds {} again from the depot",
         base.display()
     )]
-    Failed {
-        /// What was run, such as `reprepro export`.
-        program: String,
-        /// How it ended.
-        status: String,
-        /// The end of what it said.
-        said: String,
-        /// The base folder.
-        base: PathBuf,
-    },
-    /// A program said what we do not understand.
+    Failed { program: String, status: String, said: String, base: PathBuf },
     #[error("{program} said {line:?}, which we do not understand")]
-    Unreadable {
-        /// What was run.
-        program: String,
-        /// A line of it.
-        line: String,
-    },
-    /// Another process works in the base folder.
+    Unreadable { program: String, line: String },
     #[error("{} is in use by the process {pid}: wait until it is done, then run the same again", base.display())]
-    Busy {
-        /// The base folder.
-        base: PathBuf,
-        /// The process.
-        pid: u32,
-    },
-    /// The secret key is not there.
+    Busy { base: PathBuf, pid: u32 },
     #[error(
         "{} has no secret key {fingerprint} to sign with ({said}): bring it there with `gpg --homedir {} --import FILE`, or change [reprepro] in site.toml, then run the same again",
         home.display(),
         home.display()
     )]
-    NoKey {
-        /// The fingerprint.
-        fingerprint: String,
-        /// gpg's folder.
-        home: PathBuf,
-        /// The end of what gpg said.
-        said: String,
-    },
-    /// The public half of the operator's key cannot be used.
+    NoKey { fingerprint: String, home: PathBuf, said: String },
     #[error("the key {fingerprint} in {} is none that clients could check with", home.display())]
-    BadKey {
-        /// The fingerprint.
-        fingerprint: String,
-        /// gpg's folder.
-        home: PathBuf,
-        /// Why not.
-        source: OpenPgpError,
-    },
-    /// The base folder has a file with other bytes.
+    BadKey { fingerprint: String, home: PathBuf, source: OpenPgpError },
     #[error(transparent)]
     OtherBytes(#[from] Box<OtherBytes>),
-    /// A suite has two versions of a package.
     #[error(
         "{target} has {package} in the versions {versions}, and reprepro keeps one: have the source published with publish = \"re-indexed\""
     )]
-    TwoVersions {
-        /// The suite, component and architecture.
-        target: String,
-        /// The package.
-        package: String,
-        /// Its versions.
-        versions: String,
-    },
-    /// Two files are to stand under one name.
+    TwoVersions { target: String, package: String, versions: String },
     #[error(
         "{file} has different bytes in different suites, and reprepro's pool has one place for it: have the source published with publish = \"re-indexed\""
     )]
-    TwoFiles {
-        /// The file's name.
-        file: String,
-    },
-    /// Something cannot stand in reprepro's files or arguments.
+    TwoFiles { file: String },
     #[error("{what} {text:?} cannot be told to reprepro: have the source published with publish = \"re-indexed\"")]
-    Words {
-        /// What it is.
-        what: &'static str,
-        /// The text.
-        text: String,
-    },
-    /// Clients know the suite by another codename.
+    Words { what: &'static str, text: String },
     #[error(
         "clients know {suite} by the codename {codename}, and reprepro would publish it as {name}, which apt refuses: keep publish = \"re-indexed\", or give the source another name"
     )]
-    Codename {
-        /// The suite, as KIND/NAME/SUITE.
-        suite: String,
-        /// What it is called.
-        codename: String,
-        /// What reprepro would call it.
-        name: String,
-    },
-    /// reprepro wrote something else than was wanted.
+    Codename { suite: String, codename: String, name: String },
     #[error("{path} as reprepro wrote it is not as it must be: {reason}")]
-    NotAsWanted {
-        /// The file, below the base folder.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The clock went back while reprepro ran.
+    NotAsWanted { path: String, reason: String },
     #[error(
         "reprepro dated {suite} {date}, which is not after {published}: apt clients would ignore it, so set the clock"
     )]
-    ClockBehind {
-        /// The suite.
-        suite: String,
-        /// Its date.
-        date: Time,
-        /// The date that it must not be before.
-        published: Time,
-    },
+    ClockBehind { suite: String, date: Time, published: Time },
 }
 
 /// The base folder has a file with other bytes.
