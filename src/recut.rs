@@ -7,11 +7,11 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::frame::compress;
 use crate::bundle::layout::{Member, TRAILER, header, members, padding};
 use crate::bundle::manifest::{Encoding, Part, Volume};
 use crate::bundle::pack::Plan;
 use crate::bundle::recovery::Amount;
+use crate::bundle::zstd_frame::compress;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};

@@ -1,7 +1,7 @@
 //! The stored bytes of a compressed part: never more comes out than the manifest says.
 #![no_main]
 
-use gapferry::bundle::frame::expand;
+use gapferry::bundle::zstd_frame::expand;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u16, &[u8])| {

@@ -15,12 +15,12 @@ pub struct Damage {
     pub to: u64,
     /// From where they were read, if they were not restored.
     #[serde(flatten)]
-    pub instead: Option<Instead>,
+    pub instead: Option<AlternateCopy>,
 }
 
 /// Two copies of a volume, one of which is bad.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Instead {
+pub struct AlternateCopy {
     /// The bundle's folder with the bad copy.
     pub bad: PathBuf,
     /// The bundle's folder that it was read from.

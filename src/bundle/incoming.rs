@@ -13,9 +13,9 @@ use crate::trust::MAX_SIGNATURE_BYTES;
 pub const STREAM_NAME: &str = "-";
 
 /// A stream that is being read: forwards only.
-pub(super) struct Incoming(Mutex<State>);
+pub(super) struct Incoming(Mutex<IncomingState>);
 
-struct State {
+struct IncomingState {
     from: Box<dyn Read + Send>,
     /// Offset of the next byte in the current volume.
     position: u64,
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Incoming {
 impl Incoming {
     /// Begins to read. Returns the stream with the manifest and its signature, of which nothing is checked yet.
     pub(super) fn begin(from: Box<dyn Read + Send>) -> Result<(Self, Vec<u8>, Vec<u8>), BundleError> {
-        let mut state = State { from, position: 0 };
+        let mut state = IncomingState { from, position: 0 };
         let manifest = state.small_file(names::MANIFEST, MAX_MANIFEST_BYTES)?;
         let signature = state.small_file(names::SIGNATURE, MAX_SIGNATURE_BYTES)?;
         Ok((Self(Mutex::new(state)), manifest, signature))
@@ -61,7 +61,7 @@ impl Incoming {
     }
 }
 
-impl State {
+impl IncomingState {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<()> {
         self.from.read_exact(bytes)
     }

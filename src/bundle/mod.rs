@@ -4,18 +4,16 @@
 //! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
 
 mod damage;
+mod delta_base;
 mod error;
 pub(crate) mod folder;
-pub mod frame;
 mod incoming;
 pub mod layout;
 pub mod manifest;
 pub mod names;
-mod older;
 pub mod open;
 pub mod pack;
 pub mod patch;
-pub mod places;
 pub mod recovery;
 pub mod schema;
 pub(crate) mod sidecars;
@@ -23,9 +21,11 @@ pub mod stream;
 mod text;
 pub mod unpack;
 mod volume;
+pub mod volume_set;
+pub mod zstd_frame;
 
 pub(crate) use damage::pieces;
-pub use damage::{Damage, Instead};
+pub use damage::{AlternateCopy, Damage};
 pub use error::BundleError;
 pub use incoming::STREAM_NAME;
 pub use manifest::Manifest;

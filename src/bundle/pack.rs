@@ -9,13 +9,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::frame::compress;
+use super::delta_base::DeltaBase;
 use super::layout::{blob_names, member_name};
 use super::manifest::{Blob, Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Volume};
-use super::older::Older;
-use super::recovery::write::Made;
+use super::recovery::write::WrittenFile;
 use super::recovery::{self, Amount};
 use super::volume::VolumeWriter;
+use super::zstd_frame::compress;
 use super::{BundleError, names, sidecars};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
@@ -124,7 +124,7 @@ pub(super) fn write_sidecars(
     folder: &Path,
     manifest: &Manifest,
     digest: Sha256,
-    recovery: &[Made],
+    recovery: &[WrittenFile],
 ) -> Result<(), BundleError> {
     let replace = |name: &str, text: String| {
         let (part, path) = (folder.join(format!("{name}.part")), folder.join(name));
@@ -231,7 +231,7 @@ impl Source {
 impl Packer<'_> {
     fn blob(&mut self, name: &str, digest: &Sha256, size: u64) -> Result<Vec<Part>, BundleError> {
         let path = self.depot.path(digest);
-        let hashing = (!self.depot.is_fresh(digest)).then(|| Hashing::new(()));
+        let hashing = (!self.depot.hashed_by_this_process(digest)).then(|| Hashing::new(()));
         let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: hashing };
         let shrinks = shrinks(&source, size)?;
         let parts = match self.older(digest, size, &source.file, shrinks)? {
@@ -239,13 +239,13 @@ impl Packer<'_> {
             older => self.compressed(name, digest, size, &mut source, (older.as_ref(), shrinks))?,
         };
         let found = source.digest.map_or(*digest, |hashing| hashing.finish().1);
-        if found == *digest { Ok(parts) } else { Err(DepotError::Rotten { path: source.path }.into()) }
+        if found == *digest { Ok(parts) } else { Err(DepotError::DigestMismatch { path: source.path }.into()) }
     }
 
     /// The older revision that patches build on, where they pay.
-    fn older(&self, digest: &Sha256, size: u64, file: &File, shrinks: bool) -> Result<Option<Older>, BundleError> {
+    fn older(&self, digest: &Sha256, size: u64, file: &File, shrinks: bool) -> Result<Option<DeltaBase>, BundleError> {
         let digest = self.older.get(digest).filter(|_| size >= LEAST_PATCHED_BYTES);
-        match digest.map(|digest| Older::open(self.depot, digest)).transpose()?.flatten() {
+        match digest.map(|digest| DeltaBase::open(self.depot, digest)).transpose()?.flatten() {
             Some(older) if older.pays(file, size, shrinks)? => Ok(Some(older)),
             _ => Ok(None),
         }
@@ -258,7 +258,7 @@ impl Packer<'_> {
         digest: &Sha256,
         size: u64,
         source: &mut Source,
-        (older, shrinks): (Option<&Older>, bool),
+        (older, shrinks): (Option<&DeltaBase>, bool),
     ) -> Result<Vec<Part>, BundleError> {
         let slice = MAX_ZSTD_SLICE_BYTES.min(self.volume_bytes / 4);
         let count = size.div_ceil(slice);

@@ -14,7 +14,7 @@ use crate::bundle::STREAM_NAME;
 use crate::bundle::stream::send;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
-use crate::media::plan::More;
+use crate::media::plan::AdditionalMedia;
 use crate::media::{Copied, Job, MediaError, MountCheck, copy};
 use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
@@ -127,7 +127,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output)
         "bundle": name, "media": media.collect::<Vec<_>>(), "remaining": copied.rest, "more": more, "left_out": copied.left_out,
         "dry_run": args.dry_run,
     });
-    let next = |more: &More| {
+    let next = |more: &AdditionalMedia| {
         let count = usize::try_from(more.count).unwrap_or(usize::MAX);
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
         next_command::copy(&args.bundle, &targets, &args.lasting_options(), root)

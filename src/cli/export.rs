@@ -24,7 +24,7 @@ use crate::storage::capacity::FreeSpace;
 use crate::terminal::safe;
 use crate::trust::MANIFEST_NAMESPACE;
 use crate::units::Bytes;
-use crate::workspace::How;
+use crate::workspace::DeliveryEvidence;
 
 /// Collect what a selection asks for, pack it into the next bundle, and sign it
 ///
@@ -215,9 +215,9 @@ fn say(exported: &Exported, args: &Args, out: &Output) {
 fn delta(exported: &Exported) -> String {
     let Some(base) = &exported.base else { return String::new() };
     let how = match base.how {
-        How::Receipt => "the site says that it has",
-        How::Confirmed => "you say that the site has",
-        How::Overlap => "the overlap trusts that the site has",
+        DeliveryEvidence::Receipt => "the site says that it has",
+        DeliveryEvidence::Confirmed => "you say that the site has",
+        DeliveryEvidence::Overlap => "the overlap trusts that the site has",
     };
     let manifest = &exported.manifest;
     let (since, all) = (base.sequence, manifest.blobs.iter().map(|blob| blob.size).sum());

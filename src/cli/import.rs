@@ -10,11 +10,11 @@ use super::output::{Output, note, warn};
 use super::push::{all_pushed, words};
 use crate::bundle::STREAM_NAME;
 use crate::bundle::pieces;
-use crate::bundle::{Damage, Instead};
+use crate::bundle::{AlternateCopy, Damage};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    Found, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, client_warnings, find,
+    BundleSearch, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, client_warnings, find,
     import_found, import_stream, rehearse_found,
 };
 use crate::trust::Overrides;
@@ -83,7 +83,13 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     say(&import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?, &site, out)
 }
 
-fn dry_run(site: &Site, found: Found, allow: Overrides, out: &Output, progress: &Progress) -> Result<(), Failure> {
+fn dry_run(
+    site: &Site,
+    found: BundleSearch,
+    allow: Overrides,
+    out: &Output,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let all = rehearse_found(site, found, allow, &|text| note(&format!("note: {text}")), progress)?;
     let names: Vec<&String> = all.iter().map(|bundle| &bundle.bundle).collect();
     let repaired: Vec<_> = all.iter().flat_map(|bundle| &bundle.repaired).cloned().collect();
@@ -164,7 +170,7 @@ fn say_notes(generation: &Generation) {
 }
 
 fn say_repaired(repaired: &[Damage]) {
-    let mut media: BTreeMap<Option<&Instead>, Vec<Damage>> = BTreeMap::new();
+    let mut media: BTreeMap<Option<&AlternateCopy>, Vec<Damage>> = BTreeMap::new();
     repaired.iter().for_each(|piece| media.entry(piece.instead.as_ref()).or_default().push(piece.clone()));
     for (instead, damage) in media {
         let (bad, how) = match instead {

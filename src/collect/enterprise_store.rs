@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::Collecting;
+use super::CollectContext;
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
@@ -54,7 +54,7 @@ impl ExportsError {
 pub fn collect(
     (source, name): (Label, Label),
     sources: &[EnterpriseStoreSource],
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Collection, ExportsError> {
     let mut batch = with.depot.batch();
     let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());

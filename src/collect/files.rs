@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::list_folder;
-use super::given::{self, GivenError};
-use super::{Collecting, address};
+use super::named_files::{self, NamedFileError};
+use super::{CollectContext, address};
 use crate::collection::{Collection, Item, Kind, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
@@ -21,7 +21,7 @@ use crate::storage::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
     #[error(transparent)]
-    Given(#[from] GivenError),
+    Given(#[from] NamedFileError),
     #[error("{} is not a pattern", pattern.display())]
     Pattern { pattern: PathBuf, source: glob::PatternError },
     #[error("there is no file {}", from.display())]
@@ -64,25 +64,25 @@ impl From<FileError> for FilesError {
 }
 
 /// Takes the files of all tables that are called `name` into the depot.
-pub fn collect(name: &Label, sources: &[&FilesSource], with: &Collecting<'_>) -> Result<Collection, FilesError> {
+pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, FilesError> {
     let mut batch = with.depot.batch();
     let mut found: BTreeMap<PublishPath, (Sha256, String)> = BTreeMap::new();
     let mut selected = Vec::new();
     for source in sources {
         if let (Some(url), Some(sha256)) = (&source.url, source.sha256) {
-            selected.push(given::selected(url, sha256, with)?);
+            selected.push(named_files::selected(url, sha256, with)?);
             let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
             let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
             add(&mut found, published(source, name).map_err(malformed)?, (sha256, address::origin(url)))?;
         }
         for (path, name) in source.from.as_deref().map(listed).transpose()?.unwrap_or_default() {
-            let sha256 = given::take(&path, None, &mut batch, with)?;
+            let sha256 = named_files::take(&path, None, &mut batch, with)?;
             let malformed = |error| FilesError::Name { path: path.clone(), source: error };
             add(&mut found, published(source, &name).map_err(malformed)?, (sha256, "local".to_owned()))?;
         }
     }
     batch.commit()?;
-    with.fetch_selected("fetching files", selected).map_err(GivenError::from)?;
+    with.fetch_selected("fetching files", selected).map_err(NamedFileError::from)?;
     let collection = Collection {
         files: found.iter().map(|(path, (sha256, _))| (path.clone(), *sha256)).collect(),
         items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Collecting, FetchIntoDepotError, Selected};
+use super::{CollectContext, FetchIntoDepotError, Selected};
 use crate::fetch::FetchError;
 use crate::formats::signed_digest::SignedDigest;
 use crate::selection::MissingFiles;
 
-impl Collecting<'_> {
-    /// Fetches the selected files like [`Collecting::fetch_selected`]. Returns the digests of those to leave out.
+impl CollectContext<'_> {
+    /// Fetches the selected files like [`CollectContext::fetch_selected`]. Returns the digests of those to leave out.
     pub(super) fn fetch_available(
         &self,
         title: &str,

@@ -7,14 +7,14 @@ mod apt_folder;
 pub mod enterprise_store;
 pub mod files;
 mod folder;
-pub mod given;
 pub mod images;
 pub mod keyring;
 pub mod missing;
+pub mod named_files;
 pub mod os_images;
 mod secret_file;
-pub mod seen;
 pub mod snaps;
+pub mod stat_cache;
 pub mod yum;
 
 use std::cell::{Cell, RefCell};
@@ -34,17 +34,17 @@ use crate::time::Time;
 
 use url::Url;
 
-use self::seen::Seen;
+use self::stat_cache::StatCache;
 use crate::fetch::{FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
-pub struct Collecting<'a> {
+pub struct CollectContext<'a> {
     /// Fetches files.
     pub fetcher: &'a Fetcher,
     /// Where blobs go.
     pub depot: &'a Depot,
     /// Files of this machine that were read before.
-    pub seen: &'a Seen,
+    pub seen: &'a StatCache,
     /// Shows how far it is.
     pub progress: &'a Progress,
     /// Whom assertions about snaps have to end in.
@@ -170,7 +170,7 @@ const EXPORTS: (&str, &str) = ("enterprise-store", "exports");
 const OS_IMAGES: (&str, &str) = ("os-images", "own");
 
 /// Collects everything that the selection asks for, sorted by kind and name.
-pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Collection>, CollectError> {
+pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
     let mut collections = Vec::new();
     for source in &selection.apt {
         let found = apt::collect(source, with);
@@ -207,7 +207,7 @@ pub fn collect(selection: &Selection, with: &Collecting<'_>) -> Result<Vec<Colle
     Ok(collections)
 }
 
-impl Collecting<'_> {
+impl CollectContext<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
     pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
         let by_digest: BTreeMap<SignedDigest, Selected> =

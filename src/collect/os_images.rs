@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
-use super::given::{self, GivenError};
 use super::keyring::{KeyringError, read_keyring, read_small};
-use super::{Collecting, address};
+use super::named_files::{self, NamedFileError};
+use super::{CollectContext, address};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
@@ -23,7 +23,7 @@ use crate::storage::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum OsImagesError {
     #[error(transparent)]
-    Given(#[from] GivenError),
+    Given(#[from] NamedFileError),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     #[error("{name} is not signed by a key of its keyring")]
@@ -62,24 +62,24 @@ impl From<FileError> for OsImagesError {
 pub fn collect(
     (source, name): (Label, Label),
     sources: &[OsImageSource],
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Collection, OsImagesError> {
     let mut batch = with.depot.batch();
     let (mut digests, mut selected) = (Vec::new(), Vec::new());
     for image in sources {
         match (&image.url, image.sha256, &image.from) {
             (Some(url), Some(sha256), _) => {
-                selected.push(given::selected(url, sha256, with)?);
+                selected.push(named_files::selected(url, sha256, with)?);
                 digests.push(sha256);
             }
             (_, wanted, from) => {
                 let path = from.as_deref().unwrap_or("".as_ref());
-                digests.push(given::take(path, wanted, &mut batch, with)?);
+                digests.push(named_files::take(path, wanted, &mut batch, with)?);
             }
         }
     }
     batch.commit()?;
-    with.fetch_selected("fetching images", selected).map_err(GivenError::from)?;
+    with.fetch_selected("fetching images", selected).map_err(NamedFileError::from)?;
     let mut batch = with.depot.batch();
     let (mut items, mut proofs) = (BTreeMap::new(), Vec::new());
     for (image, sha256) in sources.iter().zip(digests) {
@@ -121,7 +121,7 @@ fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -
 }
 
 /// Compares the first bytes with the filetype, which MAAS does only when it deploys.
-fn check_packing(source: &OsImageSource, sha256: Sha256, with: &Collecting<'_>) -> Result<(), OsImagesError> {
+fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<(), OsImagesError> {
     // On a dry run what would be fetched is not here.
     let Some(file) = open(source, sha256, with)? else { return Ok(()) };
     let found = source.filetype.check_file(file);
@@ -135,13 +135,13 @@ fn prove(
     sha256: Sha256,
     file: &PublishPath,
     batch: &mut Batch<'_>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Option<Proof>, OsImagesError> {
     let (Some(place), Some(keyring)) = (&source.signature, &source.keyring) else { return Ok(None) };
     let keyring = read_keyring(keyring)?;
     let signature = match place {
         Place::Path(path) => read_small(path)?,
-        Place::Url(url) => with.fetcher.get(url, MAX_SIGNATURE_FILE_BYTES).map_err(GivenError::from)?,
+        Place::Url(url) => with.fetcher.get(url, MAX_SIGNATURE_FILE_BYTES).map_err(NamedFileError::from)?,
     };
     let mut signed_by = Vec::new();
     // On a dry run what would be fetched is not here.
@@ -158,7 +158,7 @@ fn prove(
     Ok(Some(Proof { date: None, path, sha256: with.depot.put(batch, &signature)?, signed_by }))
 }
 
-fn open(source: &OsImageSource, sha256: Sha256, with: &Collecting<'_>) -> Result<Option<File>, OsImagesError> {
+fn open(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<Option<File>, OsImagesError> {
     match &source.from {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
         Some(path) => File::open(path).map(Some).map_err(FileError::on_named("read", path)),

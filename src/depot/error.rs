@@ -18,7 +18,7 @@ pub enum DepotError {
     #[error("{} is larger than {cap} bytes", path.display())]
     TooLarge { path: PathBuf, cap: u64 },
     #[error("{} has changed on disk: its bytes no longer have the digest in its name; in a workspace, remove it and run the command again; at a site, a site check names the bundle that heals it", path.display())]
-    Rotten { path: PathBuf },
+    DigestMismatch { path: PathBuf },
 }
 
 impl DepotError {
@@ -32,7 +32,7 @@ impl DepotError {
         match self {
             Self::File(error) => error.class(),
             Self::Missing { .. } => ErrorClass::VolumesMissing,
-            Self::TooLarge { .. } | Self::Rotten { .. } => ErrorClass::VerificationFailed,
+            Self::TooLarge { .. } | Self::DigestMismatch { .. } => ErrorClass::VerificationFailed,
         }
     }
 }

@@ -100,7 +100,7 @@ impl Depot {
 
     /// Whether this process has itself hashed the blob's bytes while it wrote them; of all others nobody knows whether they
     /// have changed on disk since.
-    pub fn is_fresh(&self, digest: &Sha256) -> bool {
+    pub fn hashed_by_this_process(&self, digest: &Sha256) -> bool {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 
@@ -126,7 +126,7 @@ impl Depot {
             return Err(DepotError::TooLarge { path, cap });
         }
         if Sha256::of(&bytes) != *digest {
-            return Err(DepotError::Rotten { path });
+            return Err(DepotError::DigestMismatch { path });
         }
         Ok(bytes)
     }
@@ -135,7 +135,7 @@ impl Depot {
     pub fn verify(&self, digest: &Sha256) -> Result<(), DepotError> {
         let path = self.path(digest);
         let (found, _) = Sha256::of_reader(&mut self.open_blob(digest)?).map_err(DepotError::io("read", &path))?;
-        if found == *digest { Ok(()) } else { Err(DepotError::Rotten { path }) }
+        if found == *digest { Ok(()) } else { Err(DepotError::DigestMismatch { path }) }
     }
 
     /// Removes every blob whose bytes have changed; returns how many that were. Reads the whole depot.
@@ -143,7 +143,7 @@ impl Depot {
         let mut removed = 0;
         for digest in self.blobs()? {
             match self.verify(&digest) {
-                Err(DepotError::Rotten { .. }) => {
+                Err(DepotError::DigestMismatch { .. }) => {
                     self.remove(&digest)?;
                     removed += 1;
                 }
@@ -187,7 +187,7 @@ impl Depot {
     /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
     fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> bool {
         self.has(digest, bytes.len() as u64)
-            && (self.is_fresh(digest) || fs::read(self.path(digest)).is_ok_and(|held| held == bytes))
+            && (self.hashed_by_this_process(digest) || fs::read(self.path(digest)).is_ok_and(|held| held == bytes))
     }
 
     /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
@@ -321,9 +321,11 @@ mod tests {
         let mut batch = depot.batch();
         let digest = depot.put(&mut batch, b"hello").unwrap();
         assert_eq!(depot.size(&digest), None);
-        assert!(!depot.is_fresh(&digest));
+        assert!(!depot.hashed_by_this_process(&digest));
         batch.commit().unwrap();
-        assert!(depot.is_fresh(&digest) && !Depot::open(dir.path()).unwrap().is_fresh(&digest));
+        assert!(
+            depot.hashed_by_this_process(&digest) && !Depot::open(dir.path()).unwrap().hashed_by_this_process(&digest)
+        );
         assert_eq!(depot.read(&digest, 5).unwrap(), b"hello");
         assert_eq!(depot.blobs().unwrap(), [digest]);
         assert!(matches!(depot.read(&digest, 4), Err(DepotError::TooLarge { .. })));
@@ -374,8 +376,8 @@ mod tests {
         batch.commit().unwrap();
         fs::remove_file(depot.path(&digest)).unwrap();
         fs::write(depot.path(&digest), b"jello").unwrap();
-        assert!(matches!(depot.verify(&digest), Err(DepotError::Rotten { .. })));
-        assert!(matches!(depot.read(&digest, 9), Err(DepotError::Rotten { .. })));
+        assert!(matches!(depot.verify(&digest), Err(DepotError::DigestMismatch { .. })));
+        assert!(matches!(depot.read(&digest, 9), Err(DepotError::DigestMismatch { .. })));
         assert_eq!(depot.remove_rotten().unwrap(), 1);
         assert!(matches!(depot.verify(&digest), Err(DepotError::Missing { .. })));
     }

@@ -14,8 +14,8 @@ use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{Plan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::access::{self, AccessError};
-use crate::collect::seen::Seen;
-use crate::collect::{CollectError, Collecting, Tally, collect};
+use crate::collect::stat_cache::StatCache;
+use crate::collect::{CollectContext, CollectError, Tally, collect};
 use crate::collection::Collection;
 use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
@@ -148,7 +148,7 @@ impl ExportError {
     /// Whether something in the workspace changed on disk.
     fn is_rot(&self) -> bool {
         match self {
-            Self::Bundle(BundleError::Depot(DepotError::Rotten { .. })) => true,
+            Self::Bundle(BundleError::Depot(DepotError::DigestMismatch { .. })) => true,
             Self::Collect(CollectError::Snaps(error)) => error.is_rot(),
             _ => false,
         }
@@ -195,8 +195,8 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let access = access::of_selection(selection, &mut notes)?;
     let fetcher = Fetcher::new(Options { access, ..settings.fetch.clone() })?;
     let (site, name) = (&selection.site, &selection.name);
-    let seen = if settings.full { Seen::default() } else { workspace.seen(site, name) };
-    let with = Collecting {
+    let seen = if settings.full { StatCache::default() } else { workspace.seen(site, name) };
+    let with = CollectContext {
         fetcher: &fetcher,
         depot: &workspace.depot,
         seen: &seen,

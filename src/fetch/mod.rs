@@ -11,9 +11,9 @@
 pub mod access;
 mod client;
 mod digests;
+mod download;
 mod error;
 mod local;
-mod one;
 mod options;
 mod retry;
 mod sink;
@@ -212,7 +212,7 @@ impl Fetcher {
             let progress = progress.clone();
             self.runtime.spawn(async move {
                 while let Some(wanted) = queue.next() {
-                    let result = one::fetch(&client, wanted, progress.clone()).await;
+                    let result = download::fetch(&client, wanted, progress.clone()).await;
                     if sender.send(result).await.is_err() {
                         return;
                     }

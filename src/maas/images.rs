@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::MaasError;
 use super::wanted::{Build, Image};
 use crate::formats::openpgp::{Keyring, SignedBytes};
-use crate::formats::simplestreams::maas::Shape;
+use crate::formats::simplestreams::maas::MaasImageKind;
 use crate::formats::simplestreams::{
     INDEX_JSON, INDEX_SJSON, Index, Item, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX,
 };
@@ -63,9 +63,9 @@ impl Stream<'_> {
     fn add(&self, offer: &mut Offer, counted: &mut BTreeSet<(Image, PublishPath)>, version: &str, items: &[Item<'_>]) {
         let Some(first) = items.first() else { return };
         let here: Vec<Item<'_>> = items.iter().copied().filter(|item| self.is_here(item)).collect();
-        let Some(shape) = Shape::of(items) else { return };
+        let Some(shape) = MaasImageKind::of(items) else { return };
         let complete = shape.lacks(&here).is_none();
-        if shape == Shape::Bootloader {
+        if shape == MaasImageKind::Bootloader {
             offer.lacks_bootloader |= !complete && crate::formats::simplestreams::maas::is_bootloader(first);
             return;
         }

@@ -9,7 +9,7 @@ use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
 use super::job::Job;
 use super::piece::{Kind, Piece, protect_again};
-use super::plan::{More, more};
+use super::plan::{AdditionalMedia, more};
 use super::prepare::{Prepared, prepare};
 use super::register::{Entry, MediaJournal, Register};
 use super::sheet::{MEDIUM, label, sheet};
@@ -29,7 +29,7 @@ pub struct Copied {
     /// The files that are on no medium yet: volumes, their recovery files, spare volumes.
     pub rest: Vec<String>,
     /// What they need.
-    pub more: Option<More>,
+    pub more: Option<AdditionalMedia>,
     /// Recovery files that cannot be carried, and why.
     pub left_out: BTreeMap<String, &'static str>,
 }

@@ -55,7 +55,7 @@ pub enum MediaError {
         "{file} does not read back from {medium} as it was written: the medium is worn out or a counterfeit that has less \
          than it says. Do not use it any more, and run the same command with another"
     )]
-    Lies { file: String, medium: String },
+    ReadBackMismatch { file: String, medium: String },
     #[error(
         "{file} does not read back from {medium} as it was exported: the medium is worn out or a counterfeit that has less \
          than it says. Do not use it any more; `{again}` makes the bundle again, for another medium"
@@ -97,7 +97,7 @@ impl MediaError {
             Self::AllCopied { .. } => ErrorClass::NothingNew,
             Self::SourceDamaged { .. }
             | Self::RecoveryDamaged { .. }
-            | Self::Lies { .. }
+            | Self::ReadBackMismatch { .. }
             | Self::NotAsExported { .. }
             | Self::Unreadable { .. } => ErrorClass::VerificationFailed,
             Self::Unwritable { source, .. } => ErrorClass::of_io(source),

@@ -35,7 +35,7 @@ pub struct Plan {
 
 /// Media that are needed besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct More {
+pub struct AdditionalMedia {
     /// How many.
     pub count: u64,
     /// Free space that each of them must have, in bytes.
@@ -159,7 +159,7 @@ fn of_kind(pieces: &[Piece], kind: Kind) -> impl Iterator<Item = usize> {
 /// The free space that it asks for is the least with which that many suffice: what media have already does not count.
 /// A medium that is too small even for one piece is thought of as larger. Recovery files whose volumes are on media already need
 /// no medium.
-pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) -> Option<More> {
+pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) -> Option<AdditionalMedia> {
     let left = || rest.iter().filter_map(|index| Some((*index, pieces.get(*index)?)));
     let takes = |piece: &Piece| taken(piece.size, like.block);
     let recovery = recovery(left());
@@ -172,7 +172,10 @@ pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) 
     let media = |room: u64| in_order(&volumes, room).saturating_add(anywhere(&spares, room));
     let most = empty.saturating_sub(like.small).max(largest);
     let count = media(most);
-    Some(More { count, free: least_room(largest, most, |room| media(room) <= count).saturating_add(like.small) })
+    Some(AdditionalMedia {
+        count,
+        free: least_room(largest, most, |room| media(room) <= count).saturating_add(like.small),
+    })
 }
 
 /// Returns a room between `least` and `most` that is `enough`, and that a smaller one is probably not: spare volumes do not always

@@ -127,7 +127,7 @@ impl Target {
             return not_as_exported(file, medium, job);
         }
         let _ = fs::remove_file(self.folder.join(file)); // that it is wrong is what matters
-        MediaError::Lies { file: file.to_owned(), medium: medium.to_owned() }
+        MediaError::ReadBackMismatch { file: file.to_owned(), medium: medium.to_owned() }
     }
 
     /// For `map_err`: the medium does not give back `file`, or has gone altogether.

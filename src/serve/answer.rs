@@ -12,9 +12,9 @@ use jiff::Timestamp;
 
 use super::access_log::Record;
 use super::client::Client;
-use super::counted::Counted;
 use super::host::{BadHost, Host};
-use super::metrics::{Of, add};
+use super::metered_body::MeteredBody;
+use super::metrics::{AnswerKind, add};
 use super::resolve::View;
 use super::{file, health, status, store};
 
@@ -23,13 +23,13 @@ use super::{file, health, status, store};
 const MAX_OLDER_STORES: usize = 4;
 
 /// The answer to a request; what it was is counted and logged.
-pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> axum::http::Response<Counted> {
+pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> axum::http::Response<MeteredBody> {
     let (started, view) = (Instant::now(), client.view().await);
     let (parts, body) = request.into_parts();
     let host = Host::of(&parts);
     let (mut response, of) = match &host {
         Ok(host) => respond(client, view.as_ref(), host.as_ref(), &parts, body).await,
-        Err(BadHost) => (StatusCode::BAD_REQUEST.into_response(), Of::Nothing),
+        Err(BadHost) => (StatusCode::BAD_REQUEST.into_response(), AnswerKind::Nothing),
     };
     if parts.headers.contains_key(header::TRANSFER_ENCODING) || host.is_err() {
         // Where a length is said in two ways, somebody before us may have seen another end of this request (RFC 9112,
@@ -51,7 +51,7 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
         generation: view.as_ref().map_or(0, |view| view.tree.generation.number),
     });
     let head = parts.method == Method::HEAD;
-    response.map(|body| Counted::new(body, of, head, client.shared.clone(), record))
+    response.map(|body| MeteredBody::new(body, of, head, client.shared.clone(), record))
 }
 
 async fn respond(
@@ -60,13 +60,13 @@ async fn respond(
     host: Option<&Host>,
     parts: &Parts,
     body: Incoming,
-) -> (Response, Of) {
+) -> (Response, AnswerKind) {
     let path = parts.uri.path();
     if path == "/" && is_read(&parts.method) && !view.is_some_and(|view| view.tree.is_named_upstream(host)) {
-        return (status::answer(client, view, host, parts).await, Of::Service);
+        return (status::answer(client, view, host, parts).await, AnswerKind::Service);
     }
     if let Some(page) = own_page(client, view.map(Arc::as_ref), host, path) {
-        return (if is_read(&parts.method) { page } else { not_allowed() }, Of::Service);
+        return (if is_read(&parts.method) { page } else { not_allowed() }, AnswerKind::Service);
     }
     if let Some(view) = view
         && store::is_path(path)
@@ -76,23 +76,23 @@ async fn respond(
         let request = Request::from_parts(parts.clone(), Body::new(body));
         let root = client.shared.resolver.root();
         let response = store::answer(&catalogue, root, client.scheme, host, request).await;
-        return (or_older(client, view, host, parts, response).await, Of::Store);
+        return (or_older(client, view, host, parts, response).await, AnswerKind::Store);
     }
     if !is_read(&parts.method) {
-        return (not_allowed(), Of::Nothing);
+        return (not_allowed(), AnswerKind::Nothing);
     }
-    let Some(view) = view else { return (StatusCode::NOT_FOUND.into_response(), Of::Nothing) };
+    let Some(view) = view else { return (StatusCode::NOT_FOUND.into_response(), AnswerKind::Nothing) };
     match view.find(host, path).await {
         Ok(Some(found)) => {
             if found.older {
                 add(&client.shared.metrics.older, 1);
             }
-            let of = Of::file(found.below.as_str());
+            let of = AnswerKind::file(found.below.as_str());
             (file::answer(&found.file, found.immutable, found.below.as_str(), parts).await, of)
         }
-        Ok(None) if view.tree.is_pool(host, path) => (pool_page(), Of::Service),
-        Ok(None) => (StatusCode::NOT_FOUND.into_response(), Of::Nothing),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), Of::Nothing),
+        Ok(None) if view.tree.is_pool(host, path) => (pool_page(), AnswerKind::Service),
+        Ok(None) => (StatusCode::NOT_FOUND.into_response(), AnswerKind::Nothing),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), AnswerKind::Nothing),
     }
 }
 

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, Shared};
 use super::metrics::add;
-use super::patient::Patient;
+use super::write_timeout::WriteTimeout;
 
 /// How long to wait before the next connection is accepted, when the system has none to give.
 const RECOVERY: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Where connections come in.
-pub(super) struct Door {
+pub(super) struct Listener {
     pub(super) listener: TcpListener,
     /// Settings for TLS, if that is spoken here.
     pub(super) tls: Option<Arc<ServerConfig>>,
@@ -43,7 +43,7 @@ pub(super) struct Door {
     pub(super) closing: watch::Receiver<bool>,
 }
 
-impl Door {
+impl Listener {
     /// Accepts connections until the server ends.
     pub(super) async fn run(mut self) {
         let mut closing = self.closing.clone();
@@ -90,7 +90,7 @@ async fn converse(
 ) {
     let _ = stream.set_nodelay(true); // only slower without
     let limits = &client.shared.limits;
-    let stream = Patient::new(stream, limits.write);
+    let stream = WriteTimeout::new(stream, limits.write);
     match tls {
         None => speak(stream, client, closing).await,
         Some(config) => {

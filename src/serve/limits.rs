@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::recent::MAX_RECENT;
+use super::open_file_cache::MAX_RECENT;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Limits of the server; the defaults stand in docs/serving.md.

@@ -12,7 +12,7 @@ use crate::time::Time;
 
 /// What a request was answered with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum AnswerKind {
     /// A file of a published archive.
     Apt,
     /// A file of a published image stream.
@@ -38,7 +38,7 @@ pub(super) enum Of {
     Nothing,
 }
 
-impl Of {
+impl AnswerKind {
     const ALL: [(Self, &'static str); 11] = [
         (Self::Apt, "apt"),
         (Self::Images, "images"),
@@ -89,7 +89,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Counts an answer.
-    pub(super) fn answered(&self, of: Of, status: StatusCode) {
+    pub(super) fn answered(&self, of: AnswerKind, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.requests.get(of as usize).and_then(|classes| classes.get(class)) {
             add(counter, 1);
@@ -97,7 +97,7 @@ impl Metrics {
     }
 
     /// Counts bytes of a body.
-    pub(super) fn sent(&self, of: Of, bytes: u64) {
+    pub(super) fn sent(&self, of: AnswerKind, bytes: u64) {
         self.bytes.get(of as usize).into_iter().for_each(|counter| add(counter, bytes));
     }
 
@@ -119,14 +119,14 @@ impl Metrics {
 
     fn of_requests(&self, page: &mut Page) {
         page.head("gapferry_requests_total", "counter");
-        for ((_, kind), classes) in Of::ALL.iter().zip(&self.requests) {
+        for ((_, kind), classes) in AnswerKind::ALL.iter().zip(&self.requests) {
             for (class, counter) in (1..).zip(classes) {
                 let labels = format!("{{kind=\"{kind}\",class=\"{class}xx\"}}");
                 page.line("gapferry_requests_total", &labels, get(counter));
             }
         }
         page.head("gapferry_response_bytes_total", "counter");
-        for ((_, kind), counter) in Of::ALL.iter().zip(&self.bytes) {
+        for ((_, kind), counter) in AnswerKind::ALL.iter().zip(&self.bytes) {
             page.line("gapferry_response_bytes_total", &format!("{{kind=\"{kind}\"}}"), get(counter));
         }
     }

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use super::file::{Blocked, How, open};
+use super::file::{Blocked, Delivery, open};
 use super::host::Host;
-use super::recent::{Found, Recent};
+use super::open_file_cache::{CachedFile, OpenFileCache};
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
@@ -59,7 +59,7 @@ pub(super) struct Tree {
     pub(super) routes: RoutingTable,
     /// Collections, suites and addresses that older generations had and this one lacks.
     pub(super) unanswered: Unanswered,
-    recent: Recent,
+    recent: OpenFileCache,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
     /// Read when it is wanted first.
@@ -117,27 +117,32 @@ impl Resolver {
 
 impl View {
     /// The file for a request, or none; waits on another thread where the kernel does not remember it.
-    pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Arc<Found>>> {
+    pub(super) async fn find(self: &Arc<Self>, host: Option<&Host>, path: &str) -> io::Result<Option<Arc<CachedFile>>> {
         let Some(normal) = normal_path(path) else { return Ok(None) };
-        if let Ok(found) = self.look(host, &normal, How::Cached) {
+        if let Ok(found) = self.look(host, &normal, Delivery::Cached) {
             return found;
         }
         let (this, host, normal) = (self.clone(), host.cloned(), normal.into_owned());
-        let look = move || this.look(host.as_ref(), &normal, How::Blocking).unwrap_or(Ok(None));
+        let look = move || this.look(host.as_ref(), &normal, Delivery::Blocking).unwrap_or(Ok(None));
         tokio::task::spawn_blocking(look).await.map_err(io::Error::other)?
     }
 
-    fn look(&self, host: Option<&Host>, path: &str, how: How) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
+    fn look(
+        &self,
+        host: Option<&Host>,
+        path: &str,
+        how: Delivery,
+    ) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
         match self.tree.find(host, path, how, false)? {
             Ok(None) => {}
             found => return Ok(found),
         }
-        if self.older.get().is_none() && how == How::Cached {
+        if self.older.get().is_none() && how == Delivery::Cached {
             return Err(Blocked);
         }
         for older in self.older() {
             let tree = match (older.tree.get(), how) {
-                (None, How::Cached) => return Err(Blocked),
+                (None, Delivery::Cached) => return Err(Blocked),
                 _ => older.tree(&self.config),
             };
             let Some(tree) = tree else { continue };
@@ -185,7 +190,7 @@ impl Tree {
         let unanswered = Unanswered::of(&generation, config);
         (generation.upstream_dates, generation.second_digests, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
-        let (recent, catalogue, overview) = (Recent::default(), OnceLock::new(), OnceLock::new());
+        let (recent, catalogue, overview) = (OpenFileCache::default(), OnceLock::new(), OnceLock::new());
         Some(Self { folder, generation, routes, unanswered, recent, catalogue, overview })
     }
 
@@ -216,9 +221,9 @@ impl Tree {
         &self,
         host: Option<&Host>,
         path: &str,
-        how: How,
+        how: Delivery,
         older: bool,
-    ) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
+    ) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
         let mut of_upstream = self.routes.find(name(host), path).peekable();
         if of_upstream.peek().is_none() && self.routes.answers_by_path(name(host)) {
             return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
@@ -233,7 +238,7 @@ impl Tree {
     }
 
     /// The file at `below`, if it is one that is published.
-    fn open(&self, below: &str, how: How, older: bool) -> Result<io::Result<Option<Arc<Found>>>, Blocked> {
+    fn open(&self, below: &str, how: Delivery, older: bool) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
         if let Some(known) = self.recent.get(below).filter(|_| !older) {
             return Ok(Ok(Some(known)));
         }
@@ -246,7 +251,7 @@ impl Tree {
         }
         let file = open(&self.folder.join(&below), how)?;
         Ok(file.map(|file| {
-            let found = Arc::new(Found { file: file?, below, immutable, older });
+            let found = Arc::new(CachedFile { file: file?, below, immutable, older });
             if !older {
                 self.recent.put(&found);
             }

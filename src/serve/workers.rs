@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::client::Shared;
-use super::connection::Door;
+use super::connection::Listener;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
@@ -66,7 +66,7 @@ impl Drop for Workers {
 async fn work(listening: Vec<Listening>, shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     for (listener, tls) in listening {
         if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-            tokio::spawn(Door { listener, tls, shared: shared.clone(), closing: closing.clone() }.run());
+            tokio::spawn(Listener { listener, tls, shared: shared.clone(), closing: closing.clone() }.run());
         }
     }
     if closing.wait_for(|closing| *closing).await.is_ok() {

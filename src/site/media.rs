@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::import::{ImportOptions, import_bundle};
 use super::imported::Imported;
 use super::rehearsal::{Rehearsal, Rehearsed};
-use super::search::Found;
+use super::search::BundleSearch;
 use super::{Site, SiteError};
 use crate::bundle::Bundle;
 use crate::progress::Progress;
@@ -35,7 +35,7 @@ impl<T> InOrder<T> {
 /// Imports what was found, in order. Ends with what is missing, or what was wrong, as the error.
 pub fn import_found(
     site: &Site,
-    found: Found,
+    found: BundleSearch,
     options: ImportOptions,
     say: &dyn Fn(&str),
     progress: &Progress,
@@ -54,7 +54,7 @@ pub fn import_found(
 /// before it were imported.
 pub fn rehearse_found(
     site: &Site,
-    found: Found,
+    found: BundleSearch,
     allow: Overrides,
     say: &dyn Fn(&str),
     progress: &Progress,
@@ -63,14 +63,14 @@ pub fn rehearse_found(
     take_in_order(found, say, |bundle| rehearsal.bundle(bundle))
 }
 
-fn is_several(found: &Found) -> bool {
+fn is_several(found: &BundleSearch) -> bool {
     found.is_search || found.bundles.len() > 1
 }
 
 /// Takes each bundle by `step`. A bundle whose volumes are missing does not hold up a later one, which may have all that it
 /// needs; if one does, the former is no longer waited for.
 fn take_in_order<T>(
-    found: Found,
+    found: BundleSearch,
     say: &dyn Fn(&str),
     mut step: impl FnMut(&Bundle) -> Result<T, SiteError>,
 ) -> Result<InOrder<T>, SiteError> {

@@ -76,7 +76,7 @@ pub use pins::{PinnedKeys, Pinning, pin, pinned};
 pub use publish::{PublishError, RepreproError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
 pub use rollback::rollback;
-pub use search::{Found, find};
+pub use search::{BundleSearch, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::own_key;
 pub use state::{Generation, NameState, Published};

@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// The bundles on media.
 #[derive(Debug)]
-pub struct Found {
+pub struct BundleSearch {
     /// Bundles for this site, by name and then by sequence; their volumes are looked for on all media.
     pub bundles: Vec<Bundle>,
     /// Notes about bundles and files that are left alone.
@@ -31,7 +31,7 @@ pub struct Found {
 }
 
 /// Looks for bundles of this site: each of `paths` is a bundle's folder, or the root of a medium.
-pub fn find(site: &Site, paths: &[PathBuf]) -> Result<Found, SiteError> {
+pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
     let mut search = Search { site, groups: Vec::new(), notes: Vec::new(), refused: Vec::new(), foreign: Vec::new() };
     let (mut is_search, mut empty) = (paths.len() > 1, Vec::new());
     for path in paths {
@@ -118,7 +118,7 @@ impl Search<'_> {
         }
     }
 
-    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> Found {
+    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> BundleSearch {
         let Self { mut groups, mut notes, refused, foreign, .. } = self;
         groups.sort_by(|(a, _), (b, _)| {
             let key = |bundle: &Bundle| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
@@ -139,7 +139,7 @@ impl Search<'_> {
             notes.extend(empty.iter().map(|path| format!("{} has no bundle", path.display())));
         }
         notes.extend(bundles.iter().flat_map(Bundle::strays));
-        Found { bundles, notes, failure, is_search }
+        BundleSearch { bundles, notes, failure, is_search }
     }
 }
 

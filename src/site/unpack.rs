@@ -48,7 +48,7 @@ pub(super) fn into_depot(
     match fill(site, bundle, depot, &wanted, &journal, progress) {
         // The partial files are not what an earlier run noted: another bundle with the same blobs came in between.
         Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed => {
-            let left = wanted.into_iter().filter(|digest| !depot.is_fresh(digest)).collect();
+            let left = wanted.into_iter().filter(|digest| !depot.hashed_by_this_process(digest)).collect();
             fill(site, bundle, depot, &left, &journal, progress)
         }
         other => other,
@@ -136,13 +136,13 @@ pub(super) fn assemble(
 /// Whether the blob is gone, or its bytes have changed.
 fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
     match depot.verify(digest) {
-        Err(DepotError::Missing { .. } | DepotError::Rotten { .. }) => Ok(true),
+        Err(DepotError::Missing { .. } | DepotError::DigestMismatch { .. }) => Ok(true),
         other => other.map(|()| false),
     }
 }
 
 pub(super) fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
-    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.is_fresh(&b.sha256);
+    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.hashed_by_this_process(&b.sha256);
     let volumes: BTreeSet<u64> =
         bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
     let gone = bundle.missing_volumes();

@@ -19,7 +19,7 @@ use crate::time::Time;
 /// How it is known that a bundle has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum How {
+pub enum DeliveryEvidence {
     /// The site says so, signed.
     Receipt,
     /// An operator says so.
@@ -28,7 +28,7 @@ pub enum How {
     Overlap,
 }
 
-impl How {
+impl DeliveryEvidence {
     /// The word for people and programs.
     pub fn word(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl How {
 struct Delivered {
     epoch: u64,
     sequence: u64,
-    how: How,
+    how: DeliveryEvidence,
     /// When the site or the operator said so. For people only: the clocks of both sides cannot be compared.
     made: Time,
     /// Blobs of it that the site does not hold all the same.
@@ -75,7 +75,7 @@ pub struct Base {
     /// The site has imported the bundle of this sequence, or a later one.
     pub sequence: u64,
     /// How that is known.
-    pub how: How,
+    pub how: DeliveryEvidence,
     /// Blobs that it holds then.
     pub held: BTreeSet<Sha256>,
 }
@@ -142,7 +142,7 @@ impl Workspace {
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
             let sequence = manifest.sequence.checked_sub(overlap?).filter(|sequence| *sequence > 0)?;
-            let (how, made, lacks) = (How::Overlap, Time::default(), BTreeSet::new());
+            let (how, made, lacks) = (DeliveryEvidence::Overlap, Time::default(), BTreeSet::new());
             Some(Delivered { epoch, sequence, how, made, lacks, newest_receipt: None })
         };
         let Some(base) = known.or_else(by_overlap) else { return Ok(None) };
@@ -183,7 +183,7 @@ impl Workspace {
             return Err(DeliveryError::Older { known: known.bundle(site, name), made: known.made });
         }
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
-        let (how, made, lacks) = (How::Confirmed, Time::now(), BTreeSet::new());
+        let (how, made, lacks) = (DeliveryEvidence::Confirmed, Time::now(), BTreeSet::new());
         let delivered = Delivered { epoch, sequence, how, made, lacks, newest_receipt };
         Ok(self.note_delivered(site, name, &delivered, how.word())?)
     }
@@ -212,14 +212,14 @@ impl Workspace {
         let delivered = Delivered {
             epoch,
             sequence: receipt.sequence,
-            how: How::Receipt,
+            how: DeliveryEvidence::Receipt,
             made: receipt.made,
             lacks: receipt.lacks.clone(),
             newest_receipt: Some(receipt.number),
         };
         let detail = match order {
-            ReceiptOrder::Newer => How::Receipt.word().to_owned(),
-            ReceiptOrder::Any => format!("{} --allow-older-receipt", How::Receipt.word()),
+            ReceiptOrder::Newer => DeliveryEvidence::Receipt.word().to_owned(),
+            ReceiptOrder::Any => format!("{} --allow-older-receipt", DeliveryEvidence::Receipt.word()),
         };
         Ok(self.note_delivered(site, name, &delivered, &detail)?)
     }

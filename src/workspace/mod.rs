@@ -28,12 +28,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use self::history::History;
-pub use delivery::{Base, DeliveryError, How, ReceiptOrder};
+pub use delivery::{Base, DeliveryError, DeliveryEvidence, ReceiptOrder};
 pub use error::WorkspaceError;
 pub use site_keys::ReceiptFileError;
 
 use crate::bundle::Manifest;
-use crate::collect::seen::Seen;
+use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, RemovedBlobs};
 use crate::digest::Sha256;
 use crate::label::Label;
@@ -115,13 +115,13 @@ impl Workspace {
     }
 
     /// Which files of this machine the selection's last export read.
-    pub fn seen(&self, site: &Label, name: &Label) -> Seen {
+    pub fn seen(&self, site: &Label, name: &Label) -> StatCache {
         let text = fs::read_to_string(self.seen_path(site, name)).unwrap_or_default();
-        Seen::parse(&text).unwrap_or_default()
+        StatCache::parse(&text).unwrap_or_default()
     }
 
     /// Keeps which files this export has read, or would have read.
-    pub fn note_seen(&self, site: &Label, name: &Label, seen: &Seen) -> Result<(), WorkspaceError> {
+    pub fn note_seen(&self, site: &Label, name: &Label, seen: &StatCache) -> Result<(), WorkspaceError> {
         match seen.is_news() {
             true => Ok(write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644)?),
             false => Ok(()),

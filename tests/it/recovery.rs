@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use gapferry::bundle::pack::{Plan, pack};
 use gapferry::bundle::recovery::Amount;
-use gapferry::bundle::unpack::{CheckOnly, Found, unpack};
+use gapferry::bundle::unpack::{CheckOnly, ReadReport, unpack};
 use gapferry::bundle::{Bundle, BundleError};
 use gapferry::demo::upstream::Payload;
 use gapferry::depot::Depot;
@@ -77,13 +77,13 @@ impl Medium {
         self.path(file).metadata().unwrap().len()
     }
 
-    fn read(&self) -> Result<Found, BundleError> {
+    fn read(&self) -> Result<ReadReport, BundleError> {
         unpack(&self.bundle(), &CheckOnly, self.root.path(), &Progress::hidden())
     }
 
     /// All blobs' bytes, as they are read now; with what was repaired on the way.
     #[track_caller]
-    fn contents(&self) -> (Contents, Found) {
+    fn contents(&self) -> (Contents, ReadReport) {
         let memory = Memory::default();
         let found = unpack(&self.bundle(), &memory, self.root.path(), &Progress::hidden()).unwrap();
         (memory.0.into_inner().unwrap(), found)

@@ -4,11 +4,11 @@
 //! byte that is proposed is checked against the signed manifest like one from the medium. `docs/format.md` specifies them.
 //! [`shape`] says which shards belong together, [`record`] is the file, [`mod@write`] makes them, [`repair`] uses them.
 
+pub mod geometry;
 mod patches;
 mod protect;
 pub mod record;
 pub mod repair;
-pub mod shape;
 pub mod write;
 
 pub use protect::protect;

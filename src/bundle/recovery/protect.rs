@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{Amount, write};
-use crate::bundle::recovery::write::Made;
+use crate::bundle::recovery::write::WrittenFile;
 use crate::bundle::{Bundle, BundleError, Signed, names, pack};
 use crate::progress::Progress;
 
 /// Makes recovery files for the bundle in `folder`, in place of those that it has. All of it must be there and good: recovery
 /// data of damaged volumes would restore the damage. Who signed the bundle does not matter here.
-pub fn protect(folder: &Path, amount: Amount, progress: &Progress) -> Result<(Bundle, Vec<Made>), BundleError> {
+pub fn protect(folder: &Path, amount: Amount, progress: &Progress) -> Result<(Bundle, Vec<WrittenFile>), BundleError> {
     let bundle = Signed::open(folder)?.trusted(|_| Ok::<_, BundleError>(()))?;
     if let Some(damage) = bundle.check_volumes(progress)?.first() {
         let path = folder.join(&damage.volume);

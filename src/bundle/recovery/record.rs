@@ -1,12 +1,12 @@
 //! The recovery file: a head with digests of all shards, recovery shards, and the head once more.
 //!
-//! All of it is hostile input. How long everything is follows from the [`Shape`]; of the file's own numbers only how many
+//! All of it is hostile input. How long everything is follows from the [`Geometry`]; of the file's own numbers only how many
 //! recovery shards a group has is taken, within its bounds.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
-use super::shape::{Shape, Shard};
+use super::geometry::{Geometry, Shard};
 use crate::digest::Sha256;
 
 const MAGIC: &[u8; 16] = b"gapferry-rec\0\0\0\x01";
@@ -47,12 +47,12 @@ pub struct Head {
 }
 
 /// Length of a head, in bytes.
-pub fn head_bytes(shape: &Shape, count: u64) -> u64 {
+pub fn head_bytes(shape: &Geometry, count: u64) -> u64 {
     FIXED_BYTES + TAG_BYTES * (shape.shards() + shape.slots(count)) + CHECK_BYTES
 }
 
 /// Size of a whole file, in bytes.
-pub fn file_bytes(shape: &Shape, count: u64) -> u64 {
+pub fn file_bytes(shape: &Geometry, count: u64) -> u64 {
     2 * head_bytes(shape, count) + shape.slots(count) * shape.shard_bytes()
 }
 
@@ -77,7 +77,7 @@ impl Head {
     }
 
     /// A head from its bytes, if it is whole, for these volumes, and of this shape.
-    pub fn parse(bytes: &[u8], shape: &Shape, id: &Sha256, number: u32) -> Option<Self> {
+    pub fn parse(bytes: &[u8], shape: &Geometry, id: &Sha256, number: u32) -> Option<Self> {
         let (content, check) = bytes.split_at_checked(bytes.len().checked_sub(CHECK_BYTES as usize)?)?;
         if Sha256::of(content).as_bytes() != check {
             return None;
@@ -111,7 +111,7 @@ pub struct Record {
 
 impl Record {
     /// Opens a recovery file, if one of its two heads is whole.
-    pub fn open(file: File, shape: &Shape, id: &Sha256, number: u32) -> Option<Self> {
+    pub fn open(file: File, shape: &Geometry, id: &Sha256, number: u32) -> Option<Self> {
         let size = file.metadata().ok()?.len();
         let mut start = [0; FIXED_BYTES as usize];
         let said = file.read_exact_at(&mut start, 0).ok().and_then(|()| count_of(&start));
@@ -141,13 +141,13 @@ impl Record {
     }
 
     /// The tag that a volume's shard must have; none for one behind its volume's end.
-    pub fn tag(&self, shape: &Shape, shard: Shard) -> Option<Tag> {
+    pub fn tag(&self, shape: &Geometry, shard: Shard) -> Option<Tag> {
         self.head.data.get(shape.number(shard)?).copied()
     }
 }
 
 /// The count with which a file has this size; of spare volumes, whose size does not tell, any that is allowed.
-fn count_by_size(shape: &Shape, size: u64) -> Option<u64> {
+fn count_by_size(shape: &Geometry, size: u64) -> Option<u64> {
     let none = 2 * (FIXED_BYTES + TAG_BYTES * shape.shards() + CHECK_BYTES);
     let each = shape.groups() * (2 * TAG_BYTES + shape.shard_bytes());
     let count = size.checked_sub(none)? / each;
@@ -158,7 +158,7 @@ fn count_by_size(shape: &Shape, size: u64) -> Option<u64> {
 /// file. Small volumes have few shards, so that several percentages give one of them the same file.
 pub fn percent_of(volumes: &[(u64, u64)]) -> Option<u32> {
     let fits = |percent: u32, (size, file): (u64, u64)| {
-        let shape = Shape::within(size);
+        let shape = Geometry::within(size);
         shape.is_some_and(|shape| count_by_size(&shape, file) == Some(shape.count(percent)))
     };
     let mut all = (1..=50).filter(|percent| volumes.iter().all(|volume| fits(*percent, *volume)));
@@ -171,13 +171,13 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write as _;
 
-    fn head(shape: &Shape, count: u64, number: u32) -> Head {
+    fn head(shape: &Geometry, count: u64, number: u32) -> Head {
         let tags = |count: u64| (0..count).map(|n| tag(&n.to_be_bytes())).collect();
         Head { id: Sha256::of(b"id"), number, count, data: tags(shape.shards()), own: tags(shape.slots(count)) }
     }
 
-    fn shapes() -> [Shape; 2] {
-        [Shape::within(100_000).unwrap(), Shape::across(&[100_000, 50_000, 1]).unwrap()]
+    fn shapes() -> [Geometry; 2] {
+        [Geometry::within(100_000).unwrap(), Geometry::across(&[100_000, 50_000, 1]).unwrap()]
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
                 assert_eq!(Head::parse(&bytes, &shape, &head.id, 1), Some(head.clone()));
                 assert_eq!(Head::parse(&bytes, &shape, &Sha256::of(b"other"), 1), None);
                 assert_eq!(Head::parse(&bytes, &shape, &head.id, 2), None);
-                let other = Shape::within(90_000).unwrap();
+                let other = Geometry::within(90_000).unwrap();
                 assert_eq!(Head::parse(&bytes, &other, &head.id, 1), None);
             }
             for count in [0, 26, 9999, u64::from(u32::MAX)] {

@@ -13,14 +13,14 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use reed_solomon_simd::ReedSolomonDecoder;
 
+use super::geometry::{Geometry, Shard};
 use super::patches::Patches;
 use super::record::{Record, Tag, id, tag};
-use super::shape::{Shape, Shard};
 use crate::bundle::{Bundle, BundleError, names};
 
 /// Which recovery files to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum RecoverySource {
     /// The volume's own.
     Own,
     /// Spare volumes.
@@ -35,12 +35,12 @@ pub struct Repair<'a> {
     /// Of each volume all copies, opened when first needed; none for those that are not there.
     files: Vec<OnceLock<Vec<File>>>,
     patches: Vec<RwLock<Patches>>,
-    state: Mutex<State>,
+    state: Mutex<RepairState>,
 }
 
 /// Where a good shard was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum ShardOrigin {
     /// Where the volume is first, or among what was restored of it.
     Here,
     /// On another medium.
@@ -48,7 +48,7 @@ enum Found {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct RepairState {
     /// Recovery files that were looked for: by the volume they belong to, none for spares. None where there are none.
     sets: BTreeMap<Option<usize>, Option<Set>>,
     /// Groups that could not be decoded, and how many shards were restored by then.
@@ -60,7 +60,7 @@ struct State {
 /// Recovery files that belong together.
 #[derive(Debug)]
 struct Set {
-    shape: Shape,
+    shape: Geometry,
     /// By their place in the set; where there is none, it is missing or of no use.
     records: Vec<Option<Record>>,
 }
@@ -116,13 +116,19 @@ impl<'a> Repair<'a> {
     }
 
     /// Restores what is damaged between two places of a volume; whether all there is as the recovery files want it now.
-    pub fn restore(&self, volume: usize, range: (u64, u64), by: By) -> Result<bool, BundleError> {
+    pub fn restore(&self, volume: usize, range: (u64, u64), by: RecoverySource) -> Result<bool, BundleError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.restore_by(&mut state, volume, range, by)
     }
 
-    fn restore_by(&self, state: &mut State, volume: usize, range: (u64, u64), by: By) -> Result<bool, BundleError> {
-        let key = (by == By::Own).then_some(volume);
+    fn restore_by(
+        &self,
+        state: &mut RepairState,
+        volume: usize,
+        range: (u64, u64),
+        by: RecoverySource,
+    ) -> Result<bool, BundleError> {
+        let key = (by == RecoverySource::Own).then_some(volume);
         // Out of the state while it is used, since other sets may be needed on the way.
         let set = match state.sets.remove(&key) {
             Some(known) => known,
@@ -135,7 +141,7 @@ impl<'a> Repair<'a> {
 
     fn restore_range(
         &self,
-        state: &mut State,
+        state: &mut RepairState,
         set: &Set,
         key: Option<usize>,
         volume: usize,
@@ -148,8 +154,8 @@ impl<'a> Repair<'a> {
         for index in from / shard_bytes..to.min(set.shape.size(within)).div_ceil(shard_bytes) {
             let shard = Shard { volume: within, index };
             match self.find_shard(set, key, shard, &mut bytes) {
-                Some(Found::Here) => {}
-                Some(Found::OnAnotherMedium) => self.keep(state, set, key, shard, &bytes)?,
+                Some(ShardOrigin::Here) => {}
+                Some(ShardOrigin::OnAnotherMedium) => self.keep(state, set, key, shard, &bytes)?,
                 None => drop(groups.insert(set.shape.group(index))),
             }
         }
@@ -166,7 +172,7 @@ impl<'a> Repair<'a> {
     }
 
     /// Restores the shards of one group; whether that went well.
-    fn decode(&self, state: &mut State, set: &Set, key: Option<usize>, group: u64) -> Result<bool, BundleError> {
+    fn decode(&self, state: &mut RepairState, set: &Set, key: Option<usize>, group: u64) -> Result<bool, BundleError> {
         let members = set.shape.members(group);
         let (count, shard_bytes) = (set.count(), set.shape.shard_bytes() as usize);
         let Ok(mut decoder) = ReedSolomonDecoder::new(members.len(), count as usize, shard_bytes) else {
@@ -179,7 +185,7 @@ impl<'a> Repair<'a> {
             if !good && key.is_none() && !self.files(shard.volume).is_empty() {
                 let from = shard.index * shard_bytes as u64;
                 let to = from.saturating_add(shard_bytes as u64);
-                good = self.restore_by(state, shard.volume, (from, to), By::Own)? && is_good(&mut bytes);
+                good = self.restore_by(state, shard.volume, (from, to), RecoverySource::Own)? && is_good(&mut bytes);
             }
             if !good {
                 lost.push((place, *shard));
@@ -214,7 +220,7 @@ impl<'a> Repair<'a> {
 
     fn keep(
         &self,
-        state: &mut State,
+        state: &mut RepairState,
         set: &Set,
         key: Option<usize>,
         shard: Shard,
@@ -231,7 +237,7 @@ impl<'a> Repair<'a> {
     }
 
     /// Reads a shard, with zeros behind the volume's end, from where it is good; none if it is nowhere.
-    fn find_shard(&self, set: &Set, key: Option<usize>, shard: Shard, bytes: &mut [u8]) -> Option<Found> {
+    fn find_shard(&self, set: &Set, key: Option<usize>, shard: Shard, bytes: &mut [u8]) -> Option<ShardOrigin> {
         let offset = shard.index * set.shape.shard_bytes();
         let length = set.shape.size(shard.volume).saturating_sub(offset).min(bytes.len() as u64) as usize;
         let (content, behind) = bytes.split_at_mut(length);
@@ -239,18 +245,18 @@ impl<'a> Repair<'a> {
         let volume = key.unwrap_or(shard.volume);
         let (first, others) = self.files(volume).split_first().map_or((None, [].as_slice()), |(f, o)| (Some(f), o));
         if content.is_empty() || (self.read_at(volume, first, content, offset).is_ok() && set.is_good(shard, bytes)) {
-            return set.is_good(shard, bytes).then_some(Found::Here);
+            return set.is_good(shard, bytes).then_some(ShardOrigin::Here);
         }
         let is_good = |file: &File| {
             bytes.get_mut(..length).is_some_and(|content| file.read_exact_at(content, offset).is_ok())
                 && set.is_good(shard, bytes)
         };
-        others.iter().any(is_good).then_some(Found::OnAnotherMedium)
+        others.iter().any(is_good).then_some(ShardOrigin::OnAnotherMedium)
     }
 
     fn open_set(&self, key: Option<usize>) -> Option<Set> {
         let volumes = &self.bundle.manifest.volumes;
-        let open = |name: String, shape: &Shape, id, number| {
+        let open = |name: String, shape: &Geometry, id, number| {
             let opened = self.bundle.beside(&name).filter_map(|path| crate::bundle::folder::open(&path).ok());
             opened.into_iter().find_map(|(file, _)| Record::open(file, shape, id, number))
         };
@@ -258,13 +264,13 @@ impl<'a> Repair<'a> {
             Some(volume) => {
                 let number = volume as u64 + 1;
                 let volume = volumes.get(volume)?;
-                let shape = Shape::within(volume.size)?;
+                let shape = Geometry::within(volume.size)?;
                 let record = open(names::recovery(number), &shape, &id([&volume.sha256]), 0);
                 (shape, vec![record])
             }
             None => {
                 let sizes: Vec<u64> = volumes.iter().map(|volume| volume.size).collect();
-                let shape = Shape::across(&sizes)?;
+                let shape = Geometry::across(&sizes)?;
                 let id = id(volumes.iter().map(|volume| &volume.sha256));
                 let numbers = 1..=super::MAX_SPARES;
                 let records = numbers.map(|number| open(names::spare(u64::from(number)), &shape, &id, number));

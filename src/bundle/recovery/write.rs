@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use reed_solomon_simd::ReedSolomonEncoder;
 
 use super::Amount;
+use super::geometry::Geometry;
 use super::record::{Head, Tag, file_bytes, head_bytes, id, tag};
-use super::shape::Shape;
 use crate::bundle::manifest::{Manifest, Volume};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
@@ -16,15 +16,15 @@ use crate::progress::Progress;
 use crate::storage::modes;
 
 /// A recovery file that was made, and its digest.
-pub type Made = (String, Sha256);
+pub type WrittenFile = (String, Sha256);
 
 /// What recovery data of volumes of these sizes take, in bytes.
 pub fn bytes(sizes: &[u64], amount: Amount) -> u64 {
     let own = amount.percent.map(|percent| {
-        let shapes = sizes.iter().filter_map(|size| Shape::within(*size));
+        let shapes = sizes.iter().filter_map(|size| Geometry::within(*size));
         shapes.map(|shape| file_bytes(&shape, shape.count(percent))).sum::<u64>()
     });
-    let spares = Shape::across(sizes).filter(|_| amount.spares > 0);
+    let spares = Geometry::across(sizes).filter(|_| amount.spares > 0);
     let spares = spares.map(|shape| file_bytes(&shape, u64::from(amount.spares)) * u64::from(amount.spares));
     own.unwrap_or_default().saturating_add(spares.unwrap_or_default())
 }
@@ -35,7 +35,7 @@ pub fn write(
     folder: &Path,
     amount: Amount,
     progress: &Progress,
-) -> Result<Vec<Made>, BundleError> {
+) -> Result<Vec<WrittenFile>, BundleError> {
     if amount.is_none() || manifest.volumes.is_empty() {
         return Ok(Vec::new());
     }
@@ -45,7 +45,7 @@ pub fn write(
     let mut made = Vec::new();
     if let Some(percent) = amount.percent {
         for (number, volume) in (1..).zip(&manifest.volumes) {
-            let shape = Shape::within(volume.size).ok_or(BundleError::TooLargeToProtect)?;
+            let shape = Geometry::within(volume.size).ok_or(BundleError::TooLargeToProtect)?;
             let count = shape.count(percent);
             let files = [(names::recovery(number), 0)];
             made.extend(set(&shape, count, std::slice::from_ref(volume), &files, folder, &progress)?);
@@ -53,7 +53,7 @@ pub fn write(
     }
     if amount.spares > 0 {
         let sizes: Vec<u64> = manifest.volumes.iter().map(|volume| volume.size).collect();
-        let shape = Shape::across(&sizes).ok_or(BundleError::TooLargeToProtect)?;
+        let shape = Geometry::across(&sizes).ok_or(BundleError::TooLargeToProtect)?;
         let files: Vec<_> = (1..=amount.spares).map(|number| (names::spare(u64::from(number)), number)).collect();
         made.extend(set(&shape, u64::from(amount.spares), &manifest.volumes, &files, folder, &progress)?);
     }
@@ -70,13 +70,13 @@ struct Target {
 
 /// Makes the files of one shape.
 fn set(
-    shape: &Shape,
+    shape: &Geometry,
     count: u64,
     volumes: &[Volume],
     files: &[(String, u32)],
     folder: &Path,
     progress: &Progress,
-) -> Result<Vec<Made>, BundleError> {
+) -> Result<Vec<WrittenFile>, BundleError> {
     let open = |volume: &Volume| {
         let path = folder.join(&volume.file);
         File::open(&path).map(|file| (path.clone(), file)).map_err(BundleError::io("open", &path))
@@ -101,7 +101,7 @@ fn set(
 
 /// Writes all recovery shards; returns the tags of the volumes' shards.
 fn fill(
-    shape: &Shape,
+    shape: &Geometry,
     count: u64,
     sources: &[(PathBuf, File)],
     targets: &mut [Target],
@@ -145,14 +145,14 @@ fn fill(
 
 /// Writes the heads and gives the files their names.
 fn finish(
-    shape: &Shape,
+    shape: &Geometry,
     count: u64,
     volumes: &[Volume],
     files: &[(String, u32)],
     targets: &[Target],
     data: Vec<Tag>,
     folder: &Path,
-) -> Result<Vec<Made>, BundleError> {
+) -> Result<Vec<WrittenFile>, BundleError> {
     let mut head =
         Head { id: id(volumes.iter().map(|volume| &volume.sha256)), number: 0, count, data, own: Vec::new() };
     let mut made = Vec::new();

@@ -27,7 +27,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// What came of reading all volumes.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct ReadReport {
     /// What was not right on the medium, and was restored, or was read from another medium.
     pub repaired: Vec<Damage>,
     /// Volumes that were passed over, by file name.
@@ -56,7 +56,12 @@ impl Bundle {
 /// in a nameless file in `scratch` meanwhile.
 ///
 /// A volume that is not there is passed over, unless spare volumes replace it: what is missing is for the caller to ask.
-pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Progress) -> Result<Found, BundleError> {
+pub fn unpack<S: Sink>(
+    bundle: &Bundle,
+    sink: &S,
+    scratch: &Path,
+    progress: &Progress,
+) -> Result<ReadReport, BundleError> {
     let all = members(&bundle.manifest);
     if let Some(incoming) = &bundle.stream {
         let path = Path::new(STREAM_NAME);
@@ -64,13 +69,13 @@ pub fn unpack<S: Sink>(bundle: &Bundle, sink: &S, scratch: &Path, progress: &Pro
             incoming.next_volume(&bundle.manifest.folder(), &volume.file, volume.size)?;
             Reader { path, from: Source::Stream(incoming), sink, progress }.volume(members)?;
         }
-        return Ok(Found::default());
+        return Ok(ReadReport::default());
     }
     let (missing, repair) = (bundle.missing_volumes(), Repair::new(bundle, scratch));
     if !missing.is_empty() {
         bundle.can_be_read()?;
     }
-    let (mut found, mut bad) = (Found::default(), Vec::new());
+    let (mut found, mut bad) = (ReadReport::default(), Vec::new());
     for (index, (volume, members)) in bundle.manifest.volumes.iter().zip(&all).enumerate() {
         let is_missing = missing.contains(&volume.file);
         if is_missing && !bundle.has_spares() {

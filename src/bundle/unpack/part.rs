@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::reader::{Reader, Source};
 use super::sink::{PartSink, Sink};
 use crate::bundle::folder::gone;
-use crate::bundle::frame::expand;
 use crate::bundle::layout::{Member, header, padding};
 use crate::bundle::manifest::{Blob, Encoding, Part, Slice};
+use crate::bundle::zstd_frame::expand;
 use crate::bundle::{BundleError, incoming, patch};
 use crate::digest::{Hashing, Sha256};
 

@@ -9,11 +9,11 @@ use std::thread;
 
 use super::BUFFER_BYTES;
 use super::sink::Sink;
+use crate::bundle::AlternateCopy;
 use crate::bundle::BundleError;
-use crate::bundle::Instead;
 use crate::bundle::incoming::Incoming;
 use crate::bundle::layout::{Member, TRAILER, header_length, padding};
-use crate::bundle::recovery::repair::{By, Repair};
+use crate::bundle::recovery::repair::{RecoverySource, Repair};
 use crate::progress::Progress;
 
 /// The most workers; more would only make a medium seek.
@@ -41,7 +41,7 @@ pub(super) struct Opened<'a> {
     /// Whether there may be recovery files for it.
     pub(super) is_protected: bool,
     /// What was read from other media, since it is damaged here.
-    pub(super) replaced: &'a Mutex<Vec<((u64, u64), Instead)>>,
+    pub(super) replaced: &'a Mutex<Vec<((u64, u64), AlternateCopy)>>,
 }
 
 impl Source<'_> {
@@ -153,7 +153,9 @@ impl<S: Sink> Reader<'_, S> {
             }
         }
         // The volume's own once more, for what spares alone could not do either.
-        for by in [By::Own, By::Spares, By::Own].into_iter().filter(|_| from.is_protected) {
+        for by in
+            [RecoverySource::Own, RecoverySource::Spares, RecoverySource::Own].into_iter().filter(|_| from.is_protected)
+        {
             if !is_damaged(&result) {
                 return result;
             }
@@ -170,9 +172,9 @@ fn is_damaged(result: &Result<(), BundleError>) -> bool {
 }
 
 /// The bundle's folders of two copies of a volume.
-fn instead(bad: &Path, good: &Path) -> Instead {
+fn instead(bad: &Path, good: &Path) -> AlternateCopy {
     let folder = |path: &Path| path.parent().unwrap_or(path).to_owned();
-    Instead { bad: folder(bad), read_from: folder(good) }
+    AlternateCopy { bad: folder(bad), read_from: folder(good) }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@ use super::choice::{Choice, Chosen, IndexText};
 use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, UnusableEntry};
 use super::picked::Picked;
 use super::suite::SuiteData;
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::formats::apt::archive::{IndexKind, IndexName};
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::IndexOrigin;
@@ -16,7 +16,11 @@ use crate::selection::AptSource;
 use crate::storage::FileError;
 
 /// What to carry of the source.
-pub(super) fn choose(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Vec<Chosen>, AptError> {
+pub(super) fn choose(
+    source: &AptSource,
+    suites: &[SuiteData],
+    with: &CollectContext<'_>,
+) -> Result<Vec<Chosen>, AptError> {
     let Choice { chosen, left_out } =
         if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
     let name = source.name.to_string();
@@ -31,7 +35,7 @@ pub(super) fn choose(source: &AptSource, suites: &[SuiteData], with: &Collecting
 }
 
 /// Every file of every index, one index at a time.
-fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
+fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<Choice, AptError> {
     let mut choice = Choice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
@@ -44,7 +48,7 @@ fn everything(suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, Apt
 
 /// The closure of what the selection names: in every suite and archive that lists a package, so that a client of some of
 /// them finds there what upstream has there.
-fn some(source: &AptSource, suites: &[SuiteData], with: &Collecting<'_>) -> Result<Choice, AptError> {
+fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> Result<Choice, AptError> {
     let texts = texts(suites, IndexKind::Packages, with)?;
     let installed = source
         .installed
@@ -89,7 +93,11 @@ fn leave_out_of_status(choice: &mut Choice, source: &AptSource, unusable: &[Unus
 }
 
 /// The indexes of one kind.
-fn texts<'s>(suites: &'s [SuiteData], kind: IndexKind, with: &Collecting<'_>) -> Result<Vec<IndexText<'s>>, AptError> {
+fn texts<'s>(
+    suites: &'s [SuiteData],
+    kind: IndexKind,
+    with: &CollectContext<'_>,
+) -> Result<Vec<IndexText<'s>>, AptError> {
     let mut texts = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == kind) {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::closure::ClosureError;
 use crate::collect::address::MalformedAddress;
-use crate::collect::given::GivenError;
 use crate::collect::keyring::KeyringError;
+use crate::collect::named_files::NamedFileError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchErrors};
@@ -28,7 +28,7 @@ pub enum AptError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
-    Folder(#[from] GivenError),
+    Folder(#[from] NamedFileError),
     #[error("none of these apt source lists exists: {}", list(paths))]
     NoSourceLists { paths: Vec<PathBuf> },
     #[error("no enabled deb entry is in {}", list(paths))]

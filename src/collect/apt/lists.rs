@@ -5,7 +5,7 @@ use super::archives::{
     Archive, Presence, Wanted, WantedComponent, architectures, components_of, entry_keyring, host_architecture,
 };
 use super::mirrors::{self, Mirrors};
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::collect::keyring::read_small;
 use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, SourcesError, parse};
 use crate::selection::AptSource;
@@ -14,7 +14,7 @@ use crate::selection::AptSource;
 pub(super) fn archives(
     source: &AptSource,
     notes: &mut Vec<String>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Vec<Archive>, AptError> {
     let mut archives: Vec<Archive> = Vec::new();
     let lists = source.sources.0.iter().filter(|path| path.exists());
@@ -72,7 +72,7 @@ fn add_entry(
     (entry, presence): (&SourceEntry, Presence),
     archives: &mut Vec<Archive>,
     notes: &mut Vec<String>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<(), AptError> {
     let architectures = wanted_architectures(source, entry);
     if entry.binary && architectures.is_empty() {

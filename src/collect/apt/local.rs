@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::archives::host_architecture;
-use super::{AptError, Collecting};
+use super::{AptError, CollectContext};
 use crate::collect::folder::list_folder;
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::digest::Sha256;
@@ -15,7 +15,7 @@ use crate::selection::AptSource;
 use crate::storage::FileError;
 
 /// Takes every .deb below `folder` into the depot, and writes the index that describes them.
-pub(super) fn collect(source: &AptSource, folder: &Path, with: &Collecting<'_>) -> Result<Collection, AptError> {
+pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'_>) -> Result<Collection, AptError> {
     let mut batch = with.depot.batch();
     let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
     let mut stanzas: Vec<(String, String)> = Vec::new();

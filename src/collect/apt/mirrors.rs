@@ -5,7 +5,7 @@ use url::Url;
 use super::AptError;
 use super::archives::{Archive, Wanted};
 use crate::causes::causes;
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::fetch::{FetchError, shown};
 
 use crate::formats::apt::archive::{IN_RELEASE, MAX_RELEASE_BYTES, RELEASE};
@@ -24,7 +24,7 @@ pub(super) struct Mirrors {
 }
 
 /// Finds the places of the archive at `url`, which may be that of a list of mirrors.
-pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &Collecting<'_>) -> Result<Mirrors, AptError> {
+pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) -> Result<Mirrors, AptError> {
     let Some(place) = ListPlace::of(url)? else { return Ok(Mirrors { first: url.clone(), all: Vec::new() }) };
     let list_url = shown(url);
     let bytes = with.fetcher.get(&place.url, MAX_LIST_BYTES)?;
@@ -85,7 +85,11 @@ impl ListPlace {
 }
 
 /// Leaves out mirrors that are out of reach, if another one has the archive: each file would be asked of them first.
-pub(super) fn settle(archive: &mut Archive, notes: &mut Vec<String>, with: &Collecting<'_>) -> Result<(), AptError> {
+pub(super) fn settle(
+    archive: &mut Archive,
+    notes: &mut Vec<String>,
+    with: &CollectContext<'_>,
+) -> Result<(), AptError> {
     let Some(wanted) = archive.suites.first().filter(|_| archive.mirrors.len() > 1) else { return Ok(()) };
     let index = MirroredFile { kind: "index", ..MirroredFile::default() };
     let mut unreachable: Vec<(Url, FetchError)> = Vec::new();
@@ -106,7 +110,7 @@ pub(super) fn settle(archive: &mut Archive, notes: &mut Vec<String>, with: &Coll
     Ok(())
 }
 
-fn has_suite(mirror: &Mirror, wanted: &Wanted, with: &Collecting<'_>) -> Result<bool, AptError> {
+fn has_suite(mirror: &Mirror, wanted: &Wanted, with: &CollectContext<'_>) -> Result<bool, AptError> {
     for file in [IN_RELEASE, RELEASE] {
         let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file))?;
         match with.fetcher.get(&url, MAX_RELEASE_BYTES) {

@@ -24,7 +24,7 @@ pub use error::AptError;
 use self::archives::{Archive, Presence};
 use self::choice::Chosen;
 use self::suite::SuiteData;
-use super::{Collecting, Selected};
+use super::{CollectContext, Selected};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
@@ -33,7 +33,7 @@ use crate::path::PublishPath;
 use crate::selection::AptSource;
 
 /// Collects one source of the selection: a collection for each archive of it.
-pub fn collect(source: &AptSource, with: &Collecting<'_>) -> Result<Vec<Collection>, AptError> {
+pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Collection>, AptError> {
     if let Some(folder) = &source.local {
         return Ok(vec![local::collect(source, folder, with)?]);
     }
@@ -60,7 +60,7 @@ fn fetch_suites(
     source: &AptSource,
     found: Vec<Archive>,
     notes: &mut Vec<String>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<(Vec<Archive>, Vec<SuiteData>), AptError> {
     let (mut archives, mut suites) = (Vec::new(), Vec::new());
     for mut archive in found {
@@ -94,7 +94,7 @@ fn fetch(
     archives: &[Archive],
     suites: &[SuiteData],
     mut chosen: Vec<Chosen>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Vec<Chosen>, AptError> {
     let mut selected = Vec::with_capacity(chosen.len());
     // Of several archives that have a file the first is asked: the last of equal digests counts.
@@ -144,7 +144,7 @@ fn describe(
     (at, archive): (usize, &Archive),
     suites: &[SuiteData],
     chosen: &[Chosen],
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Collection, AptError> {
     let mut files = BTreeMap::new();
     let mut items: BTreeMap<PublishPath, Item> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ImagesError;
 use super::stream::List;
 use crate::collection::Publish;
-use crate::formats::simplestreams::maas::{Shape, is_bootloader};
+use crate::formats::simplestreams::maas::{MaasImageKind, is_bootloader};
 use crate::formats::simplestreams::{File, Item, StreamError, cut, listed};
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
@@ -85,7 +85,7 @@ fn complete(
     wanted: &[(Item<'_>, File, &'static str)],
 ) -> Result<(), ImagesError> {
     let items: Vec<Item<'_>> = wanted.iter().map(|(item, ..)| *item).collect();
-    let lack = Shape::of(all).and_then(|shape| shape.lacks(&items));
+    let lack = MaasImageKind::of(all).and_then(|shape| shape.lacks(&items));
     match (lack, items.first()) {
         (Some(lack), Some(item)) if source.publish == Publish::ReIndexed => {
             Err(ImagesError::Incomplete { product: item.product.to_owned(), version: item.version.to_owned(), lack })

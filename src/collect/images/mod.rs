@@ -15,7 +15,7 @@ pub use error::ImagesError;
 use self::choose::Chosen;
 use self::stream::{Document, Forms, Stream};
 use super::keyring::read_keyring;
-use super::{Collecting, Selected, address};
+use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::formats::simplestreams::SIGNATURE_SUFFIX;
@@ -23,7 +23,7 @@ use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
 /// Collects one source of the selection.
-pub fn collect(source: &ImagesSource, with: &Collecting<'_>) -> Result<Collection, ImagesError> {
+pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Collection, ImagesError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let forms = if source.publish == Publish::Verbatim { Forms::Both } else { Forms::First };
     let stream = stream::fetch(&source.url, keyring.as_ref(), forms, with.fetcher, with.now)?;

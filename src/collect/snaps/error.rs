@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::wish::{REQUESTED, Wish};
 use crate::collect::FetchIntoDepotError;
 use crate::collect::address::{MalformedAddress, origin};
-use crate::collect::given::GivenError;
+use crate::collect::named_files::NamedFileError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
@@ -25,7 +25,7 @@ pub enum SnapsError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
-    Folder(#[from] GivenError),
+    Folder(#[from] NamedFileError),
     #[error("there is no .snap file in {}", folder.display())]
     NoSnaps { folder: PathBuf },
     #[error("{} is not there: `snap download` leaves it beside the snap, and without it nobody vouches for that", path.display())]
@@ -98,7 +98,7 @@ impl SnapsError {
 
     /// Whether a blob changed on disk, so that another attempt would fetch it again.
     pub(crate) fn is_rot(&self) -> bool {
-        matches!(self, Self::Depot(DepotError::Rotten { .. }))
+        matches!(self, Self::Depot(DepotError::DigestMismatch { .. }))
     }
 
     /// Returns the class of this error.

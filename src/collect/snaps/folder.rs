@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::SnapsError;
-use super::cart::Picked;
-use crate::collect::Collecting;
+use super::snap_set::Picked;
+use crate::collect::CollectContext;
 use crate::collect::folder::list_folder;
 use crate::depot::Batch;
 use crate::digest::{Hashing, Sha256};
@@ -22,7 +22,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// The snaps below `folder`, verified, and copied into the depot where they are new to it.
 pub(super) fn collect<'d>(
     folder: &Path,
-    with: &Collecting<'d>,
+    with: &CollectContext<'d>,
     batch: &mut Batch<'d>,
 ) -> Result<Vec<Picked>, SnapsError> {
     snaps(folder)?.iter().map(|path| read(path, with, batch)).collect()
@@ -38,7 +38,7 @@ fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
 }
 
 /// One snap: both digests in one reading, and copied in only when its assertions are good and it is new.
-fn read<'d>(path: &Path, with: &Collecting<'d>, batch: &mut Batch<'d>) -> Result<Picked, SnapsError> {
+fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Result<Picked, SnapsError> {
     let stream = assertions(&path.with_extension("assert"))?;
     let (sha256, sha3, size) = digests(path)?;
     let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };

@@ -4,9 +4,9 @@
 //! What a store says decides only what is asked for next. What is carried, and what it needs in turn, is read from the snaps
 //! themselves, once their bytes are the ones that are signed.
 
-mod cart;
 mod error;
 mod folder;
+mod snap_set;
 mod store;
 mod wish;
 
@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 
 pub use error::SnapsError;
 
-use self::cart::{Cart, Picked};
+use self::snap_set::{Picked, SnapSet};
 use self::store::Offer;
 use self::wish::Wish;
-use super::{Collecting, Selected};
+use super::{CollectContext, Selected};
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::{Carried, verify};
@@ -30,9 +30,9 @@ use crate::selection::SnapsSource;
 const MAX_ROUNDS: usize = 16;
 
 /// Collects all sources of snaps: together they are one store, named `name`.
-pub fn collect(name: Label, sources: &[SnapsSource], with: &Collecting<'_>) -> Result<Collection, SnapsError> {
+pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) -> Result<Collection, SnapsError> {
     let mut batch = with.depot.batch();
-    let mut cart = Cart::default();
+    let mut cart = SnapSet::default();
     for (source, folder) in sources.iter().filter_map(|source| Some((source, source.from.as_ref()?))) {
         for picked in folder::collect(folder, with, &mut batch)? {
             cart.add_local(picked, &source.channel, source.closure)?;
@@ -74,7 +74,11 @@ fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
 }
 
 /// What stores offer for the wishes: verified, and, but on a dry run, fetched.
-fn offered(wishes: &BTreeSet<Wish>, pool: &mut Pool, with: &Collecting<'_>) -> Result<Vec<(Picked, Wish)>, SnapsError> {
+fn offered(
+    wishes: &BTreeSet<Wish>,
+    pool: &mut Pool,
+    with: &CollectContext<'_>,
+) -> Result<Vec<(Picked, Wish)>, SnapsError> {
     let mut offers = Vec::new();
     for offer in store::offers(wishes, with)? {
         let malformed = || SnapsError::Digest { name: offer.snap.name.clone() };
@@ -99,7 +103,7 @@ fn offered(wishes: &BTreeSet<Wish>, pool: &mut Pool, with: &Collecting<'_>) -> R
 }
 
 /// What is signed about an offer, which has to be what the store says and what was asked for.
-fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &Collecting<'_>) -> Result<Carried, SnapsError> {
+fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<Carried, SnapsError> {
     let Offer { wish, snap, .. } = offer;
     let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source: Box::new(source) };
     let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
@@ -115,7 +119,7 @@ fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &Collecting<'_>) -> Res
 }
 
 /// What the snap says itself; on a dry run what the store repeats of that, if the depot lacks the snap.
-fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &Collecting<'_>) -> Result<(Picked, Wish), SnapsError> {
+fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &CollectContext<'_>) -> Result<(Picked, Wish), SnapsError> {
     let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source: Box::new(source) };
     let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
         Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {

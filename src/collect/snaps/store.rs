@@ -6,7 +6,7 @@ use url::Url;
 
 use super::SnapsError;
 use super::wish::Wish;
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::collect::address::{below, origin};
 use crate::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
@@ -31,7 +31,7 @@ pub(super) struct Offer {
 }
 
 /// Asks for all wishes, of one store and architecture at a time.
-pub(super) fn offers(wishes: &BTreeSet<Wish>, with: &Collecting<'_>) -> Result<Vec<Offer>, SnapsError> {
+pub(super) fn offers(wishes: &BTreeSet<Wish>, with: &CollectContext<'_>) -> Result<Vec<Offer>, SnapsError> {
     let wishes: Vec<&Wish> = wishes.iter().collect();
     let groups = wishes.chunk_by(|a, b| (&a.store, &a.architecture) == (&b.store, &b.architecture));
     let chunks: Vec<&[&Wish]> = groups.flat_map(|group| group.chunks(ACTIONS_PER_REQUEST)).collect();
@@ -95,7 +95,11 @@ fn may_lead(store: &Url, to: &Url) -> bool {
 
 /// Fetches the assertions that are missing before those of `wanted` can be verified. What the store does not have is left to
 /// the verifier to name.
-pub(super) fn complete(pool: &mut Pool, wanted: &[(Url, Reference)], with: &Collecting<'_>) -> Result<(), SnapsError> {
+pub(super) fn complete(
+    pool: &mut Pool,
+    wanted: &[(Url, Reference)],
+    with: &CollectContext<'_>,
+) -> Result<(), SnapsError> {
     let mut unknown = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
         let missing: BTreeSet<(Url, Reference)> = wanted

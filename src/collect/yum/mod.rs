@@ -14,7 +14,7 @@ pub use error::YumError;
 use self::choose::Chosen;
 use self::repository::Repository;
 use super::keyring::read_keyring;
-use super::{Collecting, Selected, address};
+use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Kind, Proof};
 use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
@@ -24,7 +24,7 @@ use crate::path::PublishPath;
 use crate::selection::YumSource;
 
 /// Collects one source of the selection.
-pub fn collect(source: &YumSource, with: &Collecting<'_>) -> Result<Collection, YumError> {
+pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collection, YumError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
     let mut chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
@@ -80,7 +80,7 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
 }
 
 /// All packages of the repository, each once. Two different ones that claim one file are refused.
-fn listed(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> {
+fn listed(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
     let Some(primary) = repository.repomd.get(PRIMARY) else { return Ok(Vec::new()) };
     repository::read(primary, with, |text| {
         let (mut found, mut paths) = (Vec::<Package>::new(), BTreeMap::new());
@@ -97,7 +97,7 @@ fn listed(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Package>
     })
 }
 
-fn deltas(data: &Data, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> {
+fn deltas(data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
     repository::read(data, with, |text| {
         let mut found = Vec::new();
         rpm::deltas(text, &data.kind, |delta| {
@@ -108,13 +108,13 @@ fn deltas(data: &Data, with: &Collecting<'_>) -> Result<Vec<Package>, YumError> 
     })
 }
 
-fn modules(repository: &Repository, with: &Collecting<'_>) -> Result<Modules, YumError> {
+fn modules(repository: &Repository, with: &CollectContext<'_>) -> Result<Modules, YumError> {
     let modules = repository.repomd.get(MODULES);
     modules.map_or_else(|| Ok(Modules::default()), |data| repository::read(data, with, |text| Modules::read(text)))
 }
 
 /// The metadata that vouches for the packages, and that clients are given.
-fn store_proofs(repository: &Repository, with: &Collecting<'_>) -> Result<Vec<Proof>, YumError> {
+fn store_proofs(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Proof>, YumError> {
     let mut batch = with.depot.batch();
     let signed_by: BTreeSet<String> = repository.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
     let mut proofs = vec![Proof {

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use url::Url;
 
 use super::YumError;
-use crate::collect::{Collecting, address};
+use crate::collect::{CollectContext, address};
 use crate::collection::Publish;
 use crate::fetch::Wanted;
 use crate::formats::openpgp::{Keyring, Signer, verify_detached};
@@ -39,7 +39,7 @@ pub(super) fn fetch(
     url: &Url,
     keyring: Option<&Keyring>,
     publish: Publish,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Repository, YumError> {
     let upstream = Upstream { root: url.clone(), keyring, publish, with };
     let mut text = upstream.repomd()?;
@@ -59,7 +59,7 @@ struct Upstream<'a, 'c> {
     root: Url,
     keyring: Option<&'a Keyring>,
     publish: Publish,
-    with: &'a Collecting<'c>,
+    with: &'a CollectContext<'c>,
 }
 
 /// The signature, whose it is, and what the signed file says.
@@ -112,7 +112,7 @@ impl Upstream<'_, '_> {
 /// Reads a file of metadata that is in the depot, expanded.
 pub(super) fn read<T>(
     data: &Data,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
     parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, RpmError>,
 ) -> Result<T, YumError> {
     let bytes = with.depot.read(&with.blob(&data.digest, data.size), MAX_DATA_BYTES)?;

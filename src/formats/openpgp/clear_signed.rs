@@ -10,8 +10,8 @@ use pgp::crypto::hash::HashAlgorithm;
 use super::armor::{self, Lines, trim_end};
 use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
 use super::error::{OpenPgpError, Why};
-use super::judge::{Signer, judge, parse_signatures};
 use super::keyring::Keyring;
+use super::verify::{Signer, parse_signatures, verify_signatures};
 
 /// A verified text and who signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct ClearText {
 pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Result<ClearText, OpenPgpError> {
     let parts = Parts::of(message)?;
     let signatures = parse_signatures(&parts.signatures)?;
-    let signers = judge(&signatures, &mut Cursor::new(&parts.hashed), keyring, now, |signature| {
+    let signers = verify_signatures(&signatures, &mut Cursor::new(&parts.hashed), keyring, now, |signature| {
         let announced = signature.hash_alg().is_some_and(|hash| parts.hashes.contains(&hash));
         if announced { Ok(()) } else { Err(Why::HashNotAnnounced) }
     })?;

@@ -4,8 +4,8 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use super::armor::{self, Outside};
 use super::error::OpenPgpError;
-use super::judge::{MAX_SIGNATURE_BYTES, Signer, judge, parse_signatures};
 use super::keyring::Keyring;
+use super::verify::{MAX_SIGNATURE_BYTES, Signer, parse_signatures, verify_signatures};
 
 /// Verifies `signature`, ASCII-armored or binary, one or several, on `data`; `now` is in Unix seconds.
 ///
@@ -17,7 +17,7 @@ pub fn verify_detached(
     keyring: &Keyring,
     now: i64,
 ) -> Result<Vec<Signer>, OpenPgpError> {
-    judge(&parse(signature)?, &mut Cursor::new(data), keyring, now, |_| Ok(()))
+    verify_signatures(&parse(signature)?, &mut Cursor::new(data), keyring, now, |_| Ok(()))
 }
 
 /// The same of a file of any size, of which only a little is in memory at a time. It is read from its beginning, once for
@@ -33,7 +33,7 @@ pub fn verify_detached_file(
         Err(error) => return Ok(Err(error)),
     };
     let mut watched = Watched { file, failed: None };
-    let verdict = judge(&signatures, &mut watched, keyring, now, |_| Ok(()));
+    let verdict = verify_signatures(&signatures, &mut watched, keyring, now, |_| Ok(()));
     // What could not be read would look like a wrong signature.
     watched.failed.map_or(Ok(verdict), Err)
 }

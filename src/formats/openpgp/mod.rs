@@ -27,24 +27,24 @@ mod armor;
 mod certificate;
 mod clear_signed;
 mod detached;
+mod encoding;
 mod error;
-mod forms;
-mod judge;
 mod keyring;
 mod packets;
 mod policy;
 mod signed;
 mod site_key;
+mod verify;
 
 pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
 pub use detached::{verify_detached, verify_detached_file};
+pub use encoding::{armored_keyring, binary_keyring};
 pub use error::{ArmorError, Cause, OpenPgpError, Refusal, Rejected, Why};
-pub use forms::{armored_keyring, binary_keyring};
-pub use judge::Signer;
 pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};
+pub use verify::Signer;
 
 #[cfg(test)]
 mod tests;

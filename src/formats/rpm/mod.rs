@@ -5,21 +5,21 @@
 //! distribution takes hundreds of megabytes. It is cut by copying the bytes of the packages that stay, so that all that
 //! upstream says of them stays.
 
-mod cut;
 mod deltas;
 mod elements;
 mod error;
 pub mod evr;
+mod filter;
 mod modules;
 mod package;
 mod repomd;
 mod write;
 mod xml;
 
-pub use cut::{Cut, cut_by, cut_packages};
 pub use deltas::{DELTAS, deltas};
 pub use error::RpmError;
 pub use evr::Evr;
+pub use filter::{Cut, cut_by, cut_packages};
 pub use modules::Modules;
 pub use package::{Package, packages};
 pub use repomd::{Data, Repomd};

@@ -52,7 +52,7 @@ pub fn packages<E: From<RpmError>>(
 
 /// What is found in an element.
 #[derive(Default)]
-struct Found {
+struct PackageFields {
     name: String,
     architecture: String,
     vendor: String,
@@ -67,7 +67,7 @@ struct Found {
 /// Reads the element of one package.
 pub(super) fn parse(element: &[u8]) -> Result<Package, RpmError> {
     let mut xml = Xml::new(element);
-    let (mut buffer, mut path, mut found) = (Vec::new(), Vec::<String>::new(), Found::default());
+    let (mut buffer, mut path, mut found) = (Vec::new(), Vec::<String>::new(), PackageFields::default());
     loop {
         match xml.next(&mut buffer)? {
             Node::Start(tag) => {
@@ -84,7 +84,7 @@ pub(super) fn parse(element: &[u8]) -> Result<Package, RpmError> {
     }
 }
 
-impl Found {
+impl PackageFields {
     /// Notes the attributes of an element that stands directly in the package's; of two, the last counts, as for libsolv.
     fn attributes(&mut self, tag: &Tag<'_>) -> Result<(), RpmError> {
         match tag.name() {

@@ -41,7 +41,7 @@ pub struct Data {
 
 /// What is found in an element `<data>`.
 #[derive(Default)]
-struct Found {
+struct DataFields {
     kind: String,
     location: Option<String>,
     base: bool,
@@ -86,7 +86,7 @@ fn time(text: &str) -> Option<Time> {
 
 struct Reader {
     revision: String,
-    found: Vec<Found>,
+    found: Vec<DataFields>,
 }
 
 impl Reader {
@@ -115,7 +115,7 @@ impl Reader {
         match (names.as_slice(), self.found.last_mut()) {
             (["data"], _) if full => Err(RpmError::Unwanted { what: "more files than any real one" }),
             (["data"], _) => {
-                self.found.push(Found { kind: tag.get("type")?.unwrap_or_default(), ..Found::default() });
+                self.found.push(DataFields { kind: tag.get("type")?.unwrap_or_default(), ..DataFields::default() });
                 Ok(())
             }
             (["data", "location"], Some(found)) => {
@@ -154,7 +154,7 @@ impl Reader {
     }
 }
 
-impl Found {
+impl DataFields {
     fn data(self) -> Result<Data, RpmError> {
         let place = || self.kind.clone();
         let malformed = |what| RpmError::Malformed { place: place(), what };

@@ -8,7 +8,7 @@ use super::products::Item;
 
 /// The kinds of image that MAAS knows. It wants one kind in each products file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Shape {
+pub enum MaasImageKind {
     /// A root file system with a kernel and an initrd: Ubuntu.
     Kernels,
     /// One archive or disk image: CentOS, RHEL, Windows.
@@ -38,7 +38,7 @@ const BOOTLOADERS: [[&str; 3]; 4] = [
 /// The values of `datatype` that MAAS knows.
 pub const DATATYPES: [&str; 2] = ["image-ids", "image-downloads"];
 
-impl Shape {
+impl MaasImageKind {
     /// The shape of a version, judged by all items that upstream has in it; none for what is not MAAS's.
     pub fn of(items: &[Item<'_>]) -> Option<Self> {
         let has = |name: &str| items.iter().any(|item| item.name == name);
@@ -97,7 +97,7 @@ mod tests {
     const FILE: &str = r#""ftype": "f", "path": "p", "size": 1, "sha256": "s", "src_package": "a", "src_release": "b", "src_version": "c""#;
 
     /// Judges a version with these tags and items.
-    fn judge(tags: &str, items: &[&str]) -> (Option<Shape>, Option<String>) {
+    fn judge(tags: &str, items: &[&str]) -> (Option<MaasImageKind>, Option<String>) {
         let tags: Vec<String> = tags.split_whitespace().map(|tag| format!("\"{tag}\": \"x\"")).collect();
         let items: Vec<String> = items.iter().map(|name| format!("\"{name}\": {{{FILE}}}")).collect();
         let text = format!(
@@ -107,7 +107,7 @@ mod tests {
         );
         let products = Products::parse(text.as_bytes()).unwrap();
         let items: Vec<Item<'_>> = products.items().collect();
-        let shape = Shape::of(&items);
+        let shape = MaasImageKind::of(&items);
         (shape, shape.and_then(|shape| shape.lacks(&items)))
     }
 
@@ -117,16 +117,16 @@ mod tests {
         let bootloader = BOOTLOADER_TAGS.join(" ");
         let kernels = ["boot-initrd", "boot-kernel", "manifest", "squashfs"];
         for (shape, tags, items) in [
-            (Shape::Kernels, &system, &kernels[..]),
-            (Shape::SingleFile, &system, &["root-tgz", "manifest"]),
-            (Shape::Bootloader, &bootloader, &["syslinux"]),
+            (MaasImageKind::Kernels, &system, &kernels[..]),
+            (MaasImageKind::SingleFile, &system, &["root-tgz", "manifest"]),
+            (MaasImageKind::Bootloader, &bootloader, &["syslinux"]),
         ] {
             assert_eq!(judge(tags, items), (Some(shape), None));
             for tag in tags.split_whitespace().filter(|tag| *tag != "bootloader-type") {
                 let rest: Vec<&str> = tags.split_whitespace().filter(|other| *other != tag).collect();
                 assert_eq!(judge(&rest.join(" "), items), (Some(shape), Some(format!("the tag {tag}"))));
             }
-            for name in items.iter().filter(|_| shape != Shape::Bootloader) {
+            for name in items.iter().filter(|_| shape != MaasImageKind::Bootloader) {
                 let rest: Vec<&str> = items.iter().copied().filter(|other| other != name).collect();
                 let (found, lack) = judge(tags, &rest);
                 assert!(found.is_none() || lack.is_some_and(|lack| lack.contains(name)), "{name}");

@@ -6,7 +6,6 @@
 //!
 //! The format is what the reference client `python-simplestreams` reads; what MAAS wants of it stands in [`maas`].
 
-mod cut;
 mod error;
 mod filter;
 mod index;
@@ -14,15 +13,16 @@ mod json;
 mod location;
 pub mod maas;
 mod products;
+mod restrict;
 mod write;
 
-pub use cut::{cut, listed, shapes};
 pub use error::StreamError;
 pub use filter::{Filter, MalformedFilter};
 pub use index::{Entry, Index, is_index};
 pub use json::{Tag, Tags};
 pub use location::split_url;
 pub use products::{File, Item, Product, Products, Version};
+pub use restrict::{cut, listed, shapes};
 pub use write::{IndexLine, index_text, products_text};
 
 /// The folder of all metadata.

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 
 use self::conditions::Verdict;
 pub(super) use self::etag::Version;
-pub(super) use self::open::{Blocked, How, Opened, open};
+pub(super) use self::open::{Blocked, Delivery, Opened, open};
 use self::range::Ranges;
 
 /// Files of at most this many bytes are read whole before they are answered.

@@ -14,7 +14,7 @@ use super::text;
 
 /// Whether one may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) enum How {
+pub(in crate::serve) enum Delivery {
     /// Only what the kernel remembers is looked at; on one of the runtime's own threads.
     Cached,
     /// On a thread that may wait for a disk.
@@ -38,18 +38,18 @@ pub(in crate::serve) struct Opened {
 }
 
 /// The file at `path`; none if nothing is there, or a folder, or a link.
-pub(in crate::serve) fn open(path: &Path, how: How) -> Result<io::Result<Option<Opened>>, Blocked> {
+pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<Opened>>, Blocked> {
     // Without NONBLOCK, a named pipe that somebody left in a site would hold the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match how {
-        How::Cached => openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED),
-        How::Blocking => rustix::fs::open(path, flags, Mode::empty()),
+        Delivery::Cached => openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED),
+        Delivery::Blocking => rustix::fs::open(path, flags, Mode::empty()),
     };
     match file {
         Ok(file) => Ok(regular(File::from(file))),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Ok(Ok(None)),
         // Not remembered; or a kernel before 5.12, which cannot be asked so.
-        Err(_) if how == How::Cached => Err(Blocked),
+        Err(_) if how == Delivery::Cached => Err(Blocked),
         Err(error) => Ok(Err(error.into())),
     }
 }

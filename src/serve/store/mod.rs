@@ -43,7 +43,7 @@ pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, Route};
-use super::file::{self, How, open};
+use super::file::{self, Delivery, open};
 use super::host::Host;
 
 /// How long a device may take to send what it asks.
@@ -244,9 +244,9 @@ impl Store<'_> {
         let Some(path) = found.map(|revision| revision.file.clone()) else {
             return not_found("not-found", "there is no such file");
         };
-        let opened = match open(&path, How::Cached) {
+        let opened = match open(&path, Delivery::Cached) {
             Ok(opened) => opened,
-            Err(_) => match tokio::task::spawn_blocking(move || open(&path, How::Blocking)).await {
+            Err(_) => match tokio::task::spawn_blocking(move || open(&path, Delivery::Blocking)).await {
                 Ok(Ok(opened)) => opened,
                 _ => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             },

@@ -72,12 +72,12 @@ pub fn answers(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> impl
 }
 
 /// What an action gets, and from which channel.
-struct Found<'a> {
+struct MatchedRevision<'a> {
     revision: &'a Revision,
     channel: Option<Channel>,
 }
 
-impl Found<'_> {
+impl MatchedRevision<'_> {
     fn answer(&self, action: &Action, device: Device<'_>) -> Answer {
         let snap = addressed(&self.revision.snap, device.base);
         Answer {
@@ -99,7 +99,7 @@ pub fn addressed(snap: &Snap, base: &str) -> Snap {
     snap
 }
 
-fn install<'a>(catalogue: &'a Catalogue, action: &Action, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+fn install<'a>(catalogue: &'a Catalogue, action: &Action, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
     let offer = match (action.name.as_str(), action.snap_id.as_str()) {
         ("", id) if !id.is_empty() => catalogue.with_id(id).ok_or_else(|| unknown("id-not-found", id))?,
         (name, _) => catalogue.named(name).ok_or_else(|| unknown("name-not-found", name))?,
@@ -115,10 +115,10 @@ fn refresh<'a>(
     action: &Action,
     installed: Option<&Installed>,
     device: Device<'_>,
-) -> Result<Option<Found<'a>>, Refusal> {
+) -> Result<Option<MatchedRevision<'a>>, Refusal> {
     let offer = catalogue.with_id(&action.snap_id).ok_or_else(|| unknown("id-not-found", &action.snap_id))?;
     let current = installed.map_or(0, |installed| installed.revision);
-    let number = |found: &Found<'_>| i64::try_from(found.revision.snap.revision).unwrap_or(i64::MAX);
+    let number = |found: &MatchedRevision<'_>| i64::try_from(found.revision.snap.revision).unwrap_or(i64::MAX);
     if let Some(wanted) = action.revision {
         let found = of_number(offer, wanted, device)?;
         return if number(&found) == current { Ok(None) } else { readable(found, installed).map(Some) };
@@ -147,7 +147,7 @@ fn step<'a>(
     channel: &Channel,
     installed: Option<&Installed>,
     device: Device<'_>,
-) -> Option<Found<'a>> {
+) -> Option<MatchedRevision<'a>> {
     let installed = installed?;
     let epoch = installed.epoch.as_ref()?;
     let (_, newest) = offer.on(device.architecture, channel)?;
@@ -163,11 +163,11 @@ fn step<'a>(
     };
     let revision =
         between.into_iter().rev().find(|revision| revision.snap.epoch.can_read(epoch) && is_on_the_way(revision))?;
-    Some(Found { revision, channel: Some(channel.clone()) })
+    Some(MatchedRevision { revision, channel: Some(channel.clone()) })
 }
 
 /// Refuses a revision that cannot read the data of the installed one: snapd would download it and then not install it.
-fn readable<'a>(found: Found<'a>, installed: Option<&Installed>) -> Result<Found<'a>, Refusal> {
+fn readable<'a>(found: MatchedRevision<'a>, installed: Option<&Installed>) -> Result<MatchedRevision<'a>, Refusal> {
     let snap = &found.revision.snap;
     match installed.and_then(|installed| installed.epoch.as_ref()).filter(|epoch| !snap.epoch.can_read(epoch)) {
         None => Ok(found),
@@ -178,16 +178,16 @@ fn readable<'a>(found: Found<'a>, installed: Option<&Installed>) -> Result<Found
     }
 }
 
-fn of_number<'a>(offer: &'a Offer, number: i64, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+fn of_number<'a>(offer: &'a Offer, number: i64, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
     let revision = u64::try_from(number).ok().and_then(|number| offer.revision(number, device.architecture));
     let revision = revision.ok_or_else(|| absent(offer, format!("revision {number} is not here")))?;
-    Ok(Found { revision, channel: None })
+    Ok(MatchedRevision { revision, channel: None })
 }
 
-fn on_channel<'a>(offer: &'a Offer, channel: &Channel, device: Device<'_>) -> Result<Found<'a>, Refusal> {
+fn on_channel<'a>(offer: &'a Offer, channel: &Channel, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
     let nothing = || absent(offer, format!("nothing is on {channel} for {}", device.architecture));
     let (channel, revision) = offer.on(device.architecture, channel).ok_or_else(nothing)?;
-    Ok(Found { revision, channel: Some(channel) })
+    Ok(MatchedRevision { revision, channel: Some(channel) })
 }
 
 fn channel(text: &str) -> Result<Channel, Refusal> {

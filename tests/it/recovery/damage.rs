@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use gapferry::bundle::recovery::shape::Shape;
+use gapferry::bundle::recovery::geometry::Geometry;
 use proptest::prelude::*;
 
 use super::{Medium, digests, invert, percent, spares};
@@ -61,7 +61,7 @@ fn a_dead_erase_block_of_four_mebibytes() {
     const BLOCK: u64 = 4 << 20;
     let medium = Medium::new(&[66 << 20], 1 << 30, percent(7));
     let size = medium.size("volume-001.tar");
-    let shape = Shape::within(size).unwrap();
+    let shape = Geometry::within(size).unwrap();
     assert!(shape.groups() > 1, "interleaved: {shape:?}");
     let shard = shape.shard_bytes();
     let last = size - BLOCK;

@@ -4,7 +4,7 @@ use std::fs;
 
 use gapferry::bundle::BundleError;
 use gapferry::bundle::recovery::Amount;
-use gapferry::bundle::recovery::repair::{By, Repair};
+use gapferry::bundle::recovery::repair::{RecoverySource, Repair};
 use gapferry::digest::Sha256;
 
 use super::{Medium, percent, spares};
@@ -30,7 +30,7 @@ fn one_lost_volume_is_rebuilt_byte_for_byte() {
         let volume = &bundle.manifest.volumes[number - 1];
         fs::remove_file(medium.path(&volume.file)).unwrap();
         let repair = Repair::new(&bundle, medium.root.path());
-        assert!(repair.restore(number - 1, (0, volume.size), By::Spares).unwrap());
+        assert!(repair.restore(number - 1, (0, volume.size), RecoverySource::Spares).unwrap());
         let mut bytes = vec![0; volume.size as usize];
         repair.read_at(number - 1, None, &mut bytes, 0).unwrap();
         assert_eq!(Sha256::of(&bytes), volume.sha256);

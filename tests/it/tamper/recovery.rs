@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use gapferry::bundle::recovery::geometry::Geometry;
 use gapferry::bundle::recovery::record::{head_bytes, tag};
-use gapferry::bundle::recovery::shape::Shape;
 use gapferry::cli::Exit::{self, VerificationFailed, VolumesMissing};
 use gapferry::digest::Sha256;
 
@@ -43,7 +43,7 @@ enum Lie {
 }
 
 impl Record {
-    fn of(path: &Path, shape: &Shape, count: u64) -> Self {
+    fn of(path: &Path, shape: &Geometry, count: u64) -> Self {
         let (head, slots) = (head_bytes(shape, count) as usize, shape.slots(count) as usize);
         let (shard, bytes) = (shape.shard_bytes() as usize, fs::read(path).unwrap());
         assert_eq!(bytes.len(), 2 * head + slots * shard);
@@ -186,7 +186,7 @@ fn tell(stage: &Stage, attack: Attack<'_>) {
 fn a_volumes_own_recovery_file_is_not_believed() {
     let stage = stage();
     let volume = stage.manifest(&stage.target.bundle).volumes[0].size;
-    let shape = Shape::within(volume).unwrap();
+    let shape = Geometry::within(volume).unwrap();
     let record = Record::of(&stage.target.bundle.join("volume-001.rec"), &shape, shape.count(10));
     let damage = |bundle: &Path| {
         fs::remove_file(bundle.join("spare-001.rec")).unwrap();
@@ -203,7 +203,7 @@ fn a_volumes_own_recovery_file_is_not_believed() {
 fn a_spare_volume_is_not_believed() {
     let stage = stage();
     let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes.iter().map(|volume| volume.size).collect();
-    let record = Record::of(&stage.target.bundle.join("spare-001.rec"), &Shape::across(&sizes).unwrap(), 1);
+    let record = Record::of(&stage.target.bundle.join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
     let damage = |bundle: &Path| fs::remove_file(bundle.join("volume-002.tar")).unwrap();
     let lies = record.lies(7);
     tell(&stage, Attack { name: "spare-001.rec", record, lies, damage, exit: VolumesMissing, least: 200 });

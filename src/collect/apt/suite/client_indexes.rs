@@ -3,7 +3,7 @@
 
 use super::super::AptError;
 use super::{Index, SuiteFiles};
-use crate::collect::{Collecting, FetchIntoDepotError};
+use crate::collect::{CollectContext, FetchIntoDepotError};
 use crate::collection::Publish;
 use crate::fetch::FetchError;
 use crate::formats::apt::archive::IndexName;
@@ -28,7 +28,7 @@ pub(in crate::collect::apt) fn fetch(
     suite: &SuiteFiles<'_>,
     indexes: &[Index],
     source: &AptSource,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<ClientIndexes, AptError> {
     let mut scope = SuiteScope::default();
     let architectures = suite.wanted.architectures();
@@ -58,7 +58,7 @@ pub(in crate::collect::apt) fn fetch(
 fn fetch_wanted(
     suite: &SuiteFiles<'_>,
     mut wanted: Vec<&ListedIndex<'_>>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Vec<(PublishPath, IndexFile)>, AptError> {
     let mut carried = Vec::new();
     let mut round = 0;

@@ -9,7 +9,7 @@ use self::client_indexes::ClientIndexes;
 use self::pdiffs::Pdiffs;
 use super::archives::{Archive, Wanted};
 use super::{AptError, component_of};
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::fetch;
@@ -72,7 +72,7 @@ pub(super) struct Index {
 
 impl SuiteData {
     /// The signed file, and the indexes that it covers.
-    pub(super) fn proofs(&self, with: &Collecting<'_>) -> Vec<Proof> {
+    pub(super) fn proofs(&self, with: &CollectContext<'_>) -> Vec<Proof> {
         let date = self.release.date.and_then(|date| Time::from_unix(date).ok());
         let signed = self.signed.iter().map(|(path, sha256)| {
             let is_text = *path == self.signed_file;
@@ -145,7 +145,7 @@ impl SuiteData {
 
 impl Index {
     /// Reads its text.
-    pub(super) fn read(&self, with: &Collecting<'_>) -> Result<Vec<u8>, AptError> {
+    pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, AptError> {
         let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
         Ok(expand(&bytes, &self.path)?)
     }
@@ -157,7 +157,7 @@ pub(super) fn fetch(
     archive: &Archive,
     wanted: &Wanted,
     source: &AptSource,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<SuiteData, AptError> {
     let suite = &wanted.suite;
     if suite.is_flat() && source.publish == Publish::Reprepro {
@@ -224,7 +224,7 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 fn signed_release(
     archive: &Archive,
     wanted: &Wanted,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<(Files, SignedRelease), AptError> {
     let get = |file: &str| {
         let index = MirroredFile { kind: "index", ..MirroredFile::default() };
@@ -331,7 +331,7 @@ fn forms(release: &Release, plain: &str) -> Forms {
 }
 
 /// The architectures of the packages in the index of a flat suite.
-fn flat_architectures(indexes: &[Index], with: &Collecting<'_>) -> Result<BTreeSet<String>, AptError> {
+fn flat_architectures(indexes: &[Index], with: &CollectContext<'_>) -> Result<BTreeSet<String>, AptError> {
     let mut architectures = BTreeSet::new();
     let is_flat = |index: &&Index| IndexName::parse(index.path.as_str()).is_some_and(|name| name.is_flat());
     for index in indexes.iter().filter(|index| index.kind == IndexKind::Packages).filter(is_flat) {
@@ -378,7 +378,7 @@ impl SuiteFiles<'_> {
     }
 
     /// Fetches each index in the first form that the archive has, as apt does. Fails if it has none of the forms.
-    fn fetch_first_forms(&self, wanted: Vec<Forms>, with: &Collecting<'_>) -> Result<Vec<Index>, AptError> {
+    fn fetch_first_forms(&self, wanted: Vec<Forms>, with: &CollectContext<'_>) -> Result<Vec<Index>, AptError> {
         let mut wanted: Vec<_> = wanted.into_iter().map(|forms| forms.into_iter().peekable()).collect();
         loop {
             let first: Vec<_> =
@@ -401,7 +401,7 @@ impl SuiteFiles<'_> {
     pub(super) fn fetch<'p>(
         &self,
         files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
-        with: &Collecting<'_>,
+        with: &CollectContext<'_>,
     ) -> Result<(), AptError> {
         let suite = &self.wanted.suite;
         let mut wanted = Vec::new();

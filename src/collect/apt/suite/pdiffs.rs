@@ -3,7 +3,7 @@
 use super::super::AptError;
 use super::SuiteFiles;
 use super::client_indexes::is_absence;
-use crate::collect::Collecting;
+use crate::collect::CollectContext;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PdiffIndex};
 use crate::formats::apt::release::IndexFile;
@@ -31,7 +31,7 @@ struct PatchList {
 pub(in crate::collect::apt) fn fetch<'p>(
     suite: &SuiteFiles<'_>,
     indexes: impl Iterator<Item = &'p PublishPath>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Pdiffs, AptError> {
     let lists = fetch_lists(suite, indexes, with)?;
     let patches = || lists.iter().filter_map(|list| list.index.as_ref()).flat_map(|index| &index.patches);
@@ -58,7 +58,7 @@ pub(in crate::collect::apt) fn fetch<'p>(
 fn fetch_lists<'p>(
     suite: &SuiteFiles<'_>,
     indexes: impl Iterator<Item = &'p PublishPath>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<Vec<PatchList>, AptError> {
     let mut lists = Vec::new();
     for index in indexes {
@@ -82,7 +82,7 @@ fn fetch_lists<'p>(
 fn fetch_those_there<'p>(
     suite: &SuiteFiles<'_>,
     files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
-    with: &Collecting<'_>,
+    with: &CollectContext<'_>,
 ) -> Result<(), AptError> {
     match suite.fetch(files, with) {
         Err(error) if is_absence(&error) => Ok(()),

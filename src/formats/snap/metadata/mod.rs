@@ -6,7 +6,7 @@
 
 mod epoch;
 mod needs;
-mod shape;
+mod yaml;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::terminal::safe;
 pub use needs::{Need, Why};
 
 use super::listing::is_architecture;
-use shape::SnapYaml;
+use yaml::SnapYaml;
 
 /// Largest `meta/snap.yaml`, in bytes; real ones are far below 100 KiB.
 pub const MAX_SNAP_YAML_BYTES: u64 = 1 << 20;
@@ -171,7 +171,7 @@ impl Metadata {
             description: yaml.description.unwrap_or_default(),
             license: yaml.license.filter(|license| !license.is_empty()),
             apps: names("app", yaml.apps.unwrap_or_default().into_keys(), is_app_name)?,
-            default_providers: names("default-provider", shape::providers(yaml.plugs), is_snap_name)?,
+            default_providers: names("default-provider", yaml::providers(yaml.plugs), is_snap_name)?,
             name,
         })
     }
@@ -224,7 +224,7 @@ fn kind(name: &str, word: Option<String>) -> Result<Kind, MetadataError> {
     Ok(word.as_deref().and_then(of_word).unwrap_or_default())
 }
 
-fn architectures(list: Option<shape::Texts>) -> Result<Vec<String>, MetadataError> {
+fn architectures(list: Option<yaml::Texts>) -> Result<Vec<String>, MetadataError> {
     let list = list.map(|texts| texts.0).filter(|texts| !texts.is_empty()).unwrap_or_else(|| vec![ALL.to_owned()]);
     list.into_iter().map(|value| check("architecture", value, is_architecture)).collect()
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use super::manifest::{MAX_BASE_BYTES, Slice};
-use super::{BundleError, frame, patch};
+use super::{BundleError, patch, zstd_frame};
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 
@@ -19,18 +19,18 @@ const BASE_TO_SLICE: u64 = 2;
 const LEAST_BASE_BYTES: u64 = 4 << 20;
 
 /// An older revision.
-pub(super) struct Older {
+pub(super) struct DeltaBase {
     digest: Sha256,
     size: u64,
     file: File,
     path: PathBuf,
 }
 
-impl Older {
+impl DeltaBase {
     /// Opens the blob; none if it is no longer here, or not what it was, since then the other side's is another.
     pub(super) fn open(depot: &Depot, digest: &Sha256) -> Result<Option<Self>, BundleError> {
-        match if depot.is_fresh(digest) { Ok(()) } else { depot.verify(digest) } {
-            Err(DepotError::Missing { .. } | DepotError::Rotten { .. }) => return Ok(None),
+        match if depot.hashed_by_this_process(digest) { Ok(()) } else { depot.verify(digest) } {
+            Err(DepotError::Missing { .. } | DepotError::DigestMismatch { .. }) => return Ok(None),
             other => other?,
         }
         let (file, path) = (depot.open_blob(digest)?, depot.path(digest));
@@ -74,7 +74,7 @@ impl Older {
         let frame = patch::compress(content, base).map_err(failed)?;
         let is_less = |of: usize| frame.len() * 10 <= of * 9;
         let plain = match shrinks && is_less(content.len()) {
-            true => frame::compress(content).map_err(failed)?.len().min(content.len()),
+            true => zstd_frame::compress(content).map_err(failed)?.len().min(content.len()),
             false => content.len(),
         };
         Ok(is_less(plain).then_some(frame))

@@ -28,7 +28,7 @@ pub struct Shard {
 
 /// How volumes are cut, and which shards are in which group.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct Geometry {
     sizes: Vec<u64>,
     /// Of each volume, how many shards those before it have.
     before: Vec<u64>,
@@ -37,7 +37,7 @@ pub struct Shape {
     across: bool,
 }
 
-impl Shape {
+impl Geometry {
     /// Of one volume by itself: neighbouring shards are in different groups, so that a hole hits many groups a little. None
     /// for a volume that is too large.
     pub fn within(size: u64) -> Option<Self> {
@@ -155,7 +155,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_shard_is_in_one_group_and_every_slot_is_used_once(size in 1_u64..3_000_000_000, percent in 1_u32..=50) {
-            let shape = Shape::within(size).unwrap();
+            let shape = Geometry::within(size).unwrap();
             let count = shape.count(percent);
             prop_assert!(shape.allows(count));
             prop_assert!(reed_solomon_simd::ReedSolomonEncoder::supports(shape.widest() as usize, count as usize));
@@ -175,7 +175,7 @@ mod tests {
 
         #[test]
         fn shards_across_volumes_are_numbered_without_gaps(sizes in prop::collection::vec(1_u64..100_000, 1..20)) {
-            let shape = Shape::across(&sizes).unwrap();
+            let shape = Geometry::across(&sizes).unwrap();
             let all = (0..shape.groups()).flat_map(|group| shape.members(group)).filter_map(|shard| shape.number(shard));
             let all: BTreeSet<usize> = all.collect();
             prop_assert_eq!(all.len() as u64, shape.shards());
@@ -185,11 +185,11 @@ mod tests {
 
     #[test]
     fn a_dead_erase_block_hits_each_group_of_a_large_volume_once() {
-        let shape = Shape::within(4_000_000_000).unwrap();
+        let shape = Geometry::within(4_000_000_000).unwrap();
         assert_eq!((shape.shard_bytes(), shape.groups()), (256 << 10, 60));
         assert!(shape.groups() > (4 << 20) / shape.shard_bytes() + 1);
-        assert_eq!((Shape::within(0).is_none(), Shape::within(1 << 50).is_none()), (true, true));
-        assert!(Shape::across(&[4_000_000_000; 256]).is_some());
-        assert!(Shape::across(&[1; 257]).is_none() && Shape::across(&[u64::MAX; 2]).is_none());
+        assert_eq!((Geometry::within(0).is_none(), Geometry::within(1 << 50).is_none()), (true, true));
+        assert!(Geometry::across(&[4_000_000_000; 256]).is_some());
+        assert!(Geometry::across(&[1; 257]).is_none() && Geometry::across(&[u64::MAX; 2]).is_none());
     }
 }

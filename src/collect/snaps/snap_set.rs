@@ -37,12 +37,12 @@ struct Entry {
 
 /// All picks.
 #[derive(Default)]
-pub(super) struct Cart {
+pub(super) struct SnapSet {
     /// By name and revision.
     entries: BTreeMap<(String, u64), Entry>,
 }
 
-impl Cart {
+impl SnapSet {
     /// Adds a snap of a folder, offered on `channel` to all devices that it fits.
     pub(super) fn add_local(&mut self, picked: Picked, channel: &Channel, closure: bool) -> Result<(), SnapsError> {
         let fits = picked.metadata.architectures.clone();

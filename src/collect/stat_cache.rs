@@ -18,7 +18,7 @@ const SETTLED_SECONDS: i64 = 2;
 
 /// The files of one selection, at its last export and at this one.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct StatCache {
     before: HashMap<Mark, Sha256>,
     now: RefCell<BTreeMap<Mark, Sha256>>,
 }
@@ -34,7 +34,7 @@ impl Mark {
     }
 }
 
-impl Seen {
+impl StatCache {
     /// Reads the list that an earlier export kept; none if it is damaged.
     pub fn parse(text: &str) -> Option<Self> {
         let time = |word: &str| {
@@ -93,9 +93,9 @@ mod tests {
 
     /// Returns whether a file whose digest was noted is known again after `between`.
     fn known_again(path: &Path, between: impl FnOnce()) -> bool {
-        let first = Seen::default();
+        let first = StatCache::default();
         first.note(&fs::metadata(path).unwrap(), settled(), Sha256::of(b"one"));
-        let second = Seen::parse(&first.text()).unwrap();
+        let second = StatCache::parse(&first.text()).unwrap();
         between();
         second.digest(&fs::metadata(path).unwrap()) == Some(Sha256::of(b"one"))
     }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_changed_just_now_is_not_noted_and_a_damaged_list_is_none() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let seen = Seen::default();
+        let seen = StatCache::default();
         let data = file.as_file().metadata().unwrap();
         let changed = Time::from_unix(data.ctime()).unwrap();
         seen.note(&data, changed.plus(SETTLED_SECONDS), Sha256::of(b""));
@@ -144,9 +144,9 @@ mod tests {
         seen.note(&data, changed.plus(SETTLED_SECONDS + 1), Sha256::of(b""));
         assert!(seen.is_news());
         let line = format!("{} 1 2 3 4.5 -6.7", Sha256::of(b""));
-        assert_eq!(Seen::parse(&line).unwrap().before.len(), 1);
+        assert_eq!(StatCache::parse(&line).unwrap().before.len(), 1);
         for bad in [&line[1..], &line[..66], &format!("{line} 8"), &line.replace('.', ","), "x"] {
-            assert!(Seen::parse(bad).is_none(), "{bad}");
+            assert!(StatCache::parse(bad).is_none(), "{bad}");
         }
     }
 
@@ -154,14 +154,14 @@ mod tests {
         #[test]
         fn a_list_says_what_was_noted(noted: Vec<([u64; 3], [(i64, i64); 2], u8)>) {
             let now: BTreeMap<_, _> = noted.iter().map(|(n, times, of)| (Mark(*n, *times), Sha256::of(&[*of]))).collect();
-            let seen = Seen { before: HashMap::new(), now: now.clone().into() };
-            let again = Seen::parse(&seen.text()).unwrap();
+            let seen = StatCache { before: HashMap::new(), now: now.clone().into() };
+            let again = StatCache::parse(&seen.text()).unwrap();
             proptest::prop_assert_eq!(again.before.into_iter().collect::<BTreeMap<_, _>>(), now);
         }
 
         #[test]
         fn any_text_is_a_list_or_none(text in "([0-9a-f]{64}( [0-9]{1,21}){3}( -?[0-9]{1,20}\\.[0-9]{1,9}){2}\n?|\\PC{0,80})") {
-            let _ = Seen::parse(&text);
+            let _ = StatCache::parse(&text);
         }
     }
 }

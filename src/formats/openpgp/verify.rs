@@ -66,7 +66,7 @@ pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, O
 /// The good signatures among `signatures` on `data`; an error if there is none, or if any is wrong.
 ///
 /// `acceptable` is asked first: the way the message is carried may forbid a signature.
-pub(super) fn judge(
+pub(super) fn verify_signatures(
     signatures: &[Option<Signature>],
     data: &mut dyn Message,
     keyring: &Keyring,

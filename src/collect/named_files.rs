@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{Collecting, FetchIntoDepotError, Selected};
+use super::{CollectContext, FetchIntoDepotError, Selected};
 use crate::depot::{Batch, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
@@ -16,7 +16,7 @@ use crate::time::Time;
 /// Why a file cannot be taken.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
-pub enum GivenError {
+pub enum NamedFileError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error("{} is {what}, and only files are carried", path.display())]
@@ -31,7 +31,7 @@ pub enum GivenError {
     Depot(#[from] DepotError),
 }
 
-impl GivenError {
+impl NamedFileError {
     /// Returns the class of this error.
     pub fn class(&self) -> ErrorClass {
         match self {
@@ -51,18 +51,18 @@ pub(super) fn take(
     path: &Path,
     wanted: Option<Sha256>,
     batch: &mut Batch<'_>,
-    with: &Collecting<'_>,
-) -> Result<Sha256, GivenError> {
+    with: &CollectContext<'_>,
+) -> Result<Sha256, NamedFileError> {
     let looked = Time::now();
     let data = regular(path)?;
     let known = with.seen.digest(&data).filter(|known| with.depot.has(known, data.len()));
     let read = || Sha256::of_reader(&mut File::open(path)?);
     let (sha256, size) = match known {
         Some(known) => (known, data.len()),
-        None => read().map_err(FileError::on_named::<GivenError>("read", path))?,
+        None => read().map_err(FileError::on_named::<NamedFileError>("read", path))?,
     };
     if let Some(wanted) = wanted.filter(|wanted| *wanted != sha256) {
-        return Err(GivenError::OtherDigest { path: path.to_owned(), found: sha256, wanted });
+        return Err(NamedFileError::OtherDigest { path: path.to_owned(), found: sha256, wanted });
     }
     if known.is_none() && !with.dry_run {
         with.depot.put_file(batch, path, (sha256, size))?;
@@ -73,7 +73,7 @@ pub(super) fn take(
 }
 
 /// What is to be fetched. The digest came without a size, which its server is asked for, unless the file is here.
-pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Result<Selected, GivenError> {
+pub(super) fn selected(url: &Url, sha256: Sha256, with: &CollectContext<'_>) -> Result<Selected, NamedFileError> {
     let size = match with.depot.size(&sha256) {
         Some(size) => size,
         None => with.fetcher.length(url)?,
@@ -82,11 +82,11 @@ pub(super) fn selected(url: &Url, sha256: Sha256, with: &Collecting<'_>) -> Resu
 }
 
 /// Refuses what is no file before it is opened: opening a pipe can block.
-fn regular(path: &Path) -> Result<Metadata, GivenError> {
-    let metadata = std::fs::metadata(path).map_err(FileError::on_named::<GivenError>("read", path))?;
+fn regular(path: &Path) -> Result<Metadata, NamedFileError> {
+    let metadata = std::fs::metadata(path).map_err(FileError::on_named::<NamedFileError>("read", path))?;
     match what(metadata.file_type()) {
         None => Ok(metadata),
-        Some(what) => Err(GivenError::Special { path: path.to_owned(), what }),
+        Some(what) => Err(NamedFileError::Special { path: path.to_owned(), what }),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::path::PublishPath;
 
 /// A file to answer with.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct CachedFile {
     /// The file.
     pub(super) file: Opened,
     /// Its path below its generation.
@@ -25,22 +25,22 @@ pub(super) const MAX_RECENT: usize = 512;
 
 /// By their places below the generation.
 #[derive(Debug)]
-pub(super) struct Recent(Mutex<Option<HashMap<String, Arc<Found>>>>);
+pub(super) struct OpenFileCache(Mutex<Option<HashMap<String, Arc<CachedFile>>>>);
 
-impl Default for Recent {
+impl Default for OpenFileCache {
     fn default() -> Self {
         Self(Mutex::new(Some(HashMap::new())))
     }
 }
 
-impl Recent {
+impl OpenFileCache {
     /// The file at `below`, if it is one of these.
-    pub(super) fn get(&self, below: &str) -> Option<Arc<Found>> {
+    pub(super) fn get(&self, below: &str) -> Option<Arc<CachedFile>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(below).cloned()
     }
 
     /// Keeps a file; where there are too many, all others are forgotten, since those that matter come back at once.
-    pub(super) fn put(&self, found: &Arc<Found>) {
+    pub(super) fn put(&self, found: &Arc<CachedFile>) {
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(files) = files.as_mut() else { return };
         if files.len() >= MAX_RECENT {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Tags;
-use super::maas::Shape;
+use super::maas::MaasImageKind;
 use super::products::{FILE_TAGS, File, Item, Product, Products, Version};
 use crate::path::PublishPath;
 
@@ -20,15 +20,15 @@ type KeptVersions<'a> = BTreeMap<&'a str, Vec<Item<'a>>>;
 
 /// Returns what is there of `products`: the versions of which `is_there` has all that a reader needs. They are grouped by
 /// shape, since MAAS wants one shape in each file. A version that only shares files with another one is left out.
-pub fn cut(products: &Products, is_there: impl Fn(&File) -> bool) -> BTreeMap<Option<Shape>, Products> {
-    let mut parts: BTreeMap<Option<Shape>, Products> = BTreeMap::new();
+pub fn cut(products: &Products, is_there: impl Fn(&File) -> bool) -> BTreeMap<Option<MaasImageKind>, Products> {
+    let mut parts: BTreeMap<Option<MaasImageKind>, Products> = BTreeMap::new();
     for (name, product) in &products.products {
-        let mut kept: BTreeMap<Option<Shape>, KeptVersions<'_>> = BTreeMap::new();
+        let mut kept: BTreeMap<Option<MaasImageKind>, KeptVersions<'_>> = BTreeMap::new();
         for (version, of) in &product.versions {
             let all: Vec<Item<'_>> = products.items_of((name, product), (version, of)).collect();
             let is_there = |item: &Item<'_>| item.file().ok().flatten().is_some_and(|file| is_there(&file));
             let there: Vec<Item<'_>> = all.iter().copied().filter(is_there).collect();
-            let shape = Shape::of(&all);
+            let shape = MaasImageKind::of(&all);
             if shape.and_then(|shape| shape.lacks(&there)).is_none() && !there.is_empty() {
                 kept.entry(shape).or_default().insert(version, there);
             }
@@ -52,18 +52,18 @@ fn top(products: &Products) -> Tags {
 }
 
 /// The files that the parts list.
-pub fn listed(parts: &BTreeMap<Option<Shape>, Products>) -> BTreeSet<PublishPath> {
+pub fn listed(parts: &BTreeMap<Option<MaasImageKind>, Products>) -> BTreeSet<PublishPath> {
     let items = parts.values().flat_map(Products::items);
     items.filter_map(|item| Some(item.file().ok()??.path)).collect()
 }
 
 /// MAAS's shapes among all that upstream has in the file. A file with more than one must be split.
-pub fn shapes(products: &Products) -> BTreeSet<Shape> {
+pub fn shapes(products: &Products) -> BTreeSet<MaasImageKind> {
     let versions = products.products.iter().flat_map(|(name, product)| {
         product.versions.iter().map(move |version| ((&**name, product), (&**version.0, version.1)))
     });
     let items = versions.map(|(product, version)| products.items_of(product, version).collect::<Vec<_>>());
-    items.filter_map(|items| Shape::of(&items)).collect()
+    items.filter_map(|items| MaasImageKind::of(&items)).collect()
 }
 
 /// The product with its kept versions and items. Each item says itself what its file is.
@@ -130,7 +130,7 @@ mod tests {
                 "b": {{"versions": {{"1": {{"items": {{"boot-kernel": {{"path": "a/1/x"}}}}}}}}}}}}}}"#
         );
         let products = Products::parse(text.as_bytes()).unwrap();
-        assert_eq!(shapes(&products), BTreeSet::from([Shape::Kernels]));
+        assert_eq!(shapes(&products), BTreeSet::from([MaasImageKind::Kernels]));
         let parts = cut(&products, |file| file.path.as_str() == "a/1/x");
         assert_eq!(listed(&parts).len(), 1);
         let part = &parts[&None];
@@ -164,7 +164,7 @@ mod tests {
                 "versions": {{"1": {old}, "2": {new}}}}}}}}}"#
         );
         let products = Products::parse(text.as_bytes()).unwrap();
-        let cut = cut(&products, |_| true).remove(&Some(Shape::Bootloader)).unwrap();
+        let cut = cut(&products, |_| true).remove(&Some(MaasImageKind::Bootloader)).unwrap();
         let product = &cut.products["p"];
         assert_eq!(keys(&product.tags), "arch arches bootloader-type label os");
         assert_eq!(["label", "os"].map(|key| product.tags[key].to_string()), ["new", "n"]);

@@ -12,28 +12,28 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::Record;
 use super::client::Shared;
-use super::metrics::Of;
+use super::metrics::AnswerKind;
 
 /// The body of an answer.
-pub(super) struct Counted {
+pub(super) struct MeteredBody {
     body: AnyBody,
     shared: Arc<Shared>,
-    of: Of,
+    of: AnswerKind,
     bytes: u64,
     /// Whether nothing more is to come; a body that is not asked for is complete from the start.
     complete: bool,
     record: Option<(Record, Instant)>,
 }
 
-impl Counted {
+impl MeteredBody {
     /// `head` says that only the head is asked for; `record` is logged once the answer is done.
-    pub(super) fn new(body: AnyBody, of: Of, head: bool, shared: Arc<Shared>, record: Option<Record>) -> Self {
+    pub(super) fn new(body: AnyBody, of: AnswerKind, head: bool, shared: Arc<Shared>, record: Option<Record>) -> Self {
         let complete = head || body.is_end_stream();
         Self { body, shared, of, bytes: 0, complete, record: record.map(|record| (record, Instant::now())) }
     }
 }
 
-impl Body for Counted {
+impl Body for MeteredBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -59,7 +59,7 @@ impl Body for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for MeteredBody {
     fn drop(&mut self) {
         let metrics = &self.shared.metrics;
         metrics.sent(self.of, self.bytes);
