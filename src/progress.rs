@@ -22,44 +22,49 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub struct Progress(Arc<Phase>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum ProgressMode {
     Hidden,
     Bar,
     Lines,
 }
 
 struct Phase {
-    mode: Mode,
+    mode: ProgressMode,
     done_bytes: AtomicU64,
-    shown: Shown,
+    shown: ProgressOutput,
 }
 
-enum Shown {
+enum ProgressOutput {
     Nothing,
     Bar(ProgressBar),
-    Lines(Mutex<Lines>),
+    Lines(Mutex<LineOutput>),
 }
 
 impl Progress {
     /// Shows nothing: for `--quiet`, for tests, and for the library's own use.
     pub fn hidden() -> Self {
-        Self::with(Mode::Hidden, Shown::Nothing)
+        Self::with(ProgressMode::Hidden, ProgressOutput::Nothing)
     }
 
     /// Shows phases on stderr: as a bar if that is a terminal, otherwise as lines.
     pub fn stderr() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let mode = if io::stderr().is_terminal() && !dumb { Mode::Bar } else { Mode::Lines };
-        Self::with(mode, Shown::Nothing)
+        let mode = if io::stderr().is_terminal() && !dumb { ProgressMode::Bar } else { ProgressMode::Lines };
+        Self::with(mode, ProgressOutput::Nothing)
     }
 
     /// Starts a phase of `total_bytes`, shown where this progress is shown. `title` says what is being done.
     pub fn phase(&self, title: &str, total_bytes: u64) -> Self {
         let title = safe(title).to_string();
         let shown = match self.0.mode {
-            Mode::Hidden => Shown::Nothing,
-            Mode::Bar => Shown::Bar(bar(title, total_bytes)),
-            Mode::Lines => Shown::Lines(Mutex::new(Lines::new(title, total_bytes, LINE_EVERY, Box::new(io::stderr())))),
+            ProgressMode::Hidden => ProgressOutput::Nothing,
+            ProgressMode::Bar => ProgressOutput::Bar(bar(title, total_bytes)),
+            ProgressMode::Lines => ProgressOutput::Lines(Mutex::new(LineOutput::new(
+                title,
+                total_bytes,
+                LINE_EVERY,
+                Box::new(io::stderr()),
+            ))),
         };
         Self::with(self.0.mode, shown)
     }
@@ -68,19 +73,19 @@ impl Progress {
     pub fn add(&self, bytes: u64) {
         let done = self.0.done_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         match &self.0.shown {
-            Shown::Nothing => {}
-            Shown::Bar(bar) => bar.inc(bytes),
+            ProgressOutput::Nothing => {}
+            ProgressOutput::Bar(bar) => bar.inc(bytes),
             // Whoever comes while another clone writes its line has nothing to add to it.
-            Shown::Lines(lines) => drop(lines.try_lock().map(|mut lines| lines.tick(done))),
+            ProgressOutput::Lines(lines) => drop(lines.try_lock().map(|mut lines| lines.tick(done))),
         }
     }
 
     /// Says what is being worked on within the phase, such as a file name.
     pub fn message(&self, text: &str) {
         match &self.0.shown {
-            Shown::Nothing => {}
-            Shown::Bar(bar) => bar.set_message(safe(text).to_string()),
-            Shown::Lines(lines) => lock(lines).message = safe(text).to_string(),
+            ProgressOutput::Nothing => {}
+            ProgressOutput::Bar(bar) => bar.set_message(safe(text).to_string()),
+            ProgressOutput::Lines(lines) => lock(lines).message = safe(text).to_string(),
         }
     }
 
@@ -94,7 +99,7 @@ impl Progress {
         self.0.finish();
     }
 
-    fn with(mode: Mode, shown: Shown) -> Self {
+    fn with(mode: ProgressMode, shown: ProgressOutput) -> Self {
         Self(Arc::new(Phase { mode, done_bytes: AtomicU64::new(0), shown }))
     }
 }
@@ -102,9 +107,9 @@ impl Progress {
 impl Phase {
     fn finish(&self) {
         match &self.shown {
-            Shown::Nothing => {}
-            Shown::Bar(bar) => bar.finish_and_clear(),
-            Shown::Lines(lines) => lock(lines).finish(self.done_bytes.load(Ordering::Relaxed)),
+            ProgressOutput::Nothing => {}
+            ProgressOutput::Bar(bar) => bar.finish_and_clear(),
+            ProgressOutput::Lines(lines) => lock(lines).finish(self.done_bytes.load(Ordering::Relaxed)),
         }
     }
 }
@@ -115,7 +120,7 @@ impl Drop for Phase {
     }
 }
 
-fn lock(lines: &Mutex<Lines>) -> std::sync::MutexGuard<'_, Lines> {
+fn lock(lines: &Mutex<LineOutput>) -> std::sync::MutexGuard<'_, LineOutput> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -129,7 +134,7 @@ fn bar(title: String, total_bytes: u64) -> ProgressBar {
 }
 
 /// The state behind lines: when the last one was written, and where they go.
-struct Lines {
+struct LineOutput {
     title: String,
     message: String,
     total_bytes: u64,
@@ -141,7 +146,7 @@ struct Lines {
     out: Box<dyn Write + Send>,
 }
 
-impl Lines {
+impl LineOutput {
     fn new(title: String, total_bytes: u64, every: Duration, out: Box<dyn Write + Send>) -> Self {
         let now = Instant::now();
         let (message, written, finished) = (String::new(), false, false);
@@ -192,9 +197,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct ScreenPage(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Page {
+    impl Write for ScreenPage {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -204,13 +209,13 @@ mod tests {
         }
     }
 
-    fn lines(every: Duration) -> (Progress, Page) {
-        let page = Page::default();
-        let lines = Lines::new("getting".into(), 4_000_000, every, Box::new(page.clone()));
-        (Progress::with(Mode::Lines, Shown::Lines(Mutex::new(lines))), page)
+    fn lines(every: Duration) -> (Progress, ScreenPage) {
+        let page = ScreenPage::default();
+        let lines = LineOutput::new("getting".into(), 4_000_000, every, Box::new(page.clone()));
+        (Progress::with(ProgressMode::Lines, ProgressOutput::Lines(Mutex::new(lines))), page)
     }
 
-    fn text(page: &Page) -> String {
+    fn text(page: &ScreenPage) -> String {
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
     }
 

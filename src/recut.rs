@@ -7,9 +7,9 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::layout::{Member, TRAILER, header, members, padding};
+use crate::bundle::layout::{TRAILER, VolumeMember, header, members, padding};
 use crate::bundle::manifest::{Encoding, Part, Volume};
-use crate::bundle::pack::Plan;
+use crate::bundle::pack::PackPlan;
 use crate::bundle::recovery::Amount;
 use crate::bundle::zstd_frame::compress;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch, sidecars};
@@ -119,12 +119,12 @@ pub fn volumes(
 fn write_volume(
     path: &Path,
     volume: &Volume,
-    members: &[Member<'_>],
+    members: &[VolumeMember<'_>],
     depot: &Depot,
     progress: &Progress,
 ) -> Result<(), RecutError> {
     let file = modes::create_public_file(path).map_err(BundleError::io("create", path))?;
-    let mut writing = Writing { path, to: Hashing::new(file), progress };
+    let mut writing = RecutWriting { path, to: Hashing::new(file), progress };
     for member in members {
         writing.bytes(&header(&member.name, member.part.stored))?;
         writing.content(&member.blob.sha256, member.part, depot).map_err(|error| match (error, &member.part.base) {
@@ -144,13 +144,13 @@ fn write_volume(
     }
 }
 
-struct Writing<'a> {
+struct RecutWriting<'a> {
     path: &'a Path,
     to: Hashing<File>,
     progress: &'a Progress,
 }
 
-impl Writing<'_> {
+impl RecutWriting<'_> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
         self.to.write_all(bytes).map_err(BundleError::io("write", self.path))?;
         self.progress.add(bytes.len() as u64);
@@ -250,7 +250,7 @@ pub fn answer(
     let largest = old.volumes.iter().map(|volume| volume.size).max().unwrap_or_default();
     // Nothing is known of what the site holds any more, but what it says to lack.
     let older = BTreeMap::new();
-    let plan = Plan {
+    let plan = PackPlan {
         manifest,
         held,
         older,

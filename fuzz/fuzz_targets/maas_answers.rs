@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gapferry::maas::{Build, Image, MaasVersion, Setting, State, Wanted, WantedSource, plan};
+use gapferry::maas::{Build, WantedImage, MaasVersion, Setting, MaasState, WantedState, WantedSource, plan};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
-    let image = Image { os: "ubuntu".into(), release: "jammy".into(), arch: "amd64".into() };
+static WANTED: LazyLock<WantedState> = LazyLock::new(|| {
+    let image = WantedImage { os: "ubuntu".into(), release: "jammy".into(), arch: "amd64".into() };
     let build = Build { version: "20250718".into(), bytes: 5 };
     let source = WantedSource {
         name: "maas".into(),
@@ -17,12 +17,12 @@ static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
         keyring: vec![0x99],
         images: BTreeMap::from([(image, build)]),
     };
-    Wanted {
+    WantedState {
         serve_url: "http://s".into(),
         sources: vec![source],
         settings: BTreeMap::from([("enable_analytics".into(), Setting::Switch(false))]),
         commissioning: vec!["jammy".into()],
-        ..Wanted::default()
+        ..WantedState::default()
     }
 });
 
@@ -34,7 +34,7 @@ fn part<T: serde::de::DeserializeOwned + Default>(all: &Value, name: &str) -> T 
 fuzz_target!(|text: &[u8]| {
     let _ = std::str::from_utf8(text).map(gapferry::maas::ApiKey::parse);
     let Ok(all) = serde_json::from_slice::<Value>(text) else { return };
-    let mut state = State {
+    let mut state = MaasState {
         version: MaasVersion::parse(&part::<String>(&all, "version")).unwrap_or_default(),
         sources: part(&all, "sources"),
         repositories: part(&all, "repositories"),

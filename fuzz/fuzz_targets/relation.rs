@@ -1,7 +1,7 @@
 //! A relation field such as Depends, the versions in it, and the same field as a source package's build dependencies.
 #![no_main]
 
-use gapferry::formats::apt::build_relations::{BuildRelations, Builder};
+use gapferry::formats::apt::build_relations::{BuildRelations, BuildMachine};
 use gapferry::formats::apt::deb822::Stanzas;
 use gapferry::formats::apt::relation::parse;
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ fuzz_target!(|field: &str| {
         let _ = relation.admits("1:2.0-1");
         let _ = relation.applies_to("amd64");
     }
-    let builder = Builder { architecture: "amd64", foreign: vec!["i386"], profiles: ["nocheck"].into() };
+    let builder = BuildMachine { architecture: "amd64", foreign: vec!["i386"], profiles: ["nocheck"].into() };
     let source = format!("Package: s\nBuild-Depends: {field}\n");
     for stanza in Stanzas::new(source.as_bytes()) {
         if let Ok(found) = BuildRelations::read(stanza, &builder) {

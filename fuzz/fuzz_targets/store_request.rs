@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use gapferry::formats::snap::api::Reply;
 use gapferry::serve::store::catalogue::Catalogue;
-use gapferry::serve::store::refresh::{Device, reply};
+use gapferry::serve::store::refresh::{AskingDevice, reply};
 use gapferry::serve::store::request::Asked;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
 
 fuzz_target!(|body: &[u8]| {
     let Ok(asked) = Asked::parse(body) else { return };
-    let device = Device { architecture: "amd64", base: "http://store.test" };
+    let device = AskingDevice { architecture: "amd64", base: "http://store.test" };
     let Some(json) = reply(&CATALOGUE, &asked, device) else { return };
     let read: Reply = serde_json::from_slice(&json).expect("what we write is read back");
     assert!(read.results.len() <= asked.actions.len());

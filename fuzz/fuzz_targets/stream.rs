@@ -2,11 +2,11 @@
 //! is written of what was read reads the same.
 #![no_main]
 
-use gapferry::formats::simplestreams::{Index, Products, cut, products_text};
+use gapferry::formats::simplestreams::{StreamIndex, Products, cut, products_text};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    let _ = Index::parse(text);
+    let _ = StreamIndex::parse(text);
     let Ok(products) = Products::parse(text) else { return };
     for item in products.items() {
         if let Ok(Some(file)) = item.file() {

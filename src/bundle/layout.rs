@@ -27,7 +27,7 @@ const USTAR_NAME_BYTES: usize = 100;
 
 /// A part in its volume.
 #[derive(Clone, Debug)]
-pub struct Member<'a> {
+pub struct VolumeMember<'a> {
     /// The member's name in the tar file.
     pub name: String,
     /// The blob that it is of.
@@ -119,16 +119,20 @@ pub fn member_name(blob_name: &str, index: usize, parts: usize, encoding: Encodi
 }
 
 /// The members of each volume, in the order in which they stand in it.
-pub fn members(manifest: &Manifest) -> Vec<Vec<Member<'_>>> {
+pub fn members(manifest: &Manifest) -> Vec<Vec<VolumeMember<'_>>> {
     let names = blob_names(&manifest.collections);
-    let mut volumes: Vec<Vec<Member<'_>>> = vec![Vec::new(); manifest.volumes.len()];
+    let mut volumes: Vec<Vec<VolumeMember<'_>>> = vec![Vec::new(); manifest.volumes.len()];
     for blob in &manifest.blobs {
         let name = names.get(&blob.sha256).map_or("", String::as_str);
         for (index, part) in blob.parts.iter().enumerate() {
             let volume =
                 usize::try_from(part.volume).ok().and_then(|v| v.checked_sub(1)).and_then(|v| volumes.get_mut(v));
             if let Some(members) = volume {
-                members.push(Member { name: member_name(name, index, blob.parts.len(), part.encoding), blob, part });
+                members.push(VolumeMember {
+                    name: member_name(name, index, blob.parts.len(), part.encoding),
+                    blob,
+                    part,
+                });
             }
         }
     }

@@ -34,7 +34,7 @@ pub const LEAST_PATCHED_BYTES: u64 = 256 << 10;
 
 /// What is to be packed. The manifest's blobs and volumes are filled in by [`pack`].
 #[derive(Debug)]
-pub struct Plan {
+pub struct PackPlan {
     /// The manifest, with no blobs and no volumes yet.
     pub manifest: Manifest,
     /// Blobs that the other side is known to hold: listed in the manifest, but not carried.
@@ -61,8 +61,8 @@ pub struct Packed {
 }
 
 /// Packs into a staging folder in `out`: volumes, manifest, SHA256SUMS and VERIFY.txt.
-pub fn pack(plan: Plan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
-    let Plan { mut manifest, held, older, volume_bytes, recovery, free_space } = plan;
+pub fn pack(plan: PackPlan, depot: &Depot, out: &Path, progress: &Progress) -> Result<Packed, BundleError> {
+    let PackPlan { mut manifest, held, older, volume_bytes, recovery, free_space } = plan;
     if volume_bytes < MIN_VOLUME_BYTES {
         return Err(BundleError::VolumeTooSmall { size: volume_bytes, least: MIN_VOLUME_BYTES });
     }
@@ -211,13 +211,13 @@ struct Packer<'a> {
 }
 
 /// A blob being read: its bytes are hashed as they pass, unless it is fresh.
-struct Source {
+struct BlobSource {
     path: PathBuf,
     file: File,
     digest: Option<Hashing<()>>,
 }
 
-impl Source {
+impl BlobSource {
     fn read(&mut self, length: usize) -> Result<Vec<u8>, BundleError> {
         let mut bytes = vec![0; length];
         self.file.read_exact(&mut bytes).map_err(BundleError::io("read", &self.path))?;
@@ -232,7 +232,7 @@ impl Packer<'_> {
     fn blob(&mut self, name: &str, digest: &Sha256, size: u64) -> Result<Vec<Part>, BundleError> {
         let path = self.depot.path(digest);
         let hashing = (!self.depot.hashed_by_this_process(digest)).then(|| Hashing::new(()));
-        let mut source = Source { file: self.depot.open_blob(digest)?, path, digest: hashing };
+        let mut source = BlobSource { file: self.depot.open_blob(digest)?, path, digest: hashing };
         let shrinks = shrinks(&source, size)?;
         let parts = match self.older(digest, size, &source.file, shrinks)? {
             None if !shrinks => self.raw(name, digest, size, &mut source)?,
@@ -257,7 +257,7 @@ impl Packer<'_> {
         name: &str,
         digest: &Sha256,
         size: u64,
-        source: &mut Source,
+        source: &mut BlobSource,
         (older, shrinks): (Option<&DeltaBase>, bool),
     ) -> Result<Vec<Part>, BundleError> {
         let slice = MAX_ZSTD_SLICE_BYTES.min(self.volume_bytes / 4);
@@ -293,7 +293,13 @@ impl Packer<'_> {
     }
 
     /// As it is; cut where the volume ends.
-    fn raw(&mut self, name: &str, digest: &Sha256, size: u64, source: &mut Source) -> Result<Vec<Part>, BundleError> {
+    fn raw(
+        &mut self,
+        name: &str,
+        digest: &Sha256,
+        size: u64,
+        source: &mut BlobSource,
+    ) -> Result<Vec<Part>, BundleError> {
         let cuts = self.cuts(name, size)?;
         let mut parts = Vec::new();
         let mut start = 0;
@@ -310,7 +316,7 @@ impl Packer<'_> {
     }
 
     /// Copies `length` bytes into the open volume; returns their digest where it is asked for.
-    fn copy(&mut self, length: u64, source: &mut Source, hash: bool) -> Result<Option<Sha256>, BundleError> {
+    fn copy(&mut self, length: u64, source: &mut BlobSource, hash: bool) -> Result<Option<Sha256>, BundleError> {
         let mut digest = hash.then(|| Hashing::new(()));
         let mut left = length;
         while left > 0 {
@@ -383,7 +389,7 @@ impl Packer<'_> {
 }
 
 /// Whether a sample from the blob's middle shrinks by a tenth or more.
-fn shrinks(source: &Source, size: u64) -> Result<bool, BundleError> {
+fn shrinks(source: &BlobSource, size: u64) -> Result<bool, BundleError> {
     let length = SAMPLE_BYTES.min(size);
     let mut sample = vec![0; length as usize];
     let read = std::os::unix::fs::FileExt::read_exact_at(&source.file, &mut sample, (size - length) / 2);

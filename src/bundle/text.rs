@@ -44,7 +44,7 @@ impl Manifest {
 
 /// Writes the manifest's text.
 fn write(manifest: &Manifest, to: &mut impl Write) -> Result<(), serde_json::Error> {
-    let mut out = Text { to, between: "" };
+    let mut out = ManifestText { to, between: "" };
     out.manifest(manifest)
 }
 
@@ -68,16 +68,16 @@ impl Write for Rest<'_> {
     }
 }
 
-type Written = Result<(), serde_json::Error>;
+type WrittenText = Result<(), serde_json::Error>;
 
-struct Text<'a, W> {
+struct ManifestText<'a, W> {
     to: &'a mut W,
     /// What stands before the next key or element: a comma, but for the first one.
     between: &'static str,
 }
 
-impl<W: Write> Text<'_, W> {
-    fn manifest(&mut self, manifest: &Manifest) -> Written {
+impl<W: Write> ManifestText<'_, W> {
+    fn manifest(&mut self, manifest: &Manifest) -> WrittenText {
         self.raw("{")?;
         self.list("blobs", &manifest.blobs)?;
         self.key("collections")?;
@@ -95,7 +95,7 @@ impl<W: Write> Text<'_, W> {
         self.raw("\n}\n")
     }
 
-    fn collection(&mut self, collection: &Collection) -> Written {
+    fn collection(&mut self, collection: &Collection) -> WrittenText {
         self.between = "";
         self.raw("{")?;
         self.key("files")?;
@@ -114,17 +114,17 @@ impl<W: Write> Text<'_, W> {
         self.raw("\n}")
     }
 
-    fn value(&mut self, key: &str, value: &impl Serialize) -> Written {
+    fn value(&mut self, key: &str, value: &impl Serialize) -> WrittenText {
         self.key(key)?;
         self.json(value)
     }
 
-    fn list<T: Serialize>(&mut self, key: &str, elements: &[T]) -> Written {
+    fn list<T: Serialize>(&mut self, key: &str, elements: &[T]) -> WrittenText {
         self.key(key)?;
         self.elements(("[", "]"), elements, |out, element| out.json(element))
     }
 
-    fn key(&mut self, key: &str) -> Written {
+    fn key(&mut self, key: &str) -> WrittenText {
         let between = std::mem::replace(&mut self.between, ",");
         self.raw(between)?;
         self.raw("\n\"")?;
@@ -137,8 +137,8 @@ impl<W: Write> Text<'_, W> {
         &mut self,
         (open, close): (&str, &str),
         elements: impl IntoIterator<Item = T>,
-        write: impl Fn(&mut Self, T) -> Written,
-    ) -> Written {
+        write: impl Fn(&mut Self, T) -> WrittenText,
+    ) -> WrittenText {
         self.raw(open)?;
         let mut before = "\n";
         for element in elements {
@@ -153,11 +153,11 @@ impl<W: Write> Text<'_, W> {
         self.raw(close)
     }
 
-    fn json(&mut self, value: &impl Serialize) -> Written {
+    fn json(&mut self, value: &impl Serialize) -> WrittenText {
         serde_json::to_writer(&mut *self.to, value)
     }
 
-    fn raw(&mut self, text: &str) -> Written {
+    fn raw(&mut self, text: &str) -> WrittenText {
         self.to.write_all(text.as_bytes()).map_err(serde_json::Error::io)
     }
 }

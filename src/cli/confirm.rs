@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
-use super::workspace::Place;
+use super::workspace::WorkspaceArgs;
 use crate::bundle::Manifest;
 use crate::bundle::folder::read_unverified;
 use crate::workspace::ReceiptOrder;
@@ -17,7 +17,7 @@ use crate::workspace::ReceiptOrder;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry confirm dc1-base-000042\n  \
     gapferry confirm --receipt dc1-base.receipt --site-key dc1.asc")]
-pub(super) struct Args {
+pub(super) struct ConfirmArgs {
     /// The bundle's name or folder
     #[arg(required_unless_present = "receipt", conflicts_with = "receipt")]
     bundle: Option<PathBuf>,
@@ -31,10 +31,10 @@ pub(super) struct Args {
     #[arg(long, requires = "receipt")]
     allow_older_receipt: bool,
     #[command(flatten)]
-    place: Place,
+    place: WorkspaceArgs,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
     let workspace = args.place.open()?;
     let Some(bundle) = &args.bundle else {
         let no_bundle = || Failure::Usage("give a bundle, or --receipt FILE".to_owned());

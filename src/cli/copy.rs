@@ -9,13 +9,13 @@ use super::bundle_folder::find;
 use super::error::Failure;
 use super::export::free_space;
 use super::output::{Output, note, stdout, sync};
-use super::workspace::{Carried, Place};
+use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::STREAM_NAME;
 use crate::bundle::stream::send;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::media::copy::dry_run;
 use crate::media::plan::AdditionalMedia;
-use crate::media::{Copied, Job, MediaError, MountCheck, copy};
+use crate::media::{Copied, CopyJob, MediaError, MountCheck, copy};
 use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
 use crate::units::Bytes;
@@ -31,16 +31,16 @@ use crate::workspace::Workspace;
     gapferry copy out/dc1-base-000042 /media/stick-c --after-reinsert\n  \
     gapferry copy /media/stick/dc1-base-000042 /media/stick    # in place, after `export --out /media/stick`\n  \
     gapferry copy out/dc1-base-000042 - | nc diode 4242")]
-pub(super) struct Args {
+pub(super) struct CopyArgs {
     /// The bundle's folder or name
     bundle: PathBuf,
     /// The folders of mounted media; `-` writes the bundle to stdout as one stream, for `import -`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: WorkspaceArgs,
     #[command(flatten)]
-    carried: Carried,
+    carried: CarryArgs,
     /// Say what would go where, and write nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -58,7 +58,7 @@ pub(super) struct Args {
     timeout: u64,
 }
 
-impl Args {
+impl CopyArgs {
     /// Returns the options that the next medium needs too.
     fn lasting_options(&self) -> Vec<&'static str> {
         let options = [
@@ -69,14 +69,14 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     if args.targets.iter().any(|target| target.as_os_str() == STREAM_NAME) {
         return to_stdout(args, out, progress);
     }
     let root = args.place.folder()?;
     // Who signed it does not matter here: the workspace's owner carries it, and the site asks.
     let bundle = Signed::open(&find(&args.bundle, Some(&root))?)?.trusted(|_| Ok::<_, BundleError>(()))?;
-    let job = Job {
+    let job = CopyJob {
         bundle: &bundle,
         targets: &args.targets,
         home: &root,
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
     say(&bundle, &copied, &root, args, out)
 }
 
-fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
+fn plan_only(job: &CopyJob<'_>, root: &Path) -> Result<Copied, Failure> {
     let mut known = Workspace::media_of(root, &job.bundle.manifest.folder(), &job.bundle.digest)?;
     if job.again {
         known.media.clear();
@@ -99,7 +99,7 @@ fn plan_only(job: &Job<'_>, root: &Path) -> Result<Copied, Failure> {
     Ok(dry_run(job, known)?)
 }
 
-fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+fn to_stdout(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     if args.targets.len() > 1 || args.dry_run || args.again || args.after_reinsert || args.ignore_free_space {
         return Err(Failure::Usage("a stream goes to `-` alone, and has no other options".to_owned()));
     }
@@ -114,7 +114,7 @@ fn to_stdout(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failu
 }
 
 /// Says what was copied; files that are on no medium yet make it a failure.
-fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &Args, out: &Output) -> Result<(), Failure> {
+fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) -> Result<(), Failure> {
     let name = bundle.manifest.folder();
     let media = copied.media.iter().map(|medium| {
         json!({

@@ -17,13 +17,13 @@ use crate::progress::Progress;
 /// folder. The snaps are signed under a root that only the demo takes: import and rollback refuse what is kept of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry demo\n  gapferry demo --keep /tmp/gapferry-demo")]
-pub(super) struct Args {
+pub(super) struct DemoArgs {
     /// Work in DIR, which must not exist, and leave everything there to look at
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &DemoArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let report = crate::demo::run(args.keep.as_deref(), progress)?;
     let look =
         |folder: &PathBuf| format!("Look around: {}\n", next_command::serve(&folder.join("site"), "127.0.0.1:8080"));

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note, stdout, sync, warn};
 use super::passphrase::load_key;
-use super::workspace::{Carried, Place};
+use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::Manifest;
 use crate::bundle::STREAM_NAME;
 use crate::bundle::names::MANIFEST;
 use crate::bundle::stream::send;
 use crate::export::{ExportError, Exported, Settings, export};
-use crate::fetch::Options;
+use crate::fetch::FetchOptions;
 use crate::formats::assertions::Trust;
 use crate::media::MountCheck;
 use crate::next_command;
@@ -36,7 +36,7 @@ use crate::workspace::DeliveryEvidence;
     gapferry export dc1.toml --out . --key builder.key --dry-run --json\n  \
     gapferry export dc1.toml --to - --key builder.key | nc diode 4242"
 )]
-pub(super) struct Args {
+pub(super) struct ExportArgs {
     /// The selection: a TOML file (docs/selection.md)
     selection: PathBuf,
     /// The folder to write the bundle's folder to; if that is on a medium, `copy` reads it back there
@@ -52,9 +52,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: WorkspaceArgs,
     #[command(flatten)]
-    carried: Carried,
+    carried: CarryArgs,
     /// Say what would be carried and fetched, and write no bundle
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -84,7 +84,7 @@ pub(super) struct Args {
     ca_file: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let mut selection = Selection::load(&args.selection)?;
     if args.to.is_some() {
         // A stream is read forwards only, so nothing could be repaired with them.
@@ -101,7 +101,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
         },
         workspace: &workspace,
         key: key.as_ref(),
-        fetch: Options { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..Options::default() },
+        fetch: FetchOptions { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..FetchOptions::default() },
         dry_run: args.dry_run,
         collect_only: args.collect_only,
         force: args.force,
@@ -166,7 +166,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
     Ok(())
 }
 
-fn say(exported: &Exported, args: &Args, out: &Output) {
+fn say(exported: &Exported, args: &ExportArgs, out: &Output) {
     let dry_run = args.dry_run;
     let manifest = &exported.manifest;
     let ((files, bytes), (missing, missing_bytes)) = (exported.tally.selected.get(), exported.tally.missing.get());

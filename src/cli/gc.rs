@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 #[command(
     after_help = "Examples:\n  gapferry gc --keep 5 --site /srv/gapferry\n  gapferry gc --workspace ~/.local/state/gapferry"
 )]
-pub(super) struct Args {
+pub(super) struct GcArgs {
     /// How many generations stay, the current one among them
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
@@ -32,7 +32,7 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
     let (generations, removed) = match (&args.workspace, &args.site) {
         (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(args.dry_run)?),
         (None, Some(site)) => {

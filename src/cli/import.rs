@@ -30,7 +30,7 @@ use crate::units::Bytes;
     gapferry import /media/stick-a /media/stick-b --site /srv/gapferry\n  \
     gapferry import /media/usb/dc1-base-000042 --site /srv/gapferry\n  \
     gapferry import /media/usb --reread --site /srv/gapferry\n  nc -l 4242 | gapferry import - --site /srv/gapferry")]
-pub(super) struct Args {
+pub(super) struct ImportArgs {
     /// Media, whose bundles for this site are imported in order, or bundles' folders; `-` for a stream from
     /// `export --to -` or `copy BUNDLE -`
     #[arg(required = true, value_name = "PATH")]
@@ -57,7 +57,7 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let allow = Overrides {
         expired: args.allow_expired,

@@ -18,12 +18,12 @@ use crate::units::Bytes;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry inspect /media/usb/dc1-base-000042\n  \
     gapferry inspect --json dc1-base-000042 | jq '.collections[].items[] | select(.reason == \"requested\")'")]
-pub(super) struct Args {
+pub(super) struct InspectArgs {
     /// The bundle's folder or name
     bundle: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &InspectArgs, out: &Output) -> Result<(), Failure> {
     let folder = find(&args.bundle, None)?;
     let (signer, manifest) = match Signed::open(&folder) {
         Ok(signed) => {

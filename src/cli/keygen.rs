@@ -15,7 +15,7 @@ use crate::trust::SecretKey;
 /// overwritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gapferry keygen builder.key\n  ssh-keygen -l -f builder.key.pub")]
-pub(super) struct Args {
+pub(super) struct KeygenArgs {
     /// Where the secret key goes; the public one goes to KEY.pub
     key: PathBuf,
     /// Ask for a passphrase and encrypt the secret key with it
@@ -29,7 +29,7 @@ pub(super) struct Args {
     comment: String,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &KeygenArgs, out: &Output) -> Result<(), Failure> {
     let passphrase = match &args.passphrase_file {
         Some(path) => Some(passphrase::from_file(path)?),
         None if args.passphrase => {

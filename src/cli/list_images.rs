@@ -9,10 +9,10 @@ use super::access::AccessOptions;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::collect::images::ImagesError;
-use crate::collect::images::offer::{Offer, offers};
+use crate::collect::images::offer::{ImageOffer, offers};
 use crate::collect::images::stream;
 use crate::collect::keyring::read_keyring;
-use crate::fetch::{Fetcher, Options};
+use crate::fetch::{FetchOptions, Fetcher};
 use crate::formats::simplestreams::{Filter, split_url};
 use crate::terminal::safe;
 use crate::time::Time;
@@ -26,7 +26,7 @@ use crate::units::Bytes;
 #[command(after_help = "Examples:\n  \
     gapferry list-images http://images.maas.io/ephemeral-v3/stable --keyring /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg\n  \
     gapferry list-images http://images.maas.io/ephemeral-v3/stable --keyring cloudimage.gpg arch=amd64 'release~(jammy|noble)'")]
-pub(super) struct Args {
+pub(super) struct ListImagesArgs {
     /// Root of the stream, or its index
     url: Url,
     /// Only what all of these hold for: key=value, key!=value, key~regex, key!~regex
@@ -44,14 +44,14 @@ pub(super) struct Args {
     access: AccessOptions,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &ListImagesArgs, out: &Output) -> Result<(), Failure> {
     let mut notes = Vec::new();
     let access = args.access.access(&split_url(&args.url).0, &mut notes)?;
     notes.iter().for_each(|text| note(&format!("note: {text}")));
-    let options = Options { ca_file: args.ca_file.clone(), access, ..Options::default() };
+    let options = FetchOptions { ca_file: args.ca_file.clone(), access, ..FetchOptions::default() };
     let fetcher = Fetcher::new(options).map_err(ImagesError::from)?;
     let keyring = args.keyring.as_deref().map(read_keyring).transpose().map_err(ImagesError::from)?;
-    let stream = stream::fetch(&args.url, keyring.as_ref(), stream::Forms::First, &fetcher, Time::now())?;
+    let stream = stream::fetch(&args.url, keyring.as_ref(), stream::StreamForms::First, &fetcher, Time::now())?;
     stream.notes.iter().for_each(|text| note(&format!("note: {text}")));
     let offers = offers(&stream.lists, &args.filter);
     let signers: Vec<&str> = stream.index.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
 }
 
 /// One line per offer, in columns.
-fn words(offers: &[Offer]) -> String {
+fn words(offers: &[ImageOffer]) -> String {
     if offers.is_empty() {
         return "the stream has nothing for which all of that holds\n".to_owned();
     }
@@ -75,7 +75,7 @@ fn words(offers: &[Offer]) -> String {
     rows.iter().map(line).collect()
 }
 
-fn row(offer: &Offer) -> [String; 7] {
+fn row(offer: &ImageOffer) -> [String; 7] {
     let tag = |key: &str, value: &str| match value {
         "" => String::new(),
         value => safe(&format!("{key}={value}")).to_string(),

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::fetch::Options;
+use crate::fetch::FetchOptions;
 use crate::label::Label;
-use crate::maas::{ApiKey, Change, Choice, Client, Limits, LostArchives, Plan, Telling, apply, dry_run, wanted};
+use crate::maas::{
+    ApiKey, Change, LostArchives, MaasChoice, MaasClient, MaasPlan, Telling, WaitLimits, apply, dry_run, wanted,
+};
 use crate::progress::Progress;
 use crate::setup::ServeUrl;
 use crate::site::Site;
@@ -18,13 +20,13 @@ use crate::terminal::safe;
 
 /// Set a MAAS of the air-gapped side up
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct MaasArgs {
     #[command(subcommand)]
-    command: Command,
+    command: MaasCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum MaasCommand {
     Apply(Apply),
 }
 
@@ -100,8 +102,8 @@ pub(in crate::cli) struct Wishes {
 }
 
 impl Wishes {
-    pub(in crate::cli) fn chosen(&self) -> Choice {
-        Choice {
+    pub(in crate::cli) fn chosen(&self) -> MaasChoice {
+        MaasChoice {
             serve_url: self.serve_url.to_string(),
             images: self.images.clone(),
             main_archive: self.main_archive.clone(),
@@ -110,23 +112,23 @@ impl Wishes {
             http_proxy: self.http_proxy.clone(),
             ntp_servers: self.ntp_servers.clone(),
             upstream_dns: self.upstream_dns.clone(),
-            ..Choice::default()
+            ..MaasChoice::default()
         }
     }
 }
 
-pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: MaasArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     match args.command {
-        Command::Apply(args) => run_apply(args, out, progress),
+        MaasCommand::Apply(args) => run_apply(args, out, progress),
     }
 }
 
 fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let key = ApiKey::load(&args.api_key_file)?;
-    let client = Client::new(&args.url, key, Options { ca_file: args.ca_file, ..Options::default() })?;
+    let client = MaasClient::new(&args.url, key, FetchOptions { ca_file: args.ca_file, ..FetchOptions::default() })?;
     let lost_archives = if args.reset_archives { LostArchives::Reset } else { LostArchives::Keep };
-    let choice = Choice { lost_archives, ..args.choice.chosen() };
+    let choice = MaasChoice { lost_archives, ..args.choice.chosen() };
     let wanted = wanted(&site, &choice)?;
     if args.dry_run {
         let plan = dry_run(&client, &wanted)?;
@@ -134,10 +136,10 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
         say(&plan, true, out);
         return Ok(());
     }
-    let limits = Limits {
+    let limits = WaitLimits {
         cache: Duration::from_secs(args.cache_timeout),
         import: Duration::from_secs(args.timeout),
-        ..Limits::default()
+        ..WaitLimits::default()
     };
     let done = apply(&client, &wanted, limits, progress, |told| match told {
         Telling::Plan { plan, again: false } => tell(plan),
@@ -152,12 +154,12 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
 }
 
 /// The plan and its notes, on stderr.
-fn tell(plan: &Plan) {
+fn tell(plan: &MaasPlan) {
     plan.notes.iter().for_each(|text| note(&format!("note: {text}")));
     plan.changes.iter().for_each(|change| note(&format!("plan: {change}")));
 }
 
-fn say(plan: &Plan, dry_run: bool, out: &Output) {
+fn say(plan: &MaasPlan, dry_run: bool, out: &Output) {
     let change = |change: &Change| json!({ "change": change.word(), "text": change.to_string() });
     let changes: Vec<Value> = plan.changes.iter().map(change).collect();
     let words = match (plan.changes.len(), dry_run) {

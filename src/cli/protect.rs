@@ -17,7 +17,7 @@ use crate::units::Percent;
 /// signed, and nothing is taken from them unchecked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: gapferry protect out/dc1-base-000042 --recovery \"5 %\" --spare-volumes 1")]
-pub(super) struct Args {
+pub(super) struct ProtectArgs {
     /// The bundle's folder or name
     bundle: PathBuf,
     /// How much of each volume may be damaged, 1 to 50 percent
@@ -28,7 +28,7 @@ pub(super) struct Args {
     spare_volumes: u32,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &ProtectArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let amount = Amount { percent: args.recovery.map(|percent| percent.0), spares: args.spare_volumes };
     let (bundle, made) = protect(&find(&args.bundle, None)?, amount, progress)?;
     let files: Vec<&String> = made.iter().map(|(file, _)| file).collect();

@@ -14,13 +14,13 @@ use crate::site::{Pushes, Site, push};
 /// are placed stands in site.toml under [enterprise-store].
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sudo gapferry push --site /srv/gapferry")]
-pub(super) struct Args {
+pub(super) struct PushArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &PushArgs, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     if site.config.enterprise_store.is_none() {
         let file = args.site.join("site.toml");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
-use super::workspace::Carried;
+use super::workspace::CarryArgs;
 use crate::label::Label;
 use crate::next_command;
 use crate::site::Site;
@@ -19,7 +19,7 @@ use crate::storage::write_atomically;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry receipt --site /srv/gapferry --out /media/usb/dc1-base.receipt\n  \
     gapferry receipt --site /srv/gapferry --name images")]
-pub(super) struct Args {
+pub(super) struct ReceiptArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
@@ -30,10 +30,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    carried: Carried,
+    carried: CarryArgs,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &ReceiptArgs, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let names = site.current()?.names;
     let is_known = args.name.as_ref().is_none_or(|name| names.contains_key(name));

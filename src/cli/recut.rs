@@ -9,7 +9,7 @@ use super::bundle_folder::{BundleFolder, look};
 use super::error::Failure;
 use super::output::Output;
 use super::passphrase::load_key;
-use super::workspace::{Carried, Place};
+use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::Bundle;
 use crate::export::Settings;
 use crate::progress::Progress;
@@ -25,7 +25,7 @@ use crate::workspace::Workspace;
 #[command(after_help = "Examples:\n  gapferry recut dc1-base-000042 --out .\n  \
     gapferry recut out/dc1-base-000042 --volumes 3,7 --out /media/usb\n  \
     gapferry recut out/dc1-base-000042 --request dc1-base-000042.txt --out /media/usb --key builder.key")]
-pub(super) struct Args {
+pub(super) struct RecutArgs {
     /// The bundle's folder, in which only the manifest and its signature must be there, or its name
     bundle: PathBuf,
     /// The volumes by number, as in volume-007.tar [default: all]
@@ -47,12 +47,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    place: WorkspaceArgs,
     #[command(flatten)]
-    carried: Carried,
+    carried: CarryArgs,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let workspace = args.place.open()?;
     let mount_check = args.carried.mount_check();
     mount_check.output(&args.out)?;
@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), 
 }
 
 /// Opens the bundle where it is, or else as the workspace remembers it.
-fn find(args: &Args, workspace: &Workspace) -> Result<Bundle, Failure> {
+fn find(args: &RecutArgs, workspace: &Workspace) -> Result<Bundle, Failure> {
     let root = args.place.folder()?;
     let looked = match look(&args.bundle, Some(&root))? {
         BundleFolder::Found(folder) => return Ok(open(&folder)?),

@@ -19,7 +19,7 @@ use crate::site::{Published, Site, client_warnings, rollback};
 #[command(
     after_help = "Examples:\n  gapferry rollback --site /srv/gapferry\n  gapferry rollback 41 --site /srv/gapferry"
 )]
-pub(super) struct Args {
+pub(super) struct RollbackArgs {
     /// The generation whose content comes back
     #[arg(value_name = "N")]
     number: Option<u64>,
@@ -28,7 +28,7 @@ pub(super) struct Args {
     site: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &RollbackArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let before = site.current()?;
     let generation = rollback(&site, args.number, progress)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
-use crate::serve::{Inherited, Limits, Listen, LogTarget, Options, ServeError, Tls, serve};
+use crate::serve::{Inherited, Limits, Listen, LogTarget, ServeError, ServeOptions, Tls, serve};
 use crate::site::Site;
 
 /// Serve the current generation over HTTP, by path, by the upstreams' host names, and as a snap store
@@ -22,7 +22,7 @@ use crate::site::Site;
     gapferry serve --site /srv/gapferry --listen 0.0.0.0:80 \\\n    \
     --tls-listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem\n  \
     gapferry serve --site /srv/gapferry --access-log /var/log/gapferry/access.jsonl")]
-pub(super) struct Args {
+pub(super) struct ServeArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
@@ -46,7 +46,7 @@ pub(super) struct Args {
     access_log: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &ServeArgs, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     site.check_readable()?;
     let tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
     let (mut listened, mut tls_listened) = (args.listen, args.tls_listen);
     let inherited = Inherited::take().map_err(ServeError::Inherited)?;
     let limits = Limits { connections: args.max_connections, ..Limits::default() };
-    let options = Options { listen: Listen { http: args.listen, tls }, inherited, limits, access_log };
+    let options = ServeOptions { listen: Listen { http: args.listen, tls }, inherited, limits, access_log };
     serve(&site, options, |server| {
         (listened, tls_listened) = (server.address, server.tls_address);
         note(&format!("listening on http://{listened}/"));

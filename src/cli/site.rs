@@ -18,16 +18,16 @@ use crate::trust::PublicKey;
 
 /// Make a site, say whom it trusts, and check what it holds
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SiteArgs {
     #[command(subcommand)]
-    command: Command,
+    command: SiteCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SiteCommand {
     Init(Init),
-    Pin(Pin),
-    Check(site_check::Args),
+    Pin(PinArgs),
+    Check(site_check::SiteCheckArgs),
 }
 
 /// Make a new site in a new folder, with an OpenPGP key of its own
@@ -78,7 +78,7 @@ impl From<KeyAlgorithm> for SiteKeyAlgorithm {
     --keyring /usr/share/keyrings/ubuntu-archive-keyring.gpg\n  \
     gapferry site pin --site /srv/gapferry --source ubuntu --keyring new-key.gpg --add\n  \
     gapferry site pin --site /srv/gapferry --source ubuntu --show")]
-struct Pin {
+struct PinArgs {
     #[command(flatten)]
     place: SitePlace,
     /// The source's name in the selection
@@ -131,15 +131,15 @@ fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
     Ok((source.parse().map_err(|e: crate::label::MalformedLabel| e.to_string())?, file.into()))
 }
 
-pub(super) fn run(args: Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: SiteArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     match args.command {
-        Command::Init(args) => run_init(args, out),
-        Command::Check(args) => site_check::run(&args, out, progress),
-        Command::Pin(args) => run_pin(&args, out),
+        SiteCommand::Init(args) => run_init(args, out),
+        SiteCommand::Check(args) => site_check::run(&args, out, progress),
+        SiteCommand::Pin(args) => run_pin(&args, out),
     }
 }
 
-fn run_pin(args: &Pin, out: &Output) -> Result<(), Failure> {
+fn run_pin(args: &PinArgs, out: &Output) -> Result<(), Failure> {
     let (site, source) = (Site::open(&args.place.folder()?)?, &args.source);
     let pinning = match (args.add, args.replace) {
         (true, _) => Pinning::Add,

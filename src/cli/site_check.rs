@@ -21,7 +21,7 @@ use crate::units::Bytes;
 #[command(
     after_help = "Examples:\n  gapferry site check --site /srv/gapferry\n  gapferry site check --quarantine --site /srv/gapferry"
 )]
-pub(super) struct Args {
+pub(super) struct SiteCheckArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Args {
     quarantine: bool,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let flawed_files = if args.quarantine { FlawedFiles::MoveAway } else { FlawedFiles::Stay };
     let found = check(&site, flawed_files, progress)?;

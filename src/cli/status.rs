@@ -19,13 +19,13 @@ use crate::time::Time;
 #[command(
     after_help = "Examples:\n  gapferry status --site /srv/gapferry\n  gapferry status --site /srv/gapferry --json"
 )]
-pub(super) struct Args {
+pub(super) struct StatusArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
     let site = Site::open(&args.site)?;
     let status = status(&site)?;
     let generations: Vec<_> =

@@ -16,7 +16,7 @@ use crate::terminal::safe;
 /// rests on. It is verified down to Canonical's root key. `serve` must then answer at the URL that stands in it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gapferry store-assertion --site /srv/gapferry store.assert")]
-pub(super) struct Args {
+pub(super) struct StoreAssertionArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Args {
     file: PathBuf,
 }
 
-pub(super) fn run(args: &Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &StoreAssertionArgs, out: &Output) -> Result<(), Failure> {
     let kept = keep_store_assertion(&Site::open(&args.site)?, &args.file)?;
     let commands = commands(&kept);
     let mut words = format!("store {} at {}\n\nOn each client:\n", safe(&kept.store), kept.url);

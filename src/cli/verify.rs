@@ -19,7 +19,7 @@ use crate::units::Bytes;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry verify /media/usb/dc1-base-000042 --builder builder.key.pub\n  \
     gapferry verify /media/a/dc1-base-000042 /media/b/dc1-base-000042 --site /srv/gapferry")]
-pub(super) struct Args {
+pub(super) struct VerifyArgs {
     /// The bundle's folder or name; on several media, all its folders
     #[arg(required = true, value_name = "BUNDLE")]
     bundles: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub(super) struct Args {
     site: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &Output, progress: &Progress) -> Result<(), Failure> {
+pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let folders = args.bundles.iter().map(|bundle| find(bundle, None)).collect::<Result<Vec<_>, _>>()?;
     let [first, others @ ..] = &folders[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
     let (bundle, damage) = match (&args.builder, &args.site) {

@@ -9,13 +9,13 @@ use crate::workspace::Workspace;
 
 /// The option that names it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(super) struct WorkspaceArgs {
     /// What was fetched before, and the sequence numbers [default: $XDG_STATE_HOME/gapferry]
     #[arg(long, value_name = "DIR", env = "GAPFERRY_WORKSPACE")]
     workspace: Option<PathBuf>,
 }
 
-impl Place {
+impl WorkspaceArgs {
     /// The workspace's folder.
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
@@ -30,13 +30,13 @@ impl Place {
 
 /// The option of all commands that write something to be carried.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub(in crate::cli) struct Carried {
+pub(in crate::cli) struct CarryArgs {
     /// Write to a folder though no medium is mounted there
     #[arg(long)]
     allow_folder: bool,
 }
 
-impl Carried {
+impl CarryArgs {
     /// The check that the user asks for.
     pub(in crate::cli) fn mount_check(self) -> MountCheck {
         if self.allow_folder { MountCheck::Skipped } else { MountCheck::Enforced }

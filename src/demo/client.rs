@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::DemoError;
-use crate::fetch::{Fetcher, Options};
+use crate::fetch::{FetchOptions, Fetcher};
 use crate::formats::apt::archive::read_release;
 use crate::formats::apt::packages::packages;
 use crate::formats::openpgp::{Keyring, SignedBytes};
@@ -13,13 +13,13 @@ use crate::serve::Server;
 use crate::time::Time;
 
 /// A client of the site.
-pub(super) struct Client {
+pub(super) struct DemoClient {
     root: PathBuf,
     keyring: PathBuf,
     url: String,
 }
 
-impl Client {
+impl DemoClient {
     /// Sets up a client that trusts the site's key alone.
     pub(super) fn new(root: &Path, site: &Path, server: &Server) -> Result<Self, DemoError> {
         let url = format!("http://{}/apt/demo", server.address);
@@ -80,7 +80,7 @@ impl Client {
     /// Where there is no apt: the signature and the index, read by our own code.
     fn downloader_sees(&self, version: &str) -> Result<String, DemoError> {
         let wrong = |what: String| DemoError::Client(what);
-        let fetcher = Fetcher::new(Options::default()).map_err(|e| wrong(e.to_string()))?;
+        let fetcher = Fetcher::new(FetchOptions::default()).map_err(|e| wrong(e.to_string()))?;
         let get = |path: &str| {
             let url = url::Url::parse(&format!("{}/{path}", self.url)).map_err(|e| wrong(e.to_string()))?;
             fetcher.get(&url, 1 << 20).map_err(|e| wrong(e.to_string()))

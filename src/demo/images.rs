@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::DemoError;
 use super::upstream::{Stream, UbuntuSerial};
-use crate::collect::images::stream::{self, Stream as Read};
+use crate::collect::images::stream::{self, VerifiedStream};
 use crate::collect::{address, images::ImagesError};
 use crate::digest::Sha256;
-use crate::fetch::{Fetcher, Options};
+use crate::fetch::{FetchOptions, Fetcher};
 use crate::formats::openpgp::{Keyring, SiteKey};
-use crate::formats::simplestreams::{File, Item};
+use crate::formats::simplestreams::{ProductItem, StreamFile};
 use crate::serve::Server;
 use crate::time::Time;
 
@@ -44,8 +44,8 @@ pub(super) fn sees(server: &Server, site: &Path, serial: &str) -> Result<String,
     let keyring = Keyring::parse(&std::fs::read(&keyring).map_err(DemoError::io("read", &keyring))?)?;
     let url = format!("http://{}/images/maas", server.address);
     let root = url::Url::parse(&url).map_err(|error| wrong(error.to_string()))?;
-    let fetcher = Fetcher::new(Options::default()).map_err(ImagesError::from)?;
-    let stream = stream::fetch(&root, Some(&keyring), stream::Forms::First, &fetcher, Time::now())?;
+    let fetcher = Fetcher::new(FetchOptions::default()).map_err(ImagesError::from)?;
+    let stream = stream::fetch(&root, Some(&keyring), stream::StreamForms::First, &fetcher, Time::now())?;
     let files = newest(&stream);
     for file in &files {
         let bytes = fetcher.get(&address::below(&root, file.path.as_str()).map_err(ImagesError::from)?, MAX_FILE_BYTES);
@@ -63,13 +63,13 @@ pub(super) fn sees(server: &Server, site: &Path, serial: &str) -> Result<String,
 }
 
 /// The files of the newest version of each product, each once.
-fn newest(stream: &Read) -> Vec<File> {
+fn newest(stream: &VerifiedStream) -> Vec<StreamFile> {
     let mut files = std::collections::BTreeMap::new();
     for list in &stream.lists {
         for (name, product) in &list.products.products {
             let Some((version, of)) = product.versions.last_key_value() else { continue };
             let items = list.products.items_of((name, product), (version, of));
-            let named = items.filter_map(|item: Item<'_>| item.file().ok().flatten());
+            let named = items.filter_map(|item: ProductItem<'_>| item.file().ok().flatten());
             files.extend(named.map(|file| (file.path.clone(), file)));
         }
     }

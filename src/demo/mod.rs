@@ -146,7 +146,7 @@ pub fn run(keep: Option<&Path>, progress: &Progress) -> Result<Report, DemoError
 }
 
 /// What upstream has at a time.
-struct State {
+struct UpstreamState {
     /// The version of hello-gap.
     version: &'static str,
     /// The serial of jammy's images.
@@ -155,8 +155,8 @@ struct State {
     revision: u64,
 }
 
-const FIRST: State = State { version: "1.0-1", serial: "20250615", revision: 1 };
-const SECOND: State = State { version: "2.0-1", serial: "20250718", revision: 2 };
+const FIRST: UpstreamState = UpstreamState { version: "1.0-1", serial: "20250615", revision: 1 };
+const SECOND: UpstreamState = UpstreamState { version: "2.0-1", serial: "20250718", revision: 2 };
 
 fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
     let upstream_key = SiteKey::generate("Demo Upstream <upstream@demo.invalid>", Time::now().unix() - 60)?;
@@ -200,9 +200,9 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     ));
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::start(&site, loopback)?;
-    let client = client::Client::new(&places.online.with_file_name("client"), &places.site, &server)?;
-    let device = snaps::Device::new(&server)?;
-    let sees = |state: &State, report: &mut Report| {
+    let client = client::DemoClient::new(&places.online.with_file_name("client"), &places.site, &server)?;
+    let device = snaps::DemoDevice::new(&server)?;
+    let sees = |state: &UpstreamState, report: &mut Report| {
         report.step(client.sees(state.version)?);
         report.step(images::sees(&server, &places.site, state.serial)?);
         Ok::<_, DemoError>(())
@@ -248,7 +248,7 @@ fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) 
     Ok(())
 }
 
-fn publish_upstream(places: &Places, key: &SiteKey, state: &State) -> Result<(), DemoError> {
+fn publish_upstream(places: &Places, key: &SiteKey, state: &UpstreamState) -> Result<(), DemoError> {
     images::publish(&places.upstream.join("images"), key, state.serial)?;
     snaps::publish(&places.upstream.join("snaps"), state.revision)?;
     let mut upstream = Upstream::new("Demo", &["amd64"]);

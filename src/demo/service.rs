@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::DemoError;
-use crate::maas::{Choice, wanted};
+use crate::maas::{MaasChoice, wanted};
 use crate::serve::Server;
 use crate::setup::dns::NameServer;
-use crate::setup::{Facts, File, ServeUrl, WebServer, apt, cloud_init, dns, maas, nginx};
+use crate::setup::{Facts, ServeUrl, SetupFile, WebServer, apt, cloud_init, dns, maas, nginx};
 use crate::site::Site;
 
 /// Names that clients know the demo's upstreams by.
@@ -85,17 +85,17 @@ pub(super) fn sets_up(site: &Site, folder: &Path) -> Result<String, DemoError> {
 }
 
 /// Texts for a name server, a web server, clients, deployed machines and MAAS.
-fn texts(site: &Site) -> Result<Vec<File>, DemoError> {
+fn texts(site: &Site) -> Result<Vec<SetupFile>, DemoError> {
     let facts = Facts::collect(site)?;
     let url: ServeUrl = SITE.parse().map_err(|error| DemoError::Client(format!("{SITE}: {error}")))?;
     let address = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10))]; // for documentation (RFC 5737)
     let mut files = dns::files(&facts, NameServer::Dnsmasq, url.host(), &address)?;
-    files.push(File::new("gapferry-nginx.conf", nginx::config(&facts, &WebServer::default())?));
-    files.extend(apt::files(&facts, &apt::Choice::default(), &url, apt::Keys::Inline)?);
-    let choice = cloud_init::Choice { serve_url: Some(url), ..cloud_init::Choice::default() };
-    files.push(File::new("gapferry-user-data.yaml", cloud_init::user_data(&facts, &choice)?));
-    let choice = Choice { serve_url: SITE.to_owned(), ..Choice::default() };
-    files.push(File::new("gapferry-maas.sh", maas::script(&facts, &wanted(site, &choice)?)));
+    files.push(SetupFile::new("gapferry-nginx.conf", nginx::config(&facts, &WebServer::default())?));
+    files.extend(apt::files(&facts, &apt::AptClientChoice::default(), &url, apt::Keys::Inline)?);
+    let choice = cloud_init::CloudInitChoice { serve_url: Some(url), ..cloud_init::CloudInitChoice::default() };
+    files.push(SetupFile::new("gapferry-user-data.yaml", cloud_init::user_data(&facts, &choice)?));
+    let choice = MaasChoice { serve_url: SITE.to_owned(), ..MaasChoice::default() };
+    files.push(SetupFile::new("gapferry-maas.sh", maas::script(&facts, &wanted(site, &choice)?)));
     Ok(files)
 }
 

@@ -10,11 +10,11 @@ use url::Url;
 use super::DemoError;
 use super::upstream::assertions::TestAuthority;
 use super::upstream::{Payload, SnapSpec, build_snap};
-use crate::fetch::{Fetcher, Options, Question};
+use crate::fetch::{FetchOptions, Fetcher, Question};
 use crate::formats::assertions::snaps::verify;
 use crate::formats::assertions::{Assertion, AssertionError, Pool, Reference, SERIES, Sha3, Trust};
-use crate::formats::snap::Kind;
-use crate::formats::snap::api::{Action, Installed, Reply, Request, Snap};
+use crate::formats::snap::SnapKind;
+use crate::formats::snap::api::{Action, Installed, Reply, Snap, StoreRequest};
 use crate::serve::Server;
 use crate::time::Time;
 
@@ -47,7 +47,7 @@ pub(super) fn publish(folder: &Path, revision: u64) -> Result<(), DemoError> {
     let noise = Payload::Pseudorandom { size: 100_000, seed: revision };
     let app = SnapSpec::new(APP, &format!("{revision}.0")).with_file("noise", noise, false);
     let app = SnapSpec { base: Some(BASE.to_owned()), ..app };
-    let needed = [SnapSpec::of_kind(Kind::Base, BASE, "24"), SnapSpec::of_kind(Kind::Snapd, SNAPD, "2.70")];
+    let needed = [SnapSpec::of_kind(SnapKind::Base, BASE, "24"), SnapSpec::of_kind(SnapKind::Snapd, SNAPD, "2.70")];
     write(folder, &app, revision)?;
     needed.iter().try_for_each(|spec| write(folder, spec, 1))
 }
@@ -84,16 +84,16 @@ pub(super) fn table() -> &'static str {
 }
 
 /// A device whose snapd asks the site's store, and trusts the demo's root.
-pub(super) struct Device {
+pub(super) struct DemoDevice {
     store: Url,
     fetcher: Fetcher,
 }
 
-impl Device {
+impl DemoDevice {
     /// A device that has no snaps yet.
     pub(super) fn new(server: &Server) -> Result<Self, DemoError> {
         let store = Url::parse(&format!("http://{}/", server.address)).map_err(malformed)?;
-        Ok(Self { store, fetcher: Fetcher::new(Options::default())? })
+        Ok(Self { store, fetcher: Fetcher::new(FetchOptions::default())? })
     }
 
     /// Installs the app with what it needs, which gets this revision of it; returns the sentence that says so.
@@ -144,7 +144,8 @@ impl Device {
             Some(_) => Action { snap_id, ..action },
             None => Action { name: name.to_owned(), channel: Some("stable".to_owned()), ..action },
         };
-        let request = Request { context: context.into_iter().collect(), actions: vec![action], fields: Vec::new() };
+        let request =
+            StoreRequest { context: context.into_iter().collect(), actions: vec![action], fields: Vec::new() };
         let reply: Reply = serde_json::from_slice(&self.post("v2/snaps/refresh", &request)?).map_err(malformed)?;
         let Some(answer) = reply.results.into_iter().next() else { return Ok(None) };
         match (answer.snap, answer.error) {
@@ -190,7 +191,7 @@ impl Device {
         }
     }
 
-    fn post(&self, path: &str, request: &Request) -> Result<Vec<u8>, DemoError> {
+    fn post(&self, path: &str, request: &StoreRequest) -> Result<Vec<u8>, DemoError> {
         let headers = vec![("Snap-Device-Series", SERIES.to_owned()), ("Snap-Device-Architecture", "amd64".to_owned())];
         let url = self.store.join(path).map_err(malformed)?;
         let body = Some(serde_json::to_string(request).map_err(malformed)?);

@@ -11,7 +11,7 @@ use std::thread;
 use self::compare::{SameVersion, client_warnings, no_same_version, not_another_stream, not_older, same_for_clients};
 use self::revisions::older;
 use crate::bundle::manifest::FORMAT;
-use crate::bundle::pack::{Plan, pack};
+use crate::bundle::pack::{PackPlan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
 use crate::collect::access::{self, AccessError};
 use crate::collect::stat_cache::StatCache;
@@ -21,7 +21,7 @@ use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::fetch::{FetchError, Fetcher, Options};
+use crate::fetch::{FetchError, FetchOptions, Fetcher};
 use crate::formats::assertions::Trust;
 use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
@@ -30,7 +30,7 @@ use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
 use crate::time::{MalformedTime, Time};
 use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, OtherStream, SecretKey, TrustError, sign};
-use crate::workspace::{Base, Last, Workspace, WorkspaceError};
+use crate::workspace::{DeliveryBase, Last, Workspace, WorkspaceError};
 
 /// What an export works with.
 pub struct Settings<'a> {
@@ -43,7 +43,7 @@ pub struct Settings<'a> {
     /// Signs the manifest; none leaves that to a signing room.
     pub key: Option<&'a SecretKey>,
     /// How to fetch.
-    pub fetch: Options,
+    pub fetch: FetchOptions,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Fetch into the workspace, and write no bundle.
@@ -70,7 +70,7 @@ impl<'a> Settings<'a> {
             mount_check: MountCheck::Enforced,
             workspace,
             key,
-            fetch: Options::default(),
+            fetch: FetchOptions::default(),
             dry_run: false,
             collect_only: false,
             force: false,
@@ -93,7 +93,7 @@ pub struct Exported {
     /// How much payload was selected and fetched.
     pub tally: Tally,
     /// What the site holds already, on which the bundle builds; none where it carries everything.
-    pub base: Option<Base>,
+    pub base: Option<DeliveryBase>,
     /// Whether the bundle was finished by an earlier run that was interrupted.
     pub found_finished: bool,
     /// How many files of the workspace had changed on disk, and were replaced.
@@ -193,7 +193,7 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
     let mut notes = Vec::new();
     let access = access::of_selection(selection, &mut notes)?;
-    let fetcher = Fetcher::new(Options { access, ..settings.fetch.clone() })?;
+    let fetcher = Fetcher::new(FetchOptions { access, ..settings.fetch.clone() })?;
     let (site, name) = (&selection.site, &selection.name);
     let seen = if settings.full { StatCache::default() } else { workspace.seen(site, name) };
     let with = CollectContext {
@@ -280,14 +280,14 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let last = last.filter(|_| selection.patches);
     let older = last.map(|last| older(&last.manifest, &manifest.collections, &held)).unwrap_or_default();
     let (volume_bytes, recovery, free_space) = (selection.volume_size.0, selection.recovery(), settings.free_space);
-    let plan = Plan { manifest, held, older, volume_bytes, recovery, free_space };
+    let plan = PackPlan { manifest, held, older, volume_bytes, recovery, free_space };
     let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
     Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0, warnings })
 }
 
 /// Packs, signs and records the next bundle.
 pub(crate) fn write(
-    plan: Plan,
+    plan: PackPlan,
     settings: &Settings<'_>,
     workspace: &Workspace,
     overlap: Option<u64>,

@@ -17,7 +17,7 @@ use url::Url;
 use super::Question;
 use super::access::Scope;
 use super::error::{FetchError, shown};
-use super::options::{MAX_CONCURRENCY, Options};
+use super::options::{FetchOptions, MAX_CONCURRENCY};
 use super::retry::Retry;
 use super::tls::{TlsSettings, read_certificates};
 
@@ -25,13 +25,13 @@ use super::tls::{TlsSettings, read_certificates};
 const MAX_REDIRECTS: usize = 10;
 
 /// HTTP clients, one for each kind of TLS settings, with the options that apply while they are used.
-pub(super) struct Client {
+pub(super) struct HttpClient {
     clients: Mutex<BTreeMap<TlsSettings, reqwest::Client>>,
-    pub(super) options: Options,
+    pub(super) options: FetchOptions,
 }
 
 /// A request, as far as it is the same at every hop of a redirect.
-struct Request<'a> {
+struct HttpRequest<'a> {
     headers: HeaderMap,
     /// JSON to be sent with POST; `None` for GET.
     body: Option<&'a str>,
@@ -39,9 +39,9 @@ struct Request<'a> {
     ranged: bool,
 }
 
-impl Client {
+impl HttpClient {
     /// Sets the client up; reads the platform's certificates and the additional ones.
-    pub(super) fn new(options: Options) -> Result<Self, FetchError> {
+    pub(super) fn new(options: FetchOptions) -> Result<Self, FetchError> {
         let usual = TlsSettings::default();
         let http = http_client_with(&options, &usual, Policy::none)?;
         Ok(Self { clients: Mutex::new(BTreeMap::from([(usual, http)])), options })
@@ -70,11 +70,11 @@ impl Client {
                 headers.insert(IF_RANGE, etag.clone());
             }
         }
-        self.send(url, Request { headers, body: None, ranged: from > 0 }).await
+        self.send(url, HttpRequest { headers, body: None, ranged: from > 0 }).await
     }
 
     /// Sends a request, and returns its answer if that holds what was asked for.
-    async fn send(&self, url: &Url, request: Request<'_>) -> Result<Response, FetchError> {
+    async fn send(&self, url: &Url, request: HttpRequest<'_>) -> Result<Response, FetchError> {
         let patience = self.options.connect_timeout + self.options.stall_timeout;
         let stalled = |_| FetchError::Stalled { url: shown(url), after: patience };
         let ranged = request.ranged;
@@ -106,7 +106,7 @@ impl Client {
     ///
     /// Each hop has the credentials and the TLS settings of its own URL. Where it has none, it keeps those of the hop before if
     /// the server is the same.
-    async fn follow(&self, url: &Url, mut request: Request<'_>) -> Result<(Url, Response), FetchError> {
+    async fn follow(&self, url: &Url, mut request: HttpRequest<'_>) -> Result<(Url, Response), FetchError> {
         let (mut hop, mut hops) = (url.clone(), 0);
         let mut kept: Option<HeaderValue> = None;
         loop {
@@ -132,7 +132,7 @@ impl Client {
     async fn ask(
         &self,
         url: &Url,
-        request: &Request<'_>,
+        request: &HttpRequest<'_>,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, HopError> {
         // Otherwise the HTTP client would make a header of them, besides ours.
@@ -189,7 +189,7 @@ impl Client {
             Ok((name, HeaderValue::from_str(value).map_err(|error| FetchError::Setup(error.into()))?))
         };
         let headers = headers.iter().map(header).collect::<Result<HeaderMap, FetchError>>()?;
-        let response = self.send(url, Request { headers, body: body.as_deref(), ranged: false }).await?;
+        let response = self.send(url, HttpRequest { headers, body: body.as_deref(), ranged: false }).await?;
         let too_large = || FetchError::TooLarge { url: shown(url), limit: cap };
         if response.content_length().is_some_and(|length| length > cap) {
             return Err(too_large());
@@ -206,23 +206,23 @@ impl Client {
     }
 
     /// The body of `response`, watched for stalls and dripping.
-    pub(super) fn body(&self, url: &Url, response: Response) -> Body<'_> {
-        Body { url: url.clone(), response, options: &self.options, waited: Duration::ZERO, came: 0 }
+    pub(super) fn body(&self, url: &Url, response: Response) -> TimedBody<'_> {
+        TimedBody { url: url.clone(), response, options: &self.options, waited: Duration::ZERO, came: 0 }
     }
 }
 
 /// A body that ends in an error when the server is too slow.
 ///
 /// Only time spent waiting for the server counts, so a slow disk of our own is never taken for a slow server.
-pub(super) struct Body<'a> {
+pub(super) struct TimedBody<'a> {
     url: Url,
     response: Response,
-    options: &'a Options,
+    options: &'a FetchOptions,
     waited: Duration,
     came: u64,
 }
 
-impl Body<'_> {
+impl TimedBody<'_> {
     /// The next bytes, or `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<impl Deref<Target = [u8]> + use<>>, FetchError> {
         let before = Instant::now();
@@ -251,13 +251,16 @@ impl Body<'_> {
 }
 
 /// An HTTP client that trusts the platform's certificates and the given ones, and takes proxies from the environment.
-pub(crate) fn http_client(options: &Options, redirect: impl Fn() -> Policy) -> Result<reqwest::Client, FetchError> {
+pub(crate) fn http_client(
+    options: &FetchOptions,
+    redirect: impl Fn() -> Policy,
+) -> Result<reqwest::Client, FetchError> {
     http_client_with(options, &TlsSettings::default(), redirect)
 }
 
 /// The same with TLS settings.
 fn http_client_with(
-    options: &Options,
+    options: &FetchOptions,
     tls: &TlsSettings,
     redirect: impl Fn() -> Policy,
 ) -> Result<reqwest::Client, FetchError> {
@@ -275,7 +278,7 @@ fn http_client_with(
     }
 }
 
-fn builder(options: &Options) -> ClientBuilder {
+fn builder(options: &FetchOptions) -> ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gapferry/", env!("CARGO_PKG_VERSION")))
         .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))

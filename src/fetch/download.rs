@@ -7,15 +7,15 @@ use url::Url;
 use crate::digest::Sha256;
 use crate::progress::Progress;
 
-use super::client::{Client, is_range, strong_etag};
+use super::client::{HttpClient, is_range, strong_etag};
 use super::error::{FetchError, shown};
 use super::retry::Retry;
-use super::writer::Writer;
+use super::writer::AsyncWriter;
 use super::{Finished, Wanted, local};
 
 /// Fetches `wanted` from the first of its addresses that has it.
-pub(super) async fn fetch(client: &Client, wanted: Wanted, progress: Progress) -> Result<Finished, FetchError> {
-    let mut writer = Writer::open(wanted.to.clone(), wanted.size, wanted.digest, progress).await?;
+pub(super) async fn fetch(client: &HttpClient, wanted: Wanted, progress: Progress) -> Result<Finished, FetchError> {
+    let mut writer = AsyncWriter::open(wanted.to.clone(), wanted.size, wanted.digest, progress).await?;
     if writer.length() == wanted.size {
         let (sha256, got) = writer.settled().await?.take_digests()?;
         if got == wanted.digest {
@@ -23,7 +23,7 @@ pub(super) async fn fetch(client: &Client, wanted: Wanted, progress: Progress) -
         }
         writer.restart().await?;
     }
-    let mut job = Job { client, wanted: &wanted, pieces: u32::from(writer.length() > 0), writer };
+    let mut job = FileDownload { client, wanted: &wanted, pieces: u32::from(writer.length() > 0), writer };
     let mut worst = None;
     for url in &wanted.urls {
         match job.from(url).await {
@@ -37,24 +37,24 @@ pub(super) async fn fetch(client: &Client, wanted: Wanted, progress: Progress) -
     Err(worst.unwrap_or_else(|| FetchError::NoAddress { path: wanted.to.clone() }))
 }
 
-struct Job<'a> {
-    client: &'a Client,
+struct FileDownload<'a> {
+    client: &'a HttpClient,
     wanted: &'a Wanted,
-    writer: Writer,
+    writer: AsyncWriter,
     /// From how many answers or earlier runs the bytes come that are there. More than one may not fit together.
     pieces: u32,
 }
 
 /// What is known of the server behind one address.
-struct Server {
+struct ServerFacts {
     ranges: bool,
     etag: Option<HeaderValue>,
 }
 
-impl Job<'_> {
+impl FileDownload<'_> {
     /// Fetches from `url` until the digest is right or there is no hope.
     async fn from(&mut self, url: &Url) -> Result<Sha256, FetchError> {
-        let mut server = Server { ranges: true, etag: None };
+        let mut server = ServerFacts { ranges: true, etag: None };
         loop {
             self.transfer(url, &mut server).await?;
             let pieces = std::mem::take(&mut self.pieces);
@@ -74,7 +74,7 @@ impl Job<'_> {
     }
 
     /// Attempts until all bytes are there, whatever they are.
-    async fn transfer(&mut self, url: &Url, server: &mut Server) -> Result<(), FetchError> {
+    async fn transfer(&mut self, url: &Url, server: &mut ServerFacts) -> Result<(), FetchError> {
         if let Some(path) = local::path(url) {
             self.pieces = 1;
             return local::copy(path?, url, self.wanted.size, &mut self.writer).await;
@@ -100,7 +100,7 @@ impl Job<'_> {
         }
     }
 
-    async fn attempt(&mut self, url: &Url, server: &mut Server) -> Result<(), FetchError> {
+    async fn attempt(&mut self, url: &Url, server: &mut ServerFacts) -> Result<(), FetchError> {
         let from = if server.ranges { self.writer.length() } else { 0 };
         let response = self.client.open(url, from, server.etag.as_ref()).await?;
         if response.status() != StatusCode::PARTIAL_CONTENT {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::error::{FetchError, shown};
 use super::sink::BATCH_BYTES;
-use super::writer::{Writer, run};
+use super::writer::{AsyncWriter, run};
 
 /// The path behind a `file:` address; `None` for any other address.
 pub(super) fn path(url: &Url) -> Option<Result<PathBuf, FetchError>> {
@@ -48,7 +48,7 @@ pub(super) fn whole(path: &Path, url: &Url, cap: u64) -> Result<Vec<u8>, FetchEr
 }
 
 /// Copies the file, which must have `size` bytes, into `writer`.
-pub(super) async fn copy(path: PathBuf, url: &Url, size: u64, writer: &mut Writer) -> Result<(), FetchError> {
+pub(super) async fn copy(path: PathBuf, url: &Url, size: u64, writer: &mut AsyncWriter) -> Result<(), FetchError> {
     let (mut file, got) = open(&path, url)?;
     check_size(url, size, got)?;
     writer.restart().await?;

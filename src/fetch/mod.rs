@@ -32,10 +32,10 @@ use crate::digest::Sha256;
 use crate::formats::signed_digest::SignedDigest;
 use crate::progress::Progress;
 
-use self::client::Client;
+use self::client::HttpClient;
 pub(crate) use self::client::http_client;
 pub use self::error::{FetchError, FetchErrors, shown};
-pub use self::options::{MAX_CONCURRENCY, Options};
+pub use self::options::{FetchOptions, MAX_CONCURRENCY};
 
 /// Threads for the network; more do not help, since hashing and writing have their own.
 const NETWORK_THREADS: usize = 2;
@@ -81,7 +81,7 @@ pub struct Question {
     pub cap: u64,
 }
 
-async fn whole(client: &Client, question: &Question) -> Result<Vec<u8>, FetchError> {
+async fn whole(client: &HttpClient, question: &Question) -> Result<Vec<u8>, FetchError> {
     match local::path(&question.url) {
         Some(path) => local::whole(&path?, &question.url, question.cap),
         None => client.whole(question).await,
@@ -93,13 +93,13 @@ async fn whole(client: &Client, question: &Question) -> Result<Vec<u8>, FetchErr
 /// Its calls block, so they must not be made from asynchronous code.
 pub struct Fetcher {
     // Before the runtime, so that connections go before what drives them.
-    client: Arc<Client>,
+    client: Arc<HttpClient>,
     runtime: Runtime,
 }
 
 impl Fetcher {
     /// Sets up a downloader.
-    pub fn new(options: Options) -> Result<Self, FetchError> {
+    pub fn new(options: FetchOptions) -> Result<Self, FetchError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(NETWORK_THREADS)
             .max_blocking_threads(BLOCKING_THREADS)
@@ -107,7 +107,7 @@ impl Fetcher {
             .enable_all()
             .build()
             .map_err(|source| FetchError::Setup(source.into()))?;
-        Ok(Self { client: Arc::new(Client::new(options)?), runtime })
+        Ok(Self { client: Arc::new(HttpClient::new(options)?), runtime })
     }
 
     /// A small file whose size nobody signed, such as InRelease: the whole of it, at most `cap` bytes.

@@ -11,7 +11,7 @@ pub const MAX_CONCURRENCY: usize = 64;
 /// Settings of a [`Fetcher`](super::Fetcher). Proxies are not among them: they come from the environment
 /// (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`).
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct FetchOptions {
     /// Files fetched side by side; taken as at least 1 and at most [`MAX_CONCURRENCY`].
     pub concurrency: usize,
     /// Further attempts after the first, per address, for faults that may pass. A mebibyte of progress starts
@@ -35,7 +35,7 @@ pub struct Options {
     pub access: Access,
 }
 
-impl Default for Options {
+impl Default for FetchOptions {
     fn default() -> Self {
         Self {
             concurrency: 8,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::FetchError;
-use super::options::Options;
+use super::options::FetchOptions;
 
 /// Longest wait that back-off comes to by itself.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -12,13 +12,13 @@ const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// Counts the attempts at one address.
 pub(super) struct Retry<'a> {
-    options: &'a Options,
+    options: &'a FetchOptions,
     used: u32,
     best: u64,
 }
 
 impl<'a> Retry<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
+    pub(super) fn new(options: &'a FetchOptions) -> Self {
         Self { options, used: 0, best: 0 }
     }
 
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end() {
-        let options = Options { retries: 3, backoff: Duration::from_secs(1), ..Options::default() };
+        let options = FetchOptions { retries: 3, backoff: Duration::from_secs(1), ..FetchOptions::default() };
         let mut retry = Retry::new(&options);
         for least in [0.5, 1.0, 2.0] {
             let wait = retry.wait_after(&status(503, None), 0).unwrap().as_secs_f64();
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_server_can_ask_for_a_wait_but_not_for_ever() {
-        let options = Options { longest_wait: Duration::from_secs(9), ..Options::default() };
+        let options = FetchOptions { longest_wait: Duration::from_secs(9), ..FetchOptions::default() };
         let wait = |seconds| Retry::new(&options).wait_after(&status(429, Some(seconds)), 0).unwrap();
         assert_eq!(wait(4), Duration::from_secs(4));
         assert_eq!(wait(u64::MAX), Duration::from_secs(9));
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn progress_starts_the_count_anew_but_only_new_progress() {
-        let options = Options { retries: 1, ..Options::default() };
+        let options = FetchOptions { retries: 1, ..FetchOptions::default() };
         let mut retry = Retry::new(&options);
         let cut = status(500, None);
         assert!(retry.wait_after(&cut, 0).is_some());
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_will_not_change_is_not_tried_again() {
-        let options = Options::default();
+        let options = FetchOptions::default();
         for error in [status(403, Some(1)), FetchError::Missing { url: String::new() }] {
             assert_eq!(Retry::new(&options).wait_after(&error, 0), None);
         }

@@ -12,13 +12,13 @@ use super::error::FetchError;
 use super::sink::{BATCH_BYTES, Sink};
 
 /// The sink and the buffer back from a thread that wrote the one to the other.
-type Written = Result<(Sink, Vec<u8>), FetchError>;
+type ReturnedSink = Result<(Sink, Vec<u8>), FetchError>;
 
 /// A [`Sink`] for asynchronous code. Holds at most two batches in memory.
-pub(super) struct Writer {
+pub(super) struct AsyncWriter {
     to: PathBuf,
     sink: Option<Sink>,
-    busy: Option<JoinHandle<Written>>,
+    busy: Option<JoinHandle<ReturnedSink>>,
     buffer: Vec<u8>,
     spare: Vec<u8>,
     length: u64,
@@ -26,7 +26,7 @@ pub(super) struct Writer {
     progress: Progress,
 }
 
-impl Writer {
+impl AsyncWriter {
     /// Takes up what lies at `to`; see [`Sink::resume`].
     pub(super) async fn open(
         to: PathBuf,

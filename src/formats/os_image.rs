@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::path::{MalformedPath, PublishPath};
 
-pub use packing::{BadPacking, Content, Packing};
+pub use packing::{BadPacking, Content, FilePacking};
 
 /// What a signature's file is called, after the name of the image.
 pub const SIGNATURE_SUFFIX: &str = ".sig";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A boot source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Source {
+pub struct BootSource {
     /// Its number.
     pub id: u64,
     /// Where the stream is. MAAS 3.8 takes a slash at the end away.
@@ -30,12 +30,12 @@ pub struct Source {
     pub skip_keyring_verification: Option<bool>,
     /// What is imported from it; asked for by itself.
     #[serde(skip)]
-    pub selections: Vec<Selection>,
+    pub selections: Vec<BootSelection>,
 }
 
 /// What is imported from a boot source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Selection {
+pub struct BootSelection {
     /// Its number.
     pub id: u64,
     /// Operating system.
@@ -57,7 +57,7 @@ pub struct Selection {
 
 /// An archive that machines install from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Repository {
+pub struct PackageRepository {
     /// Its number.
     pub id: u64,
     /// Its name; two are built in, [`MAIN_ARCHIVE`] and [`PORTS_ARCHIVE`].
@@ -151,7 +151,7 @@ impl Resource {
     }
 }
 
-impl Source {
+impl BootSource {
     /// The keyring that MAAS holds itself; none if it is a file, or not base64.
     pub fn keyring(&self) -> Option<Vec<u8>> {
         let digits: String = self.keyring_data.split_whitespace().collect();
@@ -170,7 +170,7 @@ impl Source {
     }
 }
 
-impl Selection {
+impl BootSelection {
     /// Whether it takes all kernels with all labels.
     pub fn takes_all(&self) -> bool {
         let all = |words: &[String]| words.is_empty() || words.iter().any(|word| word == "*");
@@ -193,12 +193,12 @@ mod tests {
     fn sources_of_old_and_of_new() {
         let old =
             r#"[{"url": "http://u/", "keyring_filename": "/k.gpg", "keyring_data": "", "id": 1, "resource_uri": "x"}]"#;
-        let old: Vec<Source> = serde_json::from_str(old).unwrap();
+        let old: Vec<BootSource> = serde_json::from_str(old).unwrap();
         assert!(old[0].is_enabled() && old[0].keyring().is_none() && old[0].given_name().is_none());
         let new = r#"{"url": "u", "name": "u/", "keyring_filename": null, "keyring_data": "Zm\n9v", "id": 2, "enabled": false}"#;
-        let new: Source = serde_json::from_str(new).unwrap();
+        let new: BootSource = serde_json::from_str(new).unwrap();
         assert!(!new.is_enabled() && new.given_name().is_none());
-        let named = Source { name: Some("mine".into()), ..new.clone() };
+        let named = BootSource { name: Some("mine".into()), ..new.clone() };
         assert_eq!(named.given_name(), Some("mine"));
         assert_eq!(new.keyring().as_deref(), Some(&b"foo"[..]));
     }
@@ -222,8 +222,8 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_answers_never_panic(text in "([\\[\\]{}:,]|\"(id|url|name|sets|arches)\"|null|true|1|\"x\"){0,40}") {
-            let _ = serde_json::from_str::<Vec<Source>>(&text).map(|all| all.iter().map(Source::keyring).count());
-            let _ = serde_json::from_str::<Vec<Repository>>(&text);
+            let _ = serde_json::from_str::<Vec<BootSource>>(&text).map(|all| all.iter().map(BootSource::keyring).count());
+            let _ = serde_json::from_str::<Vec<PackageRepository>>(&text);
             let _ = serde_json::from_str::<Resource>(&text);
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::change::{Change, Select, disabling};
-use super::client::{Client, Said};
+use super::client::{MaasClient, Said};
 use super::import::follow;
-use super::plan::{Plan, State, plan};
+use super::plan::{MaasPlan, MaasState, plan};
 use super::read::read;
-use super::wait::{Limits, Reading};
-use super::wanted::{Wanted, same_url};
+use super::wait::{Reading, WaitLimits};
+use super::wanted::{WantedState, same_url};
 use super::{Form, MaasError};
 use crate::progress::Progress;
 
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 const ROUNDS: usize = 5;
 
 /// What [`apply`] would do, without doing any of it.
-pub fn dry_run(client: &Client, wanted: &Wanted) -> Result<Plan, MaasError> {
+pub fn dry_run(client: &MaasClient, wanted: &WantedState) -> Result<MaasPlan, MaasError> {
     let state = read(client, wanted)?;
     Ok(plan(&state, wanted))
 }
@@ -25,13 +25,13 @@ pub fn dry_run(client: &Client, wanted: &Wanted) -> Result<Plan, MaasError> {
 /// Makes MAAS as it is wanted, and returns what was done. `tell` hears of each plan before anything of it is done, and of
 /// each change as it is made.
 pub fn apply(
-    client: &Client,
-    wanted: &Wanted,
-    limits: Limits,
+    client: &MaasClient,
+    wanted: &WantedState,
+    limits: WaitLimits,
     progress: &Progress,
     mut tell: impl FnMut(Telling<'_>),
-) -> Result<Plan, MaasError> {
-    let mut done = Plan::default();
+) -> Result<MaasPlan, MaasError> {
+    let mut done = MaasPlan::default();
     let mut accepted = BTreeSet::new();
     for round in 0..ROUNDS {
         let state = read(client, wanted)?;
@@ -68,7 +68,7 @@ pub enum Telling<'p> {
     /// What is to be done.
     Plan {
         /// The plan.
-        plan: &'p Plan,
+        plan: &'p MaasPlan,
         /// Whether another one was carried out before, at least in part.
         again: bool,
     },
@@ -93,11 +93,11 @@ impl Change {
 }
 
 struct Carrier<'a> {
-    client: &'a Client,
-    wanted: &'a Wanted,
-    limits: Limits,
+    client: &'a MaasClient,
+    wanted: &'a WantedState,
+    limits: WaitLimits,
     progress: &'a Progress,
-    state: &'a State,
+    state: &'a MaasState,
     /// The sources of which MAAS has accepted a selection, so that it has read them.
     accepted: &'a mut BTreeSet<String>,
     tell: &'a mut dyn FnMut(Telling<'_>),

@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 8;
 
 /// A published archive.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Archive {
+pub(super) struct PublishedArchive {
     /// The collection.
     pub(super) name: String,
     /// Where it is served.
@@ -97,7 +97,7 @@ impl Indexes {
 
 /// What the operator chose.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Chosen<'c> {
+pub(super) struct ArchiveChoice<'c> {
     pub(super) main: Option<&'c str>,
     pub(super) ports: Option<&'c str>,
     /// Archives to be added though they are Debian's.
@@ -106,8 +106,8 @@ pub(super) struct Chosen<'c> {
 
 /// The repositories, and notes on what is left out.
 pub(super) fn repositories(
-    archives: &[Archive],
-    chosen: Chosen<'_>,
+    archives: &[PublishedArchive],
+    chosen: ArchiveChoice<'_>,
 ) -> Result<(Vec<WantedRepository>, Vec<String>), MaasError> {
     let (mut repositories, mut notes) = (Vec::new(), Vec::new());
     for name in chosen.also {
@@ -148,20 +148,20 @@ pub(super) fn repositories(
 
 /// The archive that is to be one of MAAS's own: the chosen one, or the only one of Ubuntu's that can be it.
 fn built_in<'a>(
-    archives: &'a [Archive],
+    archives: &'a [PublishedArchive],
     chosen: Option<&str>,
     option: &str,
     arches: &[&str],
-) -> Result<Option<&'a Archive>, MaasError> {
+) -> Result<Option<&'a PublishedArchive>, MaasError> {
     if let Some(name) = chosen {
         return named(archives, name, option).map(Some);
     }
-    let fits = |archive: &&Archive| {
+    let fits = |archive: &&PublishedArchive| {
         let indexes = &archive.indexes;
         let is_ubuntu = archive.publishers.iter().any(|publisher| publisher == "Ubuntu");
         is_ubuntu && !indexes.releases().is_empty() && !indexes.arches_of(arches).is_empty()
     };
-    let fitting: Vec<&Archive> = archives.iter().filter(fits).collect();
+    let fitting: Vec<&PublishedArchive> = archives.iter().filter(fits).collect();
     match fitting.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one)),
@@ -175,7 +175,7 @@ fn built_in<'a>(
     }
 }
 
-fn named<'a>(archives: &'a [Archive], name: &str, option: &str) -> Result<&'a Archive, MaasError> {
+fn named<'a>(archives: &'a [PublishedArchive], name: &str, option: &str) -> Result<&'a PublishedArchive, MaasError> {
     let refuse = || {
         let names: Vec<&str> = archives.iter().map(|archive| archive.name.as_str()).collect();
         MaasError::Choice(format!("--{option} {name:?}: no such archive is published, but {}", listed(&names)))
@@ -188,7 +188,7 @@ pub(super) fn listed(names: &[&str]) -> String {
     if names.is_empty() { "none at all".to_owned() } else { names.join(", ") }
 }
 
-impl Archive {
+impl PublishedArchive {
     /// MAAS writes one line for each pocket of a machine's release, with all components: what is not there is to be left out.
     fn as_built_in(&self, name: &str) -> WantedRepository {
         let (suites, releases) = (&self.indexes.suites, self.indexes.releases());
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     /// An archive with suites of `main` and `universe`.
-    fn archive(name: &str, publisher: &str, suites: &[&str], arches: &[&str]) -> Archive {
+    fn archive(name: &str, publisher: &str, suites: &[&str], arches: &[&str]) -> PublishedArchive {
         let mut indexes = Indexes::default();
         for suite in suites {
             for arch in arches {
@@ -232,7 +232,13 @@ mod tests {
             }
         }
         let publishers = BTreeSet::from([publisher.to_owned()]);
-        Archive { name: name.into(), url: format!("http://s/apt/{name}"), key: "k\n".into(), publishers, indexes }
+        PublishedArchive {
+            name: name.into(),
+            url: format!("http://s/apt/{name}"),
+            key: "k\n".into(),
+            publishers,
+            indexes,
+        }
     }
 
     fn set(words: &[&str]) -> BTreeSet<String> {
@@ -253,7 +259,7 @@ mod tests {
             archive("debian", "Debian", &["bookworm"], &["amd64"]),
             archive("own", "", &["stable"], &["all"]),
         ];
-        let (found, notes) = repositories(&all, Chosen::default()).unwrap();
+        let (found, notes) = repositories(&all, ArchiveChoice::default()).unwrap();
         let names: Vec<&str> = found.iter().map(|repository| repository.name.as_str()).collect();
         assert_eq!(names, ["main_archive", "ports_archive", "gapferry-security"]);
         let off = |pockets, components| RepositoryKind::BuiltIn {
@@ -273,17 +279,17 @@ mod tests {
             "{notes:?}"
         );
         let also = ["debian".to_owned()];
-        let (found, _) = repositories(&all, Chosen { also: &also, ..Chosen::default() }).unwrap();
+        let (found, _) = repositories(&all, ArchiveChoice { also: &also, ..ArchiveChoice::default() }).unwrap();
         assert!(found.iter().any(|repository| repository.name == "gapferry-debian"));
     }
 
     #[test]
     fn what_is_not_clear_has_to_be_chosen() {
         let all = [archive("a", "Ubuntu", &["jammy"], &["amd64"]), archive("b", "Ubuntu", &["noble"], &["amd64"])];
-        let error = repositories(&all, Chosen::default()).unwrap_err().to_string();
+        let error = repositories(&all, ArchiveChoice::default()).unwrap_err().to_string();
         assert!(error.contains("a and b") && error.contains("--main-archive"), "{error}");
-        let (found, _) = repositories(&all, Chosen { main: Some("b"), ..Chosen::default() }).unwrap();
+        let (found, _) = repositories(&all, ArchiveChoice { main: Some("b"), ..ArchiveChoice::default() }).unwrap();
         assert_eq!((found[0].url.as_str(), found[1].name.as_str()), ("http://s/apt/b", "gapferry-a"));
-        assert!(repositories(&all, Chosen { ports: Some("c"), ..Chosen::default() }).is_err());
+        assert!(repositories(&all, ArchiveChoice { ports: Some("c"), ..ArchiveChoice::default() }).is_err());
     }
 }

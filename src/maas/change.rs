@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Form;
-use super::wanted::{Image, RepositoryKind, Setting, WantedRepository, WantedSource, WantedUpload};
+use super::wanted::{RepositoryKind, Setting, WantedImage, WantedRepository, WantedSource, WantedUpload};
 
 /// One change. They are carried out in the order of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub enum Change {
     /// Import the images, or wait for an import that is under way.
     Import {
         /// The images that MAAS does not have in their newest version.
-        missing: BTreeSet<Image>,
+        missing: BTreeSet<WantedImage>,
         /// Whether an import is under way.
         running: bool,
     },
@@ -201,7 +201,7 @@ impl fmt::Display for Change {
             }
             Self::Import { missing, running } => {
                 let verb = if *running { "wait for the import of" } else { "import" };
-                write!(f, "{verb} {}", missing.iter().map(Image::to_string).collect::<Vec<_>>().join(", "))
+                write!(f, "{verb} {}", missing.iter().map(WantedImage::to_string).collect::<Vec<_>>().join(", "))
             }
             Self::Upload { upload, again: false } => write!(f, "upload {upload}"),
             Self::Upload { upload, again: true } => {

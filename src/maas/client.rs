@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{ApiKey, Form, MaasError};
-use crate::fetch::{FetchError, Options, http_client, shown};
+use crate::fetch::{FetchError, FetchOptions, http_client, shown};
 
 /// The largest answer that is read, in bytes; lists of hundreds of images have below 1 MB.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
@@ -27,13 +27,13 @@ const PIECE: &str = "application/octet-stream";
 const PIECE_PATIENCE: Duration = Duration::from_secs(900);
 
 /// A client of one MAAS. Its calls block, so they must not be made from asynchronous code.
-pub struct Client {
+pub struct MaasClient {
     // Before the runtime, so that connections go before what drives them.
     http: reqwest::Client,
     runtime: Runtime,
     base: Url,
     key: ApiKey,
-    options: Options,
+    options: FetchOptions,
 }
 
 /// MAAS's answer to a change.
@@ -56,9 +56,9 @@ impl Said {
     }
 }
 
-impl Client {
+impl MaasClient {
     /// For the MAAS at `address`, such as `http://maas.example:5240/MAAS`.
-    pub fn new(address: &str, key: ApiKey, options: Options) -> Result<Self, MaasError> {
+    pub fn new(address: &str, key: ApiKey, options: FetchOptions) -> Result<Self, MaasError> {
         let base = base(address)?;
         // A redirect would turn POST into GET, and take the key to another place.
         let http = http_client(&options, Policy::none)?;
@@ -72,7 +72,7 @@ impl Client {
     pub(super) fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Result<T, String>, MaasError> {
         let mut attempts = 1;
         let (status, body) = loop {
-            let answer = self.runtime.block_on(self.exchange(&Method::GET, self.below(path)?, Body::Nothing));
+            let answer = self.runtime.block_on(self.exchange(&Method::GET, self.below(path)?, RequestBody::Nothing));
             if !passes(&answer) || attempts == READS {
                 break answer?;
             }
@@ -131,7 +131,7 @@ impl Client {
         if url.origin() != self.base.origin() {
             return Err(elsewhere());
         }
-        let (status, answer) = self.send(&Method::PUT, url, Body::Piece(piece))?;
+        let (status, answer) = self.send(&Method::PUT, url, RequestBody::Piece(piece))?;
         Ok(self.said(status, &answer))
     }
 
@@ -142,13 +142,13 @@ impl Client {
 
     /// DELETE. What is gone already is as good.
     pub(super) fn delete(&self, path: &str) -> Result<Said, MaasError> {
-        match self.change(&Method::DELETE, path, Body::Nothing) {
+        match self.change(&Method::DELETE, path, RequestBody::Nothing) {
             Err(MaasError::Status { status: 404, .. }) => Ok(Said::Done),
             said => said,
         }
     }
 
-    fn change(&self, method: &Method, path: &str, body: Body) -> Result<Said, MaasError> {
+    fn change(&self, method: &Method, path: &str, body: RequestBody) -> Result<Said, MaasError> {
         let (status, answer) = self.send(method, self.below(path)?, body)?;
         Ok(self.said(status, &answer))
     }
@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// An answer that is a success or a refusal.
-    fn send(&self, method: &Method, url: Url, body: Body) -> Result<(StatusCode, Vec<u8>), MaasError> {
+    fn send(&self, method: &Method, url: Url, body: RequestBody) -> Result<(StatusCode, Vec<u8>), MaasError> {
         let shown = url.to_string();
         let (status, body) = self.runtime.block_on(self.exchange(method, url, body))?;
         if !is_refusal(status) {
@@ -183,17 +183,17 @@ impl Client {
         }
     }
 
-    async fn exchange(&self, method: &Method, url: Url, body: Body) -> Result<(StatusCode, Vec<u8>), MaasError> {
+    async fn exchange(&self, method: &Method, url: Url, body: RequestBody) -> Result<(StatusCode, Vec<u8>), MaasError> {
         let header = self.key.header().ok_or_else(|| MaasError::Setup("the key makes no header".into()))?;
         let mut request = self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, header);
         request = request.header(ACCEPT, "application/json");
         let mut patience = self.options.connect_timeout + self.options.stall_timeout;
         request = match body {
-            Body::Nothing if *method == Method::GET => request,
+            RequestBody::Nothing if *method == Method::GET => request,
             // Proxies may ask for the length of a body that a POST could have (RFC 9110, section 8.6).
-            Body::Nothing => request.header(CONTENT_LENGTH, HeaderValue::from_static("0")),
-            Body::Form(form) => request.multipart(form),
-            Body::Piece(bytes) => {
+            RequestBody::Nothing => request.header(CONTENT_LENGTH, HeaderValue::from_static("0")),
+            RequestBody::Form(form) => request.multipart(form),
+            RequestBody::Piece(bytes) => {
                 patience = patience.max(PIECE_PATIENCE);
                 request.header(CONTENT_TYPE, PIECE).body(bytes)
             }
@@ -235,7 +235,7 @@ impl Client {
 }
 
 /// The body of a request.
-enum Body {
+enum RequestBody {
     /// No body, and no type of one.
     Nothing,
     Form(reqwest::multipart::Form),
@@ -243,7 +243,7 @@ enum Body {
     Piece(Vec<u8>),
 }
 
-impl From<Form> for Body {
+impl From<Form> for RequestBody {
     fn from(form: Form) -> Self {
         form.into_multipart().map_or(Self::Nothing, Self::Form)
     }

@@ -5,17 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::MaasError;
-use super::wanted::{Build, Image};
+use super::wanted::{Build, WantedImage};
 use crate::formats::openpgp::{Keyring, SignedBytes};
 use crate::formats::simplestreams::maas::MaasImageKind;
 use crate::formats::simplestreams::{
-    INDEX_JSON, INDEX_SJSON, Index, Item, MAX_STREAM_BYTES, Products, SIGNATURE_SUFFIX,
+    INDEX_JSON, INDEX_SJSON, MAX_STREAM_BYTES, ProductItem, Products, SIGNATURE_SUFFIX, StreamIndex,
 };
 use crate::path::PublishPath;
 use crate::storage::read_capped;
 
 /// A stream as it is published.
-pub(super) struct Stream<'s> {
+pub(super) struct MaasStream<'s> {
     /// Its folder.
     pub(super) folder: PathBuf,
     /// Who signed it, and as of when that is checked, in Unix seconds; none for one that is the site's own or that nobody signed.
@@ -24,26 +24,26 @@ pub(super) struct Stream<'s> {
 
 /// What a stream has for MAAS.
 #[derive(Debug, Default)]
-pub(super) struct Offer {
+pub(super) struct MaasOffer {
     /// Images of which all is there.
-    pub(super) images: BTreeMap<Image, Build>,
+    pub(super) images: BTreeMap<WantedImage, Build>,
     /// Images that the stream lists, and of which something is not there.
-    pub(super) incomplete: BTreeSet<Image>,
+    pub(super) incomplete: BTreeSet<WantedImage>,
     /// Whether a bootloader that the stream lists is not there. MAAS takes all of them.
     pub(super) lacks_bootloader: bool,
     /// Releases of Ubuntu with their numbers, such as `22.04`.
     pub(super) ubuntu: BTreeMap<String, String>,
 }
 
-impl Stream<'_> {
+impl MaasStream<'_> {
     /// Reads the stream. A release is offered when the newest version of each of its kernels is whole: MAAS takes the newest
     /// of every kernel, and fails on what is listed and not there.
-    pub(super) fn offer(&self) -> Result<Offer, MaasError> {
-        let mut offer = Offer::default();
-        let mut counted: BTreeSet<(Image, PublishPath)> = BTreeSet::new();
+    pub(super) fn offer(&self) -> Result<MaasOffer, MaasError> {
+        let mut offer = MaasOffer::default();
+        let mut counted: BTreeSet<(WantedImage, PublishPath)> = BTreeSet::new();
         // A stream of Juju's agents has another index: MAAS never reads it.
         let Some((path, text)) = self.index()? else { return Ok(offer) };
-        let index = Index::parse(&text).map_err(bad(&path))?;
+        let index = StreamIndex::parse(&text).map_err(bad(&path))?;
         for entry in index.entries.values() {
             // What is not carried at all is not offered.
             let Some(text) = self.text(&entry.path)? else { continue };
@@ -54,22 +54,28 @@ impl Stream<'_> {
                 self.add(&mut offer, &mut counted, newest.0, &items);
             }
         }
-        let Offer { images, incomplete, ubuntu, .. } = &mut offer;
+        let MaasOffer { images, incomplete, ubuntu, .. } = &mut offer;
         images.retain(|image, _| !incomplete.contains(image));
         ubuntu.retain(|release, _| images.keys().any(|image| image.os == "ubuntu" && image.release == *release));
         Ok(offer)
     }
 
-    fn add(&self, offer: &mut Offer, counted: &mut BTreeSet<(Image, PublishPath)>, version: &str, items: &[Item<'_>]) {
+    fn add(
+        &self,
+        offer: &mut MaasOffer,
+        counted: &mut BTreeSet<(WantedImage, PublishPath)>,
+        version: &str,
+        items: &[ProductItem<'_>],
+    ) {
         let Some(first) = items.first() else { return };
-        let here: Vec<Item<'_>> = items.iter().copied().filter(|item| self.is_here(item)).collect();
+        let here: Vec<ProductItem<'_>> = items.iter().copied().filter(|item| self.is_here(item)).collect();
         let Some(shape) = MaasImageKind::of(items) else { return };
         let complete = shape.lacks(&here).is_none();
         if shape == MaasImageKind::Bootloader {
             offer.lacks_bootloader |= !complete && crate::formats::simplestreams::maas::is_bootloader(first);
             return;
         }
-        let image = Image { os: first.text("os"), release: first.text("release"), arch: first.text("arch") };
+        let image = WantedImage { os: first.text("os"), release: first.text("release"), arch: first.text("arch") };
         if !complete {
             offer.incomplete.insert(image);
             return;
@@ -86,7 +92,7 @@ impl Stream<'_> {
         }
     }
 
-    fn is_here(&self, item: &Item<'_>) -> bool {
+    fn is_here(&self, item: &ProductItem<'_>) -> bool {
         let file = item.file().ok().flatten();
         file.is_some_and(|file| {
             fs::metadata(self.folder.join(&file.path)).is_ok_and(|found| found.is_file() && found.len() == file.size)

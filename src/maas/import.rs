@@ -5,15 +5,20 @@ use std::time::Instant;
 
 use super::MaasError;
 use super::answers::Resource;
-use super::client::Client;
+use super::client::MaasClient;
 use super::plan::{is_of, missing};
 use super::read::{importing, resources};
-use super::wait::{Limits, Wait};
-use super::wanted::{Image, Wanted};
+use super::wait::{Wait, WaitLimits};
+use super::wanted::{WantedImage, WantedState};
 use crate::progress::Progress;
 
 /// Waits until MAAS has all wanted images and its import has come to an end.
-pub(super) fn follow(client: &Client, wanted: &Wanted, limits: Limits, progress: &Progress) -> Result<(), MaasError> {
+pub(super) fn follow(
+    client: &MaasClient,
+    wanted: &WantedState,
+    limits: WaitLimits,
+    progress: &Progress,
+) -> Result<(), MaasError> {
     let images: Vec<_> = wanted.sources.iter().flat_map(|source| &source.images).collect();
     let progress = progress.phase("importing images", images.iter().map(|(_, build)| build.bytes).sum());
     let mut wait = Wait::new(limits.import);
@@ -42,7 +47,7 @@ pub(super) fn follow(client: &Client, wanted: &Wanted, limits: Limits, progress:
 }
 
 /// Bytes of those versions of an image that are whole, as far as the newest go.
-fn complete_bytes(resources: &[Resource], image: &Image) -> u64 {
+fn complete_bytes(resources: &[Resource], image: &WantedImage) -> u64 {
     let newest = resources
         .iter()
         .filter(|resource| is_of(resource, image))
@@ -50,6 +55,6 @@ fn complete_bytes(resources: &[Resource], image: &Image) -> u64 {
     newest.filter(|set| set.complete).map(|set| set.size).fold(0, u64::saturating_add)
 }
 
-fn named(images: &BTreeSet<Image>) -> String {
-    images.iter().map(Image::to_string).collect::<Vec<_>>().join(", ")
+fn named(images: &BTreeSet<WantedImage>) -> String {
+    images.iter().map(WantedImage::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -30,18 +30,19 @@ mod wanted;
 
 pub use self::apply::{Telling, apply, dry_run, is_unlisted};
 pub use self::change::{Change, Select};
-pub use self::client::Client;
+pub use self::client::MaasClient;
 pub use self::error::MaasError;
 pub use self::form::Form;
 pub use self::oauth::ApiKey;
 pub use self::plan::{
-    COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, Plan, REPOSITORY_PREFIX, State,
-    missing, plan,
+    COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, MaasPlan, MaasState, NO_PROXY,
+    REPOSITORY_PREFIX, missing, plan,
 };
 pub use self::read::read;
-pub use self::site::{Choice, wanted};
+pub use self::site::{MaasChoice, wanted};
 pub use self::version::MaasVersion;
-pub use self::wait::Limits;
+pub use self::wait::WaitLimits;
 pub use self::wanted::{
-    Build, Image, LostArchives, RepositoryKind, Setting, Wanted, WantedRepository, WantedSource, WantedUpload,
+    Build, LostArchives, RepositoryKind, Setting, WantedImage, WantedRepository, WantedSource, WantedState,
+    WantedUpload,
 };

@@ -16,11 +16,12 @@ use self::defaults::defaults;
 pub(super) use self::needs::LOOKED_AT;
 use self::needs::needs;
 use self::selections::{selections, stale_selections};
-use super::answers::{MAIN_ARCHIVE, PORTS_ARCHIVE, Repository, Resource, ResourceFile, Source};
+use super::answers::{BootSource, MAIN_ARCHIVE, PORTS_ARCHIVE, PackageRepository, Resource, ResourceFile};
 use super::change::Change;
 use super::version::MaasVersion;
 use super::wanted::{
-    Build, Image, LostArchives, RepositoryKind, Wanted, WantedRepository, WantedSource, WantedUpload, same_url,
+    Build, LostArchives, RepositoryKind, WantedImage, WantedRepository, WantedSource, WantedState, WantedUpload,
+    same_url,
 };
 
 /// Where MAAS's own boot source is, which no air-gapped MAAS can reach.
@@ -42,13 +43,13 @@ const UBUNTU_ARCHIVES: [(&str, &str); 2] =
 
 /// What a MAAS is like.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub struct MaasState {
     /// The version of MAAS.
     pub version: MaasVersion,
     /// Boot sources with their selections.
-    pub sources: Vec<Source>,
+    pub sources: Vec<BootSource>,
     /// Archives.
-    pub repositories: Vec<Repository>,
+    pub repositories: Vec<PackageRepository>,
     /// The settings that it knows, of those that are wanted or looked at.
     pub settings: BTreeMap<String, Value>,
     /// Images that it has or is about to have, with their versions.
@@ -63,7 +64,7 @@ pub struct State {
 
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct MaasPlan {
     /// The changes, in their order.
     pub changes: Vec<Change>,
     /// What the operator should know.
@@ -71,8 +72,8 @@ pub struct Plan {
 }
 
 /// What turns `state` into `wanted`.
-pub fn plan(state: &State, wanted: &Wanted) -> Plan {
-    let mut plan = Plan { changes: Vec::new(), notes: wanted.notes.clone() };
+pub fn plan(state: &MaasState, wanted: &WantedState) -> MaasPlan {
+    let mut plan = MaasPlan { changes: Vec::new(), notes: wanted.notes.clone() };
     settings(state, wanted, |name| name == NO_PROXY, &mut plan);
     sources(state, wanted, &mut plan);
     settings(state, wanted, |name| name != NO_PROXY, &mut plan);
@@ -99,7 +100,7 @@ pub fn plan(state: &State, wanted: &Wanted) -> Plan {
     plan
 }
 
-fn settings(state: &State, wanted: &Wanted, takes: impl Fn(&str) -> bool, plan: &mut Plan) {
+fn settings(state: &MaasState, wanted: &WantedState, takes: impl Fn(&str) -> bool, plan: &mut MaasPlan) {
     for (name, value) in wanted.settings.iter().filter(|(name, _)| takes(name)) {
         match state.settings.get(name) {
             None => plan.notes.push(format!("this MAAS has no setting {name}, which is left out")),
@@ -111,11 +112,11 @@ fn settings(state: &State, wanted: &Wanted, takes: impl Fn(&str) -> bool, plan: 
 
 /// A boot source for each that is wanted; MAAS's own goes. Up to MAAS 3.7 the first takes the place of MAAS's own, from 3.8 on
 /// MAAS's own is disabled.
-fn sources(state: &State, wanted: &Wanted, plan: &mut Plan) {
+fn sources(state: &MaasState, wanted: &WantedState, plan: &mut MaasPlan) {
     if wanted.sources.is_empty() {
         return;
     }
-    let (own, foreign): (Vec<&Source>, Vec<&Source>) =
+    let (own, foreign): (Vec<&BootSource>, Vec<&BootSource>) =
         other_sources(state, wanted).into_iter().partition(|source| is_default(&source.url));
     let mut own = own.into_iter();
     let mut added = Vec::new();
@@ -144,19 +145,19 @@ fn sources(state: &State, wanted: &Wanted, plan: &mut Plan) {
 }
 
 /// The sources that are none of those wanted.
-fn other_sources<'s>(state: &'s State, wanted: &Wanted) -> Vec<&'s Source> {
-    let is_wanted = |source: &&Source| wanted.sources.iter().any(|wanted| same_url(&wanted.url, &source.url));
+fn other_sources<'s>(state: &'s MaasState, wanted: &WantedState) -> Vec<&'s BootSource> {
+    let is_wanted = |source: &&BootSource| wanted.sources.iter().any(|wanted| same_url(&wanted.url, &source.url));
     state.sources.iter().filter(|source| !is_wanted(source)).collect()
 }
 
 /// The sources that are neither wanted nor MAAS's own, and that MAAS reads.
-pub(super) fn foreign_sources<'s>(state: &'s State, wanted: &Wanted) -> Vec<&'s Source> {
-    let foreign = |source: &&Source| source.is_enabled() && !is_default(&source.url);
+pub(super) fn foreign_sources<'s>(state: &'s MaasState, wanted: &WantedState) -> Vec<&'s BootSource> {
+    let foreign = |source: &&BootSource| source.is_enabled() && !is_default(&source.url);
     other_sources(state, wanted).into_iter().filter(foreign).collect()
 }
 
 /// Disables a source of MAAS's own, or deletes it if MAAS cannot disable it.
-fn retire(version: MaasVersion, source: &Source) -> Option<Change> {
+fn retire(version: MaasVersion, source: &BootSource) -> Option<Change> {
     let (id, url) = (source.id, source.url.clone());
     if !version.has_source_fields() {
         return Some(Change::DeleteSource { id, url });
@@ -166,23 +167,23 @@ fn retire(version: MaasVersion, source: &Source) -> Option<Change> {
     source.is_enabled().then(disable)
 }
 
-fn is_as(source: &Source, wanted: &WantedSource) -> bool {
+fn is_as(source: &BootSource, wanted: &WantedSource) -> bool {
     let keyring = source.keyring().is_some_and(|keyring| keyring == wanted.keyring);
     let is_named = source.name.is_none() || source.given_name().is_some();
     keyring && is_named && source.is_enabled() && source.skip_keyring_verification != Some(true)
 }
 
 /// MAAS takes a name that a change leaves out for the address, so a name that somebody gave is sent along.
-fn update(state: &State, source: &Source, wanted: &WantedSource) -> Change {
+fn update(state: &MaasState, source: &BootSource, wanted: &WantedSource) -> Change {
     let name = || source.given_name().map_or_else(|| free_name(state, wanted), str::to_owned);
     let name = state.version.has_source_fields().then(name);
     Change::UpdateSource { id: source.id, was: source.url.clone(), source: wanted.clone(), name }
 }
 
 /// A name that no other source has: MAAS takes each only once.
-fn free_name(state: &State, wanted: &WantedSource) -> String {
+fn free_name(state: &MaasState, wanted: &WantedSource) -> String {
     let name = format!("{REPOSITORY_PREFIX}{}", wanted.name);
-    let taken = |source: &Source| source.name.as_deref() == Some(&name) && !same_url(&source.url, &wanted.url);
+    let taken = |source: &BootSource| source.name.as_deref() == Some(&name) && !same_url(&source.url, &wanted.url);
     match state.sources.iter().any(taken) {
         true => format!("{name} of {}", wanted.url.trim_end_matches('/')),
         false => name,
@@ -193,7 +194,7 @@ fn is_default(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.host_str() == Some(DEFAULT_SOURCE_HOST))
 }
 
-fn repositories(state: &State, wanted: &Wanted, plan: &mut Plan) {
+fn repositories(state: &MaasState, wanted: &WantedState, plan: &mut MaasPlan) {
     for repository in &wanted.repositories {
         match state.repositories.iter().find(|now| now.name == repository.name) {
             Some(now) if repository_is_as(now, repository) => {}
@@ -208,14 +209,14 @@ fn repositories(state: &State, wanted: &Wanted, plan: &mut Plan) {
     }
     // Of another site's, or of another address of this one, nothing is known.
     let below = format!("{}/", wanted.serve_url);
-    let ours = |now: &&Repository| now.name.starts_with(REPOSITORY_PREFIX) && now.url.starts_with(&below);
+    let ours = |now: &&PackageRepository| now.name.starts_with(REPOSITORY_PREFIX) && now.url.starts_with(&below);
     for now in state.repositories.iter().filter(ours) {
         if !wanted.repositories.iter().any(|repository| repository.name == now.name) {
             plan.changes.push(Change::DeleteRepository { id: now.id, name: now.name.clone() });
         }
     }
     for (name, upstream) in UBUNTU_ARCHIVES {
-        let is_lost = |now: &&Repository| now.name == name && now.url.starts_with(&below);
+        let is_lost = |now: &&PackageRepository| now.name == name && now.url.starts_with(&below);
         let is_wanted = wanted.repositories.iter().any(|repository| repository.name == name);
         if let Some(now) = state.repositories.iter().find(is_lost).filter(|_| !is_wanted) {
             lost_archive(now, upstream, wanted.lost_archives, plan);
@@ -224,7 +225,7 @@ fn repositories(state: &State, wanted: &Wanted, plan: &mut Plan) {
 }
 
 /// An archive of MAAS's own that points at this site, which publishes none for it any more.
-fn lost_archive(now: &Repository, upstream: &str, fate: LostArchives, plan: &mut Plan) {
+fn lost_archive(now: &PackageRepository, upstream: &str, fate: LostArchives, plan: &mut MaasPlan) {
     let (name, url) = (&now.name, &now.url);
     match fate {
         LostArchives::Keep => plan.notes.push(format!(
@@ -249,7 +250,7 @@ fn lost_archive(now: &Repository, upstream: &str, fate: LostArchives, plan: &mut
     }
 }
 
-fn repository_is_as(now: &Repository, wanted: &WantedRepository) -> bool {
+fn repository_is_as(now: &PackageRepository, wanted: &WantedRepository) -> bool {
     let key = now.key.replace('\r', "").trim() == wanted.key.trim();
     let sources = !wanted.no_sources || now.disable_sources != Some(false);
     let same = |list: &[String], set: &BTreeSet<String>| list.iter().collect::<BTreeSet<_>>() == set.iter().collect();
@@ -265,13 +266,13 @@ fn repository_is_as(now: &Repository, wanted: &WantedRepository) -> bool {
 }
 
 /// The wanted images that MAAS does not have in their newest version.
-pub fn missing(resources: &[Resource], wanted: &Wanted) -> BTreeSet<Image> {
+pub fn missing(resources: &[Resource], wanted: &WantedState) -> BTreeSet<WantedImage> {
     let images = wanted.sources.iter().flat_map(|source| &source.images);
     images.filter(|(image, build)| !has(resources, image, build)).map(|(image, _)| image.clone()).collect()
 }
 
 /// Whether MAAS has one kernel in the newest version, and all kernels whole.
-fn has(resources: &[Resource], image: &Image, build: &Build) -> bool {
+fn has(resources: &[Resource], image: &WantedImage, build: &Build) -> bool {
     let of_it: Vec<&Resource> = resources.iter().filter(|resource| is_of(resource, image)).collect();
     let newest =
         |resource: &Resource| resource.sets.iter().next_back().map(|(version, set)| (version.clone(), set.complete));
@@ -282,7 +283,7 @@ fn has(resources: &[Resource], image: &Image, build: &Build) -> bool {
 }
 
 /// Whether the resource is a kernel of the image.
-pub(super) fn is_of(resource: &Resource, image: &Image) -> bool {
+pub(super) fn is_of(resource: &Resource, image: &WantedImage) -> bool {
     resource.name == image.resource() && resource.architecture.split('/').next() == Some(image.arch.as_str())
 }
 

@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::MaasError;
-use super::answers::{Repository, Resource, Source};
-use super::client::Client;
+use super::answers::{BootSource, PackageRepository, Resource};
+use super::client::MaasClient;
 use super::plan::LOOKED_AT;
-use super::plan::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, State, is_of, is_uploaded_as};
+use super::plan::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, MaasState, is_of, is_uploaded_as};
 use super::version::{MaasVersion, VersionAnswer};
-use super::wanted::Wanted;
+use super::wanted::WantedState;
 
 /// Reads what MAAS has of all that is wanted. The first question tells whether there is a MAAS, and takes the key.
-pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
-    let mut sources: Vec<Source> = client.first("boot-sources/")?;
+pub fn read(client: &MaasClient, wanted: &WantedState) -> Result<MaasState, MaasError> {
+    let mut sources: Vec<BootSource> = client.first("boot-sources/")?;
     for source in &mut sources {
         source.selections = client.get(&format!("boot-sources/{}/selections/", source.id))?;
     }
-    let repositories: Vec<Repository> = client.get("package-repositories/")?;
+    let repositories: Vec<PackageRepository> = client.get("package-repositories/")?;
     let version = version(client, &sources)?;
-    let mut state = State { version, sources, repositories, ..State::default() };
+    let mut state = MaasState { version, sources, repositories, ..MaasState::default() };
     let names: BTreeSet<&str> = wanted
         .settings
         .keys()
@@ -43,7 +43,7 @@ pub fn read(client: &Client, wanted: &Wanted) -> Result<State, MaasError> {
 }
 
 /// Reads the version. One that says nothing, such as that of a development tree, is known by what its sources have.
-fn version(client: &Client, sources: &[Source]) -> Result<MaasVersion, MaasError> {
+fn version(client: &MaasClient, sources: &[BootSource]) -> Result<MaasVersion, MaasError> {
     let answer: VersionAnswer = client.get("version/")?;
     let has_fields = sources.iter().any(|source| source.enabled.is_some());
     let guess = || if has_fields { MaasVersion::V3_8 } else { MaasVersion::default() };
@@ -54,7 +54,7 @@ fn version(client: &Client, sources: &[Source]) -> Result<MaasVersion, MaasError
 const NO_SUCH_SETTING: &str = "is not a valid config setting";
 
 /// Returns the value of a setting, or `None` if this MAAS does not have it.
-fn setting(client: &Client, name: &str) -> Result<Option<Value>, MaasError> {
+fn setting(client: &MaasClient, name: &str) -> Result<Option<Value>, MaasError> {
     match client.ask::<Value>(&format!("maas/?op=get_config&name={name}"))? {
         Ok(value) => Ok(Some(value)),
         Err(answer) if answer.contains(NO_SUCH_SETTING) => Ok(None),
@@ -63,12 +63,12 @@ fn setting(client: &Client, name: &str) -> Result<Option<Value>, MaasError> {
 }
 
 /// Whether an import is under way.
-pub(super) fn importing(client: &Client) -> Result<bool, MaasError> {
+pub(super) fn importing(client: &MaasClient) -> Result<bool, MaasError> {
     client.get("boot-resources/?op=is_importing")
 }
 
 /// The kernels of all wanted images, with their versions. A list of resources does not tell versions.
-pub(super) fn resources(client: &Client, wanted: &Wanted) -> Result<Vec<Resource>, MaasError> {
+pub(super) fn resources(client: &MaasClient, wanted: &WantedState) -> Result<Vec<Resource>, MaasError> {
     let images = || wanted.sources.iter().flat_map(|source| source.images.keys());
     let listed = client.get("boot-resources/?type=synced")?;
     whole(client, listed, |resource| images().any(|image| is_of(resource, image)))
@@ -76,7 +76,7 @@ pub(super) fn resources(client: &Client, wanted: &Wanted) -> Result<Vec<Resource
 
 /// Reads the versions of the resources that pass.
 fn whole(
-    client: &Client,
+    client: &MaasClient,
     listed: Vec<Resource>,
     passes: impl Fn(&Resource) -> bool,
 ) -> Result<Vec<Resource>, MaasError> {

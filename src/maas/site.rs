@@ -7,10 +7,10 @@ use std::path::Path;
 use url::Url;
 
 use super::MaasError;
-use super::archives::{Archive, Chosen, Indexes, listed, repositories};
-use super::images::{Stream, best_first};
+use super::archives::{ArchiveChoice, Indexes, PublishedArchive, listed, repositories};
+use super::images::{MaasStream, best_first};
 use super::plan::NO_PROXY;
-use super::wanted::{Image, LostArchives, Setting, Wanted, WantedSource, WantedUpload};
+use super::wanted::{LostArchives, Setting, WantedImage, WantedSource, WantedState, WantedUpload};
 use crate::collection::{Collection, Kind, Publish};
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, armored_keyring, binary_keyring};
 use crate::formats::os_image::Via;
@@ -25,7 +25,7 @@ const OWN: &str = "os-images";
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct MaasChoice {
     /// Where `gapferry serve` answers for MAAS and its machines.
     pub serve_url: String,
     /// Collections of images that become boot sources, `os-images` being the stream of other operating systems; all if none
@@ -48,12 +48,12 @@ pub struct Choice {
 }
 
 /// What a MAAS should be like.
-pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
+pub fn wanted(site: &Site, choice: &MaasChoice) -> Result<WantedState, MaasError> {
     let serve_url = address(&choice.serve_url)?;
     let generation = site.current()?;
-    let reader = Reader { site, folder: &site.generation_folder(generation.number), serve_url: &serve_url };
+    let reader = SiteReader { site, folder: &site.generation_folder(generation.number), serve_url: &serve_url };
     let collections = site.collections(&generation)?;
-    let mut wanted = Wanted { settings: settings(choice)?, ..Wanted::default() };
+    let mut wanted = WantedState { settings: settings(choice)?, ..WantedState::default() };
     let mut ubuntu = BTreeMap::new();
     let of_kind = |kind| collections.iter().filter(move |(collection, _)| collection.kind == kind);
     for (collection, verified) in of_kind(Kind::Images) {
@@ -86,7 +86,7 @@ pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
     }
     let archives =
         of_kind(Kind::Apt).map(|(collection, _)| reader.archive(collection)).collect::<Result<Vec<_>, _>>()?;
-    let chosen = Chosen {
+    let chosen = ArchiveChoice {
         main: choice.main_archive.as_deref(),
         ports: choice.ports_archive.as_deref(),
         also: &choice.repositories,
@@ -103,7 +103,7 @@ pub fn wanted(site: &Site, choice: &Choice) -> Result<Wanted, MaasError> {
 
 /// Refuses sources of which two have the same image: MAAS would take it from either.
 fn offered_once(sources: &[WantedSource]) -> Result<(), MaasError> {
-    let mut offered: BTreeMap<&Image, &str> = BTreeMap::new();
+    let mut offered: BTreeMap<&WantedImage, &str> = BTreeMap::new();
     for source in sources {
         for image in source.images.keys() {
             let Some(other) = offered.insert(image, &source.name) else { continue };
@@ -121,18 +121,18 @@ fn offered_once(sources: &[WantedSource]) -> Result<(), MaasError> {
     Ok(())
 }
 
-struct Reader<'a> {
+struct SiteReader<'a> {
     site: &'a Site,
     folder: &'a Path,
     serve_url: &'a str,
 }
 
-impl Reader<'_> {
+impl SiteReader<'_> {
     fn add_source(
         &self,
         collection: &Collection,
         verified: Time,
-        wanted: &mut Wanted,
+        wanted: &mut WantedState,
         ubuntu: &mut BTreeMap<String, String>,
     ) -> Result<(), MaasError> {
         let pinned = match collection.publish {
@@ -140,7 +140,7 @@ impl Reader<'_> {
             Publish::ReIndexed | Publish::Reprepro => None,
         };
         let folder = self.folder.join(collection.folder());
-        let stream = Stream { folder, signed: pinned.as_ref().map(|keyring| (keyring, verified.unix())) };
+        let stream = MaasStream { folder, signed: pinned.as_ref().map(|keyring| (keyring, verified.unix())) };
         let offer = stream.offer()?;
         let name = collection.folder();
         for image in &offer.incomplete {
@@ -192,14 +192,14 @@ impl Reader<'_> {
         Ok(uploads)
     }
 
-    fn archive(&self, collection: &Collection) -> Result<Archive, MaasError> {
+    fn archive(&self, collection: &Collection) -> Result<PublishedArchive, MaasError> {
         let key = match collection.publish {
             Publish::Verbatim if !self.site.keyring_path(collection.source.as_str()).try_exists().unwrap_or(true) => {
                 String::new()
             }
             _ => self.keyring(collection, "asc", armored_keyring)?,
         };
-        Ok(Archive {
+        Ok(PublishedArchive {
             name: collection.name.to_string(),
             url: format!("{}/{}", self.serve_url, collection.folder()),
             key,
@@ -226,7 +226,7 @@ impl Reader<'_> {
 
 /// What an air gap asks of MAAS: nothing is fetched from outside, nothing is told to it, and names are not checked against
 /// keys that cannot be had.
-fn settings(choice: &Choice) -> Result<BTreeMap<String, Setting>, MaasError> {
+fn settings(choice: &MaasChoice) -> Result<BTreeMap<String, Setting>, MaasError> {
     let mut settings = vec![
         ("boot_images_auto_import", Setting::Switch(true)),
         (NO_PROXY, Setting::Switch(true)),

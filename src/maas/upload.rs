@@ -8,9 +8,9 @@ use std::io::Read as _;
 
 use super::MaasError;
 use super::answers::Resource;
-use super::client::{Client, Said};
+use super::client::{MaasClient, Said};
 use super::plan::is_whole;
-use super::wait::{Limits, Wait};
+use super::wait::{Wait, WaitLimits};
 use super::wanted::WantedUpload;
 use crate::progress::Progress;
 use crate::storage::FileError;
@@ -22,9 +22,9 @@ const ATTEMPTS: usize = 3;
 
 /// Uploads the image, and waits until MAAS has it.
 pub(super) fn upload(
-    client: &Client,
+    client: &MaasClient,
     wanted: &WantedUpload,
-    limits: Limits,
+    limits: WaitLimits,
     progress: &Progress,
 ) -> Result<(), MaasError> {
     let progress = progress.phase(&format!("uploading {}", wanted.name), wanted.size);
@@ -53,7 +53,7 @@ pub(super) fn upload(
 }
 
 /// Makes the resource and sends its file; returns its number.
-fn send(client: &Client, wanted: &WantedUpload, progress: &Progress) -> Result<u64, MaasError> {
+fn send(client: &MaasClient, wanted: &WantedUpload, progress: &Progress) -> Result<u64, MaasError> {
     let refused = |answer| MaasError::UploadRefused { name: wanted.name.clone(), answer };
     let made: Resource = client.create("boot-resources/", wanted.form())?.map_err(refused)?;
     let file = made.newest().and_then(|set| set.files.values().next());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How long is waited for what.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct WaitLimits {
     /// For MAAS to read a boot source.
     pub cache: Duration,
     /// For all images to be imported.
@@ -13,7 +13,7 @@ pub struct Limits {
     pub settle: Duration,
 }
 
-impl Default for Limits {
+impl Default for WaitLimits {
     fn default() -> Self {
         Self { cache: Duration::from_secs(300), import: Duration::from_secs(3600), settle: Duration::from_secs(15) }
     }
@@ -48,7 +48,7 @@ impl Wait {
 
 /// The wait until MAAS has read a boot source, with one import asked for on the way.
 pub(super) struct Reading {
-    limits: Limits,
+    limits: WaitLimits,
     wait: Wait,
     /// The longest that an import which began before is waited for.
     other_import: Wait,
@@ -58,7 +58,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Begins to wait.
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: WaitLimits) -> Self {
         let (wait, other_import) = (Wait::new(limits.cache), Wait::new(limits.import));
         Self { limits, wait, other_import, is_new: true, is_asked: false }
     }

@@ -11,7 +11,7 @@ use crate::units::Bytes;
 
 /// What a MAAS should be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedState {
     /// Where `gapferry serve` answers for MAAS, without a slash at the end.
     pub serve_url: String,
     /// Boot sources.
@@ -50,12 +50,12 @@ pub struct WantedSource {
     /// Who signs it, as a binary keyring.
     pub keyring: Vec<u8>,
     /// What is imported from it.
-    pub images: BTreeMap<Image, Build>,
+    pub images: BTreeMap<WantedImage, Build>,
 }
 
 /// All kernels of one release for one architecture.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Image {
+pub struct WantedImage {
     /// Operating system, such as `ubuntu`.
     pub os: String,
     /// Release, such as `jammy`.
@@ -143,14 +143,14 @@ pub enum Setting {
     Words(Vec<String>),
 }
 
-impl Image {
+impl WantedImage {
     /// How MAAS names it: OS/RELEASE.
     pub fn resource(&self) -> String {
         format!("{}/{}", self.os, self.release)
     }
 }
 
-impl fmt::Display for Image {
+impl fmt::Display for WantedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.os, self.release, self.arch)
     }

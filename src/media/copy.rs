@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::device::Device;
 use super::files::{CopyFailure, copy as copy_file, digest_on_medium, write};
-use super::job::Job;
-use super::piece::{Kind, Piece, protect_again};
+use super::job::CopyJob;
+use super::piece::{Piece, PieceKind, protect_again};
 use super::plan::{AdditionalMedia, more};
 use super::prepare::{Prepared, prepare};
-use super::register::{Entry, MediaJournal, Register};
+use super::register::{MediaJournal, MediumEntry, Register};
 use super::sheet::{MEDIUM, label, sheet};
-use super::target::Target;
+use super::target::CopyTarget;
 use super::{MediaError, NotMounted, reinsert};
 use crate::bundle::folder::gone;
 use crate::bundle::{Bundle, Manifest, names};
@@ -50,13 +50,13 @@ pub struct OnMedium {
 }
 
 /// Says what [`copy`] would do, without reading what is on the media. `register` is as it is known.
-pub fn dry_run(job: &Job<'_>, register: Register) -> Result<Copied, MediaError> {
+pub fn dry_run(job: &CopyJob<'_>, register: Register) -> Result<Copied, MediaError> {
     let prepared = prepare(job, register, false)?;
     Ok(prepared.result(&job.bundle.manifest))
 }
 
 /// Copies. The same call again finishes what was interrupted, and goes on with the volumes that are on no medium yet.
-pub fn copy(job: &Job<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaError> {
+pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaError> {
     let bundle = &job.bundle.manifest.folder();
     let mut known = journal.media(bundle, &job.bundle.digest)?;
     if job.again {
@@ -65,7 +65,7 @@ pub fn copy(job: &Job<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaE
     let prepared = prepare(job, known.clone(), true)?;
     // Until they have been read back, the media of this run have nothing.
     for (index, entry) in prepared.register.media.iter().enumerate() {
-        let fresh = Entry { files: BTreeSet::new(), reinserted: false, ..entry.clone() };
+        let fresh = MediumEntry { files: BTreeSet::new(), reinserted: false, ..entry.clone() };
         match known.media.get_mut(index) {
             Some(known) if prepared.places.contains(&Some(index)) => *known = fresh,
             Some(_) => {}
@@ -99,12 +99,12 @@ pub fn copy(job: &Job<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaE
 
 impl Prepared {
     /// The targets that get something or have something, what they get, and their places in the register.
-    fn used(&self) -> impl Iterator<Item = (&Target, &BTreeSet<usize>, usize)> {
+    fn used(&self) -> impl Iterator<Item = (&CopyTarget, &BTreeSet<usize>, usize)> {
         let all = self.targets.iter().zip(&self.plan.on).zip(&self.places);
         all.filter_map(|((target, on), place)| Some((target, on, (*place)?)))
     }
 
-    fn name(&self, target: &Target, place: usize) -> String {
+    fn name(&self, target: &CopyTarget, place: usize) -> String {
         format!("{} in {}", self.register.name(place), target.path.display())
     }
 
@@ -115,7 +115,7 @@ impl Prepared {
         format!("{}: {}: {} by {}: {files}", bundle.digest, self.register.name(place), entry.device.words(), entry.by)
     }
 
-    fn clear(&self, target: &Target) -> Result<(), MediaError> {
+    fn clear(&self, target: &CopyTarget) -> Result<(), MediaError> {
         // It may have been unmounted while what is there was read.
         if fs::metadata(&target.path).map_or(true, |data| data.dev() != target.space.disk) {
             return Err(NotMounted { path: target.path.clone() }.into());
@@ -143,7 +143,7 @@ impl Prepared {
         Ok(files)
     }
 
-    fn small_files(&self, target: &Target, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
+    fn small_files(&self, target: &CopyTarget, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
         let missing = |file: &str| file == MEDIUM || !(target.is_source || target.small_there.contains(&file));
         for (file, bytes) in self.contents(place, bundle)?.into_iter().filter(|(file, _)| missing(file)) {
             let left = bytes.len() as u64;
@@ -154,15 +154,15 @@ impl Prepared {
         Ok(())
     }
 
-    fn write(&self, job: &Job<'_>) -> Result<(), MediaError> {
+    fn write(&self, job: &CopyJob<'_>) -> Result<(), MediaError> {
         let bytes = self.plan.on.iter().flatten().filter_map(|index| self.pieces.get(*index)).map(|piece| piece.size);
         let progress = job.progress.phase("writing", bytes.sum());
         for (target, on, place) in self.used() {
             let medium = self.name(target, place);
             for (index, piece) in on.iter().filter_map(|index| Some((*index, self.pieces.get(*index)?))) {
                 let (path, from) = match piece.kind {
-                    Kind::Volume => job.bundle.open_volume(index)?,
-                    Kind::Recovery { .. } | Kind::Spare => {
+                    PieceKind::Volume => job.bundle.open_volume(index)?,
+                    PieceKind::Recovery { .. } | PieceKind::Spare => {
                         job.bundle.open_beside(&piece.file).map(|(p, f, _)| (p, f))?
                     }
                 };
@@ -176,7 +176,13 @@ impl Prepared {
     }
 
     /// Reads all that is of the bundle on the medium; twice, if it is to be pulled in between.
-    fn read_back(&self, job: &Job<'_>, target: &Target, on: &BTreeSet<usize>, place: usize) -> Result<(), MediaError> {
+    fn read_back(
+        &self,
+        job: &CopyJob<'_>,
+        target: &CopyTarget,
+        on: &BTreeSet<usize>,
+        place: usize,
+    ) -> Result<(), MediaError> {
         // What was there has been read already, unless something was written since.
         self.verify(job, target, place, "reading back", !on.is_empty())?;
         let Some(within) = job.reinsert else { return Ok(()) };
@@ -188,7 +194,14 @@ impl Prepared {
         self.verify(job, target, place, "reading again", true)
     }
 
-    fn verify(&self, job: &Job<'_>, target: &Target, place: usize, title: &str, whole: bool) -> Result<(), MediaError> {
+    fn verify(
+        &self,
+        job: &CopyJob<'_>,
+        target: &CopyTarget,
+        place: usize,
+        title: &str,
+        whole: bool,
+    ) -> Result<(), MediaError> {
         let medium = self.name(target, place);
         let empty = BTreeSet::new();
         let there = self.register.media.get(place).map_or(&empty, |entry| &entry.files);
@@ -224,7 +237,7 @@ impl Prepared {
                 kept: target.space.there.iter().filter_map(file).collect(),
             });
         }
-        let whole = |target: &&Target| {
+        let whole = |target: &&CopyTarget| {
             let there = target.space.there.iter().filter_map(|index| self.pieces.get(*index));
             target.space.free.saturating_add(there.map(|piece| piece.size).sum())
         };
@@ -236,7 +249,7 @@ impl Prepared {
     /// Returns the error for a piece that could not be copied, with the command that helps.
     fn failed(
         &self,
-        job: &Job<'_>,
+        job: &CopyJob<'_>,
         (index, piece): (usize, &Piece),
         path: PathBuf,
         medium: String,
@@ -255,12 +268,12 @@ impl Prepared {
         }
         let folder = &job.bundle.folder;
         match piece.kind {
-            Kind::Volume => {
+            PieceKind::Volume => {
                 let out = parent(folder);
                 let again = next_command::recut(folder, &BTreeSet::from([index + 1]), &out, job.home);
                 MediaError::SourceDamaged { path, medium, again, source }
             }
-            Kind::Recovery { .. } | Kind::Spare => {
+            PieceKind::Recovery { .. } | PieceKind::Spare => {
                 let again = protect_again(job.bundle, &self.pieces, &self.left_out);
                 MediaError::RecoveryDamaged { path, medium, again, source }
             }

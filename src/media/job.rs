@@ -10,7 +10,7 @@ use crate::storage::capacity::FreeSpace;
 
 /// A bundle to copy, its targets and the options.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
+pub struct CopyJob<'a> {
     /// The bundle.
     pub bundle: &'a Bundle,
     /// The folders of media.

@@ -21,6 +21,6 @@ mod target;
 
 pub use copy::{Copied, copy};
 pub use error::MediaError;
-pub use job::Job;
+pub use job::CopyJob;
 pub use mount::{MountCheck, NotMounted};
-pub use register::{Entry, MediaJournal, Register};
+pub use register::{MediaJournal, MediumEntry, Register};

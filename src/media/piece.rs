@@ -17,7 +17,7 @@ const MAX_SUMS_BYTES: u64 = 256 << 20;
 
 /// What a piece is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PieceKind {
     /// Content.
     Volume,
     /// It repairs a volume, counted from 0, and is of use beside it.
@@ -39,7 +39,7 @@ pub struct Piece {
     /// Its digest.
     pub sha256: Sha256,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: PieceKind,
     /// Whether it can be carried: a recovery file that has rotted on this side is not.
     pub is_good: bool,
 }
@@ -50,11 +50,11 @@ pub(super) fn pieces(bundle: &Bundle) -> (Vec<Piece>, BTreeMap<String, &'static 
     let volumes = &bundle.manifest.volumes;
     let piece = |file: &str, size, sha256, kind| Piece { file: file.to_owned(), size, sha256, kind, is_good: true };
     let mut pieces: Vec<_> =
-        volumes.iter().map(|volume| piece(&volume.file, volume.size, volume.sha256, Kind::Volume)).collect();
+        volumes.iter().map(|volume| piece(&volume.file, volume.size, volume.sha256, PieceKind::Volume)).collect();
     let text = unsigned_file(&bundle.folder, names::SHA256SUMS, MAX_SUMS_BYTES).unwrap_or_default();
     let sums: BTreeMap<&str, Sha256> = text.lines().filter_map(sum).collect();
-    let own = (0..volumes.len()).map(|volume| (names::recovery(volume as u64 + 1), Kind::Recovery { volume }));
-    let spares = (1..=u64::from(MAX_SPARES)).map(|number| (names::spare(number), Kind::Spare));
+    let own = (0..volumes.len()).map(|volume| (names::recovery(volume as u64 + 1), PieceKind::Recovery { volume }));
+    let spares = (1..=u64::from(MAX_SPARES)).map(|number| (names::spare(number), PieceKind::Spare));
     let mut left_out = BTreeMap::new();
     for (file, kind) in own.chain(spares) {
         let size =
@@ -86,8 +86,8 @@ pub(super) fn protect_again(
     left_out: &BTreeMap<String, &'static str>,
 ) -> ShellCommand {
     let sizes = pieces.iter().filter_map(|piece| match piece.kind {
-        Kind::Recovery { volume } => Some((pieces.get(volume)?.size, piece.size)),
-        Kind::Volume | Kind::Spare => None,
+        PieceKind::Recovery { volume } => Some((pieces.get(volume)?.size, piece.size)),
+        PieceKind::Volume | PieceKind::Spare => None,
     });
     let percent = percent_of(&sizes.collect::<Vec<_>>());
     let is_spare = |file: &String| (1..=u64::from(MAX_SPARES)).any(|number| *file == names::spare(number));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::piece::{Kind, Piece};
+use super::piece::{Piece, PieceKind};
 
 /// A medium, as far as the plan goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Space {
 
 /// What goes where: indexes of pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct CopyPlan {
     /// For each medium, in the order of the media.
     pub on: Vec<BTreeSet<usize>>,
     /// What none has room for, or nobody has use for yet: volumes first.
@@ -43,10 +43,10 @@ pub struct AdditionalMedia {
 }
 
 /// Plans where each piece goes that is nowhere yet. `away` is what media have that are not here.
-pub fn plan(pieces: &[Piece], away: &[BTreeSet<usize>], media: &[Space]) -> Plan {
+pub fn plan(pieces: &[Piece], away: &[BTreeSet<usize>], media: &[Space]) -> CopyPlan {
     let free = media.iter().map(|space| (space.disk, space.free)).collect();
     let on = vec![BTreeSet::new(); media.len()];
-    let mut planning = Planning { pieces, away, media, free, plan: Plan { on, rest: BTreeSet::new() } };
+    let mut planning = Planning { pieces, away, media, free, plan: CopyPlan { on, rest: BTreeSet::new() } };
     planning.beside_what_is_there();
     planning.volumes();
     planning.spares();
@@ -59,7 +59,7 @@ struct Planning<'a> {
     media: &'a [Space],
     /// By file system.
     free: BTreeMap<u64, u64>,
-    plan: Plan,
+    plan: CopyPlan,
 }
 
 impl Planning<'_> {
@@ -68,7 +68,7 @@ impl Planning<'_> {
         let (media, away) = (self.media, self.away);
         let here = || media.iter().map(|space| &space.there);
         for (index, piece) in good(self.pieces) {
-            let Kind::Recovery { volume } = piece.kind else { continue };
+            let PieceKind::Recovery { volume } = piece.kind else { continue };
             let holds = |all: &BTreeSet<usize>| all.contains(&volume);
             let is_beside = |all: &BTreeSet<usize>| holds(all) && all.contains(&index);
             if here().chain(away).any(is_beside) || !here().chain(away).any(holds) {
@@ -85,7 +85,7 @@ impl Planning<'_> {
     fn volumes(&mut self) {
         let own = recovery(good(self.pieces));
         let mut medium = 0;
-        for (volume, _) in good(self.pieces).filter(|(_, piece)| piece.kind == Kind::Volume) {
+        for (volume, _) in good(self.pieces).filter(|(_, piece)| piece.kind == PieceKind::Volume) {
             if self.media.iter().map(|space| &space.there).chain(self.away).any(|all| all.contains(&volume)) {
                 continue;
             }
@@ -101,9 +101,9 @@ impl Planning<'_> {
 
     /// Spare volumes, when all volumes have their places: where no volume is, or where all are.
     fn spares(&mut self) {
-        let volumes: BTreeSet<usize> = of_kind(self.pieces, Kind::Volume).collect();
+        let volumes: BTreeSet<usize> = of_kind(self.pieces, PieceKind::Volume).collect();
         let is_done = self.plan.rest.is_disjoint(&volumes);
-        for (index, _) in good(self.pieces).filter(|(_, piece)| piece.kind == Kind::Spare) {
+        for (index, _) in good(self.pieces).filter(|(_, piece)| piece.kind == PieceKind::Spare) {
             let here: Vec<BTreeSet<usize>> =
                 self.media.iter().zip(&self.plan.on).map(|(m, on)| &m.there | on).collect();
             let is_apart = |all: &BTreeSet<usize>| all.is_disjoint(&volumes);
@@ -140,8 +140,8 @@ impl Planning<'_> {
 /// The recovery file of each volume.
 fn recovery<'a>(pieces: impl Iterator<Item = (usize, &'a Piece)>) -> BTreeMap<usize, usize> {
     let own = pieces.filter_map(|(index, piece)| match piece.kind {
-        Kind::Recovery { volume } => Some((volume, index)),
-        Kind::Volume | Kind::Spare => None,
+        PieceKind::Recovery { volume } => Some((volume, index)),
+        PieceKind::Volume | PieceKind::Spare => None,
     });
     own.collect()
 }
@@ -151,7 +151,7 @@ fn good(pieces: &[Piece]) -> impl Iterator<Item = (usize, &Piece)> {
     pieces.iter().enumerate().filter(|(_, piece)| piece.is_good)
 }
 
-fn of_kind(pieces: &[Piece], kind: Kind) -> impl Iterator<Item = usize> {
+fn of_kind(pieces: &[Piece], kind: PieceKind) -> impl Iterator<Item = usize> {
     pieces.iter().enumerate().filter(move |(_, piece)| piece.kind == kind).map(|(index, _)| index)
 }
 
@@ -164,10 +164,10 @@ pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) 
     let takes = |piece: &Piece| taken(piece.size, like.block);
     let recovery = recovery(left());
     let own = |volume: usize| recovery.get(&volume).and_then(|index| pieces.get(*index)).map_or(0, takes);
-    let volumes = left().filter(|(_, piece)| piece.kind == Kind::Volume);
+    let volumes = left().filter(|(_, piece)| piece.kind == PieceKind::Volume);
     let volumes: Vec<u64> = volumes.map(|(index, piece)| takes(piece).saturating_add(own(index))).collect();
     let spares: Vec<u64> =
-        left().filter(|(_, piece)| piece.kind == Kind::Spare).map(|(_, piece)| takes(piece)).collect();
+        left().filter(|(_, piece)| piece.kind == PieceKind::Spare).map(|(_, piece)| takes(piece)).collect();
     let largest = volumes.iter().chain(&spares).max().copied()?;
     let media = |room: u64| in_order(&volumes, room).saturating_add(anywhere(&spares, room));
     let most = empty.saturating_sub(like.small).max(largest);
@@ -241,9 +241,10 @@ mod tests {
         let piece =
             |size: &u64, kind| Piece { file: String::new(), size: *size, sha256: Sha256::of(b""), kind, is_good: true };
         let own = recovery.iter().take(volumes.len()).enumerate();
-        let own = own.filter_map(|(volume, size)| size.as_ref().map(|size| piece(size, Kind::Recovery { volume })));
-        let volumes = volumes.iter().map(|size| piece(size, Kind::Volume));
-        volumes.chain(own).chain(spares.iter().map(|size| piece(size, Kind::Spare))).collect()
+        let own =
+            own.filter_map(|(volume, size)| size.as_ref().map(|size| piece(size, PieceKind::Recovery { volume })));
+        let volumes = volumes.iter().map(|size| piece(size, PieceKind::Volume));
+        volumes.chain(own).chain(spares.iter().map(|size| piece(size, PieceKind::Spare))).collect()
     }
 
     fn sizes(most: u64, count: usize) -> impl Strategy<Value = Vec<u64>> {
@@ -306,9 +307,9 @@ mod tests {
             let all_volumes: BTreeSet<usize> = (0..volumes.len()).collect();
             for (index, piece) in pieces.iter().enumerate() {
                 let is_of_use = |all: &BTreeSet<usize>| all.contains(&index) && match piece.kind {
-                    Kind::Volume => true,
-                    Kind::Recovery { volume } => all.contains(&volume),
-                    Kind::Spare => all.is_disjoint(&all_volumes) || all.is_superset(&all_volumes),
+                    PieceKind::Volume => true,
+                    PieceKind::Recovery { volume } => all.contains(&volume),
+                    PieceKind::Spare => all.is_disjoint(&all_volumes) || all.is_superset(&all_volumes),
                 };
                 prop_assert_eq!(plan.rest.contains(&index), !then.iter().any(is_of_use), "{} {:?}", index, plan);
                 prop_assert!(plan.on.iter().filter(|on| on.contains(&index)).count() <= 1, "written twice");

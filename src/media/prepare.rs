@@ -5,11 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
-use super::job::Job;
-use super::piece::{Kind, Piece, only_what_is_here, pieces, protect_again, rotten};
-use super::plan::{Plan, Space, plan};
-use super::register::{Entry, Register, user};
-use super::target::Target;
+use super::job::CopyJob;
+use super::piece::{Piece, PieceKind, only_what_is_here, pieces, protect_again, rotten};
+use super::plan::{CopyPlan, Space, plan};
+use super::register::{MediumEntry, Register, user};
+use super::target::CopyTarget;
 use crate::bundle::{Bundle, BundleError};
 use crate::time::Time;
 
@@ -20,9 +20,9 @@ pub(super) struct Prepared {
     /// Recovery files that are not, and why.
     pub(super) left_out: BTreeMap<String, &'static str>,
     /// The media.
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<CopyTarget>,
     /// What goes where.
-    pub(super) plan: Plan,
+    pub(super) plan: CopyPlan,
     /// The register as it will be.
     pub(super) register: Register,
     /// The place of each target in the register; none of one that gets nothing.
@@ -30,19 +30,20 @@ pub(super) struct Prepared {
 }
 
 /// Looks at the targets, and plans.
-pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
+pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
     let (mut pieces, mut left_out) = pieces(job.bundle);
     if !register.made_again.is_empty() {
         only_what_is_here(job.bundle, &mut pieces, &mut left_out);
     }
     let mut targets = Vec::new();
     for path in job.targets {
-        let same =
-            |other: &Target| other.path.canonicalize().is_ok_and(|other| path.canonicalize().is_ok_and(|p| p == other));
+        let same = |other: &CopyTarget| {
+            other.path.canonicalize().is_ok_and(|other| path.canonicalize().is_ok_and(|p| p == other))
+        };
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        let target = Target::look(path, job, &pieces, write)?;
+        let target = CopyTarget::look(path, job, &pieces, write)?;
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }
@@ -61,8 +62,9 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
     for index in known.iter().flatten() {
         register.media.iter_mut().skip(*index).take(1).for_each(|entry| entry.files.clear());
     }
-    let has =
-        |entry: &Entry| (0..).zip(&pieces).filter(|(_, p)| entry.files.contains(&p.file)).map(|(i, _)| i).collect();
+    let has = |entry: &MediumEntry| {
+        (0..).zip(&pieces).filter(|(_, p)| entry.files.contains(&p.file)).map(|(i, _)| i).collect()
+    };
     let away: Vec<BTreeSet<usize>> = register.media.iter().map(has).collect();
     let spaces: Vec<_> = targets.iter().map(|target| target.space.clone()).collect();
     let plan = plan_good(job.bundle, &mut pieces, &mut left_out, &away, &spaces, write)?;
@@ -84,7 +86,7 @@ pub(super) fn prepare(job: &Job<'_>, mut register: Register, write: bool) -> Res
         }
         let id = known.and_then(|index| register.media.get(index)).map_or_else(new_id, |entry| entry.id.clone());
         let (time, by, reinserted) = (Time::now(), user(), job.reinsert.is_some());
-        let entry = Entry { id, device: target.device.clone(), files, time, by, reinserted };
+        let entry = MediumEntry { id, device: target.device.clone(), files, time, by, reinserted };
         places.push(Some(known.unwrap_or(register.media.len())));
         match known.and_then(|index| register.media.get_mut(index)) {
             Some(known) => *known = entry,
@@ -107,7 +109,7 @@ fn plan_good(
     away: &[BTreeSet<usize>],
     spaces: &[Space],
     read: bool,
-) -> Result<Plan, BundleError> {
+) -> Result<CopyPlan, BundleError> {
     let mut known = BTreeSet::new();
     loop {
         let plan = plan(pieces, away, spaces);
@@ -115,7 +117,7 @@ fn plan_good(
         let before = left_out.len();
         for index in planned.difference(&known.clone()) {
             known.insert(*index);
-            let Some(piece) = pieces.get_mut(*index).filter(|piece| piece.kind != Kind::Volume) else { continue };
+            let Some(piece) = pieces.get_mut(*index).filter(|piece| piece.kind != PieceKind::Volume) else { continue };
             if let Some(why) = rotten(bundle, piece)? {
                 piece.is_good = false;
                 left_out.insert(piece.file.clone(), why);
@@ -132,31 +134,31 @@ fn refuse_nothing(
     bundle: &str,
     pieces: &[Piece],
     register: &Register,
-    targets: &[Target],
-    plan: &Plan,
+    targets: &[CopyTarget],
+    plan: &CopyPlan,
 ) -> Result<(), MediaError> {
     let is_idle = targets.iter().all(|target| target.space.there.is_empty()) && plan.on.iter().all(BTreeSet::is_empty);
     if !is_idle || pieces.is_empty() {
         return Ok(());
     }
     let left = plan.rest.iter().filter_map(|index| Some((*index, pieces.get(*index)?)));
-    let Some((index, piece)) = left.min_by_key(|(_, piece)| matches!(piece.kind, Kind::Recovery { .. })) else {
+    let Some((index, piece)) = left.min_by_key(|(_, piece)| matches!(piece.kind, PieceKind::Recovery { .. })) else {
         let media = (0..register.media.len()).map(|index| register.name(index)).collect::<Vec<_>>().join(", ");
         return Err(MediaError::AllCopied { bundle: bundle.to_owned(), media });
     };
     let file = piece.file.clone();
-    if let Kind::Recovery { volume } = piece.kind {
+    if let PieceKind::Recovery { volume } = piece.kind {
         let holder = pieces.get(volume).and_then(|volume| register.holder(&volume.file));
         let medium = holder.map(|index| register.name(index)).unwrap_or_default();
         return Err(MediaError::BesideItsVolume { file, medium });
     }
-    let room = |target: &&Target| target.space.free.saturating_sub(target.space.small);
+    let room = |target: &&CopyTarget| target.space.free.saturating_sub(target.space.small);
     let Some(most) = targets.iter().max_by_key(room) else { return Ok(()) };
     let (path, size) = (most.path.clone(), piece.size);
     if let Some(limit) = most.space.file_limit.filter(|limit| size > *limit) {
         return Err(MediaError::FileLimit { path, volume: file, size, limit });
     }
-    let own = pieces.iter().find(|own| own.is_good && own.kind == Kind::Recovery { volume: index });
+    let own = pieces.iter().find(|own| own.is_good && own.kind == PieceKind::Recovery { volume: index });
     let (volume, size) = match own {
         Some(own) => (format!("{file} with its recovery file"), size.saturating_add(own.size)),
         None => (file, size),
@@ -164,7 +166,7 @@ fn refuse_nothing(
     Err(MediaError::NoRoom { volume, size, path, free: room(&most) })
 }
 
-fn needed_are_there(bundle: &Bundle, plan: &Plan) -> Result<(), BundleError> {
+fn needed_are_there(bundle: &Bundle, plan: &CopyPlan) -> Result<(), BundleError> {
     // Volumes are the first pieces, in the order of the manifest; recovery files that are not there are no pieces.
     let volumes = plan.on.iter().flatten().filter_map(|index| bundle.manifest.volumes.get(*index));
     let gone = bundle.missing_volumes();

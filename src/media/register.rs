@@ -18,7 +18,7 @@ pub struct Register {
     /// Digest of the bundle's manifest: another bundle of the same name has other media.
     pub manifest: Sha256,
     /// The media.
-    pub media: Vec<Entry>,
+    pub media: Vec<MediumEntry>,
     /// Volumes that `recut` has made again. If there are any, a folder may have some of the volumes alone.
     pub made_again: BTreeSet<String>,
 }
@@ -26,7 +26,7 @@ pub struct Register {
 /// A medium.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct MediumEntry {
     /// What its sheet calls it, so that it is known again in another socket.
     pub id: String,
     /// What the system says of it.

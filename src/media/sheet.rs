@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Register;
 use super::device::text;
-use super::piece::{Kind, Piece};
+use super::piece::{Piece, PieceKind};
 use crate::bundle::recovery::MAX_SPARES;
 use crate::bundle::{Manifest, names};
 use crate::next_command::{self, USUAL_SITE};
@@ -31,7 +31,7 @@ pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: 
     let Some(entry) = register.media.get(index) else { return out };
     let (bundle, name) = (manifest.folder(), register.name(index));
     let here = || pieces.iter().filter(|piece| entry.files.contains(&piece.file));
-    let (volumes, count) = (here().filter(|piece| piece.kind == Kind::Volume).count(), manifest.volumes.len());
+    let (volumes, count) = (here().filter(|piece| piece.kind == PieceKind::Volume).count(), manifest.volumes.len());
     let recovery = match here().count() - volumes {
         0 => String::new(),
         1 => " and 1 recovery file".to_owned(),

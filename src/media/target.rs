@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::MediaError;
 use super::device::Device;
 use super::files::digest_on_medium;
-use super::job::Job;
+use super::job::CopyJob;
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
@@ -28,7 +28,7 @@ const SHEET_LINE: u64 = 128;
 
 /// A target.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct CopyTarget {
     /// Where the medium is mounted, or a folder on it.
     pub(super) path: PathBuf,
     /// The bundle's folder there.
@@ -40,7 +40,7 @@ pub(super) struct Target {
     /// The id on the sheet that is there.
     pub(super) id: Option<String>,
     /// What it has room for, once what is wrong there has gone, and what is there; of that only the size is known to be right
-    /// until [`Target::check`].
+    /// until [`CopyTarget::check`].
     pub(super) space: Space,
     /// The small files of the bundle that are on it already. They are not written again.
     pub(super) small_there: Vec<&'static str>,
@@ -48,9 +48,9 @@ pub(super) struct Target {
     pub(super) stale: Vec<PathBuf>,
 }
 
-impl Target {
+impl CopyTarget {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, job: &Job<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+    pub(super) fn look(path: &Path, job: &CopyJob<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
         let bundle = job.bundle;
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
@@ -101,7 +101,7 @@ impl Target {
 
     /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
     /// copy: the medium is bad.
-    pub(super) fn check(&mut self, job: &Job<'_>, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
+    pub(super) fn check(&mut self, job: &CopyJob<'_>, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
         if !self.space.there.is_empty() {
             Device::drop_cache(&self.path);
         }
@@ -122,7 +122,7 @@ impl Target {
     }
 
     /// The medium gives back something else than was written as `file`. A copy is removed: nobody should take it for good.
-    pub(super) fn not_as_written(&self, file: &str, medium: &str, job: &Job<'_>) -> MediaError {
+    pub(super) fn not_as_written(&self, file: &str, medium: &str, job: &CopyJob<'_>) -> MediaError {
         if self.is_source {
             return not_as_exported(file, medium, job);
         }
@@ -148,7 +148,7 @@ fn has_same(there: &Path, source: &Path) -> bool {
 }
 
 /// The bundle's only copy is not what it was made to be. What else is on a medium like that is not to be relied on either.
-fn not_as_exported(file: &str, medium: &str, job: &Job<'_>) -> MediaError {
+fn not_as_exported(file: &str, medium: &str, job: &CopyJob<'_>) -> MediaError {
     let name = job.bundle.manifest.folder();
     let again = next_command::recut(Path::new(&name), &BTreeSet::new(), Path::new("."), job.home);
     MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }

@@ -30,7 +30,7 @@ pub enum LogTarget {
 
 /// One answer.
 #[derive(Debug, Serialize)]
-pub(super) struct Record {
+pub(super) struct AccessRecord {
     /// When the request came.
     #[serde(serialize_with = "to_the_millisecond")]
     pub(super) time: Timestamp,
@@ -61,21 +61,21 @@ pub(super) struct Record {
 /// A running log.
 #[derive(Debug)]
 pub(super) struct AccessLog {
-    lines: SyncSender<Message>,
+    lines: SyncSender<LogMessage>,
 }
 
 /// The thread that writes it; it ends when all [`AccessLog`]s are gone.
-pub(super) type Writer = JoinHandle<()>;
+pub(super) type LogThread = JoinHandle<()>;
 
 #[derive(Debug)]
-enum Message {
-    Line(Box<Record>),
+enum LogMessage {
+    Line(Box<AccessRecord>),
     Reopen,
 }
 
 impl AccessLog {
     /// Opens the log, and starts its thread.
-    pub(super) fn start(target: LogTarget) -> Result<(Self, Writer), FileError> {
+    pub(super) fn start(target: LogTarget) -> Result<(Self, LogThread), FileError> {
         let out = open(&target)?;
         let (lines, receiver) = sync_channel(WAITING);
         let thread = thread::Builder::new().name("access-log".to_owned());
@@ -85,13 +85,13 @@ impl AccessLog {
     }
 
     /// Logs an answer; false if there is no room.
-    pub(super) fn write(&self, record: Record) -> bool {
-        !matches!(self.lines.try_send(Message::Line(Box::new(record))), Err(TrySendError::Full(_)))
+    pub(super) fn write(&self, record: AccessRecord) -> bool {
+        !matches!(self.lines.try_send(LogMessage::Line(Box::new(record))), Err(TrySendError::Full(_)))
     }
 
     /// Closes the file and opens it by its name once more, after it was moved away.
     pub(super) fn reopen(&self) {
-        let _ = self.lines.send(Message::Reopen); // without a thread there is nothing to open
+        let _ = self.lines.send(LogMessage::Reopen); // without a thread there is nothing to open
     }
 }
 
@@ -108,7 +108,7 @@ fn open(target: &LogTarget) -> Result<Out, FileError> {
     }))
 }
 
-fn write_all(mut out: Out, target: &LogTarget, messages: &Receiver<Message>) {
+fn write_all(mut out: Out, target: &LogTarget, messages: &Receiver<LogMessage>) {
     // What cannot be written is lost: a full disk must not end the service.
     loop {
         let message = match messages.try_recv() {
@@ -119,11 +119,11 @@ fn write_all(mut out: Out, target: &LogTarget, messages: &Receiver<Message>) {
             message => message.ok(),
         };
         match message {
-            Some(Message::Line(record)) => {
+            Some(LogMessage::Line(record)) => {
                 let line = serde_json::to_string(&record).unwrap_or_default() + "\n";
                 let _ = out.write_all(line.as_bytes());
             }
-            Some(Message::Reopen) => {
+            Some(LogMessage::Reopen) => {
                 let _ = out.flush();
                 // Where the name cannot be opened, the file that is open is better than none.
                 if let Ok(new) = open(target) {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_line_is_ascii_and_bounded() {
-        let record = Record {
+        let record = AccessRecord {
             time: Timestamp::from_millisecond(1_795_255_200_007).unwrap(),
             remote: [127, 0, 0, 1].into(),
             host: Some("a".to_owned()),

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::access_log::Record;
-use super::client::Client;
+use super::access_log::AccessRecord;
+use super::client::ClientConnection;
 use super::host::{BadHost, Host};
 use super::metered_body::MeteredBody;
 use super::metrics::{AnswerKind, add};
@@ -23,7 +23,10 @@ use super::{file, health, status, store};
 const MAX_OLDER_STORES: usize = 4;
 
 /// The answer to a request; what it was is counted and logged.
-pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> axum::http::Response<MeteredBody> {
+pub(super) async fn answer(
+    client: &Arc<ClientConnection>,
+    request: Request<Incoming>,
+) -> axum::http::Response<MeteredBody> {
     let (started, view) = (Instant::now(), client.view().await);
     let (parts, body) = request.into_parts();
     let host = Host::of(&parts);
@@ -37,7 +40,7 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     client.shared.metrics.answered(of, response.status());
-    let record = client.shared.log.as_ref().map(|_| Record {
+    let record = client.shared.log.as_ref().map(|_| AccessRecord {
         time: Timestamp::now(),
         remote: client.address,
         host: host.ok().flatten().map(|host| host.authority),
@@ -55,7 +58,7 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
 }
 
 async fn respond(
-    client: &Client,
+    client: &ClientConnection,
     view: Option<&Arc<View>>,
     host: Option<&Host>,
     parts: &Parts,
@@ -97,7 +100,7 @@ async fn respond(
 }
 
 /// A page about the server itself; not under the name of an upstream, which might have one of its own there.
-fn own_page(client: &Client, view: Option<&View>, host: Option<&Host>, path: &str) -> Option<Response> {
+fn own_page(client: &ClientConnection, view: Option<&View>, host: Option<&Host>, path: &str) -> Option<Response> {
     let shared = &client.shared;
     match path {
         "/healthz" | "/metrics" if view.is_some_and(|view| view.tree.is_named_upstream(host)) => None,
@@ -115,7 +118,7 @@ fn pool_page() -> Response {
 
 /// A device that began with an older generation still gets the snap and the assertions that it was told of there.
 async fn or_older(
-    client: &Client,
+    client: &ClientConnection,
     view: &Arc<View>,
     host: Option<&Host>,
     parts: &Parts,

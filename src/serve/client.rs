@@ -23,7 +23,7 @@ pub(super) struct Shared {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ClientConnection {
     pub(super) shared: Arc<Shared>,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
@@ -32,7 +32,7 @@ pub(super) struct Client {
     view: Mutex<Option<Arc<View>>>,
 }
 
-impl Client {
+impl ClientConnection {
     pub(super) fn new(shared: Arc<Shared>, scheme: &'static str, address: IpAddr) -> Self {
         Self { shared, scheme, address, view: Mutex::new(None) }
     }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::client::{Client, Shared};
+use super::client::{ClientConnection, Shared};
 use super::metrics::add;
 use super::write_timeout::WriteTimeout;
 
@@ -73,7 +73,7 @@ impl Listener {
         let (shared, tls, closing) = (self.shared.clone(), self.tls.clone(), self.closing.clone());
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = address.ip().to_canonical();
-        let client = Arc::new(Client::new(shared, scheme, address));
+        let client = Arc::new(ClientConnection::new(shared, scheme, address));
         tokio::spawn(async move {
             converse(stream, tls, &client, closing).await;
             client.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);
@@ -85,7 +85,7 @@ impl Listener {
 async fn converse(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-    client: &Arc<Client>,
+    client: &Arc<ClientConnection>,
     closing: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true); // only slower without
@@ -103,7 +103,11 @@ async fn converse(
 }
 
 /// Answers one request after the other, until the client or the server ends it.
-async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, client: &Arc<Client>, mut closing: watch::Receiver<bool>) {
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    client: &Arc<ClientConnection>,
+    mut closing: watch::Receiver<bool>,
+) {
     let limits = &client.shared.limits;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_head);

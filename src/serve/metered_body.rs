@@ -10,7 +10,7 @@ use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::access_log::Record;
+use super::access_log::AccessRecord;
 use super::client::Shared;
 use super::metrics::AnswerKind;
 
@@ -22,12 +22,18 @@ pub(super) struct MeteredBody {
     bytes: u64,
     /// Whether nothing more is to come; a body that is not asked for is complete from the start.
     complete: bool,
-    record: Option<(Record, Instant)>,
+    record: Option<(AccessRecord, Instant)>,
 }
 
 impl MeteredBody {
     /// `head` says that only the head is asked for; `record` is logged once the answer is done.
-    pub(super) fn new(body: AnyBody, of: AnswerKind, head: bool, shared: Arc<Shared>, record: Option<Record>) -> Self {
+    pub(super) fn new(
+        body: AnyBody,
+        of: AnswerKind,
+        head: bool,
+        shared: Arc<Shared>,
+        record: Option<AccessRecord>,
+    ) -> Self {
         let complete = head || body.is_end_stream();
         Self { body, shared, of, bytes: 0, complete, record: record.map(|record| (record, Instant::now())) }
     }
@@ -68,7 +74,7 @@ impl Drop for MeteredBody {
         }
         if let (Some((record, started)), Some(log)) = (self.record.take(), &self.shared.log) {
             let (bytes, complete) = (self.bytes, self.complete);
-            if !log.write(Record { bytes, complete, duration: record.duration + started.elapsed(), ..record }) {
+            if !log.write(AccessRecord { bytes, complete, duration: record.duration + started.elapsed(), ..record }) {
                 metrics.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }

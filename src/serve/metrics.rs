@@ -103,7 +103,7 @@ impl Metrics {
 
     /// The page.
     pub(super) fn page(&self, view: Option<&View>, limit: u64) -> Response {
-        let mut page = Page(String::with_capacity(4096));
+        let mut page = MetricsPage(String::with_capacity(4096));
         self.of_requests(&mut page);
         page.one("gapferry_responses_aborted_total", "counter", get(&self.aborted));
         page.one("gapferry_older_generation_responses_total", "counter", get(&self.older));
@@ -117,7 +117,7 @@ impl Metrics {
         ([(header::CONTENT_TYPE, content_type)], page.0).into_response()
     }
 
-    fn of_requests(&self, page: &mut Page) {
+    fn of_requests(&self, page: &mut MetricsPage) {
         page.head("gapferry_requests_total", "counter");
         for ((_, kind), classes) in AnswerKind::ALL.iter().zip(&self.requests) {
             for (class, counter) in (1..).zip(classes) {
@@ -132,7 +132,7 @@ impl Metrics {
     }
 }
 
-fn of_generation(page: &mut Page, view: Option<&View>) {
+fn of_generation(page: &mut MetricsPage, view: Option<&View>) {
     let generation = view.map(|view| &view.tree.generation);
     page.one("gapferry_generation", "gauge", generation.map_or(0, |generation| generation.number));
     let Some(generation) = generation else { return };
@@ -152,9 +152,9 @@ fn of_generation(page: &mut Page, view: Option<&View>) {
 }
 
 /// A page in the making. Label values are names of ours, which need no escapes.
-struct Page(String);
+struct MetricsPage(String);
 
-impl Page {
+impl MetricsPage {
     fn head(&mut self, name: &str, kind: &str) {
         let _ = writeln!(self.0, "# TYPE {name} {kind}"); // a String takes all
     }

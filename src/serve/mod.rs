@@ -32,7 +32,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
-use self::access_log::{AccessLog, Writer};
+use self::access_log::{AccessLog, LogThread};
 use self::client::Shared;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
@@ -49,7 +49,7 @@ pub use self::systemd::Inherited;
 
 /// How a site is served.
 #[derive(Debug)]
-pub struct Options {
+pub struct ServeOptions {
     /// Where to listen.
     pub listen: Listen,
     /// Sockets to use instead, as far as there are any.
@@ -60,7 +60,7 @@ pub struct Options {
     pub access_log: Option<LogTarget>,
 }
 
-impl<L: Into<Listen>> From<L> for Options {
+impl<L: Into<Listen>> From<L> for ServeOptions {
     fn from(listen: L) -> Self {
         let (inherited, limits) = (Inherited::default(), Limits::default());
         Self { listen: listen.into(), inherited, limits, access_log: None }
@@ -122,13 +122,13 @@ pub struct Server {
     /// How many connections may be open at once: what was asked for, or as many as the limit of open files allows.
     pub max_connections: usize,
     shared: Arc<Shared>,
-    log_writer: Option<Writer>,
+    log_writer: Option<LogThread>,
     workers: Workers,
 }
 
 impl Server {
     /// Starts to serve the site.
-    pub fn start(site: &Site, options: impl Into<Options>) -> Result<Self, ServeError> {
+    pub fn start(site: &Site, options: impl Into<ServeOptions>) -> Result<Self, ServeError> {
         let options = options.into();
         let tls = options.listen.tls.as_ref().map(Tls::config).transpose()?;
         if tls.is_none() && !options.inherited.https.is_empty() {
@@ -228,7 +228,7 @@ fn listeners(inherited: Vec<TcpListener>, address: SocketAddr) -> Result<Vec<(Tc
 }
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.
-pub fn serve(site: &Site, options: impl Into<Options>, ready: impl FnOnce(&Server)) -> Result<(), ServeError> {
+pub fn serve(site: &Site, options: impl Into<ServeOptions>, ready: impl FnOnce(&Server)) -> Result<(), ServeError> {
     // Who is told that it is ready may end it at once.
     let signals = Signals::new()?;
     let server = Server::start(site, options)?;

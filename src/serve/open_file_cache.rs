@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::file::Opened;
+use super::file::OpenedFile;
 use crate::path::PublishPath;
 
 /// A file to answer with.
 #[derive(Debug)]
 pub(super) struct CachedFile {
     /// The file.
-    pub(super) file: Opened,
+    pub(super) file: OpenedFile,
     /// Its path below its generation.
     pub(super) below: PublishPath,
     /// `true` if a file of this name never changes, as in a pool.

@@ -36,7 +36,7 @@ pub(super) struct View {
     /// What `current` points to.
     link: PathBuf,
     /// The current generation.
-    pub(super) tree: Arc<Tree>,
+    pub(super) tree: Arc<ServedTree>,
     root: PathBuf,
     config: Serve,
     older: OnceLock<Vec<Older>>,
@@ -46,12 +46,12 @@ pub(super) struct View {
 #[derive(Debug)]
 struct Older {
     folder: PathBuf,
-    tree: OnceLock<Option<Arc<Tree>>>,
+    tree: OnceLock<Option<Arc<ServedTree>>>,
 }
 
 /// One generation.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct ServedTree {
     folder: PathBuf,
     /// What it says of itself, but for what only publishers need.
     pub(super) generation: Generation,
@@ -105,7 +105,7 @@ impl Resolver {
         if let Some(view) = known.as_ref().filter(|view| view.link == link) {
             return Some(view.clone()); // another request was faster
         }
-        let tree = Arc::new(Tree::load(self.root.join(&link), &self.config)?);
+        let tree = Arc::new(ServedTree::load(self.root.join(&link), &self.config)?);
         let (root, config) = (self.root.clone(), self.config.clone());
         let view = Arc::new(View { link, tree, root, config, older: OnceLock::new() });
         if let Some(before) = known.replace(view.clone()) {
@@ -154,7 +154,7 @@ impl View {
     }
 
     /// Up to `most` older generations, the newest first.
-    pub(super) async fn older_trees(self: &Arc<Self>, most: usize) -> Vec<Arc<Tree>> {
+    pub(super) async fn older_trees(self: &Arc<Self>, most: usize) -> Vec<Arc<ServedTree>> {
         let this = self.clone();
         let trees = move || {
             let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.config));
@@ -178,12 +178,12 @@ impl View {
 }
 
 impl Older {
-    fn tree(&self, config: &Serve) -> Option<&Arc<Tree>> {
-        self.tree.get_or_init(|| Tree::load(self.folder.clone(), config).map(Arc::new)).as_ref()
+    fn tree(&self, config: &Serve) -> Option<&Arc<ServedTree>> {
+        self.tree.get_or_init(|| ServedTree::load(self.folder.clone(), config).map(Arc::new)).as_ref()
     }
 }
 
-impl Tree {
+impl ServedTree {
     fn load(folder: PathBuf, config: &Serve) -> Option<Self> {
         let mut generation = Generation::load(&folder).ok()?;
         let routes = RoutingTable::new(answering(&generation, config));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Archive, Facts, File, ServeUrl, SetupError, Suite, quote};
+use super::{AptArchive, Facts, PublishedSuite, ServeUrl, SetupError, SetupFile, quote};
 use crate::formats::apt::archive::IndexKind;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
@@ -10,7 +10,7 @@ use crate::path::PublishPath;
 
 /// What a client is to use; everything where nothing is named.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct AptClientChoice {
     /// Archives, by the names of their collections.
     pub archives: Vec<Label>,
     /// Suites.
@@ -27,28 +27,33 @@ pub enum Keys<'f> {
 }
 
 /// Sources, and files of keys where they are not in the sources.
-pub fn files(facts: &Facts, choice: &Choice, serve_url: &ServeUrl, keys: Keys<'_>) -> Result<Vec<File>, SetupError> {
+pub fn files(
+    facts: &Facts,
+    choice: &AptClientChoice,
+    serve_url: &ServeUrl,
+    keys: Keys<'_>,
+) -> Result<Vec<SetupFile>, SetupError> {
     let chosen = chosen(facts, choice)?;
-    let text = |archives: &[Chosen<'_>]| {
+    let text = |archives: &[ClientArchive<'_>]| {
         let stanzas: String = archives.iter().map(|archive| archive.stanzas(serve_url, keys)).collect();
         head(facts, keys) + &stanzas
     };
     Ok(match keys {
-        Keys::Inline => vec![File::new("gapferry.sources", text(&chosen))],
+        Keys::Inline => vec![SetupFile::new("gapferry.sources", text(&chosen))],
         Keys::Folder(_) => {
             let each = chosen.iter().flat_map(|archive| {
-                let sources = File::new(
+                let sources = SetupFile::new(
                     format!("gapferry-{}.sources", archive.archive.name),
                     text(std::slice::from_ref(archive)),
                 );
-                [sources, File::new(key_file(archive.archive), archive.archive.key.clone())]
+                [sources, SetupFile::new(key_file(archive.archive), archive.archive.key.clone())]
             });
             each.collect()
         }
     })
 }
 
-fn key_file(archive: &Archive) -> String {
+fn key_file(archive: &AptArchive) -> String {
     format!("gapferry-{}.asc", archive.name)
 }
 
@@ -67,20 +72,21 @@ fn head(facts: &Facts, keys: Keys<'_>) -> String {
 }
 
 /// An archive with those of its suites that a client is to use.
-pub(super) struct Chosen<'f> {
-    pub(super) archive: &'f Archive,
-    pub(super) suites: Vec<&'f Suite>,
+pub(super) struct ClientArchive<'f> {
+    pub(super) archive: &'f AptArchive,
+    pub(super) suites: Vec<&'f PublishedSuite>,
 }
 
 /// Archives and suites that are published and chosen; each name that was chosen must be among them.
-pub(super) fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<Chosen<'f>>, SetupError> {
-    let is_chosen = |archive: &&Archive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
-    let of = |archive: &'f Archive| {
-        let wanted =
-            |suite: &&Suite| choice.suites.is_empty() || choice.suites.iter().any(|name| is_called(suite, name));
-        Chosen { archive, suites: archive.suites.iter().filter(wanted).collect() }
+pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<Vec<ClientArchive<'f>>, SetupError> {
+    let is_chosen = |archive: &&AptArchive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
+    let of = |archive: &'f AptArchive| {
+        let wanted = |suite: &&PublishedSuite| {
+            choice.suites.is_empty() || choice.suites.iter().any(|name| is_called(suite, name))
+        };
+        ClientArchive { archive, suites: archive.suites.iter().filter(wanted).collect() }
     };
-    let mut found: Vec<Chosen<'f>> = facts.archives.iter().filter(is_chosen).map(of).collect();
+    let mut found: Vec<ClientArchive<'f>> = facts.archives.iter().filter(is_chosen).map(of).collect();
     found.retain(|chosen| !chosen.suites.is_empty());
     let absent_archive = choice.archives.iter().find(|name| !found.iter().any(|chosen| chosen.archive.name == **name));
     let has_suite = |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| is_called(suite, name));
@@ -94,11 +100,11 @@ pub(super) fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<Chosen
     }
 }
 
-fn is_called(suite: &Suite, name: &str) -> bool {
+fn is_called(suite: &PublishedSuite, name: &str) -> bool {
     name.parse().is_ok_and(|name: SuiteName| name == suite.name)
 }
 
-impl Chosen<'_> {
+impl ClientArchive<'_> {
     /// One stanza for suites with the same components.
     fn stanzas(&self, serve_url: &ServeUrl, keys: Keys<'_>) -> String {
         let mut groups: BTreeMap<(&'static str, &BTreeSet<PublishPath>), Vec<&SuiteName>> = BTreeMap::new();
@@ -123,7 +129,7 @@ impl Chosen<'_> {
         serve_url: &ServeUrl,
         keys: Keys<'_>,
     ) -> String {
-        let Archive { name, key, valid_until, .. } = self.archive;
+        let AptArchive { name, key, valid_until, .. } = self.archive;
         let suites = suites.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let components = components.iter().map(PublishPath::as_str).collect::<Vec<_>>().join(" ");
         let mut text = format!("\nTypes: {types}\nURIs: {serve_url}/apt/{name}\nSuites: {suites}\n");
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn suites_with_the_same_components_share_a_stanza() {
-        let files = files(&facts(), &Choice::default(), &url(), Keys::Folder("/etc/apt/keyrings")).unwrap();
+        let files = files(&facts(), &AptClientChoice::default(), &url(), Keys::Folder("/etc/apt/keyrings")).unwrap();
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(
             names,
@@ -183,7 +189,7 @@ mod tests {
 
     #[test]
     fn keys_can_be_in_the_sources() {
-        let choice = Choice { archives: vec!["ubuntu".parse().unwrap()], suites: vec!["jammy".into()] };
+        let choice = AptClientChoice { archives: vec!["ubuntu".parse().unwrap()], suites: vec!["jammy".into()] };
         let files = files(&facts(), &choice, &url(), Keys::Inline).unwrap();
         let [file] = files.as_slice() else { panic!("{files:?}") };
         let expected = "Components: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n AAAA\n =BBBB\n \
@@ -193,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_chosen_must_be_there() {
-        let choice = |archives: &[&str], suites: &[&str]| Choice {
+        let choice = |archives: &[&str], suites: &[&str]| AptClientChoice {
             archives: archives.iter().map(|name| name.parse().unwrap()).collect(),
             suites: suites.iter().map(|name| (*name).to_owned()).collect(),
         };

@@ -8,9 +8,9 @@ use crate::formats::apt::archive::IndexKind;
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct CloudInitChoice {
     /// Archives and suites.
-    pub apt: apt::Choice,
+    pub apt: apt::AptClientChoice,
     /// Where clients reach the site.
     pub serve_url: Option<ServeUrl>,
     /// Whether the machine's own sources are switched off.
@@ -22,7 +22,7 @@ pub struct Choice {
 }
 
 /// User data.
-pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
+pub fn user_data(facts: &Facts, choice: &CloudInitChoice) -> Result<String, SetupError> {
     let chosen = if facts.archives.is_empty() { Vec::new() } else { apt::chosen(facts, &choice.apt)? };
     let sections = [
         packages(&chosen, choice)?,
@@ -37,7 +37,7 @@ pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
 }
 
 /// One source for each suite: each has a line of its own, and cloud-init writes its key beside it.
-fn packages(chosen: &[apt::Chosen<'_>], choice: &Choice) -> Result<String, SetupError> {
+fn packages(chosen: &[apt::ClientArchive<'_>], choice: &CloudInitChoice) -> Result<String, SetupError> {
     if chosen.is_empty() {
         return Ok(String::new());
     }
@@ -47,7 +47,7 @@ fn packages(chosen: &[apt::Chosen<'_>], choice: &Choice) -> Result<String, Setup
         text += "  disable_suites: [$RELEASE, $RELEASE-updates, $RELEASE-security, $RELEASE-backports]\n";
     }
     text += "  sources:\n";
-    for apt::Chosen { archive, suites } in chosen {
+    for apt::ClientArchive { archive, suites } in chosen {
         let binary = suites.iter().filter_map(|suite| Some((suite, suite.components_of(IndexKind::Packages)?)));
         for (number, (suite, components)) in (1..).zip(binary) {
             let age = if archive.valid_until.is_some() { " check-valid-until=no" } else { "" };
@@ -60,7 +60,7 @@ fn packages(chosen: &[apt::Chosen<'_>], choice: &Choice) -> Result<String, Setup
     Ok(text)
 }
 
-fn certificates(choice: &Choice) -> String {
+fn certificates(choice: &CloudInitChoice) -> String {
     let Some(authority) = &choice.authority else { return String::new() };
     let each: String = authority.each().iter().map(|pem| format!("    - {}\n", yaml_block(pem, 6))).collect();
     format!("ca_certs:\n  trusted:\n{each}")
@@ -74,7 +74,7 @@ pub(super) fn time(servers: &[String]) -> String {
 
 /// By the site's store assertion, or else by the drop-in. cloud-init lets snapd know the assertions before it runs commands.
 /// In both, snapd gets the authority as a setting of its own: it need not read those of the machine.
-fn snaps(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
+fn snaps(facts: &Facts, choice: &CloudInitChoice) -> Result<String, SetupError> {
     let Some(store) = &facts.store else {
         let url =
             choice.serve_url.as_ref().ok_or(SetupError::NoServeUrl { what: "snapd without a store assertion" })?;
@@ -92,7 +92,7 @@ fn snaps(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
 }
 
 /// Returns the command that makes snapd trust the authority, as an entry of a list.
-fn trust(choice: &Choice) -> Option<String> {
+fn trust(choice: &CloudInitChoice) -> Option<String> {
     let setting = yaml(&format!("{STORE_CERTS}={}", choice.authority.as_ref()?.text()));
     Some(format!("    - [snap, set, system, {setting}]\n"))
 }
@@ -102,8 +102,11 @@ mod tests {
     use super::*;
     use crate::setup::facts::tests::facts;
 
-    fn choice() -> Choice {
-        Choice { serve_url: Some("http://gapferry.dc1.example".parse().unwrap()), ..Choice::default() }
+    fn choice() -> CloudInitChoice {
+        CloudInitChoice {
+            serve_url: Some("http://gapferry.dc1.example".parse().unwrap()),
+            ..CloudInitChoice::default()
+        }
     }
 
     #[test]
@@ -146,6 +149,6 @@ mod tests {
             text.contains("      Environment=SNAPPY_FORCE_API_URL=http://gapferry.dc1.example\nruncmd:\n"),
             "{text}"
         );
-        assert!(matches!(user_data(&facts, &Choice::default()), Err(SetupError::NoServeUrl { .. })));
+        assert!(matches!(user_data(&facts, &CloudInitChoice::default()), Err(SetupError::NoServeUrl { .. })));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Facts, File, HostName, SetupError};
+use super::{Facts, HostName, SetupError, SetupFile};
 
 /// A program that answers for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -41,7 +41,7 @@ pub fn files(
     server: NameServer,
     own: Option<HostName>,
     addresses: &[IpAddr],
-) -> Result<Vec<File>, SetupError> {
+) -> Result<Vec<SetupFile>, SetupError> {
     let mut hosts = facts.hosts();
     if let Some(own) = own {
         hosts.entry(own).or_default().insert("this site".to_owned());
@@ -51,13 +51,13 @@ pub fn files(
     }
     let table = Table { facts, hosts, addresses };
     Ok(match server {
-        NameServer::Dnsmasq => vec![File::new("gapferry-dnsmasq.conf", table.dnsmasq())],
-        NameServer::Unbound => vec![File::new("gapferry-unbound.conf", table.unbound())],
-        NameServer::Hosts => vec![File::new("gapferry-hosts", table.hosts())],
+        NameServer::Dnsmasq => vec![SetupFile::new("gapferry-dnsmasq.conf", table.dnsmasq())],
+        NameServer::Unbound => vec![SetupFile::new("gapferry-unbound.conf", table.unbound())],
+        NameServer::Hosts => vec![SetupFile::new("gapferry-hosts", table.hosts())],
         NameServer::Bind => vec![
-            File::new("gapferry.rpz", table.policy_zone()),
-            File::new("gapferry-named.conf", table.named_zone()),
-            File::new("gapferry-named-options.conf", table.named_options()),
+            SetupFile::new("gapferry.rpz", table.policy_zone()),
+            SetupFile::new("gapferry-named.conf", table.named_zone()),
+            SetupFile::new("gapferry-named-options.conf", table.named_options()),
         ],
     })
 }

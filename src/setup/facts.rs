@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{HostName, SetupError, Suite, suites};
+use super::{HostName, PublishedSuite, SetupError, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Kind, Publish};
 use crate::formats::assertions::Trust;
@@ -31,11 +31,11 @@ pub struct Facts {
     /// The collections that answer for each upstream's address: the table of `gapferry serve`, as far as its hosts have names.
     pub routes: RoutingTable,
     /// The upstreams' hosts with names, and why this site answers for each.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<UpstreamNames>,
     /// Archives that clients can use.
-    pub archives: Vec<Archive>,
+    pub archives: Vec<AptArchive>,
     /// RPM repositories that clients can use.
-    pub repositories: Vec<Repository>,
+    pub repositories: Vec<RpmRepository>,
     /// Folders below a generation that are for clients.
     pub folders: BTreeSet<&'static str>,
     /// The site's own store assertion.
@@ -48,7 +48,7 @@ pub struct Facts {
 
 /// A collection that stands for an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
+pub struct UpstreamNames {
     /// The upstream's host.
     pub host: HostName,
     /// Whether clients that keep their settings come over TLS.
@@ -59,7 +59,7 @@ pub struct Upstream {
     pub name: Label,
 }
 
-impl Upstream {
+impl UpstreamNames {
     /// Returns the upstream at an address; `None` if no name server can lead to it.
     fn of(origin: &str, kind: Kind, name: &Label) -> Option<Self> {
         let host = Address::of_origin(origin).filter(Address::is_routable)?.host().parse().ok()?;
@@ -75,7 +75,7 @@ impl Upstream {
 
 /// An archive as apt knows it.
 #[derive(Clone, Debug)]
-pub struct Archive {
+pub struct AptArchive {
     /// The collection's name.
     pub name: Label,
     /// Upstream's address, as the builder says.
@@ -83,7 +83,7 @@ pub struct Archive {
     /// How it is published.
     pub publish: Publish,
     /// Its suites.
-    pub suites: Vec<Suite>,
+    pub suites: Vec<PublishedSuite>,
     /// Who signs it, in one block of ASCII armor.
     pub key: String,
     /// When upstream's metadata expires for clients, if it does.
@@ -95,7 +95,7 @@ const YUM: &str = "yum";
 
 /// An RPM repository as dnf knows it.
 #[derive(Clone, Debug)]
-pub struct Repository {
+pub struct RpmRepository {
     /// The collection's name.
     pub name: Label,
     /// The signer of the list of its packages.
@@ -131,7 +131,7 @@ impl ListSigner {
     }
 }
 
-impl Repository {
+impl RpmRepository {
     /// The repository that stands in the generation's folder.
     fn of(generation: &Path, name: &Label, publish: Publish) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl Facts {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
             let Collection { kind, name, .. } = &collection;
-            facts.upstreams.extend(aliases.filter_map(|alias| Upstream::of(alias.url.as_str(), *kind, name)));
+            facts.upstreams.extend(aliases.filter_map(|alias| UpstreamNames::of(alias.url.as_str(), *kind, name)));
         }
         facts.add_store(site)?;
         Ok(facts)
@@ -180,7 +180,7 @@ impl Facts {
         if *kind == Kind::EnterpriseStore {
             return Ok(());
         }
-        match Upstream::of(&collection.origin, *kind, name) {
+        match UpstreamNames::of(&collection.origin, *kind, name) {
             _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
             _ if generation.published.get(&collection.folder()).is_some_and(|published| !published.vouched) => {}
             Some(upstream) => self.upstreams.push(upstream),
@@ -193,12 +193,12 @@ impl Facts {
         }
         if kind.as_str() == YUM {
             let folder = site.generation_folder(generation.number);
-            self.repositories.push(Repository::of(&folder, name, collection.publish));
+            self.repositories.push(RpmRepository::of(&folder, name, collection.publish));
         }
         if *kind == Kind::Apt {
             let folder = site.generation_folder(generation.number);
             match key(site, &folder, collection)? {
-                Some(key) => self.archives.push(Archive {
+                Some(key) => self.archives.push(AptArchive {
                     name: name.clone(),
                     origin: collection.origin.clone(),
                     publish: collection.publish,
@@ -286,14 +286,14 @@ pub(super) mod tests {
     /// A site with two archives of one upstream, images and snaps.
     pub(in crate::setup) fn facts() -> Facts {
         let path = |text: &str| text.parse::<PublishPath>().unwrap();
-        let suite = |name: &str, components: &[&str], sources: &[&str]| Suite {
+        let suite = |name: &str, components: &[&str], sources: &[&str]| PublishedSuite {
             name: name.parse().unwrap(),
             components: components.iter().map(|text| path(text)).collect(),
             architectures: BTreeSet::from([path("amd64")]),
             sources: sources.iter().map(|text| path(text)).collect(),
             flat: BTreeSet::new(),
         };
-        let archive = |name: &str, publish, suites| Archive {
+        let archive = |name: &str, publish, suites| AptArchive {
             name: name.parse().unwrap(),
             origin: "http://archive.example.com/ubuntu".into(),
             publish,
@@ -308,7 +308,8 @@ pub(super) mod tests {
             (Kind::Images, "maas", "https://images.example.com/v3/stable.d"),
             (Kind::Snaps, "store", "https://api.snapcraft.io/"),
         ];
-        let upstream = |(kind, name, url): (Kind, &str, &str)| Upstream::of(url, kind, &name.parse().unwrap()).unwrap();
+        let upstream =
+            |(kind, name, url): (Kind, &str, &str)| UpstreamNames::of(url, kind, &name.parse().unwrap()).unwrap();
         let trees = upstreams.iter().filter(|(kind, ..)| *kind != Kind::Snaps);
         let answering =
             trees.map(|(kind, name, url)| (Address::of_origin(url).unwrap(), format!("{}/{name}", kind.as_str())));
@@ -345,7 +346,7 @@ pub(super) mod tests {
 
     #[test]
     fn hostile_origins_are_no_upstreams() {
-        let of = |origin: &str| Upstream::of(origin, Kind::Apt, &"a".parse().unwrap());
+        let of = |origin: &str| UpstreamNames::of(origin, Kind::Apt, &"a".parse().unwrap());
         for origin in [
             "local",
             "file:///srv/x",

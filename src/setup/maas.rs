@@ -6,13 +6,13 @@ use super::Facts;
 use super::quote::comment;
 use super::snapd::base64_lines;
 use crate::maas::{
-    COMMISSIONING, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, REPOSITORY_PREFIX, RepositoryKind, Setting, Wanted,
-    WantedRepository, WantedSource,
+    COMMISSIONING, DEFAULT_SERIES, DEFAULT_SOURCE_HOST, NO_PROXY, REPOSITORY_PREFIX, RepositoryKind, Setting,
+    WantedRepository, WantedSource, WantedState,
 };
 use crate::shell::shell_word;
 
 /// A script that logs in as nobody: the profile must be there. Its order is that of `gapferry maas apply`.
-pub fn script(facts: &Facts, wanted: &Wanted) -> String {
+pub fn script(facts: &Facts, wanted: &WantedState) -> String {
     let mut text = "#!/bin/sh\n".to_owned() + &comment("#", &facts.headline("The commands of MAAS")) + HEAD;
     for note in &wanted.notes {
         text += &comment("# Note:", note);
@@ -41,7 +41,7 @@ pub fn script(facts: &Facts, wanted: &Wanted) -> String {
     text
 }
 
-fn settings(wanted: &Wanted, takes: impl Fn(&str) -> bool) -> String {
+fn settings(wanted: &WantedState, takes: impl Fn(&str) -> bool) -> String {
     let taken = wanted.settings.iter().filter(|(name, _)| takes(name));
     let set = |(name, value): (&String, &Setting)| {
         command("maas set-config", &[("name", name), ("value", &value.to_string())])
@@ -50,7 +50,7 @@ fn settings(wanted: &Wanted, takes: impl Fn(&str) -> bool) -> String {
 }
 
 /// Before the settings, some of which make MAAS read its sources, and its own is out of reach.
-fn sources(wanted: &Wanted) -> String {
+fn sources(wanted: &WantedState) -> String {
     let mut text = "\n# Images. MAAS's own source is out of reach.\n".to_owned();
     text += &settings(wanted, |name| name == NO_PROXY);
     text += &format!(
@@ -137,7 +137,7 @@ fn repository(wanted: &WantedRepository) -> String {
 }
 
 /// Images that no stream can tell MAAS of. MAAS's client wants an absolute path.
-fn uploads(wanted: &Wanted) -> String {
+fn uploads(wanted: &WantedState) -> String {
     let mut text = String::new();
     if !wanted.uploads.is_empty() {
         text += "\n# Images that are uploaded; their files are on the machine of the site. MAAS takes one only once it has imported an\n\
@@ -179,14 +179,14 @@ fn source(wanted: &WantedSource) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::maas::{Build, Image, LostArchives, WantedUpload};
+    use crate::maas::{Build, LostArchives, WantedImage, WantedUpload};
     use crate::setup::facts::tests::facts;
 
     fn set(words: &[&str]) -> BTreeSet<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    fn wanted(evil: &str) -> Wanted {
+    fn wanted(evil: &str) -> WantedState {
         let repository = |name: &str, kind| WantedRepository {
             name: name.into(),
             url: "http://g/apt/ubuntu".into(),
@@ -195,8 +195,8 @@ mod tests {
             kind,
         };
         let image =
-            |release: &str, arch: &str| Image { os: "ubuntu".into(), release: release.into(), arch: arch.into() };
-        Wanted {
+            |release: &str, arch: &str| WantedImage { os: "ubuntu".into(), release: release.into(), arch: arch.into() };
+        WantedState {
             serve_url: "http://g".into(),
             settings: BTreeMap::from([("ntp_servers".into(), Setting::Words(vec!["a".into(), "b".into()]))]),
             repositories: vec![

@@ -25,10 +25,10 @@ use std::io;
 use std::path::PathBuf;
 
 pub use self::ca::Certificates;
-pub use self::facts::{Archive, Facts, ListSigner, Repository, Upstream};
+pub use self::facts::{AptArchive, Facts, ListSigner, RpmRepository, UpstreamNames};
 pub use self::host::HostName;
 pub use self::serve_url::ServeUrl;
-pub use self::suites::{Suite, suites};
+pub use self::suites::{PublishedSuite, suites};
 pub use self::web::WebServer;
 use crate::error_class::ErrorClass;
 use crate::formats::openpgp::OpenPgpError;
@@ -38,14 +38,14 @@ use crate::storage::StorageError;
 
 /// A file that is written for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct SetupFile {
     /// Its name, without a folder.
     pub name: String,
     /// All of it.
     pub text: String,
 }
 
-impl File {
+impl SetupFile {
     /// A file with this name and text.
     pub fn new(name: impl Into<String>, text: String) -> Self {
         Self { name: name.into(), text }

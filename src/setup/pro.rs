@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Archive;
+use super::facts::AptArchive;
 use super::quote::{comment, yaml};
-use super::{Facts, File, ServeUrl, SetupError};
+use super::{Facts, ServeUrl, SetupError, SetupFile};
 use crate::address::Address;
 use crate::collection::Publish;
 
@@ -35,7 +35,7 @@ const TOKEN: &str = "CONTRACT_TOKEN";
 
 /// The operator's choices.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct ProChoice {
     /// The contract server behind the gap.
     pub contract_url: ServeUrl,
     /// The transport by which clients reach the upstream's name at this site.
@@ -52,7 +52,7 @@ pub enum Transport {
 }
 
 /// Returns the files: the override for the contract server, and the clients' configuration.
-pub fn files(facts: &Facts, choice: &Choice) -> Result<Vec<File>, SetupError> {
+pub fn files(facts: &Facts, choice: &ProChoice) -> Result<Vec<SetupFile>, SetupError> {
     let services = services(facts);
     if services.is_empty() {
         let what =
@@ -60,15 +60,15 @@ pub fn files(facts: &Facts, choice: &Choice) -> Result<Vec<File>, SetupError> {
         return Err(SetupError::Nothing { what });
     }
     Ok(vec![
-        File::new("gapferry-pro-override.yaml", overrides(facts, &services, choice.transport)),
-        File::new("gapferry-uaclient.conf", client(facts, &choice.contract_url)),
+        SetupFile::new("gapferry-pro-override.yaml", overrides(facts, &services, choice.transport)),
+        SetupFile::new("gapferry-uaclient.conf", client(facts, &choice.contract_url)),
     ])
 }
 
 /// Notes on archives of Ubuntu Pro that are left out, or that expire.
 pub fn notes(facts: &Facts) -> Vec<String> {
     let archives = facts.archives.iter().filter_map(|archive| Some((archive, folder(archive)?)));
-    let note = |(archive, folder): (&Archive, String)| {
+    let note = |(archive, folder): (&AptArchive, String)| {
         let name = &archive.name;
         match (archive.publish, service(&folder), archive.valid_until) {
             (Publish::Verbatim, Some(_), None) => None,
@@ -94,7 +94,7 @@ fn services(facts: &Facts) -> BTreeMap<&'static str, String> {
 }
 
 /// The archive's folder at [`HOST`], without what clients add.
-fn folder(archive: &Archive) -> Option<String> {
+fn folder(archive: &AptArchive) -> Option<String> {
     let address = Address::of_origin(&archive.origin).filter(|address| address.host() == HOST)?;
     Some(address.path().strip_suffix(CLIENTS_PATH)?.trim_start_matches('/').to_owned())
 }
@@ -143,7 +143,7 @@ mod tests {
         facts.archives = folders
             .iter()
             .enumerate()
-            .map(|(at, (folder, publish))| Archive {
+            .map(|(at, (folder, publish))| AptArchive {
                 name: format!("a{at}").parse().unwrap(),
                 origin: format!("https://esm.ubuntu.com/{folder}"),
                 publish: *publish,
@@ -154,8 +154,8 @@ mod tests {
         facts
     }
 
-    fn choice(transport: Transport) -> Choice {
-        Choice { contract_url: "http://contracts.dc1.example:8484".parse().unwrap(), transport }
+    fn choice(transport: Transport) -> ProChoice {
+        ProChoice { contract_url: "http://contracts.dc1.example:8484".parse().unwrap(), transport }
     }
 
     #[test]

@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 8;
 
 /// What is published of a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suite {
+pub struct PublishedSuite {
     /// The name that source lists give it.
     pub name: SuiteName,
     /// Components with packages. Empty in a flat suite.
@@ -29,7 +29,7 @@ pub struct Suite {
     pub flat: BTreeSet<IndexKind>,
 }
 
-impl Suite {
+impl PublishedSuite {
     fn new(name: SuiteName) -> Self {
         Self {
             name,
@@ -48,7 +48,7 @@ impl Suite {
 }
 
 /// The suites of a collection whose tree is in `folder`, by their names. A suite is a folder with signed metadata and with indexes.
-pub fn suites(folder: &Path, collection: &Collection) -> Vec<Suite> {
+pub fn suites(folder: &Path, collection: &Collection) -> Vec<PublishedSuite> {
     let mut suites = suites_below_dists(folder);
     // A client that used the other name of a suite too would fetch all of it twice.
     suites.retain(|suite| {
@@ -60,7 +60,7 @@ pub fn suites(folder: &Path, collection: &Collection) -> Vec<Suite> {
 }
 
 /// The flat suites of a collection. Its proofs tell where they are, since they may be anywhere.
-fn flat_suites(folder: &Path, collection: &Collection) -> Vec<Suite> {
+fn flat_suites(folder: &Path, collection: &Collection) -> Vec<PublishedSuite> {
     let mut suites = BTreeMap::new();
     for proof in &collection.proofs {
         let (place, file) = proof.path.as_str().rsplit_once('/').unwrap_or(("", proof.path.as_str()));
@@ -69,7 +69,7 @@ fn flat_suites(folder: &Path, collection: &Collection) -> Vec<Suite> {
             continue;
         };
         if let Ok(name) = SuiteName::flat(place) {
-            suites.entry(name.clone()).or_insert_with(|| Suite::new(name)).flat.insert(index.kind);
+            suites.entry(name.clone()).or_insert_with(|| PublishedSuite::new(name)).flat.insert(index.kind);
         }
     }
     for item in &collection.items {
@@ -86,7 +86,7 @@ fn is_signed(folder: &Path) -> bool {
     has(IN_RELEASE) || (has(RELEASE) && has(RELEASE_GPG))
 }
 
-fn suites_below_dists(folder: &Path) -> Vec<Suite> {
+fn suites_below_dists(folder: &Path) -> Vec<PublishedSuite> {
     let dists = folder.join("dists");
     let entries = WalkDir::new(&dists).max_depth(MAX_DEPTH).sort_by_file_name().into_iter().filter_map(Result::ok);
     let files: Vec<PathBuf> =
@@ -106,11 +106,11 @@ fn suites_below_dists(folder: &Path) -> Vec<Suite> {
     suites.into_values().collect()
 }
 
-fn add(suites: &mut BTreeMap<SuiteName, Suite>, name: &SuiteName, index: &IndexName<'_>) {
+fn add(suites: &mut BTreeMap<SuiteName, PublishedSuite>, name: &SuiteName, index: &IndexName<'_>) {
     let (Ok(component), Ok(architecture)) = (index.component.parse(), index.architecture.parse::<PublishPath>()) else {
         return;
     };
-    let suite = suites.entry(name.clone()).or_insert_with(|| Suite::new(name.clone()));
+    let suite = suites.entry(name.clone()).or_insert_with(|| PublishedSuite::new(name.clone()));
     match index.kind {
         IndexKind::Sources => suite.sources.insert(component),
         IndexKind::Packages => {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::{ListSigner, Repository};
+use super::facts::{ListSigner, RpmRepository};
 use super::quote::{comment, yaml};
 use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
 use crate::formats::openpgp::SiteKeyAlgorithm;
@@ -33,18 +33,18 @@ pub enum Os {
 
 /// Its release, such as `9` or `9.4`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Release {
+pub struct SystemRelease {
     major: u32,
     minor: Option<u32>,
     text: String,
 }
 
-/// The text is not a [`Release`].
+/// The text is not a [`SystemRelease`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0:?} is no release such as 9 or 9.4")]
 pub struct MalformedRelease(String);
 
-impl FromStr for Release {
+impl FromStr for SystemRelease {
     type Err = MalformedRelease;
 
     fn from_str(text: &str) -> Result<Self, MalformedRelease> {
@@ -58,7 +58,7 @@ impl FromStr for Release {
     }
 }
 
-impl fmt::Display for Release {
+impl fmt::Display for SystemRelease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -76,7 +76,7 @@ impl Os {
     }
 
     /// What MAAS calls its images: packer-maas uploads the latter two as custom ones.
-    fn in_maas(self, release: &Release) -> (&'static str, String) {
+    fn in_maas(self, release: &SystemRelease) -> (&'static str, String) {
         let system = match self {
             Self::Rhel => "rhel",
             Self::Centos => "centos",
@@ -88,11 +88,11 @@ impl Os {
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct UserDataChoice {
     /// The machines' operating system.
     pub os: Os,
     /// Its release.
-    pub release: Release,
+    pub release: SystemRelease,
     /// Repositories, by the names of their collections; those that fit where none is named.
     pub repositories: Vec<Label>,
     /// Where clients reach the site.
@@ -107,7 +107,7 @@ pub struct Choice {
 const LAST_WITHOUT_ED25519: u32 = 7;
 
 /// User data.
-pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
+pub fn user_data(facts: &Facts, choice: &UserDataChoice) -> Result<String, SetupError> {
     let repositories = chosen(facts, choice)?;
     let notes: String = notes(facts, choice).iter().map(|text| format!("\n{text}")).collect();
     let sections = [
@@ -122,13 +122,13 @@ pub fn user_data(facts: &Facts, choice: &Choice) -> Result<String, SetupError> {
 }
 
 /// Returns what the operator should know: which repositories are left out, and which lists of packages go unchecked.
-pub fn notes(facts: &Facts, choice: &Choice) -> Vec<String> {
+pub fn notes(facts: &Facts, choice: &UserDataChoice) -> Vec<String> {
     let Ok(taken) = chosen(facts, choice) else { return Vec::new() };
-    let names = |of: &dyn Fn(&Repository) -> bool| {
+    let names = |of: &dyn Fn(&RpmRepository) -> bool| {
         let names: Vec<&str> = facts.repositories.iter().filter(|it| of(it)).map(|it| it.name.as_str()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     };
-    let is_taken = |it: &Repository| taken.iter().any(|taken| taken.name == it.name);
+    let is_taken = |it: &RpmRepository| taken.iter().any(|taken| taken.name == it.name);
     let left_out = names(&|it| choice.repositories.is_empty() && !is_taken(it));
     let unread = names(&|it| is_taken(it) && !is_readable(it, choice));
     let system = format!("{} {}", choice.os.word(), choice.release);
@@ -145,13 +145,13 @@ pub fn notes(facts: &Facts, choice: &Choice) -> Vec<String> {
 }
 
 /// Returns true if the machines can check the signature over the list of packages.
-fn is_readable(repository: &Repository, choice: &Choice) -> bool {
+fn is_readable(repository: &RpmRepository, choice: &UserDataChoice) -> bool {
     let is_old = choice.release.major <= LAST_WITHOUT_ED25519;
     !(is_old && repository.signer == ListSigner::Site(SiteKeyAlgorithm::Ed25519))
 }
 
 /// For MAAS, whose API takes user data in base64.
-fn how_to_pass_it(choice: &Choice) -> String {
+fn how_to_pass_it(choice: &UserDataChoice) -> String {
     let (system, series) = choice.os.in_maas(&choice.release);
     format!(
         "With MAAS, for an image of {} {} that is called {series} there:\n  maas PROFILE machine deploy SYSTEM_ID \
@@ -163,10 +163,10 @@ fn how_to_pass_it(choice: &Choice) -> String {
 }
 
 /// The repositories that were named, each of which must be there; or those that fit.
-fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<&'f Repository>, SetupError> {
+fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRepository>, SetupError> {
     let all = &facts.repositories;
     let named = |name: &Label| all.iter().find(|repository| repository.name == *name);
-    let found: Vec<&Repository> = match choice.repositories.as_slice() {
+    let found: Vec<&RpmRepository> = match choice.repositories.as_slice() {
         [] => all.iter().filter(|repository| fits(repository.name.as_str(), choice)).collect(),
         names => names.iter().map_while(named).collect(),
     };
@@ -184,7 +184,7 @@ fn chosen<'f>(facts: &'f Facts, choice: &Choice) -> Result<Vec<&'f Repository>, 
 /// Whether a repository of this name is for the machines: it names no other system and no other release. Words and numbers
 /// count by themselves: `rocky9-baseos` is for Rocky Linux 9, `epel-9` for all of release 9, `tools` for all. A number after
 /// that of the release is the minor one: `rhel9-4` is for RHEL 9.4 alone.
-fn fits(name: &str, choice: &Choice) -> bool {
+fn fits(name: &str, choice: &UserDataChoice) -> bool {
     const OTHERS: [&str; 8] = ["rhel", "centos", "rocky", "alma", "almalinux", "fedora", "oracle", "suse"];
     let is_digit = |c: char| c.is_ascii_digit();
     let words = name.split('-').flat_map(|part| {
@@ -208,7 +208,7 @@ fn fits(name: &str, choice: &Choice) -> bool {
 
 /// Certificates come here too: cloud-init's own module for them knows only RHEL of these, and packages are fetched before
 /// commands of `runcmd` run.
-fn boot_commands(choice: &Choice) -> String {
+fn boot_commands(choice: &UserDataChoice) -> String {
     let away = format!(
         "mkdir -p {REPOS}/stock && for file in {REPOS}/*.repo; do [ ! -e \"$file\" ] || mv \"$file\" {REPOS}/stock/; done"
     );
@@ -223,7 +223,7 @@ fn boot_commands(choice: &Choice) -> String {
     text
 }
 
-fn section(facts: &Facts, repository: &Repository, choice: &Choice) -> String {
+fn section(facts: &Facts, repository: &RpmRepository, choice: &UserDataChoice) -> String {
     let (url, name) = (&choice.serve_url, &repository.name);
     // Who signs the list of packages, and who the packages. A key that the machine cannot read makes yum end with an error.
     let is_readable = is_readable(repository, choice);
@@ -253,8 +253,8 @@ mod tests {
     use super::*;
     use crate::setup::facts::tests::facts;
 
-    fn choice(os: Os, release: &str) -> Choice {
-        Choice {
+    fn choice(os: Os, release: &str) -> UserDataChoice {
+        UserDataChoice {
             os,
             release: release.parse().unwrap(),
             repositories: Vec::new(),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn site(names: &[&str]) -> Facts {
-        let repository = |name: &&str| Repository {
+        let repository = |name: &&str| RpmRepository {
             name: name.parse().unwrap(),
             signer: match *name {
                 "unsigned" => ListSigner::Nobody,
@@ -363,14 +363,15 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_named() {
-        let refused = |names: &[&str], choice: &Choice| user_data(&site(names), choice).unwrap_err().to_string();
+        let refused =
+            |names: &[&str], choice: &UserDataChoice| user_data(&site(names), choice).unwrap_err().to_string();
         let error = refused(&["alma8"], &choice(Os::Rhel, "9"));
         assert!(error.starts_with("the site publishes no RPM repository for rhel 9 (it has alma8): "), "{error}");
         let mut choice = choice(Os::Rhel, "9");
         choice.repositories = vec!["b".parse().unwrap()];
         assert!(refused(&[], &choice).contains("\"b\" (it has none)"));
         for text in ["", "9.", "nine", "9.4.1", "-1", "999", "9;"] {
-            assert!(text.parse::<Release>().is_err(), "{text:?}");
+            assert!(text.parse::<SystemRelease>().is_err(), "{text:?}");
         }
     }
 }

@@ -30,7 +30,7 @@ impl From<&Published> for ClientView {
 pub fn client_warnings(config: &Serve, before: &Generation, after: &Generation, way_out: &str) -> Vec<ClientWarning> {
     let views = |of: &Generation| of.published.values().map(ClientView::from).collect::<Vec<_>>();
     let (old, new) = (views(before), views(after));
-    let answers = Answers { config, before, table: table(after, config) };
+    let answers = CollectionAnswers { config, before, table: table(after, config) };
     let warning = |change: &CollectionChange<'_>| change.warning(format!("{}. {way_out}", message(change, &answers)));
     changes(&old, &new).iter().map(warning).collect()
 }
@@ -40,13 +40,13 @@ fn table(generation: &Generation, config: &Serve) -> RoutingTable {
 }
 
 /// The answers for the addresses of a collection that was published.
-struct Answers<'a> {
+struct CollectionAnswers<'a> {
     config: &'a Serve,
     before: &'a Generation,
     table: RoutingTable,
 }
 
-impl Answers<'_> {
+impl CollectionAnswers<'_> {
     /// Says for each address that the collection answered for, and that it does not answer for now, who does.
     fn now(&self, folder: &str) -> String {
         let addresses = self.before.published.get(folder).map(|old| of_collection(folder, old, self.config));
@@ -69,7 +69,7 @@ fn answering_for(table: &RoutingTable, address: &Address) -> Option<String> {
     Some(format!("{}/{}", parts.next()?, parts.next()?))
 }
 
-fn message(change: &CollectionChange<'_>, answers: &Answers<'_>) -> String {
+fn message(change: &CollectionChange<'_>, answers: &CollectionAnswers<'_>) -> String {
     let ClientView { folder, origin, .. } = change.old();
     let (place, origin, elsewhere) = (change.old().place(), safe(origin), answers.now(folder));
     let alias = match elsewhere.is_empty() {

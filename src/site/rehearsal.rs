@@ -15,7 +15,7 @@ use super::unpack::{DepotSink, Journal, Writing, assemble, check_room, complete,
 use super::{Site, SiteError};
 use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
-use crate::bundle::unpack::{PartSink, Sink, unpack};
+use crate::bundle::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::{Collection, Kind};
 use crate::depot::Depot;
@@ -200,7 +200,7 @@ impl PartSink for RehearsedPart {
     }
 }
 
-impl Sink for RehearsalSink<'_> {
+impl ContentSink for RehearsalSink<'_> {
     type Part = RehearsedPart;
 
     fn wants(&self, _: &Blob, _: &Part) -> bool {

@@ -8,7 +8,7 @@ use std::path::Path;
 use url::Url;
 
 use super::{Site, SiteError, StoreAssertionError};
-use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Statement, Store, Trust, Verifier};
+use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Statement, StoreStatement, Trust, Verifier};
 use crate::storage::{audit, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
@@ -38,13 +38,13 @@ impl StoreAssertion {
             _ => None,
         });
         match stores.collect::<Vec<_>>().as_slice() {
-            [Store { store, operator_id, url: Some(url) }] => Ok(Self {
+            [StoreStatement { store, operator_id, url: Some(url) }] => Ok(Self {
                 store: store.clone(),
                 operator_id: operator_id.clone(),
                 url: url.clone(),
                 stream: stream.to_vec(),
             }),
-            [Store { store, .. }] => Err(StoreAssertionError::NoUrl { store: store.clone() }),
+            [StoreStatement { store, .. }] => Err(StoreAssertionError::NoUrl { store: store.clone() }),
             others => Err(StoreAssertionError::NotOne { count: others.len() }),
         }
     }

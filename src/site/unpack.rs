@@ -15,7 +15,7 @@ use super::second_digest::{SecondDigest, SecondDigests};
 use super::{Site, SiteError};
 use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
-use crate::bundle::unpack::{PartSink, Sink, unpack};
+use crate::bundle::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
 use crate::collection::{Collection, Kind};
 use crate::depot::{Batch, Depot, DepotError};
@@ -227,7 +227,7 @@ impl PartSink for Writing {
     }
 }
 
-impl Sink for DepotSink<'_> {
+impl ContentSink for DepotSink<'_> {
     type Part = Writing;
 
     fn wants(&self, blob: &Blob, part: &Part) -> bool {

@@ -16,7 +16,7 @@ use crate::time::Time;
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub struct AuditRecord {
     /// What is being done, such as `publish`.
     pub event: String,
     /// To what, such as `dc1-base-000042`.
@@ -39,7 +39,7 @@ pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         let (end, last) = last_line(&mut file)?;
-        let record = Record {
+        let record = AuditRecord {
             event: event.to_owned(),
             subject: subject.to_owned(),
             detail: bounded(detail),
@@ -91,7 +91,7 @@ fn ended(start: u64, tail: &[u8], from: usize, line_break: usize) -> (u64, Vec<u
 }
 
 /// Reads the log at `path` and checks its chain; returns its records, or the number of the first broken line.
-pub fn read(path: &Path) -> Result<Vec<Record>, StorageError> {
+pub fn read(path: &Path) -> Result<Vec<AuditRecord>, StorageError> {
     let text = match std::fs::read_to_string(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(StorageError::io("read", path))?,
@@ -103,7 +103,7 @@ pub fn read(path: &Path) -> Result<Vec<Record>, StorageError> {
             path: path.to_owned(),
             reason: format!("line {number}: {reason}"),
         };
-        let record: Record = serde_json::from_str(line).map_err(|e| broken(e.to_string()))?;
+        let record: AuditRecord = serde_json::from_str(line).map_err(|e| broken(e.to_string()))?;
         if record.previous != previous {
             return Err(broken("it does not follow the line before it".to_owned()));
         }

@@ -71,7 +71,7 @@ impl Delivered {
 
 /// What a delta builds on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
+pub struct DeliveryBase {
     /// The site has imported the bundle of this sequence, or a later one.
     pub sequence: u64,
     /// How that is known.
@@ -136,7 +136,7 @@ impl Workspace {
     }
 
     /// What the next bundle may build on, after `last`; none if all must be carried.
-    pub fn base(&self, last: &Last, overlap: Option<u64>) -> Result<Option<Base>, WorkspaceError> {
+    pub fn base(&self, last: &Last, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
         let manifest = &last.manifest;
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
@@ -152,7 +152,7 @@ impl Workspace {
         let common = self.lists(site, name).common(epoch, base.sequence, manifest.sequence)?;
         Ok(common.map(|mut held| {
             held.retain(|digest| !base.lacks.contains(digest));
-            Base { sequence: base.sequence, how: base.how, held }
+            DeliveryBase { sequence: base.sequence, how: base.how, held }
         }))
     }
 

@@ -28,7 +28,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use self::history::History;
-pub use delivery::{Base, DeliveryError, DeliveryEvidence, ReceiptOrder};
+pub use delivery::{DeliveryBase, DeliveryError, DeliveryEvidence, ReceiptOrder};
 pub use error::WorkspaceError;
 pub use site_keys::ReceiptFileError;
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use gapferry::bundle::manifest::{Blob, FORMAT, Part};
-use gapferry::bundle::pack::{Plan, pack};
+use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::bundle::recovery::Amount;
-use gapferry::bundle::unpack::{PartSink, Sink, unpack};
+use gapferry::bundle::unpack::{ContentSink, PartSink, unpack};
 use gapferry::bundle::{Bundle, BundleError, Manifest, Signed};
 use gapferry::collection::{Collection, Item, Kind, Publish};
 use gapferry::demo::upstream::Payload;
@@ -110,7 +110,7 @@ impl PartSink for Piece {
     }
 }
 
-impl Sink for Memory {
+impl ContentSink for Memory {
     type Part = Piece;
 
     fn wants(&self, _: &Blob, _: &Part) -> bool {
@@ -149,7 +149,7 @@ fn there_and_back(blobs: &[Made], volume_bytes: u64, list: bool) {
     let files: BTreeMap<PublishPath, Sha256> = blobs.iter().map(put).collect();
     batch.commit().unwrap();
     let recovery = Amount::default();
-    let plan = Plan {
+    let plan = PackPlan {
         manifest: manifest(files),
         held: Default::default(),
         older: Default::default(),

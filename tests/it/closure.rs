@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use gapferry::collect::apt::closure::{Archive, Request, Solution, solve};
+use gapferry::collect::apt::closure::{ClosureInputs, ClosureRequest, Solution, solve};
 use gapferry::formats::apt::packages::Priority;
 
 use crate::support::skip::{Needs, skip};
@@ -31,15 +31,15 @@ struct Query {
     seeds: Vec<String>,
 }
 
-fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> Request<'a> {
-    Request {
+fn request<'a>(root: &'a AptRoot, status: &'a [u8], query: &Query) -> ClosureRequest<'a> {
+    ClosureRequest {
         architecture: &root.architecture,
         foreign: root.foreign.iter().map(String::as_str).collect(),
         indexes: root.indexes(),
         seeds: query.seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
         recommends: query.recommends,
         installed: Some(status),
-        ..Request::default()
+        ..ClosureRequest::default()
     }
 }
 
@@ -54,12 +54,12 @@ fn picked(solution: &Solution<'_>) -> BTreeSet<String> {
 
 /// What dpkg would say of a target that has the packages of priority required, and apt.
 fn minbase_status(root: &AptRoot) -> Vec<u8> {
-    let request = Request {
+    let request = ClosureRequest {
         architecture: &root.architecture,
         indexes: root.indexes(),
         seeds: vec!["apt".parse().unwrap()],
         priorities: vec![Priority::Required],
-        ..Request::default()
+        ..ClosureRequest::default()
     };
     let mut status = Vec::new();
     for pick in solve(&request).unwrap().picks {
@@ -73,7 +73,7 @@ fn minbase_status(root: &AptRoot) -> Vec<u8> {
 /// The difference between apt and us, if there is one.
 fn compare<'a>(
     root: &'a AptRoot,
-    (status, archive): &(&'a [u8], Archive<'a>),
+    (status, archive): &(&'a [u8], ClosureInputs<'a>),
     query: &Query,
     times: &mut (Duration, Duration),
 ) -> Option<String> {
@@ -107,7 +107,7 @@ fn run(root: &AptRoot, queries: &[Query]) -> Vec<String> {
     let read = |status| {
         let start = Instant::now();
         let query = Query { minbase: false, recommends: false, seeds: Vec::new() };
-        let archive = Archive::read(&request(root, status, &query));
+        let archive = ClosureInputs::read(&request(root, status, &query));
         eprintln!("closure: read in {:.2?}", start.elapsed());
         (status, archive)
     };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gapferry::digest::Sha256;
-use gapferry::fetch::{FetchError, FetchErrors, Fetcher, Finished, Options, Wanted};
+use gapferry::fetch::{FetchError, FetchErrors, FetchOptions, Fetcher, Finished, Wanted};
 use gapferry::formats::signed_digest::SignedDigest;
 use gapferry::progress::Progress;
 use tempfile::TempDir;
@@ -28,8 +28,8 @@ struct Bench {
 }
 
 /// Options in a test's time scale, for a server that is never too slow.
-fn quick() -> Options {
-    Options {
+fn quick() -> FetchOptions {
+    FetchOptions {
         retries: 3,
         backoff: Duration::from_millis(2),
         longest_wait: Duration::from_millis(1500),
@@ -37,7 +37,7 @@ fn quick() -> Options {
         stall_timeout: PATIENCE,
         min_rate: 1000,
         rate_window: PATIENCE,
-        ..Options::default()
+        ..FetchOptions::default()
     }
 }
 
@@ -60,7 +60,7 @@ impl Bench {
         Self::with(quick())
     }
 
-    fn with(options: Options) -> Self {
+    fn with(options: FetchOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["up", "down"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();

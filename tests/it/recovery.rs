@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use gapferry::bundle::pack::{Plan, pack};
+use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::unpack::{CheckOnly, ReadReport, unpack};
 use gapferry::bundle::{Bundle, BundleError};
@@ -46,7 +46,7 @@ impl Medium {
             files.insert(format!("blob-{seed:03}").parse().unwrap(), depot.put(&mut batch, &bytes).unwrap());
         }
         batch.commit().unwrap();
-        let plan = Plan {
+        let plan = PackPlan {
             manifest: manifest(files),
             held: Default::default(),
             older: Default::default(),

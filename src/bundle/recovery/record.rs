@@ -15,13 +15,13 @@ const CHECK_BYTES: u64 = 32;
 const TAG_BYTES: u64 = 16;
 
 /// The first half of a shard's SHA-256: it finds damage; that what is restored is right, the manifest says.
-pub type Tag = [u8; TAG_BYTES as usize];
+pub type ShardTag = [u8; TAG_BYTES as usize];
 
 /// The tag of a shard's bytes.
-pub fn tag(shard: &[u8]) -> Tag {
+pub fn tag(shard: &[u8]) -> ShardTag {
     let mut digest = crate::digest::Hashing::new(());
     digest.absorb(shard);
-    let mut tag = Tag::default();
+    let mut tag = ShardTag::default();
     tag.iter_mut().zip(digest.finish().1.as_bytes()).for_each(|(to, from)| *to = *from);
     tag
 }
@@ -41,9 +41,9 @@ pub struct Head {
     /// Recovery shards per group.
     pub count: u64,
     /// Of the volumes' shards, by their numbers.
-    pub data: Vec<Tag>,
+    pub data: Vec<ShardTag>,
     /// Of this file's recovery shards, by their places.
-    pub own: Vec<Tag>,
+    pub own: Vec<ShardTag>,
 }
 
 /// Length of a head, in bytes.
@@ -102,14 +102,14 @@ fn count_of(bytes: &[u8]) -> Option<u64> {
 
 /// A recovery file that is open, with a head that is whole.
 #[derive(Debug)]
-pub struct Record {
+pub struct RecoveryRecord {
     /// Its head.
     pub head: Head,
     file: File,
     first: u64,
 }
 
-impl Record {
+impl RecoveryRecord {
     /// Opens a recovery file, if one of its two heads is whole.
     pub fn open(file: File, shape: &Geometry, id: &Sha256, number: u32) -> Option<Self> {
         let size = file.metadata().ok()?.len();
@@ -141,7 +141,7 @@ impl Record {
     }
 
     /// The tag that a volume's shard must have; none for one behind its volume's end.
-    pub fn tag(&self, shape: &Geometry, shard: Shard) -> Option<Tag> {
+    pub fn tag(&self, shape: &Geometry, shard: Shard) -> Option<ShardTag> {
         self.head.data.get(shape.number(shard)?).copied()
     }
 }
@@ -212,7 +212,7 @@ mod tests {
                 prop_assert_eq!(file.metadata().unwrap().len(), file_bytes(&shape, count));
                 let offset = at.index(bytes.len()) as u64 + if second { file_bytes(&shape, count) - bytes.len() as u64 } else { 0 };
                 file.write_all_at(&[bytes[at.index(bytes.len())] ^ 1], offset).unwrap();
-                prop_assert_eq!(Record::open(file, &shape, &head.id, 1).map(|record| record.head), Some(head));
+                prop_assert_eq!(RecoveryRecord::open(file, &shape, &head.id, 1).map(|record| record.head), Some(head));
             }
         }
 
@@ -223,7 +223,7 @@ mod tests {
                 file.write_all(if magic { MAGIC } else { &[] }).unwrap();
                 file.write_all(&bytes).unwrap();
                 prop_assert!(Head::parse(&bytes, &shape, &Sha256::of(b"id"), 1).is_none());
-                prop_assert!(Record::open(file, &shape, &Sha256::of(b"id"), 1).is_none());
+                prop_assert!(RecoveryRecord::open(file, &shape, &Sha256::of(b"id"), 1).is_none());
             }
         }
     }

@@ -15,7 +15,7 @@ use reed_solomon_simd::ReedSolomonDecoder;
 
 use super::geometry::{Geometry, Shard};
 use super::patches::Patches;
-use super::record::{Record, Tag, id, tag};
+use super::record::{RecoveryRecord, ShardTag, id, tag};
 use crate::bundle::{Bundle, BundleError, names};
 
 /// Which recovery files to try.
@@ -62,7 +62,7 @@ struct RepairState {
 struct Set {
     shape: Geometry,
     /// By their place in the set; where there is none, it is missing or of no use.
-    records: Vec<Option<Record>>,
+    records: Vec<Option<RecoveryRecord>>,
 }
 
 impl Set {
@@ -70,7 +70,7 @@ impl Set {
         self.any().map_or(0, |record| record.head.count)
     }
 
-    fn any(&self) -> Option<&Record> {
+    fn any(&self) -> Option<&RecoveryRecord> {
         self.records.iter().flatten().next()
     }
 
@@ -258,7 +258,7 @@ impl<'a> Repair<'a> {
         let volumes = &self.bundle.manifest.volumes;
         let open = |name: String, shape: &Geometry, id, number| {
             let opened = self.bundle.beside(&name).filter_map(|path| crate::bundle::folder::open(&path).ok());
-            opened.into_iter().find_map(|(file, _)| Record::open(file, shape, id, number))
+            opened.into_iter().find_map(|(file, _)| RecoveryRecord::open(file, shape, id, number))
         };
         let (shape, records) = match key {
             Some(volume) => {
@@ -284,9 +284,9 @@ impl<'a> Repair<'a> {
 }
 
 /// Spare volumes that say the same of the volumes as the first one does. Of what they say, one copy is kept.
-fn of_one_mind(records: impl Iterator<Item = Option<Record>>) -> Vec<Option<Record>> {
-    let mut first: Option<(u64, Vec<Tag>)> = None;
-    let mut kept: Vec<Option<Record>> = Vec::new();
+fn of_one_mind(records: impl Iterator<Item = Option<RecoveryRecord>>) -> Vec<Option<RecoveryRecord>> {
+    let mut first: Option<(u64, Vec<ShardTag>)> = None;
+    let mut kept: Vec<Option<RecoveryRecord>> = Vec::new();
     for (place, record) in (0_u64..).zip(records) {
         let mut record = record.filter(|record| place < record.head.count);
         if let Some((count, data)) = &first {

@@ -8,7 +8,7 @@ use reed_solomon_simd::ReedSolomonEncoder;
 
 use super::Amount;
 use super::geometry::Geometry;
-use super::record::{Head, Tag, file_bytes, head_bytes, id, tag};
+use super::record::{Head, ShardTag, file_bytes, head_bytes, id, tag};
 use crate::bundle::manifest::{Manifest, Volume};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
@@ -62,10 +62,10 @@ pub fn write(
 }
 
 /// A file under construction, and the tags of its shards so far.
-struct Target {
+struct RecoveryOutput {
     path: PathBuf,
     file: File,
-    own: Vec<Tag>,
+    own: Vec<ShardTag>,
 }
 
 /// Makes the files of one shape.
@@ -88,8 +88,8 @@ fn set(
         let options = &mut File::options();
         let file =
             modes::open_with(options.read(true).write(true).create(true).truncate(true), &path, modes::PUBLIC_FILE);
-        let own = vec![Tag::default(); shape.slots(count) as usize];
-        targets.push(Target { file: file.map_err(BundleError::io("create", &path))?, path, own });
+        let own = vec![ShardTag::default(); shape.slots(count) as usize];
+        targets.push(RecoveryOutput { file: file.map_err(BundleError::io("create", &path))?, path, own });
     }
     let filled = fill(shape, count, &sources, &mut targets, progress);
     let done = filled.and_then(|data| finish(shape, count, volumes, files, &targets, data, folder));
@@ -104,12 +104,12 @@ fn fill(
     shape: &Geometry,
     count: u64,
     sources: &[(PathBuf, File)],
-    targets: &mut [Target],
+    targets: &mut [RecoveryOutput],
     progress: &Progress,
-) -> Result<Vec<Tag>, BundleError> {
+) -> Result<Vec<ShardTag>, BundleError> {
     let (shard_bytes, head) = (shape.shard_bytes(), head_bytes(shape, count));
     let coding = |error| BundleError::io("compute", Path::new("recovery data"))(std::io::Error::other(error));
-    let mut data = vec![Tag::default(); shape.shards() as usize];
+    let mut data = vec![ShardTag::default(); shape.shards() as usize];
     let mut shard = vec![0; shard_bytes as usize];
     let mut encoder = ReedSolomonEncoder::new(shape.widest() as usize, count as usize, shard.len()).map_err(coding)?;
     for group in 0..shape.groups() {
@@ -149,8 +149,8 @@ fn finish(
     count: u64,
     volumes: &[Volume],
     files: &[(String, u32)],
-    targets: &[Target],
-    data: Vec<Tag>,
+    targets: &[RecoveryOutput],
+    data: Vec<ShardTag>,
     folder: &Path,
 ) -> Result<Vec<WrittenFile>, BundleError> {
     let mut head =

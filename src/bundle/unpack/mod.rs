@@ -12,9 +12,9 @@ mod sink;
 use std::path::Path;
 use std::sync::PoisonError;
 
-pub use self::sink::{CheckOnly, PartSink, Sink};
+pub use self::sink::{CheckOnly, ContentSink, PartSink};
 
-use self::reader::{Opened, Reader, Source};
+use self::reader::{OpenedVolume, VolumeReader, VolumeSource};
 use super::incoming::STREAM_NAME;
 use super::layout::members;
 use super::recovery::repair::Repair;
@@ -56,7 +56,7 @@ impl Bundle {
 /// in a nameless file in `scratch` meanwhile.
 ///
 /// A volume that is not there is passed over, unless spare volumes replace it: what is missing is for the caller to ask.
-pub fn unpack<S: Sink>(
+pub fn unpack<S: ContentSink>(
     bundle: &Bundle,
     sink: &S,
     scratch: &Path,
@@ -67,7 +67,7 @@ pub fn unpack<S: Sink>(
         let path = Path::new(STREAM_NAME);
         for (volume, members) in bundle.manifest.volumes.iter().zip(&all) {
             incoming.next_volume(&bundle.manifest.folder(), &volume.file, volume.size)?;
-            Reader { path, from: Source::Stream(incoming), sink, progress }.volume(members)?;
+            VolumeReader { path, from: VolumeSource::Stream(incoming), sink, progress }.volume(members)?;
         }
         return Ok(ReadReport::default());
     }
@@ -86,8 +86,8 @@ pub fn unpack<S: Sink>(
         let (path, file) = copies.next().map_or((bundle.folder.join(&volume.file), None), |(p, f)| (p, Some(f)));
         let is_protected = bundle.has_recovery(index);
         let (others, replaced) = (copies.collect(), Default::default());
-        let opened = Opened { index, file, others, repair: &repair, is_protected, replaced: &replaced };
-        let wrong = Reader { path: &path, from: Source::Volume(opened), sink, progress }.volume(members)?;
+        let opened = OpenedVolume { index, file, others, repair: &repair, is_protected, replaced: &replaced };
+        let wrong = VolumeReader { path: &path, from: VolumeSource::Volume(opened), sink, progress }.volume(members)?;
         let damage = |(from, to)| Damage { volume: volume.file.clone(), from, to, instead: None };
         match is_missing && !wrong.is_empty() {
             true => found.missing.push(volume.file.clone()),

@@ -3,18 +3,23 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::reader::{Reader, Source};
-use super::sink::{PartSink, Sink};
+use super::reader::{VolumeReader, VolumeSource};
+use super::sink::{ContentSink, PartSink};
 use crate::bundle::folder::gone;
-use crate::bundle::layout::{Member, header, padding};
+use crate::bundle::layout::{VolumeMember, header, padding};
 use crate::bundle::manifest::{Blob, Encoding, Part, Slice};
 use crate::bundle::zstd_frame::expand;
 use crate::bundle::{BundleError, incoming, patch};
 use crate::digest::{Hashing, Sha256};
 
-impl<S: Sink> Reader<'_, S> {
+impl<S: ContentSink> VolumeReader<'_, S> {
     /// Reads one member, and hands its content on.
-    pub(super) fn member(&self, member: &Member<'_>, buffer: &mut [u8], is_last: bool) -> Result<(), BundleError> {
+    pub(super) fn member(
+        &self,
+        member: &VolumeMember<'_>,
+        buffer: &mut [u8],
+        is_last: bool,
+    ) -> Result<(), BundleError> {
         let (blob, part) = (member.blob, member.part);
         let head = header(&member.name, part.stored);
         self.fixed(&head, part.offset - head.len() as u64, "the header", &member.name)?;
@@ -77,7 +82,7 @@ impl<S: Sink> Reader<'_, S> {
     }
 
     /// Checks a patch, and hands on what it makes of its base, if that is here.
-    fn patch(&self, member: &Member<'_>, base: &Slice) -> Result<(), BundleError> {
+    fn patch(&self, member: &VolumeMember<'_>, base: &Slice) -> Result<(), BundleError> {
         let (blob, part) = (member.blob, member.part);
         let stored = self.stored(part)?.ok_or_else(|| self.damaged("the content", &member.name, part.offset))?;
         self.fixed(&vec![0; padding(part.stored) as usize], part.offset + part.stored, "the padding", &member.name)?;
@@ -113,8 +118,8 @@ impl<S: Sink> Reader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            Source::Stream(_) => incoming::failure(error),
-            Source::Volume(_) | Source::Copy(_) => self.failure(offset, error),
+            VolumeSource::Stream(_) => incoming::failure(error),
+            VolumeSource::Volume(_) | VolumeSource::Copy(_) => self.failure(offset, error),
         })
     }
 

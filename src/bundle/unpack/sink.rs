@@ -4,7 +4,7 @@ use crate::bundle::BundleError;
 use crate::bundle::manifest::{Blob, Part, Slice};
 
 /// Where the contents of parts go.
-pub trait Sink: Sync {
+pub trait ContentSink: Sync {
     /// Takes one part's content, piece by piece.
     type Part: PartSink;
 
@@ -47,7 +47,7 @@ impl PartSink for () {
     }
 }
 
-impl Sink for CheckOnly {
+impl ContentSink for CheckOnly {
     type Part = ();
 
     fn wants(&self, _: &Blob, _: &Part) -> bool {

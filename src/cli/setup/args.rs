@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use crate::cli::maas::Wishes;
-use crate::cli::workspace::Carried;
+use crate::cli::workspace::CarryArgs;
 use crate::label::Label;
 use crate::setup::{Certificates, HostName, ServeUrl, WebServer, apt, dns, pro, user_data};
 
@@ -32,7 +32,7 @@ pub(super) struct Common {
     #[arg(long, value_name = "FILE|DIR")]
     pub(super) out: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) carried: Carried,
+    pub(super) carried: CarryArgs,
 }
 
 /// Let the upstreams' names lead to this site
@@ -95,7 +95,7 @@ pub(super) struct WebOptions {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Packages {
+pub(super) struct PackagesArgs {
     /// A published archive, by name; can be given several times [default: all]
     #[arg(long = "archive", value_name = "NAME")]
     pub(super) archives: Vec<Label>,
@@ -120,7 +120,7 @@ pub(super) struct Apt {
     #[arg(long, value_name = "URL")]
     pub(super) serve_url: ServeUrl,
     #[command(flatten)]
-    pub(super) packages: Packages,
+    pub(super) packages: PackagesArgs,
     /// The clients' folder of keys
     #[arg(long, value_name = "DIR", default_value = "/etc/apt/keyrings", value_parser = plain_folder)]
     pub(super) keyrings: String,
@@ -155,7 +155,7 @@ pub(super) struct CloudInit {
     #[arg(long, value_name = "URL")]
     pub(super) serve_url: Option<ServeUrl>,
     #[command(flatten)]
-    pub(super) packages: Packages,
+    pub(super) packages: PackagesArgs,
     /// Switch the machine's own sources off
     #[arg(long)]
     pub(super) replace_sources: bool,
@@ -183,7 +183,7 @@ pub(super) struct UserData {
     pub(super) os: user_data::Os,
     /// Its release, such as 9
     #[arg(long, value_name = "N")]
-    pub(super) release: user_data::Release,
+    pub(super) release: user_data::SystemRelease,
     /// Where clients reach this site
     #[arg(long, value_name = "URL")]
     pub(super) serve_url: ServeUrl,
@@ -243,8 +243,8 @@ impl WebOptions {
 }
 
 impl UserData {
-    pub(super) fn chosen(&self, authority: Option<Certificates>) -> user_data::Choice {
-        user_data::Choice {
+    pub(super) fn chosen(&self, authority: Option<Certificates>) -> user_data::UserDataChoice {
+        user_data::UserDataChoice {
             os: self.os,
             release: self.release.clone(),
             repositories: self.repositories.clone(),
@@ -256,14 +256,14 @@ impl UserData {
 }
 
 impl Pro {
-    pub(super) fn chosen(&self) -> pro::Choice {
-        pro::Choice { contract_url: self.contract_url.clone(), transport: self.transport }
+    pub(super) fn chosen(&self) -> pro::ProChoice {
+        pro::ProChoice { contract_url: self.contract_url.clone(), transport: self.transport }
     }
 }
 
-impl Packages {
-    pub(super) fn chosen(&self) -> apt::Choice {
-        apt::Choice { archives: self.archives.clone(), suites: self.suites.clone() }
+impl PackagesArgs {
+    pub(super) fn chosen(&self) -> apt::AptClientChoice {
+        apt::AptClientChoice { archives: self.archives.clone(), suites: self.suites.clone() }
     }
 }
 

@@ -10,7 +10,7 @@ use self::args::What;
 use super::error::Failure;
 use super::output::{Output, note};
 use crate::maas::wanted;
-use crate::setup::{Certificates, Facts, File, HostName, ServeUrl, SetupError};
+use crate::setup::{Certificates, Facts, HostName, ServeUrl, SetupError, SetupFile};
 use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, pro, snapd, user_data};
 use crate::site::{Site, SiteError};
 use crate::storage::modes;
@@ -20,12 +20,12 @@ use crate::storage::write_atomically;
 ///
 /// Nothing outside of --out is changed. docs/setup.md says what each text is checked by.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(super) struct SetupArgs {
     #[command(subcommand)]
     what: What,
 }
 
-pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: SetupArgs, out: &Output) -> Result<(), Failure> {
     let (what, common, serve) = match &args.what {
         What::Dns(args) => ("dns", &args.common, None),
         What::Nginx(args) => ("nginx", &args.common, args.server.store_backend.as_ref()),
@@ -69,8 +69,8 @@ pub(super) fn run(args: Args, out: &Output) -> Result<(), Failure> {
     }
 }
 
-fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<File>, SetupError> {
-    let one = |name: &str, text: String| Ok(vec![File::new(name, text)]);
+fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<SetupFile>, SetupError> {
+    let one = |name: &str, text: String| Ok(vec![SetupFile::new(name, text)]);
     match what {
         What::Dns(args) => dns::files(facts, args.server, own(args.serve_url.as_ref()), &args.address),
         What::Nginx(args) => one("gapferry-nginx.conf", nginx::config(facts, &args.server.chosen())?),
@@ -87,7 +87,7 @@ fn files(what: &What, site: &Site, facts: &Facts) -> Result<Vec<File>, SetupErro
             one("gapferry-snapd.sh", snapd::script(facts, args.serve_url.as_ref(), authority.as_ref())?)
         }
         What::CloudInit(args) => {
-            let choice = cloud_init::Choice {
+            let choice = cloud_init::CloudInitChoice {
                 apt: args.packages.chosen(),
                 serve_url: args.serve_url.clone(),
                 replace_sources: args.replace_sources,
@@ -114,7 +114,7 @@ fn is_folder(path: &Path) -> bool {
 }
 
 /// Several files are told apart by a line before each.
-fn printed(what: &str, files: &[File], facts: &Facts, out: &Output) {
+fn printed(what: &str, files: &[SetupFile], facts: &Facts, out: &Output) {
     let words = match files {
         [one] => one.text.clone(),
         many => many.iter().map(|file| format!("# ---- {} ----\n{}\n", file.name, file.text)).collect(),
@@ -123,7 +123,7 @@ fn printed(what: &str, files: &[File], facts: &Facts, out: &Output) {
     out.done(json!({ "what": what, "files": files, "notes": facts.notes }), &words);
 }
 
-fn written(what: &str, files: &[File], path: &Path, facts: &Facts, out: &Output) -> Result<(), Failure> {
+fn written(what: &str, files: &[SetupFile], path: &Path, facts: &Facts, out: &Output) -> Result<(), Failure> {
     let into_folder = is_folder(path) || files.len() > 1;
     if into_folder {
         modes::create_public_folders(path).map_err(SiteError::io("create", path))?;

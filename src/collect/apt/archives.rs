@@ -23,7 +23,7 @@ use crate::selection::AptSource;
 
 /// An archive and what is wanted of it.
 #[derive(Debug)]
-pub(super) struct Archive {
+pub(super) struct WantedArchive {
     /// The name of its collection.
     pub(super) name: Label,
     /// Its root. Of several mirrors, that of the first.
@@ -31,12 +31,12 @@ pub(super) struct Archive {
     /// The mirrors of it, if the source list names a list of them.
     pub(super) mirrors: Vec<Mirror>,
     /// The suites.
-    pub(super) suites: Vec<Wanted>,
+    pub(super) suites: Vec<SuiteRequest>,
 }
 
 /// What is wanted of a suite.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct SuiteRequest {
     /// The suite.
     pub(super) suite: SuiteName,
     /// The wanted components. A flat suite has one without a name.
@@ -75,7 +75,7 @@ pub(super) struct WantedComponent {
     pub(super) source: bool,
 }
 
-impl Wanted {
+impl SuiteRequest {
     pub(super) fn new(suite: &SuiteName, keyring: Keyring, presence: Presence) -> Self {
         Self {
             suite: suite.clone(),
@@ -136,7 +136,7 @@ impl Wanted {
     }
 }
 
-impl Archive {
+impl WantedArchive {
     /// The addresses of a file below the archive's root, in the order in which they are asked: one, or that of each mirror that is
     /// for such files.
     pub(super) fn file_urls(&self, path: &str, file: &MirroredFile<'_>) -> Result<Vec<Url>, MalformedAddress> {
@@ -153,10 +153,10 @@ impl Archive {
 }
 
 /// The archive that the selection itself names.
-pub(super) fn of_url(source: &AptSource, url: &Url) -> Result<Archive, AptError> {
+pub(super) fn of_url(source: &AptSource, url: &Url) -> Result<WantedArchive, AptError> {
     let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
     let wanted = |suite: &SuiteName| {
-        let mut wanted = Wanted::new(suite, read_keyring(keyring)?, Presence::Required);
+        let mut wanted = SuiteRequest::new(suite, read_keyring(keyring)?, Presence::Required);
         for name in components_of(suite, &source.components) {
             let architectures = architectures(source);
             wanted.add(WantedComponent { name: name.to_owned(), architectures, source: source.deb_src });
@@ -164,7 +164,7 @@ pub(super) fn of_url(source: &AptSource, url: &Url) -> Result<Archive, AptError>
         Ok(wanted)
     };
     let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
-    Ok(Archive { name: source.name.clone(), url: url.clone(), mirrors: Vec::new(), suites })
+    Ok(WantedArchive { name: source.name.clone(), url: url.clone(), mirrors: Vec::new(), suites })
 }
 
 /// The components of a suite; of a flat one, a component without a name.
@@ -195,7 +195,10 @@ pub(super) fn host_architecture() -> &'static str {
 
 /// Names the archives of source lists: each is a source of its own, with its own pinned keyring. A name rests on the archive's URL and
 /// the selection alone, so that it stays when other lines are added, removed or moved.
-pub(super) fn name_archives(source: &AptSource, mut archives: Vec<Archive>) -> Result<Vec<Archive>, AptError> {
+pub(super) fn name_archives(
+    source: &AptSource,
+    mut archives: Vec<WantedArchive>,
+) -> Result<Vec<WantedArchive>, AptError> {
     archives.retain(|archive| !archive.suites.is_empty());
     let mut names: BTreeMap<Label, String> = BTreeMap::new();
     for archive in &mut archives {

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::AptError;
-use super::choice::{Choice, IndexText};
-use super::closure::{Archive, Index as ClosureIndex, Request};
-use super::picked::{Picked, source_of};
+use super::choice::{AptChoice, IndexText};
+use super::closure::{ClosureIndex, ClosureInputs, ClosureRequest};
+use super::picked::{PickedPackages, source_of};
 use crate::digest::Sha256;
-use crate::formats::apt::build_relations::{BuildRelations, Builder};
-use crate::formats::apt::packages::{Source, packages, sources};
+use crate::formats::apt::build_relations::{BuildMachine, BuildRelations};
+use crate::formats::apt::packages::{SourcePackage, packages, sources};
 use crate::formats::apt::seed::Seed;
 use crate::formats::apt::version;
 use crate::selection::{AptSource, BuildDep};
@@ -23,27 +23,27 @@ const ESSENTIAL: &str = "build-essential";
 const PREFIX: &str = "builddeps_";
 
 /// A source package whose build dependencies are carried.
-struct Wanted<'a> {
-    source: Source<'a>,
+struct BuildDepSource<'a> {
+    source: SourcePackage<'a>,
     relations: BuildRelations,
 }
 
 /// Adds the build dependencies that the selection asks for, and the source packages that it names.
 pub(super) fn add(
     source: &AptSource,
-    request: &Request<'_>,
+    request: &ClosureRequest<'_>,
     (of_packages, of_sources): (&[IndexText<'_>], &[IndexText<'_>]),
-    picked: &mut Picked,
-    choice: &mut Choice,
+    picked: &mut PickedPackages,
+    choice: &mut AptChoice,
 ) -> Result<(), AptError> {
     let profiles = source.build_profiles.iter().map(String::as_str).collect();
-    let builder = Builder { architecture: request.architecture, foreign: request.foreign.clone(), profiles };
+    let builder = BuildMachine { architecture: request.architecture, foreign: request.foreign.clone(), profiles };
     let wanted = match &source.build_dep {
         BuildDep::OfAll(false) => return Ok(()),
         BuildDep::OfAll(true) => of_picked(of_sources, &builder, picked)?,
         BuildDep::Named(names) => {
             let found = names.iter().map(|name| named(name, source, of_packages, of_sources, &builder));
-            let found: Vec<Wanted<'_>> = found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+            let found: Vec<BuildDepSource<'_>> = found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
             found.iter().for_each(|wanted| picked.request_source(wanted.source.name, wanted.source.version));
             found
         }
@@ -54,7 +54,7 @@ pub(super) fn add(
     (request.seeds, request.priorities, request.tasks) = Default::default();
     // apt's build-dep follows no recommendations, whatever the settings.
     request.recommends = false;
-    let archive = Archive::read(&request);
+    let archive = ClosureInputs::read(&request);
     let essential = archive.has_package(ESSENTIAL).then(|| Seed::named(ESSENTIAL));
     let mut failed = Vec::new();
     for (number, wanted) in wanted.iter().enumerate() {
@@ -74,15 +74,15 @@ pub(super) fn add(
 /// The sources of the packages that were chosen.
 fn of_picked<'a>(
     texts: &'a [IndexText<'_>],
-    builder: &Builder<'_>,
-    picked: &Picked,
-) -> Result<Vec<Wanted<'a>>, AptError> {
+    builder: &BuildMachine<'_>,
+    picked: &PickedPackages,
+) -> Result<Vec<BuildDepSource<'a>>, AptError> {
     let all = texts.iter().flat_map(|text| sources(&text.bytes)).filter_map(Result::ok);
     let mut seen = BTreeSet::new();
     let chosen = all.filter(|source| picked.has_source(source.name, source.version));
     chosen
         .filter(|source| seen.insert((source.name, source.version)))
-        .map(|source| Wanted::read(source, builder))
+        .map(|source| BuildDepSource::read(source, builder))
         .collect()
 }
 
@@ -92,8 +92,8 @@ fn named<'a>(
     of: &AptSource,
     of_packages: &[IndexText<'_>],
     of_sources: &'a [IndexText<'_>],
-    builder: &Builder<'_>,
-) -> Result<Vec<Wanted<'a>>, AptError> {
+    builder: &BuildMachine<'_>,
+) -> Result<Vec<BuildDepSource<'a>>, AptError> {
     let binaries = of_packages.iter().flat_map(|text| packages(&text.bytes)).filter_map(Result::ok);
     let mut names: BTreeSet<String> =
         binaries.filter(|package| package.control.name == name).map(|package| source_of(&package).0).collect();
@@ -102,15 +102,15 @@ fn named<'a>(
         let all = of_sources.iter().flat_map(|text| sources(&text.bytes)).filter_map(Result::ok);
         all.filter(|source| source.name == name).max_by(|a, b| version::compare(a.version, b.version))
     };
-    let found: Vec<Source<'_>> = names.iter().filter_map(newest).collect();
+    let found: Vec<SourcePackage<'_>> = names.iter().filter_map(newest).collect();
     if found.is_empty() {
         return Err(AptError::NoSuchSource { name: of.name.to_string(), source_package: name.to_owned() });
     }
-    found.into_iter().map(|source| Wanted::read(source, builder)).collect()
+    found.into_iter().map(|source| BuildDepSource::read(source, builder)).collect()
 }
 
-impl<'a> Wanted<'a> {
-    fn read(source: Source<'a>, builder: &Builder<'_>) -> Result<Self, AptError> {
+impl<'a> BuildDepSource<'a> {
+    fn read(source: SourcePackage<'a>, builder: &BuildMachine<'_>) -> Result<Self, AptError> {
         let relations = BuildRelations::read(source.stanza, builder);
         let relations = relations
             .map_err(|error| AptError::BuildRelations { source_package: source.name.to_owned(), source: error })?;
@@ -124,9 +124,9 @@ fn made_up(number: usize) -> String {
 }
 
 /// An index of packages that depend on what the builds need.
-fn as_packages(wanted: &[Wanted<'_>], architecture: &str) -> String {
+fn as_packages(wanted: &[BuildDepSource<'_>], architecture: &str) -> String {
     let mut text = String::new();
-    for (number, Wanted { relations, .. }) in wanted.iter().enumerate() {
+    for (number, BuildDepSource { relations, .. }) in wanted.iter().enumerate() {
         let name = made_up(number);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "Package: {name}\nVersion: 1\nArchitecture: {architecture}");

@@ -1,14 +1,14 @@
 //! The files to carry of a source, read from its indexes; entries that cannot be used are left out by name.
 
 use super::component_of;
-use super::suite::{Index, SuiteData};
-use crate::formats::apt::archive::{Entry, entries};
+use super::suite::{StoredIndex, SuiteData};
+use crate::formats::apt::archive::{IndexEntry, entries};
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 
 /// A file to carry.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
+pub(super) struct ChosenPackageFile {
     /// The suite that lists it, by its place.
     pub(super) suite: usize,
     /// Its component.
@@ -33,9 +33,9 @@ pub(super) struct Chosen {
 
 /// Files to carry of a source, and notes on those that cannot be carried.
 #[derive(Default)]
-pub(super) struct Choice {
+pub(super) struct AptChoice {
     /// The files.
-    pub(super) chosen: Vec<Chosen>,
+    pub(super) chosen: Vec<ChosenPackageFile>,
     /// The notes.
     pub(super) left_out: Vec<String>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Choice {
 /// The number of entries that a note names.
 const NAMED_ENTRIES: usize = 5;
 
-impl Choice {
+impl AptChoice {
     /// Notes entries of the file `place` that are left out, with their reasons.
     pub(super) fn leave_out(&mut self, place: &str, reasons: &[String]) {
         if reasons.is_empty() {
@@ -61,7 +61,7 @@ impl Choice {
     }
 
     /// Takes the files of an index for whose entry `reason` has one.
-    pub(super) fn take(&mut self, of: &IndexText<'_>, reason: impl Fn(&Entry<'_>) -> Option<String>) {
+    pub(super) fn take(&mut self, of: &IndexText<'_>, reason: impl Fn(&IndexEntry<'_>) -> Option<String>) {
         let mut unusable = Vec::new();
         for entry in entries(of.index.kind, &of.bytes) {
             let entry = match entry {
@@ -88,14 +88,14 @@ pub(super) struct IndexText<'s> {
     /// Its suite.
     pub(super) suite: &'s SuiteData,
     /// The index.
-    pub(super) index: &'s Index,
+    pub(super) index: &'s StoredIndex,
     /// Its text.
     pub(super) bytes: Vec<u8>,
 }
 
-fn files_of(of: &IndexText<'_>, entry: Entry<'_>, reason: &str) -> impl Iterator<Item = Chosen> {
+fn files_of(of: &IndexText<'_>, entry: IndexEntry<'_>, reason: &str) -> impl Iterator<Item = ChosenPackageFile> {
     let (suite, component) = (of.at, component_of(of.index.path.as_str()));
-    entry.files.into_iter().map(move |file| Chosen {
+    entry.files.into_iter().map(move |file| ChosenPackageFile {
         suite,
         component: component.clone(),
         name: entry.name.to_owned(),

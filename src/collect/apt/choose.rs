@@ -3,9 +3,9 @@
 use super::AptError;
 use super::archives::host_architecture;
 use super::build_dep;
-use super::choice::{Choice, Chosen, IndexText};
-use super::closure::{Archive, ClosureError, Index as ClosureIndex, Pin, Request, Solution, UnusableEntry};
-use super::picked::Picked;
+use super::choice::{AptChoice, ChosenPackageFile, IndexText};
+use super::closure::{ClosureError, ClosureIndex, ClosureInputs, ClosureRequest, Pin, Solution, UnusableEntry};
+use super::picked::PickedPackages;
 use super::suite::SuiteData;
 use crate::collect::CollectContext;
 use crate::formats::apt::archive::{IndexKind, IndexName};
@@ -20,8 +20,8 @@ pub(super) fn choose(
     source: &AptSource,
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<Vec<Chosen>, AptError> {
-    let Choice { chosen, left_out } =
+) -> Result<Vec<ChosenPackageFile>, AptError> {
+    let AptChoice { chosen, left_out } =
         if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
     let name = source.name.to_string();
     match left_out.first() {
@@ -35,8 +35,8 @@ pub(super) fn choose(
 }
 
 /// Every file of every index, one index at a time.
-fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<Choice, AptError> {
-    let mut choice = Choice::default();
+fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, AptError> {
+    let mut choice = AptChoice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
             let text = IndexText { at, suite, index, bytes: index.read(with)? };
@@ -48,7 +48,7 @@ fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<Choice,
 
 /// The closure of what the selection names: in every suite and archive that lists a package, so that a client of some of
 /// them finds there what upstream has there.
-fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> Result<Choice, AptError> {
+fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, AptError> {
     let texts = texts(suites, IndexKind::Packages, with)?;
     let installed = source
         .installed
@@ -56,10 +56,11 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> 
         .map(|path| std::fs::read(path).map_err(FileError::on_named::<AptError>("read", path)));
     let installed = installed.transpose()?;
     let preferences = super::preferences::read(source)?;
-    let mut request = Request { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
-    let archive = Archive::read(&request);
+    let mut request =
+        ClosureRequest { installed: installed.as_deref(), preferences, ..request(source, suites, &texts) };
+    let archive = ClosureInputs::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
-    let (mut picked, mut choice) = (Picked::default(), Choice::default());
+    let (mut picked, mut choice) = (PickedPackages::default(), AptChoice::default());
     if !source.asks_for_no_binaries() {
         let solution = archive.solve(&request)?;
         leave_out_of_status(&mut choice, source, &solution.unusable);
@@ -85,7 +86,7 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> 
 
 /// Notes entries of the target's status that the closure could not use. Those of indexes are noted where their files are
 /// taken.
-fn leave_out_of_status(choice: &mut Choice, source: &AptSource, unusable: &[UnusableEntry]) {
+fn leave_out_of_status(choice: &mut AptChoice, source: &AptSource, unusable: &[UnusableEntry]) {
     let of_status = unusable.iter().filter(|entry| entry.index.is_none());
     let reasons: Vec<String> = of_status.map(|entry| entry.error.to_string()).collect();
     let status = source.installed.as_ref().map(|path| path.display().to_string());
@@ -122,12 +123,12 @@ fn is_optional(source: &AptSource, seed: &Seed) -> bool {
 }
 
 /// Makes the request of the source over all of its suites.
-fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexText<'_>]) -> Request<'a> {
+fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexText<'_>]) -> ClosureRequest<'a> {
     let mut architectures = architectures(source, suites).into_iter();
     let bootstrap = !source.debootstrap.is_empty();
     let (names, priorities) =
         if bootstrap { (&BOOTSTRAP_NAMES[..], &BOOTSTRAP_PRIORITIES[..]) } else { (&[][..], &[][..]) };
-    Request {
+    ClosureRequest {
         architecture: architectures.next().unwrap_or_default(),
         foreign: architectures.collect(),
         indexes: texts.iter().map(closure_index).collect(),
@@ -135,7 +136,7 @@ fn request<'a>(source: &AptSource, suites: &'a [SuiteData], texts: &'a [IndexTex
         priorities: source.priorities.iter().map(|priority| priority.0).chain(priorities.iter().copied()).collect(),
         tasks: source.tasks.clone(),
         recommends: source.recommends,
-        ..Request::default()
+        ..ClosureRequest::default()
     }
 }
 
@@ -176,12 +177,12 @@ fn solve_alone(
     suites: &[SuiteData],
     texts: &[IndexText<'_>],
     suite: usize,
-    picked: &mut Picked,
+    picked: &mut PickedPackages,
 ) -> Result<(), AptError> {
     let mut request = request(source, suites, texts);
     let own = texts.iter().filter(|text| text.at == suite);
     request.indexes = own.map(closure_index).collect();
-    let archive = Archive::read(&request);
+    let archive = ClosureInputs::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let refused = |error| {
         let suite = suites.get(suite).map(|suite| suite.name.to_string()).unwrap_or_default();
@@ -196,7 +197,10 @@ fn solve_alone(
 }
 
 /// Solves a request, and leaves out of it what the archive does not have.
-fn solve_what_is_there<'a>(archive: &Archive<'a>, request: &mut Request<'a>) -> Result<Solution<'a>, ClosureError> {
+fn solve_what_is_there<'a>(
+    archive: &ClosureInputs<'a>,
+    request: &mut ClosureRequest<'a>,
+) -> Result<Solution<'a>, ClosureError> {
     loop {
         match archive.solve(request) {
             Err(

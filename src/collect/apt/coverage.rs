@@ -1,6 +1,6 @@
 //! Checks that a source's archives have what was asked for.
 
-use super::archives::{Archive, Wanted};
+use super::archives::{SuiteRequest, WantedArchive};
 use super::error::AptError;
 use super::suite::SuiteData;
 use crate::selection::AptSource;
@@ -9,12 +9,12 @@ use crate::selection::AptSource;
 /// at least one suite of the source: of several archives not each has all of them.
 pub(super) fn everything_was_found(
     source: &AptSource,
-    archives: &[Archive],
+    archives: &[WantedArchive],
     suites: &[SuiteData],
 ) -> Result<(), AptError> {
     every_component(archives, suites)?;
     let name = source.name.to_string();
-    let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(Wanted::architectures);
+    let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(SuiteRequest::architectures);
     let is_served = |architecture: &String| {
         suites.iter().any(|suite| suite.has_packages_of(architecture) || serves_from_all(suite, architecture))
     };
@@ -42,7 +42,7 @@ fn serves_from_all(suite: &SuiteData, architecture: &str) -> bool {
     suite.has_packages_of("all") && (others.peek().is_none() || others.any(|name| name == architecture))
 }
 
-fn every_component(archives: &[Archive], suites: &[SuiteData]) -> Result<(), AptError> {
+fn every_component(archives: &[WantedArchive], suites: &[SuiteData]) -> Result<(), AptError> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
         for component in archive.suites.iter().flat_map(|wanted| &wanted.components).map(|c| &c.name) {

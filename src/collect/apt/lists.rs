@@ -2,7 +2,8 @@
 
 use super::AptError;
 use super::archives::{
-    Archive, Presence, Wanted, WantedComponent, architectures, components_of, entry_keyring, host_architecture,
+    Presence, SuiteRequest, WantedArchive, WantedComponent, architectures, components_of, entry_keyring,
+    host_architecture,
 };
 use super::mirrors::{self, Mirrors};
 use crate::collect::CollectContext;
@@ -15,8 +16,8 @@ pub(super) fn archives(
     source: &AptSource,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
-) -> Result<Vec<Archive>, AptError> {
-    let mut archives: Vec<Archive> = Vec::new();
+) -> Result<Vec<WantedArchive>, AptError> {
+    let mut archives: Vec<WantedArchive> = Vec::new();
     let lists = source.sources.0.iter().filter(|path| path.exists());
     let mut found = false;
     for path in lists {
@@ -70,7 +71,7 @@ fn wanted_architectures(source: &AptSource, entry: &SourceEntry) -> Vec<String> 
 fn add_entry(
     source: &AptSource,
     (entry, presence): (&SourceEntry, Presence),
-    archives: &mut Vec<Archive>,
+    archives: &mut Vec<WantedArchive>,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
 ) -> Result<(), AptError> {
@@ -81,7 +82,7 @@ fn add_entry(
     let keyring = entry_keyring(source, entry, notes)?;
     let Mirrors { first, all } = mirrors::of(&entry.url, notes, with)?;
     let at = archives.iter().position(|archive| archive.url == first).unwrap_or_else(|| {
-        archives.push(Archive { name: source.name.clone(), url: first, mirrors: Vec::new(), suites: Vec::new() });
+        archives.push(WantedArchive { name: source.name.clone(), url: first, mirrors: Vec::new(), suites: Vec::new() });
         archives.len() - 1
     });
     let Some(archive) = archives.get_mut(at) else { return Ok(()) };
@@ -89,7 +90,7 @@ fn add_entry(
     archive.mirrors.extend(fresh);
     for suite in &entry.suites {
         let at = archive.suites.iter().position(|known| known.suite == *suite).unwrap_or_else(|| {
-            archive.suites.push(Wanted::new(suite, keyring.clone(), presence));
+            archive.suites.push(SuiteRequest::new(suite, keyring.clone(), presence));
             archive.suites.len() - 1
         });
         let Some(known) = archive.suites.get_mut(at) else { continue };

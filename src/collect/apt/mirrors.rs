@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::AptError;
-use super::archives::{Archive, Wanted};
+use super::archives::{SuiteRequest, WantedArchive};
 use crate::causes::causes;
 use crate::collect::CollectContext;
 use crate::fetch::{FetchError, shown};
@@ -86,7 +86,7 @@ impl ListPlace {
 
 /// Leaves out mirrors that are out of reach, if another one has the archive: each file would be asked of them first.
 pub(super) fn settle(
-    archive: &mut Archive,
+    archive: &mut WantedArchive,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
 ) -> Result<(), AptError> {
@@ -110,7 +110,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-fn has_suite(mirror: &Mirror, wanted: &Wanted, with: &CollectContext<'_>) -> Result<bool, AptError> {
+fn has_suite(mirror: &Mirror, wanted: &SuiteRequest, with: &CollectContext<'_>) -> Result<bool, AptError> {
     for file in [IN_RELEASE, RELEASE] {
         let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file))?;
         match with.fetcher.get(&url, MAX_RELEASE_BYTES) {

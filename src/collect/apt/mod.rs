@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::AptError;
 
-use self::archives::{Archive, Presence};
-use self::choice::Chosen;
+use self::archives::{Presence, WantedArchive};
+use self::choice::ChosenPackageFile;
 use self::suite::SuiteData;
 use super::{CollectContext, Selected};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
@@ -58,10 +58,10 @@ pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Coll
 /// Fetches the suites of the archives. Returns them with the archives that have any.
 fn fetch_suites(
     source: &AptSource,
-    found: Vec<Archive>,
+    found: Vec<WantedArchive>,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
-) -> Result<(Vec<Archive>, Vec<SuiteData>), AptError> {
+) -> Result<(Vec<WantedArchive>, Vec<SuiteData>), AptError> {
     let (mut archives, mut suites) = (Vec::new(), Vec::new());
     for mut archive in found {
         mirrors::settle(&mut archive, notes, with)?;
@@ -81,7 +81,7 @@ fn fetch_suites(
             }
         }
         if !present.is_empty() {
-            archives.push(Archive { suites: present, ..archive });
+            archives.push(WantedArchive { suites: present, ..archive });
         }
     }
     Ok((archives, suites))
@@ -91,11 +91,11 @@ fn fetch_suites(
 /// which the upstream lacks a file are left out.
 fn fetch(
     source: &AptSource,
-    archives: &[Archive],
+    archives: &[WantedArchive],
     suites: &[SuiteData],
-    mut chosen: Vec<Chosen>,
+    mut chosen: Vec<ChosenPackageFile>,
     with: &CollectContext<'_>,
-) -> Result<Vec<Chosen>, AptError> {
+) -> Result<Vec<ChosenPackageFile>, AptError> {
     let mut selected = Vec::with_capacity(chosen.len());
     // Of several archives that have a file the first is asked: the last of equal digests counts.
     for file in chosen.iter().rev() {
@@ -118,7 +118,7 @@ fn fetch(
 }
 
 /// The file as limits of mirrors name it. None is for files of source packages.
-fn mirrored<'f>(file: &'f Chosen, suites: &'f [SuiteData]) -> MirroredFile<'f> {
+fn mirrored<'f>(file: &'f ChosenPackageFile, suites: &'f [SuiteData]) -> MirroredFile<'f> {
     let release = suites.get(file.suite).map(|suite| &suite.release).filter(|_| file.architecture != "source");
     let Some(release) = release else { return MirroredFile::default() };
     MirroredFile {
@@ -133,7 +133,7 @@ fn mirrored<'f>(file: &'f Chosen, suites: &'f [SuiteData]) -> MirroredFile<'f> {
 
 /// The package that the file is of: the place of its suite, name, version and architecture. Archives may list several builds
 /// of one version, of which one may be there, so a binary package has its digest too.
-fn package_of(file: &Chosen) -> (usize, String, String, String, Option<SignedDigest>) {
+fn package_of(file: &ChosenPackageFile) -> (usize, String, String, String, Option<SignedDigest>) {
     let build = (file.architecture != "source").then_some(file.digest);
     (file.suite, file.name.clone(), file.version.clone(), file.architecture.clone(), build)
 }
@@ -141,9 +141,9 @@ fn package_of(file: &Chosen) -> (usize, String, String, String, Option<SignedDig
 /// What was collected from one archive.
 fn describe(
     publish: Publish,
-    (at, archive): (usize, &Archive),
+    (at, archive): (usize, &WantedArchive),
     suites: &[SuiteData],
-    chosen: &[Chosen],
+    chosen: &[ChosenPackageFile],
     with: &CollectContext<'_>,
 ) -> Result<Collection, AptError> {
     let mut files = BTreeMap::new();

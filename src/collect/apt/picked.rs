@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::AptError;
 use super::closure::{Pick, Reason, Solution};
-use crate::formats::apt::archive::Entry;
-use crate::formats::apt::packages::Package;
+use crate::formats::apt::archive::IndexEntry;
+use crate::formats::apt::packages::BinaryPackage;
 use crate::formats::signed_digest::SignedDigest;
 
 /// The packages of all solutions, each with why it is carried.
 #[derive(Default)]
-pub(super) struct Picked {
+pub(super) struct PickedPackages {
     /// By name, version, architecture and digest: archives may have different builds of one version.
     packages: HashMap<(String, String, String), BTreeMap<SignedDigest, String>>,
     /// Source packages, by name and version.
     sources: BTreeMap<(String, String), String>,
 }
 
-impl Picked {
+impl PickedPackages {
     /// Adds the packages of a solution. Fails if we could never carry one, for its path is none.
     pub(super) fn add(&mut self, solution: &Solution<'_>) -> Result<(), AptError> {
         for pick in &solution.picks {
@@ -65,7 +65,7 @@ impl Picked {
     }
 
     /// The reason of the build that the entry lists. An entry without files is of any build, to be named as left out.
-    pub(super) fn reason(&self, entry: &Entry<'_>) -> Option<String> {
+    pub(super) fn reason(&self, entry: &IndexEntry<'_>) -> Option<String> {
         let key = (entry.name.to_owned(), entry.version.to_owned(), entry.architecture.to_owned());
         let builds = self.packages.get(&key)?;
         match entry.files.first() {
@@ -74,13 +74,13 @@ impl Picked {
         }
     }
 
-    pub(super) fn source_reason(&self, entry: &Entry<'_>) -> Option<String> {
+    pub(super) fn source_reason(&self, entry: &IndexEntry<'_>) -> Option<String> {
         self.sources.get(&(entry.name.to_owned(), entry.version.to_owned())).cloned()
     }
 }
 
 /// Name and version of the source of a package (Debian Policy 5.6.1).
-pub(super) fn source_of(package: &Package<'_>) -> (String, String) {
+pub(super) fn source_of(package: &BinaryPackage<'_>) -> (String, String) {
     let field = package.stanza.field("Source").unwrap_or(package.control.name);
     let (source, version) = field
         .split_once(" (")

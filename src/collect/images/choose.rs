@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ImagesError;
-use super::stream::List;
+use super::stream::FetchedList;
 use crate::collection::Publish;
 use crate::formats::simplestreams::maas::{MaasImageKind, is_bootloader};
-use crate::formats::simplestreams::{File, Item, StreamError, cut, listed};
+use crate::formats::simplestreams::{ProductItem, StreamError, StreamFile, cut, listed};
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
 /// A file to carry.
 #[derive(Clone, Debug)]
-pub(super) struct Chosen {
+pub(super) struct ChosenImageFile {
     /// Which of the lists names it.
     pub(super) list: usize,
     /// What it is.
-    pub(super) file: File,
+    pub(super) file: StreamFile,
     /// What a reviewer knows it by.
     pub(super) title: String,
     /// The name of its version.
@@ -28,7 +28,10 @@ pub(super) struct Chosen {
 }
 
 /// What to carry, by path: a file that several products share is there once.
-pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<PublishPath, Chosen>, ImagesError> {
+pub(super) fn choose(
+    source: &ImagesSource,
+    lists: &[FetchedList],
+) -> Result<BTreeMap<PublishPath, ChosenImageFile>, ImagesError> {
     let mut chosen = BTreeMap::new();
     let mut requested = false;
     for (at, list) in lists.iter().enumerate() {
@@ -36,7 +39,7 @@ pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<P
         for (name, product) in &list.products.products {
             let mut kept = 0;
             for version in product.versions.iter().rev().map(|(version, of)| (&**version, of)) {
-                let all: Vec<Item<'_>> = list.products.items_of((name, product), version).collect();
+                let all: Vec<ProductItem<'_>> = list.products.items_of((name, product), version).collect();
                 let wanted = wanted(source, &all).map_err(bad)?;
                 if wanted.is_empty() {
                     continue;
@@ -65,7 +68,10 @@ pub(super) fn choose(source: &ImagesSource, lists: &[List]) -> Result<BTreeMap<P
 const REQUESTED: &str = "requested";
 
 /// Of a version's items those that are wanted, with their files and reasons.
-fn wanted<'a>(source: &ImagesSource, items: &[Item<'a>]) -> Result<Vec<(Item<'a>, File, &'static str)>, StreamError> {
+fn wanted<'a>(
+    source: &ImagesSource,
+    items: &[ProductItem<'a>],
+) -> Result<Vec<(ProductItem<'a>, StreamFile, &'static str)>, StreamError> {
     let mut wanted = Vec::new();
     for item in items {
         let reason = match source.filter.iter().all(|filter| filter.matches(item)) {
@@ -81,10 +87,10 @@ fn wanted<'a>(source: &ImagesSource, items: &[Item<'a>]) -> Result<Vec<(Item<'a>
 /// One image that lacks something spoils the whole source for MAAS; that is better found on this side of the gap.
 fn complete(
     source: &ImagesSource,
-    all: &[Item<'_>],
-    wanted: &[(Item<'_>, File, &'static str)],
+    all: &[ProductItem<'_>],
+    wanted: &[(ProductItem<'_>, StreamFile, &'static str)],
 ) -> Result<(), ImagesError> {
-    let items: Vec<Item<'_>> = wanted.iter().map(|(item, ..)| *item).collect();
+    let items: Vec<ProductItem<'_>> = wanted.iter().map(|(item, ..)| *item).collect();
     let lack = MaasImageKind::of(all).and_then(|shape| shape.lacks(&items));
     match (lack, items.first()) {
         (Some(lack), Some(item)) if source.publish == Publish::ReIndexed => {
@@ -97,10 +103,10 @@ fn complete(
 /// The site lists images by what is there of them, and refuses a file that it would not list.
 fn all_listed(
     source: &ImagesSource,
-    lists: &[List],
-    chosen: &BTreeMap<PublishPath, Chosen>,
+    lists: &[FetchedList],
+    chosen: &BTreeMap<PublishPath, ChosenImageFile>,
 ) -> Result<(), ImagesError> {
-    let is_there = |file: &File| chosen.get(&file.path).is_some_and(|chosen| chosen.file == *file);
+    let is_there = |file: &StreamFile| chosen.get(&file.path).is_some_and(|chosen| chosen.file == *file);
     let paths: BTreeSet<PublishPath> = lists.iter().flat_map(|list| listed(&cut(&list.products, is_there))).collect();
     let unlisted = chosen.values().find(|item| !paths.contains(&item.file.path));
     match unlisted.filter(|_| source.publish == Publish::ReIndexed) {
@@ -114,10 +120,10 @@ fn all_listed(
 }
 
 fn add(
-    chosen: &mut BTreeMap<PublishPath, Chosen>,
+    chosen: &mut BTreeMap<PublishPath, ChosenImageFile>,
     list: usize,
-    item: &Item<'_>,
-    file: File,
+    item: &ProductItem<'_>,
+    file: StreamFile,
     reason: &'static str,
 ) -> Result<(), StreamError> {
     match chosen.get(&file.path) {
@@ -125,7 +131,7 @@ fn add(
         Some(_) => return Ok(()),
         None => {}
     }
-    let new = Chosen {
+    let new = ChosenImageFile {
         list,
         title: item.title(),
         version: item.version.to_owned(),

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::ImagesError;
 
-use self::choose::Chosen;
-use self::stream::{Document, Forms, Stream};
+use self::choose::ChosenImageFile;
+use self::stream::{Document, StreamForms, VerifiedStream};
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
@@ -25,12 +25,12 @@ use crate::selection::ImagesSource;
 /// Collects one source of the selection.
 pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Collection, ImagesError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
-    let forms = if source.publish == Publish::Verbatim { Forms::Both } else { Forms::First };
+    let forms = if source.publish == Publish::Verbatim { StreamForms::Both } else { StreamForms::First };
     let stream = stream::fetch(&source.url, keyring.as_ref(), forms, with.fetcher, with.now)?;
     with.tally.say(stream.notes.iter().map(|note| format!("{}: {note}", source.name)));
     let chosen = choose::choose(source, &stream.lists)?;
     let proofs = store_proofs(source, &stream, &chosen, with.depot)?;
-    let select = |item: &Chosen| {
+    let select = |item: &ChosenImageFile| {
         let url = address::below(&stream.root, item.file.path.as_str())?;
         Ok(Selected { urls: vec![url], size: item.file.size, digest: item.file.sha256.into() })
     };
@@ -49,7 +49,7 @@ pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Colle
     })
 }
 
-fn describe(item: &Chosen, stream: &Stream) -> Item {
+fn describe(item: &ChosenImageFile, stream: &VerifiedStream) -> Item {
     let list = stream.lists.get(item.list);
     let signed = list.filter(|list| !list.document.signers.is_empty());
     Item {
@@ -69,8 +69,8 @@ fn describe(item: &Chosen, stream: &Stream) -> Item {
 /// since clients follow the index.
 fn store_proofs(
     source: &ImagesSource,
-    stream: &Stream,
-    chosen: &BTreeMap<PublishPath, Chosen>,
+    stream: &VerifiedStream,
+    chosen: &BTreeMap<PublishPath, ChosenImageFile>,
     depot: &Depot,
 ) -> Result<Vec<Proof>, ImagesError> {
     let used: BTreeSet<usize> = chosen.values().map(|item| item.list).collect();

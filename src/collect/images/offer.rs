@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::stream::List;
-use crate::formats::simplestreams::{Filter, Item};
+use super::stream::FetchedList;
+use crate::formats::simplestreams::{Filter, ProductItem};
 use crate::path::PublishPath;
 use crate::terminal::safe;
 
 /// One release for one architecture, or one bootloader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Offer {
+pub struct ImageOffer {
     /// The tag `os`.
     pub os: String,
     /// The tag `release`.
@@ -27,22 +27,22 @@ pub struct Offer {
     pub versions: BTreeMap<String, u64>,
 }
 
-impl Offer {
+impl ImageOffer {
     /// Its newest version, and the bytes of that.
     pub fn newest(&self) -> (&str, u64) {
         self.versions.last_key_value().map_or(("", 0), |(version, size)| (version.as_str(), *size))
     }
 }
 
-impl fmt::Display for Offer {
+impl fmt::Display for ImageOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "os={} release={} arch={}", safe(&self.os), safe(&self.release), safe(&self.arch))
     }
 }
 
 /// What the lists offer, of that which passes all filters.
-pub fn offers(lists: &[List], filters: &[Filter]) -> Vec<Offer> {
-    let mut offers: BTreeMap<[String; 3], Offer> = BTreeMap::new();
+pub fn offers(lists: &[FetchedList], filters: &[Filter]) -> Vec<ImageOffer> {
+    let mut offers: BTreeMap<[String; 3], ImageOffer> = BTreeMap::new();
     let mut counted: BTreeSet<PublishPath> = BTreeSet::new();
     let items = lists.iter().flat_map(|list| list.products.items());
     for item in items.filter(|item| filters.iter().all(|filter| filter.matches(item))) {
@@ -57,7 +57,7 @@ pub fn offers(lists: &[List], filters: &[Filter]) -> Vec<Offer> {
     offers.into_values().collect()
 }
 
-fn new(item: &Item<'_>) -> Offer {
+fn new(item: &ProductItem<'_>) -> ImageOffer {
     let [os, release, arch, title] = ["os", "release", "arch", "release_title"].map(|tag| item.text(tag));
-    Offer { os, release, arch, title, kernels: BTreeSet::new(), versions: BTreeMap::new() }
+    ImageOffer { os, release, arch, title, kernels: BTreeSet::new(), versions: BTreeMap::new() }
 }

@@ -9,20 +9,20 @@ use crate::collect::address;
 use crate::fetch::Fetcher;
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
 use crate::formats::simplestreams::{
-    INDEX_STEM, INLINE, Index, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX, split_url,
+    INDEX_STEM, INLINE, MAX_STREAM_BYTES, OTHER_INDEX_STEMS, PLAIN, Products, SIGNATURE_SUFFIX, StreamIndex, split_url,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
 
 /// A stream whose metadata is verified.
 #[derive(Debug)]
-pub struct Stream {
+pub struct VerifiedStream {
     /// Its root.
     pub root: Url,
     /// The index.
     pub index: Document,
     /// The products files.
-    pub lists: Vec<List>,
+    pub lists: Vec<FetchedList>,
     /// The index and the products files in the other form, `.json` beside `.sjson` or the reverse. Empty unless asked for.
     pub other_form: Vec<Document>,
     /// Notes for the user, such as other indexes that are not read.
@@ -31,7 +31,7 @@ pub struct Stream {
 
 /// A products file.
 #[derive(Debug)]
-pub struct List {
+pub struct FetchedList {
     /// By what the index calls it.
     pub content_id: Box<str>,
     /// The file.
@@ -57,7 +57,7 @@ pub struct Document {
 
 /// The forms of a stream to fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forms {
+pub enum StreamForms {
     /// The first that is there: with a keyring the clear-signed one, without the plain one.
     First,
     /// Both: LXD and Incus read `index.json` alone, and MAAS reads `index.sjson`.
@@ -68,16 +68,16 @@ pub enum Forms {
 pub fn fetch(
     url: &Url,
     keyring: Option<&Keyring>,
-    forms: Forms,
+    forms: StreamForms,
     fetcher: &Fetcher,
     now: Time,
-) -> Result<Stream, ImagesError> {
+) -> Result<VerifiedStream, ImagesError> {
     let (root, named) = split_url(url);
     let stem = named.clone().unwrap_or_else(|| INDEX_STEM.to_owned());
-    let upstream = Upstream { root, stem, keyring, fetcher, now };
+    let upstream = StreamUpstream { root, stem, keyring, fetcher, now };
     let (first, second) = if keyring.is_some() { (INLINE, PLAIN) } else { (PLAIN, INLINE) };
     let (form, other) = match upstream.form(first)? {
-        Some(form) => (form, (forms == Forms::Both).then_some(second)),
+        Some(form) => (form, (forms == StreamForms::Both).then_some(second)),
         None => (upstream.form(second)?.ok_or_else(|| upstream.no_stream())?, None),
     };
     let mut notes = Vec::new();
@@ -87,10 +87,10 @@ pub fn fetch(
     }
     let other_form =
         other.map(|suffix| upstream.other_form(suffix, &form, &mut notes)).transpose()?.unwrap_or_default();
-    Ok(Stream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes })
+    Ok(VerifiedStream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes })
 }
 
-struct Upstream<'a> {
+struct StreamUpstream<'a> {
     root: Url,
     /// The index without its suffix, such as `streams/v1/index`.
     stem: String,
@@ -100,17 +100,17 @@ struct Upstream<'a> {
 }
 
 /// The index and the products files that it names, all in one form.
-struct Form {
+struct FetchedForm {
     index: Document,
-    lists: Vec<List>,
+    lists: Vec<FetchedList>,
 }
 
 /// A document, and its text as the verifier read it.
-type Read = (Document, Vec<u8>);
+type ReadDocument = (Document, Vec<u8>);
 
-impl Upstream<'_> {
+impl StreamUpstream<'_> {
     /// The stream in the form whose files end in `suffix`. Returns `None` if it has no such index.
-    fn form(&self, suffix: &str) -> Result<Option<Form>, ImagesError> {
+    fn form(&self, suffix: &str) -> Result<Option<FetchedForm>, ImagesError> {
         let bad = |path: &PublishPath| {
             let path = path.clone();
             move |source| ImagesError::Stream { path, source }
@@ -118,7 +118,7 @@ impl Upstream<'_> {
         let Some((mut document, text)) = self.document(&format!("{}{suffix}", self.stem).parse()?)? else {
             return Ok(None);
         };
-        let index = Index::parse(&text).map_err(bad(&document.path))?;
+        let index = StreamIndex::parse(&text).map_err(bad(&document.path))?;
         document.updated = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok());
         let mut lists = Vec::new();
         for (content_id, entry) in index.entries {
@@ -127,13 +127,18 @@ impl Upstream<'_> {
             let Some((mut document, text)) = found else { return Err(ImagesError::Missing { url: url()? }) };
             let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
             document.updated = products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
-            lists.push(List { content_id, document, products });
+            lists.push(FetchedList { content_id, document, products });
         }
-        Ok(Some(Form { index: document, lists }))
+        Ok(Some(FetchedForm { index: document, lists }))
     }
 
     /// The documents of the other form. A form that nobody signed, or that is not all there, is left out with a note.
-    fn other_form(&self, suffix: &str, form: &Form, notes: &mut Vec<String>) -> Result<Vec<Document>, ImagesError> {
+    fn other_form(
+        &self,
+        suffix: &str,
+        form: &FetchedForm,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Document>, ImagesError> {
         let other = match self.form(suffix) {
             Ok(Some(other)) => other,
             Ok(None) => return Ok(Vec::new()),
@@ -164,7 +169,7 @@ impl Upstream<'_> {
     }
 
     /// The file at `path`, verified in the way that its name tells. Returns `None` if upstream has no such file.
-    fn document(&self, path: &PublishPath) -> Result<Option<Read>, ImagesError> {
+    fn document(&self, path: &PublishPath) -> Result<Option<ReadDocument>, ImagesError> {
         let Some(bytes) = self.get(path.as_str())? else { return Ok(None) };
         let document =
             |bytes, signature, signers| Document { path: path.clone(), bytes, signature, signers, updated: None };

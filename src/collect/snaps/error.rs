@@ -11,7 +11,7 @@ use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::formats::assertions::{AssertionError, Reference};
 use crate::formats::snap::MetadataError;
-use crate::formats::snap::api::Refusal;
+use crate::formats::snap::api::StoreRefusal;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
 
@@ -75,7 +75,7 @@ pub enum SnapsError {
 
 impl SnapsError {
     /// The store's refusal of a wish.
-    pub(super) fn refused(wish: &Wish, refusal: &Refusal) -> Self {
+    pub(super) fn refused(wish: &Wish, refusal: &StoreRefusal) -> Self {
         let what = match wish.revision {
             Some(revision) => format!("revision {revision}"),
             None => wish.channel.to_string(),

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::SnapsError;
-use super::snap_set::Picked;
+use super::snap_set::PickedSnap;
 use crate::collect::CollectContext;
 use crate::collect::folder::list_folder;
 use crate::depot::Batch;
@@ -24,7 +24,7 @@ pub(super) fn collect<'d>(
     folder: &Path,
     with: &CollectContext<'d>,
     batch: &mut Batch<'d>,
-) -> Result<Vec<Picked>, SnapsError> {
+) -> Result<Vec<PickedSnap>, SnapsError> {
     snaps(folder)?.iter().map(|path| read(path, with, batch)).collect()
 }
 
@@ -38,7 +38,7 @@ fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
 }
 
 /// One snap: both digests in one reading, and copied in only when its assertions are good and it is new.
-fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Result<Picked, SnapsError> {
+fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Result<PickedSnap, SnapsError> {
     let stream = assertions(&path.with_extension("assert"))?;
     let (sha256, sha3, size) = digests(path)?;
     let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };
@@ -51,7 +51,7 @@ fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Re
     if !with.dry_run {
         with.depot.put_file(batch, path, (sha256, size))?;
     }
-    Ok(Picked { carried, metadata, sha256 })
+    Ok(PickedSnap { carried, metadata, sha256 })
 }
 
 fn assertions(path: &Path) -> Result<Vec<u8>, SnapsError> {

@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 
 pub use error::SnapsError;
 
-use self::snap_set::{Picked, SnapSet};
-use self::store::Offer;
+use self::snap_set::{PickedSnap, SnapSet};
+use self::store::StoreOffer;
 use self::wish::Wish;
 use super::{CollectContext, Selected};
 use crate::collection::Collection;
 use crate::digest::Sha256;
-use crate::formats::assertions::snaps::{Carried, verify};
+use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{Pool, Reference, Sha3};
 use crate::formats::snap::Metadata;
 use crate::label::Label;
@@ -78,7 +78,7 @@ fn offered(
     wishes: &BTreeSet<Wish>,
     pool: &mut Pool,
     with: &CollectContext<'_>,
-) -> Result<Vec<(Picked, Wish)>, SnapsError> {
+) -> Result<Vec<(PickedSnap, Wish)>, SnapsError> {
     let mut offers = Vec::new();
     for offer in store::offers(wishes, with)? {
         let malformed = || SnapsError::Digest { name: offer.snap.name.clone() };
@@ -103,8 +103,8 @@ fn offered(
 }
 
 /// What is signed about an offer, which has to be what the store says and what was asked for.
-fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<Carried, SnapsError> {
-    let Offer { wish, snap, .. } = offer;
+fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<SnapFacts, SnapsError> {
+    let StoreOffer { wish, snap, .. } = offer;
     let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source: Box::new(source) };
     let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
@@ -119,7 +119,12 @@ fn vouched(offer: &Offer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) ->
 }
 
 /// What the snap says itself; on a dry run what the store repeats of that, if the depot lacks the snap.
-fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &CollectContext<'_>) -> Result<(Picked, Wish), SnapsError> {
+fn picked(
+    offer: StoreOffer,
+    sha3: Sha3,
+    carried: SnapFacts,
+    with: &CollectContext<'_>,
+) -> Result<(PickedSnap, Wish), SnapsError> {
     let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source: Box::new(source) };
     let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
         Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {
@@ -135,7 +140,7 @@ fn picked(offer: Offer, sha3: Sha3, carried: Carried, with: &CollectContext<'_>)
         ),
     };
     match metadata.name == carried.name {
-        true => Ok((Picked { carried, metadata, sha256 }, offer.wish)),
+        true => Ok((PickedSnap { carried, metadata, sha256 }, offer.wish)),
         false => Err(SnapsError::OtherSnap { wanted: carried.name, got: metadata.name }),
     }
 }

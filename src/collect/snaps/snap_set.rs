@@ -9,16 +9,16 @@ use super::wish::Wish;
 use crate::collection::{Collection, Item, Kind, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
-use crate::formats::assertions::snaps::Carried;
+use crate::formats::assertions::snaps::SnapFacts;
 use crate::formats::signed_digest::DigestKind;
-use crate::formats::snap::{ALL, Channel, Listing, Metadata, Why};
+use crate::formats::snap::{ALL, Channel, ChannelListing, Metadata, NeedReason};
 use crate::label::Label;
 use crate::path::PublishPath;
 
 /// A snap that is carried, and what is known of it.
-pub(super) struct Picked {
+pub(super) struct PickedSnap {
     /// What its assertions say.
-    pub(super) carried: Carried,
+    pub(super) carried: SnapFacts,
     /// What it says itself.
     pub(super) metadata: Metadata,
     /// Its blob; on a dry run, a stand-in for one that is not in the depot.
@@ -26,9 +26,9 @@ pub(super) struct Picked {
 }
 
 /// A pick with all that is said about it.
-struct Entry {
-    picked: Picked,
-    listings: BTreeSet<Listing>,
+struct PickedEntry {
+    picked: PickedSnap,
+    listings: BTreeSet<ChannelListing>,
     reasons: BTreeSet<String>,
     /// The store that is asked for what it needs; of a folder's snap none.
     store: Option<Url>,
@@ -39,15 +39,15 @@ struct Entry {
 #[derive(Default)]
 pub(super) struct SnapSet {
     /// By name and revision.
-    entries: BTreeMap<(String, u64), Entry>,
+    entries: BTreeMap<(String, u64), PickedEntry>,
 }
 
 impl SnapSet {
     /// Adds a snap of a folder, offered on `channel` to all devices that it fits.
-    pub(super) fn add_local(&mut self, picked: Picked, channel: &Channel, closure: bool) -> Result<(), SnapsError> {
+    pub(super) fn add_local(&mut self, picked: PickedSnap, channel: &Channel, closure: bool) -> Result<(), SnapsError> {
         let fits = picked.metadata.architectures.clone();
-        let listings = fits.into_iter().map(|architecture| Listing { architecture, channel: channel.clone() });
-        self.add(Entry {
+        let listings = fits.into_iter().map(|architecture| ChannelListing { architecture, channel: channel.clone() });
+        self.add(PickedEntry {
             listings: listings.collect(),
             reasons: BTreeSet::from(["local file".to_owned()]),
             store: None,
@@ -57,13 +57,13 @@ impl SnapSet {
     }
 
     /// Adds a snap that a store offered for `wish`.
-    pub(super) fn add_offered(&mut self, picked: Picked, wish: Wish) -> Result<(), SnapsError> {
+    pub(super) fn add_offered(&mut self, picked: PickedSnap, wish: Wish) -> Result<(), SnapsError> {
         let Wish { store, architecture, channel, closure, reason, .. } = wish;
-        let listings = BTreeSet::from([Listing { architecture, channel }]);
-        self.add(Entry { picked, listings, reasons: BTreeSet::from([reason]), store: Some(store), closure })
+        let listings = BTreeSet::from([ChannelListing { architecture, channel }]);
+        self.add(PickedEntry { picked, listings, reasons: BTreeSet::from([reason]), store: Some(store), closure })
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), SnapsError> {
+    fn add(&mut self, entry: PickedEntry) -> Result<(), SnapsError> {
         let carried = &entry.picked.carried;
         let key = (carried.name.clone(), carried.revision);
         match self.entries.get_mut(&key) {
@@ -92,9 +92,9 @@ impl SnapSet {
             for need in entry.picked.metadata.needs() {
                 for listing in entry.listings.iter().filter(|listing| !self.offers(&need.name, &listing.architecture)) {
                     let reason = match need.why {
-                        Why::Base => format!("base of {name}"),
-                        Why::Snapd => format!("snapd for {name}"),
-                        Why::DefaultProvider => format!("default provider of {name}"),
+                        NeedReason::Base => format!("base of {name}"),
+                        NeedReason::Snapd => format!("snapd for {name}"),
+                        NeedReason::DefaultProvider => format!("default provider of {name}"),
                     };
                     let Some(store) = entry.store.clone() else {
                         lacking.get_or_insert_with(|| SnapsError::Needs {
@@ -131,8 +131,9 @@ impl SnapSet {
     /// Whether some pick has this name and is for devices of this architecture; of a folder's snap for all of them, any is.
     fn offers(&self, name: &str, architecture: &str) -> bool {
         let range = (name.to_owned(), 0)..=(name.to_owned(), u64::MAX);
-        let fits =
-            |listing: &Listing| [architecture, ALL].contains(&listing.architecture.as_str()) || architecture == ALL;
+        let fits = |listing: &ChannelListing| {
+            [architecture, ALL].contains(&listing.architecture.as_str()) || architecture == ALL
+        };
         self.entries.range(range).any(|(_, entry)| entry.listings.iter().any(fits))
     }
 
@@ -167,7 +168,7 @@ impl SnapSet {
                 file,
                 image: None,
                 name: carried.name,
-                origin: Listing::write_all(&entry.listings),
+                origin: ChannelListing::write_all(&entry.listings),
                 proof: Some(proof),
                 publisher,
                 reason: all(&entry.reasons),
@@ -180,11 +181,11 @@ impl SnapSet {
     }
 }
 
-fn file(carried: &Carried) -> Result<PublishPath, SnapsError> {
+fn file(carried: &SnapFacts) -> Result<PublishPath, SnapsError> {
     Ok(format!("{}_{}.snap", carried.name, carried.revision).parse()?)
 }
 
-fn assertions(carried: &Carried) -> Result<PublishPath, SnapsError> {
+fn assertions(carried: &SnapFacts) -> Result<PublishPath, SnapsError> {
     Ok(format!("{}_{}.assert", carried.name, carried.revision).parse()?)
 }
 

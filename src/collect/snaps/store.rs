@@ -10,7 +10,7 @@ use crate::collect::CollectContext;
 use crate::collect::address::{below, origin};
 use crate::fetch::{FetchError, Question};
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference, max_format};
-use crate::formats::snap::api::{Action, Answer, Reply, Request, SERIES, Snap};
+use crate::formats::snap::api::{Action, Answer, Reply, SERIES, Snap, StoreRequest};
 
 /// Snaps that are asked for in one request.
 const ACTIONS_PER_REQUEST: usize = 50;
@@ -23,7 +23,7 @@ const FIELDS: [&str; 9] =
     ["architectures", "base", "download", "name", "revision", "snap-id", "snap-yaml", "type", "version"];
 
 /// What a store offers for a wish. Nobody vouches for it yet.
-pub(super) struct Offer {
+pub(super) struct StoreOffer {
     pub(super) wish: Wish,
     pub(super) snap: Snap,
     /// Where the file is.
@@ -31,7 +31,7 @@ pub(super) struct Offer {
 }
 
 /// Asks for all wishes, of one store and architecture at a time.
-pub(super) fn offers(wishes: &BTreeSet<Wish>, with: &CollectContext<'_>) -> Result<Vec<Offer>, SnapsError> {
+pub(super) fn offers(wishes: &BTreeSet<Wish>, with: &CollectContext<'_>) -> Result<Vec<StoreOffer>, SnapsError> {
     let wishes: Vec<&Wish> = wishes.iter().collect();
     let groups = wishes.chunk_by(|a, b| (&a.store, &a.architecture) == (&b.store, &b.architecture));
     let chunks: Vec<&[&Wish]> = groups.flat_map(|group| group.chunks(ACTIONS_PER_REQUEST)).collect();
@@ -54,7 +54,7 @@ fn question(wishes: &[&Wish]) -> Option<Result<Question, SnapsError>> {
         ..Action::default()
     });
     let fields = FIELDS.map(str::to_owned).to_vec();
-    let request = Request { context: Vec::new(), actions: actions.collect(), fields };
+    let request = StoreRequest { context: Vec::new(), actions: actions.collect(), fields };
     let headers = vec![
         ("Accept", "application/json".to_owned()),
         ("Snap-Device-Series", SERIES.to_owned()),
@@ -65,7 +65,7 @@ fn question(wishes: &[&Wish]) -> Option<Result<Question, SnapsError>> {
     Some(url.map(|url| Question { url, headers, body: Some(body), cap: MAX_REPLY_BYTES }))
 }
 
-fn read(wishes: &[&Wish], reply: &[u8]) -> Result<Vec<Offer>, SnapsError> {
+fn read(wishes: &[&Wish], reply: &[u8]) -> Result<Vec<StoreOffer>, SnapsError> {
     let Some(first) = wishes.first() else { return Ok(Vec::new()) };
     let malformed = |source| SnapsError::Reply { store: origin(&first.store), source };
     let reply: Reply = serde_json::from_slice(reply).map_err(malformed)?;
@@ -76,7 +76,7 @@ fn read(wishes: &[&Wish], reply: &[u8]) -> Result<Vec<Offer>, SnapsError> {
     wishes.iter().enumerate().map(answer).collect()
 }
 
-fn offer(wish: &Wish, answer: Option<&Answer>, reply: &Reply) -> Result<Offer, SnapsError> {
+fn offer(wish: &Wish, answer: Option<&Answer>, reply: &Reply) -> Result<StoreOffer, SnapsError> {
     let refusal = answer.map_or(reply.error_list.first(), |answer| answer.error.as_ref());
     if let Some(refusal) = refusal {
         return Err(SnapsError::refused(wish, refusal));
@@ -85,7 +85,7 @@ fn offer(wish: &Wish, answer: Option<&Answer>, reply: &Reply) -> Result<Offer, S
     let snap = snap.ok_or_else(|| SnapsError::NoAnswer { store: origin(&wish.store), name: wish.name.clone() })?;
     let url = Url::parse(&snap.download.url).ok().filter(|url| may_lead(&wish.store, url));
     let url = url.ok_or_else(|| SnapsError::Address { name: wish.name.clone(), url: snap.download.url.clone() })?;
-    Ok(Offer { wish: wish.clone(), snap, url })
+    Ok(StoreOffer { wish: wish.clone(), snap, url })
 }
 
 /// Whether the store may send us there: not to files of this machine, and not from https to http.

@@ -41,7 +41,7 @@ pub(super) fn fetch(
     publish: Publish,
     with: &CollectContext<'_>,
 ) -> Result<Repository, YumError> {
-    let upstream = Upstream { root: url.clone(), keyring, publish, with };
+    let upstream = RepositoryUpstream { root: url.clone(), keyring, publish, with };
     let mut text = upstream.repomd()?;
     for _ in 1..TRIES {
         let Err(error) = upstream.repository(&text) else { break };
@@ -55,7 +55,7 @@ pub(super) fn fetch(
     Ok(Repository { root: upstream.root, text, signature, signers, repomd })
 }
 
-struct Upstream<'a, 'c> {
+struct RepositoryUpstream<'a, 'c> {
     root: Url,
     keyring: Option<&'a Keyring>,
     publish: Publish,
@@ -65,7 +65,7 @@ struct Upstream<'a, 'c> {
 /// The signature, whose it is, and what the signed file says.
 type Read = (Option<Vec<u8>>, Vec<Signer>, Repomd);
 
-impl Upstream<'_, '_> {
+impl RepositoryUpstream<'_, '_> {
     fn repomd(&self) -> Result<Vec<u8>, YumError> {
         self.get(REPOMD)?.ok_or_else(|| YumError::NoRepository { url: address::origin(&self.root) })
     }

@@ -22,7 +22,7 @@ fn description_md5(deb: &DebSpec) -> String {
 }
 
 /// The indexes of one component, as they grow.
-pub(super) struct ClientIndexes<'a> {
+pub(super) struct ComponentIndexes<'a> {
     component: &'a str,
     /// Packages and files of each architecture.
     debs: BTreeMap<&'a str, Vec<&'a DebSpec>>,
@@ -30,7 +30,7 @@ pub(super) struct ClientIndexes<'a> {
     translations: BTreeMap<&'static str, String>,
 }
 
-impl<'a> ClientIndexes<'a> {
+impl<'a> ComponentIndexes<'a> {
     /// Empty ones.
     pub(super) fn new(component: &'a str, architectures: &'a [String]) -> Self {
         let debs = architectures.iter().map(|architecture| (architecture.as_str(), Vec::new())).collect();

@@ -36,7 +36,7 @@ pub struct Stream {
     /// Changes the products file of this content id before it is signed.
     pub edit_products: fn(&str, &mut Value),
     /// Content id → name of a product → product.
-    contents: BTreeMap<String, BTreeMap<String, Product>>,
+    contents: BTreeMap<String, BTreeMap<String, StreamProduct>>,
 }
 
 /// Which forms the index and the products files have.
@@ -52,7 +52,7 @@ pub enum Signing {
 
 /// One product: what all its versions have in common.
 #[derive(Clone, Debug, Default)]
-struct Product {
+struct StreamProduct {
     tags: Value,
     versions: BTreeMap<String, StreamVersion>,
 }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::packages::{IndexError, Package, Source, SourceFile, packages, sources};
+use super::packages::{BinaryPackage, IndexError, SourceFile, SourcePackage, packages, sources};
 use super::pdiff::{PdiffError, PdiffIndex};
 use super::release::{Release, ReleaseError};
 use crate::error_class::ErrorClass;
@@ -161,8 +161,8 @@ impl<'a> IndexName<'a> {
 
 /// One stanza of an index: a package and the files that it vouches for.
 #[derive(Debug)]
-pub struct Entry<'a> {
-    /// `Package`.
+pub struct IndexEntry<'a> {
+    /// `BinaryPackage`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -203,16 +203,16 @@ impl EntryFile {
 }
 
 /// The entries of an uncompressed index.
-pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<Entry<'_>, IndexError>> + '_> {
+pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<IndexEntry<'_>, IndexError>> + '_> {
     match kind {
-        IndexKind::Packages => Box::new(packages(text).map(|package| package.map(Entry::of_package))),
-        IndexKind::Sources => Box::new(sources(text).map(|source| source.map(|source| Entry::of_source(&source)))),
+        IndexKind::Packages => Box::new(packages(text).map(|package| package.map(IndexEntry::of_package))),
+        IndexKind::Sources => Box::new(sources(text).map(|source| source.map(|source| IndexEntry::of_source(&source)))),
     }
 }
 
-impl<'a> Entry<'a> {
-    fn of_package(package: Package<'a>) -> Self {
-        let Package { control, stanza, .. } = package;
+impl<'a> IndexEntry<'a> {
+    fn of_package(package: BinaryPackage<'a>) -> Self {
+        let BinaryPackage { control, stanza, .. } = package;
         let (files, malformed) = match EntryFile::new(package.filename, package.size, package.digest) {
             Ok(file) => (vec![file], None),
             Err(error) => (Vec::new(), Some(error)),
@@ -227,7 +227,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn of_source(source: &Source<'a>) -> Self {
+    fn of_source(source: &SourcePackage<'a>) -> Self {
         let file = |f: &SourceFile<'_>| EntryFile::new(&source.listed_path(f), f.size, f.digest);
         let files: Result<Vec<_>, _> = source.files.iter().map(file).collect();
         Self {

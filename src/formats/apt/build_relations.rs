@@ -12,7 +12,7 @@ const CONFLICTS: [&str; 3] = ["Build-Conflicts", "Build-Conflicts-Arch", "Build-
 
 /// The machine that builds.
 #[derive(Clone, Debug, Default)]
-pub struct Builder<'a> {
+pub struct BuildMachine<'a> {
     /// Its architecture, such as `amd64`.
     pub architecture: &'a str,
     /// Its other architectures.
@@ -32,12 +32,12 @@ pub struct BuildRelations {
 
 impl BuildRelations {
     /// Reads the stanza of a source package, and leaves out what the machine does not need.
-    pub fn read(stanza: Stanza<'_>, builder: &Builder<'_>) -> Result<Self, MalformedRelation> {
+    pub fn read(stanza: Stanza<'_>, builder: &BuildMachine<'_>) -> Result<Self, MalformedRelation> {
         Ok(Self { depends: field(stanza, &DEPENDS, builder)?, conflicts: field(stanza, &CONFLICTS, builder)? })
     }
 }
 
-fn field(stanza: Stanza<'_>, names: &[&str], builder: &Builder<'_>) -> Result<String, MalformedRelation> {
+fn field(stanza: Stanza<'_>, names: &[&str], builder: &BuildMachine<'_>) -> Result<String, MalformedRelation> {
     let mut groups = Vec::new();
     for value in names.iter().filter_map(|name| stanza.field(name)) {
         groups.extend(relation::parse(value)?.iter().filter_map(|group| alternatives(group, builder)));
@@ -46,7 +46,7 @@ fn field(stanza: Stanza<'_>, names: &[&str], builder: &Builder<'_>) -> Result<St
 }
 
 /// The alternatives that count on the machine; `None` if none does.
-fn alternatives(group: &Group<'_>, builder: &Builder<'_>) -> Option<String> {
+fn alternatives(group: &Group<'_>, builder: &BuildMachine<'_>) -> Option<String> {
     let counts =
         |relation: &&Relation<'_>| relation.applies_to(builder.architecture) && relation.applies_in(&builder.profiles);
     let all: Vec<String> = group.iter().filter(counts).map(|relation| shown(relation, builder)).collect();
@@ -55,7 +55,7 @@ fn alternatives(group: &Group<'_>, builder: &Builder<'_>) -> Option<String> {
 
 /// The relation without restrictions. As apt does, `:any` is left out unless there are several architectures; `:native` is the
 /// machine's own.
-fn shown(relation: &Relation<'_>, builder: &Builder<'_>) -> String {
+fn shown(relation: &Relation<'_>, builder: &BuildMachine<'_>) -> String {
     let is_needless = |qualifier: &&str| *qualifier == "native" || builder.foreign.is_empty();
     let qualifier = relation.qualifier.filter(|qualifier| !is_needless(qualifier));
     Relation { qualifier, ..*relation }.to_string()
@@ -68,7 +68,7 @@ mod tests {
     use super::super::deb822::Stanzas;
     use super::*;
 
-    fn read(text: &str, builder: &Builder<'_>) -> BuildRelations {
+    fn read(text: &str, builder: &BuildMachine<'_>) -> BuildRelations {
         BuildRelations::read(Stanzas::new(text.as_bytes()).next().unwrap(), builder).unwrap()
     }
 
@@ -77,20 +77,22 @@ mod tests {
         let text = "Package: s\nBuild-Depends: debhelper-compat (= 13), python3:any, a [i386] | b, c [!amd64],\n d <!nocheck>, e <cross>\n\
                     Build-Depends-Arch: f [linux-any]\nBuild-Depends-Indep: g:native <!stage1 !nodoc>, h <stage1> <!cross>\n\
                     Build-Conflicts-Indep: i [any-amd64], j [kfreebsd-any]\n";
-        let amd64 = Builder { architecture: "amd64", ..Builder::default() };
+        let amd64 = BuildMachine { architecture: "amd64", ..BuildMachine::default() };
         let found = read(text, &amd64);
         assert_eq!(found.depends, "debhelper-compat (= 13), python3, b, d, f, g, h");
         assert_eq!(found.conflicts, "i");
-        let several = Builder { foreign: vec!["i386"], profiles: ["nocheck", "cross"].into(), ..amd64 };
+        let several = BuildMachine { foreign: vec!["i386"], profiles: ["nocheck", "cross"].into(), ..amd64 };
         assert_eq!(read(text, &several).depends, "debhelper-compat (= 13), python3:any, b, e, f, g");
-        let i386 = Builder { architecture: "i386", ..Builder::default() };
+        let i386 = BuildMachine { architecture: "i386", ..BuildMachine::default() };
         assert!(read(text, &i386).depends.contains("a | b, c"));
     }
 
     #[test]
     fn a_source_without_relations_needs_nothing() {
-        let found =
-            read("Package: s\nBuild-Depends: a [i386]\n", &Builder { architecture: "amd64", ..Builder::default() });
+        let found = read(
+            "Package: s\nBuild-Depends: a [i386]\n",
+            &BuildMachine { architecture: "amd64", ..BuildMachine::default() },
+        );
         assert_eq!(found, BuildRelations::default());
     }
 
@@ -98,7 +100,7 @@ mod tests {
         #[test]
         fn relations_that_are_left_parse_again(field in "([a-z]{1,3}(:any)?( \\(>= [0-9.]{1,3}\\))?( \\[!?amd64\\])?( <!?nocheck>)?[,|] ?){0,4}") {
             let source = format!("Package: s\nBuild-Depends: {field}\n");
-            let builder = Builder { architecture: "amd64", foreign: vec!["i386"], ..Builder::default() };
+            let builder = BuildMachine { architecture: "amd64", foreign: vec!["i386"], ..BuildMachine::default() };
             for stanza in Stanzas::new(source.as_bytes()) {
                 if let Ok(found) = BuildRelations::read(stanza, &builder) {
                     prop_assert!(relation::parse(&found.depends).is_ok(), "{}", found.depends);

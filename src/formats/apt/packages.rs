@@ -45,8 +45,8 @@ pub enum Priority {
 
 /// What a binary package says of itself: the part of its control data that decides what goes with what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Control<'a> {
-    /// `Package`.
+pub struct ControlFields<'a> {
+    /// `BinaryPackage`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -54,9 +54,9 @@ pub struct Control<'a> {
     pub architecture: &'a str,
     /// `Priority`; optional where it is absent or unknown.
     pub priority: Priority,
-    /// `Source` without a version in parentheses; the package's own name where it is absent.
+    /// `SourcePackage` without a version in parentheses; the package's own name where it is absent.
     pub source: &'a str,
-    /// The version in parentheses in `Source`; the package's own where there is none.
+    /// The version in parentheses in `SourcePackage`; the package's own where there is none.
     pub source_version: &'a str,
     /// `Essential: yes`.
     pub essential: bool,
@@ -90,10 +90,10 @@ pub struct Control<'a> {
 
 /// A binary package of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Package<'a> {
+pub struct BinaryPackage<'a> {
     /// What it says of itself.
-    pub control: Control<'a>,
-    /// `Filename`: where the .deb is, below the root of the archive. See [`Package::path`].
+    pub control: ControlFields<'a>,
+    /// `Filename`: where the .deb is, below the root of the archive. See [`BinaryPackage::path`].
     pub filename: &'a str,
     /// `Size` of the .deb, in bytes.
     pub size: u64,
@@ -105,8 +105,8 @@ pub struct Package<'a> {
 
 /// A source package of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source<'a> {
-    /// `Package`.
+pub struct SourcePackage<'a> {
+    /// `BinaryPackage`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -121,7 +121,7 @@ pub struct Source<'a> {
 /// One file of a source package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceFile<'a> {
-    /// Its name within [`Source::directory`].
+    /// Its name within [`SourcePackage::directory`].
     pub name: &'a str,
     /// Bytes.
     pub size: u64,
@@ -166,20 +166,20 @@ impl IndexError {
 }
 
 /// The packages of a Packages index.
-pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<Package<'_>, IndexError>> {
-    Stanzas::new(text).map(Package::new)
+pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<BinaryPackage<'_>, IndexError>> {
+    Stanzas::new(text).map(BinaryPackage::new)
 }
 
 /// The packages of a Sources index.
-pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<Source<'_>, IndexError>> {
-    Stanzas::new(text).map(Source::new)
+pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourcePackage<'_>, IndexError>> {
+    Stanzas::new(text).map(SourcePackage::new)
 }
 
 /// The packages that dpkg's status file (or `dpkg --print-avail` like text) says are installed.
 ///
 /// Those that are removed with their configuration left (`config-files`), or not fully unpacked, do not count.
-pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<Control<'_>, IndexError>> {
-    Stanzas::new(status).filter(is_installed).map(Control::new)
+pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<ControlFields<'_>, IndexError>> {
+    Stanzas::new(status).filter(is_installed).map(ControlFields::new)
 }
 
 fn is_installed(stanza: &Stanza<'_>) -> bool {
@@ -187,14 +187,14 @@ fn is_installed(stanza: &Stanza<'_>) -> bool {
     matches!(state, Some("installed" | "unpacked" | "half-configured" | "triggers-awaited" | "triggers-pending"))
 }
 
-impl<'a> Control<'a> {
+impl<'a> ControlFields<'a> {
     /// Reads the control data of one binary package.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
         Known::collect(stanza)?.control()
     }
 }
 
-impl<'a> Package<'a> {
+impl<'a> BinaryPackage<'a> {
     /// Reads one stanza of a Packages index.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
         let known = Known::collect(stanza)?;
@@ -225,7 +225,7 @@ impl<'a> Package<'a> {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourcePackage<'a> {
     /// Reads one stanza of a Sources index.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
         let known = Known::collect(stanza)?;
@@ -257,7 +257,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The bytes of the stanza, with `Directory` written as in [`Source::path`]: empty for the root of the archive.
+    /// The bytes of the stanza, with `Directory` written as in [`SourcePackage::path`]: empty for the root of the archive.
     pub fn normalized_stanza(&self) -> Cow<'a, [u8]> {
         let directory = PublishPath::normalized(self.directory);
         with_value(self.stanza, self.directory, directory.as_ref().map(PublishPath::as_str).unwrap_or_default())

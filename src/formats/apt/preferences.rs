@@ -3,18 +3,18 @@
 use regex::{Regex, RegexBuilder};
 
 use super::deb822::Stanzas;
-use super::packages::Control;
+use super::packages::ControlFields;
 use crate::error_class::ErrorClass;
 
 /// The records of preferences, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Preferences {
-    records: Vec<Record>,
+    records: Vec<PreferenceRecord>,
 }
 
 /// A record: packages, versions, and the priority of these.
 #[derive(Clone, Debug)]
-struct Record {
+struct PreferenceRecord {
     /// `None` for all packages, `Package: *`.
     packages: Option<Vec<PackagePattern>>,
     pin: VersionPattern,
@@ -149,7 +149,7 @@ impl Preferences {
                     Some(patterns.collect::<Result<_, _>>()?)
                 }
             };
-            self.records.push(Record { packages, pin, priority });
+            self.records.push(PreferenceRecord { packages, pin, priority });
         }
         Ok(())
     }
@@ -163,8 +163,13 @@ impl Preferences {
 
     /// The first record for this package of a version in an index: its place, and its priority. `native` is the architecture
     /// of the target.
-    pub fn of_version(&self, control: &Control<'_>, index: &IndexOrigin<'_>, native: &str) -> Option<(usize, i32)> {
-        let matches = |record: &Record| {
+    pub fn of_version(
+        &self,
+        control: &ControlFields<'_>,
+        index: &IndexOrigin<'_>,
+        native: &str,
+    ) -> Option<(usize, i32)> {
+        let matches = |record: &PreferenceRecord| {
             let mut patterns = record.packages.iter().flatten();
             patterns.any(|pattern| pattern.matches(control, native)) && record.pin.matches(control.version, index)
         };
@@ -190,7 +195,7 @@ impl PackagePattern {
         Ok(Self { is_source, name: Pattern::parse(name, record)?, architecture })
     }
 
-    fn matches(&self, control: &Control<'_>, native: &str) -> bool {
+    fn matches(&self, control: &ControlFields<'_>, native: &str) -> bool {
         let name = if self.is_source { control.source } else { control.name };
         let own = if control.architecture == "all" { native } else { control.architecture };
         let architecture = match self.architecture.as_deref() {
@@ -381,8 +386,13 @@ mod tests {
 
     #[test]
     fn specific_records_match_names_and_versions() {
-        let control =
-            Control { name: "firefox", version: "1:128.0", architecture: "amd64", source: "ff", ..Control::default() };
+        let control = ControlFields {
+            name: "firefox",
+            version: "1:128.0",
+            architecture: "amd64",
+            source: "ff",
+            ..ControlFields::default()
+        };
         for (package, pin, matches) in [
             ("firefox", "version 1:128*", true),
             ("other firefox", "version 1:12[0-8].?", true),
@@ -422,7 +432,7 @@ mod tests {
             let mut preferences = Preferences::default();
             if preferences.read(&text).is_ok() {
                 let _ = preferences.of_index(&INDEX);
-                let _ = preferences.of_version(&Control::default(), &INDEX, "amd64");
+                let _ = preferences.of_version(&ControlFields::default(), &INDEX, "amd64");
             }
         }
     }

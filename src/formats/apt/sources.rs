@@ -122,7 +122,7 @@ pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<So
 
 /// The options and values that both forms share, before they are checked.
 #[derive(Default)]
-struct Draft<'a> {
+struct SourceDraft<'a> {
     line: usize,
     binary: bool,
     source: bool,
@@ -138,7 +138,7 @@ struct Draft<'a> {
     trusted: Option<bool>,
 }
 
-impl Draft<'_> {
+impl SourceDraft<'_> {
     fn malformed(&self, reason: &'static str) -> SourcesError {
         SourcesError::Malformed { line: self.line, reason }
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use memchr::memmem;
 
 use super::digest::Sha3;
-use super::error::{AssertionError, Flaw};
+use super::error::{AssertionError, AssertionFlaw};
 use super::fields;
 use super::headers::{self, Headers, Value};
 use super::reference::{DEFAULT_PROVENANCE, Reference, has_provenance, max_format, primary_key};
@@ -69,7 +69,7 @@ impl Assertion {
         match (Self::parse_stream(bytes)?.pop(), bytes) {
             (Some(assertion), bytes) if assertion.encoded.len() + 1 >= bytes.len() => Ok(assertion),
             (Some(_), _) => Err(AssertionError::TooMany { limit: 1 }),
-            (None, _) => Err(AssertionError::Malformed { number: 1, kind: None, source: Flaw::CutShort }),
+            (None, _) => Err(AssertionError::Malformed { number: 1, kind: None, source: AssertionFlaw::CutShort }),
         }
     }
 
@@ -152,12 +152,12 @@ impl Assertion {
 
 /// Takes the first assertion off `rest`, and the empty line that parts it from the next. A failure says the type, if it is
 /// known by then.
-fn next(rest: &mut &[u8]) -> Result<Assertion, (Option<String>, Flaw)> {
+fn next(rest: &mut &[u8]) -> Result<Assertion, (Option<String>, AssertionFlaw)> {
     let whole = *rest;
     let head = take_until_empty_line(rest, MAX_HEADERS_BYTES, "headers").map_err(|flaw| (None, flaw))?;
     if head.len() + 2 > whole.len() {
-        let converted = head.contains(&b'\r').then_some(Flaw::ControlCharacter { byte: b'\r' });
-        return Err((None, converted.unwrap_or(Flaw::CutShort)));
+        let converted = head.contains(&b'\r').then_some(AssertionFlaw::ControlCharacter { byte: b'\r' });
+        return Err((None, converted.unwrap_or(AssertionFlaw::CutShort)));
     }
     let headers = headers::parse(head).map_err(|flaw| (None, flaw))?;
     let kind = headers.get("type").and_then(Value::text).map(str::to_owned);
@@ -165,27 +165,31 @@ fn next(rest: &mut &[u8]) -> Result<Assertion, (Option<String>, Flaw)> {
 }
 
 /// What stands before the next empty line or the end; the line is taken too.
-fn take_until_empty_line<'a>(rest: &mut &'a [u8], limit: usize, what: &'static str) -> Result<&'a [u8], Flaw> {
+fn take_until_empty_line<'a>(rest: &mut &'a [u8], limit: usize, what: &'static str) -> Result<&'a [u8], AssertionFlaw> {
     let window = rest.get(..limit + 2).unwrap_or(rest);
     let length = match memmem::find(window, b"\n\n") {
         Some(length) => length,
         None if window.len() == rest.len() => rest.len(),
-        None => return Err(Flaw::TooLarge { what, limit }),
+        None => return Err(AssertionFlaw::TooLarge { what, limit }),
     };
     let taken = rest.get(..length).unwrap_or_default();
     *rest = rest.get(length + 2..).unwrap_or_default();
     Ok(taken)
 }
 
-fn finish<'a>(whole: &'a [u8], rest: &mut &'a [u8], head: usize, headers: Headers) -> Result<Assertion, Flaw> {
+fn finish<'a>(whole: &'a [u8], rest: &mut &'a [u8], head: usize, headers: Headers) -> Result<Assertion, AssertionFlaw> {
     let length = fields::number(&headers, "body-length")?.unwrap_or(0);
     let length = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY_BYTES);
-    let length = length.ok_or(Flaw::TooLarge { what: "body", limit: MAX_BODY_BYTES })?;
+    let length = length.ok_or(AssertionFlaw::TooLarge { what: "body", limit: MAX_BODY_BYTES })?;
     // Without a body, one empty line parts headers and signature; where there are two, snapd counts the first as signed.
     let (signed, body) = if length > 0 || rest.starts_with(b"\n\n") {
         let end = head + 2 + length;
-        let after = whole.get(end..).ok_or(Flaw::CutShort)?;
-        *rest = after.strip_prefix(b"\n\n").ok_or(if after.len() < 2 { Flaw::CutShort } else { Flaw::BodyEnd })?;
+        let after = whole.get(end..).ok_or(AssertionFlaw::CutShort)?;
+        *rest = after.strip_prefix(b"\n\n").ok_or(if after.len() < 2 {
+            AssertionFlaw::CutShort
+        } else {
+            AssertionFlaw::BodyEnd
+        })?;
         (end, head + 2..end)
     } else {
         (head, head..head)
@@ -194,17 +198,17 @@ fn finish<'a>(whole: &'a [u8], rest: &mut &'a [u8], head: usize, headers: Header
     let signature = signature.strip_suffix(b"\n").unwrap_or(signature);
     // A newline in front of it would make another text of the assertion once it stands alone.
     if signature.is_empty() || signature.starts_with(b"\n") {
-        return Err(Flaw::NoSignature);
+        return Err(AssertionFlaw::NoSignature);
     }
     let content = whole.get(..signed).unwrap_or_default();
     let encoded = [content, b"\n\n", signature, b"\n"].concat();
     assemble(headers, encoded, body, signed)
 }
 
-fn assemble(headers: Headers, encoded: Vec<u8>, body: Range<usize>, signed: usize) -> Result<Assertion, Flaw> {
+fn assemble(headers: Headers, encoded: Vec<u8>, body: Range<usize>, signed: usize) -> Result<Assertion, AssertionFlaw> {
     let text = encoded.get(body.clone()).unwrap_or_default();
     if std::str::from_utf8(text).is_err() {
-        return Err(Flaw::NotUtf8 { what: "body" });
+        return Err(AssertionFlaw::NotUtf8 { what: "body" });
     }
     let kind = fields::text(&headers, "type")?;
     let sign_key = fields::digest(&headers, "sign-key-sha3-384")?;
@@ -212,7 +216,7 @@ fn assemble(headers: Headers, encoded: Vec<u8>, body: Range<usize>, signed: usiz
     let format = fields::number(&headers, "format")?.unwrap_or(0);
     let known = max_format(kind);
     if format > known && Statement::understands(kind) {
-        return Err(Flaw::Format { found: format, known });
+        return Err(AssertionFlaw::Format { found: format, known });
     }
     let key = match primary_key(kind) {
         Some(names) => names.iter().map(|name| key_part(kind, name, &headers)).collect::<Result<_, _>>()?,
@@ -238,7 +242,7 @@ fn assemble(headers: Headers, encoded: Vec<u8>, body: Range<usize>, signed: usiz
 }
 
 /// One value of the primary key. None may hold a slash, since they are parts of addresses.
-fn key_part(kind: &str, name: &str, headers: &Headers) -> Result<String, Flaw> {
+fn key_part(kind: &str, name: &str, headers: &Headers) -> Result<String, AssertionFlaw> {
     if name == "provenance" && has_provenance(kind) && !headers.contains_key(name) {
         return Ok(DEFAULT_PROVENANCE.to_owned());
     }

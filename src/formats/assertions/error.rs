@@ -16,7 +16,7 @@ pub enum AssertionError {
     #[error("there are more than {limit} assertions in one stream")]
     TooMany { limit: usize },
     #[error("assertion {number}{} cannot be read", of(kind))]
-    Malformed { number: usize, kind: Option<String>, source: Flaw },
+    Malformed { number: usize, kind: Option<String>, source: AssertionFlaw },
     #[error("there are two different versions of {assertion} with revision {revision}")]
     Conflict { assertion: Reference, revision: u64 },
     #[error("there is no {assertion}")]
@@ -69,7 +69,7 @@ impl AssertionError {
 /// What is wrong with the text of one assertion.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Flaw {
+pub enum AssertionFlaw {
     #[error("it is cut short")]
     CutShort,
     #[error("its {what} has more than {limit} bytes")]

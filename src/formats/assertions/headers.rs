@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::error::Flaw;
+use super::error::AssertionFlaw;
 
 /// Deepest nesting of lists and maps that is read, in levels. Real declarations have fewer than ten.
 pub const MAX_DEPTH: usize = 32;
@@ -66,13 +66,13 @@ fn is_lower_alphanumeric(byte: u8) -> bool {
 }
 
 /// Reads the headers, which end before the first empty line.
-pub(super) fn parse(head: &[u8]) -> Result<Headers, Flaw> {
-    let head = std::str::from_utf8(head).map_err(|_| Flaw::NotUtf8 { what: "headers" })?;
+pub(super) fn parse(head: &[u8]) -> Result<Headers, AssertionFlaw> {
+    let head = std::str::from_utf8(head).map_err(|_| AssertionFlaw::NotUtf8 { what: "headers" })?;
     // snapd takes both; no honest signer writes them, and they are what a conversion of line ends leaves behind.
     if let Some(byte) = head.bytes().find(|byte| matches!(byte, b'\r' | 0)) {
-        return Err(Flaw::ControlCharacter { byte });
+        return Err(AssertionFlaw::ControlCharacter { byte });
     }
-    let mut lines = Lines { rest: head.split('\n').peekable(), number: 0 };
+    let mut lines = HeaderLines { rest: head.split('\n').peekable(), number: 0 };
     let mut headers = Headers::new();
     while let Some(line) = lines.next() {
         entry(&mut headers, line, &mut lines, 0, 0)?;
@@ -81,13 +81,13 @@ pub(super) fn parse(head: &[u8]) -> Result<Headers, Flaw> {
 }
 
 /// The lines that are left.
-struct Lines<'a> {
+struct HeaderLines<'a> {
     rest: std::iter::Peekable<std::str::Split<'a, char>>,
     /// That of the line taken last, counted from 1.
     number: usize,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> HeaderLines<'a> {
     fn next(&mut self) -> Option<&'a str> {
         let line = self.rest.next()?;
         self.number += 1;
@@ -99,8 +99,8 @@ impl<'a> Lines<'a> {
         strip_indent(self.rest.peek()?, indent)
     }
 
-    fn flaw(&self, reason: &'static str) -> Flaw {
-        Flaw::Header { line: self.number, reason }
+    fn flaw(&self, reason: &'static str) -> AssertionFlaw {
+        AssertionFlaw::Header { line: self.number, reason }
     }
 }
 
@@ -110,7 +110,13 @@ fn strip_indent(line: &str, indent: usize) -> Option<&str> {
 }
 
 /// Adds what `line` introduces, `name: …`, to `map`. Values below it are indented relative to `indent`.
-fn entry(map: &mut Headers, line: &str, lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<(), Flaw> {
+fn entry(
+    map: &mut Headers,
+    line: &str,
+    lines: &mut HeaderLines<'_>,
+    indent: usize,
+    depth: usize,
+) -> Result<(), AssertionFlaw> {
     let (name, rest) = line.split_once(':').ok_or_else(|| lines.flaw("it has no colon"))?;
     if !is_name(name) {
         return Err(lines.flaw("its name is malformed"));
@@ -119,15 +125,15 @@ fn entry(map: &mut Headers, line: &str, lines: &mut Lines<'_>, indent: usize, de
     let value = value(rest, lines, indent, depth)?;
     match map.entry(name.to_owned()) {
         Entry::Vacant(vacant) => vacant.insert(value),
-        Entry::Occupied(_) => return Err(Flaw::Header { line: number, reason: "its name is there already" }),
+        Entry::Occupied(_) => return Err(AssertionFlaw::Header { line: number, reason: "its name is there already" }),
     };
     Ok(())
 }
 
 /// The value that begins with `rest` of a line and may go on below it.
-fn value(rest: &str, lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Flaw> {
+fn value(rest: &str, lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
     if depth > MAX_DEPTH {
-        return Err(Flaw::TooDeep { limit: MAX_DEPTH });
+        return Err(AssertionFlaw::TooDeep { limit: MAX_DEPTH });
     }
     if !rest.is_empty() {
         let text = rest.strip_prefix(' ').ok_or_else(|| lines.flaw("no space stands before its value"))?;
@@ -140,7 +146,7 @@ fn value(rest: &str, lines: &mut Lines<'_>, indent: usize, depth: usize) -> Resu
     }
 }
 
-fn list(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Flaw> {
+fn list(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
     let mut list = Vec::new();
     while let Some(rest) = lines.peek(indent).and_then(|line| line.strip_prefix('-')) {
         lines.next();
@@ -149,7 +155,7 @@ fn list(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Fla
     Ok(Value::List(list))
 }
 
-fn map(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Flaw> {
+fn map(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
     let mut map = Headers::new();
     while let Some(line) = lines.peek(indent) {
         lines.next();
@@ -158,7 +164,7 @@ fn map(lines: &mut Lines<'_>, indent: usize, depth: usize) -> Result<Value, Flaw
     Ok(Value::Map(map))
 }
 
-fn multi_line(lines: &mut Lines<'_>, indent: usize) -> Result<Value, Flaw> {
+fn multi_line(lines: &mut HeaderLines<'_>, indent: usize) -> Result<Value, AssertionFlaw> {
     let mut text: Option<String> = None;
     while let Some(line) = lines.peek(indent) {
         lines.next();

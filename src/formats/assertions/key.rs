@@ -5,7 +5,7 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512, Rs
 
 use super::digest::Sha3;
 use super::error::{PacketFlaw, SignatureFlaw};
-use super::packets::{self, Reader};
+use super::packets::{self, PacketReader};
 
 /// Shortest and longest RSA modulus, in bits: the root's has the latter, the store's 4096.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -16,13 +16,13 @@ const RSA: u8 = 1;
 
 /// An RSA key and the id by which assertions name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
+pub struct RsaPublicKey {
     id: Sha3,
     modulus: Vec<u8>,
     exponent: Vec<u8>,
 }
 
-impl PublicKey {
+impl RsaPublicKey {
     /// Reads the body of an account-key.
     ///
     /// The id is the SHA3-384 of the packet as snapd would write it again. So that this needs no encoder, a packet that is
@@ -34,7 +34,7 @@ impl PublicKey {
         if body.len() + 4 != bytes.len() {
             return Err(PacketFlaw("its length is not written as snapd writes it"));
         }
-        let mut reader = Reader(body);
+        let mut reader = PacketReader(body);
         if reader.byte()? != 4 {
             return Err(PacketFlaw("it is no key of version 4"));
         }
@@ -115,7 +115,7 @@ impl Signature {
     pub(super) fn parse(text: &[u8]) -> Result<Self, PacketFlaw> {
         let bytes = packets::decode(text)?;
         let body = packets::body(&bytes, packets::SIGNATURE)?;
-        let mut reader = Reader(body);
+        let mut reader = PacketReader(body);
         if reader.byte()? != 4 {
             return Err(PacketFlaw("it is no signature of version 4"));
         }
@@ -147,7 +147,7 @@ impl Signature {
 
 /// Walks over one area of subpackets; whether the time of signing is among them.
 fn check_subpackets(area: &[u8]) -> Result<bool, PacketFlaw> {
-    let mut reader = Reader(area);
+    let mut reader = PacketReader(area);
     let mut has_time = false;
     while !reader.0.is_empty() {
         let length = match reader.byte()? {
@@ -155,7 +155,7 @@ fn check_subpackets(area: &[u8]) -> Result<bool, PacketFlaw> {
             first @ 192..=254 => (usize::from(first) - 192) * 256 + usize::from(reader.byte()?) + 192,
             255 => reader.u16()? << 16 | reader.u16()?,
         };
-        let mut subpacket = Reader(reader.take(length)?);
+        let mut subpacket = PacketReader(reader.take(length)?);
         let kind = subpacket.byte()?;
         if kind & 0x80 != 0 && !KNOWN.contains(&(kind & 0x7F)) {
             return Err(PacketFlaw("it demands what is not known here"));

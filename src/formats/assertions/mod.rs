@@ -45,9 +45,9 @@ pub use assertion::{
     Assertion, MAX_BODY_BYTES, MAX_HEADERS_BYTES, MAX_SIGNATURE_BYTES, MAX_STREAM_ASSERTIONS, MAX_STREAM_BYTES,
 };
 pub use digest::{MalformedSha3, Sha3, Sha3State};
-pub use error::{AssertionError, Flaw, PacketFlaw, SignatureFlaw};
+pub use error::{AssertionError, AssertionFlaw, PacketFlaw, SignatureFlaw};
 pub use headers::{Headers, MAX_DEPTH, Value};
-pub use key::{KEY_BITS, KEY_CREATED, PublicKey};
+pub use key::{KEY_BITS, KEY_CREATED, RsaPublicKey};
 pub use pool::Pool;
 pub use reference::{
     ACCOUNT, ACCOUNT_KEY, DEFAULT_PROVENANCE, Reference, SERIES, SNAP_DECLARATION, SNAP_REVISION, STORE, max_format,
@@ -55,7 +55,7 @@ pub use reference::{
 };
 pub use snap::{VerifiedSnap, Voucher};
 pub(crate) use statement::is_snap_name;
-pub use statement::{Account, AccountKey, RevisionAuthority, SnapDeclaration, SnapRevision, Statement, Store};
+pub use statement::{Account, AccountKey, RevisionAuthority, SnapDeclaration, SnapRevision, Statement, StoreStatement};
 pub use trust::Trust;
 pub use verify::{MAX_CHAIN, Verifier};
 

@@ -27,7 +27,7 @@ pub(super) fn decode(text: &[u8]) -> Result<Vec<u8>, PacketFlaw> {
 
 /// What [`decode`] returned, without the version octet and the header of the one packet, which has this tag.
 pub(super) fn body(bytes: &[u8], tag: u8) -> Result<&[u8], PacketFlaw> {
-    let mut reader = Reader(bytes);
+    let mut reader = PacketReader(bytes);
     reader.take(1)?;
     if reader.byte()? != 0xC0 | tag {
         return Err(PacketFlaw("it is another kind of packet"));
@@ -45,9 +45,9 @@ pub(super) fn body(bytes: &[u8], tag: u8) -> Result<&[u8], PacketFlaw> {
 }
 
 /// Reads a packet's fields one after another.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct PacketReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> PacketReader<'a> {
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], PacketFlaw> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(PacketFlaw("it is cut short"))?;
         self.0 = rest;

@@ -13,7 +13,7 @@ use crate::time::Time;
 
 /// What verified assertions say of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub struct SnapFacts {
     /// The snap's name.
     pub name: String,
     /// Its revision.
@@ -30,7 +30,7 @@ pub struct Carried {
     pub stream: Vec<u8>,
 }
 
-impl Carried {
+impl SnapFacts {
     /// The publisher's name in the store, or its account id if it has none.
     pub fn publisher_name(&self) -> &str {
         match self.publisher.username.as_str() {
@@ -41,11 +41,11 @@ impl Carried {
 }
 
 /// Verifies what `pool` says about a file of this SHA3-384 and size in bytes, as of `now`.
-pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<Carried, AssertionError> {
+pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<SnapFacts, AssertionError> {
     let snap = Verifier::new(trust, pool, now).verify_snap(digest, size)?;
     let signed_by: BTreeSet<String> = snap.vouchers.iter().map(|voucher| voucher.key.to_string()).collect();
     let made = snap.chain.last().and_then(|revision| revision.header("timestamp")).unwrap_or_default().to_owned();
-    Ok(Carried {
+    Ok(SnapFacts {
         name: snap.declaration.snap_name.clone(),
         revision: snap.revision.revision,
         snap_id: snap.revision.snap_id.clone(),

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::digest::Sha3;
-use super::error::Flaw;
+use super::error::AssertionFlaw;
 use super::fields;
 use super::headers::{Headers, Value, is_dashed_name};
-use super::key::PublicKey;
+use super::key::RsaPublicKey;
 use super::reference::{ACCOUNT, ACCOUNT_KEY, DEFAULT_PROVENANCE, SNAP_DECLARATION, SNAP_REVISION, STORE};
 
 /// What an assertion states, as far as it is understood.
@@ -22,7 +22,7 @@ pub enum Statement {
     /// Which revision of which snap some bytes are.
     SnapRevision(SnapRevision),
     /// Where a store of its own is.
-    Store(Store),
+    Store(StoreStatement),
     /// Anything else. The assertion is verified all the same.
     Other,
 }
@@ -54,7 +54,7 @@ pub struct AccountKey {
     /// Whether it may sign only some assertions.
     pub constrained: bool,
     /// The key.
-    pub public_key: PublicKey,
+    pub public_key: RsaPublicKey,
 }
 
 impl AccountKey {
@@ -120,7 +120,7 @@ pub struct SnapRevision {
 
 /// A `store`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Store {
+pub struct StoreStatement {
     /// Its id.
     pub store: String,
     /// Account of who runs it.
@@ -136,7 +136,7 @@ impl Statement {
     }
 
     /// Reads what is specific to the type.
-    pub(super) fn parse(kind: &str, headers: &Headers, body: &[u8]) -> Result<Self, Flaw> {
+    pub(super) fn parse(kind: &str, headers: &Headers, body: &[u8]) -> Result<Self, AssertionFlaw> {
         Ok(match kind {
             ACCOUNT => Self::Account(account(headers)?),
             ACCOUNT_KEY => Self::AccountKey(account_key(headers, body)?),
@@ -148,7 +148,7 @@ impl Statement {
     }
 }
 
-fn account(headers: &Headers) -> Result<Account, Flaw> {
+fn account(headers: &Headers) -> Result<Account, AssertionFlaw> {
     fields::must_time(headers, "timestamp")?;
     Ok(Account {
         id: fields::text(headers, "account-id")?.to_owned(),
@@ -158,7 +158,7 @@ fn account(headers: &Headers) -> Result<Account, Flaw> {
     })
 }
 
-fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, Flaw> {
+fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, AssertionFlaw> {
     let name = fields::optional(headers, "name")?;
     if name.is_some_and(|name| !is_dashed_name(name)) {
         return Err(fields::malformed("name"));
@@ -166,18 +166,18 @@ fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, Flaw> {
     let since = fields::must_time(headers, "since")?;
     let until = fields::time(headers, "until")?;
     if until.is_some_and(|until| until < since) {
-        return Err(Flaw::Period);
+        return Err(AssertionFlaw::Period);
     }
-    let public_key = PublicKey::parse(body).map_err(Flaw::Key)?;
+    let public_key = RsaPublicKey::parse(body).map_err(AssertionFlaw::Key)?;
     if fields::digest(headers, "public-key-sha3-384")? != public_key.id() {
-        return Err(Flaw::OtherKey { found: public_key.id() });
+        return Err(AssertionFlaw::OtherKey { found: public_key.id() });
     }
     let account_id = fields::text(headers, "account-id")?.to_owned();
     let constrained = headers.contains_key("constraints");
     Ok(AccountKey { account_id, name: name.unwrap_or_default().to_owned(), since, until, constrained, public_key })
 }
 
-fn snap_declaration(headers: &Headers) -> Result<SnapDeclaration, Flaw> {
+fn snap_declaration(headers: &Headers) -> Result<SnapDeclaration, AssertionFlaw> {
     fields::must_time(headers, "timestamp")?;
     let name = fields::optional(headers, "snap-name")?.ok_or_else(|| fields::lacks("snap-name"))?;
     // snapd checks names when it installs; here they become names of files.
@@ -201,7 +201,7 @@ pub(crate) fn is_snap_name(name: &str) -> bool {
     name.len() <= 40 && is_dashed_name(name)
 }
 
-fn revision_authority(map: &Headers) -> Result<RevisionAuthority, Flaw> {
+fn revision_authority(map: &Headers) -> Result<RevisionAuthority, AssertionFlaw> {
     let min_revision = fields::snap_revision(map, "min-revision")?.unwrap_or(1);
     let max_revision = fields::snap_revision(map, "max-revision")?;
     if max_revision.is_some_and(|last| last < min_revision) {
@@ -215,7 +215,7 @@ fn revision_authority(map: &Headers) -> Result<RevisionAuthority, Flaw> {
     Ok(RevisionAuthority { account_id, provenance, min_revision, max_revision })
 }
 
-fn snap_revision(headers: &Headers) -> Result<SnapRevision, Flaw> {
+fn snap_revision(headers: &Headers) -> Result<SnapRevision, AssertionFlaw> {
     fields::must_time(headers, "timestamp")?;
     let provenance = fields::optional(headers, "provenance")?.unwrap_or(DEFAULT_PROVENANCE);
     if !is_provenance(provenance) {
@@ -236,14 +236,14 @@ fn is_provenance(text: &str) -> bool {
     text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-fn store(headers: &Headers) -> Result<Store, Flaw> {
+fn store(headers: &Headers) -> Result<StoreStatement, AssertionFlaw> {
     fields::must_time(headers, "timestamp")?;
     fields::texts(headers, "friendly-stores")?;
     fields::optional(headers, "location")?;
     let url = fields::optional(headers, "url")?.filter(|text| !text.is_empty());
     let url = url.map(|text| store_url(text).ok_or_else(|| fields::malformed("url"))).transpose()?;
     let operator_id = fields::text(headers, "operator-id")?.to_owned();
-    Ok(Store { store: fields::text(headers, "store")?.to_owned(), operator_id, url })
+    Ok(StoreStatement { store: fields::text(headers, "store")?.to_owned(), operator_id, url })
 }
 
 fn store_url(text: &str) -> Option<Url> {
@@ -253,7 +253,7 @@ fn store_url(text: &str) -> Option<Url> {
 }
 
 /// `timestamp`, of types that have one.
-pub(super) fn timestamp(kind: &str, headers: &Headers) -> Result<Option<Timestamp>, Flaw> {
+pub(super) fn timestamp(kind: &str, headers: &Headers) -> Result<Option<Timestamp>, AssertionFlaw> {
     let known = matches!(kind, ACCOUNT | SNAP_DECLARATION | SNAP_REVISION | STORE);
     match headers.get("timestamp") {
         // Of a type that is not understood it may mean anything, but a time is compared.

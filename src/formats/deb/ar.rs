@@ -13,7 +13,7 @@ const MAX_VERSION_BYTES: u64 = 64;
 const MAX_IGNORED_MEMBERS: usize = 8;
 
 /// A member's name, and where its header and its content are, in bytes from the start of the file.
-struct Member {
+struct ArMember {
     name: String,
     offset: u64,
     content: u64,
@@ -22,7 +22,7 @@ struct Member {
 
 /// The compression and the stored bytes of `control.tar`.
 pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compression, Vec<u8>), DebError> {
-    let mut archive = Walk::open(reader)?;
+    let mut archive = ArWalk::open(reader)?;
     let version = archive.next("debian-binary", |name| (name == "debian-binary").then_some(()))?;
     check_version(&archive.content(&version.0, "its debian-binary", MAX_VERSION_BYTES)?)?;
     let (control, compression) = archive.next("control.tar", control_compression)?;
@@ -52,7 +52,7 @@ fn check_version(content: &[u8]) -> Result<(), DebError> {
 }
 
 /// Goes from header to header.
-struct Walk<'a, R> {
+struct ArWalk<'a, R> {
     reader: &'a mut R,
     /// Where the next header starts.
     position: u64,
@@ -60,7 +60,7 @@ struct Walk<'a, R> {
     end: u64,
 }
 
-impl<'a, R: Read + Seek> Walk<'a, R> {
+impl<'a, R: Read + Seek> ArWalk<'a, R> {
     fn open(reader: &'a mut R) -> Result<Self, DebError> {
         let end = reader.seek(SeekFrom::End(0)).map_err(DebError::Read)?;
         let mut walk = Self { reader, position: 0, end };
@@ -77,7 +77,7 @@ impl<'a, R: Read + Seek> Walk<'a, R> {
         &mut self,
         expected: &'static str,
         is_expected: impl Fn(&str) -> Option<T>,
-    ) -> Result<(Member, T), DebError> {
+    ) -> Result<(ArMember, T), DebError> {
         for _ in 0..=MAX_IGNORED_MEMBERS {
             let Some(member) = self.member()? else {
                 return Err(DebError::Order { found: String::new(), expected });
@@ -93,7 +93,7 @@ impl<'a, R: Read + Seek> Walk<'a, R> {
     }
 
     /// The member at the current position, or none at the end; moves on behind it.
-    fn member(&mut self) -> Result<Option<Member>, DebError> {
+    fn member(&mut self) -> Result<Option<ArMember>, DebError> {
         let offset = self.position;
         if offset >= self.end {
             return Ok(None);
@@ -108,10 +108,10 @@ impl<'a, R: Read + Seek> Walk<'a, R> {
         if size % 2 == 1 && behind < self.end && self.bytes(behind, 1)? != b"\n" {
             return Err(DebError::Header { offset: behind });
         }
-        Ok(Some(Member { name, offset, content, size }))
+        Ok(Some(ArMember { name, offset, content, size }))
     }
 
-    fn content(&mut self, member: &Member, what: &'static str, limit: u64) -> Result<Vec<u8>, DebError> {
+    fn content(&mut self, member: &ArMember, what: &'static str, limit: u64) -> Result<Vec<u8>, DebError> {
         if member.size > limit {
             return Err(DebError::TooLarge { what, limit });
         }

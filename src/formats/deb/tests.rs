@@ -14,10 +14,10 @@ fn read(deb: &[u8]) -> Result<Control, DebError> {
 }
 
 /// Name, type and content.
-type Entry<'a> = (&'a str, tar::EntryType, &'a [u8]);
+type TarEntry<'a> = (&'a str, tar::EntryType, &'a [u8]);
 
 /// A .deb around a control.tar with these entries.
-fn with_entries(entries: &[Entry<'_>]) -> Vec<u8> {
+fn with_entries(entries: &[TarEntry<'_>]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, kind, content) in entries {
         let mut header = tar::Header::new_gnu();
@@ -102,7 +102,7 @@ fn members_with_an_underscore_are_stepped_over() {
 fn only_one_regular_control_file_counts() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     type Judge = fn(&DebError) -> bool;
-    let cases: [(&[Entry<'_>], Judge); 6] = [
+    let cases: [(&[TarEntry<'_>], Judge); 6] = [
         (&[("./md5sums", Regular, b""), ("./x/control", Regular, GOOD)], |e| matches!(e, DebError::NoControl)),
         (&[("./control", Regular, GOOD), (".//control", Regular, GOOD)], |e| matches!(e, DebError::TwoControls)),
         (&[("./control", Symlink, b"")], |e| matches!(e, DebError::NotRegular)),

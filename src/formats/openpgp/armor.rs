@@ -6,14 +6,15 @@
 use super::error::ArmorError;
 
 /// Armor of one or more certificates.
-pub(super) const PUBLIC_KEY: Kind =
-    Kind { begin: "-----BEGIN PGP PUBLIC KEY BLOCK-----", end: "-----END PGP PUBLIC KEY BLOCK-----" };
+pub(super) const PUBLIC_KEY: ArmorKind =
+    ArmorKind { begin: "-----BEGIN PGP PUBLIC KEY BLOCK-----", end: "-----END PGP PUBLIC KEY BLOCK-----" };
 /// Armor of signatures.
-pub(super) const SIGNATURE: Kind = Kind { begin: "-----BEGIN PGP SIGNATURE-----", end: "-----END PGP SIGNATURE-----" };
+pub(super) const SIGNATURE: ArmorKind =
+    ArmorKind { begin: "-----BEGIN PGP SIGNATURE-----", end: "-----END PGP SIGNATURE-----" };
 
 /// The lines that open and close a block.
 #[derive(Clone, Copy)]
-pub(super) struct Kind {
+pub(super) struct ArmorKind {
     pub(super) begin: &'static str,
     pub(super) end: &'static str,
 }
@@ -28,17 +29,17 @@ pub(super) enum Outside {
 }
 
 /// Lines without their `\n`; the last one may be unterminated.
-pub(super) struct Lines<'a> {
+pub(super) struct ArmorLines<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Lines<'a> {
+impl<'a> ArmorLines<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
         Self { rest: text }
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for ArmorLines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -64,8 +65,8 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
 }
 
 /// The contents of all blocks of `kind`, one after the other.
-pub(super) fn decode(text: &[u8], kind: Kind, outside: Outside) -> Result<Vec<u8>, ArmorError> {
-    let mut lines = Lines::new(text);
+pub(super) fn decode(text: &[u8], kind: ArmorKind, outside: Outside) -> Result<Vec<u8>, ArmorError> {
+    let mut lines = ArmorLines::new(text);
     let mut bytes = Vec::new();
     let mut found = false;
     while let Some(line) = lines.next() {
@@ -81,7 +82,7 @@ pub(super) fn decode(text: &[u8], kind: Kind, outside: Outside) -> Result<Vec<u8
 }
 
 /// The content of the block whose first line was just read; consumes its last line too.
-pub(super) fn decode_block(lines: &mut Lines<'_>, kind: Kind) -> Result<Vec<u8>, ArmorError> {
+pub(super) fn decode_block(lines: &mut ArmorLines<'_>, kind: ArmorKind) -> Result<Vec<u8>, ArmorError> {
     let mut base64 = Vec::new();
     let mut in_headers = true;
     for line in lines {

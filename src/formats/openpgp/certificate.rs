@@ -3,8 +3,8 @@
 use pgp::packet::{KeyFlags, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId};
 use pgp::types::{Fingerprint, KeyDetails, KeyVersion, RevocationKey, Tag};
 
+use super::error::RefusalReason;
 use super::error::Rejected;
-use super::error::Why;
 use super::policy;
 
 /// The most self-signatures of one certificate that are checked; each costs a verification.
@@ -16,7 +16,7 @@ pub(super) struct Certificate {
     pub(super) primary: PublicKey,
     id: Fingerprint,
     /// Direct-key signatures.
-    direct: Vec<Statement>,
+    direct: Vec<SelfSignature>,
     users: Vec<User>,
     pub(super) subkeys: Vec<Subkey>,
     /// Any valid key revocation counts for all times, as in gpgv.
@@ -31,7 +31,7 @@ pub(super) struct Certificate {
 #[derive(Debug, Clone)]
 struct User {
     id: UserId,
-    statements: Vec<Statement>,
+    statements: Vec<SelfSignature>,
     /// When the newest revocation of the user id was made, in Unix seconds.
     revoked: Option<i64>,
 }
@@ -40,13 +40,13 @@ struct User {
 #[derive(Debug, Clone)]
 pub(super) struct Subkey {
     pub(super) key: PublicSubkey,
-    bindings: Vec<Statement>,
+    bindings: Vec<SelfSignature>,
     revoked: bool,
 }
 
 /// What one valid self-signature states.
 #[derive(Debug, Clone)]
-struct Statement {
+struct SelfSignature {
     /// Unix seconds.
     made: i64,
     /// Unix seconds after which the statement no longer holds.
@@ -62,7 +62,7 @@ struct Statement {
 
 /// The part of a certificate that the next signature packets belong to.
 #[derive(Default)]
-pub(super) enum Part {
+pub(super) enum CertificatePart {
     Primary,
     User(usize),
     Subkey(usize),
@@ -106,21 +106,21 @@ impl Certificate {
         self.self_signatures += other.self_signatures;
     }
 
-    pub(super) fn add_user(&mut self, id: UserId) -> Part {
+    pub(super) fn add_user(&mut self, id: UserId) -> CertificatePart {
         self.users.push(User { id, statements: Vec::new(), revoked: None });
-        Part::User(self.users.len() - 1)
+        CertificatePart::User(self.users.len() - 1)
     }
 
-    pub(super) fn add_subkey(&mut self, key: PublicSubkey) -> Part {
+    pub(super) fn add_subkey(&mut self, key: PublicSubkey) -> CertificatePart {
         if key.version() != KeyVersion::V4 {
-            return Part::Skipped;
+            return CertificatePart::Skipped;
         }
         self.subkeys.push(Subkey { key, bindings: Vec::new(), revoked: false });
-        Part::Subkey(self.subkeys.len() - 1)
+        CertificatePart::Subkey(self.subkeys.len() - 1)
     }
 
     /// Checks a signature that follows `part`, and keeps what it states if it is a valid one by the primary key.
-    pub(super) fn take_signature(&mut self, part: &Part, signature: &Signature) {
+    pub(super) fn take_signature(&mut self, part: &CertificatePart, signature: &Signature) {
         use SignatureType as Type;
         let Some(kind) = signature.typ() else { return };
         let primary = &self.primary;
@@ -134,16 +134,18 @@ impl Certificate {
         if self.self_signatures > MAX_SELF_SIGNATURES {
             return;
         }
-        let Some(statement) = Statement::of(signature) else { return };
+        let Some(statement) = SelfSignature::of(signature) else { return };
         match (part, kind) {
             (_, Type::KeyRevocation) => self.revoked |= signature.verify_key(primary).is_ok(),
-            (Part::Primary, Type::Key) if signature.verify_key(primary).is_ok() => self.direct.push(statement),
-            (Part::User(index), _) => {
+            (CertificatePart::Primary, Type::Key) if signature.verify_key(primary).is_ok() => {
+                self.direct.push(statement)
+            }
+            (CertificatePart::User(index), _) => {
                 if let Some(user) = self.users.get_mut(*index) {
                     user.take(primary, kind, signature, statement);
                 }
             }
-            (Part::Subkey(index), _) => {
+            (CertificatePart::Subkey(index), _) => {
                 if let Some(subkey) = self.subkeys.get_mut(*index) {
                     subkey.take(primary, kind, signature, statement);
                 }
@@ -162,16 +164,16 @@ impl Certificate {
     }
 
     /// Whether the primary key is alive at both times, and its kind good enough to vouch for anything.
-    fn check(&self, made: i64, now: i64) -> Result<(), Why> {
+    fn check(&self, made: i64, now: i64) -> Result<(), RefusalReason> {
         if !policy::is_strong_key(self.primary.public_params()) {
-            return Err(Why::WeakKey);
+            return Err(RefusalReason::WeakKey);
         }
         if self.revoked || self.is_revoked_by_another() {
-            return Err(Why::KeyRevoked);
+            return Err(RefusalReason::KeyRevoked);
         }
         let (direct, user) = self.current(now);
         if direct.is_none() && user.is_none() {
-            return Err(Why::Unbound);
+            return Err(RefusalReason::Unbound);
         }
         // A direct-key signature that sets a lifetime wins over the user ids', as in gpg.
         let lifetime = direct.and_then(|s| s.key_lifetime).or_else(|| user.and_then(|s| s.key_lifetime));
@@ -179,35 +181,35 @@ impl Certificate {
     }
 
     /// Whether a signature by the primary key, made at `made`, is to be accepted at `now`.
-    pub(super) fn check_primary(&self, made: i64, now: i64) -> Result<(), Why> {
+    pub(super) fn check_primary(&self, made: i64, now: i64) -> Result<(), RefusalReason> {
         self.check(made, now)?;
         let (direct, user) = self.current(now);
         let flags = direct.and_then(|s| s.flags.as_ref()).or_else(|| user.and_then(|s| s.flags.as_ref()));
-        if flags.is_none_or(KeyFlags::sign) { Ok(()) } else { Err(Why::MayNotSign) }
+        if flags.is_none_or(KeyFlags::sign) { Ok(()) } else { Err(RefusalReason::MayNotSign) }
     }
 
     /// Whether a signature by this subkey, made at `made`, is to be accepted at `now`.
-    pub(super) fn check_subkey(&self, fingerprint: &Fingerprint, made: i64, now: i64) -> Result<(), Why> {
+    pub(super) fn check_subkey(&self, fingerprint: &Fingerprint, made: i64, now: i64) -> Result<(), RefusalReason> {
         self.check(made, now)?;
         // Merged keyrings can hold a subkey twice.
         let mut copies = self.subkeys.iter().filter(|subkey| subkey.key.fingerprint() == *fingerprint).peekable();
-        let key = &copies.peek().ok_or(Why::Unbound)?.key.clone();
+        let key = &copies.peek().ok_or(RefusalReason::Unbound)?.key.clone();
         let copies: Vec<_> = copies.collect();
         if copies.iter().any(|copy| copy.revoked) {
-            return Err(Why::KeyRevoked);
+            return Err(RefusalReason::KeyRevoked);
         }
-        let binding = newest(copies.iter().flat_map(|copy| &copy.bindings), now).ok_or(Why::Unbound)?;
+        let binding = newest(copies.iter().flat_map(|copy| &copy.bindings), now).ok_or(RefusalReason::Unbound)?;
         if !binding.flags.as_ref().is_none_or(KeyFlags::sign) {
-            return Err(Why::MayNotSign);
+            return Err(RefusalReason::MayNotSign);
         }
         if !binding.back_signed {
-            return Err(Why::Unbound);
+            return Err(RefusalReason::Unbound);
         }
         check_lifetime(key, binding.key_lifetime, made, now)
     }
 
     /// The newest direct-key signature, and the newest self-signature among the user ids that are not revoked.
-    fn current(&self, now: i64) -> (Option<&Statement>, Option<&Statement>) {
+    fn current(&self, now: i64) -> (Option<&SelfSignature>, Option<&SelfSignature>) {
         let users = self.users.iter().filter_map(|user| {
             newest(&user.statements, now)
                 .filter(|statement| user.revoked.is_none_or(|revoked| revoked < statement.made))
@@ -232,7 +234,7 @@ impl Certificate {
 }
 
 impl User {
-    fn take(&mut self, primary: &PublicKey, kind: SignatureType, signature: &Signature, statement: Statement) {
+    fn take(&mut self, primary: &PublicKey, kind: SignatureType, signature: &Signature, statement: SelfSignature) {
         use SignatureType::{CertCasual, CertGeneric, CertPersona, CertPositive, CertRevocation};
         if signature.verify_certification(primary, Tag::UserId, &self.id).is_err() {
             return;
@@ -246,7 +248,7 @@ impl User {
 }
 
 impl Subkey {
-    fn take(&mut self, primary: &PublicKey, kind: SignatureType, signature: &Signature, mut statement: Statement) {
+    fn take(&mut self, primary: &PublicKey, kind: SignatureType, signature: &Signature, mut statement: SelfSignature) {
         if signature.verify_subkey_binding(primary, &self.key).is_err() {
             return;
         }
@@ -266,7 +268,7 @@ impl Subkey {
     }
 }
 
-impl Statement {
+impl SelfSignature {
     /// What the signature states, if its algorithms and subpackets are acceptable. Does not verify it.
     fn of(signature: &Signature) -> Option<Self> {
         let config = signature.config()?;
@@ -302,7 +304,7 @@ impl Statement {
 }
 
 /// The newest statement that still holds.
-fn newest<'a>(statements: impl IntoIterator<Item = &'a Statement>, now: i64) -> Option<&'a Statement> {
+fn newest<'a>(statements: impl IntoIterator<Item = &'a SelfSignature>, now: i64) -> Option<&'a SelfSignature> {
     statements
         .into_iter()
         .filter(|statement| statement.holds_until.is_none_or(|until| now < until))
@@ -310,13 +312,15 @@ fn newest<'a>(statements: impl IntoIterator<Item = &'a Statement>, now: i64) -> 
 }
 
 /// Whether the key exists when it signs, and has not expired then or now.
-fn check_lifetime(key: &impl KeyDetails, lifetime: Option<u32>, made: i64, now: i64) -> Result<(), Why> {
+fn check_lifetime(key: &impl KeyDetails, lifetime: Option<u32>, made: i64, now: i64) -> Result<(), RefusalReason> {
     let created = i64::from(key.created_at().as_secs());
     if made < created {
-        return Err(Why::BeforeKey);
+        return Err(RefusalReason::BeforeKey);
     }
     match lifetime {
-        Some(lifetime) if lifetime > 0 && created + i64::from(lifetime) <= made.max(now) => Err(Why::KeyExpired),
+        Some(lifetime) if lifetime > 0 && created + i64::from(lifetime) <= made.max(now) => {
+            Err(RefusalReason::KeyExpired)
+        }
         _ => Ok(()),
     }
 }

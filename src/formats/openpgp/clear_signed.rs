@@ -7,9 +7,9 @@ use std::io::Cursor;
 
 use pgp::crypto::hash::HashAlgorithm;
 
-use super::armor::{self, Lines, trim_end};
+use super::armor::{self, ArmorLines, trim_end};
 use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
-use super::error::{OpenPgpError, Why};
+use super::error::{OpenPgpError, RefusalReason};
 use super::keyring::Keyring;
 use super::verify::{Signer, parse_signatures, verify_signatures};
 
@@ -32,7 +32,7 @@ pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Resul
     let signatures = parse_signatures(&parts.signatures)?;
     let signers = verify_signatures(&signatures, &mut Cursor::new(&parts.hashed), keyring, now, |signature| {
         let announced = signature.hash_alg().is_some_and(|hash| parts.hashes.contains(&hash));
-        if announced { Ok(()) } else { Err(Why::HashNotAnnounced) }
+        if announced { Ok(()) } else { Err(RefusalReason::HashNotAnnounced) }
     })?;
     Ok(ClearText { text: text_of(&parts.hashed), signers })
 }
@@ -56,7 +56,7 @@ struct Parts {
 
 impl Parts {
     fn of(message: &[u8]) -> Result<Self, OpenPgpError> {
-        let mut lines = Lines::new(message);
+        let mut lines = ArmorLines::new(message);
         if lines.next().map(trim_end) != Some(BEGIN.as_bytes()) {
             return Err(OpenPgpError::NotClearSigned);
         }
@@ -71,7 +71,7 @@ impl Parts {
 }
 
 /// Reads up to the blank line. Any other header than Hash could be mistaken for signed text (section 7 allows none).
-fn read_headers(lines: &mut Lines<'_>) -> Result<Vec<HashAlgorithm>, OpenPgpError> {
+fn read_headers(lines: &mut ArmorLines<'_>) -> Result<Vec<HashAlgorithm>, OpenPgpError> {
     let mut hashes = Vec::new();
     for line in lines {
         let line = trim_end(line);
@@ -90,7 +90,7 @@ fn read_headers(lines: &mut Lines<'_>) -> Result<Vec<HashAlgorithm>, OpenPgpErro
 }
 
 /// Reads up to the first line of the signature and returns what is hashed.
-fn read_text(lines: &mut Lines<'_>) -> Result<Vec<u8>, OpenPgpError> {
+fn read_text(lines: &mut ArmorLines<'_>) -> Result<Vec<u8>, OpenPgpError> {
     let mut hashed = Vec::new();
     for (index, line) in lines.enumerate() {
         if trim_end(line) == armor::SIGNATURE.begin.as_bytes() {
@@ -112,11 +112,11 @@ fn read_text(lines: &mut Lines<'_>) -> Result<Vec<u8>, OpenPgpError> {
 /// The hashed bytes as a text file. No line ends in CR, so each CR LF is a line's end and nothing is lost.
 fn text_of(hashed: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(hashed.len() + 1);
-    for line in Lines::new(hashed) {
+    for line in ArmorLines::new(hashed) {
         text.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
         text.push(b'\n');
     }
-    // A last line that is empty is one for the signature, but none for `Lines`.
+    // A last line that is empty is one for the signature, but none for `ArmorLines`.
     if hashed.is_empty() || hashed.ends_with(b"\n") {
         text.push(b'\n');
     }

@@ -125,13 +125,13 @@ pub struct Refusal {
     /// Fingerprint of the known (sub)key, or what the signature says of an unknown one.
     pub key: String,
     /// The first reason that was found.
-    pub why: Why,
+    pub why: RefusalReason,
 }
 
 /// Why a signature does not count.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone, Copy)]
-pub enum Why {
+pub enum RefusalReason {
     #[error("signature cannot be parsed")]
     Malformed,
     #[error("not in the keyring")]

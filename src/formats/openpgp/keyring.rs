@@ -4,7 +4,7 @@ use pgp::packet::Packet;
 use pgp::types::Tag;
 
 use super::armor::{self, Outside};
-use super::certificate::{Certificate, Part, hex};
+use super::certificate::{Certificate, CertificatePart, hex};
 use super::error::{Cause, OpenPgpError, Rejected};
 use super::packets::packets;
 
@@ -45,7 +45,7 @@ impl Keyring {
             decoded = armor::decode(bytes, armor::PUBLIC_KEY, Outside::Skipped).map_err(OpenPgpError::KeyringArmor)?;
             &decoded
         };
-        let mut builder = Builder::default();
+        let mut builder = KeyringBuilder::default();
         for (count, found) in packets(binary).enumerate() {
             if count >= MAX_PACKETS {
                 return Err(OpenPgpError::KeyringTooLong { limit: MAX_PACKETS });
@@ -105,14 +105,14 @@ impl Keyring {
 
 /// Hands each packet to the certificate that it belongs to.
 #[derive(Default)]
-struct Builder {
+struct KeyringBuilder {
     current: Option<Certificate>,
-    part: Part,
+    part: CertificatePart,
     done: Vec<Certificate>,
     rejected: Vec<Rejected>,
 }
 
-impl Builder {
+impl KeyringBuilder {
     fn take(&mut self, tag: Tag, packet: Result<Packet, pgp::errors::Error>) {
         if matches!(tag, Tag::PublicKey | Tag::SecretKey) {
             self.close();
@@ -128,7 +128,7 @@ impl Builder {
             Ok(Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_)) => {}
             // A signature that cannot be parsed counts for nothing; any other packet begins a part that is not kept.
             _ if tag == Tag::Signature => {}
-            _ => self.part = Part::Skipped,
+            _ => self.part = CertificatePart::Skipped,
         }
     }
 
@@ -137,7 +137,7 @@ impl Builder {
             Ok(Packet::PublicKey(primary)) => match Certificate::new(primary) {
                 Ok(certificate) => {
                     self.current = Some(certificate);
-                    self.part = Part::Primary;
+                    self.part = CertificatePart::Primary;
                 }
                 Err(rejected) => self.rejected.push(rejected),
             },

@@ -107,7 +107,7 @@ static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
 
 /// One way to damage bytes.
 #[derive(Debug, Clone)]
-enum Damage {
+enum Corruption {
     Flip(Index, u8),
     Insert(Index, Vec<u8>),
     Remove(Index, usize),
@@ -115,7 +115,7 @@ enum Damage {
     Duplicate(Index, usize),
 }
 
-impl Damage {
+impl Corruption {
     fn apply(&self, bytes: &mut Vec<u8>) {
         let range = |at: &Index, bytes: &[u8], length: usize| {
             let at = at.index(bytes.len() + 1);
@@ -139,7 +139,7 @@ impl Damage {
     }
 }
 
-fn damage() -> impl Strategy<Value = Vec<Damage>> {
+fn damage() -> impl Strategy<Value = Vec<Corruption>> {
     let new = prop_oneof![
         proptest::collection::vec(any::<u8>(), 1..40),
         Just(b"\n".to_vec()),
@@ -150,16 +150,16 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
         Just(b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n".to_vec()),
     ];
     let one = prop_oneof![
-        (any::<Index>(), 1..=255_u8).prop_map(|(at, bits)| Damage::Flip(at, bits)),
-        (any::<Index>(), new).prop_map(|(at, new)| Damage::Insert(at, new)),
-        (any::<Index>(), 1..60_usize).prop_map(|(at, length)| Damage::Remove(at, length)),
-        any::<Index>().prop_map(Damage::Truncate),
-        (any::<Index>(), 1..200_usize).prop_map(|(at, length)| Damage::Duplicate(at, length)),
+        (any::<Index>(), 1..=255_u8).prop_map(|(at, bits)| Corruption::Flip(at, bits)),
+        (any::<Index>(), new).prop_map(|(at, new)| Corruption::Insert(at, new)),
+        (any::<Index>(), 1..60_usize).prop_map(|(at, length)| Corruption::Remove(at, length)),
+        any::<Index>().prop_map(Corruption::Truncate),
+        (any::<Index>(), 1..200_usize).prop_map(|(at, length)| Corruption::Duplicate(at, length)),
     ];
     proptest::collection::vec(one, 1..4)
 }
 
-fn damaged(bytes: &[u8], damages: &[Damage]) -> Vec<u8> {
+fn damaged(bytes: &[u8], damages: &[Corruption]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     damages.iter().for_each(|damage| damage.apply(&mut bytes));
     bytes

@@ -7,7 +7,7 @@ use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
 use super::certificate::Certificate;
 use super::certificate::{hex, names};
-use super::error::{OpenPgpError, Refusal, Why};
+use super::error::{OpenPgpError, Refusal, RefusalReason};
 use super::keyring::Keyring;
 use super::packets::packets;
 use super::policy;
@@ -29,9 +29,9 @@ pub struct Signer {
 }
 
 /// What is signed. It is read anew for each key that may have signed it, so it need not be in memory.
-pub(super) trait Message: Read + Seek {}
+pub(super) trait SignedMessage: Read + Seek {}
 
-impl<T: Read + Seek> Message for T {}
+impl<T: Read + Seek> SignedMessage for T {}
 
 /// What one signature is worth.
 enum Verdict {
@@ -68,17 +68,17 @@ pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, O
 /// `acceptable` is asked first: the way the message is carried may forbid a signature.
 pub(super) fn verify_signatures(
     signatures: &[Option<Signature>],
-    data: &mut dyn Message,
+    data: &mut dyn SignedMessage,
     keyring: &Keyring,
     now: i64,
-    acceptable: impl Fn(&Signature) -> Result<(), Why>,
+    acceptable: impl Fn(&Signature) -> Result<(), RefusalReason>,
 ) -> Result<Vec<Signer>, OpenPgpError> {
     let mut signers = Vec::new();
     let mut refusals = Vec::new();
     for signature in signatures {
         let verdict = match signature {
             Some(signature) => judge_one(signature, data, keyring, now, &acceptable),
-            None => ignored("unknown key".to_owned(), Why::Malformed),
+            None => ignored("unknown key".to_owned(), RefusalReason::Malformed),
         };
         match verdict {
             Verdict::Good(signer) => signers.push(signer),
@@ -91,10 +91,10 @@ pub(super) fn verify_signatures(
 
 fn judge_one(
     signature: &Signature,
-    data: &mut dyn Message,
+    data: &mut dyn SignedMessage,
     keyring: &Keyring,
     now: i64,
-    acceptable: impl Fn(&Signature) -> Result<(), Why>,
+    acceptable: impl Fn(&Signature) -> Result<(), RefusalReason>,
 ) -> Verdict {
     // Key ids can collide and a certificate can claim another's subkey, so every key that the signature names is tried:
     // one that accepts it wins over one that refuses it, and wrong it is only if it is wrong for all.
@@ -123,42 +123,42 @@ fn judge_one(
     })
 }
 
-fn ignored(key: String, why: Why) -> Verdict {
+fn ignored(key: String, why: RefusalReason) -> Verdict {
     Verdict::Ignored(Refusal { key, why })
 }
 
 /// What must hold before the arithmetic makes sense.
-fn check_form(signature: &Signature, key: &Key<'_>) -> Result<(), Why> {
+fn check_form(signature: &Signature, key: &Key<'_>) -> Result<(), RefusalReason> {
     if signature.version() != SignatureVersion::V4 {
-        return Err(Why::Version);
+        return Err(RefusalReason::Version);
     }
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-        return Err(Why::Type);
+        return Err(RefusalReason::Type);
     }
     // A hash, key or subpacket that the crate cannot work with would look like a wrong signature.
     if signature.hash_alg().and_then(|hash| hash.digest_size()).is_none() {
-        return Err(Why::WeakHash);
+        return Err(RefusalReason::WeakHash);
     }
     if !policy::is_strong_key(key.params()) {
-        return Err(Why::WeakKey);
+        return Err(RefusalReason::WeakKey);
     }
     if policy::has_unknown_critical(signature) {
-        return Err(Why::Critical);
+        return Err(RefusalReason::Critical);
     }
     Ok(())
 }
 
 /// The policy, for a signature that is mathematically right; returns when it was made.
-fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i64) -> Result<i64, Why> {
+fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i64) -> Result<i64, RefusalReason> {
     if !signature.hash_alg().is_some_and(policy::is_strong) {
-        return Err(Why::WeakHash);
+        return Err(RefusalReason::WeakHash);
     }
-    let made = i64::from(signature.created().ok_or(Why::NoTime)?.as_secs());
+    let made = i64::from(signature.created().ok_or(RefusalReason::NoTime)?.as_secs());
     if made > now.saturating_add(policy::CLOCK_TOLERANCE) {
-        return Err(Why::Future);
+        return Err(RefusalReason::Future);
     }
     match signature.signature_expiration_time().map_or(0, |lifetime| lifetime.as_secs()) {
-        lifetime if lifetime > 0 && made + i64::from(lifetime) <= now => return Err(Why::SignatureExpired),
+        lifetime if lifetime > 0 && made + i64::from(lifetime) <= now => return Err(RefusalReason::SignatureExpired),
         _ => {}
     }
     match key {
@@ -168,11 +168,11 @@ fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i
     Ok(made)
 }
 
-fn unknown_maker(signature: &Signature) -> (String, Why) {
+fn unknown_maker(signature: &Signature) -> (String, RefusalReason) {
     let fingerprint = signature.issuer_fingerprint().first().map(ToString::to_string);
     match fingerprint.or_else(|| signature.issuer_key_id().first().map(ToString::to_string)) {
-        Some(name) => (name.to_uppercase(), Why::UnknownKey),
-        None => ("unnamed key".to_owned(), Why::Anonymous),
+        Some(name) => (name.to_uppercase(), RefusalReason::UnknownKey),
+        None => ("unnamed key".to_owned(), RefusalReason::Anonymous),
     }
 }
 
@@ -215,8 +215,8 @@ impl<'a> Key<'a> {
     }
 
     /// The arithmetic. The crate does not compare the algorithm that the signature names with the key's, so this does.
-    fn verifies(&self, signature: &Signature, data: &mut dyn Message) -> bool {
-        fn verifies(key: &impl VerifyingKey, signature: &Signature, data: &mut dyn Message) -> bool {
+    fn verifies(&self, signature: &Signature, data: &mut dyn SignedMessage) -> bool {
+        fn verifies(key: &impl VerifyingKey, signature: &Signature, data: &mut dyn SignedMessage) -> bool {
             signature.config().is_some_and(|config| config.pub_alg == key.algorithm())
                 && data.rewind().is_ok()
                 && signature.verify(key, data).is_ok()

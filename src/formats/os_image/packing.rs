@@ -28,7 +28,7 @@ const FOREIGN: [(&[u8], &str); 7] = [
 
 /// The packing of a file, as far as its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packing {
+pub struct FilePacking {
     /// The outer compression.
     pub compression: Compression,
     /// The content inside.
@@ -53,12 +53,12 @@ pub enum BadPacking {
     #[error("its file is empty")]
     Empty,
     #[error("its file is {found}, and filetype = {:?} means {}{}", wanted.as_str(), wanted.packing(), instead(*found, *wanted))]
-    Other { found: Packing, wanted: Filetype },
+    Other { found: FilePacking, wanted: Filetype },
     #[error("its file begins as {} and does not decompress: {reason}", article(*.compression))]
     Corrupt { compression: Compression, reason: String },
 }
 
-fn instead(found: Packing, wanted: Filetype) -> String {
+fn instead(found: FilePacking, wanted: Filetype) -> String {
     let is_root = wanted.holds_root();
     let fits = |filetype: &&Filetype| filetype.packing() == found && filetype.holds_root() == is_root;
     let fitting = Filetype::ALL.iter().find(fits);
@@ -78,7 +78,7 @@ fn article(compression: Compression) -> &'static str {
     }
 }
 
-impl fmt::Display for Packing {
+impl fmt::Display for FilePacking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = match self.content {
             Content::Tar => "a tar archive",
@@ -92,7 +92,7 @@ impl fmt::Display for Packing {
     }
 }
 
-impl Packing {
+impl FilePacking {
     /// Looks at the first bytes of `file`. The inner error says that the file cannot be an image.
     pub fn of(mut file: impl Read + Send) -> io::Result<Result<Self, BadPacking>> {
         let raw = head(&mut file)?;
@@ -141,7 +141,7 @@ fn head(file: &mut (impl Read + ?Sized)) -> io::Result<Vec<u8>> {
 
 impl Filetype {
     /// Returns the packing that a file of this type must have.
-    pub fn packing(self) -> Packing {
+    pub fn packing(self) -> FilePacking {
         let (compression, content) = match self {
             Self::Tgz | Self::Ddtgz => (Compression::Gzip, Content::Tar),
             Self::Tbz | Self::Ddtbz => (Compression::Bzip2, Content::Tar),
@@ -152,7 +152,7 @@ impl Filetype {
             Self::Ddgz => (Compression::Gzip, Content::Disk),
             Self::Ddxz => (Compression::Xz, Content::Disk),
         };
-        Packing { compression, content }
+        FilePacking { compression, content }
     }
 
     /// Returns `true` for an archive of a root file system, and `false` for a disk.
@@ -162,7 +162,7 @@ impl Filetype {
 
     /// Compares the first bytes of `file` with the type.
     pub fn check_file(self, file: impl Read + Send) -> io::Result<Result<(), BadPacking>> {
-        Ok(Packing::of(file)?.and_then(|found| match found == self.packing() {
+        Ok(FilePacking::of(file)?.and_then(|found| match found == self.packing() {
             true => Ok(()),
             false => Err(BadPacking::Other { found, wanted: self }),
         }))

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use regex::Regex;
 
-use super::products::Item;
+use super::products::ProductItem;
 
 /// The longest filter, in bytes.
 const MAX_FILTER_BYTES: usize = 4096;
@@ -16,11 +16,11 @@ pub struct Filter {
     text: String,
     key: String,
     negated: bool,
-    value: Value,
+    value: FilterValue,
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+enum FilterValue {
     Exact(String),
     /// Found anywhere in the value, unless it is anchored.
     Matching(Regex),
@@ -38,7 +38,7 @@ pub enum MalformedFilter {
 
 impl Filter {
     /// Whether the item passes.
-    pub fn matches(&self, item: &Item<'_>) -> bool {
+    pub fn matches(&self, item: &ProductItem<'_>) -> bool {
         let found = match self.key.as_str() {
             "product_name" => item.product.to_owned(),
             "version_name" => item.version.to_owned(),
@@ -46,8 +46,8 @@ impl Filter {
             key => item.text(key),
         };
         let fits = match &self.value {
-            Value::Exact(value) => found == *value,
-            Value::Matching(regex) => regex.is_match(&found),
+            FilterValue::Exact(value) => found == *value,
+            FilterValue::Matching(regex) => regex.is_match(&found),
         };
         fits != self.negated
     }
@@ -63,8 +63,8 @@ impl FromStr for Filter {
         let rest = rest.trim_start();
         let (negated, rest) = rest.strip_prefix('!').map_or((false, rest), |rest| (true, rest));
         let value = match rest.split_at_checked(1) {
-            Some(("=", value)) => Value::Exact(value.trim_start().to_owned()),
-            Some(("~", pattern)) => Value::Matching(Regex::new(pattern.trim_start()).map_err(|error| {
+            Some(("=", value)) => FilterValue::Exact(value.trim_start().to_owned()),
+            Some(("~", pattern)) => FilterValue::Matching(Regex::new(pattern.trim_start()).map_err(|error| {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
                 MalformedFilter::Regex { text: text.to_owned(), reason }

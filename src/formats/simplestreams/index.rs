@@ -11,23 +11,23 @@ const FORMAT: &str = "index:1.0";
 
 /// A stream's index.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Index {
+pub struct StreamIndex {
     /// Its products files by content id.
-    pub entries: BTreeMap<Box<str>, Entry>,
+    pub entries: BTreeMap<Box<str>, ProductsEntry>,
     /// When it was made, as it says itself.
     pub updated: Option<String>,
 }
 
 /// A products file, as the index names it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct ProductsEntry {
     /// Below the stream's root.
     pub path: PublishPath,
     /// What else the index says of it.
     pub tags: Tags,
 }
 
-impl Index {
+impl StreamIndex {
     /// Reads the payload of an index file.
     pub fn parse(payload: &[u8]) -> Result<Self, StreamError> {
         let mut node = parse(payload)?;
@@ -51,7 +51,7 @@ impl Index {
             if !paths.insert(path.clone()) {
                 return Err(StreamError::TwoFiles { path: path.to_string() });
             }
-            entries.insert(content_id, Entry { path, tags: entry.tags });
+            entries.insert(content_id, ProductsEntry { path, tags: entry.tags });
         }
         Ok(Self { entries, updated })
     }
@@ -81,11 +81,11 @@ pub(super) fn expect_format(found: Option<&str>, wanted: &'static str) -> Result
 mod tests {
     use super::*;
 
-    fn index(entries: &str) -> Result<Index, StreamError> {
+    fn index(entries: &str) -> Result<StreamIndex, StreamError> {
         let text = format!(
             r#"{{"format": "index:1.0", "updated": "Thu, 24 Jul 2025 08:01:49 +0000", "index": {{{entries}}}}}"#
         );
-        Index::parse(text.as_bytes())
+        StreamIndex::parse(text.as_bytes())
     }
 
     #[test]
@@ -111,6 +111,6 @@ mod tests {
         ] {
             assert!(index(entry).is_err(), "{entry}");
         }
-        assert!(matches!(Index::parse(br#"{"format": "products:1.0"}"#), Err(StreamError::Format { .. })));
+        assert!(matches!(StreamIndex::parse(br#"{"format": "products:1.0"}"#), Err(StreamError::Format { .. })));
     }
 }

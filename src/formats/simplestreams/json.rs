@@ -1,7 +1,7 @@
 //! JSON as simplestreams uses it: objects of tags and objects. Hostile documents end early.
 //!
 //! A tag that filters and readers look up is text, a number or a truth value, as in the reference client. Lists, null and
-//! objects of other formats (LXD's `requirements`) are kept as [`Tag::Other`], so that a re-indexed stream still has them.
+//! objects of other formats (LXD's `requirements`) are kept as [`TagValue::Other`], so that a re-indexed stream still has them.
 //! An object that has one key twice is refused, since two readers could see two different documents. serde_json bounds the
 //! nesting (128) and [`MAX_VALUES`] the number of values. Names and texts are bounded too: many items inherit one tag.
 
@@ -26,7 +26,7 @@ const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// A tag's value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Tag {
+pub enum TagValue {
     /// Text; shared, since aliases repeat it.
     Text(Arc<str>),
     /// A number.
@@ -38,9 +38,9 @@ pub enum Tag {
 }
 
 /// The tags of one level.
-pub type Tags = BTreeMap<Box<str>, Tag>;
+pub type Tags = BTreeMap<Box<str>, TagValue>;
 
-impl Serialize for Tag {
+impl Serialize for TagValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
@@ -52,7 +52,7 @@ impl Serialize for Tag {
 }
 
 /// The value as filters see it: Python's `str()` of it.
-impl fmt::Display for Tag {
+impl fmt::Display for TagValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -66,12 +66,12 @@ impl fmt::Display for Tag {
 
 /// An object: its tags, and the objects in it.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Node {
+pub(super) struct JsonObject {
     pub(super) tags: Tags,
-    pub(super) nodes: BTreeMap<Box<str>, Node>,
+    pub(super) nodes: BTreeMap<Box<str>, JsonObject>,
 }
 
-impl Node {
+impl JsonObject {
     /// Takes out the object `key`; none there is an empty one.
     pub(super) fn take(&mut self, key: &str) -> Self {
         self.nodes.remove(key).unwrap_or_default()
@@ -84,7 +84,7 @@ impl Node {
 
     /// The tags, with the objects that nobody took out among them.
     pub(super) fn into_tags(self) -> Tags {
-        let others = self.nodes.into_iter().map(|(key, node)| (key, Tag::Other(Arc::new(node.into_json()))));
+        let others = self.nodes.into_iter().map(|(key, node)| (key, TagValue::Other(Arc::new(node.into_json()))));
         let mut tags = self.tags;
         tags.extend(others);
         tags
@@ -96,7 +96,7 @@ impl Node {
     }
 }
 
-impl Tag {
+impl TagValue {
     fn into_json(self) -> Json {
         match self {
             Self::Text(text) => Json::String(text.to_string()),
@@ -115,29 +115,29 @@ impl Tag {
 /// The tag `key`, if it is text.
 pub(super) fn text<'t>(tags: &'t Tags, key: &str) -> Option<&'t str> {
     match tags.get(key) {
-        Some(Tag::Text(text)) => Some(text),
+        Some(TagValue::Text(text)) => Some(text),
         _ => None,
     }
 }
 
 /// Reads one document.
-pub(super) fn parse(text: &[u8]) -> Result<Node, StreamError> {
+pub(super) fn parse(text: &[u8]) -> Result<JsonObject, StreamError> {
     let left = Cell::new(MAX_VALUES);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = Seed { left: &left }.deserialize(&mut deserializer).map_err(StreamError::Json)?;
+    let value = JsonSeed { left: &left }.deserialize(&mut deserializer).map_err(StreamError::Json)?;
     deserializer.end().map_err(StreamError::Json)?;
     match value {
-        Value::Node(node) => Ok(node),
+        JsonValue::Node(node) => Ok(node),
         _ => Err(StreamError::Json(serde_json::Error::custom("the document is not an object"))),
     }
 }
 
-enum Value {
-    Tag(Tag),
-    Node(Node),
+enum JsonValue {
+    Tag(TagValue),
+    Node(JsonObject),
 }
 
-impl Value {
+impl JsonValue {
     fn into_json(self) -> Json {
         match self {
             Self::Tag(tag) => tag.into_json(),
@@ -147,16 +147,16 @@ impl Value {
 }
 
 /// A value that is no plain tag.
-fn other(value: Json) -> Value {
-    Value::Tag(Tag::Other(Arc::new(value)))
+fn other(value: Json) -> JsonValue {
+    JsonValue::Tag(TagValue::Other(Arc::new(value)))
 }
 
 #[derive(Clone, Copy)]
-struct Seed<'l> {
+struct JsonSeed<'l> {
     left: &'l Cell<usize>,
 }
 
-impl Seed<'_> {
+impl JsonSeed<'_> {
     fn count<E: serde::de::Error>(self) -> Result<(), E> {
         let left = self.left.get().checked_sub(1).ok_or_else(|| E::custom("it has too many values"))?;
         self.left.set(left);
@@ -164,49 +164,50 @@ impl Seed<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
+    type Value = JsonValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for JsonSeed<'_> {
+    type Value = JsonValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a tag or an object")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Tag(Tag::Bool(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Tag(TagValue::Bool(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Tag(Tag::Number(value.into())))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Tag(TagValue::Number(value.into())))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Tag(Tag::Number(value.into())))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Tag(TagValue::Number(value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(serde_json::Number::from_f64(value).map_or(other(Json::Null), |number| Value::Tag(Tag::Number(number))))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonValue, E> {
+        Ok(serde_json::Number::from_f64(value)
+            .map_or(other(Json::Null), |number| JsonValue::Tag(TagValue::Number(number))))
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<JsonValue, E> {
         if value.len() > MAX_TEXT_BYTES {
             return Err(E::custom("a text in it is too long"));
         }
-        Ok(Value::Tag(Tag::Text(value.into())))
+        Ok(JsonValue::Tag(TagValue::Text(value.into())))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
+    fn visit_unit<E>(self) -> Result<JsonValue, E> {
         Ok(other(Json::Null))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<JsonValue, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = list.next_element_seed(self)? {
             self.count()?;
@@ -215,8 +216,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(other(Json::Array(values)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut node = Node::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
+        let mut node = JsonObject::default();
         while let Some(key) = map.next_key::<Box<str>>()? {
             self.count()?;
             if key.len() > MAX_KEY_BYTES {
@@ -226,11 +227,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
                 return Err(A::Error::custom(format_args!("the key {key:?} stands twice in one object")));
             }
             match map.next_value_seed(self)? {
-                Value::Tag(tag) => drop(node.tags.insert(key, tag)),
-                Value::Node(inner) => drop(node.nodes.insert(key, inner)),
+                JsonValue::Tag(tag) => drop(node.tags.insert(key, tag)),
+                JsonValue::Node(inner) => drop(node.nodes.insert(key, inner)),
             }
         }
-        Ok(Value::Node(node))
+        Ok(JsonValue::Node(node))
     }
 }
 

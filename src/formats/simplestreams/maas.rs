@@ -4,7 +4,7 @@
 //! looked at before anything is signed. The rules are those of `maasservicelayer/simplestreams/models.py` in MAAS 3.8, which
 //! demand more than the readers of 3.6 and 3.7; which bootloaders count stands in `maasserver/bootresources.py`.
 
-use super::products::Item;
+use super::products::ProductItem;
 
 /// The kinds of image that MAAS knows. It wants one kind in each products file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +40,7 @@ pub const DATATYPES: [&str; 2] = ["image-ids", "image-downloads"];
 
 impl MaasImageKind {
     /// The shape of a version, judged by all items that upstream has in it; none for what is not MAAS's.
-    pub fn of(items: &[Item<'_>]) -> Option<Self> {
+    pub fn of(items: &[ProductItem<'_>]) -> Option<Self> {
         let has = |name: &str| items.iter().any(|item| item.name == name);
         if items.iter().any(|item| item.tag("bootloader-type").is_some()) {
             Some(Self::Bootloader)
@@ -63,7 +63,7 @@ impl MaasImageKind {
     }
 
     /// What MAAS misses in a version of this shape that has these items.
-    pub fn lacks(self, items: &[Item<'_>]) -> Option<String> {
+    pub fn lacks(self, items: &[ProductItem<'_>]) -> Option<String> {
         let named = |names: &[&str]| items.iter().any(|item| names.contains(&item.name));
         let item = |names: &'static [&'static str]| (!named(names)).then(|| format!("the item {}", names.join(" or ")));
         let (tags, missing): (&[&str], _) = match self {
@@ -84,7 +84,7 @@ impl MaasImageKind {
 }
 
 /// Whether the item belongs to a bootloader that MAAS takes. It takes all of them, whatever else is selected.
-pub fn is_bootloader(item: &Item<'_>) -> bool {
+pub fn is_bootloader(item: &ProductItem<'_>) -> bool {
     let own = ["os", "arch", "bootloader-type"].map(|tag| item.text(tag));
     BOOTLOADERS.iter().any(|known| *known == own)
 }
@@ -106,7 +106,7 @@ mod tests {
             items.join(",")
         );
         let products = Products::parse(text.as_bytes()).unwrap();
-        let items: Vec<Item<'_>> = products.items().collect();
+        let items: Vec<ProductItem<'_>> = products.items().collect();
         let shape = MaasImageKind::of(&items);
         (shape, shape.and_then(|shape| shape.lacks(&items)))
     }

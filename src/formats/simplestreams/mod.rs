@@ -2,7 +2,7 @@
 //!
 //! `streams/v1/index.sjson` names products files, and these name every file with its size and SHA-256:
 //! products have versions (serials), and versions have items. Tags may stand at any level and are inherited downwards.
-//! [`Item`] gives the inherited view without copying. All `path`s are relative to the root of the stream.
+//! [`ProductItem`] gives the inherited view without copying. All `path`s are relative to the root of the stream.
 //!
 //! The format is what the reference client `python-simplestreams` reads; what MAAS wants of it stands in [`maas`].
 
@@ -18,12 +18,12 @@ mod write;
 
 pub use error::StreamError;
 pub use filter::{Filter, MalformedFilter};
-pub use index::{Entry, Index, is_index};
-pub use json::{Tag, Tags};
+pub use index::{ProductsEntry, StreamIndex, is_index};
+pub use json::{TagValue, Tags};
 pub use location::split_url;
-pub use products::{File, Item, Product, Products, Version};
+pub use products::{Product, ProductItem, ProductVersion, Products, StreamFile};
 pub use restrict::{cut, listed, shapes};
-pub use write::{IndexLine, index_text, products_text};
+pub use write::{ProductsLine, index_text, products_text};
 
 /// The folder of all metadata.
 pub const FOLDER: &str = "streams/v1/";

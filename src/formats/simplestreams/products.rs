@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::StreamError;
 use super::index::{expect_format, is_metadata};
-use super::json::{MAX_VALUES, Node, Tag, Tags, parse, text};
+use super::json::{JsonObject, MAX_VALUES, TagValue, Tags, parse, text};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
@@ -29,12 +29,12 @@ pub struct Product {
     /// What holds for all of its versions, such as `arch`.
     pub tags: Tags,
     /// By name; a later build has a greater one.
-    pub versions: BTreeMap<Box<str>, Version>,
+    pub versions: BTreeMap<Box<str>, ProductVersion>,
 }
 
 /// One build of a product.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Version {
+pub struct ProductVersion {
     /// What holds for all of its items.
     pub tags: Tags,
     /// By name, such as `squashfs`.
@@ -43,7 +43,7 @@ pub struct Version {
 
 /// An item with all the tags that it inherits.
 #[derive(Clone, Copy, Debug)]
-pub struct Item<'a> {
+pub struct ProductItem<'a> {
     /// The product's name.
     pub product: &'a str,
     /// The version's name.
@@ -56,7 +56,7 @@ pub struct Item<'a> {
 
 /// A file that an item names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
+pub struct StreamFile {
     /// Below the stream's root.
     pub path: PublishPath,
     /// In bytes.
@@ -88,7 +88,7 @@ impl Products {
                 let items = node.take("items").nodes.into_iter();
                 let items = items.map(|(name, item)| Ok((name, aliases.expand(item.into_tags())?)));
                 let items = items.collect::<Result<_, StreamError>>()?;
-                Ok((name, Version { items, tags: aliases.expand(node.into_tags())? }))
+                Ok((name, ProductVersion { items, tags: aliases.expand(node.into_tags())? }))
             });
             let versions = versions.collect::<Result<_, StreamError>>()?;
             Ok((name, Product { versions, tags: aliases.expand(node.into_tags())? }))
@@ -118,7 +118,7 @@ impl Products {
     }
 
     /// All items, in the order of product, version and name.
-    pub fn items(&self) -> impl Iterator<Item = Item<'_>> {
+    pub fn items(&self) -> impl Iterator<Item = ProductItem<'_>> {
         self.products.iter().flat_map(move |(product, of)| {
             of.versions.iter().flat_map(move |(version, v)| self.items_of((product, of), (version, v)))
         })
@@ -128,25 +128,25 @@ impl Products {
     pub fn items_of<'a>(
         &'a self,
         (product, of): (&'a str, &'a Product),
-        (version, v): (&'a str, &'a Version),
-    ) -> impl Iterator<Item = Item<'a>> {
+        (version, v): (&'a str, &'a ProductVersion),
+    ) -> impl Iterator<Item = ProductItem<'a>> {
         let above = [&v.tags, &of.tags, &self.tags];
         v.items.iter().map(move |(name, tags)| {
             let [version_tags, product_tags, top] = above;
-            Item { product, version, name, levels: [tags, version_tags, product_tags, top] }
+            ProductItem { product, version, name, levels: [tags, version_tags, product_tags, top] }
         })
     }
 }
 
-impl<'a> Item<'a> {
+impl<'a> ProductItem<'a> {
     /// A tag, its own or the nearest inherited.
-    pub fn tag(&self, key: &str) -> Option<&'a Tag> {
+    pub fn tag(&self, key: &str) -> Option<&'a TagValue> {
         self.levels.iter().find_map(|tags| tags.get(key).filter(|tag| tag.is_plain()))
     }
 
     /// A tag as text; empty if there is none, as filters have it.
     pub fn text(&self, key: &str) -> String {
-        self.tag(key).map(Tag::to_string).unwrap_or_default()
+        self.tag(key).map(TagValue::to_string).unwrap_or_default()
     }
 
     /// The tags that stand at the item itself.
@@ -174,7 +174,7 @@ impl<'a> Item<'a> {
     }
 
     /// The file that it names; none for an item that is data only.
-    pub fn file(&self) -> Result<Option<File>, StreamError> {
+    pub fn file(&self) -> Result<Option<StreamFile>, StreamError> {
         let Some(path) = self.tag("path") else { return Ok(None) };
         let lacks = |what| StreamError::Lacks { place: self.place(), what };
         let malformed = |what| StreamError::Malformed { place: self.place(), what };
@@ -187,13 +187,13 @@ impl<'a> Item<'a> {
         let size = size.to_string().parse::<u64>().map_err(|_| malformed("size"))?;
         let sha256 = self.tag("sha256").ok_or_else(|| lacks("sha256"))?;
         let sha256 = sha256.to_string().parse().map_err(|_| malformed("sha256"))?;
-        Ok(Some(File { path, size, sha256 }))
+        Ok(Some(StreamFile { path, size, sha256 }))
     }
 }
 
 /// `_aliases`: for a tag and its value, further tags that the level then has.
 struct Aliases {
-    table: Node,
+    table: JsonObject,
     /// How many tags may still be added, so that a small file does not grow without end.
     room: usize,
 }
@@ -225,7 +225,7 @@ mod tests {
         let text = r#""p": {"arch": "amd64", "label": "product", "versions": {"1": {"label": "version", "items": {
             "a": {"label": "item"}, "b": {"size": 5}}}}}"#;
         let products = products(text);
-        let items: Vec<Item<'_>> = products.items().collect();
+        let items: Vec<ProductItem<'_>> = products.items().collect();
         assert_eq!(["label", "arch", "content_id", "none"].map(|k| items[0].text(k)), ["item", "amd64", "c", ""]);
         assert_eq!(["label", "size"].map(|k| items[1].text(k)), ["version", "5"]);
         assert_eq!(items[1].title(), "p/b");

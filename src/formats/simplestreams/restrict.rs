@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Tags;
 use super::maas::MaasImageKind;
-use super::products::{FILE_TAGS, File, Item, Product, Products, Version};
+use super::products::{FILE_TAGS, Product, ProductItem, ProductVersion, Products, StreamFile};
 use crate::path::PublishPath;
 
 /// Tags that stay with the item, shared or not.
@@ -16,18 +16,18 @@ const ITEM_TAGS: [&str; 10] =
     ["ftype", "kpackage", "md5", "path", "sha256", "sha512", "size", "src_package", "src_release", "src_version"];
 
 /// Versions by name, each with its items that are there.
-type KeptVersions<'a> = BTreeMap<&'a str, Vec<Item<'a>>>;
+type KeptVersions<'a> = BTreeMap<&'a str, Vec<ProductItem<'a>>>;
 
 /// Returns what is there of `products`: the versions of which `is_there` has all that a reader needs. They are grouped by
 /// shape, since MAAS wants one shape in each file. A version that only shares files with another one is left out.
-pub fn cut(products: &Products, is_there: impl Fn(&File) -> bool) -> BTreeMap<Option<MaasImageKind>, Products> {
+pub fn cut(products: &Products, is_there: impl Fn(&StreamFile) -> bool) -> BTreeMap<Option<MaasImageKind>, Products> {
     let mut parts: BTreeMap<Option<MaasImageKind>, Products> = BTreeMap::new();
     for (name, product) in &products.products {
         let mut kept: BTreeMap<Option<MaasImageKind>, KeptVersions<'_>> = BTreeMap::new();
         for (version, of) in &product.versions {
-            let all: Vec<Item<'_>> = products.items_of((name, product), (version, of)).collect();
-            let is_there = |item: &Item<'_>| item.file().ok().flatten().is_some_and(|file| is_there(&file));
-            let there: Vec<Item<'_>> = all.iter().copied().filter(is_there).collect();
+            let all: Vec<ProductItem<'_>> = products.items_of((name, product), (version, of)).collect();
+            let is_there = |item: &ProductItem<'_>| item.file().ok().flatten().is_some_and(|file| is_there(&file));
+            let there: Vec<ProductItem<'_>> = all.iter().copied().filter(is_there).collect();
             let shape = MaasImageKind::of(&all);
             if shape.and_then(|shape| shape.lacks(&there)).is_none() && !there.is_empty() {
                 kept.entry(shape).or_default().insert(version, there);
@@ -68,7 +68,7 @@ pub fn shapes(products: &Products) -> BTreeSet<MaasImageKind> {
 
 /// The product with its kept versions and items. Each item says itself what its file is.
 fn part_of(product: &Product, kept: &KeptVersions<'_>) -> Product {
-    let mut versions: BTreeMap<Box<str>, Version> = BTreeMap::new();
+    let mut versions: BTreeMap<Box<str>, ProductVersion> = BTreeMap::new();
     for (name, items) in kept {
         let tags = product.versions.get(*name).map(|version| version.tags.clone()).unwrap_or_default();
         let items = items.iter().map(|item| {
@@ -78,7 +78,7 @@ fn part_of(product: &Product, kept: &KeptVersions<'_>) -> Product {
             }
             (item.name.into(), tags)
         });
-        versions.insert((*name).into(), Version { items: items.collect(), tags });
+        versions.insert((*name).into(), ProductVersion { items: items.collect(), tags });
     }
     Product { tags: product.tags.clone(), versions }
 }

@@ -15,7 +15,7 @@ use crate::path::PublishPath;
 
 /// A products file, as the index is to name it.
 #[derive(Clone, Debug)]
-pub struct IndexLine {
+pub struct ProductsLine {
     /// The content id.
     pub content_id: String,
     /// Such as `image-ids`.
@@ -27,8 +27,8 @@ pub struct IndexLine {
 }
 
 /// The text of an index; `updated` in the form of RFC 2822.
-pub fn index_text(lines: &[IndexLine], updated: &str) -> Result<String, StreamError> {
-    let entry = |line: &IndexLine| {
+pub fn index_text(lines: &[ProductsLine], updated: &str) -> Result<String, StreamError> {
+    let entry = |line: &ProductsLine| {
         let entry = json!({
             "datatype": line.datatype, "format": "products:1.0", "path": line.path.as_str(),
             "products": line.products, "updated": updated,
@@ -76,7 +76,7 @@ fn put(object: &mut Value, key: &str, value: Value) {
 fn canonical(value: &Value) -> Result<String, StreamError> {
     const LIMIT: usize = MAX_STREAM_BYTES as usize;
     let mut bytes = Vec::new();
-    let capped = Capped { bytes: &mut bytes, room: LIMIT - 1 };
+    let capped = CappedText { bytes: &mut bytes, room: LIMIT - 1 };
     let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
     let written = value.serialize(&mut serde_json::Serializer::with_formatter(capped, indent));
     let too_large = || StreamError::TooLarge { what: "text", limit: LIMIT };
@@ -99,12 +99,12 @@ fn ascii(document: &str) -> String {
 }
 
 /// Takes so many bytes and no more.
-struct Capped<'b> {
+struct CappedText<'b> {
     bytes: &'b mut Vec<u8>,
     room: usize,
 }
 
-impl Write for Capped<'_> {
+impl Write for CappedText<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         self.bytes.extend_from_slice(bytes);
@@ -118,7 +118,7 @@ impl Write for Capped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Index;
+    use super::super::StreamIndex;
     use super::*;
 
     #[test]
@@ -126,13 +126,13 @@ mod tests {
         let text = include_str!("../../../fixtures/simplestreams/products.json");
         let products = Products::parse(text.as_bytes()).unwrap();
         assert_eq!(products_text("c", "image-ids", &products, "now").unwrap(), text);
-        let line = IndexLine {
+        let line = ProductsLine {
             content_id: "c".into(),
             datatype: "image-ids".into(),
             path: "streams/v1/c.sjson".parse().unwrap(),
             products: vec!["p".into()],
         };
-        let index = Index::parse(index_text(&[line], "now").unwrap().as_bytes()).unwrap();
+        let index = StreamIndex::parse(index_text(&[line], "now").unwrap().as_bytes()).unwrap();
         assert_eq!(index.entries["c"].path.as_str(), "streams/v1/c.sjson");
         assert_eq!(index.updated.as_deref(), Some("now"));
     }

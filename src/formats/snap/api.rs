@@ -16,7 +16,7 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
 /// What a device, or a collector, asks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Request {
+pub struct StoreRequest {
     /// What is installed.
     pub context: Vec<Installed>,
     /// What is wanted.
@@ -78,7 +78,7 @@ pub struct Reply {
     pub results: Vec<Answer>,
     /// What is wrong with the request as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub error_list: Vec<Refusal>,
+    pub error_list: Vec<StoreRefusal>,
 }
 
 /// The answer to one action.
@@ -110,7 +110,7 @@ pub struct Answer {
     pub snap: Option<Snap>,
     /// Why there is no snap.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Refusal>,
+    pub error: Option<StoreRefusal>,
     /// As in an action `fetch-assertions`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key: String,
@@ -122,7 +122,7 @@ pub struct Answer {
 /// Why the store does not do what is asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Refusal {
+pub struct StoreRefusal {
     /// Such as `revision-not-found`.
     pub code: String,
     /// For people.
@@ -137,13 +137,13 @@ pub struct Refusal {
 #[serde(default, rename_all = "kebab-case")]
 pub struct Extra {
     /// What there is instead.
-    pub releases: Vec<Release>,
+    pub releases: Vec<ChannelRelease>,
 }
 
 /// A channel that has the snap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Release {
+pub struct ChannelRelease {
     /// For devices of this architecture, as dpkg calls it.
     pub architecture: String,
     /// Such as `latest/stable`.

@@ -11,7 +11,7 @@ pub const ALL: &str = "all";
 
 /// A channel offers the snap to devices of one architecture.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listing {
+pub struct ChannelListing {
     /// As dpkg calls it, or `all`.
     pub architecture: String,
     /// The channel.
@@ -23,13 +23,13 @@ pub struct Listing {
 #[error("{:?} is not ARCHITECTURE:TRACK/RISK", .0)]
 pub struct MalformedListing(String);
 
-impl Listing {
+impl ChannelListing {
     /// Writes them with a space between.
     pub fn write_all(listings: &BTreeSet<Self>) -> String {
         listings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 
-    /// Reads what [`Listing::write_all`] wrote, and nothing else.
+    /// Reads what [`ChannelListing::write_all`] wrote, and nothing else.
     pub fn read_all(text: &str) -> Result<BTreeSet<Self>, MalformedListing> {
         let listings = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
         match Self::write_all(&listings) == text {
@@ -45,7 +45,7 @@ pub(super) fn is_architecture(word: &str) -> bool {
     (1..=32).contains(&word.len()) && word.bytes().all(is_good)
 }
 
-impl FromStr for Listing {
+impl FromStr for ChannelListing {
     type Err = MalformedListing;
 
     fn from_str(text: &str) -> Result<Self, MalformedListing> {
@@ -58,7 +58,7 @@ impl FromStr for Listing {
     }
 }
 
-impl fmt::Display for Listing {
+impl fmt::Display for ChannelListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.architecture, self.channel)
     }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn listings_are_read_as_they_are_written() {
         let text = "amd64:3.6/stable arm64:3.6/stable";
-        assert_eq!(Listing::write_all(&Listing::read_all(text).unwrap()), text);
+        assert_eq!(ChannelListing::write_all(&ChannelListing::read_all(text).unwrap()), text);
         for bad in [
             "",
             "amd64",
@@ -85,7 +85,7 @@ mod tests {
             "b:x/stable a:x/stable",
             "a:x/stable  b:x/stable",
         ] {
-            assert!(Listing::read_all(bad).is_err(), "{bad:?}");
+            assert!(ChannelListing::read_all(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -9,5 +9,5 @@ pub mod metadata;
 pub mod squashfs;
 
 pub use channel::{Channel, MalformedChannel, Risk};
-pub use listing::{ALL, Listing, MalformedListing};
-pub use metadata::{Kind, Metadata, MetadataError, Need, Why};
+pub use listing::{ALL, ChannelListing, MalformedListing};
+pub use metadata::{Metadata, MetadataError, NeedReason, SnapKind, SnapNeed};

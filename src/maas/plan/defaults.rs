@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-use super::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, Plan, State, foreign_sources};
+use super::{COMMISSIONING, DEFAULT_OSYSTEM, DEFAULT_SERIES, MaasPlan, MaasState, foreign_sources};
 use crate::maas::change::Change;
-use crate::maas::wanted::{Setting, Wanted};
+use crate::maas::wanted::{Setting, WantedState};
 
 /// The operating system that MAAS commissions with.
 const UBUNTU: &str = "ubuntu";
 
 /// Sets each default that MAAS cannot use to the best release that is published. MAAS takes a release only once it has its image,
 /// so this follows the import.
-pub(super) fn defaults(state: &State, wanted: &Wanted, plan: &mut Plan) {
+pub(super) fn defaults(state: &MaasState, wanted: &WantedState, plan: &mut MaasPlan) {
     let Some(best) = wanted.commissioning.first() else { return };
     let mut set = |name: &str, value: &str| {
         plan.changes.push(Change::Set { name: name.to_owned(), value: Setting::Text(value.to_owned()) });
@@ -39,12 +39,12 @@ pub(super) fn defaults(state: &State, wanted: &Wanted, plan: &mut Plan) {
     }
 }
 
-fn text<'s>(state: &'s State, name: &str) -> &'s str {
+fn text<'s>(state: &'s MaasState, name: &str) -> &'s str {
     state.settings.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Returns true if MAAS has the release or is about to have it: from this site, from another source, or as an upload.
-fn is_deployable(state: &State, wanted: &Wanted, os: &str, series: &str) -> bool {
+fn is_deployable(state: &MaasState, wanted: &WantedState, os: &str, series: &str) -> bool {
     let mut images = wanted.sources.iter().flat_map(|source| source.images.keys());
     let is_uploaded =
         [format!("{os}/{series}"), series.to_owned()].iter().any(|name| state.uploaded_names.contains(name));
@@ -54,7 +54,7 @@ fn is_deployable(state: &State, wanted: &Wanted, os: &str, series: &str) -> bool
 }
 
 /// Returns true if a source that is not of this site has the release selected.
-fn is_foreign(state: &State, wanted: &Wanted, os: &str, series: &str) -> bool {
+fn is_foreign(state: &MaasState, wanted: &WantedState, os: &str, series: &str) -> bool {
     let mut selections = foreign_sources(state, wanted).into_iter().flat_map(|source| &source.selections);
     selections.any(|selection| selection.os == os && selection.release == series)
 }

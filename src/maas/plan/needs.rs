@@ -3,9 +3,9 @@
 use serde_json::Value;
 use url::{Host, Url};
 
-use super::{Plan, State};
+use super::{MaasPlan, MaasState};
 use crate::maas::change::Change;
-use crate::maas::wanted::{RepositoryKind, Wanted};
+use crate::maas::wanted::{RepositoryKind, WantedState};
 
 /// The setting with the time servers; MAAS's default is `ntp.ubuntu.com`.
 const NTP_SERVERS: &str = "ntp_servers";
@@ -17,16 +17,16 @@ pub(in crate::maas) const LOOKED_AT: [&str; 2] = [NTP_SERVERS, UPSTREAM_DNS];
 const PUBLIC_TIME: [&str; 3] = ["ubuntu.com", "ntp.org", "debian.org"];
 
 /// Adds a note to the plan for each thing that is missing.
-pub(super) fn needs(state: &State, wanted: &Wanted, plan: &mut Plan) {
+pub(super) fn needs(state: &MaasState, wanted: &WantedState, plan: &mut MaasPlan) {
     let notes = [time(state, wanted), names(state, wanted), upgrades(plan)];
     plan.notes.extend(notes.into_iter().flatten());
 }
 
-fn text<'s>(state: &'s State, name: &str) -> &'s str {
+fn text<'s>(state: &'s MaasState, name: &str) -> &'s str {
     state.settings.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn time(state: &State, wanted: &Wanted) -> Option<String> {
+fn time(state: &MaasState, wanted: &WantedState) -> Option<String> {
     let servers = text(state, NTP_SERVERS).split([' ', ',', '\n']);
     let is_public = |server: &&str| PUBLIC_TIME.iter().any(|end| server.ends_with(end));
     let public = servers.into_iter().find(is_public).filter(|_| !wanted.settings.contains_key(NTP_SERVERS))?;
@@ -35,7 +35,7 @@ fn time(state: &State, wanted: &Wanted) -> Option<String> {
     ))
 }
 
-fn names(state: &State, wanted: &Wanted) -> Option<String> {
+fn names(state: &MaasState, wanted: &WantedState) -> Option<String> {
     let url = Url::parse(&wanted.serve_url).ok()?;
     let Host::Domain(host) = url.host()? else { return None };
     let is_set = wanted.settings.contains_key(UPSTREAM_DNS) || !text(state, UPSTREAM_DNS).trim().is_empty();
@@ -49,7 +49,7 @@ fn names(state: &State, wanted: &Wanted) -> Option<String> {
 }
 
 /// No version up to 3.8 has a setting for it: what the installer does is in a file of MAAS's.
-fn upgrades(plan: &Plan) -> Option<String> {
+fn upgrades(plan: &MaasPlan) -> Option<String> {
     let is_archive = |change: &Change| match change {
         Change::UpdateRepository { repository, .. } => matches!(repository.kind, RepositoryKind::BuiltIn { .. }),
         _ => false,
@@ -72,11 +72,14 @@ mod tests {
 
     fn notes(settings: &[(&str, Value)], set: &[&str], serve_url: &str) -> Vec<String> {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let state = State { settings: settings.collect(), ..State::default() };
+        let state = MaasState { settings: settings.collect(), ..MaasState::default() };
         let set = set.iter().map(|name| ((*name).to_owned(), Setting::Words(vec!["a".into()])));
-        let wanted =
-            Wanted { settings: set.collect::<BTreeMap<_, _>>(), serve_url: serve_url.into(), ..Wanted::default() };
-        let mut plan = Plan::default();
+        let wanted = WantedState {
+            settings: set.collect::<BTreeMap<_, _>>(),
+            serve_url: serve_url.into(),
+            ..WantedState::default()
+        };
+        let mut plan = MaasPlan::default();
         needs(&state, &wanted, &mut plan);
         plan.notes
     }

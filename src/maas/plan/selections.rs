@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{COMMISSIONING, Plan, State};
-use crate::maas::answers::{Selection, Source};
+use super::{COMMISSIONING, MaasPlan, MaasState};
+use crate::maas::answers::{BootSelection, BootSource};
 use crate::maas::change::{Change, Select};
 use crate::maas::wanted::{WantedSource, same_url};
 
@@ -19,20 +19,20 @@ fn releases(source: &WantedSource) -> BTreeMap<(&str, &str), BTreeSet<String>> {
 }
 
 /// The selections that the source has, or will have when it takes the place of another.
-fn selections_of<'s>(state: &'s State, source: &WantedSource, plan: &Plan) -> &'s [Selection] {
+fn selections_of<'s>(state: &'s MaasState, source: &WantedSource, plan: &MaasPlan) -> &'s [BootSelection] {
     let replaced = plan.changes.iter().find_map(|change| match change {
         Change::UpdateSource { id, source: by, .. } if by.url == source.url => Some(*id),
         _ => None,
     });
-    let is_it = |now: &&Source| replaced.map_or_else(|| same_url(&now.url, &source.url), |id| now.id == id);
+    let is_it = |now: &&BootSource| replaced.map_or_else(|| same_url(&now.url, &source.url), |id| now.id == id);
     state.sources.iter().find(is_it).map(|now| now.selections.as_slice()).unwrap_or_default()
 }
 
 /// Adds what makes the selections of the source those that are wanted.
-pub(super) fn selections(state: &State, source: &WantedSource, plan: &mut Plan) {
+pub(super) fn selections(state: &MaasState, source: &WantedSource, plan: &mut MaasPlan) {
     let there = selections_of(state, source, plan);
     for ((os, release), arches) in releases(source) {
-        let of_it: Vec<&Selection> = there.iter().filter(|now| now.os == os && now.release == release).collect();
+        let of_it: Vec<&BootSelection> = there.iter().filter(|now| now.os == os && now.release == release).collect();
         let source_url = source.url.clone();
         let select = |arches| Select { os: os.to_owned(), release: release.to_owned(), arches };
         match of_it.as_slice() {
@@ -52,7 +52,7 @@ pub(super) fn selections(state: &State, source: &WantedSource, plan: &mut Plan) 
 
 /// Turns the selection `now` into `selection`. If a PUT would leave architectures behind, the selection is deleted and made anew,
 /// except for the release that MAAS commissions with, which it refuses to delete.
-fn change_selection(state: &State, source_url: &str, now: &Selection, selection: Select, plan: &mut Plan) {
+fn change_selection(state: &MaasState, source_url: &str, now: &BootSelection, selection: Select, plan: &mut MaasPlan) {
     let has: BTreeSet<String> = now.arches.iter().cloned().collect();
     let (source_url, id) = (source_url.to_owned(), now.id);
     if has == selection.arches && now.takes_all() {
@@ -76,13 +76,13 @@ fn change_selection(state: &State, source_url: &str, now: &Selection, selection:
     }
 }
 
-fn commissions_with(state: &State, selection: &Selection) -> bool {
+fn commissions_with(state: &MaasState, selection: &BootSelection) -> bool {
     let series = state.settings.get(COMMISSIONING).and_then(Value::as_str);
     selection.os == "ubuntu" && series == Some(&selection.release)
 }
 
 /// Selections of what is not published: MAAS would complain of them for ever.
-pub(super) fn stale_selections(state: &State, source: &WantedSource, plan: &mut Plan) {
+pub(super) fn stale_selections(state: &MaasState, source: &WantedSource, plan: &mut MaasPlan) {
     let releases = releases(source);
     let there = selections_of(state, source, plan);
     for now in there {

@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::maas::answers::{ResourceSet, Selection};
+use crate::maas::answers::{BootSelection, ResourceSet};
 use crate::maas::change::Select;
 use crate::maas::wanted::Setting;
 
 const DEFAULT: &str = "http://images.maas.io/ephemeral-v3/stable/";
 
-fn image(release: &str, arch: &str) -> Image {
-    Image { os: "ubuntu".into(), release: release.into(), arch: arch.into() }
+fn image(release: &str, arch: &str) -> WantedImage {
+    WantedImage { os: "ubuntu".into(), release: release.into(), arch: arch.into() }
 }
 
 fn wanted_source(name: &str, images: &[(&str, &str)]) -> WantedSource {
@@ -30,7 +30,7 @@ fn set(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn wanted() -> Wanted {
+fn wanted() -> WantedState {
     let main = WantedRepository {
         name: MAIN_ARCHIVE.into(),
         url: "http://gapferry/apt/ubuntu".into(),
@@ -45,7 +45,7 @@ fn wanted() -> Wanted {
     };
     let own =
         WantedRepository { name: "gapferry-own".into(), url: "http://gapferry/apt/own".into(), kind, ..main.clone() };
-    Wanted {
+    WantedState {
         serve_url: "http://gapferry".into(),
         sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("jammy", "arm64"), ("noble", "amd64")])],
         uploads: vec![],
@@ -60,27 +60,27 @@ fn wanted() -> Wanted {
 }
 
 /// MAAS as it is after its installation; a `new` one is of 3.8.
-fn fresh(new: bool) -> State {
-    let selection = Selection {
+fn fresh(new: bool) -> MaasState {
+    let selection = BootSelection {
         id: 7,
         os: "ubuntu".into(),
         release: "focal".into(),
         arches: vec!["amd64".into()],
-        ..Selection::default()
+        ..BootSelection::default()
     };
-    let source = Source {
+    let source = BootSource {
         id: 1,
         url: DEFAULT.into(),
         keyring_filename: "/k.gpg".into(),
         enabled: new.then_some(true),
         selections: vec![selection],
-        ..Source::default()
+        ..BootSource::default()
     };
-    let main = Repository {
+    let main = PackageRepository {
         id: 1,
         name: MAIN_ARCHIVE.into(),
         url: "http://archive.invalid/ubuntu".into(),
-        ..Repository::default()
+        ..PackageRepository::default()
     };
     let settings = [
         ("enable_analytics", json!(true)),
@@ -89,18 +89,18 @@ fn fresh(new: bool) -> State {
         (DEFAULT_OSYSTEM, json!("ubuntu")),
         (DEFAULT_SERIES, json!("focal")),
     ];
-    State {
+    MaasState {
         version: if new { MaasVersion::V3_8 } else { MaasVersion::default() },
         sources: vec![source],
         repositories: vec![main],
         settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        ..State::default()
+        ..MaasState::default()
     }
 }
 
-impl State {
+impl MaasState {
     /// Does what a MAAS would.
-    fn take(&mut self, change: &Change, wanted: &Wanted) {
+    fn take(&mut self, change: &Change, wanted: &WantedState) {
         let next = 100 + self.sources.iter().map(|source| source.id + source.selections.len() as u64).sum::<u64>();
         let new = self.version.has_source_fields();
         match change {
@@ -113,7 +113,7 @@ impl State {
             )),
             Change::AddSource { source, name } => {
                 assert_eq!(name.is_some(), new);
-                let made = Source { id: next, enabled: new.then_some(true), ..Source::default() };
+                let made = BootSource { id: next, enabled: new.then_some(true), ..BootSource::default() };
                 self.sources.push(made);
                 set_source(self.sources.last_mut().unwrap(), source, name.as_ref());
             }
@@ -131,22 +131,22 @@ impl State {
             }
             Change::AddRepository { repository } => {
                 let id = 100 + self.repositories.len() as u64;
-                self.repositories.push(Repository { id, ..made(repository) });
+                self.repositories.push(PackageRepository { id, ..made(repository) });
             }
             Change::UpdateRepository { id, repository, .. } => {
                 let now = self.repositories.iter_mut().find(|now| now.id == *id).unwrap();
-                *now = Repository { id: *id, ..made(repository) };
+                *now = PackageRepository { id: *id, ..made(repository) };
             }
             Change::DeleteRepository { id, .. } => self.repositories.retain(|now| now.id != *id),
             Change::AddSelection { source_url, selection } => {
-                let made = Selection { id: next, ..selected(selection) };
+                let made = BootSelection { id: next, ..selected(selection) };
                 self.at(source_url).selections.push(made);
             }
             Change::ReplaceSelection { source_url, id, selection } => {
                 assert!(new && !commissions_with(&self.settings, &selection.release));
                 // MAAS drops the images with the selection.
                 self.resources.retain(|resource| resource.name != format!("{}/{}", selection.os, selection.release));
-                let made = Selection { id: next, ..selected(selection) };
+                let made = BootSelection { id: next, ..selected(selection) };
                 let there = &mut self.at(source_url).selections;
                 there.retain(|now| now.id != *id);
                 there.push(made);
@@ -156,7 +156,7 @@ impl State {
                 let drops = now.unwrap().iter().any(|arch| !selection.arches.contains(arch));
                 assert!(!(new && drops), "a PUT drops nothing in 3.8: {selection}");
                 let now = self.at(source_url).selections.iter_mut().find(|now| now.id == *id).unwrap();
-                *now = Selection { id: *id, ..selected(selection) };
+                *now = BootSelection { id: *id, ..selected(selection) };
             }
             Change::DeleteSelection { source_url, id, .. } => {
                 self.at(source_url).selections.retain(|now| now.id != *id)
@@ -167,18 +167,18 @@ impl State {
             }
             Change::Import { .. } => {
                 let images = wanted.sources.iter().flat_map(|source| &source.images);
-                let resource = |(image, build): (&Image, &Build)| resource(image, &build.version, true);
+                let resource = |(image, build): (&WantedImage, &Build)| resource(image, &build.version, true);
                 self.resources = images.map(resource).collect();
                 self.importing = false;
             }
         }
     }
 
-    fn source(&mut self, id: u64) -> &mut Source {
+    fn source(&mut self, id: u64) -> &mut BootSource {
         self.sources.iter_mut().find(|source| source.id == id).unwrap()
     }
 
-    fn at(&mut self, url: &str) -> &mut Source {
+    fn at(&mut self, url: &str) -> &mut BootSource {
         self.sources.iter_mut().find(|source| same_url(&source.url, url)).unwrap()
     }
 }
@@ -187,7 +187,7 @@ fn commissions_with(settings: &BTreeMap<String, Value>, release: &str) -> bool {
     settings[COMMISSIONING] == json!(release)
 }
 
-fn set_source(now: &mut Source, source: &WantedSource, name: Option<&String>) {
+fn set_source(now: &mut BootSource, source: &WantedSource, name: Option<&String>) {
     now.name = name.cloned();
     // As MAAS 3.8 does, without the slash.
     now.url = source.url.trim_end_matches('/').to_owned();
@@ -197,27 +197,27 @@ fn set_source(now: &mut Source, source: &WantedSource, name: Option<&String>) {
     now.skip_keyring_verification = now.skip_keyring_verification.map(|_| false);
 }
 
-fn selected(selection: &Select) -> Selection {
+fn selected(selection: &Select) -> BootSelection {
     let arches = selection.arches.iter().cloned().collect();
-    Selection { os: selection.os.clone(), release: selection.release.clone(), arches, ..Selection::default() }
+    BootSelection { os: selection.os.clone(), release: selection.release.clone(), arches, ..BootSelection::default() }
 }
 
-fn made(wanted: &WantedRepository) -> Repository {
+fn made(wanted: &WantedRepository) -> PackageRepository {
     let words = |set: &BTreeSet<String>| set.iter().cloned().collect();
-    let now = Repository {
+    let now = PackageRepository {
         name: wanted.name.clone(),
         url: wanted.url.clone(),
         key: wanted.key.clone(),
         disable_sources: Some(true),
         enabled: Some(true),
-        ..Repository::default()
+        ..PackageRepository::default()
     };
     match &wanted.kind {
         RepositoryKind::BuiltIn { disabled_pockets, disabled_components } => {
             let (pockets, components) = (words(disabled_pockets), words(disabled_components));
-            Repository { disabled_pockets: pockets, disabled_components: components, ..now }
+            PackageRepository { disabled_pockets: pockets, disabled_components: components, ..now }
         }
-        RepositoryKind::Additional { distributions, components, arches } => Repository {
+        RepositoryKind::Additional { distributions, components, arches } => PackageRepository {
             distributions: words(distributions),
             components: words(components),
             arches: words(arches),
@@ -226,7 +226,7 @@ fn made(wanted: &WantedRepository) -> Repository {
     }
 }
 
-fn resource(image: &Image, version: &str, complete: bool) -> Resource {
+fn resource(image: &WantedImage, version: &str, complete: bool) -> Resource {
     let sets = BTreeMap::from([(version.to_owned(), ResourceSet { complete, size: 5, ..ResourceSet::default() })]);
     Resource { id: 1, name: image.resource(), architecture: format!("{}/ga-22.04", image.arch), sets }
 }
@@ -255,7 +255,7 @@ fn uploaded(upload: &WantedUpload, version: &str, complete: bool) -> Resource {
 #[test]
 fn images_are_uploaded_once_and_again_when_they_differ() {
     let (old, new) = (upload("custom/rocky9", "rocky9", b"old"), upload("custom/rocky9", "rocky9", b"new"));
-    let wanted = Wanted { uploads: vec![new.clone()], ..wanted() };
+    let wanted = WantedState { uploads: vec![new.clone()], ..wanted() };
     let mut state = fresh(true);
     let first = plan(&state, &wanted);
     let place = |word: &str| words(&first).iter().position(|found| *found == word).unwrap();
@@ -263,7 +263,7 @@ fn images_are_uploaded_once_and_again_when_they_differ() {
     let text = first.changes[place("upload")].to_string();
     assert_eq!(text, "upload custom/rocky9 for amd64/generic (3 B)");
     settle(&mut state, &wanted);
-    let asks = |resources: Vec<Resource>| words(&plan(&State { uploaded: resources, ..state.clone() }, &wanted));
+    let asks = |resources: Vec<Resource>| words(&plan(&MaasState { uploaded: resources, ..state.clone() }, &wanted));
     assert_eq!(asks(vec![uploaded(&new, "1", true)]), [""; 0]);
     assert_eq!(asks(vec![uploaded(&new, "1", false)]), ["upload"]);
     assert_eq!(asks(vec![uploaded(&old, "1", true)]), ["upload"]);
@@ -279,12 +279,12 @@ fn images_are_uploaded_once_and_again_when_they_differ() {
     assert_eq!((asks(both(&old, &new)), asks(both(&new, &old))), (vec![], vec!["upload"]));
 }
 
-fn words(plan: &Plan) -> Vec<&'static str> {
+fn words(plan: &MaasPlan) -> Vec<&'static str> {
     plan.changes.iter().map(Change::word).collect()
 }
 
 /// Carries plans out until none is left; returns how many there were.
-fn settle(state: &mut State, wanted: &Wanted) -> usize {
+fn settle(state: &mut MaasState, wanted: &WantedState) -> usize {
     for round in 0..4 {
         let plan = plan(state, wanted);
         if plan.changes.is_empty() {
@@ -329,7 +329,7 @@ fn each_difference_is_found_alone() {
     let wanted = wanted();
     let mut settled = fresh(false);
     settle(&mut settled, &wanted);
-    type Spoil = fn(&mut State);
+    type Spoil = fn(&mut MaasState);
     let cases: [(Spoil, &[&str]); 17] = [
         (|state| state.sources[0].keyring_data = "eA==".into(), &["update-boot-source"]),
         (|state| state.sources[0].keyring_filename = "/k".into(), &["update-boot-source"]),
@@ -375,7 +375,7 @@ fn each_difference_is_found_alone() {
 
 #[test]
 fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
-    let wanted = Wanted { sources: vec![wanted_source("maas", &[("jammy", "amd64")])], ..Wanted::default() };
+    let wanted = WantedState { sources: vec![wanted_source("maas", &[("jammy", "amd64")])], ..WantedState::default() };
     let jammy = image("jammy", "amd64");
     let other = resource(&image("jammy", "arm64"), "20250718", true);
     let whole = |version| resource(&jammy, version, true);
@@ -396,14 +396,20 @@ fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
 #[test]
 fn what_is_not_ours_stays() {
     let mut state = fresh(true);
-    let elsewhere = Source { id: 5, url: "http://mirror/images/".into(), enabled: Some(true), ..Source::default() };
+    let elsewhere =
+        BootSource { id: 5, url: "http://mirror/images/".into(), enabled: Some(true), ..BootSource::default() };
     state.sources.push(elsewhere.clone());
     for (name, url) in [
         ("gapferry-x", "http://other/apt/x"),
         ("mine", "http://gapferry/apt/x"),
         ("gapferry-y", "http://gapferry/apt/y"),
     ] {
-        state.repositories.push(Repository { id: 9, name: name.into(), url: url.into(), ..Repository::default() });
+        state.repositories.push(PackageRepository {
+            id: 9,
+            name: name.into(),
+            url: url.into(),
+            ..PackageRepository::default()
+        });
     }
     let plan = plan(&state, &wanted());
     let gone: Vec<_> = plan.changes.iter().filter(|change| change.word() == "delete-package-repository").collect();
@@ -415,7 +421,8 @@ fn what_is_not_ours_stays() {
 /// From 3.8 on a PUT takes no architecture out of a selection, and the one of the release for commissioning cannot be deleted.
 #[test]
 fn selections_lose_architectures_as_the_version_allows() {
-    let wanted = Wanted { sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("noble", "amd64")])], ..wanted() };
+    let wanted =
+        WantedState { sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("noble", "amd64")])], ..wanted() };
     let both = Vec::from(["amd64", "arm64"].map(str::to_owned));
     for (new, release, expected) in
         [(false, "jammy", &["update-selection"][..]), (true, "jammy", &["replace-selection"]), (true, "noble", &[])]
@@ -436,7 +443,7 @@ fn selections_lose_architectures_as_the_version_allows() {
 fn archives_that_are_lost_are_noted_or_reset() {
     let mut state = fresh(false);
     settle(&mut state, &wanted());
-    let without = |lost_archives| Wanted { repositories: vec![], lost_archives, ..wanted() };
+    let without = |lost_archives| WantedState { repositories: vec![], lost_archives, ..wanted() };
     let kept = plan(&state, &without(LostArchives::Keep));
     assert_eq!(words(&kept), ["delete-package-repository"]);
     let note = kept.notes.iter().find(|note| note.contains("main_archive still points at http://gapferry/apt/ubuntu"));
@@ -455,12 +462,12 @@ fn archives_that_are_lost_are_noted_or_reset() {
 #[test]
 fn names_of_sources_are_taken_once() {
     let mut state = fresh(true);
-    let other = Source {
+    let other = BootSource {
         id: 4,
         url: "http://other/images/maas".into(),
         name: Some("gapferry-maas".into()),
         enabled: Some(true),
-        ..Source::default()
+        ..BootSource::default()
     };
     state.sources.push(other);
     settle(&mut state, &wanted());
@@ -475,20 +482,20 @@ fn selections_that_are_kept_by_architecture() {
     settle(&mut state, &wanted);
     let source = state.at("http://gapferry/images/maas");
     source.selections = ["amd64", "arm64"]
-        .map(|arch| Selection {
+        .map(|arch| BootSelection {
             id: 50 + arch.len() as u64 + u64::from(arch == "arm64"),
             os: "ubuntu".into(),
             release: "jammy".into(),
             arches: vec![arch.into()],
-            ..Selection::default()
+            ..BootSelection::default()
         })
         .to_vec();
-    source.selections.push(Selection { id: 60, arches: vec!["s390x".into()], ..source.selections[0].clone() });
+    source.selections.push(BootSelection { id: 60, arches: vec!["s390x".into()], ..source.selections[0].clone() });
     assert_eq!(words(&plan(&state, &wanted)), ["add-selection", "delete-selection"]);
     settle(&mut state, &wanted);
 }
 
-fn any_state() -> impl Strategy<Value = State> {
+fn any_state() -> impl Strategy<Value = MaasState> {
     let words =
         |of: &'static [&'static str]| prop::collection::vec(prop::sample::select(of).prop_map(str::to_owned), 0..3);
     let url = prop::sample::select(
@@ -501,11 +508,11 @@ fn any_state() -> impl Strategy<Value = State> {
         ][..],
     );
     let release = prop::sample::select(&["jammy", "noble", "focal"][..]);
-    let selection = (release, words(&["amd64", "arm64", "*"])).prop_map(|(release, arches)| Selection {
+    let selection = (release, words(&["amd64", "arm64", "*"])).prop_map(|(release, arches)| BootSelection {
         os: "ubuntu".into(),
         release: release.into(),
         arches,
-        ..Selection::default()
+        ..BootSelection::default()
     });
     let source = (url, any::<bool>(), prop::collection::vec(selection, 0..4));
     let repository = (
@@ -517,7 +524,7 @@ fn any_state() -> impl Strategy<Value = State> {
     let sources = prop::collection::vec(source, 0..4);
     (any::<bool>(), sources, prop::collection::vec(repository, 0..4), any::<bool>()).prop_map(
         |(new, sources, repositories, importing)| {
-            let mut state = State { importing, ..fresh(new) };
+            let mut state = MaasState { importing, ..fresh(new) };
             state.sources.clear();
             for (url, on, mut selections) in sources {
                 // Addresses are unique in MAAS, and below 3.8 releases of a source too.
@@ -527,19 +534,26 @@ fn any_state() -> impl Strategy<Value = State> {
                 let id = state.sources.len() as u64 * 10;
                 selections.iter_mut().zip(id..).for_each(|(selection, id)| selection.id = id);
                 let (enabled, name) = (new.then_some(on), new.then(|| url.to_owned()));
-                state.sources.push(Source { name, id, url: url.into(), enabled, selections, ..Source::default() });
+                state.sources.push(BootSource {
+                    name,
+                    id,
+                    url: url.into(),
+                    enabled,
+                    selections,
+                    ..BootSource::default()
+                });
             }
             state.repositories.clear();
             for (name, url, disabled_pockets, enabled) in repositories {
                 if !state.repositories.iter().any(|now| now.name == name) {
                     let (id, name, url) = (state.repositories.len() as u64, name.into(), url.into());
-                    state.repositories.push(Repository {
+                    state.repositories.push(PackageRepository {
                         id,
                         name,
                         url,
                         disabled_pockets,
                         enabled,
-                        ..Repository::default()
+                        ..PackageRepository::default()
                     });
                 }
             }

@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::etag::Version;
+use super::etag::FileVersion;
 
 /// What the conditions of a request come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ConditionVerdict {
     /// Answer as if there were none.
     Go,
     /// 304: the client has it.
@@ -18,27 +18,27 @@ pub(super) enum Verdict {
 }
 
 /// Judges all conditions but If-Range.
-pub(super) fn judge(headers: &HeaderMap, version: &Version) -> Verdict {
+pub(super) fn judge(headers: &HeaderMap, version: &FileVersion) -> ConditionVerdict {
     if headers.contains_key(header::IF_MATCH) {
         if !any(headers, &header::IF_MATCH, |tag| tag == version.etag()) {
-            return Verdict::Failed;
+            return ConditionVerdict::Failed;
         }
     } else if date(headers, &header::IF_UNMODIFIED_SINCE).is_some_and(|since| version.modified > since) {
-        return Verdict::Failed;
+        return ConditionVerdict::Failed;
     }
     if headers.contains_key(header::IF_NONE_MATCH) {
         let same = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag) == version.etag();
         if any(headers, &header::IF_NONE_MATCH, same) {
-            return Verdict::NotModified;
+            return ConditionVerdict::NotModified;
         }
     } else if date(headers, &header::IF_MODIFIED_SINCE).is_some_and(|since| version.modified <= since) {
-        return Verdict::NotModified;
+        return ConditionVerdict::NotModified;
     }
-    Verdict::Go
+    ConditionVerdict::Go
 }
 
 /// Whether the client's part is of this state: the same strong tag, or to the second the same date.
-pub(super) fn if_range(value: &HeaderValue, version: &Version) -> bool {
+pub(super) fn if_range(value: &HeaderValue, version: &FileVersion) -> bool {
     match value.to_str().map(str::trim) {
         Ok(tag) if tag.starts_with(['"', 'W']) && !tag.starts_with("Wed") => tag == version.etag(),
         Ok(text) => parse_date(text) == Some(version.modified),
@@ -82,42 +82,42 @@ mod tests {
     const BEFORE: &str = "Sat, 21 Nov 2026 09:59:59 GMT";
     const AFTER: &str = "Saturday, 21-Nov-26 10:00:01 GMT";
 
-    fn verdict(lines: &[(HeaderName, &str)]) -> Verdict {
+    fn verdict(lines: &[(HeaderName, &str)]) -> ConditionVerdict {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(name, value.parse().unwrap());
         }
-        judge(&headers, &Version::new(1, 2, NOW))
+        judge(&headers, &FileVersion::new(1, 2, NOW))
     }
 
     #[test]
     fn the_order_and_the_comparisons_are_those_of_the_standard() {
         use header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
-        let tag = Version::new(1, 2, NOW).etag();
+        let tag = FileVersion::new(1, 2, NOW).etag();
         let (tag, weak) = (tag.as_str(), format!("W/{tag}"));
         let listed = format!("\"a,b\", {weak} ,\"c\"");
         for (lines, wanted) in [
-            (vec![], Verdict::Go),
-            (vec![(IF_NONE_MATCH, tag)], Verdict::NotModified),
-            (vec![(IF_NONE_MATCH, &weak)], Verdict::NotModified),
-            (vec![(IF_NONE_MATCH, "*")], Verdict::NotModified),
-            (vec![(IF_NONE_MATCH, &listed)], Verdict::NotModified),
-            (vec![(IF_NONE_MATCH, "\"x\""), (IF_NONE_MATCH, tag)], Verdict::NotModified),
-            (vec![(IF_NONE_MATCH, "\"x\"")], Verdict::Go),
-            (vec![(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, AFTER)], Verdict::Go),
-            (vec![(IF_MODIFIED_SINCE, DATE)], Verdict::NotModified),
-            (vec![(IF_MODIFIED_SINCE, AFTER)], Verdict::NotModified),
-            (vec![(IF_MODIFIED_SINCE, BEFORE)], Verdict::Go),
-            (vec![(IF_MODIFIED_SINCE, "yesterday")], Verdict::Go),
-            (vec![(IF_MODIFIED_SINCE, DATE), (IF_MODIFIED_SINCE, AFTER)], Verdict::Go),
-            (vec![(IF_MATCH, tag)], Verdict::Go),
-            (vec![(IF_MATCH, "*")], Verdict::Go),
-            (vec![(IF_MATCH, &weak)], Verdict::Failed),
-            (vec![(IF_MATCH, "\"x\"")], Verdict::Failed),
-            (vec![(IF_MATCH, tag), (IF_UNMODIFIED_SINCE, BEFORE)], Verdict::Go),
-            (vec![(IF_MATCH, tag), (IF_NONE_MATCH, tag)], Verdict::NotModified),
-            (vec![(IF_UNMODIFIED_SINCE, BEFORE)], Verdict::Failed),
-            (vec![(IF_UNMODIFIED_SINCE, DATE)], Verdict::Go),
+            (vec![], ConditionVerdict::Go),
+            (vec![(IF_NONE_MATCH, tag)], ConditionVerdict::NotModified),
+            (vec![(IF_NONE_MATCH, &weak)], ConditionVerdict::NotModified),
+            (vec![(IF_NONE_MATCH, "*")], ConditionVerdict::NotModified),
+            (vec![(IF_NONE_MATCH, &listed)], ConditionVerdict::NotModified),
+            (vec![(IF_NONE_MATCH, "\"x\""), (IF_NONE_MATCH, tag)], ConditionVerdict::NotModified),
+            (vec![(IF_NONE_MATCH, "\"x\"")], ConditionVerdict::Go),
+            (vec![(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, AFTER)], ConditionVerdict::Go),
+            (vec![(IF_MODIFIED_SINCE, DATE)], ConditionVerdict::NotModified),
+            (vec![(IF_MODIFIED_SINCE, AFTER)], ConditionVerdict::NotModified),
+            (vec![(IF_MODIFIED_SINCE, BEFORE)], ConditionVerdict::Go),
+            (vec![(IF_MODIFIED_SINCE, "yesterday")], ConditionVerdict::Go),
+            (vec![(IF_MODIFIED_SINCE, DATE), (IF_MODIFIED_SINCE, AFTER)], ConditionVerdict::Go),
+            (vec![(IF_MATCH, tag)], ConditionVerdict::Go),
+            (vec![(IF_MATCH, "*")], ConditionVerdict::Go),
+            (vec![(IF_MATCH, &weak)], ConditionVerdict::Failed),
+            (vec![(IF_MATCH, "\"x\"")], ConditionVerdict::Failed),
+            (vec![(IF_MATCH, tag), (IF_UNMODIFIED_SINCE, BEFORE)], ConditionVerdict::Go),
+            (vec![(IF_MATCH, tag), (IF_NONE_MATCH, tag)], ConditionVerdict::NotModified),
+            (vec![(IF_UNMODIFIED_SINCE, BEFORE)], ConditionVerdict::Failed),
+            (vec![(IF_UNMODIFIED_SINCE, DATE)], ConditionVerdict::Go),
         ] {
             assert_eq!(verdict(&lines), wanted, "{lines:?}");
         }
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_part_belongs_to_one_state_alone() {
-        let version = Version::new(1, 2, NOW);
+        let version = FileVersion::new(1, 2, NOW);
         let fits = |text: &str| if_range(&HeaderValue::from_str(text).unwrap(), &version);
         assert!(fits(&version.etag()) && fits(DATE));
         let weak = format!("W/{}", version.etag());

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 /// used again after `gc` differs in time: payload bears the nanosecond of its arrival, metadata the date of its generation,
 /// which rises by a second at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::serve) struct Version {
+pub(in crate::serve) struct FileVersion {
     inode: u64,
     /// In bytes.
     pub(super) length: u64,
@@ -19,7 +19,7 @@ pub(in crate::serve) struct Version {
     nanoseconds: u64,
 }
 
-impl Version {
+impl FileVersion {
     pub(super) fn of(file: &Metadata) -> Self {
         Self {
             inode: file.ino(),

@@ -16,21 +16,21 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use self::conditions::Verdict;
-pub(super) use self::etag::Version;
-pub(super) use self::open::{Blocked, Delivery, Opened, open};
+use self::conditions::ConditionVerdict;
+pub(super) use self::etag::FileVersion;
+pub(super) use self::open::{Blocked, Delivery, OpenedFile, open};
 use self::range::Ranges;
 
 /// Files of at most this many bytes are read whole before they are answered.
 const SMALL_BYTES: u64 = 256 << 10;
 
 /// The answer to a request for `file`. `immutable` says whether what bears its name never changes, as in a pool.
-pub(super) async fn answer(file: &Opened, immutable: bool, name: &str, request: &Parts) -> Response {
+pub(super) async fn answer(file: &OpenedFile, immutable: bool, name: &str, request: &Parts) -> Response {
     let mut headers = of_representation(file, immutable, name);
     match conditions::judge(&request.headers, &file.version) {
-        Verdict::Failed => return refuse(StatusCode::PRECONDITION_FAILED, headers),
-        Verdict::NotModified => return refuse(StatusCode::NOT_MODIFIED, headers),
-        Verdict::Go => {}
+        ConditionVerdict::Failed => return refuse(StatusCode::PRECONDITION_FAILED, headers),
+        ConditionVerdict::NotModified => return refuse(StatusCode::NOT_MODIFIED, headers),
+        ConditionVerdict::Go => {}
     }
     let (status, start, length) = match ranges(request, &file.version, immutable) {
         Ranges::Whole => (StatusCode::OK, 0, file.length),
@@ -57,7 +57,7 @@ pub(super) async fn answer(file: &Opened, immutable: bool, name: &str, request: 
 }
 
 /// Metadata changes under its name. A part of it is answered only to a client that says which whole it is to complete.
-fn ranges(request: &Parts, version: &Version, immutable: bool) -> Ranges {
+fn ranges(request: &Parts, version: &FileVersion, immutable: bool) -> Ranges {
     let of_which = request.headers.get(header::IF_RANGE);
     let applies = match of_which {
         Some(of_which) => conditions::if_range(of_which, version),
@@ -70,7 +70,7 @@ fn ranges(request: &Parts, version: &Version, immutable: bool) -> Ranges {
     }
 }
 
-fn of_representation(file: &Opened, immutable: bool, name: &str) -> HeaderMap {
+fn of_representation(file: &OpenedFile, immutable: bool, name: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind::content_type(name)));
     headers.insert(header::ETAG, file.etag.clone());

@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use super::etag::Version;
+use super::etag::FileVersion;
 use super::text;
 
 /// Whether one may wait.
@@ -27,18 +27,18 @@ pub(in crate::serve) struct Blocked;
 
 /// A regular file, open for reading, and what is said of it in every answer.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct Opened {
+pub(in crate::serve) struct OpenedFile {
     pub(super) file: Arc<File>,
     /// In bytes.
     pub(super) length: u64,
     /// Which state of the file it is.
-    pub(super) version: Version,
+    pub(super) version: FileVersion,
     pub(super) etag: HeaderValue,
     pub(super) last_modified: HeaderValue,
 }
 
 /// The file at `path`; none if nothing is there, or a folder, or a link.
-pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<Opened>>, Blocked> {
+pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<OpenedFile>>, Blocked> {
     // Without NONBLOCK, a named pipe that somebody left in a site would hold the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match how {
@@ -54,10 +54,10 @@ pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Op
     }
 }
 
-fn regular(file: File) -> io::Result<Option<Opened>> {
+fn regular(file: File) -> io::Result<Option<OpenedFile>> {
     let facts = file.metadata()?;
-    let version = Version::of(&facts);
-    let opened = || Opened {
+    let version = FileVersion::of(&facts);
+    let opened = || OpenedFile {
         file: Arc::new(file),
         length: facts.len(),
         version,

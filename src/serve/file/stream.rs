@@ -14,11 +14,11 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::open::Opened;
+use super::open::OpenedFile;
 use super::pool::{BUFFER_BYTES, Buffer};
 
 /// `length` bytes from `start` on.
-pub(super) async fn whole(file: &Opened, start: u64, length: u64) -> io::Result<Bytes> {
+pub(super) async fn whole(file: &OpenedFile, start: u64, length: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     if cached(&file.file, &mut bytes, start) == bytes.len() {
         return Ok(bytes.into());
@@ -52,7 +52,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(file: &Opened, start: u64, length: u64) -> Self {
+    pub(super) fn new(file: &OpenedFile, start: u64, length: u64) -> Self {
         Self { file: file.file.clone(), at: start, left: length, reading: None }
     }
 

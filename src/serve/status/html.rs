@@ -5,9 +5,9 @@ use std::fmt::{self, Write as _};
 use crate::terminal::safe;
 
 /// A text in a page or in an attribute between double quotes.
-pub(super) struct Text<'a>(pub(super) &'a str);
+pub(super) struct HtmlText<'a>(pub(super) &'a str);
 
-impl fmt::Display for Text<'_> {
+impl fmt::Display for HtmlText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in safe(self.0).to_string().chars() {
             match c {
@@ -30,8 +30,8 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: impl Iterator<Item = Ve
         body += "<tr>";
         for (at, cell) in row.iter().enumerate() {
             let _ = match at {
-                0 => write!(body, "<th scope=\"row\">{}</th>", Text(cell)),
-                _ => write!(body, "<td>{}</td>", Text(cell)),
+                0 => write!(body, "<th scope=\"row\">{}</th>", HtmlText(cell)),
+                _ => write!(body, "<td>{}</td>", HtmlText(cell)),
             };
         }
         body += "</tr>\n";
@@ -39,11 +39,11 @@ pub(super) fn table(caption: &str, heads: &[&str], rows: impl Iterator<Item = Ve
     if body.is_empty() {
         return body;
     }
-    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", Text(head))).collect();
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", HtmlText(head))).collect();
     format!(
         "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">\n<table>\n<caption>{0}</caption>\n\
          <thead><tr>{heads}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n",
-        Text(caption)
+        HtmlText(caption)
     )
 }
 
@@ -55,7 +55,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_gets_out_of_a_text(text in "\\PC{0,40}[<>&\"'\\u{202e}\\n]{0,5}\\PC{0,10}") {
-            let shown = Text(&text).to_string();
+            let shown = HtmlText(&text).to_string();
             let bad = ['<', '>', '"', '\'', '\n', '\u{202e}'];
             prop_assert!(!shown.contains(bad));
             let unescaped = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");

@@ -17,10 +17,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use overview::{Overview, Row};
-pub use page::{Query, page};
+pub use page::{PageQuery, page};
 
 use self::answers::Answers;
-use super::client::Client;
+use super::client::ClientConnection;
 use super::host::Host;
 use super::resolve::View;
 use super::store::STORE_VERSION;
@@ -31,13 +31,18 @@ use crate::time::Time;
 const MAX_WORDS: usize = 200;
 
 /// The answer to a request for the page. Where snaps are published, devices take it for the root of their store, too.
-pub(super) async fn answer(client: &Client, view: Option<&Arc<View>>, host: Option<&Host>, parts: &Parts) -> Response {
+pub(super) async fn answer(
+    client: &ClientConnection,
+    view: Option<&Arc<View>>,
+    host: Option<&Host>,
+    parts: &Parts,
+) -> Response {
     let resolver = &client.shared.resolver;
     let asked = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let words =
         asked.into_iter().find(|(name, _)| name == "q").map(|(_, words)| words.chars().take(MAX_WORDS).collect());
     let authority = host.map_or_else(|| resolver.name.clone(), |host| host.authority.clone());
-    let query = Query {
+    let query = PageQuery {
         words: words.unwrap_or_default(),
         base: format!("{}://{authority}", client.scheme),
         site: resolver.name.clone(),

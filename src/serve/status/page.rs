@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answers::{Answers, answers};
-use super::html::{Text, table};
+use super::html::{HtmlText, table};
 use super::overview::Overview;
 use crate::collection::Kind;
 use crate::next_command::{self, USUAL_SITE};
@@ -34,7 +34,7 @@ a:focus,input:focus,button:focus,div:focus{outline:3px solid Highlight;outline-o
 
 /// What the page is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
+pub struct PageQuery {
     /// What is searched for; empty for no search.
     pub words: String,
     /// Scheme and host under which the client has reached us, such as `http://gapferry.dc1.example`.
@@ -46,13 +46,13 @@ pub struct Query {
 }
 
 /// The page about a generation.
-pub fn page(generation: &Generation, overview: &Overview, who: Answers<'_>, query: &Query) -> String {
+pub fn page(generation: &Generation, overview: &Overview, who: Answers<'_>, query: &PageQuery) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>gapferry {site}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<header><h1>{site}</h1>\n<p>{state}</p></header>\n<main>\n",
-        site = Text(&query.site),
-        state = Text(&state(generation, query.now)),
+        site = HtmlText(&query.site),
+        state = HtmlText(&state(generation, query.now)),
     );
     page += &bundles(generation, query.now);
     page += &search(overview, query);
@@ -107,19 +107,19 @@ fn bundles(generation: &Generation, now: Time) -> String {
 /// What is said of items that upstream does not vouch for.
 const UNSIGNED: &str = "without upstream’s signature";
 
-fn search(overview: &Overview, query: &Query) -> String {
+fn search(overview: &Overview, query: &PageQuery) -> String {
     let mut text = format!(
         "<h2 id=\"search\">Search</h2>\n<form action=\"/\" method=\"get\" role=\"search\">\n\
          <label for=\"q\">Package, image or snap</label>\n<input id=\"q\" name=\"q\" type=\"search\" value=\"{}\">\n\
          <button type=\"submit\">Search</button>\n</form>\n",
-        Text(&query.words)
+        HtmlText(&query.words)
     );
     if query.words.trim().is_empty() {
         return text;
     }
     let (found, count) = overview.search(&query.words, MOST);
     let _ = match count {
-        0 => writeln!(text, "<p role=\"status\">Nothing has “{}” in its name.</p>", Text(&query.words)),
+        0 => writeln!(text, "<p role=\"status\">Nothing has “{}” in its name.</p>", HtmlText(&query.words)),
         _ if count > found.len() => {
             writeln!(text, "<p role=\"status\">{count} items; the first {} of them are shown.</p>", found.len())
         }
@@ -147,25 +147,25 @@ fn published(generation: &Generation) -> String {
     format!("<h2>What is published</h2>\n{}", table("Collections", &heads, rows))
 }
 
-fn clients(generation: &Generation, overview: &Overview, query: &Query) -> String {
+fn clients(generation: &Generation, overview: &Overview, query: &PageQuery) -> String {
     let mut text = "<h2>Pointing clients here</h2>\n".to_owned();
     let _ = writeln!(
         text,
         "<p>What is re-indexed is signed with the key {}: <a href=\"/keys/site.gpg\">site.gpg</a>, \
          <a href=\"/keys/site.asc\">site.asc</a>.</p>",
-        overview.key.iter().map(|key| format!("<code>{}</code>", Text(key))).collect::<Vec<_>>().join(", ")
+        overview.key.iter().map(|key| format!("<code>{}</code>", HtmlText(key))).collect::<Vec<_>>().join(", ")
     );
     for published in generation.published.values() {
         let lines = lines_for(published, overview, query);
         if !lines.is_empty() {
-            let _ = writeln!(text, "<h3>{}</h3>\n<pre>{}</pre>", Text(&published.folder()), preformatted(&lines));
+            let _ = writeln!(text, "<h3>{}</h3>\n<pre>{}</pre>", HtmlText(&published.folder()), preformatted(&lines));
         }
     }
     text
 }
 
 /// What a client of this collection is told.
-fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<String> {
+fn lines_for(published: &Published, overview: &Overview, query: &PageQuery) -> Vec<String> {
     let url = format!("{}/{}", query.base, published.folder());
     match published.kind {
         Kind::Apt => {
@@ -204,7 +204,7 @@ fn lines_for(published: &Published, overview: &Overview, query: &Query) -> Vec<S
 
 /// The lines, each escaped.
 fn preformatted(lines: &[String]) -> String {
-    lines.iter().map(|line| Text(line).to_string()).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| HtmlText(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn nothing_of_an_upstream_becomes_a_tag() {
-        let query = Query { words: "<script>\"'".into(), site: "<i>".into(), ..Query::default() };
+        let query = PageQuery { words: "<script>\"'".into(), site: "<i>".into(), ..PageQuery::default() };
         let page = page(&Generation::none(), &overview(), Answers::default(), &query);
         assert!(!page.contains("<script") && !page.contains("<i>") && page.contains("&lt;script&gt;"), "{page}");
     }
@@ -244,7 +244,7 @@ mod tests {
                 &Generation::none(),
                 &overview(),
                 Answers::default(),
-                &Query { words: words.into(), ..Query::default() },
+                &PageQuery { words: words.into(), ..PageQuery::default() },
             )
         };
         assert!(found("nginx").contains("1 item.") && found("nginx").contains(UNSIGNED));

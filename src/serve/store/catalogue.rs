@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::formats::assertions::{Assertion, AssertionError, MAX_STREAM_BYTES, Pool, Reference};
 use crate::formats::snap::Channel;
-use crate::formats::snap::api::{Release, Snap};
+use crate::formats::snap::api::{ChannelRelease, Snap};
 use crate::path::PublishPath;
 use crate::site::{STORE_INDEX, StoreIndex};
 use crate::storage::read_to_cap;
@@ -35,7 +35,7 @@ pub enum CatalogueError {
 /// All snaps of a generation.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    offers: BTreeMap<String, Offer>,
+    offers: BTreeMap<String, SnapOffer>,
     /// The snaps' names, by their ids.
     names: BTreeMap<String, String>,
     assertions: Pool,
@@ -44,7 +44,7 @@ pub struct Catalogue {
 
 /// One snap: all that there is of one name.
 #[derive(Clone, Debug, Default)]
-pub struct Offer {
+pub struct SnapOffer {
     /// Its name.
     pub name: String,
     /// Its id.
@@ -136,17 +136,17 @@ impl Catalogue {
     }
 
     /// The snap of this name.
-    pub fn named(&self, name: &str) -> Option<&Offer> {
+    pub fn named(&self, name: &str) -> Option<&SnapOffer> {
         self.offers.get(name)
     }
 
     /// The snap with this id.
-    pub fn with_id(&self, snap_id: &str) -> Option<&Offer> {
+    pub fn with_id(&self, snap_id: &str) -> Option<&SnapOffer> {
         self.named(self.names.get(snap_id)?)
     }
 
     /// All snaps, in the order of their names.
-    pub fn all(&self) -> impl Iterator<Item = &Offer> {
+    pub fn all(&self) -> impl Iterator<Item = &SnapOffer> {
         self.offers.values()
     }
 
@@ -156,7 +156,7 @@ impl Catalogue {
     }
 }
 
-impl Offer {
+impl SnapOffer {
     /// What devices of this architecture get from a channel, and from which one: the next safer one if it has nothing.
     pub fn on(&self, architecture: &str, channel: &Channel) -> Option<(Channel, &Revision)> {
         let channels = self.channels.get(architecture)?;
@@ -204,8 +204,8 @@ impl Offer {
     }
 
     /// All channels of all architectures.
-    pub fn releases(&self) -> Vec<Release> {
-        let of = |architecture: &String, channel: &Channel| Release {
+    pub fn releases(&self) -> Vec<ChannelRelease> {
+        let of = |architecture: &String, channel: &Channel| ChannelRelease {
             architecture: architecture.clone(),
             channel: channel.to_string(),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::catalogue::{Catalogue, Offer, Revision};
+use super::catalogue::{Catalogue, Revision, SnapOffer};
 use super::info;
 use crate::formats::snap::Channel;
 
@@ -11,7 +11,7 @@ const MAX_FOUND: usize = 250;
 
 /// What is searched for.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
+pub struct SearchQuery {
     /// These words, in the name, the title or the summary.
     pub words: String,
     /// Exactly this name.
@@ -25,9 +25,9 @@ pub struct Query {
 }
 
 /// The snaps that fit: those first whose name is what is searched for, the others by name.
-pub fn reply(catalogue: &Catalogue, query: &Query) -> Value {
+pub fn reply(catalogue: &Catalogue, query: &SearchQuery) -> Value {
     let words = query.words.to_lowercase();
-    let fits = |offer: &Offer, revision: &Revision| {
+    let fits = |offer: &SnapOffer, revision: &Revision| {
         let snap = &revision.snap;
         let texts = || [&offer.name, &snap.title, &snap.summary].map(|text| text.to_lowercase());
         (query.name.is_empty() || offer.name == query.name)
@@ -48,7 +48,7 @@ pub fn reply(catalogue: &Catalogue, query: &Query) -> Value {
     json!({ "results": results })
 }
 
-fn one(offer: &Offer, channel: &Channel, revision: &Revision) -> Value {
+fn one(offer: &SnapOffer, channel: &Channel, revision: &Revision) -> Value {
     let snap = &revision.snap;
     json!({
         "name": offer.name,

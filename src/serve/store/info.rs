@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::catalogue::{Catalogue, Offer, Revision};
+use super::catalogue::{Catalogue, Revision, SnapOffer};
 use super::refresh::addressed;
 use crate::formats::snap::Channel;
 
@@ -23,14 +23,14 @@ const CHECKED_SNAP: &str = "core";
 
 /// What is asked about a snap.
 #[derive(Clone, Debug, Default)]
-pub struct Query {
+pub struct InfoQuery {
     /// Only for devices of this architecture.
     pub architecture: Option<String>,
     /// Only these fields of snaps; all that are usual if there are none.
     pub fields: BTreeSet<String>,
 }
 
-impl Query {
+impl InfoQuery {
     /// Returns true for the question by which snapd checks if the store can be reached. Every other question about a snap
     /// asks for more fields.
     pub fn is_connectivity_check(&self, name: &str) -> bool {
@@ -39,8 +39,8 @@ impl Query {
 }
 
 /// Returns the reply to a connectivity check: the address of one of this store's files.
-pub fn connectivity(catalogue: &Catalogue, query: &Query, base: &str) -> Value {
-    let revision = catalogue.all().find_map(Offer::any);
+pub fn connectivity(catalogue: &Catalogue, query: &InfoQuery, base: &str) -> Value {
+    let revision = catalogue.all().find_map(SnapOffer::any);
     let url = match revision {
         Some(revision) => addressed(&revision.snap, base).download.url,
         None => format!("{base}/v2/snaps/categories"),
@@ -65,7 +65,7 @@ pub fn connectivity(catalogue: &Catalogue, query: &Query, base: &str) -> Value {
 }
 
 /// The reply; `None` if there is nothing for such devices.
-pub fn reply(offer: &Offer, query: &Query, base: &str) -> Option<Value> {
+pub fn reply(offer: &SnapOffer, query: &InfoQuery, base: &str) -> Option<Value> {
     let wanted = |architecture: &&str| query.architecture.as_deref().is_none_or(|only| only == *architecture);
     let listed = offer.architectures().filter(wanted).flat_map(|architecture| {
         // snapd takes a branch for the channel that it branches off, so branches stay unsaid.
@@ -108,7 +108,7 @@ pub(super) fn of_snap(revision: &Revision) -> Value {
     })
 }
 
-fn fields(revision: &Revision, query: &Query, base: &str) -> Map<String, Value> {
+fn fields(revision: &Revision, query: &InfoQuery, base: &str) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(addressed(&revision.snap, base)) else {
         return Map::new();
     };

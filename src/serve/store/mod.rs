@@ -42,7 +42,7 @@ use self::catalogue::{Catalogue, CatalogueError};
 pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
-use self::route::{Params, Route};
+use self::route::{Params, StoreRoute};
 use super::file::{self, Delivery, open};
 use super::host::Host;
 
@@ -71,7 +71,7 @@ pub(super) fn lasts(path: &str) -> bool {
 }
 
 /// What a request is answered from.
-struct Store<'a> {
+struct SnapStore<'a> {
     catalogue: &'a Catalogue,
     /// The site's folder.
     site: &'a Path,
@@ -109,7 +109,7 @@ async fn answer_from(
     host: Option<&Host>,
     request: Request,
 ) -> Response {
-    let Some(route) = Route::of(request.uri().path()) else {
+    let Some(route) = StoreRoute::of(request.uri().path()) else {
         return bad("the path is not percent-encoded as it must be");
     };
     if !route.allows(request.method()) {
@@ -122,9 +122,9 @@ async fn answer_from(
     let params = Params::of(request.uri().query().unwrap_or_default());
     let architecture = params.get("architecture").map(str::to_owned);
     let architecture = architecture.unwrap_or_else(|| architecture_of(request.headers()).to_owned());
-    let store = Store { catalogue, site, base: format!("{scheme}://{}", host.authority), architecture, params };
+    let store = SnapStore { catalogue, site, base: format!("{scheme}://{}", host.authority), architecture, params };
     match route {
-        Route::Download { file } => store.download(&file, request).await,
+        StoreRoute::Download { file } => store.download(&file, request).await,
         route if request.method() == Method::POST => match read(request.into_body()).await {
             Ok(body) => store.post(&route, &body),
             Err(response) => response,
@@ -149,29 +149,31 @@ async fn read(body: Body) -> Result<Vec<u8>, Response> {
     }
 }
 
-impl Store<'_> {
-    fn post(&self, route: &Route, body: &[u8]) -> Response {
+impl SnapStore<'_> {
+    fn post(&self, route: &StoreRoute, body: &[u8]) -> Response {
         match route {
-            Route::Refresh => self.refresh(body),
-            Route::Nonces => json(&session::nonce()),
-            Route::Sessions => json(&session::session()),
-            Route::Cohorts => json(&json!({ "cohort-keys": {} })),
+            StoreRoute::Refresh => self.refresh(body),
+            StoreRoute::Nonces => json(&session::nonce()),
+            StoreRoute::Sessions => json(&session::session()),
+            StoreRoute::Cohorts => json(&json!({ "cohort-keys": {} })),
             _ => not_found("not-found", "this store has no such service"),
         }
     }
 
-    fn get(&self, route: &Route) -> Response {
+    fn get(&self, route: &StoreRoute) -> Response {
         match route {
-            Route::Root => json(&json!({})),
-            Route::Info { name } => self.info(name),
-            Route::Find => self.find(),
-            Route::Names => {
+            StoreRoute::Root => json(&json!({})),
+            StoreRoute::Info { name } => self.info(name),
+            StoreRoute::Find => self.find(),
+            StoreRoute::Names => {
                 typed("application/hal+json", find::names(self.catalogue, &self.architecture).to_string().into())
             }
-            Route::Sections => typed("application/hal+json", br#"{"_embedded":{"clickindex:sections":[]}}"#.to_vec()),
-            Route::Categories => json(&json!({ "categories": [] })),
-            Route::Assertion { kind, key } => self.assertion(kind, key),
-            Route::OwnAssertions => match assertions::own(self.site) {
+            StoreRoute::Sections => {
+                typed("application/hal+json", br#"{"_embedded":{"clickindex:sections":[]}}"#.to_vec())
+            }
+            StoreRoute::Categories => json(&json!({ "categories": [] })),
+            StoreRoute::Assertion { kind, key } => self.assertion(kind, key),
+            StoreRoute::OwnAssertions => match assertions::own(self.site) {
                 Some(stream) => typed(ASSERTION, stream),
                 None => not_found("not-found", "this site has no store assertion of its own"),
             },
@@ -184,7 +186,7 @@ impl Store<'_> {
             Ok(asked) => asked,
             Err(error) => return bad(&format!("what is sent is not understood: {error}")),
         };
-        let device = refresh::Device { architecture: &self.architecture, base: &self.base };
+        let device = refresh::AskingDevice { architecture: &self.architecture, base: &self.base };
         match refresh::reply(self.catalogue, &asked, device) {
             Some(reply) => typed(JSON, reply),
             None => refuse(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "too many snaps are asked for at once"),
@@ -193,7 +195,7 @@ impl Store<'_> {
 
     fn info(&self, name: &str) -> Response {
         let fields = self.params.get("fields").unwrap_or_default().split(',').filter(|field| !field.is_empty());
-        let query = info::Query {
+        let query = info::InfoQuery {
             architecture: self.params.get("architecture").map(str::to_owned),
             fields: fields.map(str::to_owned).collect(),
         };
@@ -214,7 +216,7 @@ impl Store<'_> {
                 Err(error) => return bad(&format!("{text:?} is {error}")),
             },
         };
-        let query = find::Query {
+        let query = find::SearchQuery {
             words: text("q").to_owned(),
             name: text("name").to_owned(),
             channel,

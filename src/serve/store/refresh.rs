@@ -16,17 +16,17 @@
 
 use std::collections::HashMap;
 
-use super::catalogue::{Catalogue, Offer, Revision};
+use super::catalogue::{Catalogue, Revision, SnapOffer};
 use super::request::Asked;
 use crate::formats::snap::Channel;
-use crate::formats::snap::api::{Action, Answer, Extra, Installed, Refusal, Snap};
+use crate::formats::snap::api::{Action, Answer, Extra, Installed, Snap, StoreRefusal};
 
 /// The largest reply, in bytes: a hundred snaps have one or two million.
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
 /// Who asks, and how it can reach this store.
 #[derive(Clone, Copy, Debug)]
-pub struct Device<'a> {
+pub struct AskingDevice<'a> {
     /// The device's architecture, as dpkg calls it.
     pub architecture: &'a str,
     /// Scheme and host of this store as the device addresses it, such as `http://store:8080`.
@@ -34,7 +34,7 @@ pub struct Device<'a> {
 }
 
 /// The reply as JSON; `None` if it would be too large.
-pub fn reply(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> Option<Vec<u8>> {
+pub fn reply(catalogue: &Catalogue, asked: &Asked, device: AskingDevice<'_>) -> Option<Vec<u8>> {
     // One answer is in memory at a time: a request of a few bytes can ask for a snap with a long description a thousand times.
     let mut json = br#"{"error-list":[],"results":["#.to_vec();
     let start = json.len();
@@ -52,7 +52,7 @@ pub fn reply(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> Option
 }
 
 /// The answers, in the order of the actions.
-pub fn answers(catalogue: &Catalogue, asked: &Asked, device: Device<'_>) -> impl Iterator<Item = Answer> {
+pub fn answers(catalogue: &Catalogue, asked: &Asked, device: AskingDevice<'_>) -> impl Iterator<Item = Answer> {
     let by_key: HashMap<&str, &Installed> = asked.context.iter().map(|i| (i.instance_key.as_str(), i)).collect();
     let by_id: HashMap<&str, &Installed> = asked.context.iter().map(|i| (i.snap_id.as_str(), i)).collect();
     asked.actions.iter().filter_map(move |action| {
@@ -78,7 +78,7 @@ struct MatchedRevision<'a> {
 }
 
 impl MatchedRevision<'_> {
-    fn answer(&self, action: &Action, device: Device<'_>) -> Answer {
+    fn answer(&self, action: &Action, device: AskingDevice<'_>) -> Answer {
         let snap = addressed(&self.revision.snap, device.base);
         Answer {
             result: action.action.clone(),
@@ -99,7 +99,11 @@ pub fn addressed(snap: &Snap, base: &str) -> Snap {
     snap
 }
 
-fn install<'a>(catalogue: &'a Catalogue, action: &Action, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
+fn install<'a>(
+    catalogue: &'a Catalogue,
+    action: &Action,
+    device: AskingDevice<'_>,
+) -> Result<MatchedRevision<'a>, StoreRefusal> {
     let offer = match (action.name.as_str(), action.snap_id.as_str()) {
         ("", id) if !id.is_empty() => catalogue.with_id(id).ok_or_else(|| unknown("id-not-found", id))?,
         (name, _) => catalogue.named(name).ok_or_else(|| unknown("name-not-found", name))?,
@@ -114,8 +118,8 @@ fn refresh<'a>(
     catalogue: &'a Catalogue,
     action: &Action,
     installed: Option<&Installed>,
-    device: Device<'_>,
-) -> Result<Option<MatchedRevision<'a>>, Refusal> {
+    device: AskingDevice<'_>,
+) -> Result<Option<MatchedRevision<'a>>, StoreRefusal> {
     let offer = catalogue.with_id(&action.snap_id).ok_or_else(|| unknown("id-not-found", &action.snap_id))?;
     let current = installed.map_or(0, |installed| installed.revision);
     let number = |found: &MatchedRevision<'_>| i64::try_from(found.revision.snap.revision).unwrap_or(i64::MAX);
@@ -143,10 +147,10 @@ fn refresh<'a>(
 /// that had several epochs ("stepped upgrades" in snapd's documentation of epochs). The site does not know what a channel had. So a revision counts
 /// if it is carried by its number alone, or is on the same track in no riskier channel.
 fn step<'a>(
-    offer: &'a Offer,
+    offer: &'a SnapOffer,
     channel: &Channel,
     installed: Option<&Installed>,
-    device: Device<'_>,
+    device: AskingDevice<'_>,
 ) -> Option<MatchedRevision<'a>> {
     let installed = installed?;
     let epoch = installed.epoch.as_ref()?;
@@ -167,7 +171,10 @@ fn step<'a>(
 }
 
 /// Refuses a revision that cannot read the data of the installed one: snapd would download it and then not install it.
-fn readable<'a>(found: MatchedRevision<'a>, installed: Option<&Installed>) -> Result<MatchedRevision<'a>, Refusal> {
+fn readable<'a>(
+    found: MatchedRevision<'a>,
+    installed: Option<&Installed>,
+) -> Result<MatchedRevision<'a>, StoreRefusal> {
     let snap = &found.revision.snap;
     match installed.and_then(|installed| installed.epoch.as_ref()).filter(|epoch| !snap.epoch.can_read(epoch)) {
         None => Ok(found),
@@ -178,19 +185,27 @@ fn readable<'a>(found: MatchedRevision<'a>, installed: Option<&Installed>) -> Re
     }
 }
 
-fn of_number<'a>(offer: &'a Offer, number: i64, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
+fn of_number<'a>(
+    offer: &'a SnapOffer,
+    number: i64,
+    device: AskingDevice<'_>,
+) -> Result<MatchedRevision<'a>, StoreRefusal> {
     let revision = u64::try_from(number).ok().and_then(|number| offer.revision(number, device.architecture));
     let revision = revision.ok_or_else(|| absent(offer, format!("revision {number} is not here")))?;
     Ok(MatchedRevision { revision, channel: None })
 }
 
-fn on_channel<'a>(offer: &'a Offer, channel: &Channel, device: Device<'_>) -> Result<MatchedRevision<'a>, Refusal> {
+fn on_channel<'a>(
+    offer: &'a SnapOffer,
+    channel: &Channel,
+    device: AskingDevice<'_>,
+) -> Result<MatchedRevision<'a>, StoreRefusal> {
     let nothing = || absent(offer, format!("nothing is on {channel} for {}", device.architecture));
     let (channel, revision) = offer.on(device.architecture, channel).ok_or_else(nothing)?;
     Ok(MatchedRevision { revision, channel: Some(channel) })
 }
 
-fn channel(text: &str) -> Result<Channel, Refusal> {
+fn channel(text: &str) -> Result<Channel, StoreRefusal> {
     if text.is_empty() {
         return Ok(Channel::default());
     }
@@ -206,7 +221,7 @@ fn no_assertions(action: &Action) -> Answer {
     }
 }
 
-fn refused(catalogue: &Catalogue, action: &Action, refusal: Refusal) -> Answer {
+fn refused(catalogue: &Catalogue, action: &Action, refusal: StoreRefusal) -> Answer {
     let known = catalogue.named(&action.name).or_else(|| catalogue.with_id(&action.snap_id));
     // snapd takes an error without a name for one of the request as a whole.
     let name = if action.name.is_empty() { known.map_or("", |offer| &offer.name) } else { &action.name };
@@ -222,14 +237,14 @@ fn refused(catalogue: &Catalogue, action: &Action, refusal: Refusal) -> Answer {
     }
 }
 
-fn unknown(code: &str, wanted: &str) -> Refusal {
+fn unknown(code: &str, wanted: &str) -> StoreRefusal {
     refusal(code, format!("the snap {wanted:?} is not here"))
 }
 
-fn absent(offer: &Offer, message: String) -> Refusal {
-    Refusal { extra: Some(Extra { releases: offer.releases() }), ..refusal("revision-not-found", message) }
+fn absent(offer: &SnapOffer, message: String) -> StoreRefusal {
+    StoreRefusal { extra: Some(Extra { releases: offer.releases() }), ..refusal("revision-not-found", message) }
 }
 
-fn refusal(code: &str, message: String) -> Refusal {
-    Refusal { code: code.to_owned(), message, extra: None }
+fn refusal(code: &str, message: String) -> StoreRefusal {
+    StoreRefusal { code: code.to_owned(), message, extra: None }
 }

@@ -4,7 +4,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::formats::snap::api::Refusal;
+use crate::formats::snap::api::StoreRefusal;
 
 /// The version of the store's software, as snapd reads it: from 55 on it knows `held` in refreshes (`store/store_action.go`),
 /// and from 20 on snapd searches with version 2 of the interface alone (`store/store.go`).
@@ -28,7 +28,7 @@ pub(super) fn json(value: &Value) -> Response {
 
 /// A list of one error.
 pub(super) fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
-    let refusal = Refusal { code: code.to_owned(), message: message.to_owned(), extra: None };
+    let refusal = StoreRefusal { code: code.to_owned(), message: message.to_owned(), extra: None };
     (status, json(&json!({ "error-list": [refusal] }))).into_response()
 }
 

@@ -8,7 +8,7 @@ use crate::address::percent_decode;
 
 /// A service of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum StoreRoute {
     Root,
     Refresh,
     Info { name: String },
@@ -25,7 +25,7 @@ pub(super) enum Route {
     Unknown,
 }
 
-impl Route {
+impl StoreRoute {
     /// What is at `path`; `None` if it is no path.
     pub(super) fn of(path: &str) -> Option<Self> {
         // Each part is decoded by itself, so that a slash within one is no separator.
@@ -94,11 +94,11 @@ mod tests {
 
     #[test]
     fn parts_of_a_path_are_decoded_once_and_apart() {
-        let name = |path: &str| Route::of(path);
-        assert_eq!(name("/v2/snaps/info/a%2Fb"), Some(Route::Info { name: "a/b".to_owned() }));
-        assert_eq!(name("/v2/snaps/info/a%252Fb"), Some(Route::Info { name: "a%2Fb".to_owned() }));
-        assert_eq!(name("/v2/snaps/info/a/b"), Some(Route::Unknown));
-        assert_eq!(name("/v2/snaps/refresh/"), Some(Route::Unknown));
+        let name = |path: &str| StoreRoute::of(path);
+        assert_eq!(name("/v2/snaps/info/a%2Fb"), Some(StoreRoute::Info { name: "a/b".to_owned() }));
+        assert_eq!(name("/v2/snaps/info/a%252Fb"), Some(StoreRoute::Info { name: "a%2Fb".to_owned() }));
+        assert_eq!(name("/v2/snaps/info/a/b"), Some(StoreRoute::Unknown));
+        assert_eq!(name("/v2/snaps/refresh/"), Some(StoreRoute::Unknown));
         for bad in ["/v2/%", "/v2/%zz", "/v2/%ff", "*"] {
             assert_eq!(name(bad), None, "{bad}");
         }

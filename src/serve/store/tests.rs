@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::catalogue::Catalogue;
-use super::refresh::{Device, answers, reply};
+use super::refresh::{AskingDevice, answers, reply};
 use super::request::{Asked, MAX_ENTRIES};
 use crate::formats::snap::api::{Action, Epoch, Installed, Snap};
 use crate::site::{ChannelEntry, StoreIndex};
 
-const DEVICE: Device<'_> = Device { architecture: "amd64", base: "http://store.test" };
+const DEVICE: AskingDevice<'_> = AskingDevice { architecture: "amd64", base: "http://store.test" };
 
 fn catalogue() -> Catalogue {
     let snap = |name: &str, revision, architecture: &str| Snap {

@@ -52,7 +52,7 @@ pub struct Pushes {
 /// `SITE/enterprise-store.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct EnterpriseStoreState {
     /// By digest, the name under which it was pushed.
     pushed: BTreeMap<Sha256, String>,
 }
@@ -66,7 +66,7 @@ pub fn push(site: &Site) -> Result<Pushes, SiteError> {
 /// The same, where the site's lock is held already.
 pub(super) fn push_locked(site: &Site, generation: &Generation) -> Result<Pushes, SiteError> {
     let Some(store) = &site.config.enterprise_store else { return Ok(Pushes::default()) };
-    let mut state = State::load(site)?;
+    let mut state = EnterpriseStoreState::load(site)?;
     let mut pushes = Pushes::default();
     for (name, digest) in exports(site, generation)? {
         if state.pushed.contains_key(&digest) {
@@ -102,7 +102,7 @@ fn exports(site: &Site, generation: &Generation) -> Result<BTreeSet<(ExportName,
     Ok(exports)
 }
 
-impl State {
+impl EnterpriseStoreState {
     fn path(site: &Site) -> PathBuf {
         site.root().join("enterprise-store.json")
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::signed_stream::{DATATYPE, List, Lists};
+use super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
@@ -54,8 +54,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let text = json!({ "format": "products:1.0", "products": products }).to_string();
         let products = Products::parse(text.as_bytes()).map_err(PublishError::WriteStream)?;
         let (content_id, datatype) = (CONTENT_ID.to_owned(), DATATYPE.to_owned());
-        let lists = vec![List { content_id, datatype, stem: STEM.to_owned(), products }];
-        Lists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
+        let lists = vec![UnsignedList { content_id, datatype, stem: STEM.to_owned(), products }];
+        UnsignedLists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
     }
     context.linger(&mut tree);
     Ok(tree)

@@ -4,7 +4,9 @@
 //! (see [`crate::formats::simplestreams::maas`]).
 
 use super::{Context, PublishError};
-use crate::formats::simplestreams::{INLINE, IndexLine, PLAIN, Products, SIGNATURE_SUFFIX, index_text, products_text};
+use crate::formats::simplestreams::{
+    INLINE, PLAIN, Products, ProductsLine, SIGNATURE_SUFFIX, index_text, products_text,
+};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
@@ -12,15 +14,15 @@ use crate::site::tree::Tree;
 pub(super) const DATATYPE: &str = "image-ids";
 
 /// The lists of a stream, to be signed.
-pub(super) struct Lists {
+pub(super) struct UnsignedLists {
     /// The index, without its suffix, such as `streams/v1/index`.
     pub(super) index: String,
     /// The products files.
-    pub(super) lists: Vec<List>,
+    pub(super) lists: Vec<UnsignedList>,
 }
 
 /// A products file.
-pub(super) struct List {
+pub(super) struct UnsignedList {
     pub(super) content_id: String,
     pub(super) datatype: String,
     /// Its path without `.sjson` or `.json`.
@@ -28,7 +30,7 @@ pub(super) struct List {
     pub(super) products: Products,
 }
 
-impl Lists {
+impl UnsignedLists {
     /// Signs the lists and adds them to the tree: .sjson, and .json with .json.gpg, each with an index of its own.
     pub(super) fn add_to(&self, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<(), PublishError> {
         let updated = format!("{} +0000", context.date.day_and_time());
@@ -43,8 +45,8 @@ impl Lists {
     }
 
     fn index(&self, suffix: &str, updated: &str) -> Result<String, PublishError> {
-        let line = |list: &List| {
-            Ok(IndexLine {
+        let line = |list: &UnsignedList| {
+            Ok(ProductsLine {
                 content_id: list.content_id.clone(),
                 datatype: list.datatype.clone(),
                 path: format!("{}{suffix}", list.stem).parse()?,

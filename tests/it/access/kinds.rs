@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gapferry::cli::Exit;
 use gapferry::demo::upstream::SnapSpec;
-use gapferry::formats::snap::Kind;
+use gapferry::formats::snap::SnapKind;
 
 use super::{Archive, client, export_as, host_of, write_private};
 use crate::support::debs::Debs;
@@ -101,8 +101,8 @@ fn snaps_travel_from_a_store_behind_a_login() {
         store.stock(authority(), Stocked { name: spec.name.clone(), revision, yaml: spec.yaml(), bytes, releases });
     };
     stock(&SnapSpec { base: Some("gapbase".into()), ..SnapSpec::new("hello", "1") }, 1);
-    stock(&SnapSpec::of_kind(Kind::Base, "gapbase", "20"), 2);
-    stock(&SnapSpec::of_kind(Kind::Snapd, "snapd", "2.68"), 3);
+    stock(&SnapSpec::of_kind(SnapKind::Base, "gapbase", "20"), 2);
+    stock(&SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.68"), 3);
     let desk = Desk::new();
     for (keys, authorization) in ways(&desk.path("online"), &host_of(&store.server)) {
         let _ = fs::remove_dir_all(desk.path("online/workspace"));

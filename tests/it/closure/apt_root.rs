@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::collect::apt::closure::{Index, Pin};
+use gapferry::collect::apt::closure::{ClosureIndex, Pin};
 use gapferry::formats::apt::packages::packages;
 use gapferry::formats::apt::sources::{self, ListScope};
 
@@ -79,8 +79,8 @@ impl AptRoot {
         fs::read(self.folder.path().join("var/lib/apt/lists").join(name)).ok()
     }
 
-    pub(super) fn indexes(&self) -> Vec<Index<'_>> {
-        self.texts.iter().map(|text| Index { text, pin: Pin::Normal, ..Index::default() }).collect()
+    pub(super) fn indexes(&self) -> Vec<ClosureIndex<'_>> {
+        self.texts.iter().map(|text| ClosureIndex { text, pin: Pin::Normal, ..ClosureIndex::default() }).collect()
     }
 
     /// The names of the first index, and those of the first foreign one with their architecture.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::collect::apt::closure::{Index, Pin, Request, solve};
+use gapferry::collect::apt::closure::{ClosureIndex, ClosureRequest, Pin, solve};
 use gapferry::digest::Sha256;
 use gapferry::formats::apt::release::{IndexFile, Release};
 
@@ -152,17 +152,19 @@ impl World {
         self.status = status;
     }
 
-    fn request(&self, seeds: &[String], recommends: bool) -> Request<'_> {
+    fn request(&self, seeds: &[String], recommends: bool) -> ClosureRequest<'_> {
         let pins = [Pin::Normal, if self.not_automatic { Pin::NotAutomatic } else { Pin::Normal }];
         let indexes = self.suites.iter().zip(pins).flat_map(|(suite, pin)| suite.iter().map(move |text| (text, pin)));
-        Request {
+        ClosureRequest {
             architecture: "amd64",
             foreign: if self.foreign { vec!["i386"] } else { Vec::new() },
-            indexes: indexes.map(|(text, pin)| Index { text: text.as_bytes(), pin, ..Index::default() }).collect(),
+            indexes: indexes
+                .map(|(text, pin)| ClosureIndex { text: text.as_bytes(), pin, ..ClosureIndex::default() })
+                .collect(),
             seeds: seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
             recommends,
             installed: Some(self.status.as_bytes()),
-            ..Request::default()
+            ..ClosureRequest::default()
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gapferry::cli::Exit;
 use gapferry::export::{Settings, export};
-use gapferry::fetch::Options;
+use gapferry::fetch::FetchOptions;
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::trust::SecretKey;
@@ -78,12 +78,12 @@ fn is_given_up(path: &str, slow: server::Fault, words: &str) {
     let selection = Selection::load(&fault.desk.path("online/selection.toml")).unwrap();
     // Far longer than all other files take.
     let patience = Duration::from_secs(2);
-    let options = Options {
+    let options = FetchOptions {
         retries: 1,
         connect_timeout: patience,
         stall_timeout: patience,
         rate_window: patience,
-        ..Options::default()
+        ..FetchOptions::default()
     };
     let key = SecretKey::load(&fault.desk.path("online/builder.key"), || None).unwrap();
     let (out, workspace) = (fault.desk.path("medium"), fault.desk.path("online/workspace"));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::error_class::ErrorClass;
-use gapferry::fetch::{FetchError, Fetcher, Options};
+use gapferry::fetch::{FetchError, FetchOptions, Fetcher};
 
 use super::super::support::server::{Fault, Server, Times};
 use super::super::support::tls;
@@ -15,7 +15,7 @@ use crate::support::skip::{Needs, skip};
 fn https_needs_the_right_authority() {
     let folder = tempfile::tempdir().unwrap();
     let (ca_file, server) = tls::authority(folder.path());
-    let bench = Bench::with(Options { ca_file: Some(ca_file), ..quick() });
+    let bench = Bench::with(FetchOptions { ca_file: Some(ca_file), ..quick() });
     let secure = Server::start_tls(&bench.upstream(""), server);
     let mut wanted = bench.put("a", &content(800_000, 1));
     wanted.urls = vec![secure.url("a")];
@@ -40,7 +40,7 @@ fn a_file_without_certificates_is_refused() {
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "no certificate\n").unwrap();
     for ca_file in [empty, folder.path().join("absent.pem")] {
-        let error = Fetcher::new(Options { ca_file: Some(ca_file), ..quick() }).err().expect("must fail");
+        let error = Fetcher::new(FetchOptions { ca_file: Some(ca_file), ..quick() }).err().expect("must fail");
         assert!(matches!(error, FetchError::Certificates { .. }), "{error:?}");
         assert_eq!(error.class(), ErrorClass::Usage);
     }
@@ -110,7 +110,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_stops_the_run_and_loses_nothing() {
-    let bench = Bench::with(Options { concurrency: 2, ..quick() });
+    let bench = Bench::with(FetchOptions { concurrency: 2, ..quick() });
     let Some(disk) = SmallDisk::mount(bench.folder.path().join("disk")) else {
         return skip(Needs::Mounts, "this user cannot mount a tmpfs");
     };

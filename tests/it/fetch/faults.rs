@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gapferry::error_class::ErrorClass;
-use gapferry::fetch::{FetchError, Options};
+use gapferry::fetch::{FetchError, FetchOptions};
 
 use super::super::support::desk::PATIENCE;
 use super::super::support::server::{Fault, Times};
@@ -11,7 +11,7 @@ use super::{Bench, content, quick};
 
 #[test]
 fn a_slow_drip_is_an_error() {
-    let bench = Bench::with(Options { retries: 1, rate_window: Duration::from_millis(300), ..quick() });
+    let bench = Bench::with(FetchOptions { retries: 1, rate_window: Duration::from_millis(300), ..quick() });
     let wanted = bench.put("a", &content(100_000, 1));
     bench.server.fault("a", Times::ALWAYS, Fault::Drip(Duration::from_millis(20)));
     let error = bench.fetch_bad(&wanted);
@@ -22,7 +22,7 @@ fn a_slow_drip_is_an_error() {
 
 #[test]
 fn silence_is_an_error() {
-    let bench = Bench::with(Options {
+    let bench = Bench::with(FetchOptions {
         retries: 1,
         connect_timeout: Duration::from_millis(200),
         stall_timeout: Duration::from_secs(1),

@@ -1,7 +1,7 @@
 //! Files as they should come, and the simple ways in which they do not exist.
 
 use gapferry::error_class::ErrorClass;
-use gapferry::fetch::{FetchError, Options, Wanted};
+use gapferry::fetch::{FetchError, FetchOptions, Wanted};
 use gapferry::progress::Progress;
 use url::Url;
 
@@ -124,7 +124,7 @@ fn one_missing_file_does_not_stop_the_rest() {
 
 #[test]
 fn a_dead_upstream_is_given_up_soon() {
-    let bench = Bench::with(Options { retries: 1, ..quick() });
+    let bench = Bench::with(FetchOptions { retries: 1, ..quick() });
     let mut one = bench.put("x", b"x");
     one.urls = vec![dead_url()];
     let wanted: Vec<_> = (0..10_000).map(|i| Wanted { to: bench.to(&format!("f{i}")), ..one.clone() }).collect();

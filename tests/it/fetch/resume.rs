@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gapferry::fetch::{FetchError, Fetcher, Options};
+use gapferry::fetch::{FetchError, FetchOptions, Fetcher};
 
 use super::super::support::server::{Fault, Times};
 use super::{Bench, content, quick};
@@ -117,7 +117,7 @@ fn a_file_that_changes_between_two_attempts_is_not_welded_together() {
 
 #[test]
 fn many_cuts_are_survived_as_long_as_there_is_progress() {
-    let bench = Bench::with(Options { retries: 1, ..quick() });
+    let bench = Bench::with(FetchOptions { retries: 1, ..quick() });
     let wanted = bench.put("a", &content(12_000_000, 1));
     bench.server.fault("a", Times::ALWAYS, Fault::CutAt(1_500_000));
     bench.fetch_good(&wanted);
@@ -126,7 +126,7 @@ fn many_cuts_are_survived_as_long_as_there_is_progress() {
 
 #[test]
 fn a_failed_run_leaves_what_came_for_the_next_one() {
-    let mut bench = Bench::with(Options { retries: 0, stall_timeout: Duration::from_secs(2), ..quick() });
+    let mut bench = Bench::with(FetchOptions { retries: 0, stall_timeout: Duration::from_secs(2), ..quick() });
     let wanted = bench.put("a", &content(SIZE, 1));
     bench.server.fault("a", Times(1), Fault::StallAt(1_000_000));
     assert!(matches!(bench.fetch_bad(&wanted), FetchError::Stalled { .. }));

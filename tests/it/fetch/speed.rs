@@ -5,14 +5,14 @@ use std::io::BufReader;
 use std::time::Instant;
 
 use gapferry::digest::Sha256;
-use gapferry::fetch::{Options, Wanted};
+use gapferry::fetch::{FetchOptions, Wanted};
 
 use super::{Bench, content};
 
 #[test]
 #[ignore = "a measurement"]
 fn small_and_large_files() {
-    let bench = Bench::with(Options::default());
+    let bench = Bench::with(FetchOptions::default());
     let small: Vec<_> = (0..4000).map(|i| bench.put(&format!("s{i}"), &content(50 << 10, i))).collect();
     measure(&bench, "4,000 files of 50 KiB", &small);
     let large: Vec<_> = (0..4).map(|i| bench.put(&format!("l{i}"), &content(128 << 20, i))).collect();

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use gapferry::collection::Kind;
-use gapferry::serve::{Limits, Options, Server};
+use gapferry::serve::{Limits, ServeOptions, Server};
 use gapferry::site::Site;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -24,7 +24,7 @@ fn site() -> Desk {
 }
 
 fn start(desk: &Desk, limits: Limits) -> Server {
-    let options = Options { limits, ..SocketAddr::from(([127, 0, 0, 1], 0)).into() };
+    let options = ServeOptions { limits, ..SocketAddr::from(([127, 0, 0, 1], 0)).into() };
     Server::start(&Site::open(&desk.path("site")).unwrap(), options).unwrap()
 }
 

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKeyAlgorithm;
-use gapferry::setup::user_data::{Choice, Os, user_data};
-use gapferry::setup::{Certificates, Facts, ListSigner, Repository};
+use gapferry::setup::user_data::{Os, UserDataChoice, user_data};
+use gapferry::setup::{Certificates, Facts, ListSigner, RpmRepository};
 
 use super::fixture::{setup, world};
 use crate::apt_client::run;
@@ -34,9 +34,9 @@ fn cloud_init_writes_the_repositories() {
     let mut facts = Facts::collect(&site).unwrap();
     for (name, has_upstream_key) in [("rocky9-baseos", true), ("tools", false), ("rocky8-baseos", true)] {
         let signer = ListSigner::Site(SiteKeyAlgorithm::Ed25519);
-        facts.repositories.push(Repository { name: name.parse().unwrap(), signer, has_upstream_key });
+        facts.repositories.push(RpmRepository { name: name.parse().unwrap(), signer, has_upstream_key });
     }
-    let choice = Choice {
+    let choice = UserDataChoice {
         os: Os::Rocky,
         release: "9".parse().unwrap(),
         repositories: Vec::new(),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
-use gapferry::bundle::pack::{Plan, pack};
+use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
@@ -135,7 +135,7 @@ pub(crate) fn repack(
 ) -> PathBuf {
     let mut manifest = Manifest { blobs: Vec::new(), volumes: Vec::new(), ..honest.clone() };
     edit(&mut manifest);
-    let plan = Plan {
+    let plan = PackPlan {
         manifest,
         held: held.iter().copied().collect(),
         older: Default::default(),

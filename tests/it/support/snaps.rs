@@ -7,7 +7,7 @@ use std::process::Command;
 use gapferry::demo::upstream::assertions::{KEYS_SINCE, QUICK_SEEDS, TestAuthority, TestKey};
 use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
 use gapferry::formats::assertions::Sha3;
-use gapferry::formats::snap::Kind;
+use gapferry::formats::snap::SnapKind;
 use gapferry::label::Label;
 
 use super::lies::{Lie, Truth};
@@ -48,7 +48,7 @@ pub(crate) fn spec(name: &str, revision: u64) -> SnapSpec {
         "large" => {
             SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000), false)
         }
-        _ => SnapSpec::of_kind(Kind::Base, name, &version).with_file("noise", noise(20_000), false),
+        _ => SnapSpec::of_kind(SnapKind::Base, name, &version).with_file("noise", noise(20_000), false),
     }
 }
 

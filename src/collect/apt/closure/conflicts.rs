@@ -1,6 +1,6 @@
 //! What has to give way when a package is installed: what it excludes, and what depends on the version it replaces.
 
-use super::state::{Marks, Mode, When};
+use super::state::{Marks, PlannedAction, When};
 use super::universe::clause::Clause;
 use super::universe::{PackageId, VersionId};
 
@@ -60,7 +60,7 @@ impl<'a> Marks<'_, 'a> {
             }
             if self.current(other) == Some(version) {
                 worked &= self.remove_instead(other, depth, protected, changes);
-            } else if self.state(other).mode == Mode::Install && !self.mark_keep(other, depth, false) {
+            } else if self.state(other).mode == PlannedAction::Install && !self.mark_keep(other, depth, false) {
                 worked = false;
             } else if protected {
                 let state = self.state_mut(other);
@@ -106,12 +106,12 @@ impl<'a> Marks<'_, 'a> {
 
     /// Removes what cannot be upgraded out of the way: at once for a protected package, or else when all else has worked.
     fn remove_instead(&mut self, other: PackageId, depth: usize, protected: bool, changes: &mut Changes) -> bool {
-        let deleted = self.state(other).mode == Mode::Delete;
+        let deleted = self.state(other).mode == PlannedAction::Delete;
         if !protected {
             if deleted {
                 return true;
             }
-            let may = self.may_change(other, Mode::Delete, depth, false) && self.may_delete(other);
+            let may = self.may_change(other, PlannedAction::Delete, depth, false) && self.may_delete(other);
             if may {
                 changes.remove.push(other);
             }
@@ -131,7 +131,7 @@ impl<'a> Marks<'_, 'a> {
         let Some(current) = self.current(package).filter(|current| *current != candidate) else { return };
         for other in self.universe.installed().iter().copied() {
             let Some(version) = self.current(other) else { continue };
-            if self.state(other).mode == Mode::Install || upgrade.contains(&other) {
+            if self.state(other).mode == PlannedAction::Install || upgrade.contains(&other) {
                 continue;
             }
             let needs = self.universe.clauses(version).iter();
@@ -161,7 +161,7 @@ impl<'a> Marks<'_, 'a> {
     ) -> bool {
         let mut worked = true;
         for other in upgrade.iter().copied() {
-            if self.state(other).mode == Mode::Install || self.mark_install(other, true, depth + 1, false) {
+            if self.state(other).mode == PlannedAction::Install || self.mark_install(other, true, depth + 1, false) {
                 continue;
             }
             if !self.mark_delete(other, depth + 1) {
@@ -186,7 +186,7 @@ impl<'a> Marks<'_, 'a> {
             let goes = other != package
                 && current != newer
                 && (others.source, others.source_version) == (control.source, control.source_version)
-                && !(self.state(other).mode == Mode::Install && self.state(other).install == Some(newer));
+                && !(self.state(other).mode == PlannedAction::Install && self.state(other).install == Some(newer));
             if goes {
                 along.push(other);
             }

@@ -1,8 +1,8 @@
 //! Selects packages and, one by one, what they need: the first solution of each clause that can be installed, with all
 //! that it needs in turn. What fails on the way is given up and the next solution tried.
 
-use super::state::{Marks, Mode, When};
-use super::universe::clause::{Clause, Kind};
+use super::state::{Marks, PlannedAction, When};
+use super::universe::clause::{Clause, ClauseKind};
 use super::universe::{PackageId, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
 
@@ -30,7 +30,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     /// Makes another version the candidate.
     pub(super) fn set_candidate(&mut self, package: PackageId, version: Option<VersionId>) {
         let state = self.state_mut(package);
-        if state.candidate == state.install && state.mode == Mode::Install {
+        if state.candidate == state.install && state.mode == PlannedAction::Install {
             state.install = version;
         }
         state.candidate = version;
@@ -38,7 +38,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Whether a package may change to `mode`.
-    pub(super) fn may_change(&self, package: PackageId, mode: Mode, depth: usize, by_user: bool) -> bool {
+    pub(super) fn may_change(&self, package: PackageId, mode: PlannedAction, depth: usize, by_user: bool) -> bool {
         if depth > MAX_DEPTH {
             return false;
         }
@@ -46,20 +46,20 @@ impl<'u, 'a> Marks<'u, 'a> {
         if by_user || state.mode == mode {
             return true;
         }
-        let needed = mode == Mode::Delete && (entry.essential || entry.protected);
-        let held = mode != Mode::Keep && entry.hold;
+        let needed = mode == PlannedAction::Delete && (entry.essential || entry.protected);
+        let held = mode != PlannedAction::Keep && entry.hold;
         !(state.protected || held || needed)
     }
 
     /// Leaves a package as it is on the target.
     pub(super) fn mark_keep(&mut self, package: PackageId, depth: usize, by_user: bool) -> bool {
-        if !self.may_change(package, Mode::Keep, depth, by_user) {
+        if !self.may_change(package, PlannedAction::Keep, depth, by_user) {
             return false;
         }
         let current = self.current(package);
         let state = self.state_mut(package);
-        if state.mode != Mode::Keep {
-            state.mode = Mode::Keep;
+        if state.mode != PlannedAction::Keep {
+            state.mode = PlannedAction::Keep;
             state.install = current;
             state.seen = state.candidate;
         }
@@ -68,18 +68,18 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     /// Removes a package, or takes back that it would be installed.
     pub(super) fn mark_delete(&mut self, package: PackageId, depth: usize) -> bool {
-        if !self.may_change(package, Mode::Delete, depth, false) {
+        if !self.may_change(package, PlannedAction::Delete, depth, false) {
             return false;
         }
         let is_new = self.current(package).is_none();
-        if self.state(package).mode == Mode::Delete || self.state(package).install.is_none() {
+        if self.state(package).mode == PlannedAction::Delete || self.state(package).install.is_none() {
             return true;
         }
         if !self.may_delete(package) {
             return false;
         }
         let state = self.state_mut(package);
-        state.mode = if is_new { Mode::Keep } else { Mode::Delete };
+        state.mode = if is_new { PlannedAction::Keep } else { PlannedAction::Delete };
         state.install = None;
         state.seen = state.candidate;
         true
@@ -96,8 +96,8 @@ impl<'u, 'a> Marks<'u, 'a> {
         let current = self.current(package);
         let state = *self.state(package);
         let only_protects =
-            state.protected && state.mode == Mode::Keep && current.is_some() && state.candidate == current;
-        if !only_protects && !self.may_change(package, Mode::Install, depth, by_user) {
+            state.protected && state.mode == PlannedAction::Keep && current.is_some() && state.candidate == current;
+        if !only_protects && !self.may_change(package, PlannedAction::Install, depth, by_user) {
             return false;
         }
         let Some(candidate) = state.candidate else { return false };
@@ -105,7 +105,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             if Some(candidate) == current {
                 return state.install.is_some() || self.mark_keep(package, depth + 1, by_user);
             }
-            if state.mode == Mode::Install {
+            if state.mode == PlannedAction::Install {
                 return true;
             }
         }
@@ -192,7 +192,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         if state.protected && state.install.is_some() && state.install == state.candidate {
             return;
         }
-        state.mode = if state.candidate == current { Mode::Keep } else { Mode::Install };
+        state.mode = if state.candidate == current { PlannedAction::Keep } else { PlannedAction::Install };
         state.install = state.candidate;
         state.seen = state.candidate;
         if current.is_none() {
@@ -203,8 +203,8 @@ impl<'u, 'a> Marks<'u, 'a> {
     fn give_up(&mut self, package: PackageId) {
         let current = self.current(package);
         let state = self.state_mut(package);
-        if !(state.mode == Mode::Keep && state.install == state.candidate && state.candidate == current) {
-            state.mode = Mode::Keep;
+        if !(state.mode == PlannedAction::Keep && state.install == state.candidate && state.candidate == current) {
+            state.mode = PlannedAction::Keep;
             state.install = current;
             state.seen = state.candidate;
             state.candidate = current;
@@ -225,8 +225,8 @@ impl<'u, 'a> Marks<'u, 'a> {
                 current => self.set_candidate(package, current),
             }
             let state = self.state_mut(package);
-            if state.mode != Mode::Delete {
-                state.mode = Mode::Keep;
+            if state.mode != PlannedAction::Delete {
+                state.mode = PlannedAction::Keep;
             }
         }
         false
@@ -247,7 +247,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     fn is_in_step(&self, package: PackageId, candidate: VersionId) -> bool {
         let state = self.state(package);
         let control = &self.universe.version(candidate).control;
-        if (state.mode == Mode::Install && state.install == state.candidate)
+        if (state.mode == PlannedAction::Install && state.install == state.candidate)
             || Some(candidate) == self.current(package)
             || control.multi_arch != MultiArch::Same
         {
@@ -331,7 +331,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         let (Some(current), Some(wanted)) = (self.current(package), clause.alternatives.first()) else { return true };
         let same = |old: &&Clause<'a>| {
             let mut targets = old.alternatives.iter();
-            old.kind == Kind::Recommends
+            old.kind == ClauseKind::Recommends
                 && targets.any(|target| (target.name, target.architecture) == (wanted.name, wanted.architecture))
         };
         let mut old = self.universe.clauses(current).iter().filter(same).peekable();

@@ -24,9 +24,9 @@ mod tests;
 mod universe;
 
 pub use error::ClosureError;
-pub use reason::{Need, Reason};
+pub use reason::{PackageNeed, Reason};
 
-use crate::formats::apt::packages::{IndexError, Package, Priority};
+use crate::formats::apt::packages::{BinaryPackage, IndexError, Priority};
 use crate::formats::apt::preferences::{IndexOrigin, Preferences};
 use crate::formats::apt::seed::Seed;
 
@@ -35,13 +35,13 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What is to be solved.
 #[derive(Clone, Debug, Default)]
-pub struct Request<'a> {
+pub struct ClosureRequest<'a> {
     /// Native architecture of the target, such as `amd64`.
     pub architecture: &'a str,
     /// Foreign architectures of the target, the preferred one first.
     pub foreign: Vec<&'a str>,
     /// The indexes, in the order of the sources they come from.
-    pub indexes: Vec<Index<'a>>,
+    pub indexes: Vec<ClosureIndex<'a>>,
     /// What is asked for by name.
     pub seeds: Vec<Seed>,
     /// Every package of these priorities is asked for too.
@@ -60,7 +60,7 @@ pub struct Request<'a> {
 ///
 /// Local .debs are an index too: of stanzas made from their control data, with file name, size and digest.
 #[derive(Clone, Debug, Default)]
-pub struct Index<'a> {
+pub struct ClosureIndex<'a> {
     /// The whole index.
     pub text: &'a [u8],
     /// The way its versions compete, if no preferences say otherwise.
@@ -108,7 +108,7 @@ pub struct Solution<'a> {
 /// An entry of an index or of the target's status that cannot be used. It counts as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableEntry {
-    /// Its place among [`Request::indexes`]; `None` for the target's status.
+    /// Its place among [`ClosureRequest::indexes`]; `None` for the target's status.
     pub index: Option<usize>,
     /// Its fault.
     pub error: IndexError,
@@ -118,24 +118,24 @@ pub struct UnusableEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pick<'a> {
     /// The package.
-    pub package: Package<'a>,
-    /// Which of [`Request::indexes`] it was taken from.
+    pub package: BinaryPackage<'a>,
+    /// Which of [`ClosureRequest::indexes`] it was taken from.
     pub index: usize,
     /// Why.
     pub reason: Reason,
 }
 
 /// Indexes and target of a request, read once for several closures.
-pub struct Archive<'a>(universe::Universe<'a>);
+pub struct ClosureInputs<'a>(universe::Universe<'a>);
 
 /// The closure of what `request` asks for. Nothing to fetch is no error if all of it is installed.
-pub fn solve<'a>(request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
-    Archive::read(request).solve(request)
+pub fn solve<'a>(request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
+    ClosureInputs::read(request).solve(request)
 }
 
-impl<'a> Archive<'a> {
+impl<'a> ClosureInputs<'a> {
     /// Reads the indexes and the status of `request`.
-    pub fn read(request: &Request<'a>) -> Self {
+    pub fn read(request: &ClosureRequest<'a>) -> Self {
         Self(universe::Universe::read(request))
     }
 
@@ -145,7 +145,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The closure of what `request` asks for, a request with the same indexes and target.
-    pub fn solve(&self, request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+    pub fn solve(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
         // Marking recurses as deep as dependencies do; hostile ones reach the limit of that.
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().name("closure".to_owned()).stack_size(STACK_BYTES);
@@ -154,7 +154,7 @@ impl<'a> Archive<'a> {
         })
     }
 
-    fn solve_here(&self, request: &Request<'a>) -> Result<Solution<'a>, ClosureError> {
+    fn solve_here(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
         let universe = &self.0;
         let wanted = seeds::wanted(universe, request)?;
         if wanted.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::state::{Marks, Mode, When};
-use super::universe::clause::{Clause, Target};
+use super::state::{Marks, PlannedAction, When};
+use super::universe::clause::{Clause, RelationTarget};
 use super::universe::{PackageId, VersionId};
 use crate::formats::apt::packages::MultiArch;
 
@@ -43,12 +43,13 @@ impl<'a> Marks<'_, 'a> {
 
     fn is_ruled_out(&self, package: PackageId) -> bool {
         let state = self.state(package);
-        let absent = state.mode == Mode::Delete || (state.mode == Mode::Keep && self.current(package).is_none());
+        let absent = state.mode == PlannedAction::Delete
+            || (state.mode == PlannedAction::Keep && self.current(package).is_none());
         state.protected && absent
     }
 
     /// The order of versions that meet one target. Each step decides only where the two differ.
-    fn prefer(&self, target: &Target<'a>, a: VersionId, b: VersionId) -> Ordering {
+    fn prefer(&self, target: &RelationTarget<'a>, a: VersionId, b: VersionId) -> Ordering {
         let (a_version, b_version) = (self.universe.version(a), self.universe.version(b));
         let (a_id, b_id) = (a_version.package, b_version.package);
         let (a_entry, b_entry) = (self.universe.entry(a_id), self.universe.entry(b_id));

@@ -16,7 +16,7 @@ pub enum Reason {
     /// Another package of the closure needs it.
     Needed {
         /// How.
-        need: Need,
+        need: PackageNeed,
         /// The name of the other package.
         by: String,
     },
@@ -26,7 +26,7 @@ pub enum Reason {
 
 /// How one package needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Need {
+pub enum PackageNeed {
     /// By its `Pre-Depends`.
     PreDepends,
     /// By its `Depends`.
@@ -43,9 +43,9 @@ impl fmt::Display for Reason {
             Self::Requested => f.write_str("requested"),
             Self::Priority(priority) => write!(f, "priority {priority}"),
             Self::Task(task) => write!(f, "task {task}"),
-            Self::Needed { need: Need::PreDepends | Need::Depends, by } => write!(f, "needed by {by}"),
-            Self::Needed { need: Need::Recommends, by } => write!(f, "recommended by {by}"),
-            Self::Needed { need: Need::Suggests, by } => write!(f, "suggested by {by}"),
+            Self::Needed { need: PackageNeed::PreDepends | PackageNeed::Depends, by } => write!(f, "needed by {by}"),
+            Self::Needed { need: PackageNeed::Recommends, by } => write!(f, "recommended by {by}"),
+            Self::Needed { need: PackageNeed::Suggests, by } => write!(f, "suggested by {by}"),
             Self::UpgradedWith(other) => write!(f, "upgraded with {other}"),
         }
     }

@@ -7,10 +7,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::seeds::Want;
-use super::state::{Marks, Mode, When};
-use super::universe::clause::Kind;
+use super::state::{Marks, PlannedAction, When};
+use super::universe::clause::ClauseKind;
 use super::universe::{PackageId, VersionId};
-use super::{ClosureError, Need, Pick, Reason, Solution};
+use super::{ClosureError, PackageNeed, Pick, Reason, Solution};
 
 /// The packages that will be there and are not yet.
 pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, ClosureError> {
@@ -18,7 +18,7 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
     let mut solution = Solution::default();
     for id in marks.universe.package_ids() {
         let state = marks.state(id);
-        if state.mode == Mode::Delete {
+        if state.mode == PlannedAction::Delete {
             solution.removals.push(marks.universe.label(id));
         }
         let Some(version) = state.install.filter(|version| marks.current(id) != Some(*version)) else { continue };
@@ -42,14 +42,14 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
 /// A package of the closure that leads to another one.
 #[derive(Clone, Copy)]
 struct Edge {
-    need: Need,
+    need: PackageNeed,
     from: PackageId,
 }
 
 /// The graph of a closure, with a way back to a request for each package.
 struct Paths {
     /// The packages that meet the relations of each package.
-    needs: HashMap<PackageId, Vec<(Need, PackageId)>>,
+    needs: HashMap<PackageId, Vec<(PackageNeed, PackageId)>>,
     /// The edge that leads to each package; `None` for those that were asked for.
     parents: HashMap<PackageId, Option<Edge>>,
     /// The packages as they were reached.
@@ -124,10 +124,10 @@ impl Paths {
     }
 }
 
-/// The number of strengths of a [`Need`].
+/// The number of strengths of a [`PackageNeed`].
 const STRENGTHS: usize = 3;
 
-impl Need {
+impl PackageNeed {
     /// Its place among the needs, the strongest first.
     fn strength(self) -> usize {
         match self {
@@ -139,16 +139,16 @@ impl Need {
 }
 
 /// Returns the packages that meet the relations of a package.
-fn needs_of(marks: &Marks<'_, '_>, id: PackageId) -> Vec<(Need, PackageId)> {
+fn needs_of(marks: &Marks<'_, '_>, id: PackageId) -> Vec<(PackageNeed, PackageId)> {
     let Some(version) = marks.state(id).install else { return Vec::new() };
     let mut needs = Vec::new();
     for clause in marks.universe.clauses(version) {
         let need = match clause.kind {
-            Kind::PreDepends => Need::PreDepends,
-            Kind::Depends => Need::Depends,
-            Kind::Recommends => Need::Recommends,
-            Kind::Suggests => Need::Suggests,
-            Kind::Conflicts | Kind::Breaks => continue,
+            ClauseKind::PreDepends => PackageNeed::PreDepends,
+            ClauseKind::Depends => PackageNeed::Depends,
+            ClauseKind::Recommends => PackageNeed::Recommends,
+            ClauseKind::Suggests => PackageNeed::Suggests,
+            ClauseKind::Conflicts | ClauseKind::Breaks => continue,
         };
         for target in &clause.alternatives {
             let versions = marks.meeting(id, clause, target, When::Then);
@@ -164,7 +164,7 @@ fn along_with(marks: &Marks<'_, '_>, id: PackageId, version: VersionId, wanted: 
     let source = marks.universe.version(version).control.source;
     let changes = |other: &PackageId| {
         let state = marks.state(*other);
-        *other != id && state.mode == Mode::Install
+        *other != id && state.mode == PlannedAction::Install
     };
     let of_source = |other: &PackageId| {
         let install = marks.state(*other).install;

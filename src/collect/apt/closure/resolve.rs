@@ -2,9 +2,9 @@
 //! broken one changes whatever matters less.
 
 use super::score::scores;
-use super::state::{Marks, Mode, When};
+use super::state::{Marks, PlannedAction, When};
 use super::sweep::mark_garbage;
-use super::universe::clause::{Clause, Target};
+use super::universe::clause::{Clause, RelationTarget};
 use super::universe::{PackageId, Universe};
 
 /// Rounds after which the repair gives up.
@@ -17,7 +17,7 @@ pub(super) fn repair(marks: &mut Marks<'_, '_>) {
     }
     mark_garbage(marks);
     reinstall_broken(marks);
-    Repair::new(marks).run();
+    ClosureRepair::new(marks).run();
 }
 
 /// Installed packages that are broken now are upgraded first.
@@ -25,9 +25,9 @@ fn reinstall_broken(marks: &mut Marks<'_, '_>) {
     loop {
         let mut changed = false;
         for id in marks.universe.installed().to_vec() {
-            if marks.state(id).mode != Mode::Install && marks.is_broken(id) {
+            if marks.state(id).mode != PlannedAction::Install && marks.is_broken(id) {
                 marks.mark_install(id, false, 0, false);
-                changed |= marks.state(id).mode == Mode::Install;
+                changed |= marks.state(id).mode == PlannedAction::Install;
             }
         }
         if !changed {
@@ -36,7 +36,7 @@ fn reinstall_broken(marks: &mut Marks<'_, '_>) {
     }
 }
 
-struct Repair<'m, 'u, 'a> {
+struct ClosureRepair<'m, 'u, 'a> {
     marks: &'m mut Marks<'u, 'a>,
     scores: Vec<i64>,
     /// Whether a package may still be tried for an upgrade.
@@ -58,11 +58,11 @@ enum Outcome<'a, 'u> {
     Next(Vec<(PackageId, &'u Clause<'a>)>),
 }
 
-impl<'u, 'a> Repair<'_, 'u, 'a> {
-    fn new<'m>(marks: &'m mut Marks<'u, 'a>) -> Repair<'m, 'u, 'a> {
+impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
+    fn new<'m>(marks: &'m mut Marks<'u, 'a>) -> ClosureRepair<'m, 'u, 'a> {
         let scores = scores(marks);
         let upgradable = vec![true; scores.len()];
-        Repair { marks, scores, upgradable }
+        ClosureRepair { marks, scores, upgradable }
     }
 
     fn run(&mut self) {
@@ -139,11 +139,13 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
                     (*changed, done) = (true, true);
                     break;
                 }
-                if clause.kind == super::universe::clause::Kind::Breaks && self.marks.holds(id, clause, When::Seen) {
+                if clause.kind == super::universe::clause::ClauseKind::Breaks
+                    && self.marks.holds(id, clause, When::Seen)
+                {
                     self.marks.mark_install(other, false, 0, false);
                     continue;
                 }
-                if self.marks.state(other).protected && self.marks.state(other).mode != Mode::Delete {
+                if self.marks.state(other).protected && self.marks.state(other).mode != PlannedAction::Delete {
                     continue;
                 }
                 kills.push((other, clause));
@@ -181,12 +183,12 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         &mut self,
         id: PackageId,
         other: PackageId,
-        target: &Target<'a>,
+        target: &RelationTarget<'a>,
         in_group: bool,
         round: usize,
         mut fallback: Fallback,
     ) -> Fallback {
-        let was_install = self.marks.state(id).mode == Mode::Install;
+        let was_install = self.marks.state(id).mode == PlannedAction::Install;
         self.marks.mark_keep(id, 0, false);
         if !self.marks.is_broken(id) {
             fallback = Fallback::Keep;
@@ -214,13 +216,13 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
     }
 
     /// The real package a target names, if it is not there and can be installed.
-    fn installable(&self, target: &Target<'a>) -> Option<PackageId> {
+    fn installable(&self, target: &RelationTarget<'a>) -> Option<PackageId> {
         let packages = &self.marks.universe.group(target.name?).packages;
         let can = |id: &&PackageId| {
             let state = self.marks.state(**id);
             target.points_at(self.marks.universe.entry(**id).architecture)
                 && self.marks.current(**id).is_none()
-                && state.mode != Mode::Delete
+                && state.mode != PlannedAction::Delete
                 && state.candidate.is_some()
         };
         packages.iter().find(can).copied()
@@ -228,7 +230,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
 
     /// Nothing can ever meet a clause of the package.
     fn give_way(&mut self, id: PackageId, in_group: bool, fallback: Fallback) -> Fallback {
-        let was_install = self.marks.state(id).mode == Mode::Install;
+        let was_install = self.marks.state(id).mode == PlannedAction::Install;
         self.marks.mark_keep(id, 0, true);
         if !self.marks.is_broken(id) {
             if in_group && was_install {
@@ -273,7 +275,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
         let Some(version) = self.marks.state(id).install else { return false };
         for clause in universe.clauses(version).iter().filter(|clause| clause.kind.is_critical()) {
             if !self.upgrade_for(id, clause, depth) {
-                if state.mode == Mode::Keep {
+                if state.mode == PlannedAction::Keep {
                     self.marks.mark_keep(id, 0, false);
                 } else {
                     self.marks.mark_delete(id, 0);
@@ -311,7 +313,7 @@ impl<'u, 'a> Repair<'_, 'u, 'a> {
     }
 
     /// The package a target names, or, where there is none, the one that apt read last of those that provide it.
-    fn smart_target(&self, owner: PackageId, target: &Target<'a>) -> Option<PackageId> {
+    fn smart_target(&self, owner: PackageId, target: &RelationTarget<'a>) -> Option<PackageId> {
         let universe = self.marks.universe;
         let group = universe.group(target.name?);
         let exists = |id: &PackageId| !universe.entry(*id).versions.is_empty();

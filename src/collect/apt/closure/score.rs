@@ -2,7 +2,7 @@
 
 use super::state::{Marks, When};
 use super::universe::PackageId;
-use super::universe::clause::{Clause, Kind, Target};
+use super::universe::clause::{Clause, ClauseKind, RelationTarget};
 use crate::formats::apt::packages::Priority;
 
 /// The score of each package, by its id. The weights are apt's.
@@ -39,9 +39,9 @@ fn own_scores(marks: &Marks<'_, '_>) -> Vec<i64> {
         scores[id.0] += i64::from(is_kept_current);
         for clause in marks.universe.clauses(install) {
             let weight = match clause.kind {
-                Kind::PreDepends | Kind::Depends | Kind::Recommends => 1,
-                Kind::Conflicts | Kind::Breaks => -1,
-                Kind::Suggests => continue,
+                ClauseKind::PreDepends | ClauseKind::Depends | ClauseKind::Recommends => 1,
+                ClauseKind::Conflicts | ClauseKind::Breaks => -1,
+                ClauseKind::Suggests => continue,
             };
             for target in &clause.alternatives {
                 for other in pointed_at(marks, id, clause, target) {
@@ -55,7 +55,12 @@ fn own_scores(marks: &Marks<'_, '_>) -> Vec<i64> {
 
 /// The packages that gain or lose by a relation: those that meet it, and those it names without a version even if they
 /// are not there. One with a version counts only if the named package itself meets it.
-fn pointed_at<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<PackageId> {
+fn pointed_at<'a>(
+    marks: &Marks<'_, 'a>,
+    owner: PackageId,
+    clause: &Clause<'a>,
+    target: &RelationTarget<'a>,
+) -> Vec<PackageId> {
     let package = |id| marks.universe.version(id).package;
     let mut packages: Vec<_> = marks.meeting(owner, clause, target, When::Then).into_iter().map(package).collect();
     let Some(name) = target.name else { return packages };
@@ -75,7 +80,7 @@ fn inherit_from_dependents(marks: &Marks<'_, '_>, own: &[i64], scores: &mut [i64
     for id in marks.universe.package_ids().filter(|id| own[id.0] > 0) {
         let Some(install) = marks.state(id).install else { continue };
         let needs = marks.universe.clauses(install).iter();
-        for clause in needs.filter(|clause| !clause.kind.is_negative() && clause.kind != Kind::Suggests) {
+        for clause in needs.filter(|clause| !clause.kind.is_negative() && clause.kind != ClauseKind::Suggests) {
             for target in &clause.alternatives {
                 let Some(name) = target.name else { continue };
                 let packages = &marks.universe.group(name).packages;

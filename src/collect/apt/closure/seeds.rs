@@ -1,7 +1,7 @@
 //! What is asked for, as versions: names, priorities and tasks.
 
-use super::universe::{Group, PackageId, Universe, VersionId};
-use super::{ClosureError, Reason, Request, UnusableEntry, policy};
+use super::universe::{NameGroup, PackageId, Universe, VersionId};
+use super::{ClosureError, ClosureRequest, Reason, UnusableEntry, policy};
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::seed::Seed;
 
@@ -17,7 +17,7 @@ pub(super) struct Want {
 const ALIKE: f64 = 0.88;
 
 /// All that `request` asks for, each package once.
-pub(super) fn wanted(universe: &Universe<'_>, request: &Request<'_>) -> Result<Vec<Want>, ClosureError> {
+pub(super) fn wanted(universe: &Universe<'_>, request: &ClosureRequest<'_>) -> Result<Vec<Want>, ClosureError> {
     let mut wanted = Vec::new();
     for seed in &request.seeds {
         wanted.push(Want {
@@ -46,7 +46,7 @@ fn or_unusable(universe: &Universe<'_>, seed: &Seed, error: ClosureError) -> Clo
     }
 }
 
-fn by_name(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed) -> Result<VersionId, ClosureError> {
+fn by_name(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed) -> Result<VersionId, ClosureError> {
     let unknown = || ClosureError::Unknown { seed: seed.to_string(), near: near(universe, &seed.name) };
     let group = universe.group(universe.name(&seed.name).ok_or_else(unknown)?);
     let mut real: Vec<_> =
@@ -68,7 +68,7 @@ fn by_name(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed) -> Resul
     chosen.ok_or_else(|| ClosureError::NoSuchVersion { seed: seed.to_string(), known: known(universe, request, &real) })
 }
 
-fn choose(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed, package: PackageId) -> Option<VersionId> {
+fn choose(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed, package: PackageId) -> Option<VersionId> {
     let mut versions = universe.entry(package).versions.iter().copied();
     if let Some(wanted) = &seed.version {
         return versions.find(|id| universe.version(*id).control.version == wanted);
@@ -78,12 +78,12 @@ fn choose(universe: &Universe<'_>, request: &Request<'_>, seed: &Seed, package: 
 }
 
 /// Whether an index of this suite or codename has the version.
-pub(super) fn is_of_suite(universe: &Universe<'_>, request: &Request<'_>, id: VersionId, suite: &str) -> bool {
+pub(super) fn is_of_suite(universe: &Universe<'_>, request: &ClosureRequest<'_>, id: VersionId, suite: &str) -> bool {
     let indexes = universe.version(id).indexes.iter().filter_map(|index| request.indexes.get(*index));
     indexes.flat_map(|index| &index.suites).any(|own| *own == suite)
 }
 
-fn known(universe: &Universe<'_>, request: &Request<'_>, packages: &[PackageId]) -> Vec<String> {
+fn known(universe: &Universe<'_>, request: &ClosureRequest<'_>, packages: &[PackageId]) -> Vec<String> {
     let mut known = Vec::new();
     for package in packages {
         for id in &universe.entry(*package).versions {
@@ -97,7 +97,7 @@ fn known(universe: &Universe<'_>, request: &Request<'_>, packages: &[PackageId])
     known
 }
 
-fn providers(universe: &Universe<'_>, group: &Group<'_>) -> Vec<String> {
+fn providers(universe: &Universe<'_>, group: &NameGroup<'_>) -> Vec<String> {
     let mut names: Vec<_> = group
         .providers
         .iter()
@@ -112,7 +112,7 @@ fn providers(universe: &Universe<'_>, group: &Group<'_>) -> Vec<String> {
 
 /// Up to five names that are like `name`, the nearest first.
 fn near(universe: &Universe<'_>, name: &str) -> Vec<String> {
-    let likeness = |group: &Group<'_>| strsim::jaro_winkler(group.name, name);
+    let likeness = |group: &NameGroup<'_>| strsim::jaro_winkler(group.name, name);
     let mut alike: Vec<_> = universe
         .groups()
         .iter()

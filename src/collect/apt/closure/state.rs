@@ -1,6 +1,6 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use super::universe::clause::{Clause, Kind, Target};
+use super::universe::clause::{Clause, ClauseKind, RelationTarget};
 use super::universe::{PackageId, Universe, VersionId};
 use super::{ClosureError, policy};
 
@@ -8,7 +8,7 @@ use crate::formats::apt::packages::MultiArch;
 
 /// What is to happen to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum PlannedAction {
     Keep,
     Install,
     Delete,
@@ -16,8 +16,8 @@ pub(super) enum Mode {
 
 /// The state of one package.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct State {
-    pub(super) mode: Mode,
+pub(super) struct PackageState {
+    pub(super) mode: PlannedAction,
     /// The version that will be there in the end.
     pub(super) install: Option<VersionId>,
     /// The version that can be installed.
@@ -51,14 +51,14 @@ pub(super) enum When {
 pub(super) struct Marks<'u, 'a> {
     pub(super) universe: &'u Universe<'a>,
     pub(super) recommends: bool,
-    states: Vec<State>,
+    states: Vec<PackageState>,
 }
 
 impl<'u, 'a> Marks<'u, 'a> {
     /// Everything stays as it is.
     pub(super) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
-        let state = |id, candidate| State {
-            mode: Mode::Keep,
+        let state = |id, candidate| PackageState {
+            mode: PlannedAction::Keep,
             install: universe.entry(id).current,
             candidate,
             seen: candidate,
@@ -71,11 +71,11 @@ impl<'u, 'a> Marks<'u, 'a> {
         Self { universe, recommends, states }
     }
 
-    pub(super) fn state(&self, id: PackageId) -> &State {
+    pub(super) fn state(&self, id: PackageId) -> &PackageState {
         &self.states[id.0]
     }
 
-    pub(super) fn state_mut(&mut self, id: PackageId) -> &mut State {
+    pub(super) fn state_mut(&mut self, id: PackageId) -> &mut PackageState {
         &mut self.states[id.0]
     }
 
@@ -98,7 +98,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         &self,
         owner: PackageId,
         clause: &Clause<'a>,
-        target: &Target<'a>,
+        target: &RelationTarget<'a>,
         when: When,
     ) -> Vec<VersionId> {
         let mut found = Vec::new();
@@ -110,7 +110,13 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Whether some version meets a target in a state.
-    pub(super) fn is_met(&self, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>, when: When) -> bool {
+    pub(super) fn is_met(
+        &self,
+        owner: PackageId,
+        clause: &Clause<'a>,
+        target: &RelationTarget<'a>,
+        when: When,
+    ) -> bool {
         self.each_meeting(owner, clause.kind, target, when, |_| true)
     }
 
@@ -118,8 +124,8 @@ impl<'u, 'a> Marks<'u, 'a> {
     fn each_meeting(
         &self,
         owner: PackageId,
-        kind: Kind,
-        target: &Target<'a>,
+        kind: ClauseKind,
+        target: &RelationTarget<'a>,
         when: When,
         mut enough: impl FnMut(VersionId) -> bool,
     ) -> bool {
@@ -168,18 +174,18 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Whether apt acts on this kind of clause.
-    pub(super) fn is_important(&self, kind: Kind) -> bool {
-        kind.is_critical() || (kind == Kind::Recommends && self.recommends)
+    pub(super) fn is_important(&self, kind: ClauseKind) -> bool {
+        kind.is_critical() || (kind == ClauseKind::Recommends && self.recommends)
     }
 
     /// Whether a package that will be there lacks something it depends on, or clashes with something.
     pub(super) fn is_broken(&self, id: PackageId) -> bool {
-        self.lacks(id, When::Then, Kind::is_critical)
+        self.lacks(id, When::Then, ClauseKind::is_critical)
     }
 
     /// Whether a package is broken on the target now.
     pub(super) fn is_broken_now(&self, id: PackageId) -> bool {
-        self.lacks(id, When::Now, Kind::is_critical)
+        self.lacks(id, When::Now, ClauseKind::is_critical)
     }
 
     /// Whether a package is broken or lacks what it recommends.
@@ -187,7 +193,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         self.lacks(id, When::Then, |kind| self.is_important(kind))
     }
 
-    fn lacks(&self, id: PackageId, when: When, counts: impl Fn(Kind) -> bool) -> bool {
+    fn lacks(&self, id: PackageId, when: When, counts: impl Fn(ClauseKind) -> bool) -> bool {
         let Some(version) = self.version_when(id, when) else { return false };
         let clauses = self.universe.clauses(version);
         clauses.iter().any(|clause| counts(clause.kind) && !self.holds(id, clause, when))
@@ -213,11 +219,11 @@ impl<'u, 'a> Marks<'u, 'a> {
     /// One relation that does not hold, in words.
     fn problem(&self, id: PackageId, clause: &Clause<'a>) -> String {
         let verb = match clause.kind {
-            Kind::PreDepends | Kind::Depends => "depends on",
-            Kind::Conflicts => "conflicts with",
-            Kind::Breaks => "breaks",
-            Kind::Recommends => "recommends",
-            Kind::Suggests => "suggests",
+            ClauseKind::PreDepends | ClauseKind::Depends => "depends on",
+            ClauseKind::Conflicts => "conflicts with",
+            ClauseKind::Breaks => "breaks",
+            ClauseKind::Recommends => "recommends",
+            ClauseKind::Suggests => "suggests",
         };
         let alternatives: Vec<_> = clause.alternatives.iter().map(|target| target.relation.to_string()).collect();
         let remark = if clause.kind.is_negative() {

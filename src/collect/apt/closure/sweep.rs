@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Marks, Mode, When};
-use super::universe::clause::{Clause, Target};
+use super::state::{Marks, PlannedAction, When};
+use super::universe::clause::{Clause, RelationTarget};
 use super::universe::{PackageId, VersionId};
 use crate::formats::apt::version;
 
 /// Takes back garbage.
 pub(super) fn sweep(marks: &mut Marks<'_, '_>) {
     mark_garbage(marks);
-    let is_new = |id: &PackageId| marks.state(*id).mode == Mode::Install && marks.current(*id).is_none();
+    let is_new = |id: &PackageId| marks.state(*id).mode == PlannedAction::Install && marks.current(*id).is_none();
     let mut removed: Vec<_> =
         marks.universe.package_ids().filter(|id| marks.state(*id).garbage).filter(is_new).collect();
     for id in &removed {
@@ -56,7 +56,12 @@ pub(super) fn mark_garbage(marks: &mut Marks<'_, '_>) {
 }
 
 /// The packages that meet a target; of several built from one source only those of its highest version.
-fn useful<'a>(marks: &Marks<'_, 'a>, owner: PackageId, clause: &Clause<'a>, target: &Target<'a>) -> Vec<PackageId> {
+fn useful<'a>(
+    marks: &Marks<'_, 'a>,
+    owner: PackageId,
+    clause: &Clause<'a>,
+    target: &RelationTarget<'a>,
+) -> Vec<PackageId> {
     let mut by_source: BTreeMap<&str, Vec<VersionId>> = BTreeMap::new();
     for id in marks.meeting(owner, clause, target, When::Then) {
         by_source.entry(marks.universe.version(id).control.source).or_default().push(id);
@@ -76,7 +81,7 @@ fn is_missed(marks: &Marks<'_, '_>, id: PackageId) -> bool {
     let entry = marks.universe.entry(id);
     let Some(candidate) = marks.state(id).candidate else { return false };
     let multi_arch = marks.universe.version(candidate).control.multi_arch;
-    let provides = |target: &Target<'_>| {
+    let provides = |target: &RelationTarget<'_>| {
         let Some(name) = target.name else { return false };
         let mut providers = marks.universe.group(name).providers.iter();
         (name == entry.name && target.covers(entry.architecture, multi_arch))

@@ -26,13 +26,13 @@ fn index(packages: &[&str]) -> String {
     text
 }
 
-fn request<'a>(indexes: &'a [String], seeds: &[&str]) -> Request<'a> {
-    Request {
+fn request<'a>(indexes: &'a [String], seeds: &[&str]) -> ClosureRequest<'a> {
+    ClosureRequest {
         architecture: "amd64",
-        indexes: indexes.iter().map(|text| Index { text: text.as_bytes(), ..Index::default() }).collect(),
+        indexes: indexes.iter().map(|text| ClosureIndex { text: text.as_bytes(), ..ClosureIndex::default() }).collect(),
         seeds: seeds.iter().map(|seed| seed.parse().unwrap()).collect(),
         recommends: true,
-        ..Request::default()
+        ..ClosureRequest::default()
     }
 }
 

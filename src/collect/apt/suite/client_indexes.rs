@@ -2,7 +2,7 @@
 //! digests, and some are larger than memory should hold.
 
 use super::super::AptError;
-use super::{Index, SuiteFiles};
+use super::{StoredIndex, SuiteFiles};
 use crate::collect::{CollectContext, FetchIntoDepotError};
 use crate::collection::Publish;
 use crate::fetch::FetchError;
@@ -14,7 +14,7 @@ use crate::selection::AptSource;
 
 /// Indexes for clients of one suite.
 #[derive(Debug, Default)]
-pub(in crate::collect::apt) struct ClientIndexes {
+pub(in crate::collect::apt) struct SuiteClientIndexes {
     /// Those that are carried, by their paths below the suite. Each is in the depot, except on a dry run.
     pub(in crate::collect::apt) carried: Vec<(PublishPath, IndexFile)>,
     /// Those that clients will ask for in vain.
@@ -26,10 +26,10 @@ pub(in crate::collect::apt) struct ClientIndexes {
 /// Fetches what the source wants of them, for clients that use `indexes`.
 pub(in crate::collect::apt) fn fetch(
     suite: &SuiteFiles<'_>,
-    indexes: &[Index],
+    indexes: &[StoredIndex],
     source: &AptSource,
     with: &CollectContext<'_>,
-) -> Result<ClientIndexes, AptError> {
+) -> Result<SuiteClientIndexes, AptError> {
     let mut scope = SuiteScope::default();
     let architectures = suite.wanted.architectures();
     let names = indexes.iter().filter_map(|index| IndexName::parse(index.path.as_str()));
@@ -50,7 +50,7 @@ pub(in crate::collect::apt) fn fetch(
         Publish::ReIndexed | Publish::Reprepro => Vec::new(),
     };
     let languages = listed.values().filter_map(|index| index.name.language).map(str::to_owned).collect();
-    Ok(ClientIndexes { carried, missing, languages })
+    Ok(SuiteClientIndexes { carried, missing, languages })
 }
 
 /// Fetches each of them in the first form that the archive has. Leaves out those that it has in none: a Release may also list

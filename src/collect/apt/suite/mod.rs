@@ -5,17 +5,17 @@ pub(super) mod pdiffs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::client_indexes::ClientIndexes;
+use self::client_indexes::SuiteClientIndexes;
 use self::pdiffs::Pdiffs;
-use super::archives::{Archive, Wanted};
+use super::archives::{SuiteRequest, WantedArchive};
 use super::{AptError, component_of};
 use crate::collect::CollectContext;
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::fetch;
 use crate::formats::apt::archive::{
-    Entry, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, SignedRelease,
-    by_hash, expand, read_release,
+    IN_RELEASE, IndexEntry, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
+    SignedRelease, by_hash, expand, read_release,
 };
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::mirror_list::MirroredFile;
@@ -52,16 +52,16 @@ pub(super) struct SuiteData {
     signed: Vec<(PublishPath, Sha256)>,
     signers: Vec<String>,
     /// Its indexes.
-    pub(super) indexes: Vec<Index>,
+    pub(super) indexes: Vec<StoredIndex>,
     /// The indexes that clients ask for besides.
-    pub(super) client_indexes: ClientIndexes,
+    pub(super) client_indexes: SuiteClientIndexes,
     /// Patches of all these indexes.
     pub(super) pdiffs: Pdiffs,
 }
 
 /// An index in the depot.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(super) struct StoredIndex {
     /// Below the suite, such as `main/binary-amd64/Packages.xz`.
     pub(super) path: PublishPath,
     /// Its blob, size and digest.
@@ -123,7 +123,7 @@ impl SuiteData {
     /// Returns whether it has packages of the architecture, in an index of their own or in that of a flat suite, where those
     /// of `all` count too.
     pub(super) fn has_packages_of(&self, architecture: &str) -> bool {
-        let is_of = |index: &Index| {
+        let is_of = |index: &StoredIndex| {
             let name = IndexName::parse(index.path.as_str());
             name.is_some_and(|name| name.kind == IndexKind::Packages && name.architecture == architecture)
         };
@@ -137,13 +137,13 @@ impl SuiteData {
     }
 
     /// Returns whether an entry of one of its indexes is of an architecture that is wanted.
-    pub(super) fn wants(&self, entry: &Entry<'_>) -> bool {
+    pub(super) fn wants(&self, entry: &IndexEntry<'_>) -> bool {
         let is_any = ["all", "source"].contains(&entry.architecture);
         !self.name.is_flat() || is_any || self.architectures.iter().any(|name| name == entry.architecture)
     }
 }
 
-impl Index {
+impl StoredIndex {
     /// Reads its text.
     pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, AptError> {
         let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
@@ -154,8 +154,8 @@ impl Index {
 /// Fetches the suite's signed file and the wanted indexes.
 pub(super) fn fetch(
     at: usize,
-    archive: &Archive,
-    wanted: &Wanted,
+    archive: &WantedArchive,
+    wanted: &SuiteRequest,
     source: &AptSource,
     with: &CollectContext<'_>,
 ) -> Result<SuiteData, AptError> {
@@ -222,8 +222,8 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// InRelease, or else Release with Release.gpg.
 fn signed_release(
-    archive: &Archive,
-    wanted: &Wanted,
+    archive: &WantedArchive,
+    wanted: &SuiteRequest,
     with: &CollectContext<'_>,
 ) -> Result<(Files, SignedRelease), AptError> {
     let get = |file: &str| {
@@ -265,7 +265,12 @@ fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Release
 }
 
 /// The site refuses a suite that is signed under another name, and apt warns of it.
-fn check_name(release: &Release, archive: &Archive, suite: &SuiteName, source: &AptSource) -> Result<(), AptError> {
+fn check_name(
+    release: &Release,
+    archive: &WantedArchive,
+    suite: &SuiteName,
+    source: &AptSource,
+) -> Result<(), AptError> {
     match release.is_suite(suite, source.signed_as.get(suite).map(String::as_str)) {
         true => Ok(()),
         false => Err(AptError::OtherSuite {
@@ -291,10 +296,10 @@ fn check_dates(release: &Release, suite: &SuiteName, source: &AptSource, now: Ti
 }
 
 /// The forms of an index that a Release names, in the order in which apt asks for them.
-type Forms = Vec<Index>;
+type IndexForms = Vec<StoredIndex>;
 
 /// The wanted indexes that the Release names.
-fn listed_indexes(release: &Release, wanted: &Wanted) -> Vec<Forms> {
+fn listed_indexes(release: &Release, wanted: &SuiteRequest) -> Vec<IndexForms> {
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
     let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
@@ -320,20 +325,20 @@ fn index_folder<'a>(release: &Release, component: &'a str) -> &'a str {
     if release.files.keys().any(is_of) { component } else { last }
 }
 
-fn forms(release: &Release, plain: &str) -> Forms {
+fn forms(release: &Release, plain: &str) -> IndexForms {
     let form = |compression: Compression| {
         let path: PublishPath = format!("{plain}{}", compression.suffix()).parse().ok()?;
         let file = *release.files.get(&path)?;
         let kind = IndexName::parse(path.as_str())?.kind;
-        Some(Index { path, file, kind })
+        Some(StoredIndex { path, file, kind })
     };
     Compression::ALL.into_iter().filter_map(form).collect()
 }
 
 /// The architectures of the packages in the index of a flat suite.
-fn flat_architectures(indexes: &[Index], with: &CollectContext<'_>) -> Result<BTreeSet<String>, AptError> {
+fn flat_architectures(indexes: &[StoredIndex], with: &CollectContext<'_>) -> Result<BTreeSet<String>, AptError> {
     let mut architectures = BTreeSet::new();
-    let is_flat = |index: &&Index| IndexName::parse(index.path.as_str()).is_some_and(|name| name.is_flat());
+    let is_flat = |index: &&StoredIndex| IndexName::parse(index.path.as_str()).is_some_and(|name| name.is_flat());
     for index in indexes.iter().filter(|index| index.kind == IndexKind::Packages).filter(is_flat) {
         let text = index.read(with)?;
         architectures.extend(packages(&text).flatten().map(|package| package.control.architecture.to_owned()));
@@ -344,9 +349,9 @@ fn flat_architectures(indexes: &[Index], with: &CollectContext<'_>) -> Result<BT
 /// The files of a suite at upstream, with their signed digests.
 pub(super) struct SuiteFiles<'a> {
     /// The archive.
-    pub(super) archive: &'a Archive,
+    pub(super) archive: &'a WantedArchive,
     /// The suite.
-    pub(super) wanted: &'a Wanted,
+    pub(super) wanted: &'a SuiteRequest,
     /// Its verified Release.
     pub(super) release: &'a Release,
 }
@@ -378,7 +383,11 @@ impl SuiteFiles<'_> {
     }
 
     /// Fetches each index in the first form that the archive has, as apt does. Fails if it has none of the forms.
-    fn fetch_first_forms(&self, wanted: Vec<Forms>, with: &CollectContext<'_>) -> Result<Vec<Index>, AptError> {
+    fn fetch_first_forms(
+        &self,
+        wanted: Vec<IndexForms>,
+        with: &CollectContext<'_>,
+    ) -> Result<Vec<StoredIndex>, AptError> {
         let mut wanted: Vec<_> = wanted.into_iter().map(|forms| forms.into_iter().peekable()).collect();
         loop {
             let first: Vec<_> =

@@ -12,8 +12,8 @@ use crate::formats::apt::archive::MAX_INDEX_BYTES;
 use crate::formats::compression::{Compression, decompress};
 use crate::formats::openpgp::SiteKey;
 
-use self::release::IndexLine;
-use super::client_index::{ClientIndexes, packages_stanza};
+use self::release::ReleaseLine;
+use super::client_index::{ComponentIndexes, packages_stanza};
 use super::packing::Packing;
 use super::pdiff::{Pdiff, States};
 use super::{DEFAULT_DATE, DebSpec, SourceSpec, build_deb};
@@ -121,7 +121,7 @@ impl Upstream {
     fn indexes_of(&self, dir: &Path, component: &str, content: &Component) -> io::Result<Vec<(String, String)>> {
         let mut packages: BTreeMap<&str, String> =
             self.architectures.iter().map(|architecture| (architecture.as_str(), String::new())).collect();
-        let mut client_indexes = ClientIndexes::new(component, &self.architectures);
+        let mut client_indexes = ComponentIndexes::new(component, &self.architectures);
         for deb in &content.debs {
             let stanza = self.write_deb(dir, component, deb)?;
             client_indexes.add(deb);
@@ -170,14 +170,14 @@ impl Upstream {
         Ok(stanza)
     }
 
-    fn write_index(&self, root: &Path, path: &str, text: &[u8], lines: &mut Vec<IndexLine>) -> io::Result<()> {
+    fn write_index(&self, root: &Path, path: &str, text: &[u8], lines: &mut Vec<ReleaseLine>) -> io::Result<()> {
         let before = if self.pdiffs { self.text_before(root, path)? } else { None };
         // apt takes an index for absent if Release does not name it uncompressed, even if only .xz is there.
         let mut packings = self.indexes.clone();
         packings.insert(Packing::Plain);
         for packing in packings {
             let packed = packing.pack(text)?;
-            let line = IndexLine {
+            let line = ReleaseLine {
                 path: format!("{path}{}", packing.suffix()),
                 size: packed.len(),
                 sha256: Sha256::of(&packed),
@@ -209,7 +209,7 @@ impl Upstream {
     }
 
     /// Writes the patch of an index from its state before to its present one, and the list of its patches.
-    fn write_pdiff(&self, root: &Path, path: &str, states: States<'_>, lines: &mut Vec<IndexLine>) -> io::Result<()> {
+    fn write_pdiff(&self, root: &Path, path: &str, states: States<'_>, lines: &mut Vec<ReleaseLine>) -> io::Result<()> {
         let folder = root.join(format!("{path}.diff"));
         let Some(pdiff) = Pdiff::new(&folder, states)? else { return Ok(()) };
         if let Some(patch) = pdiff.patch {
@@ -217,7 +217,7 @@ impl Upstream {
         }
         self.write_named(&folder.join("Index"), &pdiff.list)?;
         let (size, sha256) = (pdiff.list.len(), Sha256::of(&pdiff.list));
-        lines.push(IndexLine { path: format!("{path}.diff/Index"), size, sha256 });
+        lines.push(ReleaseLine { path: format!("{path}.diff/Index"), size, sha256 });
         Ok(())
     }
 

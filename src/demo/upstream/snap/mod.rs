@@ -6,7 +6,7 @@ mod tree;
 use std::io::{self, Cursor, Seek, Write};
 
 use super::payload::Payload;
-use crate::formats::snap::Kind;
+use crate::formats::snap::SnapKind;
 
 use tree::Folder;
 
@@ -18,7 +18,7 @@ pub struct SnapSpec {
     /// Its version.
     pub version: String,
     /// What it is. One that is an app has a program of its own name that prints its name and version.
-    pub kind: Kind,
+    pub kind: SnapKind,
     /// The base that it names, if any; `none` for one without programs.
     pub base: Option<String>,
     /// Architectures that it runs on, as dpkg calls them, or `all`.
@@ -46,7 +46,7 @@ impl SnapSpec {
         Self {
             name: name.into(),
             version: version.into(),
-            kind: Kind::App,
+            kind: SnapKind::App,
             base: Some("core24".into()),
             architectures: vec!["all".into()],
             extra_yaml: String::new(),
@@ -55,7 +55,7 @@ impl SnapSpec {
     }
 
     /// A snap that is no app, and has no base.
-    pub fn of_kind(kind: Kind, name: &str, version: &str) -> Self {
+    pub fn of_kind(kind: SnapKind, name: &str, version: &str) -> Self {
         Self { kind, base: None, ..Self::new(name, version) }
     }
 
@@ -86,7 +86,7 @@ impl SnapSpec {
 
     /// snapd takes no programs in snaps with base `none`.
     fn has_program(&self) -> bool {
-        self.kind == Kind::App && self.base.as_deref() != Some("none")
+        self.kind == SnapKind::App && self.base.as_deref() != Some("none")
     }
 
     /// The files that every snap of this kind has.

@@ -12,7 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::super::DEFAULT_DATE;
 use super::SnapFile;
-use super::tree::{Entry, Folder};
+use super::tree::{Folder, FolderEntry};
 
 /// Length of a file's blocks but for the last, in bytes, and its base-2 logarithm.
 const BLOCK_BYTES: u64 = 1 << BLOCK_LOG;
@@ -37,7 +37,8 @@ const PADDING_BYTES: u64 = 4096;
 pub(super) fn write(root: &Folder<'_>, target: &mut (impl Write + Seek)) -> io::Result<()> {
     let start = target.stream_position()?;
     target.write_all(&[0; SUPERBLOCK_BYTES as usize])?;
-    let mut writer = Writer { target, position: SUPERBLOCK_BYTES, inodes: Vec::new(), listings: Vec::new(), last: 1 };
+    let mut writer =
+        ImageWriter { target, position: SUPERBLOCK_BYTES, inodes: Vec::new(), listings: Vec::new(), last: 1 };
     let inodes = root.count();
     let root = writer.folder(root, 1, inodes + 1)?;
     let inode_table = writer.position;
@@ -72,12 +73,12 @@ pub(super) fn write(root: &Folder<'_>, target: &mut (impl Write + Seek)) -> io::
 
 /// A place in a table, as it is written.
 #[derive(Clone, Copy)]
-struct Place {
+struct WrittenPlace {
     block: u32,
     offset: u16,
 }
 
-impl Place {
+impl WrittenPlace {
     /// Where `table` ends: each metadata block before it has two bytes in front.
     fn end_of(table: &[u8]) -> Self {
         let block = table.len() / METADATA_BYTES * (METADATA_BYTES + 2);
@@ -90,10 +91,10 @@ struct Listed<'a> {
     name: &'a str,
     kind: u16,
     number: u32,
-    place: Place,
+    place: WrittenPlace,
 }
 
-struct Writer<'t, W> {
+struct ImageWriter<'t, W> {
     target: &'t mut W,
     /// How much has been written, in bytes.
     position: u64,
@@ -105,7 +106,7 @@ struct Writer<'t, W> {
     last: u32,
 }
 
-impl<W: Write> Writer<'_, W> {
+impl<W: Write> ImageWriter<'_, W> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.target.write_all(bytes)?;
         self.position += bytes.len() as u64;
@@ -121,24 +122,24 @@ impl<W: Write> Writer<'_, W> {
     }
 
     /// Writes what is in a folder, then its listing, then its inode; the place is the inode's.
-    fn folder(&mut self, folder: &Folder<'_>, number: u32, parent: u32) -> io::Result<Place> {
+    fn folder(&mut self, folder: &Folder<'_>, number: u32, parent: u32) -> io::Result<WrittenPlace> {
         let mut listed = Vec::new();
         for (name, entry) in &folder.entries {
             self.last += 1;
             let own = self.last;
             let (kind, place) = match entry {
-                Entry::Folder(inner) => (1, self.folder(inner, own, number)?),
-                Entry::File(file) => (2, self.file(file, own)?),
+                FolderEntry::Folder(inner) => (1, self.folder(inner, own, number)?),
+                FolderEntry::File(file) => (2, self.file(file, own)?),
             };
             listed.push(Listed { name, kind, number: own, place });
         }
-        let at = Place::end_of(&self.listings);
+        let at = WrittenPlace::end_of(&self.listings);
         let before = self.listings.len();
         self.listing(&listed);
         // Listings count three bytes more than they have, for "." and "..".
         let bytes = (self.listings.len() - before) as u32 + 3;
         let links = 2 + listed.iter().filter(|entry| entry.kind == 1).count() as u32;
-        let place = Place::end_of(&self.inodes);
+        let place = WrittenPlace::end_of(&self.inodes);
         let short = u16::try_from(bytes);
         self.inode(if short.is_ok() { 1 } else { 8 }, 0o755, number);
         match short {
@@ -185,14 +186,14 @@ impl<W: Write> Writer<'_, W> {
     }
 
     /// Writes a file's blocks and its inode; the place is the inode's.
-    fn file(&mut self, file: &SnapFile, number: u32) -> io::Result<Place> {
+    fn file(&mut self, file: &SnapFile, number: u32) -> io::Result<WrittenPlace> {
         let (start, size) = (self.position, file.content.size());
         let copied = io::copy(&mut file.content.reader().take(size), self.target)?;
         self.position += copied;
         if copied != size {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let place = Place::end_of(&self.inodes);
+        let place = WrittenPlace::end_of(&self.inodes);
         let mode = if file.executable { 0o755 } else { 0o644 };
         match (u32::try_from(start), u32::try_from(size)) {
             (Ok(start), Ok(size)) => {

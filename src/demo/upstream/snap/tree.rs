@@ -8,12 +8,12 @@ use super::SnapFile;
 /// A folder, by the names in it.
 #[derive(Debug, Default)]
 pub(super) struct Folder<'a> {
-    pub(super) entries: BTreeMap<&'a str, Entry<'a>>,
+    pub(super) entries: BTreeMap<&'a str, FolderEntry<'a>>,
 }
 
 /// What has a name in a folder.
 #[derive(Debug)]
-pub(super) enum Entry<'a> {
+pub(super) enum FolderEntry<'a> {
     Folder(Folder<'a>),
     File(&'a SnapFile),
 }
@@ -28,14 +28,14 @@ impl<'a> Folder<'a> {
             if !is_name(part) {
                 return Err(wrong("not a path in a snap"));
             }
-            let entry = folder.entries.entry(part).or_insert_with(|| Entry::Folder(Folder::default()));
-            let Entry::Folder(next) = entry else { return Err(wrong("a file is in the way of")) };
+            let entry = folder.entries.entry(part).or_insert_with(|| FolderEntry::Folder(Folder::default()));
+            let FolderEntry::Folder(next) = entry else { return Err(wrong("a file is in the way of")) };
             folder = next;
         }
         if !is_name(name) {
             return Err(wrong("not a path in a snap"));
         }
-        match folder.entries.insert(name, Entry::File(file)) {
+        match folder.entries.insert(name, FolderEntry::File(file)) {
             None => Ok(()),
             Some(_) => Err(wrong("twice in a snap")),
         }
@@ -43,9 +43,9 @@ impl<'a> Folder<'a> {
 
     /// How many files and folders there are in it, with itself.
     pub(super) fn count(&self) -> u32 {
-        let count = |entry: &Entry<'_>| match entry {
-            Entry::Folder(folder) => folder.count(),
-            Entry::File(_) => 1,
+        let count = |entry: &FolderEntry<'_>| match entry {
+            FolderEntry::Folder(folder) => folder.count(),
+            FolderEntry::File(_) => 1,
         };
         1 + self.entries.values().map(count).sum::<u32>()
     }

@@ -12,10 +12,10 @@ use crate::digest::{Hashing, Sha256};
 use crate::formats::openpgp::SiteKey;
 
 use super::super::archive;
-use super::{Payload, Product, Signing, Stream, StreamItem};
+use super::{Payload, Signing, Stream, StreamItem, StreamProduct};
 
 /// Path → digest of the file.
-type Digests<'a> = BTreeMap<&'a str, Sha256>;
+type FileDigests<'a> = BTreeMap<&'a str, Sha256>;
 
 impl Stream {
     /// Writes `streams/v1/` and the files that it names in `dir`, signed by `key`.
@@ -37,7 +37,7 @@ impl Stream {
         Ok(())
     }
 
-    fn write_payload(&self, dir: &Path) -> io::Result<Digests<'_>> {
+    fn write_payload(&self, dir: &Path) -> io::Result<FileDigests<'_>> {
         let mut written: BTreeMap<&str, (&Payload, Sha256)> = BTreeMap::new();
         for item in self.items() {
             match written.get(item.path.as_str()) {
@@ -52,7 +52,12 @@ impl Stream {
         Ok(written.into_iter().map(|(path, (_, digest))| (path, digest)).collect())
     }
 
-    fn products_file(&self, content_id: &str, products: &BTreeMap<String, Product>, digests: &Digests) -> Value {
+    fn products_file(
+        &self,
+        content_id: &str,
+        products: &BTreeMap<String, StreamProduct>,
+        digests: &FileDigests,
+    ) -> Value {
         let products: Map<String, Value> =
             products.iter().map(|(name, product)| (name.clone(), product_value(product, digests))).collect();
         let mut file = json!({
@@ -68,7 +73,7 @@ impl Stream {
 
     /// The index whose paths have this form.
     fn index(&self, form: &str) -> Value {
-        let entry = |(content_id, products): (&String, &BTreeMap<String, Product>)| {
+        let entry = |(content_id, products): (&String, &BTreeMap<String, StreamProduct>)| {
             let value = json!({
                 "datatype": self.datatype,
                 "format": "products:1.0",
@@ -103,7 +108,7 @@ fn metadata_path(name: &str, form: &str) -> String {
     format!("streams/v1/{name}.{form}")
 }
 
-fn product_value(product: &Product, digests: &Digests) -> Value {
+fn product_value(product: &StreamProduct, digests: &FileDigests) -> Value {
     let version = |(name, version): (&String, &super::StreamVersion)| {
         let items = version.items.iter().map(|item| (item.name.clone(), item_value(item, digests)));
         (name.clone(), with(&version.tags, [("items", items.collect::<Map<_, _>>().into())]))
@@ -112,7 +117,7 @@ fn product_value(product: &Product, digests: &Digests) -> Value {
     with(&product.tags, [("versions", versions.into())])
 }
 
-fn item_value(item: &StreamItem, digests: &Digests) -> Value {
+fn item_value(item: &StreamItem, digests: &FileDigests) -> Value {
     let sha256 = digests.get(item.path.as_str()).map(|digest| digest.to_hex());
     let truth = [
         ("ftype", json!(item.ftype)),

@@ -2,7 +2,7 @@
 
 use super::super::deb822::{Field, Stanza};
 use super::super::relation;
-use super::{Control, IndexError, MultiArch, Priority};
+use super::{ControlFields, IndexError, MultiArch, Priority};
 use crate::formats::signed_digest::DigestKind;
 
 /// Declares the fields that are read, as an enum and its table of names.
@@ -96,11 +96,11 @@ impl<'a> Known<'a> {
     }
 
     /// What every kind of binary package stanza has.
-    pub(super) fn control(&self) -> Result<Control<'a>, IndexError> {
+    pub(super) fn control(&self) -> Result<ControlFields<'a>, IndexError> {
         let name = self.checked(Name::Package, relation::is_name)?;
         let version = self.checked(Name::Version, relation::is_version)?;
         let (source, source_version) = split_source(self.get(Name::Source));
-        Ok(Control {
+        Ok(ControlFields {
             name,
             version,
             architecture: self.checked(Name::Architecture, relation::is_name)?,

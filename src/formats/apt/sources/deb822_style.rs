@@ -3,9 +3,9 @@
 use super::super::deb822::{Stanza, Stanzas};
 use std::borrow::Cow;
 
-use super::{Draft, SignedBy, SourcesError, named_keys, truth};
+use super::{SignedBy, SourceDraft, SourcesError, named_keys, truth};
 
-pub(super) fn drafts(text: &str) -> Result<Vec<Draft<'static>>, SourcesError> {
+pub(super) fn drafts(text: &str) -> Result<Vec<SourceDraft<'static>>, SourcesError> {
     let (plain, numbers) = without_comments(text);
     let mut drafts = Vec::new();
     for stanza in Stanzas::new(plain.as_bytes()) {
@@ -31,15 +31,15 @@ fn without_comments(text: &str) -> (String, Vec<usize>) {
     (plain, numbers)
 }
 
-fn draft(stanza: Stanza<'_>, line: usize) -> Result<Draft<'static>, SourcesError> {
+fn draft(stanza: Stanza<'_>, line: usize) -> Result<SourceDraft<'static>, SourcesError> {
     let words = |name| stanza.field(name).unwrap_or_default().split_whitespace();
     let owned = |name| -> Vec<Cow<'static, str>> { words(name).map(|word| Cow::Owned(word.to_owned())).collect() };
-    let mut draft = Draft {
+    let mut draft = SourceDraft {
         line,
         uris: owned("URIs"),
         suites: owned("Suites"),
         components: owned("Components"),
-        ..Draft::default()
+        ..SourceDraft::default()
     };
     for kind in words("Types") {
         match kind {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Draft, SourcesError, named_keys};
+use super::{SourceDraft, SourcesError, named_keys};
 
-pub(super) fn drafts(text: &str) -> Result<Vec<Draft<'_>>, SourcesError> {
+pub(super) fn drafts(text: &str) -> Result<Vec<SourceDraft<'_>>, SourcesError> {
     let mut drafts = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_text = without_comment(line).trim();
@@ -29,8 +29,8 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-fn parse_line(text: &str, line: usize) -> Result<Draft<'_>, SourcesError> {
-    let mut draft = Draft { line, ..Draft::default() };
+fn parse_line(text: &str, line: usize) -> Result<SourceDraft<'_>, SourcesError> {
+    let mut draft = SourceDraft { line, ..SourceDraft::default() };
     let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     match kind {
         "deb" => draft.binary = true,
@@ -83,7 +83,7 @@ fn quoted_word(text: &str) -> Result<Option<(Cow<'_, str>, &str)>, &'static str>
     Ok((!word.is_empty()).then_some((plain, rest)))
 }
 
-fn set_option(draft: &mut Draft<'_>, option: &str) -> Result<(), SourcesError> {
+fn set_option(draft: &mut SourceDraft<'_>, option: &str) -> Result<(), SourcesError> {
     let (name, value) = option.split_once('=').ok_or_else(|| draft.malformed("an option is not name=value"))?;
     if name == "signed-by" {
         draft.signed_by = Some(named_keys(value.split(','), draft.line)?);

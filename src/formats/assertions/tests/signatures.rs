@@ -20,7 +20,7 @@ fn flaw_of_signature(bytes: &[u8]) -> &'static str {
 }
 
 fn flaw_of_key(bytes: &[u8]) -> &'static str {
-    PublicKey::parse(STANDARD.encode(bytes).as_bytes()).unwrap_err().0
+    RsaPublicKey::parse(STANDARD.encode(bytes).as_bytes()).unwrap_err().0
 }
 
 /// `bytes` with others from `at` on.
@@ -95,7 +95,7 @@ fn subpackets_that_are_not_signed_are_walked_over() {
 #[test]
 fn a_key_verifies_what_it_signed_and_nothing_else() {
     let (store, root) = (&authority().store, &authority().root);
-    let key = |key: &TestKey| PublicKey::parse(key.public().as_bytes()).unwrap();
+    let key = |key: &TestKey| RsaPublicKey::parse(key.public().as_bytes()).unwrap();
     let parse = |text: String| Signature::parse(text.as_bytes()).unwrap();
     assert_eq!(key(store).id(), store.id());
     for good in [store.sign(b"content", 1).unwrap(), store.sign_with_sha256(b"content", 1).unwrap()] {
@@ -119,7 +119,7 @@ fn a_key_verifies_what_it_signed_and_nothing_else() {
 #[test]
 fn signatures_may_have_leading_zeros() {
     let (store, good) = (&authority().store, signature());
-    let key = PublicKey::parse(store.public().as_bytes()).unwrap();
+    let key = RsaPublicKey::parse(store.public().as_bytes()).unwrap();
     let (body, integer) = good[4..].split_at(18 - 4 + 2);
     let number = &integer[2..];
     for (zeros, bits, good) in [(0, 2048, true), (1, 2056, false), (0, 2047, true), (0, 2040, false)] {
@@ -157,8 +157,8 @@ fn keys_are_parsed_strictly() {
         let length = body.len() - 192;
         [&[1, 0xC6, 192 + (length >> 8) as u8, (length & 0xFF) as u8][..], &body].concat()
     };
-    assert!(PublicKey::parse(STANDARD.encode(key(256)).as_bytes()).is_ok());
-    assert!(PublicKey::parse(STANDARD.encode(key(1024)).as_bytes()).is_ok());
+    assert!(RsaPublicKey::parse(STANDARD.encode(key(256)).as_bytes()).is_ok());
+    assert!(RsaPublicKey::parse(STANDARD.encode(key(1024)).as_bytes()).is_ok());
     assert_eq!(flaw_of_key(&key(255)), "its modulus has not 2048 to 8192 bits");
     assert_eq!(flaw_of_key(&key(1025)), "its modulus has not 2048 to 8192 bits");
 }

@@ -12,7 +12,7 @@ fn with(headers: &str, body: &str) -> Vec<u8> {
     format!("type: x\nauthority-id: a{headers}{length}\nsign-key-sha3-384: {KEY}{body}\n\nAQ==\n").into_bytes()
 }
 
-fn flaw(bytes: &[u8]) -> Flaw {
+fn flaw(bytes: &[u8]) -> AssertionFlaw {
     match Assertion::parse_stream(bytes).unwrap_err() {
         AssertionError::Malformed { source, .. } => source,
         other => panic!("{other}"),
@@ -66,13 +66,13 @@ fn malformed_headers_are_refused() {
     ] {
         assert_eq!(header_flaw(headers), reason, "{headers:?}");
     }
-    assert_eq!(flaw(b"type: \xFF\n\nAQ==\n"), Flaw::NotUtf8 { what: "headers" });
+    assert_eq!(flaw(b"type: \xFF\n\nAQ==\n"), AssertionFlaw::NotUtf8 { what: "headers" });
     let mut body = with("", "body");
     let at = body.windows(4).position(|window| window == b"body").unwrap();
     body[at..at + 4].copy_from_slice(b"body");
     let at = body.windows(5).rposition(|window| window == b"\nbody").unwrap();
     body[at + 1] = 0xFF;
-    assert_eq!(flaw(&body), Flaw::NotUtf8 { what: "body" });
+    assert_eq!(flaw(&body), AssertionFlaw::NotUtf8 { what: "body" });
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn formats_that_are_not_known_are_refused() {
     ] {
         let format = |format: u64| signed(&draft.clone().header("format", &format.to_string()));
         assert_eq!(Assertion::parse(&format(known)).unwrap().format(), known);
-        assert_eq!(flaw(&format(known + 1)), Flaw::Format { found: known + 1, known });
+        assert_eq!(flaw(&format(known + 1)), AssertionFlaw::Format { found: known + 1, known });
     }
     assert_eq!((max_format(SNAP_DECLARATION), max_format("anything")), (6, 0));
     // What is not understood is not misunderstood either.
@@ -130,14 +130,14 @@ fn sizes_are_limited_before_anything_is_read() {
     assert!(matches!(error, AssertionError::TooLarge { limit: MAX_STREAM_BYTES, .. }), "{error}");
     let long = "x".repeat(MAX_HEADERS_BYTES);
     let headers = flaw(&with(&format!("\na: {long}"), ""));
-    assert_eq!(headers, Flaw::TooLarge { what: "headers", limit: MAX_HEADERS_BYTES });
+    assert_eq!(headers, AssertionFlaw::TooLarge { what: "headers", limit: MAX_HEADERS_BYTES });
     let body = "its body has more than 2097152 bytes";
     assert_eq!(header_flaw(&format!("\nbody-length: {}", MAX_BODY_BYTES + 1)), body);
     assert_eq!(header_flaw("\nbody-length: 9223372036854775807"), body);
     assert_eq!(header_flaw(&format!("\nbody-length: {MAX_BODY_BYTES}")), "it is cut short");
     let whole = with("", "");
     let signature = [whole.strip_suffix(b"AQ==\n").unwrap(), &vec![b'A'; MAX_SIGNATURE_BYTES + 3]].concat();
-    assert_eq!(flaw(&signature), Flaw::TooLarge { what: "signature", limit: MAX_SIGNATURE_BYTES });
+    assert_eq!(flaw(&signature), AssertionFlaw::TooLarge { what: "signature", limit: MAX_SIGNATURE_BYTES });
 }
 
 #[test]
@@ -147,8 +147,8 @@ fn nesting_is_limited() {
         with(&format!("\nlist:{lines} x"), "")
     };
     assert!(Assertion::parse(&nested(MAX_DEPTH)).is_ok());
-    assert_eq!(flaw(&nested(MAX_DEPTH + 1)), Flaw::TooDeep { limit: MAX_DEPTH });
-    assert_eq!(flaw(&nested(200)), Flaw::TooDeep { limit: MAX_DEPTH });
+    assert_eq!(flaw(&nested(MAX_DEPTH + 1)), AssertionFlaw::TooDeep { limit: MAX_DEPTH });
+    assert_eq!(flaw(&nested(200)), AssertionFlaw::TooDeep { limit: MAX_DEPTH });
 }
 
 #[test]
@@ -177,21 +177,21 @@ fn what_is_cut_or_follows_is_refused() {
     for length in 1..=end + 1 {
         assert!(Assertion::parse_stream(&whole[..length]).is_err(), "{length} of {}", whole.len());
     }
-    assert_eq!(flaw(&whole[..end + 2]), Flaw::NoSignature);
+    assert_eq!(flaw(&whole[..end + 2]), AssertionFlaw::NoSignature);
     for trailing in ["\n\n", "\n\n\n", "\n\0", "\nx", "\n \n"] {
         let bytes = [&whole[..], trailing.as_bytes()].concat();
         let error = Assertion::parse_stream(&bytes).unwrap_err();
         assert!(matches!(error, AssertionError::Malformed { number: 2, .. }), "{trailing:?}: {error}");
         assert_eq!(error.class(), ErrorClass::VerificationFailed);
     }
-    assert_eq!(flaw(&with("\nbody-length: 2", "")), Flaw::BodyEnd);
-    assert_eq!([flaw(b"type: x\n\n"), flaw(b"type: x")], [Flaw::NoSignature, Flaw::CutShort]);
+    assert_eq!(flaw(&with("\nbody-length: 2", "")), AssertionFlaw::BodyEnd);
+    assert_eq!([flaw(b"type: x\n\n"), flaw(b"type: x")], [AssertionFlaw::NoSignature, AssertionFlaw::CutShort]);
     let leading = [b"\n", &whole[..]].concat();
-    assert!(matches!(flaw(&leading), Flaw::Header { line: 1, .. }));
+    assert!(matches!(flaw(&leading), AssertionFlaw::Header { line: 1, .. }));
     let text = String::from_utf8(whole).unwrap();
-    assert_eq!(flaw(text.replace("\n\nAQ", "\n\n\nAQ").as_bytes()), Flaw::NoSignature);
-    assert_eq!(flaw(text.replace("\n\nAQ", "\n\n\n\nAQ").as_bytes()), Flaw::NoSignature);
-    assert_eq!(flaw(text.replace('\n', "\r\n").as_bytes()), Flaw::ControlCharacter { byte: b'\r' });
+    assert_eq!(flaw(text.replace("\n\nAQ", "\n\n\nAQ").as_bytes()), AssertionFlaw::NoSignature);
+    assert_eq!(flaw(text.replace("\n\nAQ", "\n\n\n\nAQ").as_bytes()), AssertionFlaw::NoSignature);
+    assert_eq!(flaw(text.replace('\n', "\r\n").as_bytes()), AssertionFlaw::ControlCharacter { byte: b'\r' });
 }
 
 #[test]
@@ -240,15 +240,15 @@ fn what_the_types_need_is_demanded() {
     ] {
         for value in values {
             let found = flaw(&signed(&draft.clone().header(name, value)));
-            assert_eq!(found, Flaw::Value { name: name.to_owned() }, "{value:?}");
+            assert_eq!(found, AssertionFlaw::Value { name: name.to_owned() }, "{value:?}");
         }
         let optional = ["until", "name", "revision-authority", "provenance", "url", "friendly-stores"].contains(&name);
         let without = Assertion::parse(&signed(&draft.clone().without(name)));
         assert_eq!(without.is_ok(), optional, "{name}");
     }
-    assert_eq!(flaw(&signed(&key.clone().header("until", "2019-12-31T23:59:59Z"))), Flaw::Period);
+    assert_eq!(flaw(&signed(&key.clone().header("until", "2019-12-31T23:59:59Z"))), AssertionFlaw::Period);
     let other = key.header("public-key-sha3-384", &authority().root.id().to_string());
-    assert_eq!(flaw(&signed(&other)), Flaw::OtherKey { found: authority().store.id() });
+    assert_eq!(flaw(&signed(&other)), AssertionFlaw::OtherKey { found: authority().store.id() });
     let nameless = parsed(&declaration().header("snap-name", ""));
     assert!(matches!(nameless.statement(), Statement::SnapDeclaration(it) if it.snap_name.is_empty()));
     let Statement::Store(it) = parsed(&store).statement().clone() else { panic!() };

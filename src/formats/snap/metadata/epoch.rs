@@ -15,7 +15,7 @@ const MAX_NUMBERS: usize = 10;
 pub(super) struct EpochYaml(pub(super) Epoch);
 
 #[derive(serde::Deserialize)]
-struct Lists {
+struct EpochLists {
     read: Option<Vec<u32>>,
     write: Option<Vec<u32>>,
 }
@@ -52,7 +52,7 @@ impl<'de> Visitor<'de> for EpochVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EpochYaml, A::Error> {
-        let lists = Lists::deserialize(MapAccessDeserializer::new(map))?;
+        let lists = EpochLists::deserialize(MapAccessDeserializer::new(map))?;
         let epoch = structured(lists).filter(is_good).map(EpochYaml);
         epoch.ok_or_else(|| A::Error::custom("an epoch needs rising numbers, one of which is both read and written"))
     }
@@ -72,7 +72,7 @@ fn short(text: &str) -> Option<Epoch> {
 }
 
 /// What is not said follows from what is.
-fn structured(lists: Lists) -> Option<Epoch> {
+fn structured(lists: EpochLists) -> Option<Epoch> {
     let (read, write) = match (lists.read, lists.write) {
         (None, None) => return Some(Epoch::default()),
         (None, Some(write)) => (write.clone(), write),

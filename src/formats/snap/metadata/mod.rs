@@ -19,7 +19,7 @@ use crate::error_class::ErrorClass;
 use crate::formats::assertions::is_snap_name;
 use crate::terminal::safe;
 
-pub use needs::{Need, Why};
+pub use needs::{NeedReason, SnapNeed};
 
 use super::listing::is_architecture;
 use yaml::SnapYaml;
@@ -39,7 +39,7 @@ pub struct Metadata {
     /// Its version, as it is written.
     pub version: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: SnapKind,
     /// The snap with the root file system that it runs in, `none` if it runs in none.
     pub base: Option<String>,
     /// `strict`, `classic` or `devmode`.
@@ -66,7 +66,7 @@ pub struct Metadata {
 
 /// What a snap is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum SnapKind {
     /// Programs.
     #[default]
     App,
@@ -82,7 +82,7 @@ pub enum Kind {
     Snapd,
 }
 
-impl Kind {
+impl SnapKind {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::App, Self::Base, Self::Gadget, Self::Kernel, Self::Os, Self::Snapd];
 
@@ -99,7 +99,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for SnapKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -211,14 +211,14 @@ fn names(
     values.map(|value| check(field, value, is_good)).collect()
 }
 
-fn kind(name: &str, word: Option<String>) -> Result<Kind, MetadataError> {
+fn kind(name: &str, word: Option<String>) -> Result<SnapKind, MetadataError> {
     // As snapd has it, by whatever type the snap calls itself.
     if name == "snapd" {
-        return Ok(Kind::Snapd);
+        return Ok(SnapKind::Snapd);
     }
     let of_word = |word: &str| match word {
-        "application" => Some(Kind::App),
-        _ => Kind::ALL.into_iter().find(|kind| kind.word() == word),
+        "application" => Some(SnapKind::App),
+        _ => SnapKind::ALL.into_iter().find(|kind| kind.word() == word),
     };
     let word = some("type", word, |word| of_word(word).is_some())?;
     Ok(word.as_deref().and_then(of_word).unwrap_or_default())

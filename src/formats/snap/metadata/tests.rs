@@ -23,7 +23,7 @@ fn a_short_one_gets_the_defaults() {
     let expected = Metadata {
         name: "thing".into(),
         version: "1".into(),
-        kind: Kind::App,
+        kind: SnapKind::App,
         base: None,
         confinement: "strict".into(),
         grade: "stable".into(),
@@ -46,7 +46,7 @@ fn a_short_one_gets_the_defaults() {
 fn a_long_one_is_read_whole() {
     let yaml = include_str!("../../../../fixtures/snap/gadget.yaml");
     let read = parse(yaml);
-    assert_eq!((read.name.as_str(), read.version.as_str(), read.kind), ("long-one", "2.0~rc1", Kind::Gadget));
+    assert_eq!((read.name.as_str(), read.version.as_str(), read.kind), ("long-one", "2.0~rc1", SnapKind::Gadget));
     assert_eq!(read.base.as_deref(), Some("core24"));
     assert_eq!((read.confinement.as_str(), read.grade.as_str()), ("classic", "devel"));
     assert_eq!(read.architectures, ["amd64", "arm64"]);
@@ -85,11 +85,11 @@ fn names_are_those_of_snaps() {
 
 #[test]
 fn kinds_are_those_of_snapd() {
-    for kind in Kind::ALL {
+    for kind in SnapKind::ALL {
         assert_eq!(thing(&format!("type: {kind}\n")).kind, kind);
     }
-    assert_eq!(thing("type: application\n").kind, Kind::App);
-    assert_eq!(parse("name: snapd\nversion: 1\ntype: app\n").kind, Kind::Snapd);
+    assert_eq!(thing("type: application\n").kind, SnapKind::App);
+    assert_eq!(parse("name: snapd\nversion: 1\ntype: app\n").kind, SnapKind::Snapd);
     assert!(matches!(refused("type: core\n"), MetadataError::Value { field: "type", .. }));
 }
 

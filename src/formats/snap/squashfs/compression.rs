@@ -11,14 +11,14 @@ const ZSTD_WINDOW_LOG: u32 = 20;
 
 /// How the blocks of an image are compressed, those that are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(super) enum BlockCompression {
     Gzip,
     Lzo,
     Xz,
     Zstd,
 }
 
-impl Compression {
+impl BlockCompression {
     /// By the number in the superblock.
     pub(super) fn of_number(number: u16) -> Result<Self, SquashfsError> {
         match number {
@@ -79,7 +79,8 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Compression; 4] = [Compression::Gzip, Compression::Lzo, Compression::Xz, Compression::Zstd];
+    const ALL: [BlockCompression; 4] =
+        [BlockCompression::Gzip, BlockCompression::Lzo, BlockCompression::Xz, BlockCompression::Zstd];
 
     #[test]
     fn a_bomb_stops_at_the_limit() {
@@ -88,9 +89,9 @@ mod tests {
         let mut packed = Vec::new();
         zlib.read_to_end(&mut packed).unwrap();
         let bombs = [
-            (Compression::Gzip, packed),
-            (Compression::Xz, liblzma::encode_all(zeros.as_slice(), 6).unwrap()),
-            (Compression::Zstd, zstd::encode_all(zeros.as_slice(), 1).unwrap()),
+            (BlockCompression::Gzip, packed),
+            (BlockCompression::Xz, liblzma::encode_all(zeros.as_slice(), 6).unwrap()),
+            (BlockCompression::Zstd, zstd::encode_all(zeros.as_slice(), 1).unwrap()),
         ];
         for (compression, bomb) in bombs {
             assert_eq!(compression.unpack(&bomb, 1 << 20).unwrap(), zeros, "{compression:?}");
@@ -102,18 +103,18 @@ mod tests {
     #[test]
     fn an_xz_block_that_asks_for_much_memory_is_refused() {
         let greedy = liblzma::encode_all([7; 100].as_slice(), 9).unwrap();
-        assert!(Compression::Xz.unpack(&greedy, 8192).is_err());
+        assert!(BlockCompression::Xz.unpack(&greedy, 8192).is_err());
     }
 
     #[test]
     fn numbers_are_those_of_the_format() {
         for (compression, number) in ALL.into_iter().zip([1, 3, 4, 6]) {
-            assert_eq!(Compression::of_number(number).unwrap(), compression);
+            assert_eq!(BlockCompression::of_number(number).unwrap(), compression);
         }
-        assert!(matches!(Compression::of_number(2), Err(SquashfsError::Unsupported { name: "lzma" })));
-        assert!(matches!(Compression::of_number(5), Err(SquashfsError::Unsupported { name: "lz4" })));
+        assert!(matches!(BlockCompression::of_number(2), Err(SquashfsError::Unsupported { name: "lzma" })));
+        assert!(matches!(BlockCompression::of_number(5), Err(SquashfsError::Unsupported { name: "lz4" })));
         for number in [0, 7, u16::MAX] {
-            assert!(matches!(Compression::of_number(number), Err(SquashfsError::Compression { .. })));
+            assert!(matches!(BlockCompression::of_number(number), Err(SquashfsError::Compression { .. })));
         }
     }
 

@@ -3,17 +3,20 @@
 use std::io::{Read, Seek};
 
 use super::SquashfsError;
-use super::image::Image;
-use super::image::Place;
-use super::inode::{File, stored};
-use super::metadata::Walk;
+use super::image::SquashfsImage;
+use super::image::TablePlace;
+use super::inode::{FileInode, stored};
+use super::metadata::TableWalk;
 
 /// Length of an entry of the fragment table, in bytes, and how many are in a metadata block.
 const FRAGMENT_BYTES: usize = 16;
 const FRAGMENTS_PER_BLOCK: u32 = 512;
 
 /// The whole content.
-pub(super) fn read<R: Read + Seek>(image: &mut Image<'_, R>, file: &File) -> Result<Vec<u8>, SquashfsError> {
+pub(super) fn read<R: Read + Seek>(
+    image: &mut SquashfsImage<'_, R>,
+    file: &FileInode,
+) -> Result<Vec<u8>, SquashfsError> {
     let mut content = Vec::new();
     let mut offset = file.start;
     let mut left = usize::try_from(file.bytes).map_err(|_| SquashfsError::Malformed { what: "the file's size" })?;
@@ -40,7 +43,7 @@ pub(super) fn read<R: Read + Seek>(image: &mut Image<'_, R>, file: &File) -> Res
 
 /// The `length` bytes that begin at `start` of fragment block `number`.
 fn end_of_file<R: Read + Seek>(
-    image: &mut Image<'_, R>,
+    image: &mut SquashfsImage<'_, R>,
     number: u32,
     start: usize,
     length: usize,
@@ -54,8 +57,8 @@ fn end_of_file<R: Read + Seek>(
     let entry = image.fragment_table.checked_add(entry).ok_or_else(malformed)?;
     let pointer = image.bytes(entry, 8, what)?;
     let block = pointer.first_chunk().copied().map(u64::from_le_bytes).ok_or_else(malformed)?;
-    let place = Place { block, offset: (number % FRAGMENTS_PER_BLOCK) as usize * FRAGMENT_BYTES };
-    let mut walk = Walk::open(image, place, what)?;
+    let place = TablePlace { block, offset: (number % FRAGMENTS_PER_BLOCK) as usize * FRAGMENT_BYTES };
+    let mut walk = TableWalk::open(image, place, what)?;
     let (offset, size) = (walk.u64()?, walk.u32()?);
     let block = image.block(offset, stored(size), image.block_bytes, what)?;
     let behind = start.checked_add(length).ok_or_else(malformed)?;

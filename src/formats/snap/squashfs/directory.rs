@@ -2,10 +2,10 @@
 
 use std::io::{Read, Seek};
 
-use super::image::Image;
-use super::image::Place;
-use super::inode::Listing;
-use super::metadata::Walk;
+use super::image::SquashfsImage;
+use super::image::TablePlace;
+use super::inode::FolderInode;
+use super::metadata::TableWalk;
 use super::{MAX_LISTING_BYTES, SquashfsError};
 
 const WHAT: &str = "a folder's listing";
@@ -20,10 +20,10 @@ const ENTRY_BYTES: u32 = 8;
 
 /// Where the inode of `name` is. The whole listing is read, so that no other entry of this name can be.
 pub(super) fn find<R: Read + Seek>(
-    image: &mut Image<'_, R>,
-    listing: Listing,
+    image: &mut SquashfsImage<'_, R>,
+    listing: FolderInode,
     name: &str,
-) -> Result<Option<Place>, SquashfsError> {
+) -> Result<Option<TablePlace>, SquashfsError> {
     if u64::from(listing.bytes) > MAX_LISTING_BYTES {
         return Err(SquashfsError::TooLarge { what: WHAT, limit: MAX_LISTING_BYTES });
     }
@@ -36,12 +36,12 @@ pub(super) fn find<R: Read + Seek>(
 
 /// Block and offset of the inode of `name`, as they are written.
 fn search<R: Read + Seek>(
-    image: &mut Image<'_, R>,
-    listing: Listing,
+    image: &mut SquashfsImage<'_, R>,
+    listing: FolderInode,
     wanted: &[u8],
 ) -> Result<Option<(u32, u16)>, SquashfsError> {
     let malformed = SquashfsError::Malformed { what: WHAT };
-    let mut walk = Walk::open(image, listing.place, WHAT)?;
+    let mut walk = TableWalk::open(image, listing.place, WHAT)?;
     let (mut left, mut found) = (listing.bytes, None);
     let (mut last, mut name) = (Vec::new(), Vec::new());
     while left > 0 {

@@ -3,11 +3,11 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::SquashfsError;
-use super::compression::Compression;
+use super::compression::BlockCompression;
 
 /// The start of an entry in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TablePlace {
     /// Offset of the metadata block in the image, in bytes.
     pub(super) block: u64,
     /// Bytes to skip of what it unpacks to.
@@ -20,16 +20,16 @@ const SUPERBLOCK_BYTES: u64 = 96;
 const BLOCK_LOGS: std::ops::RangeInclusive<u16> = 12..=20;
 
 /// An image whose superblock makes sense.
-pub(super) struct Image<'a, R> {
+pub(super) struct SquashfsImage<'a, R> {
     reader: &'a mut R,
     /// Its length as it says itself, in bytes: no longer than it is.
     end: u64,
-    compression: Compression,
+    compression: BlockCompression,
     /// Length of a block of a file, unpacked, in bytes.
     pub(super) block_bytes: usize,
     /// How many fragment blocks there are.
     pub(super) fragments: u32,
-    root: Place,
+    root: TablePlace,
     inode_table: u64,
     directory_table: u64,
     /// Where the list of the fragment table's metadata blocks begins.
@@ -54,7 +54,7 @@ fn u64_at(bytes: &[u8], offset: usize) -> Result<u64, SquashfsError> {
     number(bytes, offset).map(u64::from_le_bytes)
 }
 
-impl<'a, R: Read + Seek> Image<'a, R> {
+impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
     /// Reads the superblock.
     pub(super) fn open(reader: &'a mut R) -> Result<Self, SquashfsError> {
         let length = reader.seek(SeekFrom::End(0)).map_err(SquashfsError::Read)?;
@@ -77,10 +77,10 @@ impl<'a, R: Read + Seek> Image<'a, R> {
         let mut image = Self {
             reader,
             end,
-            compression: Compression::of_number(u16_at(&head, 20)?)?,
+            compression: BlockCompression::of_number(u16_at(&head, 20)?)?,
             block_bytes: block_bytes as usize,
             fragments: u32_at(&head, 16)?,
-            root: Place { block: 0, offset: 0 },
+            root: TablePlace { block: 0, offset: 0 },
             inode_table: u64_at(&head, 64)?,
             directory_table: u64_at(&head, 72)?,
             fragment_table: u64_at(&head, 80)?,
@@ -92,17 +92,17 @@ impl<'a, R: Read + Seek> Image<'a, R> {
     }
 
     /// Where the root folder's inode is.
-    pub(super) fn root(&self) -> Place {
+    pub(super) fn root(&self) -> TablePlace {
         self.root
     }
 
     /// The place in the inode table that is written as `block` and `offset`.
-    pub(super) fn inode(&self, block: u64, offset: u16) -> Result<Place, SquashfsError> {
+    pub(super) fn inode(&self, block: u64, offset: u16) -> Result<TablePlace, SquashfsError> {
         place(self.inode_table, block, offset, "an inode")
     }
 
     /// The place in the directory table that is written as `block` and `offset`.
-    pub(super) fn listing(&self, block: u32, offset: u16) -> Result<Place, SquashfsError> {
+    pub(super) fn listing(&self, block: u32, offset: u16) -> Result<TablePlace, SquashfsError> {
         place(self.directory_table, block.into(), offset, "a folder's listing")
     }
 
@@ -144,9 +144,9 @@ pub(super) struct Stored {
     pub(super) plain: bool,
 }
 
-fn place(table: u64, block: u64, offset: u16, what: &'static str) -> Result<Place, SquashfsError> {
+fn place(table: u64, block: u64, offset: u16, what: &'static str) -> Result<TablePlace, SquashfsError> {
     let block = table.checked_add(block).ok_or(SquashfsError::PastTheEnd { what })?;
-    Ok(Place { block, offset: offset.into() })
+    Ok(TablePlace { block, offset: offset.into() })
 }
 
 fn read(reader: &mut (impl Read + Seek), offset: u64, length: u64) -> Result<Vec<u8>, SquashfsError> {

@@ -3,9 +3,9 @@
 use std::io::{Read, Seek};
 
 use super::SquashfsError;
-use super::image::Place;
-use super::image::{Image, Stored};
-use super::metadata::Walk;
+use super::image::TablePlace;
+use super::image::{SquashfsImage, Stored};
+use super::metadata::TableWalk;
 
 const WHAT: &str = "an inode";
 /// Length of what all inodes begin with behind their type: mode, owner, group, time and number.
@@ -19,16 +19,16 @@ const PLAIN: u32 = 1 << 24;
 
 /// Where the names in a folder are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(super) struct FolderInode {
     /// Nothing is there if the folder is empty.
-    pub(super) place: Place,
+    pub(super) place: TablePlace,
     /// In bytes.
     pub(super) bytes: u32,
 }
 
 /// Where the content of a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct File {
+pub(super) struct FileInode {
     /// Length of the content, in bytes.
     pub(super) bytes: u64,
     /// Where its first block is, in bytes from the start of the image.
@@ -45,8 +45,11 @@ pub(super) fn stored(number: u32) -> Stored {
 }
 
 /// The folder whose inode is at `place`; none if it is no folder.
-pub(super) fn folder<R: Read + Seek>(image: &mut Image<'_, R>, place: Place) -> Result<Option<Listing>, SquashfsError> {
-    let mut walk = Walk::open(image, place, WHAT)?;
+pub(super) fn folder<R: Read + Seek>(
+    image: &mut SquashfsImage<'_, R>,
+    place: TablePlace,
+) -> Result<Option<FolderInode>, SquashfsError> {
+    let mut walk = TableWalk::open(image, place, WHAT)?;
     let kind = walk.u16()?;
     walk.skip::<COMMON_BYTES>()?;
     let (block, bytes, offset) = match kind {
@@ -65,17 +68,17 @@ pub(super) fn folder<R: Read + Seek>(image: &mut Image<'_, R>, place: Place) -> 
         }
         _ => return Ok(None),
     };
-    Ok(Some(Listing { place: image.listing(block, offset)?, bytes: bytes.saturating_sub(DOTS_BYTES) }))
+    Ok(Some(FolderInode { place: image.listing(block, offset)?, bytes: bytes.saturating_sub(DOTS_BYTES) }))
 }
 
 /// The regular file whose inode is at `place`, of at most `cap` bytes; none if it is no regular file.
 pub(super) fn file<R: Read + Seek>(
-    image: &mut Image<'_, R>,
-    place: Place,
+    image: &mut SquashfsImage<'_, R>,
+    place: TablePlace,
     cap: u64,
-) -> Result<Option<File>, SquashfsError> {
+) -> Result<Option<FileInode>, SquashfsError> {
     let block_bytes = image.block_bytes as u64;
-    let mut walk = Walk::open(image, place, WHAT)?;
+    let mut walk = TableWalk::open(image, place, WHAT)?;
     let kind = walk.u16()?;
     walk.skip::<COMMON_BYTES>()?;
     let (start, bytes, fragment, offset) = match kind {
@@ -103,5 +106,5 @@ pub(super) fn file<R: Read + Seek>(
         let number = walk.u32()?;
         blocks.push((number != 0).then(|| stored(number)));
     }
-    Ok(Some(File { bytes, start, blocks, fragment }))
+    Ok(Some(FileInode { bytes, start, blocks, fragment }))
 }

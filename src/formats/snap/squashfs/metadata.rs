@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use super::SquashfsError;
-use super::image::{Image, Place, Stored};
+use super::image::{SquashfsImage, Stored, TablePlace};
 
 /// Length of a metadata block, unpacked, in bytes; only the last of a table is shorter.
 const METADATA_BYTES: usize = 8192;
@@ -11,8 +11,8 @@ const METADATA_BYTES: usize = 8192;
 const PLAIN: u16 = 1 << 15;
 
 /// Goes through a table from a place on.
-pub(super) struct Walk<'i, 'r, R> {
-    image: &'i mut Image<'r, R>,
+pub(super) struct TableWalk<'i, 'r, R> {
+    image: &'i mut SquashfsImage<'r, R>,
     what: &'static str,
     /// The block that is being read, unpacked.
     block: Vec<u8>,
@@ -22,9 +22,13 @@ pub(super) struct Walk<'i, 'r, R> {
     next: u64,
 }
 
-impl<'i, 'r, R: Read + Seek> Walk<'i, 'r, R> {
+impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
     /// Begins at `place`; `what` is there, for messages.
-    pub(super) fn open(image: &'i mut Image<'r, R>, place: Place, what: &'static str) -> Result<Self, SquashfsError> {
+    pub(super) fn open(
+        image: &'i mut SquashfsImage<'r, R>,
+        place: TablePlace,
+        what: &'static str,
+    ) -> Result<Self, SquashfsError> {
         let mut walk = Self { image, what, block: Vec::new(), taken: 0, next: place.block };
         walk.load()?;
         if place.offset >= walk.block.len() {

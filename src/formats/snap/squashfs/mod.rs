@@ -25,7 +25,7 @@ use std::io::{Read, Seek};
 
 pub use error::SquashfsError;
 
-use image::Image;
+use image::SquashfsImage;
 
 /// Largest listing of a folder that is read, in bytes; some 40,000 names.
 pub const MAX_LISTING_BYTES: u64 = 1 << 20;
@@ -34,7 +34,7 @@ pub const MAX_LISTING_BYTES: u64 = 1 << 20;
 ///
 /// No link is followed.
 pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Result<Vec<u8>, SquashfsError> {
-    let mut image = Image::open(image)?;
+    let mut image = SquashfsImage::open(image)?;
     let mut place = image.root();
     for (depth, name) in path.iter().enumerate() {
         let so_far = || path.iter().take(depth + 1).copied().collect::<Vec<_>>().join("/");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read as _};
 
-use super::re_index::{PackedIndex, Suite};
+use super::re_index::{PackedIndex, SuiteIndexes};
 use super::root::Root;
 use super::{is_listed, read_index};
 use crate::collection::{Collection, Proof};
@@ -23,10 +23,10 @@ const MAX_CONTENTS_BYTES: u64 = 16 << 30;
 pub(super) fn cut(
     collection: &Collection,
     root: &Root,
-    suite: &Suite,
+    suite: &SuiteIndexes,
     context: &mut Context<'_, '_>,
 ) -> Result<BTreeMap<String, PackedIndex>, PublishError> {
-    let packages = Packages::of(suite);
+    let packages = SuitePackages::of(suite);
     let mut cut = BTreeMap::new();
     for proof in &collection.proofs {
         let Some(name) = root.below(&proof.path).and_then(ClientIndex::parse) else { continue };
@@ -75,14 +75,14 @@ fn contents(
 }
 
 /// The packages of a suite.
-struct Packages<'s> {
+struct SuitePackages<'s> {
     descriptions: Descriptions<'s>,
     /// Their names, by component.
     by_component: BTreeMap<&'s str, Names<'s>>,
 }
 
-impl<'s> Packages<'s> {
-    fn of(suite: &'s Suite) -> Self {
+impl<'s> SuitePackages<'s> {
+    fn of(suite: &'s SuiteIndexes) -> Self {
         let mut packages = Self { descriptions: Descriptions::default(), by_component: BTreeMap::new() };
         for index in suite.indexes.values().filter(|index| index.kind == IndexKind::Packages) {
             packages.descriptions.add(&index.text);

@@ -9,13 +9,13 @@ mod root;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::alias::SuiteAliases;
-use self::re_index::{Suite, suite_tree};
+use self::re_index::{SuiteIndexes, suite_tree};
 use self::root::Root;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
-    Entry, EntryFile, IN_RELEASE, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash,
+    EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash,
     entries, expand, read_release,
 };
 use crate::formats::apt::client_index::{MissingIndexes, SuiteScope};
@@ -79,8 +79,8 @@ fn carried_suite(
     items: &BTreeMap<&PublishPath, &Item>,
     root: &Root,
     unproven: &mut BTreeSet<&PublishPath>,
-) -> Result<Suite, PublishError> {
-    let mut suite = Suite::default();
+) -> Result<SuiteIndexes, PublishError> {
+    let mut suite = SuiteIndexes::default();
     for (path, digest) in indexes_of(collection, root) {
         let text = read_index(context, root, path, digest)?;
         let Some(name) = root.index_name(path) else { continue };
@@ -126,7 +126,7 @@ fn carried(
     context: &mut Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
     root: &Root,
-    entry: &Entry<'_>,
+    entry: &IndexEntry<'_>,
 ) -> Result<bool, PublishError> {
     let is_of = |item: &&Item| {
         let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
@@ -142,7 +142,7 @@ fn carried(
     Ok(!entry.files.is_empty())
 }
 
-fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &Entry<'_>) {
+fn note_absent(context: &mut Context<'_, '_>, collection: &Collection, entry: &IndexEntry<'_>) {
     let absent = entry.files.iter().map(|file| &file.path).filter(|path| !collection.files.contains_key(path));
     absent.for_each(|path| context.published.note_absent(path));
 }

@@ -21,26 +21,26 @@ use crate::site::tree::Tree;
 
 /// The indexes of one suite, as they grow.
 #[derive(Debug, Default)]
-pub(super) struct Suite {
+pub(super) struct SuiteIndexes {
     /// By its path below the suite.
-    pub(super) indexes: BTreeMap<String, Index>,
+    pub(super) indexes: BTreeMap<String, RewrittenIndex>,
     /// Indexes for client programs, by the paths of the plain ones.
     pub(super) client_indexes: BTreeMap<String, PackedIndex>,
 }
 
 /// One index: upstream's stanzas, byte for byte.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(super) struct RewrittenIndex {
     pub(super) component: String,
     pub(super) architecture: String,
     pub(super) kind: IndexKind,
     pub(super) text: Vec<u8>,
 }
 
-impl Suite {
+impl SuiteIndexes {
     /// The index of this name, whatever its compression.
-    pub(super) fn index(&mut self, name: &IndexName<'_>) -> &mut Index {
-        self.indexes.entry(name.plain_path()).or_insert_with(|| Index {
+    pub(super) fn index(&mut self, name: &IndexName<'_>) -> &mut RewrittenIndex {
+        self.indexes.entry(name.plain_path()).or_insert_with(|| RewrittenIndex {
             component: name.component.to_owned(),
             architecture: name.architecture.to_owned(),
             kind: name.kind,
@@ -49,7 +49,7 @@ impl Suite {
     }
 }
 
-impl Index {
+impl RewrittenIndex {
     /// Adds a stanza.
     pub(super) fn push(&mut self, stanza: &[u8]) {
         self.text.extend_from_slice(stanza);
@@ -99,7 +99,7 @@ impl PackedIndex {
 pub(super) fn suite_tree(
     collection: &Collection,
     root: &Root,
-    suite: Suite,
+    suite: SuiteIndexes,
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
@@ -107,7 +107,7 @@ pub(super) fn suite_tree(
     for (path, index) in &suite.indexes {
         names_only_what_is_there(path, index, tree)?;
     }
-    for (path, Index { text, .. }) in suite.indexes {
+    for (path, RewrittenIndex { text, .. }) in suite.indexes {
         let packed = PackedIndex::write(|out| out.write_all(&text)).map_err(PublishError::Compress)?;
         let plain: PublishPath = path.parse()?;
         add_index(tree, &root.suite, &plain, context.put(&text)?)?;
@@ -139,7 +139,7 @@ pub(super) fn describe(
     collection: &Collection,
     place: &SuiteName,
     upstream: Option<Release>,
-    suite: &Suite,
+    suite: &SuiteIndexes,
     context: &mut Context<'_, '_>,
 ) -> Release {
     // The name that apt expects: of a flat suite that of its folder, and none in the root of the archive.
@@ -159,7 +159,7 @@ pub(super) fn describe(
         codename: upstream.codename.clone(),
     };
     let identity = context.identities.entry(format!("{}/{name}", collection.folder())).or_insert_with(first).clone();
-    let collect = |pick: fn(&Index) -> &String| {
+    let collect = |pick: fn(&RewrittenIndex) -> &String| {
         let values: std::collections::BTreeSet<_> = suite.indexes.values().map(pick).cloned().collect();
         values.into_iter().filter(|value| value != "source").collect::<Vec<_>>()
     };
@@ -188,7 +188,7 @@ pub(super) fn describe(
 }
 
 /// The last look before it is signed: a client must never be offered what would be a 404.
-fn names_only_what_is_there(path: &str, index: &Index, tree: &Tree) -> Result<(), PublishError> {
+fn names_only_what_is_there(path: &str, index: &RewrittenIndex, tree: &Tree) -> Result<(), PublishError> {
     if index.kind == IndexKind::Sources {
         return Ok(()); // its stanzas were taken only with all their files
     }

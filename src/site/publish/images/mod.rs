@@ -6,10 +6,10 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::stream_tree;
-use self::stream::{INDEX_NAME, List, Stream};
+use self::stream::{CarriedList, CarriedStream, INDEX_NAME};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
-use crate::formats::simplestreams::{File, Item as StreamItem};
+use crate::formats::simplestreams::{ProductItem as StreamItem, StreamFile};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 use crate::trust::check_stream;
@@ -17,7 +17,7 @@ use crate::trust::check_stream;
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
-    let forms = Stream::read(collection, context)?;
+    let forms = CarriedStream::read(collection, context)?;
     let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
     check_vouched(collection, context, &items, stream)?;
     if context.guarded {
@@ -39,7 +39,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
 }
 
 /// Whether the file is carried, with the bytes that upstream names.
-fn is_here(collection: &Collection, context: &Context<'_, '_>, file: &File) -> bool {
+fn is_here(collection: &Collection, context: &Context<'_, '_>, file: &StreamFile) -> bool {
     collection.files.get(&file.path) == Some(&file.sha256) && context.depot.has(&file.sha256, file.size)
 }
 
@@ -48,7 +48,7 @@ fn check_vouched(
     collection: &Collection,
     context: &Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
-    stream: &Stream,
+    stream: &CarriedStream,
 ) -> Result<(), PublishError> {
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     for list in &stream.lists {
@@ -69,7 +69,7 @@ fn check_vouched(
     }
 }
 
-fn says_the_same(item: &Item, list: &List, listed: &StreamItem<'_>) -> bool {
+fn says_the_same(item: &Item, list: &CarriedList, listed: &StreamItem<'_>) -> bool {
     let proof = list.signed.then_some(&list.path);
     item.name == listed.title()
         && item.version == listed.version
@@ -82,7 +82,7 @@ fn says_the_same(item: &Item, list: &List, listed: &StreamItem<'_>) -> bool {
 /// Upstream's files under their own names, in each form. All products files must be there, since clients follow the index.
 fn verbatim(
     collection: &Collection,
-    forms: &[Stream],
+    forms: &[CarriedStream],
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {

@@ -6,21 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::PublishError;
-use super::super::signed_stream::{DATATYPE, List, Lists};
-use super::stream::{Stream, stem};
+use super::super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
+use super::stream::{CarriedStream, stem};
 use crate::digest::Sha256;
 use crate::formats::simplestreams::maas::DATATYPES;
-use crate::formats::simplestreams::{File, cut, listed, shapes};
+use crate::formats::simplestreams::{StreamFile, cut, listed, shapes};
 use crate::path::PublishPath;
 
 /// Upstream's lists, cut down to the files that are there.
 ///
 /// Each carried file must be in one of them: what is left out of an image would otherwise make all of it disappear.
 pub(super) fn stream_tree(
-    stream: &Stream,
+    stream: &CarriedStream,
     files: &BTreeMap<PublishPath, Sha256>,
-    is_here: impl Fn(&File) -> bool,
-) -> Result<Lists, PublishError> {
+    is_here: impl Fn(&StreamFile) -> bool,
+) -> Result<UnsignedLists, PublishError> {
     let mut lists = Vec::new();
     let mut unlisted: BTreeSet<&PublishPath> = files.keys().collect();
     for list in &stream.lists {
@@ -38,7 +38,7 @@ pub(super) fn stream_tree(
                 _ => text.to_owned(),
             };
             let known = |word: &&str| shape.is_none() || DATATYPES.contains(word);
-            lists.push(List {
+            lists.push(UnsignedList {
                 content_id: name(&list.content_id),
                 datatype: list.products.datatype().filter(known).unwrap_or(DATATYPE).to_owned(),
                 stem: name(stem),
@@ -48,6 +48,6 @@ pub(super) fn stream_tree(
     }
     match unlisted.first() {
         Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
-        None => Ok(Lists { index: stream.stem.clone(), lists }),
+        None => Ok(UnsignedLists { index: stream.stem.clone(), lists }),
     }
 }

@@ -7,7 +7,7 @@ use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
 use crate::formats::openpgp::{SignedBytes, unverified_clear_text};
 use crate::formats::simplestreams::{
-    FOLDER, INLINE, Index, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamError, is_index,
+    FOLDER, INLINE, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamError, StreamIndex, is_index,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -15,13 +15,13 @@ use crate::time::Time;
 use super::super::{Context, PublishError};
 
 /// What a carried stream says.
-pub(super) struct Stream {
+pub(super) struct CarriedStream {
     /// The index, without its suffix, such as `streams/v1/index`.
     pub(super) stem: String,
     /// When its index was made, as it says itself, if it is signed.
     date: Option<Time>,
     /// The products files that are carried.
-    pub(super) lists: Vec<List>,
+    pub(super) lists: Vec<CarriedList>,
     /// Those that the index names, and that are not.
     pub(super) missing: Vec<PublishPath>,
     /// All that the index names.
@@ -32,7 +32,7 @@ pub(super) struct Stream {
 pub(super) const INDEX_NAME: &str = "index";
 
 /// A products file.
-pub(super) struct List {
+pub(super) struct CarriedList {
     /// What the index calls it.
     pub(super) content_id: Box<str>,
     /// Below the stream's root.
@@ -43,7 +43,7 @@ pub(super) struct List {
     pub(super) signed: bool,
 }
 
-impl Stream {
+impl CarriedStream {
     /// Verifies and reads the collection's proofs, in each form that is carried: the clear-signed form first. Each proof must
     /// be one that a form has a place for, and both forms must be of one index.
     pub(super) fn read(collection: &Collection, context: &Context<'_, '_>) -> Result<Vec<Self>, PublishError> {
@@ -70,7 +70,7 @@ impl Stream {
                 let (text, signed) = proofs.read(&entry.path, digest)?;
                 let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
                 places.insert(entry.path.clone());
-                lists.push(List { content_id, path: entry.path, products, signed });
+                lists.push(CarriedList { content_id, path: entry.path, products, signed });
             }
             forms.push(Self { stem, date, lists, missing, content_ids });
         }
@@ -86,10 +86,10 @@ impl Stream {
     }
 }
 
-impl Stream {
+impl CarriedStream {
     /// The dates that its signed files give themselves, under what the index calls them.
     pub(super) fn dates(&self) -> impl Iterator<Item = (&str, Time)> {
-        let of_list = |list: &'_ List| list.products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
+        let of_list = |list: &'_ CarriedList| list.products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
         let lists = self.lists.iter().filter(|list| list.signed);
         let lists = lists.filter_map(move |list| Some((&*list.content_id, of_list(list)?)));
         self.date.map(|date| (INDEX_NAME, date)).into_iter().chain(lists)
@@ -123,14 +123,14 @@ struct Proofs<'a, 'c, 'd> {
 
 impl Proofs<'_, '_, '_> {
     /// The indexes, one of each form, with their paths, and whether they are signed.
-    fn indexes(&self) -> Result<Vec<(PublishPath, Index, bool)>, PublishError> {
+    fn indexes(&self) -> Result<Vec<(PublishPath, StreamIndex, bool)>, PublishError> {
         let mut indexes = Vec::new();
         for suffix in [INLINE, PLAIN] {
             let is_candidate = |path: &str| path.starts_with(FOLDER) && path.ends_with(suffix);
             for proof in self.collection.proofs.iter().filter(|proof| is_candidate(proof.path.as_str())) {
                 let (text, signed) = self.read(&proof.path, proof.sha256)?;
                 if is_index(&text) {
-                    let index = Index::parse(&text).map_err(bad(&proof.path))?;
+                    let index = StreamIndex::parse(&text).map_err(bad(&proof.path))?;
                     indexes.push((proof.path.clone(), index, signed));
                 }
             }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::formats::assertions::Sha3;
-use crate::formats::assertions::snaps::Carried;
+use crate::formats::assertions::snaps::SnapFacts;
 use crate::formats::snap::api::{Download, Publisher, Snap};
-use crate::formats::snap::{ALL, Listing, Metadata};
+use crate::formats::snap::{ALL, ChannelListing, Metadata};
 use crate::site::{ChannelEntry, StoreIndex};
 
 /// The architectures for which there are snaps, as dpkg calls them: devices of which are offered a snap for all.
@@ -13,23 +13,23 @@ const ARCHITECTURES: [&str; 7] = ["amd64", "arm64", "armhf", "i386", "ppc64el", 
 
 /// The index under construction.
 #[derive(Default)]
-pub(super) struct Index {
+pub(super) struct StoreIndexBuilder {
     snaps: BTreeMap<(String, u64), Snap>,
     /// By name, architecture and channel. Of several revisions that are listed there the highest counts.
     channels: BTreeMap<(String, String, String), u64>,
 }
 
-impl Index {
+impl StoreIndexBuilder {
     /// Adds a snap with what is known of it.
     pub(super) fn add(
         &mut self,
-        carried: &Carried,
+        carried: &SnapFacts,
         metadata: Metadata,
         yaml: String,
         (sha3, size): (Sha3, u64),
-        listings: BTreeSet<Listing>,
+        listings: BTreeSet<ChannelListing>,
     ) {
-        for Listing { architecture, channel } in listings {
+        for ChannelListing { architecture, channel } in listings {
             let one = [architecture.as_str()];
             let for_devices: &[&str] = if architecture == ALL { &ARCHITECTURES } else { &one };
             for architecture in for_devices {

@@ -6,15 +6,15 @@ mod index;
 
 use std::collections::BTreeSet;
 
-use self::index::Index;
+use self::index::StoreIndexBuilder;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::formats::assertions::snaps::{Carried, verify};
+use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3};
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
-use crate::formats::snap::{Listing, Metadata};
+use crate::formats::snap::{ChannelListing, Metadata};
 use crate::path::PublishPath;
 use crate::site::STORE_INDEX;
 use crate::site::tree::Tree;
@@ -24,7 +24,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let mut unused: BTreeSet<&PublishPath> = collection.proofs.iter().map(|proof| &proof.path).collect();
     let mut tree = Tree::of_files(collection);
-    let mut index = Index::default();
+    let mut index = StoreIndexBuilder::default();
     for (path, digest) in &collection.files {
         let Some(item) = items.get(path) else { continue };
         let not_vouched = || PublishError::ItemNotVouched { path: path.clone() };
@@ -38,7 +38,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             return Err(not_vouched());
         }
         let bad = |source| PublishError::Listing { path: path.clone(), source };
-        let listings = Listing::read_all(&item.origin).map_err(bad)?;
+        let listings = ChannelListing::read_all(&item.origin).map_err(bad)?;
         if !listings.iter().all(|listing| metadata.fits(&listing.architecture)) {
             return Err(not_vouched());
         }
@@ -62,7 +62,7 @@ fn vouched(
     digest: &Sha256,
     proof: &PublishPath,
     context: &mut Context<'_, '_>,
-) -> Result<(Carried, Sha3), PublishError> {
+) -> Result<(SnapFacts, Sha3), PublishError> {
     let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: Box::new(error) };
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
     let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
@@ -72,7 +72,7 @@ fn vouched(
     Ok((verify(context.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }
 
-fn says_the_same(item: &Item, carried: &Carried, metadata: &Metadata) -> bool {
+fn says_the_same(item: &Item, carried: &SnapFacts, metadata: &Metadata) -> bool {
     let stem = format!("{}_{}", carried.name, carried.revision);
     item.name == carried.name
         && metadata.name == carried.name

@@ -6,7 +6,7 @@ mod repository;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::re_indexed;
-use self::repository::Repository;
+use self::repository::CarriedRepository;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
 use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
@@ -17,7 +17,7 @@ use crate::site::tree::Tree;
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
-    let repository = Repository::read(collection, context)?;
+    let repository = CarriedRepository::read(collection, context)?;
     let carried = check_vouched(collection, context, &items, &repository)?;
     context.dated(collection, &[REPOMD], repository.date())?;
     let mut tree = Tree::of_files(collection);
@@ -47,7 +47,7 @@ fn check_vouched(
     collection: &Collection,
     context: &mut Context<'_, '_>,
     items: &BTreeMap<&PublishPath, &Item>,
-    repository: &Repository,
+    repository: &CarriedRepository,
 ) -> Result<Carried, PublishError> {
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let mut carried = Carried { digests: BTreeSet::new(), packages: BTreeSet::new(), absent: Vec::new() };
@@ -82,7 +82,12 @@ fn is_here(collection: &Collection, context: &mut Context<'_, '_>, package: &Pac
 }
 
 /// Returns true if the package's item agrees with the metadata of this kind.
-fn is_told(items: &BTreeMap<&PublishPath, &Item>, repository: &Repository, package: &Package, listed_in: &str) -> bool {
+fn is_told(
+    items: &BTreeMap<&PublishPath, &Item>,
+    repository: &CarriedRepository,
+    package: &Package,
+    listed_in: &str,
+) -> bool {
     let Some(item) = items.get(&package.file) else { return false };
     item.name == package.name
         && item.version == package.evr.to_string()

@@ -5,7 +5,7 @@
 
 use super::super::{Context, PublishError};
 use super::Carried;
-use super::repository::{Repository, bad};
+use super::repository::{CarriedRepository, bad};
 use crate::formats::rpm::{
     Cut, Data, DataLine, LISTS, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, cut_by, cut_packages, repomd_text,
     with_digest,
@@ -14,7 +14,7 @@ use crate::site::tree::Tree;
 
 /// Adds the repository's metadata to the tree.
 pub(super) fn re_indexed(
-    repository: &Repository,
+    repository: &CarriedRepository,
     carried: &Carried,
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
@@ -48,7 +48,7 @@ pub(super) fn re_indexed(
 
 /// Cuts a list, and stores it.
 fn list(
-    repository: &Repository,
+    repository: &CarriedRepository,
     data: &Data,
     carried: &Carried,
     context: &mut Context<'_, '_>,
@@ -66,7 +66,7 @@ fn list(
 }
 
 fn cut(
-    repository: &Repository,
+    repository: &CarriedRepository,
     data: &Data,
     carried: &Carried,
     context: &Context<'_, '_>,

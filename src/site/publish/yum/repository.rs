@@ -16,7 +16,7 @@ use crate::time::Time;
 use super::super::{Context, PublishError};
 
 /// What a carried repository says.
-pub(super) struct Repository {
+pub(super) struct CarriedRepository {
     repomd: Repomd,
     /// Whether upstream signed it; where not, the site allows that.
     pub(super) signed: bool,
@@ -24,7 +24,7 @@ pub(super) struct Repository {
     blobs: BTreeMap<PublishPath, Sha256>,
 }
 
-impl Repository {
+impl CarriedRepository {
     /// Verifies and reads the collection's proofs. All that clients are given must be there, and nothing else.
     pub(super) fn read(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Self, PublishError> {
         let path: PublishPath = REPOMD.parse()?;

@@ -4,17 +4,17 @@ use super::{Architecture, NameId, PackageId, Provider, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
 use crate::formats::apt::relation::{self, MalformedRelation, Relation};
 
-/// One relation field's group of alternatives, of which one must hold; of [`Kind::Conflicts`] and [`Kind::Breaks`] there is
+/// One relation field's group of alternatives, of which one must hold; of [`ClauseKind::Conflicts`] and [`ClauseKind::Breaks`] there is
 /// one alternative, which must not.
 #[derive(Clone, Debug)]
 pub(in crate::collect::apt::closure) struct Clause<'a> {
-    pub(in crate::collect::apt::closure) kind: Kind,
-    pub(in crate::collect::apt::closure) alternatives: Vec<Target<'a>>,
+    pub(in crate::collect::apt::closure) kind: ClauseKind,
+    pub(in crate::collect::apt::closure) alternatives: Vec<RelationTarget<'a>>,
 }
 
 /// The field a clause comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect::apt::closure) enum Kind {
+pub(in crate::collect::apt::closure) enum ClauseKind {
     PreDepends,
     Depends,
     Conflicts,
@@ -25,12 +25,12 @@ pub(in crate::collect::apt::closure) enum Kind {
 
 /// What a relation points at.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::collect::apt::closure) struct Target<'a> {
+pub(in crate::collect::apt::closure) struct RelationTarget<'a> {
     /// As it is written.
     pub(in crate::collect::apt::closure) relation: Relation<'a>,
     /// Nothing if no package bears or provides the name.
     pub(in crate::collect::apt::closure) name: Option<NameId>,
-    pub(in crate::collect::apt::closure) architecture: Scope,
+    pub(in crate::collect::apt::closure) architecture: ArchitectureScope,
     /// It was not written: architectures of one package exclude each other by themselves, unless they are of one version
     /// and `Multi-Arch: same`.
     pub(in crate::collect::apt::closure) implicit: bool,
@@ -40,7 +40,7 @@ pub(in crate::collect::apt::closure) struct Target<'a> {
 
 /// Which architectures of a name a relation points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::collect::apt::closure) enum Scope {
+pub(in crate::collect::apt::closure) enum ArchitectureScope {
     /// This one, or what counts for it by `Multi-Arch: foreign`.
     One(Architecture),
     /// This one and nothing that stands in for it.
@@ -51,7 +51,7 @@ pub(in crate::collect::apt::closure) enum Scope {
     Nowhere,
 }
 
-impl Kind {
+impl ClauseKind {
     /// The clause excludes instead of needing.
     pub(in crate::collect::apt::closure) fn is_negative(self) -> bool {
         matches!(self, Self::Conflicts | Self::Breaks)
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-impl Target<'_> {
+impl RelationTarget<'_> {
     /// Whether a real package of this version is meant.
     pub(in crate::collect::apt::closure) fn admits(&self, version: &str) -> bool {
         self.relation.admits(version) && self.except != Some(version)
@@ -72,8 +72,8 @@ impl Target<'_> {
     /// Whether the real package of an architecture is what it asks for.
     pub(in crate::collect::apt::closure) fn points_at(&self, architecture: Architecture) -> bool {
         match self.architecture {
-            Scope::One(own) | Scope::Exactly(own) => own == architecture,
-            Scope::Any | Scope::Nowhere => false,
+            ArchitectureScope::One(own) | ArchitectureScope::Exactly(own) => own == architecture,
+            ArchitectureScope::Any | ArchitectureScope::Nowhere => false,
         }
     }
 
@@ -86,19 +86,21 @@ impl Target<'_> {
     /// Whether a package of an architecture counts for it.
     pub(in crate::collect::apt::closure) fn covers(&self, architecture: Architecture, multi_arch: MultiArch) -> bool {
         match self.architecture {
-            Scope::One(own) => own == architecture || multi_arch == MultiArch::Foreign,
-            Scope::Exactly(own) => own == architecture,
-            Scope::Any => multi_arch == MultiArch::Allowed,
-            Scope::Nowhere => false,
+            ArchitectureScope::One(own) => own == architecture || multi_arch == MultiArch::Foreign,
+            ArchitectureScope::Exactly(own) => own == architecture,
+            ArchitectureScope::Any => multi_arch == MultiArch::Allowed,
+            ArchitectureScope::Nowhere => false,
         }
     }
 
     /// Whether what a version provides counts for it.
     pub(in crate::collect::apt::closure) fn covers_provided(&self, provider: &Provider<'_>) -> bool {
         match self.architecture {
-            Scope::One(own) | Scope::Exactly(own) => provider.architecture.is_none_or(|provided| provided == own),
-            Scope::Any => provider.any,
-            Scope::Nowhere => false,
+            ArchitectureScope::One(own) | ArchitectureScope::Exactly(own) => {
+                provider.architecture.is_none_or(|provided| provided == own)
+            }
+            ArchitectureScope::Any => provider.any,
+            ArchitectureScope::Nowhere => false,
         }
     }
 
@@ -125,12 +127,12 @@ pub(in crate::collect::apt::closure) fn clauses<'a>(
     let version = universe.version(id);
     let control = &version.control;
     let fields = [
-        (Kind::PreDepends, control.pre_depends),
-        (Kind::Depends, control.depends),
-        (Kind::Conflicts, control.conflicts),
-        (Kind::Breaks, control.breaks),
-        (Kind::Recommends, control.recommends),
-        (Kind::Suggests, control.suggests),
+        (ClauseKind::PreDepends, control.pre_depends),
+        (ClauseKind::Depends, control.depends),
+        (ClauseKind::Conflicts, control.conflicts),
+        (ClauseKind::Breaks, control.breaks),
+        (ClauseKind::Recommends, control.recommends),
+        (ClauseKind::Suggests, control.suggests),
     ];
     let own = universe.entry(version.package).architecture;
     let mut clauses = Vec::new();
@@ -151,17 +153,17 @@ pub(in crate::collect::apt::closure) fn clauses<'a>(
     Ok(clauses)
 }
 
-fn target<'a>(universe: &Universe<'a>, own: Architecture, relation: Relation<'a>) -> Target<'a> {
+fn target<'a>(universe: &Universe<'a>, own: Architecture, relation: Relation<'a>) -> RelationTarget<'a> {
     let architecture = match relation.qualifier {
-        Some("any") => Scope::Any,
-        Some(named) => universe.architecture(named).map_or(Scope::Nowhere, Scope::Exactly),
-        None => Scope::One(own),
+        Some("any") => ArchitectureScope::Any,
+        Some(named) => universe.architecture(named).map_or(ArchitectureScope::Nowhere, ArchitectureScope::Exactly),
+        None => ArchitectureScope::One(own),
     };
-    Target { relation, name: universe.name(relation.name), architecture, implicit: false, except: None }
+    RelationTarget { relation, name: universe.name(relation.name), architecture, implicit: false, except: None }
 }
 
 /// What excludes a name excludes it in each architecture, one by one.
-fn excluded<'a>(universe: &Universe<'a>, relation: Relation<'a>) -> Vec<Target<'a>> {
+fn excluded<'a>(universe: &Universe<'a>, relation: Relation<'a>) -> Vec<RelationTarget<'a>> {
     let packages =
         universe.name(relation.name).map(|name| universe.group(name).packages.as_slice()).unwrap_or_default();
     let architectures: Vec<_> = if relation.qualifier.is_some() {
@@ -180,8 +182,8 @@ fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
     let same = version.control.multi_arch == MultiArch::Same;
     let others = universe.group(name).packages.iter().filter(|other| **other != version.package);
     let exclude = |other: &PackageId| Clause {
-        kind: if same { Kind::Breaks } else { Kind::Conflicts },
-        alternatives: vec![Target {
+        kind: if same { ClauseKind::Breaks } else { ClauseKind::Conflicts },
+        alternatives: vec![RelationTarget {
             relation: Relation {
                 name: version.control.name,
                 qualifier: None,
@@ -191,7 +193,7 @@ fn implicit<'a>(universe: &Universe<'a>, id: VersionId) -> Vec<Clause<'a>> {
             },
             except: same.then_some(version.control.version),
             name: Some(name),
-            architecture: Scope::Exactly(universe.entry(*other).architecture),
+            architecture: ArchitectureScope::Exactly(universe.entry(*other).architecture),
             implicit: true,
         }],
     };
@@ -203,8 +205,8 @@ impl<'a> Universe<'a> {
     pub(in crate::collect::apt::closure) fn all_meeting(
         &self,
         owner: PackageId,
-        kind: Kind,
-        target: &Target<'a>,
+        kind: ClauseKind,
+        target: &RelationTarget<'a>,
     ) -> Vec<VersionId> {
         let Some(name) = target.name else { return Vec::new() };
         let group = self.group(name);

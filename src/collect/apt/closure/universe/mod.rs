@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use self::clause::{Clause, clauses};
 use self::order::first_mentions;
-use super::{Request, UnusableEntry};
+use super::{ClosureRequest, UnusableEntry};
 use crate::formats::apt::deb822::Stanza;
-use crate::formats::apt::packages::{Control, MultiArch, Package, installed, packages};
+use crate::formats::apt::packages::{BinaryPackage, ControlFields, MultiArch, installed, packages};
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::relation::{self, MalformedRelation};
 use crate::formats::apt::version;
@@ -40,9 +40,9 @@ pub(super) struct Universe<'a> {
     /// The native architecture, then the foreign ones.
     pub(super) architectures: Vec<&'a str>,
     names: HashMap<&'a str, NameId>,
-    groups: Vec<Group<'a>>,
-    packages: Vec<Entry>,
-    versions: Vec<Version<'a>>,
+    groups: Vec<NameGroup<'a>>,
+    packages: Vec<PackageEntry>,
+    versions: Vec<PackageVersion<'a>>,
     installed: Vec<PackageId>,
     /// Entries that were left out.
     pub(super) unusable: Vec<UnusableEntry>,
@@ -51,7 +51,7 @@ pub(super) struct Universe<'a> {
 
 /// What bears or provides one name.
 #[derive(Default)]
-pub(super) struct Group<'a> {
+pub(super) struct NameGroup<'a> {
     pub(super) name: &'a str,
     /// One for each architecture at most.
     pub(super) packages: Vec<PackageId>,
@@ -59,7 +59,7 @@ pub(super) struct Group<'a> {
 }
 
 /// A package: its versions, the highest first.
-pub(super) struct Entry {
+pub(super) struct PackageEntry {
     pub(super) name: NameId,
     pub(super) architecture: Architecture,
     pub(super) versions: Vec<VersionId>,
@@ -71,9 +71,9 @@ pub(super) struct Entry {
 }
 
 /// One version of a package.
-pub(super) struct Version<'a> {
+pub(super) struct PackageVersion<'a> {
     pub(super) package: PackageId,
-    pub(super) control: Control<'a>,
+    pub(super) control: ControlFields<'a>,
     /// Where it can be fetched, the first place of several.
     pub(super) source: Option<Available<'a>>,
     /// The best priority of the indexes that have it; `None` if only the target has it.
@@ -96,14 +96,14 @@ pub(super) struct Available<'a> {
 }
 
 impl<'a> Available<'a> {
-    fn new(index: usize, package: &Package<'a>) -> Self {
-        let Package { filename, size, digest, stanza, control: _ } = *package;
+    fn new(index: usize, package: &BinaryPackage<'a>) -> Self {
+        let BinaryPackage { filename, size, digest, stanza, control: _ } = *package;
         Self { index, filename, size, digest, stanza }
     }
 
     /// The package as its index has it, given what that says of itself.
-    pub(super) fn package(&self, control: Control<'a>) -> Package<'a> {
-        Package { control, filename: self.filename, size: self.size, digest: self.digest, stanza: self.stanza }
+    pub(super) fn package(&self, control: ControlFields<'a>) -> BinaryPackage<'a> {
+        BinaryPackage { control, filename: self.filename, size: self.size, digest: self.digest, stanza: self.stanza }
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) struct Provider<'a> {
 
 impl<'a> Universe<'a> {
     /// Reads all indexes and the status of `request`.
-    pub(super) fn read(request: &Request<'a>) -> Self {
+    pub(super) fn read(request: &ClosureRequest<'a>) -> Self {
         let mut universe = Self {
             architectures: std::iter::once(request.architecture).chain(request.foreign.iter().copied()).collect(),
             names: HashMap::new(),
@@ -173,7 +173,7 @@ impl<'a> Universe<'a> {
     /// Adds a version, or another place to fetch one; nothing for an architecture that is not the target's.
     fn add(
         &mut self,
-        control: Control<'a>,
+        control: ControlFields<'a>,
         place: Option<(Available<'a>, i32)>,
         record: Option<(usize, i32)>,
     ) -> Option<VersionId> {
@@ -194,7 +194,7 @@ impl<'a> Universe<'a> {
 
     /// A version that is there already, in another index or on the target. As for apt, two builds that bear the same
     /// version are told apart only by what they depend on.
-    fn known_version(&self, package: PackageId, control: &Control<'a>) -> Option<VersionId> {
+    fn known_version(&self, package: PackageId, control: &ControlFields<'a>) -> Option<VersionId> {
         let same = |id: &VersionId| {
             let known = self.version(*id);
             known.control.version == control.version
@@ -204,13 +204,13 @@ impl<'a> Universe<'a> {
         self.entry(package).versions.iter().copied().find(same)
     }
 
-    fn new_version(&mut self, package: PackageId, control: Control<'a>) -> VersionId {
+    fn new_version(&mut self, package: PackageId, control: ControlFields<'a>) -> VersionId {
         let id = VersionId(self.versions.len());
         let versions = &self.entry(package).versions;
         let higher =
             |other: &VersionId| version::compare(self.version(*other).control.version, control.version).is_ge();
         let place = versions.iter().take_while(|other| higher(other)).count();
-        let version = Version {
+        let version = PackageVersion {
             package,
             control,
             source: None,
@@ -233,7 +233,7 @@ impl<'a> Universe<'a> {
             return Some(known);
         }
         let id = PackageId(self.packages.len());
-        self.packages.push(Entry {
+        self.packages.push(PackageEntry {
             name,
             architecture,
             versions: Vec::with_capacity(1),
@@ -250,7 +250,7 @@ impl<'a> Universe<'a> {
         let next = NameId(self.groups.len());
         let id = *self.names.entry(name).or_insert(next);
         if id == next {
-            self.groups.push(Group { name, ..Group::default() });
+            self.groups.push(NameGroup { name, ..NameGroup::default() });
         }
         id
     }
@@ -295,17 +295,17 @@ impl<'a> Universe<'a> {
     }
 
     /// What bears or provides a name.
-    pub(super) fn group(&self, id: NameId) -> &Group<'a> {
+    pub(super) fn group(&self, id: NameId) -> &NameGroup<'a> {
         &self.groups[id.0]
     }
 
     /// All names.
-    pub(super) fn groups(&self) -> &[Group<'a>] {
+    pub(super) fn groups(&self) -> &[NameGroup<'a>] {
         &self.groups
     }
 
     /// A package.
-    pub(super) fn entry(&self, id: PackageId) -> &Entry {
+    pub(super) fn entry(&self, id: PackageId) -> &PackageEntry {
         &self.packages[id.0]
     }
 
@@ -325,12 +325,12 @@ impl<'a> Universe<'a> {
     }
 
     /// A version.
-    pub(super) fn version(&self, id: VersionId) -> &Version<'a> {
+    pub(super) fn version(&self, id: VersionId) -> &PackageVersion<'a> {
         &self.versions[id.0]
     }
 
     /// All versions, in the order in which they were read.
-    pub(super) fn versions(&self) -> &[Version<'a>] {
+    pub(super) fn versions(&self) -> &[PackageVersion<'a>] {
         &self.versions
     }
 

@@ -1,7 +1,7 @@
 //! In which order apt comes to know packages: by it apt decides between providers that are equal in everything else.
 
 use super::{Architecture, PackageId, Universe};
-use crate::formats::apt::packages::Control;
+use crate::formats::apt::packages::ControlFields;
 
 /// For each package, by its id, the number of its first mention, be it as a package or in a relation of another.
 pub(in crate::collect::apt::closure) fn first_mentions(universe: &Universe<'_>) -> Vec<u32> {
@@ -50,7 +50,7 @@ impl Mentions<'_, '_> {
 }
 
 /// The fields in the order in which apt reads them.
-fn relation_fields<'a>(control: &Control<'a>) -> [&'a str; 9] {
+fn relation_fields<'a>(control: &ControlFields<'a>) -> [&'a str; 9] {
     [
         control.pre_depends,
         control.depends,

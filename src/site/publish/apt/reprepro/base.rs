@@ -17,7 +17,7 @@ use crate::storage::remove_file_if_there;
 
 /// A base folder with the program that works in it.
 #[derive(Debug)]
-pub(super) struct Base {
+pub(super) struct BaseFolder {
     /// Its absolute path.
     pub(super) folder: PathBuf,
     /// reprepro over it.
@@ -25,9 +25,9 @@ pub(super) struct Base {
 }
 
 /// What reprepro's pool has: path → digest.
-pub(super) type Pool = BTreeMap<String, Sha256>;
+pub(super) type PoolDigests = BTreeMap<String, Sha256>;
 
-impl Base {
+impl BaseFolder {
     /// Writes `conf/`; whether what packages do not say of themselves has changed comes back, by suite.
     pub(super) fn configure(&self, suites: &[WantedSuite], fingerprint: &str) -> Result<Vec<bool>, RepreproError> {
         let conf = self.folder.join("conf");
@@ -47,7 +47,7 @@ impl Base {
     }
 
     /// What reprepro knows of its pool.
-    pub(super) fn pool(&self) -> Result<Pool, RepreproError> {
+    pub(super) fn pool(&self) -> Result<PoolDigests, RepreproError> {
         const WHAT: &str = "_listchecksums";
         let text = self.reprepro.run(WHAT, &[WHAT])?;
         let line = |line: &str| {
@@ -116,7 +116,7 @@ fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Resu
             return Err(RepreproError::Words { what, text: String::new() });
         }
     }
-    let source = if suite.targets.keys().any(super::wanted::Target::is_source) { " source" } else { "" };
+    let source = if suite.targets.keys().any(super::wanted::IndexTarget::is_source) { " source" } else { "" };
     let _ = write!(
         text,
         "Architectures: {}{source}\nComponents: {}\nSignWith: {fingerprint}\nDebIndices: Packages Release . .gz .xz\n\

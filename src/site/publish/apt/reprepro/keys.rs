@@ -39,7 +39,7 @@ impl RepreproKey {
 
 /// A key that is ready to sign.
 #[derive(Debug)]
-pub(super) struct Signing {
+pub(super) struct ReadyKey {
     /// Its fingerprint.
     pub(super) fingerprint: String,
     /// gpg's folder.
@@ -52,7 +52,7 @@ pub(super) struct Signing {
     _private: Option<Private>,
 }
 
-impl Signing {
+impl ReadyKey {
     /// Makes the key ready: the operator's, or else the site's.
     pub(super) fn prepare(base: &Path, site: &SiteKey, own: Option<&RepreproKey>) -> Result<Self, RepreproError> {
         match own {

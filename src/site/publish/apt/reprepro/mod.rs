@@ -23,14 +23,14 @@ use std::path::{Path, PathBuf};
 pub use self::error::RepreproError;
 pub use self::keys::RepreproKey;
 
-use self::base::{Base, remove_folder};
-use self::keys::Signing;
+use self::base::{BaseFolder, remove_folder};
+use self::keys::ReadyKey;
 use self::program::Program;
 use self::unfinished::Unfinished;
 use self::wanted::WantedSuite;
 use super::super::{Context, PublishError};
 use super::Root;
-use super::re_index::{Suite, describe};
+use super::re_index::{SuiteIndexes, describe};
 use crate::collection::Collection;
 use crate::formats::apt::release::Release;
 use crate::formats::openpgp::armored_keyring;
@@ -42,7 +42,7 @@ use crate::storage::FileError;
 /// Has reprepro publish the suites, and reads what it wrote.
 pub(super) fn tree(
     collection: &Collection,
-    suites: &[(Root, Suite)],
+    suites: &[(Root, SuiteIndexes)],
     context: &mut Context<'_, '_>,
 ) -> Result<Tree, PublishError> {
     let mut suites: Vec<WantedSuite> =
@@ -72,8 +72,8 @@ pub(super) fn tree(
 }
 
 fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let signing = Signing::prepare(&folder, context.key, context.reprepro_key)?;
-    let base = Base { reprepro: Program::reprepro(&folder, &signing.home), folder };
+    let signing = ReadyKey::prepare(&folder, context.key, context.reprepro_key)?;
+    let base = BaseFolder { reprepro: Program::reprepro(&folder, &signing.home), folder };
     let overridden = base.configure(suites, &signing.fingerprint)?;
     sync::bring(&base, suites, context.depot, context.progress)?;
     for (suite, _) in suites.iter().zip(overridden).filter(|(_, changed)| *changed) {
@@ -103,7 +103,7 @@ fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, 
 fn wanted(
     collection: &Collection,
     root: &Root,
-    suite: &Suite,
+    suite: &SuiteIndexes,
     context: &mut Context<'_, '_>,
 ) -> Result<WantedSuite, PublishError> {
     let name = root.suite.to_string();

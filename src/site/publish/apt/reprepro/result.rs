@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::super::super::{Context, PublishError};
 use super::RepreproError;
-use super::keys::Signing;
-use super::wanted::{Package, Target, WantedSuite};
+use super::keys::ReadyKey;
+use super::wanted::{IndexTarget, WantedPackage, WantedSuite};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{
     EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
@@ -27,7 +27,7 @@ use crate::time::Time;
 pub(super) fn read(
     base: &Path,
     suite: &WantedSuite,
-    signing: &Signing,
+    signing: &ReadyKey,
     tree: &mut Tree,
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
@@ -116,9 +116,9 @@ fn dated(suite: &WantedSuite, said: &Release, context: &mut Context<'_, '_>) -> 
 /// Checks an index against what was wanted, and adds the files that it names.
 fn lists_exactly(
     index: &str,
-    target: &Target,
+    target: &IndexTarget,
     text: &[u8],
-    wanted: &BTreeMap<String, Package>,
+    wanted: &BTreeMap<String, WantedPackage>,
     tree: &mut Tree,
 ) -> Result<(), PublishError> {
     let kind = if target.is_source() { IndexKind::Sources } else { IndexKind::Packages };

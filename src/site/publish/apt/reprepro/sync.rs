@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use super::RepreproError;
-use super::base::{Base, Pool, remove_file, remove_folder};
+use super::base::{BaseFolder, PoolDigests, remove_file, remove_folder};
 use super::error::OtherBytes;
-use super::wanted::{Package, Target, WantedSuite};
+use super::wanted::{IndexTarget, WantedPackage, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -24,11 +24,11 @@ const MAX_PACKAGES: usize = 200;
 const FORMAT: &str = "${$component}\\t${$architecture}\\t${package}\\t${version}\\t${sha256}\\n";
 
 /// What one suite has: by index and name, the version and, of a binary package, the digest.
-type Has = BTreeMap<Target, BTreeMap<String, (String, Option<Sha256>)>>;
+type Has = BTreeMap<IndexTarget, BTreeMap<String, (String, Option<Sha256>)>>;
 
 /// Brings all suites to what is wanted. Nothing is exported yet.
 pub(super) fn bring(
-    base: &Base,
+    base: &BaseFolder,
     suites: &[WantedSuite],
     depot: &Depot,
     progress: &Progress,
@@ -51,7 +51,7 @@ pub(super) fn bring(
     Ok(())
 }
 
-fn list(base: &Base, suite: &WantedSuite) -> Result<Has, RepreproError> {
+fn list(base: &BaseFolder, suite: &WantedSuite) -> Result<Has, RepreproError> {
     let text = base.reprepro.run("list", &["--list-format", FORMAT, "list", &suite.name])?;
     let text = String::from_utf8_lossy(&text);
     let mut has = Has::new();
@@ -60,7 +60,7 @@ fn list(base: &Base, suite: &WantedSuite) -> Result<Has, RepreproError> {
         let [component, architecture, name, version, digest] = words.as_slice() else {
             return Err(RepreproError::Unreadable { program: "reprepro list".to_owned(), line: line.to_owned() });
         };
-        let target = Target { component: (*component).to_owned(), architecture: (*architecture).to_owned() };
+        let target = IndexTarget { component: (*component).to_owned(), architecture: (*architecture).to_owned() };
         let package = ((*version).to_owned(), digest.parse().ok());
         has.entry(target).or_default().insert((*name).to_owned(), package);
     }
@@ -68,7 +68,12 @@ fn list(base: &Base, suite: &WantedSuite) -> Result<Has, RepreproError> {
 }
 
 /// The pool has one place for each name of a component: whatever bytes are there, are there.
-fn no_other_bytes(base: &Base, suites: &[WantedSuite], has: &[Has], pool: &Pool) -> Result<(), RepreproError> {
+fn no_other_bytes(
+    base: &BaseFolder,
+    suites: &[WantedSuite],
+    has: &[Has],
+    pool: &PoolDigests,
+) -> Result<(), RepreproError> {
     let mut wanted: BTreeMap<(&str, &str), (Sha256, &str)> = BTreeMap::new();
     for (target, name, package) in suites.iter().flat_map(WantedSuite::packages) {
         for (file, digest) in &package.files {
@@ -105,7 +110,7 @@ fn place(path: &str) -> Option<(&str, &str)> {
 
 /// What takes the package out of every suite that has it. Its name has nothing that a shell would heed, see
 /// [`super::wanted::plain`].
-fn removal(base: &Base, suites: &[WantedSuite], has: &[Has], component: &str, name: &str) -> String {
+fn removal(base: &BaseFolder, suites: &[WantedSuite], has: &[Has], component: &str, name: &str) -> String {
     let listed =
         |has: &Has| has.iter().any(|(target, names)| target.component == component && names.contains_key(name));
     let program = format!("reprepro --basedir {} --export=never", shell_word(&base.folder.to_string_lossy()));
@@ -118,12 +123,12 @@ fn removal(base: &Base, suites: &[WantedSuite], has: &[Has], component: &str, na
     }
 }
 
-fn same(package: &Package, (version, digest): &(String, Option<Sha256>)) -> bool {
+fn same(package: &WantedPackage, (version, digest): &(String, Option<Sha256>)) -> bool {
     let wanted = package.main_file().map(|(_, digest)| digest);
     package.version == *version && (digest.is_none() || wanted == *digest)
 }
 
-fn remove(base: &Base, suite: &WantedSuite, has: &Has) -> Result<(), RepreproError> {
+fn remove(base: &BaseFolder, suite: &WantedSuite, has: &Has) -> Result<(), RepreproError> {
     for (target, names) in has {
         let wanted = suite.targets.get(target);
         let stays = |name: &String, there| wanted.and_then(|wanted| wanted.get(name)).is_some_and(|p| same(p, there));
@@ -139,7 +144,7 @@ fn remove(base: &Base, suite: &WantedSuite, has: &Has) -> Result<(), RepreproErr
     Ok(())
 }
 
-fn missing<'s>(suite: &'s WantedSuite, has: &Has) -> Vec<(Target, Vec<(&'s str, &'s Package)>)> {
+fn missing<'s>(suite: &'s WantedSuite, has: &Has) -> Vec<(IndexTarget, Vec<(&'s str, &'s WantedPackage)>)> {
     let mut missing = Vec::new();
     for (target, packages) in &suite.targets {
         let there =
@@ -152,15 +157,15 @@ fn missing<'s>(suite: &'s WantedSuite, has: &Has) -> Vec<(Target, Vec<(&'s str, 
 }
 
 fn include(
-    base: &Base,
+    base: &BaseFolder,
     suite: &WantedSuite,
-    target: &Target,
-    packages: &[(&str, &Package)],
+    target: &IndexTarget,
+    packages: &[(&str, &WantedPackage)],
     depot: &Depot,
     progress: &Progress,
 ) -> Result<(), RepreproError> {
     let incoming = base.folder.join("incoming");
-    let length = |(_, package): &(&str, &Package)| package.main_file().map_or(0, |(file, _)| file.len() + 10);
+    let length = |(_, package): &(&str, &WantedPackage)| package.main_file().map_or(0, |(file, _)| file.len() + 10);
     for batch in batches(packages, length) {
         remove_folder(&incoming)?;
         fs::create_dir_all(&incoming).map_err(FileError::on::<FileError>("create", &incoming))?;
@@ -188,9 +193,9 @@ fn include(
 }
 
 fn call(
-    base: &Base,
+    base: &BaseFolder,
     suite: &WantedSuite,
-    target: &Target,
+    target: &IndexTarget,
     command: &'static str,
     files: &[String],
 ) -> Result<(), RepreproError> {

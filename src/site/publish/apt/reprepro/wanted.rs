@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::super::re_index::{Index, Suite};
+use super::super::re_index::{RewrittenIndex, SuiteIndexes};
 use super::RepreproError;
 use crate::digest::Sha256;
-use crate::formats::apt::archive::{Entry, EntryFile, IndexKind, entries};
+use crate::formats::apt::archive::{EntryFile, IndexEntry, IndexKind, entries};
 use crate::formats::apt::deb822::Stanzas;
 use crate::formats::apt::release::Release;
 use crate::path::PublishPath;
@@ -25,7 +25,7 @@ pub(super) struct WantedSuite {
     /// What its Release is to say.
     pub(super) release: Release,
     /// What each of its indexes is to list, by the packages' names.
-    pub(super) targets: BTreeMap<Target, BTreeMap<String, Package>>,
+    pub(super) targets: BTreeMap<IndexTarget, BTreeMap<String, WantedPackage>>,
     /// What packages do not say of themselves: name → fields.
     pub(super) overrides: BTreeMap<String, Vec<(&'static str, String)>>,
 }
@@ -35,7 +35,7 @@ type Blobs = BTreeMap<PublishPath, Sha256>;
 
 /// One index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
+pub(super) struct IndexTarget {
     /// The component.
     pub(super) component: String,
     /// The architecture, or [`SOURCE`].
@@ -44,7 +44,7 @@ pub(super) struct Target {
 
 /// One binary or source package.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
+pub(super) struct WantedPackage {
     /// Its version.
     pub(super) version: String,
     /// Its own architecture, or [`SOURCE`].
@@ -56,13 +56,13 @@ pub(super) struct Package {
     pub(super) size: u64,
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for IndexTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.component, self.architecture)
     }
 }
 
-impl Target {
+impl IndexTarget {
     /// Whether it lists source packages.
     pub(super) fn is_source(&self) -> bool {
         self.architecture == SOURCE
@@ -86,7 +86,12 @@ impl Target {
 
 impl WantedSuite {
     /// Reads the suite's indexes. `release` is what its Release is to say, and `blobs` has all files.
-    pub(super) fn read(name: &str, release: Release, suite: &Suite, blobs: &Blobs) -> Result<Self, RepreproError> {
+    pub(super) fn read(
+        name: &str,
+        release: Release,
+        suite: &SuiteIndexes,
+        blobs: &Blobs,
+    ) -> Result<Self, RepreproError> {
         let mut wanted = Self { name: name.to_owned(), release, targets: BTreeMap::new(), overrides: BTreeMap::new() };
         // What an index of `all` lists is for every architecture: reprepro has no such index.
         let (for_all, own): (Vec<_>, Vec<_>) = suite.indexes.values().partition(|index| index.architecture == "all");
@@ -119,8 +124,8 @@ impl WantedSuite {
         }
     }
 
-    fn add(&mut self, index: &Index, architecture: &str, blobs: &Blobs) -> Result<(), RepreproError> {
-        let target = Target { component: index.component.clone(), architecture: architecture.to_owned() };
+    fn add(&mut self, index: &RewrittenIndex, architecture: &str, blobs: &Blobs) -> Result<(), RepreproError> {
+        let target = IndexTarget { component: index.component.clone(), architecture: architecture.to_owned() };
         plain("the component", &target.component)?;
         plain("the architecture", &target.architecture)?;
         let packages = self.targets.entry(target.clone()).or_default();
@@ -129,7 +134,7 @@ impl WantedSuite {
             let Ok(entry) = entry else { continue }; // it was read before it was taken
             plain("the package", entry.name)?;
             plain("the version", entry.version)?;
-            let package = Package::of(&entry, index.kind, blobs)?;
+            let package = WantedPackage::of(&entry, index.kind, blobs)?;
             if index.kind == IndexKind::Packages {
                 let said = OVERRIDDEN.into_iter().filter_map(|field| Some((field, stanza.field(field)?.to_owned())));
                 let mut fields: Vec<(&'static str, String)> = said.filter(|(_, value)| is_line(value)).collect();
@@ -156,15 +161,15 @@ impl WantedSuite {
     }
 
     /// Each package with the index that is to list it.
-    pub(super) fn packages(&self) -> impl Iterator<Item = (&Target, &str, &Package)> {
+    pub(super) fn packages(&self) -> impl Iterator<Item = (&IndexTarget, &str, &WantedPackage)> {
         self.targets
             .iter()
             .flat_map(|(target, packages)| packages.iter().map(move |(name, package)| (target, name.as_str(), package)))
     }
 }
 
-impl Package {
-    fn of(entry: &Entry<'_>, kind: IndexKind, blobs: &Blobs) -> Result<Self, RepreproError> {
+impl WantedPackage {
+    fn of(entry: &IndexEntry<'_>, kind: IndexKind, blobs: &Blobs) -> Result<Self, RepreproError> {
         let mut files = BTreeMap::new();
         for EntryFile { path, .. } in &entry.files {
             let Some(blob) = blobs.get(path) else { continue }; // all were there when the entry was taken
@@ -214,8 +219,8 @@ mod tests {
     use super::*;
     use crate::formats::apt::archive::IndexName;
 
-    fn suite(rows: &[(&str, &str)]) -> Suite {
-        let mut suite = Suite::default();
+    fn suite(rows: &[(&str, &str)]) -> SuiteIndexes {
+        let mut suite = SuiteIndexes::default();
         for (index, stanza) in rows {
             suite.index(&IndexName::parse(index).unwrap()).push(stanza.as_bytes());
         }
