@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{IN_RELEASE, RELEASE};
-use crate::formats::apt::client_index::is_flat_metadata;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::os_image::OsImage;
-use crate::formats::rpm;
-use crate::formats::signed_digest::{DigestKind, Sha512};
+use crate::formats::signed_digest::DigestKind;
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -84,101 +83,6 @@ pub struct Proof {
     pub signed_by: Vec<String>,
 }
 
-/// A kind of content: one format module, one collector, one publisher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Debian packages.
-    Apt,
-    /// Images in a simplestreams tree.
-    Images,
-    /// Snaps.
-    Snaps,
-    /// Exports for an Enterprise Store.
-    EnterpriseStore,
-    /// Images of other operating systems, and of one's own.
-    OsImages,
-    /// Any other files.
-    Files,
-    /// RPM packages.
-    Yum,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Apt, Self::Images, Self::Snaps, Self::EnterpriseStore, Self::OsImages, Self::Files, Self::Yum];
-
-    /// The kind's name, which is also its folder in a published tree.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Apt => "apt",
-            Self::Images => "images",
-            Self::Snaps => "snaps",
-            Self::EnterpriseStore => "enterprise-store",
-            Self::OsImages => "os-images",
-            Self::Files => "files",
-            Self::Yum => "yum",
-        }
-    }
-
-    /// What in a collection's tree changes under its name: all below a folder, or all files that end so.
-    fn is_metadata_of(self, rest: &str) -> bool {
-        match self {
-            Self::Apt => rest.starts_with("dists/") || is_flat_metadata(rest),
-            Self::Images | Self::OsImages => rest.starts_with("streams/"),
-            Self::Snaps => !rest.ends_with(".snap"),
-            Self::EnterpriseStore => false,
-            // Nothing is known of them, so any may change.
-            Self::Files => true,
-            Self::Yum => rest.strip_prefix(rpm::REPODATA).is_some_and(|name| !starts_with_digest(name)),
-        }
-    }
-
-    /// Whether what was published before stays reachable after a switch. MAAS fetches versions that it has read of up to an
-    /// hour earlier, and dnf up to two days (`metadata_expire`); apt reads its metadata again, and finds the indexes of the
-    /// moment by hash.
-    pub fn lingers(self) -> bool {
-        matches!(self, Self::Images | Self::OsImages | Self::Yum)
-    }
-
-    /// Whether something of upstream's file of metadata at `path` stays as it is where metadata is cut and signed anew: groups,
-    /// module streams and advisories of RPM packages, and what lists say of packages.
-    pub fn keeps_proof(self, path: &PublishPath) -> bool {
-        self == Self::Yum && !path.as_str().starts_with(rpm::REPOMD)
-    }
-
-    /// Whether clients ignore metadata that is older than what they have seen.
-    pub fn ignores_older(self) -> bool {
-        self == Self::Apt
-    }
-
-    /// Whether what stands at `path` below a generation, such as `apt/debian/dists/…`, changes under its name.
-    fn is_metadata(path: &str) -> bool {
-        let mut parts = path.splitn(3, '/');
-        let (kind, rest) = (parts.next(), parts.nth(1).unwrap_or_default());
-        Self::ALL.into_iter().any(|known| kind == Some(known.as_str()) && known.is_metadata_of(rest))
-    }
-
-    /// Whether what stands at `path` below a generation never changes under its name: payload, and indexes that are named by
-    /// their digests. Clients that have read older metadata may still ask for it.
-    pub fn is_immutable(path: &str) -> bool {
-        let by_hash = path.starts_with("apt/") && path.contains("/by-hash/");
-        by_hash || !Self::is_replaced(path)
-    }
-
-    /// Returns `true` if another generation may have something else at `path`: metadata, and keys, which change when others are
-    /// pinned.
-    pub fn is_replaced(path: &str) -> bool {
-        Self::is_metadata(path) || path.starts_with("keys/")
-    }
-}
-
-/// Whether a file of a repository's metadata is named by its digest, as createrepo_c does it.
-fn starts_with_digest(name: &str) -> bool {
-    name.split_once('-').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok() || digest.parse::<Sha512>().is_ok())
-}
-
 /// How a collection is published.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -240,10 +144,9 @@ impl Collection {
 
     /// The suites that upstream signs, such as `bookworm`, `bookworm/updates` and the flat `./`; only of archives.
     pub fn suites(&self) -> impl Iterator<Item = SuiteName> {
-        let paths = self.proofs.iter().filter(|_| self.kind == Kind::Apt).map(|proof| proof.path.as_str());
-        paths.filter_map(|path| {
+        self.proofs.iter().map(|proof| proof.path.as_str()).filter_map(|path| {
             let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-            SuiteName::of_folder(folder).ok().filter(|_| [IN_RELEASE, RELEASE].contains(&file))
+            self.kind.suite_in(folder).filter(|_| [IN_RELEASE, RELEASE].contains(&file))
         })
     }
 
@@ -264,38 +167,6 @@ mod tests {
         }
         for text in ["", "-a", "a-", "A", "a.b", "a/b", "a_b", "é", &"a".repeat(25)] {
             assert!(text.parse::<Label>().is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_never_changes_under_its_name() {
-        for path in [
-            "apt/u/pool/main/a/a_1_all.deb",
-            "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
-            "apt/flat/by-hash/SHA256/0a",
-            "apt/flat/bookworm/a_1_all.deb",
-            "images/maas/jammy/amd64/20250718/squashfs",
-            "snaps/store/jq_6.snap",
-            "os-images/own/centos/9/amd64/20250101/root.tar.gz",
-            "yum/rocky/Packages/a/a-1-1.noarch.rpm",
-            "yum/rocky/repodata/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad-primary.xml.gz",
-        ] {
-            assert!(Kind::is_immutable(path), "{path}");
-        }
-        for path in [
-            "apt/u/dists/jammy/InRelease",
-            "apt/flat/InRelease",
-            "apt/flat/bookworm/Packages.gz",
-            "images/maas/streams/v1/index.sjson",
-            "snaps/store/index.json",
-            "os-images/own/streams/v1/index.json",
-            "files/tools/a",
-            "keys/site.gpg",
-            "yum/rocky/repodata/repomd.xml",
-            "yum/rocky/repodata/repomd.xml.asc",
-            "yum/rocky/repodata/primary.xml.gz",
-        ] {
-            assert!(!Kind::is_immutable(path), "{path}");
         }
     }
 

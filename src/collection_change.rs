@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::collection::{Collection, Kind};
+use crate::collection::Collection;
+use crate::kind::Kind;
 
 /// A collection as far as its clients depend on it: where it is, where it comes from, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +43,9 @@ impl ClientView {
 
     /// Returns the place at which clients ask for it, in words.
     pub(crate) fn place(&self) -> String {
-        match self.kind {
-            Kind::Snaps => "for its snaps".to_owned(),
-            _ => format!("at /{}/", self.folder),
+        match self.kind.has_address() {
+            true => format!("at /{}/", self.folder),
+            false => format!("for its {}", self.kind),
         }
     }
 }
@@ -106,7 +107,7 @@ pub struct ClientWarning {
     pub message: String,
 }
 
-/// Returns what clients of `before` notice when `after` takes its place. Exports for an Enterprise Store have no clients here.
+/// Returns what clients of `before` notice when `after` takes its place. What is handed on has no clients here.
 pub(crate) fn changes<'a>(before: &'a [ClientView], after: &'a [ClientView]) -> Vec<CollectionChange<'a>> {
     let of_one = |old: &'a ClientView| -> Vec<CollectionChange<'a>> {
         let Some(new) = after.iter().find(|new| new.folder == old.folder) else {
@@ -120,7 +121,7 @@ pub(crate) fn changes<'a>(before: &'a [ClientView], after: &'a [ClientView]) -> 
         let lost = old.suites.iter().filter(|suite| !new.suites.contains(*suite));
         lost.map(|suite| CollectionChange::SuiteGone { old, suite }).collect()
     };
-    before.iter().filter(|old| old.kind != Kind::EnterpriseStore).flat_map(of_one).collect()
+    before.iter().filter(|old| !old.kind.is_handed_on()).flat_map(of_one).collect()
 }
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
         let (kind, _) = folder.split_once('/').unwrap();
         ClientView {
             folder: folder.to_owned(),
-            kind: Kind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap(),
+            kind: Kind::of_name(kind).unwrap(),
             origin: origin.to_owned(),
             suites: suites.iter().map(|suite| (*suite).to_owned()).collect(),
         }

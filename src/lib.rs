@@ -17,6 +17,7 @@ pub mod error_class;
 pub mod export;
 pub mod fetch;
 pub mod formats;
+pub mod kind;
 pub mod label;
 pub mod maas;
 pub mod media;

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::CollectContext;
-use crate::collection::{Collection, Item, Kind, Publish};
+use crate::collection::{Collection, Item, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::enterprise_store::{ExportName, MalformedExportName};
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::EnterpriseStoreSource;

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::address::Address;
-use crate::collection::{Collection, Kind};
+use crate::collection::{Collection, Proof};
 use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
 use crate::depot::Depot;
+use crate::digest::Sha256;
 use crate::formats::apt::suite_name::folder_of_suite;
 use crate::formats::simplestreams::MAX_STREAM_BYTES;
+use crate::kind::{Kind, ProofTrace};
 use crate::terminal::safe;
 use crate::time::Time;
 use crate::trust::{Dates, OlderUpstream, OtherStream, check_date, check_stream, note_date};
@@ -28,11 +30,8 @@ pub struct SameVersion {
 pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     let same = |(old, new): (&Collection, &Collection)| {
         let Collection { files, items, kind, name, origin, proofs, publish, second_digest: _, source } = new;
-        let shown = |of: &Collection| -> Vec<_> {
-            of.proofs.iter().filter(|proof| kind.keeps_proof(&proof.path)).map(|proof| proof.sha256).collect()
-        };
         let same_proofs = match publish.signs_anew() {
-            true => shown(old) == shown(new) && folders_of_indexes(old) == folders_of_indexes(new),
+            true => traces_of_proofs(old) == traces_of_proofs(new),
             false => old.proofs == *proofs,
         };
         same_proofs
@@ -42,16 +41,24 @@ pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(same)
 }
 
-/// Returns the folders of an archive's indexes, such as `dists/noble/main/binary-amd64`: clients ask for the index of each suite, component
-/// and architecture, whether it lists packages of its own or not.
-fn folders_of_indexes(collection: &Collection) -> BTreeSet<&str> {
-    let paths = collection.proofs.iter().filter(|_| collection.kind == Kind::Apt).map(|proof| proof.path.as_str());
-    paths.filter_map(|path| Some(path.rsplit_once('/')?.0)).collect()
+/// Returns what clients see of upstream's metadata, if the site signs its own: folders, such as `dists/noble/main/binary-amd64`, and
+/// files with their digests.
+fn traces_of_proofs(collection: &Collection) -> BTreeSet<(&str, Option<Sha256>)> {
+    let trace = |proof| trace_of_proof(collection.kind, proof);
+    collection.proofs.iter().filter_map(trace).collect()
 }
 
-/// No upstream gives images that are named by hand their versions: whoever changes one may forget to.
+fn trace_of_proof(kind: Kind, proof: &Proof) -> Option<(&str, Option<Sha256>)> {
+    match kind.proof_trace(&proof.path) {
+        ProofTrace::Nothing => None,
+        ProofTrace::Folder => proof.path.as_str().rsplit_once('/').map(|(folder, _)| (folder, None)),
+        ProofTrace::Content => Some((proof.path.as_str(), Some(proof.sha256))),
+    }
+}
+
+/// Refuses changed files of items whose versions people give: whoever changes one may forget to.
 pub(crate) fn no_same_version(old: &[Collection], new: &[Collection]) -> Result<(), SameVersion> {
-    for collection in new.iter().filter(|collection| collection.kind == Kind::OsImages) {
+    for collection in new.iter().filter(|collection| collection.kind.is_versioned_by_hand()) {
         let Some(before) = old.iter().find(|old| old.folder() == collection.folder()) else { continue };
         let differs = |(path, digest): &(_, _)| before.files.get(*path).is_some_and(|before| before != *digest);
         if let Some((path, _)) = collection.files.iter().find(differs) {
@@ -148,7 +155,7 @@ fn and_at(old: &ClientView, after: &[ClientView]) -> String {
     let Some(address) = Address::of_origin(&old.origin) else { return String::new() };
     let other = after.iter().find(|new| Address::of_origin(&new.origin).as_ref() == Some(&address));
     match other {
-        None if old.kind == Kind::Snaps => String::new(),
+        None if !old.kind.has_address() => String::new(),
         None => format!(", and nothing answers for {}", safe(&old.origin)),
         Some(other) => format!(", and {} answers for {}", other.folder, safe(&old.origin)),
     }

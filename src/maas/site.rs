@@ -11,17 +11,15 @@ use super::archives::{ArchiveChoice, Indexes, PublishedArchive, listed, reposito
 use super::images::{MaasStream, best_first};
 use super::plan::NO_PROXY;
 use super::wanted::{LostArchives, Setting, WantedImage, WantedSource, WantedState, WantedUpload};
-use crate::collection::{Collection, Kind, Publish};
+use crate::collection::{Collection, Publish};
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, armored_keyring, binary_keyring};
 use crate::formats::os_image::Via;
+use crate::kind::{ClientProgram, Kind};
 use crate::label::Label;
 use crate::site::{Site, own_key};
 use crate::storage::FileError;
 use crate::storage::read_capped;
 use crate::time::Time;
-
-/// What the stream of images of other operating systems is called among the boot sources.
-const OWN: &str = "os-images";
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
@@ -55,13 +53,13 @@ pub fn wanted(site: &Site, choice: &MaasChoice) -> Result<WantedState, MaasError
     let collections = site.collections(&generation)?;
     let mut wanted = WantedState { settings: settings(choice)?, ..WantedState::default() };
     let mut ubuntu = BTreeMap::new();
-    let of_kind = |kind| collections.iter().filter(move |(collection, _)| collection.kind == kind);
-    for (collection, verified) in of_kind(Kind::Images) {
-        if choice.images.is_empty() || choice.images.contains(&collection.name) {
+    let read_by = |program| collections.iter().filter(move |(collection, _)| collection.kind.client() == program);
+    for (collection, verified) in read_by(ClientProgram::MaasStream) {
+        if choice.images.is_empty() || choice.images.contains(&collection.source) {
             reader.add_source(collection, *verified, &mut wanted, &mut ubuntu)?;
         }
     }
-    for (collection, verified) in of_kind(Kind::OsImages) {
+    for (collection, verified) in read_by(ClientProgram::MaasUploads) {
         let streamed = collection.items.iter().filter_map(|item| item.image.as_deref());
         let has_stream = streamed.into_iter().any(|image| image.via == Via::Stream);
         if has_stream && (choice.images.is_empty() || choice.images.contains(&collection.source)) {
@@ -69,23 +67,15 @@ pub fn wanted(site: &Site, choice: &MaasChoice) -> Result<WantedState, MaasError
         }
         wanted.uploads.extend(reader.uploads(collection)?);
     }
-    let named = |(collection, _): &(Collection, Time), name: &Label| match collection.kind {
-        Kind::OsImages => collection.source == *name,
-        kind => kind == Kind::Images && collection.name == *name,
-    };
-    let absent = |name: &&Label| !collections.iter().any(|collection| named(collection, name));
-    if let Some(name) = choice.images.iter().find(absent) {
-        let of_images = collections.iter().filter_map(|(collection, _)| match collection.kind {
-            Kind::Images => Some(collection.name.as_str()),
-            Kind::OsImages => Some(collection.source.as_str()),
-            _ => None,
-        });
-        let published = listed(&of_images.collect::<Vec<_>>());
+    let of_images = read_by(ClientProgram::MaasStream).chain(read_by(ClientProgram::MaasUploads));
+    let of_images: Vec<&str> = of_images.map(|(collection, _)| collection.source.as_str()).collect();
+    if let Some(name) = choice.images.iter().find(|name| !of_images.contains(&name.as_str())) {
+        let published = listed(&of_images);
         let text = format!("--images {name}: no such images are published, but {published}");
         return Err(MaasError::Choice(text));
     }
     let archives =
-        of_kind(Kind::Apt).map(|(collection, _)| reader.archive(collection)).collect::<Result<Vec<_>, _>>()?;
+        read_by(ClientProgram::Apt).map(|(collection, _)| reader.archive(collection)).collect::<Result<Vec<_>, _>>()?;
     let chosen = ArchiveChoice {
         main: choice.main_archive.as_deref(),
         ports: choice.ports_archive.as_deref(),
@@ -108,11 +98,9 @@ fn offered_once(sources: &[WantedSource]) -> Result<(), MaasError> {
         for image in source.images.keys() {
             let Some(other) = offered.insert(image, &source.name) else { continue };
             let name = &source.name;
-            let more = if name == OWN {
-                "; with via = \"upload\" in the selection, images of [[os-images]] need no source"
-            } else {
-                ""
-            };
+            let more = Kind::owner_of_source(name).map_or_else(String::new, |kind| {
+                format!("; with via = \"upload\" in the selection, images of [[{kind}]] need no source")
+            });
             return Err(MaasError::Choice(format!(
                 "{other} and {name} both publish {image}, and MAAS would take it from either: choose with --images NAME{more}"
             )));
@@ -163,8 +151,7 @@ impl SiteReader<'_> {
         ubuntu.extend(offer.ubuntu);
         let keyring = self.keyring(collection, "gpg", binary_keyring)?;
         let url = format!("{}/{name}/", self.serve_url);
-        let called = if collection.kind == Kind::OsImages { &collection.source } else { &collection.name };
-        wanted.sources.push(WantedSource { name: called.to_string(), url, keyring, images: offer.images });
+        wanted.sources.push(WantedSource { name: collection.source.to_string(), url, keyring, images: offer.images });
         Ok(())
     }
 

@@ -7,26 +7,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::resolve::View;
-use crate::collection::Kind;
+use crate::kind::Kind;
 use crate::time::Time;
 
 /// What a request was answered with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum AnswerKind {
-    /// A file of a published archive.
-    Apt,
-    /// A file of a published image stream.
-    Images,
-    /// A snap or an assertion as a file.
-    Snaps,
-    /// An export for an Enterprise Store.
-    EnterpriseStore,
-    /// An image of another operating system, or a file of their stream.
-    OsImages,
-    /// Any other file.
-    Files,
-    /// A file of a published RPM repository.
-    Yum,
+    /// A file of this kind.
+    Kind(Kind),
     /// The site's public key.
     Keys,
     /// The snap store.
@@ -38,41 +26,42 @@ pub(super) enum AnswerKind {
     Nothing,
 }
 
+/// Answers that are no file of a kind.
+const OTHERS: [(AnswerKind, &str); 4] = [
+    (AnswerKind::Keys, "keys"),
+    (AnswerKind::Store, "store"),
+    (AnswerKind::Service, "service"),
+    (AnswerKind::Nothing, "none"),
+];
+
 impl AnswerKind {
-    const ALL: [(Self, &'static str); 11] = [
-        (Self::Apt, "apt"),
-        (Self::Images, "images"),
-        (Self::Snaps, "snaps"),
-        (Self::EnterpriseStore, "enterprise-store"),
-        (Self::OsImages, "os-images"),
-        (Self::Files, "files"),
-        (Self::Yum, "yum"),
-        (Self::Keys, "keys"),
-        (Self::Store, "store"),
-        (Self::Service, "service"),
-        (Self::Nothing, "none"),
-    ];
+    /// All values with their names on the page.
+    fn all() -> impl Iterator<Item = (Self, &'static str)> {
+        Kind::ALL.iter().map(|kind| (Self::Kind(*kind), kind.as_str())).chain(OTHERS)
+    }
 
     /// What the file at `path` below a generation belongs to.
     pub(super) fn file(path: &str) -> Self {
-        match path.split('/').next().unwrap_or_default() {
-            top if top == Kind::Apt.as_str() => Self::Apt,
-            top if top == Kind::Images.as_str() => Self::Images,
-            top if top == Kind::Snaps.as_str() => Self::Snaps,
-            top if top == Kind::EnterpriseStore.as_str() => Self::EnterpriseStore,
-            top if top == Kind::OsImages.as_str() => Self::OsImages,
-            top if top == Kind::Files.as_str() => Self::Files,
-            top if top == Kind::Yum.as_str() => Self::Yum,
-            _ => Self::Keys,
-        }
+        Kind::of_path(path).map_or(Self::Keys, |(kind, _)| Self::Kind(kind))
     }
+}
+
+/// The number of kinds.
+const KINDS: usize = Kind::ALL.len();
+
+/// Counters of the answers of one sort.
+#[derive(Debug, Default)]
+struct Counters {
+    /// Requests by the class of their status, from 1xx on.
+    requests: [AtomicU64; 5],
+    /// Bytes of bodies.
+    bytes: AtomicU64,
 }
 
 /// Counters since the start.
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
-    requests: [[AtomicU64; 5]; 11],
-    bytes: [AtomicU64; 11],
+    answers: [Counters; KINDS + OTHERS.len()],
     /// Answers cut short, because the client went away or took nothing for too long.
     pub(super) aborted: AtomicU64,
     /// Files that only an older generation had.
@@ -91,14 +80,18 @@ impl Metrics {
     /// Counts an answer.
     pub(super) fn answered(&self, of: AnswerKind, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
-        if let Some(counter) = self.requests.get(of as usize).and_then(|classes| classes.get(class)) {
+        if let Some(counter) = self.counters(of).and_then(|counters| counters.requests.get(class)) {
             add(counter, 1);
         }
     }
 
     /// Counts bytes of a body.
     pub(super) fn sent(&self, of: AnswerKind, bytes: u64) {
-        self.bytes.get(of as usize).into_iter().for_each(|counter| add(counter, bytes));
+        self.counters(of).into_iter().for_each(|counters| add(&counters.bytes, bytes));
+    }
+
+    fn counters(&self, of: AnswerKind) -> Option<&Counters> {
+        AnswerKind::all().zip(&self.answers).find(|((other, _), _)| *other == of).map(|(_, counters)| counters)
     }
 
     /// The page.
@@ -119,15 +112,15 @@ impl Metrics {
 
     fn of_requests(&self, page: &mut MetricsPage) {
         page.head("gapferry_requests_total", "counter");
-        for ((_, kind), classes) in AnswerKind::ALL.iter().zip(&self.requests) {
-            for (class, counter) in (1..).zip(classes) {
+        for ((_, kind), counters) in AnswerKind::all().zip(&self.answers) {
+            for (class, counter) in (1..).zip(&counters.requests) {
                 let labels = format!("{{kind=\"{kind}\",class=\"{class}xx\"}}");
                 page.line("gapferry_requests_total", &labels, get(counter));
             }
         }
         page.head("gapferry_response_bytes_total", "counter");
-        for ((_, kind), counter) in AnswerKind::ALL.iter().zip(&self.bytes) {
-            page.line("gapferry_response_bytes_total", &format!("{{kind=\"{kind}\"}}"), get(counter));
+        for ((_, kind), counters) in AnswerKind::all().zip(&self.answers) {
+            page.line("gapferry_response_bytes_total", &format!("{{kind=\"{kind}\"}}"), get(&counters.bytes));
         }
     }
 }

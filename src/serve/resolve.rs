@@ -12,9 +12,9 @@ use super::open_file_cache::{CachedFile, OpenFileCache};
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
-use crate::collection::Kind;
+use crate::kind::{ClientProgram, Kind};
 use crate::path::PublishPath;
-use crate::site::{Generation, Serve, Site, Unanswered, answering};
+use crate::site::{Generation, Published, Serve, Site, Unanswered, answering};
 
 /// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
 /// or by a few.
@@ -210,7 +210,7 @@ impl ServedTree {
         let Some(path) = normal_path(path).filter(|path| path.ends_with("/pool/")) else { return false };
         let is_archive = |below: &str| {
             let folder = below.strip_suffix("/pool/").unwrap_or_default();
-            self.generation.published.get(folder).is_some_and(|published| published.kind == Kind::Apt)
+            self.generation.published.get(folder).is_some_and(|published| published.kind.client() == ClientProgram::Apt)
         };
         let by_path = path.strip_prefix('/').filter(|_| self.routes.answers_by_path(name(host)));
         by_path.is_some_and(is_archive) || self.routes.find(name(host), &path).any(|below| is_archive(&below))
@@ -284,11 +284,15 @@ impl ServedTree {
 
     /// Whether snaps are published.
     pub(super) fn has_snaps(&self) -> bool {
-        self.generation.published.values().any(|published| published.kind == Kind::Snaps)
+        self.snaps().next().is_some()
     }
 
     fn folders_of_snaps(&self) -> Vec<PathBuf> {
-        let snaps = self.generation.published.values().filter(|published| published.kind == Kind::Snaps);
-        snaps.map(|published| self.folder.join(published.folder())).collect()
+        self.snaps().map(|published| self.folder.join(published.folder())).collect()
+    }
+
+    /// The collections that the store answers from.
+    fn snaps(&self) -> impl Iterator<Item = &Published> {
+        self.generation.published.values().filter(|published| published.kind.client() == ClientProgram::Snapd)
     }
 }

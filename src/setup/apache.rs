@@ -1,6 +1,6 @@
 //! Apache: serves the published trees without `gapferry serve`.
 
-use super::web::{CHANGES, METHODS, TYPES, WebRoute, WebServer, head, routes};
+use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
 use super::{Facts, HostName, SetupError, quote};
 
 /// A file for `/etc/apache2/sites-available`.
@@ -16,7 +16,7 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let mut names: Vec<&str> = own.iter().map(|own| own.as_str()).collect();
     names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
-    let tops = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
+    let tops = facts.folders().collect::<Vec<_>>().join("|");
     let by_path = rule(&root, "", &format!("^/((?:{tops})/.+)$"));
     text += &host(server, &names, &by_path, true);
     for (name, routes) in routes(facts) {
@@ -36,7 +36,7 @@ fn folders(facts: &Facts, root: &str) -> String {
     let types: String = TYPES.iter().map(|(kind, ends)| format!("    AddType {kind}{}\n", dotted(ends))).collect();
     let ends: String = ["gz", "xz", "zst", "bz2"].map(|end| format!(" .{end}")).concat();
     let headers = headers(root);
-    for folder in &facts.folders {
+    for folder in facts.folders() {
         text += &format!(
             "<Directory \"{root}/{folder}\">\n    Options FollowSymLinks\n    Require all granted\n    \
              RemoveEncoding{ends}\n{types}{headers}</Directory>\n"
@@ -47,7 +47,7 @@ fn folders(facts: &Facts, root: &str) -> String {
 
 /// The headers of `gapferry serve`. A part of what changes is for those alone who say which whole it is of.
 fn headers(root: &str) -> String {
-    let changes = format!("%{{REQUEST_FILENAME}} =~ m#^{}{CHANGES}#", quote::regex(root));
+    let changes = format!("%{{REQUEST_FILENAME}} =~ m#^{}{}#", quote::regex(root), changes());
     format!(
         "    MaxRanges 1\n    Header set X-Content-Type-Options nosniff\n    Header set Cache-Control no-cache \"expr={changes}\"\n    \
          RequestHeader unset Range \"expr=-z %{{HTTP:If-Range}} && {changes}\"\n"

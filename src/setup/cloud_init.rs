@@ -3,8 +3,8 @@
 use super::quote::{comment, yaml, yaml_block};
 use super::snapd::{DROP_IN, STORE_CERTS, drop_in};
 use super::{Certificates, Facts, ServeUrl, SetupError, apt};
-use crate::collection::Kind;
 use crate::formats::apt::archive::IndexKind;
+use crate::kind::ClientProgram;
 
 /// What the operator chose.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub fn user_data(facts: &Facts, choice: &CloudInitChoice) -> Result<String, Setu
         packages(&chosen, choice)?,
         certificates(choice),
         time(&choice.ntp_servers),
-        if facts.folders.contains(Kind::Snaps.as_str()) { snaps(facts, choice)? } else { String::new() },
+        if facts.has_client(ClientProgram::Snapd) { snaps(facts, choice)? } else { String::new() },
     ];
     if sections.iter().all(String::is_empty) {
         return Err(SetupError::Nothing { what: "packages or snaps".to_owned() });

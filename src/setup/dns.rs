@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_site_without_hosts_has_nothing_to_say() {
         let mut facts = facts();
-        (facts.upstreams, facts.store, facts.folders) = (Vec::new(), None, BTreeSet::new());
+        (facts.upstreams, facts.store, facts.kinds) = (Vec::new(), None, BTreeSet::new());
         let address = ["10.0.0.5".parse().unwrap()];
         assert!(files(&facts, NameServer::Hosts, None, &address).is_err());
     }

@@ -7,10 +7,11 @@ use url::Url;
 
 use super::{HostName, PublishedSuite, SetupError, suites};
 use crate::address::{Address, RoutingTable};
-use crate::collection::{Collection, Kind, Publish};
+use crate::collection::{Collection, Publish};
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
+use crate::kind::{ClientProgram, Kind};
 use crate::label::Label;
 use crate::site::{Generation, Site, StoreAssertion, answering, own_key};
 use crate::storage::read_capped;
@@ -36,8 +37,8 @@ pub struct Facts {
     pub archives: Vec<AptArchive>,
     /// RPM repositories that clients can use.
     pub repositories: Vec<RpmRepository>,
-    /// Folders below a generation that are for clients.
-    pub folders: BTreeSet<&'static str>,
+    /// The kinds that clients are served.
+    pub kinds: BTreeSet<Kind>,
     /// The site's own store assertion.
     pub store: Option<StoreAssertion>,
     /// What the operator should know.
@@ -90,9 +91,6 @@ pub struct AptArchive {
     pub valid_until: Option<Time>,
 }
 
-/// The kind of RPM repositories, which is also their folder below a generation.
-const YUM: &str = "yum";
-
 /// An RPM repository as dnf knows it.
 #[derive(Clone, Debug)]
 pub struct RpmRepository {
@@ -133,11 +131,12 @@ impl ListSigner {
 
 impl RpmRepository {
     /// The repository that stands in the generation's folder.
-    fn of(generation: &Path, name: &Label, publish: Publish) -> Self {
+    fn of(generation: &Path, collection: &Collection) -> Self {
+        let folder = collection.folder();
         Self {
-            name: name.clone(),
-            signer: ListSigner::of(generation, &format!("{YUM}/{name}"), publish),
-            has_upstream_key: generation.join(format!("keys/{YUM}/{name}.asc")).exists(),
+            name: collection.name.clone(),
+            signer: ListSigner::of(generation, &folder, collection.publish),
+            has_upstream_key: generation.join(format!("keys/{folder}.asc")).exists(),
         }
     }
 }
@@ -157,14 +156,13 @@ impl Facts {
             upstreams: Vec::new(),
             archives: Vec::new(),
             repositories: Vec::new(),
-            folders: BTreeSet::from(["keys"]),
+            kinds: BTreeSet::new(),
             store: None,
             notes: Vec::new(),
             nameless: Vec::new(),
         };
-        // Exports for an Enterprise Store are handed on, not served.
         let kinds = generation.published.values().map(|published| published.kind);
-        facts.folders.extend(kinds.filter(|kind| *kind != Kind::EnterpriseStore).map(Kind::as_str));
+        facts.kinds.extend(kinds.filter(|kind| !kind.is_handed_on()));
         for (collection, _) in site.collections(&generation)? {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
@@ -177,7 +175,7 @@ impl Facts {
 
     fn add(&mut self, site: &Site, generation: &Generation, collection: &Collection) -> Result<(), SetupError> {
         let Collection { kind, name, .. } = collection;
-        if *kind == Kind::EnterpriseStore {
+        if kind.is_handed_on() {
             return Ok(());
         }
         match UpstreamNames::of(&collection.origin, *kind, name) {
@@ -191,27 +189,33 @@ impl Facts {
                 collection.origin
             )),
         }
-        if kind.as_str() == YUM {
-            let folder = site.generation_folder(generation.number);
-            self.repositories.push(RpmRepository::of(&folder, name, collection.publish));
+        let folder = site.generation_folder(generation.number);
+        match kind.client() {
+            ClientProgram::Apt => self.add_archive(site, generation, collection)?,
+            ClientProgram::Dnf => self.repositories.push(RpmRepository::of(&folder, collection)),
+            _ => {} // has no settings but upstream's address
         }
-        if *kind == Kind::Apt {
-            let folder = site.generation_folder(generation.number);
-            match key(site, &folder, collection)? {
-                Some(key) => self.archives.push(AptArchive {
-                    name: name.clone(),
-                    origin: collection.origin.clone(),
-                    publish: collection.publish,
-                    suites: suites(&folder.join(collection.folder()), collection),
-                    key,
-                    valid_until: generation.published.get(&collection.folder()).and_then(|p| p.valid_until),
-                }),
-                None => self.notes.push(format!(
-                    "apt/{name} is published as upstream made it, and no keyring is pinned for {}: apt cannot check it",
-                    collection.source
-                )),
-            }
-        }
+        Ok(())
+    }
+
+    fn add_archive(&mut self, site: &Site, generation: &Generation, collection: &Collection) -> Result<(), SetupError> {
+        let folder = site.generation_folder(generation.number);
+        let Some(key) = key(site, &folder, collection)? else {
+            self.notes.push(format!(
+                "{} is published as upstream made it, and no keyring is pinned for {}: apt cannot check it",
+                collection.folder(),
+                collection.source
+            ));
+            return Ok(());
+        };
+        self.archives.push(AptArchive {
+            name: collection.name.clone(),
+            origin: collection.origin.clone(),
+            publish: collection.publish,
+            suites: suites(&folder.join(collection.folder()), collection),
+            key,
+            valid_until: generation.published.get(&collection.folder()).and_then(|p| p.valid_until),
+        });
         Ok(())
     }
 
@@ -223,6 +227,16 @@ impl Facts {
             Err(error) => self.notes.push(format!("the site's store assertion is left out: {error}")),
         }
         Ok(())
+    }
+
+    /// Returns whether something is published that this program of clients reads.
+    pub fn has_client(&self, program: ClientProgram) -> bool {
+        self.kinds.iter().any(|kind| kind.client() == program)
+    }
+
+    /// The folders below a generation that are for clients, sorted.
+    pub fn folders(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.iter().map(|kind| kind.as_str()).chain(["keys"]).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// The hosts that this site answers for, each with the reasons why.
@@ -242,7 +256,7 @@ impl Facts {
     /// Hosts at which devices look for the snap store, and whether over TLS.
     pub fn store_hosts(&self) -> BTreeMap<HostName, bool> {
         let mut hosts = BTreeMap::new();
-        if self.folders.contains(Kind::Snaps.as_str()) {
+        if self.has_client(ClientProgram::Snapd) {
             hosts.extend(DEFAULT_STORE.parse().ok().map(|host| (host, true)));
         }
         if let Some(store) = &self.store {
@@ -332,7 +346,7 @@ pub(super) mod tests {
                 archive("extra", Publish::Verbatim, vec![suite("noble", &["main"], &[])]),
             ],
             repositories: Vec::new(),
-            folders: BTreeSet::from(["apt", "images", "keys", "snaps"]),
+            kinds: BTreeSet::from([Kind::Apt, Kind::Images, Kind::Snaps]),
             store: Some(StoreAssertion {
                 store: "gapStore".into(),
                 operator_id: "me".into(),

@@ -1,6 +1,6 @@
 //! nginx: serves the published trees without `gapferry serve`.
 
-use super::web::{CHANGES, METHODS, TYPES, WebRoute, WebServer, head, routes};
+use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
 use super::{Facts, HostName, SetupError, quote};
 
 /// A file for `/etc/nginx/conf.d`.
@@ -8,7 +8,7 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let root = quote::server_path(&facts.root.join("current"))?;
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();
     let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
-    let folders = facts.folders.iter().copied().collect::<Vec<_>>().join("|");
+    let folders = facts.folders().collect::<Vec<_>>().join("|");
     let by_path = location(&format!("/(?:{folders})/."), "$uri", "$uri ", 0);
     let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
     let store_hosts = facts.store_hosts();
@@ -36,10 +36,11 @@ const ASKED: &str = "        if ($request_method !~ ^(?:GET|HEAD)$) {
 /// The values of headers; nginx leaves out a header whose value is empty. `try_files` has set `$uri` to the file's path by the
 /// time that a value is wanted.
 fn headers() -> String {
+    let changes = changes();
     format!(
-        "\nmap $uri $gapferry_cache_control {{\n    default \"\";\n    \"~^{CHANGES}\" no-cache;\n}}\n\
+        "\nmap $uri $gapferry_cache_control {{\n    default \"\";\n    \"~^{changes}\" no-cache;\n}}\n\
          map $status $gapferry_allow {{\n    default \"\";\n    405 \"{METHODS}\";\n}}\n\
-         map $gapferry_file $gapferry_changes {{\n    default \"\";\n    \"~(?:^| ){CHANGES}\" 1;\n}}\n\
+         map $gapferry_file $gapferry_changes {{\n    default \"\";\n    \"~(?:^| ){changes}\" 1;\n}}\n\
          # A part of what changes is for those alone who say which whole it is of.\n\
          map \"$http_range:$http_if_range:$gapferry_changes\" $gapferry_whole {{\n    default \"\";\n    \
          \"~^[^:]+::1$\" 1;\n}}\n"

@@ -1,7 +1,7 @@
 //! snapd: how a client is told where its store is. `docs/snaps.md` says what each way brings.
 
 use super::{Certificates, Facts, ServeUrl, SetupError, quote};
-use crate::collection::Kind;
+use crate::kind::ClientProgram;
 use crate::shell::shell_word;
 use crate::site::StoreAssertion;
 
@@ -30,7 +30,7 @@ pub fn script(
     serve_url: Option<&ServeUrl>,
     authority: Option<&Certificates>,
 ) -> Result<String, SetupError> {
-    if !facts.folders.contains(Kind::Snaps.as_str()) {
+    if !facts.has_client(ClientProgram::Snapd) {
         return Err(SetupError::Nothing { what: "snaps".to_owned() });
     }
     let head = "#!/bin/sh\n".to_owned()
@@ -138,7 +138,7 @@ mod tests {
         assert!(matches!(script(&facts, None, None), Err(SetupError::NoServeUrl { .. })));
         let text = script(&facts, Some(&"http://gapferry.dc1.example/".parse().unwrap()), None).unwrap();
         assert!(text.contains("\nEnvironment=SNAPPY_FORCE_API_URL=http://gapferry.dc1.example\nEND\n"), "{text}");
-        facts.folders.remove("snaps");
+        facts.kinds.retain(|kind| kind.client() != ClientProgram::Snapd);
         assert!(matches!(script(&facts, None, None), Err(SetupError::Nothing { .. })));
     }
 }

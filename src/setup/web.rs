@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{Facts, HostName, ServeUrl, quote};
 use crate::address::Route;
-use crate::collection::Kind;
+use crate::kind::{ClientProgram, Kind};
 
 /// How a web server is to be set up.
 #[derive(Clone, Debug, Default)]
@@ -29,15 +29,12 @@ pub(super) const TYPES: [(&str, &str); 8] = [
     ("application/pgp-keys", "gpg key"),
 ];
 
-/// A regular expression for the path of a file below a generation, if another generation may have something else there
+/// Returns a regular expression for the path of a file below a generation, if another generation may have something else there
 /// ([`Kind::is_immutable`] says the contrary). Caches in front must ask again before they answer with such a file.
-pub(super) const CHANGES: &str = concat!(
-    r"/(?:apt/[^/]+/(?!(?:.*/)?by-hash/)(?:dists/|(?:.*/)?(?:(?:(?:In)?Release|Release\.gpg|",
-    r"(?:Packages|Sources|Contents-[^/]+|[a-z]{2,3}(?:[_@][A-Za-z0-9_@-]*)?)(?:\.(?:xz|bz2|gz|zst))?)$|",
-    r"(?:Packages|Sources|Contents-[^/]+)\.diff/))|",
-    r"(?:os-)?images/[^/]+/streams/|snaps/[^/]+/.*(?<!\.snap)$|",
-    r"yum/[^/]+/repodata/(?![0-9a-f]{64}-)|files/|keys/)"
-);
+pub(super) fn changes() -> String {
+    let of_kind = |kind: &Kind| Some(format!("{kind}/[^/]+/{}|", kind.changes()?));
+    format!("/(?:{}keys/)", Kind::ALL.iter().filter_map(of_kind).collect::<String>())
+}
 
 /// The methods that files are asked with, as in the header `Allow`.
 pub(super) const METHODS: &str = "GET, HEAD";
@@ -77,7 +74,7 @@ fn web_route(prefix: &str, all: &[Route]) -> WebRoute {
 pub(super) fn head(facts: &Facts, what: &str) -> String {
     let mut text = facts.headline(what);
     text += "\nThe same files as from gapferry itself, by path and by the upstreams' names. A new generation is served at once.";
-    if facts.folders.contains(Kind::Snaps.as_str()) {
+    if facts.has_client(ClientProgram::Snapd) {
         text += "\nThe snap store is more than files: /v2/ and /api/ must go to a gapferry that serves the site; --store-backend names it.";
     }
     if facts.upstreams.iter().any(|upstream| upstream.tls) || facts.store_hosts().values().any(|tls| *tls) {

@@ -12,8 +12,9 @@ use super::serve_config::Serve;
 use super::state::{Generation, Published};
 use super::tree::Tree;
 use crate::address::{Address, RoutingTable};
-use crate::collection::{Collection, Kind};
+use crate::collection::Collection;
 use crate::digest::Sha256;
+use crate::kind::Kind;
 use crate::label::Label;
 
 /// Returns the addresses of upstreams that a generation answers for, each with the collection, as KIND/NAME: that of the collection's
@@ -30,7 +31,7 @@ pub(crate) fn answering(generation: &Generation, config: &Serve) -> Vec<(Address
 /// The origin is the builder's word. So a collection that upstream does not vouch for answers only for the aliases of `site.toml`, which no builder
 /// can write.
 pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve) -> Vec<Address> {
-    if published.kind == Kind::Snaps {
+    if !published.kind.has_address() {
         return Vec::new();
     }
     let origin = claimed(folder, published, config).filter(|_| published.vouched);
@@ -39,15 +40,12 @@ pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve)
     origin.into_iter().chain(aliases).collect()
 }
 
-/// Fixes the collection's source at its first publication, and refuses another one from then on. A source of packages, images
-/// or files has one collection, which bears its name.
+/// Fixes the collection's source at its first publication, and refuses another one from then on. Most sources
+/// have one collection, which bears their name.
 pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), PublishError> {
     // Sources that are named after a kind are that kind's alone, which publishers check.
-    let is_of_kind =
-        [Kind::EnterpriseStore, Kind::OsImages].iter().any(|kind| kind.as_str() == collection.source.as_str());
-    let has_own_name = matches!(collection.kind, Kind::Apt | Kind::Images | Kind::Yum | Kind::Files);
-    let bears_its_source = has_own_name && !is_of_kind;
-    let first = if bears_its_source { &collection.name } else { &collection.source };
+    let is_of_a_kind = collection.kind.owns_source() || Kind::owner_of_source(collection.source.as_str()).is_some();
+    let first = if is_of_a_kind { &collection.source } else { &collection.name };
     let known = next.sources.entry(collection.folder()).or_insert_with(|| first.clone());
     match *known == collection.source {
         true => Ok(()),
@@ -102,7 +100,7 @@ pub(super) fn keep_keys_apart(
     have_a_key_in_common: impl Fn(&Label, &Label) -> Result<bool, SiteError>,
 ) -> Result<(), SiteError> {
     for (folder, published) in next.published.iter().filter(|(_, published)| published.vouched) {
-        let claim = claimed(folder, published, config).filter(|_| published.kind != Kind::Snaps);
+        let claim = claimed(folder, published, config).filter(|_| published.kind.has_address());
         let (Some(source), Some(address)) = (next.sources.get(folder), claim) else { continue };
         let is_owner = before.get(&address).is_some_and(|owners| owners.contains(source));
         let is_given = config
@@ -130,7 +128,7 @@ pub(super) fn keep_keys_apart(
 /// Says of a collection that it answers by path only, and what gives it its upstream's address; `None` if it answers for that, if the
 /// site says so itself, or if no client could ask for it there.
 pub(super) fn by_path_only(folder: &str, published: &Published, config: &Serve) -> Option<String> {
-    let address = claimed(folder, published, config).filter(|_| !published.vouched && published.kind != Kind::Snaps)?;
+    let address = claimed(folder, published, config).filter(|_| !published.vouched && published.kind.has_address())?;
     let is_given = of_collection(folder, published, config).contains(&address);
     (!is_given && address.is_routable()).then(|| {
         format!(

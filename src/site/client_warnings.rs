@@ -8,9 +8,9 @@ use super::addresses::{answering, of_collection};
 use super::serve_config::Serve;
 use super::state::{Generation, Published};
 use crate::address::{Address, RoutingTable};
-use crate::collection::Kind;
 use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
-use crate::formats::apt::suite_name::{SuiteName, folder_of_suite};
+use crate::formats::apt::suite_name::folder_of_suite;
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::terminal::safe;
 
@@ -119,7 +119,7 @@ impl Unanswered {
     /// Compares what the generation publishes with what the site remembers.
     pub(crate) fn of(generation: &Generation, config: &Serve) -> Self {
         let table = table(generation, config);
-        let is_handed_on = |folder: &str| folder.split('/').next() == Some(Kind::EnterpriseStore.as_str());
+        let is_handed_on = |folder: &str| Kind::of_path(folder).is_some_and(|(kind, _)| kind.is_handed_on());
         let gone = generation.sources.keys().filter(|folder| !generation.published.contains_key(*folder));
         let left = generation.addresses.iter().filter(|(address, _)| answering_for(&table, address).is_none());
         Self {
@@ -141,8 +141,7 @@ fn lost_suites(generation: &Generation, folder: &str, now: &Published) -> BTreeS
     let prefix = format!("{folder}/");
     let dated = generation.upstream_dates.range(prefix.clone()..).map_while(|(file, _)| file.strip_prefix(&prefix));
     // Beside the folders of suites, the names that upstream signs are dated. No folder has a `|`.
-    let suites = dated.filter(|name| now.kind == Kind::Apt && !name.contains('|'));
-    let suites = suites.filter_map(|place| SuiteName::of_folder(place).ok());
+    let suites = dated.filter(|name| !name.contains('|')).filter_map(|folder| now.kind.suite_in(folder));
     let lost = suites.filter(|suite| !now.suites.contains(&suite.to_string()));
     lost.map(|suite| if suite.is_flat() { format!("{prefix}{suite}") } else { format!("{prefix}{}", suite.folder()) })
         .collect()

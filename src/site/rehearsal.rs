@@ -17,7 +17,7 @@ use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
 use crate::bundle::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
-use crate::collection::{Collection, Kind};
+use crate::collection::Collection;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -163,9 +163,8 @@ impl<'a> Rehearsal<'a> {
 /// The blobs that publishers only look up.
 fn payload(bundles: &[Bundle]) -> BTreeSet<Sha256> {
     let collections = || bundles.iter().flat_map(|bundle| &bundle.manifest.collections);
-    let is_read = |collection: &&Collection| {
-        matches!(collection.kind, Kind::Snaps | Kind::OsImages) || collection.second_digest.is_some()
-    };
+    let is_read =
+        |collection: &&Collection| collection.kind.is_read_by_publisher() || collection.second_digest.is_some();
     let mut read: BTreeSet<Sha256> =
         collections().filter(is_read).flat_map(|collection| collection.files.values().copied()).collect();
     read.extend(collections().flat_map(|collection| collection.proofs.iter().map(|proof| proof.sha256)));

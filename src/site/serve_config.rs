@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::address::Address;
-use crate::collection::Kind;
+use crate::kind::Kind;
 use crate::label::Label;
 
 /// Under which names a site answers besides those of what it publishes.
@@ -65,8 +65,8 @@ impl Alias {
         if Address::of_url(url).is_none_or(|address| !address.is_routable()) {
             return Err("an address has a path of plain names".to_owned());
         }
-        if self.collection.starts_with("snaps/") {
-            return Err("snaps need no address: they are answered under every host".to_owned());
+        if let Some((kind, _)) = Kind::of_path(&self.collection).filter(|(kind, _)| !kind.has_address()) {
+            return Err(format!("{kind} need no address: they are answered under every host"));
         }
         check_collection(&self.collection)
     }
@@ -74,7 +74,7 @@ impl Alias {
 
 fn check_collection(text: &str) -> Result<(), String> {
     let (kind, name) = text.split_once('/').unwrap_or((text, ""));
-    let known = Kind::ALL.into_iter().any(|known| known.as_str() == kind);
+    let known = Kind::of_name(kind).is_some();
     match known && name.parse::<Label>().is_ok() {
         true => Ok(()),
         false => Err(format!("{text:?} is no collection: it is KIND/NAME, such as apt/ubuntu")),

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Site, SiteError};
 use crate::address::Address;
-use crate::collection::{Collection, Kind, Publish};
+use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::path::PublishPath;
 use crate::storage::StorageError;

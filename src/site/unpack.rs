@@ -17,7 +17,7 @@ use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
 use crate::bundle::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::{Bundle, BundleError, Manifest};
-use crate::collection::{Collection, Kind};
+use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
@@ -202,10 +202,10 @@ impl<'a> DepotSink<'a> {
     }
 }
 
-/// The blobs of a collection that upstream signs by another digest than SHA-256, with its kind. A snap's assertions are signed
-/// themselves.
+/// The blobs of a collection that upstream signs by another digest than SHA-256, with its kind.
 fn second_kinds(collection: &Collection) -> impl Iterator<Item = (Sha256, DigestKind)> {
-    let proofs = collection.proofs.iter().map(|proof| proof.sha256).filter(|_| collection.kind != Kind::Snaps);
+    let is_signed_so = collection.kind.has_second_digests_of_proofs();
+    let proofs = collection.proofs.iter().map(|proof| proof.sha256).filter(move |_| is_signed_so);
     let blobs = collection.files.values().copied().chain(proofs);
     blobs.filter_map(|blob| Some((blob, collection.second_digest?)))
 }

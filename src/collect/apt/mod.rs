@@ -25,10 +25,11 @@ use self::archives::{Presence, WantedArchive};
 use self::choice::ChosenPackageFile;
 use self::suite::SuiteData;
 use super::{CollectContext, Selected};
-use crate::collection::{Collection, Item, Kind, Proof, Publish};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Kind;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 

@@ -16,9 +16,10 @@ use self::choose::ChosenImageFile;
 use self::stream::{Document, StreamForms, VerifiedStream};
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
-use crate::collection::{Collection, Item, Kind, Proof, Publish};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::formats::simplestreams::SIGNATURE_SUFFIX;
+use crate::kind::Kind;
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 

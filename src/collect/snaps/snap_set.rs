@@ -6,12 +6,13 @@ use url::Url;
 
 use super::SnapsError;
 use super::wish::Wish;
-use crate::collection::{Collection, Item, Kind, Proof, Publish};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
 use crate::formats::assertions::snaps::SnapFacts;
 use crate::formats::signed_digest::DigestKind;
 use crate::formats::snap::{ALL, Channel, ChannelListing, Metadata, NeedReason};
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::path::PublishPath;
 

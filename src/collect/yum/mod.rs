@@ -15,11 +15,12 @@ use self::choose::Chosen;
 use self::repository::Repository;
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
-use crate::collection::{Collection, Item, Kind, Proof};
+use crate::collection::{Collection, Item, Proof};
 use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
 };
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Kind;
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 

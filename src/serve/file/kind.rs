@@ -1,6 +1,8 @@
 //! Content types of what is published, by name. Compressed indexes are files of their own and not encoded texts, so nothing
 //! here ever has a `Content-Encoding`.
 
+use crate::kind::Kind;
+
 /// The content type of a file at `path` below a generation.
 pub(super) fn content_type(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -8,7 +10,7 @@ pub(super) fn content_type(path: &str) -> &'static str {
         return "application/pgp-keys"; // RFC 3156, section 7
     }
     let Some((_, suffix)) = name.rsplit_once('.') else {
-        return of_plain_name(path, name);
+        return of_plain_name(path);
     };
     match suffix {
         "deb" | "udeb" | "ddeb" => "application/vnd.debian.binary-package",
@@ -29,20 +31,16 @@ pub(super) fn content_type(path: &str) -> &'static str {
         "assert" => "application/x.ubuntu.assertion",
         "squashfs" => "application/vnd.squashfs",
         "iso" => "application/x-iso9660-image",
-        _ => of_plain_name(path, name),
+        _ => of_plain_name(path),
     }
 }
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-/// Texts of apt's, which have no suffix. By-hash names say nothing of what is in them, compressed or not.
-fn of_plain_name(path: &str, name: &str) -> &'static str {
-    let texts = ["InRelease", "Release", "Packages", "Sources", "Index"];
-    let starts = ["Contents-", "Translation-", "Components-"];
-    let is_text = texts.contains(&name) || starts.iter().any(|start| name.starts_with(start));
-    let is_apts = path.starts_with("apt/") && !path.contains("/by-hash/");
-    if is_apts && is_text { PLAIN } else { BYTES }
+/// The content type of a file whose name has no ending that is known.
+fn of_plain_name(path: &str) -> &'static str {
+    if Kind::is_text(path) { PLAIN } else { BYTES }
 }
 
 #[cfg(test)]

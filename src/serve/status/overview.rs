@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
-use crate::collection::{Collection, Kind};
+use crate::collection::Collection;
 use crate::formats::openpgp::Keyring;
+use crate::kind::Kind;
 use crate::site::Generation;
 use crate::storage::read_capped;
 

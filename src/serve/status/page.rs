@@ -6,7 +6,7 @@ use std::path::Path;
 use super::answers::{Answers, answers};
 use super::html::{HtmlText, table};
 use super::overview::Overview;
-use crate::collection::Kind;
+use crate::kind::ClientProgram;
 use crate::next_command::{self, USUAL_SITE};
 use crate::site::{Generation, Published};
 use crate::time::Time;
@@ -167,8 +167,8 @@ fn clients(generation: &Generation, overview: &Overview, query: &PageQuery) -> S
 /// What a client of this collection is told.
 fn lines_for(published: &Published, overview: &Overview, query: &PageQuery) -> Vec<String> {
     let url = format!("{}/{}", query.base, published.folder());
-    match published.kind {
-        Kind::Apt => {
+    match published.kind.client() {
+        ClientProgram::Apt => {
             let suites = overview.suites.get(&published.folder()).into_iter().flatten();
             let key = format!("/usr/share/keyrings/{}.gpg", query.site);
             let line = |(suite, components): (&String, &std::collections::BTreeSet<String>)| {
@@ -177,27 +177,27 @@ fn lines_for(published: &Published, overview: &Overview, query: &PageQuery) -> V
             };
             suites.map(line).collect()
         }
-        Kind::Images => vec![format!("maas admin boot-sources create url={url} keyring_data@=site.gpg")],
-        Kind::Snaps => vec![
+        ClientProgram::MaasStream => vec![format!("maas admin boot-sources create url={url} keyring_data@=site.gpg")],
+        ClientProgram::Snapd => vec![
             "# /etc/systemd/system/snapd.service.d/gapferry.conf".to_owned(),
             "[Service]".to_owned(),
             format!("Environment=SNAPPY_FORCE_API_URL={}", query.base),
         ],
         // Images that are uploaded need more than an address.
-        Kind::OsImages => vec![
+        ClientProgram::MaasUploads => vec![
             "# on the host of MAAS and of this site, with the API key of an administrator in maas.key".to_owned(),
             next_command::maas_apply(Path::new(USUAL_SITE), &query.base).to_string(),
         ],
-        Kind::Files => vec![format!("curl -O {url}/FILE")],
-        Kind::EnterpriseStore => Vec::new(),
-        Kind::Yum => vec![
+        ClientProgram::Download => vec![format!("curl -O {url}/FILE")],
+        ClientProgram::Nothing => Vec::new(),
+        ClientProgram::Dnf => vec![
             format!("# /etc/yum.repos.d/{}-{}.repo", query.site, published.name),
             format!("[{}-{}]", query.site, published.name),
             format!("name={}", published.name),
             format!("baseurl={url}"),
             "gpgcheck=1".to_owned(),
             "repo_gpgcheck=1".to_owned(),
-            format!("gpgkey={0}/keys/site.asc {0}/keys/yum/{1}.asc", query.base, published.name),
+            format!("gpgkey={0}/keys/site.asc {0}/keys/{1}.asc", query.base, published.folder()),
         ],
     }
 }

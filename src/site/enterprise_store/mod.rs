@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::{Generation, Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
-use crate::collection::Kind;
 use crate::digest::Sha256;
 use crate::formats::enterprise_store::ExportName;
 use crate::storage::{StorageError, audit, write_atomically};
@@ -95,7 +94,7 @@ fn exports(site: &Site, generation: &Generation) -> Result<BTreeSet<(ExportName,
     let mut exports = BTreeSet::new();
     for manifest in generation.names.values().filter_map(|state| state.manifest) {
         let manifest = Manifest::parse(&depot.read(&manifest, MAX_MANIFEST_BYTES)?)?;
-        let of_kind = manifest.collections.iter().filter(|collection| collection.kind == Kind::EnterpriseStore);
+        let of_kind = manifest.collections.iter().filter(|collection| collection.kind.is_handed_on());
         let files = of_kind.flat_map(|collection| &collection.files);
         exports.extend(files.filter_map(|(path, digest)| Some((path.as_str().parse().ok()?, *digest))));
     }

@@ -24,13 +24,14 @@ use super::serve_config::Alias;
 use super::state::{Identity, Published};
 use super::tree::Tree;
 use crate::address::Address;
-use crate::collection::{Collection, Item, Kind, Publish};
+use crate::collection::{Collection, Item, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::formats::signed_digest::{DigestKind, SecondHashing, SignedDigest};
+use crate::kind::Kind;
 use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
@@ -204,7 +205,7 @@ impl Context<'_, '_> {
 
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
+    if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
         return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() });
     }
     check_kind(collection)?;
@@ -227,7 +228,7 @@ fn check_kind(collection: &Collection) -> Result<(), PublishError> {
         return Err(PublishError::ItemNotVouched { path: item.file.clone() });
     }
     let source = collection.source.as_str();
-    match [Kind::EnterpriseStore, Kind::OsImages].into_iter().find(|kind| kind.as_str() == source) {
+    match Kind::owner_of_source(source) {
         Some(kind) if kind != collection.kind => {
             Err(PublishError::OtherKind { source_name: source.to_owned(), kind: kind.as_str() })
         }

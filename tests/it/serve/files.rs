@@ -1,6 +1,6 @@
 //! Conditions, ranges and headers of files, over real connections.
 
-use gapferry::collection::Kind;
+use gapferry::kind::Kind;
 
 use super::tree::{desk, generation, noise, published, switch};
 use super::{Answer, ask};

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
-use gapferry::collection::Kind;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::kind::Kind;
 use gapferry::site::{Pinning, pin};
 
 use super::between::between;

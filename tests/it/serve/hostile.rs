@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
-use gapferry::collection::Kind;
+use gapferry::kind::Kind;
 
 use super::tree::{desk, generation, published};
 use super::{ask, raw};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::collection::Kind;
+use gapferry::kind::Kind;
 
 use super::ask;
 use super::tree::{desk, generation, published};

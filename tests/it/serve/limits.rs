@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gapferry::collection::Kind;
+use gapferry::kind::Kind;
 use gapferry::serve::{Limits, ServeOptions, Server};
 use gapferry::site::Site;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::collection::Kind;
+use gapferry::kind::Kind;
 use serde_json::Value;
 
 use super::tree::{desk, generation, noise, published};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use gapferry::collection::Kind;
 use gapferry::digest::Sha256;
+use gapferry::kind::Kind;
 use gapferry::site::{Generation, NameState};
 use gapferry::time::Time;
 use serde_json::Value;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use gapferry::collection::{Kind, Publish};
+use gapferry::collection::Publish;
+use gapferry::kind::Kind;
 use gapferry::site::{Generation, Published};
 use gapferry::time::Time;
 

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::collection::{Kind, Publish};
+use gapferry::collection::Publish;
+use gapferry::kind::Kind;
 use gapferry::site::{Generation, Published, Site};
 use gapferry::time::Time;
 
@@ -431,7 +432,7 @@ fn trees(desk: &Desk) {
     };
     for (at, (tree, origin)) in TREES.iter().enumerate() {
         let (kind, name) = tree.split_once('/').unwrap();
-        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap();
+        let kind = Kind::of_name(kind).unwrap();
         published.insert(
             (*tree).to_owned(),
             Published {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use gapferry::collection::{Kind, Publish};
+use gapferry::collection::Publish;
 use gapferry::formats::assertions::Sha3;
 use gapferry::formats::snap::api::{Download, Publisher, Snap};
+use gapferry::kind::Kind;
 use gapferry::site::{ChannelEntry, Generation, Published, STORE_INDEX, StoreIndex};
 use serde_json::Value;
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::cli::Exit::{self, VerificationFailed};
-use gapferry::collection::{Collection, Item, Kind, Publish};
+use gapferry::collection::{Collection, Item, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
+use gapferry::kind::Kind;
 use gapferry::label::Label;
 
 use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie_ending, path, put};

@@ -2,9 +2,10 @@
 
 use std::io::Read as _;
 
-use gapferry::collection::{Collection, Item, Kind, Publish};
+use gapferry::collection::{Collection, Item, Publish};
 use gapferry::demo::upstream::StreamItem;
 use gapferry::depot::Depot;
+use gapferry::kind::Kind;
 use gapferry::path::PublishPath;
 
 use super::images::serial;

@@ -1,9 +1,10 @@
 //! What a lying builder can do to images of other operating systems.
 
-use gapferry::collection::{Collection, Item, Kind, Proof};
+use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::formats::os_image::{OsImage, Via};
+use gapferry::kind::Kind;
 use gapferry::path::PublishPath;
 use gapferry::time::Time;
 

@@ -1,8 +1,9 @@
 //! What a lying builder can do to RPM packages.
 
-use gapferry::collection::{Collection, Item, Kind, Proof, Publish};
+use gapferry::collection::{Collection, Item, Proof, Publish};
 use gapferry::depot::Depot;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::kind::Kind;
 use gapferry::time::Time;
 
 use super::lies::{

@@ -1,0 +1,176 @@
+//! Kinds of content, and the table of all that differs between them beside their formats, collectors and publishers.
+//!
+//! Code that is not made for one kind asks the table and names no kind.
+
+mod entry;
+mod table;
+
+use std::fmt;
+
+pub use entry::{ClientProgram, ProofTrace};
+pub use table::Kind;
+
+use self::entry::{Naming, Reach, Versions};
+use crate::formats::apt::suite_name::SuiteName;
+use crate::path::PublishPath;
+
+impl Kind {
+    /// Its name: its folder in a published tree, and its table in a selection.
+    pub fn as_str(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// Returns the kind of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
+    }
+
+    /// Returns the kind of what stands at `path` below a generation, and the path below its collection.
+    pub fn of_path(path: &str) -> Option<(Self, &str)> {
+        let mut parts = path.splitn(3, '/');
+        let kind = parts.next().and_then(Self::of_name)?;
+        Some((kind, parts.nth(1).unwrap_or_default()))
+    }
+
+    /// Returns `true` if what was published before stays reachable after a switch.
+    pub fn lingers(self) -> bool {
+        self.entry().lingers
+    }
+
+    /// Returns what clients see of upstream's file of metadata at `path` after the site has signed metadata of its own.
+    pub fn proof_trace(self, path: &PublishPath) -> ProofTrace {
+        (self.entry().proof_trace)(path.as_str())
+    }
+
+    /// Returns `true` if clients ignore metadata that is older than what they have seen.
+    pub fn ignores_older(self) -> bool {
+        self.entry().ignores_older
+    }
+
+    /// The program of clients that reads it.
+    pub fn client(self) -> ClientProgram {
+        self.entry().client
+    }
+
+    /// Returns `true` if clients ask for it at upstream's address, or at an alias.
+    pub fn has_address(self) -> bool {
+        self.entry().reach != Reach::Store
+    }
+
+    /// Returns `true` if it is handed on to another program of the site rather than served to clients.
+    pub fn is_handed_on(self) -> bool {
+        self.entry().reach == Reach::HandedOn
+    }
+
+    /// Returns `true` if all of it belongs to one source, which bears the name of the kind. Otherwise a collection bears the
+    /// name of its source.
+    pub fn owns_source(self) -> bool {
+        self.entry().naming == Naming::Kind
+    }
+
+    /// Returns the kind that owns the source of this name.
+    pub fn owner_of_source(source: &str) -> Option<Self> {
+        Self::of_name(source).filter(|kind| kind.owns_source())
+    }
+
+    /// Returns `true` if people rather than an upstream give items their versions.
+    pub fn is_versioned_by_hand(self) -> bool {
+        self.entry().versions == Versions::ByHand
+    }
+
+    /// Returns the suite whose signed file lies in this folder of the collection; `None` for kinds without suites.
+    pub fn suite_in(self, folder: &str) -> Option<SuiteName> {
+        (self.entry().suite_in)(folder)
+    }
+
+    /// Returns `true` if its publisher reads the files, rather than looking them up by their digests.
+    pub fn is_read_by_publisher(self) -> bool {
+        self.entry().reads_files
+    }
+
+    /// Returns `true` if upstream signs files of metadata by the collection's second digest too.
+    pub fn has_second_digests_of_proofs(self) -> bool {
+        self.entry().second_digests_of_proofs
+    }
+
+    /// Returns `true` if reprepro can publish it.
+    pub fn is_for_reprepro(self) -> bool {
+        self.entry().is_for_reprepro
+    }
+
+    /// A regular expression for the path of a file below a collection, if another generation may have something else there. It
+    /// says of each path what [`Self::is_immutable`] denies. `None` if nothing changes.
+    pub fn changes(self) -> Option<&'static str> {
+        self.entry().changes
+    }
+
+    /// Returns `true` if the file at `path` below a generation is text, although no ending says so.
+    pub fn is_text(path: &str) -> bool {
+        Self::of_path(path).is_some_and(|(kind, rest)| (kind.entry().is_text)(rest))
+    }
+
+    /// Returns `true` if what stands at `path` below a generation never changes under its name: payload, and indexes that are
+    /// named by their digests. Clients that have read older metadata may still ask for it.
+    pub fn is_immutable(path: &str) -> bool {
+        let is_by_digest = |(kind, rest): (Self, &str)| (kind.entry().is_by_digest)(rest);
+        !Self::is_replaced(path) || Self::of_path(path).is_some_and(is_by_digest)
+    }
+
+    /// Returns `true` if another generation may have something else at `path`: metadata, and keys, which change when others are
+    /// pinned.
+    pub fn is_replaced(path: &str) -> bool {
+        let is_metadata = |(kind, rest): (Self, &str)| (kind.entry().is_metadata)(rest);
+        path.starts_with("keys/") || Self::of_path(path).is_some_and(is_metadata)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_never_changes_under_its_name() {
+        for path in [
+            "apt/u/pool/main/a/a_1_all.deb",
+            "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
+            "apt/flat/by-hash/SHA256/0a",
+            "apt/flat/bookworm/a_1_all.deb",
+            "images/maas/jammy/amd64/20250718/squashfs",
+            "snaps/store/jq_6.snap",
+            "os-images/own/centos/9/amd64/20250101/root.tar.gz",
+            "yum/rocky/Packages/a/a-1-1.noarch.rpm",
+            "yum/rocky/repodata/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad-primary.xml.gz",
+        ] {
+            assert!(Kind::is_immutable(path), "{path}");
+        }
+        for path in [
+            "apt/u/dists/jammy/InRelease",
+            "apt/flat/InRelease",
+            "apt/flat/bookworm/Packages.gz",
+            "images/maas/streams/v1/index.sjson",
+            "snaps/store/index.json",
+            "os-images/own/streams/v1/index.json",
+            "files/tools/a",
+            "keys/site.gpg",
+            "yum/rocky/repodata/repomd.xml",
+            "yum/rocky/repodata/repomd.xml.asc",
+            "yum/rocky/repodata/primary.xml.gz",
+        ] {
+            assert!(!Kind::is_immutable(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn manifests_and_paths_have_one_name_for_each_kind() {
+        for kind in Kind::ALL.iter().copied() {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert_eq!(Kind::of_path(&format!("{kind}/name/a/b")), Some((kind, "a/b")));
+        }
+    }
+}
