@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{CollectContext, FetchIntoDepotError, Selected};
-use crate::fetch::FetchError;
 use crate::formats::signed_digest::SignedDigest;
 use crate::selection::MissingFiles;
 
@@ -17,8 +16,7 @@ impl CollectContext<'_> {
     ) -> Result<BTreeSet<SignedDigest>, FetchIntoDepotError> {
         let wanted: Vec<_> = selected.iter().map(|file| (file.digest, file.size)).collect();
         match self.fetch_selected(title, selected) {
-            Err(FetchIntoDepotError::Fetch(failed))
-                if missing == MissingFiles::LeaveOut && failed.errors.iter().all(FetchError::is_upstreams_fault) => {}
+            Err(error) if missing == MissingFiles::LeaveOut && error.is_upstreams_fault() => {}
             other => return other.map(|()| BTreeSet::new()),
         }
         let lacking = wanted.into_iter().filter(|(digest, size)| self.held(digest, *size).is_none());

@@ -35,7 +35,7 @@ use crate::time::Time;
 use url::Url;
 
 use self::stat_cache::StatCache;
-use crate::fetch::{FetchErrors, Fetcher, Finished, Wanted};
+use crate::fetch::{FetchError, FetchErrors, Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct CollectContext<'a> {
@@ -135,6 +135,11 @@ pub enum FetchIntoDepotError {
 }
 
 impl FetchIntoDepotError {
+    /// Returns true if upstream has none of the files that failed, or others: to ask again will not help soon.
+    fn is_upstreams_fault(&self) -> bool {
+        matches!(self, Self::Fetch(failed) if failed.errors.iter().all(FetchError::is_upstreams_fault))
+    }
+
     /// Returns the class of this error.
     pub fn class(&self) -> ErrorClass {
         match self {

@@ -5,20 +5,25 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ring::digest::{Context, SHA512};
+use ring::digest::{Context, SHA384, SHA512};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::assertions::{Sha3, Sha3State};
 use crate::digest::Sha256;
 
-/// A SHA-512 digest (FIPS 180-4), written as 128 hexadecimal digits.
+/// A digest of `N` bytes, written as twice as many lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sha512([u8; 64]);
+pub struct LongDigest<const N: usize>([u8; N]);
+
+/// A SHA-384 digest (FIPS 180-4).
+pub type Sha384 = LongDigest<48>;
+/// A SHA-512 digest (FIPS 180-4).
+pub type Sha512 = LongDigest<64>;
 
 /// The text is not a digest of a known kind.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a digest of SHA-256, SHA-512 or SHA3-384")]
+#[error("not a digest of SHA-256, SHA-384, SHA-512 or SHA3-384")]
 pub struct MalformedSignedDigest;
 
 /// Kinds of strong digests. SHA-1 and MD5 are broken, and none of them.
@@ -27,6 +32,9 @@ pub enum DigestKind {
     /// SHA-256, as almost all upstreams sign.
     #[serde(rename = "sha256")]
     Sha256,
+    /// SHA-384, by which some RPM repositories sign.
+    #[serde(rename = "sha384")]
+    Sha384,
     /// SHA-512, by which some archives of packages sign.
     #[serde(rename = "sha512")]
     Sha512,
@@ -40,6 +48,8 @@ pub enum DigestKind {
 pub enum SignedDigest {
     /// SHA-256.
     Sha256(Sha256),
+    /// SHA-384.
+    Sha384(Sha384),
     /// SHA-512.
     Sha512(Sha512),
     /// SHA3-384.
@@ -48,6 +58,8 @@ pub enum SignedDigest {
 
 /// Computes a digest of another kind than SHA-256, piece by piece.
 pub enum SecondHashing {
+    /// SHA-384.
+    Sha384(Box<Context>),
     /// SHA-512.
     Sha512(Box<Context>),
     /// SHA3-384.
@@ -58,10 +70,14 @@ pub enum SecondHashing {
 const WORTH_A_THREAD_BYTES: usize = 64 << 10;
 
 impl DigestKind {
+    /// All kinds.
+    const ALL: [Self; 4] = [Self::Sha256, Self::Sha384, Self::Sha512, Self::Sha3];
+
     /// The name in manifests and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
             Self::Sha3 => "sha3-384",
         }
@@ -71,6 +87,7 @@ impl DigestKind {
     pub fn parse(self, hex: &str) -> Result<SignedDigest, MalformedSignedDigest> {
         let parse = |hex: &str| match self {
             Self::Sha256 => hex.parse().ok().map(SignedDigest::Sha256),
+            Self::Sha384 => Sha384::from_hex(hex).map(SignedDigest::Sha384),
             Self::Sha512 => Sha512::from_hex(hex).map(SignedDigest::Sha512),
             Self::Sha3 => Sha3::from_hex(hex).ok().map(SignedDigest::Sha3),
         };
@@ -81,6 +98,7 @@ impl DigestKind {
     pub fn hashing(self) -> Option<SecondHashing> {
         match self {
             Self::Sha256 => None,
+            Self::Sha384 => Some(SecondHashing::Sha384(Box::new(Context::new(&SHA384)))),
             Self::Sha512 => Some(SecondHashing::Sha512(Box::new(Context::new(&SHA512)))),
             Self::Sha3 => Some(SecondHashing::Sha3(Box::default())),
         }
@@ -94,24 +112,30 @@ impl Sha512 {
         context.update(bytes);
         Self::finished(context)
     }
+}
 
-    /// The digest as 128 lower-case hexadecimal digits.
+impl<const N: usize> LongDigest<N> {
+    /// The digest as lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Reads 128 lower-case hexadecimal digits.
+    /// Reads lower-case hexadecimal digits.
     fn from_hex(text: &str) -> Option<Self> {
-        let (high, low) = text.split_at_checked(64)?;
-        let halves: [Sha256; 2] = [high.parse().ok()?, low.parse().ok()?];
-        let mut bytes = [0; 64];
-        let digits = halves.iter().flat_map(|half| half.as_bytes());
-        bytes.iter_mut().zip(digits).for_each(|(to, from)| *to = *from);
+        let nibble = |digit: &u8| b"0123456789abcdef".iter().position(|known| known == digit);
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; N];
+        if pairs.len() != N || !rest.is_empty() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = u8::try_from(nibble(high)? << 4 | nibble(low)?).ok()?;
+        }
         Some(Self(bytes))
     }
 
     fn finished(context: Context) -> Self {
-        let mut digest = [0; 64];
+        let mut digest = [0; N];
         digest.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
         Self(digest)
     }
@@ -122,6 +146,7 @@ impl SignedDigest {
     pub fn kind(&self) -> DigestKind {
         match self {
             Self::Sha256(_) => DigestKind::Sha256,
+            Self::Sha384(_) => DigestKind::Sha384,
             Self::Sha512(_) => DigestKind::Sha512,
             Self::Sha3(_) => DigestKind::Sha3,
         }
@@ -141,6 +166,7 @@ impl SignedDigest {
     pub fn to_hex(&self) -> String {
         match self {
             Self::Sha256(digest) => digest.to_hex(),
+            Self::Sha384(digest) => digest.to_hex(),
             Self::Sha512(digest) => digest.to_hex(),
             Self::Sha3(digest) => digest.to_hex(),
         }
@@ -151,7 +177,7 @@ impl SecondHashing {
     /// Adds `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
-            Self::Sha512(context) => context.update(bytes),
+            Self::Sha384(context) | Self::Sha512(context) => context.update(bytes),
             Self::Sha3(state) => state.update(bytes),
         }
     }
@@ -164,6 +190,7 @@ impl SecondHashing {
     /// The digest of all that was added.
     pub fn finish(self) -> SignedDigest {
         match self {
+            Self::Sha384(context) => SignedDigest::Sha384(Sha384::finished(*context)),
             Self::Sha512(context) => SignedDigest::Sha512(Sha512::finished(*context)),
             Self::Sha3(state) => SignedDigest::Sha3(state.finish()),
         }
@@ -200,7 +227,7 @@ impl From<Sha3> for SignedDigest {
     }
 }
 
-impl FromStr for Sha512 {
+impl<const N: usize> FromStr for LongDigest<N> {
     type Err = MalformedSignedDigest;
 
     fn from_str(text: &str) -> Result<Self, MalformedSignedDigest> {
@@ -208,15 +235,15 @@ impl FromStr for Sha512 {
     }
 }
 
-impl fmt::Display for Sha512 {
+impl<const N: usize> fmt::Display for LongDigest<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_hex())
     }
 }
 
-impl fmt::Debug for Sha512 {
+impl<const N: usize> fmt::Debug for LongDigest<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sha512({self})")
+        write!(f, "LongDigest({self})")
     }
 }
 
@@ -226,8 +253,7 @@ impl FromStr for SignedDigest {
 
     fn from_str(text: &str) -> Result<Self, MalformedSignedDigest> {
         let (name, hex) = text.split_once(' ').ok_or(MalformedSignedDigest)?;
-        let kinds = [DigestKind::Sha256, DigestKind::Sha512, DigestKind::Sha3];
-        kinds.into_iter().find(|kind| kind.as_str() == name).ok_or(MalformedSignedDigest)?.parse(hex)
+        DigestKind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(MalformedSignedDigest)?.parse(hex)
     }
 }
 
@@ -235,6 +261,7 @@ impl fmt::Display for SignedDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sha256(digest) => write!(f, "sha256 {digest}"),
+            Self::Sha384(digest) => write!(f, "sha384 {digest}"),
             Self::Sha512(digest) => write!(f, "sha512 {digest}"),
             Self::Sha3(digest) => write!(f, "sha3-384 {}", digest.to_hex()),
         }
@@ -271,9 +298,32 @@ mod tests {
         }
     }
 
+    /// SHA-384 of `abc`, from FIPS 180-2, appendix D.1.
+    const ABC_384: &str = "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163\
+                           1a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7";
+
+    #[test]
+    fn computes_sha384() {
+        let mut hashing = DigestKind::Sha384.hashing().unwrap();
+        hashing.update(b"abc");
+        let digest = hashing.finish();
+        assert_eq!(DigestKind::Sha384.parse(ABC_384), Ok(digest));
+        assert_eq!(digest.to_string(), format!("sha384 {ABC_384}"));
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+    }
+
     #[test]
     fn refuses_digests_of_another_length() {
-        for text in ["", "sha512", "sha512 00", &format!("sha256 {ABC}"), &format!("sha1 {ABC}"), ABC] {
+        for text in [
+            "",
+            "sha512",
+            "sha512 00",
+            &format!("sha384 {ABC}"),
+            &format!("sha512 {ABC_384}"),
+            &format!("sha256 {ABC}"),
+            &format!("sha1 {ABC}"),
+            ABC,
+        ] {
             assert_eq!(text.parse::<SignedDigest>(), Err(MalformedSignedDigest), "{text}");
         }
     }

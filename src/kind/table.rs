@@ -8,7 +8,7 @@ use crate::digest::Sha256;
 use crate::formats::apt::client_index::is_flat_metadata;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::rpm;
-use crate::formats::signed_digest::Sha512;
+use crate::formats::signed_digest::{Sha384, Sha512};
 
 /// Declares the kinds, each with its entry.
 macro_rules! kinds {
@@ -132,5 +132,7 @@ fn is_index_text(path: &str) -> bool {
 
 /// Returns whether a file of a repository's metadata is named by its digest, as createrepo_c does it.
 fn starts_with_digest(name: &str) -> bool {
-    name.split_once('-').is_some_and(|(digest, _)| digest.parse::<Sha256>().is_ok() || digest.parse::<Sha512>().is_ok())
+    name.split_once('-').is_some_and(|(digest, _)| {
+        digest.parse::<Sha256>().is_ok() || digest.parse::<Sha384>().is_ok() || digest.parse::<Sha512>().is_ok()
+    })
 }

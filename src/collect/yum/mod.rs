@@ -15,28 +15,31 @@ use self::choose::Chosen;
 use self::repository::Repository;
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
-use crate::collection::{Collection, Item, Proof};
+use crate::collection::{Collection, Item, Proof, Publish};
 use crate::formats::rpm::{
-    self, DELTAS, Data, MODULES, Modules, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
+    self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
 };
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::Kind;
 use crate::path::PublishPath;
 use crate::selection::YumSource;
+use crate::terminal::safe;
 
 /// Collects one source of the selection.
 pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collection, YumError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
-    let mut chosen = choose::choose(source, listed(&repository, with)?, &modules(&repository, with)?)?;
+    with.tally.say(unusable_metadata(source, &repository));
+    let packages = reachable(source, listed(source, &repository, with)?, with);
+    let mut chosen = choose::choose(source, packages, &modules(&repository, with)?)?;
     // Upstream's own metadata offers its deltas, and a client that asks for one takes no package instead.
     for kind in DELTAS {
         let Some(data) = repository.repomd.get(kind) else { continue };
-        let added = choose::add_deltas(&mut chosen, kind, deltas(data, with)?);
+        let added = choose::add_deltas(&mut chosen, kind, deltas(source, data, with)?);
         added.map_err(|source| YumError::Rpm { path: data.path.clone(), source })?;
     }
     let select = |chosen: &Chosen| {
-        let url = address::below(&repository.root, chosen.package.file.as_str())?;
+        let url = address::below(&repository.root, chosen.package.path_at_upstream())?;
         Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
@@ -65,6 +68,30 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     })
 }
 
+/// Notes on metadata that repomd.xml lists and that is not carried.
+fn unusable_metadata(source: &YumSource, repository: &Repository) -> Vec<String> {
+    let lacking = repository.lacking.iter();
+    let lacking = lacking.map(|path| format!("{path}, which repomd.xml lists and upstream does not have"));
+    let odd = repository.repomd.odd.iter().map(|reason| format!("an entry of repomd.xml: {reason}"));
+    lacking.chain(odd).map(|text| format!("{}: left out {text}", source.name)).collect()
+}
+
+/// The packages that clients of the published metadata can ask for. Of a verbatim repository the others are left out with a
+/// note.
+fn reachable(source: &YumSource, packages: Vec<Package>, with: &CollectContext<'_>) -> Vec<Package> {
+    let is_foreign = |package: &Package| source.publish == Publish::Verbatim && package.foreign_location.is_some();
+    let (foreign, reachable): (Vec<_>, Vec<_>) = packages.into_iter().partition(is_foreign);
+    with.tally.say(foreign.iter().map(|package| {
+        format!(
+            "{}: left out {}: verbatim metadata sends clients to this location, where the site has nothing. With \
+             publish = \"re-indexed\" it is carried",
+            source.name,
+            safe(package.path_at_upstream())
+        )
+    }));
+    reachable
+}
+
 fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
     let Package { name, architecture, evr, vendor, file, .. } = chosen.package;
     Item {
@@ -80,12 +107,20 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
     }
 }
 
-/// All packages of the repository, each once. Two different ones that claim one file are refused.
-fn listed(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
+/// All packages of the repository, each once. Two different ones that claim one file are refused. Entries that cannot be
+/// carried are named in notes, unless the list has no others.
+fn listed(source: &YumSource, repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
     let Some(primary) = repository.repomd.get(PRIMARY) else { return Ok(Vec::new()) };
+    let (mut found, mut odd, mut paths) = (Vec::<Package>::new(), Vec::new(), BTreeMap::new());
     repository::read(primary, with, |text| {
-        let (mut found, mut paths) = (Vec::<Package>::new(), BTreeMap::new());
-        packages(text, |package, _| {
+        packages(text, |entry, _| {
+            let package = match entry {
+                Ok(package) => package,
+                Err(entry) => {
+                    odd.push(entry);
+                    return Ok::<(), RpmError>(());
+                }
+            };
             let at = *paths.entry(package.file.clone()).or_insert(found.len());
             match found.get(at) {
                 None => found.push(package),
@@ -93,20 +128,27 @@ fn listed(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Pack
                 Some(_) => return Err(RpmError::Twice { place: package.file.to_string() }),
             }
             Ok(())
-        })?;
-        Ok(found)
-    })
+        })
+    })?;
+    with.tally.say(odd.iter().map(|entry| format!("{}: left out {entry}", source.name)));
+    match odd.into_iter().next().filter(|_| found.is_empty()) {
+        Some(OddEntry { reason, .. }) => Err(YumError::Rpm { path: primary.path.clone(), source: reason }),
+        None => Ok(found),
+    }
 }
 
-fn deltas(data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
+fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
+    let mut found = Vec::new();
     repository::read(data, with, |text| {
-        let mut found = Vec::new();
-        rpm::deltas(text, &data.kind, |delta| {
-            found.push(delta);
+        rpm::deltas(text, &data.kind, |entry| {
+            found.push(entry);
             Ok::<(), RpmError>(())
-        })?;
-        Ok(found)
-    })
+        })
+    })?;
+    let (found, odd): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+    let odd = odd.into_iter().filter_map(Result::err);
+    with.tally.say(odd.map(|entry| format!("{}: left out {entry}", source.name)));
+    Ok(reachable(source, found.into_iter().flatten().collect(), with))
 }
 
 fn modules(repository: &Repository, with: &CollectContext<'_>) -> Result<Modules, YumError> {

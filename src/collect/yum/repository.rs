@@ -1,5 +1,6 @@
 //! Fetches a repository's metadata, and verifies it: `repomd.xml`, and every file of metadata that it names and we carry.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use url::Url;
@@ -10,7 +11,7 @@ use crate::collection::Publish;
 use crate::fetch::Wanted;
 use crate::formats::openpgp::{Keyring, Signer, verify_detached};
 use crate::formats::rpm::{
-    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried,
+    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried, is_needed,
 };
 use crate::path::PublishPath;
 
@@ -28,8 +29,10 @@ pub(super) struct Repository {
     pub(super) signature: Option<Vec<u8>>,
     /// Whose signatures are good.
     pub(super) signers: Vec<Signer>,
-    /// What it says.
+    /// What it says, without the metadata that upstream lacks.
     pub(super) repomd: Repomd,
+    /// Metadata that it names, that upstream does not have, and that no client needs.
+    pub(super) lacking: BTreeSet<PublishPath>,
 }
 
 /// Fetches and verifies with `keyring`, or without where upstream signs nothing and none is given.
@@ -44,15 +47,21 @@ pub(super) fn fetch(
     let upstream = RepositoryUpstream { root: url.clone(), keyring, publish, with };
     let mut text = upstream.repomd()?;
     for _ in 1..TRIES {
-        let Err(error) = upstream.repository(&text) else { break };
+        let error = match upstream.repository(&text) {
+            Ok(read) if read.lacking.is_empty() => break,
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
         let again = upstream.repomd()?;
         if again == text {
-            return Err(error);
+            error.map_or(Ok(()), Err)?;
+            break;
         }
         text = again;
     }
-    let (signature, signers, repomd) = upstream.repository(&text)?;
-    Ok(Repository { root: upstream.root, text, signature, signers, repomd })
+    let Read { signature, signers, mut repomd, lacking } = upstream.repository(&text)?;
+    repomd.data.retain(|data| !lacking.contains(&data.path));
+    Ok(Repository { root: upstream.root, text, signature, signers, repomd, lacking })
 }
 
 struct RepositoryUpstream<'a, 'c> {
@@ -62,8 +71,14 @@ struct RepositoryUpstream<'a, 'c> {
     with: &'a CollectContext<'c>,
 }
 
-/// The signature, whose it is, and what the signed file says.
-type Read = (Option<Vec<u8>>, Vec<Signer>, Repomd);
+/// The content of a repository's signed file.
+struct Read {
+    signature: Option<Vec<u8>>,
+    signers: Vec<Signer>,
+    repomd: Repomd,
+    /// Metadata that upstream lacks and that no client needs.
+    lacking: BTreeSet<PublishPath>,
+}
 
 impl RepositoryUpstream<'_, '_> {
     fn repomd(&self) -> Result<Vec<u8>, YumError> {
@@ -86,13 +101,24 @@ impl RepositoryUpstream<'_, '_> {
         if repomd.get(PRIMARY).is_none() {
             return Err(YumError::NoPrimary { path });
         }
-        self.fetch_data(&repomd)?;
-        Ok((signature, signers, repomd))
+        let (needed, other): (Vec<_>, Vec<_>) = repomd.data.iter().partition(|data| is_needed(&data.kind));
+        self.fetch_data(&needed)?;
+        let is_lacking = |data: &&Data| match self.fetch_data(&[data]) {
+            Err(YumError::Payload(error)) if error.is_upstreams_fault() => Ok(true),
+            fetched => fetched.map(|()| false),
+        };
+        let mut lacking = BTreeSet::new();
+        for data in other {
+            if is_lacking(&data)? {
+                lacking.insert(data.path.clone());
+            }
+        }
+        Ok(Read { signature, signers, repomd, lacking })
     }
 
-    fn fetch_data(&self, repomd: &Repomd) -> Result<(), YumError> {
-        let lacking = repomd.data.iter().filter(|data| self.with.held(&data.digest, data.size).is_none());
-        let wanted = lacking.map(|data| {
+    fn fetch_data(&self, wanted: &[&Data]) -> Result<(), YumError> {
+        let absent = wanted.iter().filter(|data| self.with.held(&data.digest, data.size).is_none());
+        let wanted = absent.map(|data| {
             Ok(Wanted {
                 urls: vec![address::below(&self.root, data.path.as_str())?],
                 size: data.size,

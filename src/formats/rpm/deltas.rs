@@ -5,9 +5,10 @@
 
 use std::io::BufRead;
 
+use super::location::Location;
 use super::package::{MAX_WORD_BYTES, is_word};
 use super::xml::{Node, Tag, Xml};
-use super::{Evr, Package, RpmError, checksum_kind};
+use super::{Evr, OddEntry, Package, RpmError, checksum_kind};
 
 /// The kinds of metadata that list deltas.
 pub const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
@@ -17,7 +18,7 @@ pub const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
 pub fn deltas<E: From<RpmError>>(
     list: impl BufRead,
     kind: &str,
-    mut each: impl FnMut(Package) -> Result<(), E>,
+    mut each: impl FnMut(Result<Package, OddEntry>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut xml = Xml::new(list);
     let (mut buffer, mut path) = (Vec::new(), Vec::<String>::new());
@@ -44,7 +45,7 @@ pub fn deltas<E: From<RpmError>>(
                 let ended = path.pop();
                 xml.forget();
                 if ended.as_deref() == Some("delta") && path == ["newpackage"] {
-                    each(std::mem::take(&mut found).package(&target)?)?;
+                    each(std::mem::take(&mut found).package(&target))?;
                 }
             }
             Node::Eof => return Ok(()),
@@ -99,17 +100,24 @@ impl Delta {
         }
     }
 
-    fn package(self, target: &Target) -> Result<Package, RpmError> {
-        let place = || format!("a delta for {}", target.name);
-        let malformed = |what| RpmError::Malformed { place: place(), what };
-        let kind = checksum_kind(&self.checksum_type, place)?;
-        let file = self.file.trim_ascii().parse().map_err(|source| RpmError::Path { place: place(), source })?;
+    fn package(self, target: &Target) -> Result<Package, OddEntry> {
+        let place = format!("a delta for {}", target.name);
+        let entry = if self.file.is_empty() { place.clone() } else { self.file.clone() };
+        self.checked(place, target).map_err(|reason| OddEntry { entry, reason })
+    }
+
+    fn checked(self, place: String, target: &Target) -> Result<Package, RpmError> {
+        let malformed = |what| RpmError::Malformed { place: place.clone(), what };
+        let kind = checksum_kind(&self.checksum_type, || place.clone())?;
+        let location = Location::parse(self.file.trim_ascii());
+        let Location { file, foreign } = location.map_err(|source| RpmError::Path { place: place.clone(), source })?;
         Ok(Package {
             name: target.name.clone(),
             architecture: target.architecture.clone(),
             evr: target.evr.clone().ok_or_else(|| malformed("target"))?,
             vendor: String::new(),
             file,
+            foreign_location: foreign,
             digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
             size: self.size.trim_ascii().parse().map_err(|_| malformed("size"))?,
         })
@@ -135,7 +143,8 @@ mod tests {
 
     fn read(text: &str, kind: &str) -> Result<Vec<String>, RpmError> {
         let mut found = Vec::new();
-        deltas(text.as_bytes(), kind, |package| {
+        deltas(text.as_bytes(), kind, |entry| {
+            let package = entry.map_err(|entry| entry.reason)?;
             found.push(format!("{} {} {}", package.nevra(), package.file, package.size));
             Ok::<(), RpmError>(())
         })?;
@@ -155,7 +164,7 @@ mod tests {
     fn refuses_what_it_cannot_vouch_for() {
         let text = |checksum, file| list("prestodelta", checksum, file);
         assert!(matches!(read(&text("sha1", "drpms/a"), "prestodelta"), Err(RpmError::WeakChecksum { .. })));
-        assert!(matches!(read(&text("sha256", "../a"), "prestodelta"), Err(RpmError::Path { .. })));
+        assert!(matches!(read(&text("sha256", "http://x/a"), "prestodelta"), Err(RpmError::Path { .. })));
         assert!(matches!(read(&text("sha256", "a"), "deltainfo"), Err(RpmError::Root { .. })));
         let empty = "<prestodelta><newpackage name=\"a\" version=\"1\" release=\"1\" arch=\"x\"><delta><size>1</size></delta></newpackage></prestodelta>";
         assert!(matches!(read(empty, "prestodelta"), Err(RpmError::Checksum { .. })));

@@ -74,3 +74,28 @@ impl<R: BufRead> Elements<R> {
         }
     }
 }
+
+/// Returns the element of a package with another location. All other bytes stay.
+pub(super) fn with_location(element: &[u8], location: &str) -> Result<Vec<u8>, RpmError> {
+    let mut xml = Xml::new(element);
+    let (mut buffer, mut out) = (Vec::new(), Vec::with_capacity(element.len()));
+    loop {
+        xml.forget();
+        let node = xml.next(&mut buffer)?;
+        let moved = match node {
+            Node::Eof => return Ok(out),
+            Node::Start(tag) => Some(Tag::of(tag)?).filter(|tag| tag.name() == "location"),
+            Node::End | Node::Text(_) => None,
+        };
+        let moved = moved.map(|tag| tag.with("href", location)).filter(|_| xml.depth() == 2);
+        let bytes = xml.recorded();
+        match moved {
+            Some(tag) if bytes.ends_with(b"/>") => {
+                out.extend_from_slice(tag.trim_end_matches('>').as_bytes());
+                out.extend_from_slice(b"/>");
+            }
+            Some(tag) => out.extend_from_slice(tag.as_bytes()),
+            None => out.extend_from_slice(bytes),
+        }
+    }
+}

@@ -25,7 +25,7 @@ pub enum RpmError {
         safe(place), safe(found).to_string()
     )]
     WeakChecksum { place: String, found: String },
-    #[error("{} has a checksum of type {:?}, and only sha256 and sha512 are supported", safe(place), safe(found).to_string())]
+    #[error("{} has a checksum of type {:?}, and only sha256, sha384 and sha512 are supported", safe(place), safe(found).to_string())]
     Checksum { place: String, found: String },
     #[error("{} is at an unusable path", safe(place))]
     Path { place: String, source: MalformedPath },
@@ -33,6 +33,8 @@ pub enum RpmError {
     Base { place: String },
     #[error("{} is there twice", safe(place))]
     Twice { place: String },
+    #[error("repomd.xml has two different entries of the type {}, which dnf refuses too", safe(kind))]
+    TwoEntries { kind: String },
     #[error("{} has more than {limit} bytes", safe(place))]
     TooLarge { place: String, limit: u64 },
     #[error("it holds other than the {wanted} bytes that repomd.xml names")]

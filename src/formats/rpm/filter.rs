@@ -1,10 +1,11 @@
 //! Cuts a list of packages down to those that are there, by copying the bytes of their elements.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use flate2::write::GzEncoder;
 
-use super::elements::{Element, Elements};
+use super::elements::{Element, Elements, with_location};
 use super::{Data, MAX_OPEN_BYTES, PRIMARY, Package, RpmError, package};
 use crate::digest::{Hashing, Sha256};
 use crate::formats::compression::{Compression, reader};
@@ -57,13 +58,20 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-/// Cuts a list of packages down to those that pass. It is read a second time if `expected` is not their number.
+/// Cuts a list of packages down to those that pass. It is read a second time if `expected` is not their number. Locations lead
+/// to the files that the site has.
 pub fn cut_packages<R: BufRead, E: From<RpmError>>(
     open: impl Fn() -> Result<R, E>,
     expected: usize,
     keep: impl Fn(&Package) -> bool,
 ) -> Result<Cut, E> {
-    cut(open, PRIMARY, expected, |element| Ok(keep(&package::parse(element.bytes)?)))
+    cut(open, PRIMARY, expected, |element| {
+        let Some(package) = package::parse(element.bytes)?.ok().filter(&keep) else { return Ok(None) };
+        Ok(Some(match package.foreign_location {
+            Some(_) => Cow::Owned(with_location(element.bytes, package.file.as_str())?),
+            None => Cow::Borrowed(element.bytes),
+        }))
+    })
 }
 
 /// Cuts a list of what packages hold, or of their changes, down to those whose digests pass, in lower-case hexadecimal digits.
@@ -78,7 +86,7 @@ pub fn cut_by<R: BufRead, E: From<RpmError>>(
         let is_hex = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let pkgid =
             pkgid.filter(is_hex).ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
-        Ok(keep(&pkgid))
+        Ok(keep(&pkgid).then_some(Cow::Borrowed(element.bytes)))
     })
 }
 
@@ -86,7 +94,7 @@ fn cut<R: BufRead, E: From<RpmError>>(
     open: impl Fn() -> Result<R, E>,
     kind: &str,
     expected: usize,
-    keep: impl Fn(&Element<'_>) -> Result<bool, RpmError>,
+    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, RpmError>,
 ) -> Result<Cut, E> {
     let first = write(open()?, kind, expected, &keep)?;
     match first.packages == expected {
@@ -100,7 +108,7 @@ fn write(
     list: impl BufRead,
     kind: &str,
     announced: usize,
-    keep: impl Fn(&Element<'_>) -> Result<bool, RpmError>,
+    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, RpmError>,
 ) -> Result<Cut, RpmError> {
     let mut elements = Elements::open(list, kind)?;
     let gzip: GzEncoder<Vec<u8>> = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
@@ -110,9 +118,9 @@ fn write(
     let end = elements.root_end();
     let mut packages = 0;
     while let Some(element) = elements.next()? {
-        if keep(&element)? {
+        if let Some(bytes) = keep(&element)? {
             packages += 1;
-            out.write_all(element.bytes)?;
+            out.write_all(&bytes)?;
             out.write_all(b"\n")?;
         }
     }

@@ -10,6 +10,7 @@ mod elements;
 mod error;
 pub mod evr;
 mod filter;
+mod location;
 mod modules;
 mod package;
 mod repomd;
@@ -21,7 +22,7 @@ pub use error::RpmError;
 pub use evr::Evr;
 pub use filter::{Cut, cut_by, cut_packages};
 pub use modules::Modules;
-pub use package::{Package, packages};
+pub use package::{OddEntry, Package, packages};
 pub use repomd::{Data, Repomd};
 pub use write::{DataLine, repomd_text, with_digest};
 
@@ -53,6 +54,7 @@ pub const MODULES: &str = "modules";
 fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKind, RpmError> {
     match name {
         "sha256" => Ok(DigestKind::Sha256),
+        "sha384" => Ok(DigestKind::Sha384),
         "sha512" => Ok(DigestKind::Sha512),
         "md5" | "sha" | "sha1" => Err(RpmError::WeakChecksum { place: place(), found: name.to_owned() }),
         _ => Err(RpmError::Checksum { place: place(), found: name.to_owned() }),
@@ -64,6 +66,13 @@ fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKin
 pub fn is_carried(kind: &str) -> bool {
     let whole = ["group", "group_gz", "group_xz", "group_zst", MODULES, "updateinfo", "productid"];
     LISTS.contains(&kind) || whole.contains(&kind)
+}
+
+/// Returns true for the kinds of metadata of which dnf or zypper takes no repository that names them and lacks them. dnf asks
+/// for `other` when it shows changes, and for unknown kinds never.
+pub fn is_needed(kind: &str) -> bool {
+    let shared = ["group", "group_gz", "group_xz", "group_zst", MODULES, "updateinfo", "filelists"];
+    kind == PRIMARY || shared.contains(&kind) || DELTAS.contains(&kind)
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! What `primary` says of a package, as far as it has to be known to choose, fetch and check it.
 
+use std::fmt;
 use std::io::BufRead;
 
 use super::elements::Elements;
+use super::location::Location;
 use super::xml::{Node, Tag, Xml};
 use super::{Evr, PRIMARY, RpmError, checksum_kind};
+use crate::causes::causes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
+use crate::terminal::safe;
 
 /// The longest name, version or vendor, in bytes.
 pub(super) const MAX_WORD_BYTES: usize = 4096;
@@ -22,12 +26,23 @@ pub struct Package {
     pub evr: Evr,
     /// Who made it, in its own words; may be empty.
     pub vendor: String,
-    /// Its file, below the repository's root.
+    /// Its file, below the repository's root at the site.
     pub file: PublishPath,
+    /// Its location at upstream, if clients of upstream's own metadata do not ask for `file`.
+    pub foreign_location: Option<String>,
     /// The digest of its file.
     pub digest: SignedDigest,
     /// The size of its file, in bytes.
     pub size: u64,
+}
+
+/// An entry of a list of packages that cannot be carried, though others of the list can.
+#[derive(Debug)]
+pub struct OddEntry {
+    /// The file that it names, or else its package.
+    pub entry: String,
+    /// The reason.
+    pub reason: RpmError,
 }
 
 impl Package {
@@ -36,12 +51,23 @@ impl Package {
         let Evr { epoch, version, release } = &self.evr;
         format!("{}-{epoch}:{version}-{release}.{}", self.name, self.architecture)
     }
+
+    /// Its path below the repository's root at upstream.
+    pub fn path_at_upstream(&self) -> &str {
+        self.foreign_location.as_deref().unwrap_or(self.file.as_str())
+    }
 }
 
-/// Calls `each` for every package of a list of them, with the bytes of its element.
+impl fmt::Display for OddEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", safe(&self.entry), causes(&self.reason).join(": "))
+    }
+}
+
+/// Calls `each` for every entry of a list of packages, with the bytes of its element.
 pub fn packages<E: From<RpmError>>(
     primary: impl BufRead,
-    mut each: impl FnMut(Package, &[u8]) -> Result<(), E>,
+    mut each: impl FnMut(Result<Package, OddEntry>, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut elements = Elements::open(primary, PRIMARY)?;
     while let Some(element) = elements.next()? {
@@ -56,7 +82,7 @@ struct PackageFields {
     name: String,
     architecture: String,
     vendor: String,
-    evr: Option<Evr>,
+    evr: Option<Result<Evr, &'static str>>,
     checksum_type: String,
     checksum: String,
     location: Option<String>,
@@ -65,7 +91,7 @@ struct PackageFields {
 }
 
 /// Reads the element of one package.
-pub(super) fn parse(element: &[u8]) -> Result<Package, RpmError> {
+pub(super) fn parse(element: &[u8]) -> Result<Result<Package, OddEntry>, RpmError> {
     let mut xml = Xml::new(element);
     let (mut buffer, mut path, mut found) = (Vec::new(), Vec::<String>::new(), PackageFields::default());
     loop {
@@ -79,7 +105,7 @@ pub(super) fn parse(element: &[u8]) -> Result<Package, RpmError> {
             }
             Node::Text(text) => found.text(&path, &text)?,
             Node::End => drop(path.pop()),
-            Node::Eof => return found.package(),
+            Node::Eof => return Ok(found.package()),
         }
     }
 }
@@ -89,11 +115,8 @@ impl PackageFields {
     fn attributes(&mut self, tag: &Tag<'_>) -> Result<(), RpmError> {
         match tag.name() {
             "version" => {
-                let malformed = |what| RpmError::Malformed { place: self.name.clone(), what };
-                let epoch = tag.get("epoch")?.filter(|epoch| !epoch.is_empty()).unwrap_or_else(|| "0".to_owned());
-                let epoch = epoch.parse().map_err(|_| malformed("epoch"))?;
-                let word = |name, what| tag.get(name)?.filter(|word| is_word(word)).ok_or_else(|| malformed(what));
-                self.evr = Some(Evr { epoch, version: word("ver", "version")?, release: word("rel", "release")? });
+                let [epoch, version, release] = [tag.get("epoch")?, tag.get("ver")?, tag.get("rel")?];
+                self.evr = Some(evr(epoch, version, release));
             }
             "checksum" => {
                 (self.checksum, self.checksum_type) = (String::new(), tag.get("type")?.unwrap_or_default());
@@ -126,28 +149,37 @@ impl PackageFields {
         }
     }
 
-    fn package(self) -> Result<Package, RpmError> {
-        let place = || if self.name.is_empty() { "a package".to_owned() } else { self.name.clone() };
-        let malformed = |what| RpmError::Malformed { place: place(), what };
-        let lacks = |what| RpmError::Lacks { place: place(), what };
-        if !is_word(&self.name) {
+    fn package(mut self) -> Result<Package, OddEntry> {
+        let location = self.location.take().filter(|location| !location.is_empty());
+        let name = if self.name.is_empty() { "a package" } else { &self.name }.to_owned();
+        let entry = location.clone().unwrap_or_else(|| name.clone());
+        self.checked(&name, location).map_err(|reason| OddEntry { entry, reason })
+    }
+
+    fn checked(self, place: &str, location: Option<String>) -> Result<Package, RpmError> {
+        let malformed = |what| RpmError::Malformed { place: place.to_owned(), what };
+        let lacks = |what| RpmError::Lacks { place: place.to_owned(), what };
+        if !is_name(&self.name) {
             return Err(malformed("name"));
         }
         if !is_word(&self.architecture) {
             return Err(malformed("architecture"));
         }
-        let kind = checksum_kind(&self.checksum_type, place)?;
-        if self.base {
-            return Err(RpmError::Base { place: place() });
+        if self.checksum_type.is_empty() {
+            return Err(lacks("checksum"));
         }
-        let file = self.location.as_ref().ok_or_else(|| lacks("location"))?;
-        let file = PublishPath::normalized(file).map_err(|source| RpmError::Path { place: place(), source })?;
-        let size = self.size.as_ref().ok_or_else(|| lacks("size"))?;
+        let kind = checksum_kind(&self.checksum_type, || place.to_owned())?;
+        if self.base {
+            return Err(RpmError::Base { place: place.to_owned() });
+        }
+        let Location { file, foreign } = Location::parse(&location.ok_or_else(|| lacks("location"))?)
+            .map_err(|source| RpmError::Path { place: place.to_owned(), source })?;
         Ok(Package {
             file,
-            size: size.parse().map_err(|_| malformed("size"))?,
+            foreign_location: foreign,
+            size: self.size.ok_or_else(|| lacks("size"))?.parse().map_err(|_| malformed("size"))?,
             digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
-            evr: self.evr.clone().ok_or_else(|| lacks("version"))?,
+            evr: self.evr.ok_or_else(|| lacks("version"))?.map_err(malformed)?,
             vendor: self.vendor.trim_ascii().to_owned(),
             name: self.name,
             architecture: self.architecture,
@@ -155,7 +187,23 @@ impl PackageFields {
     }
 }
 
-/// Whether it is visible ASCII, as names, versions and architectures are.
+/// Epoch, version and release from their attributes, or the name of the malformed one.
+fn evr(epoch: Option<String>, version: Option<String>, release: Option<String>) -> Result<Evr, &'static str> {
+    let epoch = epoch.filter(|epoch| !epoch.is_empty()).unwrap_or_else(|| "0".to_owned());
+    let word = |word: Option<String>, what| word.filter(|word| is_word(word)).ok_or(what);
+    Ok(Evr {
+        epoch: epoch.parse().map_err(|_| "epoch")?,
+        version: word(version, "version")?,
+        release: word(release, "release")?,
+    })
+}
+
+/// Returns true for visible ASCII, as versions and architectures are.
 pub(super) fn is_word(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_WORD_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Returns true for words with blanks between them. No package has a blank in its name; dnf takes lists that say so.
+fn is_name(text: &str) -> bool {
+    text.split(' ').all(is_word)
 }

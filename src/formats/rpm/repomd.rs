@@ -1,7 +1,8 @@
 //! `repomd.xml`: the file that is signed, and that names all other metadata by digest.
 
 use super::xml::{Node, Tag, Xml};
-use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, RpmError, checksum_kind};
+use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, RpmError, checksum_kind, is_needed};
+use crate::causes::causes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -20,6 +21,8 @@ pub struct Repomd {
     pub date: Option<Time>,
     /// The metadata that it names, in its order.
     pub data: Vec<Data>,
+    /// Entries that cannot be carried and that no client needs, each with the reason.
+    pub odd: Vec<String>,
 }
 
 /// A file of metadata.
@@ -61,15 +64,26 @@ impl Repomd {
         reader.read(text)?;
         let times = reader.found.iter().map(|found| found.timestamp.as_str()).chain([reader.revision.as_str()]);
         let date = times.filter_map(time).max();
-        let mut data: Vec<Data> = Vec::new();
+        let mut repomd = Self { date, data: Vec::new(), odd: Vec::new() };
         for found in reader.found.into_iter().filter(|found| wanted(&found.kind)) {
-            let found = found.data()?;
-            if data.iter().any(|other| other.kind == found.kind || other.path == found.path) {
-                return Err(RpmError::Twice { place: found.kind });
+            let is_needed = is_needed(&found.kind);
+            match found.data().and_then(|data| repomd.add(data)) {
+                Err(error) if !is_needed => repomd.odd.push(causes(&error).join(": ")),
+                added => added?,
             }
-            data.push(found);
         }
-        Ok(Self { date, data })
+        Ok(repomd)
+    }
+
+    /// Adds an entry. The same entry again counts once. Of two entries of one kind dnf refuses the repository.
+    fn add(&mut self, data: Data) -> Result<(), RpmError> {
+        let is_other = |other: &Data| (other.kind == data.kind && is_needed(&data.kind)) || other.path == data.path;
+        match self.data.iter().find(|other| is_other(other)) {
+            None => self.data.push(data),
+            Some(same) if *same == data => {}
+            Some(_) => return Err(RpmError::TwoEntries { kind: data.kind }),
+        }
+        Ok(())
     }
 
     /// The metadata of this kind.
@@ -159,11 +173,18 @@ impl DataFields {
         let place = || self.kind.clone();
         let malformed = |what| RpmError::Malformed { place: place(), what };
         let number = |text: &str, what| text.trim_ascii().parse::<u64>().map_err(|_| malformed(what));
+        let lacks = |what| RpmError::Lacks { place: place(), what };
+        let location = self.location.as_ref().ok_or_else(|| lacks("location"))?;
+        if self.checksum_type.is_empty() {
+            return Err(lacks("checksum"));
+        }
+        if self.size.is_empty() {
+            return Err(lacks("size"));
+        }
         let kind = checksum_kind(&self.checksum_type, place)?;
         if self.base {
             return Err(RpmError::Base { place: place() });
         }
-        let location = self.location.as_ref().ok_or_else(|| RpmError::Lacks { place: place(), what: "location" })?;
         let path = PublishPath::normalized(location).map_err(|source| RpmError::Path { place: place(), source })?;
         if !path.as_str().starts_with(REPODATA) || path.as_str().starts_with(super::REPOMD) {
             return Err(malformed("location"));

@@ -25,8 +25,9 @@ fn list(elements: &str) -> String {
 
 fn read(text: &str) -> Result<Vec<Package>, RpmError> {
     let mut found = Vec::new();
-    packages(text.as_bytes(), |package, bytes| {
-        assert_eq!(package::parse(bytes).ok(), Some(package.clone()));
+    packages(text.as_bytes(), |entry, bytes| {
+        let package = entry.map_err(|entry| entry.reason)?;
+        assert_eq!(package::parse(bytes).unwrap().unwrap(), package);
         found.push(package);
         Ok::<(), RpmError>(())
     })?;
@@ -58,12 +59,14 @@ fn what_no_package_may_be() {
     let good = element("");
     for (bad, words) in [
         (good.replace("sha256", "sha"), "\"sha\", which is broken"),
-        (good.replace("sha256", "sha384"), "only sha256 and sha512"),
-        (good.replace("p/a.rpm", "../a.rpm"), "unusable path"),
+        (good.replace("sha256", "sha224"), "only sha256, sha384 and sha512"),
+        (good.replace(" type=\"sha256\"", ""), "has no checksum"),
+        (good.replace("p/a.rpm", ".."), "unusable path"),
+        (good.replace("href=\"p/a.rpm\"", ""), "has no location"),
         (good.replace("p/a.rpm", "http://a/b"), "unusable path"),
         (good.replace("href=", "xml:base=\"http://evil/\" href="), "another base"),
         (good.replace("<name>a</name>", ""), "malformed name"),
-        (good.replace("<name>a</name>", "<name>a b</name>"), "malformed name"),
+        (good.replace("<name>a</name>", "<name>a b </name>"), "malformed name"),
         (good.replace("package=\"7\"", "package=\"-7\""), "malformed size"),
         (good.replace("epoch=\"0\"", "epoch=\"x\""), "malformed epoch"),
         (good.replace(DIGEST, "12"), "malformed checksum"),
@@ -103,6 +106,27 @@ fn a_cut_list_has_the_bytes_of_what_stays() {
 }
 
 #[test]
+fn a_cut_list_leads_to_the_files_of_the_site() {
+    let tag = "<location href=\"p/a.rpm\"/>";
+    for (upstream, ours) in [
+        (
+            "<location xml:base=\"\" href='../b>l/a b.rpm'/>",
+            "<location xml:base=\"\" href=\"_parent/b%3El/a%20b.rpm\"/>",
+        ),
+        ("<location\n href='../a.rpm'></location>", "<location href=\"_parent/a.rpm\"></location>"),
+        (tag, tag),
+    ] {
+        let inner = "<x><location href='../a.rpm'/></x><!-- <location href='../a.rpm'/> -->";
+        let one = element(inner).replace(tag, upstream);
+        let text = list(&one);
+        let cut = cut_packages(|| Ok::<_, RpmError>(text.as_bytes()), 1, |_| true).unwrap();
+        let mut found = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(cut.bytes.as_slice()), &mut found).unwrap();
+        assert!(found.contains(&one.replace(upstream, ours)), "{found}");
+    }
+}
+
+#[test]
 fn a_repomd() {
     let text =
         repomd(&(data("primary", "<open-size>9</open-size>") + &data("primary_db", "") + &data("primary_db", "")));
@@ -111,6 +135,10 @@ fn a_repomd() {
     let primary = parsed.get("primary").unwrap();
     assert_eq!((primary.size, primary.open_size, primary.open_digest), (3, Some(9), None));
     assert_eq!(parsed.data.len(), 1);
+    let again = repomd(&(data("primary", "").repeat(2) + &data("x", "").replace("sha256", "md5") + &data("y", "")));
+    let again = Repomd::parse(again.as_bytes(), |_| true).unwrap();
+    assert_eq!(again.data.iter().map(|data| data.kind.as_str()).collect::<Vec<_>>(), ["primary", "y"]);
+    assert_eq!(again.odd.len(), 1, "{:?}", again.odd);
     let counted = Repomd::parse(text.replace("1700000000", "12").as_bytes(), is_carried).unwrap();
     assert_eq!(counted.date.unwrap().unix(), 1_600_000_000, "a revision that counts is no time");
     for (bad, words) in [
@@ -119,7 +147,12 @@ fn a_repomd() {
         (data("primary", "").replace("repodata/primary.xml", "repodata/repomd.xml.asc"), "malformed location"),
         (data("primary", "").replace("href", "xml:base='a' href"), "another base"),
         (data("primary", "").replace("<size>3", "<size>99999999999"), "more than"),
-        (data("primary", "").repeat(2), "there twice"),
+        (
+            data("primary", "") + &data("primary", "").replace("<size>3", "<size>4"),
+            "two different entries of the type primary",
+        ),
+        ("<data type=\"primary\"/>".to_owned(), "primary has no location"),
+        (data("primary", "").replace("<size>3</size>", ""), "primary has no size"),
         (data("x", "").repeat(300), "more files"),
     ] {
         let error = Repomd::parse(repomd(&bad).as_bytes(), is_carried).unwrap_err().to_string();

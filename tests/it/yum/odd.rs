@@ -8,7 +8,7 @@ use gapferry::cli::Exit::VerificationFailed;
 
 use super::{APP_1, APP_2, LIB, SHOWN, client, desk};
 use crate::apt_client::run;
-use crate::support::desk::Serving;
+use crate::support::desk::{Desk, Serving};
 use crate::support::server::Server;
 use crate::yum::dnf::Dnf;
 use crate::yum::rpms::RPMS;
@@ -90,14 +90,14 @@ fn by_path(serving: &Serving) -> Dnf {
 }
 
 #[test]
-fn metadata_of_sha512_alone_is_carried() {
-    for publish in ["re-indexed", "verbatim"] {
+fn metadata_of_another_strong_digest_alone_is_carried() {
+    for (publish, digest) in [("re-indexed", "sha384"), ("verbatim", "sha512")] {
         let desk = desk(&format!("publish = \"{publish}\""));
         let up = desk.path("up");
         RPMS.repository(&up, 1, &[APP_1, LIB]);
-        create_again(&up, &["--checksum", "sha512"]);
+        create_again(&up, &["--checksum", digest]);
         let repomd = fs::read_to_string(up.join("repodata/repomd.xml")).unwrap();
-        assert!(repomd.contains("type=\"sha512\"") && !repomd.contains("sha256"), "{repomd}");
+        assert!(repomd.contains(&format!("type=\"{digest}\"")) && !repomd.contains("sha256"), "{repomd}");
 
         let server = Server::start(&up);
         let control = control(&server);
@@ -153,4 +153,118 @@ fn packages_that_upstream_lacks_are_left_out_on_request() {
     assert_eq!(dnf.offered(), [SHOWN[0], SHOWN[2]]);
     dnf.run("install ferry-app").ok();
     assert_eq!(dnf.installed(), [SHOWN[0], SHOWN[2]]);
+}
+
+/// Adds entries to `repomd.xml` that name files which are not there, and takes the list of changes away.
+fn without_optional_metadata(up: &Path, text: &str) -> String {
+    let repodata = up.join("repodata");
+    let mut paths = fs::read_dir(&repodata).unwrap().map(|entry| entry.unwrap().path());
+    fs::remove_file(paths.find(|path| path.to_string_lossy().contains("other.xml")).unwrap()).unwrap();
+    let entry = |kind: &str| {
+        let start = text.find(&format!("<data type=\"{kind}\">")).unwrap();
+        let end = text.get(start..).unwrap().find("</data>").unwrap() + start + "</data>".len();
+        text.get(start..end).unwrap().to_owned()
+    };
+    let unknown = entry("other").replace("other", "something");
+    text.replace("</repomd>", &format!("{}{unknown}</repomd>", entry("primary")))
+}
+
+/// A desk with a repository below `up/core/el`, some of whose packages are elsewhere.
+fn desk_of_scattered(publish: &str) -> Desk {
+    let desk = Desk::new();
+    let up = desk.path("up/core/el");
+    RPMS.repository(&up, 1, &[APP_1, APP_2, LIB, "ferry-big-1.0-1.x86_64"]);
+    for (folder, package) in [("up/blobstore", LIB), ("up/core/el/Pack ages", APP_2)] {
+        fs::create_dir_all(desk.path(folder)).unwrap();
+        let file = format!("{package}.rpm");
+        fs::rename(up.join("Packages/f").join(&file), desk.path(folder).join(&file)).unwrap();
+    }
+    let change = |text: String| {
+        let (before, big) = text.split_at(text.find("<name>ferry-big").unwrap());
+        let (tag, rest) = big.split_once("<checksum").unwrap();
+        let rest = rest.split_once("</checksum>").unwrap().1;
+        let weak = "<checksum type=\"sha1\" pkgid=\"YES\">da39a3ee5e6b4b0d3255bfef95601890afd80709</checksum>";
+        format!("{before}{tag}{weak}{rest}")
+            .replacen("<name>ferry-app", "<name>ferry app", 1)
+            .replace("href=\"Packages/f/ferry-lib", "href=\"../../blobstore/ferry-lib")
+            .replace("href=\"Packages/f/ferry-app-2", "href=\"Pack ages/ferry-app-2")
+            .replace("href=\"Packages/f/ferry-app-1", "href=\"x/.././Packages/f/ferry-app-1")
+    };
+    with_primary(&up, change, |text| without_optional_metadata(&up, &text));
+    super::select(&desk, &desk.url("up/core/el"), "Upstream", &format!("publish = \"{publish}\""));
+    super::init(&desk, "Upstream");
+    desk
+}
+
+/// What is noted of the repository, whatever way it is published.
+fn check_notes(notes: &str) {
+    for words in [
+        "other.xml.gz, which repomd.xml lists and upstream does not have",
+        "left out Packages/f/ferry-big-1.0-1.x86_64.rpm: ferry-big has a checksum of type \"sha1\", which is broken",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+}
+
+#[test]
+fn files_outside_of_the_repository_are_carried() {
+    let desk = desk_of_scattered("re-indexed");
+    let server = Server::start(&desk.path("up"));
+    let control =
+        Dnf::new(server.url("core/el").as_str(), &format!("file://{}", RPMS.path("Upstream.asc").display()), "");
+    control.run("install ferry-app").ok();
+    assert_eq!(control.installed(), [SHOWN[1], SHOWN[2]]);
+    let offered = ["ferry app-0:1.0-1.x86_64", SHOWN[1], "ferry-big-0:1.0-1.x86_64", SHOWN[2]];
+    assert_eq!(control.offered(), offered);
+
+    check_notes(&desk.export("--collect-only").ok().err);
+    desk.ferry();
+    let serving = desk.serve();
+    let dnf = client(&serving);
+    dnf.run("install ferry-app").ok();
+    assert_eq!(dnf.installed(), [SHOWN[1], SHOWN[2]]);
+    assert_eq!(dnf.offered(), [offered[0], offered[1], offered[3]]);
+}
+
+#[test]
+fn verbatim_repositories_name_what_clients_cannot_reach() {
+    let desk = desk_of_scattered("verbatim");
+    let notes = desk.export("--collect-only").ok().err;
+    check_notes(&notes);
+    assert!(notes.contains("something.xml.gz, which repomd.xml lists and upstream does not have"), "{notes}");
+    for location in ["../../blobstore/ferry-lib-1.0^git1-1.noarch.rpm", "Pack ages/ferry-app-2.0-1.x86_64.rpm"] {
+        assert!(notes.contains(&format!("left out {location}: verbatim metadata")), "{notes}");
+    }
+    desk.ferry();
+    let serving = desk.serve();
+    let dnf = client(&serving);
+    let failed = dnf.run("install ferry?app-1.0");
+    assert!(failed.code != 0 && failed.out.contains("Status code: 404"), "{failed:?}");
+    let status = desk.run("status --site site").ok().out;
+    for path in ["_parent/_parent/blobstore/ferry-lib", "Pack%20ages/ferry-app-2.0", "something.xml.gz"] {
+        assert!(status.contains(path), "{path}: {status}");
+    }
+}
+
+#[test]
+fn metadata_that_dnf_refuses_is_refused_with_the_reason() {
+    let desk = desk("");
+    let up = desk.path("up");
+    let repomd = up.join("repodata/repomd.xml");
+    for (entry, words) in [
+        ("<data type=\"primary\"></data>", "primary has no location"),
+        (
+            "<data type=\"primary\"><checksum type=\"sha256\">e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855</checksum>\
+             <location href=\"repodata/x.xml\"/><size>0</size></data>",
+            "repomd.xml has two different entries of the type primary, which dnf refuses too",
+        ),
+    ] {
+        RPMS.repository(&up, 1, &[APP_1, LIB]);
+        let text = fs::read_to_string(&repomd).unwrap();
+        fs::write(&repomd, text.replace("</repomd>", &format!("{entry}</repomd>"))).unwrap();
+        RPMS.sign(&up, "Upstream");
+        fs::write(up.join("repodata/x.xml"), "").unwrap();
+        assert_ne!(control(&Server::start(&up)).run("makecache").code, 0);
+        desk.export("").says(VerificationFailed, &[words]);
+    }
 }

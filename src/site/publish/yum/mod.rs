@@ -25,7 +25,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, &carried, &mut tree, context)?,
         Publish::Verbatim => {
             collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
-            carried.absent.iter().for_each(|path| context.published.note_absent(path));
+            let lacking = repository.lacking.iter().map(|data| &data.path);
+            carried.absent.iter().chain(lacking).for_each(|path| context.published.note_absent(path));
         }
     }
     linger(context, &mut tree);

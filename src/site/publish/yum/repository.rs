@@ -8,7 +8,7 @@ use crate::digest::Sha256;
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::rpm::{
     DELTAS, Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, deltas,
-    is_carried, packages,
+    is_carried, is_needed, packages,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -22,6 +22,8 @@ pub(super) struct CarriedRepository {
     pub(super) signed: bool,
     /// The blobs of its metadata.
     blobs: BTreeMap<PublishPath, Sha256>,
+    /// Metadata that it names, that no client needs and that was not carried.
+    pub(super) lacking: Vec<Data>,
 }
 
 impl CarriedRepository {
@@ -33,7 +35,11 @@ impl CarriedRepository {
         let signed = verify(collection, context, &path, &text)?;
         let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
         let repomd = Repomd::parse(&text, wanted);
-        let repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source: Box::new(source) })?;
+        let mut repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source: Box::new(source) })?;
+        // A verbatim repomd.xml still names them.
+        let (here, lacking): (Vec<_>, Vec<_>) =
+            repomd.data.into_iter().partition(|data| is_needed(&data.kind) || collection.proof(&data.path).is_some());
+        repomd.data = here;
         let mut blobs = BTreeMap::new();
         for data in &repomd.data {
             let blob = collection.proof(&data.path);
@@ -49,7 +55,7 @@ impl CarriedRepository {
         };
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
             Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
-            None => Ok(Self { repomd, signed, blobs }),
+            None => Ok(Self { repomd, signed, blobs, lacking }),
         }
     }
 
@@ -74,14 +80,14 @@ impl CarriedRepository {
         Ok(context.depot.read(&self.blob(data)?, MAX_DATA_BYTES)?)
     }
 
-    /// The packages that it lists.
+    /// The packages that it lists, without entries that cannot be carried.
     pub(super) fn packages(&self, context: &Context<'_, '_>) -> Result<Vec<Package>, PublishError> {
         let path: PublishPath = PRIMARY.parse()?;
         let primary = self.repomd.get(PRIMARY).ok_or(PublishError::DataMissing { path })?;
         let bytes = self.read_data(context, primary)?;
         let mut found = Vec::new();
-        let all = packages(expand(primary, &bytes)?, |package, _| {
-            found.push(package);
+        let all = packages(expand(primary, &bytes)?, |entry, _| {
+            found.extend(entry.ok());
             Ok::<(), RpmError>(())
         });
         all.map(|()| found).map_err(|source| bad(primary, source))
@@ -93,8 +99,8 @@ impl CarriedRepository {
         for kind in DELTAS {
             let Some(data) = self.repomd.get(kind) else { continue };
             let bytes = self.read_data(context, data)?;
-            let all = deltas(expand(data, &bytes)?, kind, |delta| {
-                found.push((kind, delta));
+            let all = deltas(expand(data, &bytes)?, kind, |entry| {
+                found.extend(entry.ok().map(|delta| (kind, delta)));
                 Ok::<(), RpmError>(())
             });
             all.map_err(|source| bad(data, source))?;
