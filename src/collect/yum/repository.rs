@@ -29,7 +29,7 @@ pub(super) struct Repository {
     pub(super) signature: Option<Vec<u8>>,
     /// Whose signatures are good.
     pub(super) signers: Vec<Signer>,
-    /// What it says, without the metadata that upstream lacks.
+    /// The content of its signed file, without the metadata that upstream lacks.
     pub(super) repomd: Repomd,
     /// Metadata that it names, that upstream does not have, and that no client needs.
     pub(super) lacking: BTreeSet<PublishPath>,

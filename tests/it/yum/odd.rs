@@ -196,7 +196,7 @@ fn desk_of_scattered(publish: &str) -> Desk {
     desk
 }
 
-/// What is noted of the repository, whatever way it is published.
+/// Checks the notes on the repository that both ways of publishing it have.
 fn check_notes(notes: &str) {
     for words in [
         "other.xml.gz, which repomd.xml lists and upstream does not have",
