@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use gapferry::bundle::Manifest;
 use gapferry::bundle::manifest::FORMAT;
-use gapferry::bundle::pack::{Plan, pack};
+use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::collection::{Collection, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
@@ -87,7 +87,7 @@ fn packed(depot: &Depot, out: &Path, blob: Sha256, older: Option<Sha256>) -> Res
         volumes: Vec::new(),
     };
     let older = older.map(|older| (blob, older)).into_iter().collect();
-    let plan = Plan {
+    let plan = PackPlan {
         manifest,
         held: BTreeSet::new(),
         older,
