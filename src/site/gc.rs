@@ -11,7 +11,8 @@ use super::{Site, SiteError};
 use crate::collection::Publish;
 use crate::depot::RemovedBlobs;
 use crate::digest::Sha256;
-use crate::storage::audit;
+use crate::error_class::ErrorClass;
+use crate::storage::{StorageError, audit};
 
 /// Generations and blobs that [`gc`] removed.
 #[derive(Debug)]
@@ -33,16 +34,30 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
     let old: Vec<u64> = numbers.into_iter().filter(|number| !kept.contains(number)).collect();
     let needed = needed_by(site, &kept)
         .map_err(|source| SiteError::NothingCollected { site: site.root().to_owned(), source: Box::new(source) })?;
+    let log = site.root().join("audit.jsonl");
+    let record = || audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"));
+    // A full file system may have no room for the line. Then it is written as soon as there is.
+    let unrecorded = !dry_run && recorded_or_full(record())?;
     if !dry_run {
-        let log = site.root().join("audit.jsonl");
-        audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"))?;
         old.iter().try_for_each(|number| remove_generation(&site.generation_folder(*number)))?;
         remove_scraps(&site.root().join("generations"))?;
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;
     }
-    Ok(RemovedState { generations: old, blobs: site.depot()?.remove_all_but(&needed, dry_run)? })
+    let blobs = site.depot()?.remove_all_but(&needed, dry_run)?;
+    if unrecorded {
+        record()?;
+    }
+    Ok(RemovedState { generations: old, blobs })
+}
+
+/// Returns whether the line could not be written because the file system is full.
+fn recorded_or_full(recorded: Result<(), StorageError>) -> Result<bool, StorageError> {
+    match recorded {
+        Err(error) if error.class() == ErrorClass::NoSpace => Ok(true),
+        other => other.map(|()| false),
+    }
 }
 
 /// Returns the newest `keep` generations up to the current one. Without a current one, the first import was killed before its

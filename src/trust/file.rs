@@ -128,8 +128,12 @@ impl TrustFile {
                 return Err(format!("the key of {:?} stands in it twice", key.person));
             }
         }
-        if self.thresholds.builder == 0 {
-            return Err("its threshold of builders is 0".to_owned());
+        // A manifest has one signature, so more builders can never be met.
+        if self.thresholds.builder != 1 {
+            return Err(format!("its threshold of builders is {}, and it must be 1", self.thresholds.builder));
+        }
+        if !self.keys.iter().any(|key| !key.revoked && key.roles.contains(&Role::Builder)) {
+            return Err("no key in it that is not revoked has the role builder".to_owned());
         }
         if self.thresholds.reviewer > 0 {
             return Err("its threshold of reviewers is above 0, and this gapferry reads no approvals".to_owned());
@@ -185,6 +189,23 @@ mod tests {
             [("\"format\": 1", "\"format\": 2"), ("\"builder\": 1", "\"builder\": 0"), ("\"epoch\"", "\"epohc\"")]
         {
             assert!(TrustFile::parse(&text.replace(from, to)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn rejects_rules_that_can_never_be_met() {
+        let file = TrustFile::of_builder(&SecretKey::generate().public());
+        let spoil: [fn(&mut TrustFile); 5] = [
+            |file| file.thresholds.builder = 2,
+            |file| file.thresholds.reviewer = 1,
+            |file| file.keys[0].revoked = true,
+            |file| file.keys[0].roles.clear(),
+            |file| file.keys.clear(),
+        ];
+        for (number, spoil) in spoil.iter().enumerate() {
+            let mut file = file.clone();
+            spoil(&mut file);
+            assert!(TrustFile::parse(&file.to_json()).is_err(), "{number}");
         }
     }
 

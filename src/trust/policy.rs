@@ -95,7 +95,7 @@ fn check_sequence(found: u64, seen: &Seen<'_>, allow: Overrides) -> Result<(), T
         let rollback = next_command::rollback(seen.folder);
         return Err(TrustError::OldSequence { found, newest: base, rollback });
     }
-    if newest.is_some() && found - base > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
+    if found - base > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
         return Err(TrustError::SequenceJump { found, newest: base, limit: MAX_SEQUENCE_JUMP });
     }
     Ok(())
@@ -137,6 +137,10 @@ mod tests {
         assert_eq!(name(verdict(far, seen, none)), "SequenceJump");
         assert_eq!(name(verdict(far, seen, Overrides { sequence_jump: true, ..none })), "");
         assert_eq!(name(verdict(Header { sequence: 1006, ..header }, seen, none)), "");
+        let first = Seen { sequence: None, ..seen };
+        assert_eq!(name(verdict(Header { sequence: 1000, ..header }, first, none)), "");
+        assert_eq!(name(verdict(Header { sequence: 1001, ..header }, first, none)), "SequenceJump");
+        assert_eq!(name(verdict(far, first, Overrides { sequence_jump: true, ..none })), "");
         assert_eq!(name(verdict(header, Seen { clock: at(1000), ..seen }, none)), "Expired");
         assert_eq!(name(verdict(header, Seen { newest_time: at(1000), ..seen }, none)), "Expired");
         assert_eq!(name(verdict(header, Seen { clock: at(2000), ..seen }, Overrides { expired: true, ..none })), "");

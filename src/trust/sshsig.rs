@@ -27,12 +27,8 @@ pub fn sign(key: &SecretKey, namespace: &'static str, message: &[u8]) -> Result<
 pub fn verify(armored: &[u8], namespace: &'static str, message: &[u8]) -> Result<PublicKey, TrustError> {
     let malformed = |reason| TrustError::MalformedSignature { reason };
     let signature = SshSig::from_pem(armored).map_err(|_| malformed("it does not parse"))?;
-    if signature.to_pem(LineEnding::LF).ok().as_deref().map(str::as_bytes) != Some(armored) {
+    if canonical(&signature).as_deref().map(str::as_bytes) != Some(armored) {
         return Err(malformed("it is not in canonical form"));
-    }
-    // The version is not part of what is signed, and the decoder takes 0 as well.
-    if signature.version() != SshSig::VERSION {
-        return Err(malformed("it is not version 1 of SSHSIG"));
     }
     if signature.namespace() != namespace {
         let found = signature.namespace().chars().take(64).collect();
@@ -50,9 +46,18 @@ pub fn verify(armored: &[u8], namespace: &'static str, message: &[u8]) -> Result
     }
 }
 
+/// Returns the one encoding of a signature that is accepted: version 1, and nothing in `reserved`. Neither is part of what is
+/// signed as [`verify`] computes it, so a file with other values there could pass for another one.
+fn canonical(signature: &SshSig) -> Option<String> {
+    let (key, made) = (signature.public_key().clone(), signature.signature().clone());
+    SshSig::new(key, signature.namespace(), signature.hash_alg(), made).ok()?.to_pem(LineEnding::LF).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     #[test]
@@ -81,6 +86,38 @@ mod tests {
             let verdict = verify(&bytes, MANIFEST_NAMESPACE, b"m");
             assert!(verdict.is_err(), "bit {at}");
         }
+    }
+
+    /// PROTOCOL.sshsig: `reserved` stands between the namespace and the hash algorithm; signers leave it empty.
+    #[test]
+    fn rejects_another_version_and_reserved_bytes() {
+        let key = SecretKey::generate();
+        let signature = sign(&key, MANIFEST_NAMESPACE, b"m").unwrap();
+        let reserved_at = |bytes: &[u8]| {
+            let name = MANIFEST_NAMESPACE.as_bytes();
+            bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len()
+        };
+        let altered = |alter: &dyn Fn(&mut Vec<u8>)| {
+            let body: String = signature.lines().filter(|line| !line.starts_with('-')).collect();
+            let mut bytes = STANDARD.decode(body).unwrap();
+            alter(&mut bytes);
+            let body = STANDARD.encode(bytes);
+            let lines: Vec<_> = body.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----\n", lines.join("\n"))
+        };
+        let verdict = |text: &str| verify(text.as_bytes(), MANIFEST_NAMESPACE, b"m");
+        assert_eq!(altered(&|_| {}), signature);
+        for version in [0, 2] {
+            let text = altered(&|bytes| bytes[9] = version);
+            assert!(matches!(verdict(&text), Err(TrustError::MalformedSignature { .. })), "version {version}");
+        }
+        let text = altered(&|bytes| {
+            let at = reserved_at(bytes);
+            bytes[at + 3] = 2;
+            bytes.splice(at + 4..at + 4, *b"ok");
+        });
+        assert!(SshSig::from_pem(&text).is_ok(), "the library reads it: {text}");
+        assert!(matches!(verdict(&text), Err(TrustError::MalformedSignature { .. })));
     }
 
     proptest! {

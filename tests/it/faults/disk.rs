@@ -100,6 +100,28 @@ fn a_site_that_is_too_small_or_fills_up() {
     }
 }
 
+/// `gc` is what frees space, so it must not need any for its own line in the audit log.
+#[test]
+fn gc_frees_space_on_a_full_file_system() {
+    let fault = Fault::new();
+    let first = fault.desk.bundle();
+    let import = format!("try gapferry import {} --site srv/site", first.display());
+    let text = format!(
+        "disk srv size=20m\n\
+         gapferry site init srv/site --name dc1 --builder online/builder.key.pub --keyring demo=keyring.gpg\n\
+         {import}; {import} --reread; head -c 4000000 /dev/urandom > srv/site/depot/partial/left-over\n\
+         while dd if=/dev/zero of=srv/filler bs=4k count=64 oflag=append conv=notrunc status=none 2>/dev/null; do :; done\n\
+         while echo x >> srv/filler; do :; done 2>/dev/null\n\
+         echo x > srv/more && exit 9\n\
+         before=$(wc -l < srv/site/audit.jsonl)\n\
+         try gapferry gc --site srv/site --keep 1; tail -n +$((before + 1)) srv/site/audit.jsonl >&2\n\
+         try gapferry status --site srv/site"
+    );
+    let Some(ended) = script(&fault.desk, &text) else { return };
+    assert_eq!(exits(&ended), ["0", "0", "0", "0"], "{ended:?}");
+    assert_says(&ended, &["\"event\":\"gc\"", "removes [1]"]);
+}
+
 #[test]
 fn a_medium_that_cannot_be_written_to() {
     let fault = Fault::new();
