@@ -13,6 +13,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
+use crate::origin::Origin;
+
 /// The host and path of an upstream, in normal form.
 ///
 /// The host is in lower case, without the dot of the DNS root; names with other letters than ASCII are in Punycode, and address
@@ -41,9 +43,12 @@ impl Address {
         Some(Self { host, path: path.trim_end_matches('/').to_owned() })
     }
 
-    /// Returns the address of a collection's origin; `None` for one that is no HTTP or HTTPS URL, such as `local`.
-    pub fn of_origin(origin: &str) -> Option<Self> {
-        Url::parse(origin).ok().as_ref().and_then(Self::of_url)
+    /// Returns the address of a collection's origin; `None` for one that is no HTTP or HTTPS URL.
+    pub fn of_origin(origin: &Origin) -> Option<Self> {
+        match origin {
+            Origin::Local => None,
+            Origin::Url(url) => Url::parse(url).ok().as_ref().and_then(Self::of_url),
+        }
     }
 
     /// The host, in normal form.
@@ -235,7 +240,7 @@ mod tests {
     use super::*;
 
     fn address(url: &str) -> String {
-        Address::of_origin(url).unwrap().to_string()
+        Address::of_origin(&url.into()).unwrap().to_string()
     }
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
         assert_eq!(address("http://0x7f.1/a"), address("http://127.0.0.1:81/a"));
         assert_eq!(address("http://[0:0::1]/a"), "[::1]/a");
         for other in ["local", "file:///srv/x", "ftp://a/b", "archive.example/ubuntu", ""] {
-            assert_eq!(Address::of_origin(other), None, "{other}");
+            assert_eq!(Address::of_origin(&other.into()), None, "{other}");
         }
     }
 
@@ -278,7 +283,7 @@ mod tests {
 
     #[test]
     fn overlap_goes_by_segments() {
-        let of = |url: &str| Address::of_origin(url).unwrap();
+        let of = |url: &str| Address::of_origin(&url.into()).unwrap();
         let ubuntu = of("http://a/ubuntu");
         for (url, overlaps) in [
             ("http://a/ubuntu/pool", true),
@@ -321,10 +326,10 @@ mod tests {
     #[test]
     fn the_longest_path_is_asked_first() {
         let table = RoutingTable::new([
-            (Address::of_origin("http://a/").unwrap(), "apt/root".to_owned()),
-            (Address::of_origin("http://a/x").unwrap(), "apt/x".to_owned()),
-            (Address::of_origin("http://a./x/").unwrap(), "apt/also".to_owned()),
-            (Address::of_origin("http://a/x;y").unwrap(), "apt/odd".to_owned()),
+            (Address::of_origin(&"http://a/".into()).unwrap(), "apt/root".to_owned()),
+            (Address::of_origin(&"http://a/x".into()).unwrap(), "apt/x".to_owned()),
+            (Address::of_origin(&"http://a./x/".into()).unwrap(), "apt/also".to_owned()),
+            (Address::of_origin(&"http://a/x;y".into()).unwrap(), "apt/odd".to_owned()),
         ]);
         let find = |host: &str, path: &str| table.find(Some(host), path).collect::<Vec<_>>();
         assert_eq!(find("a", "/x/f"), ["apt/also/f", "apt/x/f", "apt/root/x/f"]);
@@ -336,7 +341,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_address_is_read_as_it_is_written(url in "https?://[a-zA-Z0-9.]{1,8}(:[0-9]{1,4})?(/[a-zA-Z0-9.%~]{0,4}){0,4}") {
-            if let Some(address) = Address::of_origin(&url) {
+            if let Some(address) = Address::of_origin(&url.into()) {
                 prop_assert_eq!(address.to_string().parse(), Ok(address));
             }
         }

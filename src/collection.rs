@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256;
 use crate::formats::apt::archive::{IN_RELEASE, RELEASE};
 use crate::formats::apt::suite_name::SuiteName;
-use crate::formats::os_image::OsImage;
 use crate::formats::signed_digest::DigestKind;
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -30,8 +30,8 @@ pub struct Collection {
     pub kind: Kind,
     /// Its name, unique at the site; its tree is published under `KIND/NAME/`.
     pub name: Label,
-    /// The upstream's URL without credentials, or `local`.
-    pub origin: String,
+    /// The upstream.
+    pub origin: Origin,
     /// Upstream's own metadata, byte for byte: signed files and the indexes that they cover, sorted by path.
     pub proofs: Vec<Proof>,
     /// How it is published.
@@ -50,15 +50,12 @@ pub struct Collection {
 pub struct Item {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
     pub architecture: String,
+    /// What is special about an item of this kind.
+    pub details: Details,
     /// Its path among the collection's files.
     pub file: PublishPath,
-    /// What MAAS has to know of it; only of the kind `os-images`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Box<OsImage>>,
     /// The package's name.
     pub name: String,
-    /// Where in upstream it is listed, such as `bookworm-security/main`.
-    pub origin: String,
     /// The signed file that vouches for it; none where upstream signs nothing.
     pub proof: Option<PublishPath>,
     /// Who published it, in upstream's own words, such as the Origin of its archive.
@@ -179,7 +176,7 @@ mod tests {
             items: vec![],
             kind: Kind::Apt,
             name: "debian".parse().unwrap(),
-            origin: "local".into(),
+            origin: Origin::Local,
             proofs: vec![proof("pool/a", b"a")],
             publish: Publish::ReIndexed,
             second_digest: None,

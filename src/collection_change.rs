@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::address::Address;
 use crate::collection::Collection;
 use crate::kind::Kind;
+use crate::origin::Origin;
 
 /// A collection as far as its clients depend on it: where it is, where it comes from, and what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,8 @@ pub(crate) struct ClientView {
     pub(crate) folder: String,
     /// Its kind.
     pub(crate) kind: Kind,
-    /// The upstream's URL, or `local`.
-    pub(crate) origin: String,
+    /// The upstream.
+    pub(crate) origin: Origin,
     /// The suites that upstream signs; only of archives.
     pub(crate) suites: BTreeSet<String>,
 }
@@ -133,7 +134,7 @@ mod tests {
         ClientView {
             folder: folder.to_owned(),
             kind: Kind::of_name(kind).unwrap(),
-            origin: origin.to_owned(),
+            origin: origin.into(),
             suites: suites.iter().map(|suite| (*suite).to_owned()).collect(),
         }
     }

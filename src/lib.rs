@@ -22,6 +22,7 @@ pub mod label;
 pub mod maas;
 pub mod media;
 mod next_command;
+pub mod origin;
 pub mod path;
 pub mod progress;
 pub mod receipt;

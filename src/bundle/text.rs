@@ -96,21 +96,25 @@ impl<W: Write> ManifestText<'_, W> {
     }
 
     fn collection(&mut self, collection: &Collection) -> WrittenText {
+        let Collection { files, items, kind, name, origin, proofs, publish, second_digest, source } = collection;
         self.between = "";
         self.raw("{")?;
         self.key("files")?;
-        self.elements(("{", "}"), &collection.files, |out, (path, digest)| {
+        self.elements(("{", "}"), files, |out, (path, digest)| {
             out.json(path)?;
             out.raw(":")?;
             out.json(digest)
         })?;
-        self.list("items", &collection.items)?;
-        self.value("kind", &collection.kind)?;
-        self.value("name", &collection.name)?;
-        self.value("origin", &collection.origin)?;
-        self.list("proofs", &collection.proofs)?;
-        self.value("publish", &collection.publish)?;
-        self.value("source", &collection.source)?;
+        self.list("items", items)?;
+        self.value("kind", kind)?;
+        self.value("name", name)?;
+        self.value("origin", origin)?;
+        self.list("proofs", proofs)?;
+        self.value("publish", publish)?;
+        if let Some(kind) = second_digest {
+            self.value("second_digest", kind)?;
+        }
+        self.value("source", source)?;
         self.raw("\n}")
     }
 
@@ -159,5 +163,62 @@ impl<W: Write> ManifestText<'_, W> {
 
     fn raw(&mut self, text: &str) -> WrittenText {
         self.to.write_all(text.as_bytes()).map_err(serde_json::Error::io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::collection::{Item, Publish};
+    use crate::digest::Sha256;
+    use crate::formats::signed_digest::DigestKind;
+    use crate::kind::{Details, Kind};
+    use crate::origin::Origin;
+    use crate::time::Time;
+
+    fn snaps() -> Collection {
+        let channels = ["amd64:latest/stable".parse().unwrap(), "arm64:latest/edge".parse().unwrap()];
+        let item = Item {
+            architecture: "amd64 arm64".to_owned(),
+            details: Details::Snap { channels: channels.into(), revision: 6 },
+            file: "jq_6.snap".parse().unwrap(),
+            name: "jq".to_owned(),
+            proof: Some("jq_6.assert".parse().unwrap()),
+            publisher: "someone".to_owned(),
+            reason: "requested".to_owned(),
+            version: "1".to_owned(),
+        };
+        Collection {
+            files: BTreeMap::from([(item.file.clone(), Sha256::of(b"jq"))]),
+            items: vec![item],
+            kind: Kind::Snaps,
+            name: "store".parse().unwrap(),
+            origin: Origin::Url("https://api.snapcraft.io/".to_owned()),
+            proofs: Vec::new(),
+            publish: Publish::Verbatim,
+            second_digest: Some(DigestKind::Sha3),
+            source: "store".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_text_has_every_field() {
+        let manifest = Manifest {
+            blobs: Vec::new(),
+            collections: vec![snaps()],
+            created: Time::from_unix(1_795_255_200).unwrap(),
+            epoch: 1,
+            expires: Time::from_unix(1_795_341_600).unwrap(),
+            format: FORMAT,
+            generator: "test".to_owned(),
+            name: "base".parse().unwrap(),
+            previous: None,
+            sequence: 1,
+            site: "dc1".parse().unwrap(),
+            volumes: Vec::new(),
+        };
+        assert_eq!(manifest.to_text().unwrap().replace('\n', ""), serde_json::to_string(&manifest).unwrap());
     }
 }

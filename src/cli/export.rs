@@ -191,7 +191,7 @@ fn say(exported: &Exported, args: &ExportArgs, out: &Output) {
     });
     let mut words = String::new();
     for c in &manifest.collections {
-        words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(&c.origin));
+        words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(c.origin.as_str()));
     }
     words += &delta(exported);
     match &exported.folder {

@@ -59,7 +59,7 @@ fn words(manifest: &Manifest, signer: Option<&str>) -> String {
         text += &format!(
             "\n{}  from {}, published {}, {} items\n",
             collection.folder(),
-            safe(&collection.origin),
+            safe(collection.origin.as_str()),
             collection.publish,
             collection.items.len()
         );
@@ -75,7 +75,7 @@ fn words(manifest: &Manifest, signer: Option<&str>) -> String {
                 safe(&item.name),
                 safe(&item.version),
                 safe(&item.architecture),
-                safe(&item.origin),
+                safe(&item.details.listed_in()),
                 safe(&item.reason)
             );
         }

@@ -66,8 +66,12 @@ fn words(site: &Site, status: &Status) -> String {
         );
     }
     for (folder, published) in &current.published {
-        text +=
-            &format!("  {folder}: {} items from {}, {}\n", published.items, safe(&published.origin), published.publish);
+        text += &format!(
+            "  {folder}: {} items from {}, {}\n",
+            published.items,
+            safe(published.origin.as_str()),
+            published.publish
+        );
         if published.publish == Publish::Reprepro {
             text += &format!("    base folder {}\n", published.reprepro_base(site).display());
         }

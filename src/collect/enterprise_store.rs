@@ -10,8 +10,9 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::enterprise_store::{ExportName, MalformedExportName};
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::EnterpriseStoreSource;
 use crate::storage::FileError;
@@ -82,7 +83,7 @@ pub fn collect(
         items: items.into_values().collect(),
         kind: Kind::EnterpriseStore,
         name,
-        origin: "local".to_owned(),
+        origin: Origin::Local,
         proofs: Vec::new(),
         publish: Publish::Verbatim,
         second_digest: None,
@@ -94,9 +95,8 @@ fn item(title: ExportName, file: PublishPath) -> Item {
     Item {
         architecture: String::new(), // known only to who opens it
         file,
-        image: None,
+        details: Details::File { origin: Origin::Local },
         name: title.name,
-        origin: "store-admin export".to_owned(),
         proof: None,
         publisher: String::new(),
         reason: "local file".to_owned(),

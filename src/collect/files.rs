@@ -11,8 +11,9 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::files::version;
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::FilesSource;
 use crate::storage::FileError;
@@ -67,19 +68,19 @@ impl From<FileError> for FilesError {
 /// Takes the files of all tables that are called `name` into the depot.
 pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, FilesError> {
     let mut batch = with.depot.batch();
-    let mut found: BTreeMap<PublishPath, (Sha256, String)> = BTreeMap::new();
+    let mut found: BTreeMap<PublishPath, (Sha256, Origin)> = BTreeMap::new();
     let mut selected = Vec::new();
     for source in sources {
         if let (Some(url), Some(sha256)) = (&source.url, source.sha256) {
             selected.push(named_files::selected(url, sha256, with)?);
             let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
             let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
-            add(&mut found, published(source, name).map_err(malformed)?, (sha256, address::origin(url)))?;
+            add(&mut found, published(source, name).map_err(malformed)?, (sha256, Origin::Url(address::origin(url))))?;
         }
         for (path, name) in source.from.as_deref().map(listed).transpose()?.unwrap_or_default() {
             let sha256 = named_files::take(&path, None, &mut batch, with)?;
             let malformed = |error| FilesError::Name { path: path.clone(), source: error };
-            add(&mut found, published(source, &name).map_err(malformed)?, (sha256, "local".to_owned()))?;
+            add(&mut found, published(source, &name).map_err(malformed)?, (sha256, Origin::Local))?;
         }
     }
     batch.commit()?;
@@ -89,7 +90,7 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
         items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),
         kind: Kind::Files,
         name: name.clone(),
-        origin: "local".to_owned(),
+        origin: Origin::Local,
         proofs: Vec::new(),
         publish: Publish::Verbatim,
         second_digest: None,
@@ -102,9 +103,9 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
 }
 
 fn add(
-    found: &mut BTreeMap<PublishPath, (Sha256, String)>,
+    found: &mut BTreeMap<PublishPath, (Sha256, Origin)>,
     path: PublishPath,
-    of: (Sha256, String),
+    of: (Sha256, Origin),
 ) -> Result<(), FilesError> {
     let sha256 = of.0;
     match found.entry(path.clone()).or_insert(of) {
@@ -113,13 +114,12 @@ fn add(
     }
 }
 
-fn describe(path: PublishPath, (sha256, origin): (Sha256, String)) -> Item {
+fn describe(path: PublishPath, (sha256, origin): (Sha256, Origin)) -> Item {
     Item {
         architecture: String::new(), // nothing is known of what is inside
         name: path.to_string(),
         file: path,
-        image: None,
-        origin,
+        details: Details::File { origin },
         proof: None,
         publisher: String::new(),
         reason: "requested".to_owned(),

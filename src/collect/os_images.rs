@@ -13,8 +13,9 @@ use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
 use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::{OsImageSource, Place};
 use crate::storage::FileError;
@@ -98,7 +99,7 @@ pub fn collect(
         items: items.into_values().map(|(_, item)| item).collect(),
         kind: Kind::OsImages,
         name,
-        origin: "local".to_owned(),
+        origin: Origin::Local,
         proofs,
         publish: Publish::ReIndexed,
         second_digest: None,
@@ -108,12 +109,12 @@ pub fn collect(
 
 fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -> Item {
     let image = source.image();
+    let origin = source.url.as_ref().map_or(Origin::Local, |url| Origin::Url(address::origin(url)));
     Item {
         architecture: source.architecture.clone(),
         file: file.clone(),
         name: image.name(),
-        image: Some(Box::new(image)),
-        origin: source.url.as_ref().map_or_else(|| "local".to_owned(), address::origin),
+        details: Details::OsImage { image: Box::new(image), origin },
         proof: proof.map(|proof| proof.path.clone()),
         publisher: String::new(), // a signature over bytes does not say
         reason: "requested".to_owned(),

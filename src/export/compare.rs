@@ -78,14 +78,18 @@ pub(crate) fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), Ol
 /// The site would refuse an index that names none of the streams that it named before. An index that is not in the depot, as in a dry run, is
 /// not looked at.
 pub(crate) fn not_another_stream(old: &[Collection], new: &[Collection], depot: &Depot) -> Result<(), OtherStream> {
-    for collection in new.iter().filter(|collection| collection.kind == Kind::Images) {
+    for collection in new {
         let is_before = |old: &&Collection| {
             old.folder() == collection.folder()
                 && Address::of_origin(&old.origin) == Address::of_origin(&collection.origin)
         };
         let Some(before) = old.iter().find(is_before) else { continue };
-        // The collector has verified the files, and the items' origins are the content ids.
-        let known = before.items.iter().filter(|item| item.proof.is_some()).map(|item| item.origin.clone()).collect();
+        // The collector has verified the files, and the content ids of the items.
+        let proven = before.items.iter().filter(|item| item.proof.is_some());
+        let known: BTreeSet<_> = proven.filter_map(|item| item.details.stream()).map(str::to_owned).collect();
+        if known.is_empty() {
+            continue;
+        }
         let texts: Vec<_> = collection.proofs.iter().map(|proof| depot.read(&proof.sha256, MAX_STREAM_BYTES)).collect();
         let texts: Vec<String> =
             texts.into_iter().flatten().map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
@@ -117,7 +121,7 @@ pub(crate) fn client_warnings(old: &[Collection], new: &[Collection]) -> Vec<Cli
 fn message(change: &CollectionChange<'_>, after: &[ClientView]) -> String {
     let ClientView { folder, origin, .. } = change.old();
     let (name, place) = (folder.rsplit('/').next().unwrap_or_default(), change.old().place());
-    let origin = safe(origin);
+    let origin = safe(origin.as_str());
     match change {
         CollectionChange::Gone { successor: None, .. } => format!(
             "{folder} (from {origin}) is no longer carried: after the import its clients are answered 404 {place}{}. To keep it, put it \
@@ -130,7 +134,7 @@ fn message(change: &CollectionChange<'_>, after: &[ClientView]) -> String {
             new.folder
         ),
         CollectionChange::Moved { new, .. } => {
-            let (elsewhere, new) = (and_at(change.old(), after), safe(&new.origin));
+            let (elsewhere, new) = (and_at(change.old(), after), safe(new.origin.as_str()));
             let alias = match elsewhere.is_empty() {
                 true => String::new(),
                 false => format!(
@@ -156,7 +160,7 @@ fn and_at(old: &ClientView, after: &[ClientView]) -> String {
     let other = after.iter().find(|new| Address::of_origin(&new.origin).as_ref() == Some(&address));
     match other {
         None if !old.kind.has_address() => String::new(),
-        None => format!(", and nothing answers for {}", safe(&old.origin)),
-        Some(other) => format!(", and {} answers for {}", other.folder, safe(&old.origin)),
+        None => format!(", and nothing answers for {}", safe(old.origin.as_str())),
+        Some(other) => format!(", and {} answers for {}", other.folder, safe(old.origin.as_str())),
     }
 }

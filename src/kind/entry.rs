@@ -1,5 +1,6 @@
 //! The form of an entry in the table of kinds.
 
+use super::details::Details;
 use crate::formats::apt::suite_name::SuiteName;
 
 /// All that differs between kinds of content, beside their formats, collectors and publishers. The functions are given paths
@@ -15,6 +16,8 @@ pub(super) struct Entry {
     pub(super) naming: Naming,
     /// The origin of its items' versions.
     pub(super) versions: Versions,
+    /// Returns `true` for the details of its items.
+    pub(super) has_details: fn(&Details) -> bool,
     /// Returns `true` for metadata, which changes under its name.
     pub(super) is_metadata: fn(&str) -> bool,
     /// Returns `true` for metadata that is named by its digest as well.
@@ -107,6 +110,7 @@ impl Entry {
             reach: Reach::Address,
             naming: Naming::Source,
             versions: Versions::Upstream,
+            has_details: |details| matches!(details, Details::File { .. }),
             is_metadata: |_| true,
             is_by_digest: |_| false,
             changes: Some(""),

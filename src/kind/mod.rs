@@ -2,11 +2,13 @@
 //!
 //! Code that is not made for one kind asks the table and names no kind.
 
+mod details;
 mod entry;
 mod table;
 
 use std::fmt;
 
+pub use details::Details;
 pub use entry::{ClientProgram, ProofTrace};
 pub use table::Kind;
 
@@ -81,6 +83,11 @@ impl Kind {
     /// Returns the suite whose signed file lies in this folder of the collection; `None` for kinds without suites.
     pub fn suite_in(self, folder: &str) -> Option<SuiteName> {
         (self.entry().suite_in)(folder)
+    }
+
+    /// Returns `true` if its items have such details.
+    pub fn has_details(self, details: &Details) -> bool {
+        (self.entry().has_details)(details)
     }
 
     /// Returns `true` if its publisher reads the files, rather than looking them up by their digests.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::details::Details;
 use super::entry::{ClientProgram, Entry, Naming, ProofTrace, Reach, Versions};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::is_flat_metadata;
@@ -37,6 +38,7 @@ kinds! {
     /// Debian packages.
     Apt => Entry {
         client: ClientProgram::Apt,
+        has_details: |details| matches!(details, Details::Deb { .. }),
         is_metadata: |path| path.starts_with("dists/") || is_flat_metadata(path),
         is_by_digest: |path| is_by_hash(path),
         changes: Some(concat!(
@@ -56,6 +58,7 @@ kinds! {
     /// Images in a simplestreams tree.
     Images => Entry {
         client: ClientProgram::MaasStream,
+        has_details: |details| matches!(details, Details::Image { .. }),
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
         // MAAS fetches versions that it has read of up to an hour earlier.
@@ -66,6 +69,7 @@ kinds! {
     /// Snaps.
     Snaps => Entry {
         client: ClientProgram::Snapd,
+        has_details: |details| matches!(details, Details::Snap { .. }),
         reach: Reach::Store,
         is_metadata: |path| !path.ends_with(".snap"),
         changes: Some(r".*(?<!\.snap)$"),
@@ -88,6 +92,7 @@ kinds! {
     /// Images of other operating systems, and of one's own.
     OsImages => Entry {
         client: ClientProgram::MaasUploads,
+        has_details: |details| matches!(details, Details::OsImage { .. }),
         naming: Naming::Kind,
         versions: Versions::ByHand,
         is_metadata: |path| path.starts_with(STREAMS),
@@ -103,6 +108,7 @@ kinds! {
     /// RPM packages.
     Yum => Entry {
         client: ClientProgram::Dnf,
+        has_details: |details| matches!(details, Details::Rpm { .. }),
         is_metadata: |path| path.strip_prefix(rpm::REPODATA).is_some_and(|name| !starts_with_digest(name)),
         changes: Some("repodata/(?![0-9a-f]{64}-)"),
         // Groups, module streams and advisories stay upstream's, and what lists say of packages.

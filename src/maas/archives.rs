@@ -52,8 +52,9 @@ pub(super) struct Indexes {
 impl Indexes {
     /// Finds the indexes below the archive's folder. The items of the collection tell of flat suites.
     pub(super) fn find(folder: &Path, collection: &Collection) -> Self {
-        let names = collection.items.iter().map(|item| &item.origin).filter(|origin| origin.ends_with('/'));
-        let mut indexes = Self { flat: names.cloned().collect(), ..Self::default() };
+        let suites = collection.items.iter().filter_map(|item| item.details.suite());
+        let flat = suites.filter(|(suite, _)| suite.is_flat()).map(|(suite, _)| suite.to_string());
+        let mut indexes = Self { flat: flat.collect(), ..Self::default() };
         let dists = folder.join("dists");
         let files = WalkDir::new(&dists).max_depth(MAX_DEPTH).into_iter().filter_map(Result::ok);
         let files: Vec<_> =

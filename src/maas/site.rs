@@ -60,7 +60,7 @@ pub fn wanted(site: &Site, choice: &MaasChoice) -> Result<WantedState, MaasError
         }
     }
     for (collection, verified) in read_by(ClientProgram::MaasUploads) {
-        let streamed = collection.items.iter().filter_map(|item| item.image.as_deref());
+        let streamed = collection.items.iter().filter_map(|item| item.details.os_image());
         let has_stream = streamed.into_iter().any(|image| image.via == Via::Stream);
         if has_stream && (choice.images.is_empty() || choice.images.contains(&collection.source)) {
             reader.add_source(collection, *verified, &mut wanted, &mut ubuntu)?;
@@ -161,7 +161,7 @@ impl SiteReader<'_> {
         let folder = std::path::absolute(&folder).map_err(FileError::on::<MaasError>("find", &folder))?;
         let mut uploads = Vec::new();
         for item in &collection.items {
-            let Some(image) = item.image.as_deref().filter(|image| image.via == Via::Upload) else { continue };
+            let Some(image) = item.details.os_image().filter(|image| image.via == Via::Upload) else { continue };
             let (path, sha256) = (folder.join(&item.file), collection.blob(&item.file));
             let size = fs::metadata(&path).map_err(FileError::on::<MaasError>("read", &path))?.len();
             uploads.extend(sha256.map(|sha256| WantedUpload {

@@ -13,6 +13,7 @@ use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyri
 use crate::formats::rpm::REPOMD_ASC;
 use crate::kind::{ClientProgram, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::site::{Generation, Site, StoreAssertion, answering, own_key};
 use crate::storage::read_capped;
 use crate::time::Time;
@@ -62,9 +63,9 @@ pub struct UpstreamNames {
 
 impl UpstreamNames {
     /// Returns the upstream at an address; `None` if no name server can lead to it.
-    fn of(origin: &str, kind: Kind, name: &Label) -> Option<Self> {
+    fn of(origin: &Origin, kind: Kind, name: &Label) -> Option<Self> {
         let host = Address::of_origin(origin).filter(Address::is_routable)?.host().parse().ok()?;
-        let tls = Url::parse(origin).is_ok_and(|url| url.scheme() == "https");
+        let tls = Url::parse(origin.as_str()).is_ok_and(|url| url.scheme() == "https");
         Some(Self { host, tls, kind, name: name.clone() })
     }
 
@@ -80,7 +81,7 @@ pub struct AptArchive {
     /// The collection's name.
     pub name: Label,
     /// Upstream's address, as the builder says.
-    pub origin: String,
+    pub origin: Origin,
     /// How it is published.
     pub publish: Publish,
     /// Its suites.
@@ -167,7 +168,9 @@ impl Facts {
             facts.add(site, &generation, &collection)?;
             let aliases = site.config.serve.alias.iter().filter(|alias| alias.collection == collection.folder());
             let Collection { kind, name, .. } = &collection;
-            facts.upstreams.extend(aliases.filter_map(|alias| UpstreamNames::of(alias.url.as_str(), *kind, name)));
+            facts
+                .upstreams
+                .extend(aliases.filter_map(|alias| UpstreamNames::of(&alias.url.as_str().into(), *kind, name)));
         }
         facts.add_store(site)?;
         Ok(facts)
@@ -182,11 +185,11 @@ impl Facts {
             _ if site.config.serve.by_path_only.contains(&collection.folder()) => {}
             _ if generation.published.get(&collection.folder()).is_some_and(|published| !published.vouched) => {}
             Some(upstream) => self.upstreams.push(upstream),
-            None if collection.origin == "local" || collection.origin.starts_with("file:") => {}
+            None if collection.origin.is_on_disk() => {}
             None => self.nameless.push(format!(
                 "{} comes from {:?}, which has no host name or no plain path: it is there under this site's own address only",
                 collection.folder(),
-                collection.origin
+                collection.origin.as_str()
             )),
         }
         let folder = site.generation_folder(generation.number);
@@ -322,11 +325,13 @@ pub(super) mod tests {
             (Kind::Images, "maas", "https://images.example.com/v3/stable.d"),
             (Kind::Snaps, "store", "https://api.snapcraft.io/"),
         ];
-        let upstream =
-            |(kind, name, url): (Kind, &str, &str)| UpstreamNames::of(url, kind, &name.parse().unwrap()).unwrap();
+        let upstream = |(kind, name, url): (Kind, &str, &str)| {
+            UpstreamNames::of(&url.into(), kind, &name.parse().unwrap()).unwrap()
+        };
         let trees = upstreams.iter().filter(|(kind, ..)| *kind != Kind::Snaps);
-        let answering =
-            trees.map(|(kind, name, url)| (Address::of_origin(url).unwrap(), format!("{}/{name}", kind.as_str())));
+        let answering = trees.map(|(kind, name, url)| {
+            (Address::of_origin(&(*url).into()).unwrap(), format!("{}/{name}", kind.as_str()))
+        });
         Facts {
             site: "dc1".parse().unwrap(),
             generation: 7,
@@ -360,7 +365,7 @@ pub(super) mod tests {
 
     #[test]
     fn hostile_origins_are_no_upstreams() {
-        let of = |origin: &str| UpstreamNames::of(origin, Kind::Apt, &"a".parse().unwrap());
+        let of = |origin: &str| UpstreamNames::of(&origin.into(), Kind::Apt, &"a".parse().unwrap());
         for origin in [
             "local",
             "file:///srv/x",

@@ -145,7 +145,7 @@ mod tests {
             .enumerate()
             .map(|(at, (folder, publish))| AptArchive {
                 name: format!("a{at}").parse().unwrap(),
-                origin: format!("https://esm.ubuntu.com/{folder}"),
+                origin: format!("https://esm.ubuntu.com/{folder}").into(),
                 publish: *publish,
                 valid_until: None,
                 ..template.clone()

@@ -73,7 +73,7 @@ fn flat_suites(folder: &Path, collection: &Collection) -> Vec<PublishedSuite> {
         }
     }
     for item in &collection.items {
-        let suite = item.origin.parse().ok().and_then(|name: SuiteName| suites.get_mut(&name));
+        let suite = item.details.suite().and_then(|(name, _)| suites.get_mut(name));
         if let (Some(suite), Ok(architecture)) = (suite, item.architecture.parse::<PublishPath>()) {
             suite.architectures.extend(Some(architecture).filter(|name| !["all", "source"].contains(&name.as_str())));
         }

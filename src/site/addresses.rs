@@ -182,6 +182,7 @@ pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) ->
 mod tests {
     use super::*;
     use crate::collection::Publish;
+    use crate::origin::Origin;
     use crate::site::{Alias, Published};
 
     fn generation(of: &[(&str, &str, &str, u64)]) -> Generation {
@@ -192,7 +193,7 @@ mod tests {
             let published = Published {
                 kind: Kind::Apt,
                 name: name.parse().unwrap(),
-                origin: (*origin).to_owned(),
+                origin: (*origin).into(),
                 publish: Publish::ReIndexed,
                 items: 1,
                 unsigned: *unsigned,
@@ -217,7 +218,7 @@ mod tests {
             items: Vec::new(),
             kind: Kind::Apt,
             name: "ubuntu".parse().unwrap(),
-            origin: "local".to_owned(),
+            origin: Origin::Local,
             proofs: Vec::new(),
             publish: Publish::ReIndexed,
             second_digest: None,

@@ -71,7 +71,7 @@ fn answering_for(table: &RoutingTable, address: &Address) -> Option<String> {
 
 fn message(change: &CollectionChange<'_>, answers: &CollectionAnswers<'_>) -> String {
     let ClientView { folder, origin, .. } = change.old();
-    let (place, origin, elsewhere) = (change.old().place(), safe(origin), answers.now(folder));
+    let (place, origin, elsewhere) = (change.old().place(), safe(origin.as_str()), answers.now(folder));
     let alias = match elsewhere.is_empty() {
         true => "",
         false => "; a `[[serve.alias]]` in site.toml lets it answer there too",
@@ -86,7 +86,7 @@ fn message(change: &CollectionChange<'_>, answers: &CollectionAnswers<'_>) -> St
         ),
         CollectionChange::Moved { new, .. } => format!(
             "{folder} comes from {} now, and came from {origin} before: its clients find {place} what is there now{elsewhere}{alias}",
-            safe(&new.origin)
+            safe(new.origin.as_str())
         ),
         CollectionChange::SuiteGone { suite, .. } => format!(
             "{folder} (from {origin}) no longer has the suite {suite}: its clients are answered 404 at /{folder}/{}",

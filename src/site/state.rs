@@ -14,6 +14,7 @@ use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::storage::StorageError;
 use crate::time::Time;
@@ -93,8 +94,8 @@ pub struct Published {
     pub kind: Kind,
     /// Its name.
     pub name: Label,
-    /// The upstream's URL, or `local`.
-    pub origin: String,
+    /// The upstream.
+    pub origin: Origin,
     /// How it is published.
     pub publish: Publish,
     /// How many items it has.

@@ -15,7 +15,8 @@ use gapferry::collection::{Collection, Item, Publish};
 use gapferry::demo::upstream::Payload;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::kind::Kind;
+use gapferry::kind::{Details, Kind};
+use gapferry::origin::Origin;
 use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::time::Time;
@@ -62,9 +63,8 @@ pub(crate) fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
     let items = files.keys().map(|file| Item {
         architecture: "all".into(),
         file: file.clone(),
-        image: None,
+        details: Details::File { origin: Origin::Local },
         name: "x".into(),
-        origin: "x".into(),
         proof: None,
         publisher: "x".into(),
         reason: "x".into(),

@@ -9,14 +9,22 @@ use super::{AptError, CollectContext};
 use crate::collect::folder::list_folder;
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
+use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::deb::{packages_stanza, read_control};
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 use crate::storage::FileError;
 
+/// The folder of the suite of all local packages.
+const SUITE_FOLDER: &str = "dists/local";
+/// Their component.
+const COMPONENT: &str = "main";
+
 /// Takes every .deb below `folder` into the depot, and writes the index that describes them.
 pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'_>) -> Result<Collection, AptError> {
+    let suite = SuiteName::of_folder(SUITE_FOLDER).map_err(AptError::Path)?;
     let mut batch = with.depot.batch();
     let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
     let mut stanzas: Vec<(String, String)> = Vec::new();
@@ -37,9 +45,8 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
         let item = Item {
             architecture: control.architecture().to_owned(),
             file: published.clone(),
-            image: None,
+            details: Details::Deb { component: Some(COMPONENT.to_owned()), suite: suite.clone() },
             name: control.package().to_owned(),
-            origin: "local/main".to_owned(),
             proof: None,
             publisher: String::new(),
             reason: "local file".to_owned(),
@@ -54,7 +61,8 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
     for architecture in architectures(source, &stanzas) {
         let of = |(a, _): &&(String, String)| *a == architecture || a == "all";
         let text: String = stanzas.iter().filter(of).map(|(_, stanza)| format!("{}\n\n", stanza.trim_end())).collect();
-        let path = format!("dists/local/main/binary-{architecture}/Packages").parse().map_err(AptError::Path)?;
+        let path =
+            suite.path(&format!("{COMPONENT}/binary-{architecture}/Packages")).parse().map_err(AptError::Path)?;
         proofs.push(Proof {
             date: None,
             path,
@@ -68,7 +76,7 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
         items: items.into_values().collect(),
         kind: Kind::Apt,
         name: source.name.clone(),
-        origin: "local".to_owned(),
+        origin: Origin::Local,
         proofs,
         publish: match source.publish {
             Publish::Verbatim => Publish::ReIndexed, // there is no upstream whose words these could be
@@ -93,7 +101,7 @@ fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
 /// Where a pool has it; a colon is written as `%3a`, as in the names that dpkg gives.
 fn published_path(package: &str, version: &str, architecture: &str) -> Result<PublishPath, AptError> {
     let version = version.replace(':', "%3a");
-    format!("pool/main/{package}/{package}_{version}_{architecture}.deb").parse().map_err(AptError::Path)
+    format!("pool/{COMPONENT}/{package}/{package}_{version}_{architecture}.deb").parse().map_err(AptError::Path)
 }
 
 /// The architectures of the debs themselves; for packages of `all` alone those of the selection, or the host's.

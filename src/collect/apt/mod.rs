@@ -29,7 +29,8 @@ use crate::collection::{Collection, Item, Proof, Publish};
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
 use crate::formats::signed_digest::SignedDigest;
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
 
@@ -158,12 +159,11 @@ fn describe(
         items.entry(file.path.clone()).or_insert_with(|| Item {
             architecture: file.architecture.clone(),
             file: file.path.clone(),
-            image: None,
-            name: file.name.clone(),
-            origin: match suite.name.is_flat() {
-                true => suite.name.to_string(),
-                false => format!("{}/{}", suite.name, file.component),
+            details: Details::Deb {
+                component: (!suite.name.is_flat()).then(|| file.component.clone()),
+                suite: suite.name.clone(),
             },
+            name: file.name.clone(),
             proof: Some(suite.signed_file.clone()),
             publisher: suite.release.origin.clone().unwrap_or_default(),
             reason: file.reason.clone(),
@@ -182,7 +182,7 @@ fn describe(
         items: items.into_values().collect(),
         kind: Kind::Apt,
         name: archive.name.clone(),
-        origin: archive.origin(),
+        origin: Origin::Url(archive.origin()),
         proofs,
         publish,
         second_digest: SignedDigest::second_kind(digests),

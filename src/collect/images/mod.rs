@@ -19,7 +19,8 @@ use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::formats::simplestreams::SIGNATURE_SUFFIX;
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
@@ -42,7 +43,7 @@ pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Colle
         items: chosen.values().map(|item| describe(item, &stream)).collect(),
         kind: Kind::Images,
         name: source.name.clone(),
-        origin: address::origin(&stream.root),
+        origin: Origin::Url(address::origin(&stream.root)),
         proofs,
         publish: source.publish,
         second_digest: None,
@@ -56,9 +57,8 @@ fn describe(item: &ChosenImageFile, stream: &VerifiedStream) -> Item {
     Item {
         architecture: item.architecture.clone(),
         file: item.file.path.clone(),
-        image: None,
+        details: Details::Image { stream: list.map(|list| list.content_id.to_string()).unwrap_or_default() },
         name: item.title.clone(),
-        origin: list.map(|list| list.content_id.to_string()).unwrap_or_default(),
         proof: signed.map(|list| list.document.path.clone()),
         publisher: String::new(), // a stream does not say
         reason: item.reason.to_owned(),

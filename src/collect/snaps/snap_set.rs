@@ -12,8 +12,9 @@ use crate::digest::Sha256;
 use crate::formats::assertions::snaps::SnapFacts;
 use crate::formats::signed_digest::DigestKind;
 use crate::formats::snap::{ALL, Channel, ChannelListing, Metadata, NeedReason};
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
 use crate::label::Label;
+use crate::origin::Origin;
 use crate::path::PublishPath;
 
 /// A snap that is carried, and what is known of it.
@@ -151,7 +152,7 @@ impl SnapSet {
             items: Vec::new(),
             kind: Kind::Snaps,
             name: name.clone(),
-            origin: origin.unwrap_or_else(|| "local".to_owned()),
+            origin: origin.map_or(Origin::Local, Origin::Url),
             proofs: Vec::new(),
             publish: Publish::Verbatim,
             second_digest: Some(DigestKind::Sha3),
@@ -167,9 +168,8 @@ impl SnapSet {
             collection.items.push(Item {
                 architecture: metadata.architectures.join(" "),
                 file,
-                image: None,
+                details: Details::Snap { channels: entry.listings, revision: carried.revision },
                 name: carried.name,
-                origin: ChannelListing::write_all(&entry.listings),
                 proof: Some(proof),
                 publisher,
                 reason: all(&entry.reasons),

@@ -20,7 +20,8 @@ use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
 };
 use crate::formats::signed_digest::SignedDigest;
-use crate::kind::Kind;
+use crate::kind::{Details, Kind};
+use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 use crate::terminal::safe;
@@ -60,7 +61,7 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
         items: chosen.into_values().map(|chosen| describe(chosen, proof.as_ref())).collect(),
         kind: Kind::Yum,
         name: source.name.clone(),
-        origin: address::origin(&repository.root),
+        origin: Origin::Url(address::origin(&repository.root)),
         proofs: store_proofs(&repository, with)?,
         publish: source.publish,
         second_digest,
@@ -97,9 +98,8 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
     Item {
         architecture,
         file,
-        image: None,
+        details: Details::Rpm { list: chosen.listed_in.to_owned() },
         name,
-        origin: chosen.listed_in.to_owned(),
         proof: proof.cloned(),
         publisher: vendor,
         reason: chosen.reason.to_owned(),

@@ -1,8 +1,10 @@
-//! Where a snap is listed: `ARCHITECTURE:CHANNEL`, as the origin of a snap's item has it.
+//! Where a snap is listed: `ARCHITECTURE:CHANNEL`, as a snap's item has it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::channel::Channel;
 
@@ -23,36 +25,22 @@ pub struct ChannelListing {
 #[error("{:?} is not ARCHITECTURE:TRACK/RISK", .0)]
 pub struct MalformedListing(String);
 
-impl ChannelListing {
-    /// Writes them with a space between.
-    pub fn write_all(listings: &BTreeSet<Self>) -> String {
-        listings.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-
-    /// Reads what [`ChannelListing::write_all`] wrote, and nothing else.
-    pub fn read_all(text: &str) -> Result<BTreeSet<Self>, MalformedListing> {
-        let listings = text.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        match Self::write_all(&listings) == text {
-            true => Ok(listings),
-            false => Err(malformed(text)),
-        }
-    }
-}
-
 /// Returns whether this may be an architecture, as dpkg writes them.
 pub(super) fn is_architecture(word: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=32).contains(&word.len()) && word.bytes().all(is_good)
 }
 
+/// Reads what [`Display`](fmt::Display) writes, and nothing else.
 impl FromStr for ChannelListing {
     type Err = MalformedListing;
 
     fn from_str(text: &str) -> Result<Self, MalformedListing> {
         let (architecture, channel) = text.split_once(':').ok_or_else(|| malformed(text))?;
         let channel = channel.parse().map_err(|_| malformed(text))?;
-        match is_architecture(architecture) {
-            true => Ok(Self { architecture: architecture.to_owned(), channel }),
+        let listing = Self { architecture: architecture.to_owned(), channel };
+        match is_architecture(architecture) && listing.to_string() == text {
+            true => Ok(listing),
             false => Err(malformed(text)),
         }
     }
@@ -61,6 +49,28 @@ impl FromStr for ChannelListing {
 impl fmt::Display for ChannelListing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.architecture, self.channel)
+    }
+}
+
+impl Serialize for ChannelListing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChannelListing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        std::borrow::Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for ChannelListing {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ChannelListing".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "ARCHITECTURE:TRACK/RISK or ARCHITECTURE:TRACK/RISK/BRANCH" })
     }
 }
 
@@ -74,18 +84,11 @@ mod tests {
 
     #[test]
     fn listings_are_read_as_they_are_written() {
-        let text = "amd64:3.6/stable arm64:3.6/stable";
-        assert_eq!(ChannelListing::write_all(&ChannelListing::read_all(text).unwrap()), text);
-        for bad in [
-            "",
-            "amd64",
-            ":stable",
-            "amd64:stable",
-            "AMD64:a/stable",
-            "b:x/stable a:x/stable",
-            "a:x/stable  b:x/stable",
-        ] {
-            assert!(ChannelListing::read_all(bad).is_err(), "{bad:?}");
+        for text in ["amd64:3.6/stable", "all:latest/edge/fix"] {
+            assert_eq!(text.parse::<ChannelListing>().unwrap().to_string(), text);
+        }
+        for bad in ["", "amd64", ":stable", "amd64:stable", "AMD64:a/stable", "a:x/stable b:x/stable"] {
+            assert!(bad.parse::<ChannelListing>().is_err(), "{bad:?}");
         }
     }
 }

@@ -9,5 +9,5 @@ pub mod metadata;
 pub mod squashfs;
 
 pub use channel::{Channel, MalformedChannel, Risk};
-pub use listing::{ALL, ChannelListing, MalformedListing};
+pub use listing::{ALL, ChannelListing};
 pub use metadata::{Metadata, MetadataError, NeedReason, SnapKind, SnapNeed};

@@ -8,7 +8,6 @@ use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::collection::Collection;
 use crate::formats::openpgp::Keyring;
-use crate::kind::Kind;
 use crate::site::Generation;
 use crate::storage::read_capped;
 
@@ -21,8 +20,8 @@ pub struct Row {
     pub version: String,
     /// Its architecture, if it has one.
     pub architecture: String,
-    /// Where in upstream it is listed.
-    pub origin: String,
+    /// The place in upstream that lists it.
+    pub listed_in: String,
     /// Number of its collection in [`Overview::folders`].
     pub folder: usize,
     /// Whether upstream does not vouch for it.
@@ -61,19 +60,15 @@ impl Overview {
         let folder = self.folders.len();
         self.folders.push(collection.folder());
         for item in &collection.items {
-            if let (Kind::Apt, Some((suite, component))) = (collection.kind, item.origin.rsplit_once('/')) {
+            if let Some((suite, component)) = item.details.suite() {
                 let suites = self.suites.entry(collection.folder()).or_default();
-                // A flat suite has no components, and keeps its slash.
-                match component {
-                    "" => drop(suites.entry(item.origin.clone()).or_default()),
-                    _ => drop(suites.entry(suite.to_owned()).or_default().insert(component.to_owned())),
-                }
+                suites.entry(suite.to_string()).or_default().extend(component.map(str::to_owned));
             }
             self.rows.push(Row {
                 name: item.name.clone(),
                 version: item.version.clone(),
                 architecture: item.architecture.clone(),
-                origin: item.origin.clone(),
+                listed_in: item.details.listed_in().into_owned(),
                 folder,
                 unsigned: item.proof.is_none(),
             });
@@ -111,7 +106,7 @@ mod tests {
             name: name.into(),
             version: "1".into(),
             architecture: "amd64".into(),
-            origin: String::new(),
+            listed_in: String::new(),
             folder: 0,
             unsigned: false,
         };

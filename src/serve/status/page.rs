@@ -129,7 +129,7 @@ fn search(overview: &Overview, query: &PageQuery) -> String {
     let rows = found.into_iter().map(|row| {
         let folder = overview.folders.get(row.folder).cloned().unwrap_or_default();
         let note = if row.unsigned { UNSIGNED } else { "" }.to_owned();
-        vec![row.name.clone(), row.version.clone(), row.architecture.clone(), row.origin.clone(), folder, note]
+        vec![row.name.clone(), row.version.clone(), row.architecture.clone(), row.listed_in.clone(), folder, note]
     });
     text + &table("Found", &["name", "version", "architecture", "listed in", "published as", "note"], rows)
 }
@@ -141,7 +141,7 @@ fn published(generation: &Generation) -> String {
             unsigned => format!("{unsigned} {UNSIGNED}"),
         };
         let how = published.publish.to_string();
-        vec![published.folder(), published.origin.clone(), how, published.items.to_string(), note]
+        vec![published.folder(), published.origin.to_string(), how, published.items.to_string(), note]
     });
     let heads = ["published as", "upstream", "how", "items", "note"];
     format!("<h2>What is published</h2>\n{}", table("Collections", &heads, rows))
@@ -217,7 +217,7 @@ mod tests {
             name: name.into(),
             version: "1".into(),
             architecture: "amd64".into(),
-            origin: "noble/main".into(),
+            listed_in: "noble/main".into(),
             folder: 0,
             unsigned: name == "nginx",
         };

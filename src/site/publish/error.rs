@@ -10,7 +10,7 @@ use crate::formats::openpgp::OpenPgpError;
 use crate::formats::os_image::BadImage;
 use crate::formats::rpm::RpmError;
 use crate::formats::simplestreams::StreamError;
-use crate::formats::snap::{MalformedListing, MetadataError};
+use crate::formats::snap::MetadataError;
 use crate::label::Label;
 use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
@@ -38,8 +38,6 @@ pub enum PublishError {
     Assertions { path: PublishPath, source: Box<AssertionError> },
     #[error("cannot read what {path} says of itself")]
     SnapMetadata { path: PublishPath, source: Box<MetadataError> },
-    #[error("where {path} is listed makes no sense")]
-    Listing { path: PublishPath, source: MalformedListing },
     #[error("cannot use {path}")]
     Stream { path: PublishPath, source: StreamError },
     #[error("cannot use {path}")]
@@ -133,7 +131,6 @@ impl PublishError {
             Self::OtherSuite { .. } => ErrorClass::VerificationFailed,
             Self::Path(_)
             | Self::SnapMetadata { .. }
-            | Self::Listing { .. }
             | Self::Suite { .. }
             | Self::Signature { .. }
             | Self::Stream { .. }

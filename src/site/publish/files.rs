@@ -15,7 +15,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         context.check_unsigned(collection, path)?;
         let told = items.get(path).is_some_and(|item| {
             let named = (item.name.as_str(), &item.version) == (path.as_str(), &version(*sha256));
-            named && item.proof.is_none() && item.image.is_none() && item.publisher.is_empty()
+            named && item.proof.is_none() && item.publisher.is_empty()
         });
         if !told {
             return Err(PublishError::ItemNotVouched { path: path.clone() });

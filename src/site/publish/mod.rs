@@ -223,7 +223,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
 /// A source that is called as a kind is that kind's: what a site's policy allows of it must not let anything else in. And what
 /// MAAS has to know of an image stands at images alone.
 fn check_kind(collection: &Collection) -> Result<(), PublishError> {
-    let stray = collection.items.iter().find(|item| item.image.is_some() && collection.kind != Kind::OsImages);
+    let stray = collection.items.iter().find(|item| !collection.kind.has_details(&item.details));
     if let Some(item) = stray {
         return Err(PublishError::ItemNotVouched { path: item.file.clone() });
     }

@@ -68,7 +68,7 @@ fn told(collection: &Collection) -> Result<Vec<Told<'_>>, PublishError> {
     for (path, sha256) in &collection.files {
         let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
         let item = *items.get(path).ok_or_else(misplaced)?;
-        let image = item.image.as_ref().ok_or_else(misplaced)?;
+        let image = item.details.os_image().ok_or_else(misplaced)?;
         let bad = |bad| PublishError::OsImage { path: path.clone(), source: Box::new(bad) };
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;

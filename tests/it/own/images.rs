@@ -108,7 +108,8 @@ fn images_travel_and_stand_in_a_stream_that_maas_takes() {
         .iter()
         .find(|item| item["name"] == "custom/rocky9")
         .unwrap();
-    assert_eq!((&custom["image"]["base_image"], &custom["image"]["via"]), (&"rhel/9".into(), &"upload".into()));
+    let image = &custom["details"]["os_image"]["image"];
+    assert_eq!((&image["base_image"], &image["via"]), (&"rhel/9".into(), &"upload".into()));
     desk.import(&bundle).ok();
     drop(server);
 

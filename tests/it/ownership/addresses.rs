@@ -23,7 +23,7 @@ fn site() -> (Desk, Manifest) {
 
 /// Lets the own packages stand in the suite `noble` of an address.
 fn claim(own: &mut Collection, origin: &str) {
-    own.origin = origin.to_owned();
+    own.origin = origin.into();
     for proof in &mut own.proofs {
         proof.path = proof.path.as_str().replace("dists/local", "dists/noble").parse().unwrap();
     }
@@ -65,7 +65,7 @@ fn an_address_stays_its_sources_when_the_collection_moves_or_goes() {
     desk.import(&gone).says(Exit::Refused, &["archive.example/ubuntu belongs to the source ubuntu"]);
     let moved = forge(&desk, &honest, |manifest| {
         claim(find(manifest, "own"), ARCHIVE);
-        find(manifest, "ubuntu").origin = "http://elsewhere.example/ubuntu".to_owned();
+        find(manifest, "ubuntu").origin = "http://elsewhere.example/ubuntu".into();
     });
     desk.import(&moved).says(Exit::Refused, &["archive.example/ubuntu belongs to the source ubuntu"]);
     // In two steps: the site remembers the address also after the signed collection has left.
@@ -82,7 +82,7 @@ fn an_address_stays_its_sources_when_the_collection_moves_or_goes() {
     let name = forge(&desk, &later, |manifest| {
         let own = find(manifest, "own");
         own.name = "ubuntu".parse().unwrap();
-        own.origin = "http://new.example/".to_owned();
+        own.origin = "http://new.example/".into();
     });
     desk.import(&name).says(Exit::Refused, &["it belongs to the source ubuntu and not to own"]);
 }
@@ -133,14 +133,14 @@ fn an_empty_collection_without_proof_answers_for_no_address() {
     let (desk, honest) = site();
     let empty = forge(&desk, &honest, |manifest| {
         let own = find(manifest, "own");
-        own.origin = "http://own.example/ubuntu".to_owned();
+        own.origin = "http://own.example/ubuntu".into();
         (own.files, own.items) = Default::default();
     });
     desk.import(&empty).ok();
     let answers = desk.run("status --site site --json").ok().json()["answers"].clone();
     assert!(answers.as_object().unwrap().keys().all(|address| !address.starts_with("own.example")), "{answers}");
     let taken = forge(&desk, &manifest(&empty), |manifest| {
-        find(manifest, "own").origin = ARCHIVE.to_owned();
+        find(manifest, "own").origin = ARCHIVE.into();
         manifest.collections.retain(|collection| collection.name.as_str() == "own");
     });
     desk.import(&taken).says(Exit::Refused, &["archive.example/ubuntu belongs to the source ubuntu"]);
@@ -191,9 +191,9 @@ fn a_source_cannot_answer_for_the_address_of_one_with_other_keys() {
     ] {
         for (is_gone, moved) in [(true, None), (false, Some("http://elsewhere.example/ubuntu"))] {
             let forged = forge(&desk, &honest, |manifest| {
-                find(manifest, "vendor").origin = origin.to_owned();
+                find(manifest, "vendor").origin = origin.into();
                 if let Some(moved) = moved {
-                    find(manifest, "ubuntu").origin = moved.to_owned();
+                    find(manifest, "ubuntu").origin = moved.into();
                 }
                 if is_gone {
                     manifest.collections.retain(|collection| collection.name.as_str() == "vendor");
@@ -216,7 +216,7 @@ fn a_source_cannot_answer_for_the_address_of_one_with_other_keys() {
     configure(&desk, &format!("[[serve.alias]]\nurl = \"{ARCHIVE}/x\"\ncollection = \"apt/vendor\"\n"));
     let later = export(&desk, "--force").ok();
     let given = forge(&desk, &manifest(&folder_of(&desk, &later)), |manifest| {
-        find(manifest, "vendor").origin = format!("{ARCHIVE}/x");
+        find(manifest, "vendor").origin = format!("{ARCHIVE}/x").into();
     });
     desk.import(&given).ok();
 }

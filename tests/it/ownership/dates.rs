@@ -34,7 +34,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
         sequence += 1;
         repack(&newer, &[], &depot, (&out, &world.key), |manifest| {
             manifest.sequence = sequence;
-            manifest.collections.iter_mut().for_each(|collection| collection.origin = ADDRESS.to_owned());
+            manifest.collections.iter_mut().for_each(|collection| collection.origin = ADDRESS.into());
             edit(manifest);
             manifest.collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         })
@@ -43,7 +43,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
     let old = |name: &str, of: &str, origin: &str| {
         let mut collection = older.collections[0].clone();
         (collection.name, collection.source) = (name.parse().unwrap(), of.parse().unwrap());
-        collection.origin = origin.to_owned();
+        collection.origin = origin.into();
         collection
     };
     let own = source.as_str();

@@ -51,9 +51,9 @@ fn unsigned_repositories_cannot_answer_for_the_address_of_a_signed_one() {
     ] {
         for is_moved in [false, true] {
             let forged = forge(&desk, &honest, |manifest| {
-                find(manifest, "own").origin = origin.to_owned();
+                find(manifest, "own").origin = origin.into();
                 if is_moved {
-                    find(manifest, "el").origin = "http://elsewhere.example/el".to_owned();
+                    find(manifest, "el").origin = "http://elsewhere.example/el".into();
                 }
             });
             desk.import(&forged).says(Exit::Refused, &["belongs to the source el", "[[serve.alias]]"]);
@@ -67,7 +67,7 @@ fn unsigned_repositories_cannot_answer_for_the_address_of_a_signed_one() {
 
     // Nor does it answer for an address that nobody had, unless site.toml says so.
     let fresh = "http://fresh.example/own";
-    let claimed = forge(&desk, &honest, |manifest| find(manifest, "own").origin = fresh.to_owned());
+    let claimed = forge(&desk, &honest, |manifest| find(manifest, "own").origin = fresh.into());
     let ended = desk.import(&claimed).ok();
     assert!(ended.err.contains("yum/own: upstream does not vouch for all of it"), "{}", ended.err);
     let refused = machine(&desk, &serving, fresh).run("makecache");
@@ -102,7 +102,7 @@ fn dnf_does_not_see_a_repository_go_back() {
         let forged = forge(&desk, &manifest(&newest), |manifest| {
             let mut old = older.collections[0].clone();
             (old.name, old.source) = (name.parse().unwrap(), name.parse().unwrap());
-            old.origin = origin.to_owned();
+            old.origin = origin.into();
             if !stays {
                 manifest.collections.clear();
             }

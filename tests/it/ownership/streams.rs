@@ -64,7 +64,7 @@ fn unsigned_streams_cannot_answer_for_the_address_of_a_signed_one() {
     ] {
         for is_gone in [false, true] {
             let forged = forge(&desk, &honest, |manifest| {
-                find(manifest, "lab").origin = origin.to_owned();
+                find(manifest, "lab").origin = origin.into();
                 if is_gone {
                     manifest.collections.retain(|collection| collection.name.as_str() == "lab");
                 }
@@ -73,7 +73,7 @@ fn unsigned_streams_cannot_answer_for_the_address_of_a_signed_one() {
         }
     }
     let fresh = "http://fresh.example/lab";
-    let claimed = forge(&desk, &honest, |manifest| find(manifest, "lab").origin = fresh.to_owned());
+    let claimed = forge(&desk, &honest, |manifest| find(manifest, "lab").origin = fresh.into());
     let ended = desk.import(&claimed).ok();
     assert!(ended.err.contains("images/lab: upstream does not vouch for all of it"), "{}", ended.err);
     let serving = desk.serve();
@@ -109,7 +109,7 @@ fn clients_do_not_see_a_stream_go_back() {
         let forged = forge(&desk, &manifest(&newest), |manifest| {
             let mut old = older.collections[0].clone();
             (old.name, old.source) = (name.parse().unwrap(), name.parse().unwrap());
-            old.origin = origin.to_owned();
+            old.origin = origin.into();
             if !stays {
                 manifest.collections.clear();
             }

@@ -23,7 +23,7 @@ pub(super) fn published(kind: Kind, name: &str, origin: &str) -> Published {
     Published {
         kind,
         name: name.parse().unwrap(),
-        origin: origin.to_owned(),
+        origin: origin.into(),
         publish: Publish::Verbatim,
         items: 0,
         unsigned: 0,

@@ -39,13 +39,13 @@ pub(super) fn set_origins(site: &Site, origin: impl Fn(&str) -> String) {
     let file = site.root().join("current/manifests/base.json");
     let mut manifest = Manifest::parse(&fs::read(&file).unwrap()).unwrap();
     for collection in &mut manifest.collections {
-        collection.origin = origin(collection.kind.as_str());
+        collection.origin = origin(collection.kind.as_str()).into();
     }
     fs::remove_file(&file).unwrap(); // it is a link into the depot
     fs::write(&file, manifest.to_text().unwrap()).unwrap();
     let mut generation = site.current().unwrap();
     for published in generation.published.values_mut() {
-        published.origin = origin(published.kind.as_str());
+        published.origin = origin(published.kind.as_str()).into();
     }
     fs::write(site.root().join("current/generation.json"), generation.to_json()).unwrap();
 }

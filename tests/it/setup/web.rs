@@ -438,7 +438,7 @@ fn trees(desk: &Desk) {
             Published {
                 kind,
                 name: name.parse().unwrap(),
-                origin: (*origin).to_owned(),
+                origin: (*origin).into(),
                 publish: Publish::Verbatim,
                 items: 0,
                 unsigned: 0,

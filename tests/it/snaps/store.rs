@@ -71,6 +71,12 @@ fn items(desk: &Desk, bundle: &std::path::Path) -> Vec<Value> {
     inspected["collections"][0]["items"].as_array().unwrap().clone()
 }
 
+/// The channels that offer a snap, with a space between.
+fn channels(item: &Value) -> String {
+    let channels = item["details"]["snap"]["channels"].as_array().unwrap().iter();
+    channels.map(|channel| channel.as_str().unwrap()).collect::<Vec<_>>().join(" ")
+}
+
 fn published(desk: &Desk) -> Value {
     serde_json::from_slice(&fs::read(desk.path("site/current/snaps/store/index.json")).unwrap()).unwrap()
 }
@@ -85,7 +91,8 @@ fn a_snap_comes_with_what_it_needs_for_every_architecture() {
     let items = items(&desk, &bundle);
     let says = |file: &str| {
         let item = items.iter().find(|item| item["file"] == file).unwrap_or_else(|| panic!("no {file}"));
-        ["version", "origin", "reason"].map(|field| item[field].as_str().unwrap().to_owned())
+        let text = |field: &str| item[field].as_str().unwrap().to_owned();
+        [text("version"), channels(item), text("reason")]
     };
     assert_eq!(items.len(), 5, "{items:?}");
     assert_eq!(says("hello_11.snap"), ["1.0", "amd64:3.6/stable", "requested"]);
@@ -128,7 +135,8 @@ fn a_revision_can_be_pinned_and_the_closure_left_out() {
     let desk = desk(&store, "revision = 9\nclosure = false\narchitectures = [\"amd64\"]");
     let items = items(&desk, &desk.bundle());
     assert_eq!(items.len(), 1);
-    assert_eq!([&items[0]["file"], &items[0]["origin"]], ["hello_9.snap", "amd64:latest/stable"]);
+    assert_eq!(items[0]["file"], "hello_9.snap");
+    assert_eq!(items[0]["details"]["snap"], json!({ "channels": ["amd64:latest/stable"], "revision": 9 }));
 }
 
 #[test]
@@ -311,7 +319,7 @@ fn a_folders_snaps_need_what_they_need() {
     desk.export("")
         .says(Exit::Usage, &["local needs the snap gapbase for all architectures (base of local)", "closure = false"]);
     desk.select("[[snaps]]\nfrom = \"../snaps\"\nclosure = false\nchannel = \"beta\"\n");
-    assert_eq!(items(&desk, &desk.bundle())[0]["origin"], "all:latest/beta");
+    assert_eq!(channels(&items(&desk, &desk.bundle())[0]), "all:latest/beta");
     let of_store = |name: &str| {
         format!("[[snaps]]\nname = \"{name}\"\narchitectures = [\"amd64\"]\nstore-url = \"{}\"\n", store.url())
     };

@@ -51,7 +51,7 @@ pub(super) fn archive(desk: &Desk, number: u64, origin: &str) {
     let file = desk.path(&format!("site/generations/{number}/generation.json"));
     let mut generation: Generation = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     let mut published = generation.published.values().next().unwrap().clone();
-    (published.kind, published.origin) = (Kind::Apt, origin.to_owned());
+    (published.kind, published.origin) = (Kind::Apt, origin.into());
     generation.published.insert("apt/store".to_owned(), published);
     fs::write(file, generation.to_json()).unwrap();
 }
@@ -79,7 +79,7 @@ pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
     let published = Published {
         kind: Kind::Snaps,
         name: "store".parse().unwrap(),
-        origin: "https://store.invalid/".to_owned(),
+        origin: "https://store.invalid/".into(),
         publish: Publish::Verbatim,
         items: snaps.len() as u64,
         unsigned: 0,

@@ -8,10 +8,11 @@ use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
-use gapferry::kind::Kind;
 use gapferry::time::Time;
 
-use super::lies::{self, Lie, Truth, add_file, add_item, add_proof, keep_items, lie_ending, path, put, second_name};
+use super::lies::{
+    self, Lie, Truth, add_file, add_item, add_proof, keep_items, lie_ending, of_kind, of_stream, path, put, second_name,
+};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 
@@ -125,7 +126,7 @@ pub(crate) fn lies() -> Vec<Lie> {
         lie_ending("a file has two items, and one is true", two_items, VerificationFailed, "or two name the same"),
         lie_ending(
             "packages are said to be images",
-            |c, _| c.kind = Kind::Images,
+            |c, _| of_kind(c, &of_stream("s")),
             VerificationFailed,
             "index is not carried",
         ),

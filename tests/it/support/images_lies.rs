@@ -5,7 +5,6 @@ use std::io::Read as _;
 use gapferry::collection::{Collection, Item, Publish};
 use gapferry::demo::upstream::StreamItem;
 use gapferry::depot::Depot;
-use gapferry::kind::Kind;
 use gapferry::path::PublishPath;
 
 use super::images::serial;
@@ -16,8 +15,8 @@ use super::images_forged::{
     unsigned_index, unsigned_stream, verbatim_both_forms, verbatim_without_centos, without_centos, without_signature,
 };
 use super::lies::{
-    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, path, proof_as_file, put, refused,
-    second_name,
+    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path,
+    proof_as_file, put, refused, second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -80,7 +79,11 @@ fn about_items() -> Vec<Lie> {
         lie("an item's name is another", |c, _| item(c).name = "evil/boot-kernel".into(), NOT_VOUCHED),
         lie("an item's name is that of another product", other_product, NOT_VOUCHED),
         lie("an item's architecture is another", |c, _| item(c).architecture = "arm64".into(), NOT_VOUCHED),
-        lie("an item's origin is another", |c, _| item(c).origin = "com.ubuntu.maas:stable:other".into(), NOT_VOUCHED),
+        lie(
+            "an item's origin is another",
+            |c, _| item(c).details = of_stream("com.ubuntu.maas:stable:other"),
+            NOT_VOUCHED,
+        ),
         lie("an item names no proof", |c, _| item(c).proof = None, NOT_VOUCHED),
         lie("an item names another proof", |c, _| item(c).proof = Some(path(LOADERS)), NOT_VOUCHED),
         lie("an item names the index as its proof", |c, _| item(c).proof = Some(path(INDEX)), NOT_VOUCHED),
@@ -161,7 +164,7 @@ fn about_the_whole() -> Vec<Lie> {
             |c, _| c.source = "else".parse().unwrap(),
             "keys and policy go by source",
         ),
-        lie("images are said to be packages", |c, _| c.kind = Kind::Apt, NO_PLACE),
+        lie("images are said to be packages", |c, _| of_kind(c, &of_suite("./")), NO_PLACE),
         lie("a verbatim stream lacks a products file", verbatim_without_centos, "which is not carried"),
         lie(
             "of every image something is left out",

@@ -10,6 +10,7 @@ use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
+use gapferry::kind::{Details, Kind};
 use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
@@ -86,6 +87,22 @@ pub(crate) fn with_path(text: &str, edit: impl FnOnce(&str) -> String) -> String
     let (before, rest) = text.split_once("\"files\":{\n\"").unwrap();
     let (path, after) = rest.split_once('"').unwrap();
     format!("{before}\"files\":{{\n\"{}\"{after}", edit(path))
+}
+
+/// Says that a collection is of the kind whose items have such details.
+pub(crate) fn of_kind(collection: &mut Collection, details: &Details) {
+    collection.kind = Kind::ALL.iter().copied().find(|kind| kind.has_details(details)).unwrap();
+    collection.items.iter_mut().for_each(|item| item.details = details.clone());
+}
+
+/// The details of an image.
+pub(crate) fn of_stream(stream: &str) -> Details {
+    Details::Image { stream: stream.to_owned() }
+}
+
+/// The details of a package in a flat suite.
+pub(crate) fn of_suite(suite: &str) -> Details {
+    Details::Deb { component: None, suite: suite.parse().unwrap() }
 }
 
 /// Stores a blob that upstream does not know.

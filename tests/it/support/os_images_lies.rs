@@ -4,11 +4,12 @@ use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::formats::os_image::{OsImage, Via};
-use gapferry::kind::Kind;
+use gapferry::kind::{Details, Kind};
+use gapferry::origin::Origin;
 use gapferry::path::PublishPath;
 use gapferry::time::Time;
 
-use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie, path, put};
+use super::lies::{Lie, Truth, add_file, add_item, add_proof, lie, of_kind, of_suite, path, put};
 use super::os_images::{long_name, noise, signature};
 
 const NOT_VOUCHED: &str = "do not vouch for";
@@ -39,7 +40,7 @@ pub(crate) fn lies() -> Vec<Lie> {
             NOT_VOUCHED,
         ),
         lie("a publisher is named", |c, _| centos(c).publisher = "CentOS".into(), NOT_VOUCHED),
-        lie("an item is no image", |c, _| centos(c).image = None, NOT_VOUCHED),
+        lie("an item is no image", |c, _| centos(c).details = of_a_file(), NOT_VOUCHED),
         lie("a title steers a terminal", |c, _| image(centos(c)).title = "\u{1b}[2J".into(), NO_IMAGE),
         lie("an image of Ubuntu", |c, _| image(centos(c)).os = "ubuntu".into(), NO_IMAGE),
         lie("a base for what needs none", |c, _| image(centos(c)).base_image = Some("rhel/9".into()), NO_IMAGE),
@@ -52,7 +53,7 @@ pub(crate) fn lies() -> Vec<Lie> {
         lie("an item is left out", |c, _| drop(c.items.remove(0)), "no item of the collection names"),
         lie("a file among the metadata", |c, d| moved(c, d, "streams/v1/index.json"), NOT_VOUCHED),
         lie("images are said to be a stream's", |c, _| c.kind = Kind::Images, NOT_VOUCHED),
-        lie("images are said to be packages", plain_of_kind_apt, "is for os-images alone"),
+        lie("images are said to be packages", |c, _| of_kind(c, &of_suite("./")), "is for os-images alone"),
     ]
 }
 
@@ -90,7 +91,12 @@ fn custom(collection: &mut Collection) -> &mut Item {
 }
 
 fn image(item: &mut Item) -> &mut OsImage {
-    item.image.as_mut().unwrap()
+    let Details::OsImage { image, .. } = &mut item.details else { panic!("the item is no image") };
+    image
+}
+
+fn of_a_file() -> Details {
+    Details::File { origin: Origin::Local }
 }
 
 fn sig(file: &str) -> PublishPath {
@@ -147,11 +153,6 @@ fn moved(collection: &mut Collection, _: &Depot, at: &str) {
     let digest = collection.files.remove(&old).unwrap();
     collection.files.insert(path(at), digest);
     collection.items.sort_by(|a, b| a.file.cmp(&b.file));
-}
-
-fn plain_of_kind_apt(collection: &mut Collection, _: &Depot) {
-    collection.kind = Kind::Apt;
-    collection.items.iter_mut().for_each(|item| item.image = None);
 }
 
 fn other_windows(collection: &mut Collection, depot: &Depot) {

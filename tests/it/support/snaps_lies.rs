@@ -3,15 +3,14 @@
 use gapferry::collection::{Collection, Item};
 use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::depot::Depot;
-use gapferry::kind::Kind;
+use gapferry::kind::Details;
 
-use super::lies::{Lie, Truth, add_file, add_proof, keep_items, lie, path, put, second_name};
+use super::lies::{Lie, Truth, add_file, add_proof, keep_items, lie, of_kind, of_stream, path, put, second_name};
 use super::snaps::{assertions, authority, by_an_expired_key, snap};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_ITS: &str = "does not vouch for its snap";
 const NO_PLACE: &str = "no proof of a kind that we know";
-const NO_LISTING: &str = "is listed makes no sense";
 const NO_ITEM: &str = "no item of the collection names";
 
 /// Every lie.
@@ -23,7 +22,7 @@ pub(crate) fn lies() -> Vec<Lie> {
 pub(crate) fn truths() -> Vec<Truth> {
     vec![
         Truth { name: "nothing is changed", tell: |_, _| () },
-        Truth { name: "a channel is another, which no store signs", tell: |c, _| item(c).origin = listed("amd64") },
+        Truth { name: "a channel is another, which no store signs", tell: |c, _| listed(c, &["amd64"]) },
         Truth { name: "a reason is another", tell: |c, _| item(c).reason = "because".into() },
     ]
 }
@@ -37,7 +36,7 @@ fn about_files() -> Vec<Lie> {
         lie("a file has no item", |c, d| add_file(c, d, "evil_1.snap"), NO_ITEM),
         lie("a snap has another name", renamed, NOT_VOUCHED),
         lie("a snap has two names", two_names, NOT_VOUCHED),
-        lie("images are said to be snaps' neighbours", |c, _| c.kind = Kind::Images, "index is not carried"),
+        lie("images are said to be snaps' neighbours", |c, _| of_kind(c, &of_stream("s")), "index is not carried"),
     ]
 }
 
@@ -46,9 +45,10 @@ fn about_items() -> Vec<Lie> {
         lie("an item's name is another", |c, _| item(c).name = "sudo".into(), NOT_VOUCHED),
         lie("an item's version is another", |c, _| item(c).version = "999".into(), NOT_VOUCHED),
         lie("an item's publisher is another", |c, _| item(c).publisher = "canonical".into(), NOT_VOUCHED),
-        lie("an item is listed nowhere", |c, _| item(c).origin = String::new(), NO_LISTING),
-        lie("an item is listed for what it does not run on", |c, _| item(c).origin = listed("arm64"), NOT_VOUCHED),
-        lie("an item is listed for all though it is not", |c, _| item(c).origin = listed("all"), NOT_VOUCHED),
+        lie("an item is listed nowhere", |c, _| listed(c, &[]), NOT_VOUCHED),
+        lie("an item's revision is another", other_revision, NOT_VOUCHED),
+        lie("an item is listed for what it does not run on", |c, _| listed(c, &["arm64"]), NOT_VOUCHED),
+        lie("an item is listed for all though it is not", |c, _| listed(c, &["all"]), NOT_VOUCHED),
         lie("an item's architecture is made up", |c, _| item(c).architecture = "all".into(), NOT_VOUCHED),
         lie("an item names no proof", |c, _| item(c).proof = None, NOT_VOUCHED),
         lie("an item names a proof that is not there", |c, _| item(c).proof = Some(path("x.assert")), NOT_VOUCHED),
@@ -89,8 +89,15 @@ fn revision(collection: &mut Collection) -> u64 {
     file.trim_end_matches(".snap").rsplit_once('_').unwrap().1.parse().unwrap()
 }
 
-fn listed(architecture: &str) -> String {
-    format!("{architecture}:latest/edge")
+fn other_revision(collection: &mut Collection, _: &Depot) {
+    let Details::Snap { revision, .. } = &mut item(collection).details else { panic!("the item is no snap") };
+    *revision += 1;
+}
+
+/// Says that the channel `latest/edge` offers the snap to devices of these architectures.
+fn listed(collection: &mut Collection, architectures: &[&str]) {
+    let Details::Snap { channels, .. } = &mut item(collection).details else { panic!("the item is no snap") };
+    *channels = architectures.iter().map(|name| format!("{name}:latest/edge").parse().unwrap()).collect();
 }
 
 fn swap(collection: &mut Collection, digest: gapferry::digest::Sha256) {

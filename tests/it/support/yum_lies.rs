@@ -3,12 +3,12 @@
 use gapferry::collection::{Collection, Item, Proof, Publish};
 use gapferry::depot::Depot;
 use gapferry::formats::openpgp::SiteKey;
-use gapferry::kind::Kind;
+use gapferry::kind::Details;
 use gapferry::time::Time;
 
 use super::lies::{
-    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, path, proof_as_file, put, refused,
-    second_name,
+    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path,
+    proof_as_file, put, refused, second_name,
 };
 use super::yum::{metadata, small};
 
@@ -69,7 +69,11 @@ fn about_items() -> Vec<Lie> {
         lie("an item's name is another", |c, _| hello(c).name = "libgap1".into(), NOT_VOUCHED),
         lie("an item's architecture is another", |c, _| hello(c).architecture = "noarch".into(), NOT_VOUCHED),
         lie("an item's publisher is another", |c, _| hello(c).publisher = "Evil".into(), NOT_VOUCHED),
-        lie("an item's origin is another", |c, _| hello(c).origin = "other".into(), NOT_VOUCHED),
+        lie(
+            "an item's origin is another",
+            |c, _| hello(c).details = Details::Rpm { list: "other".into() },
+            NOT_VOUCHED,
+        ),
         lie("an item names no proof", |c, _| hello(c).proof = None, NOT_VOUCHED),
         lie("an item names another proof", |c, _| hello(c).proof = Some(path(ASC)), NOT_VOUCHED),
         lie("an item is left out", |c, _| drop(c.items.remove(0)), NO_ITEM),
@@ -109,8 +113,8 @@ fn about_signatures() -> Vec<Lie> {
 fn about_the_whole() -> Vec<Lie> {
     vec![
         refused("the source is another", |c, _| c.source = "else".parse().unwrap(), "keys and policy go by source"),
-        lie("packages are said to be images", |c, _| c.kind = Kind::Images, "index is not carried"),
-        lie("packages are said to be Debian's", |c, _| c.kind = Kind::Apt, NO_PLACE),
+        lie("packages are said to be images", |c, _| of_kind(c, &of_stream("s")), "index is not carried"),
+        lie("packages are said to be Debian's", |c, _| of_kind(c, &of_suite("./")), NO_PLACE),
     ]
 }
 

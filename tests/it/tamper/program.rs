@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
+use gapferry::kind::Details;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 use gapferry::workspace::Workspace;
 use serde_json::Value;
@@ -53,11 +54,12 @@ fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Cont
     // Words of upstream's own are text and may be anything; they are escaped wherever they are shown.
     let arena = stage.arena(&stage.second, "site");
     let mut manifest = stage.manifest(&stage.second);
-    manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".to_owned();
+    manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".into();
     for item in &mut manifest.collections[0].items {
         let words = "\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}";
         item.version = format!("1.0{words}");
-        (item.reason, item.publisher, item.origin) = (words.to_owned(), words.to_owned(), words.to_owned());
+        (item.reason, item.publisher) = (words.to_owned(), words.to_owned());
+        item.details = Details::Deb { component: Some(words.to_owned()), suite: "stable".parse().unwrap() };
     }
     resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
     judge("a version with an escape", &output(&mut import(&stage, &arena)), 4, "");

@@ -74,7 +74,7 @@ fn says_the_same(item: &Item, list: &CarriedList, listed: &StreamItem<'_>) -> bo
     item.name == listed.title()
         && item.version == listed.version
         && item.architecture == listed.text("arch")
-        && item.origin == *list.content_id
+        && item.details.stream() == Some(&list.content_id)
         && item.publisher.is_empty() // a stream does not say
         && item.proof.as_ref() == proof
 }

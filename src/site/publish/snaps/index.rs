@@ -27,11 +27,11 @@ impl StoreIndexBuilder {
         metadata: Metadata,
         yaml: String,
         (sha3, size): (Sha3, u64),
-        listings: BTreeSet<ChannelListing>,
+        channels: &BTreeSet<ChannelListing>,
     ) {
-        for ChannelListing { architecture, channel } in listings {
+        for ChannelListing { architecture, channel } in channels {
             let one = [architecture.as_str()];
-            let for_devices: &[&str] = if architecture == ALL { &ARCHITECTURES } else { &one };
+            let for_devices: &[&str] = if architecture.as_str() == ALL { &ARCHITECTURES } else { &one };
             for architecture in for_devices {
                 let key = (carried.name.clone(), (*architecture).to_owned(), channel.to_string());
                 let revision = self.channels.entry(key).or_default();

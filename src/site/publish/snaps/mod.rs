@@ -14,7 +14,8 @@ use crate::digest::Sha256;
 use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3};
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
-use crate::formats::snap::{ChannelListing, Metadata};
+use crate::formats::snap::Metadata;
+use crate::kind::Details;
 use crate::path::PublishPath;
 use crate::site::STORE_INDEX;
 use crate::site::tree::Tree;
@@ -37,13 +38,13 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         if !says_the_same(item, &carried, &metadata) || carried.stream != bytes {
             return Err(not_vouched());
         }
-        let bad = |source| PublishError::Listing { path: path.clone(), source };
-        let listings = ChannelListing::read_all(&item.origin).map_err(bad)?;
-        if !listings.iter().all(|listing| metadata.fits(&listing.architecture)) {
+        let Details::Snap { channels, revision } = &item.details else { return Err(not_vouched()) };
+        let fits = channels.iter().all(|listing| metadata.fits(&listing.architecture));
+        if channels.is_empty() || !fits || *revision != carried.revision {
             return Err(not_vouched());
         }
         let size = context.depot.size(digest).unwrap_or_default();
-        index.add(&carried, metadata, yaml, (sha3, size), listings);
+        index.add(&carried, metadata, yaml, (sha3, size), channels);
         unused.remove(proof);
         tree.add(proof.clone(), stream);
     }

@@ -11,6 +11,7 @@ use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
 use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Details;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
 
@@ -93,7 +94,7 @@ fn is_told(
     item.name == package.name
         && item.version == package.evr.to_string()
         && item.architecture == package.architecture
-        && item.origin == listed_in
+        && item.details == Details::Rpm { list: listed_in.to_owned() }
         && item.publisher == package.vendor
         && item.proof.as_ref().map(PublishPath::as_str) == repository.signed.then_some(REPOMD)
 }

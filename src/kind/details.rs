@@ -1,0 +1,95 @@
+//! What is special about an item of one kind.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::formats::apt::suite_name::SuiteName;
+use crate::formats::os_image::OsImage;
+use crate::formats::snap::ChannelListing;
+use crate::origin::Origin;
+
+/// What is special about an item of one kind. Fields stand in the order of their names, since the manifest's keys are sorted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Details {
+    /// A Debian package.
+    Deb {
+        /// Its component; `null` in flat suites, which have none.
+        component: Option<String>,
+        /// The suite that lists it.
+        #[schemars(with = "String")]
+        suite: SuiteName,
+    },
+    /// A file that nothing is known of.
+    File {
+        /// Its origin.
+        origin: Origin,
+    },
+    /// A file of a stream of images.
+    Image {
+        /// The content id of the products file that lists it.
+        stream: String,
+    },
+    /// An image of another operating system.
+    OsImage {
+        /// What MAAS has to know of it.
+        image: Box<OsImage>,
+        /// Its origin.
+        origin: Origin,
+    },
+    /// An RPM package.
+    Rpm {
+        /// The metadata that lists it, such as `primary`.
+        list: String,
+    },
+    /// A snap.
+    Snap {
+        /// The channels that offer it, by architecture.
+        channels: BTreeSet<ChannelListing>,
+        /// Its revision.
+        revision: u64,
+    },
+}
+
+impl Details {
+    /// Returns the place in upstream that lists the item, or the item's origin, in words for people.
+    pub fn listed_in(&self) -> Cow<'_, str> {
+        match self {
+            Self::Deb { component: None, suite } => suite.to_string().into(),
+            Self::Deb { component: Some(component), suite } => format!("{suite}/{component}").into(),
+            Self::File { origin } | Self::OsImage { origin, .. } => origin.as_str().into(),
+            Self::Image { stream } => stream.into(),
+            Self::Rpm { list } => list.into(),
+            Self::Snap { channels, .. } => {
+                channels.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ").into()
+            }
+        }
+    }
+
+    /// Returns the suite and the component that list a package; `None` for anything else.
+    pub fn suite(&self) -> Option<(&SuiteName, Option<&str>)> {
+        match self {
+            Self::Deb { component, suite } => Some((suite, component.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// Returns the content id of the stream that lists an image; `None` for anything else.
+    pub fn stream(&self) -> Option<&str> {
+        match self {
+            Self::Image { stream } => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Returns what MAAS has to know of an image of another operating system; `None` for anything else.
+    pub fn os_image(&self) -> Option<&OsImage> {
+        match self {
+            Self::OsImage { image, .. } => Some(image),
+            _ => None,
+        }
+    }
+}
