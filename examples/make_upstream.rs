@@ -19,14 +19,13 @@ use std::io::{BufWriter, Read, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use gapferry::demo::upstream::assertions::TestAuthority;
-use gapferry::demo::upstream::{
+use gapferry::formats::assertions::{Sha3, Sha3State};
+use gapferry::formats::openpgp::SiteKey;
+use gapferry::upstream::assertions::TestAuthority;
+use gapferry::upstream::{
     DEFAULT_DATE, DebSpec, Packing, Payload, SnapSpec, Stream, StreamItem, StreamVersion, UbuntuSerial, Upstream, bulk,
     write_snap,
 };
-use gapferry::formats::assertions::{Sha3, Sha3State};
-use gapferry::formats::openpgp::SiteKey;
-use gapferry::formats::snap::SnapKind;
 use serde_json::json;
 
 const USAGE: &str = "usage: make_upstream DIR COUNT SIZE SEED
@@ -140,8 +139,8 @@ fn write_snaps(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), Bo
         let app = SnapSpec::new(&format!("bulk-{number}"), "1.0").with_file("noise", noise, false);
         write_snap_of(dir, &SnapSpec { base: Some("bulk-base".into()), ..app })?;
     }
-    write_snap_of(dir, &SnapSpec::of_kind(SnapKind::Base, "bulk-base", "24"))?;
-    write_snap_of(dir, &SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.70"))
+    write_snap_of(dir, &SnapSpec::of_kind("base", "bulk-base", "24"))?;
+    write_snap_of(dir, &SnapSpec::of_kind("snapd", "snapd", "2.70"))
 }
 
 /// Writes one snap in revision 1, and what is signed about it.

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use gapferry::demo::upstream::assertions::TestAuthority;
+use gapferry::upstream::assertions::TestAuthority;
 
 fn main() -> ExitCode {
     let Some(authority) = TestAuthority::trusted_in_tests() else {

@@ -72,7 +72,7 @@ fn failure(code: zstd_safe::ErrorCode) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::upstream::Payload;
+    use crate::samples::Payload;
     use proptest::prelude::*;
     use std::io::Read as _;
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note, stdout, sync, warn};
 use super::passphrase::load_key;
+use super::snap_roots::snap_roots;
 use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::Manifest;
 use crate::bundle::STREAM_NAME;
@@ -14,7 +15,6 @@ use crate::bundle::names::MANIFEST;
 use crate::bundle::stream::send;
 use crate::export::{ExportError, Exported, Settings, export};
 use crate::fetch::FetchOptions;
-use crate::formats::assertions::Trust;
 use crate::media::MountCheck;
 use crate::next_command;
 use crate::progress::Progress;
@@ -108,7 +108,7 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
         full: args.full,
         allow_older_upstream: args.allow_older_upstream,
         free_space: free_space(args.ignore_free_space),
-        snap_roots: Trust::roots(),
+        snap_roots: snap_roots(),
         progress,
     };
     if args.to.is_some() {

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
-use crate::site::{RemovedState, Site, gc};
+use super::snap_roots::open_site;
+use crate::site::{RemovedState, gc};
 use crate::units::Bytes;
 use crate::workspace::Workspace;
 
@@ -36,7 +37,7 @@ pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
     let (generations, removed) = match (&args.workspace, &args.site) {
         (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(args.dry_run)?),
         (None, Some(site)) => {
-            let RemovedState { generations, blobs } = gc(&Site::open(site)?, usize::from(args.keep), args.dry_run)?;
+            let RemovedState { generations, blobs } = gc(&open_site(site)?, usize::from(args.keep), args.dry_run)?;
             (generations, blobs)
         }
         (None, None) => return Err(Failure::Usage("give --site SITE or --workspace DIR".to_owned())),

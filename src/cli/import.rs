@@ -8,6 +8,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note, warn};
 use super::push::{all_pushed, words};
+use super::snap_roots::open_site;
 use crate::bundle::STREAM_NAME;
 use crate::bundle::pieces;
 use crate::bundle::{AlternateCopy, Damage};
@@ -58,7 +59,7 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let allow = Overrides {
         expired: args.allow_expired,
         sequence_jump: args.allow_sequence_jump,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{Output, note};
+use super::snap_roots::open_site;
 use crate::fetch::FetchOptions;
 use crate::label::Label;
 use crate::maas::{
@@ -15,7 +16,6 @@ use crate::maas::{
 };
 use crate::progress::Progress;
 use crate::setup::ServeUrl;
-use crate::site::Site;
 use crate::terminal::safe;
 
 /// Set a MAAS of the air-gapped side up
@@ -124,7 +124,7 @@ pub(super) fn run(args: MaasArgs, out: &Output, progress: &Progress) -> Result<(
 }
 
 fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let key = ApiKey::load(&args.api_key_file)?;
     let client = MaasClient::new(&args.url, key, FetchOptions { ca_file: args.ca_file, ..FetchOptions::default() })?;
     let lost_archives = if args.reset_archives { LostArchives::Reset } else { LostArchives::Keep };

@@ -19,6 +19,8 @@ mod list_images;
 mod maas;
 mod output;
 mod passphrase;
+#[cfg(test)]
+mod printed_commands;
 mod protect;
 mod push;
 mod receipt;
@@ -28,6 +30,7 @@ mod serve;
 mod setup;
 mod site;
 mod site_check;
+mod snap_roots;
 mod status;
 mod store_assertion;
 mod verify;

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
-use crate::site::{Pushes, Site, push};
+use super::snap_roots::open_site;
+use crate::site::{Pushes, push};
 
 /// Hand exports that the Enterprise Store on this machine does not have yet on to it
 ///
@@ -21,7 +22,7 @@ pub(super) struct PushArgs {
 }
 
 pub(super) fn run(args: &PushArgs, out: &Output) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     if site.config.enterprise_store.is_none() {
         let file = args.site.join("site.toml");
         return Err(Failure::Usage(format!("there is no [enterprise-store] in {}", file.display())));

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
+use super::snap_roots::open_site;
 use super::workspace::CarryArgs;
 use crate::label::Label;
 use crate::next_command;
-use crate::site::Site;
 use crate::storage::write_atomically;
 
 /// Say to the online side which bundle this site has, so that the next one carries only what is new
@@ -34,7 +34,7 @@ pub(super) struct ReceiptArgs {
 }
 
 pub(super) fn run(args: &ReceiptArgs, out: &Output) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let names = site.current()?.names;
     let is_known = args.name.as_ref().is_none_or(|name| names.contains_key(name));
     let name = match (&args.name, names.len()) {

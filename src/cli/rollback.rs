@@ -6,10 +6,11 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note, warn};
+use super::snap_roots::open_site;
 use crate::collection::Publish;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{Published, Site, client_warnings, rollback};
+use crate::site::{Published, client_warnings, rollback};
 
 /// Publish an older state again, as a new generation
 ///
@@ -29,7 +30,7 @@ pub(super) struct RollbackArgs {
 }
 
 pub(super) fn run(args: &RollbackArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let before = site.current()?;
     let generation = rollback(&site, args.number, progress)?;
     let way_out = format!("`{}` undoes this", next_command::rollback_to(site.root(), before.number));

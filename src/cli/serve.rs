@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
+use super::snap_roots::open_site;
 use crate::serve::{Inherited, Limits, Listen, LogTarget, ServeError, ServeOptions, Tls, serve};
-use crate::site::Site;
 
 /// Serve the current generation over HTTP, by path, by the upstreams' host names, and as a snap store
 ///
@@ -47,7 +47,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs, out: &Output) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     site.check_readable()?;
     let tls = match (args.tls_listen, &args.tls_cert, &args.tls_key) {
         (Some(address), Some(certificate), Some(key)) => {

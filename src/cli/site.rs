@@ -9,11 +9,12 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::site_check;
+use super::snap_roots::open_site;
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{NewSite, PinnedKeys, Pinning, Site, init, pin, pinned};
+use crate::site::{NewSite, PinnedKeys, Pinning, init, pin, pinned};
 use crate::trust::PublicKey;
 
 /// Make a site, say whom it trusts, and check what it holds
@@ -140,7 +141,7 @@ pub(super) fn run(args: SiteArgs, out: &Output, progress: &Progress) -> Result<(
 }
 
 fn run_pin(args: &PinArgs, out: &Output) -> Result<(), Failure> {
-    let (site, source) = (Site::open(&args.place.folder()?)?, &args.source);
+    let (site, source) = (open_site(&args.place.folder()?)?, &args.source);
     let pinning = match (args.add, args.replace) {
         (true, _) => Pinning::Add,
         (_, true) => Pinning::Replace,

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note};
+use super::snap_roots::open_site;
 use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{FlawedFile, FlawedFiles, Site, SiteCheck, check};
+use crate::site::{FlawedFile, FlawedFiles, SiteCheck, check};
 use crate::units::Bytes;
 
 /// Read every file of a site again, and name what has changed on disk
@@ -31,7 +32,7 @@ pub(super) struct SiteCheckArgs {
 }
 
 pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let flawed_files = if args.quarantine { FlawedFiles::MoveAway } else { FlawedFiles::Stay };
     let found = check(&site, flawed_files, progress)?;
     let value = json!({

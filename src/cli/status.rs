@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
+use super::snap_roots::open_site;
 use crate::collection::Publish;
 use crate::label::Label;
 use crate::next_command;
@@ -26,7 +27,7 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
-    let site = Site::open(&args.site)?;
+    let site = open_site(&args.site)?;
     let status = status(&site)?;
     let generations: Vec<_> =
         status.generations.iter().map(|(number, reason)| json!({ "number": number, "reason": reason })).collect();

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Output;
+use super::snap_roots::open_site;
 use crate::setup::snapd::{CERTIFICATE, commands};
-use crate::site::{Site, keep_store_assertion};
+use crate::site::keep_store_assertion;
 use crate::terminal::safe;
 
 /// Keep your own store assertion at a site, so that devices find its snap store with `proxy.store`
@@ -26,7 +27,7 @@ pub(super) struct StoreAssertionArgs {
 }
 
 pub(super) fn run(args: &StoreAssertionArgs, out: &Output) -> Result<(), Failure> {
-    let kept = keep_store_assertion(&Site::open(&args.site)?, &args.file)?;
+    let kept = keep_store_assertion(&open_site(&args.site)?, &args.file)?;
     let commands = commands(&kept);
     let mut words = format!("store {} at {}\n\nOn each client:\n", safe(&kept.store), kept.url);
     commands.iter().for_each(|command| words.push_str(&format!("  {command}\n")));

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
+use super::snap_roots::open_site;
 use crate::bundle::Signed;
 use crate::progress::Progress;
-use crate::site::Site;
 use crate::trust::{Overrides, PublicKey, TrustError};
 use crate::units::Bytes;
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
     let [first, others @ ..] = &folders[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
     let (bundle, damage) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
-            let site = Site::open(site)?;
+            let site = open_site(site)?;
             let bundle = site.bundle(first)?.also_in(others)?;
             let damage = site.verify_bundle(&bundle, Overrides::default(), progress)?;
             (bundle, damage)

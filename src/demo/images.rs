@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::DemoError;
-use super::upstream::{Stream, UbuntuSerial};
 use crate::collect::images::stream::{self, VerifiedStream};
 use crate::collect::{address, images::ImagesError};
 use crate::digest::Sha256;
@@ -12,6 +11,7 @@ use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::formats::simplestreams::{ProductItem, StreamFile};
 use crate::serve::Server;
 use crate::time::Time;
+use crate::upstream::{Stream, UbuntuSerial};
 
 /// The release that the demo carries.
 const RELEASE: &str = "jammy";

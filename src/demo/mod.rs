@@ -1,7 +1,5 @@
 //! `gapferry demo`: the whole way on an embedded upstream, offline.
 
-pub mod upstream;
-
 mod client;
 mod images;
 mod service;
@@ -13,8 +11,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use self::upstream::assertions::SignError;
-use self::upstream::{DebSpec, Payload, Upstream};
 use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, export};
 use crate::fetch::FetchError;
@@ -30,6 +26,8 @@ use crate::site::{NewSite, Site, SiteError, import, init, rollback};
 use crate::storage::FileError;
 use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError};
+use crate::upstream::assertions::SignError;
+use crate::upstream::{DebSpec, Payload, Upstream};
 
 /// Why the demo stopped.
 #[allow(missing_docs, reason = "the messages say it")]

@@ -8,15 +8,14 @@ use std::sync::LazyLock;
 use url::Url;
 
 use super::DemoError;
-use super::upstream::assertions::TestAuthority;
-use super::upstream::{Payload, SnapSpec, build_snap};
 use crate::fetch::{FetchOptions, Fetcher, Question};
 use crate::formats::assertions::snaps::verify;
 use crate::formats::assertions::{Assertion, AssertionError, Pool, Reference, SERIES, Sha3, Trust};
-use crate::formats::snap::SnapKind;
 use crate::formats::snap::api::{Action, Installed, Reply, Snap, StoreRequest};
 use crate::serve::Server;
 use crate::time::Time;
+use crate::upstream::assertions::TestAuthority;
+use crate::upstream::{Payload, SnapSpec, build_snap};
 
 /// The app. What it needs besides follows.
 pub(super) const APP: &str = "greet-gap";
@@ -30,7 +29,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The root that the demo's snaps are signed under. The real store's cannot sign what was generated here, and nothing but the
 /// demo's own export, site and device takes this one.
 pub(super) fn roots() -> Result<&'static Trust, DemoError> {
-    static ROOTS: LazyLock<Option<Trust>> = LazyLock::new(|| TestAuthority::shared()?.trust().ok());
+    static ROOTS: LazyLock<Option<Trust>> =
+        LazyLock::new(|| Trust::with_test_root(TestAuthority::shared()?.roots()).ok());
     ROOTS.as_ref().ok_or_else(no_keys)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn publish(folder: &Path, revision: u64) -> Result<(), DemoError> {
     let noise = Payload::Pseudorandom { size: 100_000, seed: revision };
     let app = SnapSpec::new(APP, &format!("{revision}.0")).with_file("noise", noise, false);
     let app = SnapSpec { base: Some(BASE.to_owned()), ..app };
-    let needed = [SnapSpec::of_kind(SnapKind::Base, BASE, "24"), SnapSpec::of_kind(SnapKind::Snapd, SNAPD, "2.70")];
+    let needed = [SnapSpec::of_kind("base", BASE, "24"), SnapSpec::of_kind("snapd", SNAPD, "2.70")];
     write(folder, &app, revision)?;
     needed.iter().try_for_each(|spec| write(folder, spec, 1))
 }

@@ -8,7 +8,6 @@ use url::Url;
 use super::{HostName, PublishedSuite, SetupError, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Publish};
-use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
 use crate::kind::{ClientProgram, Kind};
@@ -225,7 +224,7 @@ impl Facts {
     /// The assertion was verified when it was kept; here too, since it is handed on.
     fn add_store(&mut self, site: &Site) -> Result<(), SetupError> {
         let Some(stream) = StoreAssertion::stream_of(site.root())? else { return Ok(()) };
-        match StoreAssertion::verify(Trust::roots(), &stream, Time::now()) {
+        match StoreAssertion::verify(site.snap_roots, &stream, Time::now()) {
             Ok(store) => self.store = Some(store),
             Err(error) => self.notes.push(format!("the site's store assertion is left out: {error}")),
         }

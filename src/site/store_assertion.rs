@@ -64,7 +64,7 @@ pub fn keep_store_assertion(site: &Site, file: &Path) -> Result<StoreAssertion, 
     let _lock = site.lock()?;
     let stream = read_named(file, MAX_STREAM_BYTES as u64)?;
     let refused = |source| SiteError::StoreAssertion { path: file.to_owned(), source: Box::new(source) };
-    let assertion = StoreAssertion::verify(Trust::roots(), &stream, Time::now()).map_err(refused)?;
+    let assertion = StoreAssertion::verify(site.snap_roots, &stream, Time::now()).map_err(refused)?;
     audit::append(&site.root().join("audit.jsonl"), "store-assertion", &assertion.store, assertion.url.as_str())?;
     write_atomically(&site.root().join(FILE), &stream, 0o644)?;
     Ok(assertion)

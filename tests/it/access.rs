@@ -10,7 +10,7 @@ pub(crate) mod pro;
 use std::fs;
 use std::path::Path;
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use crate::apt_client::AptClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, end};

@@ -12,7 +12,6 @@ use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::unpack::{ContentSink, PartSink, unpack};
 use gapferry::bundle::{Bundle, BundleError, Manifest, Signed};
 use gapferry::collection::{Collection, Item, Publish};
-use gapferry::demo::upstream::Payload;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
@@ -21,6 +20,7 @@ use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
+use gapferry::upstream::Payload;
 use proptest::prelude::*;
 
 use crate::apt_client::output;

@@ -13,6 +13,7 @@ use gapferry::digest::Sha256;
 use gapferry::site::Site;
 
 use crate::apt_client::{output, run};
+use crate::support::snaps::open_site;
 use crate::support::snapshot::copy;
 use crate::support::world::{Content, World, bring, each_content, manifest_of};
 
@@ -175,7 +176,7 @@ fn site_of(world: &World, below: &str, public: &Path) -> Site {
         command.arg("--keyring").arg(format!("{source}={}", keyring.display()));
     }
     run(&mut command);
-    Site::open(&world.path(below)).unwrap()
+    open_site(&world.path(below))
 }
 
 each_content!(keys_made_by_ssh_keygen_sign_bundles);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, SourceSpec, Upstream};
 
 use crate::support::desk::{Desk, Ended, end};
 

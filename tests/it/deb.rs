@@ -5,8 +5,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::demo::upstream::{DebSpec, Packing, build_deb};
 use gapferry::formats::deb::{DebError, read_control};
+use gapferry::upstream::{DebSpec, Packing, build_deb};
 
 use crate::apt_client::{output, run};
 

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
 use gapferry::digest::Sha256;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Payload, Upstream};
 use serde_json::Value;
 
 use crate::support::desk::{Desk, Ended, at_clock, end};

@@ -5,7 +5,7 @@ mod metadata;
 mod network;
 mod resume;
 
-use gapferry::demo::upstream::Upstream;
+use gapferry::upstream::Upstream;
 
 use crate::support::desk::{Desk, heavy, names};
 use crate::support::server::Server;

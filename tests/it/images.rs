@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gapferry::demo::upstream::{Stream, UbuntuSerial};
 use gapferry::time::Time;
+use gapferry::upstream::{Stream, UbuntuSerial};
 
 use crate::stream_client::{StreamClient, files_of};
 use crate::support::desk::{ARCHIVE_KEY, Desk};

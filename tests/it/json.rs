@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 use serde_json::Value;
 
 use crate::support::desk::{Desk, end};

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::Path;
 
 mod graph;
+mod names;
 mod uses;
 
 use graph::circles;
+use names::names_used_twice;
 use uses::SourceTree;
 
 /// A row of the table of layers. Its modules use only modules to their right, and modules of lower rows.
@@ -85,6 +87,8 @@ fn planted_arrows_are_found() {
         ("site/planted", "use crate::{digest::Sha256, workspace::{Workspace}};", "site::planted uses workspace"),
         ("storage/planted", "#[error(\"{}\", crate::cli::run(1))] struct S;", "storage::planted uses cli"),
         ("media/planted", "use super::super::export;", "media::planted uses export"),
+        ("formats/planted", "#[cfg(test)] use crate::demo::run;", "formats::planted uses demo"),
+        ("bundle/planted", "mod tests { use super::super::super::demo::run; }", "bundle::planted::tests uses demo"),
     ] {
         let mut tree = SourceTree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
         tree.add(file, text);
@@ -93,13 +97,20 @@ fn planted_arrows_are_found() {
 }
 
 #[test]
-fn comments_strings_and_tests_are_no_arrows() {
+fn comments_and_strings_are_no_arrows() {
     let layers = layers(&document());
     let mut tree = SourceTree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-    let text = "//! [`crate::site`]\nconst A: &str = \"crate::site::Site\";\n#[cfg(test)]\nmod tests { use crate::site::Site; }\n\
-                #[cfg(test)]\n#[allow(unused)]\nuse crate::site::Site;\nuse crate::digest::Sha256;";
+    let text = "//! [`crate::site`]\nconst A: &str = \"crate::site::Site\";\nuse crate::digest::Sha256;";
     tree.add("formats/planted", text);
     assert_eq!(forbidden_arrows(&tree, &layers), Vec::<String>::new());
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    let mut tree = SourceTree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    assert_eq!(names_used_twice(&tree), Vec::<String>::new());
+    tree.add("site/planted", "impl Iterator for S { type Item = u8; } pub(super) struct Depot<'a>(&'a u8);");
+    assert_eq!(names_used_twice(&tree), ["Depot: depot, site::planted"]);
 }
 
 #[test]

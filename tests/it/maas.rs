@@ -14,9 +14,9 @@ use std::fs;
 use std::process::Stdio;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Stream, UbuntuSerial, Upstream};
 use gapferry::formats::openpgp::Keyring;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Stream, UbuntuSerial, Upstream};
 use serde_json::{Value, json};
 
 use self::server::{KEY, Maas};

@@ -14,7 +14,7 @@ mod spares;
 use std::path::PathBuf;
 use std::process::Command;
 
-use gapferry::demo::upstream::Upstream;
+use gapferry::upstream::Upstream;
 
 use crate::support::desk::{Desk, Ended, clean, end, heavy};
 use crate::support::skip::{Needs, skip};

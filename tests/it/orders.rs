@@ -16,6 +16,7 @@ use proptest::prelude::*;
 
 use crate::support::os_images::noise;
 use crate::support::sample::Level;
+use crate::support::snaps::roots;
 use crate::support::world::{bring, scratch};
 
 /// A file: its size in bytes, and whether it compresses.
@@ -88,7 +89,7 @@ impl Bench {
     fn bundle(&self) -> (std::path::PathBuf, Manifest) {
         let root = self.root.path();
         let (out, workspace, progress) = (root.join("medium"), root.join("workspace"), Progress::hidden());
-        let settings = Settings::new(&out, &workspace, Some(&self.key), &progress);
+        let settings = Settings { snap_roots: roots(), ..Settings::new(&out, &workspace, Some(&self.key), &progress) };
         let exported = export(&Selection::load(&root.join("selection.toml")).unwrap(), &settings).unwrap();
         (exported.folder.unwrap(), exported.manifest)
     }

@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 use clap::CommandFactory as _;
 use gapferry::cli::Cli;
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::assertions::TestAuthority;
-use gapferry::demo::upstream::{DebSpec, Stream, Upstream};
 use gapferry::time::Time;
+use gapferry::upstream::assertions::TestAuthority;
+use gapferry::upstream::{DebSpec, Stream, Upstream};
 
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, end, ended};
 

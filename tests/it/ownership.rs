@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
 use gapferry::collection::Collection;
-use gapferry::demo::upstream::{DebSpec, Upstream, build_deb};
 use gapferry::depot::Depot;
 use gapferry::trust::SecretKey;
+use gapferry::upstream::{DebSpec, Upstream, build_deb};
 
 use crate::apt_client::AptClient;
 use crate::support::desk::{Desk, Ended, Serving, end};

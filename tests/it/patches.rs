@@ -10,10 +10,10 @@ use std::process::Command;
 use gapferry::bundle::Manifest;
 use gapferry::bundle::manifest::Encoding;
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Packing, Payload, Upstream};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::trust::SecretKey;
+use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
 
 use crate::support::desk::{Desk, Ended, end};
 use crate::support::lies::resign;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use crate::support::desk::{Desk, Ended, clean, end, heavy};
 

@@ -16,12 +16,12 @@ use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::unpack::{CheckOnly, ReadReport, unpack};
 use gapferry::bundle::{Bundle, BundleError};
-use gapferry::demo::upstream::Payload;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
+use gapferry::upstream::Payload;
 use tempfile::TempDir;
 
 use crate::bundle_format::{Memory, manifest, open};

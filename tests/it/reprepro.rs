@@ -6,7 +6,7 @@ mod interrupted;
 use std::path::PathBuf;
 use std::process::Command;
 
-use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, SourceSpec, Upstream};
 
 use crate::apt_client::{AptClient, run};
 use crate::support::desk::{Desk, Serving};
@@ -204,7 +204,7 @@ fn sources_and_what_an_archive_overrides_come_along() {
 fn own_packages() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("debs")).unwrap();
-    let deb = gapferry::demo::upstream::build_deb(&DebSpec::new("own", "1.0", "amd64")).unwrap();
+    let deb = gapferry::upstream::build_deb(&DebSpec::new("own", "1.0", "amd64")).unwrap();
     std::fs::write(desk.path("debs/own.deb"), deb).unwrap();
     let folder = desk.path("debs");
     desk.select(&format!("[[apt]]\nname = \"own\"\nlocal = \"{}\"\npublish = \"reprepro\"\n", folder.display()));

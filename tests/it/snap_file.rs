@@ -5,9 +5,9 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::demo::upstream::{Payload, Pseudorandom, SnapSpec, build_snap, write_snap};
+use gapferry::formats::snap::Metadata;
 use gapferry::formats::snap::squashfs::{SquashfsError, read_file};
-use gapferry::formats::snap::{Metadata, SnapKind};
+use gapferry::upstream::{Payload, Pseudorandom, SnapSpec, build_snap, write_snap};
 
 use crate::apt_client::run;
 use crate::support::skip::{Needs, skip};
@@ -174,8 +174,8 @@ fn specs() -> [SnapSpec; 5] {
     [
         SnapSpec::new("small-one", "1.10"),
         SnapSpec { base: Some("none".into()), ..SnapSpec::new("content-one", "2") },
-        SnapSpec::of_kind(SnapKind::Base, "base-one", "24"),
-        SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.70"),
+        SnapSpec::of_kind("base", "base-one", "24"),
+        SnapSpec::of_kind("snapd", "snapd", "2.70"),
         large_spec(),
     ]
 }
@@ -192,7 +192,7 @@ fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn check_against_spec(root: &Path, spec: &SnapSpec) {
     let found = files(root);
-    let program = spec.kind == SnapKind::App && spec.base.as_deref() != Some("none");
+    let program = spec.kind == "app" && spec.base.as_deref() != Some("none");
     assert_eq!(found.len(), spec.files.len() + 1 + usize::from(program), "{}", spec.name);
     for file in &spec.files {
         let index = found.binary_search_by(|(path, _)| path.as_str().cmp(&file.path)).expect(&file.path);
@@ -217,7 +217,7 @@ fn our_snaps_are_read_by_unsquashfs_and_by_us() {
             assert!(ours(&image, &file.path).unwrap() == content(&file.content), "{}", file.path);
         }
         let (metadata, yaml) = Metadata::of_snap(&mut Cursor::new(&bytes)).unwrap();
-        assert_eq!((&metadata.name, &metadata.version, metadata.kind), (&spec.name, &spec.version, spec.kind));
+        assert_eq!((&metadata.name, &metadata.version, metadata.kind.word()), (&spec.name, &spec.version, spec.kind));
         assert_eq!((metadata.base, yaml), (spec.base.clone(), spec.yaml()));
         assert_eq!(bytes, build_snap(&spec).unwrap());
     }

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use gapferry::demo::upstream::{DEFAULT_DATE, Signing, Stream, UbuntuSerial};
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::upstream::{DEFAULT_DATE, Signing, Stream, UbuntuSerial};
 use tempfile::TempDir;
 
 use crate::apt_client::{output, run};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
+use gapferry::upstream::{DebSpec, Payload, Upstream};
 
 use crate::support::desk::{Desk, Ended, end, ended};
 

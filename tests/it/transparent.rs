@@ -6,7 +6,7 @@ mod flat;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use crate::apt_client::AptClient;
 use crate::images::maas;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::demo::upstream::{DEFAULT_DATE, DebSpec, Packing, Payload, SourceSpec, Upstream, build_deb, bulk};
 use gapferry::formats::openpgp::SiteKey;
+use gapferry::upstream::{DEFAULT_DATE, DebSpec, Packing, Payload, SourceSpec, Upstream, build_deb, bulk};
 
 use crate::apt_client::{AptClient, output, run};
 

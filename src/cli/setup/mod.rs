@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use self::args::What;
 use super::error::Failure;
 use super::output::{Output, note};
+use super::snap_roots::open_site;
 use crate::maas::wanted;
 use crate::setup::{Certificates, Facts, HostName, ServeUrl, SetupError, SetupFile};
 use crate::setup::{apache, apt, cloud_init, dns, maas, nginx, pro, snapd, user_data};
@@ -40,7 +41,7 @@ pub(super) fn run(args: SetupArgs, out: &Output) -> Result<(), Failure> {
     if serve.is_some_and(ServeUrl::has_path) {
         return Err(Failure::Usage("--store-backend must be an address without a path".to_owned()));
     }
-    let site = Site::open(&common.site)?;
+    let site = open_site(&common.site)?;
     let mut facts = Facts::collect(&site)?;
     if matches!(args.what, What::Dns(_) | What::Nginx(_) | What::Apache(_)) {
         let nameless = std::mem::take(&mut facts.nameless);

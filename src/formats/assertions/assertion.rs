@@ -5,12 +5,12 @@ use std::ops::Range;
 use jiff::Timestamp;
 use memchr::memmem;
 
-use super::digest::Sha3;
 use super::error::{AssertionError, AssertionFlaw};
 use super::fields;
 use super::headers::{self, Headers, Value};
 use super::reference::{DEFAULT_PROVENANCE, Reference, has_provenance, max_format, primary_key};
 use super::statement::{self, Statement};
+use crate::digest::Sha3;
 
 /// Largest headers of one assertion, in bytes, as in snapd.
 pub const MAX_HEADERS_BYTES: usize = 128 << 10;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::digest::Sha3;
 use super::reference::Reference;
+use crate::digest::Sha3;
 use crate::error_class::ErrorClass;
 use crate::terminal::safe;
 

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::digest::Sha3;
 use super::error::AssertionFlaw;
 use super::headers::{Headers, Value};
+use crate::digest::Sha3;
 
 pub(super) fn lacks(name: &str) -> AssertionFlaw {
     AssertionFlaw::Lacks { name: name.to_owned() }

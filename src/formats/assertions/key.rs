@@ -3,9 +3,9 @@
 use ring::digest;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents};
 
-use super::digest::Sha3;
 use super::error::{PacketFlaw, SignatureFlaw};
 use super::packets::{self, PacketReader};
+use crate::digest::Sha3;
 
 /// Shortest and longest RSA modulus, in bits: the root's has the latter, the store's 4096.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

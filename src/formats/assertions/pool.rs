@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::assertion::Assertion;
-use super::digest::Sha3;
 use super::error::AssertionError;
 use super::reference::{Reference, SNAP_REVISION};
 use super::statement::Statement;
 use super::trust::Trust;
+use crate::digest::Sha3;
 
 /// Assertions by name, of each the highest revision.
 #[derive(Clone, Debug, Default)]

@@ -1,11 +1,11 @@
 //! What the assertions say about a snap's file.
 
 use super::assertion::Assertion;
-use super::digest::Sha3;
 use super::error::AssertionError;
 use super::reference::{DEFAULT_PROVENANCE, Reference};
 use super::statement::{Account, SnapDeclaration, SnapRevision, Statement};
 use super::verify::Verifier;
+use crate::digest::Sha3;
 
 /// A snap whose assertions are good, and who vouches for it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
-use super::digest::Sha3;
 use super::error::AssertionError;
 use super::pool::Pool;
 use super::statement::Account;
 use super::trust::Trust;
 use super::verify::Verifier;
+use crate::digest::Sha3;
 use crate::time::Time;
 
 /// What verified assertions say of a file.

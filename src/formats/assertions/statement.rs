@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::digest::Sha3;
 use super::error::AssertionFlaw;
 use super::fields;
 use super::headers::{Headers, Value, is_dashed_name};
 use super::key::RsaPublicKey;
 use super::reference::{ACCOUNT, ACCOUNT_KEY, DEFAULT_PROVENANCE, SNAP_DECLARATION, SNAP_REVISION, STORE};
+use crate::digest::Sha3;
 
 /// What an assertion states, as far as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::assertion::Assertion;
-use super::digest::Sha3;
 use super::error::AssertionError;
 use super::reference::{ACCOUNT, ACCOUNT_KEY, Reference};
 use super::statement::{Account, AccountKey, Statement};
+use crate::digest::Sha3;
 
 /// Account `canonical` and its root key, as published in snapd's source, `asserts/sysdb/trusted.go`. Every snapd trusts
 /// this account directly, and only it.
@@ -16,23 +16,10 @@ const CANONICAL: &[u8] = include_bytes!("roots/canonical.assert");
 /// them, so that no stream holds them, but does not trust them.
 const GENERIC: &[u8] = include_bytes!("roots/generic.assert");
 
-static ROOTS: LazyLock<Trust> = LazyLock::new(|| {
-    let read = |bytes| Assertion::parse_stream(bytes).expect("the embedded assertions are well-formed, a test says");
-    let trusted = [read(CANONICAL), test_roots()].concat();
-    Trust::of(&trusted, &read(GENERIC))
-});
+static ROOTS: LazyLock<Trust> = LazyLock::new(|| Trust::of(&embedded(CANONICAL), &embedded(GENERIC)));
 
-/// Nothing, in every build but those of the tests and of the benchmark of snaps: there, the root of their own store. A release
-/// build never has it.
-fn test_roots() -> Vec<Assertion> {
-    #[cfg(all(feature = "test-roots", debug_assertions))]
-    {
-        // As a file, since making the keys anew takes most of the time of a short command.
-        let stream = include_bytes!("roots/tests.assert");
-        Assertion::parse_stream(stream).expect("the embedded assertions are well-formed, a test says")
-    }
-    #[cfg(not(all(feature = "test-roots", debug_assertions)))]
-    Vec::new()
+fn embedded(stream: &[u8]) -> Vec<Assertion> {
+    Assertion::parse_stream(stream).expect("the embedded assertions are well-formed, a test says")
 }
 
 /// Accounts and keys that are taken for granted.
@@ -45,15 +32,20 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// What every snapd of a release trusts: Canonical's root key. There is no way to add to it.
+    /// What every snapd of a release trusts: Canonical's root key.
     pub fn roots() -> &'static Self {
         &ROOTS
     }
 
-    /// For tests and the demo, which sign with a key of their own: trusts the accounts and account-keys of `stream`, instead
-    /// of [`Trust::roots`], without verifying them. No command, selection or site can lead here.
+    /// Trusts the accounts and account-keys of `stream`, instead
+    /// of those of [`Trust::roots`], without verifying them. For tests and the demo, which sign with keys of their own.
     pub fn with_test_root(stream: &[u8]) -> Result<Self, AssertionError> {
         Ok(Self::of(&Assertion::parse_stream(stream)?, &[]))
+    }
+
+    /// Trusts the accounts and account-keys of `stream` besides those of [`Trust::roots`], without verifying them.
+    pub fn roots_and(stream: &[u8]) -> Result<Self, AssertionError> {
+        Ok(Self::of(&[embedded(CANONICAL), Assertion::parse_stream(stream)?].concat(), &embedded(GENERIC)))
     }
 
     fn of(trusted: &[Assertion], known: &[Assertion]) -> Self {

@@ -3,7 +3,7 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
-use crate::demo::upstream::{DebSpec, Packing, build_deb};
+use crate::samples::{DebSpec, Packing, build_deb};
 
 fn sample(packing: Packing) -> Vec<u8> {
     build_deb(&DebSpec { packing, ..DebSpec::new("thing", "1:2.0~rc1-3", "amd64") }).unwrap()

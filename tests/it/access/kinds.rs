@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::SnapSpec;
-use gapferry::formats::snap::SnapKind;
+use gapferry::upstream::SnapSpec;
 
 use super::{Archive, client, export_as, host_of, write_private};
 use crate::support::debs::Debs;
@@ -96,13 +95,13 @@ fn files_travel_from_behind_a_login() {
 fn snaps_travel_from_a_store_behind_a_login() {
     let store = TestStore::start();
     let stock = |spec: &SnapSpec, revision| {
-        let bytes = gapferry::demo::upstream::build_snap(spec).unwrap();
+        let bytes = gapferry::upstream::build_snap(spec).unwrap();
         let releases = vec![("amd64".to_owned(), "latest/stable".to_owned())];
         store.stock(authority(), Stocked { name: spec.name.clone(), revision, yaml: spec.yaml(), bytes, releases });
     };
     stock(&SnapSpec { base: Some("gapbase".into()), ..SnapSpec::new("hello", "1") }, 1);
-    stock(&SnapSpec::of_kind(SnapKind::Base, "gapbase", "20"), 2);
-    stock(&SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.68"), 3);
+    stock(&SnapSpec::of_kind("base", "gapbase", "20"), 2);
+    stock(&SnapSpec::of_kind("snapd", "snapd", "2.68"), 3);
     let desk = Desk::new();
     for (keys, authorization) in ways(&desk.path("online"), &host_of(&store.server)) {
         let _ = fs::remove_dir_all(desk.path("online/workspace"));

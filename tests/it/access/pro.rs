@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 use serde_json::{Value, json};
 
 use super::leaks::Everything;

@@ -1,8 +1,8 @@
 //! The same streams for stock snapd and for us: the verdicts are the same, or ours is stricter on purpose.
 
-use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::formats::assertions::{Assertion, AssertionError, Pool, Trust, Verifier};
 use gapferry::time::Time;
+use gapferry::upstream::assertions::TestAuthority;
 
 use super::snapd::{Says, ack};
 use crate::support::genuine::shared_data;
@@ -117,7 +117,7 @@ fn compare((name, wanted, text): &(&'static str, Wanted, String), says: &Says) -
 fn stock_snapd_reads_what_the_test_authority_signs_and_does_not_trust_it() {
     let authority = TestAuthority::shared().expect("keys");
     let account = authority.account("publisher1", "someone", "verified").sign(&authority.store).expect("sign");
-    let trust = authority.trust().expect("roots");
+    let trust = Trust::with_test_root(authority.roots()).expect("roots");
     let good = [authority.store_key(), &account].join(&b"\n"[..]);
     ours(&trust, &good).expect("good with our root");
     assert!(ours(Trust::roots(), &good).is_err());

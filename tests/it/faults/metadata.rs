@@ -144,7 +144,7 @@ fn an_index_that_lies() {
     ] {
         let mut liar = upstream();
         let bad = crate::support::desk::heavy("liar", "1.0-1", 1000);
-        let bad = gapferry::demo::upstream::DebSpec { index_fields: vec![(field.into(), value.into())], ..bad };
+        let bad = gapferry::upstream::DebSpec { index_fields: vec![(field.into(), value.into())], ..bad };
         liar.add("stable", "main", bad);
         let fault = Fault::of(liar);
         let url = fault.server.url("").to_string();

@@ -11,6 +11,7 @@ use gapferry::trust::SecretKey;
 
 use super::{Fault, IN_RELEASE, PACKAGES, deb};
 use crate::support::server::{self, Server, Times};
+use crate::support::snaps::roots;
 
 #[test]
 fn an_upstream_that_is_gone() {
@@ -88,7 +89,8 @@ fn is_given_up(path: &str, slow: server::Fault, words: &str) {
     let key = SecretKey::load(&fault.desk.path("online/builder.key"), || None).unwrap();
     let (out, workspace) = (fault.desk.path("medium"), fault.desk.path("online/workspace"));
     let progress = Progress::hidden();
-    let settings = Settings { fetch: options, ..Settings::new(&out, &workspace, Some(&key), &progress) };
+    let settings =
+        Settings { fetch: options, snap_roots: roots(), ..Settings::new(&out, &workspace, Some(&key), &progress) };
     let error = export(&selection, &settings).map(|exported| exported.folder);
     // InRelease is shorter than where the others stall.
     if path == IN_RELEASE && words.starts_with("sent") && error.is_ok() {

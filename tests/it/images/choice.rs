@@ -124,7 +124,7 @@ fn what_rots_in_the_workspace_is_found_and_fetched_again() {
 
 #[test]
 fn an_unsigned_stream_is_taken_only_where_both_sides_say_so() {
-    use gapferry::demo::upstream::Signing;
+    use gapferry::upstream::Signing;
     let desk = Desk::new();
     let mut stream = maas(&["20250718"]);
     stream.signing = Signing::Unsigned;
@@ -152,7 +152,7 @@ fn an_unsigned_stream_is_taken_only_where_both_sides_say_so() {
 
 #[test]
 fn a_stream_that_is_signed_beside_itself_is_carried_too() {
-    use gapferry::demo::upstream::Signing;
+    use gapferry::upstream::Signing;
     for publish_as in ["re-indexed", "verbatim"] {
         let desk = Desk::new();
         let mut stream = maas(&["20250718"]);

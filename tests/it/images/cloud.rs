@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{Payload, Stream, StreamItem, StreamVersion};
 use gapferry::digest::Sha256;
 use gapferry::time::Time;
+use gapferry::upstream::{Payload, Stream, StreamItem, StreamVersion};
 use serde_json::{Value, json};
 
 use super::{client, payload, payload_below, publish, published, table};

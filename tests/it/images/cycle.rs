@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::digest::Sha256;
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::{client, maas, payload, publish, table};
 use crate::serve::fetch;

@@ -18,7 +18,7 @@ use self::tree::{INDEX, Tree};
 use super::{maas, payload, publish, published, table};
 use crate::support::desk::Desk;
 use crate::support::server::Server;
-use gapferry::demo::upstream::Stream;
+use gapferry::upstream::Stream;
 
 /// A rule's name, and what breaks it in a tree.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);

@@ -1,7 +1,7 @@
 //! Build dependencies: stock `apt-get build-dep` installs from the site what it installs from the upstream.
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::DebSpec;
+use gapferry::upstream::DebSpec;
 
 use super::odd_archive::{OddArchive, PACKAGES, site_url};
 use crate::apt_client::{AptClient, output};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::items;
 use crate::support::desk::{Desk, names};

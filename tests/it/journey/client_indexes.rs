@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Packing, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, Packing, SourceSpec, Upstream};
 use serde_json::json;
 
 use super::{candidate, client, key};

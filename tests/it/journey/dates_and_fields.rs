@@ -1,6 +1,6 @@
 //! Fields of a re-indexed suite's Release that clients read beside its indexes: its date, and those of upstream.
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::{candidate, client, key};
 use crate::apt_client::{AptClient, complaint_free, run};

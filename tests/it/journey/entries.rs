@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, SourceSpec, Upstream};
 
 use super::{candidate, key};
 use crate::apt_client::{AptClient, output, run};

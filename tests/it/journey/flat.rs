@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Packing, build_deb};
 use gapferry::digest::Sha256;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Packing, build_deb};
 
 use crate::apt_client::{AptClient, output};
 use crate::support::desk::{ARCHIVE_KEY, Desk, Serving};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Packing, Upstream};
+use gapferry::upstream::{DebSpec, Packing, Upstream};
 
 use super::flat::FlatRepository;
 use super::{candidate, items};

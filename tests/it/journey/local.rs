@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, build_deb};
+use gapferry::upstream::{DebSpec, build_deb};
 
 use super::client;
 use crate::support::desk::{Desk, names};

@@ -3,8 +3,8 @@
 use std::fs;
 
 use gapferry::cli::Exit::VerificationFailed;
-use gapferry::demo::upstream::{DebSpec, Packing};
 use gapferry::digest::Sha256;
+use gapferry::upstream::{DebSpec, Packing};
 
 use super::odd_archive::{HEAD, OddArchive, PACKAGES, both_download, site_url, yesterday};
 use crate::apt_client::{AptClient, output, run};

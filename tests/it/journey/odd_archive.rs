@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::digest::Sha256;
 use gapferry::formats::signed_digest::{DigestKind, Sha512};
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, build_deb};
 
 use crate::apt_client::AptClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::formats::openpgp::Keyring;
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::candidate;
 use crate::apt_client::{AptClient, output, run};

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use gapferry::bundle::Manifest;
 use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Proof};
-use gapferry::demo::upstream::{DebSpec, Upstream, bulk};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::trust::SecretKey;
+use gapferry::upstream::{DebSpec, Upstream, bulk};
 use serde_json::json;
 
 use crate::apt_client::{AptClient, run};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::candidate;
 use crate::apt_client::{AptClient, output};

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::str::FromStr as _;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::Upstream;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
+use gapferry::upstream::Upstream;
 use serde_json::Value;
 
 use super::{candidate, client, key};

@@ -3,8 +3,8 @@
 use std::fs;
 
 use gapferry::cli::Exit::VerificationFailed;
-use gapferry::demo::upstream::DebSpec;
 use gapferry::formats::signed_digest::DigestKind;
+use gapferry::upstream::DebSpec;
 
 use super::odd_archive::{OddArchive, PACKAGES, both_download, site_url};
 use crate::apt_client::AptClient;
@@ -98,7 +98,7 @@ fn blobs_that_were_cut_are_checked_too() {
     let selection = archive.desk.path("online/selection.toml");
     let text = fs::read_to_string(&selection).unwrap().replace("100 MB", "64 KiB");
     fs::write(&selection, text).unwrap();
-    let noise = gapferry::demo::upstream::Payload::Pseudorandom { size: 150_000, seed: 5 };
+    let noise = gapferry::upstream::Payload::Pseudorandom { size: 150_000, seed: 5 };
     let spec = DebSpec { payload: noise, ..DebSpec::new("large", "1.0", "amd64") };
     let large = archive.deb(&spec, "pool/large.deb", "pool/large.deb");
     archive.publish(&[(PACKAGES, large.as_bytes())]);

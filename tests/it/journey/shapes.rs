@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use gapferry::demo::upstream::{DebSpec, Packing, SourceSpec, Upstream};
 use gapferry::digest::Sha256;
+use gapferry::upstream::{DebSpec, Packing, SourceSpec, Upstream};
 
 use super::{candidate, client, items, key};
 use crate::apt_client::{AptClient, run};

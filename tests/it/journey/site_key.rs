@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::client;
 use crate::apt_client::run;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::selection::Selection;
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::{candidate, client};
 use crate::support::desk::{ARCHIVE_KEY, Desk};

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use gapferry::demo::upstream::DebSpec;
+use gapferry::upstream::DebSpec;
 
 use super::odd_archive::{OddArchive, PACKAGES, site_url, yesterday};
 use crate::apt_client::AptClient;

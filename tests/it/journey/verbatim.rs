@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::{candidate, client};
 use crate::apt_client::AptClient;

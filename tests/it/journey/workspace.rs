@@ -5,7 +5,7 @@ use std::fs;
 use gapferry::cli::Exit;
 
 use crate::support::desk::Desk;
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 fn publish(desk: &Desk, version: &str) {
     let mut upstream = Upstream::new("Keep", &["amd64"]);

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use gapferry::site::{Site, status};
+use gapferry::site::status;
 
 use super::killing::{Killing, Kills};
+use crate::support::snaps::open_site;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, each_content};
 
@@ -26,7 +27,7 @@ pub(super) fn published(world: &World, site: &Path) -> Snapshot {
 
 /// The number of the generation that clients see; fails unless it is whole and the site is sound.
 pub(super) fn whole_generation(world: &World, folder: &Path) -> u64 {
-    let site = Site::open(folder).unwrap();
+    let site = open_site(folder);
     let status = status(&site).unwrap();
     assert_eq!(status.generations.last().unwrap().0, status.current.number);
     world.content.check(&folder.join("current"));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 
 /// A path of a module or an item, such as `["site", "error"]`.
 pub(crate) type Names = Vec<String>;
@@ -21,51 +21,75 @@ struct Source {
 /// The files of a crate, by module.
 #[derive(Default)]
 pub(crate) struct SourceTree {
-    texts: BTreeMap<Names, String>,
+    tokens: BTreeMap<Names, TokenStream>,
 }
 
 impl SourceTree {
-    /// Reads all files below `src`, without those of unit tests.
+    /// Reads all files below `src`.
     pub(crate) fn read(src: &Path) -> Self {
         let mut tree = Self::default();
         for entry in walkdir::WalkDir::new(src) {
             let path = entry.unwrap().into_path();
             let name = path.strip_prefix(src).unwrap().with_extension("");
-            let is_test = name.iter().any(|part| part == "tests");
-            if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            if path.extension().is_some_and(|extension| extension == "rs") {
                 tree.add(name.to_str().unwrap(), &fs::read_to_string(&path).unwrap());
             }
         }
         tree
     }
 
-    /// Adds a file, in the place of one that is there. `name` has no extension, such as `site/error`.
+    /// Adds a file, in the place of one that is there. `name` has no extension, such as `site/error`. Modules within the file,
+    /// such as its unit tests, are files of their own.
     pub(crate) fn add(&mut self, name: &str, text: &str) {
         let mut module: Names = name.split('/').map(str::to_owned).collect();
         if ["mod", "lib", "main"].contains(&module.last().unwrap().as_str()) {
             module.pop();
         }
         if name != "main" {
-            self.texts.insert(module, text.to_owned());
+            self.add_module(module, text.parse().unwrap());
         }
     }
 
+    fn add_module(&mut self, module: Names, tokens: TokenStream) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut own = Vec::new();
+        let mut at = 0;
+        while let Some(token) = tokens.get(at) {
+            match &tokens[at..] {
+                [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Group(body), ..] if word == "mod" => {
+                    self.add_module([&module[..], &[name.to_string()]].concat(), body.stream());
+                    at += 3;
+                }
+                _ => {
+                    own.push(token.clone());
+                    at += 1;
+                }
+            }
+        }
+        self.tokens.insert(module, own.into_iter().collect());
+    }
+
+    /// Returns the tokens of each module.
+    pub(crate) fn modules(&self) -> &BTreeMap<Names, TokenStream> {
+        &self.tokens
+    }
+
     pub(crate) fn top_level_modules(&self) -> BTreeSet<String> {
-        self.texts.keys().filter_map(|module| module.first().cloned()).collect()
+        self.tokens.keys().filter_map(|module| module.first().cloned()).collect()
     }
 
     /// Returns for each file the files that define what it uses. Names that a module passes on are followed.
     pub(crate) fn arrows(&self) -> BTreeMap<Names, BTreeSet<Names>> {
         let sources: BTreeMap<&Names, Source> =
-            self.texts.iter().map(|(module, text)| (module, self.parse(module, text))).collect();
+            self.tokens.iter().map(|(module, tokens)| (module, self.parse(module, tokens))).collect();
         let target = |path: &Names| resolve(&sources, path, 0);
         let arrows = |source: &Source| source.paths.iter().map(target).collect();
         sources.iter().map(|(module, source)| ((*module).clone(), arrows(source))).collect()
     }
 
-    fn parse(&self, module: &Names, text: &str) -> Source {
+    fn parse(&self, module: &Names, tokens: &TokenStream) -> Source {
         let mut source = Source::default();
-        self.walk(module, &text.parse().unwrap(), &mut source);
+        self.walk(module, tokens, &mut source);
         source
     }
 
@@ -73,10 +97,6 @@ impl SourceTree {
         let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
-            if is_test_attribute(&tokens[at..]) {
-                at += item_length(&tokens[at..]);
-                continue;
-            }
             match token {
                 TokenTree::Ident(word) if word == "use" => {
                     let length = tokens[at..].iter().take_while(|token| !is_punct(token, ';')).count();
@@ -110,7 +130,7 @@ impl SourceTree {
             "crate" => Some(path[1..].to_vec()),
             "self" => below(&path[1..]),
             "super" => Some([&module[..module.len().saturating_sub(ups)], &path[ups..]].concat()),
-            child if self.texts.contains_key(&[module, &[child.to_owned()]].concat()) => below(path),
+            child if self.tokens.contains_key(&[module, &[child.to_owned()]].concat()) => below(path),
             _ => None,
         }
     }
@@ -136,20 +156,6 @@ fn resolve(sources: &BTreeMap<&Names, Source>, path: &Names, depth: usize) -> Na
 
 fn is_punct(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
-}
-
-/// Returns whether `#[cfg(test)]` begins here.
-fn is_test_attribute(tokens: &[TokenTree]) -> bool {
-    let [hash, TokenTree::Group(group), ..] = tokens else { return false };
-    is_punct(hash, '#') && group.stream().to_string().replace(' ', "") == "cfg(test)"
-}
-
-/// Returns the number of tokens up to the end of the item that begins here.
-fn item_length(tokens: &[TokenTree]) -> usize {
-    let is_end = |token: &TokenTree| {
-        is_punct(token, ';') || matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
-    };
-    tokens.iter().position(is_end).map_or(tokens.len(), |end| end + 1)
 }
 
 /// Reads `a::b::c`, and returns its parts and the number of tokens.

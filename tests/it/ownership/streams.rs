@@ -1,8 +1,8 @@
 //! Image streams, with sstream-mirror's own library as the victim.
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{Signing, Stream, UbuntuSerial};
 use gapferry::time::Time;
+use gapferry::upstream::{Signing, Stream, UbuntuSerial};
 
 use super::*;
 use crate::images::table;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use gapferry::cli::Exit::{Usage, VerificationFailed, VolumesMissing};
-use gapferry::demo::upstream::Upstream;
 use gapferry::digest::Sha256;
+use gapferry::upstream::Upstream;
 
 use super::{digests, invert};
 use crate::support::desk::{Desk, end, heavy, wait_for};

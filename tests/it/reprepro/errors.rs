@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, build_deb};
+use gapferry::upstream::{DebSpec, build_deb};
 
 use super::{Row, base, desk, reprepro, select, upstream};
 use crate::apt_client::run;

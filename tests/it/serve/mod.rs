@@ -18,7 +18,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use gapferry::demo::upstream::{DebSpec, Upstream};
+use gapferry::upstream::{DebSpec, Upstream};
 
 use crate::support::desk::{Desk, Serving, heavy};
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Upstream};
 use gapferry::serve::Server;
 use gapferry::site::Site;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Upstream};
 
 use super::fixture::{set_store, setup, text, world, write_program};
 use crate::apt_client::{AptClient, run};

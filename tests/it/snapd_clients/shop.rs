@@ -4,8 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
-use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
-use gapferry::formats::snap::SnapKind;
+use gapferry::upstream::{Payload, SnapSpec, build_snap};
 
 use crate::support::cage::Cage;
 use crate::support::desk::Desk;
@@ -16,7 +15,7 @@ use crate::support::snaps::{assertions, authority};
 pub(super) struct Ware {
     pub(super) name: &'static str,
     pub(super) revision: u64,
-    kind: SnapKind,
+    kind: &'static str,
     /// Its epoch, as `snap.yaml` has it.
     epoch: &'static str,
 }
@@ -28,15 +27,15 @@ pub(super) const SECOND: &[Ware] = &state(2);
 
 const fn state(revision: u64) -> [Ware; 3] {
     [
-        Ware { name: "gapbase", revision, kind: SnapKind::Base, epoch: "0" },
-        Ware { name: "gapword", revision, kind: SnapKind::App, epoch: "0" },
-        Ware { name: "snapd", revision, kind: SnapKind::Snapd, epoch: "0" },
+        Ware { name: "gapbase", revision, kind: "base", epoch: "0" },
+        Ware { name: "gapword", revision, kind: "app", epoch: "0" },
+        Ware { name: "snapd", revision, kind: "snapd", epoch: "0" },
     ]
 }
 
 /// A revision of the app whose data have another format.
 pub(super) const fn app_of_epoch(revision: u64, epoch: &'static str) -> Ware {
-    Ware { name: "gapword", revision, kind: SnapKind::App, epoch }
+    Ware { name: "gapword", revision, kind: "app", epoch }
 }
 
 /// What snap-confine mounts things on, so that a snap can run on a base.
@@ -50,14 +49,14 @@ impl Ware {
         let empty = || Payload::Bytes(Vec::new());
         let spec = SnapSpec::of_kind(self.kind, self.name, &version);
         let spec = match self.kind {
-            SnapKind::Base => BASE_FOLDERS
+            "base" => BASE_FOLDERS
                 .split_whitespace()
                 .fold(spec, |spec, folder| spec.with_file(&format!("{folder}/.keep"), empty(), false)),
-            SnapKind::Snapd => {
+            "snapd" => {
                 // snapd looks for its version there. Without it, all goes as well, but its log is full of complaints.
                 spec.with_file("usr/lib/snapd/info", Payload::Bytes(format!("VERSION={version}\n").into_bytes()), false)
             }
-            SnapKind::App => {
+            "app" => {
                 let program = program_that_says(&format!("revision {}\n", self.revision));
                 let spec = spec.with_file("bin/says", Payload::Bytes(program), true);
                 let extra_yaml = format!("  says:\n    command: bin/says\nepoch: {}\n", self.epoch);

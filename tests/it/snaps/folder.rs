@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::assertions::TestAuthority;
+use gapferry::upstream::assertions::TestAuthority;
 use serde_json::json;
 
 use crate::assertions::snapd::ack;

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use gapferry::demo::upstream::{SnapSpec, build_snap};
-use gapferry::formats::snap::SnapKind;
+use gapferry::upstream::{SnapSpec, build_snap};
 use serde_json::{Value, json};
 
 use super::store::{app, base, stocked};
@@ -32,7 +31,7 @@ fn store() -> TestStore {
 
 /// What every app needs, for devices of one architecture.
 fn needed(architecture: &str) -> [(SnapSpec, u64); 2] {
-    let snapd = SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.70");
+    let snapd = SnapSpec::of_kind("snapd", "snapd", "2.70");
     [(base("core24"), 20), (snapd, 30)]
         .map(|(spec, revision)| (SnapSpec { architectures: vec![architecture.to_owned()], ..spec }, revision))
 }

@@ -3,9 +3,8 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::assertions::TestAuthority;
-use gapferry::demo::upstream::{SnapSpec, build_snap};
-use gapferry::formats::snap::SnapKind;
+use gapferry::upstream::assertions::TestAuthority;
+use gapferry::upstream::{SnapSpec, build_snap};
 use serde_json::{Value, json};
 
 use crate::support::desk::{Desk, Ended, names};
@@ -26,7 +25,7 @@ pub(super) fn stocked(spec: &SnapSpec, revision: u64, channel: &str, architectur
 }
 
 pub(super) fn base(name: &str) -> SnapSpec {
-    SnapSpec::of_kind(SnapKind::Base, name, "20")
+    SnapSpec::of_kind("base", name, "20")
 }
 
 pub(super) fn app(name: &str, version: &str, base: &str) -> SnapSpec {
@@ -47,7 +46,7 @@ fn store() -> TestStore {
     plug.version = "0.9".into();
     stock(stocked(&plug, 9, "3.5/stable", &["amd64"]));
     stock(stocked(&base("gapbase"), 4, "latest/stable", &both));
-    stock(stocked(&SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.68"), 5, "latest/stable", &both));
+    stock(stocked(&SnapSpec::of_kind("snapd", "snapd", "2.68"), 5, "latest/stable", &both));
     stock(stocked(&app("themes", "7", "gapbase"), 6, "latest/stable", &both));
     stock(stocked(&app("stranger", "7", "gapbase"), 8, "latest/stable", &both));
     store
@@ -294,10 +293,7 @@ fn missing_need_is_named_with_its_architecture_and_who_needs_it() {
     ] {
         let store = TestStore::start();
         store.stock(authority(), stocked(&plug, 11, "3.6/stable", &both));
-        store.stock(
-            authority(),
-            stocked(&SnapSpec::of_kind(SnapKind::Snapd, "snapd", "2.68"), 5, "latest/stable", &both),
-        );
+        store.stock(authority(), stocked(&SnapSpec::of_kind("snapd", "snapd", "2.68"), 5, "latest/stable", &both));
         store.stock(authority(), stocked(&base("gapbase"), 4, "latest/stable", of_base));
         let themes = if of_base.len() == 1 { "latest/stable" } else { "latest/edge" };
         store.stock(authority(), stocked(&app("themes", "7", "gapbase"), 6, themes, &both));

@@ -3,8 +3,8 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::storage::audit;
+use gapferry::upstream::assertions::TestAuthority;
 use serde_json::json;
 
 use super::fixture::desk;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::demo::upstream::{DebSpec, Packing, Payload, Upstream};
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::label::Label;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
 
 use super::debs_lies;
 use super::lies::{Lie, Truth};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use gapferry::cli::Exit::{Refused, VerificationFailed};
 use gapferry::collection::{Collection, Item, Proof, Publish};
-use gapferry::demo::upstream::{DebSpec, build_deb};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, build_deb};
 
 use super::lies::{
     self, Lie, Truth, add_file, add_item, add_proof, keep_items, lie_ending, of_kind, of_stream, path, put, second_name,

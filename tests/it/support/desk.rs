@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use gapferry::cli::Exit;
-use gapferry::demo::upstream::{DebSpec, Payload, Upstream};
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
+use gapferry::upstream::{DebSpec, Payload, Upstream};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::demo::upstream::{Payload, Stream, StreamItem, StreamVersion, UbuntuSerial};
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::label::Label;
 use gapferry::time::Time;
+use gapferry::upstream::{Payload, Stream, StreamItem, StreamVersion, UbuntuSerial};
 use serde_json::{Value, json};
 
 use super::images_lies;

@@ -3,10 +3,10 @@
 use std::fs;
 
 use gapferry::collection::{Collection, Item, Proof, Publish};
-use gapferry::demo::upstream::Stream;
 use gapferry::depot::Depot;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
+use gapferry::upstream::Stream;
 
 use super::images::{STREAM_KEY, labelled};
 use super::lies::{add_proof, keep_items, path, put};

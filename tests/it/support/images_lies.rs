@@ -3,9 +3,9 @@
 use std::io::Read as _;
 
 use gapferry::collection::{Collection, Item, Publish};
-use gapferry::demo::upstream::StreamItem;
 use gapferry::depot::Depot;
 use gapferry::path::PublishPath;
+use gapferry::upstream::StreamItem;
 
 use super::images::serial;
 use super::images_forged::{

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::formats::assertions::{Assertion, Sha3};
+use gapferry::upstream::assertions::TestAuthority;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

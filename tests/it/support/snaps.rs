@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-use gapferry::demo::upstream::assertions::{KEYS_SINCE, QUICK_SEEDS, TestAuthority, TestKey};
-use gapferry::demo::upstream::{Payload, SnapSpec, build_snap};
-use gapferry::formats::assertions::Sha3;
-use gapferry::formats::snap::SnapKind;
+use gapferry::formats::assertions::{Sha3, Trust};
 use gapferry::label::Label;
+use gapferry::site::Site;
+use gapferry::upstream::assertions::{KEYS_SINCE, QUICK_SEEDS, TestAuthority, TestKey};
+use gapferry::upstream::{Payload, SnapSpec, build_snap};
 
 use super::lies::{Lie, Truth};
 use super::snaps_lies;
@@ -24,6 +25,19 @@ const PUBLISHER: &str = "gapPublisherGapPublisherGapPubli";
 /// The store of these worlds.
 pub(crate) fn authority() -> &'static TestAuthority {
     TestAuthority::trusted_in_tests().unwrap()
+}
+
+/// The roots that the tests' build of gapferry trusts.
+pub(crate) fn roots() -> &'static Trust {
+    static ROOTS: LazyLock<Trust> = LazyLock::new(|| Trust::roots_and(authority().roots()).unwrap());
+    &ROOTS
+}
+
+/// Opens a site as the commands of the tests' build do.
+pub(crate) fn open_site(folder: &Path) -> Site {
+    let mut site = Site::open(folder).unwrap();
+    site.snap_roots = roots();
+    site
 }
 
 /// The id of the snap `name`.
@@ -48,7 +62,7 @@ pub(crate) fn spec(name: &str, revision: u64) -> SnapSpec {
         "large" => {
             SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000), false)
         }
-        _ => SnapSpec::of_kind(SnapKind::Base, name, &version).with_file("noise", noise(20_000), false),
+        _ => SnapSpec::of_kind("base", name, &version).with_file("noise", noise(20_000), false),
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a lying builder can do to snaps.
 
 use gapferry::collection::{Collection, Item};
-use gapferry::demo::upstream::assertions::TestAuthority;
 use gapferry::depot::Depot;
 use gapferry::kind::Details;
+use gapferry::upstream::assertions::TestAuthority;
 
 use super::lies::{Lie, Truth, add_file, add_proof, keep_items, lie, of_kind, of_stream, path, put, second_name};
 use super::snaps::{assertions, authority, by_an_expired_key, snap};

@@ -22,6 +22,7 @@ use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use super::lies::{Lie, Truth};
+use super::snaps::{open_site, roots};
 
 /// One kind of content, as far as the suites must know it.
 pub(crate) trait Content: Send + Sync {
@@ -225,7 +226,7 @@ impl World {
         let selection = Selection::load(&self.path("online/selection.toml")).unwrap();
         let (out, workspace, progress) = (self.path("medium"), self.path("online/workspace"), Progress::hidden());
         let usual = Settings::new(&out, &workspace, Some(&self.key), &progress);
-        let settings = Settings { allow_older_upstream, ..usual };
+        let settings = Settings { allow_older_upstream, snap_roots: roots(), ..usual };
         let exported = export(&selection, &settings)?;
         self.as_promised(&exported.manifest);
         Ok(exported)
@@ -257,7 +258,8 @@ impl World {
             keyrings: pins,
             key_algorithm: Default::default(),
         };
-        init(&self.path(below), &new).unwrap()
+        init(&self.path(below), &new).unwrap();
+        open_site(&self.path(below))
     }
 
     /// The real program, with neither its own nor apt's settings in its environment.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::demo::upstream::Payload;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::label::Label;
 use gapferry::time::Time;
+use gapferry::upstream::Payload;
 
 use super::lies::{Lie, Truth};
 use super::world::{Content, date_of_state, without_dates};

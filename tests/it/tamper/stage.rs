@@ -11,6 +11,7 @@ use gapferry::depot::Depot;
 use gapferry::site::{Site, SiteError};
 use tempfile::TempDir;
 
+use crate::support::snaps::open_site;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, manifest_of, scratch};
 
@@ -46,7 +47,7 @@ impl Stage {
         });
         world.site("empty");
         copy(&world.path("empty"), &world.path("site"));
-        bring(&Site::open(&world.path("site")).unwrap(), &first).unwrap();
+        bring(&open_site(&world.path("site")), &first).unwrap();
         let target = match world.content.deltas() {
             true => Target { bundle: second.clone(), site: "site", next: third.clone() },
             false => Target { bundle: first.clone(), site: "empty", next: second.clone() },
@@ -114,7 +115,7 @@ impl Arena {
     }
 
     pub(super) fn site(&self) -> Site {
-        Site::open(&self.site_path()).unwrap()
+        open_site(&self.site_path())
     }
 
     /// Everything but the site, with times.

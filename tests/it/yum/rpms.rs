@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use gapferry::demo::upstream::Payload;
+use gapferry::upstream::Payload;
 use tempfile::TempDir;
 
 use crate::support::desk::end;

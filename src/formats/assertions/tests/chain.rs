@@ -1,11 +1,11 @@
 //! Who may say what.
 
 use super::*;
-use crate::demo::upstream::assertions::KEYS_SINCE;
 use crate::error_class::ErrorClass;
+use crate::samples::assertions::KEYS_SINCE;
 
 fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let mut verifier = Verifier::new(&trust, pool, now);
     verifier.verify_snap(Sha3::of(SNAP), SNAP.len() as u64).map(drop)
 }
@@ -29,6 +29,31 @@ fn name() -> String {
 }
 
 #[test]
+fn what_the_authority_signs_is_trusted_by_those_who_trust_it() {
+    let (authority, trust) = (authority(), trust());
+    let mut pool = Pool::of_stream(authority.store_key()).unwrap();
+    let (id, snap) = ("buPKUD3TKqCOgLEjjHx5kSiCpIs5cMuQ", b"hsqs a snap".as_slice());
+    for draft in [
+        authority.account("publisher1", "someone", "verified"),
+        authority.snap_declaration(id, "hello", "publisher1"),
+        authority.snap_revision(Sha3::of(snap), snap.len() as u64, id, 7, "publisher1"),
+        authority.store_at("store1", "publisher1", "https://snaps.invalid"),
+    ] {
+        pool.add(Assertion::parse(&draft.sign(&authority.store).unwrap()).unwrap()).unwrap();
+    }
+    let mut verifier = Verifier::new(&trust, &pool, now());
+    verifier.verify_all().unwrap();
+    let verified = verifier.verify_snap(Sha3::of(snap), snap.len() as u64).unwrap();
+    assert_eq!((verified.declaration.snap_name.as_str(), verified.revision.revision), ("hello", 7));
+    assert_eq!(verified.publisher.username, "someone");
+    let stream = Assertion::write_stream(verified.chain.iter().copied());
+    assert_eq!(Pool::of_stream(&stream).unwrap().iter().count(), 4);
+    let keys: Vec<&str> = verified.vouchers.iter().map(|voucher| voucher.key_name.as_str()).collect();
+    assert_eq!(keys, ["root", "store", "store", "store"]);
+    assert!(Verifier::new(Trust::roots(), &pool, now()).verify_all().is_err());
+}
+
+#[test]
 fn every_part_of_the_chain_is_needed() {
     let all = [publisher(), declaration(), revision()];
     verify(&pool(&all), now()).unwrap();
@@ -49,7 +74,7 @@ fn every_part_of_the_chain_is_needed() {
 
 #[test]
 fn what_is_missing_is_found_step_by_step() {
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let start = Reference::snap_revision(Sha3::of(SNAP));
     let mut pool = Pool::default();
     let mut fetched = Vec::new();
@@ -65,7 +90,7 @@ fn what_is_missing_is_found_step_by_step() {
 
 #[test]
 fn the_file_is_compared() {
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let pool = pool(&[publisher(), declaration(), revision()]);
     let mut verifier = Verifier::new(&trust, &pool, now());
     let error = verifier.verify_snap(Sha3::of(SNAP), 5).unwrap_err();
@@ -131,7 +156,7 @@ fn keys_that_vouch_for_each_other_vouch_for_nothing() {
         let draft = authority().account_key(key, "testauthority", "k", KEYS_SINCE);
         pool.add(Assertion::parse(&draft.sign(other).unwrap()).unwrap()).unwrap();
     }
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let error = Verifier::new(&trust, &pool, now()).verify_all().unwrap_err();
     assert!(matches!(error, AssertionError::Endless { limit: MAX_CHAIN, .. }), "{error}");
 }
@@ -168,7 +193,7 @@ fn a_publisher_s_key_cannot_say_what_only_the_store_may() {
             pool.add(parsed(&declaration())).unwrap();
             pool.add(Assertion::parse(&account_key).unwrap()).unwrap();
             pool.add(Assertion::parse(&bytes).unwrap()).unwrap();
-            let trust = authority().trust().unwrap();
+            let trust = trust();
             Verifier::new(&trust, &pool, now()).verify(&reference).unwrap_err()
         };
         let error = check(&draft.clone().header("authority-id", "publisher1").revision(1));
@@ -185,7 +210,7 @@ fn other_assertions_may_be_signed_by_their_authority() {
     let (key, account_key) = key_of("publisher1", |draft| draft);
     let model = Draft::new("model", "publisher1").header("series", "16").header("brand-id", "publisher1");
     let model = model.header("model", "m").sign(&key).unwrap();
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let mut pool = pool(&[publisher()]);
     pool.add(Assertion::parse(&account_key).unwrap()).unwrap();
     pool.add(Assertion::parse(&model).unwrap()).unwrap();
@@ -196,7 +221,7 @@ fn other_assertions_may_be_signed_by_their_authority() {
 #[test]
 fn keys_are_valid_for_a_time() {
     let until = |until: &'static str| move |draft: Draft| draft.header("until", until);
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let at = |account_key: &[u8], key: &TestKey, timestamp: &str, now: i64| {
         let draft = publisher().header("account-id", "p2").header("timestamp", timestamp);
         let mut pool = Pool::of_stream(account_key).unwrap();
@@ -228,10 +253,10 @@ fn keys_are_valid_for_a_time() {
 #[test]
 fn a_constrained_key_signs_nothing_here() {
     let rule = [("type".to_owned(), "model".into())].into();
-    let rules = Value::List(vec![Value::Map([("headers".to_owned(), Value::Map(rule))].into())]);
+    let rules = DraftValue::List(vec![DraftValue::Map([("headers".to_owned(), DraftValue::Map(rule))].into())]);
     let (key, account_key) =
         key_of("testauthority", |draft| draft.header("format", "1").value("constraints", rules.clone()));
-    let trust = authority().trust().unwrap();
+    let trust = trust();
     let mut pool = Pool::of_stream(&account_key).unwrap();
     pool.add(Assertion::parse(&publisher().sign(&key).unwrap()).unwrap()).unwrap();
     let mut verifier = Verifier::new(&trust, &pool, now());
@@ -259,10 +284,10 @@ fn another_snap_s_declaration_does_not_help() {
 
 /// The declaration, which lets `account` sign revisions of provenance `mine`, so far as `rules` say.
 fn delegating(account: &str, rules: &[(&str, &str)]) -> Draft {
-    let mut map: Headers = [("account-id".to_owned(), account.into())].into();
-    map.insert("provenance".to_owned(), Value::List(vec!["mine".into()]));
-    map.extend(rules.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
-    declaration().value("revision-authority", Value::List(vec![Value::Map(map)]))
+    let mut map: std::collections::BTreeMap<String, DraftValue> = [("account-id".to_owned(), account.into())].into();
+    map.insert("provenance".to_owned(), DraftValue::List(vec!["mine".into()]));
+    map.extend(rules.iter().map(|(name, value)| ((*name).to_owned(), DraftValue::from(*value))));
+    declaration().value("revision-authority", DraftValue::List(vec![DraftValue::Map(map)]))
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod signatures;
 mod text;
 
 use super::*;
-use crate::demo::upstream::assertions::{Draft, QUICK_SEEDS, TestAuthority, TestKey};
+use crate::samples::assertions::{Draft, DraftValue, QUICK_SEEDS, TestAuthority, TestKey};
 use crate::time::Time;
 
 const SNAP_ID: &str = "buPKUD3TKqCOgLEjjHx5kSiCpIs5cMuQ";
@@ -14,6 +14,11 @@ const SNAP: &[u8] = b"hsqs not much of a snap";
 
 fn authority() -> &'static TestAuthority {
     TestAuthority::shared().expect("keys")
+}
+
+/// Trust in the authority's root, and in no other.
+fn trust() -> Trust {
+    Trust::with_test_root(authority().roots()).unwrap()
 }
 
 /// A key that is neither of the authority's.

@@ -284,8 +284,8 @@ fn names_tell_assertions_apart() {
     let [one, two] = ["1", "2"].map(|n| Assertion::parse(&with(&format!("\nn: {n}"), "")).unwrap());
     assert_ne!(one.reference(), two.reference());
     assert_eq!(digest, Sha3::from_hex(&digest.to_hex()).unwrap());
-    assert_eq!(Sha3::from_hex(&digest.to_hex().to_uppercase()), Err(MalformedSha3));
-    assert_eq!(Sha3::from_hex("00"), Err(MalformedSha3));
+    assert_eq!(Sha3::from_hex(&digest.to_hex().to_uppercase()), Err(crate::digest::MalformedSha3));
+    assert_eq!(Sha3::from_hex("00"), Err(crate::digest::MalformedSha3));
     assert_eq!(
         Sha3::of(b"").to_hex(),
         "0c63a75b845e4f7d01107d852e4c2485c51a50aaaa94fc61995e71bbee983a2ac3713831264adb47fb6bd1e058d5f004"

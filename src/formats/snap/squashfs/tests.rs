@@ -5,7 +5,7 @@ use std::io::{self, Cursor, SeekFrom};
 use proptest::prelude::*;
 
 use super::*;
-use crate::demo::upstream::{Payload, SnapSpec, build_snap};
+use crate::samples::{Payload, SnapSpec, build_snap};
 
 const YAML: [&str; 2] = ["meta", "snap.yaml"];
 const CAP: u64 = 10_000;

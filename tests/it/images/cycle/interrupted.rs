@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Stdio;
 
-use gapferry::demo::upstream::{Stream, UbuntuSerial};
 use gapferry::depot::Depot;
+use gapferry::upstream::{Stream, UbuntuSerial};
 
 use super::{Cycle, SERIALS, maas, publish, serials};
 use crate::support::desk::{Desk, names, wait_for};

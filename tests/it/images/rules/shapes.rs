@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use gapferry::demo::upstream::{Signing, Stream, StreamItem, StreamVersion};
+use gapferry::upstream::{Signing, Stream, StreamItem, StreamVersion};
 
 use super::{SERIALS, Tree, content_ids, ferried, judged, maas, publish, setting, versions};
 

@@ -2,23 +2,18 @@
 
 use crate::digest::Sha256;
 
-use super::super::stanza;
 use super::{Suite, Upstream};
+use crate::samples::stanza;
 
 /// One index: its path below the suite's folder, size in bytes, and digest.
-pub(in crate::demo::upstream) struct ReleaseLine {
-    pub(in crate::demo::upstream) path: String,
-    pub(in crate::demo::upstream) size: usize,
-    pub(in crate::demo::upstream) sha256: Sha256,
+pub(in crate::upstream) struct ReleaseLine {
+    pub(in crate::upstream) path: String,
+    pub(in crate::upstream) size: usize,
+    pub(in crate::upstream) sha256: Sha256,
 }
 
 /// The Release of `suite`, after [`Suite::edit_release`].
-pub(in crate::demo::upstream) fn text(
-    upstream: &Upstream,
-    name: &str,
-    suite: &Suite,
-    indexes: &[ReleaseLine],
-) -> String {
+pub(in crate::upstream) fn text(upstream: &Upstream, name: &str, suite: &Suite, indexes: &[ReleaseLine]) -> String {
     let components: Vec<&str> = suite.components.keys().map(String::as_str).collect();
     let valid_until = suite.valid_until.map(date).unwrap_or_default();
     let fields = [

@@ -12,8 +12,10 @@ use pgp::types::{KeyVersion, Password, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::formats::assertions::{KEY_CREATED, Sha3};
+use crate::digest::Sha3;
 
+/// `created` of all keys of assertions, in Unix seconds: snapd's `asserts/crypto.go` has the same time in each.
+const KEY_CREATED: u32 = 1_451_606_400;
 /// Length of the keys in bits: the shortest that verifies, since long ones take long to make.
 const BITS: u32 = 2048;
 /// Seeds whose keys are found soon, in a tenth of the time that most take. The first two are [`super::TestAuthority::shared`]'s.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ::sha3::Digest as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha3::Digest as _;
 
 /// A SHA3-384 digest (FIPS 202): 64 characters of base64url in assertions, 96 lower-case hexadecimal digits in the store's
 /// JSON. `Display` and `FromStr` are the former.
@@ -71,7 +71,7 @@ impl fmt::Debug for Sha3 {
 
 /// Computes a [`Sha3`] piece by piece. It takes some 0.28 GB/s of a core: run it beside SHA-256, and once only.
 #[derive(Clone, Default)]
-pub struct Sha3State(sha3::Sha3_384);
+pub struct Sha3State(::sha3::Sha3_384);
 
 impl Sha3State {
     /// Adds `bytes`.

@@ -1,29 +1,19 @@
-//! A small signed Debian archive of generated packages, and a stream of images, for the demo, for tests and for benchmarks.
+//! Generated packages, snaps and assertions, for the demo, for tests and for benchmarks.
 //!
-//! [`DebSpec`] describes one package and [`build_deb`] makes a real .deb of it; [`Upstream`] collects packages in suites and
-//! components and writes `dists/` and `pool/` as a Debian archive has them, signed. All of it is deterministic: the same
-//! description gives the same bytes. [`Suite::edit_release`] and [`DebSpec::index_fields`] make signed archives that lie.
-//! [`Stream`] does the same for images, [`SnapSpec`] and [`build_snap`] for snaps, and [`assertions`] for what is signed about
-//! those.
+//! [`DebSpec`] describes a package and [`build_deb`] makes a real .deb of it; [`SnapSpec`] and [`build_snap`] do the same for
+//! snaps, and [`assertions`] signs statements about them. All of it is deterministic: the same description gives the same
+//! bytes. Nothing here uses the parsers of `formats`, so that their unit tests have an independent writer.
 
-mod archive;
 pub mod assertions;
-mod client_index;
 mod deb;
 mod packing;
 mod payload;
-mod pdiff;
 mod snap;
-mod source;
-mod stream;
 
-pub use archive::{Suite, Upstream};
 pub use deb::{DebSpec, build_deb};
 pub use packing::Packing;
 pub use payload::{Payload, Pseudorandom};
 pub use snap::{SnapFile, SnapSpec, build_snap, write_snap};
-pub use source::SourceSpec;
-pub use stream::{Signing, Stream, StreamItem, StreamVersion, UbuntuSerial};
 
 /// When a generated archive was published unless told otherwise: 2025-01-01 00:00:00 UTC, in Unix seconds.
 pub const DEFAULT_DATE: i64 = 1_735_689_600;
@@ -40,18 +30,18 @@ pub fn bulk(count: u32, size: u64, seed: u64) -> impl Iterator<Item = DebSpec> {
 }
 
 /// Field lines of a stanza, without those that are empty.
-fn stanza(fields: &[(&str, &str)]) -> String {
+pub(crate) fn stanza(fields: &[(&str, &str)]) -> String {
     fields.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 /// The folder below `pool/COMPONENT/` for a source package, as Debian arranges it: `n/nginx`, `libx/libxml2`.
-fn pool_folder(source: &str) -> String {
+pub(crate) fn pool_folder(source: &str) -> String {
     let letters = if source.starts_with("lib") { 4 } else { 1 };
     let prefix: String = source.chars().take(letters).collect();
     format!("{prefix}/{source}")
 }
 
 /// A version without its epoch, as it stands in file names (Debian Policy 5.6.12).
-fn without_epoch(version: &str) -> &str {
+pub(crate) fn without_epoch(version: &str) -> &str {
     version.split_once(':').map_or(version, |(_, rest)| rest)
 }

@@ -79,7 +79,7 @@ impl DebSpec {
     }
 
     /// Its description: the short one, and the lines that continue it, as they stand in its control file.
-    pub(super) fn description(&self) -> (String, &'static str) {
+    pub(crate) fn description(&self) -> (String, &'static str) {
         (format!("generated package {}", self.name), " Made for a demonstration; it does nothing.")
     }
 
@@ -90,7 +90,7 @@ impl DebSpec {
     }
 
     /// Its control file with `description` as the description's fields.
-    pub(super) fn fields(&self, description: &[(&str, &str)]) -> String {
+    pub(crate) fn fields(&self, description: &[(&str, &str)]) -> String {
         let installed_kib = self.payload.size().div_ceil(1024).max(1).to_string();
         let fields = [
             ("Package", self.name.as_str()),

@@ -36,7 +36,7 @@ impl Packing {
     }
 
     /// Appends to `target`, compressed, what `fill` writes.
-    pub(super) fn pack_into<T>(
+    pub(crate) fn pack_into<T>(
         self,
         mut target: Vec<u8>,
         fill: impl FnOnce(&mut dyn Write) -> io::Result<T>,

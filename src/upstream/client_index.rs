@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use md5::{Digest as _, Md5};
 
-use super::{DebSpec, stanza};
+use crate::samples::{DebSpec, stanza};
 
 /// Languages in which generated packages are described.
 const LANGUAGES: [&str; 2] = ["en", "de"];

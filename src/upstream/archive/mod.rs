@@ -14,9 +14,8 @@ use crate::formats::openpgp::SiteKey;
 
 use self::release::ReleaseLine;
 use super::client_index::{ComponentIndexes, packages_stanza};
-use super::packing::Packing;
 use super::pdiff::{Pdiff, States};
-use super::{DEFAULT_DATE, DebSpec, SourceSpec, build_deb};
+use super::{DEFAULT_DATE, DebSpec, Packing, SourceSpec, build_deb};
 
 /// A generated archive: what it is called, how it is written, and its suites.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! [`TestAuthority`] has a root key and a store key and signs accounts, keys, declarations, revisions and stores as the store
 //! writes them; [`Draft`] writes any assertion at all, also ones that lie. No snapd of a release and no gapferry trusts it:
-//! only [`TestAuthority::trust`] does. All of it is deterministic: the same description gives the same bytes.
+//! only what is given [`TestAuthority::roots`] does. All of it is deterministic: the same description gives the same bytes.
 
 mod draft;
 mod key;
@@ -11,17 +11,21 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use crate::formats::assertions::{
-    ACCOUNT, ACCOUNT_KEY, AssertionError, SERIES, SNAP_DECLARATION, SNAP_REVISION, STORE, Sha3, Trust,
-};
+use crate::digest::Sha3;
 
-pub use draft::Draft;
+pub use draft::{Draft, DraftValue};
 pub use key::{QUICK_SEEDS, SignError, TestKey};
 
 /// `since` of the keys that an authority makes for itself.
 pub const KEYS_SINCE: &str = "2016-04-01T00:00:00Z";
 /// `timestamp` of what it signs, unless told otherwise.
 pub const TIMESTAMP: &str = "2025-01-01T00:00:00Z";
+
+/// Account and root key of [`TestAuthority::trusted_in_tests`]: the commands of a gapferry that was built with the feature
+/// `test-roots` and debug assertions trust them besides the roots of snapd. It is a file, since making the keys anew takes most
+/// of the time of a short command.
+#[cfg(feature = "test-roots")]
+pub const ROOT_OF_TESTS: &[u8] = include_bytes!("tests.assert");
 
 /// An account that signs all that is said about snaps, and its keys.
 #[derive(Debug)]
@@ -60,8 +64,7 @@ impl TestAuthority {
         SHARED.as_ref()
     }
 
-    /// The authority `testsuite`, whose root a gapferry that was built with the feature `test-roots` trusts besides the
-    /// store's; only tests are built with it. `None` if no keys can be made.
+    /// The authority `testsuite`, which has [`ROOT_OF_TESTS`]. `None` if no keys can be made.
     #[cfg(feature = "test-roots")]
     pub fn trusted_in_tests() -> Option<&'static Self> {
         static TRUSTED: LazyLock<Option<TestAuthority>> = LazyLock::new(|| {
@@ -69,11 +72,6 @@ impl TestAuthority {
             TestAuthority::new("testsuite", key(2)?, key(3)?).ok()
         });
         TRUSTED.as_ref()
-    }
-
-    /// Trust in this authority's root, and in no other.
-    pub fn trust(&self) -> Result<Trust, AssertionError> {
-        Trust::with_test_root(&self.roots)
     }
 
     /// The authority's account and root key as a stream: what a snapd that is to trust it has built in.
@@ -93,7 +91,7 @@ impl TestAuthority {
 
     /// An `account`; `validation` is `unproven`, `starred` or `verified`.
     pub fn account(&self, id: &str, username: &str, validation: &str) -> Draft {
-        self.draft(ACCOUNT)
+        self.draft("account")
             .header("account-id", id)
             .header("display-name", username)
             .header("username", username)
@@ -103,7 +101,7 @@ impl TestAuthority {
 
     /// An `account-key` for `key`, which belongs to an account and is valid from `since` on.
     pub fn account_key(&self, key: &TestKey, account_id: &str, name: &str, since: &str) -> Draft {
-        self.draft(ACCOUNT_KEY)
+        self.draft("account-key")
             .header("public-key-sha3-384", &key.id().to_string())
             .header("account-id", account_id)
             .header("name", name)
@@ -113,8 +111,8 @@ impl TestAuthority {
 
     /// A `snap-declaration`.
     pub fn snap_declaration(&self, snap_id: &str, name: &str, publisher_id: &str) -> Draft {
-        self.draft(SNAP_DECLARATION)
-            .header("series", SERIES)
+        self.draft("snap-declaration")
+            .header("series", "16")
             .header("snap-id", snap_id)
             .header("snap-name", name)
             .header("publisher-id", publisher_id)
@@ -123,7 +121,7 @@ impl TestAuthority {
 
     /// A `snap-revision` about a file with this digest and size in bytes.
     pub fn snap_revision(&self, digest: Sha3, size: u64, snap_id: &str, revision: u64, developer_id: &str) -> Draft {
-        self.draft(SNAP_REVISION)
+        self.draft("snap-revision")
             .header("snap-sha3-384", &digest.to_string())
             .header("snap-size", &size.to_string())
             .header("snap-id", snap_id)
@@ -134,7 +132,7 @@ impl TestAuthority {
 
     /// A `store` at this address.
     pub fn store_at(&self, store: &str, operator_id: &str, url: &str) -> Draft {
-        self.draft(STORE)
+        self.draft("store")
             .header("store", store)
             .header("operator-id", operator_id)
             .header("url", url)

@@ -6,7 +6,6 @@ mod tree;
 use std::io::{self, Cursor, Seek, Write};
 
 use super::payload::Payload;
-use crate::formats::snap::SnapKind;
 
 use tree::Folder;
 
@@ -17,8 +16,8 @@ pub struct SnapSpec {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// What it is. One that is an app has a program of its own name that prints its name and version.
-    pub kind: SnapKind,
+    /// Its type, such as `app`, `base` or `snapd`. One that is an app has a program of its own name that prints its name and version.
+    pub kind: &'static str,
     /// The base that it names, if any; `none` for one without programs.
     pub base: Option<String>,
     /// Architectures that it runs on, as dpkg calls them, or `all`.
@@ -46,7 +45,7 @@ impl SnapSpec {
         Self {
             name: name.into(),
             version: version.into(),
-            kind: SnapKind::App,
+            kind: "app",
             base: Some("core24".into()),
             architectures: vec!["all".into()],
             extra_yaml: String::new(),
@@ -55,7 +54,7 @@ impl SnapSpec {
     }
 
     /// A snap that is no app, and has no base.
-    pub fn of_kind(kind: SnapKind, name: &str, version: &str) -> Self {
+    pub fn of_kind(kind: &'static str, name: &str, version: &str) -> Self {
         Self { kind, base: None, ..Self::new(name, version) }
     }
 
@@ -86,7 +85,7 @@ impl SnapSpec {
 
     /// snapd takes no programs in snaps with base `none`.
     fn has_program(&self) -> bool {
-        self.kind == SnapKind::App && self.base.as_deref() != Some("none")
+        self.kind == "app" && self.base.as_deref() != Some("none")
     }
 
     /// The files that every snap of this kind has.

@@ -4,8 +4,7 @@ use std::io;
 
 use crate::digest::Sha256;
 
-use super::packing::Packing;
-use super::{pool_folder, stanza, without_epoch};
+use crate::samples::{Packing, pool_folder, stanza, without_epoch};
 
 /// One source package to generate, in format 3.0 (native).
 #[derive(Clone, Debug, PartialEq, Eq)]

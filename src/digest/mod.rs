@@ -1,4 +1,4 @@
-//! SHA-256 digests: the name of every blob, and a writer that computes one while bytes pass through.
+//! SHA-256 digests, which name blobs, with a writer that computes them, and SHA3-384 digests, which name snaps.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+
+mod sha3;
+
+pub use self::sha3::{MalformedSha3, Sha3, Sha3State};
 
 /// Up to so many bytes a text is short: see [`Hashing`].
 const SHORT_BYTES: usize = 4096;

@@ -1,0 +1,47 @@
+//! Parses all commands that messages print.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::next_command::*;
+
+/// One of each, with paths that need quotes.
+fn all() -> Vec<ShellCommand> {
+    let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
+    vec![
+        recut(odd, &BTreeSet::new(), path, path),
+        recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
+        answer_request("dc1-base-000002", path),
+        confirm_receipt(path),
+        protect(path, Some(5), 2),
+        protect(odd, None, 1),
+        copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], odd),
+        import_here(path),
+        heal_here(path),
+        site_check(odd),
+        site_quarantine(path),
+        gc(path),
+        receipt(path, &"base".parse().unwrap()),
+        init(path),
+        pin(path, "ubuntu"),
+        pin_too(path, "ubuntu", path),
+        status(path),
+        rollback(odd),
+        rollback_to(odd, 41),
+        push(path),
+        serve(path, "0.0.0.0:80"),
+        maas_apply(path, "http://gapferry.dc1.example"),
+    ]
+}
+
+#[test]
+fn the_command_line_accepts_every_command() {
+    for command in all() {
+        let parsed = super::command().try_get_matches_from(command.unquoted());
+        assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
+    }
+    let text = include_str!("../next_command.rs");
+    let made = text.lines().filter(|line| line.starts_with("pub(crate) fn ")).count();
+    // protect is there twice; sign and make_private are no commands of gapferry's.
+    assert_eq!(all().len() + 1, made, "a command is missing from this test");
+}
