@@ -5,6 +5,7 @@ use std::fs::{self, File};
 
 use super::{Depot, DepotError, seal};
 use crate::digest::Sha256;
+use crate::storage::modes;
 
 /// After this many bytes a batch commits by itself, so that dirty data and what a crash costs stay bounded.
 const COMMIT_BYTES: u64 = 256 << 20;
@@ -64,7 +65,7 @@ fn name(depot: &Depot, digest: &Sha256) -> Result<(), DepotError> {
     seal(&from)?;
     if let Err(error) = fs::rename(&from, &to) {
         let folder = to.parent().unwrap_or(depot.root());
-        fs::create_dir_all(folder).map_err(DepotError::io("create", folder))?;
+        modes::create_public_folders(folder).map_err(DepotError::io("create", folder))?;
         fs::rename(&from, &to).map_err(|_| DepotError::io("rename", &from)(error))?;
     }
     Ok(())

@@ -17,6 +17,7 @@ mod listen;
 mod metered_body;
 mod metrics;
 mod open_file_cache;
+mod published_files;
 mod resolve;
 pub mod status;
 pub mod store;
@@ -34,6 +35,7 @@ use tokio::sync::Semaphore;
 
 use self::access_log::{AccessLog, LogThread};
 use self::client::Shared;
+use self::limits::{FileBudget, TooFewFiles};
 use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
@@ -81,8 +83,19 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Log(#[from] FileError),
+    #[error(
+        "the system allows this process {allowed} open files, and the server needs {needed} at least: raise the limit with `ulimit \
+         -n 1024` in its shell, or with LimitNOFILE=1024 in its unit for systemd"
+    )]
+    TooFewFiles { allowed: u64, needed: u64 },
     #[error("cannot run the server")]
     Run(#[source] io::Error),
+}
+
+impl From<TooFewFiles> for ServeError {
+    fn from(TooFewFiles { allowed, needed }: TooFewFiles) -> Self {
+        Self::TooFewFiles { allowed, needed }
+    }
 }
 
 impl ServeError {
@@ -91,7 +104,7 @@ impl ServeError {
         match self {
             Self::Listen { .. } | Self::Tls(_) | Self::Inherited(_) | Self::NoCertificate => ErrorClass::Usage,
             Self::Log(error) => error.class(),
-            Self::Run(_) => ErrorClass::Failed,
+            Self::Run(_) | Self::TooFewFiles { .. } => ErrorClass::Failed,
         }
     }
 }
@@ -140,9 +153,11 @@ impl Server {
             None => Vec::new(),
         };
         let (log, log_writer) = options.access_log.map(AccessLog::start).transpose()?.unzip();
-        let limits = options.limits.fit();
+        let sockets = plain.len() + encrypted.len();
+        let budget = FileBudget::claim(Workers::wanted(), sockets, options.limits.connections)?;
+        let limits = Limits { connections: budget.connections, ..options.limits };
         let shared = Arc::new(Shared {
-            resolver: Arc::new(Resolver::new(site)),
+            resolver: Arc::new(Resolver::new(site, budget.cached_files)),
             metrics: Metrics::default(),
             log,
             limits,
@@ -153,7 +168,7 @@ impl Server {
         let plain = plain.into_iter().map(|(listener, _)| (listener, None));
         let encrypted = encrypted.into_iter().map(|(listener, _)| (listener, tls.clone()));
         let listening: Vec<Listening> = plain.chain(encrypted).collect();
-        let workers = Workers::start(&listening, &shared).map_err(ServeError::Run)?;
+        let workers = Workers::start(budget.threads, &listening, &shared).map_err(ServeError::Run)?;
         Ok(Self { address, tls_address, max_connections: limits.connections, shared, log_writer, workers })
     }
 

@@ -5,10 +5,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use super::file::{Blocked, Delivery, open};
+use rustix::io::Errno;
+
+use super::file::{Blocked, Delivery};
 use super::host::Host;
 use super::open_file_cache::{CachedFile, OpenFileCache};
+use super::published_files::PublishedFiles;
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
@@ -20,14 +24,33 @@ use crate::site::{Generation, Published, Serve, Site, Unanswered, answering};
 /// or by a few.
 const MAX_OLDER: usize = 64;
 
+/// How long the server waits before it reads a current generation again that it could not read.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    root: PathBuf,
     /// The site's name.
     pub(super) name: String,
+    served: Arc<ServedSite>,
+    known: RwLock<Known>,
+}
+
+/// The site, as all its generations need it.
+#[derive(Debug)]
+struct ServedSite {
+    root: PathBuf,
     config: Serve,
-    known: RwLock<Option<Arc<View>>>,
+    /// How many files of the current generation stay open.
+    open_files: usize,
+}
+
+/// The result of the last reading.
+#[derive(Debug, Default)]
+struct Known {
+    view: Option<Arc<View>>,
+    /// What `current` pointed to when it could not be read, and when that was.
+    failed: Option<(PathBuf, Instant)>,
 }
 
 /// All that is answered while one generation is the current one.
@@ -37,8 +60,7 @@ pub(super) struct View {
     link: PathBuf,
     /// The current generation.
     pub(super) tree: Arc<ServedTree>,
-    root: PathBuf,
-    config: Serve,
+    served: Arc<ServedSite>,
     older: OnceLock<Vec<Older>>,
 }
 
@@ -59,6 +81,8 @@ pub(super) struct ServedTree {
     pub(super) routes: RoutingTable,
     /// Collections, suites and addresses that older generations had and this one lacks.
     pub(super) unanswered: Unanswered,
+    /// Only the state before the first import has none.
+    files: Option<PublishedFiles>,
     recent: OpenFileCache,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
@@ -66,25 +90,30 @@ pub(super) struct ServedTree {
     overview: OnceLock<Arc<Overview>>,
 }
 
+/// Returns true if this process, or the system, cannot open one file more.
+fn is_out_of_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 fn name(host: Option<&Host>) -> Option<&str> {
     host.map(|host| host.name.as_str())
 }
 
 impl Resolver {
-    /// For a site.
-    pub(super) fn new(site: &Site) -> Self {
-        let config = site.config.serve.clone();
-        Self { root: site.root().to_owned(), name: site.config.name.to_string(), config, known: RwLock::new(None) }
+    /// For a site. Up to `open_files` files of its current generation stay open.
+    pub(super) fn new(site: &Site, open_files: usize) -> Self {
+        let served = ServedSite { root: site.root().to_owned(), config: site.config.serve.clone(), open_files };
+        Self { name: site.config.name.to_string(), served: Arc::new(served), known: RwLock::default() }
     }
 
     /// The site's folder.
     pub(super) fn root(&self) -> &Path {
-        &self.root
+        &self.served.root
     }
 
     /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
     pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
-        let link = match fs::read_link(self.root.join("current")) {
+        let link = match fs::read_link(self.root().join("current")) {
             // A folder, which scp and `cp -L` make of the link.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => PathBuf::from("current"),
             other => other.ok()?,
@@ -92,9 +121,8 @@ impl Resolver {
         if let Some(view) = before.filter(|view| view.link == link) {
             return Some(view.clone());
         }
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(view) = known.filter(|view| view.link == link) {
-            return Some(view);
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).of(&link) {
+            return known;
         }
         let this = self.clone();
         tokio::task::spawn_blocking(move || this.load(link)).await.ok().flatten()
@@ -102,16 +130,28 @@ impl Resolver {
 
     fn load(&self, link: PathBuf) -> Option<Arc<View>> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(view) = known.as_ref().filter(|view| view.link == link) {
-            return Some(view.clone()); // another request was faster
+        if let Some(known) = known.of(&link) {
+            return known; // another request was faster
         }
-        let tree = Arc::new(ServedTree::load(self.root.join(&link), &self.config)?);
-        let (root, config) = (self.root.clone(), self.config.clone());
-        let view = Arc::new(View { link, tree, root, config, older: OnceLock::new() });
-        if let Some(before) = known.replace(view.clone()) {
+        let tree = ServedTree::load(self.root().join(&link), &self.served).filter(ServedTree::has_its_path_map);
+        let Some(tree) = tree.map(Arc::new) else {
+            known.failed = Some((link, Instant::now()));
+            return None;
+        };
+        let view = Arc::new(View { link, tree, served: self.served.clone(), older: OnceLock::new() });
+        if let Some(before) = known.view.replace(view.clone()) {
             before.tree.recent.retire();
         }
         Some(view)
+    }
+}
+
+impl Known {
+    /// Returns what is known of the generation that `current` points to: its view, or that it could not be read just now.
+    fn of(&self, link: &Path) -> Option<Option<Arc<View>>> {
+        let view = self.view.as_ref().filter(|view| view.link == link).cloned();
+        let failed = self.failed.as_ref().is_some_and(|(failed, when)| failed == link && when.elapsed() < RETRY);
+        if view.is_some() || failed { Some(view) } else { None }
     }
 }
 
@@ -143,7 +183,7 @@ impl View {
         for older in self.older() {
             let tree = match (older.tree.get(), how) {
                 (None, Delivery::Cached) => return Err(Blocked),
-                _ => older.tree(&self.config),
+                _ => older.tree(&self.served),
             };
             let Some(tree) = tree else { continue };
             if let found @ Ok(Some(_)) = tree.find(host, path, how, true)? {
@@ -157,7 +197,7 @@ impl View {
     pub(super) async fn older_trees(self: &Arc<Self>, most: usize) -> Vec<Arc<ServedTree>> {
         let this = self.clone();
         let trees = move || {
-            let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.config));
+            let trees = this.older().iter().take(most).filter_map(|older| older.tree(&this.served));
             trees.cloned().collect()
         };
         tokio::task::spawn_blocking(trees).await.unwrap_or_default()
@@ -165,12 +205,12 @@ impl View {
 
     fn older(&self) -> &[Older] {
         self.older.get_or_init(|| {
-            let entries = fs::read_dir(self.root.join("generations")).into_iter().flatten();
+            let entries = fs::read_dir(self.served.root.join("generations")).into_iter().flatten();
             let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
             let mut numbers: Vec<u64> = entries.filter_map(|entry| number(entry.ok()?)).collect();
             numbers.retain(|number| *number < self.tree.generation.number);
             numbers.sort_unstable_by(|a, b| b.cmp(a));
-            let folder = |number: u64| self.root.join("generations").join(number.to_string());
+            let folder = |number: u64| self.served.root.join("generations").join(number.to_string());
             let older = |number| Older { folder: folder(number), tree: OnceLock::new() };
             numbers.into_iter().take(MAX_OLDER).map(older).collect()
         })
@@ -178,20 +218,26 @@ impl View {
 }
 
 impl Older {
-    fn tree(&self, config: &Serve) -> Option<&Arc<ServedTree>> {
-        self.tree.get_or_init(|| ServedTree::load(self.folder.clone(), config).map(Arc::new)).as_ref()
+    fn tree(&self, served: &ServedSite) -> Option<&Arc<ServedTree>> {
+        self.tree.get_or_init(|| ServedTree::load(self.folder.clone(), served).map(Arc::new)).as_ref()
     }
 }
 
 impl ServedTree {
-    fn load(folder: PathBuf, config: &Serve) -> Option<Self> {
+    fn load(folder: PathBuf, served: &ServedSite) -> Option<Self> {
         let mut generation = Generation::load(&folder).ok()?;
-        let routes = RoutingTable::new(answering(&generation, config));
-        let unanswered = Unanswered::of(&generation, config);
+        let routes = RoutingTable::new(answering(&generation, &served.config));
+        let unanswered = Unanswered::of(&generation, &served.config);
+        let files = generation.paths.map(|map| PublishedFiles::new(&served.root, map));
         (generation.upstream_dates, generation.second_digests, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
-        let (recent, catalogue, overview) = (OpenFileCache::default(), OnceLock::new(), OnceLock::new());
-        Some(Self { folder, generation, routes, unanswered, recent, catalogue, overview })
+        let (recent, catalogue, overview) = (OpenFileCache::new(served.open_files), OnceLock::new(), OnceLock::new());
+        Some(Self { folder, generation, routes, unanswered, files, recent, catalogue, overview })
+    }
+
+    /// Returns true if the path map is what it was when the generation was made.
+    fn has_its_path_map(&self) -> bool {
+        self.files.as_ref().is_none_or(|files| files.verify().is_ok())
     }
 
     /// Returns true if the host is the name of a published upstream. An address is nobody's name.
@@ -246,10 +292,16 @@ impl ServedTree {
         let top = below.as_str().split('/').next().unwrap_or_default();
         let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
         let immutable = Kind::is_immutable(below.as_str());
-        if !published || (older && !immutable) {
+        let Some(files) = self.files.as_ref().filter(|_| published && (immutable || !older)) else {
             return Ok(Ok(None));
+        };
+        // Caches compare dates by the second. Metadata and keys change under their names, so each generation's are newer than
+        // all before, also where it has old content again.
+        let changed = (!immutable).then_some(self.generation.made);
+        let mut file = files.open(&below, changed, how)?;
+        if file.as_ref().is_err_and(is_out_of_files) && self.recent.clear() {
+            file = files.open(&below, changed, how)?;
         }
-        let file = open(&self.folder.join(&below), how)?;
         Ok(file.map(|file| {
             let found = Arc::new(CachedFile { file: file?, below, immutable, older });
             if !older {

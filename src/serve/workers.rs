@@ -30,11 +30,16 @@ pub(super) struct Workers {
 }
 
 impl Workers {
-    /// As many as there are processors, but two at least, and eight at most.
-    pub(super) fn start(listening: &[Listening], shared: &Arc<Shared>) -> io::Result<Self> {
+    /// Returns how many threads make use of this machine: as many as there are processors, but two at least, and eight at most.
+    pub(super) fn wanted() -> usize {
+        available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+    }
+
+    /// Starts this many threads.
+    pub(super) fn start(threads: usize, listening: &[Listening], shared: &Arc<Shared>) -> io::Result<Self> {
         let (closing, closed) = watch::channel(false);
         let mut workers = Self { threads: Vec::new(), closing: Some(closing) };
-        for number in 0..available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8)) {
+        for number in 0..threads {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let copy = |(listener, tls): &Listening| Ok((listener.try_clone()?, tls.clone()));
             let listening = listening.iter().map(copy).collect::<io::Result<Vec<_>>>()?;

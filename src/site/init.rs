@@ -61,7 +61,7 @@ const KEY_AGE_S: i64 = 24 * 3600;
 impl NewSite {
     /// Writes the site into `scratch`, and renames it to `root`.
     fn write(&self, keyrings: Vec<(&Label, Vec<u8>)>, scratch: &Path, root: &Path) -> Result<(), SiteError> {
-        for folder in ["trust/keyrings", "generations"] {
+        for folder in ["trust/keyrings", "generations", "depot/sha256"] {
             let path = scratch.join(folder);
             modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
         }

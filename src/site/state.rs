@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Site, SiteError};
 use crate::address::Address;
 use crate::collection::{Collection, Publish};
+use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::signed_digest::SignedDigest;
@@ -261,9 +262,12 @@ impl Site {
         }
     }
 
-    /// Fails if this user cannot read what clients are to see.
+    /// Fails if this user cannot read what clients are to see, or if the list of it has changed on disk.
     pub fn check_readable(&self) -> Result<(), SiteError> {
         let current = self.current()?;
+        if let Some(paths) = current.paths {
+            Depot::existing(&self.root().join("depot")).verify(&paths)?;
+        }
         for collection in current.published.keys() {
             let folder = self.root().join("current").join(collection);
             match fs::read_dir(&folder) {

@@ -17,9 +17,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use self::conditions::ConditionVerdict;
-pub(super) use self::etag::FileVersion;
+use self::etag::FileVersion;
 pub(super) use self::open::{Blocked, Delivery, OpenedFile, open};
 use self::range::Ranges;
+pub(super) use self::stream::cached as read_cached;
 
 /// Files of at most this many bytes are read whole before they are answered.
 const SMALL_BYTES: u64 = 256 << 10;
@@ -33,13 +34,13 @@ pub(super) async fn answer(file: &OpenedFile, immutable: bool, name: &str, reque
         ConditionVerdict::Go => {}
     }
     let (status, start, length) = match ranges(request, &file.version, immutable) {
-        Ranges::Whole => (StatusCode::OK, 0, file.length),
+        Ranges::Whole => (StatusCode::OK, 0, file.version.length),
         Ranges::Part { first, last } => {
-            headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.length)));
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.version.length)));
             (StatusCode::PARTIAL_CONTENT, first, last - first + 1)
         }
         Ranges::Unsatisfiable => {
-            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{}", file.length)));
+            headers.insert(header::CONTENT_RANGE, text(format!("bytes */{}", file.version.length)));
             headers.remove(header::CONTENT_TYPE);
             return refuse(StatusCode::RANGE_NOT_SATISFIABLE, headers);
         }

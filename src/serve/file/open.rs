@@ -1,7 +1,8 @@
 //! Opens published files, without waiting for a disk where that is possible.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use rustix::io::Errno;
 
 use super::etag::FileVersion;
 use super::text;
+use crate::time::Time;
 
 /// Whether one may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +31,23 @@ pub(in crate::serve) struct Blocked;
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct OpenedFile {
     pub(super) file: Arc<File>,
-    /// In bytes.
-    pub(super) length: u64,
     /// Which state of the file it is.
     pub(super) version: FileVersion,
     pub(super) etag: HeaderValue,
     pub(super) last_modified: HeaderValue,
 }
 
-/// The file at `path`; none if nothing is there, or a folder, or a link.
-pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<OpenedFile>>, Blocked> {
+impl OpenedFile {
+    /// Takes an open blob of this digest. Its date is `changed`, or else that of the blob.
+    pub(in crate::serve) fn new((file, facts): (File, Metadata), digest: &str, changed: Option<Time>) -> Self {
+        let version = FileVersion::new(digest, facts.len(), changed.map_or(facts.mtime(), Time::unix));
+        let (etag, last_modified) = (text(version.etag.clone()), text(version.last_modified()));
+        Self { file: Arc::new(file), version, etag, last_modified }
+    }
+}
+
+/// The regular file at `path`; none if nothing is there, or a folder, or a link.
+pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<(File, Metadata)>>, Blocked> {
     // Without NONBLOCK, a named pipe that somebody left in a site would hold the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = match how {
@@ -54,15 +63,7 @@ pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Op
     }
 }
 
-fn regular(file: File) -> io::Result<Option<OpenedFile>> {
+fn regular(file: File) -> io::Result<Option<(File, Metadata)>> {
     let facts = file.metadata()?;
-    let version = FileVersion::of(&facts);
-    let opened = || OpenedFile {
-        file: Arc::new(file),
-        length: facts.len(),
-        version,
-        etag: text(version.etag()),
-        last_modified: text(version.last_modified()),
-    };
-    Ok(facts.is_file().then(opened))
+    Ok(facts.is_file().then_some((file, facts)))
 }

@@ -29,7 +29,7 @@ pub(super) async fn whole(file: &OpenedFile, start: u64, length: u64) -> io::Res
 }
 
 /// Reads what is in the page cache, and says how much that is.
-fn cached(file: &File, into: &mut [u8], at: u64) -> usize {
+pub(in crate::serve) fn cached(file: &File, into: &mut [u8], at: u64) -> usize {
     let mut read = || preadv2(file, &mut [IoSliceMut::new(into)], at, ReadWriteFlags::NOWAIT);
     loop {
         match read() {

@@ -43,7 +43,7 @@ pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, StoreRoute};
-use super::file::{self, Delivery, open};
+use super::file::{self, Delivery, OpenedFile, open};
 use super::host::Host;
 
 /// How long a device may take to send what it asks.
@@ -243,9 +243,10 @@ impl SnapStore<'_> {
             let (id, revision) = stem.rsplit_once('_')?;
             self.catalogue.with_id(id)?.any_revision(revision.parse().ok()?)
         });
-        let Some(path) = found.map(|revision| revision.file.clone()) else {
+        let Some(revision) = found else {
             return not_found("not-found", "there is no such file");
         };
+        let (path, digest) = (revision.file.clone(), &revision.snap.download.sha3_384);
         let opened = match open(&path, Delivery::Cached) {
             Ok(opened) => opened,
             Err(_) => match tokio::task::spawn_blocking(move || open(&path, Delivery::Blocking)).await {
@@ -254,7 +255,7 @@ impl SnapStore<'_> {
             },
         };
         match opened {
-            Ok(Some(opened)) => file::answer(&opened, true, name, &request.into_parts().0).await,
+            Ok(Some(file)) => file::answer(&OpenedFile::new(file, digest, None), true, name, &request.into_parts().0).await,
             Ok(None) => not_found("not-found", "there is no such file"),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }

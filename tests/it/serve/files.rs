@@ -1,9 +1,16 @@
 //! Conditions, ranges and headers of files, over real connections.
 
+use std::fs;
+use std::process::Command;
+
+use gapferry::cli::Exit;
 use gapferry::kind::Kind;
+use gapferry::digest::Sha256;
+use gapferry::site::Generation;
 
 use super::tree::{desk, generation, noise, published, switch};
 use super::{Answer, ask};
+use crate::apt_client::run;
 use crate::support::desk::{Desk, Serving};
 
 const DEB: &str = "/apt/u/pool/a/a_1_all.deb";
@@ -35,7 +42,8 @@ fn conditions_spare_clients_what_they_have() {
     let (_desk, serving, deb, _) = served();
     let whole = part(&serving, DEB, "");
     let (tag, date) = (&whole.headers["etag"], &whole.headers["last-modified"]);
-    assert!(tag.starts_with('"') && tag.ends_with('"') && date.ends_with(" GMT"), "{tag} {date}");
+    assert_eq!(*tag, format!("\"{}\"", Sha256::of(&deb)));
+    assert!(date.ends_with(" GMT"), "{date}");
     assert_eq!(whole.headers["accept-ranges"], "bytes");
     assert_eq!(whole.headers["x-content-type-options"], "nosniff");
     assert_eq!(whole.headers["content-type"], "application/vnd.debian.binary-package");
@@ -113,4 +121,29 @@ fn parts_are_of_one_file() {
     switch(&desk, 2);
     let answer = part(&serving, INDEX, &with_tag);
     assert!(answer.status == 200 && answer.body == b"the second text");
+}
+
+/// `cp -r` gives files other inodes and other times.
+#[test]
+fn a_copied_site_answers_with_the_same_tags() {
+    let (desk, serving, _, _) = served();
+    run(Command::new("cp").arg("-r").args([desk.path("site"), desk.path("copy")]));
+    let copy = Serving::start(desk.command("serve --site copy --listen 127.0.0.1:0"));
+    for (target, headers) in [(DEB, &["etag"][..]), (INDEX, &["etag", "last-modified"]), (LARGE, &["etag"])] {
+        for header in headers {
+            let of = |serving| part(serving, target, "").headers[*header].clone();
+            assert_eq!(of(&copy), of(&serving), "{header} of {target}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_path_map_is_reported_at_the_start() {
+    let (desk, ..) = served();
+    let generation = Generation::load(&desk.path("site/current")).unwrap();
+    let map = gapferry::depot::Depot::existing(&desk.path("site/depot")).path(&generation.paths.unwrap());
+    let text = fs::read_to_string(&map).unwrap();
+    fs::remove_file(&map).unwrap();
+    fs::write(&map, text.replace("apt/u/pool", "apt/u/poof")).unwrap();
+    desk.run("serve --site site --listen 127.0.0.1:0").says(Exit::VerificationFailed, &["changed on disk"]);
 }

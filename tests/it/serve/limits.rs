@@ -1,13 +1,15 @@
 //! What a client may take of the server: connections, time, and patience.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use gapferry::kind::Kind;
-use gapferry::serve::{Limits, ServeOptions, Server};
+use gapferry::depot::Depot;
+use gapferry::digest::Sha256;
+use gapferry::serve::{Limits, Options, Server};
 use gapferry::site::Site;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -16,10 +18,12 @@ use super::tree::{desk, generation, published};
 use crate::support::desk::{Desk, PATIENCE, wait_for};
 
 const FILE: &str = "/apt/u/pool/a.deb";
+const LARGE: &str = "/apt/u/pool/large.deb";
 
 fn site() -> Desk {
     let desk = desk();
-    generation(&desk, 1, &[published(Kind::Apt, "u", "http://u.test/")], &[(FILE[1..].to_owned(), b"it".to_vec())]);
+    let files = [(FILE[1..].to_owned(), b"it".to_vec()), (LARGE[1..].to_owned(), b"large".to_vec())];
+    generation(&desk, 1, &[published(Kind::Apt, "u", "http://u.test/")], &files);
     desk
 }
 
@@ -79,7 +83,8 @@ fn heads_must_come_in_time() {
 #[test]
 fn who_takes_nothing_is_left() {
     let desk = site();
-    let large = desk.path("site/generations/1/apt/u/pool/large.deb");
+    let large = Depot::existing(&desk.path("site/depot")).path(&Sha256::of(b"large"));
+    fs::remove_file(&large).unwrap();
     File::create(&large).unwrap().set_len(256 << 20).unwrap();
     let server = start(&desk, Limits { write: LIMIT, ..Limits::default() });
     let started = Instant::now();

@@ -8,6 +8,7 @@ mod hosts;
 mod limits;
 mod load;
 mod log;
+mod open_files;
 mod page;
 mod state;
 mod systemd;

@@ -9,6 +9,7 @@ use gapferry::site::{Generation, Published};
 use gapferry::time::Time;
 
 use crate::support::desk::Desk;
+use crate::support::published_tree::write_generation;
 
 /// A desk with a site without generations.
 pub(super) fn desk() -> Desk {
@@ -40,16 +41,9 @@ pub(super) fn published(kind: Kind, name: &str, origin: &str) -> Published {
 
 /// Writes generation `number` with these files, and switches to it.
 pub(super) fn generation(desk: &Desk, number: u64, what: &[Published], files: &[(String, Vec<u8>)]) {
-    let folder = desk.path(&format!("site/generations/{number}"));
-    for (path, bytes) in files {
-        let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
     let published = what.iter().map(|one| (one.folder(), one.clone())).collect();
     let generation = Generation { number, published, made: Time::now(), ..Generation::none() };
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("generation.json"), generation.to_json()).unwrap();
+    write_generation(&desk.path("site"), &generation, files);
     switch(desk, number);
 }
 

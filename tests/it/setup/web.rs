@@ -14,6 +14,7 @@ use super::fixture::{ARCHIVE, IMAGES, Running, text, world};
 use crate::apt_client::{AptClient, run};
 use crate::support::desk::Desk;
 use crate::support::port::port;
+use crate::support::published_tree::{add_files, write_generation};
 use crate::support::server::Server;
 use crate::support::world::{World, bring};
 
@@ -154,11 +155,8 @@ const FLAT: [&str; 10] = [
 /// Every published file has the headers that `gapferry serve` gives it, and knows the same methods.
 fn same_headers_as_serve(site: &Site, port: u16) {
     let root = site.root().join("current");
-    for file in FLAT {
-        let path = root.join("apt/demo").join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, file).unwrap();
-    }
+    let flat = FLAT.map(|file| (format!("apt/demo/{file}"), file.as_bytes().to_vec()));
+    add_files(site.root(), &root, &flat);
     let tops = ["apt", "images", "keys", "os-images", "files", "snaps", "yum"].map(|top| root.join(top));
     let present = tops.iter().filter(|top| top.exists());
     let found = present.flat_map(|top| walkdir::WalkDir::new(top).sort_by_file_name());
@@ -423,13 +421,8 @@ const TREES: [(&str, &str); 6] = [
 
 /// Writes a generation with [`TREES`].
 fn trees(desk: &Desk) {
-    let folder = desk.path("site/generations/1");
-    let mut published = std::collections::BTreeMap::new();
-    let write = |path: &str| {
-        let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, path.strip_prefix(&folder).unwrap().to_str().unwrap()).unwrap();
-    };
+    let (mut published, mut files) = (std::collections::BTreeMap::new(), Vec::new());
+    let mut write = |path: &str| files.push((path.to_owned(), path.as_bytes().to_vec()));
     for (at, (tree, origin)) in TREES.iter().enumerate() {
         let (kind, name) = tree.split_once('/').unwrap();
         let kind = Kind::of_name(kind).unwrap();
@@ -461,7 +454,7 @@ fn trees(desk: &Desk) {
     write("keys/site.asc");
     write("manifests/base.json");
     let generation = Generation { number: 1, published, made: Time::now(), ..Generation::none() };
-    fs::write(folder.join("generation.json"), generation.to_json()).unwrap();
+    write_generation(&desk.path("site"), &generation, &files);
     std::os::unix::fs::symlink("generations/1", desk.path("site/current")).unwrap();
     fs::set_permissions(desk.path(""), fs::Permissions::from_mode(0o755)).unwrap();
 }

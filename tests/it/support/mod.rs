@@ -14,6 +14,7 @@ pub(crate) mod lies;
 pub(crate) mod os_images;
 pub(crate) mod os_images_lies;
 pub(crate) mod port;
+pub(crate) mod published_tree;
 pub(crate) mod sample;
 pub(crate) mod server;
 pub(crate) mod skip;
