@@ -47,6 +47,12 @@ build_gapferry() {
     fi
 }
 
+# put_blob DIGEST FILE: links the file into the depot.
+put_blob() {
+    local folder=$work/site/depot/sha256/${1:0:2}
+    mkdir -p "$folder" && ln -f "$2" "$folder/$1"
+}
+
 # A site with one generation, in the layout of a real one.
 make_site() {
     [ -e "$work/complete" ] && return
@@ -58,10 +64,17 @@ make_site() {
     mkdir -p "$tree/apt/bench/pool" && ln -sfn generations/1 "$work/site/current"
     for n in $(seq 200); do head -c 4096 /dev/urandom >"$tree/apt/bench/pool/small_$n.deb"; done
     head -c 100000000 /dev/urandom >"$tree/apt/bench/pool/large.deb"
-    cat >"$tree/generation.json" <<'JSON'
-{"format":1,"number":1,"made":"2026-01-01T00:00:00Z","reason":"bench","newest_time":"2026-01-01T00:00:00Z","names":{},
+    # The path map, and each file as a blob.
+    (cd "$tree" && find apt -type f -printf '%P\n' | sed 's|^|apt/|' | sort | xargs sha256sum) >"$work/paths"
+    local digest path
+    while read -r digest path; do put_blob "$digest" "$tree/$path"; done <"$work/paths"
+    digest=$(sha256sum <"$work/paths" | cut -d' ' -f1)
+    put_blob "$digest" "$work/paths"
+    cat >"$tree/generation.json" <<JSON
+{"format":1,"number":1,"made":"2026-01-01T00:00:00Z","signed":"2026-01-01T00:00:00Z","reason":"bench",
+"newest_time":"2026-01-01T00:00:00Z","names":{},"identities":{},"paths":"$digest",
 "published":{"apt/bench":{"kind":"apt","name":"bench","origin":"http://bench.invalid/","publish":"verbatim","items":0,
-"unsigned":0,"not_carried":0,"not_carried_examples":[],"valid_until":null}},"identities":{}}
+"unsigned":0,"vouched":true,"not_carried":0,"not_carried_examples":[],"valid_until":null}}}
 JSON
     cat >"$work/small.lua" <<'LUA'
 local n = 0

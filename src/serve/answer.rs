@@ -7,13 +7,13 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
 
 use super::access_log::AccessRecord;
 use super::client::ClientConnection;
 use super::host::{BadHost, Host};
-use super::metered_body::MeteredBody;
+use super::metered_body::{RequestForm, MeteredBody};
 use super::metrics::{AnswerKind, add};
 use super::resolve::View;
 use super::{file, health, status, store};
@@ -29,6 +29,11 @@ pub(super) async fn answer(
 ) -> axum::http::Response<MeteredBody> {
     let (started, view) = (Instant::now(), client.view().await);
     let (parts, body) = request.into_parts();
+    let asked = match body.is_end_stream() {
+        false => RequestForm::WithBody,
+        true if parts.method == Method::HEAD => RequestForm::ForHead,
+        true => RequestForm::Plainly,
+    };
     let host = Host::of(&parts);
     let (mut response, of) = match &host {
         Ok(host) => respond(client, view.as_ref(), host.as_ref(), &parts, body).await,
@@ -53,8 +58,7 @@ pub(super) async fn answer(
         duration: started.elapsed(),
         generation: view.as_ref().map_or(0, |view| view.tree.generation.number),
     });
-    let head = parts.method == Method::HEAD;
-    response.map(|body| MeteredBody::new(body, of, head, client.shared.clone(), record))
+    response.map(|body| MeteredBody::new(body, asked, of, client.clone(), record))
 }
 
 async fn respond(

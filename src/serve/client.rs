@@ -9,6 +9,7 @@ use super::access_log::AccessLog;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::resolve::{Resolver, View};
+use super::watched_stream::Activity;
 
 /// State that all connections share.
 #[derive(Debug)]
@@ -28,13 +29,14 @@ pub(super) struct ClientConnection {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     pub(super) address: IpAddr,
+    pub(super) activity: Activity,
     /// The view that answered its last request.
     view: Mutex<Option<Arc<View>>>,
 }
 
 impl ClientConnection {
     pub(super) fn new(shared: Arc<Shared>, scheme: &'static str, address: IpAddr) -> Self {
-        Self { shared, scheme, address, view: Mutex::new(None) }
+        Self { shared, scheme, address, activity: Activity::default(), view: Mutex::new(None) }
     }
 
     /// Returns the view that answers now.

@@ -1,10 +1,12 @@
 //! Accepts connections, as many as there may be, and speaks HTTP/1.1 on each.
 
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::http::Request;
@@ -13,7 +15,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -21,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client::{ClientConnection, Shared};
 use super::metrics::add;
+use super::watched_stream::{Endpoint, WatchedStream};
 use super::write_timeout::WriteTimeout;
 
 /// How long to wait before the next connection is accepted, when the system has none to give.
@@ -91,23 +93,44 @@ async fn converse(
     let _ = stream.set_nodelay(true); // only slower without
     let limits = &client.shared.limits;
     let stream = WriteTimeout::new(stream, limits.write);
+    // In boxes of their own: the task of a connection keeps its largest size for as long as it lives.
     match tls {
-        None => speak(stream, client, closing).await,
+        None => Box::pin(speak(stream, client, closing)).await,
         Some(config) => {
-            let shaken = timeout(limits.handshake, TlsAcceptor::from(config).accept(stream)).await;
-            if let Ok(Ok(stream)) = shaken {
-                speak(stream, client, closing).await;
+            let shaking = Box::pin(timeout(limits.handshake, TlsAcceptor::from(config).accept(stream)));
+            if let Ok(Ok(stream)) = shaking.await {
+                Box::pin(speak(stream, client, closing)).await;
             }
         }
     }
 }
 
-/// Answers one request after the other, until the client or the server ends it.
-async fn speak(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+/// Answers requests, until the client or the server ends the connection. While nothing is asked, there is only the stream.
+async fn speak(stream: impl Endpoint, client: &Arc<ClientConnection>, mut closing: watch::Receiver<bool>) {
+    let mut stream = WatchedStream::new(stream, client.clone());
+    loop {
+        tokio::select! {
+            readable = timeout(client.shared.limits.request_head, stream.readable()) => {
+                if !matches!(readable, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+        match Box::pin(answer_until_rest(stream, client, &mut closing)).await {
+            Some(at_rest) => stream = at_rest,
+            None => return,
+        }
+    }
+}
+
+/// Answers one request after the other, and returns the stream when nothing more is asked for the moment; `None` if the
+/// connection has ended.
+async fn answer_until_rest<S: Endpoint>(
+    stream: WatchedStream<S>,
     client: &Arc<ClientConnection>,
-    mut closing: watch::Receiver<bool>,
-) {
+    closing: &mut watch::Receiver<bool>,
+) -> Option<WatchedStream<S>> {
     let limits = &client.shared.limits;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_head);
@@ -116,14 +139,30 @@ async fn speak(
     // One piece of a file is sent before the next is read. A client that has said all may still be answered.
     http.max_buf_size(BUFFERED).half_close(true);
     let service = service_fn(|request: Request<Incoming>| {
+        client.activity.begin(); // before the answer's first step, which may come later
         let client = client.clone();
         async move { Ok::<_, Infallible>(super::answer::answer(&client, request).await) }
     });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        _ = connection.as_mut() => return, // however it ended, it has
-        closing = closing.wait_for(|closing| *closing) => if closing.is_err() { return },
+    client.activity.begin();
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
+    let until_rest = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+        Poll::Ready(_) => Poll::Ready(false), // however it ended, it has
+        Poll::Pending if client.activity.is_at_rest() => Poll::Ready(true),
+        Poll::Pending => Poll::Pending,
+    });
+    let is_at_rest = tokio::select! {
+        is_at_rest = until_rest => Some(is_at_rest),
+        closing = closing.wait_for(|closing| *closing) => if closing.is_ok() { None } else { Some(false) },
+    };
+    if is_at_rest.is_none() {
+        Pin::new(&mut connection).graceful_shutdown();
+        let _ = connection.await;
+        return None;
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    is_at_rest?.then(|| {
+        let parts = connection.into_parts();
+        let mut stream = parts.io.into_inner();
+        stream.put_back(&parts.read_buf);
+        stream
+    })
 }

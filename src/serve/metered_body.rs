@@ -11,13 +11,15 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::AccessRecord;
-use super::client::Shared;
+use super::client::ClientConnection;
 use super::metrics::AnswerKind;
 
 /// The body of an answer.
 pub(super) struct MeteredBody {
     body: AnyBody,
-    shared: Arc<Shared>,
+    client: Arc<ClientConnection>,
+    /// Whether the request had a body. What is left of it may still be read behind this answer.
+    asked_with_body: bool,
     of: AnswerKind,
     bytes: u64,
     /// Whether nothing more is to come; a body that is not asked for is complete from the start.
@@ -26,17 +28,30 @@ pub(super) struct MeteredBody {
 }
 
 impl MeteredBody {
-    /// `head` says that only the head is asked for; `record` is logged once the answer is done.
+    /// `record` is logged once the answer is done.
     pub(super) fn new(
         body: AnyBody,
+        asked: RequestForm,
         of: AnswerKind,
-        head: bool,
-        shared: Arc<Shared>,
+        client: Arc<ClientConnection>,
         record: Option<AccessRecord>,
     ) -> Self {
-        let complete = head || body.is_end_stream();
-        Self { body, shared, of, bytes: 0, complete, record: record.map(|record| (record, Instant::now())) }
+        let complete = asked == RequestForm::ForHead || body.is_end_stream();
+        let asked_with_body = asked == RequestForm::WithBody;
+        let record = record.map(|record| (record, Instant::now()));
+        Self { body, client, asked_with_body, of, bytes: 0, complete, record }
     }
+}
+
+/// How a request asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestForm {
+    /// For the head of the answer alone.
+    ForHead,
+    /// With a body of its own.
+    WithBody,
+    /// For the whole, and without a body.
+    Plainly,
 }
 
 impl Body for MeteredBody {
@@ -67,12 +82,15 @@ impl Body for MeteredBody {
 
 impl Drop for MeteredBody {
     fn drop(&mut self) {
-        let metrics = &self.shared.metrics;
+        if !self.asked_with_body {
+            self.client.activity.finish();
+        }
+        let metrics = &self.client.shared.metrics;
         metrics.sent(self.of, self.bytes);
         if !self.complete {
             metrics.aborted.fetch_add(1, Ordering::Relaxed);
         }
-        if let (Some((record, started)), Some(log)) = (self.record.take(), &self.shared.log) {
+        if let (Some((record, started)), Some(log)) = (self.record.take(), &self.client.shared.log) {
             let (bytes, complete) = (self.bytes, self.complete);
             if !log.write(AccessRecord { bytes, complete, duration: record.duration + started.elapsed(), ..record }) {
                 metrics.dropped.fetch_add(1, Ordering::Relaxed);

@@ -22,6 +22,7 @@ mod resolve;
 pub mod status;
 pub mod store;
 mod systemd;
+mod watched_stream;
 mod workers;
 mod write_timeout;
 

@@ -33,7 +33,7 @@ pub(super) struct Resolver {
     /// The site's name.
     pub(super) name: String,
     served: Arc<ServedSite>,
-    known: RwLock<Known>,
+    known: RwLock<KnownView>,
 }
 
 /// The site, as all its generations need it.
@@ -47,7 +47,7 @@ struct ServedSite {
 
 /// The result of the last reading.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownView {
     view: Option<Arc<View>>,
     /// What `current` pointed to when it could not be read, and when that was.
     failed: Option<(PathBuf, Instant)>,
@@ -146,7 +146,7 @@ impl Resolver {
     }
 }
 
-impl Known {
+impl KnownView {
     /// Returns what is known of the generation that `current` points to: its view, or that it could not be read just now.
     fn of(&self, link: &Path) -> Option<Option<Arc<View>>> {
         let view = self.view.as_ref().filter(|view| view.link == link).cloned();

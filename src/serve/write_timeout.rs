@@ -23,6 +23,11 @@ impl WriteTimeout {
         Self { stream, patience, sleep: None, waiting: false }
     }
 
+    /// Waits until there is something to read.
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
     /// Lets a write that has to wait fail when it has waited too long.
     fn limited<T>(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
