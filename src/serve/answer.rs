@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::access_log::AccessRecord;
 use super::client::ClientConnection;
 use super::host::{BadHost, Host};
-use super::metered_body::{RequestForm, MeteredBody};
+use super::metered_body::{MeteredBody, RequestForm};
 use super::metrics::{AnswerKind, add};
 use super::resolve::View;
 use super::{file, health, status, store};

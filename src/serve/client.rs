@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 use super::access_log::AccessLog;
+use super::activity::Activity;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::resolve::{Resolver, View};
-use super::watched_stream::Activity;
 
 /// State that all connections share.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! middle of an update can finish it. docs/serving.md says what is answered, and within which limits.
 
 mod access_log;
+mod activity;
 mod answer;
 mod client;
 mod connection;

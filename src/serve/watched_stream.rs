@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,36 +13,6 @@ use tokio_rustls::server::TlsStream;
 
 use super::client::ClientConnection;
 use super::write_timeout::WriteTimeout;
-
-/// The state of a connection between its requests.
-#[derive(Debug, Default)]
-pub(super) struct Activity {
-    /// A request was answered, and none has begun since.
-    answered: AtomicBool,
-    /// The last attempt to read found nothing.
-    reader_waits: AtomicBool,
-    /// Not all that was written has gone out, or the connection is being closed.
-    unsent: AtomicBool,
-}
-
-impl Activity {
-    /// Notes that a request has begun, or that the connection has a new reader.
-    pub(super) fn begin(&self) {
-        self.answered.store(false, Ordering::Relaxed);
-    }
-
-    /// Notes that all of an answer was handed over, to be sent. After a request with a body this must not be said: what is left of it
-    /// may still be read.
-    pub(super) fn finish(&self) {
-        self.answered.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns true if the last answer has gone out and nothing of another request has come.
-    pub(super) fn is_at_rest(&self) -> bool {
-        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
-        is(&self.answered) && is(&self.reader_waits) && !is(&self.unsent)
-    }
-}
 
 /// A stream that can be waited for without a buffer.
 pub(super) trait Endpoint: AsyncRead + AsyncWrite + Unpin {
@@ -109,14 +78,14 @@ impl<S: Endpoint> AsyncRead for WatchedStream<S> {
                 Poll::Ready(Ok(()))
             }
         };
-        self.client.activity.reader_waits.store(read.is_pending(), Ordering::Relaxed);
+        self.client.activity.note_read(read.is_pending());
         read
     }
 }
 
 impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.client.activity.unsent.store(true, Ordering::Relaxed);
+        self.client.activity.note_unsent(true);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -125,7 +94,7 @@ impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.client.activity.unsent.store(true, Ordering::Relaxed);
+        self.client.activity.note_unsent(true);
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -135,14 +104,12 @@ impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        if flushed.is_ready() {
-            self.client.activity.unsent.store(false, Ordering::Relaxed);
-        }
+        self.client.activity.note_unsent(flushed.is_pending());
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.client.activity.unsent.store(true, Ordering::Relaxed);
+        self.client.activity.note_unsent(true);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

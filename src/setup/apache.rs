@@ -2,25 +2,27 @@
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
 use super::{Facts, HostName, SetupError, quote};
+use crate::site::OLDER_FOLDER;
 
 /// A file for `/etc/apache2/sites-available`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
-    let root = quote::server_path(&facts.root.join("current"))?;
+    let [root, older] = ["current", OLDER_FOLDER].map(|folder| quote::server_path(&facts.root.join(folder)));
+    let roots = [root?, older?];
     let modules = if server.store_backend.is_some() { "rewrite headers proxy_http" } else { "rewrite headers" };
     let mut text = head(facts, "Apache");
     text += &format!("# For a file in /etc/apache2/sites-available, then: a2enmod {modules}; a2ensite gapferry\n\n");
     server.listen.iter().for_each(|address| text += &format!("Listen {address}\n"));
-    text += &folders(facts, &root);
+    text += &folders(facts, &roots)?;
     let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
     let store_hosts = facts.store_hosts();
     let mut names: Vec<&str> = own.iter().map(|own| own.as_str()).collect();
     names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
     let tops = facts.folders().collect::<Vec<_>>().join("|");
-    let by_path = rule(&root, "", &format!("^/((?:{tops})/.+)$"));
+    let by_path = roots.each_ref().map(|root| rule(root, "", &format!("^/((?:{tops})/.+)$"))).concat();
     text += &host(server, &names, &by_path, true);
     for (name, routes) in routes(facts) {
-        let rules: String = routes.iter().map(|route| rules(&root, route)).collect();
+        let rules: String = routes.iter().map(|route| rules(&roots, route)).collect();
         let is_store = store_hosts.keys().any(|store| store.as_str() == name);
         text += &host(server, &[name], &rules, is_store);
     }
@@ -28,21 +30,23 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
 }
 
 /// Only what is for clients is readable. `current` is a symbolic link.
-fn folders(facts: &Facts, root: &str) -> String {
-    let site = root.strip_suffix("/current").unwrap_or(root);
+fn folders(facts: &Facts, roots: &[String]) -> Result<String, SetupError> {
+    let site = quote::server_path(&facts.root)?;
     let mut text = format!(
         "<Directory \"{site}\">\n    Options FollowSymLinks\n    AllowOverride None\n    Require all denied\n</Directory>\n"
     );
     let types: String = TYPES.iter().map(|(kind, ends)| format!("    AddType {kind}{}\n", dotted(ends))).collect();
     let ends: String = ["gz", "xz", "zst", "bz2"].map(|end| format!(" .{end}")).concat();
-    let headers = headers(root);
-    for folder in facts.folders() {
-        text += &format!(
-            "<Directory \"{root}/{folder}\">\n    Options FollowSymLinks\n    Require all granted\n    \
-             RemoveEncoding{ends}\n{types}{headers}</Directory>\n"
-        );
+    for root in roots {
+        let headers = headers(root);
+        for folder in facts.folders() {
+            text += &format!(
+                "<Directory \"{root}/{folder}\">\n    Options FollowSymLinks\n    Require all granted\n    \
+                 RemoveEncoding{ends}\n{types}{headers}</Directory>\n"
+            );
+        }
     }
-    text
+    Ok(text)
 }
 
 /// The headers of `gapferry serve`. A part of what changes is for those alone who say which whole it is of.
@@ -88,9 +92,11 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
     text + "    </LocationMatch>\n</VirtualHost>\n"
 }
 
-fn rules(root: &str, route: &WebRoute) -> String {
+fn rules(roots: &[String], route: &WebRoute) -> String {
     let pattern = format!("^{}/(.+)$", route.prefix);
-    route.folders.iter().map(|folder| rule(root, &format!("{folder}/"), &pattern)).collect()
+    let below =
+        |root: &String| route.folders.iter().map(|folder| rule(root, &format!("{folder}/"), &pattern)).collect();
+    roots.iter().map(below).collect::<Vec<String>>().concat()
 }
 
 /// What the pattern's group matches, below the folder, if that is a file.

@@ -2,21 +2,24 @@
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
 use super::{Facts, HostName, SetupError, quote};
+use crate::site::OLDER_FOLDER;
 
 /// A file for `/etc/nginx/conf.d`.
 pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
-    let root = quote::server_path(&facts.root.join("current"))?;
+    let [root, older] = ["current", OLDER_FOLDER].map(|folder| quote::server_path(&facts.root.join(folder)));
+    let (root, older) = (root?, older?);
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();
     let own = server.own.as_ref().filter(|own| !facts.routes.has_host(own.as_str()));
     let folders = facts.folders().collect::<Vec<_>>().join("|");
-    let by_path = location(&format!("/(?:{folders})/."), "$uri", "$uri ", 0);
+    let by_path = location(&format!("/(?:{folders})/."), "$uri", "$uri ", &older, 0);
     let mut names: Vec<&str> = vec![own.map_or("_", |own| own.as_str())];
     let store_hosts = facts.store_hosts();
     names.extend(store_hosts.keys().filter(|host| !facts.routes.has_host(host.as_str())).map(HostName::as_str));
     names.dedup();
     text += &block(&root, server, &names.join(" "), &(by_path + &store(server)));
     for (host, routes) in routes(facts) {
-        let locations: String = routes.iter().enumerate().map(|(at, route)| route_location(route, at)).collect();
+        let locations: String =
+            routes.iter().enumerate().map(|(at, route)| route_location(route, &older, at)).collect();
         let is_store = store_hosts.keys().any(|store| store.as_str() == host);
         let store = if is_store { store(server) } else { String::new() };
         text += &block(&root, server, host, &(locations + &store));
@@ -61,19 +64,20 @@ fn block(root: &str, server: &WebServer, names: &str, locations: &str) -> String
     )
 }
 
-fn route_location(route: &WebRoute, at: usize) -> String {
+fn route_location(route: &WebRoute, older: &str, at: usize) -> String {
     let WebRoute { prefix, folders } = route;
     let files: String = folders.iter().map(|folder| format!("/{folder}/$rest ")).collect();
-    location(&format!("{prefix}/(?<rest>.+)$"), files.trim_end(), &files, at)
+    location(&format!("{prefix}/(?<rest>.+)$"), files.trim_end(), &files, older, at)
 }
 
-/// The locations that look for the file of a request below the root. `asked` names the files. nginx can only switch ranges off for a whole
-/// location, so what must be answered as a whole goes to a second one, by way of a status that no client sees.
-fn location(pattern: &str, asked: &str, files: &str, at: usize) -> String {
+/// The locations that look for the file of a request below the root, and then below the folder `older`. `asked` names the files. nginx can
+/// only switch ranges off for a whole location, so what must be answered as a whole goes to a second one, by way of a status that no client sees.
+fn location(pattern: &str, asked: &str, files: &str, older: &str, at: usize) -> String {
     format!(
         "    location ~ ^{pattern} {{\n        set $gapferry_file \"{asked}\";\n        error_page 418 = @whole{at};\n        \
-         if ($gapferry_whole) {{\n            return 418;\n        }}\n{ASKED}        try_files {files}=404;\n    }}\n    \
-         location @whole{at} {{\n        max_ranges 0;\n{ASKED}        try_files {files}=404;\n    }}\n"
+         if ($gapferry_whole) {{\n            return 418;\n        }}\n{ASKED}        try_files {files}@older{at};\n    }}\n    \
+         location @whole{at} {{\n        max_ranges 0;\n{ASKED}        try_files {files}@older{at};\n    }}\n    \
+         location @older{at} {{\n        root \"{older}\";\n{ASKED}        try_files {files}=404;\n    }}\n"
     )
 }
 
@@ -105,7 +109,8 @@ mod tests {
             "location ~ ^/ubuntu/(?<rest>.+)$ {\n        \
              set $gapferry_file \"/apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest\";\n",
             "        \
-             try_files /apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest =404;\n",
+             try_files /apt/extra/$rest /apt/ubuntu/$rest /apt/whole/ubuntu/$rest @older0;\n",
+            "    location @older0 {\n        root \"/srv/gapferry/older\";\n",
             "location ~ ^/v3/stable\\.d/(?<rest>.+)$ {",
             "location ^~ /v2/ {\n        proxy_pass http://127.0.0.1:8080;\n",
         ] {

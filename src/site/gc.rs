@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::generation::remove_folder;
+use super::older;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
 use super::{Site, SiteError};
@@ -41,6 +42,7 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
     if !dry_run {
         old.iter().try_for_each(|number| remove_generation(&site.generation_folder(*number)))?;
         remove_scraps(&site.root().join("generations"))?;
+        older::settle(site, &site.depot()?, current.number, &kept)?;
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;

@@ -14,6 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::addresses;
+use super::older;
 use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context};
@@ -63,7 +64,9 @@ pub(super) struct Recipe<'a> {
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
-    let (next, tree) = prepare(site, depot, site.current()?, &recipe)?;
+    let current = site.current()?;
+    let (next, tree) = prepare(site, depot, current.clone(), &recipe)?;
+    older::retain(site, depot, &current, &tree)?;
     let folder = site.generation_folder(next.number);
     build(depot, &tree, &folder, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;

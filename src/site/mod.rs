@@ -8,6 +8,7 @@
 //! SITE/depot/                 blobs
 //! SITE/generations/N/         one state: trees, proofs, manifests, generation.json; hard links into the depot
 //! SITE/current                symbolic link to the generation that clients see
+//! SITE/older/                 what older generations have and the current one lacks, for web servers; may be deleted, `gc` builds it again
 //! SITE/journal/               imports that are not finished
 //! SITE/quarantine/            what failed its checks, with the reason
 //! SITE/receipt-number         the number of the last receipt or request
@@ -37,6 +38,7 @@ mod import;
 mod imported;
 mod init;
 mod media;
+mod older;
 mod path_lookup;
 mod path_map;
 mod pins;
@@ -73,6 +75,7 @@ pub use import::{ImportOptions, import, import_stream};
 pub use imported::Imported;
 pub use init::{NewSite, init};
 pub use media::{InOrder, import_found, rehearse_found};
+pub(crate) use older::OLDER_FOLDER;
 pub(crate) use path_lookup::find_blob;
 pub use pins::{PinnedKeys, Pinning, pin, pinned};
 pub use publish::{PublishError, RepreproError, RepreproKey};

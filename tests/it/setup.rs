@@ -5,5 +5,6 @@ mod dns;
 mod fixture;
 mod hostile;
 mod maas;
+mod older;
 mod user_data;
 mod web;

@@ -255,7 +255,9 @@ impl SnapStore<'_> {
             },
         };
         match opened {
-            Ok(Some(file)) => file::answer(&OpenedFile::new(file, digest, None), true, name, &request.into_parts().0).await,
+            Ok(Some(file)) => {
+                file::answer(&OpenedFile::new(file, digest, None), true, name, &request.into_parts().0).await
+            }
             Ok(None) => not_found("not-found", "there is no such file"),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }

@@ -8,7 +8,7 @@ use std::thread;
 
 /// Runs `client` with the address of a proxy that leads to `server`. Before the first answer to a request whose line has
 /// `trigger` in it goes back, `meanwhile` runs. Fails if no such request came.
-pub(super) fn between(server: &str, trigger: &str, meanwhile: impl FnOnce() + Send, client: impl FnOnce(&str)) {
+pub(crate) fn between(server: &str, trigger: &str, meanwhile: impl FnOnce() + Send, client: impl FnOnce(&str)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (over, meanwhile) = (AtomicBool::new(false), Mutex::new(Some(meanwhile)));

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::kind::Kind;
 use gapferry::digest::Sha256;
+use gapferry::kind::Kind;
 use gapferry::site::Generation;
 
 use super::tree::{desk, generation, noise, published, switch};

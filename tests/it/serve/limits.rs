@@ -6,14 +6,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gapferry::kind::Kind;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
-use gapferry::serve::{Limits, Options, Server};
+use gapferry::kind::Kind;
+use gapferry::serve::{Limits, ServeOptions, Server};
 use gapferry::site::Site;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::fetch;
 use super::tree::{desk, generation, published};
 use crate::support::desk::{Desk, PATIENCE, wait_for};
 
@@ -128,30 +126,4 @@ fn one_connection_too_many_is_told_so() {
     let counted = |name| wait_for(|| format!("no answer with {name}"), || try_metric(&server, name));
     assert!(counted("gapferry_connections_refused_total") >= 1);
     assert_eq!(counted("gapferry_connections_limit"), 3);
-}
-
-/// A thousand that say nothing, and a thousand that never finish what they say.
-#[test]
-fn two_thousand_idle_connections_are_no_burden() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    let desk = site();
-    let serving = desk.serve_with("--max-connections 2100");
-    fetch(&serving, FILE);
-    let before = serving.peak_kib();
-    let idle: Vec<TcpStream> = (0..2000)
-        .map(|number| {
-            let mut stream = TcpStream::connect(&serving.address).unwrap();
-            let text = if number % 2 == 0 { "" } else { "GET / HTTP/1.1\r\nHost: a\r\nX: " };
-            stream.write_all(text.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    let started = Instant::now();
-    for _ in 0..100 {
-        assert_eq!(fetch(&serving, FILE).0, 200);
-    }
-    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    let grown = serving.peak_kib() - before;
-    assert!(grown < 100 << 10, "{grown} KiB for {} connections", idle.len());
 }

@@ -1,10 +1,11 @@
 //! `gapferry serve`, asked as clients do and as none would.
 
-mod between;
+pub(crate) mod between;
 mod files;
 mod generations;
 mod hostile;
 mod hosts;
+mod kept;
 mod limits;
 mod load;
 mod log;
@@ -69,7 +70,7 @@ pub(crate) fn fetch(serving: &Serving, target: &str) -> (u16, Vec<u8>) {
     (answer.status, answer.body)
 }
 
-fn publish(desk: &Desk, version: &str) {
+pub(crate) fn publish(desk: &Desk, version: &str) {
     let mut upstream = Upstream::new("Served", &["amd64"]);
     // A file name with an escaped colon, as pools have them.
     let path = "pool/main/h/hello/hello_1%3a1.0~rc1-1_amd64.deb".to_owned();
@@ -81,7 +82,7 @@ fn publish(desk: &Desk, version: &str) {
         .unwrap();
 }
 
-fn desk(publish_as: &str) -> Desk {
+pub(crate) fn desk(publish_as: &str) -> Desk {
     let desk = Desk::new();
     publish(&desk, "1");
     let server = crate::support::server::Server::start(&desk.path("up"));
@@ -91,7 +92,7 @@ fn desk(publish_as: &str) -> Desk {
     desk
 }
 
-fn select(desk: &Desk, server: &crate::support::server::Server, publish_as: &str) {
+pub(crate) fn select(desk: &Desk, server: &crate::support::server::Server, publish_as: &str) {
     let more = format!("publish = \"{publish_as}\"");
     desk.select(&desk.table("demo", server.url("debian").as_str(), "stable main amd64", &more));
 }

@@ -1,6 +1,8 @@
 //! The trees behind other web servers: only what is published, by path and by the upstreams' names.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -12,14 +14,14 @@ use gapferry::time::Time;
 
 use super::fixture::{ARCHIVE, IMAGES, Running, text, world};
 use crate::apt_client::{AptClient, run};
-use crate::support::desk::Desk;
+use crate::support::desk::{Desk, PATIENCE};
 use crate::support::port::port;
 use crate::support::published_tree::{add_files, write_generation};
 use crate::support::server::Server;
 use crate::support::world::{World, bring};
 
 /// Status, type and body.
-fn get(port: u16, host: &str, path: &str) -> (String, String, Vec<u8>) {
+pub(super) fn get(port: u16, host: &str, path: &str) -> (String, String, Vec<u8>) {
     let mut command = Command::new("curl");
     command.args([
         "-sS",
@@ -40,7 +42,7 @@ fn get(port: u16, host: &str, path: &str) -> (String, String, Vec<u8>) {
     (status.to_owned(), kind.to_owned(), output.stdout[..at].to_vec())
 }
 
-const OWN: &str = "gapferry.dc1.example";
+pub(super) const OWN: &str = "gapferry.dc1.example";
 
 /// What every server must do, asked at `port`; its store is `store`.
 fn check(world: &World, site: &Site, port: u16, store: &Server) {
@@ -327,7 +329,7 @@ fn config(world: &World, what: &str, port: u16, store: &Server) -> String {
 }
 
 /// The settings of a server of its own, which includes `config` from `folder`.
-fn nginx_settings(folder: &Path, config: &str) -> String {
+pub(super) fn nginx_settings(folder: &Path, config: &str) -> String {
     let folder = folder.display();
     let user = if is_root() { "user root;\n" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -341,7 +343,7 @@ fn nginx_settings(folder: &Path, config: &str) -> String {
 }
 
 /// The settings of a server of its own, which includes `config` from `folder`.
-fn apache_settings(folder: &Path, config: &str) -> String {
+pub(super) fn apache_settings(folder: &Path, config: &str) -> String {
     let folder = folder.display();
     let user = if is_root() { "User nobody\nGroup nogroup\n" } else { "" };
     let modules: String = [
@@ -419,11 +421,18 @@ const TREES: [(&str, &str); 6] = [
     ("images/maas", "http://two.example/~x/v3^"),
 ];
 
-/// Writes a generation with [`TREES`].
-fn trees(desk: &Desk) {
+/// Files of each tree that generation 1 has and generation 2 lacks: some that never change under their names, and some that do.
+const WITHDRAWN: [&str; 3] = ["pool/deep/old", "dists/x/by-hash/SHA256/old", "dists/x/InRelease"];
+
+/// A collection of generation 1 alone.
+const GONE: (&str, &str) = ("apt/gone", "http://gone.example/debian");
+
+/// Writes generation `number` with [`TREES`], and switches to it.
+fn trees(desk: &Desk, number: u64) {
     let (mut published, mut files) = (std::collections::BTreeMap::new(), Vec::new());
     let mut write = |path: &str| files.push((path.to_owned(), path.as_bytes().to_vec()));
-    for (at, (tree, origin)) in TREES.iter().enumerate() {
+    let gone = (number == 1).then_some(&GONE);
+    for (at, (tree, origin)) in TREES.iter().chain(gone).enumerate() {
         let (kind, name) = tree.split_once('/').unwrap();
         let kind = Kind::of_name(kind).unwrap();
         published.insert(
@@ -450,12 +459,17 @@ fn trees(desk: &Desk) {
         {
             write(&format!("{tree}/{file}"));
         }
+        if number == 1 {
+            WITHDRAWN.iter().for_each(|file| write(&format!("{tree}/{file}")));
+        }
     }
     write("keys/site.asc");
     write("manifests/base.json");
-    let generation = Generation { number: 1, published, made: Time::now(), ..Generation::none() };
+    let generation = Generation { number, published, made: Time::now(), ..Generation::none() };
     write_generation(&desk.path("site"), &generation, &files);
-    std::os::unix::fs::symlink("generations/1", desk.path("site/current")).unwrap();
+    let link = desk.path("site/current");
+    let _ = fs::remove_file(&link); // there is none before the first
+    std::os::unix::fs::symlink(format!("generations/{number}"), link).unwrap();
     fs::set_permissions(desk.path(""), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -547,49 +561,95 @@ fn requests(seed: u64, count: usize) -> Vec<(String, String)> {
     made
 }
 
-/// `setup nginx` and `setup apache` answer as `gapferry serve` does, request by request.
+/// Requests for files of generation 1, by path and by each upstream's name.
+fn requests_for_older() -> Vec<(String, String)> {
+    let upstream = |(_, origin): &(&str, &str)| {
+        let url = url::Url::parse(origin).unwrap();
+        (url.host_str().unwrap().to_owned(), url.path().trim_end_matches('/').to_owned())
+    };
+    let trees = || TREES.iter().chain([&GONE]);
+    let by_path = trees().map(|(tree, _)| (OWN.to_owned(), format!("/{tree}")));
+    let places = by_path.chain(trees().map(upstream));
+    places.flat_map(|(host, base)| WITHDRAWN.map(|file| (host.clone(), format!("{base}/{file}")))).collect()
+}
+
+/// The body of a file; `None` if the server has no file there.
+fn file(port: u16, (host, path): &(String, String)) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{host}{path}: {answer}"));
+    let (status, body) = (&head[9..12], body.to_owned());
+    // Web servers list no folder, also not the pool of an archive (docs/ubuntu-pro.md).
+    let is_file = status == "200" && !body.starts_with('<') && body != "The files of this folder are not listed.\n";
+    is_file.then_some(body)
+}
+
+/// The ports of `serve`, nginx and Apache.
+struct Ports {
+    serve: u16,
+    others: [(&'static str, u16); 2],
+}
+
+impl Ports {
+    /// The requests that nginx and Apache answer in another way than `serve`, each with the server's name; and how many files
+    /// `serve` has.
+    fn differences(&self, asked: &[(String, String)]) -> (Vec<String>, usize) {
+        let (mut found, mut differ) = (0, Vec::new());
+        for request in asked {
+            let expected = file(self.serve, request);
+            found += usize::from(expected.is_some());
+            for (server, port) in self.others {
+                if file(port, request) != expected {
+                    differ.push(format!("{server} {}{}", request.0, request.1));
+                }
+            }
+        }
+        (differ, found)
+    }
+}
+
+/// `setup nginx` and `setup apache` answer as `gapferry serve` does, request by request, also over a switch.
 #[test]
 fn web_servers_route_as_serve_does() {
     let desk = Desk::new();
     desk.select("");
     desk.init(&[], "");
-    trees(&desk);
+    trees(&desk, 1);
     let serving = desk.serve();
-    let serve_port: u16 = serving.address.rsplit(':').next().unwrap().parse().unwrap();
-    let (nginx_port, apache_port) = (port(), port());
+    let ports = Ports {
+        serve: serving.address.rsplit(':').next().unwrap().parse().unwrap(),
+        others: [("nginx", port()), ("Apache", port())],
+    };
     let folder = desk.path("");
-    let write = |what: &str, port: u16| {
+    for (what, port) in ["nginx", "apache"].into_iter().zip(ports.others.map(|(_, port)| port)) {
         let words = format!("setup {what} --site site --serve-url http://{OWN} --listen 127.0.0.1:{port}");
         fs::write(desk.path(&format!("{what}-site.conf")), desk.run(&words).ok().out).unwrap();
-    };
-    write("nginx", nginx_port);
-    write("apache", apache_port);
+    }
     fs::write(desk.path("nginx.conf"), nginx_settings(&folder, "nginx-site.conf")).unwrap();
     fs::write(desk.path("apache.conf"), apache_settings(&folder, "apache-site.conf")).unwrap();
     let _nginx = Running::start(
         Command::new("nginx").arg("-e").arg(desk.path("nginx.log")).arg("-c").arg(desk.path("nginx.conf")),
     );
     let _apache = Running::start(Command::new("apache2").arg("-f").arg(desk.path("apache.conf")).arg("-DFOREGROUND"));
-    let asked = requests(16, 300);
-    let (mut found, mut differ) = (0, Vec::new());
-    for (host, path) in &asked {
-        let answer = |port| {
-            let (status, _, body) = get(port, host, path);
-            let body = String::from_utf8_lossy(&body).into_owned();
-            // Web servers list no folder, also not the pool of an archive (docs/ubuntu-pro.md).
-            let is_file =
-                status == "200" && !body.starts_with('<') && body != "The files of this folder are not listed.\n";
-            is_file.then_some(body)
-        };
-        let expected = answer(serve_port);
-        found += usize::from(expected.is_some());
-        for (server, port) in [("nginx", nginx_port), ("Apache", apache_port)] {
-            let answered = answer(port);
-            if answered != expected {
-                differ.push(format!("{server} {host}{path}: {answered:?}, and serve {expected:?}"));
-            }
-        }
+    for (_, port) in ports.others {
+        get(port, OWN, "/"); // it waits until the server is there
     }
+    let asked = requests(16, 300);
+    let (differ, found) = ports.differences(&asked);
     assert!(differ.is_empty(), "{} of {}:\n{}", differ.len(), asked.len(), differ.join("\n"));
     assert!(found > 60, "{found} of {}", asked.len());
+
+    trees(&desk, 2);
+    desk.run("gc --site site --keep 2").ok(); // lays out what the older generation has
+    let (differ, found) = ports.differences(&[asked, requests_for_older()].concat());
+    assert_eq!(differ, Vec::<String>::new());
+    assert!(found > 60 + 2 * TREES.len(), "{found}");
+    desk.run("gc --site site --keep 1").ok();
+    let (differ, found) = ports.differences(&requests_for_older());
+    assert!(differ.is_empty() && found == 0, "{found}: {differ:?}");
+    assert!(!desk.path("site/older").exists());
 }

@@ -11,7 +11,8 @@ use gapferry::site::{ChannelEntry, Generation, Published, STORE_INDEX, StoreInde
 use serde_json::Value;
 
 use crate::serve::{Answer, raw};
-use crate::support::desk::{Desk, Serving};
+use crate::support::desk::{Desk, Serving, names};
+use crate::support::published_tree::add_files;
 use crate::support::snaps::{assertions, authority, snap, snap_id};
 
 /// NAME, revision, architectures.
@@ -93,7 +94,10 @@ pub(crate) fn generation(desk: &Desk, number: u64, snaps: &[Made<'_>], channels:
         notes: Vec::new(),
     };
     generation.published.insert("snaps/store".to_owned(), published);
-    fs::write(folder.join("../../generation.json"), generation.to_json()).unwrap();
+    let root = folder.ancestors().nth(2).unwrap();
+    fs::write(root.join("generation.json"), generation.to_json()).unwrap();
+    let file = |name: String| (format!("snaps/store/{name}"), fs::read(folder.join(&name)).unwrap());
+    add_files(&desk.path("site"), root, &names(&folder).into_iter().map(file).collect::<Vec<_>>());
     let link = desk.path("site/current");
     let _ = fs::remove_file(&link); // there is none before the first
     std::os::unix::fs::symlink(format!("generations/{number}"), link).unwrap();

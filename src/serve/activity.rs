@@ -1,0 +1,43 @@
+//! Whether a connection is at rest: what it has for requests can go then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The state of a connection between its requests.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// A request was answered, and none has begun since.
+    answered: AtomicBool,
+    /// The last attempt to read found nothing.
+    reader_waits: AtomicBool,
+    /// Not all that was written has gone out, or the connection is being closed.
+    unsent: AtomicBool,
+}
+
+impl Activity {
+    /// Notes that a request has begun, or that the connection has a new reader.
+    pub(super) fn begin(&self) {
+        self.answered.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that all of an answer was handed over, to be sent. After a request with a body this must not be said: what is left of it
+    /// may still be read.
+    pub(super) fn finish(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes an attempt to read, and whether it has to wait.
+    pub(super) fn note_read(&self, waits: bool) {
+        self.reader_waits.store(waits, Ordering::Relaxed);
+    }
+
+    /// Notes whether there is something that has not gone out.
+    pub(super) fn note_unsent(&self, unsent: bool) {
+        self.unsent.store(unsent, Ordering::Relaxed);
+    }
+
+    /// Returns true if the last answer has gone out and nothing of another request has come.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        is(&self.answered) && is(&self.reader_waits) && !is(&self.unsent)
+    }
+}

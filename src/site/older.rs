@@ -1,0 +1,119 @@
+//! Files of older generations that the current one no longer has, for web servers that know nothing of generations.
+//!
+//! A client that began with an older generation asks for what that one names: packages, indexes by hash, snaps. `serve` finds
+//! them in the path maps of older generations. nginx and Apache look into `SITE/older`, where they are laid out as below a generation;
+//! of several files of one path the newest counts. Only files that never change under their names are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::path_map::PathMap;
+use super::state::Generation;
+use super::tree::Tree;
+use super::{Site, SiteError};
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::kind::Kind;
+use crate::path::PublishPath;
+use crate::storage::{modes, remove_file_if_there};
+
+/// The folder's name below the site's.
+pub(crate) const OLDER_FOLDER: &str = "older";
+
+fn folder(site: &Site) -> PathBuf {
+    site.root().join(OLDER_FOLDER)
+}
+
+/// Returns true if a client of an older generation may still ask for the file.
+fn is_asked_for_later(path: &PublishPath) -> bool {
+    Kind::of_path(path.as_str()).is_some() && Kind::is_immutable(path.as_str())
+}
+
+/// Adds the files of `current` that `next` lacks. They are there before the switch, and `current` has them too until then.
+pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Tree) -> Result<(), SiteError> {
+    if current.paths.is_none() {
+        return Ok(()); // the first generation
+    }
+    let map = PathMap::load(site, depot, current)?;
+    let mut withdrawn = map.files().filter(|(path, _)| is_asked_for_later(path) && next.get(path).is_none());
+    withdrawn.try_for_each(|(path, digest)| add(site, depot, path, digest))
+}
+
+/// Lets the folder have what the older ones of the `kept` generations have and the current one lacks, and nothing else.
+pub(super) fn settle(site: &Site, depot: &Depot, current: u64, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
+    let load = |number: u64| PathMap::load(site, depot, &Generation::load(&site.generation_folder(number))?);
+    let (mut wanted, mut shown) = (Tree::default(), BTreeSet::new());
+    for number in kept.iter().rev() {
+        let map = load(*number)?;
+        if *number == current {
+            shown = map.files().map(|(path, _)| path.clone()).collect();
+            continue;
+        }
+        wanted.add_where_free(map.files().filter(|(path, _)| is_asked_for_later(path) && !shown.contains(*path)));
+    }
+    let wanted: BTreeMap<PathBuf, (&PublishPath, &Sha256)> =
+        wanted.files().map(|(path, digest)| (folder(site).join(path), (path, digest))).collect();
+    remove_others(&folder(site), &wanted)?;
+    wanted.into_values().try_for_each(|(path, digest)| add(site, depot, path, digest))
+}
+
+/// Links the blob to its path in the folder, over another blob that is there.
+fn add(site: &Site, depot: &Depot, path: &PublishPath, digest: &Sha256) -> Result<(), SiteError> {
+    let (blob, target) = (depot.path(digest), folder(site).join(path));
+    if is_same_file(&blob, &target) {
+        return Ok(());
+    }
+    let parent = target.parent().unwrap_or(&target);
+    if modes::create_public_folders(parent).is_err() || target.is_dir() {
+        // A file and a folder of one name, in two generations: the newer one counts.
+        clear_the_way(&folder(site), path).map_err(SiteError::io("remove", &target))?;
+        modes::create_public_folders(parent).map_err(SiteError::io("create", parent))?;
+    }
+    let scratch = site.root().join("older.part");
+    let write = || {
+        remove_file_if_there(&scratch)?;
+        fs::hard_link(&blob, &scratch).or_else(|_| fs::copy(&blob, &scratch).map(|_| ()))?;
+        fs::rename(&scratch, &target)?;
+        remove_file_if_there(&scratch) // a rename of a file to itself does nothing
+    };
+    write().map_err(SiteError::io("link", &target))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let facts = |path: &Path| fs::symlink_metadata(path).ok().map(|facts| (facts.dev(), facts.ino()));
+    facts(one).is_some_and(|one| facts(other) == Some(one))
+}
+
+/// Removes a folder that has the name of the file, and a file that has the name of one of its folders.
+fn clear_the_way(root: &Path, path: &PublishPath) -> io::Result<()> {
+    for folder in path.folders().map(|folder| root.join(folder)) {
+        if fs::symlink_metadata(&folder).is_ok_and(|facts| !facts.is_dir()) {
+            fs::remove_file(&folder)?;
+        }
+    }
+    let target = root.join(path);
+    if target.is_dir() { fs::remove_dir_all(target) } else { Ok(()) }
+}
+
+/// Removes what is not `wanted`, and folders that are empty then.
+fn remove_others(root: &Path, wanted: &BTreeMap<PathBuf, (&PublishPath, &Sha256)>) -> Result<(), SiteError> {
+    for entry in walkdir::WalkDir::new(root).contents_first(true) {
+        let entry = match entry {
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => continue,
+            entry => entry.map_err(|error| SiteError::io("list", root)(error.into()))?,
+        };
+        let removed = match entry.file_type().is_dir() {
+            true => match fs::remove_dir(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+                removed => removed,
+            },
+            false if wanted.contains_key(entry.path()) => Ok(()),
+            false => fs::remove_file(entry.path()),
+        };
+        removed.map_err(SiteError::io("remove", entry.path()))?;
+    }
+    Ok(())
+}
