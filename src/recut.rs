@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::layout::{TRAILER, VolumeMember, header, members, padding};
@@ -13,7 +12,7 @@ use crate::bundle::pack::PackPlan;
 use crate::bundle::recovery::Amount;
 use crate::bundle::zstd_frame::compress;
 use crate::bundle::{Bundle, BundleError, Manifest, Signed, names, patch, sidecars};
-use crate::depot::{Depot, DepotError};
+use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, write};
@@ -158,7 +157,7 @@ impl RecutWriting<'_> {
     }
 
     fn content(&mut self, blob: &Sha256, part: &Part, depot: &Depot) -> Result<(), BundleError> {
-        let path = depot.path(blob);
+        let path = depot.place(blob);
         let file = depot.open_blob(blob)?;
         if part.encoding != Encoding::Raw {
             let bytes = slice(&file, &path, (part.start, part.length))?;
@@ -166,7 +165,7 @@ impl RecutWriting<'_> {
                 None => compress(&bytes),
                 Some(base) => {
                     let older = depot.open_blob(&base.sha256)?;
-                    let before = slice(&older, &depot.path(&base.sha256), (base.start, base.length))?;
+                    let before = slice(&older, &depot.place(&base.sha256), (base.start, base.length))?;
                     patch::compress(&bytes, &before)
                 }
             };
@@ -182,7 +181,7 @@ impl RecutWriting<'_> {
     }
 }
 
-fn slice(file: &File, path: &Path, (start, length): (u64, u64)) -> Result<Vec<u8>, BundleError> {
+fn slice(file: &BlobReader, path: &Path, (start, length): (u64, u64)) -> Result<Vec<u8>, BundleError> {
     let mut bytes = vec![0; length as usize];
     file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", path))
 }

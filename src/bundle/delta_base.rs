@@ -1,12 +1,10 @@
 //! The older revision of a blob that is being packed: whether patches against it pay, and which slice of it is for which.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use super::manifest::{MAX_BASE_BYTES, Slice};
 use super::{BundleError, patch, zstd_frame};
-use crate::depot::{Depot, DepotError};
+use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::Sha256;
 
 /// How many pieces of a blob are tried before all of it is, and how large each one is, in bytes.
@@ -22,7 +20,7 @@ const LEAST_BASE_BYTES: u64 = 4 << 20;
 pub(super) struct DeltaBase {
     digest: Sha256,
     size: u64,
-    file: File,
+    file: BlobReader,
     path: PathBuf,
 }
 
@@ -33,14 +31,14 @@ impl DeltaBase {
             Err(DepotError::Missing { .. } | DepotError::DigestMismatch { .. }) => return Ok(None),
             other => other?,
         }
-        let (file, path) = (depot.open_blob(digest)?, depot.path(digest));
-        let size = file.metadata().map_err(BundleError::io("look at", &path))?.len();
+        let (file, path) = (depot.open_blob(digest)?, depot.place(digest));
+        let size = depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
         Ok((size > 0).then_some(Self { digest: *digest, size, file, path }))
     }
 
     /// Whether pieces from all over the new blob of `size` bytes in `file` are smaller as a patch. `shrinks` says whether they
     /// would be compressed otherwise.
-    pub(super) fn pays(&self, file: &File, size: u64, shrinks: bool) -> Result<bool, BundleError> {
+    pub(super) fn pays(&self, file: &BlobReader, size: u64, shrinks: bool) -> Result<bool, BundleError> {
         let (mut sample, mut around) = (Vec::new(), Vec::new());
         let length = PIECE_BYTES.min(size / PIECES);
         for index in 0..PIECES {

@@ -4,7 +4,7 @@
 //! is found here and not on the other side of the gap; one that this process has just hashed and written is not hashed again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::recovery::{self, Amount};
 use super::volume::VolumeWriter;
 use super::zstd_frame::compress;
 use super::{BundleError, names, sidecars};
-use crate::depot::{Depot, DepotError};
+use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
 use crate::storage;
@@ -213,7 +213,7 @@ struct Packer<'a> {
 /// A blob being read: its bytes are hashed as they pass, unless it is fresh.
 struct BlobSource {
     path: PathBuf,
-    file: File,
+    file: BlobReader,
     digest: Option<Hashing<()>>,
 }
 
@@ -230,7 +230,7 @@ impl BlobSource {
 
 impl Packer<'_> {
     fn blob(&mut self, name: &str, digest: &Sha256, size: u64) -> Result<Vec<Part>, BundleError> {
-        let path = self.depot.path(digest);
+        let path = self.depot.place(digest);
         let hashing = (!self.depot.hashed_by_this_process(digest)).then(|| Hashing::new(()));
         let mut source = BlobSource { file: self.depot.open_blob(digest)?, path, digest: hashing };
         let shrinks = shrinks(&source, size)?;
@@ -243,7 +243,13 @@ impl Packer<'_> {
     }
 
     /// The older revision that patches build on, where they pay.
-    fn older(&self, digest: &Sha256, size: u64, file: &File, shrinks: bool) -> Result<Option<DeltaBase>, BundleError> {
+    fn older(
+        &self,
+        digest: &Sha256,
+        size: u64,
+        file: &BlobReader,
+        shrinks: bool,
+    ) -> Result<Option<DeltaBase>, BundleError> {
         let digest = self.older.get(digest).filter(|_| size >= LEAST_PATCHED_BYTES);
         match digest.map(|digest| DeltaBase::open(self.depot, digest)).transpose()?.flatten() {
             Some(older) if older.pays(file, size, shrinks)? => Ok(Some(older)),
@@ -392,7 +398,7 @@ impl Packer<'_> {
 fn shrinks(source: &BlobSource, size: u64) -> Result<bool, BundleError> {
     let length = SAMPLE_BYTES.min(size);
     let mut sample = vec![0; length as usize];
-    let read = std::os::unix::fs::FileExt::read_exact_at(&source.file, &mut sample, (size - length) / 2);
+    let read = source.file.read_exact_at(&mut sample, (size - length) / 2);
     read.map_err(BundleError::io("read", &source.path))?;
     let frame = zstd::bulk::compress(&sample, 1).map_err(BundleError::io("compress", &source.path))?;
     Ok(frame.len() as u64 * 10 <= length * 9 && size > 0)

@@ -8,7 +8,7 @@ use super::keyring::{KeyringError, read_keyring, read_small};
 use super::named_files::{self, NamedFileError};
 use super::{CollectContext, address};
 use crate::collection::{Collection, Item, Proof, Publish};
-use crate::depot::{Batch, DepotError};
+use crate::depot::{Batch, BlobReader, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
@@ -127,7 +127,7 @@ fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'
     // On a dry run what would be fetched is not here.
     let Some(file) = open(source, sha256, with)? else { return Ok(()) };
     let found = source.filetype.check_file(file);
-    let found = found.map_err(FileError::on::<OsImagesError>("read", &with.depot.path(&sha256)))?;
+    let found = found.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
     found.map_err(|bad| OsImagesError::Packing { name: source.image().name(), source: bad })
 }
 
@@ -149,7 +149,7 @@ fn prove(
     // On a dry run what would be fetched is not here.
     if let Some(mut image) = open(source, sha256, with)? {
         let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
-        let verdict = verdict.map_err(FileError::on::<OsImagesError>("read", &with.depot.path(&sha256)))?;
+        let verdict = verdict.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
         let unsigned = |error| OsImagesError::Signature { name: source.image().name(), source: error };
         signed_by = verdict.map_err(unsigned)?.into_iter().map(|signer| signer.fingerprint).collect();
         signed_by.sort();
@@ -160,10 +160,16 @@ fn prove(
     Ok(Some(Proof { date: None, path, sha256: with.depot.put(batch, &signature)?, signed_by }))
 }
 
-fn open(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<Option<File>, OsImagesError> {
+fn open(
+    source: &OsImageSource,
+    sha256: Sha256,
+    with: &CollectContext<'_>,
+) -> Result<Option<BlobReader>, OsImagesError> {
     match &source.from {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
-        Some(path) => File::open(path).map(Some).map_err(FileError::on_named("read", path)),
+        Some(path) => {
+            File::open(path).map(|file| Some(BlobReader::of_file(file))).map_err(FileError::on_named("read", path))
+        }
         None => Ok(None),
     }
 }

@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Depot, DepotError, remove_if_there};
+use super::partial::remove_if_there;
+use super::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::storage::replace_link;
 

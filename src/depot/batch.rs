@@ -1,11 +1,10 @@
 //! Many finished blobs, synced and named together.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::collections::BTreeMap;
 
-use super::{Depot, DepotError, seal};
+use super::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::storage::modes;
+use crate::storage::NewObject;
 
 /// After this many bytes a batch commits by itself, so that dirty data and what a crash costs stay bounded.
 const COMMIT_BYTES: u64 = 256 << 20;
@@ -18,18 +17,19 @@ const COMMIT_BLOBS: usize = 4096;
 #[must_use]
 pub struct Batch<'a> {
     depot: &'a Depot,
-    waiting: BTreeSet<Sha256>,
+    /// Their sizes in bytes.
+    waiting: BTreeMap<Sha256, u64>,
     bytes: u64,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(depot: &'a Depot) -> Self {
-        Self { depot, waiting: BTreeSet::new(), bytes: 0 }
+        Self { depot, waiting: BTreeMap::new(), bytes: 0 }
     }
 
     /// Adds the blob whose partial file is complete and has been found to have this digest.
     pub fn add(&mut self, digest: Sha256, size: u64) -> Result<(), DepotError> {
-        if self.waiting.insert(digest) {
+        if self.waiting.insert(digest, size).is_none() {
             self.bytes += size;
         }
         if self.bytes >= COMMIT_BYTES || self.waiting.len() >= COMMIT_BLOBS { self.flush() } else { Ok(()) }
@@ -37,41 +37,27 @@ impl<'a> Batch<'a> {
 
     /// Whether the blob was added since the last commit.
     pub fn holds(&self, digest: &Sha256) -> bool {
-        self.waiting.contains(digest)
+        self.waiting.contains_key(digest)
     }
 
     /// Syncs and names everything added, and syncs the names.
     pub fn commit(mut self) -> Result<(), DepotError> {
         self.flush()?;
-        sync(self.depot)
+        Ok(self.depot.store.sync(&format!("{}sha256", self.depot.prefix))?)
     }
 
+    /// Gives the store what was added, and looks whether it is there.
     fn flush(&mut self) -> Result<(), DepotError> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        sync(self.depot)?;
-        for digest in std::mem::take(&mut self.waiting) {
-            name(self.depot, &digest)?;
-            self.depot.note_fresh(digest);
+        let depot = self.depot;
+        let object = |digest: &Sha256| NewObject { key: depot.key(digest), file: depot.partial_path(digest) };
+        depot.store.put_files(&self.waiting.keys().map(object).collect::<Vec<_>>())?;
+        for (digest, size) in std::mem::take(&mut self.waiting) {
+            if depot.store.size(&depot.key(&digest))? != Some(size) {
+                return Err(DepotError::WriteLost { path: depot.store.place(&depot.key(&digest)) });
+            }
+            depot.note_fresh(digest);
         }
         self.bytes = 0;
         Ok(())
     }
-}
-
-fn name(depot: &Depot, digest: &Sha256) -> Result<(), DepotError> {
-    let (from, to) = (depot.partial_path(digest), depot.own_path(digest));
-    seal(&from)?;
-    if let Err(error) = fs::rename(&from, &to) {
-        let folder = to.parent().unwrap_or(depot.root());
-        modes::create_public_folders(folder).map_err(DepotError::io("create", folder))?;
-        fs::rename(&from, &to).map_err(|_| DepotError::io("rename", &from)(error))?;
-    }
-    Ok(())
-}
-
-fn sync(depot: &Depot) -> Result<(), DepotError> {
-    let folder = File::open(depot.root()).map_err(DepotError::io("open", depot.root()))?;
-    rustix::fs::syncfs(&folder).map_err(|e| DepotError::io("sync", depot.root())(e.into()))
 }

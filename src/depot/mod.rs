@@ -1,4 +1,4 @@
-//! Immutable blobs by SHA-256 on disk.
+//! Immutable blobs by SHA-256, in a [`Store`].
 //!
 //! ```text
 //! DEPOT/sha256/ab/abcd…   a blob, complete and synced: whatever has such a name can be relied on
@@ -6,26 +6,29 @@
 //! DEPOT/aliases/abcd…     what an upstream that signs another digest calls a blob
 //! ```
 //!
-//! A blob is written under `partial/`, hashed on the way, and moved to its name by a [`Batch`], many at a time: one
-//! `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written blob under a final name,
+//! A blob is written to a local file under `partial/`, hashed on the way, and put into the store by a [`Batch`], many at a
+//! time: on a file system one `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written blob under a final name,
 //! and ten thousand small files do not cost ten thousand syncs.
 
 mod alias;
 mod batch;
 mod error;
+mod partial;
+mod reader;
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use batch::Batch;
 pub use error::DepotError;
+pub(crate) use partial::unseal;
+pub use reader::BlobReader;
 
 use crate::digest::{Hashing, Sha256};
-use crate::storage::remove_file_if_there;
+use crate::storage::{FileError, FileStore, ListedObject, Store, create_new};
 
 /// Blobs that [`Depot::remove_all_but`] removed, or would remove.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,12 +39,17 @@ pub struct RemovedBlobs {
     pub bytes: u64,
 }
 
-/// A depot on disk. One process at a time may write to it; the owner of its folder sees to that.
+/// A depot. One process at a time may write to it; the owner of its folder sees to that.
 #[derive(Clone, Debug)]
 pub struct Depot {
+    /// The blobs.
+    store: Arc<dyn Store>,
+    /// What the keys of blobs start with: nothing, or a folder's name and `/`.
+    prefix: &'static str,
+    /// The local folder of blobs under construction, and of aliases.
     root: PathBuf,
     /// Another depot, whose blobs can be read here too, and which is never written to.
-    below: Option<PathBuf>,
+    below: Option<Arc<Self>>,
     /// Blobs that this process has hashed while it wrote them.
     fresh: Arc<Mutex<BTreeSet<Sha256>>>,
 }
@@ -49,48 +57,81 @@ pub struct Depot {
 impl Depot {
     /// Opens the depot at `root`, creating what is missing.
     pub fn open(root: &Path) -> Result<Self, DepotError> {
-        for folder in ["sha256", "partial"] {
-            let path = root.join(folder);
-            fs::create_dir_all(&path).map_err(DepotError::io("create", &path))?;
-        }
-        Ok(Self::existing(root))
+        let depot = Self::existing(root);
+        let blobs = root.join("sha256");
+        fs::create_dir_all(&blobs).map_err(DepotError::io("create", &blobs))?;
+        depot.create_folders().map(|()| depot)
     }
 
     /// Returns the depot at `root` for reading. Creates nothing, so that it works for users who may not write there.
     pub fn existing(root: &Path) -> Self {
-        Self { root: root.to_owned(), below: None, fresh: Arc::default() }
+        Self::in_store(Arc::new(FileStore::new(root)), "", root)
     }
 
-    /// Opens the depot at `root` as a layer over the one at `below`: it reads blobs of both, and writes to `root` alone.
-    pub fn open_over(root: &Path, below: &Path) -> Result<Self, DepotError> {
-        Ok(Self { below: Some(below.to_owned()), ..Self::open(root)? })
+    /// Returns the depot whose blobs are in `store`, under keys that start with `prefix`. Blobs under construction are files
+    /// below the local folder `root`. Creates nothing.
+    pub fn in_store(store: Arc<dyn Store>, prefix: &'static str, root: &Path) -> Self {
+        Self { store, prefix, root: root.to_owned(), below: None, fresh: Arc::default() }
     }
 
-    /// The depot's folder.
+    /// Opens the depot at `root` as a layer over `below`: it reads blobs of both, and writes to `root` alone.
+    pub fn open_over(root: &Path, below: Self) -> Result<Self, DepotError> {
+        Ok(Self { below: Some(Arc::new(below)), ..Self::open(root)? })
+    }
+
+    /// Creates the local folder for blobs under construction, if it is missing.
+    pub fn create_folders(&self) -> Result<(), DepotError> {
+        let partial = self.root.join("partial");
+        fs::create_dir_all(&partial).map_err(DepotError::io("create", &partial))
+    }
+
+    /// The depot's local folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the blob is, or would be.
-    pub fn path(&self, digest: &Sha256) -> PathBuf {
-        let own = self.own_path(digest);
-        let below = self.below.as_ref().map(|below| path_in(below, digest));
-        below.filter(|below| !own.exists() && below.exists()).unwrap_or(own)
+    fn key(&self, digest: &Sha256) -> String {
+        let hex = digest.to_hex();
+        format!("{}sha256/{}/{hex}", self.prefix, &hex[..2])
     }
 
-    /// The path that a blob is written to.
-    fn own_path(&self, digest: &Sha256) -> PathBuf {
-        path_in(&self.root, digest)
+    /// Returns the depot that the blob is read from: the one below if that alone has it.
+    fn holder(&self, digest: &Sha256) -> &Self {
+        match &self.below {
+            Some(below) if self.own_size(digest).is_none() && below.size(digest).is_some() => below.holder(digest),
+            _ => self,
+        }
     }
 
-    /// Where the blob is built before it is complete.
-    pub fn partial_path(&self, digest: &Sha256) -> PathBuf {
-        self.root.join("partial").join(digest.to_hex())
+    fn own_size(&self, digest: &Sha256) -> Option<u64> {
+        self.store.size(&self.key(digest)).ok().flatten()
+    }
+
+    /// The place of the blob, for messages.
+    pub fn place(&self, digest: &Sha256) -> PathBuf {
+        let holder = self.holder(digest);
+        holder.store.place(&holder.key(digest))
+    }
+
+    /// The file that is the blob, if blobs are local files.
+    pub fn local_file(&self, digest: &Sha256) -> Option<PathBuf> {
+        let holder = self.holder(digest);
+        holder.store.local_file(&holder.key(digest))
+    }
+
+    /// Returns a local file with the blob's bytes for another program: the blob itself, or a copy under `partial/`.
+    pub fn as_file(&self, digest: &Sha256) -> Result<PathBuf, DepotError> {
+        if let Some(blob) = self.local_file(digest) {
+            return Ok(blob);
+        }
+        self.remove_partial(digest)?;
+        let copy = self.partial_path(digest);
+        self.copy_to(digest, &copy).map(|()| copy)
     }
 
     /// The size of the blob in bytes, if it is here.
     pub fn size(&self, digest: &Sha256) -> Option<u64> {
-        fs::symlink_metadata(self.path(digest)).ok().filter(fs::Metadata::is_file).map(|m| m.len())
+        self.own_size(digest).or_else(|| self.below.as_ref()?.size(digest))
     }
 
     /// Whether the blob is here with this size.
@@ -109,31 +150,46 @@ impl Depot {
     }
 
     /// Opens the blob for reading.
-    pub fn open_blob(&self, digest: &Sha256) -> Result<File, DepotError> {
-        let path = self.path(digest);
-        File::open(&path).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => DepotError::Missing { digest: *digest },
-            _ => DepotError::io("open", &path)(e),
-        })
+    pub fn open_blob(&self, digest: &Sha256) -> Result<BlobReader, DepotError> {
+        let Self { store, .. } = self.holder(digest);
+        let key = self.holder(digest).key(digest);
+        match store.local_file(&key) {
+            Some(path) => {
+                let opened = File::open(&path).map_err(FileError::on::<FileError>("open", &path));
+                opened.map(BlobReader::of_file).map_err(|error| DepotError::of_blob(digest, error))
+            }
+            None => {
+                let size = store.size(&key)?.ok_or(DepotError::Missing { digest: *digest })?;
+                Ok(BlobReader::of_object(store.clone(), key, size))
+            }
+        }
     }
 
     /// The whole blob, checked against its name; for metadata, never for payload. Refused above `cap` bytes.
     pub fn read(&self, digest: &Sha256, cap: u64) -> Result<Vec<u8>, DepotError> {
-        let mut bytes = Vec::new();
-        let path = self.path(digest);
-        self.open_blob(digest)?.take(cap + 1).read_to_end(&mut bytes).map_err(DepotError::io("read", &path))?;
-        if bytes.len() as u64 > cap {
-            return Err(DepotError::TooLarge { path, cap });
+        let holder = self.holder(digest);
+        let path = self.place(digest);
+        let bytes = holder.store.get(&holder.key(digest), cap).map_err(|error| match error.source.kind() {
+            io::ErrorKind::FileTooLarge => DepotError::TooLarge { path: path.clone(), cap },
+            _ => DepotError::of_blob(digest, error),
+        })?;
+        if Sha256::of(&bytes) == *digest { Ok(bytes) } else { Err(DepotError::DigestMismatch { path }) }
+    }
+
+    /// Reads `length` bytes of the blob from `start` on. Fails with `UnexpectedEof` where it ends before.
+    pub fn read_range(&self, digest: &Sha256, start: u64, length: u64) -> Result<Vec<u8>, DepotError> {
+        let holder = self.holder(digest);
+        let range = holder.store.get_range(&holder.key(digest), start, length);
+        let bytes = range.map_err(|error| DepotError::of_blob(digest, error))?;
+        match bytes.len() as u64 == length {
+            true => Ok(bytes),
+            false => Err(DepotError::io("read", &self.place(digest))(io::ErrorKind::UnexpectedEof.into())),
         }
-        if Sha256::of(&bytes) != *digest {
-            return Err(DepotError::DigestMismatch { path });
-        }
-        Ok(bytes)
     }
 
     /// Whether the blob's bytes still have the digest that it is named by.
     pub fn verify(&self, digest: &Sha256) -> Result<(), DepotError> {
-        let path = self.path(digest);
+        let path = self.place(digest);
         let (found, _) = Sha256::of_reader(&mut self.open_blob(digest)?).map_err(DepotError::io("read", &path))?;
         if found == *digest { Ok(()) } else { Err(DepotError::DigestMismatch { path }) }
     }
@@ -153,30 +209,31 @@ impl Depot {
         Ok(removed)
     }
 
-    /// Creates an empty partial file for the blob, over whatever was left there.
-    pub fn create_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
-        let path = self.partial_path(digest);
-        remove_if_there(&path)?; // it may be read-only already, see `unseal`
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o644).custom_flags(no_follow());
-        options.open(&path).map_err(DepotError::io("create", &path))
-    }
-
-    /// Opens the blob's partial file as it is, creating it when there is none: for parts that arrive one by one.
-    pub fn open_partial(&self, digest: &Sha256) -> Result<File, DepotError> {
-        let path = self.partial_path(digest);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(no_follow());
-        unseal(&path).and_then(|()| options.open(&path)).map_err(DepotError::io("open", &path))
-    }
-
-    /// Gives a blob under construction the digest that it was found to have.
-    pub fn rename_partial(&self, from: &Sha256, to: &Sha256) -> Result<(), DepotError> {
-        let path = self.partial_path(from);
-        if from == to {
-            return Ok(());
+    /// Makes a file with the blob's bytes at `target`, where nothing is: a hard link where the file system can, else a copy,
+    /// which is hashed on the way. The caller syncs it.
+    pub fn write_file(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
+        use io::ErrorKind::{CrossesDevices, NotFound, PermissionDenied, TooManyLinks, Unsupported};
+        let Some(blob) = self.local_file(digest) else { return self.copy_to(digest, target) };
+        match fs::hard_link(blob, target) {
+            Err(error) if error.kind() == NotFound && self.size(digest).is_none() => {
+                Err(DepotError::Missing { digest: *digest })
+            }
+            Err(error) if matches!(error.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported) => {
+                self.copy_to(digest, target)
+            }
+            other => other.map_err(DepotError::io("link", target)),
         }
-        fs::rename(&path, self.partial_path(to)).map_err(DepotError::io("rename", &path))
+    }
+
+    fn copy_to(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
+        let mut from = self.open_blob(digest)?;
+        let mut copy = || {
+            let mut to = Hashing::new(create_new(target, BLOB_MODE)?);
+            io::copy(&mut from, &mut to)?;
+            Ok(to.finish().1)
+        };
+        let found = copy().map_err(DepotError::io("copy the blob to", target))?;
+        if found == *digest { Ok(()) } else { Err(DepotError::DigestMismatch { path: self.place(digest) }) }
     }
 
     /// Starts a batch of blobs to be moved to their names together.
@@ -187,7 +244,8 @@ impl Depot {
     /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
     fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> bool {
         self.has(digest, bytes.len() as u64)
-            && (self.hashed_by_this_process(digest) || fs::read(self.path(digest)).is_ok_and(|held| held == bytes))
+            && (self.hashed_by_this_process(digest)
+                || self.read(digest, bytes.len() as u64).is_ok_and(|held| held == bytes))
     }
 
     /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
@@ -229,20 +287,22 @@ impl Depot {
 
     /// The digests of all blobs, in order.
     pub fn blobs(&self) -> Result<Vec<Sha256>, DepotError> {
-        digests_in(&self.root.join("sha256"), 2)
+        Ok(self.blob_sizes()?.into_keys().collect())
     }
 
-    /// The digests of all blobs under construction, in order.
-    pub fn partials(&self) -> Result<Vec<Sha256>, DepotError> {
-        digests_in(&self.root.join("partial"), 1)
+    /// All blobs with their sizes in bytes.
+    pub fn blob_sizes(&self) -> Result<BTreeMap<Sha256, u64>, DepotError> {
+        let listed = self.store.list(&format!("{}sha256", self.prefix), 2)?;
+        let blob = |object: ListedObject| Some((object.key.rsplit('/').next()?.parse().ok()?, object.size));
+        Ok(listed.into_iter().filter_map(blob).collect())
     }
 
     /// Removes the blobs that are not `needed`. With `dry_run`, only counts them.
     pub fn remove_all_but(&self, needed: &BTreeSet<Sha256>, dry_run: bool) -> Result<RemovedBlobs, DepotError> {
         let mut removed = RemovedBlobs::default();
-        for digest in self.blobs()?.into_iter().filter(|digest| !needed.contains(digest)) {
+        for (digest, size) in self.blob_sizes()?.into_iter().filter(|(digest, _)| !needed.contains(digest)) {
             removed.blobs += 1;
-            removed.bytes += self.size(&digest).unwrap_or_default();
+            removed.bytes += size;
             if !dry_run {
                 self.remove(&digest)?;
             }
@@ -252,12 +312,24 @@ impl Depot {
 
     /// Removes the blob. Succeeds if it does not exist.
     pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
-        remove_if_there(&self.own_path(digest))
+        Ok(self.store.delete(&self.key(digest))?)
     }
 
-    /// Removes the blob's partial file; done already is fine.
-    pub fn remove_partial(&self, digest: &Sha256) -> Result<(), DepotError> {
-        remove_if_there(&self.partial_path(digest))
+    /// Moves the blob out of the depot, to the file `target`. Succeeds if it does not exist.
+    pub fn move_away(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
+        if self.own_size(digest).is_none() {
+            return Ok(());
+        }
+        let path = self.place(digest);
+        match self.store.local_file(&self.key(digest)) {
+            Some(blob) => fs::rename(blob, target).map_err(DepotError::io("move away", &path)),
+            None => {
+                let mut from = self.open_blob(digest)?;
+                let mut copy = || io::copy(&mut from, &mut create_new(target, BLOB_MODE)?);
+                copy().map_err(DepotError::io("move away", &path))?;
+                self.remove(digest)
+            }
+        }
     }
 
     /// Bytes free for us on the depot's file system.
@@ -266,10 +338,8 @@ impl Depot {
     }
 }
 
-fn path_in(root: &Path, digest: &Sha256) -> PathBuf {
-    let hex = digest.to_hex();
-    root.join("sha256").join(&hex[..2]).join(hex)
-}
+/// Mode of blobs: they are shared by hard links.
+const BLOB_MODE: u32 = 0o444;
 
 /// Bytes that an unprivileged process can still write on the file system of `path`.
 pub fn free_bytes(path: &Path) -> Result<u64, DepotError> {
@@ -277,41 +347,10 @@ pub fn free_bytes(path: &Path) -> Result<u64, DepotError> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-fn digests_in(root: &Path, depth: usize) -> Result<Vec<Sha256>, DepotError> {
-    let mut digests = Vec::new();
-    for entry in walkdir::WalkDir::new(root).min_depth(depth).max_depth(depth) {
-        let entry = entry.map_err(|e| DepotError::io("list", root)(e.into()))?;
-        digests.extend(entry.file_name().to_str().and_then(|name| name.parse::<Sha256>().ok()));
-    }
-    digests.sort();
-    Ok(digests)
-}
-
-fn no_follow() -> i32 {
-    rustix::fs::OFlags::NOFOLLOW.bits() as i32
-}
-
-fn remove_if_there(path: &Path) -> Result<(), DepotError> {
-    remove_file_if_there(path).map_err(DepotError::io("remove", path))
-}
-
-/// Makes a finished file read-only for everyone: blobs are shared by hard links.
-fn seal(path: &Path) -> Result<(), DepotError> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).map_err(DepotError::io("set the mode of", path))
-}
-
-/// Makes a partial file writable again: a run that was killed between sealing it and naming it leaves it read-only.
-pub(crate) fn unseal(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() && metadata.permissions().readonly() => {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o644))
-        }
-        _ => Ok(()), // nothing, or something that is for the caller to refuse
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -338,7 +377,7 @@ mod tests {
         let mut batch = below.batch();
         let old = below.put(&mut batch, b"old").unwrap();
         batch.commit().unwrap();
-        let layer = Depot::open_over(&dir.path().join("layer"), below.root()).unwrap();
+        let layer = Depot::open_over(&dir.path().join("layer"), below.clone()).unwrap();
         let mut batch = layer.batch();
         let new = layer.put(&mut batch, b"new").unwrap();
         assert_eq!(layer.put(&mut batch, b"old").unwrap(), old);
@@ -357,7 +396,7 @@ mod tests {
         let path = depot.partial_path(&digest);
         let leave_sealed = || {
             fs::write(&path, b"hello").unwrap();
-            seal(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
         };
         leave_sealed();
         assert_eq!(depot.create_partial(&digest).unwrap().metadata().unwrap().len(), 0);
@@ -374,8 +413,8 @@ mod tests {
         let mut batch = depot.batch();
         let digest = depot.put(&mut batch, b"hello").unwrap();
         batch.commit().unwrap();
-        fs::remove_file(depot.path(&digest)).unwrap();
-        fs::write(depot.path(&digest), b"jello").unwrap();
+        fs::remove_file(depot.place(&digest)).unwrap();
+        fs::write(depot.place(&digest), b"jello").unwrap();
         assert!(matches!(depot.verify(&digest), Err(DepotError::DigestMismatch { .. })));
         assert!(matches!(depot.read(&digest, 9), Err(DepotError::DigestMismatch { .. })));
         assert_eq!(depot.remove_rotten().unwrap(), 1);

@@ -53,12 +53,12 @@ impl PublishedFiles {
             Ok(None) => return Ok(Ok(None)),
             Err(error) => return Ok(Err(error)),
         };
-        let file = open(&self.depot.path(&digest), how)?;
+        let file = open(&self.depot.place(&digest), how)?;
         Ok(file.map(|file| file.map(|file| OpenedFile::new(file, &digest.to_hex(), changed))))
     }
 
     fn find(&self, path: &PublishPath, how: Delivery) -> Attempt<Sha256> {
-        let (map, facts) = match open(&self.depot.path(&self.map), how)? {
+        let (map, facts) = match open(&self.depot.place(&self.map), how)? {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Ok(None)), // `gc` has removed the generation
             Err(error) => return Ok(Err(error)),

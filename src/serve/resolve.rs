@@ -1,7 +1,6 @@
 //! From a request's host and path to a file: of the current generation, or of an older one where the name says that what
 //! bears it never changes.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -18,7 +17,11 @@ use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
 use crate::kind::{ClientProgram, Kind};
 use crate::path::PublishPath;
-use crate::site::{Generation, Published, Serve, Site, Unanswered, answering};
+use crate::site::{
+    CURRENT, Generation, Published, Serve, Site, Unanswered, answering, generation_folder, list_generations,
+    read_generation,
+};
+use crate::storage::Store;
 
 /// How many older generations are looked through for a file, at most. A client in the middle of an update is behind by one,
 /// or by a few.
@@ -40,6 +43,7 @@ pub(super) struct Resolver {
 #[derive(Debug)]
 struct ServedSite {
     root: PathBuf,
+    store: Arc<dyn Store>,
     config: Serve,
     /// How many files of the current generation stay open.
     open_files: usize,
@@ -50,14 +54,14 @@ struct ServedSite {
 struct KnownView {
     view: Option<Arc<View>>,
     /// What `current` pointed to when it could not be read, and when that was.
-    failed: Option<(PathBuf, Instant)>,
+    failed: Option<(String, Instant)>,
 }
 
 /// All that is answered while one generation is the current one.
 #[derive(Debug)]
 pub(super) struct View {
-    /// What `current` points to.
-    link: PathBuf,
+    /// The folder that `current` points to.
+    link: String,
     /// The current generation.
     pub(super) tree: Arc<ServedTree>,
     served: Arc<ServedSite>,
@@ -67,7 +71,7 @@ pub(super) struct View {
 /// A generation before the current one; read when it is wanted first.
 #[derive(Debug)]
 struct Older {
-    folder: PathBuf,
+    number: u64,
     tree: OnceLock<Option<Arc<ServedTree>>>,
 }
 
@@ -102,7 +106,12 @@ fn name(host: Option<&Host>) -> Option<&str> {
 impl Resolver {
     /// For a site. Up to `open_files` files of its current generation stay open.
     pub(super) fn new(site: &Site, open_files: usize) -> Self {
-        let served = ServedSite { root: site.root().to_owned(), config: site.config.serve.clone(), open_files };
+        let served = ServedSite {
+            root: site.root().to_owned(),
+            store: site.store().clone(),
+            config: site.config.serve.clone(),
+            open_files,
+        };
         Self { name: site.config.name.to_string(), served: Arc::new(served), known: RwLock::default() }
     }
 
@@ -113,11 +122,7 @@ impl Resolver {
 
     /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
     pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
-        let link = match fs::read_link(self.root().join("current")) {
-            // A folder, which scp and `cp -L` make of the link.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => PathBuf::from("current"),
-            other => other.ok()?,
-        };
+        let link = self.served.store.target(CURRENT).ok()??;
         if let Some(view) = before.filter(|view| view.link == link) {
             return Some(view.clone());
         }
@@ -128,12 +133,12 @@ impl Resolver {
         tokio::task::spawn_blocking(move || this.load(link)).await.ok().flatten()
     }
 
-    fn load(&self, link: PathBuf) -> Option<Arc<View>> {
+    fn load(&self, link: String) -> Option<Arc<View>> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.of(&link) {
             return known; // another request was faster
         }
-        let tree = ServedTree::load(self.root().join(&link), &self.served).filter(ServedTree::has_its_path_map);
+        let tree = ServedTree::load(&self.served, &link).filter(ServedTree::has_its_path_map);
         let Some(tree) = tree.map(Arc::new) else {
             known.failed = Some((link, Instant::now()));
             return None;
@@ -148,7 +153,7 @@ impl Resolver {
 
 impl KnownView {
     /// Returns what is known of the generation that `current` points to: its view, or that it could not be read just now.
-    fn of(&self, link: &Path) -> Option<Option<Arc<View>>> {
+    fn of(&self, link: &str) -> Option<Option<Arc<View>>> {
         let view = self.view.as_ref().filter(|view| view.link == link).cloned();
         let failed = self.failed.as_ref().is_some_and(|(failed, when)| failed == link && when.elapsed() < RETRY);
         if view.is_some() || failed { Some(view) } else { None }
@@ -205,27 +210,25 @@ impl View {
 
     fn older(&self) -> &[Older] {
         self.older.get_or_init(|| {
-            let entries = fs::read_dir(self.served.root.join("generations")).into_iter().flatten();
-            let number = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
-            let mut numbers: Vec<u64> = entries.filter_map(|entry| number(entry.ok()?)).collect();
-            numbers.retain(|number| *number < self.tree.generation.number);
-            numbers.sort_unstable_by(|a, b| b.cmp(a));
-            let folder = |number: u64| self.served.root.join("generations").join(number.to_string());
-            let older = |number| Older { folder: folder(number), tree: OnceLock::new() };
-            numbers.into_iter().take(MAX_OLDER).map(older).collect()
+            let numbers = list_generations(self.served.store.as_ref()).unwrap_or_default();
+            let older = numbers.into_iter().rev().filter(|number| *number < self.tree.generation.number);
+            older.take(MAX_OLDER).map(|number| Older { number, tree: OnceLock::new() }).collect()
         })
     }
 }
 
 impl Older {
     fn tree(&self, served: &ServedSite) -> Option<&Arc<ServedTree>> {
-        self.tree.get_or_init(|| ServedTree::load(self.folder.clone(), served).map(Arc::new)).as_ref()
+        let load = || ServedTree::load(served, &generation_folder(self.number));
+        self.tree.get_or_init(|| load().map(Arc::new)).as_ref()
     }
 }
 
 impl ServedTree {
-    fn load(folder: PathBuf, served: &ServedSite) -> Option<Self> {
-        let mut generation = Generation::load(&folder).ok()?;
+    /// Reads the generation of a folder in the store.
+    fn load(served: &ServedSite, folder: &str) -> Option<Self> {
+        let mut generation = read_generation(served.store.as_ref(), folder).ok()?;
+        let folder = served.root.join(folder);
         let routes = RoutingTable::new(answering(&generation, &served.config));
         let unanswered = Unanswered::of(&generation, &served.config);
         let files = generation.paths.map(|map| PublishedFiles::new(&served.root, map));

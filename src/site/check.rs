@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::flaw::{Flaw, flaw};
+use super::flaw::{Flaw, blob_flaw, flaw};
 use super::path_map::PathMap;
 use super::state::Generation;
 use super::{Site, SiteError};
@@ -107,15 +107,10 @@ struct Checking<'a> {
 
 impl Checking<'_> {
     fn read_blobs(&mut self) -> Result<(), SiteError> {
-        let sizes: Vec<_> = self
-            .depot
-            .blobs()?
-            .into_iter()
-            .map(|digest| (digest, self.depot.size(&digest).unwrap_or_default()))
-            .collect();
-        let progress = self.progress.phase("checking blobs", sizes.iter().map(|(_, size)| size).sum());
+        let sizes = self.depot.blob_sizes()?;
+        let progress = self.progress.phase("checking blobs", sizes.values().sum());
         for (digest, size) in sizes {
-            match flaw(&self.depot.path(&digest), &digest, &progress)? {
+            match blob_flaw(self.depot, &digest, &progress)? {
                 Some(Flaw::Missing) => continue, // `gc` has removed it just now
                 Some(flaw) => self.note_blob(&digest, flaw),
                 None => {}
@@ -129,13 +124,13 @@ impl Checking<'_> {
 
     fn read_generation(&mut self, number: u64) -> Result<(), SiteError> {
         let folder = self.site.generation_folder(number);
-        let generation = Generation::load(&folder)?;
+        let generation = self.site.generation(number)?;
         let Some(map) = self.path_map(&generation)? else { return Ok(()) };
         let bundles = bundles(self.depot, &generation);
         let mut own = Vec::new();
         for (path, digest) in map.files() {
-            let (file, blob) = (inode(&folder.join(path)), inode(&self.depot.path(digest)));
-            if blob.is_none() {
+            let (file, blob) = (inode(&folder.join(path)), blob_inode(self.depot, digest));
+            if blob.is_none() && self.depot.size(digest).is_none() {
                 self.note_blob(digest, Flaw::Missing);
             }
             if let Some(flawed) = self.blobs.get_mut(digest) {
@@ -178,7 +173,7 @@ impl Checking<'_> {
     }
 
     fn note_blob(&mut self, digest: &Sha256, flaw: Flaw) {
-        let path = self.depot.path(digest);
+        let path = self.depot.place(digest);
         let path = path.strip_prefix(self.site.root()).unwrap_or(&path).to_owned();
         self.blobs.entry(*digest).or_insert_with(|| FlawedFile::new(path, flaw, *digest));
     }
@@ -220,10 +215,15 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|data| (data.dev(), data.ino()))
 }
 
+/// The inode of the blob, if blobs are local files.
+fn blob_inode(depot: &Depot, digest: &Sha256) -> Option<(u64, u64)> {
+    depot.local_file(digest).and_then(|path| inode(&path))
+}
+
 /// Moves flawed blobs to `quarantine/`, and takes the published files away that have their bytes: what is missing is fetched
 /// anew by the next import that has it. Published files whose blobs are good are linked to them again.
 fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Result<(), SiteError> {
-    let blob_of = |file: &FlawedFile| site.root().join(&file.path) == depot.path(&file.sha256);
+    let blob_of = |file: &FlawedFile| site.root().join(&file.path) == depot.place(&file.sha256);
     let blobs: Vec<&FlawedFile> = flawed.iter().filter(|file| blob_of(file)).collect();
     let names: Vec<String> = blobs.iter().map(|file| file.sha256.to_hex()).collect();
     let log = site.root().join("audit.jsonl");
@@ -252,22 +252,19 @@ fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Result<(), Si
 
 /// Moves the blob to `quarantine/`. Succeeds if it does not exist.
 pub(super) fn quarantine(site: &Site, depot: &Depot, digest: &Sha256) -> Result<(), SiteError> {
-    let (from, to) = (depot.path(digest), site.root().join("quarantine").join(digest.to_hex()));
-    match fs::rename(&from, to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SiteError::io("move away", &from)(error)),
-        _ => Ok(()),
-    }
+    Ok(depot.move_away(digest, &site.root().join("quarantine").join(digest.to_hex()))?)
 }
 
-/// Replaces the published file by a hard link to its blob, in one step.
+/// Replaces the published file by one with its blob's bytes, in one step.
 fn relink(depot: &Depot, digest: &Sha256, path: &Path) -> Result<(), SiteError> {
     let scratch = depot.partial_path(digest);
     depot.remove_partial(digest)?;
-    let link = || {
-        fs::hard_link(depot.path(digest), &scratch)?;
+    depot.write_file(digest, &scratch)?;
+    let replace = || {
+        fs::File::open(&scratch)?.sync_all()?;
         fs::rename(&scratch, path)
     };
-    link().map_err(SiteError::io("replace", path))
+    replace().map_err(SiteError::io("replace", path))
 }
 
 /// Links the published files of all generations to their blobs again, as far as these are `verified`: where a blob was
@@ -276,12 +273,12 @@ pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha25
     for number in site.generations()? {
         let folder = site.generation_folder(number);
         // Without its map, `check` says what is wrong with the generation.
-        let Ok(map) = Generation::load(&folder).and_then(|generation| PathMap::load(site, depot, &generation)) else {
+        let Ok(map) = site.generation(number).and_then(|generation| PathMap::load(site, depot, &generation)) else {
             continue;
         };
         for (path, digest) in map.files().filter(|(_, digest)| verified.contains(*digest)) {
-            let (file, blob) = (folder.join(path), inode(&depot.path(digest)));
-            if blob.is_some() && inode(&file) != blob {
+            let (file, blob) = (folder.join(path), blob_inode(depot, digest));
+            if depot.size(digest).is_some() && (blob.is_none() || inode(&file) != blob) {
                 relink(depot, digest, &file)?;
             }
         }

@@ -1,13 +1,13 @@
 //! Reads a file again and compares it with the digest that it must have.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
 use super::SiteError;
+use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
 
@@ -46,16 +46,32 @@ pub(super) fn flaw(path: &Path, digest: &Sha256, progress: &Progress) -> Result<
             return Err(SiteError::io("open", path)(error));
         }
         Err(_) => return Ok(Some(Flaw::Unreadable)),
-        Ok(file) => file,
+        Ok(file) => BlobReader::of_file(file),
     };
-    let _ = fadvise(&file, 0, None, Advice::DontNeed); // without it, the cache is what is read
-    match digest_of(file, progress) {
-        Ok(found) => Ok((found != *digest).then_some(Flaw::Changed)),
-        Err(_) => Ok(Some(Flaw::Unreadable)),
+    Ok(flaw_in(file, digest, progress))
+}
+
+/// Reads the blob, and returns `None` if it has the digest that it is named by. A blob that this user may not open is an error.
+pub(super) fn blob_flaw(depot: &Depot, digest: &Sha256, progress: &Progress) -> Result<Option<Flaw>, SiteError> {
+    match depot.open_blob(digest) {
+        Ok(blob) => Ok(flaw_in(blob, digest, progress)),
+        Err(DepotError::Missing { .. }) => Ok(Some(Flaw::Missing)),
+        Err(DepotError::File(error)) if error.source.kind() != io::ErrorKind::PermissionDenied => {
+            Ok(Some(Flaw::Unreadable))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
-fn digest_of(mut file: File, progress: &Progress) -> io::Result<Sha256> {
+fn flaw_in(reader: BlobReader, digest: &Sha256, progress: &Progress) -> Option<Flaw> {
+    reader.leave_page_cache();
+    match digest_of(reader, progress) {
+        Ok(found) => (found != *digest).then_some(Flaw::Changed),
+        Err(_) => Some(Flaw::Unreadable),
+    }
+}
+
+fn digest_of(mut file: impl io::Read, progress: &Progress) -> io::Result<Sha256> {
     let (mut hashing, mut buffer) = (Hashing::new(()), vec![0; BUFFER_BYTES]);
     loop {
         match file.read(&mut buffer) {

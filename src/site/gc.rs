@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use super::generation::remove_folder;
 use super::older;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
+use super::state::generation_key;
 use super::{Site, SiteError};
 use crate::collection::Publish;
 use crate::depot::RemovedBlobs;
@@ -40,8 +40,9 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
     // A full file system may have no room for the line. Then it is written as soon as there is.
     let unrecorded = !dry_run && recorded_or_full(record())?;
     if !dry_run {
-        old.iter().try_for_each(|number| remove_generation(&site.generation_folder(*number)))?;
-        remove_scraps(&site.root().join("generations"))?;
+        // First, so that a kill leaves no half a generation that counts as one.
+        old.iter().try_for_each(|number| site.store().delete(&generation_key(*number)))?;
+        remove_trees(site, &kept)?;
         older::settle(site, &site.depot()?, current.number, &kept)?;
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
@@ -78,19 +79,12 @@ fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, Site
     Ok(needed)
 }
 
-/// Takes the number from it first, so that a kill leaves no half a generation under it.
-fn remove_generation(folder: &Path) -> Result<(), SiteError> {
-    let scratch = folder.with_extension("part");
-    remove_folder(&scratch)?;
-    fs::rename(folder, &scratch).map_err(SiteError::io("rename", folder))?;
-    remove_folder(&scratch)
-}
-
-/// Removes what runs that were killed left half built or half removed.
-fn remove_scraps(generations: &Path) -> Result<(), SiteError> {
-    for entry in fs::read_dir(generations).map_err(SiteError::io("list", generations))? {
-        let path = entry.map_err(SiteError::io("list", generations))?.path();
-        if path.extension().is_some_and(|extension| extension == "part") {
+/// Removes the trees of all generations but those that are kept, also what killed runs left half built or half removed.
+fn remove_trees(site: &Site, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
+    let folder = site.root().join("generations");
+    for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
+        let path = entry.map_err(SiteError::io("list", &folder))?.path();
+        if !kept.iter().any(|number| path == site.generation_folder(*number)) {
             remove_folder(&path)?;
         }
     }

@@ -1,17 +1,14 @@
 //! Builds generations: the only code that writes trees to a disk.
 //!
-//! A generation is built beside the others, out of hard links, and synced; then one rename of `current` switches to it. Its path
-//! map says which blobs it needs.
+//! A generation's tree is built beside the others, out of hard links, and synced. Then the store gets its own file, and one step
+//! points `current` at it. Its path map says which blobs it needs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::symlink;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
-
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::addresses;
 use super::older;
@@ -19,13 +16,13 @@ use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context};
 use super::serve_config::Serve;
-use super::state::{Generation, NameState, Published};
+use super::state::{CURRENT, Generation, NameState, Published, generation_folder, generation_key};
 use super::tree::Tree;
 use super::{Site, SiteError};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::{Collection, Publish};
-use crate::depot::Depot;
+use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, armored_keyring};
 use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
@@ -33,9 +30,7 @@ use crate::kind::Kind;
 use crate::label::Label;
 use crate::progress::Progress;
 use crate::site::second_digest::SecondDigests;
-use crate::storage;
-use crate::storage::audit;
-use crate::storage::modes;
+use crate::storage::{self, PutOutcome, StorageError, audit, modes};
 use crate::time::Time;
 use crate::trust::Dates;
 
@@ -68,7 +63,8 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     let (next, tree) = prepare(site, depot, current.clone(), &recipe)?;
     older::retain(site, depot, &current, &tree)?;
     let folder = site.generation_folder(next.number);
-    build(depot, &tree, &folder, &next)?;
+    build(depot, &tree, &folder, next.made)?;
+    write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
     Ok(next)
@@ -365,40 +361,51 @@ fn signature_date(last: Time, made: Time) -> Time {
     made.plus(-CLOCK_SKEW_S).max(last.plus(1))
 }
 
-/// Writes the tree as hard links under a scratch name, syncs it, and gives it its name.
-fn build(depot: &Depot, tree: &Tree, folder: &Path, generation: &Generation) -> Result<(), SiteError> {
+/// Writes the tree under a scratch name, as hard links or copies, syncs it, and gives it its name.
+fn build(depot: &Depot, tree: &Tree, folder: &Path, made: Time) -> Result<(), SiteError> {
     let scratch = folder.with_extension("part");
     for stale in [&scratch, &folder.to_owned()] {
         remove_folder(stale)?; // of a run that was interrupted before its switch
     }
     modes::create_public_folders(&scratch).map_err(SiteError::io("create", &scratch))?;
-    let mut made = String::new();
+    let mut last_parent = String::new();
     for (path, digest) in tree.files() {
         let target = scratch.join(path);
         let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
-        if parent != made {
+        if parent != last_parent {
             let parent_path = scratch.join(parent);
             modes::create_public_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
-            made = parent.to_owned();
+            last_parent = parent.to_owned();
         }
-        fs::hard_link(depot.path(digest), &target).map_err(|error| match depot.size(digest) {
-            None => {
+        depot.write_file(digest, &target).map_err(|error| match error {
+            DepotError::Missing { .. } => {
                 let site = folder.ancestors().nth(2).unwrap_or(folder).to_owned();
                 SiteError::BlobGone { site, path: path.to_string(), digest: *digest }
             }
-            Some(_) => SiteError::io("link", &target)(error),
+            other => other.into(),
         })?;
         if Kind::is_replaced(path.as_str()) {
-            set_time(&target, generation.made).map_err(SiteError::io("set the time of", &target))?;
+            set_time(&target, made).map_err(SiteError::io("set the time of", &target))?;
         }
     }
-    let file = scratch.join("generation.json");
-    let write = || modes::create_public_file(&file)?.write_all(generation.to_json().as_bytes());
-    write().map_err(SiteError::io("write", &file))?;
     let root = File::open(&scratch).map_err(SiteError::io("open", &scratch))?;
     rustix::fs::syncfs(&root).map_err(|e| SiteError::io("sync", &scratch)(e.into()))?;
     fs::rename(&scratch, folder).map_err(SiteError::io("rename", &scratch))?;
-    sync_folder(folder.parent().unwrap_or(folder))
+    storage::sync_parent(folder).map_err(SiteError::io("sync", folder))
+}
+
+/// Stores the generation's own file, and reads it back: the switch makes clients depend on it.
+fn write_down(site: &Site, generation: &Generation) -> Result<(), SiteError> {
+    let (store, key) = (site.store(), generation_key(generation.number));
+    let text = generation.to_json();
+    store.delete(&key)?; // of a run that was interrupted before its switch
+    if store.put_if_absent(&key, text.as_bytes())? == PutOutcome::Taken {
+        return Err(StorageError::damaged(&store.place(&key))("something wrote it just now").into());
+    }
+    match site.generation(generation.number)? == *generation {
+        true => Ok(()),
+        false => Err(DepotError::WriteLost { path: store.place(&key) }.into()),
+    }
 }
 
 /// Metadata and keys change under their names, and HTTP caches compare its time by the second: each generation's is newer than all
@@ -409,26 +416,14 @@ fn set_time(path: &Path, time: Time) -> io::Result<()> {
     File::open(path)?.set_modified(time)
 }
 
-/// Points `current` at generation `number`, in one rename.
+/// Points `current` at generation `number`, in one step, and looks whether it leads there.
 fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
-    let (scratch, link) = (site.root().join("current.part"), site.root().join("current"));
-    let make = || {
-        storage::remove_file_if_there(&scratch)?;
-        symlink(format!("generations/{number}"), &scratch)?;
-        // scp and `cp -L` make a folder of the link: it changes places with the new link, and goes.
-        match fs::symlink_metadata(&link).is_ok_and(|data| data.is_dir()) {
-            true => Ok(renameat_with(CWD, &scratch, CWD, &link, RenameFlags::EXCHANGE)?),
-            false => fs::rename(&scratch, &link),
-        }
-    };
-    remove_if_folder(&scratch)?;
-    make().map_err(SiteError::io("switch", &link))?;
-    remove_if_folder(&scratch)?;
-    sync_folder(site.root())
-}
-
-fn remove_if_folder(path: &Path) -> Result<(), SiteError> {
-    if fs::symlink_metadata(path).is_ok_and(|data| data.is_dir()) { remove_folder(path) } else { Ok(()) }
+    let (store, target) = (site.store(), generation_folder(number));
+    store.point(CURRENT, &target)?;
+    match store.target(CURRENT)? == Some(target) {
+        true => Ok(()),
+        false => Err(DepotError::WriteLost { path: store.place(CURRENT) }.into()),
+    }
 }
 
 /// Removes a folder with all that is in it; none there is fine.
@@ -437,8 +432,4 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), SiteError> {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(SiteError::io("remove", folder)(e)),
         _ => Ok(()),
     }
-}
-
-fn sync_folder(folder: &Path) -> Result<(), SiteError> {
-    storage::sync_folder(folder).map_err(SiteError::io("sync", folder))
 }

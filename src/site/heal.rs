@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::check::{quarantine, relink_trees};
-use super::flaw::flaw;
+use super::flaw::blob_flaw;
 use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::reachable::reachable;
@@ -88,7 +88,7 @@ pub(super) fn wrong(
     let progress = progress.phase("reading what is here again", blobs.iter().map(|blob| blob.size).sum());
     let mut wrong = BTreeSet::new();
     for blob in blobs {
-        if flaw(&depot.path(&blob.sha256), &blob.sha256, &progress)?.is_none() {
+        if blob_flaw(depot, &blob.sha256, &progress)?.is_none() {
             continue;
         }
         if blob.parts.is_empty() {

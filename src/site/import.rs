@@ -134,8 +134,7 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<Vec<Damage>, SiteError> {
-        let depot = Depot::existing(&self.root().join("depot"));
-        match accept(self, &depot, bundle, &self.current()?, allow) {
+        match accept(self, &self.depot_to_read(), bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }

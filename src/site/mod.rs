@@ -61,6 +61,7 @@ mod unpack;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(crate) use addresses::answering;
 pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
@@ -83,7 +84,7 @@ pub use rehearsal::{Checked, Rehearsed};
 pub use rollback::rollback;
 pub use search::{BundleSearch, find};
 pub use serve_config::{Alias, Serve};
-pub(crate) use state::own_key;
+pub(crate) use state::{CURRENT, generation_folder, list_generations, own_key, read_generation};
 pub use state::{Generation, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
@@ -92,13 +93,15 @@ pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 use crate::depot::Depot;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey};
-use crate::storage::{Lock, read_capped};
+use crate::storage::{FileStore, Lock, Store, read_capped};
 use crate::trust::TrustFile;
 
-/// A site on disk, open for reading.
+/// A site, open for reading.
 #[derive(Debug)]
 pub struct Site {
     root: PathBuf,
+    /// Blobs and generations.
+    store: Arc<dyn Store>,
     /// What `site.toml` says.
     pub config: SiteConfig,
     /// Who may sign.
@@ -110,6 +113,11 @@ pub struct Site {
 impl Site {
     /// Opens the site in `root`.
     pub fn open(root: &Path) -> Result<Self, SiteError> {
+        Self::open_in(root, Arc::new(FileStore::new(root)))
+    }
+
+    /// Opens the site in `root`, whose blobs and generations are in `store`.
+    pub fn open_in(root: &Path, store: Arc<dyn Store>) -> Result<Self, SiteError> {
         let config = root.join("site.toml");
         match fs::metadata(&config) {
             Ok(data) if data.is_file() => {}
@@ -120,7 +128,7 @@ impl Site {
         }
         let config = SiteConfig::load(&config)?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;
-        Ok(Self { root: root.to_owned(), config, trust, snap_roots: Trust::roots() })
+        Ok(Self { root: root.to_owned(), store, config, trust, snap_roots: Trust::roots() })
     }
 
     /// The site's folder.
@@ -133,8 +141,21 @@ impl Site {
         Ok(Lock::take(&self.root.join("lock"))?)
     }
 
+    /// The store of its blobs and generations.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Opens the depot for writing.
     fn depot(&self) -> Result<Depot, SiteError> {
-        Ok(Depot::open(&self.root.join("depot"))?)
+        let depot = self.depot_to_read();
+        depot.create_folders()?;
+        Ok(depot)
+    }
+
+    /// Returns the depot for reading, also by users who may not write there.
+    fn depot_to_read(&self) -> Depot {
+        Depot::in_store(self.store.clone(), "depot/", &self.root.join("depot"))
     }
 
     /// Where upstream's pinned keys for the source are.

@@ -44,7 +44,7 @@ pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Tr
 
 /// Lets the folder have what the older ones of the `kept` generations have and the current one lacks, and nothing else.
 pub(super) fn settle(site: &Site, depot: &Depot, current: u64, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
-    let load = |number: u64| PathMap::load(site, depot, &Generation::load(&site.generation_folder(number))?);
+    let load = |number: u64| PathMap::load(site, depot, &site.generation(number)?);
     let (mut wanted, mut shown) = (Tree::default(), BTreeSet::new());
     for number in kept.iter().rev() {
         let map = load(*number)?;
@@ -62,8 +62,8 @@ pub(super) fn settle(site: &Site, depot: &Depot, current: u64, kept: &BTreeSet<u
 
 /// Links the blob to its path in the folder, over another blob that is there.
 fn add(site: &Site, depot: &Depot, path: &PublishPath, digest: &Sha256) -> Result<(), SiteError> {
-    let (blob, target) = (depot.path(digest), folder(site).join(path));
-    if is_same_file(&blob, &target) {
+    let target = folder(site).join(path);
+    if depot.local_file(digest).is_some_and(|blob| is_same_file(&blob, &target)) {
         return Ok(());
     }
     let parent = target.parent().unwrap_or(&target);
@@ -73,9 +73,9 @@ fn add(site: &Site, depot: &Depot, path: &PublishPath, digest: &Sha256) -> Resul
         modes::create_public_folders(parent).map_err(SiteError::io("create", parent))?;
     }
     let scratch = site.root().join("older.part");
+    remove_file_if_there(&scratch).map_err(SiteError::io("remove", &scratch))?;
+    depot.write_file(digest, &scratch)?;
     let write = || {
-        remove_file_if_there(&scratch)?;
-        fs::hard_link(&blob, &scratch).or_else(|_| fs::copy(&blob, &scratch).map(|_| ()))?;
         fs::rename(&scratch, &target)?;
         remove_file_if_there(&scratch) // a rename of a file to itself does nothing
     };

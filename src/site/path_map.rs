@@ -4,8 +4,9 @@
 //! `generation.json` names it by its digest. So it is known what a generation needs, and what its files must be, whatever
 //! became of its tree: a copy without hard links has the same map.
 
+use super::state::{Generation, generation_key};
 use super::tree::Tree;
-use super::{Generation, Site, SiteError};
+use super::{Site, SiteError};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
@@ -26,7 +27,7 @@ impl PathMap {
 
     /// Reads the map of a generation, and checks it against its digest.
     pub(super) fn load(site: &Site, depot: &Depot, generation: &Generation) -> Result<Self, SiteError> {
-        let damaged = StorageError::damaged(&site.generation_folder(generation.number).join("generation.json"));
+        let damaged = StorageError::damaged(&site.store().place(&generation_key(generation.number)));
         let digest = generation.paths.ok_or_else(|| damaged("it names no path map"))?;
         let bytes = depot.read(&digest, MAX_PATH_MAP_BYTES)?;
         let line = |line: &str| {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use super::path_map::PathMap;
-use super::state::Generation;
 use super::{Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
@@ -17,7 +16,7 @@ pub(super) fn reachable(site: &Site, numbers: &BTreeSet<u64>) -> Result<BTreeSet
     let depot = site.depot()?;
     let (mut blobs, mut manifests) = (BTreeSet::new(), BTreeSet::new());
     for number in numbers {
-        let generation = Generation::load(&site.generation_folder(*number))?;
+        let generation = site.generation(*number)?;
         let map = PathMap::load(site, &depot, &generation)?;
         blobs.extend(map.files().map(|(_, digest)| *digest));
         blobs.extend(generation.paths);

@@ -109,7 +109,7 @@ impl<'a> Rehearsal<'a> {
         let journal = site.root().join("journal");
         let scratch = tempfile::Builder::new().prefix("dry-run-").tempdir_in(&journal);
         let scratch = scratch.map_err(SiteError::io("create a folder in", &journal))?;
-        let depot = Depot::open_over(&scratch.path().join("depot"), &site.root().join("depot"))?;
+        let depot = Depot::open_over(&scratch.path().join("depot"), site.depot()?)?;
         let (current, payload) = (site.current()?, payload(bundles));
         Ok(Self { site, allow, progress, scratch, depot, current, payload, needed: 0, free, _lock: lock })
     }

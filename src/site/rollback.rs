@@ -19,11 +19,10 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
     if number == current.number || number == 0 || number > current.number {
         return Err(no_generation(site, format!("generation {number} is not an earlier one")));
     }
-    let folder = site.generation_folder(number);
-    if !folder.try_exists().map_err(SiteError::io("look at", &folder))? {
+    if !site.generations()?.contains(&number) {
         return Err(no_generation(site, format!("generation {number} is not here")));
     }
-    let old = Generation::load(&folder)?;
+    let old = site.generation(number)?;
     let mut names = current.names;
     for (name, state) in &mut names {
         match old.names.get(name) {

@@ -1,5 +1,6 @@
 //! What a generation says of itself, and what the site remembers of bundles: `generation.json`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::kind::Kind;
 use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::PublishPath;
-use crate::storage::StorageError;
+use crate::storage::{ListedObject, StorageError, Store};
 use crate::time::Time;
 use crate::trust::Dates;
 
@@ -64,6 +65,31 @@ pub struct Generation {
     /// The digests by which upstreams sign blobs, if that is not SHA-256: those of snaps, for example. Computed here, once.
     #[serde(default)]
     pub second_digests: BTreeMap<Sha256, SignedDigest>,
+}
+
+/// `generation.json`: all else at a site is read by a digest, and so this file has one of its own.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GenerationFile<'a> {
+    generation: Cow<'a, Generation>,
+    /// The digest of `generation` as JSON without spaces.
+    sha256: Sha256,
+}
+
+/// The largest `generation.json` that is read, in bytes.
+const MAX_GENERATION_BYTES: u64 = 1 << 30;
+
+/// The name of a generation's own file.
+const GENERATION_FILE: &str = "generation.json";
+
+/// The folder of a generation in the store.
+pub(crate) fn generation_folder(number: u64) -> String {
+    format!("generations/{number}")
+}
+
+/// The key of a generation's own file in the store.
+pub(super) fn generation_key(number: u64) -> String {
+    format!("{}/{GENERATION_FILE}", generation_folder(number))
 }
 
 /// What the site remembers of the bundles of one name.
@@ -160,16 +186,23 @@ impl Generation {
         }
     }
 
-    /// Reads `generation.json` of the generation in `folder`.
-    pub fn load(folder: &Path) -> Result<Self, SiteError> {
-        let path = folder.join("generation.json");
-        let text = fs::read_to_string(&path).map_err(SiteError::io("read", &path))?;
-        Ok(serde_json::from_str(&text).map_err(StorageError::damaged(&path))?)
+    /// Parses `generation.json`, and checks it against the digest in it. `place` is where it is.
+    pub fn parse(bytes: &[u8], place: &Path) -> Result<Self, StorageError> {
+        let file: GenerationFile<'_> = serde_json::from_slice(bytes).map_err(StorageError::damaged(place))?;
+        match file.sha256 == file.generation.digest() {
+            true => Ok(file.generation.into_owned()),
+            false => Err(StorageError::damaged(place)("it no longer has the digest that it names")),
+        }
     }
 
     /// The file's text.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
+        let file = GenerationFile { generation: Cow::Borrowed(self), sha256: self.digest() };
+        serde_json::to_string_pretty(&file).map(|text| text + "\n").unwrap_or_default()
+    }
+
+    fn digest(&self) -> Sha256 {
+        Sha256::of(&serde_json::to_vec(self).unwrap_or_default())
     }
 }
 
@@ -235,19 +268,43 @@ pub(crate) fn own_key(generation: &Path, publish: Publish) -> &'static str {
     }
 }
 
+/// The pointer to the generation that clients see.
+pub(crate) const CURRENT: &str = "current";
+
+/// Reads the generation of a folder in the store.
+pub(crate) fn read_generation(store: &dyn Store, folder: &str) -> Result<Generation, SiteError> {
+    let key = format!("{folder}/{GENERATION_FILE}");
+    Ok(Generation::parse(&store.get(&key, MAX_GENERATION_BYTES)?, &store.place(&key))?)
+}
+
+/// Returns the numbers of all complete generations, in order.
+pub(crate) fn list_generations(store: &dyn Store) -> Result<Vec<u64>, SiteError> {
+    let number = |object: ListedObject| {
+        let (folder, file) = object.key.strip_prefix("generations/")?.split_once('/')?;
+        folder.parse().ok().filter(|_| file == GENERATION_FILE)
+    };
+    let mut numbers: Vec<u64> = store.list("generations", 2)?.into_iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 impl Site {
     /// The folder of generation `number`.
     pub fn generation_folder(&self, number: u64) -> PathBuf {
-        self.root().join("generations").join(number.to_string())
+        self.root().join(generation_folder(number))
     }
 
     /// The generation that clients see; [`Generation::none`] before the first import.
     pub fn current(&self) -> Result<Generation, SiteError> {
-        let link = self.root().join("current");
-        match fs::symlink_metadata(&link) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.without_current(link),
-            _ => Generation::load(&link),
+        match self.store().target(CURRENT)? {
+            None => self.without_current(self.store().place(CURRENT)),
+            Some(folder) => read_generation(self.store().as_ref(), &folder),
         }
+    }
+
+    /// Reads generation `number`.
+    pub fn generation(&self, number: u64) -> Result<Generation, SiteError> {
+        read_generation(self.store().as_ref(), &generation_folder(number))
     }
 
     /// Returns [`Generation::none`] unless the link was lost: only the first generation can be there before there is a link.
@@ -282,14 +339,6 @@ impl Site {
 
     /// The numbers of all complete generations, in order.
     pub fn generations(&self) -> Result<Vec<u64>, SiteError> {
-        let folder = self.root().join("generations");
-        let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
-        let number = |e: fs::DirEntry| e.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
-        let mut numbers: Vec<u64> = Vec::new();
-        for entry in entries {
-            numbers.extend(number(entry.map_err(SiteError::io("list", &folder))?));
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
+        list_generations(self.store().as_ref())
     }
 }

@@ -35,7 +35,7 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     let current = site.current()?;
     let mut generations = Vec::new();
     for number in site.generations()?.into_iter().filter(|number| *number <= current.number) {
-        generations.push((number, Generation::load(&site.generation_folder(number))?.reason));
+        generations.push((number, site.generation(number)?.reason));
     }
     Ok(Status {
         generations,

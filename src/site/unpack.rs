@@ -235,19 +235,19 @@ impl ContentSink for DepotSink<'_> {
     }
 
     fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {
-        let path = self.depot.path(&base.sha256);
-        let file = match self.depot.open_blob(&base.sha256) {
-            Err(DepotError::Missing { .. }) => return Ok(None),
-            other => other?,
-        };
-        let mut bytes = vec![0; base.length as usize];
-        match file.read_exact_at(&mut bytes, base.start) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-                Err(BundleError::io("read", &path)(error))
+        match self.depot.read_range(&base.sha256, base.start, base.length) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(DepotError::Missing { .. }) => Ok(None),
+            Err(DepotError::File(error)) if error.source.kind() == ErrorKind::UnexpectedEof => {
+                match self.is_rotten(base)? {
+                    true => Ok(None),
+                    false => {
+                        let reason = format!("a patch builds on what is beyond blob {}", base.sha256);
+                        Err(BundleError::Inconsistent(reason))
+                    }
+                }
             }
-            Err(_) if self.is_rotten(base)? => Ok(None),
-            Err(_) => Err(BundleError::Inconsistent(format!("a patch builds on what is beyond blob {}", base.sha256))),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -1,20 +1,25 @@
-//! Disk work of both sides: atomic writes, capped and direct reads, locks, the audit log, free space and modes.
+//! Disk work of both sides: atomic writes, capped and direct reads, locks, the audit log, free space, modes, and the store of
+//! objects below depot and generations.
 
 pub mod audit;
 pub mod capacity;
 mod direct;
 mod error;
 mod file_error;
+mod file_store;
 mod lock;
 pub mod modes;
 mod small_file;
+mod store;
 
 pub use direct::{DirectReader, read_first_block};
 pub use error::StorageError;
 pub(crate) use file_error::full_disk_error;
 pub use file_error::{FileError, NamedBy};
+pub use file_store::FileStore;
 pub use lock::Lock;
 pub(crate) use small_file::{
     create_new, part_path, place_atomically, read_capped, read_named, read_to_cap, remove_file_if_there, replace_link,
     sync_folder, sync_parent, write_atomically,
 };
+pub use store::{ListedObject, NewObject, PutOutcome, Store};

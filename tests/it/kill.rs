@@ -6,7 +6,7 @@
 //! `copy` is killed in `media::kills`.
 
 mod export;
-mod import;
+pub(crate) mod import;
 mod killing;
 mod others;
 mod site;

@@ -38,6 +38,7 @@ mod snap_file;
 mod snapd_clients;
 mod snaps;
 mod store;
+mod store_faults;
 mod stream_client;
 mod streams;
 mod support;

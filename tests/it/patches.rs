@@ -112,7 +112,7 @@ impl Story {
 
     /// Where the site has a blob.
     fn held(&self, digest: &Sha256) -> PathBuf {
-        Depot::open(&self.desk.path("site/depot")).unwrap().path(digest)
+        Depot::open(&self.desk.path("site/depot")).unwrap().place(digest)
     }
 
     /// What the first patch of a bundle builds on.

@@ -73,7 +73,7 @@ pub(super) fn push_locked(site: &Site, generation: &Generation) -> Result<Pushes
         }
         let file = name.to_string();
         audit::append(&site.root().join("audit.jsonl"), "push", &file, &digest.to_hex())?;
-        match program::push(store, &file, &site.depot()?.path(&digest)) {
+        match program::push(store, &file, &site.depot()?.as_file(&digest)?) {
             Ok(()) => {
                 state.pushed.insert(digest, file.clone());
                 state.save(site)?;

@@ -186,7 +186,7 @@ impl Context<'_, '_> {
 
     /// Reads the blob once more: it was unpacked in parts, or before it was known to need the digest.
     fn hash(&self, blob: &Sha256, mut hashing: SecondHashing) -> Result<SignedDigest, DepotError> {
-        let path = self.depot.path(blob);
+        let path = self.depot.place(blob);
         let mut file = self.depot.open_blob(blob)?;
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {

@@ -111,7 +111,7 @@ fn verify(
     let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
     let mut file = context.depot.open_blob(&blob)?;
     let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
-    let verdict = verdict.map_err(DepotError::io("read", &context.depot.path(&blob)))?;
+    let verdict = verdict.map_err(DepotError::io("read", &context.depot.place(&blob)))?;
     verdict.map_err(|source| PublishError::Signature { path: item.file.clone(), source })?;
     Ok(())
 }

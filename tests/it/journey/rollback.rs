@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
-use std::str::FromStr as _;
 
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
-use gapferry::digest::Sha256;
+use gapferry::site::Site;
 use gapferry::upstream::Upstream;
-use serde_json::Value;
 
 use super::{candidate, client, key};
 use crate::apt_client::AptClient;
@@ -97,9 +95,8 @@ fn only_what_is_needed(desk: &Desk) {
             .map(|e| e.metadata().unwrap().ino())
             .collect()
     };
-    let text = fs::read_to_string(desk.path("site/current/generation.json")).unwrap();
-    let map = Sha256::from_str(serde_json::from_str::<Value>(&text).unwrap()["paths"].as_str().unwrap()).unwrap();
-    let map = fs::metadata(Depot::open(&desk.path("site/depot")).unwrap().path(&map)).unwrap().ino();
+    let map = Site::open(&desk.path("site")).unwrap().current().unwrap().paths.unwrap();
+    let map = fs::metadata(Depot::open(&desk.path("site/depot")).unwrap().place(&map)).unwrap().ino();
     let (mut published, blobs) = (inodes("site/generations"), inodes("site/depot/sha256"));
     assert!(published.insert(map));
     assert_eq!(blobs, published);

@@ -13,7 +13,7 @@ use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot
 use crate::support::world::{Content, World, bring, each_content};
 
 /// What clients see, without dates and signatures.
-pub(super) fn published(world: &World, site: &Path) -> Snapshot {
+pub(crate) fn published(world: &World, site: &Path) -> Snapshot {
     let current = fs::canonicalize(site.join("current")).unwrap();
     let mut snapshot = contents_of(&current, |path| !path.ends_with("generation.json"));
     for (path, seen) in &mut snapshot {
@@ -26,7 +26,7 @@ pub(super) fn published(world: &World, site: &Path) -> Snapshot {
 }
 
 /// The number of the generation that clients see; fails unless it is whole and the site is sound.
-pub(super) fn whole_generation(world: &World, folder: &Path) -> u64 {
+pub(crate) fn whole_generation(world: &World, folder: &Path) -> u64 {
     let site = open_site(folder);
     let status = status(&site).unwrap();
     assert_eq!(status.generations.last().unwrap().0, status.current.number);
@@ -35,7 +35,7 @@ pub(super) fn whole_generation(world: &World, folder: &Path) -> u64 {
 }
 
 /// Fails unless nothing of an interrupted run is left.
-pub(super) fn nothing_is_left_over(folder: &Path, generations: &[&str]) {
+pub(crate) fn nothing_is_left_over(folder: &Path, generations: &[&str]) {
     for empty in ["journal", "quarantine", "depot/partial"] {
         assert_eq!(names_in(&folder.join(empty)), [""; 0], "{empty}");
     }

@@ -140,8 +140,8 @@ fn a_copied_site_answers_with_the_same_tags() {
 #[test]
 fn a_damaged_path_map_is_reported_at_the_start() {
     let (desk, ..) = served();
-    let generation = Generation::load(&desk.path("site/current")).unwrap();
-    let map = gapferry::depot::Depot::existing(&desk.path("site/depot")).path(&generation.paths.unwrap());
+    let generation = gapferry::site::Site::open(&desk.path("site")).unwrap().current().unwrap();
+    let map = gapferry::depot::Depot::existing(&desk.path("site/depot")).place(&generation.paths.unwrap());
     let text = fs::read_to_string(&map).unwrap();
     fs::remove_file(&map).unwrap();
     fs::write(&map, text.replace("apt/u/pool", "apt/u/poof")).unwrap();

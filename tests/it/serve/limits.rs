@@ -81,7 +81,7 @@ fn heads_must_come_in_time() {
 #[test]
 fn who_takes_nothing_is_left() {
     let desk = site();
-    let large = Depot::existing(&desk.path("site/depot")).path(&Sha256::of(b"large"));
+    let large = Depot::existing(&desk.path("site/depot")).place(&Sha256::of(b"large"));
     fs::remove_file(&large).unwrap();
     File::create(&large).unwrap().set_len(256 << 20).unwrap();
     let server = start(&desk, Limits { write: LIMIT, ..Limits::default() });

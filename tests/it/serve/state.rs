@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gapferry::digest::Sha256;
 use gapferry::kind::Kind;
-use gapferry::site::{Generation, NameState};
+use gapferry::site::{NameState, Site};
 use gapferry::time::Time;
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn site() -> Desk {
 /// Lets generation 4 say that its bundle `base` expires `seconds` from now.
 fn expires(desk: &Desk, seconds: i64) {
     let file = desk.path("site/generations/4/generation.json");
-    let mut generation = Generation::load(file.parent().unwrap()).unwrap();
+    let mut generation = Site::open(&desk.path("site")).unwrap().generation(4).unwrap();
     let digest = Sha256::of(b"");
     let state = NameState {
         accepted: digest,

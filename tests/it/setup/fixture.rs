@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gapferry::bundle::Manifest;
+use gapferry::depot::Depot;
 use gapferry::site::Site;
 
 use crate::support::desk::{Ended, PATIENCE, end};
@@ -36,14 +37,16 @@ pub(super) fn world() -> (World, Site) {
 /// Changes where the site's current generation says that its collections of each kind are from. Tests have upstreams on
 /// loopback only.
 pub(super) fn set_origins(site: &Site, origin: impl Fn(&str) -> String) {
-    let file = site.root().join("current/manifests/base.json");
-    let mut manifest = Manifest::parse(&fs::read(&file).unwrap()).unwrap();
+    let mut generation = site.current().unwrap();
+    let state = generation.names.values_mut().next().unwrap();
+    let depot = Depot::open(&site.root().join("depot")).unwrap();
+    let mut manifest = Manifest::parse(&depot.read(&state.manifest.unwrap(), 1 << 20).unwrap()).unwrap();
     for collection in &mut manifest.collections {
         collection.origin = origin(collection.kind.as_str()).into();
     }
-    fs::remove_file(&file).unwrap(); // it is a link into the depot
-    fs::write(&file, manifest.to_text().unwrap()).unwrap();
-    let mut generation = site.current().unwrap();
+    let mut batch = depot.batch();
+    state.manifest = Some(depot.put(&mut batch, manifest.to_text().unwrap().as_ref()).unwrap());
+    batch.commit().unwrap();
     for published in generation.published.values_mut() {
         published.origin = origin(published.kind.as_str()).into();
     }

@@ -7,7 +7,7 @@ use gapferry::collection::Publish;
 use gapferry::formats::assertions::Sha3;
 use gapferry::formats::snap::api::{Download, Publisher, Snap};
 use gapferry::kind::Kind;
-use gapferry::site::{ChannelEntry, Generation, Published, STORE_INDEX, StoreIndex};
+use gapferry::site::{ChannelEntry, Generation, Published, STORE_INDEX, Site, StoreIndex};
 use serde_json::Value;
 
 use crate::serve::{Answer, raw};
@@ -50,7 +50,7 @@ pub(crate) fn desk() -> Desk {
 /// Adds a published archive of this origin to generation `number`.
 pub(super) fn archive(desk: &Desk, number: u64, origin: &str) {
     let file = desk.path(&format!("site/generations/{number}/generation.json"));
-    let mut generation: Generation = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut generation = Site::open(&desk.path("site")).unwrap().generation(number).unwrap();
     let mut published = generation.published.values().next().unwrap().clone();
     (published.kind, published.origin) = (Kind::Apt, origin.into());
     generation.published.insert("apt/store".to_owned(), published);

@@ -4,6 +4,7 @@ pub(crate) mod cage;
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
 pub(crate) mod desk;
+pub(crate) mod faulty_store;
 pub(crate) mod files;
 pub(crate) mod fixture;
 pub(crate) mod genuine;

@@ -19,7 +19,7 @@ pub(crate) fn write_generation(site: &Path, generation: &Generation, files: &[(S
 /// Adds these files to the generation in `folder`, over those that are there.
 pub(crate) fn add_files(site: &Path, folder: &Path, files: &[(String, Vec<u8>)]) {
     let depot = Depot::open(&site.join("depot")).unwrap();
-    let mut generation = Generation::load(folder).unwrap();
+    let mut generation = Generation::parse(&fs::read(folder.join("generation.json")).unwrap(), folder).unwrap();
     let map = generation.paths.map(|paths| String::from_utf8(depot.read(&paths, 1 << 30).unwrap()).unwrap());
     let line = |line: &str| line.split_once("  ").map(|(digest, path)| (path.to_owned(), digest.parse().unwrap()));
     let mut paths: BTreeMap<String, Sha256> = map.iter().flat_map(|map| map.lines().filter_map(line)).collect();
@@ -34,7 +34,7 @@ pub(crate) fn add_files(site: &Path, folder: &Path, files: &[(String, Vec<u8>)])
         let target = folder.join(path);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         let _ = fs::remove_file(&target); // there may be none
-        fs::hard_link(depot.path(&paths[path]), target).unwrap();
+        fs::hard_link(depot.place(&paths[path]), target).unwrap();
     }
     fs::write(folder.join("generation.json"), generation.to_json()).unwrap();
 }

@@ -103,7 +103,7 @@ fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: A
     let evil = scratch();
     let depot = Depot::open(&evil.path().join("depot")).unwrap();
     copy(&stage.depot().root().join("sha256"), &depot.root().join("sha256"));
-    let other: Vec<u8> = std::fs::read(depot.path(&cut.sha256)).unwrap().iter().map(|byte| !byte).collect();
+    let other: Vec<u8> = std::fs::read(depot.place(&cut.sha256)).unwrap().iter().map(|byte| !byte).collect();
     let longer = [other, vec![7; 70_000]].concat();
     let digest = crate::support::lies::put(&depot, &longer);
     let bundle = repack(&honest, &[], &depot, (&evil.path().join("out"), &stage.world.key), |manifest| {

@@ -71,7 +71,8 @@ impl BaseFolder {
     ) -> Result<(), RepreproError> {
         let scratch = self.folder.join("incoming/shared");
         for (path, digest) in files {
-            let (path, blob) = (self.folder.join(path), depot.path(digest));
+            let Some(blob) = depot.local_file(digest) else { continue };
+            let path = self.folder.join(path);
             let inode = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             if inode(&path) == inode(&blob) || inode(&path).is_none() || inode(&blob).is_none() {
                 continue;

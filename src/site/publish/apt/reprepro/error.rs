@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::openpgp::OpenPgpError;
@@ -14,6 +15,8 @@ use crate::time::Time;
 pub enum RepreproError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Depot(#[from] DepotError),
     #[error(
         "{program} is not here: install the package {package} and run the same again, or have the source published with publish = \"re-indexed\", which needs neither"
     )]
@@ -88,6 +91,7 @@ impl RepreproError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::File(error) => error.class(),
+            Self::Depot(error) => error.class(),
             Self::NotInstalled { .. }
             | Self::Failed { .. }
             | Self::Unreadable { .. }

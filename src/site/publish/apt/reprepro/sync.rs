@@ -170,7 +170,7 @@ fn include(
         remove_folder(&incoming)?;
         fs::create_dir_all(&incoming).map_err(FileError::on::<FileError>("create", &incoming))?;
         for (file, digest) in batch.iter().flat_map(|(_, package)| &package.files) {
-            lend(&depot.path(digest), &incoming.join(file))?;
+            lend(depot, digest, &incoming.join(file))?;
         }
         let main: Vec<String> =
             batch.iter().filter_map(|(_, package)| Some(format!("incoming/{}", package.main_file()?.0))).collect();
@@ -210,9 +210,10 @@ fn call(
 }
 
 /// Gives a blob a name that reprepro takes, without a copy where that is possible.
-fn lend(blob: &Path, name: &Path) -> Result<(), RepreproError> {
+fn lend(depot: &Depot, digest: &Sha256, name: &Path) -> Result<(), RepreproError> {
     remove_file(name)?;
-    let link = || fs::hard_link(blob, name).or_else(|_| std::os::unix::fs::symlink(std::path::absolute(blob)?, name));
+    let Some(blob) = depot.local_file(digest) else { return Ok(depot.write_file(digest, name)?) };
+    let link = || fs::hard_link(&blob, name).or_else(|_| std::os::unix::fs::symlink(std::path::absolute(&blob)?, name));
     link().map_err(FileError::on("link", name))
 }
 

@@ -1,0 +1,122 @@
+//! A blob that is open for reading.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
+
+use crate::storage::Store;
+
+/// The least number of bytes that are asked of a store at once.
+const READ_AHEAD_BYTES: u64 = 256 << 10;
+
+/// A blob that is open for reading: a file, or an object of which a range is fetched at a time.
+#[derive(Debug)]
+pub struct BlobReader(Source);
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Object(ObjectReader),
+}
+
+impl BlobReader {
+    /// Reads from an open file.
+    pub fn of_file(file: File) -> Self {
+        Self(Source::File(file))
+    }
+
+    pub(super) fn of_object(store: Arc<dyn Store>, key: String, size: u64) -> Self {
+        Self(Source::Object(ObjectReader { store, key, size, position: 0, ahead: Cursor::default() }))
+    }
+
+    /// Fills `buffer` with the bytes from `start` on. Fails with `UnexpectedEof` where the blob ends before.
+    pub fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        match &self.0 {
+            Source::File(file) => file.read_exact_at(buffer, start),
+            Source::Object(object) => {
+                let bytes = object.fetch(start, buffer.len() as u64)?;
+                let is_whole = bytes.len() == buffer.len();
+                is_whole.then(|| buffer.copy_from_slice(&bytes)).ok_or(io::ErrorKind::UnexpectedEof.into())
+            }
+        }
+    }
+
+    /// Lets the kernel forget what it holds of the blob, so that the disk is read.
+    pub fn leave_page_cache(&self) {
+        if let Source::File(file) = &self.0 {
+            let _ = fadvise(file, 0, None, Advice::DontNeed); // without it, the cache is what is read
+        }
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Source::File(file) => file.read(buffer),
+            Source::Object(object) => object.read(buffer),
+        }
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.0 {
+            Source::File(file) => file.seek(to),
+            Source::Object(object) => object.seek(to),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ObjectReader {
+    store: Arc<dyn Store>,
+    key: String,
+    size: u64,
+    position: u64,
+    /// Bytes from `position` on that were fetched already.
+    ahead: Cursor<Vec<u8>>,
+}
+
+impl ObjectReader {
+    fn fetch(&self, start: u64, length: u64) -> io::Result<Vec<u8>> {
+        let range = self.store.get_range(&self.key, start, length);
+        let bytes = range.map_err(|error| io::Error::new(error.source.kind(), error.source))?;
+        // A store that answers with more would be copied beyond what was asked for.
+        if bytes.len() as u64 > length { Err(io::ErrorKind::InvalidData.into()) } else { Ok(bytes) }
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(self.position);
+        let count = match self.ahead.read(buffer)? {
+            0 if left > 0 && !buffer.is_empty() => {
+                let wanted = left.min(READ_AHEAD_BYTES.max(buffer.len() as u64));
+                self.ahead = Cursor::new(self.fetch(self.position, wanted)?);
+                match self.ahead.read(buffer)? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    count => count,
+                }
+            }
+            count => count,
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for ObjectReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(distance) => self.size.checked_add_signed(distance),
+            SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
+        };
+        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
+        self.ahead = Cursor::default();
+        Ok(self.position)
+    }
+}
