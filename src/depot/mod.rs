@@ -26,6 +26,7 @@ pub use batch::Batch;
 pub use error::DepotError;
 pub(crate) use partial::unseal;
 pub use reader::BlobReader;
+use reader::CheckedReader;
 
 use crate::digest::{Hashing, Sha256};
 use crate::storage::{FileError, FileStore, ListedObject, Store, create_new};
@@ -184,6 +185,22 @@ impl Depot {
         match bytes.len() as u64 == length {
             true => Ok(bytes),
             false => Err(DepotError::io("read", &self.place(digest))(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// Hands the blob to `with` as a stream, and checks it against its name meanwhile. What `with` says of a blob that cannot be
+    /// read, or has changed, does not count.
+    pub fn read_checked<R>(
+        &self,
+        digest: &Sha256,
+        with: impl FnOnce(&mut (dyn io::Read + Send)) -> R,
+    ) -> Result<R, DepotError> {
+        let mut reader = CheckedReader::new(self.open_blob(digest)?);
+        let result = with(&mut reader);
+        let path = self.place(digest);
+        match reader.finish().map_err(DepotError::io("read", &path))? == *digest {
+            true => Ok(result),
+            false => Err(DepotError::DigestMismatch { path }),
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, fadvise};
 
+use crate::digest::{Hashing, Sha256};
 use crate::storage::Store;
 
 /// The least number of bytes that are asked of a store at once.
@@ -66,6 +67,45 @@ impl Seek for BlobReader {
         match &mut self.0 {
             Source::File(file) => file.seek(to),
             Source::Object(object) => object.seek(to),
+        }
+    }
+}
+
+/// Hashes a blob while it is read, and remembers why it could not be.
+pub(super) struct CheckedReader {
+    blob: BlobReader,
+    hashing: Hashing<()>,
+    failed: Option<io::Error>,
+}
+
+impl CheckedReader {
+    pub(super) fn new(blob: BlobReader) -> Self {
+        Self { blob, hashing: Hashing::new(()), failed: None }
+    }
+
+    /// Reads the rest, and returns the digest of all of it, or the first failure.
+    pub(super) fn finish(mut self) -> io::Result<Sha256> {
+        let rest = if self.failed.is_none() { io::copy(&mut self, &mut io::sink()).map(drop) } else { Ok(()) };
+        match self.failed {
+            Some(error) => Err(error),
+            None => rest.map(|()| self.hashing.finish().1),
+        }
+    }
+}
+
+impl Read for CheckedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.blob.read(buffer) {
+            Ok(count) => {
+                self.hashing.absorb(buffer.get(..count).unwrap_or_default());
+                Ok(count)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                let kind = error.kind();
+                self.failed = Some(error);
+                Err(kind.into())
+            }
         }
     }
 }

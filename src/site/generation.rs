@@ -402,9 +402,11 @@ fn write_down(site: &Site, generation: &Generation) -> Result<(), SiteError> {
     if store.put_if_absent(&key, text.as_bytes())? == PutOutcome::Taken {
         return Err(StorageError::damaged(&store.place(&key))("something wrote it just now").into());
     }
-    match site.generation(generation.number)? == *generation {
-        true => Ok(()),
-        false => Err(DepotError::WriteLost { path: store.place(&key) }.into()),
+    let lost = || DepotError::WriteLost { path: store.place(&key) };
+    match site.generation(generation.number) {
+        Ok(stored) if stored == *generation => Ok(()),
+        Err(SiteError::Storage(error)) if !error.is_not_found() => Err(error.into()),
+        _ => Err(lost().into()),
     }
 }
 

@@ -9,6 +9,7 @@ use super::enterprise_store::push_locked;
 use super::generation::{Recipe, publish, remove_folder};
 use super::heal::{HeldBlobs, heal, wrong};
 use super::imported::{Imported, note_repairs};
+use super::publish::PublishError;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, sheets, unpack};
@@ -16,7 +17,7 @@ use crate::bundle::Damage;
 use crate::bundle::stream::receive;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
-use crate::depot::Depot;
+use crate::depot::{Depot, DepotError};
 use crate::error_class::ErrorClass;
 use crate::progress::Progress;
 use crate::storage::modes;
@@ -269,12 +270,25 @@ fn with_request(site: &Site, lock: &Lock, bundle: &Bundle, error: SiteError) -> 
     }
 }
 
+/// Returns true if a blob of the site has changed on its disk, which says nothing against the bundle.
+fn is_of_the_disk(error: &SiteError) -> bool {
+    let blob = match error {
+        SiteError::Depot(error) | SiteError::Bundle(BundleError::Depot(error)) => Some(error),
+        SiteError::Publish { source, .. } => match source.as_ref() {
+            PublishError::Depot(error) => Some(error),
+            _ => None,
+        },
+        _ => None,
+    };
+    matches!(blob, Some(DepotError::DigestMismatch { .. }))
+}
+
 /// Keeps what failed its checks for review: the manifest and the reason.
 fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(), SiteError> {
     let name = bundle.manifest.folder();
     let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
-    if error.class() == ErrorClass::VerificationFailed {
+    if error.class() == ErrorClass::VerificationFailed && !is_of_the_disk(error) {
         let folder = site.root().join("quarantine").join(&name);
         modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
         write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;

@@ -288,6 +288,14 @@ pub(crate) fn list_generations(store: &dyn Store) -> Result<Vec<u64>, SiteError>
     Ok(numbers)
 }
 
+/// What is said of `current` if nothing is there.
+const MISSING: &str = "it is missing";
+
+/// Returns whether `current` may lead to this folder: to a generation, or to itself where `scp` has made a folder of it.
+fn is_generation(folder: &str) -> bool {
+    folder == CURRENT || folder.strip_prefix("generations/").is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
 impl Site {
     /// The folder of generation `number`.
     pub fn generation_folder(&self, number: u64) -> PathBuf {
@@ -297,8 +305,9 @@ impl Site {
     /// The generation that clients see; [`Generation::none`] before the first import.
     pub fn current(&self) -> Result<Generation, SiteError> {
         match self.store().target(CURRENT)? {
-            None => self.without_current(self.store().place(CURRENT)),
-            Some(folder) => read_generation(self.store().as_ref(), &folder),
+            None => self.without_current(MISSING),
+            Some(folder) if is_generation(&folder) => read_generation(self.store().as_ref(), &folder),
+            Some(folder) => self.without_current(&format!("it leads to {folder}")),
         }
     }
 
@@ -308,11 +317,11 @@ impl Site {
     }
 
     /// Returns [`Generation::none`] unless the link was lost: only the first generation can be there before there is a link.
-    fn without_current(&self, link: PathBuf) -> Result<Generation, SiteError> {
+    fn without_current(&self, flaw: &str) -> Result<Generation, SiteError> {
         match self.generations()?.last() {
-            Some(newest) if *newest > 1 => {
-                let target = format!("generations/{newest}");
-                let reason = format!("it is missing: make it again with `ln -s {target} {}`", link.display());
+            Some(newest) if *newest > 1 || flaw != MISSING => {
+                let (link, target) = (self.store().place(CURRENT), generation_folder(*newest));
+                let reason = format!("{flaw}: make it again with `ln -sfn {target} {}`", link.display());
                 Err(StorageError::Damaged { path: link, reason }.into())
             }
             _ => Ok(Generation::none()),

@@ -110,6 +110,10 @@ impl Faults {
             let store = FaultyStore::new(&folder, Some((at, fault)));
             let site = Site::open_in(&folder, Arc::new(store)).unwrap();
             let result = bring(&site, &self.second).map(drop);
+            eprintln!(
+                "{call:?}: {}",
+                result.as_ref().map_or_else(|error| causes(error).join(": "), |()| "done".to_owned())
+            );
             judge(call, &result);
             let number = whole_generation(&self.world, &folder);
             let should_be = if number == 1 { &self.old } else { &self.new };

@@ -68,10 +68,12 @@ fn contents(
     }
     let kind = Compression::of_name(path.as_str());
     let bad = |source| IndexFileError::Compression { path: path.clone(), source };
-    let blob = context.depot.open_blob(&proof.sha256)?;
-    let text = reader(blob, kind).map_err(bad)?.take(MAX_CONTENTS_BYTES);
-    let cut = PackedIndex::write(|mut out| cut_contents(BufReader::with_capacity(1 << 20, text), names, &mut out));
-    Ok(cut.map_err(|source: io::Error| bad(CompressionError::Corrupt { kind, source }))?)
+    let cut = context.depot.read_checked(&proof.sha256, |blob| {
+        let text = reader(blob, kind)?.take(MAX_CONTENTS_BYTES);
+        let cut = PackedIndex::write(|mut out| cut_contents(BufReader::with_capacity(1 << 20, text), names, &mut out));
+        cut.map_err(|source: io::Error| CompressionError::Corrupt { kind, source })
+    });
+    Ok(cut?.map_err(bad)?)
 }
 
 /// The packages of a suite.
