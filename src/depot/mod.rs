@@ -45,7 +45,7 @@ pub struct RemovedBlobs {
 pub struct Depot {
     /// The blobs.
     store: Arc<dyn Store>,
-    /// What the keys of blobs start with: nothing, or a folder's name and `/`.
+    /// The start of the keys of blobs: nothing, or a folder's name and `/`.
     prefix: &'static str,
     /// The local folder of blobs under construction, and of aliases.
     root: PathBuf,

@@ -10,7 +10,7 @@ use crate::digest::Sha256;
 use crate::storage::remove_file_if_there;
 
 impl Depot {
-    /// Where the blob is built before it is complete.
+    /// The place of the blob before it is complete.
     pub fn partial_path(&self, digest: &Sha256) -> PathBuf {
         self.root.join("partial").join(digest.to_hex())
     }

@@ -154,7 +154,7 @@ impl Store for FileStore {
 }
 
 impl FileStore {
-    /// Returns the object that a folder's entry is; `None` if it is no file.
+    /// Returns the object that a folder's entry is; `None` for a folder or a link.
     fn listed(&self, entry: &walkdir::DirEntry) -> Result<Option<ListedObject>, walkdir::Error> {
         let key = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned);
         let Some(key) = key.filter(|_| entry.file_type().is_file()) else { return Ok(None) };

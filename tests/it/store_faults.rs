@@ -107,14 +107,12 @@ impl Faults {
             let folder = self.world.path("faulty");
             let _ = fs::remove_dir_all(&folder);
             copy(&self.world.path("template"), &folder);
-            let store = FaultyStore::new(&folder, Some((at, fault)));
-            let site = Site::open_in(&folder, Arc::new(store)).unwrap();
+            let store = Arc::new(FaultyStore::new(&folder, Some((at, fault))));
+            let site = Site::open_in(&folder, store.clone()).unwrap();
             let result = bring(&site, &self.second).map(drop);
-            eprintln!(
-                "{call:?}: {}",
-                result.as_ref().map_or_else(|error| causes(error).join(": "), |()| "done".to_owned())
-            );
-            judge(call, &result);
+            let faulty = store.calls().swap_remove(at); // generated blobs differ by their dates
+            assert_eq!(faulty.method, call.method);
+            judge(&faulty, &result);
             let number = whole_generation(&self.world, &folder);
             let should_be = if number == 1 { &self.old } else { &self.new };
             assert_eq!(difference(should_be, &published(&self.world, &folder)), None, "{call:?}");
@@ -136,7 +134,7 @@ impl Faults {
 
 #[test]
 fn an_import_with_an_error_at_any_call_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_next() {
-    Faults::new().each(Fault::Error, 1, |_, _| ());
+    Faults::new().each(Fault::Error, 0, |_, _| ());
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn gc_removes_nothing_if_it_cannot_read_what_is_needed() {
 
     let current = desk.path("site/current");
     fs::remove_file(&current).unwrap();
-    desk.run("gc --keep 2 --site site").says(Exit::Failed, &["ln -s generations/3"]);
+    desk.run("gc --keep 2 --site site").says(Exit::Failed, &["ln -sfn generations/3"]);
     assert_eq!(count(), before);
 }
 
