@@ -6,7 +6,6 @@ use std::process::Command;
 use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
 use gapferry::kind::Kind;
-use gapferry::site::Generation;
 
 use super::tree::{desk, generation, noise, published, switch};
 use super::{Answer, ask};
