@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::damage::{Damage, pieces};
+use super::format_error::FormatError;
 use super::names::MANIFEST;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
@@ -46,6 +47,12 @@ pub enum BundleError {
         super::manifest::FORMAT
     )]
     Format { found: u64 },
+    #[error("{} is not as the bundle format has it", path.display())]
+    Invalid {
+        path: PathBuf,
+        #[source]
+        reason: FormatError,
+    },
     #[error("the manifest is not in its canonical text")]
     NotCanonical,
     #[error("the manifest contradicts itself: {0}")]
@@ -110,6 +117,14 @@ impl BundleError {
         matches!(self, Self::Damaged { .. } | Self::Unreadable { .. })
     }
 
+    /// For `map_err`: the reason that a file of a bundle cannot be read or written.
+    pub(crate) fn in_file(path: &Path) -> impl FnOnce(FormatError) -> Self {
+        move |reason| match reason {
+            FormatError::Io(error) => Self::io("read or write", path)(error),
+            reason => Self::Invalid { path: path.to_owned(), reason },
+        }
+    }
+
     /// For `map_err`: the failure of `action` on `path`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         FileError::on(action, path)
@@ -132,6 +147,7 @@ impl BundleError {
             | Self::ManifestSyntax(_)
             | Self::Format { .. }
             | Self::NotCanonical
+            | Self::Invalid { .. }
             | Self::Inconsistent(_)
             | Self::VolumeSize { .. }
             | Self::Damaged { .. }

@@ -1,5 +1,6 @@
 //! The names of a bundle's files: the same on every file system, below 64 bytes, without `:`.
 
+use crate::collection::Kind;
 use crate::label::Label;
 
 /// The manifest.
@@ -32,3 +33,20 @@ pub fn recovery(number: u64) -> String {
 pub fn spare(number: u64) -> String {
     format!("spare-{number:03}.rec")
 }
+
+/// The item list of a collection, such as `items/apt-debian.jsonl.zst`.
+pub fn item_list(kind: Kind, collection: &Label) -> String {
+    format!("items/{}-{collection}.jsonl.zst", kind.as_str())
+}
+
+/// The index of volume `number`, such as `volume-001.idx`.
+pub fn volume_index(number: u64) -> String {
+    format!("volume-{number:03}.idx")
+}
+
+/// The folder of packings.
+pub const PACKINGS: &str = "packings";
+/// A packing, in its folder.
+pub const PACKING: &str = "packing.json";
+/// The builder's signature over a packing.
+pub const PACKING_SIGNATURE: &str = "packing.json.sig";

@@ -1,0 +1,222 @@
+//! The item lists of a state, in private copies: checked once, then read as often as needed.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::blob_table::{BlobTable, BlobTableBuilder};
+use super::item_list::{ITEM_LIST_CAPS, ItemListReader, ListSummary};
+use super::line::{FileLine, ListLine};
+use super::manifest::StateManifest;
+use crate::bundle::format_error::{FormatError, contradiction};
+use crate::bundle::stored_list::{ListReader, SharedFile};
+use crate::digest::Sha256;
+
+/// The item lists of a state.
+#[derive(Clone, Debug)]
+pub struct StateLists(Vec<OpenList>);
+
+#[derive(Clone, Debug)]
+struct OpenList {
+    /// Where the collection's tree stands, such as `apt/debian`.
+    folder: String,
+    summary: ListSummary,
+    file: SharedFile,
+}
+
+/// A blob at the place of the line that names it first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedBlob {
+    /// The line, counted from 0 over all lists.
+    pub place: u32,
+    /// The blob's name in volumes: `KIND/COLLECTION/PATH` of that line.
+    pub name: String,
+    /// The blob's digest.
+    pub sha256: Sha256,
+    /// The blob's size, in bytes.
+    pub size: u64,
+}
+
+impl StateLists {
+    /// Takes the stored lists of a manifest's collections, in order. Each file is a copy that nobody else can change, and has the
+    /// digest that the manifest names.
+    pub fn new(manifest: &StateManifest, files: Vec<File>) -> Result<Self, FormatError> {
+        if files.len() != manifest.collections.len() {
+            return contradiction("there is not one item list for each collection");
+        }
+        let open = manifest.collections.iter().zip(files).map(|(collection, file)| OpenList {
+            folder: collection.folder(),
+            summary: collection.summary(),
+            file: SharedFile::from(Arc::new(file)),
+        });
+        Ok(Self(open.collect()))
+    }
+
+    /// Reads the list of collection `index`, counted from 0, from its beginning.
+    pub fn read(&self, index: usize) -> Result<ItemListReader<impl std::io::Read + use<>>, FormatError> {
+        match self.0.get(index) {
+            Some(list) => ItemListReader::new(list.file.clone(), list.summary),
+            None => contradiction(format!("there is no item list {index}")),
+        }
+    }
+
+    /// Checks all lists, hands each line to `line` with the number of its collection, and returns the blobs.
+    pub fn check(
+        &self,
+        mut line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
+    ) -> Result<BlobTable, FormatError> {
+        let mut blobs = BlobTableBuilder::with_lines(self.0.iter().map(|list| list.summary.files).sum());
+        for index in 0..self.0.len() {
+            let mut list = self.read(index)?;
+            while let Some(next) = list.next_line()? {
+                let (sha256, size) = next.blob();
+                blobs.add(sha256, size)?;
+                line(index, next)?;
+            }
+        }
+        blobs.finish()
+    }
+
+    /// Starts a walk over the blobs in the order of their places. The lists have been checked, and `blobs` is what came of it.
+    pub fn walk<'a>(&'a self, blobs: &'a BlobTable) -> BlobWalk<'a> {
+        BlobWalk { lists: self, blobs, open: None, next_list: 0, next_place: 0, current: None }
+    }
+}
+
+/// Goes through the blobs of a state, forwards.
+pub struct BlobWalk<'a> {
+    lists: &'a StateLists,
+    blobs: &'a BlobTable,
+    open: Option<(&'a str, ListReader<SharedFile>)>,
+    next_list: usize,
+    next_place: u32,
+    current: Option<PlacedBlob>,
+}
+
+impl<'a> BlobWalk<'a> {
+    /// The blobs of the state.
+    pub fn blobs(&self) -> &'a BlobTable {
+        self.blobs
+    }
+
+    /// Returns the next blob; `None` behind the last one.
+    pub fn next_blob(&mut self) -> Result<Option<&PlacedBlob>, FormatError> {
+        self.current = None;
+        while let Some((place, folder, line)) = self.next_file()? {
+            let is_first = self.blobs.get(&line.sha256).is_some_and(|entry| entry.place == place);
+            if is_first {
+                let name = format!("{folder}/{}", line.path);
+                self.current = Some(PlacedBlob { place, name, sha256: line.sha256, size: line.size });
+                break;
+            }
+        }
+        Ok(self.current.as_ref())
+    }
+
+    /// Goes to a blob, backwards too, though that means to begin again. Returns `None` if the state does not have it.
+    pub fn seek(&mut self, digest: &Sha256) -> Result<Option<&PlacedBlob>, FormatError> {
+        let Some(place) = self.blobs.get(digest).map(|entry| entry.place) else { return Ok(None) };
+        let is_here = self.current.as_ref().is_some_and(|current| current.place == place);
+        if !is_here && place < self.next_place {
+            *self = self.lists.walk(self.blobs);
+        }
+        if !is_here {
+            while self.next_blob()?.is_some_and(|blob| blob.place < place) {}
+        }
+        Ok(self.current.as_ref().filter(|current| current.sha256 == *digest))
+    }
+
+    fn next_file(&mut self) -> Result<Option<(u32, &'a str, FileLine)>, FormatError> {
+        loop {
+            if let Some((folder, list)) = &mut self.open {
+                if let Some(text) = list.next_line()? {
+                    // All else of the line was checked before.
+                    let line = serde_json::from_slice(text).map_err(FormatError::Syntax)?;
+                    self.next_place += 1;
+                    return Ok(Some((self.next_place - 1, folder, line)));
+                }
+                self.open = None;
+            }
+            let Some(next) = self.lists.0.get(self.next_list) else { return Ok(None) };
+            self.next_list += 1;
+            self.open = Some((&next.folder, ListReader::new(next.file.clone(), next.summary.list, ITEM_LIST_CAPS)?));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::io::Seek as _;
+
+    use super::*;
+    use crate::bundle::state::line::tests::{item, proof};
+    use crate::bundle::state::manifest::StateCollection;
+    use crate::bundle::state::{ItemListWriter, manifest};
+    use crate::collection::{Kind, Publish};
+
+    /// A state of `files` collections: proofs and items by path, with what they hold.
+    pub(crate) struct TestState {
+        pub(crate) manifest: StateManifest,
+        pub(crate) lists: StateLists,
+        pub(crate) blobs: BlobTable,
+    }
+
+    /// Makes a state of collections of the kind `files`: of each the name, the proofs and the items.
+    pub(crate) fn state(collections: &[(&str, &[(&str, &[u8])], &[(&str, &[u8])])]) -> TestState {
+        let (mut found, mut files) = (Vec::new(), Vec::new());
+        for (name, proofs, items) in collections {
+            let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
+            proofs.iter().for_each(|(path, content)| list.proof(&proof(path, content)).unwrap());
+            items.iter().for_each(|(path, content)| list.item(&item(path, content)).unwrap());
+            let (mut file, ListSummary { bytes, files: lines, list }) = list.finish().unwrap();
+            file.rewind().unwrap();
+            files.push(file);
+            found.push(StateCollection {
+                bytes,
+                files: lines,
+                kind: Kind::Files,
+                list,
+                name: name.parse().unwrap(),
+                origin: None,
+                publish: Publish::ReIndexed,
+                second_digest: None,
+                source: "files".parse().unwrap(),
+            });
+        }
+        let manifest = StateManifest { collections: found, ..manifest::tests::manifest() };
+        let lists = StateLists::new(&manifest, files).unwrap();
+        let blobs = lists.check(|_, _| Ok(())).unwrap();
+        TestState { manifest, lists, blobs }
+    }
+
+    #[test]
+    fn blobs_are_walked_in_the_order_of_their_first_lines() {
+        let state = state(&[
+            ("a", &[("z", b"1")], &[("b", b"2"), ("c", b"1"), ("d", b"3")]),
+            ("b", &[], &[]),
+            ("c", &[], &[("a", b"3"), ("b", b"4")]),
+        ]);
+        let mut walk = state.lists.walk(&state.blobs);
+        let mut found = Vec::new();
+        while let Some(blob) = walk.next_blob().unwrap() {
+            found.push((blob.place, blob.name.clone()));
+        }
+        let wanted = [(0, "files/a/z"), (1, "files/a/b"), (3, "files/a/d"), (5, "files/c/b")];
+        assert_eq!(found, wanted.map(|(place, name)| (place, name.to_owned())));
+        for text in ["4", "1", "1", "3", "2", "4"] {
+            let blob = walk.seek(&Sha256::of(text.as_bytes())).unwrap().unwrap();
+            assert_eq!(blob.sha256, Sha256::of(text.as_bytes()));
+        }
+        assert_eq!(walk.seek(&Sha256::of(b"5")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_blob_of_two_sizes_in_two_lists_is_refused() {
+        let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
+        list.item(&item("a", b"1")).unwrap();
+        list.item(&super::super::ItemLine { size: 2, ..item("b", b"1") }).unwrap();
+        let (file, summary) = list.finish().unwrap();
+        let lists =
+            StateLists(vec![OpenList { folder: "files/a".into(), summary, file: SharedFile::from(Arc::new(file)) }]);
+        assert!(matches!(lists.check(|_, _| Ok(())), Err(FormatError::Blob { .. })));
+    }
+}

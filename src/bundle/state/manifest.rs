@@ -1,0 +1,337 @@
+//! The manifest of a state: small, signed, in one canonical text.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::item_list::{ITEM_LIST_CAPS, ListSummary, MAX_LINES};
+use crate::bundle::canonical::{MAX_INTEGER, parse_text, to_text};
+use crate::bundle::format_error::{FormatError, contradiction};
+use crate::bundle::names;
+use crate::bundle::stored_list::StoredList;
+use crate::collection::{Kind, Publish};
+use crate::digest::Sha256;
+use crate::formats::signed_digest::DigestKind;
+use crate::label::Label;
+use crate::time::Time;
+
+/// The format that this gapferry writes and reads.
+pub const FORMAT: u64 = 2;
+/// The largest manifest, in bytes.
+pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+/// The longest text in a manifest, in bytes.
+pub const MAX_TEXT_BYTES: usize = 4096;
+const MAX_COLLECTIONS: u64 = 4096;
+const MAX_LEFT_OUT: u64 = 65_536;
+
+/// What a bundle says of itself. Fields stand in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateManifest {
+    /// The classification that the selection gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<String>,
+    /// What is to be published, sorted by kind and name.
+    pub collections: Vec<StateCollection>,
+    /// When it was made.
+    pub created: Time,
+    /// Raised only when the site's trust changes; sequences start afresh in a new epoch.
+    pub epoch: u64,
+    /// When it stops being valid.
+    pub expires: Time,
+    /// Version of the format.
+    pub format: u64,
+    /// The program that wrote it, with its version.
+    pub generator: String,
+    /// What the selection asks for and the state has not, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+    /// Which of the site's bundles this is: each name has its own sequence.
+    pub name: Label,
+    /// When the next bundle of this name is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_expected: Option<Time>,
+    /// Flags that relaxed a rule at export, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
+    /// SHA-256 of the manifest before it in the sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Sha256>,
+    /// The purpose that the selection gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Rises with each state of the site, name and epoch, from 1.
+    pub sequence: u64,
+    /// The site that it is for.
+    pub site: Label,
+    /// The ticket that the selection gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The version of the trust file under which the builder made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<u64>,
+}
+
+/// One source's complete state, as the manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateCollection {
+    /// The sum of the sizes of its list's lines, in bytes.
+    pub bytes: u64,
+    /// The number of its list's lines.
+    pub files: u64,
+    /// Which collector made it and which publisher takes it.
+    pub kind: Kind,
+    /// Its item list.
+    pub list: StoredList,
+    /// Its name, unique at the site; its tree is published under `KIND/NAME/`.
+    pub name: Label,
+    /// Upstream's URL without credentials; `None` for files of the builder's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// How it is published.
+    pub publish: Publish,
+    /// The kind of digest by which upstream signs files, if that is not SHA-256 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_digest: Option<DigestKind>,
+    /// The selection's source that it belongs to; the site pins upstream's keyring under this name.
+    pub source: Label,
+}
+
+/// Something that the selection asks for and the state has not. Ordered by its fields.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The collection, as KIND/NAME.
+    pub collection: String,
+    /// The thing, such as a package.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+}
+
+impl StateManifest {
+    /// Returns the text that is signed.
+    pub fn to_text(&self) -> Result<String, FormatError> {
+        self.check()?;
+        let text = to_text(self)?;
+        match text.len() as u64 > MAX_MANIFEST_BYTES {
+            true => Err(FormatError::TooMany { cap: MAX_MANIFEST_BYTES, what: "bytes" }),
+            false => Ok(text),
+        }
+    }
+
+    /// Parses a manifest whose signature the caller has verified.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+        if bytes.len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(FormatError::TooMany { cap: MAX_MANIFEST_BYTES, what: "bytes" });
+        }
+        let manifest: Self = parse_text(bytes)?;
+        manifest.check().map(|()| manifest)
+    }
+
+    /// The bundle's folder name, such as `dc1-base-000042`.
+    pub fn folder(&self) -> String {
+        names::folder(&self.site, &self.name, self.sequence)
+    }
+
+    /// The number of lines in all lists.
+    pub fn files(&self) -> u64 {
+        self.collections.iter().map(|collection| collection.files).sum()
+    }
+
+    fn check(&self) -> Result<(), FormatError> {
+        if self.format != FORMAT {
+            return contradiction(format!("it has format {}, and this gapferry knows format {FORMAT}", self.format));
+        }
+        if self.sequence == 0 {
+            return contradiction("sequences start at 1");
+        }
+        if self.expires <= self.created {
+            return contradiction("it expires before it was made");
+        }
+        for (count, cap, what) in [
+            (self.collections.len() as u64, MAX_COLLECTIONS, "collections"),
+            (self.left_out.len() as u64, MAX_LEFT_OUT, "entries of left_out"),
+        ] {
+            if count > cap {
+                return Err(FormatError::TooMany { cap, what });
+            }
+        }
+        if let Some(text) = self.texts().find(|text| text.is_empty() || text.len() > MAX_TEXT_BYTES) {
+            return contradiction(format!("a text has {} bytes instead of 1 to {MAX_TEXT_BYTES}", text.len()));
+        }
+        if !self.overrides.is_sorted_by(|a, b| a < b) || !self.left_out.is_sorted_by(|a, b| a < b) {
+            return contradiction("overrides or left_out are not sorted");
+        }
+        self.check_collections()
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let optional = [&self.classification, &self.purpose, &self.ticket].into_iter().flatten();
+        let left_out = self.left_out.iter().flat_map(|left| [&left.collection, &left.what, &left.why]);
+        let origins = self.collections.iter().filter_map(|collection| collection.origin.as_ref());
+        let all = optional.chain(&self.overrides).chain(left_out).chain(origins).chain([&self.generator]);
+        all.map(String::as_str)
+    }
+
+    fn check_collections(&self) -> Result<(), FormatError> {
+        let key = |collection: &StateCollection| (collection.kind.as_str(), collection.name.clone());
+        if !self.collections.is_sorted_by(|a, b| key(a) < key(b)) {
+            return contradiction("its collections are not sorted, or two have the same name");
+        }
+        let (mut lines, mut bytes) = (0_u64, 0_u64);
+        for collection in &self.collections {
+            if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
+                return contradiction(format!("{} is not for reprepro", collection.folder()));
+            }
+            ITEM_LIST_CAPS.check(&collection.list)?;
+            lines = lines.saturating_add(collection.files);
+            bytes = bytes.saturating_add(collection.bytes);
+        }
+        for (count, cap, what) in [(lines, MAX_LINES, "lines in all lists"), (bytes, MAX_INTEGER, "bytes")] {
+            if count > cap {
+                return Err(FormatError::TooMany { cap, what });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StateCollection {
+    /// Where its tree stands below a generation, such as `apt/debian`.
+    pub fn folder(&self) -> String {
+        format!("{}/{}", self.kind.as_str(), self.name)
+    }
+
+    /// The path of its item list in the bundle's folder.
+    pub fn list_file(&self) -> String {
+        names::item_list(self.kind, &self.name)
+    }
+
+    /// What is said of its item list.
+    pub fn summary(&self) -> ListSummary {
+        ListSummary { bytes: self.bytes, files: self.files, list: self.list }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::bundle::canonical::is_sorted;
+    use crate::bundle::stored_list::StoredFile;
+
+    fn collection(kind: Kind, name: &str) -> StateCollection {
+        let digest = Sha256::of(name.as_bytes());
+        StateCollection {
+            bytes: 3,
+            files: 2,
+            kind,
+            list: StoredList { sha256: digest, size: 4, stored: StoredFile { sha256: digest, size: 5 } },
+            name: name.parse().unwrap(),
+            origin: Some("http://deb.debian.org/debian".into()),
+            publish: Publish::ReIndexed,
+            second_digest: Some(DigestKind::Sha512),
+            source: "debian".parse().unwrap(),
+        }
+    }
+
+    /// A manifest with all keys.
+    pub(crate) fn manifest() -> StateManifest {
+        let left = |what: &str| LeftOut { collection: "apt/a".into(), what: what.into(), why: "missing".into() };
+        StateManifest {
+            classification: Some("internal".into()),
+            collections: vec![collection(Kind::Apt, "a"), collection(Kind::Files, "a"), collection(Kind::Images, "a")],
+            created: Time::from_unix(1_795_341_600).unwrap(),
+            epoch: 1,
+            expires: Time::from_unix(1_798_020_000).unwrap(),
+            format: FORMAT,
+            generator: "gapferry 0.1.0".into(),
+            left_out: vec![left("a"), left("b")],
+            name: "base".parse().unwrap(),
+            next_expected: Some(Time::from_unix(1_795_428_000).unwrap()),
+            overrides: vec!["allow-older-upstream".into()],
+            previous: Some(Sha256::of(b"previous")),
+            purpose: Some("security updates".into()),
+            sequence: 42,
+            site: "dc1".parse().unwrap(),
+            ticket: Some("CHG-1".into()),
+            trust: Some(7),
+        }
+    }
+
+    fn bare() -> StateManifest {
+        StateManifest {
+            classification: None,
+            collections: vec![],
+            left_out: vec![],
+            next_expected: None,
+            overrides: vec![],
+            previous: None,
+            purpose: None,
+            ticket: None,
+            trust: None,
+            ..manifest()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for manifest in [manifest(), bare()] {
+            assert!(is_sorted(&manifest));
+            let text = manifest.to_text().unwrap();
+            assert!(!text.contains("null"));
+            assert_eq!(StateManifest::parse(text.as_bytes()).unwrap(), manifest);
+            assert!(StateManifest::parse(text.replace("  \"epoch\"", " \"epoch\"").as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn writer_and_reader_refuse_the_same() {
+        let with = |change: fn(&mut StateManifest)| {
+            let mut manifest = manifest();
+            change(&mut manifest);
+            manifest
+        };
+        for wrong in [
+            with(|m| m.format = 1),
+            with(|m| m.sequence = 0),
+            with(|m| m.sequence = MAX_INTEGER + 1),
+            with(|m| m.expires = m.created),
+            with(|m| m.collections.swap(0, 1)),
+            with(|m| m.collections[1] = m.collections[0].clone()),
+            with(|m| m.collections[1].publish = Publish::Reprepro),
+            with(|m| m.collections[0].files = MAX_LINES),
+            with(|m| m.collections[0].bytes = MAX_INTEGER),
+            with(|m| m.collections[0].list.size = (8 << 30) + 1),
+            with(|m| m.collections[0].list.stored.size = (2 << 30) + 1),
+            with(|m| m.left_out.swap(0, 1)),
+            with(|m| m.left_out[1] = m.left_out[0].clone()),
+            with(|m| m.overrides = vec!["b".into(), "a".into()]),
+            with(|m| m.purpose = Some(String::new())),
+            with(|m| m.ticket = Some("x".repeat(MAX_TEXT_BYTES + 1))),
+        ] {
+            assert!(wrong.to_text().is_err(), "{wrong:?}");
+            if let Ok(text) = to_text(&wrong) {
+                assert!(StateManifest::parse(text.as_bytes()).is_err(), "{wrong:?}");
+            }
+        }
+        let many = with(|m| {
+            let one = m.collections[0].clone();
+            let named = |number: u64| StateCollection { name: format!("c{number:05}").parse().unwrap(), ..one.clone() };
+            m.collections = (0..=MAX_COLLECTIONS).map(named).collect();
+        });
+        assert!(matches!(many.to_text(), Err(FormatError::TooMany { .. })));
+        let large = with(|m| {
+            let left =
+                |number: u64| LeftOut { collection: "a".into(), what: format!("{number:05}"), why: "x".repeat(1000) };
+            m.left_out = (0..20_000).map(left).collect();
+        });
+        assert!(matches!(large.to_text(), Err(FormatError::TooMany { .. })));
+        assert!(StateManifest::parse(&vec![b' '; MAX_MANIFEST_BYTES as usize + 1]).is_err());
+    }
+
+    #[test]
+    fn list_files_are_named_by_kind_and_name() {
+        assert_eq!(collection(Kind::EnterpriseStore, "a-b").list_file(), "items/enterprise-store-a-b.jsonl.zst");
+    }
+}

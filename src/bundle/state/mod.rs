@@ -1,0 +1,14 @@
+//! The state: what is to be published. A small signed manifest, and one item list per collection.
+//!
+//! Nothing in it depends on media, on volume sizes or on what the site holds.
+
+pub mod blob_table;
+pub mod item_list;
+pub mod line;
+pub mod lists;
+pub mod manifest;
+mod path_order;
+
+pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES, MAX_PROOFS};
+pub use line::{ItemLine, ListLine, ProofLine};
+pub use manifest::StateManifest;
