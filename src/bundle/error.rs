@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::damage::{Damage, pieces};
 use super::format_error::FormatError;
-use super::names::MANIFEST;
+use super::names::{MANIFEST, PACKING};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::next_command;
 use crate::storage::FileError;
-use crate::trust::MANIFEST_NAMESPACE;
-use crate::trust::TrustError;
+use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, TrustError};
 
 /// What can go wrong with a bundle.
 #[allow(missing_docs, reason = "the messages say it")]
@@ -36,6 +35,11 @@ pub enum BundleError {
          builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
     )]
     Unsigned { folder: PathBuf },
+    #[error(
+        "{} has no packing.json.sig: copy the bundle again; if there is none where it comes from either, sign it there, where the \
+         builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(PACKING), PACKING_NAMESPACE)
+    )]
+    PackingUnsigned { folder: PathBuf },
     #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
     NotAFile { path: PathBuf },
     #[error("{} is larger than {cap} bytes", path.display())]
@@ -142,6 +146,7 @@ impl BundleError {
             | Self::VolumeTooSmall { .. }
             | Self::TooLargeToProtect => ErrorClass::Usage,
             Self::Unsigned { .. }
+            | Self::PackingUnsigned { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
             | Self::ManifestSyntax(_)

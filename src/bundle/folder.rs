@@ -36,6 +36,28 @@ pub(super) fn read_file(folder: &Path, name: &'static str, cap: u64) -> Result<V
     })
 }
 
+/// Reads a small file of a bundle. Returns `None` if it is missing.
+pub(super) fn read_small(folder: &Path, name: &str, cap: u64) -> Result<Option<Vec<u8>>, BundleError> {
+    let path = folder.join(name);
+    let (file, size) = match open(&path) {
+        Err(BundleError::File(FileError { source, .. }))
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let too_large = || BundleError::TooLarge { path: path.clone(), cap };
+    if size > cap {
+        return Err(too_large());
+    }
+    let read = read_to_cap(file, cap).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => too_large(),
+        _ => BundleError::io("read", &path)(error),
+    });
+    read.map(Some)
+}
+
 /// Returns the reason that `folder` has no file `name`.
 fn not_a_bundle(folder: &Path, name: &'static str) -> BundleError {
     if folder.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {

@@ -13,5 +13,5 @@ pub use error::TrustError;
 pub use file::{Role, TrustFile, TrustedKey};
 pub use key::{PublicKey, SecretKey};
 pub use policy::{Header, Overrides, Seen, check};
-pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, sign, verify};
+pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PACKING_NAMESPACE, sign, verify};
 pub use stream_ids::{OtherStream, check_stream};

@@ -9,8 +9,10 @@ use super::{PublicKey, SecretKey, TrustError};
 
 /// The namespace of a builder's signature over a manifest.
 pub const MANIFEST_NAMESPACE: &str = "gapferry-manifest";
+/// The namespace of a builder's signature over a packing.
+pub const PACKING_NAMESPACE: &str = "gapferry-packing";
 /// The largest signature file that is read, in bytes.
-pub const MAX_SIGNATURE_BYTES: u64 = 64 << 10;
+pub const MAX_SIGNATURE_BYTES: u64 = 4 << 10;
 
 /// Signs `message` for `namespace` and returns the armored signature.
 pub fn sign(key: &SecretKey, namespace: &'static str, message: &[u8]) -> Result<String, TrustError> {

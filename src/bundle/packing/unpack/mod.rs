@@ -1,0 +1,119 @@
+//! Reads volumes: checks every byte, and hands each part's content on.
+//!
+//! The medium is read once. `reader` goes through a volume: workers take parts in the order in which they stand, so that the
+//! medium is read nearly in sequence while both hashing and writing go on side by side. `part` checks one part: a raw one is
+//! hashed while it is handed on; a zstd part or a patch is checked before its decoder sees it, and its content after. `sink` is
+//! where the contents go.
+
+mod part;
+mod reader;
+mod sink;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::PoisonError;
+
+pub use self::sink::{CheckOnly, PartSink, Sink};
+
+use self::reader::{Opened, Reader, Source};
+use super::found::FoundPacking;
+use super::volume_parts::VolumeParts;
+use crate::bundle::recovery::repair::Repair;
+use crate::bundle::state::lists::BlobWalk;
+use crate::bundle::{BundleError, Damage, names};
+use crate::progress::Progress;
+
+/// Size of a read, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What came of reading the volumes of a packing.
+#[derive(Debug, Default)]
+pub struct VolumesRead {
+    /// What was not right on the medium, and was restored, or was read from another medium.
+    pub repaired: Vec<Damage>,
+    /// Volumes that are not here, by file name.
+    pub missing: Vec<String>,
+}
+
+/// Reads all volumes of the packing that are here, and hands every wanted part to `sink`. The walk is over the state's lists. What
+/// recovery data restore is kept in a nameless file in `scratch` meanwhile.
+///
+/// A volume that is missing is left out, unless spare volumes replace it: the caller finds what blobs are missing.
+pub fn unpack<S: Sink>(
+    packing: &FoundPacking,
+    walk: &mut BlobWalk<'_>,
+    sink: &S,
+    scratch: &Path,
+    progress: &Progress,
+) -> Result<VolumesRead, BundleError> {
+    let files = &packing.files;
+    let missing = files.missing();
+    if !missing.is_empty() {
+        files.can_be_read()?;
+    }
+    let repair = Repair::new(files, scratch);
+    let (mut found, mut bad) = (VolumesRead::default(), Vec::new());
+    for (index, volume) in files.volumes().iter().enumerate() {
+        let is_missing = missing.contains(&volume.file);
+        let copy = if is_missing && !files.has_spares() { None } else { packing.index(index, scratch)? };
+        let Some(copy) = copy else {
+            found.missing.push(volume.file.clone());
+            continue;
+        };
+        let mut parts = packing.parts(index, copy, walk)?;
+        let mut copies = if is_missing { Vec::new() } else { files.open_copies(index)? }.into_iter();
+        let (path, file) = copies.next().map_or((files.expected(&volume.file), None), |(p, f)| (p, Some(f)));
+        let is_protected = files.has_recovery(index);
+        let (others, replaced) = (copies.collect(), Default::default());
+        let opened = Opened { index, file, others, repair: &repair, is_protected, replaced: &replaced };
+        let index_path = files.expected(&names::volume_index(index as u64 + 1));
+        let wrong =
+            Reader { path: &path, from: Source::Volume(opened), sink, progress }.volume(&mut parts, &index_path)?;
+        let damage = |(from, to)| Damage { volume: volume.file.clone(), from, to, instead: None };
+        match is_missing && !wrong.is_empty() {
+            true => found.missing.push(volume.file.clone()),
+            false => {
+                found.repaired.extend(repair.restored(index).into_iter().map(damage));
+                let replaced = replaced.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter();
+                let replaced = replaced.map(|(range, instead)| Damage { instead: Some(instead), ..damage(range) });
+                found.repaired.extend(in_one_piece(replaced.collect()));
+            }
+        }
+        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index + 1, damage(range), error)));
+    }
+    if bad.is_empty() { Ok(found) } else { Err(unrepairable(packing, bad)) }
+}
+
+/// Keeps the parts of a volume for the reader of a stream.
+pub(in crate::bundle) fn unpack_stream<S: Sink>(
+    incoming: &crate::bundle::incoming::Incoming,
+    parts: &mut VolumeParts<'_, '_, File>,
+    sink: &S,
+    progress: &Progress,
+) -> Result<(), BundleError> {
+    let path = Path::new(crate::bundle::incoming::STREAM_NAME);
+    Reader { path, from: Source::Stream(incoming), sink, progress }.volume(parts, path).map(drop)
+}
+
+/// The damage as one error, with what touches in one piece.
+fn unrepairable(packing: &FoundPacking, bad: Vec<(usize, Damage, BundleError)>) -> BundleError {
+    let numbers = bad.iter().map(|(number, _, _)| *number).collect();
+    let damage = in_one_piece(bad.iter().map(|(_, damage, _)| damage.clone()).collect());
+    let tried = bad.iter().any(|(number, _, _)| packing.files.has_recovery(number - 1));
+    let (bundle, mut errors) = (packing.bundle.clone(), bad.into_iter().map(|(_, _, error)| error));
+    match errors.next() {
+        Some(first) => BundleError::Unrepairable { bundle, numbers, damage, tried, first: Box::new(first) },
+        None => BundleError::Inconsistent("no volume is damaged".to_owned()),
+    }
+}
+
+/// The same, with what touches in one piece.
+fn in_one_piece(mut damage: Vec<Damage>) -> Vec<Damage> {
+    damage.sort();
+    damage.dedup_by(|next, piece| {
+        let touches = (&next.volume, &next.instead) == (&piece.volume, &piece.instead) && next.from <= piece.to;
+        piece.to = if touches { piece.to.max(next.to) } else { piece.to };
+        touches
+    });
+    damage
+}

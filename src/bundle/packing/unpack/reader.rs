@@ -1,0 +1,212 @@
+//! Goes through one volume, restores what is damaged where that is possible, and says what is not.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::BUFFER_BYTES;
+use super::sink::Sink;
+use crate::bundle::AlternateCopy;
+use crate::bundle::BundleError;
+use crate::bundle::format_error::FormatError;
+use crate::bundle::incoming::Incoming;
+use crate::bundle::layout::TRAILER;
+use crate::bundle::packing::volume_parts::{VolumePart, VolumeParts};
+use crate::bundle::recovery::repair::{RecoverySource, Repair};
+use crate::progress::Progress;
+
+/// The most workers; more would only make a medium seek.
+const MAX_WORKERS: usize = 4;
+
+/// Where a volume's bytes come from.
+pub(super) enum Source<'a> {
+    /// From anywhere in it, or from what is restored of it.
+    Volume(Opened<'a>),
+    /// From another copy of it.
+    Copy(&'a File),
+    /// One after the other.
+    Stream(&'a Incoming),
+}
+
+/// A volume on a medium.
+pub(super) struct Opened<'a> {
+    /// Counted from 0.
+    pub(super) index: usize,
+    /// None where the volume is not there.
+    pub(super) file: Option<File>,
+    /// The same volume on other media.
+    pub(super) others: Vec<(PathBuf, File)>,
+    pub(super) repair: &'a Repair<'a>,
+    /// Whether there may be recovery files for it.
+    pub(super) is_protected: bool,
+    /// What was read from other media, since it is damaged here.
+    pub(super) replaced: &'a Mutex<Vec<((u64, u64), AlternateCopy)>>,
+}
+
+impl Source<'_> {
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match self {
+            Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
+            Self::Copy(file) => file.read_exact_at(bytes, offset),
+            Self::Stream(incoming) => incoming.read_at(bytes, offset),
+        }
+    }
+
+    /// How many may read side by side.
+    fn workers(&self) -> usize {
+        match self {
+            Self::Volume(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
+            Self::Copy(_) | Self::Stream(_) => 1,
+        }
+    }
+
+    /// Whether what follows damage is to be read too.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Volume(Opened { file: Some(_), .. }))
+    }
+}
+
+/// Where damage starts and ends, and what is wrong.
+pub(super) type Wrong = ((u64, u64), BundleError);
+
+pub(super) struct Reader<'a, S> {
+    pub(super) path: &'a Path,
+    pub(super) from: Source<'a>,
+    pub(super) sink: &'a S,
+    pub(super) progress: &'a Progress,
+}
+
+/// The parts of a volume, for several workers: each takes the next one.
+struct PartQueue<'q, 'a, 'w, R: Read>(Mutex<(&'q mut VolumeParts<'a, 'w, R>, Ended)>);
+
+/// Whether the last part was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Yes,
+    No,
+}
+
+impl<R: Read> PartQueue<'_, '_, '_, R> {
+    fn next(&self) -> Result<Option<VolumePart>, FormatError> {
+        let mut queue = lock(&self.0);
+        if queue.1 == Ended::Yes {
+            return Ok(None);
+        }
+        let next = queue.0.next_part();
+        if !matches!(next, Ok(Some(_))) {
+            queue.1 = Ended::Yes;
+        }
+        next
+    }
+}
+
+impl<S: Sink> Reader<'_, S> {
+    /// Reads all parts of a volume, whose index is at `index`. Returns what is wrong and cannot be restored.
+    pub(super) fn volume<R: Read + Send>(
+        &self,
+        parts: &mut VolumeParts<'_, '_, R>,
+        index: &Path,
+    ) -> Result<Vec<Wrong>, BundleError> {
+        let (stop, failure, wrong) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(Vec::new()));
+        let note = |range, error: BundleError| {
+            if error.is_damage() {
+                lock(&wrong).push((range, error));
+                stop.fetch_or(!self.from.goes_on(), Ordering::Relaxed);
+            } else {
+                stop.store(true, Ordering::Relaxed);
+                lock(&failure).get_or_insert(error);
+            }
+        };
+        let queue = PartQueue(Mutex::new((parts, Ended::No)));
+        let work = || {
+            let mut buffer = vec![0; BUFFER_BYTES];
+            while !stop.load(Ordering::Relaxed) {
+                let part = match queue.next() {
+                    Ok(Some(part)) => part,
+                    Ok(None) => return,
+                    Err(reason) => return note((0, 0), BundleError::in_file(index)(reason)),
+                };
+                let (range, read) =
+                    (part.range(), |reader: &Reader<'_, S>, is_last| reader.part(&part, &mut buffer, is_last));
+                if self.sink.wants(&part)
+                    && let Err(error) = self.repairing(range, read)
+                {
+                    note(range, error);
+                }
+            }
+        };
+        thread::scope(|scope| (0..self.from.workers()).for_each(|_| drop(scope.spawn(work))));
+        let end = lock(&queue.0).0.end();
+        let range = (end, end + TRAILER);
+        if !stop.load(Ordering::Relaxed)
+            && let Err(error) = self
+                .repairing(range, |reader, _| reader.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
+        {
+            note(range, error);
+        }
+        if let Some(error) = lock(&failure).take() {
+            return Err(error);
+        }
+        let mut wrong = std::mem::take(&mut *lock(&wrong));
+        match self.from {
+            // Of a stream nothing else is known to be damaged, and nothing can be done but to send it again.
+            Source::Stream(_) => wrong.pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
+            Source::Volume(_) | Source::Copy(_) => Ok(wrong),
+        }
+    }
+
+    /// Reads what is between two places of the volume. Where that is damaged, reads it from another medium, or restores it and
+    /// reads it again. `read` is told whether there will be no other try.
+    fn repairing(
+        &self,
+        range: (u64, u64),
+        mut read: impl FnMut(&Reader<'_, S>, bool) -> Result<(), BundleError>,
+    ) -> Result<(), BundleError> {
+        let Source::Volume(from) = &self.from else { return read(self, true) };
+        let is_alone = from.others.is_empty() && !from.is_protected;
+        let mut result = read(self, is_alone);
+        for (path, file) in &from.others {
+            if !is_damaged(&result) {
+                return result;
+            }
+            match read(&Reader { path, from: Source::Copy(file), ..*self }, false) {
+                Ok(()) => {
+                    lock(from.replaced).push((range, instead(self.path, path)));
+                    return Ok(());
+                }
+                Err(error) if error.is_damage() => {} // the first medium's is told
+                Err(error) => return Err(error),
+            }
+        }
+        // The volume's own once more, for what spares alone could not do either.
+        for by in
+            [RecoverySource::Own, RecoverySource::Spares, RecoverySource::Own].into_iter().filter(|_| from.is_protected)
+        {
+            if !is_damaged(&result) {
+                return result;
+            }
+            if from.repair.restore(from.index, range, by)? {
+                result = read(self, false);
+            }
+        }
+        if is_damaged(&result) && !is_alone { read(self, true) } else { result }
+    }
+}
+
+fn is_damaged(result: &Result<(), BundleError>) -> bool {
+    matches!(result, Err(error) if error.is_damage())
+}
+
+/// The bundle's folders of two copies of a volume.
+fn instead(bad: &Path, good: &Path) -> AlternateCopy {
+    let folder = |path: &Path| path.parent().unwrap_or(path).to_owned();
+    AlternateCopy { bad: folder(bad), read_from: folder(good) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
