@@ -40,6 +40,8 @@ pub enum BundleError {
          builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(PACKING), PACKING_NAMESPACE)
     )]
     PackingUnsigned { folder: PathBuf },
+    #[error("there is no {}: copy the bundle again", path.display())]
+    ListMissing { path: PathBuf },
     #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
     NotAFile { path: PathBuf },
     #[error("{} is larger than {cap} bytes", path.display())]
@@ -159,7 +161,9 @@ impl BundleError {
             | Self::Unreadable { .. }
             | Self::Unrepairable { .. }
             | Self::WrongBlob { .. } => ErrorClass::VerificationFailed,
-            Self::VolumesMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => ErrorClass::VolumesMissing,
+            Self::VolumesMissing { .. } | Self::ListMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => {
+                ErrorClass::VolumesMissing
+            }
             Self::NoSpace { .. } | Self::FileLimit { .. } => ErrorClass::NoSpace,
             Self::Depot(error) => error.class(),
             Self::Trust(error) => error.class(),

@@ -3,6 +3,7 @@
 //! The manifest determines every byte of every volume. [`layout`] computes what must stand between the members; the writer
 //! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
 
+pub mod bundle_stream;
 mod canonical;
 mod damage;
 mod delta_base;
@@ -25,8 +26,10 @@ pub mod stored_list;
 pub mod stream;
 mod text;
 pub mod unpack;
+mod verify_text;
 mod volume;
 pub mod volume_set;
+pub mod write;
 pub mod zstd_frame;
 
 pub(crate) use damage::pieces;

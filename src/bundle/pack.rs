@@ -79,7 +79,7 @@ pub fn pack(plan: PackPlan, depot: &Depot, out: &Path, progress: &Progress) -> R
         .and_then(|()| manifest.to_text());
     packing.finish();
     let protect = |text: String| {
-        let made = recovery::write::write(&manifest, &staging, recovery, progress)?;
+        let made = recovery::write::write(&manifest.volumes, &staging, recovery, progress)?;
         write(&staging.join(names::MANIFEST), text.as_bytes())?;
         write_sidecars(&staging, &manifest, Sha256::of(text.as_bytes()), &made)?;
         Ok(text)

@@ -9,7 +9,6 @@ use super::volume_parts::VolumeParts;
 use super::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
 use crate::bundle::folder::{open, read_small};
 use crate::bundle::format_error::{FormatError, contradiction};
-use crate::bundle::manifest::Volume;
 use crate::bundle::state::lists::BlobWalk;
 use crate::bundle::stored_list::private_copy;
 use crate::bundle::{BundleError, names};
@@ -141,14 +140,8 @@ impl PackedState<'_> {
             }
         });
         let (packing, id) = parsed.map_err(BundleError::in_file(&path))?;
-        let numbered = (1..).zip(&packing.volumes);
-        let volumes = numbered.map(|(number, volume)| Volume {
-            file: names::volume(number),
-            sha256: volume.sha256,
-            size: volume.size,
-        });
         let below = format!("{}/{id}", names::PACKINGS);
-        let files = VolumeFiles::new(self.folders.to_vec(), below, volumes.collect(), self.wrong_size);
+        let files = VolumeFiles::new(self.folders.to_vec(), below, packing.volumes(), self.wrong_size);
         Ok(FoundPacking { bundle: self.bundle.to_owned(), id, packing, bytes, signature, signer, files })
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::index::VOLUME_INDEX_CAPS;
 use super::canonical::{MAX_INTEGER, parse_text, push_line, to_text};
 use super::format_error::{FormatError, contradiction};
+use super::manifest::Volume;
 use super::names;
 use super::stored_list::StoredList;
 use crate::digest::Sha256;
@@ -155,6 +156,16 @@ impl Packing {
     /// Its folder in the bundle's, such as `packings/0123456789ab`.
     pub fn folder(&self) -> Result<String, FormatError> {
         Ok(format!("{}/{}", names::PACKINGS, self.parameters.id()?))
+    }
+
+    /// Its volumes, with their file names.
+    pub fn volumes(&self) -> Vec<Volume> {
+        let volume = |(number, volume): (u64, &PackedVolume)| Volume {
+            file: names::volume(number),
+            sha256: volume.sha256,
+            size: volume.size,
+        };
+        (1..).zip(&self.volumes).map(volume).collect()
     }
 
     fn check(&self) -> Result<(), FormatError> {

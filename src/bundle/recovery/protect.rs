@@ -21,7 +21,7 @@ pub fn protect(folder: &Path, amount: Amount, progress: &Progress) -> Result<(Bu
     if free < needed {
         return Err(BundleError::NoSpace { path: folder.to_owned(), needed, free });
     }
-    let made = write::write(&bundle.manifest, folder, amount, progress)?;
+    let made = write::write(&bundle.manifest.volumes, folder, amount, progress)?;
     let numbers = (1..=bundle.manifest.volumes.len() as u64).map(names::recovery);
     for name in numbers.chain((1..=u64::from(super::MAX_SPARES)).map(names::spare)) {
         let path = folder.join(&name);

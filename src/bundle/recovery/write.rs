@@ -9,7 +9,7 @@ use reed_solomon_simd::ReedSolomonEncoder;
 use super::Amount;
 use super::geometry::Geometry;
 use super::record::{Head, ShardTag, file_bytes, head_bytes, id, tag};
-use crate::bundle::manifest::{Manifest, Volume};
+use crate::bundle::manifest::Volume;
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -31,20 +31,20 @@ pub fn bytes(sizes: &[u64], amount: Amount) -> u64 {
 
 /// Makes recovery files for all volumes in `folder`; the same volumes always give the same files.
 pub fn write(
-    manifest: &Manifest,
+    volumes: &[Volume],
     folder: &Path,
     amount: Amount,
     progress: &Progress,
 ) -> Result<Vec<WrittenFile>, BundleError> {
-    if amount.is_none() || manifest.volumes.is_empty() {
+    if amount.is_none() || volumes.is_empty() {
         return Ok(Vec::new());
     }
     let passes = u64::from(amount.percent.is_some()) + u64::from(amount.spares > 0);
-    let total: u64 = manifest.volumes.iter().map(|volume| volume.size).sum();
+    let total: u64 = volumes.iter().map(|volume| volume.size).sum();
     let progress = progress.phase("writing recovery data", total.saturating_mul(passes));
     let mut made = Vec::new();
     if let Some(percent) = amount.percent {
-        for (number, volume) in (1..).zip(&manifest.volumes) {
+        for (number, volume) in (1..).zip(volumes) {
             let shape = Geometry::within(volume.size).ok_or(BundleError::TooLargeToProtect)?;
             let count = shape.count(percent);
             let files = [(names::recovery(number), 0)];
@@ -52,10 +52,10 @@ pub fn write(
         }
     }
     if amount.spares > 0 {
-        let sizes: Vec<u64> = manifest.volumes.iter().map(|volume| volume.size).collect();
+        let sizes: Vec<u64> = volumes.iter().map(|volume| volume.size).collect();
         let shape = Geometry::across(&sizes).ok_or(BundleError::TooLargeToProtect)?;
         let files: Vec<_> = (1..=amount.spares).map(|number| (names::spare(u64::from(number)), number)).collect();
-        made.extend(set(&shape, u64::from(amount.spares), &manifest.volumes, &files, folder, &progress)?);
+        made.extend(set(&shape, u64::from(amount.spares), volumes, &files, folder, &progress)?);
     }
     progress.finish();
     Ok(made)

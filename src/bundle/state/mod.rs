@@ -7,8 +7,10 @@ pub mod item_list;
 pub mod line;
 pub mod lists;
 pub mod manifest;
+pub mod open;
 mod path_order;
 
 pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES, MAX_PROOFS};
 pub use line::{ItemLine, ListLine, ProofLine};
 pub use manifest::StateManifest;
+pub use open::{OpenState, SignedState};

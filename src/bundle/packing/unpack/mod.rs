@@ -18,9 +18,10 @@ pub use self::sink::{CheckOnly, PartSink, Sink};
 use self::reader::{Opened, Reader, Source};
 use super::found::FoundPacking;
 use super::volume_parts::VolumeParts;
+use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::recovery::repair::Repair;
 use crate::bundle::state::lists::BlobWalk;
-use crate::bundle::{BundleError, Damage, names};
+use crate::bundle::{BundleError, Damage, STREAM_NAME, names};
 use crate::progress::Progress;
 
 /// Size of a read, in bytes.
@@ -84,15 +85,15 @@ pub fn unpack<S: Sink>(
     if bad.is_empty() { Ok(found) } else { Err(unrepairable(packing, bad)) }
 }
 
-/// Keeps the parts of a volume for the reader of a stream.
+/// Reads one volume from a stream, and hands every wanted part to `sink`.
 pub(in crate::bundle) fn unpack_stream<S: Sink>(
-    incoming: &crate::bundle::incoming::Incoming,
+    stream: &BundleStream,
     parts: &mut VolumeParts<'_, '_, File>,
     sink: &S,
     progress: &Progress,
 ) -> Result<(), BundleError> {
-    let path = Path::new(crate::bundle::incoming::STREAM_NAME);
-    Reader { path, from: Source::Stream(incoming), sink, progress }.volume(parts, path).map(drop)
+    let path = Path::new(STREAM_NAME);
+    Reader { path, from: Source::Stream(stream), sink, progress }.volume(parts, path).map(drop)
 }
 
 /// The damage as one error, with what touches in one piece.

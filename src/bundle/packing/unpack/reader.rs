@@ -12,8 +12,8 @@ use super::BUFFER_BYTES;
 use super::sink::Sink;
 use crate::bundle::AlternateCopy;
 use crate::bundle::BundleError;
+use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::format_error::FormatError;
-use crate::bundle::incoming::Incoming;
 use crate::bundle::layout::TRAILER;
 use crate::bundle::packing::volume_parts::{VolumePart, VolumeParts};
 use crate::bundle::recovery::repair::{RecoverySource, Repair};
@@ -29,7 +29,7 @@ pub(super) enum Source<'a> {
     /// From another copy of it.
     Copy(&'a File),
     /// One after the other.
-    Stream(&'a Incoming),
+    Stream(&'a BundleStream),
 }
 
 /// A volume on a medium.
@@ -52,7 +52,7 @@ impl Source<'_> {
         match self {
             Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
             Self::Copy(file) => file.read_exact_at(bytes, offset),
-            Self::Stream(incoming) => incoming.read_at(bytes, offset),
+            Self::Stream(stream) => stream.read_at(bytes, offset),
         }
     }
 

@@ -1,0 +1,363 @@
+//! A bundle as one stream, for diodes and pipes: a tar file with the bundle's folder in it, in the order in which a reader needs it.
+//!
+//! There is no way back on a diode, so nothing is asked, and the stream is read forwards only. Names and sizes in headers are
+//! believed up to the caps, until a signed file says both. What follows the last packing is for people and is not read.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::incoming::{STREAM_NAME, failure};
+use super::layout::{BLOCK, TRAILER, header, padding};
+use super::packing::found::{FoundPacking, PackedState};
+use super::packing::unpack::{Sink, unpack_stream};
+use super::packing::volume_files::WrongSize;
+use super::packing::{MAX_PACKING_BYTES, Packing};
+use super::state::lists::BlobWalk;
+use super::state::manifest::MAX_MANIFEST_BYTES;
+use super::state::open::OpenState;
+use super::stored_list::{StoredFile, private_copy};
+use super::{BundleError, names};
+use crate::progress::Progress;
+use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
+
+const BUFFER_BYTES: usize = 1 << 20;
+/// The largest trust file or approval, in bytes.
+const MAX_STATEMENT_BYTES: u64 = 64 << 10;
+/// How many files may stand in a stream beside those that signed files name.
+const MAX_STATEMENTS: usize = 2048;
+/// The longest record of a long name: the bundle's folder and a path of ours.
+const MAX_RECORD_BYTES: u64 = BLOCK;
+
+/// A bundle that arrives as a stream.
+pub struct BundleStream(Mutex<StreamState>);
+
+struct StreamState {
+    from: Box<dyn Read + Send>,
+    /// The file whose header was read, and whose content was not.
+    next: Option<StreamFile>,
+    /// The bundle's folder.
+    folder: Option<String>,
+    /// Offset of the next byte in the current volume.
+    position: u64,
+}
+
+/// A file in a stream, as its header has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct StreamFile {
+    /// Its path in the bundle's folder.
+    path: String,
+    size: u64,
+}
+
+impl std::fmt::Debug for BundleStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BundleStream").finish_non_exhaustive()
+    }
+}
+
+impl BundleStream {
+    /// Begins to read a stream.
+    pub fn new(from: Box<dyn Read + Send>) -> Self {
+        Self(Mutex::new(StreamState { from, next: None, folder: None, position: 0 }))
+    }
+
+    /// Reads up to the manifest and its signature, of which nothing is checked yet. Trust files before them are left out.
+    pub(super) fn manifest(&self) -> Result<(Vec<u8>, Vec<u8>), BundleError> {
+        let mut state = self.lock();
+        state.skip_statements("trust/")?;
+        let no_bundle = || BundleError::NotABundle { folder: PathBuf::from(STREAM_NAME), file: names::MANIFEST };
+        let manifest = state.named(names::MANIFEST, MAX_MANIFEST_BYTES)?.ok_or_else(no_bundle)?;
+        let no_signature = || BundleError::NotABundle { folder: PathBuf::from(STREAM_NAME), file: names::SIGNATURE };
+        let signature = state.named(names::SIGNATURE, MAX_SIGNATURE_BYTES)?.ok_or_else(no_signature)?;
+        Ok((manifest, signature))
+    }
+
+    /// Copies all item lists of the state into nameless files in the folder `scratch`.
+    pub fn lists(&self, state: &OpenState, scratch: &Path) -> Result<Vec<File>, BundleError> {
+        let mut stream = self.lock();
+        stream.check_folder(&state.manifest.folder())?;
+        stream.skip_statements("approvals/")?;
+        let lists = state.manifest.collections.iter();
+        lists.map(|list| stream.stored(&list.list_file(), &list.list.stored, scratch)).collect()
+    }
+
+    /// Reads the next packing, which a key has signed that `is_builder`. Returns `None` behind the last one.
+    pub fn packing(
+        &self,
+        state: &OpenState,
+        mut is_builder: impl FnMut(&PublicKey) -> Result<(), BundleError>,
+    ) -> Result<Option<FoundPacking>, BundleError> {
+        let mut stream = self.lock();
+        let Some(file) = stream.peek()?.filter(|file| file.path.starts_with(names::PACKINGS)) else { return Ok(None) };
+        let Some(bytes) = stream.named(&file.path, MAX_PACKING_BYTES)? else { return Ok(None) };
+        let id = file.path.strip_prefix("packings/").and_then(|rest| rest.strip_suffix("/packing.json"));
+        let Some(id) = id else { return Err(stream.out_of_place(&file)) };
+        let signature = format!("{}.sig", file.path);
+        let unsigned = || BundleError::PackingUnsigned { folder: PathBuf::from(STREAM_NAME) };
+        let signature = stream.named(&signature, MAX_SIGNATURE_BYTES)?.ok_or_else(unsigned)?;
+        let bundle = &state.manifest.folder();
+        let of =
+            PackedState { bundle, manifest: &state.digest, folders: &state.folders, wrong_size: WrongSize::Refused };
+        of.of_bytes(Some(id), Path::new(STREAM_NAME), bytes, signature, &mut is_builder).map(Some)
+    }
+
+    /// Reads all volumes of the packing that came last, and hands every wanted part to `sink`.
+    pub fn unpack<S: Sink>(
+        &self,
+        packing: &FoundPacking,
+        walk: &mut BlobWalk<'_>,
+        sink: &S,
+        scratch: &Path,
+        progress: &Progress,
+    ) -> Result<(), BundleError> {
+        let below = format!("{}/{}", names::PACKINGS, packing.id);
+        for (index, volume) in packing.packing.volumes.iter().enumerate() {
+            let number = index as u64 + 1;
+            let mut stream = self.lock();
+            let copy =
+                stream.stored(&format!("{below}/{}", names::volume_index(number)), &volume.index.stored, scratch)?;
+            stream.expect(&format!("{below}/{}", names::volume(number)), volume.size)?;
+            stream.position = 0;
+            drop(stream);
+            let mut parts = packing.parts(index, copy, walk)?;
+            unpack_stream(self, &mut parts, sink, progress)?;
+            let mut stream = self.lock();
+            let rest = volume.size - stream.position + padding(volume.size);
+            stream.skip(rest).map_err(failure)?;
+        }
+        Ok(())
+    }
+
+    /// Reads from the volume at `offset`, which is not before what was read last.
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        let skip = offset.checked_sub(state.position).ok_or(io::ErrorKind::NotSeekable)?;
+        state.skip(skip)?;
+        state.from.read_exact(bytes)?;
+        state.position = offset + bytes.len() as u64;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StreamState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StreamState {
+    /// Returns the next file without reading its content; `None` at the end of the stream.
+    fn peek(&mut self) -> Result<Option<StreamFile>, BundleError> {
+        if self.next.is_none() {
+            self.next = self.next_header()?;
+        }
+        Ok(self.next.clone())
+    }
+
+    fn next_header(&mut self) -> Result<Option<StreamFile>, BundleError> {
+        let damaged = || self::damaged("the header", "a file", 0);
+        let mut found = self.block()?;
+        if found == [0; BLOCK as usize] {
+            return Ok(None);
+        }
+        let (mut kind, mut size) = head_of(&found).ok_or_else(damaged)?;
+        let mut name = name_of(&found).ok_or_else(damaged)?;
+        let mut bytes = found.to_vec();
+        if kind == tar::EntryType::XHeader {
+            if size > MAX_RECORD_BYTES {
+                return Err(damaged());
+            }
+            let mut record = vec![0; (size + padding(size)) as usize];
+            self.from.read_exact(&mut record).map_err(failure)?;
+            bytes.extend_from_slice(&record);
+            record.truncate(size as usize);
+            let text = String::from_utf8(record).map_err(|_| damaged())?;
+            let (_, path) = text.split_once(" path=").ok_or_else(damaged)?;
+            name = path.trim_end_matches('\n').to_owned();
+            found = self.block()?;
+            bytes.extend_from_slice(&found);
+            (kind, size) = head_of(&found).ok_or_else(damaged)?;
+        }
+        let Some((folder, path)) = name.split_once('/').filter(|_| kind == tar::EntryType::Regular) else {
+            return Err(damaged());
+        };
+        if header(&name, size) != bytes || self.folder.as_deref().is_some_and(|known| known != folder) {
+            return Err(self::damaged("the header", path, 0));
+        }
+        self.folder = Some(folder.to_owned());
+        Ok(Some(StreamFile { path: path.to_owned(), size }))
+    }
+
+    fn block(&mut self) -> Result<[u8; BLOCK as usize], BundleError> {
+        let mut block = [0; BLOCK as usize];
+        self.from.read_exact(&mut block).map_err(failure)?;
+        Ok(block)
+    }
+
+    /// Reads the next file, if it is called so. It is believed to have the size of its header up to `cap` bytes.
+    fn named(&mut self, path: &str, cap: u64) -> Result<Option<Vec<u8>>, BundleError> {
+        let Some(file) = self.peek()?.filter(|file| file.path == path) else { return Ok(None) };
+        if file.size > cap {
+            return Err(BundleError::TooLarge { path: Path::new(STREAM_NAME).join(path), cap });
+        }
+        self.next = None;
+        let mut bytes = Vec::new();
+        let whole = file.size + padding(file.size);
+        let read = (&mut self.from).take(whole).read_to_end(&mut bytes).map_err(failure)?;
+        if read as u64 != whole {
+            return Err(BundleError::StreamEnded);
+        }
+        match bytes.split_off(file.size as usize).iter().any(|byte| *byte != 0) {
+            true => Err(damaged("the padding", path, file.size)),
+            false => Ok(Some(bytes)),
+        }
+    }
+
+    /// Leaves out small files below a folder.
+    fn skip_statements(&mut self, below: &str) -> Result<(), BundleError> {
+        for _ in 0..MAX_STATEMENTS {
+            let Some(file) = self.peek()?.filter(|file| file.path.starts_with(below)) else { return Ok(()) };
+            self.named(&file.path, MAX_STATEMENT_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Goes to the content of the next file, which must be called so and have this size.
+    fn expect(&mut self, path: &str, size: u64) -> Result<(), BundleError> {
+        let wanted = StreamFile { path: path.to_owned(), size };
+        match self.peek()? {
+            Some(file) if file == wanted => {
+                self.next = None;
+                Ok(())
+            }
+            Some(file) => Err(self.out_of_place(&file)),
+            None => Err(BundleError::StreamEnded),
+        }
+    }
+
+    /// Copies the next file, which must be called so, into a nameless one in the folder `scratch`.
+    fn stored(&mut self, path: &str, file: &StoredFile, scratch: &Path) -> Result<File, BundleError> {
+        self.expect(path, file.size)?;
+        let copy = private_copy((&mut self.from).take(file.size), file, scratch);
+        let copy = copy.map_err(BundleError::in_file(&Path::new(STREAM_NAME).join(path)))?;
+        let mut rest = vec![0; padding(file.size) as usize];
+        self.from.read_exact(&mut rest).map_err(failure)?;
+        match rest.iter().any(|byte| *byte != 0) {
+            true => Err(damaged("the padding", path, file.size)),
+            false => Ok(copy),
+        }
+    }
+
+    fn check_folder(&self, wanted: &str) -> Result<(), BundleError> {
+        match self.folder.as_deref() == Some(wanted) {
+            true => Ok(()),
+            false => Err(damaged("the header", names::MANIFEST, 0)),
+        }
+    }
+
+    fn out_of_place(&self, file: &StreamFile) -> BundleError {
+        damaged("the header", &file.path, 0)
+    }
+
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        match io::copy(&mut (&mut self.from).take(bytes), &mut io::sink())? == bytes {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// The kind and the size in a header block.
+fn head_of(block: &[u8; BLOCK as usize]) -> Option<(tar::EntryType, u64)> {
+    let mut header = tar::Header::new_ustar();
+    header.as_mut_bytes().copy_from_slice(block);
+    Some((header.entry_type(), header.size().ok()?))
+}
+
+/// The name in a header block.
+fn name_of(block: &[u8; BLOCK as usize]) -> Option<String> {
+    let name = block.get(..100)?.split(|byte| *byte == 0).next()?;
+    String::from_utf8(name.to_vec()).ok()
+}
+
+fn damaged(what: &'static str, member: &str, offset: u64) -> BundleError {
+    // Unverified, so nothing of it may reach a terminal as it is.
+    let member = member.chars().take(200).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
+    BundleError::Damaged { path: PathBuf::from(STREAM_NAME), what, member, offset }
+}
+
+/// Writes the bundle in `folder` to `out`. Its manifest and its packings, whose volumes must all be here, are signed.
+pub fn send(folder: &Path, out: &mut dyn Write, progress: &Progress) -> Result<(), BundleError> {
+    let state = super::state::open::SignedState::open(folder)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    let search = state.packings(WrongSize::Refused, |_| Ok(()))?;
+    if let Some(error) = search.absent.into_iter().next() {
+        return Err(error);
+    }
+    for packing in &search.found {
+        let missing = packing.files.missing();
+        if !missing.is_empty() {
+            return Err(BundleError::VolumesMissing { folder: folder.to_owned(), missing });
+        }
+    }
+    let total = search.found.iter().flat_map(|found| &found.packing.volumes).map(|volume| volume.size).sum();
+    let progress = progress.phase("sending", total);
+    let mut sender =
+        Sender { folder, name: state.manifest.folder(), out, progress: &progress, buffer: vec![0; BUFFER_BYTES] };
+    sender.folder_of("trust")?;
+    sender.file(names::MANIFEST)?;
+    sender.file(names::SIGNATURE)?;
+    sender.folder_of("approvals")?;
+    state.manifest.collections.iter().try_for_each(|collection| sender.file(&collection.list_file()))?;
+    for found in &search.found {
+        sender.packing(&found.id, &found.packing)?;
+    }
+    sender.file(names::SHA256SUMS)?;
+    sender.file(names::VERIFY)?;
+    let end = sender.out.write_all(&[0; TRAILER as usize]).and_then(|()| sender.out.flush());
+    progress.finish();
+    end.map_err(BundleError::io("write to", Path::new(STREAM_NAME)))
+}
+
+/// Writes files of a bundle to a stream.
+struct Sender<'a> {
+    folder: &'a Path,
+    name: String,
+    out: &'a mut dyn Write,
+    progress: &'a Progress,
+    buffer: Vec<u8>,
+}
+
+impl Sender<'_> {
+    fn packing(&mut self, id: &str, packing: &Packing) -> Result<(), BundleError> {
+        let below = format!("{}/{id}", names::PACKINGS);
+        self.file(&format!("{below}/{}", names::PACKING))?;
+        self.file(&format!("{below}/{}", names::PACKING_SIGNATURE))?;
+        for number in 1..=packing.volumes.len() as u64 {
+            self.file(&format!("{below}/{}", names::volume_index(number)))?;
+            self.file(&format!("{below}/{}", names::volume(number)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the files of a folder, if there is one, in the order of their names.
+    fn folder_of(&mut self, below: &str) -> Result<(), BundleError> {
+        let files = super::write::files_in(&self.folder.join(below))?;
+        files.iter().try_for_each(|file| self.file(&format!("{below}/{file}")))
+    }
+
+    fn file(&mut self, file: &str) -> Result<(), BundleError> {
+        let path = self.folder.join(file);
+        let (mut from, size) = super::folder::open(&path)?;
+        let to_stream = |error| BundleError::io("write to", Path::new(STREAM_NAME))(error);
+        self.out.write_all(&header(&format!("{}/{file}", self.name), size)).map_err(to_stream)?;
+        let mut left = size;
+        while left > 0 {
+            let piece = self.buffer.get_mut(..left.min(BUFFER_BYTES as u64) as usize).unwrap_or_default();
+            from.read_exact(piece).map_err(BundleError::io("read", &path))?;
+            self.out.write_all(piece).map_err(to_stream)?;
+            left -= piece.len() as u64;
+            self.progress.add(if file.ends_with(".tar") { piece.len() as u64 } else { 0 });
+        }
+        self.out.write_all(&vec![0; padding(size) as usize]).map_err(to_stream)
+    }
+}

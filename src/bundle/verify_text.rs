@@ -1,0 +1,84 @@
+//! `VERIFY.txt`: how to check and unpack a bundle by hand, with stock tools and any POSIX shell.
+
+use super::state::StateManifest;
+
+/// Returns the text for a state. It depends on no packing, so all packings of a state can name the same digest.
+pub(crate) fn verify_text(manifest: &StateManifest) -> String {
+    let head = format!(
+        "Bundle {folder}: how to check and unpack it without gapferry\n\n\
+         Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.\n",
+        folder = manifest.folder(),
+        site = manifest.site,
+        name = manifest.name,
+        sequence = manifest.sequence,
+        created = manifest.created,
+        expires = manifest.expires,
+    );
+    head + BODY
+}
+
+/// What follows the head. Lines that are indented by four blanks are commands, and nothing else is.
+const BODY: &str = r#"
+You need the builder's public key (builder.pub, by another way than this medium) and the usual tools: ssh-keygen of OpenSSH 8.1 or
+newer, sha256sum, jq, tar, zstd, gpgv. Run the commands in the folder of this file, one step after the other, in one shell (sh is
+enough). Where the bundle is on several media, do steps 1 and 2 on each of them, and the first command of step 3 on each of them
+with the same work folder. The commands take nothing for granted that step 1 or 2 has not checked: stop where one fails.
+
+1. Check the signatures over the manifest (what is to be published) and over each packing (which bytes are in which volume). Each
+   line must begin with "Good".
+
+    work=$(mktemp -d) && mkdir "$work/tree"
+    printf 'builder %s\n' "$(cut -d ' ' -f 1,2 builder.pub)" > "$work/allowed"
+    ssh-keygen -Y verify -f "$work/allowed" -I builder -n gapferry-manifest -s manifest.json.sig < manifest.json
+    for p in packings/*/packing.json; do ssh-keygen -Y verify -f "$work/allowed" -I builder -n gapferry-packing -s "$p.sig" < "$p"; done
+
+2. Check all that they name. Each line must end with "OK". Volumes on other media are left out.
+
+    jq -r '.collections[] | "\(.list.stored.sha256)  items/\(.kind)-\(.name).jsonl.zst"' manifest.json | sha256sum --strict -c
+    for p in packings/*/packing.json; do jq -r '"\(.parameters.manifest)  manifest.json", "\(.verify)  VERIFY.txt"' "$p" | sha256sum --strict -c; done
+    for p in packings/*/; do jq -r --arg p "$p" '.volumes | to_entries[] | (.key + 1 | tostring | if length < 3 then ("00" + .)[-3:] else . end) as $n | "\(.value.sha256)  \($p)volume-\($n).tar", "\(.value.index.stored.sha256)  \($p)volume-\($n).idx"' "${p}packing.json"; done | sha256sum --strict --ignore-missing -c
+
+3. Unpack the volumes that are here, then expand what was compressed, and join what was cut. The indexes say what that is, since
+   upstreams have files named *.zst of their own.
+
+    for v in packings/*/volume-*.tar; do tar -xf "$v" -C "$work/tree" && zstd -dcq "${v%.tar}.idx" >> "$work/parts"; done
+    jq -r 'select(.encoding == "zstd") | .name' "$work/parts" | while read -r f; do zstd -dq --rm "$work/tree/$f"; done
+    jq -r 'select(.encoding == "patch") | .name' "$work/parts" | sort > "$work/patches"
+    jq -r 'select(.start > 0) | .blob' "$work/parts" | sort -u > "$work/cut"
+    jq -r 'select(.start == 0) | "\(.blob) \(.name)"' "$work/parts" | sort | join - "$work/cut" | while read -r b f; do f="$work/tree/${f%.part000001*}"; cat "$f".part?????? > "$f" && rm "$f".part??????; done
+
+   Files in $work/patches are patches against older files that the site holds. Where you have the site's depot, apply them before
+   the last command of this step:
+
+    site=${site:-/srv/gapferry}
+    jq -r 'select(.encoding == "patch") | "\(.base.sha256) \(.base.start) \(.base.length) \(.name)"' "$work/parts" | while read -r b s l f; do tail -c +$((s + 1)) "$site/depot/sha256/$(printf %.2s "$b")/$b" | head -c "$l" > "$work/old"; zstd -dq --patch-from="$work/old" "$work/tree/$f" -o "$work/tree/${f%.zst-patch}" && rm "$work/tree/$f"; done
+
+4. Check each unpacked file against the item lists. The first command prints nothing if all is well; the second one what no list
+   names (patches, and files of which parts are on other media); the third one counts the files of the state that are not in the
+   tree.
+
+    jq -r '.collections[] | "\(.kind) \(.name)"' manifest.json | while read -r k n; do zstd -dcq "items/$k-$n.jsonl.zst" | jq -r --arg p "$k/$n/" '"\(.sha256)  \($p)\(.path)"'; done > "$work/sums"
+    (cd "$work/tree" && sha256sum --strict --quiet --ignore-missing -c "$work/sums")
+    cut -c 67- "$work/sums" | sort > "$work/named"; (cd "$work/tree" && find * -type f) | sort | comm -23 - "$work/named"
+    (cd "$work/tree" && find * -type f) | sort | comm -13 - "$work/named" | wc -l
+
+   Not in the tree are files that the site holds already (a delta's tree is incomplete: see "bases" of the packings), files on
+   other media, patches without their older files, and the second and further names of files that have several. Of what the site
+   holds you see name, version, size and digest in the item lists, and not the content: look it up in the bundle that brought it.
+
+5. Check upstream's own signatures, with upstream's keyring from elsewhere. The item lists name the signed files.
+
+    keyring=${keyring:-/usr/share/keyrings/debian-archive-keyring.gpg}
+    jq -r '.collections[] | select(.kind != "snaps") | "\(.kind) \(.name)"' manifest.json | while read -r k n; do zstd -dcq "items/$k-$n.jsonl.zst" | jq -r --arg p "$k/$n/" 'select(.type == "proof" and has("signed_by")) | "\($p)\(.path)"'; done > "$work/signed"
+    while read -r f; do f="$work/tree/$f"; [ -e "$f" ] || continue; s=; for e in gpg asc; do [ -e "$f.$e" ] && s="$f.$e"; done; case $f in *.gpg | *.asc | *.sig) s=$f f=${f%.*} ;; esac; gpgv -q --keyring "$keyring" ${s:+"$s"} "$f"; done < "$work/signed"
+
+   What the signed files cover they name by digest: see `sha256sum` of the others, and the lists' "proof". Items without "proof" are
+   signed by nobody but the builder:
+
+    for l in items/*.jsonl.zst; do zstd -dcq "$l" | jq -r 'select(.type == "item" and (has("proof") | not)) | "\(.name) \(.version)"'; done
+
+   Of snaps, `snap known` and `snap ack` check assertions (*.assert), on a machine that knows the store's keys.
+
+Files named *.rec are recovery data: gapferry repairs damaged volumes with them, and replaces lost ones. They are not signed, nothing
+is taken from them unchecked, and without damage they are not needed. SHA256SUMS and MEDIUM.txt are not signed either.
+"#;

@@ -1,0 +1,262 @@
+//! Writes a bundle: the small files of a state, and packings of it.
+//!
+//! All of it goes into a folder that ends in `.part`, which gets its name at the end in one step.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Seek as _};
+use std::path::{Path, PathBuf};
+
+use super::packing::pack::{VolumeContent, write_volumes};
+use super::packing::{PACKING_FORMAT, Packing, PackingParameters};
+use super::recovery::{self, Amount};
+use super::state::blob_table::{BlobMark, BlobTable};
+use super::state::lists::StateLists;
+use super::state::{ItemListWriter, ListSummary, StateManifest};
+use super::verify_text::verify_text;
+use super::{BundleError, FormatError, names};
+use crate::collection::Kind;
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::label::Label;
+use crate::progress::Progress;
+use crate::storage::capacity::{Capacity, FreeSpace};
+use crate::storage::{modes, sync_folder};
+
+/// Bytes of headers, padding and index for each blob that travels, at most about.
+const BLOB_OVERHEAD_BYTES: u64 = 2048 + 512;
+
+/// A bundle that is being written.
+#[derive(Debug)]
+pub struct BundleDraft {
+    out: PathBuf,
+    folder: PathBuf,
+}
+
+/// An item list that is being written.
+pub type ListFile = ItemListWriter<BufWriter<File>>;
+
+/// A packing that is to be written.
+pub struct PackingPlan<'a> {
+    /// What determines it.
+    pub parameters: PackingParameters,
+    /// The state's item lists.
+    pub lists: &'a StateLists,
+    /// The state's blobs; those that are marked as held do not travel.
+    pub blobs: &'a BlobTable,
+    /// Of blobs that travel, an older revision that the other side holds: patches are tried against it.
+    pub older: &'a BTreeMap<Sha256, Sha256>,
+    /// What is made beside the volumes, against damage and loss.
+    pub recovery: Amount,
+    /// Checks the free space of the target first, or ignores it.
+    pub free_space: FreeSpace,
+}
+
+/// A packing that was written.
+#[derive(Clone, Debug)]
+pub struct WrittenPacking {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it says.
+    pub packing: Packing,
+    /// Its text, exactly as it is to be signed.
+    pub text: String,
+}
+
+impl BundleDraft {
+    /// Starts afresh in a folder in `out`, which gets the name of a bundle at the end.
+    pub fn begin(out: &Path, name: &str) -> Result<Self, BundleError> {
+        modes::create_public_folders(out).map_err(BundleError::io("create", out))?;
+        let folder = out.join(format!("{name}.part"));
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(BundleError::io("remove", &folder)(error));
+            }
+            _ => modes::create_public_folders(&folder.join("items")).map_err(BundleError::io("create", &folder))?,
+        }
+        Ok(Self { out: out.to_owned(), folder })
+    }
+
+    /// The folder, as long as it is not finished.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes the item list of a collection. Returns what the manifest has to say of it, and the file, which is read from its
+    /// beginning.
+    pub fn list(
+        &self,
+        kind: Kind,
+        name: &Label,
+        fill: impl FnOnce(&mut ListFile) -> Result<(), FormatError>,
+    ) -> Result<(ListSummary, File), BundleError> {
+        let path = self.folder.join(names::item_list(kind, name));
+        let mut options = File::options();
+        let file = modes::open_with(options.read(true).write(true).create_new(true), &path, modes::PUBLIC_FILE);
+        let file = file.map_err(BundleError::io("create", &path))?;
+        let write = || {
+            let mut list = ItemListWriter::new(BufWriter::new(file))?;
+            fill(&mut list)?;
+            let (file, summary) = list.finish()?;
+            let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            file.rewind()?;
+            Ok((summary, file))
+        };
+        write().map_err(BundleError::in_file(&path))
+    }
+
+    /// Writes the manifest. Returns its text, exactly as it is to be signed.
+    pub fn manifest(&self, manifest: &StateManifest) -> Result<String, BundleError> {
+        let path = self.folder.join(names::MANIFEST);
+        let text = manifest.to_text().map_err(BundleError::in_file(&path))?;
+        write_file(&path, text.as_bytes())?;
+        write_file(&self.folder.join(names::VERIFY), verify_text(manifest).as_bytes())?;
+        Ok(text)
+    }
+
+    /// Writes the signature of a file that was written, such as `manifest.json`.
+    pub fn signature(&self, file: &Path, signature: &str) -> Result<(), BundleError> {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".sig");
+        write_file(Path::new(&path), signature.as_bytes())
+    }
+
+    /// Writes a packing: volumes, indexes, recovery files and the text that is to be signed.
+    pub fn packing(
+        &self,
+        plan: PackingPlan<'_>,
+        depot: &Depot,
+        progress: &Progress,
+    ) -> Result<WrittenPacking, BundleError> {
+        write_packing(&self.folder, plan, depot, progress)
+    }
+
+    /// Gives the bundle its name in one step. Returns its folder.
+    pub fn finish(self, name: &str) -> Result<PathBuf, BundleError> {
+        write_file(&self.folder.join(names::SHA256SUMS), sums(&self.folder)?.as_bytes())?;
+        sync_folders(&self.folder)?;
+        let target = self.out.join(name);
+        fs::rename(&self.folder, &target).map_err(BundleError::io("rename", &target))?;
+        sync_folder(&self.out).map_err(BundleError::io("sync", &self.out))?;
+        Ok(target)
+    }
+
+    /// Removes what was written: half a bundle is of no use.
+    pub fn abandon(self) {
+        let _ = fs::remove_dir_all(&self.folder); // the first error is what matters
+    }
+}
+
+/// Writes a packing into a bundle's folder that has the small files of its state.
+pub fn write_packing(
+    bundle: &Path,
+    plan: PackingPlan<'_>,
+    depot: &Depot,
+    progress: &Progress,
+) -> Result<WrittenPacking, BundleError> {
+    let PackingPlan { parameters, lists, blobs, older, recovery, free_space } = plan;
+    let travels = || blobs.iter().filter(|blob| !blob.has(BlobMark::Held));
+    let carried = travels().map(|blob| blob.size).sum::<u64>();
+    preflight(bundle, (carried, travels().count() as u64), parameters.volume_size, recovery, free_space)?;
+    let id = parameters.id().map_err(BundleError::in_file(bundle))?;
+    let folder = bundle.join(names::PACKINGS).join(id);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(BundleError::io("remove", &folder)(error));
+        }
+        _ => modes::create_public_folders(&folder).map_err(BundleError::io("create", &folder))?,
+    }
+    let content = VolumeContent { lists, blobs, older, volume_size: parameters.volume_size };
+    let phase = progress.phase("packing", carried);
+    let volumes = write_volumes(&content, depot, &folder, &phase);
+    phase.finish();
+    let verify = read_all(&bundle.join(names::VERIFY))?;
+    let packing = Packing { format: PACKING_FORMAT, parameters, verify: Sha256::of(&verify), volumes: volumes? };
+    recovery::write::write(&packing.volumes(), &folder, recovery, progress)?;
+    let path = folder.join(names::PACKING);
+    let text = packing.to_text().map_err(BundleError::in_file(&path))?;
+    write_file(&path, text.as_bytes())?;
+    Ok(WrittenPacking { folder, packing, text })
+}
+
+/// Refuses a target that cannot hold the packing, before anything is written.
+fn preflight(
+    out: &Path,
+    (carried, blobs): (u64, u64),
+    volume_size: u64,
+    recovery: Amount,
+    free_space: FreeSpace,
+) -> Result<(), BundleError> {
+    let room = Capacity::of(out)?.with(free_space);
+    let volumes = carried.saturating_add(blobs.saturating_mul(BLOB_OVERHEAD_BYTES));
+    let largest = volume_size.min(volumes);
+    if !room.holds(largest) {
+        return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_size });
+    }
+    let needed = volumes.saturating_add(recovery.about(volumes, largest)).saturating_add(1 << 20);
+    match room.free < needed {
+        true => Err(BundleError::NoSpace { path: out.to_owned(), needed, free: room.free }),
+        false => Ok(()),
+    }
+}
+
+/// Returns the text of `SHA256SUMS` for a bundle's folder: the manifest, the item lists and the packings' files, but no signatures.
+pub(crate) fn sums(folder: &Path) -> Result<String, BundleError> {
+    let mut text = String::new();
+    let mut add = |name: String| {
+        let path = folder.join(&name);
+        let open = || Sha256::of_reader(&mut File::open(&path)?);
+        let (digest, _) = open().map_err(BundleError::io("read", &path))?;
+        let _ = writeln!(text, "{digest}  {name}"); // a String takes all
+        Ok::<_, BundleError>(())
+    };
+    add(names::MANIFEST.to_owned())?;
+    files_in(&folder.join("items"))?.into_iter().try_for_each(|file| add(format!("items/{file}")))?;
+    for id in files_in(&folder.join(names::PACKINGS))? {
+        let below = format!("{}/{id}", names::PACKINGS);
+        let files = files_in(&folder.join(&below))?.into_iter().filter(|file| !file.ends_with(".sig"));
+        for file in files {
+            add(format!("{below}/{file}"))?;
+        }
+    }
+    Ok(text)
+}
+
+/// Names of files and folders in a folder of ours, sorted; none if there is no such folder.
+pub(super) fn files_in(folder: &Path) -> Result<Vec<String>, BundleError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(BundleError::io("look into", folder))?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        files.extend(entry.map_err(BundleError::io("look into", folder))?.file_name().into_string().ok());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn sync_folders(folder: &Path) -> Result<(), BundleError> {
+    for entry in walkdir::WalkDir::new(folder).contents_first(true) {
+        let entry = entry.map_err(|error| BundleError::io("look into", folder)(error.into()))?;
+        if entry.file_type().is_dir() {
+            sync_folder(entry.path()).map_err(BundleError::io("sync", entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_all(path: &Path) -> Result<Vec<u8>, BundleError> {
+    fs::read(path).map_err(BundleError::io("read", path))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+    let create = || {
+        let mut file = modes::create_public_file(path)?;
+        std::io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()
+    };
+    create().map_err(BundleError::io("write", path))
+}
