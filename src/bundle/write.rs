@@ -22,7 +22,7 @@ use crate::digest::Sha256;
 use crate::label::Label;
 use crate::progress::Progress;
 use crate::storage::capacity::{Capacity, FreeSpace};
-use crate::storage::{modes, sync_folder};
+use crate::storage::{self, modes, sync_folder};
 
 /// Bytes of headers, padding and index for each blob that travels, at most about.
 const BLOB_OVERHEAD_BYTES: u64 = 2048 + 512;
@@ -135,8 +135,7 @@ impl BundleDraft {
 
     /// Gives the bundle its name in one step. Returns its folder.
     pub fn finish(self, name: &str) -> Result<PathBuf, BundleError> {
-        write_file(&self.folder.join(names::SHA256SUMS), sums(&self.folder)?.as_bytes())?;
-        sync_folders(&self.folder)?;
+        write_sums(&self.folder)?;
         let target = self.out.join(name);
         fs::rename(&self.folder, &target).map_err(BundleError::io("rename", &target))?;
         sync_folder(&self.out).map_err(BundleError::io("sync", &self.out))?;
@@ -202,8 +201,16 @@ fn preflight(
     }
 }
 
+/// Writes `SHA256SUMS` of a bundle's folder anew, and syncs all of it.
+pub fn write_sums(folder: &Path) -> Result<(), BundleError> {
+    let path = folder.join(names::SHA256SUMS);
+    let text = sums(folder)?;
+    storage::place_atomically(&path, text.as_bytes(), modes::PUBLIC_FILE).map_err(BundleError::io("write", &path))?;
+    sync_folders(folder)
+}
+
 /// Returns the text of `SHA256SUMS` for a bundle's folder: the manifest, the item lists and the packings' files, but no signatures.
-pub(crate) fn sums(folder: &Path) -> Result<String, BundleError> {
+fn sums(folder: &Path) -> Result<String, BundleError> {
     let mut text = String::new();
     let mut add = |name: String| {
         let path = folder.join(&name);

@@ -25,6 +25,7 @@ mod orders;
 mod output;
 mod own;
 mod ownership;
+mod packings;
 mod patches;
 mod printed;
 mod real_archive;

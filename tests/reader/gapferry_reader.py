@@ -432,12 +432,22 @@ def padded(size):
 
 
 def block(name, size, kind):
+    octal = b"%011o\0" % size if size < 8 * GIB else b"\x80" + size.to_bytes(11, "big")
     fields = [
-        name.encode().ljust(100, b"\0"), b"0000644\0", b"0000000\0", b"0000000\0", b"%011o\0" % size, b"00000000000\0",
+        name.encode().ljust(100, b"\0"), b"0000644\0", b"0000000\0", b"0000000\0", octal, b"00000000000\0",
         b" " * 8, kind, bytes(100), b"ustar\00000", bytes(247),
     ]  # fmt: skip
     fields[6] = b"%07o\0" % sum(b"".join(fields))
     return b"".join(fields)
+
+
+def block_size(header):
+    """Reads the size in a header block of a stream."""
+    field = header[124:136]
+    if field[:1] == b"\x80":
+        return int.from_bytes(field[1:], "big")
+    need(re.fullmatch(rb"[0-7]{11}\0", field) is not None, "a header without a size")
+    return int(field[:11], 8)
 
 
 def member_header(name, size):
@@ -577,10 +587,15 @@ def receive(stream, folder):
     ]  # fmt: skip
     root = None
     while (header := stream.read(512)) != bytes(512):
-        need(len(header) == 512 and header[156:157] == b"0", "the stream ended early, or has a strange header")
-        name, size = header[:100].rstrip(b"\0").decode("ascii", "replace"), header[124:135]
-        need(re.fullmatch(rb"[0-7]{11}", size) is not None, "a header without a size")
-        size = int(size, 8)
+        name = header[:100].rstrip(b"\0").decode("ascii", "replace")
+        if header[156:157] == b"x":
+            length = block_size(header)
+            need(length <= 512, "a long name is too long")
+            header += stream.read(512)
+            name = header[512 : 512 + length].decode("ascii", "replace").partition(" path=")[2].rstrip("\n")
+            header += stream.read(512)
+        need(len(header) in (512, 1536), "the stream ended early")
+        size = block_size(header[-512:])
         need(header == member_header(name, size), "a header with other bytes", name)
         first, _, rest = name.partition("/")
         root = root or first

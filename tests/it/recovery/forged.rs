@@ -18,7 +18,7 @@ fn what_restores_other_bytes_than_were_signed_is_refused() {
         // All of it fits together, and is of other bytes.
         medium.invert("volume-001.tar", 20_000, 10);
         let manifest = medium.bundle().manifest;
-        write(&manifest, &medium.folder, amount, &Progress::hidden()).unwrap();
+        write(&manifest.volumes, &medium.folder, amount, &Progress::hidden()).unwrap();
         medium.invert("volume-001.tar", 20_000, 10);
         assert!(medium.contents().0 == whole, "without damage nobody asks them");
         medium.invert("volume-001.tar", 22_000, 10);

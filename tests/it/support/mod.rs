@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub(crate) mod bundles;
 pub(crate) mod cage;
 pub(crate) mod debs;
 pub(crate) mod debs_lies;
