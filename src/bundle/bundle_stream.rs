@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::incoming::{STREAM_NAME, failure};
 use super::layout::{BLOCK, TRAILER, header, padding};
 use super::packing::found::{FoundPacking, PackedState};
-use super::packing::unpack::{Sink, unpack_stream};
+use super::packing::unpack::{ContentSink, unpack_stream};
 use super::packing::volume_files::WrongSize;
 use super::packing::{MAX_PACKING_BYTES, Packing};
 use super::state::lists::BlobWalk;
@@ -104,7 +104,7 @@ impl BundleStream {
     }
 
     /// Reads all volumes of the packing that came last, and hands every wanted part to `sink`.
-    pub fn unpack<S: Sink>(
+    pub fn unpack<S: ContentSink>(
         &self,
         packing: &FoundPacking,
         walk: &mut BlobWalk<'_>,

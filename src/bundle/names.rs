@@ -1,6 +1,6 @@
 //! The names of a bundle's files: the same on every file system, below 64 bytes, without `:`.
 
-use crate::collection::Kind;
+use crate::kind::Kind;
 use crate::label::Label;
 
 /// The manifest.

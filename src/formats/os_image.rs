@@ -56,6 +56,7 @@ const CUSTOM: &str = "custom";
 #[serde(deny_unknown_fields)]
 pub struct OsImage {
     /// What a custom image is built on, as `rhel/9`; none for what MAAS commissions with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_image: Option<String>,
     /// How the file is packed.
     pub filetype: Filetype,
@@ -64,6 +65,7 @@ pub struct OsImage {
     /// Such as `9`, or `rocky9` of a custom image.
     pub release: String,
     /// The day on which its maker's support ends, YYYY-MM-DD; none if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub support_eol: Option<String>,
     /// For people.
     pub title: String,

@@ -17,7 +17,8 @@ use crate::origin::Origin;
 pub enum Details {
     /// A Debian package.
     Deb {
-        /// Its component; `null` in flat suites, which have none.
+        /// Its component; absent in flat suites, which have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         component: Option<String>,
         /// The suite that lists it.
         #[schemars(with = "String")]

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Reads bundles of format 2: a second reader, written from docs/format.md alone.
 
-    gapferry_reader.py --key builder.pub [--also FOLDER ...] [--held DEPOT] [--unpack FOLDER] BUNDLE
+    gapferry_reader.py --key builder.pub [--also FOLDER ...] [--held DEPOT] [--unpack FOLDER] BUNDLE...
 
-BUNDLE is a bundle's folder, or `-` for a stream. Needs Python 3.9, and the programs zstd and ssh-keygen. Prints a JSON object.
-Exit code 0: all of the state is here and good. 1: something is refused. 2: blobs are missing.
+BUNDLE is a bundle's folder, or `-` for a stream. Needs Python 3.9, and the programs zstd and ssh-keygen. Prints a JSON object for
+each. Exit code of one bundle, or the lowest one of several: 0: all of the state is here and good. 1: something is refused. 2: blobs
+are missing.
 
 It checks signatures, texts, lists, packings and every byte of the volumes. It checks neither trust files and approvals nor
 upstream's own proofs, and keeps the lists of a state in memory.
@@ -615,9 +616,9 @@ def receive(stream, folder):
     need(stream.read(513) == bytes(512), "a stream has a wrong end")
 
 
-def run(arguments, scratch):
-    folders = [Path(arguments.bundle), *map(Path, arguments.also)]
-    if arguments.bundle == "-":
+def run(bundle, arguments, scratch):
+    folders = [Path(bundle), *map(Path, arguments.also)]
+    if bundle == "-":
         folders[0] = scratch / "stream"
         receive(sys.stdin.buffer, folders[0])
     key = " ".join(Path(arguments.key).read_text().split()[:2])
@@ -650,16 +651,19 @@ def main():
     parser.add_argument("--also", action="append", default=[], help="the bundle's folder on another medium")
     parser.add_argument("--held", help="a folder with blobs by digest, on which patches build")
     parser.add_argument("--unpack", help="the folder to unpack into")
-    parser.add_argument("bundle", help="the bundle's folder, or - for a stream")
+    parser.add_argument("bundles", nargs="+", help="the bundle's folder, or - for a stream")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            report = run(arguments, Path(scratch))
-        except Refused as error:
-            print(json.dumps({"refused": str(error)}))
-            return 1
-    print(json.dumps(report, sort_keys=True))
-    return 2 if report["missing"] else 0
+    codes = []
+    for bundle in arguments.bundles:
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                report = run(bundle, arguments, Path(scratch))
+                codes.append(2 if report["missing"] else 0)
+            except Refused as error:
+                report = {"refused": str(error)}
+                codes.append(1)
+        print(json.dumps(report, sort_keys=True))
+    return min(codes)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 //! Packings: which bytes of a state travel in which volume. A small signed text, and per volume an index.
 
+pub mod byte_ranges;
 pub mod found;
 pub mod index;
 pub mod pack;
+pub mod rewrite;
 pub mod unpack;
 pub mod volume_files;
 pub mod volume_parts;

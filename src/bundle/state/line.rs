@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::canonical::{MAX_INTEGER, parse_line};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::digest::Sha256;
+use crate::kind::Details;
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -59,16 +60,12 @@ pub struct ItemLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
     /// What is special about an item of this kind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub details: Option<serde_json::Map<String, serde_json::Value>>,
+    pub details: Details,
     /// Its licence, where upstream states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// Its name.
     pub name: String,
-    /// Where in upstream it is listed, such as `bookworm-security/main`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
     /// Its path in the published tree.
     pub path: PublishPath,
     /// The signed file that vouches for it; `None` if upstream signs nothing.
@@ -166,9 +163,8 @@ impl ProofLine {
 
 impl ItemLine {
     pub(super) fn check(&self) -> Result<(), FormatError> {
-        let optional = [&self.architecture, &self.licence, &self.origin, &self.publisher];
-        let is_unset = optional.into_iter().flatten().any(String::is_empty)
-            || self.details.as_ref().is_some_and(serde_json::Map::is_empty);
+        let optional = [&self.architecture, &self.licence, &self.publisher];
+        let is_unset = optional.into_iter().flatten().any(String::is_empty);
         match is_unset {
             true => contradiction(format!("the item {} has a key without a value", self.path)),
             false => Ok(()),
@@ -184,13 +180,11 @@ pub(crate) mod tests {
 
     /// An item with all keys.
     pub(crate) fn item(path: &str, content: &[u8]) -> ItemLine {
-        let details = serde_json::json!({"channels": ["amd64:latest/stable"], "kind": "snaps"});
         ItemLine {
             architecture: Some("amd64".into()),
-            details: details.as_object().cloned(),
+            details: Details::Deb { component: Some("main".into()), suite: "bookworm".parse().unwrap() },
             licence: Some("MIT".into()),
             name: path.into(),
-            origin: Some("bookworm/main".into()),
             path: path.parse().unwrap(),
             proof: Some("dists/bookworm/InRelease".parse().unwrap()),
             publisher: Some("Debian".into()),
@@ -215,9 +209,10 @@ pub(crate) mod tests {
     }
 
     fn least(path: &str) -> ItemLine {
-        let (architecture, details, licence) = (None, None, None);
-        let (origin, proof, publisher, source) = (None, None, None, None);
-        ItemLine { architecture, details, licence, origin, proof, publisher, source, ..item(path, b"") }
+        let (architecture, suite, licence) = (None, "./".parse().unwrap(), None);
+        let (proof, publisher, source) = (None, None, None);
+        let details = Details::Deb { component: None, suite };
+        ItemLine { architecture, details, licence, proof, publisher, source, ..item(path, b"") }
     }
 
     fn line(value: &impl Serialize) -> Vec<u8> {
@@ -231,7 +226,7 @@ pub(crate) mod tests {
         assert!(is_sorted(&item("a", b"")) && is_sorted(&proof("a", b"")));
         let empty = Sha256::of(b"");
         let wanted = format!(
-            "{{\"name\":\"a\",\"path\":\"a\",\"reason\":\"requested\",\"sha256\":\"{empty}\",\"size\":0,\"type\":\"item\",\"version\":\"1\"}}\n"
+            "{{\"details\":{{\"deb\":{{\"suite\":\"./\"}}}},\"name\":\"a\",\"path\":\"a\",\"reason\":\"requested\",\"sha256\":\"{empty}\",\"size\":0,\"type\":\"item\",\"version\":\"1\"}}\n"
         );
         assert_eq!(String::from_utf8(line(&least("a"))).unwrap(), wanted);
         let wanted = format!("{{\"path\":\"a\",\"sha256\":\"{empty}\",\"size\":0,\"type\":\"proof\"}}\n");
@@ -268,12 +263,13 @@ pub(crate) mod tests {
             (&item, "\"path\":\"a\"", "\"path\":\"../a\""),
             (&item, "\"type\":\"item\"", "\"type\":\"proof\""),
             (&item, "\"type\":\"item\",", ""),
-            (&item, "{\"channels\":[\"amd64:latest/stable\"],\"kind\":\"snaps\"}", "{}"),
             (
                 &item,
-                "\"channels\":[\"amd64:latest/stable\"],\"kind\":\"snaps\"",
-                "\"kind\":\"snaps\",\"channels\":[\"amd64:latest/stable\"]",
+                "{\"component\":\"main\",\"suite\":\"bookworm\"}",
+                "{\"suite\":\"bookworm\",\"component\":\"main\"}",
             ),
+            (&item, "{\"component\":\"main\",", "{\"component\":null,"),
+            (&item, "{\"deb\":", "{\"dpkg\":"),
             (&item, "\"size\":0", "\"size\":-0"),
             (&item, "\"size\":0", "\"size\":9007199254740992"),
             (&proof, "[\"0A\",\"0B\"]", "[\"0B\",\"0A\"]"),

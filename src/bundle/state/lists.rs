@@ -151,11 +151,11 @@ pub(crate) mod tests {
     use crate::bundle::state::line::tests::{item, proof};
     use crate::bundle::state::manifest::StateCollection;
     use crate::bundle::state::{ItemListWriter, manifest};
-    use crate::collection::{Kind, Publish};
+    use crate::collection::Publish;
+    use crate::kind::Kind;
 
     /// A state of `files` collections: proofs and items by path, with what they hold.
     pub(crate) struct TestState {
-        pub(crate) manifest: StateManifest,
         pub(crate) lists: StateLists,
         pub(crate) blobs: BlobTable,
     }
@@ -185,7 +185,7 @@ pub(crate) mod tests {
         let manifest = StateManifest { collections: found, ..manifest::tests::manifest() };
         let lists = StateLists::new(&manifest, files).unwrap();
         let blobs = lists.check(|_, _| Ok(())).unwrap();
-        TestState { manifest, lists, blobs }
+        TestState { lists, blobs }
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::bundle::canonical::{MAX_INTEGER, parse_text, to_text};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::names;
 use crate::bundle::stored_list::StoredList;
-use crate::collection::{Kind, Publish};
+use crate::collection::Publish;
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
+use crate::kind::Kind;
 use crate::label::Label;
 use crate::time::Time;
 

@@ -3,12 +3,15 @@
 //! Nothing in it depends on media, on volume sizes or on what the site holds.
 
 pub mod blob_table;
+pub mod collections;
 pub mod item_list;
+pub mod known_versions;
 pub mod line;
 pub mod lists;
 pub mod manifest;
 pub mod open;
 mod path_order;
+pub mod stored_state;
 
 pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES, MAX_PROOFS};
 pub use line::{ItemLine, ListLine, ProofLine};

@@ -1,6 +1,6 @@
 //! Bundles of given files, straight from the library: states, packings, and a sink that keeps all in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use gapferry::bundle::BundleError;
 use gapferry::bundle::manifest::Slice;
-use gapferry::bundle::packing::unpack::{PartSink, Sink, unpack};
+use gapferry::bundle::packing::unpack::{ContentSink, PartSink, unpack};
 use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::bundle::packing::volume_parts::VolumePart;
 use gapferry::bundle::packing::{BaseState, PackingParameters, PatchesAllowed};
@@ -19,9 +19,11 @@ use gapferry::bundle::state::lists::StateLists;
 use gapferry::bundle::state::manifest::{FORMAT, StateCollection, StateManifest};
 use gapferry::bundle::state::{OpenState, SignedState};
 use gapferry::bundle::write::{BundleDraft, PackingPlan, write_packing, write_sums};
-use gapferry::collection::{Kind, Publish};
+use gapferry::collection::Publish;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
+use gapferry::kind::{Details, Kind};
+use gapferry::origin::Origin;
 use gapferry::progress::Progress;
 use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, SecretKey, sign};
@@ -77,13 +79,14 @@ impl Packer {
     /// Writes a state of these files into a folder `out/NAME`: of the kind `files` in collections, those below `proofs/` as proofs.
     pub(crate) fn state(&self, out: &str, sequence: u64, tree: &Tree) -> WrittenBundle {
         let mut batch = self.depot.batch();
-        tree.values().for_each(|bytes| drop(self.depot.put(&mut batch, bytes).unwrap()));
+        for bytes in tree.values() {
+            self.depot.put(&mut batch, bytes).unwrap();
+        }
         batch.commit().unwrap();
         let name = format!("dc1-base-{sequence:06}");
         let draft = BundleDraft::begin(&self.dir.path().join(out), &name).unwrap();
         let (mut collections, mut files) = (Vec::new(), Vec::new());
-        let mut names: Vec<&str> = tree.keys().map(|path| path.split('/').nth(1).unwrap()).collect();
-        names.dedup();
+        let names: BTreeSet<&str> = tree.keys().map(|path| path.split('/').nth(1).unwrap()).collect();
         for name in names {
             let below = format!("files/{name}/");
             let label = name.parse().unwrap();
@@ -229,10 +232,9 @@ fn item(path: &str, bytes: &[u8]) -> ItemLine {
     let sha256 = Sha256::of(bytes);
     ItemLine {
         architecture: None,
-        details: None,
+        details: Details::File { origin: Origin::Local },
         licence: None,
         name: path.into(),
-        origin: None,
         path: path.parse().unwrap(),
         proof: None,
         publisher: None,
@@ -295,7 +297,7 @@ impl PartSink for Piece {
     }
 }
 
-impl Sink for Memory {
+impl ContentSink for Memory {
     type Part = Piece;
 
     fn wants(&self, _: &VolumePart) -> bool {

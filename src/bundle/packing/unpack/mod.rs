@@ -13,9 +13,9 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::PoisonError;
 
-pub use self::sink::{CheckOnly, PartSink, Sink};
+pub use self::sink::{CheckOnly, ContentSink, PartSink};
 
-use self::reader::{Opened, Reader, Source};
+use self::reader::{OpenedVolume, VolumeReader, VolumeSource};
 use super::found::FoundPacking;
 use super::volume_parts::VolumeParts;
 use crate::bundle::bundle_stream::BundleStream;
@@ -40,7 +40,7 @@ pub struct VolumesRead {
 /// recovery data restore is kept in a nameless file in `scratch` meanwhile.
 ///
 /// A volume that is missing is left out, unless spare volumes replace it: the caller finds what blobs are missing.
-pub fn unpack<S: Sink>(
+pub fn unpack<S: ContentSink>(
     packing: &FoundPacking,
     walk: &mut BlobWalk<'_>,
     sink: &S,
@@ -66,10 +66,10 @@ pub fn unpack<S: Sink>(
         let (path, file) = copies.next().map_or((files.expected(&volume.file), None), |(p, f)| (p, Some(f)));
         let is_protected = files.has_recovery(index);
         let (others, replaced) = (copies.collect(), Default::default());
-        let opened = Opened { index, file, others, repair: &repair, is_protected, replaced: &replaced };
+        let opened = OpenedVolume { index, file, others, repair: &repair, is_protected, replaced: &replaced };
         let index_path = files.expected(&names::volume_index(index as u64 + 1));
-        let wrong =
-            Reader { path: &path, from: Source::Volume(opened), sink, progress }.volume(&mut parts, &index_path)?;
+        let wrong = VolumeReader { path: &path, from: VolumeSource::Volume(opened), sink, progress }
+            .volume(&mut parts, &index_path)?;
         let damage = |(from, to)| Damage { volume: volume.file.clone(), from, to, instead: None };
         match is_missing && !wrong.is_empty() {
             true => found.missing.push(volume.file.clone()),
@@ -86,14 +86,14 @@ pub fn unpack<S: Sink>(
 }
 
 /// Reads one volume from a stream, and hands every wanted part to `sink`.
-pub(in crate::bundle) fn unpack_stream<S: Sink>(
+pub(in crate::bundle) fn unpack_stream<S: ContentSink>(
     stream: &BundleStream,
     parts: &mut VolumeParts<'_, '_, File>,
     sink: &S,
     progress: &Progress,
 ) -> Result<(), BundleError> {
     let path = Path::new(STREAM_NAME);
-    Reader { path, from: Source::Stream(stream), sink, progress }.volume(parts, path).map(drop)
+    VolumeReader { path, from: VolumeSource::Stream(stream), sink, progress }.volume(parts, path).map(drop)
 }
 
 /// The damage as one error, with what touches in one piece.

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::reader::{Reader, Source};
-use super::sink::{PartSink, Sink};
+use super::reader::{VolumeReader, VolumeSource};
+use super::sink::{ContentSink, PartSink};
 use crate::bundle::folder::gone;
 use crate::bundle::layout::{header, padding};
 use crate::bundle::manifest::{Encoding, Slice};
@@ -13,7 +13,7 @@ use crate::bundle::zstd_frame::expand;
 use crate::bundle::{BundleError, incoming, patch};
 use crate::digest::{Hashing, Sha256};
 
-impl<S: Sink> Reader<'_, S> {
+impl<S: ContentSink> VolumeReader<'_, S> {
     /// Reads one part, and hands its content on.
     pub(super) fn part(&self, part: &VolumePart, buffer: &mut [u8], is_last: bool) -> Result<(), BundleError> {
         let line = &part.line;
@@ -120,8 +120,8 @@ impl<S: Sink> Reader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            Source::Stream(_) => incoming::failure(error),
-            Source::Volume(_) | Source::Copy(_) => self.failure(offset, error),
+            VolumeSource::Stream(_) => incoming::failure(error),
+            VolumeSource::Volume(_) | VolumeSource::Copy(_) => self.failure(offset, error),
         })
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::BUFFER_BYTES;
-use super::sink::Sink;
+use super::sink::ContentSink;
 use crate::bundle::AlternateCopy;
 use crate::bundle::BundleError;
 use crate::bundle::bundle_stream::BundleStream;
@@ -23,9 +23,9 @@ use crate::progress::Progress;
 const MAX_WORKERS: usize = 4;
 
 /// Where a volume's bytes come from.
-pub(super) enum Source<'a> {
+pub(super) enum VolumeSource<'a> {
     /// From anywhere in it, or from what is restored of it.
-    Volume(Opened<'a>),
+    Volume(OpenedVolume<'a>),
     /// From another copy of it.
     Copy(&'a File),
     /// One after the other.
@@ -33,7 +33,7 @@ pub(super) enum Source<'a> {
 }
 
 /// A volume on a medium.
-pub(super) struct Opened<'a> {
+pub(super) struct OpenedVolume<'a> {
     /// Counted from 0.
     pub(super) index: usize,
     /// None where the volume is not there.
@@ -47,7 +47,7 @@ pub(super) struct Opened<'a> {
     pub(super) replaced: &'a Mutex<Vec<((u64, u64), AlternateCopy)>>,
 }
 
-impl Source<'_> {
+impl VolumeSource<'_> {
     pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
         match self {
             Self::Volume(from) => from.repair.read_at(from.index, from.file.as_ref(), bytes, offset),
@@ -66,16 +66,16 @@ impl Source<'_> {
 
     /// Whether what follows damage is to be read too.
     fn goes_on(&self) -> bool {
-        matches!(self, Self::Volume(Opened { file: Some(_), .. }))
+        matches!(self, Self::Volume(OpenedVolume { file: Some(_), .. }))
     }
 }
 
 /// Where damage starts and ends, and what is wrong.
 pub(super) type Wrong = ((u64, u64), BundleError);
 
-pub(super) struct Reader<'a, S> {
+pub(super) struct VolumeReader<'a, S> {
     pub(super) path: &'a Path,
-    pub(super) from: Source<'a>,
+    pub(super) from: VolumeSource<'a>,
     pub(super) sink: &'a S,
     pub(super) progress: &'a Progress,
 }
@@ -104,7 +104,7 @@ impl<R: Read> PartQueue<'_, '_, '_, R> {
     }
 }
 
-impl<S: Sink> Reader<'_, S> {
+impl<S: ContentSink> VolumeReader<'_, S> {
     /// Reads all parts of a volume, whose index is at `index`. Returns what is wrong and cannot be restored.
     pub(super) fn volume<R: Read + Send>(
         &self,
@@ -131,7 +131,7 @@ impl<S: Sink> Reader<'_, S> {
                     Err(reason) => return note((0, 0), BundleError::in_file(index)(reason)),
                 };
                 let (range, read) =
-                    (part.range(), |reader: &Reader<'_, S>, is_last| reader.part(&part, &mut buffer, is_last));
+                    (part.range(), |reader: &VolumeReader<'_, S>, is_last| reader.part(&part, &mut buffer, is_last));
                 if self.sink.wants(&part)
                     && let Err(error) = self.repairing(range, read)
                 {
@@ -154,8 +154,8 @@ impl<S: Sink> Reader<'_, S> {
         let mut wrong = std::mem::take(&mut *lock(&wrong));
         match self.from {
             // Of a stream nothing else is known to be damaged, and nothing can be done but to send it again.
-            Source::Stream(_) => wrong.pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
-            Source::Volume(_) | Source::Copy(_) => Ok(wrong),
+            VolumeSource::Stream(_) => wrong.pop().map_or(Ok(Vec::new()), |(_, error)| Err(error)),
+            VolumeSource::Volume(_) | VolumeSource::Copy(_) => Ok(wrong),
         }
     }
 
@@ -164,16 +164,16 @@ impl<S: Sink> Reader<'_, S> {
     fn repairing(
         &self,
         range: (u64, u64),
-        mut read: impl FnMut(&Reader<'_, S>, bool) -> Result<(), BundleError>,
+        mut read: impl FnMut(&VolumeReader<'_, S>, bool) -> Result<(), BundleError>,
     ) -> Result<(), BundleError> {
-        let Source::Volume(from) = &self.from else { return read(self, true) };
+        let VolumeSource::Volume(from) = &self.from else { return read(self, true) };
         let is_alone = from.others.is_empty() && !from.is_protected;
         let mut result = read(self, is_alone);
         for (path, file) in &from.others {
             if !is_damaged(&result) {
                 return result;
             }
-            match read(&Reader { path, from: Source::Copy(file), ..*self }, false) {
+            match read(&VolumeReader { path, from: VolumeSource::Copy(file), ..*self }, false) {
                 Ok(()) => {
                     lock(from.replaced).push((range, instead(self.path, path)));
                     return Ok(());

@@ -5,7 +5,7 @@ use crate::bundle::manifest::Slice;
 use crate::bundle::packing::volume_parts::VolumePart;
 
 /// Where the contents of parts go.
-pub trait Sink: Sync {
+pub trait ContentSink: Sync {
     /// Takes one part's content, piece by piece.
     type Part: PartSink;
 
@@ -48,7 +48,7 @@ impl PartSink for () {
     }
 }
 
-impl Sink for CheckOnly {
+impl ContentSink for CheckOnly {
     type Part = ();
 
     fn wants(&self, _: &VolumePart) -> bool {

@@ -1,0 +1,121 @@
+//! Writes a volume again, byte for byte, from its index and the blobs in a depot.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::found::FoundPacking;
+use super::index::PartLine;
+use crate::bundle::layout::{TRAILER, header, padding};
+use crate::bundle::manifest::{Encoding, Slice};
+use crate::bundle::state::lists::BlobWalk;
+use crate::bundle::zstd_frame::compress;
+use crate::bundle::{BundleError, names, patch};
+use crate::depot::{Depot, DepotError};
+use crate::digest::{Hashing, Sha256};
+use crate::error_class::ErrorClass;
+use crate::progress::Progress;
+use crate::storage::modes;
+
+const BUFFER_BYTES: u64 = 1 << 20;
+
+/// Why a volume is not written again.
+#[allow(missing_docs, reason = "the messages say it")]
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    #[error("{volume} cannot be made again byte for byte by this version of gapferry: pack the bundle again")]
+    Differs { volume: String },
+    #[error("{volume} has patches against blob {base}, which the workspace no longer holds: pack the bundle again")]
+    BaseGone { volume: String, base: Sha256 },
+    #[error("there is no index of {volume}: pack the bundle again")]
+    NoIndex { volume: String },
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+}
+
+impl RewriteError {
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Self::Differs { .. } | Self::BaseGone { .. } | Self::NoIndex { .. } => ErrorClass::VolumesMissing,
+            Self::Bundle(error) => error.class(),
+        }
+    }
+}
+
+/// Writes volume `number` of the packing, counted from 1, to `path`. What is restored on the way is kept in the folder `scratch`.
+pub fn rewrite_volume(
+    packing: &FoundPacking,
+    number: u64,
+    walk: &mut BlobWalk<'_>,
+    (depot, scratch): (&Depot, &Path),
+    path: &Path,
+    progress: &Progress,
+) -> Result<(), RewriteError> {
+    let name = names::volume(number);
+    let no_index = || RewriteError::NoIndex { volume: name.clone() };
+    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(no_index)?;
+    let copy = packing.index(index, scratch)?.ok_or_else(no_index)?;
+    let mut parts = packing.parts(index, copy, walk)?;
+    let file = modes::create_public_file(path).map_err(BundleError::io("create", path))?;
+    let mut volume = RewrittenVolume { path, to: Hashing::new(file), depot, progress };
+    while let Some(part) = parts.next_part().map_err(BundleError::in_file(path))? {
+        let line = &part.line;
+        volume.bytes(&header(&line.name, line.stored_bytes()))?;
+        volume.content(line).map_err(|error| match (error, &line.base) {
+            (BundleError::Depot(DepotError::Missing { digest }), Some(base)) if digest == base.sha256 => {
+                RewriteError::BaseGone { volume: name.clone(), base: digest }
+            }
+            (other, _) => other.into(),
+        })?;
+        volume.bytes(&vec![0; padding(line.stored_bytes()) as usize])?;
+    }
+    volume.bytes(&[0; TRAILER as usize])?;
+    let (file, sha256, _) = volume.to.finish();
+    file.sync_all().map_err(BundleError::io("sync", path))?;
+    match packing.packing.volumes.get(index).is_some_and(|volume| volume.sha256 == sha256) {
+        true => Ok(()),
+        false => Err(RewriteError::Differs { volume: name }),
+    }
+}
+
+struct RewrittenVolume<'a> {
+    path: &'a Path,
+    to: Hashing<File>,
+    depot: &'a Depot,
+    progress: &'a Progress,
+}
+
+impl RewrittenVolume<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        self.to.write_all(bytes).map_err(BundleError::io("write", self.path))?;
+        self.progress.add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn content(&mut self, line: &PartLine) -> Result<(), BundleError> {
+        if line.encoding != Encoding::Raw {
+            let bytes = self.slice(&Slice { length: line.length, sha256: line.blob, start: line.start })?;
+            let frame = match &line.base {
+                None => compress(&bytes),
+                Some(base) => patch::compress(&bytes, &self.slice(base)?),
+            };
+            return self.bytes(&frame.map_err(BundleError::io("compress", &self.depot.path(&line.blob)))?);
+        }
+        let (mut done, mut length) = (0, line.length);
+        while length > 0 {
+            let piece = length.min(BUFFER_BYTES);
+            let bytes = self.slice(&Slice { length: piece, sha256: line.blob, start: line.start + done })?;
+            (done, length) = (done + piece, length - piece);
+            self.bytes(&bytes)?;
+        }
+        Ok(())
+    }
+
+    fn slice(&self, slice: &Slice) -> Result<Vec<u8>, BundleError> {
+        let (file, path) = (self.depot.open_blob(&slice.sha256)?, self.depot.path(&slice.sha256));
+        let mut bytes = vec![0; slice.length as usize];
+        file.read_exact_at(&mut bytes, slice.start).map(|()| bytes).map_err(BundleError::io("read", &path))
+    }
+}
