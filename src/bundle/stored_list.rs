@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, Write};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use zstd::stream::{read, write};
 
 use super::canonical::push_line;
 use super::format_error::FormatError;
+use crate::depot::BlobReader;
 use crate::digest::{Hashing, Sha256};
 
 /// zstd's level for lists. Most of their bytes are digests, which do not shrink at any level.
@@ -136,19 +136,22 @@ pub(crate) fn private_copy(from: impl Read, file: &StoredFile, scratch: &Path) -
 /// Reads a file from its beginning without its cursor, so that several readers can share it.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedFile {
-    file: Arc<File>,
+    file: Arc<BlobReader>,
+    size: u64,
     position: u64,
 }
 
-impl From<Arc<File>> for SharedFile {
-    fn from(file: Arc<File>) -> Self {
-        Self { file, position: 0 }
+impl SharedFile {
+    /// Shares a file of this size, in bytes.
+    pub(crate) fn new(file: BlobReader, size: u64) -> Self {
+        Self { file: Arc::new(file), size, position: 0 }
     }
 }
 
 impl Read for SharedFile {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let length = self.file.read_at(bytes, self.position)?;
+        let length = (bytes.len() as u64).min(self.size.saturating_sub(self.position)) as usize;
+        self.file.read_exact_at(bytes.get_mut(..length).unwrap_or_default(), self.position)?;
         self.position += length as u64;
         Ok(length)
     }
@@ -363,7 +366,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let (bytes, list) = write(&["a".into()], CAPS).unwrap();
         let copy = private_copy(&bytes[..], &list.stored, scratch.path()).unwrap();
-        let shared = SharedFile::from(Arc::new(copy));
+        let shared = SharedFile::new(BlobReader::of_file(copy), list.stored.size);
         for _ in 0..2 {
             let mut reader = ListReader::new(shared.clone(), list, CAPS).unwrap();
             assert_eq!(reader.next_line().unwrap(), Some(&b"\"a\"\n"[..]));

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Read};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +21,7 @@ use crate::bundle::stored_list::ListWriter;
 use crate::bundle::volume::VolumeWriter;
 use crate::bundle::zstd_frame::compress;
 use crate::bundle::{BundleError, names};
-use crate::depot::{Depot, DepotError};
+use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
 use crate::storage::modes;
@@ -119,7 +118,7 @@ impl OpenVolume {
 struct BlobSource<'a> {
     blob: &'a PlacedBlob,
     path: PathBuf,
-    file: File,
+    file: BlobReader,
     digest: Option<Hashing<()>>,
 }
 
@@ -153,10 +152,9 @@ struct StoredSlice {
 
 impl Packer<'_> {
     fn blob(&mut self, blob: &PlacedBlob) -> Result<(), BundleError> {
-        let path = self.depot.path(&blob.sha256);
+        let path = self.depot.place(&blob.sha256);
         let file = self.depot.open_blob(&blob.sha256)?;
-        let found = file.metadata().map_err(BundleError::io("look at", &path))?.len();
-        if found != blob.size {
+        if !self.depot.has(&blob.sha256, blob.size) {
             return Err(DepotError::DigestMismatch { path }.into());
         }
         let digest = (!self.depot.hashed_by_this_process(&blob.sha256)).then(|| Hashing::new(()));

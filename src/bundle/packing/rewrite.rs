@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::found::FoundPacking;
@@ -101,7 +100,7 @@ impl RewrittenVolume<'_> {
                 None => compress(&bytes),
                 Some(base) => patch::compress(&bytes, &self.slice(base)?),
             };
-            return self.bytes(&frame.map_err(BundleError::io("compress", &self.depot.path(&line.blob)))?);
+            return self.bytes(&frame.map_err(BundleError::io("compress", &self.depot.place(&line.blob)))?);
         }
         let (mut done, mut length) = (0, line.length);
         while length > 0 {
@@ -114,8 +113,6 @@ impl RewrittenVolume<'_> {
     }
 
     fn slice(&self, slice: &Slice) -> Result<Vec<u8>, BundleError> {
-        let (file, path) = (self.depot.open_blob(&slice.sha256)?, self.depot.path(&slice.sha256));
-        let mut bytes = vec![0; slice.length as usize];
-        file.read_exact_at(&mut bytes, slice.start).map(|()| bytes).map_err(BundleError::io("read", &path))
+        Ok(self.depot.read_range(&slice.sha256, slice.start, slice.length)?)
     }
 }

@@ -1,14 +1,12 @@
 //! The item lists of a state, in private copies: checked once, then read as often as needed.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use super::blob_table::{BlobTable, BlobTableBuilder};
 use super::item_list::{ITEM_LIST_CAPS, ItemListReader, ListSummary};
 use super::line::{FileLine, ListLine};
 use super::manifest::StateManifest;
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::{ListReader, SharedFile};
+use crate::depot::BlobReader;
 use crate::digest::Sha256;
 
 /// The item lists of a state.
@@ -37,16 +35,16 @@ pub struct PlacedBlob {
 }
 
 impl StateLists {
-    /// Takes the stored lists of a manifest's collections, in order. Each file is a copy that nobody else can change, and has the
+    /// Takes the stored lists of a manifest's collections, in order. Each is a copy that nobody else can change, and has the
     /// digest that the manifest names.
-    pub fn new(manifest: &StateManifest, files: Vec<File>) -> Result<Self, FormatError> {
+    pub fn new(manifest: &StateManifest, files: Vec<BlobReader>) -> Result<Self, FormatError> {
         if files.len() != manifest.collections.len() {
             return contradiction("there is not one item list for each collection");
         }
         let open = manifest.collections.iter().zip(files).map(|(collection, file)| OpenList {
             folder: collection.folder(),
             summary: collection.summary(),
-            file: SharedFile::from(Arc::new(file)),
+            file: SharedFile::new(file, collection.list.stored.size),
         });
         Ok(Self(open.collect()))
     }
@@ -169,7 +167,7 @@ pub(crate) mod tests {
             items.iter().for_each(|(path, content)| list.item(&item(path, content)).unwrap());
             let (mut file, ListSummary { bytes, files: lines, list }) = list.finish().unwrap();
             file.rewind().unwrap();
-            files.push(file);
+            files.push(BlobReader::of_file(file));
             found.push(StateCollection {
                 bytes,
                 files: lines,
@@ -215,8 +213,11 @@ pub(crate) mod tests {
         list.item(&item("a", b"1")).unwrap();
         list.item(&super::super::ItemLine { size: 2, ..item("b", b"1") }).unwrap();
         let (file, summary) = list.finish().unwrap();
-        let lists =
-            StateLists(vec![OpenList { folder: "files/a".into(), summary, file: SharedFile::from(Arc::new(file)) }]);
+        let lists = StateLists(vec![OpenList {
+            folder: "files/a".into(),
+            summary,
+            file: SharedFile::new(BlobReader::of_file(file), summary.list.stored.size),
+        }]);
         assert!(matches!(lists.check(|_, _| Ok(())), Err(FormatError::Blob { .. })));
     }
 }

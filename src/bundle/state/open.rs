@@ -13,6 +13,7 @@ use crate::bundle::packing::found::{PackedState, PackingSearch};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::stored_list::private_copy;
 use crate::bundle::{BundleError, FormatError, STREAM_NAME, names};
+use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::storage::FileError;
 use crate::trust::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PublicKey, verify};
@@ -121,7 +122,8 @@ impl OpenState {
         mut line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<(StateLists, BlobTable), BundleError> {
         let folder = self.folders.first().map(PathBuf::as_path).unwrap_or(Path::new(STREAM_NAME));
-        let lists = StateLists::new(&self.manifest, files).map_err(BundleError::in_file(folder))?;
+        let lists = StateLists::new(&self.manifest, files.into_iter().map(BlobReader::of_file).collect())
+            .map_err(BundleError::in_file(folder))?;
         let mut current = 0;
         let blobs = lists.check(|index, next| {
             current = index;

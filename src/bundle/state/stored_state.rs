@@ -59,7 +59,7 @@ impl StoredState {
     /// Opens the state whose manifest has this digest.
     pub fn open(depot: &Depot, digest: &Sha256) -> Result<Self, BundleError> {
         let bytes = depot.read(digest, MAX_MANIFEST_BYTES)?;
-        let in_manifest = |error| BundleError::in_file(&depot.path(digest))(error);
+        let in_manifest = |error| BundleError::in_file(&depot.place(digest))(error);
         let manifest = StateManifest::parse(&bytes).map_err(in_manifest)?;
         let lists = manifest.collections.iter().map(|collection| depot.open_blob(&collection.list.stored.sha256));
         let lists = lists.collect::<Result<Vec<_>, _>>()?;
@@ -75,7 +75,7 @@ impl StoredState {
 
     /// Reads the blobs of the state, and checks its lists.
     pub fn blobs(&self, depot: &Depot) -> Result<BlobTable, BundleError> {
-        self.lists.check(|_, _| Ok(())).map_err(BundleError::in_file(&depot.path(&self.digest)))
+        self.lists.check(|_, _| Ok(())).map_err(BundleError::in_file(&depot.place(&self.digest)))
     }
 
     /// Reads all of it into memory.
@@ -86,7 +86,7 @@ impl StoredState {
             read_collection(collection, &mut list)
         };
         let collections = self.manifest.collections.iter().enumerate().map(read).collect::<Result<_, _>>();
-        let collections = collections.map_err(BundleError::in_file(&depot.path(&self.digest)))?;
+        let collections = collections.map_err(BundleError::in_file(&depot.place(&self.digest)))?;
         Ok(LoadedState { manifest: self.manifest, digest: self.digest, collections, blobs })
     }
 }

@@ -20,7 +20,7 @@ use gapferry::bundle::state::manifest::{FORMAT, StateCollection, StateManifest};
 use gapferry::bundle::state::{OpenState, SignedState};
 use gapferry::bundle::write::{BundleDraft, PackingPlan, write_packing, write_sums};
 use gapferry::collection::Publish;
-use gapferry::depot::Depot;
+use gapferry::depot::{BlobReader, Depot};
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
 use gapferry::origin::Origin;
@@ -101,7 +101,7 @@ impl Packer {
                         .try_for_each(|(path, bytes)| list.item(&item(path, bytes)))
                 })
                 .unwrap();
-            files.push(file);
+            files.push(BlobReader::of_file(file));
             collections.push(StateCollection {
                 bytes: summary.bytes,
                 files: summary.files,
