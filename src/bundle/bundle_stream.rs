@@ -25,7 +25,7 @@ use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
 const BUFFER_BYTES: usize = 1 << 20;
 /// The largest trust file or approval, in bytes.
 const MAX_STATEMENT_BYTES: u64 = 64 << 10;
-/// How many files may stand in a stream beside those that signed files name.
+/// The most trust files or approvals of a stream.
 const MAX_STATEMENTS: usize = 2048;
 /// The longest record of a long name: the bundle's folder and a path of ours.
 const MAX_RECORD_BYTES: u64 = BLOCK;

@@ -1,7 +1,7 @@
 //! The one text of each JSON value in a bundle: keys sorted by their bytes, integers only, nothing that is unset.
 //!
 //! A text is written by one function and parsed by one, which serializes again what it parsed and refuses a text that differs.
-//! That rules out duplicate keys, other spellings, stray white space and numbers that readers could disagree on.
+//! This rules out duplicate keys, other spellings, stray white space and numbers that readers could disagree on.
 //!
 //! Sorted keys rest on the order of the fields of the types that are written; the tests of each type check it with
 //! [`is_sorted`].

@@ -20,7 +20,7 @@ use crate::digest::{Hashing, Sha256};
 const LEVEL: i32 = 3;
 /// The binary logarithm of the largest window: 8 MiB.
 const MAX_WINDOW_LOG: u32 = 23;
-/// What a frame begins with (RFC 8878, section 3.1.1).
+/// The first bytes of a frame (RFC 8878, section 3.1.1).
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// The bits of the Frame_Header_Descriptor for a checksum and for the length of a dictionary's id.
 const CHECKSUM_OR_DICTIONARY: u8 = 0b111;
@@ -47,7 +47,7 @@ pub struct StoredList {
     pub stored: StoredFile,
 }
 
-/// What no list of a kind may exceed, whoever writes or reads it.
+/// The caps of a kind of list, for its writer and its reader.
 #[derive(Clone, Copy, Debug)]
 pub struct ListCaps {
     /// Bytes of a line, with its LF.
@@ -381,7 +381,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(values in prop::collection::vec("[ -~]{0,20}", 0..50)) {
+        fn lists_are_read_back(values in prop::collection::vec("[ -~]{0,20}", 0..50)) {
             let (bytes, list) = write(&values, CAPS).unwrap();
             prop_assert_eq!(renamed(&bytes, list), list);
             prop_assert_eq!(read(&bytes, list, CAPS).unwrap(), values);

@@ -17,7 +17,7 @@ pub(crate) fn verify_text(manifest: &StateManifest) -> String {
     head + BODY
 }
 
-/// What follows the head. Lines that are indented by four blanks are commands, and nothing else is.
+/// The text below the head. Lines that are indented by four blanks are commands, and nothing else is.
 const BODY: &str = r#"
 You need the builder's public key (builder.pub, by another way than this medium) and the usual tools: ssh-keygen of OpenSSH 8.1 or
 newer, sha256sum, jq, tar, zstd, gpgv. Run the commands in the folder of this file, one step after the other, in one shell (sh is

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::packing::pack::{VolumeContent, write_volumes};
 use super::packing::{PACKING_FORMAT, Packing, PackingParameters};
+use super::recovery::write::WrittenFile;
 use super::recovery::{self, Amount};
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
@@ -39,15 +40,15 @@ pub type ListFile = ItemListWriter<BufWriter<File>>;
 
 /// A packing that is to be written.
 pub struct PackingPlan<'a> {
-    /// What determines it.
+    /// Its parameters.
     pub parameters: PackingParameters,
     /// The state's item lists.
     pub lists: &'a StateLists,
     /// The state's blobs; those that are marked as held do not travel.
     pub blobs: &'a BlobTable,
-    /// Of blobs that travel, an older revision that the other side holds: patches are tried against it.
+    /// By blob that travels, an older revision that the other side holds: patches are tried against it.
     pub older: &'a BTreeMap<Sha256, Sha256>,
-    /// What is made beside the volumes, against damage and loss.
+    /// Recovery data, against damage and loss.
     pub recovery: Amount,
     /// Checks the free space of the target first, or ignores it.
     pub free_space: FreeSpace,
@@ -58,10 +59,12 @@ pub struct PackingPlan<'a> {
 pub struct WrittenPacking {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it says.
+    /// Its content.
     pub packing: Packing,
     /// Its text, exactly as it is to be signed.
     pub text: String,
+    /// Its recovery files, by their paths in the bundle's folder, with their digests.
+    pub recovery: Vec<WrittenFile>,
 }
 
 impl BundleDraft {
@@ -133,9 +136,9 @@ impl BundleDraft {
         write_packing(&self.folder, plan, depot, progress)
     }
 
-    /// Gives the bundle its name in one step. Returns its folder.
-    pub fn finish(self, name: &str) -> Result<PathBuf, BundleError> {
-        write_sums(&self.folder)?;
+    /// Gives the bundle its name in one step. `recovery` has the digests of its recovery files. Returns its folder.
+    pub fn finish(self, name: &str, recovery: &[WrittenFile]) -> Result<PathBuf, BundleError> {
+        write_sums(&self.folder, recovery)?;
         let target = self.out.join(name);
         fs::rename(&self.folder, &target).map_err(BundleError::io("rename", &target))?;
         sync_folder(&self.out).map_err(BundleError::io("sync", &self.out))?;
@@ -159,8 +162,8 @@ pub fn write_packing(
     let travels = || blobs.iter().filter(|blob| !blob.has(BlobMark::Held));
     let carried = travels().map(|blob| blob.size).sum::<u64>();
     preflight(bundle, (carried, travels().count() as u64), parameters.volume_size, recovery, free_space)?;
-    let id = parameters.id().map_err(BundleError::in_file(bundle))?;
-    let folder = bundle.join(names::PACKINGS).join(id);
+    let below = format!("{}/{}", names::PACKINGS, parameters.id().map_err(BundleError::in_file(bundle))?);
+    let (target, folder) = (bundle.join(&below), bundle.join(format!("{below}.part")));
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(BundleError::io("remove", &folder)(error));
@@ -173,11 +176,19 @@ pub fn write_packing(
     phase.finish();
     let verify = read_all(&bundle.join(names::VERIFY))?;
     let packing = Packing { format: PACKING_FORMAT, parameters, verify: Sha256::of(&verify), volumes: volumes? };
-    recovery::write::write(&packing.volumes(), &folder, recovery, progress)?;
+    let made = recovery::write::write(&packing.volumes(), &folder, recovery, progress)?;
+    let recovery = made.into_iter().map(|(file, digest)| (format!("{below}/{file}"), digest)).collect();
     let path = folder.join(names::PACKING);
     let text = packing.to_text().map_err(BundleError::in_file(&path))?;
     write_file(&path, text.as_bytes())?;
-    Ok(WrittenPacking { folder, packing, text })
+    // An older packing of the same parameters stays until this one is complete.
+    match fs::remove_dir_all(&target) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(BundleError::io("remove", &target)(error));
+        }
+        _ => fs::rename(&folder, &target).map_err(BundleError::io("rename to", &target))?,
+    }
+    Ok(WrittenPacking { folder: target, packing, text, recovery })
 }
 
 /// Refuses a target that cannot hold the packing, before anything is written.
@@ -201,34 +212,60 @@ fn preflight(
     }
 }
 
-/// Writes `SHA256SUMS` of a bundle's folder anew, and syncs all of it.
-pub fn write_sums(folder: &Path) -> Result<(), BundleError> {
+/// Writes `SHA256SUMS` of a bundle's folder anew, and syncs all of the folder. `recovery` has the digests of recovery files that were
+/// just made; those of others are taken from the old `SHA256SUMS`. No volume is read.
+pub fn write_sums(folder: &Path, recovery: &[WrittenFile]) -> Result<(), BundleError> {
     let path = folder.join(names::SHA256SUMS);
-    let text = sums(folder)?;
+    let text = sums(folder, recovery)?;
     storage::place_atomically(&path, text.as_bytes(), modes::PUBLIC_FILE).map_err(BundleError::io("write", &path))?;
     sync_folders(folder)
 }
 
-/// Returns the text of `SHA256SUMS` for a bundle's folder: the manifest, the item lists and the packings' files, but no signatures.
-fn sums(folder: &Path) -> Result<String, BundleError> {
+/// Returns the text of `SHA256SUMS`: the manifest, the item lists and the packings' files, but no signatures.
+fn sums(folder: &Path, recovery: &[WrittenFile]) -> Result<String, BundleError> {
+    let old = fs::read_to_string(folder.join(names::SHA256SUMS)).unwrap_or_default();
+    let mut known: BTreeMap<&str, Sha256> = old.lines().filter_map(sum_line).collect();
+    known.extend(recovery.iter().map(|(name, digest)| (name.as_str(), *digest)));
     let mut text = String::new();
-    let mut add = |name: String| {
-        let path = folder.join(&name);
-        let open = || Sha256::of_reader(&mut File::open(&path)?);
-        let (digest, _) = open().map_err(BundleError::io("read", &path))?;
+    let mut add = |digest: Sha256, name: &str| {
         let _ = writeln!(text, "{digest}  {name}"); // a String takes all
-        Ok::<_, BundleError>(())
     };
-    add(names::MANIFEST.to_owned())?;
-    files_in(&folder.join("items"))?.into_iter().try_for_each(|file| add(format!("items/{file}")))?;
+    let path = folder.join(names::MANIFEST);
+    let bytes = read_all(&path)?;
+    let digest = Sha256::of(&bytes);
+    let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(&path))?;
+    add(digest, names::MANIFEST);
+    manifest.collections.iter().for_each(|list| add(list.list.stored.sha256, &list.list_file()));
     for id in files_in(&folder.join(names::PACKINGS))? {
         let below = format!("{}/{id}", names::PACKINGS);
-        let files = files_in(&folder.join(&below))?.into_iter().filter(|file| !file.ends_with(".sig"));
-        for file in files {
-            add(format!("{below}/{file}"))?;
+        let path = folder.join(&below).join(names::PACKING);
+        let Ok(bytes) = fs::read(&path) else { continue }; // it was not written to its end
+        let packing = Packing::parse(&bytes, &digest).map_err(BundleError::in_file(&path))?;
+        add(Sha256::of(&bytes), &format!("{below}/{}", names::PACKING));
+        for (number, volume) in (1..).zip(&packing.volumes) {
+            add(volume.index.stored.sha256, &format!("{below}/{}", names::volume_index(number)));
+            add(volume.sha256, &format!("{below}/{}", names::volume(number)));
+        }
+        let files = files_in(&folder.join(&below))?.into_iter().filter(|file| file.ends_with(".rec"));
+        for name in files.map(|file| format!("{below}/{file}")) {
+            match known.get(name.as_str()) {
+                Some(digest) => add(*digest, &name),
+                None => add(digest_of(&folder.join(&name))?, &name),
+            }
         }
     }
     Ok(text)
+}
+
+/// A line of `SHA256SUMS`: file and digest.
+fn sum_line(line: &str) -> Option<(&str, Sha256)> {
+    let (digest, file) = line.split_once("  ")?;
+    Some((file, digest.parse().ok()?))
+}
+
+fn digest_of(path: &Path) -> Result<Sha256, BundleError> {
+    let read = || Ok(Sha256::of_reader(&mut File::open(path)?)?.0);
+    read().map_err(BundleError::io("read", path))
 }
 
 /// Names of files and folders in a folder of ours, sorted; none if there is no such folder.

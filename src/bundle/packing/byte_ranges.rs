@@ -3,7 +3,7 @@
 /// Byte ranges, as few as possible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ByteRanges(
-    /// Where ranges start and end: sorted, and none touches the next one.
+    /// Starts and ends, sorted; no range touches the next one.
     Vec<(u64, u64)>,
 );
 

@@ -7,7 +7,7 @@ use super::index::VOLUME_INDEX_CAPS;
 use super::volume_files::{VolumeFiles, WrongSize};
 use super::volume_parts::VolumeParts;
 use super::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
-use crate::bundle::folder::{open, read_small};
+use crate::bundle::folder::{gone_folder, open, read_small};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::state::lists::BlobWalk;
 use crate::bundle::stored_list::private_copy;
@@ -15,7 +15,7 @@ use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::trust::{MAX_SIGNATURE_BYTES, PACKING_NAMESPACE, PublicKey, verify};
 
-/// How many entries of `packings/` are looked at: a medium is not trusted to have an end.
+/// The most entries of `packings/` that are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 10_000;
 
 /// A packing that was found.
@@ -25,7 +25,7 @@ pub struct FoundPacking {
     pub bundle: String,
     /// Its ID.
     pub id: String,
-    /// What it says.
+    /// Its content.
     pub packing: Packing,
     /// Its text.
     pub bytes: Vec<u8>,
@@ -42,7 +42,7 @@ pub struct FoundPacking {
 pub struct PackingSearch {
     /// The packings, sorted by ID.
     pub found: Vec<FoundPacking>,
-    /// Of each packing that counts as absent, the reason.
+    /// The reason for each packing that counts as absent.
     pub absent: Vec<BundleError>,
 }
 
@@ -55,7 +55,7 @@ pub struct PackedState<'a> {
     pub manifest: &'a Sha256,
     /// The bundle's folder on each medium.
     pub folders: &'a [PathBuf],
-    /// How volumes of a wrong size are taken.
+    /// The treatment of volumes of a wrong size.
     pub wrong_size: WrongSize,
 }
 
@@ -77,7 +77,11 @@ impl PackedState<'_> {
                         break;
                     }
                     Ok(None) => {}
-                    Err(error) => failures.push(error),
+                    Err(error) => {
+                        // Nothing is known of a packing on a medium that was pulled.
+                        self.folders.iter().find_map(|folder| gone_folder(folder)).map_or(Ok(()), Err)?;
+                        failures.push(error);
+                    }
                 }
             }
             search.absent.extend(failures);
@@ -96,7 +100,9 @@ impl PackedState<'_> {
             for entry in entries.take(MAX_ENTRIES) {
                 let entry = entry.map_err(BundleError::io("look into", &folder))?;
                 let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                ids.extend(entry.file_name().into_string().ok().filter(|_| is_folder));
+                // A packing that was not written to its end is in a folder that ends so.
+                let name = entry.file_name().into_string().ok().filter(|name| is_folder && !name.ends_with(".part"));
+                ids.extend(name);
             }
         }
         match ids.len() > MAX_PACKINGS {

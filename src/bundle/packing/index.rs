@@ -19,23 +19,23 @@ pub const MAX_BLOB_PARTS: u64 = 999_999;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartLine {
-    /// What a patch builds on; of patches alone.
+    /// The slice that a patch builds on; of patches alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Slice>,
     /// The blob that the part is of.
     pub blob: Sha256,
-    /// How the slice is stored.
+    /// The form in which the slice is stored.
     pub encoding: Encoding,
     /// Length of the slice, in bytes.
     pub length: u64,
     /// The member's name.
     pub name: String,
-    /// Where the stored bytes start in the volume, in bytes.
+    /// Start of the stored bytes in the volume, in bytes.
     pub offset: u64,
     /// Digest of the stored bytes; `None` if they are the blob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256>,
-    /// Where the slice starts in the blob, in bytes.
+    /// Start of the slice in the blob, in bytes.
     pub start: u64,
     /// Length of the stored bytes; `None` if it is `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ impl PartLine {
         self.sha256.unwrap_or(self.blob)
     }
 
-    /// Where the slice ends in the blob, in bytes.
+    /// End of the slice in the blob, in bytes.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.length)
     }

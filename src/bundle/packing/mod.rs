@@ -33,13 +33,13 @@ pub const MIN_VOLUME_SIZE: u64 = 64 << 10;
 const MAX_BASES: u64 = 64;
 const ID_DIGITS: usize = 12;
 
-/// Which bytes of a state travel in which volume. Fields stand in the order of their names.
+/// A packing: the bytes of a state that travel in each volume. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Packing {
     /// Version of the format.
     pub format: u64,
-    /// What determines the packing.
+    /// The parameters that determine the packing.
     pub parameters: PackingParameters,
     /// SHA-256 of the VERIFY.txt that was written with it.
     pub verify: Sha256,
@@ -47,7 +47,7 @@ pub struct Packing {
     pub volumes: Vec<PackedVolume>,
 }
 
-/// What determines a packing. Fields stand in the order of their names.
+/// The parameters of a packing. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackingParameters {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_packing_is_read_back() {
         let full = packing();
         assert!(is_sorted(&full));
         let bare = PackingParameters { bases: vec![], patches: None, request: None, ..full.parameters.clone() };

@@ -27,18 +27,18 @@ use crate::progress::Progress;
 use crate::storage::modes;
 
 const BUFFER_BYTES: usize = 1 << 20;
-/// How much of a blob's middle is compressed to see whether it shrinks, in bytes.
+/// Size of the sample from a blob's middle that shows if the blob shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
 /// Smaller blobs are not worth a patch, in bytes.
 pub const LEAST_PATCHED_BYTES: u64 = 256 << 10;
 
-/// What goes into the volumes of a packing.
+/// The content of the volumes of a packing.
 pub struct VolumeContent<'a> {
     /// The state's item lists.
     pub lists: &'a StateLists,
     /// The state's blobs; those that are marked as held do not travel.
     pub blobs: &'a BlobTable,
-    /// Of blobs that travel, an older revision that the other side holds: patches are tried against it.
+    /// By blob that travels, an older revision that the other side holds: patches are tried against it.
     pub older: &'a BTreeMap<Sha256, Sha256>,
     /// The size that no volume exceeds, in bytes.
     pub volume_size: u64,

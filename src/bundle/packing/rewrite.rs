@@ -19,7 +19,7 @@ use crate::storage::modes;
 
 const BUFFER_BYTES: u64 = 1 << 20;
 
-/// Why a volume is not written again.
+/// A reason not to write a volume again.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError {

@@ -9,10 +9,10 @@ use crate::bundle::manifest::Volume;
 use crate::bundle::{BundleError, names};
 use crate::units::MAX_SPARES;
 
-/// How many files of a folder are looked at: a medium is not trusted to have an end.
+/// The most files of a folder that are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 100_000;
 
-/// How a volume of a wrong size is taken.
+/// The treatment of a volume of a wrong size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrongSize {
     /// It is refused.
@@ -48,18 +48,18 @@ impl VolumeFiles {
         &self.folders
     }
 
-    /// Where a file of the packing would be if it is nowhere.
+    /// Returns the path of a file in the first folder, whether it is there or not.
     pub fn expected(&self, name: &str) -> PathBuf {
         self.folders.first().map_or_else(|| PathBuf::from(name), |folder| folder.join(&self.below).join(name))
     }
 
-    /// Where a file of the packing is; what is no regular file counts.
+    /// Returns the paths at which there is something of this name, regular file or not.
     pub fn beside(&self, name: &str) -> Vec<PathBuf> {
         let paths = self.folders.iter().map(|folder| folder.join(&self.below).join(name));
         paths.filter(|path| path.symlink_metadata().is_ok()).collect()
     }
 
-    /// Where the volume is. What is no file counts, so that it is refused and not passed over, but comes last.
+    /// Returns the paths of the volume. Anything but a regular file comes last, so that it is refused and not passed over.
     fn copies(&self, volume: &Volume) -> Vec<PathBuf> {
         let there =
             self.beside(&volume.file).into_iter().filter_map(|path| Some((path.symlink_metadata().ok()?, path)));

@@ -28,7 +28,7 @@ impl VolumePart {
         self.line.is_whole(self.blob_size)
     }
 
-    /// Where the part's header starts in the volume, and where its padding ends.
+    /// Returns the start of the part's header in the volume, and the end of its padding.
     pub fn range(&self) -> (u64, u64) {
         let stored = self.line.stored_bytes();
         (self.line.offset - header_length(&self.line.name), self.line.offset + stored + padding(stored))
@@ -43,7 +43,7 @@ pub struct VolumeParts<'a, 'w, R: Read> {
     is_last: bool,
     /// The part before, its blob's place and its number.
     before: Option<(VolumePart, u32, u64)>,
-    /// Where the next member's header starts, in bytes.
+    /// Start of the next member's header, in bytes.
     end: u64,
 }
 
@@ -62,7 +62,7 @@ impl<'a, 'w, R: Read> VolumeParts<'a, 'w, R> {
         line.map(Some).map_err(|error| error.at_line(self.index.lines()))
     }
 
-    /// Where the last member ended that was read.
+    /// Returns the end of the last member that was read.
     pub fn end(&self) -> u64 {
         self.end
     }

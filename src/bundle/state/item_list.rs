@@ -15,7 +15,7 @@ pub const MAX_PROOFS: u64 = 1 << 18;
 /// The caps of an item list.
 pub const ITEM_LIST_CAPS: ListCaps = ListCaps { line: 256 << 10, lines: MAX_LINES, plain: 8 << 30, stored: 2 << 30 };
 
-/// What the manifest says of an item list.
+/// The values by which the manifest names an item list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListSummary {
     /// The sum of the sizes of its lines' files, in bytes.
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn an_item_list_is_read_back() {
         let (proofs, items) = ([proof("dists/a", b"p")], [item("pool/a", b"a"), item("pool/b", b"bb")]);
         let (bytes, summary) = write(&proofs, &items).unwrap();
         assert_eq!((summary.bytes, summary.files), (4, 3));

@@ -10,7 +10,7 @@ use crate::kind::Details;
 use crate::path::PublishPath;
 use crate::time::Time;
 
-/// How the line of every proof ends: `type` is its last key. In a text the quotes would be escaped.
+/// The end of the line of every proof: `type` is its last key. In a text the quotes would be escaped.
 const END_OF_PROOF: &[u8] = b",\"type\":\"proof\"}\n";
 
 /// A line of an item list.
@@ -59,7 +59,7 @@ pub struct ItemLine {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// What is special about an item of this kind.
+    /// Details that only items of this kind have.
     pub details: Details,
     /// Its licence, where upstream states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +74,7 @@ pub struct ItemLine {
     /// Who published it, in upstream's own words, such as the Origin of its archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publisher: Option<String>,
-    /// Why it is in: `requested`, or what needs it.
+    /// The reason that it is in: `requested`, or what needs it.
     pub reason: String,
     /// Its blob.
     pub sha256: Sha256,
@@ -109,7 +109,7 @@ pub struct SourcePackage {
     pub version: String,
 }
 
-/// What of a line says where its bytes are.
+/// A line as far as it says where its bytes are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct FileLine {
     pub(crate) path: PublishPath,

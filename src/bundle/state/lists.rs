@@ -15,7 +15,7 @@ pub struct StateLists(Vec<OpenList>);
 
 #[derive(Clone, Debug)]
 struct OpenList {
-    /// Where the collection's tree stands, such as `apt/debian`.
+    /// The folder of the collection's tree, such as `apt/debian`.
     folder: String,
     summary: ListSummary,
     file: SharedFile,

@@ -24,14 +24,14 @@ pub const MAX_TEXT_BYTES: usize = 4096;
 const MAX_COLLECTIONS: u64 = 4096;
 const MAX_LEFT_OUT: u64 = 65_536;
 
-/// What a bundle says of itself. Fields stand in the order of their names.
+/// The manifest of a state. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StateManifest {
     /// The classification that the selection gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<String>,
-    /// What is to be published, sorted by kind and name.
+    /// The collections to publish, sorted by kind and name.
     pub collections: Vec<StateCollection>,
     /// When it was made.
     pub created: Time,
@@ -43,10 +43,10 @@ pub struct StateManifest {
     pub format: u64,
     /// The program that wrote it, with its version.
     pub generator: String,
-    /// What the selection asks for and the state has not, sorted.
+    /// Things that the selection asks for and the state has not, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-    /// Which of the site's bundles this is: each name has its own sequence.
+    /// The name of this bundle among the site's: each name has its own sequence.
     pub name: Label,
     /// When the next bundle of this name is to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub struct StateCollection {
     pub bytes: u64,
     /// The number of its list's lines.
     pub files: u64,
-    /// Which collector made it and which publisher takes it.
+    /// The kind, and so the collector that made it and the publisher that takes it.
     pub kind: Kind,
     /// Its item list.
     pub list: StoredList,
@@ -89,7 +89,7 @@ pub struct StateCollection {
     /// Upstream's URL without credentials; `None` for files of the builder's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// How it is published.
+    /// The way in which it is published.
     pub publish: Publish,
     /// The kind of digest by which upstream signs files, if that is not SHA-256 alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ impl StateManifest {
 }
 
 impl StateCollection {
-    /// Where its tree stands below a generation, such as `apt/debian`.
+    /// The folder of its tree below a generation, such as `apt/debian`.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
     }
@@ -209,7 +209,7 @@ impl StateCollection {
         names::item_list(self.kind, &self.name)
     }
 
-    /// What is said of its item list.
+    /// The values by which it names its item list.
     pub fn summary(&self) -> ListSummary {
         ListSummary { bytes: self.bytes, files: self.files, list: self.list }
     }
@@ -276,7 +276,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_manifest_is_read_back() {
         for manifest in [manifest(), bare()] {
             assert!(is_sorted(&manifest));
             let text = manifest.to_text().unwrap();

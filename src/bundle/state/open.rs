@@ -32,7 +32,7 @@ pub struct SignedState {
 pub struct OpenState {
     /// The bundle's folder on each medium; at least one. Of a stream it is [`STREAM_NAME`].
     pub folders: Vec<PathBuf>,
-    /// What it says.
+    /// Its content.
     pub manifest: StateManifest,
     /// The manifest's exact bytes.
     pub bytes: Vec<u8>,

@@ -52,7 +52,7 @@ pub(crate) struct WrittenBundle {
     pub(crate) blobs: BlobTable,
 }
 
-/// How a packing is made.
+/// The options of a packing.
 #[derive(Clone, Copy)]
 pub(crate) struct PackOptions<'a> {
     pub(crate) volume_size: u64,
@@ -118,7 +118,7 @@ impl Packer {
         let text = draft.manifest(&manifest).unwrap();
         let signature = sign(&self.key, MANIFEST_NAMESPACE, text.as_bytes()).unwrap();
         draft.signature(&draft.folder().join("manifest.json"), &signature).unwrap();
-        let folder = draft.finish(&name).unwrap();
+        let folder = draft.finish(&name, &[]).unwrap();
         let lists = StateLists::new(&manifest, files).unwrap();
         let blobs = lists.check(|_, _| Ok(())).unwrap();
         WrittenBundle { folder, manifest, digest: Sha256::of(text.as_bytes()), lists, blobs }
@@ -152,7 +152,7 @@ impl Packer {
         let written = write_packing(&bundle.folder, plan, &self.depot, &Progress::hidden())?;
         let signature = sign(&self.key, PACKING_NAMESPACE, written.text.as_bytes()).unwrap();
         fs::write(written.folder.join("packing.json.sig"), signature).unwrap();
-        write_sums(&bundle.folder).unwrap();
+        write_sums(&bundle.folder, &written.recovery).unwrap();
         Ok(written.folder)
     }
 
@@ -161,6 +161,25 @@ impl Packer {
         let mut command = self.python_command();
         let output = output(command.args(more).arg(folder));
         report(&output)
+    }
+
+    /// Fails if the reader in Python finds all of one of these bundles good.
+    pub(crate) fn assert_python_refuses(&self, bundles: &[(String, PathBuf)]) {
+        let run = output(self.python_command().args(bundles.iter().map(|(_, folder)| folder)));
+        let text = String::from_utf8_lossy(&run.stdout);
+        let reports: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(reports.len(), bundles.len(), "{}", String::from_utf8_lossy(&run.stderr));
+        for ((what, _), report) in bundles.iter().zip(reports) {
+            let is_missing = report["missing"].as_array().is_some_and(|missing| !missing.is_empty());
+            assert!(report["refused"].is_string() || is_missing, "the reader in Python takes {what}: {report}");
+        }
+    }
+
+    /// Copies a bundle's folder as it is now. Returns the copy.
+    pub(crate) fn copy(&self, folder: &Path, name: &str) -> PathBuf {
+        let copy = self.dir.path().join(name);
+        assert!(output(Command::new("cp").arg("-r").arg(folder).arg(&copy)).status.success());
+        copy
     }
 
     /// The reader in Python, with the builder's key.
@@ -182,7 +201,7 @@ pub(crate) fn report(output: &std::process::Output) -> (i32, Value) {
     )
 }
 
-/// Of each blob of `new` that has another content than its path had in `old`, the older one.
+/// Returns the older blob of each blob of `new` that has another content than its path had in `old`.
 fn revisions(old: &WrittenBundle, new: &WrittenBundle) -> BTreeMap<Sha256, Sha256> {
     let names = |bundle: &WrittenBundle| {
         let (mut walk, mut names) = (bundle.lists.walk(&bundle.blobs), BTreeMap::new());

@@ -27,10 +27,10 @@ use crate::progress::Progress;
 /// Size of a read, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What came of reading the volumes of a packing.
+/// The result of reading the volumes of a packing.
 #[derive(Debug, Default)]
 pub struct VolumesRead {
-    /// What was not right on the medium, and was restored, or was read from another medium.
+    /// Damage that was restored, or read from another medium.
     pub repaired: Vec<Damage>,
     /// Volumes that are not here, by file name.
     pub missing: Vec<String>,

@@ -22,7 +22,7 @@ use crate::progress::Progress;
 /// The most workers; more would only make a medium seek.
 const MAX_WORKERS: usize = 4;
 
-/// Where a volume's bytes come from.
+/// The source of a volume's bytes.
 pub(super) enum VolumeSource<'a> {
     /// From anywhere in it, or from what is restored of it.
     Volume(OpenedVolume<'a>),
@@ -41,9 +41,9 @@ pub(super) struct OpenedVolume<'a> {
     /// The same volume on other media.
     pub(super) others: Vec<(PathBuf, File)>,
     pub(super) repair: &'a Repair<'a>,
-    /// Whether there may be recovery files for it.
+    /// `true` if there may be recovery files for it.
     pub(super) is_protected: bool,
-    /// What was read from other media, since it is damaged here.
+    /// Ranges that were read from other media, since they are damaged here.
     pub(super) replaced: &'a Mutex<Vec<((u64, u64), AlternateCopy)>>,
 }
 
@@ -56,7 +56,7 @@ impl VolumeSource<'_> {
         }
     }
 
-    /// How many may read side by side.
+    /// The number of workers that may read side by side.
     fn workers(&self) -> usize {
         match self {
             Self::Volume(_) => thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
@@ -64,13 +64,13 @@ impl VolumeSource<'_> {
         }
     }
 
-    /// Whether what follows damage is to be read too.
+    /// Returns `true` if bytes behind damage are to be read too.
     fn goes_on(&self) -> bool {
         matches!(self, Self::Volume(OpenedVolume { file: Some(_), .. }))
     }
 }
 
-/// Where damage starts and ends, and what is wrong.
+/// Start and end of damage, and the error.
 pub(super) type Wrong = ((u64, u64), BundleError);
 
 pub(super) struct VolumeReader<'a, S> {
@@ -83,7 +83,7 @@ pub(super) struct VolumeReader<'a, S> {
 /// The parts of a volume, for several workers: each takes the next one.
 struct PartQueue<'q, 'a, 'w, R: Read>(Mutex<(&'q mut VolumeParts<'a, 'w, R>, Ended)>);
 
-/// Whether the last part was taken.
+/// Tells if the last part was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Yes,

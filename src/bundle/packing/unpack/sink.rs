@@ -1,10 +1,10 @@
-//! Where the contents of parts go.
+//! The receiver of the contents of parts.
 
 use crate::bundle::BundleError;
 use crate::bundle::manifest::Slice;
 use crate::bundle::packing::volume_parts::VolumePart;
 
-/// Where the contents of parts go.
+/// Receives the contents of parts.
 pub trait ContentSink: Sync {
     /// Takes one part's content, piece by piece.
     type Part: PartSink;
