@@ -11,8 +11,9 @@ use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, BlobReader, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
-use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
+use crate::formats::Invalid;
+use crate::formats::openpgp::verify_detached_file;
+use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
@@ -29,9 +30,9 @@ pub enum OsImagesError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     #[error("{name} is not signed by a key of its keyring")]
-    Signature { name: String, source: OpenPgpError },
+    Signature { name: String, source: Invalid },
     #[error("{name} cannot be deployed")]
-    Packing { name: String, source: BadPacking },
+    Packing { name: String, source: Invalid },
     #[error(transparent)]
     Path(#[from] MalformedPath),
 }
@@ -127,8 +128,8 @@ fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'
     // On a dry run what would be fetched is not here.
     let Some(file) = open(source, sha256, with)? else { return Ok(()) };
     let found = source.filetype.check_file(file);
-    let found = found.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
-    found.map_err(|bad| OsImagesError::Packing { name: source.image().name(), source: bad })
+    let bad = |bad| OsImagesError::Packing { name: source.image().name(), source: bad };
+    found.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), bad))
 }
 
 /// The image's signature, verified; none if it has none.
@@ -149,9 +150,10 @@ fn prove(
     // On a dry run what would be fetched is not here.
     if let Some(mut image) = open(source, sha256, with)? {
         let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
-        let verdict = verdict.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
         let unsigned = |error| OsImagesError::Signature { name: source.image().name(), source: error };
-        signed_by = verdict.map_err(unsigned)?.into_iter().map(|signer| signer.fingerprint).collect();
+        let verdict =
+            verdict.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), unsigned))?;
+        signed_by = verdict.into_iter().map(|signer| signer.fingerprint).collect();
         signed_by.sort();
         signed_by.dedup();
     }

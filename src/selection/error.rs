@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error_class::ErrorClass;
-use crate::formats::os_image::BadImage;
+use crate::formats::Invalid;
 use crate::terminal::without_password;
 
 /// What can be wrong with a selection.
@@ -22,7 +22,7 @@ pub enum SelectionError {
     #[error("[[{table}]] {name}: {reason}")]
     Source { table: &'static str, name: String, reason: String },
     #[error("[[os-images]]: {0}")]
-    OsImages(Box<BadImage>),
+    OsImages(Invalid),
 }
 
 impl SelectionError {

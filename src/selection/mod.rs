@@ -200,7 +200,7 @@ impl Selection {
                 return Err(SelectionError::Source { table: "os-images", name: source.title(), reason });
             }
         }
-        os_images::contradiction(&self.os_images).map_or(Ok(()), |bad| Err(SelectionError::OsImages(Box::new(bad))))?;
+        os_images::contradiction(&self.os_images).map_or(Ok(()), |bad| Err(SelectionError::OsImages(bad)))?;
         for source in &self.snaps {
             if let Some(reason) = source.contradiction() {
                 return Err(SelectionError::Source { table: "snaps", name: source.title(), reason: reason.into() });

@@ -7,7 +7,8 @@ use url::Url;
 
 use super::{OneOrMany, Place};
 use crate::digest::Sha256;
-use crate::formats::os_image::{BadImage, Filetype, OsImage, Via, check_together};
+use crate::formats::Invalid;
+use crate::formats::os_image::{Filetype, OsImage, Via, check_together};
 
 /// One image.
 #[derive(Clone, Debug, Deserialize)]
@@ -94,7 +95,7 @@ impl OsImageSource {
 }
 
 /// What makes no sense in all of them together.
-pub(super) fn contradiction(sources: &[OsImageSource]) -> Option<BadImage> {
+pub(super) fn contradiction(sources: &[OsImageSource]) -> Option<Invalid> {
     let images: Vec<_> = sources.iter().map(|source| (source.image(), &*source.architecture)).collect();
     check_together(images.iter().map(|(image, architecture)| (image, *architecture))).err()
 }

@@ -9,13 +9,9 @@ use crate::collect::named_files::NamedFileError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchErrors};
-use crate::formats::apt::archive::{ArchiveError, IndexFileError};
-use crate::formats::apt::preferences::PreferencesError;
-use crate::formats::apt::relation::MalformedRelation;
-use crate::formats::apt::sources::SourcesError;
+use crate::formats::{Invalid, ReadError};
+
 use crate::formats::apt::suite_name::SuiteName;
-use crate::formats::compression::CompressionError;
-use crate::formats::deb::DebError;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
@@ -34,9 +30,9 @@ pub enum AptError {
     #[error("no enabled deb entry is in {}", list(paths))]
     NothingInSourceLists { paths: Vec<PathBuf> },
     #[error("{}", path.display())]
-    SourceList { path: PathBuf, source: SourcesError },
+    SourceList { path: PathBuf, source: Invalid },
     #[error("{}", path.display())]
-    Preferences { path: PathBuf, source: PreferencesError },
+    Preferences { path: PathBuf, source: Invalid },
     #[error(
         "no keyring has the keys {} that Signed-By of {url} names: give a keyring in the selection",
         fingerprints.join(", ")
@@ -45,7 +41,7 @@ pub enum AptError {
     #[error("{url}: lists of mirrors are read over http, https and from files alone")]
     MirrorTransport { url: String },
     #[error("cannot expand the list of mirrors {url}")]
-    MirrorList { url: String, source: CompressionError },
+    MirrorList { url: String, source: Invalid },
     #[error("{url} names no mirror that can be used")]
     NoMirrors { url: String },
     #[error("{url} has no keyring: upstream's signatures are never passed over")]
@@ -87,13 +83,13 @@ pub enum AptError {
     )]
     NoSuchSource { name: String, source_package: String },
     #[error("cannot read the build dependencies of {source_package}")]
-    BuildRelations { source_package: String, source: MalformedRelation },
+    BuildRelations { source_package: String, source: Invalid },
     #[error("cannot install the build dependencies of {source_package}")]
     BuildDependencies { source_package: String, source: Box<ClosureError> },
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
     NoSuite { url: String, suite: SuiteName },
     #[error("cannot trust the suite {suite} of {url}")]
-    Suite { url: String, suite: SuiteName, source: ArchiveError },
+    Suite { url: String, suite: SuiteName, source: Invalid },
     #[error("the Release of {suite} is of {date}, and the clock here says {now}: set the clock")]
     FromTheFuture { suite: SuiteName, date: Time, now: Time },
     #[error(
@@ -115,7 +111,7 @@ pub enum AptError {
     #[error("the index {path} has {size} bytes, more than gapferry reads")]
     IndexTooLarge { path: PublishPath, size: u64 },
     #[error(transparent)]
-    Index(#[from] IndexFileError),
+    Index(#[from] Invalid),
     #[error(transparent)]
     Path(MalformedPath),
     #[error("two different files claim the path {path}")]
@@ -127,7 +123,7 @@ pub enum AptError {
     #[error("there is no .deb file in {}", folder.display())]
     NoDebs { folder: PathBuf },
     #[error("{} is not a usable .deb", path.display())]
-    Deb { path: PathBuf, source: DebError },
+    Deb { path: PathBuf, source: ReadError },
     #[error(transparent)]
     Closure(#[from] ClosureError),
     #[error(transparent)]
@@ -187,9 +183,9 @@ impl AptError {
             | Self::Path(_)
             | Self::TwoFiles { .. }
             | Self::BuildRelations { .. }
-            | Self::Deb { .. } => ErrorClass::VerificationFailed,
+            | Self::Index(_) => ErrorClass::VerificationFailed,
+            Self::Deb { source, .. } => source.class_or(ErrorClass::VerificationFailed),
             Self::Keyring(error) => error.class(),
-            Self::Index(error) => error.class(),
             Self::Closure(error) => error.class(),
             Self::Fetch(error) => error.class(),
             Self::Common(error) => error.class(),

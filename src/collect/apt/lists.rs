@@ -8,7 +8,8 @@ use super::archives::{
 use super::mirrors::{self, Mirrors};
 use crate::collect::CollectContext;
 use crate::collect::keyring::read_small;
-use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, SourcesError, parse};
+use crate::formats::Invalid;
+use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, parse};
 use crate::selection::AptSource;
 
 /// Reads the lists of the source. Says in `notes` what of them was skipped.
@@ -40,7 +41,7 @@ pub(super) fn archives(
 
 /// The entries of a list. apt puts the client's native architecture in the place of `$(ARCH)`, so the list is read for each architecture
 /// that a client may have. What it names for the first alone must be there.
-fn entries(source: &AptSource, name: &str, text: &str) -> Result<Vec<(SourceEntry, Presence)>, SourcesError> {
+fn entries(source: &AptSource, name: &str, text: &str) -> Result<Vec<(SourceEntry, Presence)>, Invalid> {
     let mut entries: Vec<(SourceEntry, Presence)> = Vec::new();
     for (place, architecture) in architectures(source).iter().enumerate() {
         let presence = if place == 0 { Presence::Required } else { Presence::Optional };

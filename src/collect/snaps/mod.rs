@@ -105,7 +105,7 @@ fn offered(
 /// What is signed about an offer, which has to be what the store says and what was asked for.
 fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<SnapFacts, SnapsError> {
     let StoreOffer { wish, snap, .. } = offer;
-    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source: Box::new(source) };
+    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source };
     let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
     if (&carried.name, carried.revision) != wanted {
@@ -125,7 +125,7 @@ fn picked(
     carried: SnapFacts,
     with: &CollectContext<'_>,
 ) -> Result<(PickedSnap, Wish), SnapsError> {
-    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source: Box::new(source) };
+    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source };
     let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
         Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {
             Ok((metadata, _)) => (sha256, metadata),
@@ -136,7 +136,7 @@ fn picked(
         },
         None => (
             Sha256::of(sha3.to_hex().as_bytes()),
-            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(unreadable)?,
+            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(|bad| unreadable(bad.into()))?,
         ),
     };
     match metadata.name == carried.name {

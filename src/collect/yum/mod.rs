@@ -16,8 +16,9 @@ use self::repository::Repository;
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Proof, Publish};
+use crate::formats::Invalid;
 use crate::formats::rpm::{
-    self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
+    self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, packages,
 };
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::{Details, Kind};
@@ -118,14 +119,14 @@ fn listed(source: &YumSource, repository: &Repository, with: &CollectContext<'_>
                 Ok(package) => package,
                 Err(entry) => {
                     odd.push(entry);
-                    return Ok::<(), RpmError>(());
+                    return Ok::<(), Invalid>(());
                 }
             };
             let at = *paths.entry(package.file.clone()).or_insert(found.len());
             match found.get(at) {
                 None => found.push(package),
                 Some(same) if *same == package => {}
-                Some(_) => return Err(RpmError::Twice { place: package.file.to_string() }),
+                Some(_) => return Err(Invalid::twice(&package.file)),
             }
             Ok(())
         })
@@ -142,7 +143,7 @@ fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<
     repository::read(data, with, |text| {
         rpm::deltas(text, &data.kind, |entry| {
             found.push(entry);
-            Ok::<(), RpmError>(())
+            Ok::<(), Invalid>(())
         })
     })?;
     let (found, odd): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);

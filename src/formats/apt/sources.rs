@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::client_index::ClientIndexKind;
-use super::suite_name::{MalformedSuite, SuiteName};
-use crate::error_class::ErrorClass;
+use super::suite_name::SuiteName;
+use crate::formats::Invalid;
 use crate::terminal::without_password;
 
 mod deb822_style;
@@ -68,29 +68,9 @@ pub enum SignedBy {
     },
 }
 
-/// Why a source list cannot be used. Lines count from 1.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SourcesError {
-    #[error("line {line}: {reason}")]
-    Malformed { line: usize, reason: &'static str },
-    #[error("line {line}: {} is no URI", uri.escape_debug())]
-    Uri { line: usize, uri: String, source: url::ParseError },
-    #[error("line {line}")]
-    Suite { line: usize, source: MalformedSuite },
-    #[error("line {line}: {} is not supported", what.escape_debug())]
-    Unsupported { line: usize, what: String },
-}
-
-impl SourcesError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Malformed { .. } | Self::Uri { .. } | Self::Suite { .. } | Self::Unsupported { .. } => {
-                ErrorClass::Usage
-            }
-        }
-    }
+/// Lines count from 1.
+fn at_line(line: usize, what: impl Into<Cow<'static, str>>) -> Invalid {
+    Invalid::at(format!("line {line}"), what)
 }
 
 /// The part of a source list that counts.
@@ -103,7 +83,7 @@ pub struct ListScope<'a> {
 }
 
 /// Reads the enabled entries of a file; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
-pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<SourceEntry>, SourcesError> {
+pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<SourceEntry>, Invalid> {
     let drafts = if file_name.ends_with(".sources") { deb822_style::drafts(text) } else { one_line::drafts(text) };
     let mut entries = Vec::new();
     for mut draft in drafts? {
@@ -139,8 +119,8 @@ struct SourceDraft<'a> {
 }
 
 impl SourceDraft<'_> {
-    fn malformed(&self, reason: &'static str) -> SourcesError {
-        SourcesError::Malformed { line: self.line, reason }
+    fn malformed(&self, reason: &'static str) -> Invalid {
+        at_line(self.line, reason)
     }
 
     /// Puts the client's architecture in the place of the variable, as apt does in both forms.
@@ -173,10 +153,10 @@ impl SourceDraft<'_> {
         }
     }
 
-    fn finish(self) -> Result<Vec<SourceEntry>, SourcesError> {
+    fn finish(self) -> Result<Vec<SourceEntry>, Invalid> {
         let line = self.line;
         if self.uris.iter().any(|uri| uri.starts_with("cdrom:")) {
-            return Err(SourcesError::Unsupported { line, what: "cdrom:".to_owned() });
+            return Err(at_line(line, "cdrom: is not supported"));
         }
         if self.uris.is_empty() || self.suites.is_empty() {
             return Err(self.malformed("an entry needs a URI and a suite"));
@@ -191,21 +171,21 @@ impl SourceDraft<'_> {
         let variable =
             [&self.uris, &self.suites, &self.components].into_iter().flatten().find(|text| text.contains("$("));
         if let Some(text) = variable {
-            return Err(SourcesError::Unsupported { line, what: text.to_string() });
+            return Err(at_line(line, format!("{text} is not supported")));
         }
         self.uris.iter().map(|uri| self.entry(uri)).collect()
     }
 
-    fn entry(&self, uri: &str) -> Result<SourceEntry, SourcesError> {
+    fn entry(&self, uri: &str) -> Result<SourceEntry, Invalid> {
         let line = self.line;
-        let malformed = |source| SourcesError::Uri { line, uri: without_password(uri), source };
+        let malformed = |error| at_line(line, format!("{} is no URI", without_password(uri))).because(error);
         let suites: Result<Vec<SuiteName>, _> = self.suites.iter().map(|suite| suite.parse()).collect();
         Ok(SourceEntry {
             line,
             binary: self.binary,
             source: self.source,
             url: Url::parse(uri).map_err(malformed)?,
-            suites: suites.map_err(|source| SourcesError::Suite { line, source })?,
+            suites: suites.map_err(|error: Invalid| error.placed(format!("line {line}")))?,
             components: self.components.iter().map(|word| word.clone().into_owned()).collect(),
             architectures: self.architectures.clone(),
             languages: self.languages.clone(),
@@ -245,7 +225,7 @@ fn truth(text: &str) -> Option<bool> {
 }
 
 /// Paths begin with a slash; everything else must be a fingerprint.
-fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<SignedBy, SourcesError> {
+fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<SignedBy, Invalid> {
     let (mut files, mut fingerprints) = (Vec::new(), Vec::new());
     for word in words.filter(|word| !word.is_empty()) {
         let digits = word.strip_suffix('!').unwrap_or(word);
@@ -255,7 +235,7 @@ fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<S
             fingerprints.push(word.to_owned());
         } else {
             let reason = "Signed-By names something that is neither an absolute path nor a fingerprint";
-            return Err(SourcesError::Malformed { line, reason });
+            return Err(at_line(line, reason));
         }
     }
     Ok(SignedBy::Named { files, fingerprints })
@@ -266,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::formats::refusal;
 
     #[test]
     fn the_file_name_tells_the_form() {
@@ -285,10 +266,7 @@ mod tests {
             let suites = ["s".parse().unwrap()];
             let entries = parse(name, text, ListScope { suites: &suites, ..ListScope::default() }).unwrap();
             assert_eq!((entries.len(), &entries[0].suites[..]), (1, &suites[..]), "{name}");
-            assert_eq!(
-                parse(name, text, ListScope::default()).unwrap_err(),
-                SourcesError::Unsupported { line: 1, what: "cdrom:".to_owned() }
-            );
+            assert!(parse(name, text, ListScope::default()).unwrap_err().to_string().contains("is not supported"));
         }
     }
 
@@ -307,16 +285,12 @@ mod tests {
             let stanza = format!("Types: deb\nURIs: http://a.invalid\nSuites: {suites}\n");
             assert_eq!(suites_of("x.sources", &stanza, ""), expected);
             for text in [format!("{stanza}Components: main\n"), stanza.replace("Suites:", "Suites: stable")] {
-                assert!(matches!(
-                    parse("x.sources", &text, ListScope::default()),
-                    Err(SourcesError::Malformed { line: 1, .. })
-                ));
+                assert!(refusal(parse("x.sources", &text, ListScope::default())).contains("line 1: "));
             }
         }
-        assert!(matches!(
-            parse("x.list", "deb http://a.invalid a/../b/\n", ListScope::default()),
-            Err(SourcesError::Suite { line: 1, .. })
-        ));
+        assert!(
+            refusal(parse("x.list", "deb http://a.invalid a/../b/\n", ListScope::default())).contains("is no suite")
+        );
     }
 
     #[test]

@@ -39,7 +39,7 @@ struct Told<'c> {
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let images = told(collection)?;
     let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
-    check_together(pairs).map_err(|bad| PublishError::OsImages(Box::new(bad)))?;
+    check_together(pairs).map_err(PublishError::OsImages)?;
     check_proofs(collection, context)?;
     let mut tree = Tree::of_files(collection);
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
@@ -69,7 +69,7 @@ fn told(collection: &Collection) -> Result<Vec<Told<'_>>, PublishError> {
         let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
         let item = *items.get(path).ok_or_else(misplaced)?;
         let image = item.details.os_image().ok_or_else(misplaced)?;
-        let bad = |bad| PublishError::OsImage { path: path.clone(), source: Box::new(bad) };
+        let bad = |bad| PublishError::OsImage { path: path.clone(), source: bad };
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;
         // A signature over bytes names no publisher.
@@ -111,11 +111,12 @@ fn verify(
     let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
     let mut file = context.depot.open_blob(&blob)?;
     let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
-    let verdict = verdict.map_err(DepotError::io("read", &context.depot.place(&blob)))?;
     if verdict.is_err() {
         context.depot.verify(&blob)?; // a disk that has changed the blob says nothing against the signature
     }
-    verdict.map_err(|source| PublishError::Signature { path: item.file.clone(), source })?;
+    let unsigned = |source| PublishError::Signature { path: item.file.clone(), source };
+    let unreadable = |error| DepotError::io("read", &context.depot.place(&blob))(error).into();
+    verdict.map_err(|error| error.map(unreadable, unsigned))?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use crate::collect::CollectContext;
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::fetch;
+use crate::formats::Invalid;
 use crate::formats::apt::archive::{
     IN_RELEASE, IndexEntry, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
     SignedRelease, by_hash, expand, read_release,
@@ -20,7 +21,7 @@ use crate::formats::apt::archive::{
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::mirror_list::MirroredFile;
 use crate::formats::apt::packages::packages;
-use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
+use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
@@ -169,7 +170,7 @@ pub(super) fn fetch(
     can_be_published(&release.release, source).map_err(|error| AptError::Suite {
         url: archive.origin(),
         suite: suite.clone(),
-        source: error.into(),
+        source: error,
     })?;
     let mut batch = with.depot.batch();
     let mut stored = Vec::new();
@@ -255,7 +256,7 @@ fn signed_release(
 }
 
 /// The site writes a Release with upstream's words in it; what cannot be written is better found on this side of the gap.
-fn can_be_published(release: &Release, source: &AptSource) -> Result<(), ReleaseError> {
+fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Invalid> {
     match source.publish {
         Publish::ReIndexed | Publish::Reprepro => {
             Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop)
