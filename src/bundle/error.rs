@@ -1,5 +1,6 @@
 //! What can go wrong with a bundle.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -91,13 +92,7 @@ pub enum BundleError {
         if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
         next_command::recut_elsewhere(bundle, numbers)
     )]
-    Unrepairable {
-        bundle: String,
-        numbers: std::collections::BTreeSet<usize>,
-        damage: Vec<Damage>,
-        tried: bool,
-        first: Box<BundleError>,
-    },
+    Unrepairable { bundle: String, numbers: BTreeSet<usize>, damage: Vec<Damage>, tried: bool, first: Box<BundleError> },
     #[error(transparent)]
     Depot(#[from] DepotError),
     #[error(transparent)]
@@ -108,6 +103,18 @@ impl BundleError {
     /// Whether a volume has lost its bytes: other volumes, and other bytes of the same one, may be good.
     pub(super) fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Unreadable { .. })
+    }
+
+    /// Returns the names of the volumes that a medium gives back wrong. The bundle itself may be good.
+    pub fn damaged_volumes(&self) -> BTreeSet<String> {
+        let name = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        match self {
+            Self::Damaged { path, .. } | Self::Unreadable { path, .. } | Self::VolumeSize { path, .. } => {
+                name(path).into_iter().collect()
+            }
+            Self::Unrepairable { damage, .. } => damage.iter().map(|damage| damage.volume.clone()).collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
     /// For `map_err`: the failure of `action` on `path`.

@@ -1,6 +1,6 @@
 //! Custody of a bundle's media, and places of missing volumes, as the sheets of media say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,16 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
         Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
         Err(error) => error.into(),
     }
+}
+
+/// Notes in the journal that good copies of these volumes are awaited, besides those that are missing.
+pub(super) fn note_awaited(site: &Site, bundle: &Bundle, damaged: BTreeSet<String>) -> Result<(), SiteError> {
+    let journal = site.journal_folder(bundle);
+    let before = missing(&journal);
+    let files = damaged.into_iter().chain(bundle.missing_volumes());
+    let now: Missing = files.map(|file| (file.clone(), before.get(&file).cloned().flatten())).collect();
+    let text = serde_json::to_vec(&now).unwrap_or_default();
+    Ok(write_atomically(&journal.join(MISSING), &text, 0o644)?)
 }
 
 /// Returns the missing files that the journal names. Empty if it names none.
