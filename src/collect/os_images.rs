@@ -18,7 +18,7 @@ use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
-use crate::selection::{OsImageSource, Place};
+use crate::selection::{FilePlace, ImageSignature, OsImageSource, Place};
 use crate::storage::FileError;
 
 /// Why an image cannot be collected.
@@ -70,15 +70,12 @@ pub fn collect(
     let mut batch = with.depot.batch();
     let (mut digests, mut selected) = (Vec::new(), Vec::new());
     for image in sources {
-        match (&image.url, image.sha256, &image.from) {
-            (Some(url), Some(sha256), _) => {
-                selected.push(named_files::selected(url, sha256, with)?);
-                digests.push(sha256);
+        match &image.place.file {
+            FilePlace::Url { url, sha256 } => {
+                selected.push(named_files::selected(url, *sha256, with)?);
+                digests.push(*sha256);
             }
-            (_, wanted, from) => {
-                let path = from.as_deref().unwrap_or("".as_ref());
-                digests.push(named_files::take(path, wanted, &mut batch, with)?);
-            }
+            FilePlace::Path { path, sha256 } => digests.push(named_files::take(path, *sha256, &mut batch, with)?),
         }
     }
     batch.commit()?;
@@ -110,7 +107,7 @@ pub fn collect(
 
 fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -> Item {
     let image = source.image();
-    let origin = source.url.as_ref().map_or(Origin::Local, |url| Origin::Url(address::origin(url)));
+    let origin = source.place.file.url().map_or(Origin::Local, |url| Origin::Url(address::origin(url)));
     Item {
         architecture: source.architecture.clone(),
         file: file.clone(),
@@ -140,7 +137,7 @@ fn prove(
     batch: &mut Batch<'_>,
     with: &CollectContext<'_>,
 ) -> Result<Option<Proof>, OsImagesError> {
-    let (Some(place), Some(keyring)) = (&source.signature, &source.keyring) else { return Ok(None) };
+    let Some(ImageSignature { place, keyring }) = &source.place.signature else { return Ok(None) };
     let keyring = read_keyring(keyring)?;
     let signature = match place {
         Place::Path(path) => read_small(path)?,
@@ -167,11 +164,11 @@ fn open(
     sha256: Sha256,
     with: &CollectContext<'_>,
 ) -> Result<Option<BlobReader>, OsImagesError> {
-    match &source.from {
+    match &source.place.file {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
-        Some(path) => {
+        FilePlace::Path { path, .. } => {
             File::open(path).map(|file| Some(BlobReader::of_file(file))).map_err(FileError::on_named("read", path))
         }
-        None => Ok(None),
+        FilePlace::Url { .. } => Ok(None),
     }
 }

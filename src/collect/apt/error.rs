@@ -44,8 +44,6 @@ pub enum AptError {
     MirrorList { url: String, source: Invalid },
     #[error("{url} names no mirror that can be used")]
     NoMirrors { url: String },
-    #[error("{url} has no keyring: upstream's signatures are never passed over")]
-    NoKeyring { url: String },
     #[error("an apt source names no keyring, and the host's apt trusts no key: give a keyring in the selection")]
     NoAptKeyrings,
     #[error(transparent)]
@@ -155,7 +153,6 @@ impl AptError {
             | Self::Preferences { .. }
             | Self::NoSuchKey { .. }
             | Self::NoAptKeyrings
-            | Self::NoKeyring { .. }
             | Self::MirrorTransport { .. }
             | Self::MirrorList { .. }
             | Self::NoMirrors { .. }
