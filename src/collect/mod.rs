@@ -15,6 +15,8 @@ pub mod os_images;
 mod secret_file;
 pub mod snaps;
 pub mod stat_cache;
+#[cfg(test)]
+mod toy;
 pub mod yum;
 
 use std::cell::{Cell, RefCell};
@@ -229,6 +231,8 @@ fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) ->
             });
             found.collect()
         }
+        #[cfg(test)]
+        Kind::Toy => selection.toy.iter().map(|source| toy::collect(source, with)).collect(),
     }
 }
 

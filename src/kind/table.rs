@@ -18,7 +18,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind {
-            $($(#[doc = $doc])* $(#[cfg($condition)])? $kind,)*
+            $($(#[doc = $doc])* $(#[cfg($condition)] #[schemars(skip)])? $kind,)*
         }
 
         impl Kind {
@@ -117,6 +117,10 @@ kinds! {
         lingers: true,
         ..Entry::plain("yum")
     },
+
+    /// Toys, which only tests have.
+    #[cfg(test)]
+    Toy => Entry { is_metadata: |path| path == "toys.txt", changes: Some("toys[.]txt$"), ..Entry::plain("toy") },
 }
 
 /// The folder of a stream's metadata.

@@ -12,6 +12,8 @@ mod place;
 mod placed;
 mod snaps;
 mod table;
+#[cfg(test)]
+mod toy;
 mod yum;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,8 @@ pub use os_images::{ImageSignature, OsImagePlace, OsImageSource, OsImageTable};
 pub use place::{FilePlace, Place};
 pub use placed::{Placed, PlacedTable};
 pub use snaps::{SnapPlace, SnapsSource, SnapsTable, StoreSnap};
+#[cfg(test)]
+pub use toy::ToySource;
 pub use yum::YumSource;
 
 use self::table::SourceTable;
@@ -92,6 +96,10 @@ pub struct Selection {
     /// RPM repositories.
     #[serde(default)]
     pub yum: Vec<YumSource>,
+    /// Toys, which only tests have.
+    #[cfg(test)]
+    #[serde(default)]
+    pub toy: Vec<ToySource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -169,13 +177,19 @@ impl Selection {
     /// All its tables.
     fn tables(&self) -> Vec<&dyn SourceTable> {
         let tables = all(&self.apt).chain(all(&self.images)).chain(all(&self.snaps)).chain(all(&self.enterprise_store));
-        tables.chain(all(&self.os_images)).chain(all(&self.files)).chain(all(&self.yum)).collect()
+        let tables = tables.chain(all(&self.os_images)).chain(all(&self.files)).chain(all(&self.yum));
+        #[cfg(test)]
+        let tables = tables.chain(all(&self.toy));
+        tables.collect()
     }
 
     fn tables_mut(&mut self) -> Vec<&mut dyn SourceTable> {
         let tables = all_mut(&mut self.apt).chain(all_mut(&mut self.images)).chain(all_mut(&mut self.snaps));
         let tables = tables.chain(all_mut(&mut self.enterprise_store)).chain(all_mut(&mut self.os_images));
-        tables.chain(all_mut(&mut self.files)).chain(all_mut(&mut self.yum)).collect()
+        let tables = tables.chain(all_mut(&mut self.files)).chain(all_mut(&mut self.yum));
+        #[cfg(test)]
+        let tables = tables.chain(all_mut(&mut self.toy));
+        tables.collect()
     }
 
     fn check(&self) -> Result<(), SelectionError> {

@@ -21,11 +21,10 @@ use super::tree::Tree;
 use super::{Site, SiteError};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
-use crate::collection::{Collection, Publish};
+use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, armored_keyring};
-use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::kind::Kind;
 use crate::label::Label;
 use crate::progress::Progress;
@@ -141,6 +140,7 @@ fn plan(
                 batch: &mut batch,
                 key: &key,
                 keyring: accepted.keyring.as_ref(),
+                keyring_bytes: accepted.keyring_bytes.as_deref(),
                 allow_unsigned: accepted.allow_unsigned,
                 signed_as: site.config.policy.signed_as.get(&collection.source),
                 snap_roots: site.snap_roots,
@@ -163,23 +163,14 @@ fn plan(
                 keys: &mut keys,
                 progress: &recipe.progress,
             };
-            let mut part = publish::tree(collection, &mut context).map_err(in_collection)?;
+            let part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
                 graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
             }
-            let upstream_keys = upstream_keys(site, collection, accepted.keyring_bytes.as_deref())?;
-            if let Some(keys) = list_keys(site, &key, collection, upstream_keys.as_ref())? {
-                let digest = depot.put(&mut batch, keys.as_bytes())?;
-                graft_file(&mut part, REPOMD_KEY, digest)?;
-            }
             graft(&mut tree, &collection.folder(), part)?;
             graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
-            if let Some(keys) = upstream_keys {
-                let digest = depot.put(&mut batch, keys.as_bytes())?;
-                graft_file(&mut tree, &format!("keys/{}.asc", collection.folder()), digest)?;
-            }
         }
     }
     let owners = next.addresses.clone();
@@ -293,32 +284,6 @@ fn previous(
         }
     }
     Ok(None)
-}
-
-/// Upstream's pinned keys, in armor, where clients need them: rpm checks the signatures in packages, which stay upstream's.
-fn upstream_keys(site: &Site, collection: &Collection, keyring: Option<&[u8]>) -> Result<Option<String>, SiteError> {
-    let Some(bytes) = keyring.filter(|_| collection.kind == Kind::Yum) else { return Ok(None) };
-    let path = site.keyring_path(collection.source.as_str());
-    armored_keyring(bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
-}
-
-/// Returns the keys that sign an RPM repository's list as it is published, for zypper, which looks for them beside the list;
-/// `None` if nobody signs it.
-fn list_keys(
-    site: &Site,
-    key: &SiteKey,
-    collection: &Collection,
-    upstream: Option<&String>,
-) -> Result<Option<String>, SiteError> {
-    if collection.kind != Kind::Yum {
-        return Ok(None);
-    }
-    if collection.publish == Publish::Verbatim {
-        let is_signed = collection.proofs.iter().any(|proof| proof.path.as_str() == REPOMD_ASC);
-        return Ok(upstream.filter(|_| is_signed).cloned());
-    }
-    let path = site.root().join("keys/site.pgp");
-    key.public_armored().map(Some).map_err(|source| SiteError::BadKeyring { path, source })
 }
 
 fn proofs(collection: &Collection) -> Tree {

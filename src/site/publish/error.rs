@@ -35,6 +35,8 @@ pub enum PublishError {
     Stream { path: PublishPath, source: Invalid },
     #[error("cannot use {path}")]
     Rpm { path: PublishPath, source: Invalid },
+    #[error("cannot write the keys for clients")]
+    Keys(#[source] Invalid),
     #[error("the repository's {path} is not carried")]
     DataMissing { path: PublishPath },
     #[error("{path} comes without its signature")]
@@ -141,9 +143,12 @@ impl PublishError {
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => ErrorClass::VerificationFailed,
-            Self::Dangling { .. } | Self::Release(_) | Self::WriteStream(_) | Self::Sign(_) | Self::Compress(_) => {
-                ErrorClass::Failed
-            }
+            Self::Dangling { .. }
+            | Self::Release(_)
+            | Self::WriteStream(_)
+            | Self::Keys(_)
+            | Self::Sign(_)
+            | Self::Compress(_) => ErrorClass::Failed,
         }
     }
 }

@@ -11,6 +11,8 @@ mod images;
 mod os_images;
 mod signed_stream;
 mod snaps;
+#[cfg(test)]
+mod toy;
 mod yum;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,8 @@ pub(super) struct Context<'a, 'd> {
     pub(super) key: &'a SiteKey,
     /// Upstream's keys that the site pins for the collection's source.
     pub(super) keyring: Option<&'a Keyring>,
+    /// The same, as the site's file has them.
+    pub(super) keyring_bytes: Option<&'a [u8]>,
     /// Whether the site accepts items of this source that upstream does not vouch for.
     pub(super) allow_unsigned: bool,
     /// Whom assertions about snaps have to end in.
@@ -90,7 +94,7 @@ pub(super) struct Context<'a, 'd> {
     /// The newest date of metadata that others have signed for the site; it may be past [`Self::date`].
     pub(super) newest: &'a mut Time,
     /// Keys besides the site's own that clients need: file name → blob.
-    pub(super) keys: &'a mut BTreeMap<&'static str, Sha256>,
+    pub(super) keys: &'a mut BTreeMap<String, Sha256>,
     /// Shows how far it is.
     pub(super) progress: &'a Progress,
 }
@@ -217,6 +221,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::OsImages => os_images::tree(collection, context),
         Kind::Files => files::tree(collection, context),
         Kind::Yum => yum::tree(collection, context),
+        #[cfg(test)]
+        Kind::Toy => toy::tree(collection, context),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Publishes RPM repositories: upstream's signed metadata is followed down to each package, then the tree is laid out.
 
+mod keys;
 mod re_index;
 mod repository;
 
@@ -31,6 +32,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         }
     }
     linger(context, &mut tree);
+    keys::add(collection, context, &mut tree)?;
     Ok(tree)
 }
 

@@ -94,7 +94,7 @@ fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, 
         };
         let armored = armored_keyring(public).map_err(bad)?;
         let (binary, armored) = (context.put(public)?, context.put(armored.as_bytes())?);
-        context.keys.extend([("reprepro.gpg", binary), ("reprepro.asc", armored)]);
+        context.keys.extend([("reprepro.gpg".to_owned(), binary), ("reprepro.asc".to_owned(), armored)]);
     }
     Ok(tree)
 }

@@ -1,0 +1,149 @@
+//! The table of kinds, and a kind of the tests that goes the whole way.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use super::Kind;
+use crate::export::{Settings, export};
+use crate::media::MountCheck;
+use crate::progress::Progress;
+use crate::selection::Selection;
+use crate::serve::Server;
+use crate::site::{NewSite, import, init};
+use crate::trust::{Overrides, SecretKey};
+
+#[test]
+fn tells_what_never_changes_under_its_name() {
+    for path in [
+        "apt/u/pool/main/a/a_1_all.deb",
+        "apt/u/dists/jammy/main/binary-amd64/by-hash/SHA256/0a",
+        "apt/flat/by-hash/SHA256/0a",
+        "apt/flat/bookworm/a_1_all.deb",
+        "images/maas/jammy/amd64/20250718/squashfs",
+        "snaps/store/jq_6.snap",
+        "os-images/own/centos/9/amd64/20250101/root.tar.gz",
+        "yum/rocky/Packages/a/a-1-1.noarch.rpm",
+        "yum/rocky/repodata/ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad-primary.xml.gz",
+    ] {
+        assert!(Kind::is_immutable(path), "{path}");
+    }
+    for path in [
+        "apt/u/dists/jammy/InRelease",
+        "apt/flat/InRelease",
+        "apt/flat/bookworm/Packages.gz",
+        "images/maas/streams/v1/index.sjson",
+        "snaps/store/index.json",
+        "os-images/own/streams/v1/index.json",
+        "files/tools/a",
+        "keys/site.gpg",
+        "yum/rocky/repodata/repomd.xml",
+        "yum/rocky/repodata/repomd.xml.asc",
+        "yum/rocky/repodata/primary.xml.gz",
+    ] {
+        assert!(!Kind::is_immutable(path), "{path}");
+    }
+}
+
+#[test]
+fn manifests_and_paths_have_one_name_for_each_kind() {
+    for kind in Kind::ALL.iter().copied() {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        assert_eq!(Kind::of_path(&format!("{kind}/name/a/b")), Some((kind, "a/b")));
+    }
+}
+
+/// What a kind needs: its entry, its collector with a table of the selection, and its publisher.
+const PLACES_OF_A_KIND: [&str; 7] = [
+    "collect/mod.rs",
+    "collect/toy.rs",
+    "kind/table.rs",
+    "selection/mod.rs",
+    "selection/toy.rs",
+    "site/publish/mod.rs",
+    "site/publish/toy.rs",
+];
+
+#[test]
+fn a_kind_is_named_in_its_entry_its_collector_and_its_publisher_alone() {
+    let naming = sources().into_iter().filter(|(_, text)| text.to_lowercase().contains("toy")).map(|(file, _)| file);
+    assert_eq!(naming.collect::<Vec<_>>(), PLACES_OF_A_KIND);
+}
+
+#[test]
+fn code_outside_those_places_names_no_kind() {
+    let places = ["collect/", "kind/", "selection/", "site/publish/"];
+    let kinds: Vec<String> = Kind::ALL.iter().map(|kind| format!("Kind::{kind:?}")).collect();
+    let mut found = BTreeSet::new();
+    for (file, text) in sources().into_iter().filter(|(file, _)| !places.iter().any(|place| file.starts_with(place))) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for kind in &kinds {
+            let mut after = code.match_indices(kind.as_str()).map(|(at, _)| (at, &code[at + kind.len()..]));
+            let is_whole = |(at, rest): (usize, &str)| {
+                let is_start = !code[..at].ends_with(|c: char| c.is_alphanumeric());
+                is_start && !rest.starts_with(|c: char| c.is_alphanumeric() || c == '(')
+            };
+            if after.any(is_whole) {
+                found.insert(format!("{file}: {kind}"));
+            }
+        }
+    }
+    assert_eq!(found, BTreeSet::new());
+}
+
+/// The files below `src` with their texts, sorted; without those of tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().map(Result::unwrap);
+    let files = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "rs"));
+    let texts = files.map(|file| {
+        let name = file.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(file.path()).unwrap())
+    });
+    texts.filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("/tests/")).collect()
+}
+
+#[test]
+fn a_kind_goes_the_whole_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let [out, workspace, root] = ["out", "workspace", "site"].map(|name| folder.path().join(name));
+    fs::create_dir(&out).unwrap();
+    let text = "site = \"dc1\"\nname = \"base\"\n[[toy]]\nname = \"bear\"\ntext = \"growl\"\n";
+    let selection = Selection::parse(text).unwrap();
+    let (key, progress) = (SecretKey::generate(), Progress::hidden());
+    let usual = Settings::new(&out, &workspace, Some(&key), &progress);
+    let bundle = export(&selection, &Settings { mount_check: MountCheck::Skipped, ..usual }).unwrap().folder.unwrap();
+
+    let new = NewSite {
+        name: "dc1".parse().unwrap(),
+        builder: key.public(),
+        allow_unsigned: ["bear".parse().unwrap()].into(),
+        keyrings: Vec::new(),
+        key_algorithm: Default::default(),
+    };
+    let site = init(&root, &new).unwrap();
+    import(&site, &bundle, Overrides::default(), &progress).unwrap();
+    assert!(!Kind::is_immutable("toy/bear/toys.txt") && Kind::is_immutable("toy/bear/box/bear"));
+
+    let server = Server::start(&site, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    for (path, words) in [
+        ("/toy/bear/box/bear", "growl"),
+        ("/toy/bear/toys.txt", "bear\n"),
+        ("/metrics", "gapferry_requests_total{kind=\"toy\",class=\"2xx\"} 2\n"),
+        ("/", "/toy/bear/FILE"),
+    ] {
+        let answer = get(server.address, path);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(words), "{path}: {answer}");
+    }
+}
+
+/// The answer to one request, as it is sent.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
