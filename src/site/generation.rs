@@ -14,7 +14,7 @@ use super::addresses;
 use super::older;
 use super::path_map::PathMap;
 use super::pins::pinned;
-use super::publish::{self, Context};
+use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
 use super::serve_config::Serve;
 use super::state::{CURRENT, Generation, NameState, Published, generation_folder, generation_key};
 use super::tree::Tree;
@@ -142,26 +142,31 @@ fn plan(
                 keyring: accepted.keyring.as_ref(),
                 keyring_bytes: accepted.keyring_bytes.as_deref(),
                 allow_unsigned: accepted.allow_unsigned,
-                signed_as: site.config.policy.signed_as.get(&collection.source),
-                snap_roots: site.snap_roots,
                 verified: state.verified,
                 date: next.signed,
-                identities: &mut next.identities,
-                seen: current.seen,
-                dates: &mut next.upstream_dates,
-                addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
-                aliases: &site.config.serve.alias,
-                guarded: recipe.guarded.as_ref() == Some(&name),
-                known_digests: current.second_digests,
-                second_digests: &mut next.second_digests,
+                dates: DateHistory {
+                    seen: current.seen,
+                    next: &mut next.upstream_dates,
+                    addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
+                    aliases: &site.config.serve.alias,
+                    guarded: recipe.guarded.as_ref() == Some(&name),
+                },
+                digests: DigestHistory { known: current.second_digests, next: &mut next.second_digests },
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: shown,
                 root: site.root(),
-                reprepro_key: site.config.reprepro.as_ref(),
-                is_rehearsal: recipe.is_rehearsal,
-                newest: &mut newest,
                 keys: &mut keys,
-                progress: &recipe.progress,
+                of_kind: KindContext {
+                    identities: &mut next.identities,
+                    signed_as: site.config.policy.signed_as.get(&collection.source),
+                    reprepro: RepreproContext {
+                        key: site.config.reprepro.as_ref(),
+                        is_rehearsal: recipe.is_rehearsal,
+                        newest: &mut newest,
+                        progress: &recipe.progress,
+                    },
+                    snap_roots: site.snap_roots,
+                },
             };
             let part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);

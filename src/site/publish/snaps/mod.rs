@@ -74,7 +74,7 @@ fn vouched(
     let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
         return Err(PublishError::ItemNotVouched { path: proof.clone() });
     };
-    Ok((verify(context.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
+    Ok((verify(context.of_kind.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }
 
 fn says_the_same(item: &Item, carried: &SnapFacts, metadata: &Metadata) -> bool {

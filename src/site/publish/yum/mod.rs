@@ -21,7 +21,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let repository = CarriedRepository::read(collection, context)?;
     let carried = check_vouched(collection, context, &items, &repository)?;
-    context.dated(collection, &[REPOMD], repository.date())?;
+    context.dates.check(collection, &[REPOMD], repository.date())?;
     let mut tree = Tree::of_files(collection);
     match collection.publish {
         Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, &carried, &mut tree, context)?,
