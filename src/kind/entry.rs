@@ -28,7 +28,7 @@ pub(super) struct Entry {
     pub(super) is_text: fn(&str) -> bool,
     /// The suite whose signed file lies in a folder.
     pub(super) suite_in: fn(&str) -> Option<SuiteName>,
-    /// What clients see of a file of upstream's metadata, if the site signs its own.
+    /// The part that clients see of a file of upstream's metadata, if the site signs its own.
     pub(super) proof_trace: fn(&str) -> ProofTrace,
     /// True if what was published before stays reachable after a switch.
     pub(super) lingers: bool,
@@ -90,7 +90,7 @@ pub(super) enum Versions {
     ByHand,
 }
 
-/// What clients see of a file of upstream's metadata after the site has signed metadata of its own.
+/// The part that clients see of a file of upstream's metadata after the site has signed metadata of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofTrace {
     /// Nothing.

@@ -55,7 +55,7 @@ fn manifests_and_paths_have_one_name_for_each_kind() {
     }
 }
 
-/// What a kind needs: its entry, its collector with a table of the selection, and its publisher.
+/// The files that a kind needs: its entry, its collector with a table of the selection, and its publisher.
 const PLACES_OF_A_KIND: [&str; 7] = [
     "collect/mod.rs",
     "collect/toy.rs",

@@ -224,7 +224,7 @@ impl AptTable {
 }
 
 impl AptSource {
-    /// apt's source lists; none if it has its packages from elsewhere.
+    /// apt's source lists. Returns an empty list if the packages come from elsewhere.
     pub fn lists(&self) -> &[PathBuf] {
         match &self.place {
             AptPlace::SourceLists(lists) => &lists.files,

@@ -1,4 +1,4 @@
-//! What the selection asks of every table.
+//! The questions that the selection asks of every table.
 
 use std::path::PathBuf;
 

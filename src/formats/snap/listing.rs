@@ -1,4 +1,4 @@
-//! Where a snap is listed: `ARCHITECTURE:CHANNEL`, as a snap's item has it.
+//! The place at which a snap is listed: `ARCHITECTURE:CHANNEL`, as a snap's item has it.
 
 use std::fmt;
 use std::str::FromStr;
