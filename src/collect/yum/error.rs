@@ -7,6 +7,7 @@ use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
 use crate::formats::Invalid;
+use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::terminal::safe;
 
@@ -26,6 +27,11 @@ pub enum YumError {
     Rpm { path: PublishPath, source: Invalid },
     #[error("{path} names no list of packages")]
     NoPrimary { path: PublishPath },
+    #[error(
+        "all packages of {name} are outside of the repository, where clients of a verbatim one would not find them: set \
+         publish = \"re-indexed\" for {name}"
+    )]
+    NothingReachable { name: Label },
     #[error("of {name} nothing has these architectures; there is: {}", architectures.iter().map(|text| safe(text).to_string()).collect::<Vec<_>>().join(", "))]
     NothingMatches { name: String, architectures: Vec<String> },
     #[error(transparent)]
@@ -52,7 +58,7 @@ impl YumError {
             | Self::Rpm { .. }
             | Self::Path(_)
             | Self::NoPrimary { .. } => ErrorClass::VerificationFailed,
-            Self::NothingMatches { .. } | Self::Address(_) => ErrorClass::Usage,
+            Self::NothingMatches { .. } | Self::NothingReachable { .. } | Self::Address(_) => ErrorClass::Usage,
             Self::Keyring(error) => error.class(),
             Self::Fetch(error) => error.class(),
             Self::Payload(error) => error.class(),

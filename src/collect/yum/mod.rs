@@ -32,7 +32,12 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
     with.tally.say(unusable_metadata(source, &repository));
-    let packages = reachable(source, listed(source, &repository, with)?, with);
+    let listed = listed(source, &repository, with)?;
+    let has_packages = !listed.is_empty();
+    let packages = reachable(source, listed, with);
+    if has_packages && packages.is_empty() {
+        return Err(YumError::NothingReachable { name: source.name.clone() });
+    }
     let mut chosen = choose::choose(source, packages, &modules(&repository, with)?)?;
     // Upstream's own metadata offers its deltas, and a client that asks for one takes no package instead.
     for kind in DELTAS {
@@ -41,7 +46,7 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
         added.map_err(|source| YumError::Rpm { path: data.path.clone(), source })?;
     }
     let select = |chosen: &Chosen| {
-        let url = address::below(&repository.root, chosen.package.path_at_upstream())?;
+        let url = address::at(&repository.root, chosen.package.place_at_upstream())?;
         Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
@@ -88,7 +93,7 @@ fn reachable(source: &YumSource, packages: Vec<Package>, with: &CollectContext<'
             "{}: left out {}: verbatim metadata sends clients to this location, where the site has nothing. With \
              publish = \"re-indexed\" it is carried",
             source.name,
-            safe(package.path_at_upstream())
+            safe(package.place_at_upstream())
         )
     }));
     reachable

@@ -87,7 +87,8 @@ pub(super) fn with_location(element: &[u8], location: &str) -> Result<Vec<u8>, I
             Node::Start(tag) => Some(Tag::of(tag)?).filter(|tag| tag.name() == "location"),
             Node::End | Node::Text(_) => None,
         };
-        let moved = moved.map(|tag| tag.with("href", location)).filter(|_| xml.depth() == 2);
+        let moved =
+            moved.map(|tag| tag.with_all(&[("href", Some(location)), ("xml:base", None)])).filter(|_| xml.depth() == 2);
         let bytes = xml.recorded();
         match moved {
             Some(tag) if bytes.ends_with(b"/>") => {

@@ -49,6 +49,11 @@ pub const LISTS: [&str; 3] = [PRIMARY, "filelists", "other"];
 /// The list of module streams.
 pub const MODULES: &str = "modules";
 
+/// Refuses a location below a base from which nothing can be fetched.
+fn other_base(place: &str, base: &str) -> Invalid {
+    Invalid::new(format!("{place} is at another base than the repository, which is not an HTTP address: {base}"))
+}
+
 /// The digest that metadata calls by this name. `sha` is SHA-1, from the days of yum.
 fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKind, Invalid> {
     match name {

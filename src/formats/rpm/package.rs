@@ -29,7 +29,7 @@ pub struct Package {
     pub vendor: String,
     /// Its file, below the repository's root at the site.
     pub file: PublishPath,
-    /// Its location at upstream, if clients of upstream's own metadata do not ask for `file`.
+    /// Its location at upstream, from the root or as a whole URL, if clients of upstream's own metadata do not ask for `file`.
     pub foreign_location: Option<String>,
     /// The digest of its file.
     pub digest: SignedDigest,
@@ -53,8 +53,8 @@ impl Package {
         format!("{}-{epoch}:{version}-{release}.{}", self.name, self.architecture)
     }
 
-    /// Its path below the repository's root at upstream.
-    pub fn path_at_upstream(&self) -> &str {
+    /// Its path below the repository's root at upstream, or the whole URL.
+    pub fn place_at_upstream(&self) -> &str {
         self.foreign_location.as_deref().unwrap_or(self.file.as_str())
     }
 }
@@ -87,7 +87,7 @@ struct PackageFields {
     checksum_type: String,
     checksum: String,
     location: Option<String>,
-    base: bool,
+    base: Option<String>,
     size: Option<String>,
 }
 
@@ -123,7 +123,7 @@ impl PackageFields {
                 (self.checksum, self.checksum_type) = (String::new(), tag.get("type")?.unwrap_or_default());
             }
             "location" => {
-                self.base = tag.get("xml:base")?.is_some_and(|base| !base.is_empty());
+                self.base = tag.get("xml:base")?.filter(|base| !base.is_empty());
                 self.location = tag.get("href")?;
             }
             "size" => self.size = tag.get("package")?,
@@ -170,11 +170,16 @@ impl PackageFields {
             return Err(lacks("checksum"));
         }
         let kind = checksum_kind(&self.checksum_type, || place.to_owned())?;
-        if self.base {
-            return Err(Invalid::new(format!("{place} is at another base than the repository")));
-        }
-        let Location { file, foreign } = Location::parse(&location.ok_or_else(|| lacks("location"))?)
-            .map_err(|source| Invalid::new(format!("{place} is at an unusable path")).because(source))?;
+        let location = location.ok_or_else(|| lacks("location"))?;
+        let location = match &self.base {
+            None => Location::parse(&location),
+            Some(base) => {
+                let elsewhere = Location::at_base(base, &location);
+                elsewhere.ok_or_else(|| super::other_base(place, base))?
+            }
+        };
+        let Location { file, foreign } =
+            location.map_err(|source| Invalid::new(format!("{place} is at an unusable path")).because(source))?;
         Ok(Package {
             file,
             foreign_location: foreign,

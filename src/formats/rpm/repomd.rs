@@ -48,7 +48,7 @@ pub struct Data {
 struct DataFields {
     kind: String,
     location: Option<String>,
-    base: bool,
+    base: Option<String>,
     checksum_type: String,
     checksum: String,
     open_checksum_type: String,
@@ -143,7 +143,7 @@ impl Reader {
                 Ok(())
             }
             (["data", "location"], Some(found)) => {
-                found.base |= tag.get("xml:base")?.is_some();
+                found.base = tag.get("xml:base")?.or(found.base.take());
                 found.location = tag.get("href")?;
                 Ok(())
             }
@@ -192,8 +192,8 @@ impl DataFields {
             return Err(lacks("size"));
         }
         let kind = checksum_kind(&self.checksum_type, place)?;
-        if self.base {
-            return Err(Invalid::new(format!("{} is at another base than the repository", place())));
+        if let Some(base) = &self.base {
+            return Err(super::other_base(&place(), base));
         }
         let path = PublishPath::normalized(location)
             .map_err(|source| Invalid::new(format!("{} is at an unusable path", place())).because(source))?;

@@ -65,7 +65,7 @@ fn what_no_package_may_be() {
         (good.replace("p/a.rpm", ".."), "unusable path"),
         (good.replace("href=\"p/a.rpm\"", ""), "has no location"),
         (good.replace("p/a.rpm", "http://a/b"), "unusable path"),
-        (good.replace("href=", "xml:base=\"http://evil/\" href="), "another base"),
+        (good.replace("href=", "xml:base=\"media://evil/\" href="), "another base"),
         (good.replace("<name>a</name>", ""), "malformed name"),
         (good.replace("<name>a</name>", "<name>a b </name>"), "malformed name"),
         (good.replace("package=\"7\"", "package=\"-7\""), "malformed size"),
@@ -110,10 +110,8 @@ fn a_cut_list_has_the_bytes_of_what_stays() {
 fn a_cut_list_leads_to_the_files_of_the_site() {
     let tag = "<location href=\"p/a.rpm\"/>";
     for (upstream, ours) in [
-        (
-            "<location xml:base=\"\" href='../b>l/a b.rpm'/>",
-            "<location xml:base=\"\" href=\"_parent/b%3El/a%20b.rpm\"/>",
-        ),
+        ("<location xml:base=\"\" href='../b>l/a b.rpm'/>", "<location href=\"_parent/b%3El/a%20b.rpm\"/>"),
+        ("<location xml:base='http://b/x' href='a.rpm'/>", "<location href=\"_base/b/x/a.rpm\"/>"),
         ("<location\n href='../a.rpm'></location>", "<location href=\"_parent/a.rpm\"></location>"),
         (tag, tag),
     ] {

@@ -144,10 +144,16 @@ impl<'b> Tag<'b> {
 
     /// The same tag with another value of `attribute`, which needs no escaping.
     pub(super) fn with(&self, attribute: &str, value: &str) -> String {
+        self.with_all(&[(attribute, Some(value))])
+    }
+
+    /// The same tag with other values of attributes, which need no escaping. Those without a value are left out.
+    pub(super) fn with_all(&self, values: &[(&str, Option<&str>)]) -> String {
         let mut text = format!("<{}", self.0.name().0);
         for found in self.0.attributes().flatten() {
             let (key, raw): (&str, &str) = (found.key.0, &found.value);
-            let raw = if key == attribute { value } else { raw };
+            let other = values.iter().find(|(attribute, _)| *attribute == key).map(|(_, value)| *value);
+            let Some(raw) = other.unwrap_or(Some(raw)) else { continue };
             let quote = if raw.contains('"') { '\'' } else { '"' };
             text += &format!(" {key}={quote}{raw}{quote}");
         }
