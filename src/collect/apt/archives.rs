@@ -53,6 +53,8 @@ pub(super) struct SuiteRequest {
     pub(super) forces_by_hash: bool,
     /// The consequence if upstream does not have it.
     pub(super) presence: Presence,
+    /// The option by which apt takes it without a good signature, if an entry has one.
+    pub(super) insecure_option: Option<&'static str>,
 }
 
 /// The consequence if upstream does not have a suite.
@@ -86,6 +88,20 @@ impl SuiteRequest {
             indexes: Vec::new(),
             forces_by_hash: false,
             presence,
+            insecure_option: None,
+        }
+    }
+
+    /// Returns the error, with the option of the source list that makes apt ignore it.
+    pub(super) fn explain(&self, error: AptError) -> AptError {
+        match (self.insecure_option, &error) {
+            (
+                Some(option),
+                AptError::NoSuite { url, .. } | AptError::NotSigned { url, .. } | AptError::Suite { url, .. },
+            ) => {
+                AptError::InsecureEntry { url: url.clone(), suite: self.suite.clone(), option, source: Box::new(error) }
+            }
+            _ => error,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
+use crate::terminal::safe;
 use crate::time::Time;
 
 /// Why packages cannot be collected.
@@ -86,6 +87,23 @@ pub enum AptError {
     BuildDependencies { source_package: String, source: Box<ClosureError> },
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
     NoSuite { url: String, suite: SuiteName },
+    #[error(
+        "the suite {suite} of {url} is signed by nobody: there is a Release, but neither InRelease nor Release.gpg. Packages \
+         that you trust all the same can be carried from a folder, with local = \"FOLDER\" in the selection"
+    )]
+    NotSigned { url: String, suite: SuiteName },
+    #[error(
+        "the source list takes the suite {suite} of {url} without a good signature ({option}), which gapferry never does: carry \
+         the .debs that you trust from a folder, with local = \"FOLDER\" in the selection and its source in allow-unsigned of \
+         the site's site.toml, and turn the entry off or leave its suite out of suites"
+    )]
+    InsecureEntry { url: String, suite: SuiteName, option: &'static str, source: Box<AptError> },
+    #[error(
+        "the Release of {suite} at {url} lists {}: apt looks for this path without ./ and double slashes, and finds no index. \
+         Upstream must list it so",
+        safe(found)
+    )]
+    RespelledIndex { url: String, suite: SuiteName, found: String },
     #[error("cannot trust the suite {suite} of {url}")]
     Suite { url: String, suite: SuiteName, source: Invalid },
     #[error("the Release of {suite} is of {date}, and the clock here says {now}: set the clock")]
@@ -173,6 +191,9 @@ impl AptError {
             Self::NoSuite { .. } => ErrorClass::UpstreamUnavailable,
             Self::Expired { .. } | Self::FromTheFuture { .. } => ErrorClass::Refused,
             Self::Suite { .. }
+            | Self::NotSigned { .. }
+            | Self::InsecureEntry { .. }
+            | Self::RespelledIndex { .. }
             | Self::NoFlatIndex { .. }
             | Self::OtherSuite { .. }
             | Self::NothingUsable { .. }

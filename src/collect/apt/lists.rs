@@ -99,6 +99,7 @@ fn add_entry(
         known.languages.extend(entry.languages.iter().cloned());
         known.indexes.extend(&entry.indexes);
         known.forces_by_hash |= entry.forces_by_hash;
+        known.insecure_option = known.insecure_option.or(entry.insecure_option);
         if presence == Presence::Required {
             known.presence = presence;
         }

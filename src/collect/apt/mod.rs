@@ -46,8 +46,8 @@ pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Coll
     };
     let fetched = fetch_suites(source, found, &mut notes, with);
     with.tally.say(notes.into_iter().map(|note| format!("{}: {note}", source.name)));
-    let (archives, suites) = fetched?;
-    coverage::everything_was_found(source, &archives, &suites)?;
+    let (archives, mut suites) = fetched?;
+    coverage::everything_was_found(source, &archives, &mut suites, with)?;
     let missing =
         suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);
@@ -79,7 +79,7 @@ fn fetch_suites(
                         "{url} has no suite {suite}, which a source list names for another architecture"
                     ));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(wanted.explain(error)),
             }
         }
         if !present.is_empty() {

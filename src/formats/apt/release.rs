@@ -50,6 +50,8 @@ pub struct Release {
     pub others: BTreeMap<String, String>,
     /// Indexes, by their path below the folder of this Release.
     pub files: BTreeMap<PublishPath, IndexFile>,
+    /// Paths that stand in another form, such as `./main/…`, by the form in which apt looks for them: apt does not find them.
+    pub respelled: BTreeMap<PublishPath, String>,
 }
 
 /// An index that a Release lists.
@@ -120,6 +122,7 @@ impl Release {
         let date = date(stanza, "Date");
         let words = |name| stanza.field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let yes = |name| stanza.field(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        let ListedFiles { files, respelled } = listed_files(stanza)?;
         Ok(Self {
             origin: value("Origin"),
             label: value("Label"),
@@ -137,7 +140,8 @@ impl Release {
             not_automatic: yes("NotAutomatic"),
             but_automatic_upgrades: yes("ButAutomaticUpgrades"),
             others: others(stanza),
-            files: files(stanza)?,
+            files,
+            respelled,
         })
     }
 
@@ -288,38 +292,42 @@ fn others(stanza: Stanza<'_>) -> BTreeMap<String, String> {
     others
 }
 
+/// The files that a Release lists.
+#[derive(Default)]
+struct ListedFiles {
+    files: BTreeMap<PublishPath, IndexFile>,
+    respelled: BTreeMap<PublishPath, String>,
+}
+
 /// The files of all strong sections. A path that is no publish path is passed over: nothing of ours would ever ask for it.
-fn files(stanza: Stanza<'_>) -> Result<BTreeMap<PublishPath, IndexFile>, Invalid> {
-    let mut files = BTreeMap::new();
+fn listed_files(stanza: Stanza<'_>) -> Result<ListedFiles, Invalid> {
+    let mut listed = ListedFiles::default();
     let mut is_weak = true;
     for (section, kind) in SECTIONS {
         let Some(text) = stanza.field(section) else { continue };
         is_weak = false;
-        for (path, file) in section_files(section, kind, text)? {
-            files.entry(path).or_insert(file);
-        }
+        listed.add_section(section, kind, text)?;
     }
-    if is_weak { Err(Invalid::new("weak: it lists no index by SHA-256 or SHA-512")) } else { Ok(files) }
+    if is_weak { Err(Invalid::new("weak: it lists no index by SHA-256 or SHA-512")) } else { Ok(listed) }
 }
 
-/// The files of a section. As for apt, the first of two lines for one file counts, and a line whose size or digest is none
-/// matters to nobody who does not ask for the file.
-fn section_files(
-    section: &'static str,
-    kind: DigestKind,
-    text: &str,
-) -> Result<BTreeMap<PublishPath, IndexFile>, Invalid> {
-    let mut files = BTreeMap::new();
-    for line in lines(text) {
-        if line.split_whitespace().count() != 3 {
-            return Err(Invalid::new(format!("its {section} section has a malformed line: {}", shortened(line))));
+impl ListedFiles {
+    /// Adds the files of a section. As for apt, the first of two lines for one file counts, and a line whose size or digest is
+    /// none matters to nobody who does not ask for the file.
+    fn add_section(&mut self, section: &'static str, kind: DigestKind, text: &str) -> Result<(), Invalid> {
+        for line in lines(text) {
+            if line.split_whitespace().count() != 3 {
+                return Err(Invalid::new(format!("its {section} section has a malformed line: {}", shortened(line))));
+            }
+            let Some(FileLine { file, path }) = FileLine::parse(kind, line) else { continue };
+            if let Ok(path) = path.parse::<PublishPath>() {
+                self.files.entry(path).or_insert(file);
+            } else if let Ok(plain) = PublishPath::normalized(path) {
+                self.respelled.entry(plain).or_insert_with(|| path.to_owned());
+            }
         }
-        let Some(FileLine { file, path }) = FileLine::parse(kind, line) else { continue };
-        if let Ok(path) = path.parse::<PublishPath>() {
-            files.entry(path).or_insert(file);
-        }
+        Ok(())
     }
-    Ok(files)
 }
 
 #[cfg(test)]
@@ -355,6 +363,14 @@ mod tests {
         assert!(parse("\n\n".to_owned()).to_string().contains("it is empty"));
         assert!(parse(text().replace(" 00 ", " 00 x ")).to_string().contains("malformed line"));
         assert!(parse(text().replace("28 Nov", "28 Nix")).to_string().contains("Valid-Until is no date"));
+    }
+
+    #[test]
+    fn keeps_paths_apart_that_apt_does_not_find() {
+        let release = Release::parse(text().replace(" main/binary", " ./main//binary").as_bytes()).unwrap();
+        let path = "main/binary-amd64/Packages".parse().unwrap();
+        assert_eq!(release.respelled, BTreeMap::from([(path, "./main//binary-amd64/Packages".to_owned())]));
+        assert!(release.files.is_empty());
     }
 
     #[test]

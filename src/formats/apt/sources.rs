@@ -39,8 +39,8 @@ pub struct SourceEntry {
     pub signed_by: Option<SignedBy>,
     /// Whether `Valid-Until` is to be honoured, where the entry says so.
     pub check_valid_until: Option<bool>,
-    /// Whether signatures are to be passed over, where the entry says so. gapferry never does.
-    pub trusted: Option<bool>,
+    /// The option by which apt takes the entry without a good signature. gapferry never does.
+    pub insecure_option: Option<&'static str>,
 }
 
 /// Architectures of an entry, given those of the client.
@@ -115,7 +115,7 @@ struct SourceDraft<'a> {
     forces_by_hash: bool,
     signed_by: Option<SignedBy>,
     check_valid_until: Option<bool>,
-    trusted: Option<bool>,
+    insecure_option: Option<&'static str>,
 }
 
 impl SourceDraft<'_> {
@@ -135,6 +135,10 @@ impl SourceDraft<'_> {
     /// Sets the option of this name, which both forms share but for its spelling: that of the form of stanzas, in lower case.
     fn set_option(&mut self, name: &str, value: &str) {
         let words = || value.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty()).map(str::to_owned);
+        if let Some(option) = INSECURE_OPTIONS.into_iter().find(|option| *option == name) {
+            self.insecure_option = self.insecure_option.filter(|other| *other != option);
+            self.insecure_option = self.insecure_option.or((truth(value) == Some(true)).then_some(option));
+        }
         match name {
             "architectures" => self.architectures.instead.extend(words()),
             "architectures-add" => self.architectures.added.extend(words()),
@@ -148,7 +152,6 @@ impl SourceDraft<'_> {
             }
             "by-hash" => self.forces_by_hash = value.eq_ignore_ascii_case("force"),
             "check-valid-until" => self.check_valid_until = truth(value),
-            "trusted" => self.trusted = truth(value),
             _ => self.indexes.extend(ClientIndexKind::of_target(name).filter(|_| truth(value) == Some(true))),
         }
     }
@@ -178,6 +181,8 @@ impl SourceDraft<'_> {
 
     fn entry(&self, uri: &str) -> Result<SourceEntry, Invalid> {
         let line = self.line;
+        // apt's two ways to read local files differ in whether it keeps a copy.
+        let uri = &uri.strip_prefix("copy:").map_or(Cow::Borrowed(uri), |path| Cow::Owned(format!("file:{path}")));
         let malformed = |error| at_line(line, format!("{} is no URI", without_password(uri))).because(error);
         let suites: Result<Vec<SuiteName>, _> = self.suites.iter().map(|suite| suite.parse()).collect();
         Ok(SourceEntry {
@@ -193,7 +198,7 @@ impl SourceDraft<'_> {
             forces_by_hash: self.forces_by_hash,
             signed_by: self.signed_by.clone(),
             check_valid_until: self.check_valid_until,
-            trusted: self.trusted,
+            insecure_option: self.insecure_option,
         })
     }
 }
@@ -214,6 +219,9 @@ impl ArchitectureOption {
 
 /// The variable of the client's native architecture (sources.list(5)).
 const ARCH_VARIABLE: &str = "$(ARCH)";
+
+/// Options by which apt takes an archive without a good signature, in lower case.
+const INSECURE_OPTIONS: [&str; 4] = ["trusted", "allow-insecure", "allow-weak", "allow-downgrade-to-insecure"];
 
 /// The words of apt's StringToBool; nothing for any other.
 fn truth(text: &str) -> Option<bool> {
@@ -318,6 +326,24 @@ mod tests {
             entry.indexes.sort();
             assert_eq!(entry.indexes, [Appstream, Commands, SourceContents], "{name}");
             assert!(entry.forces_by_hash, "{name}");
+        }
+    }
+
+    #[test]
+    fn options_that_pass_over_signatures_are_named() {
+        for (options, stanza, expected) in [
+            ("trusted=yes", "Trusted: yes", Some("trusted")),
+            ("trusted=no", "Trusted: no", None),
+            ("allow-insecure=true", "Allow-Insecure: true", Some("allow-insecure")),
+            ("allow-downgrade-to-insecure=on", "Allow-Downgrade-To-Insecure: on", Some("allow-downgrade-to-insecure")),
+            ("allow-weak=1 trusted=no", "Allow-Weak: 1\nTrusted: no", Some("allow-weak")),
+        ] {
+            let line = format!("deb [{options}] http://a.invalid s main\n");
+            let stanza = format!("Types: deb\nURIs: http://a.invalid\nSuites: s\nComponents: main\n{stanza}\n");
+            for (name, text) in [("x.list", line), ("x.sources", stanza)] {
+                let entry = parse(name, &text, ListScope::default()).unwrap().remove(0);
+                assert_eq!(entry.insecure_option, expected, "{text}");
+            }
         }
     }
 

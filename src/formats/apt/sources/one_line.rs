@@ -131,7 +131,7 @@ mod tests {
         );
         assert_eq!(first.architectures.instead, ["amd64", "i386"]);
         assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints: vec![] }));
-        assert_eq!((first.check_valid_until, first.trusted), (Some(false), None));
+        assert_eq!((first.check_valid_until, first.insecure_option), (Some(false), None));
         assert!(entries[1].source && !entries[1].binary && entries[1].line == 4);
     }
 
