@@ -70,8 +70,8 @@ fn every_component(
         let wanted: BTreeSet<&String> =
             archive.suites.iter().flat_map(|wanted| &wanted.components).map(|component| &component.name).collect();
         let is_found = |component: &String| of_archive().any(|suite| suite.has_index_of(component));
-        let is_listed_only = source.components.is_empty() && wanted.iter().any(|component| is_found(*component));
-        for component in wanted.into_iter().filter(|component| !is_found(*component)) {
+        let is_listed_only = source.components.is_empty() && wanted.iter().any(|component| is_found(component));
+        for component in wanted.into_iter().filter(|component| !is_found(component)) {
             let error = AptError::NoSuchComponent {
                 component: component.clone(),
                 url: archive.origin(),
