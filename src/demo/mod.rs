@@ -4,6 +4,8 @@ mod client;
 mod images;
 mod service;
 mod snaps;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io;

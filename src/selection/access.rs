@@ -27,16 +27,16 @@ pub struct AccessKeys<'a> {
     pub client_key: Option<&'a Path>,
 }
 
-/// Implements the methods of [`SourceTable`](super::table::SourceTable) that say how to log in. It is given the table's type, the
-/// URL of a source, and the scope of a secret for it.
+/// Implements the methods of `SourceTable` that say how to log in. It is given the table's type, the URL of a source, and the
+/// scope of a secret for it.
 macro_rules! has_access {
     ($table:ty, $url:expr, $scope:path) => {
         fn access(&self) -> Option<$crate::selection::AccessKeys<'_>> {
             let url: fn(&Self) -> Option<url::Url> = $url;
             let url = url(self);
             Some($crate::selection::AccessKeys {
-                table: $crate::selection::table::SourceTable::kind(self).as_str(),
-                name: $crate::selection::table::SourceTable::title(self),
+                table: self.kind().as_str(),
+                name: self.title(),
                 scope: url.as_ref().map($scope),
                 has_userinfo: url.is_some_and(|url| !url.username().is_empty() || url.password().is_some()),
                 auth_files: &self.auth_file.0,
