@@ -101,6 +101,11 @@ impl SiteError {
         FileError::on(action, path)
     }
 
+    /// Returns `true` if this user may not read something.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::File(error)) if error.source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Returns `true` if the site has a newer state of the bundle's name, or this one.
     pub(super) fn is_past(&self) -> bool {
         matches!(self, Self::AlreadyImported { .. } | Self::Trust(TrustError::OldSequence { .. }))

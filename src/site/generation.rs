@@ -282,7 +282,10 @@ fn previous(
     let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
     let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
-        let bytes = depot.read(&digest, MAX_MANIFEST_BYTES)?;
+        let bytes = match depot.read(&digest, MAX_MANIFEST_BYTES) {
+            Err(DepotError::Missing { .. }) => continue, // the state alone was restored: nothing of it is here to stay reachable
+            bytes => bytes?,
+        };
         let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);
         if let Some(other) = found.filter(|other| other.files != collection.files) {
             return Ok(Some((digest, other)));

@@ -34,10 +34,9 @@ fn is_asked_for_later(path: &PublishPath) -> bool {
 
 /// Adds the files of `current` that `next` lacks. They are there before the switch, and `current` has them too until then.
 pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Tree) -> Result<(), SiteError> {
-    if current.paths.is_none() {
-        return Ok(()); // the first generation
-    }
-    let map = PathMap::load(site, depot, current)?;
+    // Before the first generation there is no map. One that cannot be read, such as after a restore of the state alone, must
+    // not stop the import that heals it; `site check` names it.
+    let Ok(map) = PathMap::load(site, depot, current) else { return Ok(()) };
     let mut withdrawn = map.files().filter(|(path, _)| is_asked_for_later(path) && next.get(path).is_none());
     withdrawn.try_for_each(|(path, digest)| add(site, depot, path, digest))
 }
