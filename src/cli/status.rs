@@ -43,11 +43,11 @@ pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
         "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
         "answers": answers, "unanswered": status.unanswered, "hidden": status.hidden, "audit_records": status.audit_records, "reprepro": bases,
     });
-    out.done(value, &words(&site, &status));
+    out.done(value, &render(&site, &status));
     Ok(())
 }
 
-fn words(site: &Site, status: &Status) -> String {
+fn render(site: &Site, status: &Status) -> String {
     let current = &status.current;
     let import = next_command::import_here(site.root());
     let key = status.key.as_deref().unwrap_or("a key that this user may not read");

@@ -31,7 +31,7 @@ pub(super) struct Entry {
     /// The part that clients see of a file of upstream's metadata, if the site signs its own.
     pub(super) proof_trace: fn(&str) -> ProofTrace,
     /// True if what was published before stays reachable after a switch.
-    pub(super) lingers: bool,
+    pub(super) has_grace_period: bool,
     /// True if clients ignore metadata that is older than what they have seen.
     pub(super) ignores_older: bool,
     /// True if the publisher reads the files.
@@ -117,7 +117,7 @@ impl Entry {
             is_text: |_| false,
             suite_in: |_| None,
             proof_trace: |_| ProofTrace::Nothing,
-            lingers: false,
+            has_grace_period: false,
             ignores_older: false,
             reads_files: false,
             second_digests_of_proofs: true,

@@ -37,8 +37,8 @@ impl Kind {
     }
 
     /// Returns `true` if what was published before stays reachable after a switch.
-    pub fn lingers(self) -> bool {
-        self.entry().lingers
+    pub fn has_grace_period(self) -> bool {
+        self.entry().has_grace_period
     }
 
     /// Returns what clients see of upstream's file of metadata at `path` after the site has signed metadata of its own.

@@ -122,7 +122,7 @@ fn plan(
             Some(bundle) => Cow::Borrowed(&bundle.manifest),
             None => Cow::Owned(Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?),
         };
-        graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
+        attach_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
@@ -130,7 +130,7 @@ fn plan(
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
-                graft_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
+                attach_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
                 next.keyrings.insert(collection.folder(), digest);
             }
             let previous = previous(depot, current, &name, collection)?;
@@ -172,10 +172,10 @@ fn plan(
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
-                graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
+                attach_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
             }
-            graft(&mut tree, &collection.folder(), part)?;
-            graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
+            attach(&mut tree, &collection.folder(), part)?;
+            attach(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
     }
     let owners = next.addresses.clone();
@@ -188,10 +188,10 @@ fn plan(
         let path = site.root().join("keys/site.pgp");
         let bytes = bytes.map_err(|source| SiteError::BadKeyring { path, source })?;
         let digest = depot.put(&mut batch, &bytes)?;
-        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
     for (file, digest) in keys {
-        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
     next.paths = Some(depot.put(&mut batch, PathMap::text(&tree).as_bytes())?);
     batch.commit()?;
@@ -279,7 +279,9 @@ fn previous(
     collection: &Collection,
 ) -> Result<Option<(Sha256, Collection)>, SiteError> {
     let folder = collection.folder();
-    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
+    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.has_grace_period()) else {
+        return Ok(None);
+    };
     let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
         let bytes = match depot.read(&digest, MAX_MANIFEST_BYTES) {
@@ -300,13 +302,13 @@ fn proofs(collection: &Collection) -> Tree {
     tree
 }
 
-fn graft(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
+fn attach(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
     let publish =
         |e| SiteError::Publish { collection: folder.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
-    tree.graft(folder, part).map_err(publish)
+    tree.attach(folder, part).map_err(publish)
 }
 
-fn graft_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
+fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
     let publish =
         |e| SiteError::Publish { collection: path.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
     tree.add(path.parse().map_err(publish)?, digest);

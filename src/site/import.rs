@@ -58,7 +58,7 @@ pub(super) fn import_bundle(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    bring(site, &lock, bundle, options, progress)
+    import_signed(site, &lock, bundle, options, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -71,10 +71,10 @@ pub fn import_stream(
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
     let bundle = trusted(site, receive(from)?)?;
-    bring(site, &lock, &bundle, options.into(), progress)
+    import_signed(site, &lock, &bundle, options.into(), progress)
 }
 
-fn bring(
+fn import_signed(
     site: &Site,
     lock: &Lock,
     bundle: &Bundle,

@@ -56,7 +56,7 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
     now.extend(spares.map(|(place, file)| (file, Some(place))));
     let text = serde_json::to_vec(&now).unwrap_or_default();
     match write_atomically(&journal.join(MISSING), &text, 0o644) {
-        Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
+        Ok(()) => BundleError::VolumesMissing { folder, missing: render(&now) }.into(),
         Err(error) => error.into(),
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn missing(journal: &Path) -> Missing {
 }
 
 /// The missing volumes, each with where it went; and at the end what could replace them.
-pub(super) fn words(missing: &Missing) -> Vec<String> {
+pub(super) fn render(missing: &Missing) -> Vec<String> {
     let word = |(file, place): (&String, &Option<String>)| match place.as_deref() {
         None => file.clone(),
         Some(NOWHERE) => format!("{file} ({NOWHERE})"),

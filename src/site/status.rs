@@ -78,7 +78,7 @@ fn unfinished(site: &Site, journal: &[String]) -> Vec<(String, Vec<String>)> {
     let bundle = |name: &String| {
         let folder = site.root().join("journal").join(name);
         let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
-        Some((manifest.folder(), sheets::words(&sheets::missing(&folder))))
+        Some((manifest.folder(), sheets::render(&sheets::missing(&folder))))
     };
     journal.iter().filter_map(bundle).collect()
 }

@@ -67,7 +67,7 @@ pub enum AptError {
         signed.last().map_or("", String::as_str)
     )]
     OtherSuite { url: String, suite: SuiteName, signed: Vec<String>, name: Label },
-    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]
+    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", render(known))]
     NoSuchSuite { name: String, suite: String, known: Vec<String> },
     #[error("the suite {suite} cannot be self-contained: without the other suites its packages have no closure")]
     NotSelfContained { suite: String, source: ClosureError },
@@ -114,13 +114,16 @@ pub enum AptError {
     Expired { suite: SuiteName, until: Time, name: String },
     #[error(
         "{url} has no component {component} for these architectures; it has the components {}, and the architectures {}",
-        words(known),
-        words(architectures)
+        render(known),
+        render(architectures)
     )]
     NoSuchComponent { component: String, url: String, known: Vec<String>, architectures: Vec<String> },
-    #[error("no suite of {name} has packages for {architecture}; there are the architectures {}", words(known))]
+    #[error("no suite of {name} has packages for {architecture}; there are the architectures {}", render(known))]
     NoSuchArchitecture { name: String, architecture: String, known: Vec<String> },
-    #[error("no suite of {name} has descriptions in the language {language}; there are the languages {}", words(known))]
+    #[error(
+        "no suite of {name} has descriptions in the language {language}; there are the languages {}",
+        render(known)
+    )]
     NoSuchLanguage { name: String, language: String, known: Vec<String> },
     #[error("no suite of {name} has source packages: leave deb-src out")]
     NoSources { name: String },
@@ -154,7 +157,7 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn words(words: &[String]) -> String {
+fn render(words: &[String]) -> String {
     let unique: std::collections::BTreeSet<&str> = words.iter().map(String::as_str).collect();
     unique.into_iter().collect::<Vec<_>>().join(" ")
 }

@@ -120,7 +120,7 @@ impl Context<'_, '_> {
     }
 
     /// Images of the state before stay where they were, though no list names them.
-    fn linger(&self, tree: &mut Tree) {
+    fn retain_for_grace_period(&self, tree: &mut Tree) {
         let files = self.previous.iter().flat_map(|previous| &previous.files);
         tree.add_where_free(files.filter(|(_, digest)| self.depot.size(digest).is_some()));
     }

@@ -34,7 +34,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::Verbatim => verbatim(collection, &forms, &mut tree, context)?,
         Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
     }
-    context.linger(&mut tree);
+    context.retain_for_grace_period(&mut tree);
     Ok(tree)
 }
 

@@ -75,7 +75,7 @@ fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, 
     let signing = ReadyKey::prepare(&folder, context.key, context.of_kind.reprepro.key)?;
     let base = BaseFolder { reprepro: Program::reprepro(&folder, &signing.home), folder };
     let overridden = base.configure(suites, &signing.fingerprint)?;
-    sync::bring(&base, suites, context.depot, context.of_kind.reprepro.progress)?;
+    sync::synchronize(&base, suites, context.depot, context.of_kind.reprepro.progress)?;
     for (suite, _) in suites.iter().zip(overridden).filter(|(_, changed)| *changed) {
         base.reprepro.run("reoverride", &["--export=silent-never", "reoverride", &suite.name])?;
     }
