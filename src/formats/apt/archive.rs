@@ -127,7 +127,7 @@ impl<'a> IndexName<'a> {
 /// One stanza of an index: a package and the files that it vouches for.
 #[derive(Debug)]
 pub struct IndexEntry<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,

@@ -46,7 +46,7 @@ pub enum Priority {
 /// What a binary package says of itself: the part of its control data that decides what goes with what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlFields<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -54,9 +54,9 @@ pub struct ControlFields<'a> {
     pub architecture: &'a str,
     /// `Priority`; optional where it is absent or unknown.
     pub priority: Priority,
-    /// `SourcePackage` without a version in parentheses; the package's own name where it is absent.
+    /// `Source` without a version in parentheses; the package's own name where it is absent.
     pub source: &'a str,
-    /// The version in parentheses in `SourcePackage`; the package's own where there is none.
+    /// The version in parentheses in `Source`; the package's own where there is none.
     pub source_version: &'a str,
     /// `Essential: yes`.
     pub essential: bool,
@@ -106,7 +106,7 @@ pub struct BinaryPackage<'a> {
 /// A source package of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePackage<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
