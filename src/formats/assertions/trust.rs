@@ -33,7 +33,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// What every snapd of a release trusts: Canonical's root key.
+    /// Canonical's root key, which every release of snapd trusts.
     pub fn roots() -> &'static Self {
         &ROOTS
     }

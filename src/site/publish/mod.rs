@@ -42,7 +42,7 @@ use crate::time::Time;
 /// Bytes that are read and hashed at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What every publisher works with.
+/// The inputs of every publisher.
 pub(super) struct Context<'a, 'd> {
     /// Where the collection's blobs are.
     pub(super) depot: &'d Depot,
@@ -66,13 +66,13 @@ pub(super) struct Context<'a, 'd> {
     pub(super) dates: DateHistory<'a>,
     /// Other digests of blobs than SHA-256.
     pub(super) digests: DigestHistory<'a>,
-    /// What was published of this collection before, of kinds of which it stays reachable.
+    /// The collection as it was published before, if its kind has a grace period.
     pub(super) previous: Option<&'a Collection>,
-    /// What is to be said of the collection once it is published.
+    /// The record of the collection once it is published.
     pub(super) published: Published,
     /// Keys besides the site's own that clients need: file name → blob.
     pub(super) keys: &'a mut BTreeMap<String, Sha256>,
-    /// What one kind alone needs.
+    /// Inputs of single kinds.
     pub(super) of_kind: KindContext<'a>,
 }
 
@@ -84,19 +84,19 @@ pub(super) struct DigestHistory<'a> {
     pub(super) next: &'a mut BTreeMap<Sha256, SignedDigest>,
 }
 
-/// What one kind alone needs.
+/// Inputs that the publisher of one kind alone needs.
 pub(super) struct KindContext<'a> {
     /// The names of published suites, which stay the same for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
     /// By suite, the name that upstream is known to sign in it instead.
     pub(super) signed_as: Option<&'a BTreeMap<SuiteName, String>>,
-    /// What reprepro needs.
+    /// Inputs of reprepro.
     pub(super) reprepro: RepreproContext<'a>,
-    /// Whom assertions about snaps have to end in.
+    /// The roots in which assertions about snaps must end.
     pub(super) snap_roots: &'a Trust,
 }
 
-/// What the publisher needs that runs reprepro.
+/// Inputs of the publisher that runs reprepro.
 pub(super) struct RepreproContext<'a> {
     /// Whose key it signs with, where it is not the site's.
     pub(super) key: Option<&'a RepreproKey>,

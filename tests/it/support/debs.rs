@@ -114,7 +114,7 @@ impl Content for Debs {
     }
 }
 
-/// What a file of a suite that may be a Release, or its signature, says besides its date.
+/// Returns the text of a Release without its date, and an empty text for its signature. Returns `None` for other files.
 pub(super) fn undated_release(path: &Path, text: &str) -> Option<String> {
     let name = path.file_name().filter(|_| path.starts_with("apt"))?;
     match name.to_str() {

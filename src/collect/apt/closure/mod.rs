@@ -121,7 +121,7 @@ pub struct UnusableEntry {
 pub struct Pick<'a> {
     /// The package.
     pub package: BinaryPackage<'a>,
-    /// Which of [`ClosureRequest::indexes`] it was taken from.
+    /// The index among [`ClosureRequest::indexes`] that it was taken from.
     pub index: usize,
     /// Why.
     pub reason: Reason,

@@ -27,7 +27,7 @@ fn name() -> String {
 }
 
 #[test]
-fn what_the_authority_signs_is_trusted_by_those_who_trust_it() {
+fn trusts_assertions_of_an_authority_that_is_trusted() {
     let (authority, trust) = (authority(), trust());
     let mut pool = Pool::of_stream(authority.store_key()).unwrap();
     let (id, snap) = ("buPKUD3TKqCOgLEjjHx5kSiCpIs5cMuQ", b"hsqs a snap".as_slice());
