@@ -14,7 +14,7 @@ use super::path_map::PathMap;
 use super::state::Generation;
 use super::tree::Tree;
 use super::{Site, SiteError};
-use crate::depot::Depot;
+use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::kind::Kind;
 use crate::path::PublishPath;
@@ -73,7 +73,11 @@ fn add(site: &Site, depot: &Depot, path: &PublishPath, digest: &Sha256) -> Resul
     }
     let scratch = site.root().join("older.part");
     remove_file_if_there(&scratch).map_err(SiteError::io("remove", &scratch))?;
-    depot.write_file(digest, &scratch)?;
+    match depot.write_file(digest, &scratch) {
+        // A withdrawn file that was lost must not stop what has just come; `site check` names it.
+        Err(DepotError::Missing { .. }) => return Ok(()),
+        written => written?,
+    }
     let write = || {
         fs::rename(&scratch, &target)?;
         remove_file_if_there(&scratch) // a rename of a file to itself does nothing
