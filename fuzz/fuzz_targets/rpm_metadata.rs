@@ -11,7 +11,9 @@ fuzz_target!(|text: &[u8]| {
     let open = || Ok::<_, Invalid>(text);
     let _ = cut_by(open, "filelists", 0, |_| true);
     let mut count = 0;
-let all = packages(text, | entry, _ | {count + = usize::from(entry.is_ok()); Ok::<(), Invalid>(())
+    let all = packages(text, |entry, _| {
+        count += usize::from(entry.is_ok());
+        Ok::<(), Invalid>(())
     });
     if all.is_ok() {
         let cut = cut_packages(open, 0, |_| true).expect("a list that was read");
