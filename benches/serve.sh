@@ -48,45 +48,31 @@ build_gapferry() {
     fi
 }
 
-# put_blob DIGEST FILE: links the file into the depot.
-put_blob() {
-    local folder=$work/site/depot/sha256/${1:0:2}
-    mkdir -p "$folder" && ln -f "$2" "$folder/$1"
-}
-
-# A site with one generation, in the layout of a real one.
+# A site with one generation of 201 files. GAPFERRY makes it, so it has the layout that GAPFERRY reads.
 make_site() {
     [ -e "$work/complete" ] && return
     rm -rf "$work"
-    mkdir -p "$work"
-    "$GAPFERRY" --quiet keygen "$work/builder.key" >/dev/null
-    "$GAPFERRY" --quiet site init "$work/site" --name bench --builder "$work/builder.key.pub" >/dev/null
-    local tree=$work/site/generations/1
-    mkdir -p "$tree/apt/bench/pool" && ln -sfn generations/1 "$work/site/current"
-    for n in $(seq 200); do head -c 4096 /dev/urandom >"$tree/apt/bench/pool/small_$n.deb"; done
-    head -c 100000000 /dev/urandom >"$tree/apt/bench/pool/large.deb"
-    # The path map, and each file as a blob.
-    (cd "$tree" && find apt -type f -printf '%P\n' | sed 's|^|apt/|' | sort | xargs sha256sum) >"$work/paths"
-    local digest path
-    while read -r digest path; do put_blob "$digest" "$tree/$path"; done <"$work/paths"
-    digest=$(sha256sum <"$work/paths" | cut -d' ' -f1)
-    put_blob "$digest" "$work/paths"
-    cat >"$tree/generation.json" <<JSON
-{"format":1,"number":1,"made":"2026-01-01T00:00:00Z","signed":"2026-01-01T00:00:00Z","reason":"bench",
-"newest_time":"2026-01-01T00:00:00Z","names":{},"identities":{},"paths":"$digest",
-"published":{"apt/bench":{"kind":"apt","name":"bench","origin":"http://bench.invalid/","publish":"verbatim","items":0,
-"unsigned":0,"vouched":true,"not_carried":0,"not_carried_examples":[],"valid_until":null}}}
-JSON
+    mkdir -p "$work/files"
+    for n in $(seq 200); do head -c 4096 /dev/urandom >"$work/files/small_$n.deb"; done
+    head -c 100000000 /dev/urandom >"$work/files/large.deb"
+    printf 'site = "bench"\nname = "bench"\n[[files]]\nname = "bench"\nfrom = "files"\n' >"$work/selection.toml"
+    {
+        "$GAPFERRY" --quiet keygen "$work/builder.key"
+        "$GAPFERRY" --quiet export "$work/selection.toml" --out "$work/medium" --allow-folder --key "$work/builder.key" \
+            --workspace "$work/workspace"
+        "$GAPFERRY" --quiet site init "$work/site" --name bench --builder "$work/builder.key.pub" --allow-unsigned bench
+        "$GAPFERRY" --quiet import "$work/medium/bench-bench-000001" --site "$work/site"
+    } >"$work/made.log"
     cat >"$work/small.lua" <<'LUA'
 local n = 0
-request = function() n = n % 200 + 1; return wrk.format("GET", "/apt/bench/pool/small_" .. n .. ".deb") end
+request = function() n = n % 200 + 1; return wrk.format("GET", "/files/bench/small_" .. n .. ".deb") end
 LUA
     cat >"$work/ranges.lua" <<'LUA'
 local n = 0
 request = function()
     n = (n + 1) % 23
     local first = n * 4194304
-    return wrk.format("GET", "/apt/bench/pool/large.deb", { ["Range"] = "bytes=" .. first .. "-" .. (first + 4194303) })
+    return wrk.format("GET", "/files/bench/large.deb", { ["Range"] = "bytes=" .. first .. "-" .. (first + 4194303) })
 end
 LUA
     touch "$work/complete"
@@ -112,8 +98,8 @@ CONF
     gapferry_pid=$!
     trap 'kill "$nginx_pid" "$gapferry_pid" 2>/dev/null; wait 2>/dev/null' EXIT
     for _ in $(seq 100); do
-        curl -sf -o /dev/null "http://127.0.0.1:18431/apt/bench/pool/small_1.deb" &&
-            curl -sf -o /dev/null "http://127.0.0.1:18432/apt/bench/pool/small_1.deb" && return
+        curl -sf -o /dev/null "http://127.0.0.1:18431/files/bench/small_1.deb" &&
+            curl -sf -o /dev/null "http://127.0.0.1:18432/files/bench/small_1.deb" && return
         sleep 0.1
     done
     say "a server does not answer: $(cat "$work/gapferry.log" "$work/nginx.log")"
@@ -135,7 +121,7 @@ measure() {
     case ${1#tls-} in
     small-50) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
     small-500) out=$(wrk -t2 -c500 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
-    large) out=$(wrk -t2 -c4 -d"${seconds}s" "$url/apt/bench/pool/large.deb") unit=Transfer ;;
+    large) out=$(wrk -t2 -c4 -d"${seconds}s" "$url/files/bench/large.deb") unit=Transfer ;;
     ranges) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/ranges.lua" "$url") unit=Transfer ;;
     esac
     if grep -q -e 'Non-2xx' -e 'Socket errors' <<<"$out"; then say "$1 $2: $(grep -e Non-2xx -e 'Socket errors' <<<"$out")"; fi
@@ -179,7 +165,7 @@ def connect():
     return ssl._create_unverified_context().wrap_socket(plain) if scheme == "https" else plain
 held = [connect() for _ in range(2000)]
 for one in held:
-    one.sendall(b"GET /apt/bench/pool/small_1.deb HTTP/1.1\r\nHost: a\r\n\r\n")
+    one.sendall(b"GET /files/bench/small_1.deb HTTP/1.1\r\nHost: a\r\n\r\n")
     left = 4096
     while left > 0:
         left -= len(one.recv(65536))
