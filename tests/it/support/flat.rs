@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gapferry::collection::{Collection, Item, Proof, Publish};
+use gapferry::collection::{Collection, Proof, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::label::Label;
@@ -11,7 +11,8 @@ use gapferry::time::Time;
 use gapferry::upstream::{DebSpec, Packing, build_deb};
 
 use super::debs::{ARCHIVE_KEY, check_suite, packages, undated_release};
-use super::lies::{self, Lie, Truth, add_file, add_proof, join, keep_items, lie, path, put, refused, second_name};
+use super::debs_lies::{evil_deb, genuine_other, item, swapped};
+use super::lies::{Lie, Truth, add_file, add_proof, join, keep_items, lie, path, put, refused, second_name};
 use super::world::{Content, date_of_state};
 
 /// A repository named `flat`.
@@ -102,26 +103,8 @@ impl Content for Flat {
     }
 }
 
-fn item(collection: &mut Collection) -> &mut Item {
-    collection.items.iter_mut().find(|item| item.name == "libgap1").unwrap()
-}
-
 fn proof<'c>(collection: &'c mut Collection, file: &str) -> &'c mut Proof {
     collection.proofs.iter_mut().find(|proof| proof.path.as_str().starts_with(file)).unwrap()
-}
-
-fn evil_deb() -> Vec<u8> {
-    build_deb(&DebSpec { depends: "evil".into(), ..DebSpec::new("libgap1", "1.0-1", "amd64") }).unwrap()
-}
-
-fn swapped(collection: &mut Collection, depot: &Depot) {
-    let file = item(collection).file.clone();
-    collection.files.insert(file, put(depot, &evil_deb()));
-}
-
-fn genuine_other(collection: &mut Collection, _: &Depot) {
-    let item = item(collection).clone();
-    lies::genuine_other(collection, &item);
 }
 
 fn two_names(collection: &mut Collection, _: &Depot) {
