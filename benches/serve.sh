@@ -6,7 +6,8 @@
 # small-50, small-500   requests a second for 200 files of 4 KiB, on 50 and on 500 connections that are kept
 # large                 bytes a second of a file of 100 MB, whole, on 4 connections
 # ranges                the same in ranges of 4 MiB, on 50 connections
-# idle                  memory with 2,000 idle connections, in KiB for each
+# tls-small-50, tls-large   small-50 and large over TLS 1.3
+# idle, tls-idle        memory with 2,000 idle connections, in KiB for each
 #
 # Both have the page cache full, two workers, and no access log. wrk is the client, on the same machine, so that it takes its
 # share of the processors from both alike.
@@ -22,7 +23,7 @@ if [ "${1-}" = --rounds ]; then
     rounds=$2
     shift 2
 fi
-[ $# -gt 0 ] || set -- small-50 small-500 large ranges idle
+[ $# -gt 0 ] || set -- small-50 small-500 large ranges tls-small-50 tls-large idle tls-idle
 seconds=${SECONDS_EACH:-5}
 work=${BENCH_DIR:-/var/tmp/gapferry-bench}/serve
 mkdir -p "$work"
@@ -31,7 +32,7 @@ say() { echo "benches/serve.sh: $*" >&2; }
 
 install_peers() {
     local missing=() pair
-    for pair in nginx:nginx-light python3:python3 wrk:wrk; do
+    for pair in nginx:nginx-light openssl:openssl python3:python3 wrk:wrk; do
         command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
     done
     [ ${#missing[@]} = 0 ] && return
@@ -47,51 +48,39 @@ build_gapferry() {
     fi
 }
 
-# put_blob DIGEST FILE: links the file into the depot.
-put_blob() {
-    local folder=$work/site/depot/sha256/${1:0:2}
-    mkdir -p "$folder" && ln -f "$2" "$folder/$1"
-}
-
-# A site with one generation, in the layout of a real one.
+# A site with one generation of 201 files. GAPFERRY makes it, so it has the layout that GAPFERRY reads.
 make_site() {
     [ -e "$work/complete" ] && return
     rm -rf "$work"
-    mkdir -p "$work"
-    "$GAPFERRY" --quiet keygen "$work/builder.key" >/dev/null
-    "$GAPFERRY" --quiet site init "$work/site" --name bench --builder "$work/builder.key.pub" >/dev/null
-    local tree=$work/site/generations/1
-    mkdir -p "$tree/apt/bench/pool" && ln -sfn generations/1 "$work/site/current"
-    for n in $(seq 200); do head -c 4096 /dev/urandom >"$tree/apt/bench/pool/small_$n.deb"; done
-    head -c 100000000 /dev/urandom >"$tree/apt/bench/pool/large.deb"
-    # The path map, and each file as a blob.
-    (cd "$tree" && find apt -type f -printf '%P\n' | sed 's|^|apt/|' | sort | xargs sha256sum) >"$work/paths"
-    local digest path
-    while read -r digest path; do put_blob "$digest" "$tree/$path"; done <"$work/paths"
-    digest=$(sha256sum <"$work/paths" | cut -d' ' -f1)
-    put_blob "$digest" "$work/paths"
-    cat >"$tree/generation.json" <<JSON
-{"format":1,"number":1,"made":"2026-01-01T00:00:00Z","signed":"2026-01-01T00:00:00Z","reason":"bench",
-"newest_time":"2026-01-01T00:00:00Z","names":{},"identities":{},"paths":"$digest",
-"published":{"apt/bench":{"kind":"apt","name":"bench","origin":"http://bench.invalid/","publish":"verbatim","items":0,
-"unsigned":0,"vouched":true,"not_carried":0,"not_carried_examples":[],"valid_until":null}}}
-JSON
+    mkdir -p "$work/files"
+    for n in $(seq 200); do head -c 4096 /dev/urandom >"$work/files/small_$n.deb"; done
+    head -c 100000000 /dev/urandom >"$work/files/large.deb"
+    printf 'site = "bench"\nname = "bench"\n[[files]]\nname = "bench"\nfrom = "files"\n' >"$work/selection.toml"
+    {
+        "$GAPFERRY" --quiet keygen "$work/builder.key"
+        "$GAPFERRY" --quiet export "$work/selection.toml" --out "$work/medium" --allow-folder --key "$work/builder.key" \
+            --workspace "$work/workspace"
+        "$GAPFERRY" --quiet site init "$work/site" --name bench --builder "$work/builder.key.pub" --allow-unsigned bench
+        "$GAPFERRY" --quiet import "$work/medium/bench-bench-000001" --site "$work/site"
+    } >"$work/made.log"
     cat >"$work/small.lua" <<'LUA'
 local n = 0
-request = function() n = n % 200 + 1; return wrk.format("GET", "/apt/bench/pool/small_" .. n .. ".deb") end
+request = function() n = n % 200 + 1; return wrk.format("GET", "/files/bench/small_" .. n .. ".deb") end
 LUA
     cat >"$work/ranges.lua" <<'LUA'
 local n = 0
 request = function()
     n = (n + 1) % 23
     local first = n * 4194304
-    return wrk.format("GET", "/apt/bench/pool/large.deb", { ["Range"] = "bytes=" .. first .. "-" .. (first + 4194303) })
+    return wrk.format("GET", "/files/bench/large.deb", { ["Range"] = "bytes=" .. first .. "-" .. (first + 4194303) })
 end
 LUA
     touch "$work/complete"
 }
 
 start_servers() {
+    [ -e "$work/server.key" ] || openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+        -keyout "$work/server.key" -out "$work/server.pem" -days 3650 2>/dev/null
     # nginx's own defaults for files, but for the access log.
     cat >"$work/nginx.conf" <<CONF
 worker_processes 2; daemon off; pid $work/nginx.pid; error_log $work/nginx.log;
@@ -99,32 +88,40 @@ worker_rlimit_nofile 16384;
 events { worker_connections 4096; }
 http { access_log off; sendfile on; tcp_nopush on; etag on; keepalive_timeout 75s; keepalive_requests 1000000;
   default_type application/octet-stream;
-  server { listen 127.0.0.1:18431 backlog=4096; root $work/site/current; } }
+  server { listen 127.0.0.1:18431 backlog=4096; listen 127.0.0.1:18433 ssl backlog=4096; root $work/site/current;
+    ssl_certificate $work/server.pem; ssl_certificate_key $work/server.key; ssl_protocols TLSv1.3; } }
 CONF
     nginx -c "$work/nginx.conf" -p "$work" &
     nginx_pid=$!
-    "$GAPFERRY" --quiet serve --site "$work/site" --listen 127.0.0.1:18432 2>"$work/gapferry.log" &
+    "$GAPFERRY" --quiet serve --site "$work/site" --listen 127.0.0.1:18432 --tls-listen 127.0.0.1:18434 \
+        --tls-cert "$work/server.pem" --tls-key "$work/server.key" 2>"$work/gapferry.log" &
     gapferry_pid=$!
     trap 'kill "$nginx_pid" "$gapferry_pid" 2>/dev/null; wait 2>/dev/null' EXIT
     for _ in $(seq 100); do
-        curl -sf -o /dev/null "http://127.0.0.1:18431/apt/bench/pool/small_1.deb" &&
-            curl -sf -o /dev/null "http://127.0.0.1:18432/apt/bench/pool/small_1.deb" && return
+        curl -sf -o /dev/null "http://127.0.0.1:18431/files/bench/small_1.deb" &&
+            curl -sf -o /dev/null "http://127.0.0.1:18432/files/bench/small_1.deb" && return
         sleep 0.1
     done
     say "a server does not answer: $(cat "$work/gapferry.log" "$work/nginx.log")"
     exit 1
 }
 
-port() { [ "$1" = nginx ] && echo 18431 || echo 18432; }
+# url COMPARISON SERVER
+url() {
+    local scheme=http port=18431
+    [ "$2" = nginx ] || port=18432
+    case $1 in tls-*) scheme=https port=$((port + 2)) ;; esac
+    echo "$scheme://127.0.0.1:$port"
+}
 
 # measure COMPARISON SERVER: one number, requests or bytes a second.
 measure() {
     local url unit out
-    url=http://127.0.0.1:$(port "$2")
-    case $1 in
+    url=$(url "$1" "$2")
+    case ${1#tls-} in
     small-50) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
     small-500) out=$(wrk -t2 -c500 -d"${seconds}s" -s "$work/small.lua" "$url") unit=Requests ;;
-    large) out=$(wrk -t2 -c4 -d"${seconds}s" "$url/apt/bench/pool/large.deb") unit=Transfer ;;
+    large) out=$(wrk -t2 -c4 -d"${seconds}s" "$url/files/bench/large.deb") unit=Transfer ;;
     ranges) out=$(wrk -t2 -c50 -d"${seconds}s" -s "$work/ranges.lua" "$url") unit=Transfer ;;
     esac
     if grep -q -e 'Non-2xx' -e 'Socket errors' <<<"$out"; then say "$1 $2: $(grep -e Non-2xx -e 'Socket errors' <<<"$out")"; fi
@@ -151,7 +148,7 @@ compare() {
     python3 - "$1" "$work/$1.nginx" "$work/$1.gapferry" <<'PYTHON'
 import statistics, sys
 nginx, gapferry = (statistics.median(map(float, open(path))) for path in sys.argv[2:])
-print(f"{sys.argv[1]:10} nginx {nginx:14.0f}  gapferry {gapferry:14.0f}  ratio {gapferry / nginx:.2f}")
+print(f"{sys.argv[1]:12} nginx {nginx:14.0f}  gapferry {gapferry:14.0f}  ratio {gapferry / nginx:.2f}")
 PYTHON
 }
 
@@ -159,21 +156,26 @@ compare_idle() {
     local server before
     for server in nginx gapferry; do
         before=$(resident "$server")
-        python3 - "$(port "$server")" "$work/go" <<'PYTHON' &
-import os, resource, socket, sys, time
+        python3 - "$(url "$1" "$server")" "$work/go" <<'PYTHON' &
+import os, resource, socket, ssl, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(2000)]
+scheme, _, port = sys.argv[1].split(":")
+def connect():
+    plain = socket.create_connection(("127.0.0.1", int(port)))
+    return ssl._create_unverified_context().wrap_socket(plain) if scheme == "https" else plain
+held = [connect() for _ in range(2000)]
 for one in held:
-    one.sendall(b"GET /apt/bench/pool/small_1.deb HTTP/1.1\r\nHost: a\r\n\r\n")
-for one in held:
-    one.recv(65536)
+    one.sendall(b"GET /files/bench/small_1.deb HTTP/1.1\r\nHost: a\r\n\r\n")
+    left = 4096
+    while left > 0:
+        left -= len(one.recv(65536))
 open(sys.argv[2], "w").close()
 time.sleep(3)
 PYTHON
         local holder=$!
         while ! [ -e "$work/go" ]; do sleep 0.1; done
-        python3 -c 'import sys; print(f"idle       {sys.argv[1]:8} {(int(sys.argv[3]) - int(sys.argv[2])) / 2000:.1f} KiB a connection, {sys.argv[3]} KiB in all")' \
-            "$server" "$before" "$(resident "$server")"
+        python3 -c 'import sys; print(f"{sys.argv[4]:12} {sys.argv[1]:8} {(int(sys.argv[3]) - int(sys.argv[2])) / 2000:.1f} KiB a connection, {sys.argv[3]} KiB in all")' \
+            "$server" "$before" "$(resident "$server")" "$1"
         wait "$holder"
         rm "$work/go"
     done
@@ -185,8 +187,8 @@ make_site
 start_servers
 for comparison; do
     case $comparison in
-    idle) compare_idle ;;
-    small-50 | small-500 | large | ranges) compare "$comparison" ;;
+    idle | tls-idle) compare_idle "$comparison" ;;
+    small-50 | small-500 | large | ranges | tls-small-50 | tls-large) compare "$comparison" ;;
     *)
         say "there is no comparison $comparison"
         exit 2

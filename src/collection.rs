@@ -50,7 +50,7 @@ pub struct Collection {
 pub struct Item {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
     pub architecture: String,
-    /// What is special about an item of this kind.
+    /// Peculiarities of an item of this kind.
     pub details: Details,
     /// Its path among the collection's files.
     pub file: PublishPath,

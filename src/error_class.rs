@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// What an error means for the person who gave the command.
+/// The meaning of an error for the person who gave the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
     /// Something failed that no other class names, such as a disk.

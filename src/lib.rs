@@ -12,7 +12,6 @@ pub mod collection_change;
 pub mod demo;
 pub mod depot;
 pub mod digest;
-mod environment;
 pub mod error_class;
 pub mod export;
 pub mod fetch;

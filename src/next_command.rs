@@ -9,7 +9,6 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::environment::default_workspace;
 use crate::label::Label;
 use crate::shell::quoted;
 
@@ -52,11 +51,11 @@ impl ShellCommand {
         }
     }
 
-    /// Adds `--workspace`, unless the command would use this workspace anyway.
-    fn workspace(self, root: &Path) -> Self {
-        match default_workspace().is_some_and(|usual| usual == root) {
-            true => self,
-            false => self.arg("--workspace").path(root),
+    /// Adds `--workspace`, unless the command uses the workspace anyway.
+    fn workspace(self, named: Option<&Path>) -> Self {
+        match named {
+            None => self,
+            Some(root) => self.arg("--workspace").path(root),
         }
     }
 
@@ -79,7 +78,7 @@ impl fmt::Display for ShellCommand {
 }
 
 /// On the online host: makes these volumes of a bundle again, or all of them if none are named.
-pub(crate) fn recut(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path, workspace: &Path) -> ShellCommand {
+pub(crate) fn recut(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path, workspace: Option<&Path>) -> ShellCommand {
     recut_words(bundle, volumes, out).workspace(workspace)
 }
 
@@ -121,7 +120,7 @@ pub(crate) fn protect(bundle: &Path, percent: Option<u32>, spares: u32) -> Shell
 }
 
 /// On the online host: goes on with a copy, with the options that the next medium needs too.
-pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], options: &[&str], workspace: &Path) -> ShellCommand {
+pub(crate) fn copy(bundle: &Path, targets: &[PathBuf], options: &[&str], workspace: Option<&Path>) -> ShellCommand {
     let command =
         targets.iter().fold(ShellCommand::gapferry("copy").path(bundle), |command, target| command.path(target));
     options.iter().fold(command, |command, option| command.arg(option)).workspace(workspace)
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn options_stay_options() {
-        let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Path::new("/w"));
+        let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Some(Path::new("/w")));
         assert_eq!(command.to_string(), "gapferry recut ./-x --volumes 7 --out 'a b' --workspace /w");
         assert_eq!(
             sign(Path::new("out/manifest.json"), "a@b").to_string(),

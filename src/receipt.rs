@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::formats::openpgp::{Keyring, OpenPgpError, SiteKey, verify_clear_signed};
+use crate::formats::Invalid;
+use crate::formats::openpgp::{Keyring, SiteKey, verify_clear_signed};
 use crate::label::Label;
 use crate::time::Time;
 
@@ -77,14 +78,14 @@ pub struct Receipt {
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
     #[error("the receipt is not signed by the site's key")]
-    Signature(#[from] OpenPgpError),
+    Signature(#[from] Invalid),
     #[error("line {line} of the receipt is malformed")]
     Malformed { line: usize },
 }
 
 impl Receipt {
     /// The text, signed.
-    pub fn sign(&self, key: &SiteKey) -> Result<String, OpenPgpError> {
+    pub fn sign(&self, key: &SiteKey) -> Result<String, Invalid> {
         key.sign_clear(&self.to_text(), self.made.unix())
     }
 

@@ -234,7 +234,7 @@ pub fn answer(
     if let Some(last) = last.filter(|last| last.digest != bundle.digest) {
         return Err(RecutError::NotNewest { newest: last.manifest.folder(), bundle: old.folder() });
     }
-    let created = Time::now_or_source_date_epoch().map_err(ExportError::from)?;
+    let created = settings.created.unwrap_or_else(Time::now);
     let manifest = Manifest {
         blobs: Vec::new(),
         volumes: Vec::new(),

@@ -29,14 +29,6 @@ impl Time {
         Self(Timestamp::now().as_second().clamp(0, LAST))
     }
 
-    /// What `SOURCE_DATE_EPOCH` says (reproducible-builds.org/specs/source-date-epoch), or else the system's clock.
-    pub fn now_or_source_date_epoch() -> Result<Self, MalformedTime> {
-        match std::env::var("SOURCE_DATE_EPOCH") {
-            Ok(text) => Self::from_unix(text.parse().map_err(|_| MalformedTime)?),
-            Err(_) => Ok(Self::now()),
-        }
-    }
-
     /// Seconds since 1970-01-01T00:00:00Z.
     pub fn unix(self) -> i64 {
         self.0

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use gapferry::maas::{Build, WantedImage, MaasVersion, Setting, MaasState, WantedState, WantedSource, plan};
+use gapferry::maas::{Build, MaasState, MaasVersion, Setting, WantedImage, WantedSource, WantedState, plan};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
 //! The head of a recovery file: one text for each, of the right shape, or none.
 #![no_main]
 
-use gapferry::bundle::recovery::record::{Head, head_bytes};
 use gapferry::bundle::recovery::geometry::Geometry;
+use gapferry::bundle::recovery::record::{Head, head_bytes};
 use gapferry::digest::Sha256;
 use libfuzzer_sys::fuzz_target;
 

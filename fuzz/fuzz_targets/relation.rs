@@ -1,7 +1,7 @@
 //! A relation field such as Depends, the versions in it, and the same field as a source package's build dependencies.
 #![no_main]
 
-use gapferry::formats::apt::build_relations::{BuildRelations, BuildMachine};
+use gapferry::formats::apt::build_relations::{BuildMachine, BuildRelations};
 use gapferry::formats::apt::deb822::Stanzas;
 use gapferry::formats::apt::relation::parse;
 use libfuzzer_sys::fuzz_target;

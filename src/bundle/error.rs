@@ -1,5 +1,6 @@
 //! What can go wrong with a bundle.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -104,13 +105,7 @@ pub enum BundleError {
         if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
         next_command::recut_elsewhere(bundle, numbers)
     )]
-    Unrepairable {
-        bundle: String,
-        numbers: std::collections::BTreeSet<usize>,
-        damage: Vec<Damage>,
-        tried: bool,
-        first: Box<BundleError>,
-    },
+    Unrepairable { bundle: String, numbers: BTreeSet<usize>, damage: Vec<Damage>, tried: bool, first: Box<BundleError> },
     #[error(transparent)]
     Depot(#[from] DepotError),
     #[error(transparent)]
@@ -128,6 +123,18 @@ impl BundleError {
         move |reason| match reason {
             FormatError::Io(error) => Self::io("read or write", path)(error),
             reason => Self::Invalid { path: path.to_owned(), reason },
+        }
+    }
+
+    /// Returns the names of the volumes that a medium gives back wrong. The bundle itself may be good.
+    pub fn damaged_volumes(&self) -> BTreeSet<String> {
+        let name = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        match self {
+            Self::Damaged { path, .. } | Self::Unreadable { path, .. } | Self::VolumeSize { path, .. } => {
+                name(path).into_iter().collect()
+            }
+            Self::Unrepairable { damage, .. } => damage.iter().map(|damage| damage.volume.clone()).collect(),
+            _ => BTreeSet::new(),
         }
     }
 

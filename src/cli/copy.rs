@@ -80,6 +80,7 @@ pub(super) fn run(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<
         bundle: &bundle,
         targets: &args.targets,
         home: &root,
+        named_workspace: WorkspaceArgs::named(&root),
         mount_check: args.carried.mount_check(),
         again: args.again,
         free_space: free_space(args.ignore_free_space),
@@ -130,9 +131,9 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Out
     let next = |more: &AdditionalMedia| {
         let count = usize::try_from(more.count).unwrap_or(usize::MAX);
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
-        next_command::copy(&args.bundle, &targets, &args.lasting_options(), root)
+        next_command::copy(&args.bundle, &targets, &args.lasting_options(), WorkspaceArgs::named(root))
     };
-    let words = words(&name, copied, args.dry_run);
+    let words = render(&name, copied, args.dry_run);
     if copied.rest.is_empty() {
         out.done(value, &words);
         return Ok(());
@@ -148,7 +149,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Out
     Err(Failure::NotAllCopied { bundle: name, files: copied.rest.len(), next, report: value })
 }
 
-fn words(name: &str, copied: &Copied, dry_run: bool) -> String {
+fn render(name: &str, copied: &Copied, dry_run: bool) -> String {
     let mut text = String::new();
     let (written, is) = if dry_run { ("would be written", "would be") } else { ("written and read back", "is") };
     for medium in &copied.media {

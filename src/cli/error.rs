@@ -78,6 +78,8 @@ pub(super) enum Failure {
         looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "), workspace.display()
     )]
     NotRemembered { name: PathBuf, looked: Vec<PathBuf>, workspace: PathBuf },
+    #[error("SOURCE_DATE_EPOCH is wrong")]
+    SourceDate(#[from] crate::time::MalformedTime),
     #[error("{words}")]
     SiteFlawed { words: String, value: Box<Value> },
     #[error("{0}")]
@@ -120,7 +122,9 @@ impl Failure {
             Self::NotMounted(_) => ErrorClass::Usage,
             Self::Repairable { .. } | Self::SiteFlawed { .. } => ErrorClass::VerificationFailed,
             Self::Unwritable(error) => ErrorClass::of_io(error),
-            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::Usage(_) => ErrorClass::Usage,
+            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::SourceDate(_) | Self::Usage(_) => {
+                ErrorClass::Usage
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::environment::source_date_epoch;
 use super::error::Failure;
 use super::output::{Output, note, stdout, sync, warn};
 use super::passphrase::load_key;
@@ -100,6 +101,8 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
             None => args.carried.mount_check(),
         },
         workspace: &workspace,
+        named_workspace: WorkspaceArgs::named(&workspace),
+        created: source_date_epoch()?,
         key: key.as_ref(),
         fetch: FetchOptions { concurrency: args.jobs, ca_file: args.ca_file.clone(), ..FetchOptions::default() },
         dry_run: args.dry_run,

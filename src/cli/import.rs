@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Output, note, warn};
-use super::push::{all_pushed, words};
+use super::push::{all_pushed, render};
 use super::snap_roots::open_site;
 use crate::bundle::STREAM_NAME;
 use crate::bundle::pieces;
@@ -157,7 +157,7 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
             imported.bundle,
             imported.items,
             Bytes(imported.bytes),
-            words(&imported.pushes)
+            render(&imported.pushes)
         ),
     );
     Ok(())

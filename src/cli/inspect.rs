@@ -39,11 +39,11 @@ pub(super) fn run(args: &InspectArgs, out: &Output) -> Result<(), Failure> {
         "expires": manifest.expires, "previous": manifest.previous, "generator": manifest.generator,
         "volumes": manifest.volumes, "collections": manifest.collections,
     });
-    out.done(value, &words(&manifest, signer.as_deref()));
+    out.done(value, &render(&manifest, signer.as_deref()));
     Ok(())
 }
 
-fn words(manifest: &Manifest, signer: Option<&str>) -> String {
+fn render(manifest: &Manifest, signer: Option<&str>) -> String {
     let mut text = format!(
         "{}  for site {}, made {} by {}, valid until {}\nsigned by  {}\nvolumes    {} with {}\n",
         manifest.folder(),

@@ -56,12 +56,12 @@ pub(super) fn run(args: &ListImagesArgs, out: &Output) -> Result<(), Failure> {
     let offers = offers(&stream.lists, &args.filter);
     let signers: Vec<&str> = stream.index.signers.iter().map(|signer| signer.fingerprint.as_str()).collect();
     let value = json!({ "images": offers, "updated": stream.index.updated, "signed_by": signers });
-    out.done(value, &words(&offers));
+    out.done(value, &render(&offers));
     Ok(())
 }
 
 /// One line per offer, in columns.
-fn words(offers: &[ImageOffer]) -> String {
+fn render(offers: &[ImageOffer]) -> String {
     if offers.is_empty() {
         return "the stream has nothing for which all of that holds\n".to_owned();
     }

@@ -9,13 +9,13 @@ use crate::next_command::*;
 fn all() -> Vec<ShellCommand> {
     let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
     vec![
-        recut(odd, &BTreeSet::new(), path, path),
+        recut(odd, &BTreeSet::new(), path, Some(path)),
         recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),
         protect(path, Some(5), 2),
         protect(odd, None, 1),
-        copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], odd),
+        copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], Some(odd)),
         import_here(path),
         heal_here(path),
         site_check(odd),

@@ -32,12 +32,12 @@ pub(super) fn run(args: &PushArgs, out: &Output) -> Result<(), Failure> {
     if pushes.pushed.is_empty() {
         return Err(Failure::NothingToPush);
     }
-    out.done(json!({ "pushed": pushes.pushed }), &words(&pushes));
+    out.done(json!({ "pushed": pushes.pushed }), &render(&pushes));
     Ok(())
 }
 
 /// The pushes for people.
-pub(super) fn words(pushes: &Pushes) -> String {
+pub(super) fn render(pushes: &Pushes) -> String {
     pushes.pushed.iter().map(|file| format!("pushed {file}\n")).collect()
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::bundle_folder::{BundleFolder, look};
+use super::environment::source_date_epoch;
 use super::error::Failure;
 use super::output::Output;
 use super::passphrase::load_key;
@@ -67,7 +68,8 @@ pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result
     let request = workspace.read_receipt(request, args.site_key.as_deref())?;
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
     let folder = args.place.folder()?;
-    let settings = Settings { mount_check, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
+    let created = source_date_epoch()?;
+    let settings = Settings { mount_check, created, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
     let (folder, manifest) = answer(&bundle, &request, &settings, &workspace)?;
     let (name, bytes) = (manifest.folder(), manifest.carried_bytes());
     out.done(json!({ "bundle": folder, "name": name, "bytes": bytes }), &format!("{}\n", folder.display()));

@@ -40,7 +40,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
         "quarantined": args.quarantine,
     });
     if !found.flawed.is_empty() {
-        found.flawed.iter().for_each(|file| note(&words(file)));
+        found.flawed.iter().for_each(|file| note(&render(file)));
         let names: Vec<Label> = site.current()?.names.into_keys().collect();
         let words = advice(&args.site, &found, args.quarantine, &names);
         return Err(Failure::SiteFlawed { words, value: Box::new(value) });
@@ -55,7 +55,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
     Ok(())
 }
 
-fn words(file: &FlawedFile) -> String {
+fn render(file: &FlawedFile) -> String {
     let mut text = format!("{} {}", file.path.display(), file.flaw.word());
     for needed in &file.needed_by {
         let collection = needed.collection.as_ref().map(|collection| format!("{collection}: ")).unwrap_or_default();

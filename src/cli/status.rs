@@ -41,16 +41,17 @@ pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
         "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
         "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
-        "answers": answers, "unanswered": status.unanswered, "audit_records": status.audit_records, "reprepro": bases,
+        "answers": answers, "unanswered": status.unanswered, "hidden": status.hidden, "audit_records": status.audit_records, "reprepro": bases,
     });
-    out.done(value, &words(&site, &status));
+    out.done(value, &render(&site, &status));
     Ok(())
 }
 
-fn words(site: &Site, status: &Status) -> String {
+fn render(site: &Site, status: &Status) -> String {
     let current = &status.current;
     let import = next_command::import_here(site.root());
-    let mut text = format!("site {}, signing with {}\n", site.config.name, status.key);
+    let key = status.key.as_deref().unwrap_or("a key that this user may not read");
+    let mut text = format!("site {}, signing with {key}\n", site.config.name);
     match current.number {
         0 => text += &format!("nothing is published yet: in the folder of a medium, run `{import}`\n"),
         number => text += &format!("generation {number} of {}: {}\n", current.made, current.reason),
@@ -124,7 +125,12 @@ fn words(site: &Site, status: &Status) -> String {
     for name in &status.quarantine {
         text += &format!("quarantine: {}\n", safe(name));
     }
-    text += &format!("audit log: {} records, chain intact\n", status.audit_records);
+    if !status.hidden.contains(&"audit.jsonl") {
+        text += &format!("audit log: {} records, chain intact\n", status.audit_records);
+    }
+    if !status.hidden.is_empty() {
+        text += &format!("not shown, since this user may not read it: {}\n", status.hidden.join(", "));
+    }
     text
 }
 

@@ -1,9 +1,9 @@
 //! Options that several commands share: where the online side's memory is, and where its results may go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::environment::default_workspace;
 use super::error::Failure;
-use crate::environment::default_workspace;
 use crate::media::MountCheck;
 use crate::workspace::Workspace;
 
@@ -20,6 +20,11 @@ impl WorkspaceArgs {
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
         let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
         self.workspace.clone().or_else(default_workspace).ok_or_else(no_home)
+    }
+
+    /// Returns the workspace that printed commands name; `None` if they use `folder` anyway.
+    pub(super) fn named(folder: &Path) -> Option<&Path> {
+        Some(folder).filter(|folder| default_workspace().as_deref() != Some(folder))
     }
 
     /// Opens the workspace, which must be there.

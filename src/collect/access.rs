@@ -46,7 +46,7 @@ pub fn of_selection(selection: &Selection, notes: &mut Vec<String>) -> Result<Ac
     for keys in selection.access() {
         add(&mut access, &keys, notes)?;
     }
-    let lists: Vec<PathBuf> = selection.apt.iter().flat_map(|source| &source.sources.0).cloned().collect();
+    let lists: Vec<PathBuf> = selection.apt.iter().flat_map(|source| source.lists()).cloned().collect();
     add_host(&mut access, &apt_folder::of_lists(&lists));
     Ok(access)
 }

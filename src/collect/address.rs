@@ -38,6 +38,15 @@ pub fn below(root: &Url, path: &str) -> Result<Url, MalformedAddress> {
     Url::parse(&text).map_err(|source| MalformedAddress { text, source })
 }
 
+/// The address of a file below `root`, or at a whole URL whose path is not escaped.
+pub fn at(root: &Url, place: &str) -> Result<Url, MalformedAddress> {
+    let Some((scheme, rest)) = place.split_once("://") else { return below(root, place) };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let text = format!("{scheme}://{host}/");
+    let host = Url::parse(&text).map_err(|source| MalformedAddress { text, source })?;
+    below(&host, path)
+}
+
 /// The root without credentials, as the manifest names it.
 pub fn origin(root: &Url) -> String {
     let mut url = root.clone();
@@ -56,6 +65,15 @@ mod tests {
         assert_eq!(url("pool/a_1%3a2+b~rc1.deb"), "http://up.invalid/debian/pool/a_1%253a2%2Bb%7Erc1.deb");
         assert_eq!(url("r/a-1^git.rpm"), "http://up.invalid/debian/r/a-1%5Egit.rpm");
         assert_eq!(url("streams/com.x:y=z,@.json"), "http://up.invalid/debian/streams/com.x:y=z,@.json");
+    }
+
+    #[test]
+    fn places_are_paths_or_urls() {
+        let root = Url::parse("http://up.invalid/a/b/").unwrap();
+        let url = |place| at(&root, place).unwrap().to_string();
+        assert_eq!(url("../x y.rpm"), "http://up.invalid/a/x%20y.rpm");
+        assert_eq!(url("../../../x.rpm"), "http://up.invalid/x.rpm");
+        assert_eq!(url("https://b.invalid:81/x y^1.rpm"), "https://b.invalid:81/x%20y%5E1.rpm");
     }
 
     proptest::proptest! {

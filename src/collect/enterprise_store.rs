@@ -9,7 +9,8 @@ use crate::collection::{Collection, Item, Publish};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::formats::enterprise_store::{ExportName, MalformedExportName};
+use crate::formats::Invalid;
+use crate::formats::enterprise_store::ExportName;
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
@@ -28,7 +29,7 @@ pub enum ExportsError {
     #[error("there is no file {}: write some with `store-admin export snaps NAME --export-dir DIR`", pattern.display())]
     NoExports { pattern: PathBuf },
     #[error("cannot take {}", path.display())]
-    Name { path: PathBuf, source: MalformedExportName },
+    Name { path: PathBuf, source: Invalid },
     #[error("two different files are named {path}")]
     TwoFiles { path: PublishPath },
     #[error(transparent)]

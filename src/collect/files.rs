@@ -15,7 +15,7 @@ use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
-use crate::selection::FilesSource;
+use crate::selection::{FilePlace, FilesSource};
 use crate::storage::FileError;
 
 /// Why files cannot be collected.
@@ -71,16 +71,21 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
     let mut found: BTreeMap<PublishPath, (Sha256, Origin)> = BTreeMap::new();
     let mut selected = Vec::new();
     for source in sources {
-        if let (Some(url), Some(sha256)) = (&source.url, source.sha256) {
-            selected.push(named_files::selected(url, sha256, with)?);
-            let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-            let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
-            add(&mut found, published(source, name).map_err(malformed)?, (sha256, Origin::Url(address::origin(url))))?;
-        }
-        for (path, name) in source.from.as_deref().map(listed).transpose()?.unwrap_or_default() {
-            let sha256 = named_files::take(&path, None, &mut batch, with)?;
-            let malformed = |error| FilesError::Name { path: path.clone(), source: error };
-            add(&mut found, published(source, &name).map_err(malformed)?, (sha256, Origin::Local))?;
+        match &source.place {
+            FilePlace::Url { url, sha256 } => {
+                selected.push(named_files::selected(url, *sha256, with)?);
+                let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
+                let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
+                let origin = Origin::Url(address::origin(url));
+                add(&mut found, published(source, name).map_err(malformed)?, (*sha256, origin))?;
+            }
+            FilePlace::Path { path, .. } => {
+                for (path, name) in listed(path)? {
+                    let sha256 = named_files::take(&path, None, &mut batch, with)?;
+                    let malformed = |error| FilesError::Name { path: path.clone(), source: error };
+                    add(&mut found, published(source, &name).map_err(malformed)?, (sha256, Origin::Local))?;
+                }
+            }
         }
     }
     batch.commit()?;

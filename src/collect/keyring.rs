@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::{Keyring, OpenPgpError};
+use crate::formats::Invalid;
+use crate::formats::openpgp::Keyring;
 use crate::storage::FileError;
 
 /// The largest keyring or source list that is read, in bytes.
@@ -17,8 +18,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 pub enum KeyringError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{} is not a usable keyring{}", path.display(), source.advice(path))]
-    Unusable { path: PathBuf, source: OpenPgpError },
+    #[error("{} is not a usable keyring", path.display())]
+    Unusable { path: PathBuf, source: Invalid },
 }
 
 impl KeyringError {
@@ -34,7 +35,7 @@ impl KeyringError {
 /// Reads a keyring, armored or not.
 pub fn read_keyring(path: &Path) -> Result<Keyring, KeyringError> {
     let unusable = |source| KeyringError::Unusable { path: path.to_owned(), source };
-    Keyring::parse(&read_small(path)?).map_err(unusable)
+    Keyring::parse_file(path, &read_small(path)?).map_err(unusable)
 }
 
 /// Reads a file of a size that configuration has.

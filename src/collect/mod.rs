@@ -15,6 +15,8 @@ pub mod os_images;
 mod secret_file;
 pub mod snaps;
 pub mod stat_cache;
+#[cfg(test)]
+mod toy;
 pub mod yum;
 
 use std::cell::{Cell, RefCell};
@@ -28,6 +30,7 @@ use crate::error_class::ErrorClass;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Kind;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
@@ -168,48 +171,69 @@ impl CollectError {
 
 /// All snaps of a selection are one collection: a device has one store.
 const SNAPS: &str = "store";
-/// All exports of a selection are one collection of one source, which the site's policy names.
-const EXPORTS: (&str, &str) = ("enterprise-store", "exports");
-
-/// All images of other operating systems are one collection of one source: MAAS has one stream of them.
-const OS_IMAGES: (&str, &str) = ("os-images", "own");
+/// All exports of a selection are one collection.
+const EXPORTS: &str = "exports";
+/// All images of other operating systems are one collection: MAAS has one stream of them.
+const OS_IMAGES: &str = "own";
 
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
     let mut collections = Vec::new();
-    for source in &selection.apt {
-        let found = apt::collect(source, with);
-        collections
-            .extend(found.map_err(|error| CollectError::Apt { name: source.name.clone(), source: Box::new(error) })?);
-    }
-    for source in &selection.images {
-        let found = images::collect(source, with);
-        collections.push(found.map_err(|error| CollectError::Images { name: source.name.clone(), source: error })?);
-    }
-    if !selection.snaps.is_empty() {
-        collections.push(snaps::collect(SNAPS.parse()?, &selection.snaps, with)?);
-    }
-    if !selection.enterprise_store.is_empty() {
-        let names = (EXPORTS.0.parse()?, EXPORTS.1.parse()?);
-        collections.push(enterprise_store::collect(names, &selection.enterprise_store, with)?);
-    }
-    if !selection.os_images.is_empty() {
-        let names = (OS_IMAGES.0.parse()?, OS_IMAGES.1.parse()?);
-        collections.push(os_images::collect(names, &selection.os_images, with)?);
-    }
-    let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    selection.files.iter().for_each(|source| files.entry(&source.name).or_default().push(source));
-    for (name, sources) in files {
-        let found = files::collect(name, &sources, with);
-        collections.push(found.map_err(|error| CollectError::Files { name: name.clone(), source: error })?);
-    }
-    for source in &selection.yum {
-        let found = yum::collect(source, with);
-        collections
-            .push(found.map_err(|error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) })?);
+    for kind in Kind::ALL {
+        collections.extend(collect_kind(*kind, selection, with)?);
     }
     collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     Ok(collections)
+}
+
+/// Calls the collector of a kind.
+fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
+    match kind {
+        Kind::Apt => {
+            let found = selection.apt.iter().map(|source| {
+                let failed = |error| CollectError::Apt { name: source.name.clone(), source: Box::new(error) };
+                apt::collect(source, with).map_err(failed)
+            });
+            Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        }
+        Kind::Images => {
+            let found = selection.images.iter().map(|source| {
+                let failed = |error| CollectError::Images { name: source.name.clone(), source: error };
+                images::collect(source, with).map_err(failed)
+            });
+            found.collect()
+        }
+        Kind::Snaps if selection.snaps.is_empty() => Ok(Vec::new()),
+        Kind::Snaps => Ok(vec![snaps::collect(SNAPS.parse()?, &selection.snaps, with)?]),
+        Kind::EnterpriseStore if selection.enterprise_store.is_empty() => Ok(Vec::new()),
+        Kind::EnterpriseStore => {
+            let names = (kind.as_str().parse()?, EXPORTS.parse()?);
+            Ok(vec![enterprise_store::collect(names, &selection.enterprise_store, with)?])
+        }
+        Kind::OsImages if selection.os_images.is_empty() => Ok(Vec::new()),
+        Kind::OsImages => {
+            let names = (kind.as_str().parse()?, OS_IMAGES.parse()?);
+            Ok(vec![os_images::collect(names, &selection.os_images, with)?])
+        }
+        Kind::Files => {
+            let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            selection.files.iter().for_each(|source| files.entry(&source.name).or_default().push(source));
+            let found = files.into_iter().map(|(name, sources)| {
+                let failed = |error| CollectError::Files { name: name.clone(), source: error };
+                files::collect(name, &sources, with).map_err(failed)
+            });
+            found.collect()
+        }
+        Kind::Yum => {
+            let found = selection.yum.iter().map(|source| {
+                let failed = |error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) };
+                yum::collect(source, with).map_err(failed)
+            });
+            found.collect()
+        }
+        #[cfg(test)]
+        Kind::Toy => selection.toy.iter().map(|source| toy::collect(source, with)).collect(),
+    }
 }
 
 impl CollectContext<'_> {

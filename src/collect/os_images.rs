@@ -11,13 +11,14 @@ use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, BlobReader, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::{OpenPgpError, verify_detached_file};
-use crate::formats::os_image::{BadPacking, MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
+use crate::formats::Invalid;
+use crate::formats::openpgp::verify_detached_file;
+use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
-use crate::selection::{OsImageSource, Place};
+use crate::selection::{FilePlace, ImageSignature, OsImageSource, Place};
 use crate::storage::FileError;
 
 /// Why an image cannot be collected.
@@ -29,9 +30,9 @@ pub enum OsImagesError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     #[error("{name} is not signed by a key of its keyring")]
-    Signature { name: String, source: OpenPgpError },
+    Signature { name: String, source: Invalid },
     #[error("{name} cannot be deployed")]
-    Packing { name: String, source: BadPacking },
+    Packing { name: String, source: Invalid },
     #[error(transparent)]
     Path(#[from] MalformedPath),
 }
@@ -69,15 +70,12 @@ pub fn collect(
     let mut batch = with.depot.batch();
     let (mut digests, mut selected) = (Vec::new(), Vec::new());
     for image in sources {
-        match (&image.url, image.sha256, &image.from) {
-            (Some(url), Some(sha256), _) => {
-                selected.push(named_files::selected(url, sha256, with)?);
-                digests.push(sha256);
+        match &image.place.file {
+            FilePlace::Url { url, sha256 } => {
+                selected.push(named_files::selected(url, *sha256, with)?);
+                digests.push(*sha256);
             }
-            (_, wanted, from) => {
-                let path = from.as_deref().unwrap_or("".as_ref());
-                digests.push(named_files::take(path, wanted, &mut batch, with)?);
-            }
+            FilePlace::Path { path, sha256 } => digests.push(named_files::take(path, *sha256, &mut batch, with)?),
         }
     }
     batch.commit()?;
@@ -109,7 +107,7 @@ pub fn collect(
 
 fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -> Item {
     let image = source.image();
-    let origin = source.url.as_ref().map_or(Origin::Local, |url| Origin::Url(address::origin(url)));
+    let origin = source.place.file.url().map_or(Origin::Local, |url| Origin::Url(address::origin(url)));
     Item {
         architecture: source.architecture.clone(),
         file: file.clone(),
@@ -127,8 +125,8 @@ fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'
     // On a dry run what would be fetched is not here.
     let Some(file) = open(source, sha256, with)? else { return Ok(()) };
     let found = source.filetype.check_file(file);
-    let found = found.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
-    found.map_err(|bad| OsImagesError::Packing { name: source.image().name(), source: bad })
+    let bad = |bad| OsImagesError::Packing { name: source.image().name(), source: bad };
+    found.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), bad))
 }
 
 /// The image's signature, verified; none if it has none.
@@ -139,7 +137,7 @@ fn prove(
     batch: &mut Batch<'_>,
     with: &CollectContext<'_>,
 ) -> Result<Option<Proof>, OsImagesError> {
-    let (Some(place), Some(keyring)) = (&source.signature, &source.keyring) else { return Ok(None) };
+    let Some(ImageSignature { place, keyring }) = &source.place.signature else { return Ok(None) };
     let keyring = read_keyring(keyring)?;
     let signature = match place {
         Place::Path(path) => read_small(path)?,
@@ -149,9 +147,10 @@ fn prove(
     // On a dry run what would be fetched is not here.
     if let Some(mut image) = open(source, sha256, with)? {
         let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
-        let verdict = verdict.map_err(FileError::on::<OsImagesError>("read", &with.depot.place(&sha256)))?;
         let unsigned = |error| OsImagesError::Signature { name: source.image().name(), source: error };
-        signed_by = verdict.map_err(unsigned)?.into_iter().map(|signer| signer.fingerprint).collect();
+        let verdict =
+            verdict.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), unsigned))?;
+        signed_by = verdict.into_iter().map(|signer| signer.fingerprint).collect();
         signed_by.sort();
         signed_by.dedup();
     }
@@ -165,11 +164,11 @@ fn open(
     sha256: Sha256,
     with: &CollectContext<'_>,
 ) -> Result<Option<BlobReader>, OsImagesError> {
-    match &source.from {
+    match &source.place.file {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
-        Some(path) => {
+        FilePlace::Path { path, .. } => {
             File::open(path).map(|file| Some(BlobReader::of_file(file))).map_err(FileError::on_named("read", path))
         }
-        None => Ok(None),
+        FilePlace::Url { .. } => Ok(None),
     }
 }

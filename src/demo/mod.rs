@@ -4,6 +4,8 @@ mod client;
 mod images;
 mod service;
 mod snaps;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io;
@@ -14,8 +16,8 @@ use std::time::Instant;
 use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, export};
 use crate::fetch::FetchError;
-use crate::formats::assertions::AssertionError;
-use crate::formats::openpgp::{OpenPgpError, SiteKey};
+use crate::formats::Invalid;
+use crate::formats::openpgp::SiteKey;
 use crate::maas::MaasError;
 use crate::media::MountCheck;
 use crate::progress::Progress;
@@ -38,7 +40,7 @@ pub enum DemoError {
     #[error("{0}")]
     Client(String),
     #[error(transparent)]
-    OpenPgp(#[from] OpenPgpError),
+    OpenPgp(#[from] Invalid),
     #[error(transparent)]
     Selection(#[from] SelectionError),
     #[error(transparent)]
@@ -54,7 +56,7 @@ pub enum DemoError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Assertions(Box<AssertionError>),
+    Assertions(Invalid),
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error(transparent)]
@@ -73,7 +75,7 @@ impl DemoError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::File(error) => error.class(),
-            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) => ErrorClass::Failed,
+            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) | Self::Assertions(_) => ErrorClass::Failed,
             Self::Selection(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Export(error) => error.class(),
@@ -83,7 +85,6 @@ impl DemoError {
             Self::Maas(error) => error.class(),
             Self::Images(error) => error.class(),
             Self::Fetch(error) => error.class(),
-            Self::Assertions(error) => error.class(),
         }
     }
 }

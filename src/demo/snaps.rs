@@ -9,8 +9,9 @@ use url::Url;
 
 use super::DemoError;
 use crate::fetch::{FetchOptions, Fetcher, Question};
+use crate::formats::Invalid;
 use crate::formats::assertions::snaps::verify;
-use crate::formats::assertions::{Assertion, AssertionError, Pool, Reference, SERIES, Sha3, Trust};
+use crate::formats::assertions::{Assertion, Pool, Reference, SERIES, Sha3, Trust};
 use crate::formats::snap::api::{Action, Installed, Reply, Snap, StoreRequest};
 use crate::serve::Server;
 use crate::time::Time;
@@ -201,8 +202,8 @@ impl DemoDevice {
     }
 }
 
-fn untrusted(error: AssertionError) -> DemoError {
-    DemoError::Assertions(Box::new(error))
+fn untrusted(error: Invalid) -> DemoError {
+    DemoError::Assertions(error)
 }
 
 fn malformed(error: impl std::fmt::Display) -> DemoError {

@@ -28,7 +28,7 @@ use crate::next_command::{self, ShellCommand};
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
-use crate::time::{MalformedTime, Time};
+use crate::time::Time;
 use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, OtherStream, SecretKey, TrustError, sign};
 use crate::workspace::{DeliveryBase, Last, Workspace, WorkspaceError};
 
@@ -40,6 +40,10 @@ pub struct Settings<'a> {
     pub mount_check: MountCheck,
     /// The online side's memory.
     pub workspace: &'a Path,
+    /// The workspace that printed commands name; `None` if they use it anyway.
+    pub named_workspace: Option<&'a Path>,
+    /// When the bundle is made; `None` for the system's clock.
+    pub created: Option<Time>,
     /// Signs the manifest; none leaves that to a signing room.
     pub key: Option<&'a SecretKey>,
     /// How to fetch.
@@ -69,6 +73,8 @@ impl<'a> Settings<'a> {
             out,
             mount_check: MountCheck::Enforced,
             workspace,
+            named_workspace: Some(workspace),
+            created: None,
             key,
             fetch: FetchOptions::default(),
             dry_run: false,
@@ -140,8 +146,6 @@ pub enum ExportError {
     Selection(#[from] SelectionError),
     #[error(transparent)]
     Trust(#[from] TrustError),
-    #[error("SOURCE_DATE_EPOCH is wrong")]
-    Time(#[from] MalformedTime),
 }
 
 impl ExportError {
@@ -159,11 +163,9 @@ impl ExportError {
         match self {
             Self::NothingNew { .. } => ErrorClass::NothingNew,
             Self::Older(_) | Self::OtherStream(_) => ErrorClass::Refused,
-            Self::InTheWay { .. }
-            | Self::Collides { .. }
-            | Self::NotMounted(_)
-            | Self::SameVersion(_)
-            | Self::Time(_) => ErrorClass::Usage,
+            Self::InTheWay { .. } | Self::Collides { .. } | Self::NotMounted(_) | Self::SameVersion(_) => {
+                ErrorClass::Usage
+            }
             Self::Fetch(error) => error.class(),
             Self::Access(error) => error.class(),
             Self::Collect(error) => error.class(),
@@ -228,7 +230,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     };
     let mut warnings = warn(last.as_ref());
     if settings.collect_only {
-        let manifest = header(selection, collections, last.as_ref())?;
+        let manifest = header(selection, settings.created.unwrap_or_else(Time::now), collections, last.as_ref())?;
         return Ok(Exported {
             folder: None,
             manifest,
@@ -258,7 +260,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     }
     if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
         let bundle = last.manifest.folder();
-        let again = next_command::recut(Path::new(&bundle), &BTreeSet::new(), settings.out, settings.workspace);
+        let again = next_command::recut(Path::new(&bundle), &BTreeSet::new(), settings.out, settings.named_workspace);
         return Err(ExportError::NothingNew { bundle, again });
     }
     if let Some(last) = &last {
@@ -268,7 +270,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         not_older(&last.manifest.collections, &collections)?;
         not_another_stream(&last.manifest.collections, &collections, &workspace.depot)?;
     }
-    let manifest = header(selection, collections, last.as_ref())?;
+    let manifest = header(selection, settings.created.unwrap_or_else(Time::now), collections, last.as_ref())?;
     let same_epoch = last.as_ref().filter(|last| last.manifest.epoch == selection.epoch && !settings.full);
     let base = same_epoch.map(|last| workspace.base(last, selection.overlap)).transpose()?.flatten();
     let tally = with.tally;
@@ -302,8 +304,12 @@ pub(crate) fn write(
 }
 
 /// The manifest, with no blobs and volumes yet.
-fn header(selection: &Selection, collections: Vec<Collection>, last: Option<&Last>) -> Result<Manifest, ExportError> {
-    let created = Time::now_or_source_date_epoch()?;
+fn header(
+    selection: &Selection,
+    created: Time,
+    collections: Vec<Collection>,
+    last: Option<&Last>,
+) -> Result<Manifest, ExportError> {
     Ok(Manifest {
         blobs: Vec::new(),
         collections,

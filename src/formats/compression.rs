@@ -3,9 +3,8 @@
 
 use std::io::{self, BufRead as _, BufReader, Read};
 
+use crate::formats::Invalid;
 use flate2::bufread::GzDecoder;
-
-use crate::error_class::ErrorClass;
 
 /// Most memory an xz stream may ask for, in bytes. `xz -9`, the largest preset, needs 65 MiB.
 const XZ_MEMORY_BYTES: u64 = 128 << 20;
@@ -25,25 +24,6 @@ pub enum Compression {
     Bzip2,
     /// RFC 8878, one or several frames.
     Zstd,
-}
-
-/// Why compressed bytes could not be read.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum CompressionError {
-    #[error("it holds more than the {cap} bytes allowed")]
-    TooLarge { cap: u64 },
-    #[error("not a whole {} stream", kind.word())]
-    Corrupt { kind: Compression, source: io::Error },
-}
-
-impl CompressionError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::TooLarge { .. } | Self::Corrupt { .. } => ErrorClass::VerificationFailed,
-        }
-    }
 }
 
 impl Compression {
@@ -67,6 +47,11 @@ impl Compression {
         }
     }
 
+    /// The error for bytes that the decoder refuses, or that end too early.
+    pub fn corrupt(self, source: io::Error) -> Invalid {
+        Invalid::new(format!("not a whole {} stream", self.word())).because(source)
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -79,11 +64,8 @@ impl Compression {
 }
 
 /// A reader of what `inner` holds. It does not limit how much that is: see [`decompress`].
-pub fn reader<'a>(
-    inner: impl Read + Send + 'a,
-    kind: Compression,
-) -> Result<Box<dyn Read + Send + 'a>, CompressionError> {
-    let corrupt = |source| CompressionError::Corrupt { kind, source };
+pub fn reader<'a>(inner: impl Read + Send + 'a, kind: Compression) -> Result<Box<dyn Read + Send + 'a>, Invalid> {
+    let corrupt = |source| kind.corrupt(source);
     Ok(match kind {
         Compression::Plain => Box::new(inner),
         Compression::Gzip => Box::new(GzipReader { member: Some(GzDecoder::new(BufReader::new(inner))) }),
@@ -130,12 +112,15 @@ impl<R: Read> Read for GzipReader<R> {
 }
 
 /// What `bytes` hold, refused as soon as it is more than `cap` bytes.
-pub fn decompress(bytes: &[u8], kind: Compression, cap: u64) -> Result<Vec<u8>, CompressionError> {
+pub fn decompress(bytes: &[u8], kind: Compression, cap: u64) -> Result<Vec<u8>, Invalid> {
     let mut content = Vec::new();
     // One byte more than allowed is enough to know, and all that a bomb gets to write.
     let mut limited = reader(bytes, kind)?.take(cap.saturating_add(1));
-    limited.read_to_end(&mut content).map_err(|source| CompressionError::Corrupt { kind, source })?;
-    if content.len() as u64 > cap { Err(CompressionError::TooLarge { cap }) } else { Ok(content) }
+    limited.read_to_end(&mut content).map_err(|source| kind.corrupt(source))?;
+    if content.len() as u64 > cap {
+        return Err(Invalid::new(format!("it holds more than the {cap} bytes allowed")));
+    }
+    Ok(content)
 }
 
 #[cfg(test)]
@@ -145,6 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::formats::refusal;
 
     fn compress(bytes: &[u8], kind: Compression) -> Vec<u8> {
         match kind {
@@ -191,7 +177,7 @@ mod tests {
         let zeros = vec![0; 4 << 20];
         for kind in Compression::ALL {
             let bomb = compress(&zeros, kind);
-            assert!(matches!(decompress(&bomb, kind, 1000), Err(CompressionError::TooLarge { cap: 1000 })), "{kind:?}");
+            assert!(refusal(decompress(&bomb, kind, 1000)).contains("it holds more than"), "{kind:?}");
             assert_eq!(decompress(&bomb, kind, 4 << 20).unwrap().len(), 4 << 20, "{kind:?}");
         }
     }
@@ -203,7 +189,7 @@ mod tests {
             let whole = compress(&text, kind);
             for end in [whole.len() - 1, whole.len() / 2, 9] {
                 let cut = decompress(&whole[..end], kind, 1 << 20);
-                assert!(matches!(cut, Err(CompressionError::Corrupt { .. })), "{kind:?} cut at {end}");
+                assert!(refusal(cut).contains("not a whole"), "{kind:?} cut at {end}");
             }
         }
     }
@@ -215,7 +201,7 @@ mod tests {
         encoder.include_contentsize(false).unwrap();
         encoder.write_all(&[7; 100_000]).unwrap();
         let bytes = encoder.finish().unwrap();
-        assert!(matches!(decompress(&bytes, Compression::Zstd, 1 << 20), Err(CompressionError::Corrupt { .. })));
+        assert!(refusal(decompress(&bytes, Compression::Zstd, 1 << 20)).contains("not a whole"));
     }
 
     proptest! {

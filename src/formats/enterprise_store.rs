@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::formats::{Invalid, shortened};
+
 /// The ending of all of them.
 const SUFFIX: &str = ".tar.gz";
 /// The longest name that is taken, in bytes.
@@ -20,15 +22,10 @@ pub struct ExportName {
     pub name: String,
 }
 
-/// The text is not such a name.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{:?} is not named NAME-YYYYMMDDTHHMMSS.tar.gz, as `store-admin export` names files", .0)]
-pub struct MalformedExportName(String);
-
 impl FromStr for ExportName {
-    type Err = MalformedExportName;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, MalformedExportName> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let parse = || {
             let (name, made) = text.strip_suffix(SUFFIX)?.rsplit_once('-')?;
             let (day, second) = made.split_once('T')?;
@@ -38,7 +35,12 @@ impl FromStr for ExportName {
             let good = digits(day, 8) && digits(second, 6) && starts && name.chars().all(plain);
             (good && text.len() <= MAX_NAME_BYTES).then(|| Self { made: made.to_owned(), name: name.to_owned() })
         };
-        parse().ok_or_else(|| MalformedExportName(text.chars().take(MAX_NAME_BYTES).collect()))
+        parse().ok_or_else(|| {
+            let text = shortened(text);
+            Invalid::new(format!(
+                "{text:?} is not named NAME-YYYYMMDDTHHMMSS.tar.gz, as `store-admin export` names files"
+            ))
+        })
     }
 }
 

@@ -6,9 +6,14 @@ pub mod compression;
 pub mod deb;
 pub mod enterprise_store;
 pub mod files;
+mod invalid;
 pub mod openpgp;
 pub mod os_image;
 pub mod rpm;
 pub mod signed_digest;
 pub mod simplestreams;
 pub mod snap;
+
+#[cfg(test)]
+pub(crate) use invalid::refusal;
+pub use invalid::{Invalid, ReadError, shortened};

@@ -11,9 +11,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::formats::{Invalid, shortened};
 use crate::path::{MalformedPath, PublishPath};
 
-pub use packing::{BadPacking, Content, FilePacking};
+pub use packing::{Content, FilePacking};
 
 /// What a signature's file is called, after the name of the image.
 pub const SIGNATURE_SUFFIX: &str = ".sig";
@@ -179,49 +180,16 @@ impl Via {
     }
 }
 
-/// Why MAAS would not take an image, or not take it as what it is.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadImage {
-    #[error(
-        "its {field} {:?} is not 1 to 64 letters, digits, '.', '_' and '-' that start with a letter or digit",
-        text
-    )]
-    Token { field: &'static str, text: String },
-    #[error(
-        "MAAS takes no upload called ubuntu/…: an Ubuntu of your own is os = \"custom\", and Ubuntu's are [[images]]"
-    )]
-    Ubuntu,
-    #[error("MAAS knows no os {:?}: it is one of {}", .0, SYSTEMS.join(", "))]
-    Os(String),
-    #[error("MAAS knows no architecture {:?}: {}", found, instead.map_or_else(|| format!("it is one of {}", ARCHITECTURES.join(", ")), |right| format!("write architecture = {right:?}")))]
-    Architecture { found: String, instead: Option<&'static str> },
-    #[error("its title is empty, longer than 200 characters, or has characters that steer a terminal")]
-    Title,
-    #[error("support-eol {:?} is not a day as YYYY-MM-DD", .0)]
-    Day(String),
-    #[error("via = \"stream\" is for {}: a stream cannot say what {} is built on, so it has to be uploaded", STREAMED.join(", "), .0)]
-    NotStreamed(String),
-    #[error("base-image is for os = \"custom\" alone: MAAS knows what {} is", .0)]
-    NeedsNoBase(String),
-    #[error("base-image {:?} is not OS/RELEASE with the os one of {}", .0, BASES.join(", "))]
-    Base(String),
-    #[error(
-        "{name} would be uploaded under the name {short}, which MAAS reserves{}: choose another release",
-        by.as_ref().map(|by| format!(", since the stream lists {by}")).unwrap_or_default()
-    )]
-    Reserved { name: String, short: String, by: Option<String> },
-    #[error("{0} is there twice: an os, a release and an architecture make one image")]
-    Twice(String),
-}
-
 /// Whether the text is a name that is safe in paths, addresses and commands.
-fn check_token(field: &'static str, text: &str) -> Result<(), BadImage> {
+fn check_token(field: &'static str, text: &str) -> Result<(), Invalid> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let good = text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed);
     match good && text.len() <= MAX_TOKEN_BYTES {
         true => Ok(()),
-        false => Err(BadImage::Token { field, text: text.chars().take(MAX_TOKEN_BYTES).collect() }),
+        false => Err(Invalid::new(format!(
+            "its {field} {:?} is not 1 to 64 letters, digits, '.', '_' and '-' that start with a letter or digit",
+            shortened(text)
+        ))),
     }
 }
 
@@ -247,7 +215,7 @@ impl OsImage {
     }
 
     /// Whether MAAS can take it, as far as it can be told from the image alone.
-    pub fn check(&self, architecture: &str, version: &str) -> Result<(), BadImage> {
+    pub fn check(&self, architecture: &str, version: &str) -> Result<(), Invalid> {
         for (field, text) in
             [("os", &*self.os), ("release", &*self.release), ("architecture", architecture), ("version", version)]
         {
@@ -260,41 +228,72 @@ impl OsImage {
                 .chain(ARCHITECTURES.map(|name| (name, name)).iter())
                 .find(|(other, _)| *other == lower)
                 .map(|(_, right)| *right);
-            return Err(BadImage::Architecture { found: architecture.to_owned(), instead: known });
+            let advice = match known {
+                Some(right) => format!("write architecture = {right:?}"),
+                None => format!("it is one of {}", ARCHITECTURES.join(", ")),
+            };
+            return Err(Invalid::new(format!("MAAS knows no architecture {architecture:?}: {advice}")));
         }
         let shown = self.title.chars().count() <= MAX_TITLE_CHARS && !self.title.trim().is_empty();
         if !shown || crate::terminal::safe(&self.title).to_string() != self.title {
-            return Err(BadImage::Title);
+            return Err(Invalid::new(
+                "its title is empty, longer than 200 characters, or has characters that steer a terminal",
+            ));
         }
         let is_day = |day: &&String| day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
         if let Some(day) = self.support_eol.as_ref().filter(|day| !is_day(day)) {
-            return Err(BadImage::Day(day.chars().take(MAX_TOKEN_BYTES).collect()));
+            return Err(Invalid::new(format!("support-eol {:?} is not a day as YYYY-MM-DD", shortened(day))));
         }
         match self.os.as_str() {
-            "ubuntu" => return Err(BadImage::Ubuntu),
-            os if !SYSTEMS.contains(&os) => return Err(BadImage::Os(os.to_owned())),
-            os if self.via == Via::Stream && !STREAMED.contains(&os) => return Err(BadImage::NotStreamed(self.name())),
+            "ubuntu" => {
+                return Err(Invalid::new(
+                    "MAAS takes no upload called ubuntu/…: an Ubuntu of your own is os = \"custom\", and Ubuntu's are [[images]]",
+                ));
+            }
+            os if !SYSTEMS.contains(&os) => {
+                return Err(Invalid::new(format!("MAAS knows no os {os:?}: it is one of {}", SYSTEMS.join(", "))));
+            }
+            os if self.via == Via::Stream && !STREAMED.contains(&os) => {
+                return Err(Invalid::new(format!(
+                    "via = \"stream\" is for {}: a stream cannot say what {} is built on, so it has to be uploaded",
+                    STREAMED.join(", "),
+                    self.name()
+                )));
+            }
             _ => {}
         }
         self.check_base()?;
         if self.via == Via::Upload { self.check_reserved(None, is_kept) } else { Ok(()) }
     }
 
-    fn check_base(&self) -> Result<(), BadImage> {
+    fn check_base(&self) -> Result<(), Invalid> {
         let Some(base) = &self.base_image else { return Ok(()) };
         if self.os != CUSTOM {
-            return Err(BadImage::NeedsNoBase(self.name()));
+            return Err(Invalid::new(format!(
+                "base-image is for os = \"custom\" alone: MAAS knows what {} is",
+                self.name()
+            )));
         }
         // MAAS compares in lower case.
         let good = |(os, release): (&str, &str)| {
             BASES.contains(&os) && check_token("base-image", release).is_ok() && !release.contains(char::is_uppercase)
         };
-        if base.split_once('/').is_some_and(good) { Ok(()) } else { Err(BadImage::Base(base.clone())) }
+        if base.split_once('/').is_some_and(good) {
+            return Ok(());
+        }
+        Err(Invalid::new(format!("base-image {base:?} is not OS/RELEASE with the os one of {}", BASES.join(", "))))
     }
 
-    fn check_reserved(&self, by: Option<String>, is_reserved: impl Fn(&str) -> bool) -> Result<(), BadImage> {
+    fn check_reserved(&self, by: Option<String>, is_reserved: impl Fn(&str) -> bool) -> Result<(), Invalid> {
         let short = self.uploaded_name();
-        if is_reserved(&short) { Err(BadImage::Reserved { name: self.name(), short, by }) } else { Ok(()) }
+        if !is_reserved(&short) {
+            return Ok(());
+        }
+        let by = by.map(|by| format!(", since the stream lists {by}")).unwrap_or_default();
+        let name = self.name();
+        Err(Invalid::new(format!(
+            "{name} would be uploaded under the name {short}, which MAAS reserves{by}: choose another release"
+        )))
     }
 }
 
@@ -307,13 +306,16 @@ fn is_kept(name: &str) -> bool {
 }
 
 /// Whether MAAS can take all of these images, each with its architecture, side by side.
-pub fn check_together<'i>(images: impl Iterator<Item = (&'i OsImage, &'i str)> + Clone) -> Result<(), BadImage> {
+pub fn check_together<'i>(images: impl Iterator<Item = (&'i OsImage, &'i str)> + Clone) -> Result<(), Invalid> {
     let mut seen = BTreeSet::new();
     // MAAS reserves OS/RELEASE of what streams list, and either part of it.
     let mut reserved: BTreeMap<String, String> = BTreeMap::new();
     for (image, architecture) in images.clone() {
         if !seen.insert((&image.os, &image.release, architecture)) {
-            return Err(BadImage::Twice(format!("{}/{architecture}", image.name())));
+            let name = image.name();
+            return Err(Invalid::new(format!(
+                "{name}/{architecture} is there twice: an os, a release and an architecture make one image"
+            )));
         }
         if image.via == Via::Stream {
             for name in [image.name(), image.os.clone(), image.release.clone()] {
@@ -332,6 +334,7 @@ pub fn check_together<'i>(images: impl Iterator<Item = (&'i OsImage, &'i str)> +
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::refusal;
 
     fn image(os: &str, release: &str) -> OsImage {
         OsImage {
@@ -367,7 +370,6 @@ mod tests {
             [("x86_64", Some("amd64")), ("AMD64", Some("amd64")), ("ppc64le", Some("ppc64el")), ("m68k", None)]
         {
             let refusal = image("custom", "rocky9").check(found, "1").unwrap_err();
-            assert_eq!(refusal, BadImage::Architecture { found: found.to_owned(), instead });
             let words = instead
                 .map_or("it is one of amd64, arm64".to_owned(), |right| format!("write architecture = {right:?}"));
             assert!(refusal.to_string().contains(&words), "{refusal}");
@@ -401,8 +403,10 @@ mod tests {
             assert!(said.contains(words), "{words}: {said}");
         }
         let based = OsImage { base_image: Some("rhel/9".into()), ..image("rhel", "9") };
-        assert_eq!(based.check("amd64", "1"), Err(BadImage::NeedsNoBase("rhel/9".into())));
-        assert!(matches!(image("rhel", "9").check("amd 64", "1"), Err(BadImage::Token { field: "architecture", .. })));
+        assert!(refusal(based.check("amd64", "1")).contains("MAAS knows what rhel/9 is"));
+        assert!(
+            refusal(image("rhel", "9").check("amd 64", "1")).starts_with("its architecture \"amd 64\" is not 1 to 64")
+        );
     }
 
     #[test]
@@ -411,7 +415,7 @@ mod tests {
         let check = |images: &[OsImage]| check_together(images.iter().map(|image| (image, "amd64")));
         assert_eq!(check(&[stream.clone(), image("custom", "rocky9")]), Ok(()));
         let same = OsImage { via: Via::Upload, ..stream.clone() };
-        assert_eq!(check(&[stream.clone(), same.clone()]), Err(BadImage::Twice("centos/9/amd64".into())));
+        assert!(refusal(check(&[stream.clone(), same.clone()])).starts_with("centos/9/amd64 is there twice"));
         assert_eq!(check_together([(&stream, "amd64"), (&stream, "arm64")].into_iter()), Ok(()));
         let other = [(&stream, "amd64"), (&same, "arm64")];
         assert!(check_together(other.into_iter()).unwrap_err().to_string().contains("since the stream lists centos/9"));

@@ -1,4 +1,4 @@
-//! What is special about an item of one kind.
+//! Peculiarities of items of one kind.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::formats::os_image::OsImage;
 use crate::formats::snap::ChannelListing;
 use crate::origin::Origin;
 
-/// What is special about an item of one kind. Fields stand in the order of their names, since the manifest's keys are sorted.
+/// Peculiarities of an item of one kind. Fields stand in the order of their names, since the manifest's keys are sorted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Details {
@@ -36,7 +36,7 @@ pub enum Details {
     },
     /// An image of another operating system.
     OsImage {
-        /// What MAAS has to know of it.
+        /// Properties that MAAS has to know.
         image: Box<OsImage>,
         /// Its origin.
         origin: Origin,

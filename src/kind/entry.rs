@@ -28,10 +28,10 @@ pub(super) struct Entry {
     pub(super) is_text: fn(&str) -> bool,
     /// The suite whose signed file lies in a folder.
     pub(super) suite_in: fn(&str) -> Option<SuiteName>,
-    /// What clients see of a file of upstream's metadata, if the site signs its own.
+    /// The part that clients see of a file of upstream's metadata, if the site signs its own.
     pub(super) proof_trace: fn(&str) -> ProofTrace,
     /// True if what was published before stays reachable after a switch.
-    pub(super) lingers: bool,
+    pub(super) has_grace_period: bool,
     /// True if clients ignore metadata that is older than what they have seen.
     pub(super) ignores_older: bool,
     /// True if the publisher reads the files.
@@ -90,7 +90,7 @@ pub(super) enum Versions {
     ByHand,
 }
 
-/// What clients see of a file of upstream's metadata after the site has signed metadata of its own.
+/// The part that clients see of a file of upstream's metadata after the site has signed metadata of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofTrace {
     /// Nothing.
@@ -117,7 +117,7 @@ impl Entry {
             is_text: |_| false,
             suite_in: |_| None,
             proof_trace: |_| ProofTrace::Nothing,
-            lingers: false,
+            has_grace_period: false,
             ignores_older: false,
             reads_files: false,
             second_digests_of_proofs: true,

@@ -18,7 +18,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum Kind {
-            $($(#[doc = $doc])* $(#[cfg($condition)])? $kind,)*
+            $($(#[doc = $doc])* $(#[cfg($condition)] #[schemars(skip)])? $kind,)*
         }
 
         impl Kind {
@@ -62,7 +62,7 @@ kinds! {
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
         // MAAS fetches versions that it has read of up to an hour earlier.
-        lingers: true,
+        has_grace_period: true,
         ..Entry::plain("images")
     },
 
@@ -97,7 +97,7 @@ kinds! {
         versions: Versions::ByHand,
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
-        lingers: true,
+        has_grace_period: true,
         reads_files: true,
         ..Entry::plain("os-images")
     },
@@ -114,9 +114,13 @@ kinds! {
         // Groups, module streams and advisories stay upstream's, and what lists say of packages.
         proof_trace: |path| if path.starts_with(rpm::REPOMD) { ProofTrace::Nothing } else { ProofTrace::Content },
         // dnf asks for packages that it has read of up to two days earlier (`metadata_expire`).
-        lingers: true,
+        has_grace_period: true,
         ..Entry::plain("yum")
     },
+
+    /// Toys, which only tests have.
+    #[cfg(test)]
+    Toy => Entry { is_metadata: |path| path == "toys.txt", changes: Some("toys[.]txt$"), ..Entry::plain("toy") },
 }
 
 /// The folder of a stream's metadata.

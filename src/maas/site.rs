@@ -12,13 +12,13 @@ use super::images::{MaasStream, best_first};
 use super::plan::NO_PROXY;
 use super::wanted::{LostArchives, Setting, WantedImage, WantedSource, WantedState, WantedUpload};
 use crate::collection::{Collection, Publish};
+use crate::formats::Invalid;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, armored_keyring, binary_keyring};
 use crate::formats::os_image::Via;
 use crate::kind::{ClientProgram, Kind};
 use crate::label::Label;
 use crate::site::{Site, own_key};
-use crate::storage::FileError;
-use crate::storage::read_capped;
+use crate::storage::{FileError, read_capped};
 use crate::time::Time;
 
 /// What the operator chose.
@@ -200,7 +200,7 @@ impl SiteReader<'_> {
         &self,
         collection: &Collection,
         extension: &str,
-        form: impl Fn(&[u8]) -> Result<T, crate::formats::openpgp::OpenPgpError>,
+        form: impl Fn(&[u8]) -> Result<T, Invalid>,
     ) -> Result<T, MaasError> {
         let path = match collection.publish {
             Publish::Verbatim => self.site.keyring_path(collection.source.as_str()),

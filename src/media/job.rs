@@ -17,6 +17,8 @@ pub struct CopyJob<'a> {
     pub targets: &'a [PathBuf],
     /// The workspace's folder: a bundle on its file system is on no medium.
     pub home: &'a Path,
+    /// The workspace that printed commands name; `None` if they use it anyway.
+    pub named_workspace: Option<&'a Path>,
     /// Controls the check that each target is a mounted medium.
     pub mount_check: MountCheck,
     /// `true` to forget the volumes that went to media before.

@@ -2,11 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use url::Url;
-
-use super::{AptSource, FilesSource, ImagesSource, OneOrMany, OsImageSource, SnapsSource, YumSource};
 use crate::fetch::access::Scope;
-use crate::formats::simplestreams::split_url;
 
 /// The keys of one source.
 #[derive(Clone, Debug)]
@@ -31,51 +27,34 @@ pub struct AccessKeys<'a> {
     pub client_key: Option<&'a Path>,
 }
 
-/// A table of sources that may need a login.
-pub(super) trait HasAccess {
-    /// Its keys.
-    fn access(&self) -> AccessKeys<'_>;
-
-    /// The paths among them.
-    fn access_paths(&mut self) -> impl Iterator<Item = &mut PathBuf>;
-}
-
+/// Implements the methods of `SourceTable` that say how to log in. It is given the table's type, the URL of a source, and the
+/// scope of a secret for it.
 macro_rules! has_access {
-    ($($source:ident $table:literal: $title:expr, $url:expr, $scope:path;)*) => {
-        $(impl HasAccess for $source {
-            fn access(&self) -> AccessKeys<'_> {
-                let (title, url): (fn(&Self) -> String, fn(&Self) -> Option<Url>) = ($title, $url);
-                let url = url(self);
-                AccessKeys {
-                    table: $table,
-                    name: title(self),
-                    scope: url.as_ref().map($scope),
-                    has_userinfo: url.is_some_and(|url| !url.username().is_empty() || url.password().is_some()),
-                    auth_files: &self.auth_file.0,
-                    login: self.login.as_deref(),
-                    secret_file: self.secret_file.as_deref(),
-                    client_cert: self.client_cert.as_deref(),
-                    client_key: self.client_key.as_deref(),
-                }
-            }
+    ($table:ty, $url:expr, $scope:path) => {
+        fn access(&self) -> Option<$crate::selection::AccessKeys<'_>> {
+            let url: fn(&Self) -> Option<url::Url> = $url;
+            let url = url(self);
+            Some($crate::selection::AccessKeys {
+                table: self.kind().as_str(),
+                name: self.title(),
+                scope: url.as_ref().map($scope),
+                has_userinfo: url.is_some_and(|url| !url.username().is_empty() || url.password().is_some()),
+                auth_files: &self.auth_file.0,
+                login: self.login.as_deref(),
+                secret_file: self.secret_file.as_deref(),
+                client_cert: self.client_cert.as_deref(),
+                client_key: self.client_key.as_deref(),
+            })
+        }
 
-            fn access_paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-                let single = [&mut self.secret_file, &mut self.client_cert, &mut self.client_key];
-                let OneOrMany(files) = &mut self.auth_file;
-                files.iter_mut().chain(single.into_iter().flatten())
-            }
-        })*
+        fn access_paths(&mut self) -> Vec<&mut std::path::PathBuf> {
+            let table: &mut $table = self;
+            let single = [&mut table.secret_file, &mut table.client_cert, &mut table.client_key];
+            table.auth_file.0.iter_mut().chain(single.into_iter().flatten()).collect()
+        }
     };
 }
-
-has_access! {
-    AptSource "apt": |source| source.name.to_string(), |source| source.url.clone(), Scope::of_folder;
-    YumSource "yum": |source| source.name.to_string(), |source| Some(source.url.clone()), Scope::of_folder;
-    ImagesSource "images": |source| source.name.to_string(), |source| Some(split_url(&source.url).0), Scope::of_folder;
-    OsImageSource "os-images": OsImageSource::title, |source| source.url.clone(), Scope::of_file;
-    FilesSource "files": |source| source.name.to_string(), |source| source.url.clone(), Scope::of_file;
-    SnapsSource "snaps": SnapsSource::title, |source| source.name.as_ref().map(|_| source.store_url.clone()), Scope::of_folder;
-}
+pub(super) use has_access;
 
 impl AccessKeys<'_> {
     /// Returns the first contradiction among them.

@@ -6,31 +6,65 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::MissingFiles;
-use super::{OneOrMany, yes};
+use super::access::has_access;
+use super::placed::{Placed, PlacedTable};
+use super::table::SourceTable;
+use super::{MissingFiles, OneOrMany, yes};
 use crate::collection::Publish;
+use crate::fetch::access::Scope;
 use crate::formats::apt::client_index::ClientIndexKind;
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::seed::Seed;
 use crate::formats::apt::suite_name::SuiteName;
+use crate::kind::Kind;
 use crate::label::Label;
 
-/// A source of Debian packages: one archive by its URL, several by apt's own source lists, or a folder of .debs.
+/// A source of Debian packages.
+pub type AptSource = Placed<AptTable>;
+
+/// The place of Debian packages.
+#[derive(Clone, Debug)]
+pub enum AptPlace {
+    /// One archive.
+    Archive {
+        /// Its root.
+        url: Url,
+        /// The keys of which one must have signed it.
+        keyring: PathBuf,
+    },
+    /// Several archives, by apt's own source lists.
+    SourceLists(SourceLists),
+    /// A folder of .debs, which come without proof by upstream.
+    Folder(PathBuf),
+}
+
+/// apt's own source lists.
+#[derive(Clone, Debug)]
+pub struct SourceLists {
+    /// The lists. Those that do not exist are passed over, but one must.
+    pub files: Vec<PathBuf>,
+    /// By an archive's URL, the name of its source and collection; the others are named after their URLs.
+    pub names: BTreeMap<Url, Label>,
+    /// The keys of which one must have signed each archive; without it, `Signed-By` of the lists counts.
+    pub keyring: Option<PathBuf>,
+}
+
+/// `[[apt]]` as it is written: one archive by its URL, several by apt's own source lists, or a folder of .debs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AptSource {
+pub struct AptTable {
     /// Its name; the site pins upstream's keyring under it.
     pub name: Label,
     /// Root of the archive.
-    pub url: Option<Url>,
+    url: Option<Url>,
     /// apt's own source lists, instead of `url`; those that do not exist are passed over, but one must.
     #[serde(default)]
-    pub sources: OneOrMany<PathBuf>,
+    sources: OneOrMany<PathBuf>,
     /// By the URL of an archive of `sources`, the name of its source and collection; the others are named after their URLs.
     #[serde(default)]
-    pub names: BTreeMap<Url, Label>,
+    names: BTreeMap<Url, Label>,
     /// A folder of .debs, instead of `url`. They come without proof by upstream.
-    pub local: Option<PathBuf>,
+    local: Option<PathBuf>,
     /// Suites and pockets; solved together.
     #[serde(default)]
     pub suites: Vec<SuiteName>,
@@ -41,7 +75,7 @@ pub struct AptSource {
     #[serde(default)]
     pub architectures: Vec<String>,
     /// Who must have signed the archive; with `sources`, their own Signed-By counts unless this is given.
-    pub keyring: Option<PathBuf>,
+    keyring: Option<PathBuf>,
     /// Packages to carry with all that they need; with no packages, priorities and tasks, everything is carried.
     #[serde(default)]
     pub packages: Vec<Seed>,
@@ -104,7 +138,7 @@ pub struct AptSource {
     pub client_key: Option<PathBuf>,
 }
 
-impl AptSource {
+impl AptTable {
     /// Whether everything is carried, rather than a closure.
     pub fn whole(&self) -> bool {
         self.asks_for_no_binaries() && !matches!(&self.build_dep, BuildDep::Named(names) if !names.is_empty())
@@ -120,17 +154,14 @@ impl AptSource {
         self.self_contained.iter().chain(&self.debootstrap).map(String::as_str)
     }
 
-    /// What makes no sense in it.
-    pub(super) fn contradiction(&self) -> Option<&'static str> {
-        let origins = [self.url.is_some(), !self.sources.0.is_empty(), self.local.is_some()];
-        if origins.into_iter().filter(|given| *given).count() != 1 {
-            return Some("it needs exactly one of url, sources and local");
-        }
+    /// Returns what makes no sense in it.
+    fn contradiction(&self, place: &AptPlace) -> Option<&'static str> {
+        let is_archive = matches!(place, AptPlace::Archive { .. });
         let all_are_flat = self.suites.iter().all(SuiteName::is_flat);
-        if self.url.is_some() && (self.suites.is_empty() || (self.components.is_empty() && !all_are_flat)) {
+        if is_archive && (self.suites.is_empty() || (self.components.is_empty() && !all_are_flat)) {
             return Some("with url it needs suites and components");
         }
-        if self.url.is_some() && all_are_flat && !self.components.is_empty() {
+        if is_archive && all_are_flat && !self.components.is_empty() {
             return Some("suites that end in a slash are flat, and have no components");
         }
         if self.publish == Publish::Reprepro && self.suites.iter().any(SuiteName::is_flat) {
@@ -138,9 +169,6 @@ impl AptSource {
         }
         if self.debootstrap.iter().any(|suite| suite.ends_with('/')) {
             return Some("debootstrap makes no system from a flat suite");
-        }
-        if self.url.is_some() && self.keyring.is_none() {
-            return Some("with url it needs a keyring: upstream's signatures are never passed over");
         }
         if !self.self_contained.is_empty() && self.whole() {
             return Some("self-contained needs packages, priorities or tasks: whole suites have their own versions");
@@ -155,9 +183,6 @@ impl AptSource {
         }
         if self.build_dep == BuildDep::OfAll(true) && self.asks_for_no_binaries() {
             return Some("build-dep = true needs packages, priorities or tasks: whole suites have all packages");
-        }
-        if !self.names.is_empty() && self.sources.0.is_empty() {
-            return Some("names is for the archives of sources");
         }
         if self.indexes.is_some() && self.publish == Publish::Reprepro {
             return Some("indexes excludes publish = \"reprepro\": reprepro writes its own indexes");
@@ -196,12 +221,81 @@ impl AptSource {
             None => self.publish == Publish::Verbatim || language == "en",
         }
     }
+}
 
-    /// All the paths that it names.
-    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let single = [&mut self.local, &mut self.keyring, &mut self.installed];
-        let preferences = self.preferences.iter_mut().flat_map(|paths| &mut paths.0);
-        self.sources.0.iter_mut().chain(preferences).chain(single.into_iter().flatten())
+impl AptSource {
+    /// apt's source lists. Returns an empty list if the packages come from elsewhere.
+    pub fn lists(&self) -> &[PathBuf] {
+        match &self.place {
+            AptPlace::SourceLists(lists) => &lists.files,
+            AptPlace::Archive { .. } | AptPlace::Folder(_) => &[],
+        }
+    }
+}
+
+impl PlacedTable for AptTable {
+    type Place = AptPlace;
+
+    const KIND: Kind = Kind::Apt;
+
+    fn title(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn take_place(&mut self) -> Result<AptPlace, String> {
+        let (keyring, names) = (self.keyring.take(), std::mem::take(&mut self.names));
+        let (url, OneOrMany(files), folder) = (self.url.take(), std::mem::take(&mut self.sources), self.local.take());
+        let is_named = !names.is_empty();
+        let place = match (url, files.is_empty(), folder) {
+            (Some(url), true, None) => AptPlace::Archive {
+                url,
+                keyring: keyring.ok_or("with url it needs a keyring: upstream's signatures are never passed over")?,
+            },
+            (None, false, None) => AptPlace::SourceLists(SourceLists { files, names, keyring }),
+            (None, true, Some(folder)) => AptPlace::Folder(folder),
+            _ => return Err("it needs exactly one of url, sources and local".to_owned()),
+        };
+        if is_named && !matches!(place, AptPlace::SourceLists(_)) {
+            return Err("names is for the archives of sources".to_owned());
+        }
+        self.contradiction(&place).map_or(Ok(place), |reason| Err(reason.to_owned()))
+    }
+
+    fn paths_of(place: &mut AptPlace) -> Vec<&mut PathBuf> {
+        match place {
+            AptPlace::Archive { keyring, .. } => vec![keyring],
+            AptPlace::SourceLists(lists) => lists.files.iter_mut().chain(&mut lists.keyring).collect(),
+            AptPlace::Folder(folder) => vec![folder],
+        }
+    }
+}
+
+impl SourceTable for AptSource {
+    fn kind(&self) -> Kind {
+        AptTable::KIND
+    }
+
+    fn title(&self) -> String {
+        PlacedTable::title(&**self)
+    }
+
+    fn name(&self) -> Option<&Label> {
+        Some(&self.name)
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let (place, table) = self.parts();
+        let preferences = table.preferences.iter_mut().flat_map(|paths| &mut paths.0);
+        AptTable::paths_of(place).into_iter().chain(preferences).chain(&mut table.installed).collect()
+    }
+
+    has_access!(AptTable, archive_url, Scope::of_folder);
+}
+
+fn archive_url(source: &AptSource) -> Option<Url> {
+    match &source.place {
+        AptPlace::Archive { url, .. } => Some(url.clone()),
+        AptPlace::SourceLists(_) | AptPlace::Folder(_) => None,
     }
 }
 

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error_class::ErrorClass;
-use crate::formats::os_image::BadImage;
+use crate::formats::Invalid;
+use crate::kind::Kind;
 use crate::terminal::without_password;
 
 /// What can be wrong with a selection.
@@ -15,14 +16,12 @@ pub enum SelectionError {
     Io { path: PathBuf, source: io::Error },
     #[error("{}line {line}: {message}", file.as_ref().map(|f| format!("{}: ", f.display())).unwrap_or_default())]
     Syntax { file: Option<PathBuf>, line: usize, message: String },
-    #[error(
-        "the selection asks for nothing: add an [[apt]], [[images]], [[snaps]], [[enterprise-store]], [[os-images]], [[files]] or [[yum]] table"
-    )]
+    #[error("the selection asks for nothing: add one of the tables {}", tables())]
     Empty,
     #[error("[[{table}]] {name}: {reason}")]
     Source { table: &'static str, name: String, reason: String },
     #[error("[[os-images]]: {0}")]
-    OsImages(Box<BadImage>),
+    OsImages(Invalid),
 }
 
 impl SelectionError {
@@ -50,9 +49,14 @@ impl SelectionError {
     }
 }
 
+/// The names of all tables.
+fn tables() -> String {
+    Kind::ALL.iter().map(|kind| format!("[[{kind}]]")).collect::<Vec<_>>().join(", ")
+}
+
 /// Of a message "unknown field `x`, expected one of `a`, `b`", the word that `x` is nearest to.
 fn nearest(message: &str) -> Option<&str> {
-    let mut words = message.split('`').skip(1).step_by(2);
+    let mut words = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
     let found = words.next()?;
     let score = |word: &&str| (strsim::normalized_damerau_levenshtein(found, word) * 1000.0) as u32;
     words.map(|word| (score(&word), word)).max().filter(|(score, _)| *score >= 500).map(|(_, word)| word)

@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
+use super::access::has_access;
+use super::table::SourceTable;
 use super::{OneOrMany, yes};
 use crate::collection::Publish;
-use crate::formats::simplestreams::Filter;
+use crate::fetch::access::Scope;
+use crate::formats::simplestreams::{Filter, split_url};
+use crate::kind::Kind;
 use crate::label::Label;
 
 /// A source of images: one simplestreams tree.
@@ -49,9 +53,26 @@ pub struct ImagesSource {
     pub client_key: Option<PathBuf>,
 }
 
-impl ImagesSource {
-    /// What makes no sense in it.
-    pub(super) fn contradiction(&self) -> Option<&'static str> {
+impl SourceTable for ImagesSource {
+    fn kind(&self) -> Kind {
+        Kind::Images
+    }
+
+    fn title(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn name(&self) -> Option<&Label> {
+        Some(&self.name)
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        self.keyring.iter_mut().collect()
+    }
+
+    has_access!(ImagesSource, |source| Some(split_url(&source.url).0), Scope::of_folder);
+
+    fn contradiction(&self) -> Option<&'static str> {
         if self.publish == Publish::Reprepro {
             return Some("publish = \"reprepro\" is for [[apt]]: images are re-indexed or verbatim");
         }

@@ -9,28 +9,35 @@ mod images;
 mod missing_files;
 mod os_images;
 mod place;
+mod placed;
 mod snaps;
+mod table;
+#[cfg(test)]
+mod toy;
 mod yum;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 pub use access::AccessKeys;
-pub use apt::{AptSource, BuildDep, PriorityText};
+pub use apt::{AptPlace, AptSource, AptTable, BuildDep, PriorityText, SourceLists};
 pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
-pub use files::FilesSource;
+pub use files::{FilesSource, FilesTable};
 pub use images::ImagesSource;
 pub use missing_files::MissingFiles;
-pub use os_images::OsImageSource;
-pub use place::Place;
-pub use snaps::SnapsSource;
+pub use os_images::{ImageSignature, OsImagePlace, OsImageSource, OsImageTable};
+pub use place::{FilePlace, Place};
+pub use placed::{Placed, PlacedTable};
+pub use snaps::{SnapPlace, SnapsSource, SnapsTable, StoreSnap};
+#[cfg(test)]
+pub use toy::ToySource;
 pub use yum::YumSource;
 
-use self::access::HasAccess;
+use self::table::SourceTable;
 use crate::bundle::recovery::Amount;
 use crate::label::Label;
 use crate::units::{Bytes, Days, Percent, Spares};
@@ -89,6 +96,10 @@ pub struct Selection {
     /// RPM repositories.
     #[serde(default)]
     pub yum: Vec<YumSource>,
+    /// Toys, which only tests have.
+    #[cfg(test)]
+    #[serde(default)]
+    pub toy: Vec<ToySource>,
 }
 
 /// A value that may stand alone or in a list.
@@ -160,72 +171,64 @@ impl Selection {
 
     /// The keys of all its sources that say how to log in.
     pub fn access(&self) -> Vec<AccessKeys<'_>> {
-        let packages = self.apt.iter().map(HasAccess::access).chain(self.yum.iter().map(HasAccess::access));
-        let images = self.images.iter().map(HasAccess::access).chain(self.os_images.iter().map(HasAccess::access));
-        let others = self.snaps.iter().map(HasAccess::access).chain(self.files.iter().map(HasAccess::access));
-        packages.chain(images).chain(others).collect()
+        self.tables().into_iter().filter_map(SourceTable::access).collect()
+    }
+
+    /// All its tables.
+    fn tables(&self) -> Vec<&dyn SourceTable> {
+        let tables = all(&self.apt).chain(all(&self.images)).chain(all(&self.snaps)).chain(all(&self.enterprise_store));
+        let tables = tables.chain(all(&self.os_images)).chain(all(&self.files)).chain(all(&self.yum));
+        #[cfg(test)]
+        let tables = tables.chain(all(&self.toy));
+        tables.collect()
+    }
+
+    fn tables_mut(&mut self) -> Vec<&mut dyn SourceTable> {
+        let tables = all_mut(&mut self.apt).chain(all_mut(&mut self.images)).chain(all_mut(&mut self.snaps));
+        let tables = tables.chain(all_mut(&mut self.enterprise_store)).chain(all_mut(&mut self.os_images));
+        let tables = tables.chain(all_mut(&mut self.files)).chain(all_mut(&mut self.yum));
+        #[cfg(test)]
+        let tables = tables.chain(all_mut(&mut self.toy));
+        tables.collect()
     }
 
     fn check(&self) -> Result<(), SelectionError> {
-        self.check_sources()?;
-        for keys in self.access() {
-            if let Some(reason) = keys.contradiction() {
-                return Err(SelectionError::Source { table: keys.table, name: keys.name, reason: reason.into() });
+        let tables = self.tables();
+        if tables.is_empty() {
+            return Err(SelectionError::Empty);
+        }
+        let mut names = BTreeMap::new();
+        for table in &tables {
+            let twice = table.name().and_then(|name| match names.insert(name, table.kind()) {
+                Some(kind) if kind != table.kind() => Some("a source of another kind has the same name"),
+                Some(_) if !table.shares_name() => Some("another source has the same name"),
+                _ => None,
+            });
+            let keys = table.access();
+            let login = || keys.as_ref().and_then(AccessKeys::contradiction);
+            if let Some(reason) = table.contradiction().or(twice).or_else(login) {
+                let (table, name) = (table.kind().as_str(), table.title());
+                return Err(SelectionError::Source { table, name, reason: reason.into() });
             }
         }
-        Ok(())
-    }
-
-    fn check_sources(&self) -> Result<(), SelectionError> {
-        let apt = self.apt.iter().map(|source| ("apt", &source.name, source.contradiction()));
-        let images = self.images.iter().map(|source| ("images", &source.name, source.contradiction()));
-        let mut names = BTreeSet::new();
-        let yum = self.yum.iter().map(|source| ("yum", &source.name, source.contradiction()));
-        for (table, name, contradiction) in apt.chain(images).chain(yum) {
-            let twice = (!names.insert(name)).then_some("another source has the same name");
-            if let Some(reason) = contradiction.or(twice) {
-                return Err(SelectionError::Source { table, name: name.to_string(), reason: reason.into() });
-            }
-        }
-        for source in &self.files {
-            // Files need no proof, so nothing that has one may share their name.
-            let twice = names.contains(&source.name).then_some("a source of another kind has the same name");
-            if let Some(reason) = source.contradiction().or(twice) {
-                let name = source.name.to_string();
-                return Err(SelectionError::Source { table: "files", name, reason: reason.into() });
-            }
-        }
-        for source in &self.os_images {
-            if let Some(reason) = source.contradiction() {
-                return Err(SelectionError::Source { table: "os-images", name: source.title(), reason });
-            }
-        }
-        os_images::contradiction(&self.os_images).map_or(Ok(()), |bad| Err(SelectionError::OsImages(Box::new(bad))))?;
-        for source in &self.snaps {
-            if let Some(reason) = source.contradiction() {
-                return Err(SelectionError::Source { table: "snaps", name: source.title(), reason: reason.into() });
-            }
-        }
-        let other = self.snaps.is_empty() && self.enterprise_store.is_empty() && self.os_images.is_empty();
-        if names.is_empty() && other && self.files.is_empty() { Err(SelectionError::Empty) } else { Ok(()) }
+        os_images::contradiction(&self.os_images).map_or(Ok(()), |bad| Err(SelectionError::OsImages(bad)))
     }
 
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
-        self.apt.iter_mut().flat_map(AptSource::paths).for_each(anchor);
-        self.images.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
-        self.yum.iter_mut().flat_map(|source| &mut source.keyring).for_each(anchor);
-        self.snaps.iter_mut().flat_map(|source| &mut source.from).for_each(anchor);
-        self.enterprise_store.iter_mut().map(|source| &mut source.exports).for_each(anchor);
-        self.os_images.iter_mut().for_each(|source| source.anchor(folder));
-        self.files.iter_mut().for_each(|source| source.anchor(folder));
-        self.apt.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
-        self.yum.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
-        self.images.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
-        self.os_images.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
-        self.snaps.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
-        self.files.iter_mut().flat_map(HasAccess::access_paths).for_each(anchor);
+        for table in self.tables_mut() {
+            table.paths().into_iter().for_each(anchor);
+            table.access_paths().into_iter().for_each(anchor);
+        }
     }
+}
+
+fn all<T: SourceTable>(tables: &[T]) -> impl Iterator<Item = &dyn SourceTable> {
+    tables.iter().map(|table| table as &dyn SourceTable)
+}
+
+fn all_mut<T: SourceTable>(tables: &mut [T]) -> impl Iterator<Item = &mut dyn SourceTable> {
+    tables.iter_mut().map(|table| table as &mut dyn SourceTable)
 }
 
 #[cfg(test)]

@@ -1,28 +1,56 @@
 //! `[[os-images]]`: an image of another operating system than Ubuntu, or one of one's own.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use url::Url;
 
-use super::{OneOrMany, Place};
+use super::access::has_access;
+use super::placed::{Placed, PlacedTable};
+use super::table::SourceTable;
+use super::{FilePlace, OneOrMany, Place};
 use crate::digest::Sha256;
-use crate::formats::os_image::{BadImage, Filetype, OsImage, Via, check_together};
+use crate::fetch::access::Scope;
+use crate::formats::Invalid;
+use crate::formats::os_image::{Filetype, OsImage, Via, check_together};
+use crate::kind::Kind;
+use crate::label::Label;
 
 /// One image.
+pub type OsImageSource = Placed<OsImageTable>;
+
+/// The place of an image, and of the signature over it.
+#[derive(Clone, Debug)]
+pub struct OsImagePlace {
+    /// The image's place.
+    pub file: FilePlace,
+    /// The signature; `None` if nobody signed it.
+    pub signature: Option<ImageSignature>,
+}
+
+/// A detached OpenPGP signature over an image.
+#[derive(Clone, Debug)]
+pub struct ImageSignature {
+    /// The signature's place.
+    pub place: Place,
+    /// The keys of which one must have made it.
+    pub keyring: PathBuf,
+}
+
+/// `[[os-images]]` as it is written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OsImageSource {
+pub struct OsImageTable {
     /// Its file.
-    pub from: Option<PathBuf>,
+    from: Option<PathBuf>,
     /// Its address.
-    pub url: Option<Url>,
+    url: Option<Url>,
     /// Its digest; at an address it is all that says what is wanted.
-    pub sha256: Option<Sha256>,
+    sha256: Option<Sha256>,
     /// A detached OpenPGP signature over it.
-    pub signature: Option<Place>,
+    signature: Option<Place>,
     /// Who must have made the signature.
-    pub keyring: Option<PathBuf>,
+    keyring: Option<PathBuf>,
     /// Such as `centos`.
     pub os: String,
     /// Such as `9`.
@@ -54,7 +82,7 @@ pub struct OsImageSource {
     pub client_key: Option<PathBuf>,
 }
 
-impl OsImageSource {
+impl OsImageTable {
     /// What MAAS has to know of it.
     pub fn image(&self) -> OsImage {
         OsImage {
@@ -67,34 +95,58 @@ impl OsImageSource {
             via: self.via.unwrap_or_else(|| Via::of(&self.os)),
         }
     }
+}
 
-    /// What makes no sense in it.
-    pub(super) fn contradiction(&self) -> Option<String> {
-        let said = match (&self.from, &self.url, self.sha256) {
-            (Some(_), None, _) => None,
-            (None, Some(url), Some(_)) => super::place::unusable(url),
-            (None, Some(_), None) => Some("with url it needs sha256: nothing else says what is to be fetched"),
-            _ => Some("it needs exactly one of from and url"),
-        };
-        let signed = (self.signature.is_some() != self.keyring.is_some())
-            .then_some("signature and keyring go together: it has only one of them");
-        let bad = || self.image().check(&self.architecture, &self.version).err();
-        said.or(signed).map(str::to_owned).or_else(|| bad().map(|bad| bad.to_string()))
-    }
+impl PlacedTable for OsImageTable {
+    type Place = OsImagePlace;
 
-    /// What it is called in messages.
-    pub(super) fn title(&self) -> String {
+    const KIND: Kind = Kind::OsImages;
+
+    fn title(&self) -> String {
         format!("{}/{}", self.os, self.release)
     }
 
-    pub(super) fn anchor(&mut self, folder: &Path) {
-        let paths = self.from.iter_mut().chain(&mut self.keyring);
-        paths.chain(self.signature.iter_mut().filter_map(Place::path_mut)).for_each(|path| *path = folder.join(&*path));
+    fn take_place(&mut self) -> Result<OsImagePlace, String> {
+        let file = FilePlace::new(self.from.take(), self.url.take(), self.sha256.take())?;
+        let signature = match (self.signature.take(), self.keyring.take()) {
+            (Some(place), Some(keyring)) => Some(ImageSignature { place, keyring }),
+            (None, None) => None,
+            _ => return Err("signature and keyring go together: it has only one of them".to_owned()),
+        };
+        self.image().check(&self.architecture, &self.version).map_err(|bad| bad.to_string())?;
+        Ok(OsImagePlace { file, signature })
+    }
+
+    fn paths_of(place: &mut OsImagePlace) -> Vec<&mut PathBuf> {
+        let signature = place.signature.iter_mut();
+        let of_signature = signature
+            .flat_map(|signature| [Some(&mut signature.keyring), signature.place.path_mut()].into_iter().flatten());
+        place.file.path_mut().into_iter().chain(of_signature).collect()
     }
 }
 
+impl SourceTable for OsImageSource {
+    fn kind(&self) -> Kind {
+        OsImageTable::KIND
+    }
+
+    fn title(&self) -> String {
+        PlacedTable::title(&**self)
+    }
+
+    fn name(&self) -> Option<&Label> {
+        None
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        self.place_paths()
+    }
+
+    has_access!(OsImageTable, |source| source.place.file.url().cloned(), Scope::of_file);
+}
+
 /// What makes no sense in all of them together.
-pub(super) fn contradiction(sources: &[OsImageSource]) -> Option<BadImage> {
+pub(super) fn contradiction(sources: &[OsImageSource]) -> Option<Invalid> {
     let images: Vec<_> = sources.iter().map(|source| (source.image(), &*source.architecture)).collect();
     check_together(images.iter().map(|(image, architecture)| (image, *architecture))).err()
 }

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
+use super::access::has_access;
+use super::table::SourceTable;
 use super::{MissingFiles, OneOrMany};
 use crate::collection::Publish;
+use crate::fetch::access::Scope;
+use crate::kind::Kind;
 use crate::label::Label;
 
 /// One RPM repository.
@@ -47,9 +51,26 @@ pub struct YumSource {
     pub client_key: Option<PathBuf>,
 }
 
-impl YumSource {
-    /// What makes no sense in it.
-    pub(super) fn contradiction(&self) -> Option<&'static str> {
+impl SourceTable for YumSource {
+    fn kind(&self) -> Kind {
+        Kind::Yum
+    }
+
+    fn title(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn name(&self) -> Option<&Label> {
+        Some(&self.name)
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        self.keyring.iter_mut().collect()
+    }
+
+    has_access!(YumSource, |source| Some(source.url.clone()), Scope::of_folder);
+
+    fn contradiction(&self) -> Option<&'static str> {
         if self.publish == Publish::Reprepro {
             return Some("publish = \"reprepro\" is for [[apt]]: RPM repositories are re-indexed or verbatim");
         }

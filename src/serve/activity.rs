@@ -1,4 +1,4 @@
-//! Whether a connection is at rest: what it has for requests can go then.
+//! Knows when a connection is at rest, so that the server can drop its buffers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

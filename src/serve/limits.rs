@@ -31,7 +31,7 @@ impl Default for Limits {
     }
 }
 
-/// How many files of the current generation stay open, at most.
+/// The most files of the current generation that stay open.
 const MAX_CACHED_FILES: u64 = 512;
 /// Files that are open besides those of connections, threads and the cache: standard streams, log, signals, sockets of the
 /// service manager, and what is open for a moment while a generation or a page is read.
@@ -42,17 +42,17 @@ const FILES_OF_THREAD: u64 = 3;
 const FILES_OF_CONNECTION: u64 = 2;
 /// The fewest connections with which a server can be of use: clients open several at once.
 const MIN_CONNECTIONS: u64 = 4;
-/// How many files must be allowed for each thread.
+/// The number of open files that must be allowed for each thread.
 const ALLOWED_FOR_THREAD: u64 = 32;
 
-/// What the server takes of the files that the system allows this process to have open.
+/// The server's share of the files that the system allows this process to have open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileBudget {
-    /// How many threads serve.
+    /// The number of threads.
     pub(super) threads: usize,
-    /// How many files of the current generation stay open.
+    /// The number of files of the current generation that stay open.
     pub(super) cached_files: usize,
-    /// How many connections may be open at once.
+    /// The number of connections that may be open at once.
     pub(super) connections: usize,
 }
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_open_at_once_never_exceeds_the_limit() {
+    fn open_files_stay_within_the_limit() {
         for allowed in 1..3000 {
             for (threads, sockets, connections) in [(2, 1, 4096), (8, 2, 4096), (8, 2, 1), (2, 1, 100)] {
                 let Ok(budget) = FileBudget::divide(allowed, threads, sockets, connections) else {

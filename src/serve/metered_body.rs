@@ -18,7 +18,7 @@ use super::metrics::AnswerKind;
 pub(super) struct MeteredBody {
     body: AnyBody,
     client: Arc<ClientConnection>,
-    /// Whether the request had a body. What is left of it may still be read behind this answer.
+    /// Set if the request had a body. What is left of it may still be read behind this answer.
     asked_with_body: bool,
     of: AnswerKind,
     bytes: u64,
@@ -43,7 +43,7 @@ impl MeteredBody {
     }
 }
 
-/// How a request asks.
+/// The form of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestForm {
     /// For the head of the answer alone.

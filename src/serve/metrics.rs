@@ -26,7 +26,7 @@ pub(super) enum AnswerKind {
     Nothing,
 }
 
-/// Answers that are no file of a kind.
+/// Answers other than files of a kind.
 const OTHERS: [(AnswerKind, &str); 4] = [
     (AnswerKind::Keys, "keys"),
     (AnswerKind::Store, "store"),

@@ -27,7 +27,7 @@ use crate::storage::Store;
 /// or by a few.
 const MAX_OLDER: usize = 64;
 
-/// How long the server waits before it reads a current generation again that it could not read.
+/// The time before the server reads a current generation again that it could not read.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Finds the current generation; remembers what it says of itself.
@@ -45,7 +45,7 @@ struct ServedSite {
     root: PathBuf,
     store: Arc<dyn Store>,
     config: Serve,
-    /// How many files of the current generation stay open.
+    /// The number of files of the current generation that stay open.
     open_files: usize,
 }
 
@@ -53,7 +53,7 @@ struct ServedSite {
 #[derive(Debug, Default)]
 struct KnownView {
     view: Option<Arc<View>>,
-    /// What `current` pointed to when it could not be read, and when that was.
+    /// The target of `current` when it could not be read, and the time of that.
     failed: Option<(String, Instant)>,
 }
 

@@ -31,7 +31,7 @@ pub use self::serve_url::ServeUrl;
 pub use self::suites::{PublishedSuite, suites};
 pub use self::web::WebServer;
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::OpenPgpError;
+use crate::formats::Invalid;
 use crate::maas::MaasError;
 use crate::site::SiteError;
 use crate::storage::StorageError;
@@ -69,7 +69,7 @@ pub enum SetupError {
     )]
     NoRepository { what: String, there: String },
     #[error("cannot use the keyring {}", path.display())]
-    Keyring { path: PathBuf, source: OpenPgpError },
+    Keyring { path: PathBuf, source: Invalid },
     #[error(
         "the site is in {path:?}, which cannot stand in the configuration of a web server: letters, digits, spaces and ._-+@=,:~/ can"
     )]

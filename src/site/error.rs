@@ -7,8 +7,7 @@ use super::{PublishError, RepreproError};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
-use crate::formats::assertions::AssertionError;
-use crate::formats::openpgp::OpenPgpError;
+use crate::formats::Invalid;
 use crate::next_command::{self, ShellCommand};
 use crate::storage::{FileError, StorageError};
 use crate::trust::TrustError;
@@ -43,8 +42,8 @@ pub enum SiteError {
         next_command::site_check(site)
     )]
     NothingCollected { site: PathBuf, source: Box<SiteError> },
-    #[error("{} is not a usable OpenPGP key file{}", path.display(), source.advice(path))]
-    BadKeyring { path: PathBuf, source: OpenPgpError },
+    #[error("{} is not a usable OpenPGP key file", path.display())]
+    BadKeyring { path: PathBuf, source: Invalid },
     #[error(
         "the source {source_name} has other keys pinned: to trust both, run `{add}`; to trust the new ones alone, give --replace instead of \
          --add"
@@ -102,6 +101,11 @@ impl SiteError {
         FileError::on(action, path)
     }
 
+    /// Returns `true` if this user may not read something.
+    pub(super) fn is_denied(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::File(error)) if error.source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Returns `true` if the site has a newer state of the bundle's name, or this one.
     pub(super) fn is_past(&self) -> bool {
         matches!(self, Self::AlreadyImported { .. } | Self::Trust(TrustError::OldSequence { .. }))
@@ -157,7 +161,7 @@ impl From<RepreproError> for SiteError {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreAssertionError {
     #[error("it cannot be trusted")]
-    Untrusted(#[from] AssertionError),
+    Untrusted(#[from] Invalid),
     #[error(
         "there are {count} store assertions in it, and one is needed: take the file that `store-admin register` made"
     )]

@@ -14,18 +14,17 @@ use super::addresses;
 use super::older;
 use super::path_map::PathMap;
 use super::pins::pinned;
-use super::publish::{self, Context};
+use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
 use super::serve_config::Serve;
 use super::state::{CURRENT, Generation, NameState, Published, generation_folder, generation_key};
 use super::tree::Tree;
 use super::{Site, SiteError};
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
-use crate::collection::{Collection, Publish};
+use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey, armored_keyring};
-use crate::formats::rpm::{REPOMD_ASC, REPOMD_KEY};
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::kind::Kind;
 use crate::label::Label;
 use crate::progress::Progress;
@@ -123,7 +122,7 @@ fn plan(
             Some(bundle) => Cow::Borrowed(&bundle.manifest),
             None => Cow::Owned(Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?),
         };
-        graft_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
+        attach_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
@@ -131,7 +130,7 @@ fn plan(
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
-                graft_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
+                attach_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
                 next.keyrings.insert(collection.folder(), digest);
             }
             let previous = previous(depot, current, &name, collection)?;
@@ -141,45 +140,42 @@ fn plan(
                 batch: &mut batch,
                 key: &key,
                 keyring: accepted.keyring.as_ref(),
+                keyring_bytes: accepted.keyring_bytes.as_deref(),
                 allow_unsigned: accepted.allow_unsigned,
-                signed_as: site.config.policy.signed_as.get(&collection.source),
-                snap_roots: site.snap_roots,
                 verified: state.verified,
                 date: next.signed,
-                identities: &mut next.identities,
-                seen: current.seen,
-                dates: &mut next.upstream_dates,
-                addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
-                aliases: &site.config.serve.alias,
-                guarded: recipe.guarded.as_ref() == Some(&name),
-                known_digests: current.second_digests,
-                second_digests: &mut next.second_digests,
+                dates: DateHistory {
+                    seen: current.seen,
+                    next: &mut next.upstream_dates,
+                    addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
+                    aliases: &site.config.serve.alias,
+                    guarded: recipe.guarded.as_ref() == Some(&name),
+                },
+                digests: DigestHistory { known: current.second_digests, next: &mut next.second_digests },
                 previous: previous.as_ref().map(|(_, collection)| collection),
                 published: shown,
                 root: site.root(),
-                reprepro_key: site.config.reprepro.as_ref(),
-                is_rehearsal: recipe.is_rehearsal,
-                newest: &mut newest,
                 keys: &mut keys,
-                progress: &recipe.progress,
+                of_kind: KindContext {
+                    identities: &mut next.identities,
+                    signed_as: site.config.policy.signed_as.get(&collection.source),
+                    reprepro: RepreproContext {
+                        key: site.config.reprepro.as_ref(),
+                        is_rehearsal: recipe.is_rehearsal,
+                        newest: &mut newest,
+                        progress: &recipe.progress,
+                    },
+                    snap_roots: site.snap_roots,
+                },
             };
-            let mut part = publish::tree(collection, &mut context).map_err(in_collection)?;
+            let part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
-                graft_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
+                attach_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
             }
-            let upstream_keys = upstream_keys(site, collection, accepted.keyring_bytes.as_deref())?;
-            if let Some(keys) = list_keys(site, &key, collection, upstream_keys.as_ref())? {
-                let digest = depot.put(&mut batch, keys.as_bytes())?;
-                graft_file(&mut part, REPOMD_KEY, digest)?;
-            }
-            graft(&mut tree, &collection.folder(), part)?;
-            graft(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
-            if let Some(keys) = upstream_keys {
-                let digest = depot.put(&mut batch, keys.as_bytes())?;
-                graft_file(&mut tree, &format!("keys/{}.asc", collection.folder()), digest)?;
-            }
+            attach(&mut tree, &collection.folder(), part)?;
+            attach(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
     }
     let owners = next.addresses.clone();
@@ -192,10 +188,10 @@ fn plan(
         let path = site.root().join("keys/site.pgp");
         let bytes = bytes.map_err(|source| SiteError::BadKeyring { path, source })?;
         let digest = depot.put(&mut batch, &bytes)?;
-        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
     for (file, digest) in keys {
-        graft_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
     }
     next.paths = Some(depot.put(&mut batch, PathMap::text(&tree).as_bytes())?);
     batch.commit()?;
@@ -283,10 +279,15 @@ fn previous(
     collection: &Collection,
 ) -> Result<Option<(Sha256, Collection)>, SiteError> {
     let folder = collection.folder();
-    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.lingers()) else { return Ok(None) };
+    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.has_grace_period()) else {
+        return Ok(None);
+    };
     let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
-        let bytes = depot.read(&digest, MAX_MANIFEST_BYTES)?;
+        let bytes = match depot.read(&digest, MAX_MANIFEST_BYTES) {
+            Err(DepotError::Missing { .. }) => continue, // the state alone was restored: nothing of it is here to stay reachable
+            bytes => bytes?,
+        };
         let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);
         if let Some(other) = found.filter(|other| other.files != collection.files) {
             return Ok(Some((digest, other)));
@@ -295,45 +296,19 @@ fn previous(
     Ok(None)
 }
 
-/// Upstream's pinned keys, in armor, where clients need them: rpm checks the signatures in packages, which stay upstream's.
-fn upstream_keys(site: &Site, collection: &Collection, keyring: Option<&[u8]>) -> Result<Option<String>, SiteError> {
-    let Some(bytes) = keyring.filter(|_| collection.kind == Kind::Yum) else { return Ok(None) };
-    let path = site.keyring_path(collection.source.as_str());
-    armored_keyring(bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
-}
-
-/// Returns the keys that sign an RPM repository's list as it is published, for zypper, which looks for them beside the list;
-/// `None` if nobody signs it.
-fn list_keys(
-    site: &Site,
-    key: &SiteKey,
-    collection: &Collection,
-    upstream: Option<&String>,
-) -> Result<Option<String>, SiteError> {
-    if collection.kind != Kind::Yum {
-        return Ok(None);
-    }
-    if collection.publish == Publish::Verbatim {
-        let is_signed = collection.proofs.iter().any(|proof| proof.path.as_str() == REPOMD_ASC);
-        return Ok(upstream.filter(|_| is_signed).cloned());
-    }
-    let path = site.root().join("keys/site.pgp");
-    key.public_armored().map(Some).map_err(|source| SiteError::BadKeyring { path, source })
-}
-
 fn proofs(collection: &Collection) -> Tree {
     let mut tree = Tree::default();
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
     tree
 }
 
-fn graft(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
+fn attach(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
     let publish =
         |e| SiteError::Publish { collection: folder.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
-    tree.graft(folder, part).map_err(publish)
+    tree.attach(folder, part).map_err(publish)
 }
 
-fn graft_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
+fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
     let publish =
         |e| SiteError::Publish { collection: path.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
     tree.add(path.parse().map_err(publish)?, digest);

@@ -58,7 +58,7 @@ pub(super) fn import_bundle(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    bring(site, &lock, bundle, options, progress)
+    import_signed(site, &lock, bundle, options, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -71,10 +71,10 @@ pub fn import_stream(
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
     let bundle = trusted(site, receive(from)?)?;
-    bring(site, &lock, &bundle, options.into(), progress)
+    import_signed(site, &lock, &bundle, options.into(), progress)
 }
 
-fn bring(
+fn import_signed(
     site: &Site,
     lock: &Lock,
     bundle: &Bundle,
@@ -288,8 +288,16 @@ fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(),
     let name = bundle.manifest.folder();
     let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
+    let mut damaged = match error {
+        SiteError::Bundle(error) => error.damaged_volumes(),
+        _ => BTreeSet::new(),
+    };
+    damaged.retain(|file| bundle.manifest.volumes.iter().any(|volume| volume.file == *file));
+    if !damaged.is_empty() {
+        return sheets::note_awaited(site, bundle, damaged);
+    }
     if error.class() == ErrorClass::VerificationFailed && !is_of_the_disk(error) {
-        let folder = site.root().join("quarantine").join(&name);
+        let folder = site.quarantine_folder(bundle);
         modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
         write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
         write_atomically(&folder.join("reason.txt"), format!("{reason}\n").as_bytes(), 0o644)?;

@@ -167,7 +167,7 @@ impl Site {
     pub(crate) fn keyring(&self, source: &str) -> Result<Option<Keyring>, SiteError> {
         let Some(bytes) = self.keyring_bytes(source)? else { return Ok(None) };
         let path = self.keyring_path(source);
-        Keyring::parse(&bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
+        Keyring::parse_file(&path, &bytes).map(Some).map_err(|source| SiteError::BadKeyring { path, source })
     }
 
     /// The same, as they were pinned.

@@ -14,7 +14,7 @@ use super::path_map::PathMap;
 use super::state::Generation;
 use super::tree::Tree;
 use super::{Site, SiteError};
-use crate::depot::Depot;
+use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::kind::Kind;
 use crate::path::PublishPath;
@@ -34,10 +34,9 @@ fn is_asked_for_later(path: &PublishPath) -> bool {
 
 /// Adds the files of `current` that `next` lacks. They are there before the switch, and `current` has them too until then.
 pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Tree) -> Result<(), SiteError> {
-    if current.paths.is_none() {
-        return Ok(()); // the first generation
-    }
-    let map = PathMap::load(site, depot, current)?;
+    // Before the first generation there is no map. One that cannot be read, such as after a restore of the state alone, must
+    // not stop the import that heals it; `site check` names it.
+    let Ok(map) = PathMap::load(site, depot, current) else { return Ok(()) };
     let mut withdrawn = map.files().filter(|(path, _)| is_asked_for_later(path) && next.get(path).is_none());
     withdrawn.try_for_each(|(path, digest)| add(site, depot, path, digest))
 }
@@ -74,7 +73,11 @@ fn add(site: &Site, depot: &Depot, path: &PublishPath, digest: &Sha256) -> Resul
     }
     let scratch = site.root().join("older.part");
     remove_file_if_there(&scratch).map_err(SiteError::io("remove", &scratch))?;
-    depot.write_file(digest, &scratch)?;
+    match depot.write_file(digest, &scratch) {
+        // A withdrawn file that was lost must not stop what has just come; `site check` names it.
+        Err(DepotError::Missing { .. }) => return Ok(()),
+        written => written?,
+    }
     let write = || {
         fs::rename(&scratch, &target)?;
         remove_file_if_there(&scratch) // a rename of a file to itself does nothing

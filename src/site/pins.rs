@@ -66,6 +66,6 @@ pub fn pin(site: &Site, source: &Label, file: &Path, pinning: Pinning) -> Result
 pub(super) fn read_keyring(file: &Path) -> Result<(Vec<u8>, Vec<String>), SiteError> {
     let bytes = read_named(file, MAX_KEYRING_BYTES)?;
     let bad = |source| SiteError::BadKeyring { path: file.to_owned(), source };
-    let fingerprints = Keyring::parse(&bytes).map_err(bad)?.fingerprints();
+    let fingerprints = Keyring::parse_file(file, &bytes).map_err(bad)?.fingerprints();
     Ok((bytes, fingerprints))
 }

@@ -121,7 +121,7 @@ impl<'a> Rehearsal<'a> {
         self.needed += room_needed(bundle, &self.site.depot()?, &wanted);
         check_room(self.site, self.needed, self.free)?;
         let journal = Journal::open(&self.scratch.path().join(bundle.digest.to_hex()), bundle)?;
-        let inner = DepotSink::new(bundle, &self.depot, &wanted, &journal, self.scratch.path());
+        let inner = DepotSink::new(bundle, &self.depot, &wanted, &journal);
         let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
         let progress = self.progress.phase("checking", bundle.manifest.carried_bytes());
         let result = unpack(bundle, &sink, self.site.root(), &progress);

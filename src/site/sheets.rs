@@ -1,6 +1,6 @@
 //! Custody of a bundle's media, and places of missing volumes, as the sheets of media say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -56,9 +56,19 @@ pub(super) fn with_places(site: &Site, bundle: &Bundle, error: SiteError) -> Sit
     now.extend(spares.map(|(place, file)| (file, Some(place))));
     let text = serde_json::to_vec(&now).unwrap_or_default();
     match write_atomically(&journal.join(MISSING), &text, 0o644) {
-        Ok(()) => BundleError::VolumesMissing { folder, missing: words(&now) }.into(),
+        Ok(()) => BundleError::VolumesMissing { folder, missing: render(&now) }.into(),
         Err(error) => error.into(),
     }
+}
+
+/// Notes in the journal that good copies of these volumes are awaited, besides those that are missing.
+pub(super) fn note_awaited(site: &Site, bundle: &Bundle, damaged: BTreeSet<String>) -> Result<(), SiteError> {
+    let journal = site.journal_folder(bundle);
+    let before = missing(&journal);
+    let files = damaged.into_iter().chain(bundle.missing_volumes());
+    let now: Missing = files.map(|file| (file.clone(), before.get(&file).cloned().flatten())).collect();
+    let text = serde_json::to_vec(&now).unwrap_or_default();
+    Ok(write_atomically(&journal.join(MISSING), &text, 0o644)?)
 }
 
 /// Returns the missing files that the journal names. Empty if it names none.
@@ -67,7 +77,7 @@ pub(super) fn missing(journal: &Path) -> Missing {
 }
 
 /// The missing volumes, each with where it went; and at the end what could replace them.
-pub(super) fn words(missing: &Missing) -> Vec<String> {
+pub(super) fn render(missing: &Missing) -> Vec<String> {
     let word = |(file, place): (&String, &Option<String>)| match place.as_deref() {
         None => file.clone(),
         Some(NOWHERE) => format!("{file} ({NOWHERE})"),

@@ -288,7 +288,7 @@ pub(crate) fn list_generations(store: &dyn Store) -> Result<Vec<u64>, SiteError>
     Ok(numbers)
 }
 
-/// What is said of `current` if nothing is there.
+/// The reason that messages give if `current` does not exist.
 const MISSING: &str = "it is missing";
 
 /// Returns whether `current` may lead to this folder: to a generation, or to itself where `scp` has made a folder of it.

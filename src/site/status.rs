@@ -7,7 +7,8 @@ use super::client_warnings::Unanswered;
 use super::state::Generation;
 use super::{Site, SiteError, sheets};
 use crate::bundle::Manifest;
-use crate::storage::audit;
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
+use crate::storage::{audit, read_capped};
 
 /// What a site is, publishes and waits for.
 #[derive(Debug)]
@@ -18,8 +19,11 @@ pub struct Status {
     pub unanswered: Unanswered,
     /// All generations that are here, by number, with what made them.
     pub generations: Vec<(u64, String)>,
-    /// Fingerprint of the key that signs re-indexed metadata.
-    pub key: String,
+    /// Fingerprint of the key that signs re-indexed metadata; `None` if nothing is published yet and this user may not read the
+    /// key itself.
+    pub key: Option<String>,
+    /// Files and folders that this user may not read, whose content is missing here.
+    pub hidden: Vec<&'static str>,
     /// Bundles whose import is not finished.
     pub unfinished: Vec<String>,
     /// The volumes that these wait for, and where they went as far as it is known.
@@ -37,26 +41,62 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     for number in site.generations()?.into_iter().filter(|number| *number <= current.number) {
         generations.push((number, site.generation(number)?.reason));
     }
+    let mut hidden = Vec::new();
+    let mut seen = |found: Result<Vec<String>, SiteError>, name| match found {
+        Err(error) if error.is_denied() => {
+            hidden.push(name);
+            Ok(Vec::new())
+        }
+        other => other,
+    };
+    let journal = seen(names_in(site, "journal"), "journal")?;
+    let quarantine = seen(names_in(site, "quarantine"), "quarantine")?;
+    let log = audit::read(&site.root().join("audit.jsonl")).map_err(SiteError::from);
+    let audit_records = match log {
+        Err(error) if error.is_denied() => {
+            hidden.push("audit.jsonl");
+            0
+        }
+        log => log?.len(),
+    };
+    let unfinished = unfinished(site, &journal);
     Ok(Status {
         generations,
-        key: site.key_fingerprint()?,
-        unfinished: unfinished(site)?.into_iter().map(|(bundle, _)| bundle).collect(),
-        waiting: unfinished(site)?.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
-        quarantine: names_in(site, "quarantine")?,
+        key: public_key(site)?,
+        unfinished: unfinished.iter().map(|(bundle, _)| bundle.clone()).collect(),
+        waiting: unfinished.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
+        quarantine,
         unanswered: Unanswered::of(&current, &site.config.serve),
-        audit_records: audit::read(&site.root().join("audit.jsonl"))?.len(),
+        audit_records,
         current,
+        hidden,
     })
 }
 
 /// Bundles whose import is not finished, with what each waits for.
-fn unfinished(site: &Site) -> Result<Vec<(String, Vec<String>)>, SiteError> {
+fn unfinished(site: &Site, journal: &[String]) -> Vec<(String, Vec<String>)> {
     let bundle = |name: &String| {
         let folder = site.root().join("journal").join(name);
         let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
-        Some((manifest.folder(), sheets::words(&sheets::missing(&folder))))
+        Some((manifest.folder(), sheets::render(&sheets::missing(&folder))))
     };
-    Ok(names_in(site, "journal")?.iter().filter_map(bundle).collect())
+    journal.iter().filter_map(bundle).collect()
+}
+
+/// Returns the fingerprint of the site's key. Its secret half is for the owner alone; others know the key as it is published.
+fn public_key(site: &Site) -> Result<Option<String>, SiteError> {
+    let own = site.key_fingerprint();
+    if !own.as_ref().is_err_and(SiteError::is_denied) {
+        return own.map(Some);
+    }
+    let path = site.root().join("current/keys/site.gpg");
+    match read_capped(&path, MAX_KEYRING_BYTES) {
+        Err(error) if error.is_not_found() => Ok(None),
+        bytes => {
+            let keyring = Keyring::parse(&bytes?).map_err(|source| SiteError::BadKeyring { path, source })?;
+            Ok(keyring.fingerprints().into_iter().next())
+        }
+    }
 }
 
 fn names_in(site: &Site, folder: &str) -> Result<Vec<String>, SiteError> {

@@ -25,7 +25,7 @@ impl Tree {
     }
 
     /// Adds all files of `other` below the folder `prefix`.
-    pub(super) fn graft(&mut self, prefix: &str, other: Self) -> Result<(), MalformedPath> {
+    pub(super) fn attach(&mut self, prefix: &str, other: Self) -> Result<(), MalformedPath> {
         let prefix: PublishPath = prefix.parse()?;
         for (path, digest) in other.files {
             self.add(prefix.join(path.as_str())?, digest);

@@ -68,8 +68,7 @@ fn fill(
     journal: &Journal,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    let quarantine = site.root().join("quarantine");
-    let sink = DepotSink::new(bundle, depot, wanted, journal, &quarantine);
+    let sink = DepotSink::new(bundle, depot, wanted, journal);
     let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
     let progress = progress.phase("unpacking", bytes);
     let result = unpack(bundle, &sink, site.root(), &progress);
@@ -164,7 +163,6 @@ pub(super) struct DepotSink<'a> {
     depot: &'a Depot,
     wanted: &'a BTreeSet<Sha256>,
     journal: &'a Journal,
-    quarantine: &'a Path,
     batch: Mutex<Batch<'a>>,
     /// Blobs of which another digest is needed.
     second_kinds: BTreeMap<Sha256, DigestKind>,
@@ -173,18 +171,11 @@ pub(super) struct DepotSink<'a> {
 
 impl<'a> DepotSink<'a> {
     /// A sink for the wanted blobs of `bundle`.
-    pub(super) fn new(
-        bundle: &Bundle,
-        depot: &'a Depot,
-        wanted: &'a BTreeSet<Sha256>,
-        journal: &'a Journal,
-        quarantine: &'a Path,
-    ) -> Self {
+    pub(super) fn new(bundle: &Bundle, depot: &'a Depot, wanted: &'a BTreeSet<Sha256>, journal: &'a Journal) -> Self {
         Self {
             depot,
             wanted,
             journal,
-            quarantine,
             batch: Mutex::new(depot.batch()),
             second_kinds: bundle.manifest.collections.iter().flat_map(second_kinds).collect(),
             second: Mutex::default(),
@@ -276,10 +267,10 @@ impl ContentSink for DepotSink<'_> {
         self.journal.note(blob, part)
     }
 
-    fn bad(&self, blob: &Blob, _: &Part, content: Writing) {
+    fn bad(&self, blob: &Blob, _: &Part, _: Writing) {
         // Best effort: the failure itself is reported by the caller. A cut blob's good parts stay for another try.
         if blob.parts.len() == 1 {
-            let _ = fs::rename(&content.path, self.quarantine.join(blob.sha256.to_hex()));
+            let _ = self.depot.remove_partial(&blob.sha256);
         }
     }
 }
@@ -347,10 +338,16 @@ impl Site {
         self.root().join("journal").join(bundle.digest.to_hex())
     }
 
+    /// The folder that notes why a bundle failed its checks.
+    pub(super) fn quarantine_folder(&self, bundle: &Bundle) -> PathBuf {
+        self.root().join("quarantine").join(bundle.manifest.folder())
+    }
+
     /// Removes the notes of imports that are finished or can no more be: of `bundle` itself, of the bundles before it, and what
     /// cannot be read.
     pub(super) fn tidy_journal(&self, bundle: &Bundle) -> Result<(), SiteError> {
         super::generation::remove_folder(&self.journal_folder(bundle))?;
+        super::generation::remove_folder(&self.quarantine_folder(bundle))?;
         let accepted = &bundle.manifest;
         let journal = self.root().join("journal");
         for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::FileError;
+use super::owner::Owner;
 use crate::error_class::ErrorClass;
 
 /// Errors of files that gapferry keeps for itself.
@@ -14,6 +15,8 @@ pub enum StorageError {
     File(#[from] FileError),
     #[error("{} is held by another gapferry: wait until it is done", path.display())]
     Locked { path: PathBuf },
+    #[error("{} belongs to {owner}, and this was run by another user, whose files {owner} could not replace: run as {owner}, such as with `{command}`", path.display())]
+    OtherOwner { path: PathBuf, owner: Owner, command: String },
     #[error("{} is damaged: {reason}", path.display())]
     Damaged { path: PathBuf, reason: String },
 }
@@ -39,7 +42,7 @@ impl StorageError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::File(error) => error.class(),
-            Self::Locked { .. } | Self::Damaged { .. } => ErrorClass::Failed,
+            Self::Locked { .. } | Self::OtherOwner { .. } | Self::Damaged { .. } => ErrorClass::Failed,
         }
     }
 }

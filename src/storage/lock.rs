@@ -6,6 +6,7 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 
 use super::StorageError;
+use super::owner::other_owner;
 
 /// An exclusive lock on a file. Released on drop, and by the kernel when the process dies.
 #[derive(Debug)]
@@ -14,8 +15,13 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path`. Fails at once if another process has it.
+    /// Takes the lock at `path`. Fails at once if another process has it, or if its folder belongs to another user.
     pub fn take(path: &Path) -> Result<Self, StorageError> {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        if let Some(owner) = other_owner(folder) {
+            let command = owner.command();
+            return Err(StorageError::OtherOwner { path: folder.to_owned(), owner, command });
+        }
         let open = File::options().create(true).truncate(false).write(true).open(path);
         let file = open.map_err(StorageError::io("open", path))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)

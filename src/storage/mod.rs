@@ -9,6 +9,7 @@ mod file_error;
 mod file_store;
 mod lock;
 pub mod modes;
+mod owner;
 mod small_file;
 mod store;
 

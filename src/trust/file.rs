@@ -1,7 +1,6 @@
 //! The trust file: which keys may do what at a site.
 //!
-//! The first one is installed by hand, by `gapferry site init`. It is versioned; a newer one is to be signed by the old
-//! one's threshold of builders.
+//! `gapferry site init` writes the first one. It is changed by hand at the site.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,7 +73,7 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
-    /// Signatures over a manifest; at least 1.
+    /// Signatures over a manifest; 1, since a manifest has one signature.
     pub builder: usize,
     /// Approvals of a manifest.
     pub reviewer: usize,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::{Workspace, WorkspaceError};
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::MAX_KEYRING_BYTES;
-use crate::formats::openpgp::{Keyring, OpenPgpError, binary_keyring};
+use crate::formats::Invalid;
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
 use crate::storage::{StorageError, read_capped, read_named, write_atomically};
 use crate::time::Time;
@@ -23,7 +23,7 @@ pub enum ReceiptFileError {
     #[error("{} is not signed by any site that is known here: give that site's public key, SITE/current/keys/site.asc, with --site-key", path.display())]
     NoKey { path: PathBuf },
     #[error("{} is not an OpenPGP key", path.display())]
-    Key { path: PathBuf, source: OpenPgpError },
+    Key { path: PathBuf, source: Invalid },
     #[error("the site {site} has another key in {}: if its key has really changed, remove that file", path.display())]
     OtherKey { site: String, path: PathBuf },
 }
@@ -58,8 +58,8 @@ impl Workspace {
         if let Some(key_path) = site_key {
             let key = read_named(key_path, MAX_KEYRING_BYTES)?;
             let bad_key = |source| ReceiptFileError::Key { path: key_path.to_owned(), source };
+            let keyring = Keyring::parse_file(key_path, &key).map_err(bad_key)?;
             let key = binary_keyring(&key).map_err(bad_key)?;
-            let keyring = Keyring::parse(&key).map_err(bad_key)?;
             let receipt = Receipt::verify(&message, &keyring, Time::now()).map_err(refused)?;
             self.pin(&receipt, &key, &keyring)?;
             return Ok(receipt);

@@ -5,7 +5,8 @@ use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
-use gapferry::formats::deb::{DebError, read_control};
+use gapferry::formats::ReadError;
+use gapferry::formats::deb::read_control;
 use gapferry::upstream::{DebSpec, Packing, build_deb};
 
 use crate::apt_client::{output, run};
@@ -66,7 +67,7 @@ fn what_is_no_package_is_refused_by_both() {
     for bytes in [&b""[..], b"not a package", &good[..40], &good[..200]] {
         fs::write(&path, bytes).unwrap();
         let error = read_control(&mut fs::File::open(&path).unwrap()).unwrap_err();
-        assert!(!matches!(error, DebError::Read(_)), "{error}");
+        assert!(!matches!(error, ReadError::Io(_)), "{error}");
         assert!(!output(Command::new("dpkg-deb").arg("-f").arg(&path)).status.success());
     }
 }

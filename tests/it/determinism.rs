@@ -8,7 +8,7 @@ use gapferry::time::Time;
 use crate::apt_client::{output, run};
 use crate::support::desk::at_clock;
 use crate::support::snapshot::{Snapshot, contents_of, difference};
-use crate::support::world::{Content, World, each_content, manifest_of};
+use crate::support::world::{Content, World, each_content_and_flat, manifest_of};
 
 /// One of several exports of the same state.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ fn export<const RUNS: usize>(world: &World, runs: [Run; RUNS]) -> [Snapshot; RUN
     runs.map(|Run { name, .. }| contents_of(&world.path(&format!("out-{name}")), |_| true))
 }
 
-each_content!(
+each_content_and_flat!(
     two_fresh_workspaces_give_the_same_volumes,
     with_source_date_epoch_and_one_key_whole_bundles_are_the_same,
     a_time_that_is_none_is_refused

@@ -1,5 +1,6 @@
 //! The breadth of what can be selected, carried and published, with a real apt as the judge of what arrives.
 
+mod backup;
 mod build_dep;
 mod choice;
 mod client_indexes;
@@ -13,6 +14,7 @@ mod odd;
 mod odd_archive;
 mod odd_sources;
 mod older;
+mod owner;
 mod pdiffs;
 mod pins;
 mod rollback;

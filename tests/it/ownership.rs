@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gapferry::bundle::Manifest;
+use gapferry::cli::Exit;
 use gapferry::collection::Collection;
 use gapferry::depot::Depot;
 use gapferry::trust::SecretKey;
@@ -113,4 +114,59 @@ fn find<'m>(manifest: &'m mut Manifest, name: &str) -> &'m mut Collection {
 fn configure(desk: &Desk, more: &str) {
     let path = desk.path("site/site.toml");
     fs::write(&path, fs::read_to_string(&path).unwrap() + "\n" + more).unwrap();
+}
+
+/// A collection that a source vouches for, and its upstream's address.
+struct Genuine<'a> {
+    name: &'a str,
+    origin: &'a str,
+}
+
+/// Lets a thief of the builder's key claim each of `addresses` for the unsigned collection `own`, while the genuine one stays, is
+/// moved, or is gone. The site must refuse each claim.
+fn refuses_claims(desk: &Desk, honest: &Manifest, own: &str, genuine: &str, addresses: &[&str]) {
+    let keep: fn(&mut Manifest, &str) = |_, _| ();
+    let move_away: fn(&mut Manifest, &str) =
+        |manifest, name| find(manifest, name).origin = "http://elsewhere.example/x".into();
+    let remove: fn(&mut Manifest, &str) =
+        |manifest, name| manifest.collections.retain(|collection| collection.name.as_str() != name);
+    for address in addresses {
+        for change in [keep, move_away, remove] {
+            let forged = forge(desk, honest, |manifest| {
+                find(manifest, own).origin = (*address).into();
+                change(manifest, genuine);
+            });
+            let words = [&format!("belongs to the source {genuine}"), "[[serve.alias]]"];
+            desk.import(&forged).says(Exit::Refused, &words);
+        }
+    }
+}
+
+/// Lets a thief of the builder's key bring an older state of a collection back under other names and addresses, one of which is
+/// `spelled`, the genuine one in another spelling. The site must refuse each, and `check` gets a name for it.
+fn refuses_older_states(
+    desk: &Desk,
+    [older, newest]: [&Manifest; 2],
+    genuine: &Genuine<'_>,
+    spelled: &str,
+    check: impl Fn(&str),
+) {
+    let Genuine { name, origin } = *genuine;
+    let beside = forge(desk, newest, |manifest| manifest.collections.push(renamed(older, "a", origin)));
+    let instead = [("a", origin), ("a", spelled), (name, origin), (name, "http://elsewhere.example/x")];
+    let instead = instead.map(|(name, origin)| (format!("{name} {origin}"), renamed(older, name, origin)));
+    let refused = |what: &str, forged: &Path| {
+        desk.import(forged).says(Exit::Refused, &["was seen before", "--allow-older-upstream"]);
+        check(what);
+    };
+    refused("a second source beside it", &beside);
+    for (what, collection) in instead {
+        refused(&what, &forge(desk, newest, |manifest| manifest.collections = vec![collection]));
+    }
+}
+
+/// The collection of a manifest under another name and address.
+fn renamed(manifest: &Manifest, name: &str, origin: &str) -> Collection {
+    let collection = manifest.collections[0].clone();
+    Collection { name: name.parse().unwrap(), source: name.parse().unwrap(), origin: origin.into(), ..collection }
 }

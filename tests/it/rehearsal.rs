@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::desk::end;
 use crate::support::snapshot::{contents_of, difference};
-use crate::support::world::{Content, World, bring, each_content};
+use crate::support::world::{Content, World, bring, each_content_and_flat};
 
 /// Rehearses the import of what is in the folder `path`.
 pub(crate) fn rehearse(site: &Site, path: &Path, allow: Overrides) -> Result<InOrder<Rehearsed>, SiteError> {
@@ -19,7 +19,7 @@ pub(crate) fn rehearse(site: &Site, path: &Path, allow: Overrides) -> Result<InO
     rehearse_found(site, found, allow, &|_| {}, &Progress::hidden())
 }
 
-each_content!(
+each_content_and_flat!(
     a_dry_run_accepts_what_the_import_accepts_and_changes_nothing,
     a_dry_run_refuses_what_the_site_pins_no_keys_for,
     a_dry_run_refuses_an_upstream_that_goes_back

@@ -5,8 +5,9 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::formats::ReadError;
 use gapferry::formats::snap::Metadata;
-use gapferry::formats::snap::squashfs::{SquashfsError, read_file};
+use gapferry::formats::snap::squashfs::read_file;
 use gapferry::upstream::{Payload, Pseudorandom, SnapSpec, build_snap, write_snap};
 
 use crate::apt_client::run;
@@ -54,7 +55,7 @@ fn unsquashfs_cat(image: &Path, path: &str) -> Vec<u8> {
     output.stdout
 }
 
-fn ours(image: &Path, path: &str) -> Result<Vec<u8>, SquashfsError> {
+fn ours(image: &Path, path: &str) -> Result<Vec<u8>, ReadError> {
     let parts: Vec<&str> = path.split('/').collect();
     read_file(&mut fs::File::open(image).unwrap(), &parts, CAP)
 }
@@ -117,11 +118,11 @@ fn links_and_compressions_that_snaps_do_not_have_are_refused() {
     }
     mksquashfs(&root, &image, "-comp zstd");
     let error = ours(&image, "link/snap.yaml").unwrap_err();
-    assert!(matches!(&error, SquashfsError::NotAFolder { path } if path == "link"), "{error:?}");
+    assert!(error.to_string() == "\"link\" in it is not a folder", "{error:?}");
     let error = ours(&image, "meta/link.yaml").unwrap_err();
-    assert!(matches!(&error, SquashfsError::NotRegular { path } if path == "meta/link.yaml"), "{error:?}");
+    assert!(error.to_string() == "\"meta/link.yaml\" in it is not a regular file", "{error:?}");
     let error = read_file(&mut fs::File::open(&image).unwrap(), &["meta", "snap.yaml"], 10).unwrap_err();
-    assert!(matches!(error, SquashfsError::TooLarge { limit: 10, .. }), "{error:?}");
+    assert!(error.to_string() == "the file is larger than 10 bytes", "{error:?}");
 }
 
 /// Whatever is flipped in an image that is compressed, the end is an error or a text, and soon.

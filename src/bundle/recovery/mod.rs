@@ -2,7 +2,7 @@
 //!
 //! They stand beside the volumes and nobody signs them, so nothing in them is believed: they only propose bytes, and every
 //! byte that is proposed is checked against the signed manifest like one from the medium. `docs/format.md` specifies them.
-//! [`shape`] says which shards belong together, [`record`] is the file, [`mod@write`] makes them, [`repair`] uses them.
+//! [`geometry`] says which shards belong together, [`record`] is the file, [`mod@write`] makes them, [`repair`] uses them.
 
 pub mod geometry;
 mod patches;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -19,7 +19,7 @@ use crate::formats::apt::sources::{SignedBy, SourceEntry};
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::openpgp::Keyring;
 use crate::label::Label;
-use crate::selection::AptSource;
+use crate::selection::{AptSource, SourceLists};
 
 /// An archive and what is wanted of it.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub(super) struct SuiteRequest {
     pub(super) forces_by_hash: bool,
     /// The consequence if upstream does not have it.
     pub(super) presence: Presence,
+    /// The option by which apt takes it without a good signature, if an entry has one.
+    pub(super) insecure_option: Option<&'static str>,
 }
 
 /// The consequence if upstream does not have a suite.
@@ -86,6 +88,20 @@ impl SuiteRequest {
             indexes: Vec::new(),
             forces_by_hash: false,
             presence,
+            insecure_option: None,
+        }
+    }
+
+    /// Returns the error, with the option of the source list that makes apt ignore it.
+    pub(super) fn explain(&self, error: AptError) -> AptError {
+        match (self.insecure_option, &error) {
+            (
+                Some(option),
+                AptError::NoSuite { url, .. } | AptError::NotSigned { url, .. } | AptError::Suite { url, .. },
+            ) => {
+                AptError::InsecureEntry { url: url.clone(), suite: self.suite.clone(), option, source: Box::new(error) }
+            }
+            _ => error,
         }
     }
 
@@ -153,8 +169,7 @@ impl WantedArchive {
 }
 
 /// The archive that the selection itself names.
-pub(super) fn of_url(source: &AptSource, url: &Url) -> Result<WantedArchive, AptError> {
-    let keyring = source.keyring.as_deref().ok_or(AptError::NoKeyring { url: shown(url) })?;
+pub(super) fn of_url(source: &AptSource, url: &Url, keyring: &Path) -> Result<WantedArchive, AptError> {
     let wanted = |suite: &SuiteName| {
         let mut wanted = SuiteRequest::new(suite, read_keyring(keyring)?, Presence::Required);
         for name in components_of(suite, &source.components) {
@@ -197,13 +212,14 @@ pub(super) fn host_architecture() -> &'static str {
 /// the selection alone, so that it stays when other lines are added, removed or moved.
 pub(super) fn name_archives(
     source: &AptSource,
+    lists: &SourceLists,
     mut archives: Vec<WantedArchive>,
 ) -> Result<Vec<WantedArchive>, AptError> {
     archives.retain(|archive| !archive.suites.is_empty());
     let mut names: BTreeMap<Label, String> = BTreeMap::new();
     for archive in &mut archives {
         let url = archive.origin();
-        let given = source.names.iter().find(|(named, _)| is_same(named, &archive.url)).map(|(_, name)| name.clone());
+        let given = lists.names.iter().find(|(named, _)| is_same(named, &archive.url)).map(|(_, name)| name.clone());
         let name = given.or_else(|| derived_name(&source.name, &archive.url));
         let name = name.ok_or_else(|| AptError::NoName { url: url.clone(), name: source.name.to_string() })?;
         if let Some(one) = names.insert(name.clone(), url.clone()) {
@@ -261,11 +277,11 @@ fn derived_name(source: &Label, url: &Url) -> Option<Label> {
 
 /// The keys that count for an entry of a source list: the selection's, its own, or all that apt trusts.
 pub(super) fn entry_keyring(
-    source: &AptSource,
+    lists: &SourceLists,
     entry: &SourceEntry,
     notes: &mut Vec<String>,
 ) -> Result<Keyring, AptError> {
-    if let Some(path) = &source.keyring {
+    if let Some(path) = &lists.keyring {
         return Ok(read_keyring(path)?);
     }
     match &entry.signed_by {

@@ -1,18 +1,33 @@
 //! Checks that a source's archives have what was asked for.
 
+use std::collections::BTreeSet;
+
 use super::archives::{SuiteRequest, WantedArchive};
 use super::error::AptError;
 use super::suite::SuiteData;
+use crate::collect::CollectContext;
 use crate::selection::AptSource;
 
 /// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in
-/// at least one suite of the source: of several archives not each has all of them.
+/// at least one suite of the source: of several archives not each has all of them. What is lacking may be listed where apt does
+/// not find it.
 pub(super) fn everything_was_found(
     source: &AptSource,
     archives: &[WantedArchive],
-    suites: &[SuiteData],
+    suites: &mut [SuiteData],
+    with: &CollectContext<'_>,
 ) -> Result<(), AptError> {
-    every_component(archives, suites)?;
+    check(source, archives, suites, with)
+        .map_err(|error| suites.iter_mut().find_map(|suite| suite.respelled.pop()).unwrap_or(error))
+}
+
+fn check(
+    source: &AptSource,
+    archives: &[WantedArchive],
+    suites: &[SuiteData],
+    with: &CollectContext<'_>,
+) -> Result<(), AptError> {
+    every_component(source, archives, suites, with)?;
     let name = source.name.to_string();
     let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(SuiteRequest::architectures);
     let is_served = |architecture: &String| {
@@ -42,17 +57,30 @@ fn serves_from_all(suite: &SuiteData, architecture: &str) -> bool {
     suite.has_packages_of("all") && (others.peek().is_none() || others.any(|name| name == architecture))
 }
 
-fn every_component(archives: &[WantedArchive], suites: &[SuiteData]) -> Result<(), AptError> {
+/// Fails if an archive lacks a component that the selection names. Of a source list apt takes the other components, with a
+/// warning.
+fn every_component(
+    source: &AptSource,
+    archives: &[WantedArchive],
+    suites: &[SuiteData],
+    with: &CollectContext<'_>,
+) -> Result<(), AptError> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
-        for component in archive.suites.iter().flat_map(|wanted| &wanted.components).map(|c| &c.name) {
-            if !of_archive().any(|suite| suite.has_index_of(component)) {
-                return Err(AptError::NoSuchComponent {
-                    component: component.clone(),
-                    url: archive.origin(),
-                    known: of_archive().flat_map(|suite| suite.release.components.clone()).collect(),
-                    architectures: of_archive().flat_map(|suite| suite.release.architectures.clone()).collect(),
-                });
+        let wanted: BTreeSet<&String> =
+            archive.suites.iter().flat_map(|wanted| &wanted.components).map(|component| &component.name).collect();
+        let is_found = |component: &String| of_archive().any(|suite| suite.has_index_of(component));
+        let is_listed_only = source.components.is_empty() && wanted.iter().any(|component| is_found(component));
+        for component in wanted.into_iter().filter(|component| !is_found(component)) {
+            let error = AptError::NoSuchComponent {
+                component: component.clone(),
+                url: archive.origin(),
+                known: of_archive().flat_map(|suite| suite.release.components.clone()).collect(),
+                architectures: of_archive().flat_map(|suite| suite.release.architectures.clone()).collect(),
+            };
+            match is_listed_only {
+                true => with.tally.say([format!("{}: {error}", source.name)]),
+                false => return Err(error),
             }
         }
     }

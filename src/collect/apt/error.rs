@@ -9,16 +9,13 @@ use crate::collect::named_files::NamedFileError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchErrors};
-use crate::formats::apt::archive::{ArchiveError, IndexFileError};
-use crate::formats::apt::preferences::PreferencesError;
-use crate::formats::apt::relation::MalformedRelation;
-use crate::formats::apt::sources::SourcesError;
+use crate::formats::{Invalid, ReadError};
+
 use crate::formats::apt::suite_name::SuiteName;
-use crate::formats::compression::CompressionError;
-use crate::formats::deb::DebError;
 use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
+use crate::terminal::safe;
 use crate::time::Time;
 
 /// Why packages cannot be collected.
@@ -34,9 +31,9 @@ pub enum AptError {
     #[error("no enabled deb entry is in {}", list(paths))]
     NothingInSourceLists { paths: Vec<PathBuf> },
     #[error("{}", path.display())]
-    SourceList { path: PathBuf, source: SourcesError },
+    SourceList { path: PathBuf, source: Invalid },
     #[error("{}", path.display())]
-    Preferences { path: PathBuf, source: PreferencesError },
+    Preferences { path: PathBuf, source: Invalid },
     #[error(
         "no keyring has the keys {} that Signed-By of {url} names: give a keyring in the selection",
         fingerprints.join(", ")
@@ -45,11 +42,9 @@ pub enum AptError {
     #[error("{url}: lists of mirrors are read over http, https and from files alone")]
     MirrorTransport { url: String },
     #[error("cannot expand the list of mirrors {url}")]
-    MirrorList { url: String, source: CompressionError },
+    MirrorList { url: String, source: Invalid },
     #[error("{url} names no mirror that can be used")]
     NoMirrors { url: String },
-    #[error("{url} has no keyring: upstream's signatures are never passed over")]
-    NoKeyring { url: String },
     #[error("an apt source names no keyring, and the host's apt trusts no key: give a keyring in the selection")]
     NoAptKeyrings,
     #[error(transparent)]
@@ -72,7 +67,7 @@ pub enum AptError {
         signed.last().map_or("", String::as_str)
     )]
     OtherSuite { url: String, suite: SuiteName, signed: Vec<String>, name: Label },
-    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", words(known))]
+    #[error("{suite} is to be complete alone, and is no suite of {name}; there are the suites {}", render(known))]
     NoSuchSuite { name: String, suite: String, known: Vec<String> },
     #[error("the suite {suite} cannot be self-contained: without the other suites its packages have no closure")]
     NotSelfContained { suite: String, source: ClosureError },
@@ -87,13 +82,30 @@ pub enum AptError {
     )]
     NoSuchSource { name: String, source_package: String },
     #[error("cannot read the build dependencies of {source_package}")]
-    BuildRelations { source_package: String, source: MalformedRelation },
+    BuildRelations { source_package: String, source: Invalid },
     #[error("cannot install the build dependencies of {source_package}")]
     BuildDependencies { source_package: String, source: Box<ClosureError> },
     #[error("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg")]
     NoSuite { url: String, suite: SuiteName },
+    #[error(
+        "the suite {suite} of {url} is signed by nobody: there is a Release, but neither InRelease nor Release.gpg. Packages \
+         that you trust all the same can be carried from a folder, with local = \"FOLDER\" in the selection"
+    )]
+    NotSigned { url: String, suite: SuiteName },
+    #[error(
+        "the source list takes the suite {suite} of {url} without a good signature ({option}), which gapferry never does: carry \
+         the .debs that you trust from a folder, with local = \"FOLDER\" in the selection and its source in allow-unsigned of \
+         the site's site.toml, and turn the entry off or leave its suite out of suites"
+    )]
+    InsecureEntry { url: String, suite: SuiteName, option: &'static str, source: Box<AptError> },
+    #[error(
+        "the Release of {suite} at {url} lists {}: apt looks for this path without ./ and double slashes, and finds no index. \
+         Upstream must list it so",
+        safe(found)
+    )]
+    RespelledIndex { url: String, suite: SuiteName, found: String },
     #[error("cannot trust the suite {suite} of {url}")]
-    Suite { url: String, suite: SuiteName, source: ArchiveError },
+    Suite { url: String, suite: SuiteName, source: Invalid },
     #[error("the Release of {suite} is of {date}, and the clock here says {now}: set the clock")]
     FromTheFuture { suite: SuiteName, date: Time, now: Time },
     #[error(
@@ -102,20 +114,23 @@ pub enum AptError {
     Expired { suite: SuiteName, until: Time, name: String },
     #[error(
         "{url} has no component {component} for these architectures; it has the components {}, and the architectures {}",
-        words(known),
-        words(architectures)
+        render(known),
+        render(architectures)
     )]
     NoSuchComponent { component: String, url: String, known: Vec<String>, architectures: Vec<String> },
-    #[error("no suite of {name} has packages for {architecture}; there are the architectures {}", words(known))]
+    #[error("no suite of {name} has packages for {architecture}; there are the architectures {}", render(known))]
     NoSuchArchitecture { name: String, architecture: String, known: Vec<String> },
-    #[error("no suite of {name} has descriptions in the language {language}; there are the languages {}", words(known))]
+    #[error(
+        "no suite of {name} has descriptions in the language {language}; there are the languages {}",
+        render(known)
+    )]
     NoSuchLanguage { name: String, language: String, known: Vec<String> },
     #[error("no suite of {name} has source packages: leave deb-src out")]
     NoSources { name: String },
     #[error("the index {path} has {size} bytes, more than gapferry reads")]
     IndexTooLarge { path: PublishPath, size: u64 },
     #[error(transparent)]
-    Index(#[from] IndexFileError),
+    Index(#[from] Invalid),
     #[error(transparent)]
     Path(MalformedPath),
     #[error("two different files claim the path {path}")]
@@ -127,7 +142,7 @@ pub enum AptError {
     #[error("there is no .deb file in {}", folder.display())]
     NoDebs { folder: PathBuf },
     #[error("{} is not a usable .deb", path.display())]
-    Deb { path: PathBuf, source: DebError },
+    Deb { path: PathBuf, source: ReadError },
     #[error(transparent)]
     Closure(#[from] ClosureError),
     #[error(transparent)]
@@ -142,7 +157,7 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-fn words(words: &[String]) -> String {
+fn render(words: &[String]) -> String {
     let unique: std::collections::BTreeSet<&str> = words.iter().map(String::as_str).collect();
     unique.into_iter().collect::<Vec<_>>().join(" ")
 }
@@ -159,7 +174,6 @@ impl AptError {
             | Self::Preferences { .. }
             | Self::NoSuchKey { .. }
             | Self::NoAptKeyrings
-            | Self::NoKeyring { .. }
             | Self::MirrorTransport { .. }
             | Self::MirrorList { .. }
             | Self::NoMirrors { .. }
@@ -180,6 +194,9 @@ impl AptError {
             Self::NoSuite { .. } => ErrorClass::UpstreamUnavailable,
             Self::Expired { .. } | Self::FromTheFuture { .. } => ErrorClass::Refused,
             Self::Suite { .. }
+            | Self::NotSigned { .. }
+            | Self::InsecureEntry { .. }
+            | Self::RespelledIndex { .. }
             | Self::NoFlatIndex { .. }
             | Self::OtherSuite { .. }
             | Self::NothingUsable { .. }
@@ -187,9 +204,9 @@ impl AptError {
             | Self::Path(_)
             | Self::TwoFiles { .. }
             | Self::BuildRelations { .. }
-            | Self::Deb { .. } => ErrorClass::VerificationFailed,
+            | Self::Index(_) => ErrorClass::VerificationFailed,
+            Self::Deb { source, .. } => source.class_or(ErrorClass::VerificationFailed),
             Self::Keyring(error) => error.class(),
-            Self::Index(error) => error.class(),
             Self::Closure(error) => error.class(),
             Self::Fetch(error) => error.class(),
             Self::Common(error) => error.class(),

@@ -8,39 +8,40 @@ use super::archives::{
 use super::mirrors::{self, Mirrors};
 use crate::collect::CollectContext;
 use crate::collect::keyring::read_small;
-use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, SourcesError, parse};
-use crate::selection::AptSource;
+use crate::formats::Invalid;
+use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, parse};
+use crate::selection::{AptSource, SourceLists};
 
 /// Reads the lists of the source. Says in `notes` what of them was skipped.
 pub(super) fn archives(
     source: &AptSource,
+    lists: &SourceLists,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
 ) -> Result<Vec<WantedArchive>, AptError> {
     let mut archives: Vec<WantedArchive> = Vec::new();
-    let lists = source.sources.0.iter().filter(|path| path.exists());
     let mut found = false;
-    for path in lists {
+    for path in lists.files.iter().filter(|path| path.exists()) {
         found = true;
         let text = String::from_utf8_lossy(&read_small(path)?).into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         for (entry, presence) in
             entries(source, &name, &text).map_err(|source| AptError::SourceList { path: path.clone(), source })?
         {
-            add_entry(source, (&entry, presence), &mut archives, notes, with)?;
+            add_entry((source, lists), (&entry, presence), &mut archives, notes, with)?;
         }
     }
     archives.retain(|archive| !archive.suites.is_empty());
     match (found, archives.is_empty()) {
-        (false, _) => Err(AptError::NoSourceLists { paths: source.sources.0.clone() }),
-        (true, true) => Err(AptError::NothingInSourceLists { paths: source.sources.0.clone() }),
+        (false, _) => Err(AptError::NoSourceLists { paths: lists.files.clone() }),
+        (true, true) => Err(AptError::NothingInSourceLists { paths: lists.files.clone() }),
         (true, false) => Ok(archives),
     }
 }
 
 /// The entries of a list. apt puts the client's native architecture in the place of `$(ARCH)`, so the list is read for each architecture
 /// that a client may have. What it names for the first alone must be there.
-fn entries(source: &AptSource, name: &str, text: &str) -> Result<Vec<(SourceEntry, Presence)>, SourcesError> {
+fn entries(source: &AptSource, name: &str, text: &str) -> Result<Vec<(SourceEntry, Presence)>, Invalid> {
     let mut entries: Vec<(SourceEntry, Presence)> = Vec::new();
     for (place, architecture) in architectures(source).iter().enumerate() {
         let presence = if place == 0 { Presence::Required } else { Presence::Optional };
@@ -69,7 +70,7 @@ fn wanted_architectures(source: &AptSource, entry: &SourceEntry) -> Vec<String> 
 
 /// Adds an entry: packages and their sources for `deb`, sources alone for `deb-src`.
 fn add_entry(
-    source: &AptSource,
+    (source, lists): (&AptSource, &SourceLists),
     (entry, presence): (&SourceEntry, Presence),
     archives: &mut Vec<WantedArchive>,
     notes: &mut Vec<String>,
@@ -79,7 +80,7 @@ fn add_entry(
     if entry.binary && architectures.is_empty() {
         return Ok(()); // all of them are removed, as for apt
     }
-    let keyring = entry_keyring(source, entry, notes)?;
+    let keyring = entry_keyring(lists, entry, notes)?;
     let Mirrors { first, all } = mirrors::of(&entry.url, notes, with)?;
     let at = archives.iter().position(|archive| archive.url == first).unwrap_or_else(|| {
         archives.push(WantedArchive { name: source.name.clone(), url: first, mirrors: Vec::new(), suites: Vec::new() });
@@ -94,10 +95,11 @@ fn add_entry(
             archive.suites.len() - 1
         });
         let Some(known) = archive.suites.get_mut(at) else { continue };
-        known.trust(keyring.clone(), entry.signed_by.as_ref().filter(|_| source.keyring.is_none()));
+        known.trust(keyring.clone(), entry.signed_by.as_ref().filter(|_| lists.keyring.is_none()));
         known.languages.extend(entry.languages.iter().cloned());
         known.indexes.extend(&entry.indexes);
         known.forces_by_hash |= entry.forces_by_hash;
+        known.insecure_option = known.insecure_option.or(entry.insecure_option);
         if presence == Presence::Required {
             known.presence = presence;
         }

@@ -32,22 +32,22 @@ use crate::formats::signed_digest::SignedDigest;
 use crate::kind::{Details, Kind};
 use crate::origin::Origin;
 use crate::path::PublishPath;
-use crate::selection::AptSource;
+use crate::selection::{AptPlace, AptSource};
 
 /// Collects one source of the selection: a collection for each archive of it.
 pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Collection>, AptError> {
-    if let Some(folder) = &source.local {
-        return Ok(vec![local::collect(source, folder, with)?]);
-    }
     let mut notes = Vec::new();
-    let found = match &source.url {
-        Some(url) => vec![archives::of_url(source, url)?],
-        None => archives::name_archives(source, lists::archives(source, &mut notes, with)?)?,
+    let found = match &source.place {
+        AptPlace::Folder(folder) => return Ok(vec![local::collect(source, folder, with)?]),
+        AptPlace::Archive { url, keyring } => vec![archives::of_url(source, url, keyring)?],
+        AptPlace::SourceLists(lists) => {
+            archives::name_archives(source, lists, lists::archives(source, lists, &mut notes, with)?)?
+        }
     };
     let fetched = fetch_suites(source, found, &mut notes, with);
     with.tally.say(notes.into_iter().map(|note| format!("{}: {note}", source.name)));
-    let (archives, suites) = fetched?;
-    coverage::everything_was_found(source, &archives, &suites)?;
+    let (archives, mut suites) = fetched?;
+    coverage::everything_was_found(source, &archives, &mut suites, with)?;
     let missing =
         suites.iter().flat_map(|suite| suite.client_indexes.missing.iter().chain(&suite.pdiffs.missing)).cloned();
     with.tally.missing_indexes.borrow_mut().extend(missing);
@@ -79,7 +79,7 @@ fn fetch_suites(
                         "{url} has no suite {suite}, which a source list names for another architecture"
                     ));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(wanted.explain(error)),
             }
         }
         if !present.is_empty() {

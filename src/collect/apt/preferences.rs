@@ -12,7 +12,7 @@ use crate::selection::AptSource;
 pub(super) fn read(source: &AptSource) -> Result<Preferences, AptError> {
     let paths = match &source.preferences {
         Some(paths) => paths.0.clone(),
-        None => beside_lists(&source.sources.0).into_iter().filter(|path| path.exists()).collect(),
+        None => beside_lists(source.lists()).into_iter().filter(|path| path.exists()).collect(),
     };
     let mut preferences = Preferences::default();
     for path in paths {

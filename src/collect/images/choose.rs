@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ImagesError;
 use super::stream::FetchedList;
 use crate::collection::Publish;
+use crate::formats::Invalid;
 use crate::formats::simplestreams::maas::{MaasImageKind, is_bootloader};
-use crate::formats::simplestreams::{ProductItem, StreamError, StreamFile, cut, listed};
+use crate::formats::simplestreams::{ProductItem, StreamFile, cut, listed};
 use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
@@ -71,7 +72,7 @@ const REQUESTED: &str = "requested";
 fn wanted<'a>(
     source: &ImagesSource,
     items: &[ProductItem<'a>],
-) -> Result<Vec<(ProductItem<'a>, StreamFile, &'static str)>, StreamError> {
+) -> Result<Vec<(ProductItem<'a>, StreamFile, &'static str)>, Invalid> {
     let mut wanted = Vec::new();
     for item in items {
         let reason = match source.filter.iter().all(|filter| filter.matches(item)) {
@@ -125,9 +126,11 @@ fn add(
     item: &ProductItem<'_>,
     file: StreamFile,
     reason: &'static str,
-) -> Result<(), StreamError> {
+) -> Result<(), Invalid> {
     match chosen.get(&file.path) {
-        Some(known) if known.file != file => return Err(StreamError::TwoFiles { path: file.path.to_string() }),
+        Some(known) if known.file != file => {
+            return Err(Invalid::new(format!("two different files claim the path {}", file.path)));
+        }
         Some(_) => return Ok(()),
         None => {}
     }

@@ -6,8 +6,7 @@ use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
-use crate::formats::openpgp::OpenPgpError;
-use crate::formats::simplestreams::StreamError;
+use crate::formats::Invalid;
 use crate::path::{MalformedPath, PublishPath};
 
 /// How many of what there is an error lists.
@@ -26,9 +25,9 @@ pub enum ImagesError {
     #[error("{url} is named by the index, and is not there")]
     Missing { url: String },
     #[error("{path} is not signed by a key of the keyring")]
-    Signature { path: PublishPath, source: OpenPgpError },
+    Signature { path: PublishPath, source: Invalid },
     #[error("cannot use {path}")]
-    Stream { path: PublishPath, source: StreamError },
+    Stream { path: PublishPath, source: Invalid },
     #[error("the filter of {name} matches nothing; there is: {}", listed(offers))]
     NothingMatches { name: String, offers: Vec<String> },
     #[error(
@@ -66,8 +65,9 @@ impl ImagesError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NoStream { .. } | Self::Missing { .. } => ErrorClass::UpstreamUnavailable,
-            Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) => ErrorClass::VerificationFailed,
-            Self::Stream { source, .. } => source.class(),
+            Self::NotSigned { .. } | Self::Signature { .. } | Self::Stream { .. } | Self::Path(_) => {
+                ErrorClass::VerificationFailed
+            }
             Self::NothingMatches { .. } | Self::Incomplete { .. } | Self::Address(_) => ErrorClass::Usage,
             Self::Keyring(error) => error.class(),
             Self::Fetch(error) => error.class(),

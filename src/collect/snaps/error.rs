@@ -9,9 +9,9 @@ use crate::collect::named_files::NamedFileError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
-use crate::formats::assertions::{AssertionError, Reference};
-use crate::formats::snap::MetadataError;
+use crate::formats::assertions::Reference;
 use crate::formats::snap::api::StoreRefusal;
+use crate::formats::{Invalid, ReadError};
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
 
@@ -31,7 +31,7 @@ pub enum SnapsError {
     #[error("{} is not there: `snap download` leaves it beside the snap, and without it nobody vouches for that", path.display())]
     NoAssertions { path: PathBuf },
     #[error("cannot trust {}", path.display())]
-    Assertions { path: PathBuf, source: Box<AssertionError> },
+    Assertions { path: PathBuf, source: Invalid },
     #[error("{store} has no {wanted}: {said}{instead}")]
     Refused { store: String, wanted: String, said: String, instead: String },
     #[error("the answer of {store} is malformed")]
@@ -43,15 +43,15 @@ pub enum SnapsError {
     #[error("the store's digest of {name} is not one")]
     Digest { name: String },
     #[error("cannot use {assertion}")]
-    Assertion { assertion: Box<Reference>, source: Box<AssertionError> },
+    Assertion { assertion: Box<Reference>, source: Invalid },
     #[error("asked for {wanted}, the store answers with {got}")]
     OtherAssertion { wanted: Box<Reference>, got: Box<Reference> },
     #[error("cannot trust {name} as the store offers it")]
-    Offer { name: String, source: Box<AssertionError> },
+    Offer { name: String, source: Invalid },
     #[error("what is offered as {wanted} is {got}")]
     OtherSnap { wanted: String, got: String },
     #[error("cannot read what {name} says of itself")]
-    Metadata { name: String, source: Box<MetadataError> },
+    Metadata { name: String, source: ReadError },
     #[error(
         "{name} needs the snap {need} for {architecture} ({why}), without which it cannot be installed: add it to the selection, \
          or set closure = false if all devices have it"
@@ -109,15 +109,15 @@ impl SnapsError {
             Self::NoSnaps { .. } | Self::NoAssertions { .. } | Self::Refused { .. } | Self::Needs { .. } => {
                 ErrorClass::Usage
             }
-            Self::Assertions { source, .. } | Self::Assertion { source, .. } | Self::Offer { source, .. } => {
-                source.class()
-            }
             Self::Reply { .. } | Self::NoAnswer { .. } => ErrorClass::UpstreamUnavailable,
-            Self::Address { .. }
+            Self::Metadata { source, .. } => source.class_or(ErrorClass::VerificationFailed),
+            Self::Assertions { .. }
+            | Self::Assertion { .. }
+            | Self::Offer { .. }
+            | Self::Address { .. }
             | Self::Digest { .. }
             | Self::OtherAssertion { .. }
             | Self::OtherSnap { .. }
-            | Self::Metadata { .. }
             | Self::Endless { .. }
             | Self::TwoFiles { .. }
             | Self::Path(_)

@@ -41,11 +41,11 @@ fn snaps(folder: &Path) -> Result<Vec<PathBuf>, SnapsError> {
 fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Result<PickedSnap, SnapsError> {
     let stream = assertions(&path.with_extension("assert"))?;
     let (sha256, sha3, size) = digests(path)?;
-    let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: Box::new(error) };
+    let untrusted = |error| SnapsError::Assertions { path: path.to_owned(), source: error };
     let pool = Pool::of_stream(&stream).map_err(untrusted)?;
     let carried = verify(with.snap_roots, &pool, with.now, (sha3, size)).map_err(untrusted)?;
     let mut file = File::open(path).map_err(FileError::on::<SnapsError>("read", path))?;
-    let unreadable = |source| SnapsError::Metadata { name: path.display().to_string(), source: Box::new(source) };
+    let unreadable = |source| SnapsError::Metadata { name: path.display().to_string(), source };
     let (metadata, _) = Metadata::of_snap(&mut file).map_err(unreadable)?;
     with.tally.add(1, size);
     if !with.dry_run {

@@ -24,7 +24,7 @@ use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{Pool, Reference, Sha3};
 use crate::formats::snap::Metadata;
 use crate::label::Label;
-use crate::selection::SnapsSource;
+use crate::selection::{SnapPlace, SnapsSource};
 
 /// How often what came may need something further, before that counts as a trap: snaps need bases, and bases nothing.
 const MAX_ROUNDS: usize = 16;
@@ -33,7 +33,8 @@ const MAX_ROUNDS: usize = 16;
 pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) -> Result<Collection, SnapsError> {
     let mut batch = with.depot.batch();
     let mut cart = SnapSet::default();
-    for (source, folder) in sources.iter().filter_map(|source| Some((source, source.from.as_ref()?))) {
+    for source in sources {
+        let SnapPlace::Folder(folder) = &source.place else { continue };
         for picked in folder::collect(folder, with, &mut batch)? {
             cart.add_local(picked, &source.channel, source.closure)?;
         }
@@ -59,13 +60,14 @@ pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) 
 /// What the selection asks of stores.
 fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
     let mut wishes = BTreeSet::new();
-    for (source, name) in sources.iter().filter_map(|source| Some((source, source.name.as_ref()?))) {
-        wishes.extend(source.architectures.iter().map(|architecture| Wish {
-            store: source.store_url.clone(),
+    for source in sources {
+        let SnapPlace::Store(snap) = &source.place else { continue };
+        wishes.extend(snap.architectures.iter().map(|architecture| Wish {
+            store: snap.store_url.clone(),
             architecture: architecture.clone(),
-            name: name.clone(),
+            name: snap.name.clone(),
             channel: source.channel.clone(),
-            revision: source.revision.map(Into::into),
+            revision: snap.revision.map(Into::into),
             closure: source.closure,
             reason: wish::REQUESTED.to_owned(),
         }));
@@ -105,7 +107,7 @@ fn offered(
 /// What is signed about an offer, which has to be what the store says and what was asked for.
 fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<SnapFacts, SnapsError> {
     let StoreOffer { wish, snap, .. } = offer;
-    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source: Box::new(source) };
+    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source };
     let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
     if (&carried.name, carried.revision) != wanted {
@@ -125,7 +127,7 @@ fn picked(
     carried: SnapFacts,
     with: &CollectContext<'_>,
 ) -> Result<(PickedSnap, Wish), SnapsError> {
-    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source: Box::new(source) };
+    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source };
     let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
         Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {
             Ok((metadata, _)) => (sha256, metadata),
@@ -136,7 +138,7 @@ fn picked(
         },
         None => (
             Sha256::of(sha3.to_hex().as_bytes()),
-            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(unreadable)?,
+            Metadata::parse(offer.snap.snap_yaml.as_bytes()).map_err(|bad| unreadable(bad.into()))?,
         ),
     };
     match metadata.name == carried.name {

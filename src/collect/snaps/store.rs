@@ -115,8 +115,7 @@ pub(super) fn complete(
         let questions = missing.iter().map(|(store, reference)| assertion_question(store, reference));
         let answers = with.fetcher.ask_all(questions.collect::<Result<_, _>>()?);
         for ((_, reference), bytes) in missing.into_iter().zip(answers) {
-            let untrusted =
-                |source| SnapsError::Assertion { assertion: Box::new(reference.clone()), source: Box::new(source) };
+            let untrusted = |source| SnapsError::Assertion { assertion: Box::new(reference.clone()), source };
             let bytes = match bytes {
                 Err(FetchError::Missing { .. }) => {
                     unknown.insert(reference);

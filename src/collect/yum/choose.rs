@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::YumError;
-use crate::formats::rpm::{Modules, PRIMARY, Package, RpmError};
+use crate::formats::Invalid;
+use crate::formats::rpm::{Modules, PRIMARY, Package};
 use crate::path::PublishPath;
 use crate::selection::YumSource;
 
@@ -34,12 +35,12 @@ pub(super) fn add_deltas(
     chosen: &mut BTreeMap<PublishPath, Chosen>,
     listed_in: &'static str,
     deltas: Vec<Package>,
-) -> Result<(), RpmError> {
+) -> Result<(), Invalid> {
     let made: BTreeSet<String> = chosen.values().map(|chosen| chosen.package.nevra()).collect();
     for package in deltas.into_iter().filter(|delta| made.contains(&delta.nevra())) {
         let (path, reason) = (package.file.clone(), "delta for a carried package");
         if chosen.insert(path.clone(), Chosen { package, reason, listed_in }).is_some() {
-            return Err(RpmError::Twice { place: path.to_string() });
+            return Err(Invalid::twice(&path));
         }
     }
     Ok(())

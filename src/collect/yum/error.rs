@@ -6,8 +6,8 @@ use crate::collect::keyring::KeyringError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::fetch::FetchError;
-use crate::formats::openpgp::OpenPgpError;
-use crate::formats::rpm::RpmError;
+use crate::formats::Invalid;
+use crate::label::Label;
 use crate::path::{MalformedPath, PublishPath};
 use crate::terminal::safe;
 
@@ -22,11 +22,16 @@ pub enum YumError {
     )]
     NotSigned { url: String },
     #[error("{path} is not signed by a key of the keyring")]
-    Signature { path: PublishPath, source: OpenPgpError },
+    Signature { path: PublishPath, source: Invalid },
     #[error("cannot use {path}")]
-    Rpm { path: PublishPath, source: RpmError },
+    Rpm { path: PublishPath, source: Invalid },
     #[error("{path} names no list of packages")]
     NoPrimary { path: PublishPath },
+    #[error(
+        "all packages of {name} are outside of the repository, where clients of a verbatim one would not find them: set \
+         publish = \"re-indexed\" for {name}"
+    )]
+    NothingReachable { name: Label },
     #[error("of {name} nothing has these architectures; there is: {}", architectures.iter().map(|text| safe(text).to_string()).collect::<Vec<_>>().join(", "))]
     NothingMatches { name: String, architectures: Vec<String> },
     #[error(transparent)]
@@ -48,11 +53,12 @@ impl YumError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NoRepository { .. } => ErrorClass::UpstreamUnavailable,
-            Self::NotSigned { .. } | Self::Signature { .. } | Self::Path(_) | Self::NoPrimary { .. } => {
-                ErrorClass::VerificationFailed
-            }
-            Self::Rpm { source, .. } => source.class(),
-            Self::NothingMatches { .. } | Self::Address(_) => ErrorClass::Usage,
+            Self::NotSigned { .. }
+            | Self::Signature { .. }
+            | Self::Rpm { .. }
+            | Self::Path(_)
+            | Self::NoPrimary { .. } => ErrorClass::VerificationFailed,
+            Self::NothingMatches { .. } | Self::NothingReachable { .. } | Self::Address(_) => ErrorClass::Usage,
             Self::Keyring(error) => error.class(),
             Self::Fetch(error) => error.class(),
             Self::Payload(error) => error.class(),

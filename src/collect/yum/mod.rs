@@ -16,8 +16,9 @@ use self::repository::Repository;
 use super::keyring::read_keyring;
 use super::{CollectContext, Selected, address};
 use crate::collection::{Collection, Item, Proof, Publish};
+use crate::formats::Invalid;
 use crate::formats::rpm::{
-    self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, packages,
+    self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, packages,
 };
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::{Details, Kind};
@@ -31,7 +32,12 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
     with.tally.say(unusable_metadata(source, &repository));
-    let packages = reachable(source, listed(source, &repository, with)?, with);
+    let listed = listed(source, &repository, with)?;
+    let has_packages = !listed.is_empty();
+    let packages = reachable(source, listed, with);
+    if has_packages && packages.is_empty() {
+        return Err(YumError::NothingReachable { name: source.name.clone() });
+    }
     let mut chosen = choose::choose(source, packages, &modules(&repository, with)?)?;
     // Upstream's own metadata offers its deltas, and a client that asks for one takes no package instead.
     for kind in DELTAS {
@@ -40,7 +46,7 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
         added.map_err(|source| YumError::Rpm { path: data.path.clone(), source })?;
     }
     let select = |chosen: &Chosen| {
-        let url = address::below(&repository.root, chosen.package.path_at_upstream())?;
+        let url = address::at(&repository.root, chosen.package.place_at_upstream())?;
         Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
     let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
@@ -87,7 +93,7 @@ fn reachable(source: &YumSource, packages: Vec<Package>, with: &CollectContext<'
             "{}: left out {}: verbatim metadata sends clients to this location, where the site has nothing. With \
              publish = \"re-indexed\" it is carried",
             source.name,
-            safe(package.path_at_upstream())
+            safe(package.place_at_upstream())
         )
     }));
     reachable
@@ -118,14 +124,14 @@ fn listed(source: &YumSource, repository: &Repository, with: &CollectContext<'_>
                 Ok(package) => package,
                 Err(entry) => {
                     odd.push(entry);
-                    return Ok::<(), RpmError>(());
+                    return Ok::<(), Invalid>(());
                 }
             };
             let at = *paths.entry(package.file.clone()).or_insert(found.len());
             match found.get(at) {
                 None => found.push(package),
                 Some(same) if *same == package => {}
-                Some(_) => return Err(RpmError::Twice { place: package.file.to_string() }),
+                Some(_) => return Err(Invalid::twice(&package.file)),
             }
             Ok(())
         })
@@ -142,7 +148,7 @@ fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<
     repository::read(data, with, |text| {
         rpm::deltas(text, &data.kind, |entry| {
             found.push(entry);
-            Ok::<(), RpmError>(())
+            Ok::<(), Invalid>(())
         })
     })?;
     let (found, odd): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);

@@ -9,9 +9,10 @@ use super::YumError;
 use crate::collect::{CollectContext, address};
 use crate::collection::Publish;
 use crate::fetch::Wanted;
+use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, Signer, verify_detached};
 use crate::formats::rpm::{
-    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, RpmError, is_carried, is_needed,
+    Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, REPOMD, REPOMD_ASC, Repomd, is_carried, is_needed,
 };
 use crate::path::PublishPath;
 
@@ -139,7 +140,7 @@ impl RepositoryUpstream<'_, '_> {
 pub(super) fn read<T>(
     data: &Data,
     with: &CollectContext<'_>,
-    parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, RpmError>,
+    parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, Invalid>,
 ) -> Result<T, YumError> {
     let bytes = with.depot.read(&with.blob(&data.digest, data.size), MAX_DATA_BYTES)?;
     let parsed = data.expand(bytes.as_slice()).and_then(parse);

@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 
-use super::packages::{BinaryPackage, IndexError, SourceFile, SourcePackage, packages, sources};
-use super::pdiff::{PdiffError, PdiffIndex};
-use super::release::{Release, ReleaseError};
-use crate::error_class::ErrorClass;
-use crate::formats::compression::{Compression, CompressionError, decompress};
-use crate::formats::openpgp::{Keyring, OpenPgpError, SignedBytes, Signer};
+use super::packages::{BinaryPackage, SourceFile, SourcePackage, packages, sources};
+use super::pdiff::PdiffIndex;
+use super::release::Release;
+use crate::formats::Invalid;
+use crate::formats::compression::{Compression, decompress};
+use crate::formats::openpgp::{Keyring, SignedBytes, Signer};
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::{MalformedPath, PublishPath};
 
@@ -24,54 +24,17 @@ pub const MAX_RELEASE_BYTES: u64 = 16 << 20;
 /// The largest index that is read, in bytes uncompressed; Debian's largest has some 60 MB.
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 
-/// Why a suite cannot be trusted.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    #[error("its signature is not good")]
-    Signature(#[from] OpenPgpError),
-    #[error("it is no usable Release file")]
-    Release(#[from] ReleaseError),
-}
-
-impl ArchiveError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Signature(error) => error.class(),
-            Self::Release(error) => error.class(),
-        }
-    }
-}
-
-/// Why an index cannot be used.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum IndexFileError {
-    #[error("cannot expand {path}")]
-    Compression { path: PublishPath, source: CompressionError },
-    #[error("cannot read {path}")]
-    Pdiff { path: PublishPath, source: PdiffError },
-}
-
 impl PdiffIndex {
     /// Reads the text of the Index at `path`, which the Release vouches for.
-    pub fn read(text: &[u8], path: &PublishPath) -> Result<Self, IndexFileError> {
-        Self::parse(text, path).map_err(|source| IndexFileError::Pdiff { path: path.clone(), source })
-    }
-}
-
-impl IndexFileError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        ErrorClass::VerificationFailed
+    pub fn read(text: &[u8], path: &PublishPath) -> Result<Self, Invalid> {
+        Self::parse(text, path).map_err(|error| Invalid::new(format!("cannot read {path}")).because(error))
     }
 }
 
 /// The text of an index, expanded as the name at the end of `path` says.
-pub fn expand(bytes: &[u8], path: &PublishPath) -> Result<Vec<u8>, IndexFileError> {
+pub fn expand(bytes: &[u8], path: &PublishPath) -> Result<Vec<u8>, Invalid> {
     let text = decompress(bytes, Compression::of_name(path.as_str()), MAX_INDEX_BYTES);
-    text.map_err(|source| IndexFileError::Compression { path: path.clone(), source })
+    text.map_err(|error| Invalid::new(format!("cannot expand {path}")).because(error))
 }
 
 /// A Release whose signature was good, and who made it.
@@ -84,9 +47,11 @@ pub struct SignedRelease {
 }
 
 /// Verifies a suite's signature with `keyring` as of `now` (in Unix seconds), and reads the text from the verifier.
-pub fn read_release(bytes: SignedBytes<'_>, keyring: &Keyring, now: i64) -> Result<SignedRelease, ArchiveError> {
-    let (text, signers) = bytes.verify(keyring, now)?;
-    let release = Release::parse(&text)?;
+pub fn read_release(bytes: SignedBytes<'_>, keyring: &Keyring, now: i64) -> Result<SignedRelease, Invalid> {
+    let verified = bytes.verify(keyring, now);
+    let (text, signers) = verified.map_err(|error| Invalid::new("its signature is not good").because(error))?;
+    let release = Release::parse(&text);
+    let release = release.map_err(|error| Invalid::new("it is no usable Release file").because(error))?;
     Ok(SignedRelease { release, signers })
 }
 
@@ -162,7 +127,7 @@ impl<'a> IndexName<'a> {
 /// One stanza of an index: a package and the files that it vouches for.
 #[derive(Debug)]
 pub struct IndexEntry<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -203,7 +168,7 @@ impl EntryFile {
 }
 
 /// The entries of an uncompressed index.
-pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<IndexEntry<'_>, IndexError>> + '_> {
+pub fn entries(kind: IndexKind, text: &[u8]) -> Box<dyn Iterator<Item = Result<IndexEntry<'_>, Invalid>> + '_> {
     match kind {
         IndexKind::Packages => Box::new(packages(text).map(|package| package.map(IndexEntry::of_package))),
         IndexKind::Sources => Box::new(sources(text).map(|source| source.map(|source| IndexEntry::of_source(&source)))),

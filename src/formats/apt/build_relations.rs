@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::deb822::Stanza;
-use super::relation::{self, Group, MalformedRelation, Relation};
+use super::relation::{self, Group, Relation};
+use crate::formats::Invalid;
 
 /// The fields that name what must be there. `build-dep` takes all of them.
 const DEPENDS: [&str; 3] = ["Build-Depends", "Build-Depends-Arch", "Build-Depends-Indep"];
@@ -32,12 +33,12 @@ pub struct BuildRelations {
 
 impl BuildRelations {
     /// Reads the stanza of a source package, and leaves out what the machine does not need.
-    pub fn read(stanza: Stanza<'_>, builder: &BuildMachine<'_>) -> Result<Self, MalformedRelation> {
+    pub fn read(stanza: Stanza<'_>, builder: &BuildMachine<'_>) -> Result<Self, Invalid> {
         Ok(Self { depends: field(stanza, &DEPENDS, builder)?, conflicts: field(stanza, &CONFLICTS, builder)? })
     }
 }
 
-fn field(stanza: Stanza<'_>, names: &[&str], builder: &BuildMachine<'_>) -> Result<String, MalformedRelation> {
+fn field(stanza: Stanza<'_>, names: &[&str], builder: &BuildMachine<'_>) -> Result<String, Invalid> {
     let mut groups = Vec::new();
     for value in names.iter().filter_map(|name| stanza.field(name)) {
         groups.extend(relation::parse(value)?.iter().filter_map(|group| alternatives(group, builder)));

@@ -64,25 +64,58 @@ pub fn cut_commands(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
 /// Copies the documents of `Components-ARCH.yml` that are of `packages`, behind its head, the document that names no package.
 pub fn cut_components(text: &[u8], packages: &Names<'_>) -> Vec<u8> {
     let (mut head, mut kept) = (Vec::new(), Vec::new());
-    let mut document = Vec::new();
-    let mut end = |document: &mut Vec<u8>| {
-        let name = document.split(|byte| *byte == b'\n').find_map(package_of);
-        match name {
-            None if document.iter().all(u8::is_ascii_whitespace) => {}
-            None => head.append(document),
-            Some(name) if packages.contains(name) => kept.append(document),
+    for document in documents(text) {
+        match document.iter().find_map(|line| package_of(line)) {
+            None if document.iter().all(|line| is_empty(line)) => {}
+            None => append(&mut head, &document),
+            Some(name) if packages.contains(name) => append(&mut kept, &document),
             Some(_) => {}
         }
-        document.clear();
-    };
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        if line.trim_ascii_end() == b"---" {
-            end(&mut document);
-        }
-        document.extend_from_slice(line);
     }
-    end(&mut document);
     behind_head(head, &kept)
+}
+
+/// The lines of each document of a YAML stream. `---` begins one, and `...` ends one.
+fn documents(text: &[u8]) -> Vec<Vec<&[u8]>> {
+    let mut documents = vec![Vec::new()];
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if is_start(line) {
+            documents.push(Vec::new());
+        }
+        documents.last_mut().into_iter().for_each(|document| document.push(line));
+        if is_marker(line, b"...") {
+            documents.push(Vec::new());
+        }
+    }
+    documents
+}
+
+/// Adds a document, which need not begin with a marker in its own stream, and need not end with a line end.
+fn append(out: &mut Vec<u8>, document: &[&[u8]]) {
+    let is_bare = !document.iter().any(|line| is_start(line)) && document.iter().any(|line| is_content(line));
+    out.extend_from_slice(if is_bare { b"---\n" } else { b"" });
+    out.extend(document.concat());
+    if out.last() != Some(&b'\n') {
+        out.push(b'\n');
+    }
+}
+
+fn is_start(line: &[u8]) -> bool {
+    is_marker(line, b"---")
+}
+
+/// Returns true for a line that begins with the marker and white space (YAML 1.2, 9.1.2).
+fn is_marker(line: &[u8], marker: &[u8]) -> bool {
+    line.strip_prefix(marker).is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
+}
+
+fn is_empty(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty() || is_marker(line, b"...")
+}
+
+/// Returns true for lines that are neither empty, comments nor directives.
+fn is_content(line: &[u8]) -> bool {
+    !is_empty(line) && !line.starts_with(b"#") && !line.starts_with(b"%")
 }
 
 /// The package that a line of a document names, with or without quotes.
@@ -136,6 +169,28 @@ mod tests {
         let kept = [head.to_owned(), document("'b'"), document("c")].concat();
         assert_eq!(String::from_utf8(cut_components(text.as_bytes(), &["b", "c"].into())).unwrap(), kept);
         assert_eq!(cut_components(text.as_bytes(), &["no"].into()), b"");
+    }
+
+    #[test]
+    fn documents_of_components_stay_apart() {
+        let head = "File: DEP-11\nVersion: '0.16'\n";
+        let document = |name: &str| format!("Type: generic\nPackage: {name}\n");
+        let [a, b] = ["a", "b"].map(document);
+        let cut = |text: &str, packages: &[&str]| {
+            String::from_utf8(cut_components(text.as_bytes(), &packages.iter().copied().collect())).unwrap()
+        };
+        let expected = format!("---\n{head}---\n{a}---\n{b}");
+        for text in [
+            format!("{a}---\n{head}---\n{b}"),
+            format!("{head}---\n{a}---\n{b}"),
+            format!("{a}---\n{b}---\n{}", head.trim_end()),
+        ] {
+            assert_eq!(cut(&text, &["a", "b"]), expected, "{text}");
+        }
+        assert_eq!(cut(&format!("{a}---\n{head}---\n{b}"), &["b"]), format!("---\n{head}---\n{b}"));
+        let marked = format!("%YAML 1.2\n--- # head\n{head}...\n{a}...\n--- !x\n{b}");
+        let expected = format!("%YAML 1.2\n--- # head\n{head}...\n---\n{a}...\n");
+        assert_eq!(cut(&marked, &["a"]), expected);
     }
 
     proptest! {

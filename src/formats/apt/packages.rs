@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::error_class::ErrorClass;
+use crate::formats::Invalid;
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
 use crate::path::{MalformedPath, PublishPath};
 
@@ -46,7 +46,7 @@ pub enum Priority {
 /// What a binary package says of itself: the part of its control data that decides what goes with what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ControlFields<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -54,9 +54,9 @@ pub struct ControlFields<'a> {
     pub architecture: &'a str,
     /// `Priority`; optional where it is absent or unknown.
     pub priority: Priority,
-    /// `SourcePackage` without a version in parentheses; the package's own name where it is absent.
+    /// `Source` without a version in parentheses; the package's own name where it is absent.
     pub source: &'a str,
-    /// The version in parentheses in `SourcePackage`; the package's own where there is none.
+    /// The version in parentheses in `Source`; the package's own where there is none.
     pub source_version: &'a str,
     /// `Essential: yes`.
     pub essential: bool,
@@ -106,7 +106,7 @@ pub struct BinaryPackage<'a> {
 /// A source package of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePackage<'a> {
-    /// `BinaryPackage`.
+    /// `Package`.
     pub name: &'a str,
     /// `Version`.
     pub version: &'a str,
@@ -129,56 +129,20 @@ pub struct SourceFile<'a> {
     pub digest: SignedDigest,
 }
 
-/// The fault of an entry of an index.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum IndexError {
-    #[error("{}: the field {field} is missing", package.escape_debug())]
-    Missing { package: String, field: &'static str },
-    #[error("{}: the field {field} is malformed", package.escape_debug())]
-    Malformed { package: String, field: &'static str },
-    /// It has a line that is no field. apt cannot read an index with such a line.
-    #[error("{}: it has a line that is no field", package.escape_debug())]
-    StrayLine { package: String },
-    #[error("{}: it has no digest of SHA-256 or SHA-512", package.escape_debug())]
-    Weak { package: String },
-}
-
-impl IndexError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Missing { .. } | Self::Malformed { .. } | Self::StrayLine { .. } | Self::Weak { .. } => {
-                ErrorClass::VerificationFailed
-            }
-        }
-    }
-
-    /// The package that the entry is of, as far as it is known.
-    pub fn package(&self) -> &str {
-        match self {
-            Self::Missing { package, .. }
-            | Self::Malformed { package, .. }
-            | Self::StrayLine { package }
-            | Self::Weak { package } => package,
-        }
-    }
-}
-
 /// The packages of a Packages index.
-pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<BinaryPackage<'_>, IndexError>> {
+pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<BinaryPackage<'_>, Invalid>> {
     Stanzas::new(text).map(BinaryPackage::new)
 }
 
 /// The packages of a Sources index.
-pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourcePackage<'_>, IndexError>> {
+pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourcePackage<'_>, Invalid>> {
     Stanzas::new(text).map(SourcePackage::new)
 }
 
 /// The packages that dpkg's status file (or `dpkg --print-avail` like text) says are installed.
 ///
 /// Those that are removed with their configuration left (`config-files`), or not fully unpacked, do not count.
-pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<ControlFields<'_>, IndexError>> {
+pub fn installed(status: &[u8]) -> impl Iterator<Item = Result<ControlFields<'_>, Invalid>> {
     Stanzas::new(status).filter(is_installed).map(ControlFields::new)
 }
 
@@ -189,22 +153,21 @@ fn is_installed(stanza: &Stanza<'_>) -> bool {
 
 impl<'a> ControlFields<'a> {
     /// Reads the control data of one binary package.
-    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, Invalid> {
         Known::collect(stanza)?.control()
     }
 }
 
 impl<'a> BinaryPackage<'a> {
     /// Reads one stanza of a Packages index.
-    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, Invalid> {
         let known = Known::collect(stanza)?;
         let control = known.control()?;
-        let package = || control.name.to_owned();
         let (digest, field, kind) = known.strongest(Name::Sha256, Name::Sha512);
         if digest.is_empty() {
-            return Err(IndexError::Weak { package: package() });
+            return Err(Invalid::at(control.name, "it has no digest of SHA-256 or SHA-512"));
         }
-        let malformed = |field| IndexError::Malformed { package: package(), field };
+        let malformed = |field| fields::malformed(control.name, field);
         Ok(Self {
             control,
             filename: known.need(Name::Filename)?,
@@ -227,10 +190,10 @@ impl<'a> BinaryPackage<'a> {
 
 impl<'a> SourcePackage<'a> {
     /// Reads one stanza of a Sources index.
-    pub fn new(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+    pub fn new(stanza: Stanza<'a>) -> Result<Self, Invalid> {
         let known = Known::collect(stanza)?;
         let name = known.need(Name::Package)?;
-        let malformed = |field| IndexError::Malformed { package: name.to_owned(), field };
+        let malformed = |field| fields::malformed(name, field);
         if !relation::is_name(name) {
             return Err(malformed("Package"));
         }
@@ -238,7 +201,7 @@ impl<'a> SourcePackage<'a> {
         let files: Option<Vec<_>> = lines(list).map(|line| SourceFile::new(kind, line)).collect();
         let files = files.ok_or_else(|| malformed(field))?;
         if files.is_empty() {
-            return Err(IndexError::Weak { package: name.to_owned() });
+            return Err(Invalid::at(name, "it has no digest of SHA-256 or SHA-512"));
         }
         let version = known.need(Name::Version)?;
         Ok(Self { name, version, directory: known.get(Name::Directory), files, stanza })
@@ -292,22 +255,17 @@ impl Priority {
     }
 }
 
-/// The text names no priority.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not one of required, important, standard, optional, extra")]
-pub struct UnknownPriority;
-
 impl std::str::FromStr for Priority {
-    type Err = UnknownPriority;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, UnknownPriority> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         match text {
             "required" => Ok(Self::Required),
             "important" => Ok(Self::Important),
             "standard" => Ok(Self::Standard),
             "optional" => Ok(Self::Optional),
             "extra" => Ok(Self::Extra),
-            _ => Err(UnknownPriority),
+            _ => Err(Invalid::new("not one of required, important, standard, optional, extra")),
         }
     }
 }
@@ -369,20 +327,13 @@ mod tests {
     #[test]
     fn refuses_missing_malformed_and_weak_fields() {
         let first = |text: &str| packages(text.as_bytes()).next().unwrap().unwrap_err();
-        let package = || "a".to_owned();
-        assert_eq!(first(&index().replace("SHA256", "MD5sum")), IndexError::Weak { package: package() });
         assert_eq!(
-            first(&index().replace("Size: 12", "Size: -1")),
-            IndexError::Malformed { package: package(), field: "Size" }
+            first(&index().replace("SHA256", "MD5sum").replace("Package: a", "Package: weak")),
+            Invalid::at("weak", "it has no digest of SHA-256 or SHA-512")
         );
-        assert_eq!(
-            first(&index().replace("Filename", "X")),
-            IndexError::Missing { package: package(), field: "Filename" }
-        );
-        assert!(matches!(
-            first(&index().replace("Package: a", "Package: ../a")),
-            IndexError::Malformed { field: "Package", .. }
-        ));
+        assert_eq!(first(&index().replace("Size: 12", "Size: -1")), fields::malformed("a", "Size"));
+        assert_eq!(first(&index().replace("Filename", "X")), Invalid::at("a", "the field Filename is missing"));
+        assert_eq!(first(&index().replace("Package: a", "Package: ../a")), fields::malformed("../a", "Package"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::deb822::{Stanzas, lines};
 use super::release::{FileLine, IndexFile, SECTIONS};
+use crate::formats::{Invalid, shortened};
 use crate::path::PublishPath;
 
 /// The end of an Index's path below its suite, after the path of the uncompressed index.
@@ -29,28 +30,6 @@ pub struct PdiffIndex {
     pub patches: BTreeMap<PublishPath, IndexFile>,
 }
 
-/// Reasons to refuse an Index of patches.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PdiffError {
-    #[error("it is not one stanza of UTF-8 text")]
-    NotOneStanza,
-    #[error(
-        "weak: it has no History, Patches or Download of SHA256 or SHA512; leave pdiffs out of indexes in the selection"
-    )]
-    Weak,
-    #[error("its {field} has a malformed line: {}", line.escape_debug())]
-    FileLine { field: String, line: String },
-    #[error("it lists {patch} twice, with different values")]
-    Contradiction { patch: PublishPath },
-    #[error("it lists more than {MAX_PATCHES} patches: leave pdiffs out of indexes in the selection")]
-    TooMany,
-    #[error(
-        "{patch} has {size} bytes, and a patch may have {MAX_PATCH_BYTES}: leave pdiffs out of indexes in the selection"
-    )]
-    TooLarge { patch: PublishPath, size: u64 },
-}
-
 impl PdiffIndex {
     /// Returns the path of the Index of an index below its suite, such as `main/binary-amd64/Packages`.
     pub fn path_of(plain_path: &str) -> Option<PublishPath> {
@@ -58,19 +37,19 @@ impl PdiffIndex {
     }
 
     /// Parses the text of the Index at `path`.
-    pub fn parse(text: &[u8], path: &PublishPath) -> Result<Self, PdiffError> {
-        std::str::from_utf8(text).map_err(|_| PdiffError::NotOneStanza)?;
+    pub fn parse(text: &[u8], path: &PublishPath) -> Result<Self, Invalid> {
+        let other_form = || Invalid::new("it is not one stanza of UTF-8 text");
+        std::str::from_utf8(text).map_err(|_| other_form())?;
         let mut stanzas = Stanzas::new(text);
-        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else { return Err(PdiffError::NotOneStanza) };
+        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else { return Err(other_form()) };
         let folder = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut patches = BTreeMap::new();
         let fields = |name: &str| PARTS.map(|part| format!("{name}-{part}"));
         let has_all = |name: &str| fields(name).iter().all(|field| stanza.field(field).is_some());
-        let (name, kind) = SECTIONS.into_iter().find(|(name, _)| has_all(name)).ok_or(PdiffError::Weak)?;
+        let (name, kind) = SECTIONS.into_iter().find(|(name, _)| has_all(name)).ok_or_else(weak)?;
         for field in fields(name) {
             for line in lines(stanza.field(&field).unwrap_or_default()) {
-                let malformed =
-                    || PdiffError::FileLine { field: field.clone(), line: line.chars().take(200).collect() };
+                let malformed = || Invalid::new(format!("its {field} has a malformed line: {}", shortened(line)));
                 let FileLine { file, path: name } = FileLine::parse(kind, line).ok_or_else(malformed)?;
                 if name.contains('/') {
                     return Err(malformed());
@@ -86,15 +65,27 @@ impl PdiffIndex {
     }
 }
 
+const WITHOUT_PDIFFS: &str = "leave pdiffs out of indexes in the selection";
+
+fn weak() -> Invalid {
+    Invalid::new(format!("weak: it has no History, Patches or Download of SHA256 or SHA512; {WITHOUT_PDIFFS}"))
+}
+
 /// Adds a patch within the limits.
-fn add(patches: &mut BTreeMap<PublishPath, IndexFile>, patch: PublishPath, file: IndexFile) -> Result<(), PdiffError> {
+fn add(patches: &mut BTreeMap<PublishPath, IndexFile>, patch: PublishPath, file: IndexFile) -> Result<(), Invalid> {
     if file.size > MAX_PATCH_BYTES {
-        return Err(PdiffError::TooLarge { patch, size: file.size });
+        let size = file.size;
+        return Err(Invalid::new(format!(
+            "{patch} has {size} bytes, and a patch may have {MAX_PATCH_BYTES}: {WITHOUT_PDIFFS}"
+        )));
     }
     if patches.insert(patch.clone(), file).is_some_and(|earlier| earlier != file) {
-        return Err(PdiffError::Contradiction { patch });
+        return Err(Invalid::new(format!("it lists {patch} twice, with different values")));
     }
-    if patches.len() > MAX_PATCHES { Err(PdiffError::TooMany) } else { Ok(()) }
+    match patches.len() > MAX_PATCHES {
+        true => Err(Invalid::new(format!("it lists more than {MAX_PATCHES} patches: {WITHOUT_PDIFFS}"))),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +94,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Sha256;
+    use crate::formats::refusal;
 
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -118,7 +110,7 @@ mod tests {
         )
     }
 
-    fn parse(text: &str) -> Result<PdiffIndex, PdiffError> {
+    fn parse(text: &str) -> Result<PdiffIndex, Invalid> {
         PdiffIndex::parse(text.as_bytes(), &path())
     }
 
@@ -142,33 +134,27 @@ mod tests {
     #[test]
     fn refuses_what_is_weak_or_malformed() {
         for field in ["SHA256-History", "SHA256-Patches", "\nSHA256-Download"] {
-            assert_eq!(parse(&text("").replace(field, &field.replace("SHA256", "SHA512"))), Err(PdiffError::Weak));
+            assert!(refusal(parse(&text("").replace(field, &field.replace("SHA256", "SHA512")))).contains("weak: "));
         }
-        assert_eq!(parse(&format!("{}\nOrigin: x\n", text(""))), Err(PdiffError::NotOneStanza));
-        assert_eq!(PdiffIndex::parse(b"\xff: 1\n", &path()), Err(PdiffError::NotOneStanza));
+        assert!(refusal(parse(&format!("{}\nOrigin: x\n", text("")))).contains("not one stanza"));
+        assert!(refusal(PdiffIndex::parse(b"\xff: 1\n", &path())).contains("not one stanza"));
         for line in ["../Packages.gz", "by-hash/SHA256/x.gz", "-x.gz", "a.gz b.gz"] {
             let refused = parse(&text(&format!(" {DIGEST} 3 {line}\n")));
-            assert!(
-                matches!(&refused, Err(PdiffError::FileLine { field, .. }) if field == "SHA256-Download"),
-                "{refused:?}"
-            );
+            assert!(refusal(&refused).contains("its SHA256-Download has a malformed line"), "{refused:?}");
         }
         let twice = parse(&text(&format!(" {DIGEST} 3 a.gz\n {DIGEST} 4 a.gz\n")));
-        assert!(matches!(twice, Err(PdiffError::Contradiction { .. })), "{twice:?}");
+        assert!(refusal(&twice).contains("twice, with different values"), "{twice:?}");
         let history = parse(&text("").replace("7 T-2-F-1\nSHA256-Patches", "x T-2-F-1\nSHA256-Patches"));
-        assert!(
-            matches!(&history, Err(PdiffError::FileLine { field, .. }) if field == "SHA256-History"),
-            "{history:?}"
-        );
+        assert!(refusal(&history).contains("its SHA256-History has a malformed line"), "{history:?}");
     }
 
     #[test]
     fn limits_the_number_and_the_size_of_patches() {
         let lines = |count| (0..count).map(|n| format!(" {DIGEST} {MAX_PATCH_BYTES} {n}.gz\n")).collect::<String>();
         assert_eq!(parse(&text(&lines(MAX_PATCHES))).unwrap().patches.len(), MAX_PATCHES);
-        assert_eq!(parse(&text(&lines(MAX_PATCHES + 1))), Err(PdiffError::TooMany));
+        assert!(refusal(parse(&text(&lines(MAX_PATCHES + 1)))).contains("it lists more than"));
         let large = parse(&text(&format!(" {DIGEST} {} a.gz\n", MAX_PATCH_BYTES + 1)));
-        assert!(matches!(large, Err(PdiffError::TooLarge { .. })), "{large:?}");
+        assert!(refusal(&large).contains("and a patch may have"), "{large:?}");
     }
 
     proptest! {

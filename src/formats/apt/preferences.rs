@@ -1,10 +1,10 @@
 //! apt's preferences (apt_preferences(5)), as apt 2.6 reads them: priorities of packages' versions.
 
+use crate::formats::{Invalid, shortened};
 use regex::{Regex, RegexBuilder};
 
 use super::deb822::Stanzas;
 use super::packages::ControlFields;
-use crate::error_class::ErrorClass;
 
 /// The records of preferences, in order.
 #[derive(Clone, Debug, Default)]
@@ -99,34 +99,12 @@ impl IndexOrigin<'_> {
     };
 }
 
-/// An error in a file of preferences.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PreferencesError {
-    /// A record has no `Package`, which apt refuses too.
-    #[error("record {record} has no Package")]
-    NoPackage { record: usize },
-    #[error("record {record} has no Pin-Priority that is a number but 0, or \"never\"")]
-    Priority { record: usize },
-    #[error("record {record} has a Pin that is none of version, origin and release: {}", pin.escape_debug())]
-    Pin { record: usize, pin: String },
-    #[error("record {record} has a malformed pattern: {}", pattern.escape_debug())]
-    Pattern { record: usize, pattern: String },
-}
-
-impl PreferencesError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        ErrorClass::Usage
-    }
-}
-
 /// The priority of `Pin-Priority: never`, below all others.
 const NEVER: i32 = i16::MIN as i32;
 
 impl Preferences {
     /// Adds the records of one file.
-    pub fn read(&mut self, text: &str) -> Result<(), PreferencesError> {
+    pub fn read(&mut self, text: &str) -> Result<(), Invalid> {
         // apt ignores lines that begin with `#`.
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let text: String = lines.map(|line| format!("{line}\n")).collect();
@@ -138,9 +116,11 @@ impl Preferences {
             }
             let (package, pin) = (field("Package"), field("Pin"));
             if package.is_empty() {
-                return Err(PreferencesError::NoPackage { record: number });
+                return Err(Invalid::lacks(record(number), "Package")); // apt refuses it too
             }
-            let priority = priority(field("Pin-Priority")).ok_or(PreferencesError::Priority { record: number })?;
+            let priority = priority(field("Pin-Priority")).ok_or_else(|| {
+                Invalid::at(record(number), "it has no Pin-Priority that is a number but 0, or \"never\"")
+            })?;
             let pin = VersionPattern::parse(pin, number)?;
             let packages = match package {
                 "*" => None,
@@ -178,6 +158,11 @@ impl Preferences {
     }
 }
 
+/// Returns the place of a record for messages. Records count from 1.
+fn record(number: usize) -> String {
+    format!("record {number}")
+}
+
 fn priority(text: &str) -> Option<i32> {
     match text {
         "never" => Some(NEVER),
@@ -186,7 +171,7 @@ fn priority(text: &str) -> Option<i32> {
 }
 
 impl PackagePattern {
-    fn parse(text: &str, record: usize) -> Result<Self, PreferencesError> {
+    fn parse(text: &str, record: usize) -> Result<Self, Invalid> {
         let (is_source, text) = text.strip_prefix("src:").map_or((false, text), |rest| (true, rest));
         let (name, architecture) = match text.rsplit_once(':') {
             Some((name, architecture)) if !is_regular(text) => (name, Some(architecture.to_owned())),
@@ -210,8 +195,11 @@ impl PackagePattern {
 }
 
 impl VersionPattern {
-    fn parse(text: &str, record: usize) -> Result<Self, PreferencesError> {
-        let malformed = || PreferencesError::Pin { record, pin: text.chars().take(200).collect() };
+    fn parse(text: &str, record: usize) -> Result<Self, Invalid> {
+        let malformed = || {
+            let pin = shortened(text);
+            Invalid::at(self::record(record), format!("its Pin is none of version, origin and release: {pin}"))
+        };
         let (kind, data) = text.split_once(char::is_whitespace).ok_or_else(malformed)?;
         let data = data.trim();
         match kind {
@@ -254,7 +242,7 @@ impl VersionPattern {
 }
 
 /// `a=stable,o=Debian`, or one word: an archive, a codename, or a version if it begins with a digit.
-fn release_conditions(data: &str, record: usize) -> Result<Vec<(ReleaseField, Pattern)>, PreferencesError> {
+fn release_conditions(data: &str, record: usize) -> Result<Vec<(ReleaseField, Pattern)>, Invalid> {
     if !data.contains('=') {
         let is_version = data.starts_with(|first: char| first.is_ascii_digit());
         let field = if is_version { ReleaseField::Version } else { ReleaseField::ArchiveOrCodename };
@@ -286,7 +274,7 @@ fn is_regular(text: &str) -> bool {
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 impl Pattern {
-    fn parse(text: &str, record: usize) -> Result<Self, PreferencesError> {
+    fn parse(text: &str, record: usize) -> Result<Self, Invalid> {
         let expression = match text {
             _ if is_regular(text) => text.trim_start_matches('/').trim_end_matches('/').to_owned(),
             _ if text.contains(['*', '?', '[']) => glob_expression(text),
@@ -297,7 +285,7 @@ impl Pattern {
             .dot_matches_new_line(true)
             .size_limit(MAX_PATTERN_BYTES)
             .build();
-        let pattern = || PreferencesError::Pattern { record, pattern: text.chars().take(200).collect() };
+        let pattern = || Invalid::at(self::record(record), format!("its pattern {} is malformed", shortened(text)));
         built.map(Self::Expression).map_err(|_| pattern())
     }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::version;
-use crate::error_class::ErrorClass;
+use crate::formats::{Invalid, shortened};
 
 /// How a version must stand to the one in a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,25 +39,6 @@ pub struct Relation<'a> {
 
 /// Alternatives, of which one is enough, the preferred one first. Never empty.
 pub type Group<'a> = Vec<Relation<'a>>;
-
-/// A text that is no dependency field.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{} is not a relation between packages: {reason}", text.escape_debug())]
-pub struct MalformedRelation {
-    text: String,
-    reason: &'static str,
-}
-
-impl MalformedRelation {
-    fn new(text: &str, reason: &'static str) -> Self {
-        Self { text: text.chars().take(200).collect(), reason }
-    }
-
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        ErrorClass::VerificationFailed
-    }
-}
 
 impl Operator {
     /// Whether `version` stands so to `other`.
@@ -150,16 +131,16 @@ fn is_architecture(architecture: &str, pattern: &str) -> bool {
 }
 
 /// The groups of a dependency field. Empty groups, as stray commas make them, are passed over.
-pub fn parse(field: &str) -> Result<Vec<Group<'_>>, MalformedRelation> {
+pub fn parse(field: &str) -> Result<Vec<Group<'_>>, Invalid> {
     field.split(',').map(str::trim).filter(|group| !group.is_empty()).map(parse_group).collect()
 }
 
-fn parse_group(group: &str) -> Result<Group<'_>, MalformedRelation> {
+fn parse_group(group: &str) -> Result<Group<'_>, Invalid> {
     group.split('|').map(|alternative| parse_one(alternative.trim())).collect()
 }
 
-fn parse_one(text: &str) -> Result<Relation<'_>, MalformedRelation> {
-    let malformed = |reason| MalformedRelation::new(text, reason);
+fn parse_one(text: &str) -> Result<Relation<'_>, Invalid> {
+    let malformed = |reason| Invalid::new(format!("{} is not a relation between packages: {reason}", shortened(text)));
     let end = text.find(|c: char| c.is_whitespace() || "([<".contains(c)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let (name, qualifier) = match name.split_once(':') {

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use super::deb822::{Stanza, Stanzas, lines};
 use super::suite_name::SuiteName;
-use crate::error_class::ErrorClass;
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
+use crate::formats::{Invalid, shortened};
 use crate::path::PublishPath;
 use crate::time::Time;
 
@@ -50,6 +50,8 @@ pub struct Release {
     pub others: BTreeMap<String, String>,
     /// Indexes, by their path below the folder of this Release.
     pub files: BTreeMap<PublishPath, IndexFile>,
+    /// Paths that stand in another form, such as `./main/…`, by the form in which apt looks for them: apt does not find them.
+    pub respelled: BTreeMap<PublishPath, String>,
 }
 
 /// An index that a Release lists.
@@ -77,32 +79,6 @@ impl<'a> FileLine<'a> {
         let (digest, size, path) = (words.next()?, words.next()?, words.next()?);
         let file = IndexFile { size: size.parse().ok()?, digest: kind.parse(digest).ok()? };
         words.next().is_none().then_some(Self { file, path })
-    }
-}
-
-/// Why a Release cannot be read or written.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ReleaseError {
-    #[error("it is empty")]
-    Empty,
-    #[error("weak: it lists no index by SHA-256 or SHA-512")]
-    Weak,
-    #[error("its {field} is no date: {}", value.escape_debug())]
-    Date { field: &'static str, value: String },
-    #[error("its {section} section has a malformed line: {}", line.escape_debug())]
-    FileLine { section: &'static str, line: String },
-    #[error("{field} cannot be written: {}", value.escape_debug())]
-    Unwritable { field: String, value: String },
-}
-
-impl ReleaseError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Empty | Self::Weak | Self::Date { .. } | Self::FileLine { .. } => ErrorClass::VerificationFailed,
-            Self::Unwritable { .. } => ErrorClass::Failed,
-        }
     }
 }
 
@@ -139,13 +115,14 @@ impl Release {
     }
 
     /// Reads the text of a Release, without its signature.
-    pub fn parse(text: &[u8]) -> Result<Self, ReleaseError> {
+    pub fn parse(text: &[u8]) -> Result<Self, Invalid> {
         // As apt does: what stands behind the first stanza counts for nothing.
-        let stanza = Stanzas::new(text).next().ok_or(ReleaseError::Empty)?;
+        let stanza = Stanzas::new(text).next().ok_or_else(|| Invalid::new("it is empty"))?;
         let value = |name| one_line(stanza, name).filter(|value| !value.is_empty());
         let date = date(stanza, "Date");
         let words = |name| stanza.field(name).unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let yes = |name| stanza.field(name).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
+        let ListedFiles { files, respelled } = listed_files(stanza)?;
         Ok(Self {
             origin: value("Origin"),
             label: value("Label"),
@@ -163,7 +140,8 @@ impl Release {
             not_automatic: yes("NotAutomatic"),
             but_automatic_upgrades: yes("ButAutomaticUpgrades"),
             others: others(stanza),
-            files: files(stanza)?,
+            files,
+            respelled,
         })
     }
 
@@ -176,7 +154,7 @@ impl Release {
 
     /// The text of this Release, to be signed. apt needs the uncompressed form of each index among [`Release::files`],
     /// whether or not it is published.
-    pub fn to_text(&self) -> Result<String, ReleaseError> {
+    pub fn to_text(&self) -> Result<String, Invalid> {
         let mut text = String::new();
         let single = [
             ("Origin", &self.origin),
@@ -225,9 +203,9 @@ fn file_line(path: &PublishPath, file: &IndexFile) -> String {
     format!(" {} {:>10} {path}\n", file.digest.to_hex(), file.size)
 }
 
-fn push(text: &mut String, field: &str, value: &str) -> Result<(), ReleaseError> {
+fn push(text: &mut String, field: &str, value: &str) -> Result<(), Invalid> {
     if value.contains(char::is_control) || value.trim() != value {
-        return Err(ReleaseError::Unwritable { field: field.to_owned(), value: value.to_owned() });
+        return Err(Invalid::new(format!("{field} cannot be written: {value}")));
     }
     if !value.is_empty() {
         let _ = writeln!(text, "{field}: {value}");
@@ -235,8 +213,8 @@ fn push(text: &mut String, field: &str, value: &str) -> Result<(), ReleaseError>
     Ok(())
 }
 
-fn format_date(field: &'static str, seconds: i64) -> Result<String, ReleaseError> {
-    let unwritable = |_| ReleaseError::Unwritable { field: field.to_owned(), value: seconds.to_string() };
+fn format_date(field: &'static str, seconds: i64) -> Result<String, Invalid> {
+    let unwritable = |_| Invalid::new(format!("{field} cannot be written: {seconds}"));
     Ok(format!("{} UTC", Time::from_unix(seconds).map_err(unwritable)?.day_and_time()))
 }
 
@@ -263,9 +241,9 @@ fn date(stanza: Stanza<'_>, field: &'static str) -> Result<Option<i64>, Unreadab
 }
 
 /// Refuses a `Valid-Until` that cannot be read, as apt does.
-fn valid_until(stanza: Stanza<'_>) -> Result<Option<i64>, ReleaseError> {
+fn valid_until(stanza: Stanza<'_>) -> Result<Option<i64>, Invalid> {
     let field = "Valid-Until";
-    date(stanza, field).map_err(|UnreadableDate(value)| ReleaseError::Date { field, value })
+    date(stanza, field).map_err(|UnreadableDate(value)| Invalid::new(format!("its {field} is no date: {value}")))
 }
 
 /// Fields that [`Release`] has by itself, and the digests of indexes.
@@ -314,38 +292,42 @@ fn others(stanza: Stanza<'_>) -> BTreeMap<String, String> {
     others
 }
 
+/// The files that a Release lists.
+#[derive(Default)]
+struct ListedFiles {
+    files: BTreeMap<PublishPath, IndexFile>,
+    respelled: BTreeMap<PublishPath, String>,
+}
+
 /// The files of all strong sections. A path that is no publish path is passed over: nothing of ours would ever ask for it.
-fn files(stanza: Stanza<'_>) -> Result<BTreeMap<PublishPath, IndexFile>, ReleaseError> {
-    let mut files = BTreeMap::new();
+fn listed_files(stanza: Stanza<'_>) -> Result<ListedFiles, Invalid> {
+    let mut listed = ListedFiles::default();
     let mut is_weak = true;
     for (section, kind) in SECTIONS {
         let Some(text) = stanza.field(section) else { continue };
         is_weak = false;
-        for (path, file) in section_files(section, kind, text)? {
-            files.entry(path).or_insert(file);
-        }
+        listed.add_section(section, kind, text)?;
     }
-    if is_weak { Err(ReleaseError::Weak) } else { Ok(files) }
+    if is_weak { Err(Invalid::new("weak: it lists no index by SHA-256 or SHA-512")) } else { Ok(listed) }
 }
 
-/// The files of a section. As for apt, the first of two lines for one file counts, and a line whose size or digest is none
-/// matters to nobody who does not ask for the file.
-fn section_files(
-    section: &'static str,
-    kind: DigestKind,
-    text: &str,
-) -> Result<BTreeMap<PublishPath, IndexFile>, ReleaseError> {
-    let mut files = BTreeMap::new();
-    for line in lines(text) {
-        if line.split_whitespace().count() != 3 {
-            return Err(ReleaseError::FileLine { section, line: line.chars().take(200).collect() });
+impl ListedFiles {
+    /// Adds the files of a section. As for apt, the first of two lines for one file counts, and a line whose size or digest is
+    /// none matters to nobody who does not ask for the file.
+    fn add_section(&mut self, section: &'static str, kind: DigestKind, text: &str) -> Result<(), Invalid> {
+        for line in lines(text) {
+            if line.split_whitespace().count() != 3 {
+                return Err(Invalid::new(format!("its {section} section has a malformed line: {}", shortened(line))));
+            }
+            let Some(FileLine { file, path }) = FileLine::parse(kind, line) else { continue };
+            if let Ok(path) = path.parse::<PublishPath>() {
+                self.files.entry(path).or_insert(file);
+            } else if let Ok(plain) = PublishPath::normalized(path) {
+                self.respelled.entry(plain).or_insert_with(|| path.to_owned());
+            }
         }
-        let Some(FileLine { file, path }) = FileLine::parse(kind, line) else { continue };
-        if let Ok(path) = path.parse::<PublishPath>() {
-            files.entry(path).or_insert(file);
-        }
+        Ok(())
     }
-    Ok(files)
 }
 
 #[cfg(test)]
@@ -354,6 +336,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Sha256;
+    use crate::formats::refusal;
 
     const DIGEST: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -376,10 +359,18 @@ mod tests {
     #[test]
     fn what_cannot_be_trusted_is_refused() {
         let parse = |text: String| Release::parse(text.as_bytes()).unwrap_err();
-        assert_eq!(parse(text().replace("SHA256", "SHA1")), ReleaseError::Weak);
-        assert_eq!(parse("\n\n".to_owned()), ReleaseError::Empty);
-        assert!(matches!(parse(text().replace(" 00 ", " 00 x ")), ReleaseError::FileLine { .. }));
-        assert!(matches!(parse(text().replace("28 Nov", "28 Nix")), ReleaseError::Date { field: "Valid-Until", .. }));
+        assert!(parse(text().replace("SHA256", "SHA1")).to_string().contains("weak: "));
+        assert!(parse("\n\n".to_owned()).to_string().contains("it is empty"));
+        assert!(parse(text().replace(" 00 ", " 00 x ")).to_string().contains("malformed line"));
+        assert!(parse(text().replace("28 Nov", "28 Nix")).to_string().contains("Valid-Until is no date"));
+    }
+
+    #[test]
+    fn keeps_paths_apart_that_apt_does_not_find() {
+        let release = Release::parse(text().replace(" main/binary", " ./main//binary").as_bytes()).unwrap();
+        let path = "main/binary-amd64/Packages".parse().unwrap();
+        assert_eq!(release.respelled, BTreeMap::from([(path, "./main//binary-amd64/Packages".to_owned())]));
+        assert!(release.files.is_empty());
     }
 
     #[test]
@@ -422,7 +413,7 @@ mod tests {
     #[test]
     fn a_value_cannot_smuggle_in_a_field() {
         let release = Release { label: Some("x\nSHA256: y".into()), ..Release::default() };
-        assert!(matches!(release.to_text(), Err(ReleaseError::Unwritable { field, .. }) if field == "Label"));
+        assert!(refusal(release.to_text()).contains("Label cannot be written"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::formats::{Invalid, shortened};
 use serde::Deserialize;
 
 use super::relation::{is_name, is_version};
@@ -28,17 +29,10 @@ impl Seed {
     }
 }
 
-/// The text is no seed.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{} is not NAME[:ARCHITECTURE][=VERSION|/SUITE]", text.escape_debug())]
-pub struct MalformedSeed {
-    text: String,
-}
-
 impl FromStr for Seed {
-    type Err = MalformedSeed;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, MalformedSeed> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let (rest, version, suite) = match (text.split_once('='), text.split_once('/')) {
             (Some((rest, version)), _) => (rest, Some(version), None),
             (None, Some((rest, suite))) => (rest, None, Some(suite)),
@@ -54,7 +48,7 @@ impl FromStr for Seed {
             let (architecture, version, suite) = (owned(architecture), owned(version), owned(suite));
             Ok(Self { name: name.to_owned(), architecture, version, suite })
         } else {
-            Err(MalformedSeed { text: text.chars().take(200).collect() })
+            Err(Invalid::new(format!("{} is not NAME[:ARCHITECTURE][=VERSION|/SUITE]", shortened(text))))
         }
     }
 }
@@ -72,9 +66,9 @@ impl fmt::Display for Seed {
 }
 
 impl TryFrom<String> for Seed {
-    type Error = MalformedSeed;
+    type Error = Invalid;
 
-    fn try_from(text: String) -> Result<Self, MalformedSeed> {
+    fn try_from(text: String) -> Result<Self, Invalid> {
         text.parse()
     }
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use url::Url;
 
 use super::client_index::ClientIndexKind;
-use super::suite_name::{MalformedSuite, SuiteName};
-use crate::error_class::ErrorClass;
+use super::suite_name::SuiteName;
+use crate::formats::Invalid;
 use crate::terminal::without_password;
 
 mod deb822_style;
@@ -39,8 +39,8 @@ pub struct SourceEntry {
     pub signed_by: Option<SignedBy>,
     /// Whether `Valid-Until` is to be honoured, where the entry says so.
     pub check_valid_until: Option<bool>,
-    /// Whether signatures are to be passed over, where the entry says so. gapferry never does.
-    pub trusted: Option<bool>,
+    /// The option by which apt takes the entry without a good signature. gapferry never does.
+    pub insecure_option: Option<&'static str>,
 }
 
 /// Architectures of an entry, given those of the client.
@@ -68,29 +68,9 @@ pub enum SignedBy {
     },
 }
 
-/// Why a source list cannot be used. Lines count from 1.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SourcesError {
-    #[error("line {line}: {reason}")]
-    Malformed { line: usize, reason: &'static str },
-    #[error("line {line}: {} is no URI", uri.escape_debug())]
-    Uri { line: usize, uri: String, source: url::ParseError },
-    #[error("line {line}")]
-    Suite { line: usize, source: MalformedSuite },
-    #[error("line {line}: {} is not supported", what.escape_debug())]
-    Unsupported { line: usize, what: String },
-}
-
-impl SourcesError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Malformed { .. } | Self::Uri { .. } | Self::Suite { .. } | Self::Unsupported { .. } => {
-                ErrorClass::Usage
-            }
-        }
-    }
+/// Lines count from 1.
+fn at_line(line: usize, what: impl Into<Cow<'static, str>>) -> Invalid {
+    Invalid::at(format!("line {line}"), what)
 }
 
 /// The part of a source list that counts.
@@ -103,7 +83,7 @@ pub struct ListScope<'a> {
 }
 
 /// Reads the enabled entries of a file; `file_name` tells the form as it does for apt: `.sources`, or else one-line.
-pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<SourceEntry>, SourcesError> {
+pub fn parse(file_name: &str, text: &str, scope: ListScope<'_>) -> Result<Vec<SourceEntry>, Invalid> {
     let drafts = if file_name.ends_with(".sources") { deb822_style::drafts(text) } else { one_line::drafts(text) };
     let mut entries = Vec::new();
     for mut draft in drafts? {
@@ -135,12 +115,12 @@ struct SourceDraft<'a> {
     forces_by_hash: bool,
     signed_by: Option<SignedBy>,
     check_valid_until: Option<bool>,
-    trusted: Option<bool>,
+    insecure_option: Option<&'static str>,
 }
 
 impl SourceDraft<'_> {
-    fn malformed(&self, reason: &'static str) -> SourcesError {
-        SourcesError::Malformed { line: self.line, reason }
+    fn malformed(&self, reason: &'static str) -> Invalid {
+        at_line(self.line, reason)
     }
 
     /// Puts the client's architecture in the place of the variable, as apt does in both forms.
@@ -155,6 +135,10 @@ impl SourceDraft<'_> {
     /// Sets the option of this name, which both forms share but for its spelling: that of the form of stanzas, in lower case.
     fn set_option(&mut self, name: &str, value: &str) {
         let words = || value.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty()).map(str::to_owned);
+        if let Some(option) = INSECURE_OPTIONS.into_iter().find(|option| *option == name) {
+            self.insecure_option = self.insecure_option.filter(|other| *other != option);
+            self.insecure_option = self.insecure_option.or((truth(value) == Some(true)).then_some(option));
+        }
         match name {
             "architectures" => self.architectures.instead.extend(words()),
             "architectures-add" => self.architectures.added.extend(words()),
@@ -168,15 +152,14 @@ impl SourceDraft<'_> {
             }
             "by-hash" => self.forces_by_hash = value.eq_ignore_ascii_case("force"),
             "check-valid-until" => self.check_valid_until = truth(value),
-            "trusted" => self.trusted = truth(value),
             _ => self.indexes.extend(ClientIndexKind::of_target(name).filter(|_| truth(value) == Some(true))),
         }
     }
 
-    fn finish(self) -> Result<Vec<SourceEntry>, SourcesError> {
+    fn finish(self) -> Result<Vec<SourceEntry>, Invalid> {
         let line = self.line;
         if self.uris.iter().any(|uri| uri.starts_with("cdrom:")) {
-            return Err(SourcesError::Unsupported { line, what: "cdrom:".to_owned() });
+            return Err(at_line(line, "cdrom: is not supported"));
         }
         if self.uris.is_empty() || self.suites.is_empty() {
             return Err(self.malformed("an entry needs a URI and a suite"));
@@ -191,21 +174,23 @@ impl SourceDraft<'_> {
         let variable =
             [&self.uris, &self.suites, &self.components].into_iter().flatten().find(|text| text.contains("$("));
         if let Some(text) = variable {
-            return Err(SourcesError::Unsupported { line, what: text.to_string() });
+            return Err(at_line(line, format!("{text} is not supported")));
         }
         self.uris.iter().map(|uri| self.entry(uri)).collect()
     }
 
-    fn entry(&self, uri: &str) -> Result<SourceEntry, SourcesError> {
+    fn entry(&self, uri: &str) -> Result<SourceEntry, Invalid> {
         let line = self.line;
-        let malformed = |source| SourcesError::Uri { line, uri: without_password(uri), source };
+        // apt's two ways to read local files differ in whether it keeps a copy.
+        let uri = &uri.strip_prefix("copy:").map_or(Cow::Borrowed(uri), |path| Cow::Owned(format!("file:{path}")));
+        let malformed = |error| at_line(line, format!("{} is no URI", without_password(uri))).because(error);
         let suites: Result<Vec<SuiteName>, _> = self.suites.iter().map(|suite| suite.parse()).collect();
         Ok(SourceEntry {
             line,
             binary: self.binary,
             source: self.source,
             url: Url::parse(uri).map_err(malformed)?,
-            suites: suites.map_err(|source| SourcesError::Suite { line, source })?,
+            suites: suites.map_err(|error: Invalid| error.placed(format!("line {line}")))?,
             components: self.components.iter().map(|word| word.clone().into_owned()).collect(),
             architectures: self.architectures.clone(),
             languages: self.languages.clone(),
@@ -213,7 +198,7 @@ impl SourceDraft<'_> {
             forces_by_hash: self.forces_by_hash,
             signed_by: self.signed_by.clone(),
             check_valid_until: self.check_valid_until,
-            trusted: self.trusted,
+            insecure_option: self.insecure_option,
         })
     }
 }
@@ -235,6 +220,9 @@ impl ArchitectureOption {
 /// The variable of the client's native architecture (sources.list(5)).
 const ARCH_VARIABLE: &str = "$(ARCH)";
 
+/// Options by which apt takes an archive without a good signature, in lower case.
+const INSECURE_OPTIONS: [&str; 4] = ["trusted", "allow-insecure", "allow-weak", "allow-downgrade-to-insecure"];
+
 /// The words of apt's StringToBool; nothing for any other.
 fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
@@ -245,7 +233,7 @@ fn truth(text: &str) -> Option<bool> {
 }
 
 /// Paths begin with a slash; everything else must be a fingerprint.
-fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<SignedBy, SourcesError> {
+fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<SignedBy, Invalid> {
     let (mut files, mut fingerprints) = (Vec::new(), Vec::new());
     for word in words.filter(|word| !word.is_empty()) {
         let digits = word.strip_suffix('!').unwrap_or(word);
@@ -255,7 +243,7 @@ fn named_keys<'a>(words: impl Iterator<Item = &'a str>, line: usize) -> Result<S
             fingerprints.push(word.to_owned());
         } else {
             let reason = "Signed-By names something that is neither an absolute path nor a fingerprint";
-            return Err(SourcesError::Malformed { line, reason });
+            return Err(at_line(line, reason));
         }
     }
     Ok(SignedBy::Named { files, fingerprints })
@@ -266,6 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::formats::refusal;
 
     #[test]
     fn the_file_name_tells_the_form() {
@@ -285,10 +274,7 @@ mod tests {
             let suites = ["s".parse().unwrap()];
             let entries = parse(name, text, ListScope { suites: &suites, ..ListScope::default() }).unwrap();
             assert_eq!((entries.len(), &entries[0].suites[..]), (1, &suites[..]), "{name}");
-            assert_eq!(
-                parse(name, text, ListScope::default()).unwrap_err(),
-                SourcesError::Unsupported { line: 1, what: "cdrom:".to_owned() }
-            );
+            assert!(parse(name, text, ListScope::default()).unwrap_err().to_string().contains("is not supported"));
         }
     }
 
@@ -307,16 +293,12 @@ mod tests {
             let stanza = format!("Types: deb\nURIs: http://a.invalid\nSuites: {suites}\n");
             assert_eq!(suites_of("x.sources", &stanza, ""), expected);
             for text in [format!("{stanza}Components: main\n"), stanza.replace("Suites:", "Suites: stable")] {
-                assert!(matches!(
-                    parse("x.sources", &text, ListScope::default()),
-                    Err(SourcesError::Malformed { line: 1, .. })
-                ));
+                assert!(refusal(parse("x.sources", &text, ListScope::default())).contains("line 1: "));
             }
         }
-        assert!(matches!(
-            parse("x.list", "deb http://a.invalid a/../b/\n", ListScope::default()),
-            Err(SourcesError::Suite { line: 1, .. })
-        ));
+        assert!(
+            refusal(parse("x.list", "deb http://a.invalid a/../b/\n", ListScope::default())).contains("is no suite")
+        );
     }
 
     #[test]
@@ -344,6 +326,24 @@ mod tests {
             entry.indexes.sort();
             assert_eq!(entry.indexes, [Appstream, Commands, SourceContents], "{name}");
             assert!(entry.forces_by_hash, "{name}");
+        }
+    }
+
+    #[test]
+    fn options_that_pass_over_signatures_are_named() {
+        for (options, stanza, expected) in [
+            ("trusted=yes", "Trusted: yes", Some("trusted")),
+            ("trusted=no", "Trusted: no", None),
+            ("allow-insecure=true", "Allow-Insecure: true", Some("allow-insecure")),
+            ("allow-downgrade-to-insecure=on", "Allow-Downgrade-To-Insecure: on", Some("allow-downgrade-to-insecure")),
+            ("allow-weak=1 trusted=no", "Allow-Weak: 1\nTrusted: no", Some("allow-weak")),
+        ] {
+            let line = format!("deb [{options}] http://a.invalid s main\n");
+            let stanza = format!("Types: deb\nURIs: http://a.invalid\nSuites: s\nComponents: main\n{stanza}\n");
+            for (name, text) in [("x.list", line), ("x.sources", stanza)] {
+                let entry = parse(name, &text, ListScope::default()).unwrap().remove(0);
+                assert_eq!(entry.insecure_option, expected, "{text}");
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::formats::{Invalid, shortened};
 use crate::path::{MalformedPath, PublishPath};
 
 /// The folder of the suites that have components.
@@ -28,14 +29,6 @@ enum Layout {
     Components,
     /// Beside Release.
     Flat,
-}
-
-/// The text names no suite.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{} is no suite", text.escape_debug())]
-pub struct MalformedSuite {
-    text: String,
-    source: MalformedPath,
 }
 
 impl SuiteName {
@@ -85,16 +78,16 @@ pub fn folder_of_suite(name: &str) -> String {
 }
 
 impl FromStr for SuiteName {
-    type Err = MalformedSuite;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, MalformedSuite> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let name = match text.ends_with('/') {
             true => Self::flat(text),
             false => format!("{DISTS}/{text}")
                 .parse()
                 .map(|folder| Self { folder: Some(folder), layout: Layout::Components }),
         };
-        name.map_err(|source| MalformedSuite { text: text.chars().take(200).collect(), source })
+        name.map_err(|source| Invalid::new(format!("{} is no suite", shortened(text))).because(source))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::error::AssertionFlaw;
+use crate::formats::Invalid;
 
 /// Deepest nesting of lists and maps that is read, in levels. Real declarations have fewer than ten.
 pub const MAX_DEPTH: usize = 32;
@@ -66,11 +66,24 @@ fn is_lower_alphanumeric(byte: u8) -> bool {
 }
 
 /// Reads the headers, which end before the first empty line.
-pub(super) fn parse(head: &[u8]) -> Result<Headers, AssertionFlaw> {
-    let head = std::str::from_utf8(head).map_err(|_| AssertionFlaw::NotUtf8 { what: "headers" })?;
+pub(super) fn not_utf8(what: &str) -> Invalid {
+    Invalid::new(format!("its {what} is no UTF-8"))
+}
+
+pub(super) fn control_character(byte: u8) -> Invalid {
+    Invalid::new(format!("its headers have a byte {byte:#04x}; were line ends converted?"))
+}
+
+/// Lines count from 1 in the assertion.
+fn bad_header(line: usize, reason: &str) -> Invalid {
+    Invalid::new(format!("line {line} is no header: {reason}"))
+}
+
+pub(super) fn parse(head: &[u8]) -> Result<Headers, Invalid> {
+    let head = std::str::from_utf8(head).map_err(|_| not_utf8("headers"))?;
     // snapd takes both; no honest signer writes them, and they are what a conversion of line ends leaves behind.
     if let Some(byte) = head.bytes().find(|byte| matches!(byte, b'\r' | 0)) {
-        return Err(AssertionFlaw::ControlCharacter { byte });
+        return Err(control_character(byte));
     }
     let mut lines = HeaderLines { rest: head.split('\n').peekable(), number: 0 };
     let mut headers = Headers::new();
@@ -99,8 +112,8 @@ impl<'a> HeaderLines<'a> {
         strip_indent(self.rest.peek()?, indent)
     }
 
-    fn flaw(&self, reason: &'static str) -> AssertionFlaw {
-        AssertionFlaw::Header { line: self.number, reason }
+    fn flaw(&self, reason: &'static str) -> Invalid {
+        bad_header(self.number, reason)
     }
 }
 
@@ -116,7 +129,7 @@ fn entry(
     lines: &mut HeaderLines<'_>,
     indent: usize,
     depth: usize,
-) -> Result<(), AssertionFlaw> {
+) -> Result<(), Invalid> {
     let (name, rest) = line.split_once(':').ok_or_else(|| lines.flaw("it has no colon"))?;
     if !is_name(name) {
         return Err(lines.flaw("its name is malformed"));
@@ -125,15 +138,15 @@ fn entry(
     let value = value(rest, lines, indent, depth)?;
     match map.entry(name.to_owned()) {
         Entry::Vacant(vacant) => vacant.insert(value),
-        Entry::Occupied(_) => return Err(AssertionFlaw::Header { line: number, reason: "its name is there already" }),
+        Entry::Occupied(_) => return Err(bad_header(number, "its name is there already")),
     };
     Ok(())
 }
 
 /// The value that begins with `rest` of a line and may go on below it.
-fn value(rest: &str, lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
+fn value(rest: &str, lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, Invalid> {
     if depth > MAX_DEPTH {
-        return Err(AssertionFlaw::TooDeep { limit: MAX_DEPTH });
+        return Err(Invalid::new(format!("its headers are nested more than {MAX_DEPTH} deep")));
     }
     if !rest.is_empty() {
         let text = rest.strip_prefix(' ').ok_or_else(|| lines.flaw("no space stands before its value"))?;
@@ -146,7 +159,7 @@ fn value(rest: &str, lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -
     }
 }
 
-fn list(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
+fn list(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, Invalid> {
     let mut list = Vec::new();
     while let Some(rest) = lines.peek(indent).and_then(|line| line.strip_prefix('-')) {
         lines.next();
@@ -155,7 +168,7 @@ fn list(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Valu
     Ok(Value::List(list))
 }
 
-fn map(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, AssertionFlaw> {
+fn map(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value, Invalid> {
     let mut map = Headers::new();
     while let Some(line) = lines.peek(indent) {
         lines.next();
@@ -164,7 +177,7 @@ fn map(lines: &mut HeaderLines<'_>, indent: usize, depth: usize) -> Result<Value
     Ok(Value::Map(map))
 }
 
-fn multi_line(lines: &mut HeaderLines<'_>, indent: usize) -> Result<Value, AssertionFlaw> {
+fn multi_line(lines: &mut HeaderLines<'_>, indent: usize) -> Result<Value, Invalid> {
     let mut text: Option<String> = None;
     while let Some(line) = lines.peek(indent) {
         lines.next();

@@ -3,9 +3,9 @@
 use ring::digest;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents};
 
-use super::error::{PacketFlaw, SignatureFlaw};
 use super::packets::{self, PacketReader};
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 
 /// Shortest and longest RSA modulus, in bits: the root's has the latter, the store's 4096.
 pub const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -27,27 +27,27 @@ impl RsaPublicKey {
     ///
     /// The id is the SHA3-384 of the packet as snapd would write it again. So that this needs no encoder, a packet that is
     /// written in any other way is refused.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, PacketFlaw> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Invalid> {
         let bytes = packets::decode(text)?;
         let body = packets::body(&bytes, packets::PUBLIC_KEY)?;
         // Keys of 2048 to 8192 bits have a length of two octets when written as short as can be.
         if body.len() + 4 != bytes.len() {
-            return Err(PacketFlaw("its length is not written as snapd writes it"));
+            return Err(Invalid::new("its length is not written as snapd writes it"));
         }
         let mut reader = PacketReader(body);
         if reader.byte()? != 4 {
-            return Err(PacketFlaw("it is no key of version 4"));
+            return Err(Invalid::new("it is no key of version 4"));
         }
         if reader.take(4)? != KEY_CREATED.to_be_bytes() {
-            return Err(PacketFlaw("its creation time is not the one that all keys have"));
+            return Err(Invalid::new("its creation time is not the one that all keys have"));
         }
         if reader.byte()? != RSA {
-            return Err(PacketFlaw("it is no RSA key"));
+            return Err(Invalid::new("it is no RSA key"));
         }
         let (modulus, exponent) = (reader.exact_integer()?.to_vec(), reader.exact_integer()?.to_vec());
         reader.end()?;
         if !KEY_BITS.contains(&packets::bit_length(&modulus)) {
-            return Err(PacketFlaw("its modulus has not 2048 to 8192 bits"));
+            return Err(Invalid::new("its modulus has not 2048 to 8192 bits"));
         }
         Ok(Self { id: Sha3::of(&bytes), modulus, exponent })
     }
@@ -58,8 +58,8 @@ impl RsaPublicKey {
     }
 
     /// Whether `signature` is this key's on exactly the bytes `content`.
-    pub(super) fn verify(&self, content: &[u8], signature: &Signature) -> Result<(), SignatureFlaw> {
-        let padding = self.modulus.len().checked_sub(signature.integer.len()).ok_or(SignatureFlaw::Wrong)?;
+    pub(super) fn verify(&self, content: &[u8], signature: &Signature) -> Result<(), Invalid> {
+        let padding = self.modulus.len().checked_sub(signature.integer.len()).ok_or_else(wrong)?;
         let (hash, parameters) = signature.hash.algorithms();
         // RFC 4880, section 5.2.4: the content, the hashed part, and a trailer with its length.
         let mut signed = Vec::with_capacity(content.len() + signature.hashed.len() + 6);
@@ -68,14 +68,18 @@ impl RsaPublicKey {
         signed.extend_from_slice(&[4, 0xFF]);
         signed.extend_from_slice(&u32::try_from(signature.hashed.len()).unwrap_or(u32::MAX).to_be_bytes());
         if !digest::digest(hash, &signed).as_ref().starts_with(&signature.first_bytes) {
-            return Err(SignatureFlaw::Wrong);
+            return Err(wrong());
         }
         let mut integer = vec![0; padding];
         integer.extend_from_slice(&signature.integer);
         RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent }
             .verify(parameters, &signed, &integer)
-            .map_err(|_| SignatureFlaw::Wrong)
+            .map_err(|_| wrong())
     }
+}
+
+fn wrong() -> Invalid {
+    Invalid::new("it is of another key or on other bytes")
 }
 
 /// The hash below a signature. snapd signs with SHA-512 and also takes SHA-256.
@@ -112,23 +116,23 @@ const KNOWN: [u8; 11] = [CREATION_TIME, 3, 9, 11, 16, 21, 22, 25, 27, 29, 33];
 
 impl Signature {
     /// Reads what stands at the end of an assertion.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, PacketFlaw> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Invalid> {
         let bytes = packets::decode(text)?;
         let body = packets::body(&bytes, packets::SIGNATURE)?;
         let mut reader = PacketReader(body);
         if reader.byte()? != 4 {
-            return Err(PacketFlaw("it is no signature of version 4"));
+            return Err(Invalid::new("it is no signature of version 4"));
         }
         if reader.byte()? != 0 {
-            return Err(PacketFlaw("it is no signature of a document"));
+            return Err(Invalid::new("it is no signature of a document"));
         }
         if reader.byte()? != RSA {
-            return Err(PacketFlaw("it is no RSA signature"));
+            return Err(Invalid::new("it is no RSA signature"));
         }
         let hash = match reader.byte()? {
             8 => Hash::Sha256,
             10 => Hash::Sha512,
-            _ => return Err(PacketFlaw("its hash is neither SHA-512 nor SHA-256")),
+            _ => return Err(Invalid::new("its hash is neither SHA-512 nor SHA-256")),
         };
         let length = reader.u16()?;
         let has_time = check_subpackets(reader.take(length)?)?;
@@ -136,7 +140,7 @@ impl Signature {
         let length = reader.u16()?;
         check_subpackets(reader.take(length)?)?;
         if !has_time {
-            return Err(PacketFlaw("it does not say when it was made"));
+            return Err(Invalid::new("it does not say when it was made"));
         }
         let first_bytes = [reader.byte()?, reader.byte()?];
         let integer = reader.integer()?.to_vec();
@@ -146,7 +150,7 @@ impl Signature {
 }
 
 /// Walks over one area of subpackets; whether the time of signing is among them.
-fn check_subpackets(area: &[u8]) -> Result<bool, PacketFlaw> {
+fn check_subpackets(area: &[u8]) -> Result<bool, Invalid> {
     let mut reader = PacketReader(area);
     let mut has_time = false;
     while !reader.0.is_empty() {
@@ -158,7 +162,7 @@ fn check_subpackets(area: &[u8]) -> Result<bool, PacketFlaw> {
         let mut subpacket = PacketReader(reader.take(length)?);
         let kind = subpacket.byte()?;
         if kind & 0x80 != 0 && !KNOWN.contains(&(kind & 0x7F)) {
-            return Err(PacketFlaw("it demands what is not known here"));
+            return Err(Invalid::new("it demands what is not known here"));
         }
         if kind & 0x7F == CREATION_TIME {
             has_time = subpacket.0.len() == 4;

@@ -27,7 +27,6 @@
 //! | `provenance` in the snap's own metadata | compared at installation | left to the device |
 
 mod assertion;
-mod error;
 mod fields;
 mod headers;
 mod key;
@@ -44,7 +43,7 @@ pub use crate::digest::{Sha3, Sha3State};
 pub use assertion::{
     Assertion, MAX_BODY_BYTES, MAX_HEADERS_BYTES, MAX_SIGNATURE_BYTES, MAX_STREAM_ASSERTIONS, MAX_STREAM_BYTES,
 };
-pub use error::{AssertionError, AssertionFlaw, PacketFlaw, SignatureFlaw};
+
 pub use headers::{Headers, MAX_DEPTH, Value};
 pub use key::{KEY_BITS, KEY_CREATED, RsaPublicKey};
 pub use pool::Pool;

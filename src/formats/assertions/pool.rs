@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::assertion::Assertion;
-use super::error::AssertionError;
+
 use super::reference::{Reference, SNAP_REVISION};
 use super::statement::Statement;
 use super::trust::Trust;
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 
 /// Assertions by name, of each the highest revision.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +16,7 @@ pub struct Pool(BTreeMap<Reference, Assertion>);
 
 impl Pool {
     /// The assertions of a stream.
-    pub fn of_stream(stream: &[u8]) -> Result<Self, AssertionError> {
+    pub fn of_stream(stream: &[u8]) -> Result<Self, Invalid> {
         let mut pool = Self::default();
         for assertion in Assertion::parse_stream(stream)? {
             pool.add(assertion)?;
@@ -26,11 +27,14 @@ impl Pool {
     /// Adds `assertion` unless one of its name with this revision or a higher one is there; whether it is new.
     ///
     /// Two that say different things in one revision are an error: nobody could tell which of them counts.
-    pub fn add(&mut self, assertion: Assertion) -> Result<bool, AssertionError> {
+    pub fn add(&mut self, assertion: Assertion) -> Result<bool, Invalid> {
         if let Some(present) = self.0.get(assertion.reference()) {
             let revision = present.revision();
             if revision == assertion.revision() && present.content() != assertion.content() {
-                return Err(AssertionError::Conflict { assertion: assertion.reference().clone(), revision });
+                return Err(Invalid::new(format!(
+                    "there are two different versions of {} with revision {revision}",
+                    assertion.reference()
+                )));
             }
             if revision >= assertion.revision() {
                 return Ok(false);

@@ -1,11 +1,12 @@
 //! What the assertions say about a snap's file.
 
 use super::assertion::Assertion;
-use super::error::AssertionError;
+
 use super::reference::{DEFAULT_PROVENANCE, Reference};
 use super::statement::{Account, SnapDeclaration, SnapRevision, Statement};
 use super::verify::Verifier;
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 
 /// A snap whose assertions are good, and who vouches for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +37,31 @@ pub struct Voucher {
     pub key_name: String,
 }
 
+fn unknown_snap(digest: Sha3) -> Invalid {
+    Invalid::new(format!(
+        "no assertion is about a snap with SHA3-384 {digest}: it was changed, or its assertions are another snap's"
+    ))
+}
+
 impl<'a> Verifier<'a> {
     /// Verifies all that is said about a file with this SHA3-384 and size in bytes, which the caller has measured.
     ///
     /// A snap of another provenance than the store's own also has to state that in its metadata. That is not looked at here;
     /// snapd does when it installs.
-    pub fn verify_snap(&mut self, digest: Sha3, size: u64) -> Result<VerifiedSnap<'a>, AssertionError> {
+    pub fn verify_snap(&mut self, digest: Sha3, size: u64) -> Result<VerifiedSnap<'a>, Invalid> {
         let assertion = self.revision_about(digest)?;
         self.check(assertion, 0)?;
         let Statement::SnapRevision(revision) = assertion.statement() else {
-            return Err(AssertionError::UnknownSnap { digest });
+            return Err(unknown_snap(digest));
         };
         if revision.size != size {
-            let (assertion, wanted) = (assertion.reference().clone(), revision.size);
-            return Err(AssertionError::Size { assertion, size, wanted });
+            let (assertion, wanted) = (assertion.reference(), revision.size);
+            return Err(Invalid::new(format!("the snap has {size} bytes, where {assertion} says {wanted}")));
         }
         let declaration = self.declaration(&revision.snap_id, assertion, 0)?;
         if declaration.snap_name.is_empty() {
-            return Err(AssertionError::Revoked { assertion: Reference::snap_declaration(&revision.snap_id) });
+            let declaration = Reference::snap_declaration(&revision.snap_id);
+            return Err(Invalid::new(format!("{declaration} revokes the snap: it has no name")));
         }
         let publisher = self.account(&declaration.publisher_id, assertion, 0)?;
         let chain = self.chain(assertion);
@@ -62,14 +70,16 @@ impl<'a> Verifier<'a> {
     }
 
     /// The snap-revision about these bytes: the store's own, or else the only one.
-    fn revision_about(&self, digest: Sha3) -> Result<&'a Assertion, AssertionError> {
+    fn revision_about(&self, digest: Sha3) -> Result<&'a Assertion, Invalid> {
         let mut found = self.pool.revisions_of(digest).collect::<Vec<_>>();
         let own = |assertion: &&Assertion| assertion.header("provenance").is_none_or(|text| text == DEFAULT_PROVENANCE);
         match (found.iter().copied().find(own), found.pop()) {
             (Some(own), _) => Ok(own),
             (None, Some(only)) if found.is_empty() => Ok(only),
-            (None, Some(_)) => Err(AssertionError::Ambiguous { digest }),
-            (None, None) => Err(AssertionError::UnknownSnap { digest }),
+            (None, Some(_)) => Err(Invalid::new(format!(
+                "the snap with SHA3-384 {digest} is asserted in several provenances, and not in the store's own"
+            ))),
+            (None, None) => Err(unknown_snap(digest)),
         }
     }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::assertion::Assertion;
-use super::error::AssertionError;
+
 use super::pool::Pool;
 use super::statement::Account;
 use super::trust::Trust;
 use super::verify::Verifier;
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 use crate::time::Time;
 
 /// What verified assertions say of a file.
@@ -41,7 +42,7 @@ impl SnapFacts {
 }
 
 /// Verifies what `pool` says about a file of this SHA3-384 and size in bytes, as of `now`.
-pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<SnapFacts, AssertionError> {
+pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<SnapFacts, Invalid> {
     let snap = Verifier::new(trust, pool, now).verify_snap(digest, size)?;
     let signed_by: BTreeSet<String> = snap.vouchers.iter().map(|voucher| voucher.key.to_string()).collect();
     let made = snap.chain.last().and_then(|revision| revision.header("timestamp")).unwrap_or_default().to_owned();

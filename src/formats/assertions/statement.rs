@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::error::AssertionFlaw;
 use super::fields;
 use super::headers::{Headers, Value, is_dashed_name};
 use super::key::RsaPublicKey;
 use super::reference::{ACCOUNT, ACCOUNT_KEY, DEFAULT_PROVENANCE, SNAP_DECLARATION, SNAP_REVISION, STORE};
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 
 /// What an assertion states, as far as it is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Statement {
     }
 
     /// Reads what is specific to the type.
-    pub(super) fn parse(kind: &str, headers: &Headers, body: &[u8]) -> Result<Self, AssertionFlaw> {
+    pub(super) fn parse(kind: &str, headers: &Headers, body: &[u8]) -> Result<Self, Invalid> {
         Ok(match kind {
             ACCOUNT => Self::Account(account(headers)?),
             ACCOUNT_KEY => Self::AccountKey(account_key(headers, body)?),
@@ -148,7 +148,7 @@ impl Statement {
     }
 }
 
-fn account(headers: &Headers) -> Result<Account, AssertionFlaw> {
+fn account(headers: &Headers) -> Result<Account, Invalid> {
     fields::must_time(headers, "timestamp")?;
     Ok(Account {
         id: fields::text(headers, "account-id")?.to_owned(),
@@ -158,7 +158,7 @@ fn account(headers: &Headers) -> Result<Account, AssertionFlaw> {
     })
 }
 
-fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, AssertionFlaw> {
+fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, Invalid> {
     let name = fields::optional(headers, "name")?;
     if name.is_some_and(|name| !is_dashed_name(name)) {
         return Err(fields::malformed("name"));
@@ -166,18 +166,19 @@ fn account_key(headers: &Headers, body: &[u8]) -> Result<AccountKey, AssertionFl
     let since = fields::must_time(headers, "since")?;
     let until = fields::time(headers, "until")?;
     if until.is_some_and(|until| until < since) {
-        return Err(AssertionFlaw::Period);
+        return Err(Invalid::new("its until is before its since"));
     }
-    let public_key = RsaPublicKey::parse(body).map_err(AssertionFlaw::Key)?;
+    let public_key = RsaPublicKey::parse(body).map_err(|error| Invalid::new("its key is malformed").because(error))?;
     if fields::digest(headers, "public-key-sha3-384")? != public_key.id() {
-        return Err(AssertionFlaw::OtherKey { found: public_key.id() });
+        let found = public_key.id();
+        return Err(Invalid::new(format!("its key is {found}, another one than public-key-sha3-384 says")));
     }
     let account_id = fields::text(headers, "account-id")?.to_owned();
     let constrained = headers.contains_key("constraints");
     Ok(AccountKey { account_id, name: name.unwrap_or_default().to_owned(), since, until, constrained, public_key })
 }
 
-fn snap_declaration(headers: &Headers) -> Result<SnapDeclaration, AssertionFlaw> {
+fn snap_declaration(headers: &Headers) -> Result<SnapDeclaration, Invalid> {
     fields::must_time(headers, "timestamp")?;
     let name = fields::optional(headers, "snap-name")?.ok_or_else(|| fields::lacks("snap-name"))?;
     // snapd checks names when it installs; here they become names of files.
@@ -201,7 +202,7 @@ pub(crate) fn is_snap_name(name: &str) -> bool {
     name.len() <= 40 && is_dashed_name(name)
 }
 
-fn revision_authority(map: &Headers) -> Result<RevisionAuthority, AssertionFlaw> {
+fn revision_authority(map: &Headers) -> Result<RevisionAuthority, Invalid> {
     let min_revision = fields::snap_revision(map, "min-revision")?.unwrap_or(1);
     let max_revision = fields::snap_revision(map, "max-revision")?;
     if max_revision.is_some_and(|last| last < min_revision) {
@@ -215,7 +216,7 @@ fn revision_authority(map: &Headers) -> Result<RevisionAuthority, AssertionFlaw>
     Ok(RevisionAuthority { account_id, provenance, min_revision, max_revision })
 }
 
-fn snap_revision(headers: &Headers) -> Result<SnapRevision, AssertionFlaw> {
+fn snap_revision(headers: &Headers) -> Result<SnapRevision, Invalid> {
     fields::must_time(headers, "timestamp")?;
     let provenance = fields::optional(headers, "provenance")?.unwrap_or(DEFAULT_PROVENANCE);
     if !is_provenance(provenance) {
@@ -236,7 +237,7 @@ fn is_provenance(text: &str) -> bool {
     text.split('-').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-fn store(headers: &Headers) -> Result<StoreStatement, AssertionFlaw> {
+fn store(headers: &Headers) -> Result<StoreStatement, Invalid> {
     fields::must_time(headers, "timestamp")?;
     fields::texts(headers, "friendly-stores")?;
     fields::optional(headers, "location")?;
@@ -253,7 +254,7 @@ fn store_url(text: &str) -> Option<Url> {
 }
 
 /// `timestamp`, of types that have one.
-pub(super) fn timestamp(kind: &str, headers: &Headers) -> Result<Option<Timestamp>, AssertionFlaw> {
+pub(super) fn timestamp(kind: &str, headers: &Headers) -> Result<Option<Timestamp>, Invalid> {
     let known = matches!(kind, ACCOUNT | SNAP_DECLARATION | SNAP_REVISION | STORE);
     match headers.get("timestamp") {
         // Of a type that is not understood it may mean anything, but a time is compared.

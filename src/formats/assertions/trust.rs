@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::assertion::Assertion;
-use super::error::AssertionError;
+
 use super::reference::{ACCOUNT, ACCOUNT_KEY, Reference};
 use super::statement::{Account, AccountKey, Statement};
 use crate::digest::Sha3;
+use crate::formats::Invalid;
 
 /// Account `canonical` and its root key, as published in snapd's source, `asserts/sysdb/trusted.go`. Every snapd trusts
 /// this account directly, and only it.
@@ -32,19 +33,19 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// What every snapd of a release trusts: Canonical's root key.
+    /// Canonical's root key, which every release of snapd trusts.
     pub fn roots() -> &'static Self {
         &ROOTS
     }
 
     /// Trusts the accounts and account-keys of `stream`, instead
     /// of those of [`Trust::roots`], without verifying them. For tests and the demo, which sign with keys of their own.
-    pub fn with_test_root(stream: &[u8]) -> Result<Self, AssertionError> {
+    pub fn with_test_root(stream: &[u8]) -> Result<Self, Invalid> {
         Ok(Self::of(&Assertion::parse_stream(stream)?, &[]))
     }
 
     /// Trusts the accounts and account-keys of `stream` besides those of [`Trust::roots`], without verifying them.
-    pub fn roots_and(stream: &[u8]) -> Result<Self, AssertionError> {
+    pub fn roots_and(stream: &[u8]) -> Result<Self, Invalid> {
         Ok(Self::of(&[embedded(CANONICAL), Assertion::parse_stream(stream)?].concat(), &embedded(GENERIC)))
     }
 

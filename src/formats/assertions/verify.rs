@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::assertion::Assertion;
-use super::error::AssertionError;
 use super::key::Signature;
 use super::pool::Pool;
 use super::reference::{DEFAULT_PROVENANCE, Reference};
 use super::statement::{Account, AccountKey, SnapDeclaration, SnapRevision, Statement};
 use super::trust::Trust;
+use crate::formats::Invalid;
 use crate::time::Time;
 
 /// The longest chain of assertions that rest on each other. A snap's has five.
@@ -33,25 +33,28 @@ impl<'a> Verifier<'a> {
     }
 
     /// Verifies the assertion of this name and all that it rests on.
-    pub fn verify(&mut self, reference: &Reference) -> Result<&'a Assertion, AssertionError> {
+    pub fn verify(&mut self, reference: &Reference) -> Result<&'a Assertion, Invalid> {
         let found = self.pool.get(reference);
-        let assertion = found.ok_or_else(|| AssertionError::NotFound { assertion: reference.clone() })?;
+        let assertion = found.ok_or_else(|| Invalid::new(format!("there is no {reference}")))?;
         self.check(assertion, 0)?;
         Ok(assertion)
     }
 
     /// Verifies everything in the pool.
-    pub fn verify_all(&mut self) -> Result<(), AssertionError> {
+    pub fn verify_all(&mut self) -> Result<(), Invalid> {
         self.pool.iter().try_for_each(|assertion| self.check(assertion, 0))
     }
 
     /// Verifies `assertion`, on which so many others rest.
-    pub(super) fn check(&mut self, assertion: &'a Assertion, depth: usize) -> Result<(), AssertionError> {
+    pub(super) fn check(&mut self, assertion: &'a Assertion, depth: usize) -> Result<(), Invalid> {
         if self.good.contains(assertion.reference()) {
             return Ok(());
         }
         if depth >= MAX_CHAIN {
-            return Err(AssertionError::Endless { assertion: assertion.reference().clone(), limit: MAX_CHAIN });
+            return Err(fault(
+                assertion,
+                format!("rests on a circle of assertions, or on more than {MAX_CHAIN} in a chain"),
+            ));
         }
         self.check_authority(assertion)?;
         let key = self.key_of(assertion, depth)?;
@@ -63,7 +66,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Whether the account that answers for `assertion` may say such a thing: most only a trusted one may.
-    fn check_authority(&self, assertion: &Assertion) -> Result<(), AssertionError> {
+    fn check_authority(&self, assertion: &Assertion) -> Result<(), Invalid> {
         let authority = assertion.authority_id();
         let anyone = match assertion.statement() {
             Statement::Other => true,
@@ -73,11 +76,11 @@ impl<'a> Verifier<'a> {
         if anyone || self.trust.is_trusted(authority) {
             return Ok(());
         }
-        Err(AssertionError::NotTrusted { assertion: assertion.reference().clone(), authority: authority.to_owned() })
+        Err(fault(assertion, format!("is signed by {authority}, which is not directly trusted")))
     }
 
     /// The key that is said to have signed `assertion`, verified itself.
-    fn key_of(&mut self, assertion: &'a Assertion, depth: usize) -> Result<&'a AccountKey, AssertionError> {
+    fn key_of(&mut self, assertion: &'a Assertion, depth: usize) -> Result<&'a AccountKey, Invalid> {
         let id = assertion.sign_key();
         if let Some(key) = self.trust.key(&id) {
             return Ok(key);
@@ -92,33 +95,41 @@ impl<'a> Verifier<'a> {
             return Ok(key);
         }
         let authority = assertion.authority_id().to_owned();
-        Err(AssertionError::UnknownKey { assertion: assertion.reference().clone(), key: id, authority })
+        Err(fault(assertion, format!("is signed by key {id} of {authority}, which is neither trusted nor vouched for")))
     }
 
     /// Whether `key` may sign `assertion`, now and when that was made.
-    fn check_key(&self, assertion: &Assertion, key: &AccountKey) -> Result<(), AssertionError> {
+    fn check_key(&self, assertion: &Assertion, key: &AccountKey) -> Result<(), Invalid> {
         let (id, since, until) = (key.public_key.id(), key.since, key.until);
-        let name = || Box::new(assertion.reference().clone());
         if key.account_id != assertion.authority_id() {
             let (authority, account) = (assertion.authority_id().to_owned(), key.account_id.clone());
-            return Err(AssertionError::KeyOfAnother { assertion: name(), key: id, authority, account });
+            return Err(fault(
+                assertion,
+                format!("is signed for {authority} with key {id}, which belongs to {account}"),
+            ));
         }
         if key.constrained {
-            return Err(AssertionError::KeyConstrained { assertion: name(), key: id });
+            return Err(fault(
+                assertion,
+                format!("is signed with key {id}, whose use is constrained in a way that gapferry does not evaluate"),
+            ));
         }
         if !key.valid_at(self.now) {
-            return Err(AssertionError::KeyNotValid { assertion: name(), key: id, now: self.now, since, until });
+            return Err(fault(
+                assertion,
+                format!("is signed with key {id}, which is valid {}, and it is {}", period(since, until), self.now),
+            ));
         }
         match assertion.timestamp() {
             Some(timestamp) if !key.valid_at(timestamp) => {
-                Err(AssertionError::MadeOutsideOfKey { assertion: name(), key: id, timestamp, since, until })
+                Err(fault(assertion, format!("is of {timestamp}, and its key {id} is valid {}", period(since, until))))
             }
             _ => Ok(()),
         }
     }
 
     /// What has to be there besides the key.
-    fn check_needed(&mut self, assertion: &'a Assertion, depth: usize) -> Result<(), AssertionError> {
+    fn check_needed(&mut self, assertion: &'a Assertion, depth: usize) -> Result<(), Invalid> {
         let account = match assertion.statement() {
             Statement::AccountKey(key) => &key.account_id,
             Statement::SnapDeclaration(declaration) => &declaration.publisher_id,
@@ -135,7 +146,7 @@ impl<'a> Verifier<'a> {
         assertion: &'a Assertion,
         revision: &SnapRevision,
         depth: usize,
-    ) -> Result<(), AssertionError> {
+    ) -> Result<(), Invalid> {
         self.account(&revision.developer_id, assertion, depth)?;
         let declaration = self.declaration(&revision.snap_id, assertion, depth)?;
         let authority = assertion.authority_id();
@@ -144,16 +155,11 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         let (provenance, authority) = (revision.provenance.clone(), authority.to_owned());
-        Err(AssertionError::Provenance { assertion: assertion.reference().clone(), provenance, authority })
+        Err(fault(assertion, format!("has the provenance {provenance}, for which {authority} may not sign it")))
     }
 
     /// The account with this id, verified, on which `wanted_by` rests.
-    pub(super) fn account(
-        &mut self,
-        id: &str,
-        wanted_by: &Assertion,
-        depth: usize,
-    ) -> Result<&'a Account, AssertionError> {
+    pub(super) fn account(&mut self, id: &str, wanted_by: &Assertion, depth: usize) -> Result<&'a Account, Invalid> {
         if let Some(account) = self.trust.account(id) {
             return Ok(account);
         }
@@ -164,7 +170,7 @@ impl<'a> Verifier<'a> {
             self.check(found, depth + 1)?;
             return Ok(account);
         }
-        Err(AssertionError::Missing { assertion, wanted_by: wanted_by.reference().clone() })
+        Err(fault(wanted_by, format!("needs {assertion}, which is not there")))
     }
 
     /// The declaration of this snap, verified, on which `wanted_by` rests.
@@ -173,7 +179,7 @@ impl<'a> Verifier<'a> {
         snap_id: &str,
         wanted_by: &Assertion,
         depth: usize,
-    ) -> Result<&'a SnapDeclaration, AssertionError> {
+    ) -> Result<&'a SnapDeclaration, Invalid> {
         let assertion = Reference::snap_declaration(snap_id);
         if let Some(found) = self.pool.get(&assertion)
             && let Statement::SnapDeclaration(declaration) = found.statement()
@@ -181,13 +187,27 @@ impl<'a> Verifier<'a> {
             self.check(found, depth + 1)?;
             return Ok(declaration);
         }
-        Err(AssertionError::Missing { assertion, wanted_by: wanted_by.reference().clone() })
+        Err(fault(wanted_by, format!("needs {assertion}, which is not there")))
     }
 }
 
-fn check_signature(assertion: &Assertion, key: &AccountKey) -> Result<(), AssertionError> {
-    let signature = Signature::parse(assertion.signature()).map_err(Into::into);
-    signature.and_then(|signature| key.public_key.verify(assertion.content(), &signature)).map_err(|source| {
-        AssertionError::Signature { assertion: assertion.reference().clone(), key: key.public_key.id(), source }
+fn fault(assertion: &Assertion, what: String) -> Invalid {
+    Invalid::new(format!("{} {what}", assertion.reference()))
+}
+
+fn period(since: Timestamp, until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => format!("from {since} until {until}"),
+        None => format!("from {since}"),
+    }
+}
+
+fn check_signature(assertion: &Assertion, key: &AccountKey) -> Result<(), Invalid> {
+    let signature = Signature::parse(assertion.signature());
+    let signature = signature.map_err(|error| Invalid::new("it is malformed").because(error));
+    let verified = signature.and_then(|signature| key.public_key.verify(assertion.content(), &signature));
+    verified.map_err(|error| {
+        let what = format!("the signature of {} by key {} is not good", assertion.reference(), key.public_key.id());
+        Invalid::new(what).because(error)
     })
 }

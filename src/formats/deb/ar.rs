@@ -2,8 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::{DebError, MAX_CONTROL_TAR_BYTES};
+use super::MAX_CONTROL_TAR_BYTES;
 use crate::formats::compression::Compression;
+use crate::formats::{Invalid, ReadError};
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
 const HEADER_BYTES: u64 = 60;
@@ -21,7 +22,7 @@ struct ArMember {
 }
 
 /// The compression and the stored bytes of `control.tar`.
-pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compression, Vec<u8>), DebError> {
+pub(super) fn control_member(reader: &mut (impl Read + Seek)) -> Result<(Compression, Vec<u8>), ReadError> {
     let mut archive = ArWalk::open(reader)?;
     let version = archive.next("debian-binary", |name| (name == "debian-binary").then_some(()))?;
     check_version(&archive.content(&version.0, "its debian-binary", MAX_VERSION_BYTES)?)?;
@@ -44,11 +45,27 @@ fn is_payload(name: &str) -> Option<()> {
     matches!(suffix, "" | ".gz" | ".xz" | ".zst" | ".bz2" | ".lzma").then_some(())
 }
 
-fn check_version(content: &[u8]) -> Result<(), DebError> {
+fn other_version() -> Invalid {
+    Invalid::new("its format is not version 2 of deb(5)")
+}
+
+fn check_version(content: &[u8]) -> Result<(), Invalid> {
     let line = content.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let minor = line.strip_prefix(b"2.").ok_or(DebError::FormatVersion)?;
+    let minor = line.strip_prefix(b"2.").ok_or_else(other_version)?;
     let digits = !minor.is_empty() && minor.iter().all(u8::is_ascii_digit);
-    if digits && content.len() > line.len() { Ok(()) } else { Err(DebError::FormatVersion) }
+    if digits && content.len() > line.len() { Ok(()) } else { Err(other_version()) }
+}
+
+fn bad_header(offset: u64) -> ReadError {
+    ReadError::invalid(format!("malformed ar header at byte {offset}"))
+}
+
+fn past_the_end(offset: u64) -> ReadError {
+    ReadError::invalid(format!("the ar member at byte {offset} goes past the end of the file"))
+}
+
+fn other_member(found: &str, expected: &str) -> ReadError {
+    ReadError::invalid(format!("ar member {found:?} stands where {expected} belongs"))
 }
 
 /// Goes from header to header.
@@ -61,12 +78,12 @@ struct ArWalk<'a, R> {
 }
 
 impl<'a, R: Read + Seek> ArWalk<'a, R> {
-    fn open(reader: &'a mut R) -> Result<Self, DebError> {
-        let end = reader.seek(SeekFrom::End(0)).map_err(DebError::Read)?;
+    fn open(reader: &'a mut R) -> Result<Self, ReadError> {
+        let end = reader.seek(SeekFrom::End(0))?;
         let mut walk = Self { reader, position: 0, end };
         let magic = walk.bytes(0, MAGIC.len() as u64)?;
         if magic != MAGIC {
-            return Err(DebError::NotAnArchive);
+            return Err(ReadError::invalid("it does not begin as a Debian package does"));
         }
         walk.position = MAGIC.len() as u64;
         Ok(walk)
@@ -77,57 +94,53 @@ impl<'a, R: Read + Seek> ArWalk<'a, R> {
         &mut self,
         expected: &'static str,
         is_expected: impl Fn(&str) -> Option<T>,
-    ) -> Result<(ArMember, T), DebError> {
+    ) -> Result<(ArMember, T), ReadError> {
         for _ in 0..=MAX_IGNORED_MEMBERS {
             let Some(member) = self.member()? else {
-                return Err(DebError::Order { found: String::new(), expected });
+                return Err(other_member("", expected));
             };
             if let Some(value) = is_expected(&member.name) {
                 return Ok((member, value));
             }
             if !member.name.starts_with('_') || expected == "debian-binary" {
-                return Err(DebError::Order { found: member.name, expected });
+                return Err(other_member(&member.name, expected));
             }
         }
-        Err(DebError::Order { found: "_".into(), expected })
+        Err(other_member("_", expected))
     }
 
     /// The member at the current position, or none at the end; moves on behind it.
-    fn member(&mut self) -> Result<Option<ArMember>, DebError> {
+    fn member(&mut self) -> Result<Option<ArMember>, ReadError> {
         let offset = self.position;
         if offset >= self.end {
             return Ok(None);
         }
         let header = self.bytes(offset, HEADER_BYTES)?;
-        let (name, size) = parse_header(&header).ok_or(DebError::Header { offset })?;
+        let (name, size) = parse_header(&header).ok_or_else(|| bad_header(offset))?;
         let content = offset + HEADER_BYTES;
         let behind = content.checked_add(size).filter(|&behind| behind <= self.end);
-        let behind = behind.ok_or(DebError::PastTheEnd { offset })?;
+        let behind = behind.ok_or_else(|| past_the_end(offset))?;
         self.position = behind + size % 2;
         // Padding after the last member is missing in some archives; anywhere else it is a newline.
         if size % 2 == 1 && behind < self.end && self.bytes(behind, 1)? != b"\n" {
-            return Err(DebError::Header { offset: behind });
+            return Err(bad_header(behind));
         }
         Ok(Some(ArMember { name, offset, content, size }))
     }
 
-    fn content(&mut self, member: &ArMember, what: &'static str, limit: u64) -> Result<Vec<u8>, DebError> {
+    fn content(&mut self, member: &ArMember, what: &'static str, limit: u64) -> Result<Vec<u8>, ReadError> {
         if member.size > limit {
-            return Err(DebError::TooLarge { what, limit });
+            return Err(ReadError::invalid(format!("{what} is larger than {limit} bytes")));
         }
         let content = self.bytes(member.content, member.size)?;
-        if content.len() as u64 == member.size {
-            Ok(content)
-        } else {
-            Err(DebError::PastTheEnd { offset: member.offset })
-        }
+        if content.len() as u64 == member.size { Ok(content) } else { Err(past_the_end(member.offset)) }
     }
 
     /// Up to `length` bytes from `offset`; fewer at the end of the file.
-    fn bytes(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, DebError> {
-        self.reader.seek(SeekFrom::Start(offset)).map_err(DebError::Read)?;
+    fn bytes(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+        self.reader.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
-        self.reader.by_ref().take(length).read_to_end(&mut bytes).map_err(DebError::Read)?;
+        self.reader.by_ref().take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }

@@ -5,6 +5,7 @@ use std::str;
 
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::Stanzas;
+use crate::formats::{Invalid, shortened};
 use crate::path::PublishPath;
 
 /// A well-formed control file: one paragraph with a name, a version and an architecture that Debian Policy allows.
@@ -16,38 +17,19 @@ pub struct Control {
     architecture: String,
 }
 
-/// Why a control file is not well-formed.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ControlError {
-    /// It is not UTF-8 (Policy 5.1).
-    #[error("it is not UTF-8")]
-    NotUtf8,
-    #[error("line {line} has a control character")]
-    Character { line: usize },
-    #[error("line {line} is not a field")]
-    NotAField { line: usize },
-    #[error("line {line} begins a second paragraph")]
-    SecondParagraph { line: usize },
-    #[error("line {line} repeats a field")]
-    RepeatedField { line: usize },
-    #[error("it has no field {name}")]
-    MissingField { name: &'static str },
-    #[error("field {name} has the value {value:?}, which Debian Policy does not allow")]
-    MalformedField { name: &'static str, value: String },
-}
-
 impl Control {
     /// Checks a control file; blank lines at its end are dropped.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ControlError> {
-        let text = str::from_utf8(bytes).map_err(|_| ControlError::NotUtf8)?.trim_end_matches('\n');
+    pub fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
+        // Policy 5.1.
+        let text = str::from_utf8(bytes).map_err(|_| Invalid::new("it is not UTF-8"))?.trim_end_matches('\n');
         check_lines(text)?;
         let required = |name, is_allowed: fn(&str) -> bool| {
-            let value = field(text, name).ok_or(ControlError::MissingField { name })?;
+            let value = field(text, name).ok_or_else(|| Invalid::new(format!("it has no field {name}")))?;
             if is_allowed(value) {
                 return Ok(value.to_owned());
             }
-            Err(ControlError::MalformedField { name, value: value.chars().take(100).collect() })
+            let value = shortened(value);
+            Err(Invalid::new(format!("field {name} has the value {value:?}, which Debian Policy does not allow")))
         };
         Ok(Self {
             package: required("Package", is_package_name)?,
@@ -103,28 +85,28 @@ pub fn packages_stanza(control: &Control, filename: &PublishPath, size: u64, sha
     stanza
 }
 
-fn check_lines(text: &str) -> Result<(), ControlError> {
+fn check_lines(text: &str) -> Result<(), Invalid> {
     let mut names = BTreeSet::new();
     for (number, content) in text.split('\n').enumerate() {
-        let line = number + 1;
+        let line = format!("line {}", number + 1);
         if content.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(ControlError::Character { line });
+            return Err(Invalid::at(line, "it has a control character"));
         }
         if content.trim().is_empty() {
             return Err(if names.is_empty() {
-                ControlError::NotAField { line }
+                Invalid::at(line, "it is not a field")
             } else {
-                ControlError::SecondParagraph { line }
+                Invalid::at(line, "it begins a second paragraph")
             });
         }
         match start_of_field(content) {
             Some((name, _)) if is_field_name(name) => {
                 if !names.insert(name.to_ascii_lowercase()) {
-                    return Err(ControlError::RepeatedField { line });
+                    return Err(Invalid::at(line, "it repeats a field"));
                 }
             }
             None if !names.is_empty() => {}
-            _ => return Err(ControlError::NotAField { line }),
+            _ => return Err(Invalid::at(line, "it is not a field")),
         }
     }
     Ok(())

@@ -3,13 +3,14 @@ use std::io::Cursor;
 use proptest::prelude::*;
 
 use super::*;
+use crate::formats::{ReadError, refusal};
 use crate::samples::{DebSpec, Packing, build_deb};
 
 fn sample(packing: Packing) -> Vec<u8> {
     build_deb(&DebSpec { packing, ..DebSpec::new("thing", "1:2.0~rc1-3", "amd64") }).unwrap()
 }
 
-fn read(deb: &[u8]) -> Result<Control, DebError> {
+fn read(deb: &[u8]) -> Result<Control, ReadError> {
     read_control(&mut Cursor::new(deb))
 }
 
@@ -62,9 +63,9 @@ fn the_payload_is_not_read_but_must_be_there() {
     let deb = with_entries(&[("./control", tar::EntryType::Regular, GOOD)]);
     let start = deb.len() - HEADER;
     let claims = [&deb[..start], &header("data.tar.xz", "1000")].concat();
-    assert!(matches!(read(&claims), Err(DebError::PastTheEnd { .. })));
+    assert!(refusal(read(&claims)).contains("goes past the end"));
     assert!(read(&[claims, vec![0; 1000]].concat()).is_ok());
-    assert!(matches!(read(&deb[..start]), Err(DebError::Order { .. })));
+    assert!(refusal(read(&deb[..start])).contains("stands where"));
     assert!(read(&[deb, member("extra", b"ignored after data.tar")].concat()).is_ok());
 }
 
@@ -75,17 +76,23 @@ fn hostile_ar_headers_are_refused() {
     let good = [&b"!<arch>\n"[..], &member("debian-binary", b"2.0\n")].concat();
     for size in ["-1", "+4", "", "4 4", "0x10", "99999999999", "9999999999", "4\0"] {
         let deb = [good.as_slice(), &header("control.tar", size), &[0; 2048]].concat();
-        assert!(matches!(read(&deb), Err(DebError::Header { .. } | DebError::PastTheEnd { .. })), "{size}");
+        assert!(
+            ["malformed ar header", "goes past the end"].iter().any(|words| refusal(read(&deb)).contains(words)),
+            "{size}"
+        );
     }
     for name in ["", "#1/20", "/", "control.tar.lz4", "control\u{e9}.tar", "data.tar"] {
         let deb = [good.as_slice(), &member(name, b"")].concat();
-        assert!(matches!(read(&deb), Err(DebError::Header { .. } | DebError::Order { .. })), "{name}");
+        assert!(
+            ["malformed ar header", "stands where"].iter().any(|words| refusal(read(&deb)).contains(words)),
+            "{name}"
+        );
     }
     let padded = [&good[..], &member("_odd", b"123")[..63], b"x", &member("control.tar", b"")].concat();
-    assert!(matches!(read(&padded), Err(DebError::Header { .. })));
+    assert!(refusal(read(&padded)).contains("malformed ar header"));
     for version in ["3.0\n", "2.\n", "2.0", "2.0x\n", ""] {
         let deb = [&b"!<arch>\n"[..], &member("debian-binary", version.as_bytes())].concat();
-        assert!(matches!(read(&deb), Err(DebError::FormatVersion)), "{version}");
+        assert!(refusal(read(&deb)).contains("not version 2 of deb"), "{version}");
     }
 }
 
@@ -95,25 +102,28 @@ fn members_with_an_underscore_are_stepped_over() {
     let at = 8 + HEADER + 4;
     let with = |count| [&deb[..at], &member("_note", b"odd").repeat(count), &deb[at..]].concat();
     assert!(read(&with(8)).is_ok());
-    assert!(matches!(read(&with(9)), Err(DebError::Order { .. })));
+    assert!(refusal(read(&with(9))).contains("stands where"));
 }
 
 #[test]
 fn only_one_regular_control_file_counts() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
-    type Judge = fn(&DebError) -> bool;
+    type Judge = fn(&ReadError) -> bool;
     let cases: [(&[TarEntry<'_>], Judge); 6] = [
-        (&[("./md5sums", Regular, b""), ("./x/control", Regular, GOOD)], |e| matches!(e, DebError::NoControl)),
-        (&[("./control", Regular, GOOD), (".//control", Regular, GOOD)], |e| matches!(e, DebError::TwoControls)),
-        (&[("./control", Symlink, b"")], |e| matches!(e, DebError::NotRegular)),
-        (&[("./control", Regular, GOOD), ("control", Link, b"")], |e| matches!(e, DebError::NotRegular)),
-        (&[("./control/", Directory, b"")], |e| matches!(e, DebError::NotRegular)),
-        (&[("./x/../control", Regular, GOOD)], |e| matches!(e, DebError::Traversal)),
+        (&[("./md5sums", Regular, b""), ("./x/control", Regular, GOOD)], |e| {
+            e.to_string().contains("has no file \"control\"")
+        }),
+        (&[("./control", Regular, GOOD), (".//control", Regular, GOOD)], |e| {
+            e.to_string().contains("more than one entry")
+        }),
+        (&[("./control", Symlink, b"")], |e| e.to_string().contains("not a regular file")),
+        (&[("./control", Regular, GOOD), ("control", Link, b"")], |e| e.to_string().contains("not a regular file")),
+        (&[("./control/", Directory, b"")], |e| e.to_string().contains("not a regular file")),
+        (&[("./x/../control", Regular, GOOD)], |e| e.to_string().contains("\"..\"")),
     ];
     for (entries, is_expected) in cases {
         let error = read(&with_entries(entries)).unwrap_err();
         assert!(is_expected(&error), "{error:?}");
-        assert_eq!(error.class(), ErrorClass::VerificationFailed);
     }
     let link_elsewhere = [("./postinst", Symlink, &b""[..]), ("./control", Regular, GOOD)];
     assert!(read(&with_entries(&link_elsewhere)).is_ok());
@@ -125,11 +135,11 @@ fn bombs_are_refused() {
     for (suffix, packing) in [(".gz", Packing::Gzip), (".xz", Packing::Xz), (".zst", Packing::Zstd)] {
         let bomb = member(&format!("control.tar{suffix}"), &packing.pack(&zeros).unwrap());
         let deb = [&b"!<arch>\n"[..], &member("debian-binary", b"2.0\n"), &bomb, &member("data.tar", b"")].concat();
-        assert!(matches!(read(&deb), Err(DebError::Unpack(CompressionError::TooLarge { .. }))), "{suffix}");
+        assert!(refusal(read(&deb)).contains("cannot unpack its control.tar: it holds more than"), "{suffix}");
     }
     let long = [GOOD, b"Provides: ", &vec![b'a'; MAX_CONTROL_BYTES as usize]].concat();
     let deb = with_entries(&[("./control", tar::EntryType::Regular, &long)]);
-    assert!(matches!(read(&deb), Err(DebError::TooLarge { .. })));
+    assert!(refusal(read(&deb)).contains("is larger than"));
 }
 
 #[test]
@@ -168,7 +178,7 @@ fn malformed_control_files_are_refused() {
     ] {
         assert!(Control::parse(text.as_bytes()).is_err(), "{text:?}");
     }
-    assert_eq!(Control::parse(b"Package: \xff"), Err(ControlError::NotUtf8));
+    assert!(refusal(Control::parse(b"Package: \xff")).contains("not UTF-8"));
     assert_eq!(Control::parse(&[GOOD, b"\n\n"].concat()).unwrap().text().as_bytes(), GOOD);
 }
 

@@ -3,7 +3,7 @@
 //! Not the `pgp` crate's reader: that one ignores text around a block and panics in states that broken input reaches.
 //! The CRC-24 line is skipped unread, as section 6.1 of RFC 9580 asks.
 
-use super::error::ArmorError;
+use crate::formats::Invalid;
 
 /// Armor of one or more certificates.
 pub(super) const PUBLIC_KEY: ArmorKind =
@@ -64,8 +64,24 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|byte| byte & 0x80 != 0)
 }
 
+/// The first line of clear-signed text.
+pub(super) const CLEAR_SIGNED_BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
+
+fn no_block(kind: ArmorKind) -> Invalid {
+    Invalid::new(format!("no {:?} line", kind.begin))
+}
+
+/// The error for text around the block, which nothing vouches for.
+pub(super) fn text_outside() -> Invalid {
+    Invalid::new("text outside of the armored block")
+}
+
+pub(super) fn bad_keyring(cause: Invalid) -> Invalid {
+    Invalid::new("read the keyring's armor").because(cause)
+}
+
 /// The contents of all blocks of `kind`, one after the other.
-pub(super) fn decode(text: &[u8], kind: ArmorKind, outside: Outside) -> Result<Vec<u8>, ArmorError> {
+pub(super) fn decode(text: &[u8], kind: ArmorKind, outside: Outside) -> Result<Vec<u8>, Invalid> {
     let mut lines = ArmorLines::new(text);
     let mut bytes = Vec::new();
     let mut found = false;
@@ -75,20 +91,20 @@ pub(super) fn decode(text: &[u8], kind: ArmorKind, outside: Outside) -> Result<V
             found = true;
             bytes.append(&mut decode_block(&mut lines, kind)?);
         } else if outside == Outside::Refused && !line.is_empty() {
-            return Err(if found { ArmorError::TextOutside } else { ArmorError::NoBlock(kind.begin) });
+            return Err(if found { text_outside() } else { no_block(kind) });
         }
     }
-    if found { Ok(bytes) } else { Err(ArmorError::NoBlock(kind.begin)) }
+    if found { Ok(bytes) } else { Err(no_block(kind)) }
 }
 
 /// The content of the block whose first line was just read; consumes its last line too.
-pub(super) fn decode_block(lines: &mut ArmorLines<'_>, kind: ArmorKind) -> Result<Vec<u8>, ArmorError> {
+pub(super) fn decode_block(lines: &mut ArmorLines<'_>, kind: ArmorKind) -> Result<Vec<u8>, Invalid> {
     let mut base64 = Vec::new();
     let mut in_headers = true;
     for line in lines {
         let line = trim_end(line);
         if line == kind.end.as_bytes() {
-            return decode_base64(&base64).ok_or(ArmorError::NotBase64);
+            return decode_base64(&base64).ok_or_else(|| Invalid::new("not base64"));
         }
         // A header has a colon, which base64 never has; the blank line after the headers may be missing.
         let is_header = in_headers && line.contains(&b':');
@@ -97,7 +113,7 @@ pub(super) fn decode_block(lines: &mut ArmorLines<'_>, kind: ArmorKind) -> Resul
             base64.extend_from_slice(line);
         }
     }
-    Err(ArmorError::Unterminated(kind.end))
+    Err(Invalid::new(format!("no {:?} line ends the block", kind.end)))
 }
 
 fn is_checksum(line: &[u8]) -> bool {
@@ -153,8 +169,8 @@ mod tests {
         assert_eq!(decode(block.repeat(2).as_bytes(), SIGNATURE, Outside::Refused), Ok(b"foofoo".to_vec()));
         let around = format!("hello\n{block}");
         assert_eq!(decode(around.as_bytes(), SIGNATURE, Outside::Skipped), Ok(b"foo".to_vec()));
-        assert_eq!(decode(around.as_bytes(), SIGNATURE, Outside::Refused), Err(ArmorError::NoBlock(SIGNATURE.begin)));
+        assert_eq!(decode(around.as_bytes(), SIGNATURE, Outside::Refused), Err(no_block(SIGNATURE)));
         let after = format!("{block}hello");
-        assert_eq!(decode(after.as_bytes(), SIGNATURE, Outside::Refused), Err(ArmorError::TextOutside));
+        assert_eq!(decode(after.as_bytes(), SIGNATURE, Outside::Refused), Err(text_outside()));
     }
 }

@@ -3,8 +3,7 @@
 use pgp::packet::{KeyFlags, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData, UserId};
 use pgp::types::{Fingerprint, KeyDetails, KeyVersion, RevocationKey, Tag};
 
-use super::error::RefusalReason;
-use super::error::Rejected;
+use super::error::{RefusalReason, Rejected, UNBOUND};
 use super::policy;
 
 /// The most self-signatures of one certificate that are checked; each costs a verification.
@@ -154,7 +153,7 @@ impl Certificate {
         }
     }
 
-    /// Why no signature by this certificate can ever be accepted.
+    /// Returns the reason why no signature by this certificate can ever be accepted.
     pub(super) fn unusable(&self) -> Option<&'static str> {
         if self.self_signatures > MAX_SELF_SIGNATURES {
             return Some("it has more self-signatures than are checked");
@@ -166,14 +165,14 @@ impl Certificate {
     /// Whether the primary key is alive at both times, and its kind good enough to vouch for anything.
     fn check(&self, made: i64, now: i64) -> Result<(), RefusalReason> {
         if !policy::is_strong_key(self.primary.public_params()) {
-            return Err(RefusalReason::WeakKey);
+            return Err("key too weak or of an unsupported kind");
         }
         if self.revoked || self.is_revoked_by_another() {
-            return Err(RefusalReason::KeyRevoked);
+            return Err("key revoked");
         }
         let (direct, user) = self.current(now);
         if direct.is_none() && user.is_none() {
-            return Err(RefusalReason::Unbound);
+            return Err(UNBOUND);
         }
         // A direct-key signature that sets a lifetime wins over the user ids', as in gpg.
         let lifetime = direct.and_then(|s| s.key_lifetime).or_else(|| user.and_then(|s| s.key_lifetime));
@@ -185,7 +184,7 @@ impl Certificate {
         self.check(made, now)?;
         let (direct, user) = self.current(now);
         let flags = direct.and_then(|s| s.flags.as_ref()).or_else(|| user.and_then(|s| s.flags.as_ref()));
-        if flags.is_none_or(KeyFlags::sign) { Ok(()) } else { Err(RefusalReason::MayNotSign) }
+        if flags.is_none_or(KeyFlags::sign) { Ok(()) } else { Err("key may not sign") }
     }
 
     /// Whether a signature by this subkey, made at `made`, is to be accepted at `now`.
@@ -193,17 +192,17 @@ impl Certificate {
         self.check(made, now)?;
         // Merged keyrings can hold a subkey twice.
         let mut copies = self.subkeys.iter().filter(|subkey| subkey.key.fingerprint() == *fingerprint).peekable();
-        let key = &copies.peek().ok_or(RefusalReason::Unbound)?.key.clone();
+        let key = &copies.peek().ok_or(UNBOUND)?.key.clone();
         let copies: Vec<_> = copies.collect();
         if copies.iter().any(|copy| copy.revoked) {
-            return Err(RefusalReason::KeyRevoked);
+            return Err("key revoked");
         }
-        let binding = newest(copies.iter().flat_map(|copy| &copy.bindings), now).ok_or(RefusalReason::Unbound)?;
+        let binding = newest(copies.iter().flat_map(|copy| &copy.bindings), now).ok_or(UNBOUND)?;
         if !binding.flags.as_ref().is_none_or(KeyFlags::sign) {
-            return Err(RefusalReason::MayNotSign);
+            return Err("key may not sign");
         }
         if !binding.back_signed {
-            return Err(RefusalReason::Unbound);
+            return Err(UNBOUND);
         }
         check_lifetime(key, binding.key_lifetime, made, now)
     }
@@ -315,12 +314,10 @@ fn newest<'a>(statements: impl IntoIterator<Item = &'a SelfSignature>, now: i64)
 fn check_lifetime(key: &impl KeyDetails, lifetime: Option<u32>, made: i64, now: i64) -> Result<(), RefusalReason> {
     let created = i64::from(key.created_at().as_secs());
     if made < created {
-        return Err(RefusalReason::BeforeKey);
+        return Err("made before its key");
     }
     match lifetime {
-        Some(lifetime) if lifetime > 0 && created + i64::from(lifetime) <= made.max(now) => {
-            Err(RefusalReason::KeyExpired)
-        }
+        Some(lifetime) if lifetime > 0 && created + i64::from(lifetime) <= made.max(now) => Err("key expired"),
         _ => Ok(()),
     }
 }

@@ -5,11 +5,13 @@
 
 use std::io::Cursor;
 
+use crate::formats::Invalid;
 use pgp::crypto::hash::HashAlgorithm;
 
-use super::armor::{self, ArmorLines, trim_end};
-use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
-use super::error::{OpenPgpError, RefusalReason};
+use super::armor;
+use super::armor::CLEAR_SIGNED_BEGIN as BEGIN;
+use super::armor::{ArmorLines, trim_end};
+use super::detached::bad_armor;
 use super::keyring::Keyring;
 use super::verify::{Signer, parse_signatures, verify_signatures};
 
@@ -27,12 +29,12 @@ pub struct ClearText {
 ///
 /// Returns the text and the good signatures, under the rules of [`super::verify_detached`]. The message must be one
 /// signed block and nothing else; only white space may follow it. The text need not be UTF-8.
-pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Result<ClearText, OpenPgpError> {
+pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Result<ClearText, Invalid> {
     let parts = Parts::of(message)?;
     let signatures = parse_signatures(&parts.signatures)?;
     let signers = verify_signatures(&signatures, &mut Cursor::new(&parts.hashed), keyring, now, |signature| {
         let announced = signature.hash_alg().is_some_and(|hash| parts.hashes.contains(&hash));
-        if announced { Ok(()) } else { Err(RefusalReason::HashNotAnnounced) }
+        if announced { Ok(()) } else { Err("hash algorithm not in the Hash header") }
     })?;
     Ok(ClearText { text: text_of(&parts.hashed), signers })
 }
@@ -40,7 +42,7 @@ pub fn verify_clear_signed(message: &[u8], keyring: &Keyring, now: i64) -> Resul
 /// Returns the text of a clear-signed `message` without looking at who signed it.
 ///
 /// It is for upstreams that the user takes without proof, and that publish nothing but a signed form.
-pub fn unverified_clear_text(message: &[u8]) -> Result<Vec<u8>, OpenPgpError> {
+pub fn unverified_clear_text(message: &[u8]) -> Result<Vec<u8>, Invalid> {
     Ok(text_of(&Parts::of(message)?.hashed))
 }
 
@@ -54,43 +56,48 @@ struct Parts {
     signatures: Vec<u8>,
 }
 
+fn no_signature() -> Invalid {
+    Invalid::new("clear-signed text has no signature")
+}
+
 impl Parts {
-    fn of(message: &[u8]) -> Result<Self, OpenPgpError> {
+    fn of(message: &[u8]) -> Result<Self, Invalid> {
         let mut lines = ArmorLines::new(message);
         if lines.next().map(trim_end) != Some(BEGIN.as_bytes()) {
-            return Err(OpenPgpError::NotClearSigned);
+            return Err(Invalid::new(format!("not clear-signed: the first line is not {BEGIN:?}")));
         }
         let hashes = read_headers(&mut lines)?;
         let hashed = read_text(&mut lines)?;
-        let signatures = armor::decode_block(&mut lines, armor::SIGNATURE).map_err(OpenPgpError::SignatureArmor)?;
+        let signatures = armor::decode_block(&mut lines, armor::SIGNATURE).map_err(bad_armor)?;
         if lines.any(|line| !trim_end(line).is_empty()) {
-            return Err(OpenPgpError::SignatureArmor(super::ArmorError::TextOutside));
+            return Err(bad_armor(armor::text_outside()));
         }
         Ok(Self { hashes, hashed, signatures })
     }
 }
 
 /// Reads up to the blank line. Any other header than Hash could be mistaken for signed text (section 7 allows none).
-fn read_headers(lines: &mut ArmorLines<'_>) -> Result<Vec<HashAlgorithm>, OpenPgpError> {
+fn read_headers(lines: &mut ArmorLines<'_>) -> Result<Vec<HashAlgorithm>, Invalid> {
     let mut hashes = Vec::new();
     for line in lines {
         let line = trim_end(line);
         if line.is_empty() {
             return Ok(hashes);
         }
-        let unexpected = || OpenPgpError::UnexpectedHeader {
-            line: String::from_utf8_lossy(line.get(..80).unwrap_or(line)).into_owned(),
+        let unexpected = || {
+            let line = String::from_utf8_lossy(line.get(..80).unwrap_or(line));
+            Invalid::new(format!("header {line} of the clear-signed text is not a Hash header"))
         };
         let names = line.strip_prefix(b"Hash: ").and_then(|names| std::str::from_utf8(names).ok());
         for name in names.ok_or_else(unexpected)?.split(',') {
             hashes.push(name.trim().parse().map_err(|()| unexpected())?);
         }
     }
-    Err(OpenPgpError::NoSignatureBlock)
+    Err(no_signature())
 }
 
 /// Reads up to the first line of the signature and returns what is hashed.
-fn read_text(lines: &mut ArmorLines<'_>) -> Result<Vec<u8>, OpenPgpError> {
+fn read_text(lines: &mut ArmorLines<'_>) -> Result<Vec<u8>, Invalid> {
     let mut hashed = Vec::new();
     for (index, line) in lines.enumerate() {
         if trim_end(line) == armor::SIGNATURE.begin.as_bytes() {
@@ -98,7 +105,9 @@ fn read_text(lines: &mut ArmorLines<'_>) -> Result<Vec<u8>, OpenPgpError> {
         }
         let line = match line.strip_prefix(b"- ") {
             Some(escaped) => escaped,
-            None if line.starts_with(b"-") => return Err(OpenPgpError::UnescapedDash { line: index + 1 }),
+            None if line.starts_with(b"-") => {
+                return Err(Invalid::at(format!("line {}", index + 1), "it begins with an unescaped dash"));
+            }
             None => line,
         };
         if index > 0 {
@@ -106,7 +115,7 @@ fn read_text(lines: &mut ArmorLines<'_>) -> Result<Vec<u8>, OpenPgpError> {
         }
         hashed.extend_from_slice(trim_end(line));
     }
-    Err(OpenPgpError::NoSignatureBlock)
+    Err(no_signature())
 }
 
 /// The hashed bytes as a text file. No line ends in CR, so each CR LF is a line's end and nothing is lost.

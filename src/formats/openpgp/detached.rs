@@ -3,50 +3,49 @@
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use super::armor::{self, Outside};
-use super::error::OpenPgpError;
 use super::keyring::Keyring;
-use super::verify::{MAX_SIGNATURE_BYTES, Signer, parse_signatures, verify_signatures};
+use super::verify::{MAX_SIGNATURE_BYTES, Signer, parse_signatures, too_large, verify_signatures};
+use crate::formats::{Invalid, ReadError};
 
 /// Verifies `signature`, ASCII-armored or binary, one or several, on `data`; `now` is in Unix seconds.
 ///
 /// Returns the good signatures. At least one is required; signatures by unknown keys and those that the policy does not
 /// accept are passed over; one that is mathematically wrong refuses everything.
-pub fn verify_detached(
-    data: &[u8],
-    signature: &[u8],
-    keyring: &Keyring,
-    now: i64,
-) -> Result<Vec<Signer>, OpenPgpError> {
+pub fn verify_detached(data: &[u8], signature: &[u8], keyring: &Keyring, now: i64) -> Result<Vec<Signer>, Invalid> {
     verify_signatures(&parse(signature)?, &mut Cursor::new(data), keyring, now, |_| Ok(()))
 }
 
 /// The same of a file of any size, of which only a little is in memory at a time. It is read from its beginning, once for
-/// each key that the signatures name. The outer error is one of reading.
+/// each key that the signatures name.
 pub fn verify_detached_file(
     file: &mut (impl Read + Seek),
     signature: &[u8],
     keyring: &Keyring,
     now: i64,
-) -> io::Result<Result<Vec<Signer>, OpenPgpError>> {
-    let signatures = match parse(signature) {
-        Ok(signatures) => signatures,
-        Err(error) => return Ok(Err(error)),
-    };
+) -> Result<Vec<Signer>, ReadError> {
+    let signatures = parse(signature)?;
     let mut watched = Watched { file, failed: None };
     let verdict = verify_signatures(&signatures, &mut watched, keyring, now, |_| Ok(()));
     // What could not be read would look like a wrong signature.
-    watched.failed.map_or(Ok(verdict), Err)
+    match watched.failed {
+        Some(error) => Err(error.into()),
+        None => Ok(verdict?),
+    }
 }
 
-fn parse(signature: &[u8]) -> Result<Vec<Option<pgp::packet::Signature>>, OpenPgpError> {
+pub(super) fn bad_armor(cause: Invalid) -> Invalid {
+    Invalid::new("read the signature's armor").because(cause)
+}
+
+fn parse(signature: &[u8]) -> Result<Vec<Option<pgp::packet::Signature>>, Invalid> {
     let limit = MAX_SIGNATURE_BYTES * 2;
     if signature.len() > limit {
-        return Err(OpenPgpError::SignatureTooLarge { length: signature.len(), limit });
+        return Err(too_large(signature.len(), limit));
     }
     if armor::is_binary(signature) {
         return parse_signatures(signature);
     }
-    let binary = armor::decode(signature, armor::SIGNATURE, Outside::Refused).map_err(OpenPgpError::SignatureArmor)?;
+    let binary = armor::decode(signature, armor::SIGNATURE, Outside::Refused).map_err(bad_armor)?;
     parse_signatures(&binary)
 }
 

@@ -1,24 +1,24 @@
 //! Keyrings in the form that a reader wants: gpgv takes binary ones alone, and settings that are text take armor.
 
+use crate::formats::Invalid;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::armor::{self, Outside, PUBLIC_KEY};
-use super::error::OpenPgpError;
 
 /// Characters in a line of armor, as gpg writes them.
 const LINE: usize = 64;
 
 /// The certificates of a keyring file, binary or in armor, as a binary keyring.
-pub fn binary_keyring(bytes: &[u8]) -> Result<Vec<u8>, OpenPgpError> {
+pub fn binary_keyring(bytes: &[u8]) -> Result<Vec<u8>, Invalid> {
     match armor::is_binary(bytes) {
         true => Ok(bytes.to_vec()),
-        false => armor::decode(bytes, PUBLIC_KEY, Outside::Skipped).map_err(OpenPgpError::KeyringArmor),
+        false => armor::decode(bytes, PUBLIC_KEY, Outside::Skipped).map_err(armor::bad_keyring),
     }
 }
 
 /// The certificates of a keyring file, binary or in armor, in one block of armor: apt reads only the first.
-pub fn armored_keyring(bytes: &[u8]) -> Result<String, OpenPgpError> {
+pub fn armored_keyring(bytes: &[u8]) -> Result<String, Invalid> {
     let binary = binary_keyring(bytes)?;
     let mut text = format!("{}\n\n", PUBLIC_KEY.begin);
     let digits = STANDARD.encode(&binary);

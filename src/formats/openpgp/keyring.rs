@@ -1,11 +1,14 @@
 //! Trusted certificates: parsed, their self-signatures checked, ready to judge signatures with.
 
+use std::path::Path;
+
+use crate::formats::Invalid;
 use pgp::packet::Packet;
 use pgp::types::Tag;
 
 use super::armor::{self, Outside};
 use super::certificate::{Certificate, CertificatePart, hex};
-use super::error::{Cause, OpenPgpError, Rejected};
+use super::error::{Cause, Rejected, list};
 use super::packets::packets;
 
 /// The most packets of a keyring that are read.
@@ -26,29 +29,48 @@ const KEYBOX_MAGIC: &[u8] = b"KBXf";
 /// Their offset.
 const KEYBOX_MAGIC_AT: usize = 8;
 
+fn is_keybox(bytes: &[u8]) -> bool {
+    bytes.get(KEYBOX_MAGIC_AT..).is_some_and(|rest| rest.starts_with(KEYBOX_MAGIC))
+}
+
 impl Keyring {
+    /// Reads the content of the file at `path` as [`Self::parse`] does. An error says how to convert a file of GnuPG's own format.
+    pub fn parse_file(path: &Path, bytes: &[u8]) -> Result<Self, Invalid> {
+        if !is_keybox(bytes) {
+            return Self::parse(bytes);
+        }
+        // gpg looks for a name without a slash in its own home.
+        let place = if path.components().count() > 1 { "" } else { "./" };
+        Err(Invalid::new(format!(
+            "it is a GnuPG keybox, which no other program reads: write its keys to keys.pgp by `gpg --no-default-keyring \
+             --keyring {place}{} --export --output keys.pgp`, and name that file",
+            path.display()
+        )))
+    }
+
     /// Reads binary certificates, one after the other, or ASCII-armored blocks of them.
     ///
     /// A certificate that cannot be parsed, or has no valid self-signature, is left out and recorded. An expired or
     /// revoked one is kept: signatures by it are then refused by name. Text around armored blocks is skipped.
-    pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
         if bytes.len() > MAX_KEYRING_BYTES as usize {
-            return Err(OpenPgpError::KeyringTooLarge { length: bytes.len(), limit: MAX_KEYRING_BYTES as usize });
+            let length = bytes.len();
+            return Err(Invalid::new(format!("keyring of {length} bytes is larger than {MAX_KEYRING_BYTES} bytes")));
         }
-        if bytes.get(KEYBOX_MAGIC_AT..).is_some_and(|rest| rest.starts_with(KEYBOX_MAGIC)) {
-            return Err(OpenPgpError::Keybox);
+        if is_keybox(bytes) {
+            return Err(Invalid::new("it is a GnuPG keybox, which no other program reads"));
         }
         let decoded;
         let binary = if armor::is_binary(bytes) {
             bytes
         } else {
-            decoded = armor::decode(bytes, armor::PUBLIC_KEY, Outside::Skipped).map_err(OpenPgpError::KeyringArmor)?;
+            decoded = armor::decode(bytes, armor::PUBLIC_KEY, Outside::Skipped).map_err(armor::bad_keyring)?;
             &decoded
         };
         let mut builder = KeyringBuilder::default();
         for (count, found) in packets(binary).enumerate() {
             if count >= MAX_PACKETS {
-                return Err(OpenPgpError::KeyringTooLong { limit: MAX_PACKETS });
+                return Err(Invalid::new(format!("keyring holds more than {MAX_PACKETS} packets")));
             }
             match found {
                 Ok(found) => builder.take(found.tag, found.packet),
@@ -162,7 +184,7 @@ impl KeyringBuilder {
         self.rejected.push(Rejected { fingerprint, reason });
     }
 
-    fn finish(mut self) -> Result<Keyring, OpenPgpError> {
+    fn finish(mut self) -> Result<Keyring, Invalid> {
         self.close();
         let (certificates, unusable): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.done).into_iter().partition(|certificate| certificate.unusable().is_none());
@@ -171,7 +193,8 @@ impl KeyringBuilder {
             self.reject(Some(certificate.fingerprint()), reason);
         }
         if certificates.is_empty() {
-            return Err(OpenPgpError::NoUsableCertificate { rejected: self.rejected });
+            let rejected = list(&self.rejected);
+            return Err(Invalid::new(format!("keyring holds no usable certificate: {rejected}")));
         }
         Ok(Keyring { certificates, rejected: self.rejected })
     }

@@ -38,8 +38,10 @@ mod verify;
 
 pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
 pub use detached::{verify_detached, verify_detached_file};
-pub use encoding::{armored_keyring, binary_keyring};
-pub use error::{ArmorError, Cause, OpenPgpError, Refusal, RefusalReason, Rejected};
+pub use encoding::armored_keyring;
+pub use encoding::binary_keyring;
+pub use error::Cause;
+pub use error::Rejected;
 pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;

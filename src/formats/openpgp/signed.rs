@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Keyring, OpenPgpError, Signer, verify_clear_signed, verify_detached};
+use super::{Keyring, Signer, verify_clear_signed, verify_detached};
+use crate::formats::Invalid;
 
 /// A text and its signature.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub enum SignedBytes<'a> {
 impl<'a> SignedBytes<'a> {
     /// Verifies the signature with `keyring` as of `now` (in Unix seconds); returns the text, as the verifier read it, and
     /// whose signatures were good.
-    pub fn verify(self, keyring: &Keyring, now: i64) -> Result<(Cow<'a, [u8]>, Vec<Signer>), OpenPgpError> {
+    pub fn verify(self, keyring: &Keyring, now: i64) -> Result<(Cow<'a, [u8]>, Vec<Signer>), Invalid> {
         match self {
             Self::Inline(message) => {
                 verify_clear_signed(message, keyring, now).map(|clear| (clear.text.into(), clear.signers))

@@ -3,6 +3,7 @@
 //! Its form is one that both take: a version 4 key with one user id, no subkeys, no expiry, SHA-512. It is Ed25519 in the
 //! legacy encoding (algorithm 22), or RSA of 4096 bits for clients that know no elliptic curves: GnuPG 1.4 and 2.0.
 
+use crate::formats::Invalid;
 use pgp::composed::{
     ArmorOptions, Deserializable, DetachedSignature, KeyType, SignedKeyDetails, SignedPublicKey, SignedSecretKey,
 };
@@ -16,10 +17,10 @@ use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, KeyVersion, Password, SignedUser, Tag, Timestamp};
 use rand::rngs::OsRng;
 
+use super::armor::CLEAR_SIGNED_BEGIN as BEGIN;
 use super::armor::trim_end;
 use super::certificate::hex;
-use super::error::CLEAR_SIGNED_BEGIN as BEGIN;
-use super::error::OpenPgpError;
+use super::error::Cause;
 use super::keyring::Keyring;
 
 /// The hash of everything that the site signs.
@@ -69,14 +70,14 @@ impl std::fmt::Debug for SiteKey {
 impl SiteKey {
     /// Makes a new Ed25519 key that never expires, such as for `gapferry site dc1 <dc1@example.org>`; `created` is in Unix
     /// seconds.
-    pub fn generate(user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
+    pub fn generate(user_id: &str, created: i64) -> Result<Self, Invalid> {
         Self::generate_as(SiteKeyAlgorithm::Ed25519, user_id, created)
     }
 
     /// Makes a new key of this algorithm that never expires.
-    pub fn generate_as(algorithm: SiteKeyAlgorithm, user_id: &str, created: i64) -> Result<Self, OpenPgpError> {
+    pub fn generate_as(algorithm: SiteKeyAlgorithm, user_id: &str, created: i64) -> Result<Self, Invalid> {
         let created = timestamp(created)?;
-        Self::try_generate(algorithm, user_id, created).map(Self).map_err(|error| OpenPgpError::SecretKey(error.into()))
+        Self::try_generate(algorithm, user_id, created).map(Self).map_err(bad_secret_key)
     }
 
     fn try_generate(
@@ -106,11 +107,11 @@ impl SiteKey {
     }
 
     /// Reads what [`Self::to_bytes`] wrote, and refuses any other kind of key.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, OpenPgpError> {
-        let key = SignedSecretKey::from_bytes(bytes).map_err(|error| OpenPgpError::SecretKey(error.into()))?;
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Invalid> {
+        let key = SignedSecretKey::from_bytes(bytes).map_err(bad_secret_key)?;
         let known = [SiteKeyAlgorithm::Ed25519, SiteKeyAlgorithm::Rsa4096].map(SiteKeyAlgorithm::number);
         if !known.contains(&key.primary_key.algorithm()) || key.primary_key.secret_params().is_encrypted() {
-            return Err(OpenPgpError::NotASiteKey);
+            return Err(Invalid::new("not a site key: an unencrypted Ed25519 (algorithm 22) or RSA key is expected"));
         }
         let key = Self(key);
         Keyring::parse(&key.public_binary()?)?;
@@ -118,8 +119,8 @@ impl SiteKey {
     }
 
     /// The secret key as an OpenPGP file that gpg can import. It is not encrypted: whoever stores it guards it.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, OpenPgpError> {
-        self.0.to_bytes().map_err(|error| OpenPgpError::SecretKey(error.into()))
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Invalid> {
+        self.0.to_bytes().map_err(bad_secret_key)
     }
 
     /// The key's fingerprint, 40 upper-case hexadecimal digits.
@@ -128,14 +129,14 @@ impl SiteKey {
     }
 
     /// The public half in binary, for `Signed-By: ….gpg`.
-    pub fn public_binary(&self) -> Result<Vec<u8>, OpenPgpError> {
-        self.public().to_bytes().map_err(|error| OpenPgpError::SecretKey(error.into()))
+    pub fn public_binary(&self) -> Result<Vec<u8>, Invalid> {
+        self.public().to_bytes().map_err(bad_secret_key)
     }
 
     /// The public half in ASCII armor, for `Signed-By: ….asc`.
-    pub fn public_armored(&self) -> Result<String, OpenPgpError> {
+    pub fn public_armored(&self) -> Result<String, Invalid> {
         let options = ArmorOptions::default();
-        self.public().to_armored_string(options).map_err(|error| OpenPgpError::SecretKey(error.into()))
+        self.public().to_armored_string(options).map_err(bad_secret_key)
     }
 
     fn public(&self) -> SignedPublicKey {
@@ -146,13 +147,16 @@ impl SiteKey {
     ///
     /// What a verifier extracts equals `text` byte for byte if that ends with a newline; one is added if it does not. A
     /// line that ends in white space is an error, since clear-signing does not cover it.
-    pub fn sign_clear(&self, text: &str, made: i64) -> Result<String, OpenPgpError> {
+    pub fn sign_clear(&self, text: &str, made: i64) -> Result<String, Invalid> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let mut hashed = Vec::with_capacity(text.len());
         let mut message = format!("{BEGIN}\nHash: SHA512\n\n");
         for (index, line) in text.split('\n').enumerate() {
             if trim_end(line.as_bytes()).len() != line.len() {
-                return Err(OpenPgpError::TrailingSpace { line: index + 1 });
+                return Err(Invalid::at(
+                    format!("line {} of the text to sign", index + 1),
+                    "it ends in white space, which clear-signed text cannot carry",
+                ));
             }
             if index > 0 {
                 hashed.extend_from_slice(b"\r\n");
@@ -170,13 +174,14 @@ impl SiteKey {
     }
 
     /// Signs `data`, for Release.gpg; returns an armored signature. `made` is in Unix seconds.
-    pub fn sign_detached(&self, data: &[u8], made: i64) -> Result<String, OpenPgpError> {
+    pub fn sign_detached(&self, data: &[u8], made: i64) -> Result<String, Invalid> {
         self.sign(SignatureType::Binary, data, made)
     }
 
-    fn sign(&self, kind: SignatureType, data: &[u8], made: i64) -> Result<String, OpenPgpError> {
+    fn sign(&self, kind: SignatureType, data: &[u8], made: i64) -> Result<String, Invalid> {
         let made = timestamp(made)?;
-        self.try_sign(kind, data, made).map_err(|error| OpenPgpError::Sign(error.into()))
+        self.try_sign(kind, data, made)
+            .map_err(|error| Invalid::new("sign with the site's key").because(Cause::from(error)))
     }
 
     fn try_sign(&self, kind: SignatureType, data: &[u8], made: Timestamp) -> pgp::errors::Result<String> {
@@ -197,6 +202,12 @@ fn config(key: &SecretKey, kind: SignatureType, made: Timestamp) -> pgp::errors:
     Ok(config)
 }
 
-fn timestamp(seconds: i64) -> Result<Timestamp, OpenPgpError> {
-    u32::try_from(seconds).map(Timestamp::from_secs).map_err(|_| OpenPgpError::Time { seconds })
+fn bad_secret_key(error: pgp::errors::Error) -> Invalid {
+    Invalid::new("handle the site's secret key").because(Cause::from(error))
+}
+
+fn timestamp(seconds: i64) -> Result<Timestamp, Invalid> {
+    u32::try_from(seconds)
+        .map(Timestamp::from_secs)
+        .map_err(|_| Invalid::new(format!("time {seconds} is outside of what OpenPGP can express")))
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
-use crate::error_class::ErrorClass;
+use crate::formats::{ReadError, refusal};
 
 const CREATED: i64 = 1_700_000_000;
 const MADE: i64 = CREATED + 60;
@@ -33,7 +33,7 @@ fn what_the_site_signs_verifies_and_gives_the_text_back() {
     let signature = key.sign_detached(b"data", MADE).unwrap();
     assert_eq!(verify_detached(b"data", signature.as_bytes(), &ring, NOW).unwrap(), [signer]);
     let error = verify_detached(b"Data", signature.as_bytes(), &ring, NOW).unwrap_err();
-    assert!(matches!(error, OpenPgpError::BadSignature { .. }), "{error}");
+    assert!(error.to_string().contains("bad signature by key"), "{error}");
 }
 
 #[test]
@@ -51,18 +51,18 @@ fn a_file_that_cannot_be_read_is_no_wrong_signature() {
     }
     let signature = SAMPLE.signature.as_bytes();
     let error = verify_detached_file(&mut Broken, signature, &SAMPLE.ring, NOW).unwrap_err();
-    assert_eq!(error.to_string(), "rot");
+    assert!(matches!(error, ReadError::Io(error) if error.to_string() == "rot"));
     let mut file = std::io::Cursor::new(TEXT);
     std::io::Read::read_exact(&mut file, &mut [0; 5]).unwrap();
-    assert_eq!(verify_detached_file(&mut file, signature, &SAMPLE.ring, NOW).unwrap().unwrap().len(), 1);
-    let refused = verify_detached_file(&mut std::io::Cursor::new("other"), signature, &SAMPLE.ring, NOW).unwrap();
-    assert!(matches!(refused, Err(OpenPgpError::BadSignature { .. })));
+    assert_eq!(verify_detached_file(&mut file, signature, &SAMPLE.ring, NOW).unwrap().len(), 1);
+    let refused = verify_detached_file(&mut std::io::Cursor::new("other"), signature, &SAMPLE.ring, NOW);
+    assert!(refusal(refused).contains("bad signature by key"));
 }
 
 #[test]
 fn a_text_that_clear_signing_would_change_is_refused() {
     for text in ["a \nb\n", "a\nb\t", "a\r\nb\n"] {
-        assert!(matches!(site_key().sign_clear(text, MADE), Err(OpenPgpError::TrailingSpace { .. })), "{text:?}");
+        assert!(refusal(site_key().sign_clear(text, MADE)).contains("ends in white space"), "{text:?}");
     }
 }
 
@@ -73,15 +73,15 @@ fn a_site_key_survives_storage_and_shows_no_secret() {
     let again = SiteKey::from_bytes(&bytes).unwrap();
     assert_eq!(again.to_bytes().unwrap(), bytes);
     assert_eq!(format!("{again:?}"), format!("SiteKey({})", key.fingerprint()));
-    assert!(matches!(SiteKey::from_bytes(&key.public_binary().unwrap()), Err(OpenPgpError::SecretKey(_))));
+    assert!(refusal(SiteKey::from_bytes(&key.public_binary().unwrap())).contains("secret key"));
     assert!(SiteKey::from_bytes(b"").is_err());
 }
 
 #[test]
 fn times_outside_of_openpgp_are_errors() {
     for seconds in [-1, i64::from(u32::MAX) + 1, i64::MAX, i64::MIN] {
-        assert!(matches!(SiteKey::generate("x", seconds), Err(OpenPgpError::Time { .. })));
-        assert!(matches!(site_key().sign_clear("x", seconds), Err(OpenPgpError::Time { .. })));
+        assert!(refusal(SiteKey::generate("x", seconds)).contains("outside of what OpenPGP"));
+        assert!(refusal(site_key().sign_clear("x", seconds)).contains("outside of what OpenPGP"));
     }
 }
 
@@ -212,20 +212,9 @@ proptest! {
 }
 
 #[test]
-fn a_failed_verification_has_the_exit_code_for_it_and_a_bad_keyring_that_of_usage() {
-    let ring = &SAMPLE.ring;
-    assert_eq!(verify_clear_signed(b"x", ring, NOW).unwrap_err().class(), ErrorClass::VerificationFailed);
-    assert_eq!(
-        verify_detached(b"x", SAMPLE.signature.as_bytes(), ring, NOW).unwrap_err().class(),
-        ErrorClass::VerificationFailed
-    );
-    assert_eq!(Keyring::parse(b"").unwrap_err().class(), ErrorClass::Usage);
-}
-
-#[test]
 fn oversize_keyrings_and_signatures_are_refused_unread() {
     let error = Keyring::parse(&vec![0x99; (16 << 20) + 1]).unwrap_err();
-    assert!(matches!(error, OpenPgpError::KeyringTooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("keyring of "), "{error}");
     let error = verify_detached(b"", &vec![0xc2; (1 << 20) + 1], &SAMPLE.ring, NOW).unwrap_err();
-    assert!(matches!(error, OpenPgpError::SignatureTooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("signature of "), "{error}");
 }

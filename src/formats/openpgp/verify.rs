@@ -2,12 +2,12 @@
 
 use std::io::{Read, Seek};
 
+use crate::formats::Invalid;
 use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
 use pgp::types::{KeyDetails, PublicParams, Tag, VerifyingKey};
 
-use super::certificate::Certificate;
-use super::certificate::{hex, names};
-use super::error::{OpenPgpError, Refusal, RefusalReason};
+use super::certificate::{Certificate, hex, names};
+use super::error::{Cause, RefusalReason, WEAK_HASH, list};
 use super::keyring::Keyring;
 use super::packets::packets;
 use super::policy;
@@ -37,27 +37,32 @@ impl<T: Read + Seek> SignedMessage for T {}
 enum Verdict {
     Good(Signer),
     /// Does not count, and does no harm either.
-    Ignored(Refusal),
+    Ignored(String),
     /// Wrong: somebody changed something.
     Bad(String),
 }
 
+/// The error for a signature that is larger than any real one.
+pub(super) fn too_large(length: usize, limit: usize) -> Invalid {
+    Invalid::new(format!("signature of {length} bytes is larger than {limit} bytes"))
+}
+
 /// Parses the binary form of one or more signatures. One that cannot be parsed is none: archives add signatures of new
 /// kinds beside those that everybody can read.
-pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, OpenPgpError> {
+pub(super) fn parse_signatures(bytes: &[u8]) -> Result<Vec<Option<Signature>>, Invalid> {
     if bytes.len() > MAX_SIGNATURE_BYTES {
-        return Err(OpenPgpError::SignatureTooLarge { length: bytes.len(), limit: MAX_SIGNATURE_BYTES });
+        return Err(too_large(bytes.len(), MAX_SIGNATURE_BYTES));
     }
     let mut signatures = Vec::new();
     for found in packets(bytes) {
-        let found = found.map_err(|error| OpenPgpError::MalformedSignature(error.into()))?;
+        let found = found.map_err(|error| Invalid::new("parse the signature packets").because(Cause::from(error)))?;
         match found.packet {
             Ok(Packet::Signature(signature)) => signatures.push(Some(signature)),
             Err(_) if found.tag == Tag::Signature => signatures.push(None),
-            _ => return Err(OpenPgpError::NotASignature),
+            _ => return Err(Invalid::new("a packet among the signatures is not a signature")),
         }
         if signatures.len() > MAX_SIGNATURES {
-            return Err(OpenPgpError::TooManySignatures { limit: MAX_SIGNATURES });
+            return Err(Invalid::new(format!("more than {MAX_SIGNATURES} signatures")));
         }
     }
     Ok(signatures)
@@ -72,21 +77,24 @@ pub(super) fn verify_signatures(
     keyring: &Keyring,
     now: i64,
     acceptable: impl Fn(&Signature) -> Result<(), RefusalReason>,
-) -> Result<Vec<Signer>, OpenPgpError> {
+) -> Result<Vec<Signer>, Invalid> {
     let mut signers = Vec::new();
     let mut refusals = Vec::new();
     for signature in signatures {
         let verdict = match signature {
             Some(signature) => judge_one(signature, data, keyring, now, &acceptable),
-            None => ignored("unknown key".to_owned(), RefusalReason::Malformed),
+            None => ignored("unknown key".to_owned(), "signature cannot be parsed"),
         };
         match verdict {
             Verdict::Good(signer) => signers.push(signer),
             Verdict::Ignored(refusal) => refusals.push(refusal),
-            Verdict::Bad(key) => return Err(OpenPgpError::BadSignature { key }),
+            Verdict::Bad(key) => return Err(Invalid::new(format!("bad signature by key {key}"))),
         }
     }
-    if signers.is_empty() { Err(OpenPgpError::NoGoodSignature { refusals }) } else { Ok(signers) }
+    if signers.is_empty() {
+        return Err(Invalid::new(format!("no good signature by a trusted key: {}", list(&refusals))));
+    }
+    Ok(signers)
 }
 
 fn judge_one(
@@ -124,26 +132,26 @@ fn judge_one(
 }
 
 fn ignored(key: String, why: RefusalReason) -> Verdict {
-    Verdict::Ignored(Refusal { key, why })
+    Verdict::Ignored(format!("{key}: {why}"))
 }
 
 /// What must hold before the arithmetic makes sense.
 fn check_form(signature: &Signature, key: &Key<'_>) -> Result<(), RefusalReason> {
     if signature.version() != SignatureVersion::V4 {
-        return Err(RefusalReason::Version);
+        return Err("not a version 4 signature");
     }
     if !matches!(signature.typ(), Some(SignatureType::Binary | SignatureType::Text)) {
-        return Err(RefusalReason::Type);
+        return Err("not a signature on a document");
     }
     // A hash, key or subpacket that the crate cannot work with would look like a wrong signature.
     if signature.hash_alg().and_then(|hash| hash.digest_size()).is_none() {
-        return Err(RefusalReason::WeakHash);
+        return Err(WEAK_HASH);
     }
     if !policy::is_strong_key(key.params()) {
-        return Err(RefusalReason::WeakKey);
+        return Err("key too weak or of an unsupported kind");
     }
     if policy::has_unknown_critical(signature) {
-        return Err(RefusalReason::Critical);
+        return Err("unknown critical subpacket");
     }
     Ok(())
 }
@@ -151,14 +159,14 @@ fn check_form(signature: &Signature, key: &Key<'_>) -> Result<(), RefusalReason>
 /// The policy, for a signature that is mathematically right; returns when it was made.
 fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i64) -> Result<i64, RefusalReason> {
     if !signature.hash_alg().is_some_and(policy::is_strong) {
-        return Err(RefusalReason::WeakHash);
+        return Err(WEAK_HASH);
     }
-    let made = i64::from(signature.created().ok_or(RefusalReason::NoTime)?.as_secs());
+    let made = i64::from(signature.created().ok_or("carries no time")?.as_secs());
     if made > now.saturating_add(policy::CLOCK_TOLERANCE) {
-        return Err(RefusalReason::Future);
+        return Err("made in the future");
     }
     match signature.signature_expiration_time().map_or(0, |lifetime| lifetime.as_secs()) {
-        lifetime if lifetime > 0 && made + i64::from(lifetime) <= now => return Err(RefusalReason::SignatureExpired),
+        lifetime if lifetime > 0 && made + i64::from(lifetime) <= now => return Err("signature expired"),
         _ => {}
     }
     match key {
@@ -171,8 +179,8 @@ fn check(signature: &Signature, certificate: &Certificate, key: &Key<'_>, now: i
 fn unknown_maker(signature: &Signature) -> (String, RefusalReason) {
     let fingerprint = signature.issuer_fingerprint().first().map(ToString::to_string);
     match fingerprint.or_else(|| signature.issuer_key_id().first().map(ToString::to_string)) {
-        Some(name) => (name.to_uppercase(), RefusalReason::UnknownKey),
-        None => ("unnamed key".to_owned(), RefusalReason::Anonymous),
+        Some(name) => (name.to_uppercase(), "not in the keyring"),
+        None => ("unnamed key".to_owned(), "does not name its key"),
     }
 }
 

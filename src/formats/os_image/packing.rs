@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 
 use super::Filetype;
+use crate::formats::ReadError;
 use crate::formats::compression::{Compression, reader};
 
 /// The bytes of the content that are looked at: one tar header, or the boot sector of a disk.
@@ -46,18 +47,6 @@ pub enum Content {
     Foreign(&'static str),
 }
 
-/// Reasons to refuse a file for its filetype.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum BadPacking {
-    #[error("its file is empty")]
-    Empty,
-    #[error("its file is {found}, and filetype = {:?} means {}{}", wanted.as_str(), wanted.packing(), instead(*found, *wanted))]
-    Other { found: FilePacking, wanted: Filetype },
-    #[error("its file begins as {} and does not decompress: {reason}", article(*.compression))]
-    Corrupt { compression: Compression, reason: String },
-}
-
 fn instead(found: FilePacking, wanted: Filetype) -> String {
     let is_root = wanted.holds_root();
     let fits = |filetype: &&Filetype| filetype.packing() == found && filetype.holds_root() == is_root;
@@ -93,22 +82,24 @@ impl fmt::Display for FilePacking {
 }
 
 impl FilePacking {
-    /// Looks at the first bytes of `file`. The inner error says that the file cannot be an image.
-    pub fn of(mut file: impl Read + Send) -> io::Result<Result<Self, BadPacking>> {
+    /// Looks at the first bytes of `file`.
+    pub fn of(mut file: impl Read + Send) -> Result<Self, ReadError> {
         let raw = head(&mut file)?;
         if raw.is_empty() {
-            return Ok(Err(BadPacking::Empty));
+            return Err(ReadError::invalid("its file is empty"));
         }
         let known = COMPRESSIONS.iter().find(|(magic, _)| raw.starts_with(magic));
         let compression = known.map_or(Compression::Plain, |(_, compression)| *compression);
-        let corrupt = |reason: String| BadPacking::Corrupt { compression, reason };
         let decoded = reader(raw.chain(file), compression).map_err(|error| error.to_string());
         let decoded = decoded.and_then(|mut content| head(&mut content).map_err(|error| error.to_string()));
-        Ok(match decoded {
-            Ok(content) if content.is_empty() => Err(BadPacking::Empty),
+        match decoded {
+            Ok(content) if content.is_empty() => Err(ReadError::invalid("its file is empty")),
             Ok(content) => Ok(Self { compression, content: Content::of(&content) }),
-            Err(reason) => Err(corrupt(reason)),
-        })
+            Err(reason) => Err(ReadError::invalid(format!(
+                "its file begins as {} and does not decompress: {reason}",
+                article(compression)
+            ))),
+        }
     }
 }
 
@@ -161,11 +152,13 @@ impl Filetype {
     }
 
     /// Compares the first bytes of `file` with the type.
-    pub fn check_file(self, file: impl Read + Send) -> io::Result<Result<(), BadPacking>> {
-        Ok(FilePacking::of(file)?.and_then(|found| match found == self.packing() {
-            true => Ok(()),
-            false => Err(BadPacking::Other { found, wanted: self }),
-        }))
+    pub fn check_file(self, file: impl Read + Send) -> Result<(), ReadError> {
+        let found = FilePacking::of(file)?;
+        if found == self.packing() {
+            return Ok(());
+        }
+        let (name, wanted, instead) = (self.as_str(), self.packing(), instead(found, self));
+        Err(ReadError::invalid(format!("its file is {found}, and filetype = {name:?} means {wanted}{instead}")))
     }
 }
 
@@ -214,7 +207,7 @@ mod tests {
         ];
         for (wanted, bytes) in &files {
             for filetype in Filetype::ALL {
-                let found = filetype.check_file(&bytes[..]).unwrap();
+                let found = filetype.check_file(&bytes[..]);
                 assert_eq!(found.is_ok(), filetype.packing() == wanted.packing(), "{wanted:?} {filetype:?}");
             }
         }
@@ -222,7 +215,7 @@ mod tests {
 
     #[test]
     fn refusals_name_the_right_filetype() {
-        let said = |filetype: Filetype, bytes: &[u8]| filetype.check_file(bytes).unwrap().unwrap_err().to_string();
+        let said = |filetype: Filetype, bytes: &[u8]| filetype.check_file(bytes).unwrap_err().to_string();
         let disk = vec![7; 4096];
         for (filetype, bytes, words) in [
             (

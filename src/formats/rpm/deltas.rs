@@ -8,14 +8,15 @@ use std::io::BufRead;
 use super::location::Location;
 use super::package::{MAX_WORD_BYTES, is_word};
 use super::xml::{Node, Tag, Xml};
-use super::{Evr, OddEntry, Package, RpmError, checksum_kind};
+use super::{Evr, OddEntry, Package, checksum_kind};
+use crate::formats::Invalid;
 
 /// The kinds of metadata that list deltas.
 pub const DELTAS: [&str; 2] = ["prestodelta", "deltainfo"];
 
 /// Calls `each` for every delta of a list of this kind, as a package: name, version and architecture are those of the package
 /// that it makes, and the file is the delta's.
-pub fn deltas<E: From<RpmError>>(
+pub fn deltas<E: From<Invalid>>(
     list: impl BufRead,
     kind: &str,
     mut each: impl FnMut(Result<Package, OddEntry>) -> Result<(), E>,
@@ -62,9 +63,9 @@ struct Target {
 }
 
 impl Target {
-    fn of(tag: &Tag<'_>) -> Result<Self, RpmError> {
+    fn of(tag: &Tag<'_>) -> Result<Self, Invalid> {
         let name = tag.get("name")?.unwrap_or_default();
-        let malformed = |what| RpmError::Malformed { place: format!("the target {name:?} of a delta"), what };
+        let malformed = |what| Invalid::malformed(format!("the target {name:?} of a delta"), what);
         let word = |attribute, what| tag.get(attribute)?.filter(|word| is_word(word)).ok_or_else(|| malformed(what));
         let epoch = tag.get("epoch")?.unwrap_or_else(|| "0".to_owned());
         let evr = Evr {
@@ -86,7 +87,7 @@ struct Delta {
 }
 
 impl Delta {
-    fn text(&mut self, path: &[String], text: &str) -> Result<(), RpmError> {
+    fn text(&mut self, path: &[String], text: &str) -> Result<(), Invalid> {
         let to = match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["newpackage", "delta", "filename"] => &mut self.file,
             ["newpackage", "delta", "size"] => &mut self.size,
@@ -95,7 +96,7 @@ impl Delta {
         };
         to.push_str(text);
         match to.len() > MAX_WORD_BYTES {
-            true => Err(RpmError::Malformed { place: "a delta".to_owned(), what: "name, size or checksum" }),
+            true => Err(Invalid::malformed("a delta".to_owned(), "name, size or checksum")),
             false => Ok(()),
         }
     }
@@ -106,11 +107,12 @@ impl Delta {
         self.checked(place, target).map_err(|reason| OddEntry { entry, reason })
     }
 
-    fn checked(self, place: String, target: &Target) -> Result<Package, RpmError> {
-        let malformed = |what| RpmError::Malformed { place: place.clone(), what };
+    fn checked(self, place: String, target: &Target) -> Result<Package, Invalid> {
+        let malformed = |what| Invalid::malformed(&place, what);
         let kind = checksum_kind(&self.checksum_type, || place.clone())?;
         let location = Location::parse(self.file.trim_ascii());
-        let Location { file, foreign } = location.map_err(|source| RpmError::Path { place: place.clone(), source })?;
+        let Location { file, foreign } =
+            location.map_err(|source| Invalid::new(format!("{place} is at an unusable path")).because(source))?;
         Ok(Package {
             name: target.name.clone(),
             architecture: target.architecture.clone(),
@@ -127,6 +129,7 @@ impl Delta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::refusal;
 
     const DIGEST: &str = "1eb7a408189279886e0df0d30b5089aec79d882259d9aca5649b1398605ba697";
 
@@ -141,12 +144,12 @@ mod tests {
         )
     }
 
-    fn read(text: &str, kind: &str) -> Result<Vec<String>, RpmError> {
+    fn read(text: &str, kind: &str) -> Result<Vec<String>, Invalid> {
         let mut found = Vec::new();
         deltas(text.as_bytes(), kind, |entry| {
             let package = entry.map_err(|entry| entry.reason)?;
             found.push(format!("{} {} {}", package.nevra(), package.file, package.size));
-            Ok::<(), RpmError>(())
+            Ok::<(), Invalid>(())
         })?;
         Ok(found)
     }
@@ -163,12 +166,12 @@ mod tests {
     #[test]
     fn refuses_what_it_cannot_vouch_for() {
         let text = |checksum, file| list("prestodelta", checksum, file);
-        assert!(matches!(read(&text("sha1", "drpms/a"), "prestodelta"), Err(RpmError::WeakChecksum { .. })));
-        assert!(matches!(read(&text("sha256", "http://x/a"), "prestodelta"), Err(RpmError::Path { .. })));
-        assert!(matches!(read(&text("sha256", "a"), "deltainfo"), Err(RpmError::Root { .. })));
+        assert!(refusal(read(&text("sha1", "drpms/a"), "prestodelta")).contains("is broken"));
+        assert!(refusal(read(&text("sha256", "http://x/a"), "prestodelta")).contains("unusable path"));
+        assert!(refusal(read(&text("sha256", "a"), "deltainfo")).contains("it begins with"));
         let empty = "<prestodelta><newpackage name=\"a\" version=\"1\" release=\"1\" arch=\"x\"><delta><size>1</size></delta></newpackage></prestodelta>";
-        assert!(matches!(read(empty, "prestodelta"), Err(RpmError::Checksum { .. })));
+        assert!(refusal(read(empty, "prestodelta")).contains("only sha256, sha384 and sha512"));
         let nameless = "<prestodelta><newpackage version=\"1\" release=\"1\" arch=\"x\"/></prestodelta>";
-        assert!(matches!(read(nameless, "prestodelta"), Err(RpmError::Malformed { what: "name", .. })));
+        assert!(refusal(read(nameless, "prestodelta")).contains("has a malformed name"));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::RpmError;
 use super::xml::{Node, Tag, Xml};
+use crate::formats::Invalid;
 
 /// Reads a list of packages, of any of its three kinds.
 pub(super) struct Elements<R> {
@@ -22,7 +22,7 @@ pub(super) struct Element<'e> {
 
 impl<R: BufRead> Elements<R> {
     /// Reads up to the first element; `kind` is what repomd.xml calls the list.
-    pub(super) fn open(reader: R, kind: &str) -> Result<Self, RpmError> {
+    pub(super) fn open(reader: R, kind: &str) -> Result<Self, Invalid> {
         let wanted = match kind {
             super::PRIMARY => "metadata",
             "filelists" => "filelists",
@@ -45,19 +45,19 @@ impl<R: BufRead> Elements<R> {
     }
 
     /// The next package.
-    pub(super) fn next(&mut self) -> Result<Option<Element<'_>>, RpmError> {
+    pub(super) fn next(&mut self) -> Result<Option<Element<'_>>, Invalid> {
         let pkgid = loop {
             self.xml.forget();
             match self.xml.next(&mut self.buffer)? {
                 Node::Start(tag) => {
                     let tag = Tag::of(tag)?;
                     if tag.name() != "package" {
-                        return Err(RpmError::Unwanted { what: "something other than packages" });
+                        return Err(Invalid::new("it has something other than packages, which no repository needs"));
                     }
                     break tag.get("pkgid")?;
                 }
                 Node::Text(text) if text.trim_ascii().is_empty() => {}
-                Node::Text(_) => return Err(RpmError::Unwanted { what: "text between packages" }),
+                Node::Text(_) => return Err(Invalid::new("it has text between packages, which no repository needs")),
                 Node::End | Node::Eof => {
                     self.xml.finish()?;
                     return Ok(None);
@@ -70,13 +70,13 @@ impl<R: BufRead> Elements<R> {
         let bytes = self.xml.recorded();
         match bytes.starts_with(b"<") && bytes.ends_with(b">") {
             true => Ok(Some(Element { bytes, pkgid })),
-            false => Err(RpmError::Unwanted { what: "a package without its tags" }),
+            false => Err(Invalid::new("it has a package without its tags, which no repository needs")),
         }
     }
 }
 
 /// Returns the element of a package with another location. All other bytes stay.
-pub(super) fn with_location(element: &[u8], location: &str) -> Result<Vec<u8>, RpmError> {
+pub(super) fn with_location(element: &[u8], location: &str) -> Result<Vec<u8>, Invalid> {
     let mut xml = Xml::new(element);
     let (mut buffer, mut out) = (Vec::new(), Vec::with_capacity(element.len()));
     loop {
@@ -87,7 +87,8 @@ pub(super) fn with_location(element: &[u8], location: &str) -> Result<Vec<u8>, R
             Node::Start(tag) => Some(Tag::of(tag)?).filter(|tag| tag.name() == "location"),
             Node::End | Node::Text(_) => None,
         };
-        let moved = moved.map(|tag| tag.with("href", location)).filter(|_| xml.depth() == 2);
+        let moved =
+            moved.map(|tag| tag.with_all(&[("href", Some(location)), ("xml:base", None)])).filter(|_| xml.depth() == 2);
         let bytes = xml.recorded();
         match moved {
             Some(tag) if bytes.ends_with(b"/>") => {

@@ -6,8 +6,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use flate2::write::GzEncoder;
 
 use super::elements::{Element, Elements, with_location};
-use super::{Data, MAX_OPEN_BYTES, PRIMARY, Package, RpmError, package};
+use super::{Data, MAX_OPEN_BYTES, PRIMARY, Package, package};
 use crate::digest::{Hashing, Sha256};
+use crate::formats::Invalid;
 use crate::formats::compression::{Compression, reader};
 
 /// A list that was cut.
@@ -25,7 +26,7 @@ pub struct Cut {
 
 impl Data {
     /// What the file holds, refused where that is more than repomd.xml names, or than any real one holds.
-    pub fn expand<'a>(&self, file: impl Read + Send + 'a) -> Result<Box<dyn BufRead + 'a>, RpmError> {
+    pub fn expand<'a>(&self, file: impl Read + Send + 'a) -> Result<Box<dyn BufRead + 'a>, Invalid> {
         let inner = reader(file, Compression::of_name(self.path.as_str()))?;
         let wanted = self.open_size.filter(|size| *size <= MAX_OPEN_BYTES);
         let left = wanted.unwrap_or(MAX_OPEN_BYTES);
@@ -60,7 +61,7 @@ impl<R: Read> Read for Capped<R> {
 
 /// Cuts a list of packages down to those that pass. It is read a second time if `expected` is not their number. Locations lead
 /// to the files that the site has.
-pub fn cut_packages<R: BufRead, E: From<RpmError>>(
+pub fn cut_packages<R: BufRead, E: From<Invalid>>(
     open: impl Fn() -> Result<R, E>,
     expected: usize,
     keep: impl Fn(&Package) -> bool,
@@ -75,7 +76,7 @@ pub fn cut_packages<R: BufRead, E: From<RpmError>>(
 }
 
 /// Cuts a list of what packages hold, or of their changes, down to those whose digests pass, in lower-case hexadecimal digits.
-pub fn cut_by<R: BufRead, E: From<RpmError>>(
+pub fn cut_by<R: BufRead, E: From<Invalid>>(
     open: impl Fn() -> Result<R, E>,
     kind: &str,
     expected: usize,
@@ -84,17 +85,16 @@ pub fn cut_by<R: BufRead, E: From<RpmError>>(
     cut(open, kind, expected, |element| {
         let pkgid = element.pkgid.as_deref().map(str::to_ascii_lowercase);
         let is_hex = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let pkgid =
-            pkgid.filter(is_hex).ok_or_else(|| RpmError::Malformed { place: kind.to_owned(), what: "pkgid" })?;
+        let pkgid = pkgid.filter(is_hex).ok_or_else(|| Invalid::malformed(kind.to_owned(), "pkgid"))?;
         Ok(keep(&pkgid).then_some(Cow::Borrowed(element.bytes)))
     })
 }
 
-fn cut<R: BufRead, E: From<RpmError>>(
+fn cut<R: BufRead, E: From<Invalid>>(
     open: impl Fn() -> Result<R, E>,
     kind: &str,
     expected: usize,
-    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, RpmError>,
+    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, Invalid>,
 ) -> Result<Cut, E> {
     let first = write(open()?, kind, expected, &keep)?;
     match first.packages == expected {
@@ -108,23 +108,24 @@ fn write(
     list: impl BufRead,
     kind: &str,
     announced: usize,
-    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, RpmError>,
-) -> Result<Cut, RpmError> {
+    keep: impl for<'e> Fn(&Element<'e>) -> Result<Option<Cow<'e, [u8]>>, Invalid>,
+) -> Result<Cut, Invalid> {
     let mut elements = Elements::open(list, kind)?;
     let gzip: GzEncoder<Vec<u8>> = flate2::GzBuilder::new().mtime(0).write(Vec::new(), flate2::Compression::new(6));
     let mut out = Hashing::new(gzip);
     let head = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", elements.root_with(announced));
-    out.write_all(head.as_bytes())?;
+    let unwritable = |error: io::Error| Invalid::new("it cannot be written again").because(error);
+    out.write_all(head.as_bytes()).map_err(unwritable)?;
     let end = elements.root_end();
     let mut packages = 0;
     while let Some(element) = elements.next()? {
         if let Some(bytes) = keep(&element)? {
             packages += 1;
-            out.write_all(&bytes)?;
-            out.write_all(b"\n")?;
+            out.write_all(&bytes).map_err(unwritable)?;
+            out.write_all(b"\n").map_err(unwritable)?;
         }
     }
-    out.write_all(end.as_bytes())?;
+    out.write_all(end.as_bytes()).map_err(unwritable)?;
     let (gzip, open_sha256, open_size) = out.finish();
-    Ok(Cut { bytes: gzip.finish()?, open_sha256, open_size, packages })
+    Ok(Cut { bytes: gzip.finish().map_err(unwritable)?, open_sha256, open_size, packages })
 }

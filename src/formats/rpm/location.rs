@@ -6,6 +6,8 @@ use crate::path::{MalformedPath, PublishPath};
 
 /// Stands for a parent folder of the repository in the path of a file that is outside of it.
 const PARENT: &str = "_parent";
+/// The folder of files that are at another base, below the name of its host.
+const BASE: &str = "_base";
 /// The characters that no publish path has, beside those outside of ASCII.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
@@ -36,7 +38,8 @@ const ESCAPED: &AsciiSet = &CONTROLS
 pub(super) struct Location {
     /// The file at the site.
     pub(super) file: PublishPath,
-    /// The path at upstream, from the repository's root, if clients of upstream's own metadata do not ask for `file`.
+    /// The path at upstream, from the repository's root, or the whole URL, if clients of upstream's own metadata do not ask for
+    /// `file`.
     pub(super) foreign: Option<String>,
 }
 
@@ -68,6 +71,24 @@ impl Location {
         let below = if is_plain { &inside } else { &escaped };
         let file = format!("{}{below}", format!("{PARENT}/").repeat(above)).parse()?;
         Ok(Self { file, foreign: Some("../".repeat(above) + &inside) })
+    }
+}
+
+impl Location {
+    /// Reads a location below another base (`xml:base`), which must be an HTTP address. Returns `None` if it is not.
+    pub(super) fn at_base(base: &str, location: &str) -> Option<Result<Self, MalformedPath>> {
+        let (scheme, rest) = base.split_once("://")?;
+        let host = rest.split('/').next().filter(|host| !host.is_empty() && !host.contains(['@', '?', '#']))?;
+        if !["http", "https"].contains(&scheme) || rest.contains(['?', '#']) {
+            return None;
+        }
+        let path = format!("{}/{location}", rest.strip_prefix(host).unwrap_or_default());
+        Some(Self::parse(&path).and_then(|Self { file, foreign }| {
+            // Clients do not leave the host either.
+            let path = foreign.unwrap_or_else(|| file.to_string());
+            let file = format!("{BASE}/{}/{file}", escaped(host)).parse()?;
+            Ok(Self { file, foreign: Some(format!("{scheme}://{host}/{}", path.trim_start_matches("../"))) })
+        }))
     }
 }
 
@@ -106,6 +127,23 @@ mod tests {
             (".p/ä/-a.rpm", "_.p/_%C3%A4/_-a.rpm", ".p/ä/-a.rpm"),
         ] {
             assert_eq!(parsed(location), (file.to_owned(), Some(foreign.to_owned())), "{location}");
+        }
+    }
+
+    #[test]
+    fn gives_paths_to_files_at_another_base() {
+        for (base, location, file, foreign) in [
+            ("http://b.test:81/x/", "p/a.rpm", "_base/b.test:81/x/p/a.rpm", "http://b.test:81/x/p/a.rpm"),
+            ("https://b.test", "./a b.rpm", "_base/b.test/a%20b.rpm", "https://b.test/a b.rpm"),
+            ("https://b.test/", "../../a.rpm", "_base/b.test/_parent/_parent/a.rpm", "https://b.test/a.rpm"),
+        ] {
+            let found = Location::at_base(base, location).unwrap().unwrap();
+            assert_eq!((found.file.as_str(), found.foreign.as_deref()), (file, Some(foreign)));
+        }
+        for base in
+            ["media://1234", "file:///srv", "/srv", "http://", "http://u@b.test/", "http://b.test/?x", "ftp://b.test"]
+        {
+            assert_eq!(Location::at_base(base, "a.rpm"), None, "{base}");
         }
     }
 

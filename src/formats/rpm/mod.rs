@@ -7,7 +7,6 @@
 
 mod deltas;
 mod elements;
-mod error;
 pub mod evr;
 mod filter;
 mod location;
@@ -18,7 +17,6 @@ mod write;
 mod xml;
 
 pub use deltas::{DELTAS, deltas};
-pub use error::RpmError;
 pub use evr::Evr;
 pub use filter::{Cut, cut_by, cut_packages};
 pub use modules::Modules;
@@ -26,6 +24,7 @@ pub use package::{OddEntry, Package, packages};
 pub use repomd::{Data, Repomd};
 pub use write::{DataLine, repomd_text, with_digest};
 
+use crate::formats::Invalid;
 use crate::formats::signed_digest::DigestKind;
 
 /// Where a repository's signed file is.
@@ -50,14 +49,26 @@ pub const LISTS: [&str; 3] = [PRIMARY, "filelists", "other"];
 /// The list of module streams.
 pub const MODULES: &str = "modules";
 
+/// Refuses a location below a base from which nothing can be fetched.
+fn other_base(place: &str, base: &str) -> Invalid {
+    Invalid::new(format!("{place} is at another base than the repository, which is not an HTTP address: {base}"))
+}
+
 /// The digest that metadata calls by this name. `sha` is SHA-1, from the days of yum.
-fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKind, RpmError> {
+fn checksum_kind(name: &str, place: impl FnOnce() -> String) -> Result<DigestKind, Invalid> {
     match name {
         "sha256" => Ok(DigestKind::Sha256),
         "sha384" => Ok(DigestKind::Sha384),
         "sha512" => Ok(DigestKind::Sha512),
-        "md5" | "sha" | "sha1" => Err(RpmError::WeakChecksum { place: place(), found: name.to_owned() }),
-        _ => Err(RpmError::Checksum { place: place(), found: name.to_owned() }),
+        "md5" | "sha" | "sha1" => Err(Invalid::new(format!(
+            "{} has a checksum of type {name:?}, which is broken: it does not prove that the file is upstream's. Ask upstream \
+             for metadata with sha256 or sha512, as createrepo_c writes it by default",
+            place()
+        ))),
+        _ => Err(Invalid::new(format!(
+            "{} has a checksum of type {name:?}, and only sha256, sha384 and sha512 are supported",
+            place()
+        ))),
     }
 }
 

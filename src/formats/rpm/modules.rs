@@ -7,7 +7,8 @@
 use std::collections::HashSet;
 use std::io::{BufRead, Read as _};
 
-use super::{Package, RpmError};
+use super::Package;
+use crate::formats::Invalid;
 
 /// The longest line that is read, in bytes; the rest of a longer one counts as further lines.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -18,9 +19,10 @@ pub struct Modules(HashSet<Box<str>>);
 
 impl Modules {
     /// Reads the expanded file.
-    pub fn read(mut text: impl BufRead) -> Result<Self, RpmError> {
+    pub fn read(mut text: impl BufRead) -> Result<Self, Invalid> {
         let (mut found, mut line) = (HashSet::new(), Vec::new());
-        while (&mut text).take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
+        let unreadable = |error: std::io::Error| Invalid::new("cannot read it").because(error);
+        while (&mut text).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(unreadable)? > 0 {
             let separates = |byte: &u8| byte.is_ascii_whitespace() || b"\"',[]{}".contains(byte);
             let words = line.split(separates).filter_map(|word| std::str::from_utf8(word).ok());
             found.extend(words.filter(|word| is_nevra(word)).map(Box::from));

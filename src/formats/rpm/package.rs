@@ -6,8 +6,9 @@ use std::io::BufRead;
 use super::elements::Elements;
 use super::location::Location;
 use super::xml::{Node, Tag, Xml};
-use super::{Evr, PRIMARY, RpmError, checksum_kind};
+use super::{Evr, PRIMARY, checksum_kind};
 use crate::causes::causes;
+use crate::formats::Invalid;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::terminal::safe;
@@ -28,7 +29,7 @@ pub struct Package {
     pub vendor: String,
     /// Its file, below the repository's root at the site.
     pub file: PublishPath,
-    /// Its location at upstream, if clients of upstream's own metadata do not ask for `file`.
+    /// Its location at upstream, from the root or as a whole URL, if clients of upstream's own metadata do not ask for `file`.
     pub foreign_location: Option<String>,
     /// The digest of its file.
     pub digest: SignedDigest,
@@ -42,7 +43,7 @@ pub struct OddEntry {
     /// The file that it names, or else its package.
     pub entry: String,
     /// The reason.
-    pub reason: RpmError,
+    pub reason: Invalid,
 }
 
 impl Package {
@@ -52,8 +53,8 @@ impl Package {
         format!("{}-{epoch}:{version}-{release}.{}", self.name, self.architecture)
     }
 
-    /// Its path below the repository's root at upstream.
-    pub fn path_at_upstream(&self) -> &str {
+    /// Its path below the repository's root at upstream, or the whole URL.
+    pub fn place_at_upstream(&self) -> &str {
         self.foreign_location.as_deref().unwrap_or(self.file.as_str())
     }
 }
@@ -65,7 +66,7 @@ impl fmt::Display for OddEntry {
 }
 
 /// Calls `each` for every entry of a list of packages, with the bytes of its element.
-pub fn packages<E: From<RpmError>>(
+pub fn packages<E: From<Invalid>>(
     primary: impl BufRead,
     mut each: impl FnMut(Result<Package, OddEntry>, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -86,12 +87,12 @@ struct PackageFields {
     checksum_type: String,
     checksum: String,
     location: Option<String>,
-    base: bool,
+    base: Option<String>,
     size: Option<String>,
 }
 
 /// Reads the element of one package.
-pub(super) fn parse(element: &[u8]) -> Result<Result<Package, OddEntry>, RpmError> {
+pub(super) fn parse(element: &[u8]) -> Result<Result<Package, OddEntry>, Invalid> {
     let mut xml = Xml::new(element);
     let (mut buffer, mut path, mut found) = (Vec::new(), Vec::<String>::new(), PackageFields::default());
     loop {
@@ -112,7 +113,7 @@ pub(super) fn parse(element: &[u8]) -> Result<Result<Package, OddEntry>, RpmErro
 
 impl PackageFields {
     /// Notes the attributes of an element that stands directly in the package's; of two, the last counts, as for libsolv.
-    fn attributes(&mut self, tag: &Tag<'_>) -> Result<(), RpmError> {
+    fn attributes(&mut self, tag: &Tag<'_>) -> Result<(), Invalid> {
         match tag.name() {
             "version" => {
                 let [epoch, version, release] = [tag.get("epoch")?, tag.get("ver")?, tag.get("rel")?];
@@ -122,7 +123,7 @@ impl PackageFields {
                 (self.checksum, self.checksum_type) = (String::new(), tag.get("type")?.unwrap_or_default());
             }
             "location" => {
-                self.base = tag.get("xml:base")?.is_some_and(|base| !base.is_empty());
+                self.base = tag.get("xml:base")?.filter(|base| !base.is_empty());
                 self.location = tag.get("href")?;
             }
             "size" => self.size = tag.get("package")?,
@@ -133,7 +134,7 @@ impl PackageFields {
         Ok(())
     }
 
-    fn text(&mut self, path: &[String], text: &str) -> Result<(), RpmError> {
+    fn text(&mut self, path: &[String], text: &str) -> Result<(), Invalid> {
         let mut names = path.iter().map(String::as_str);
         let to = match [names.next(), names.next(), names.next(), names.next()] {
             [Some(_), Some("name"), None, _] => &mut self.name,
@@ -144,7 +145,7 @@ impl PackageFields {
         };
         to.push_str(text);
         match to.len() > MAX_WORD_BYTES {
-            true => Err(RpmError::Malformed { place: "a package".to_owned(), what: "name, architecture or vendor" }),
+            true => Err(Invalid::malformed("a package".to_owned(), "name, architecture or vendor")),
             false => Ok(()),
         }
     }
@@ -156,9 +157,9 @@ impl PackageFields {
         self.checked(&name, location).map_err(|reason| OddEntry { entry, reason })
     }
 
-    fn checked(self, place: &str, location: Option<String>) -> Result<Package, RpmError> {
-        let malformed = |what| RpmError::Malformed { place: place.to_owned(), what };
-        let lacks = |what| RpmError::Lacks { place: place.to_owned(), what };
+    fn checked(self, place: &str, location: Option<String>) -> Result<Package, Invalid> {
+        let malformed = |what| Invalid::malformed(place, what);
+        let lacks = |what| Invalid::lacks(place, what);
         if !is_name(&self.name) {
             return Err(malformed("name"));
         }
@@ -169,11 +170,16 @@ impl PackageFields {
             return Err(lacks("checksum"));
         }
         let kind = checksum_kind(&self.checksum_type, || place.to_owned())?;
-        if self.base {
-            return Err(RpmError::Base { place: place.to_owned() });
-        }
-        let Location { file, foreign } = Location::parse(&location.ok_or_else(|| lacks("location"))?)
-            .map_err(|source| RpmError::Path { place: place.to_owned(), source })?;
+        let location = location.ok_or_else(|| lacks("location"))?;
+        let location = match &self.base {
+            None => Location::parse(&location),
+            Some(base) => {
+                let elsewhere = Location::at_base(base, &location);
+                elsewhere.ok_or_else(|| super::other_base(place, base))?
+            }
+        };
+        let Location { file, foreign } =
+            location.map_err(|source| Invalid::new(format!("{place} is at an unusable path")).because(source))?;
         Ok(Package {
             file,
             foreign_location: foreign,

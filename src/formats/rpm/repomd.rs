@@ -1,8 +1,9 @@
 //! `repomd.xml`: the file that is signed, and that names all other metadata by digest.
 
 use super::xml::{Node, Tag, Xml};
-use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, RpmError, checksum_kind, is_needed};
+use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, checksum_kind, is_needed};
 use crate::causes::causes;
+use crate::formats::Invalid;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -47,7 +48,7 @@ pub struct Data {
 struct DataFields {
     kind: String,
     location: Option<String>,
-    base: bool,
+    base: Option<String>,
     checksum_type: String,
     checksum: String,
     open_checksum_type: String,
@@ -59,7 +60,7 @@ struct DataFields {
 
 impl Repomd {
     /// Reads its text. Metadata of a kind that does not pass `wanted` is left out unread, but for its time.
-    pub fn parse(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Self, RpmError> {
+    pub fn parse(text: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Self, Invalid> {
         let mut reader = Reader { revision: String::new(), found: Vec::new() };
         reader.read(text)?;
         let times = reader.found.iter().map(|found| found.timestamp.as_str()).chain([reader.revision.as_str()]);
@@ -76,12 +77,19 @@ impl Repomd {
     }
 
     /// Adds an entry. The same entry again counts once. Of two entries of one kind dnf refuses the repository.
-    fn add(&mut self, data: Data) -> Result<(), RpmError> {
+    fn add(&mut self, data: Data) -> Result<(), Invalid> {
         let is_other = |other: &Data| (other.kind == data.kind && is_needed(&data.kind)) || other.path == data.path;
         match self.data.iter().find(|other| is_other(other)) {
             None => self.data.push(data),
             Some(same) if *same == data => {}
-            Some(_) => return Err(RpmError::TwoEntries { kind: data.kind }),
+            Some(_) => {
+                return {
+                    let kind = data.kind;
+                    let what =
+                        format!("repomd.xml has two different entries of the type {kind}, which dnf refuses too");
+                    Err(Invalid::new(what))
+                };
+            }
         }
         Ok(())
     }
@@ -104,7 +112,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn read(&mut self, text: &[u8]) -> Result<(), RpmError> {
+    fn read(&mut self, text: &[u8]) -> Result<(), Invalid> {
         let mut xml = Xml::new(text);
         let (mut buffer, mut path) = (Vec::new(), Vec::<String>::new());
         xml.root("repomd", &mut buffer)?;
@@ -123,17 +131,19 @@ impl Reader {
         }
     }
 
-    fn start(&mut self, path: &[String], tag: &Tag<'_>) -> Result<(), RpmError> {
+    fn start(&mut self, path: &[String], tag: &Tag<'_>) -> Result<(), Invalid> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let full = self.found.len() >= MAX_DATA;
         match (names.as_slice(), self.found.last_mut()) {
-            (["data"], _) if full => Err(RpmError::Unwanted { what: "more files than any real one" }),
+            (["data"], _) if full => {
+                Err(Invalid::new("it has more files than any real one, which no repository needs"))
+            }
             (["data"], _) => {
                 self.found.push(DataFields { kind: tag.get("type")?.unwrap_or_default(), ..DataFields::default() });
                 Ok(())
             }
             (["data", "location"], Some(found)) => {
-                found.base |= tag.get("xml:base")?.is_some();
+                found.base = tag.get("xml:base")?.or(found.base.take());
                 found.location = tag.get("href")?;
                 Ok(())
             }
@@ -149,7 +159,7 @@ impl Reader {
         }
     }
 
-    fn text(&mut self, path: &[String], text: &str) -> Result<(), RpmError> {
+    fn text(&mut self, path: &[String], text: &str) -> Result<(), Invalid> {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let to = match (names.as_slice(), self.found.last_mut()) {
             (["revision"], _) => &mut self.revision,
@@ -162,18 +172,18 @@ impl Reader {
         };
         to.push_str(text);
         match to.len() > MAX_TEXT_BYTES {
-            true => Err(RpmError::Unwanted { what: "a text longer than any real one" }),
+            true => Err(Invalid::new("it has a text longer than any real one, which no repository needs")),
             false => Ok(()),
         }
     }
 }
 
 impl DataFields {
-    fn data(self) -> Result<Data, RpmError> {
+    fn data(self) -> Result<Data, Invalid> {
         let place = || self.kind.clone();
-        let malformed = |what| RpmError::Malformed { place: place(), what };
+        let malformed = |what| Invalid::malformed(place(), what);
         let number = |text: &str, what| text.trim_ascii().parse::<u64>().map_err(|_| malformed(what));
-        let lacks = |what| RpmError::Lacks { place: place(), what };
+        let lacks = |what| Invalid::lacks(place(), what);
         let location = self.location.as_ref().ok_or_else(|| lacks("location"))?;
         if self.checksum_type.is_empty() {
             return Err(lacks("checksum"));
@@ -182,10 +192,11 @@ impl DataFields {
             return Err(lacks("size"));
         }
         let kind = checksum_kind(&self.checksum_type, place)?;
-        if self.base {
-            return Err(RpmError::Base { place: place() });
+        if let Some(base) = &self.base {
+            return Err(super::other_base(&place(), base));
         }
-        let path = PublishPath::normalized(location).map_err(|source| RpmError::Path { place: place(), source })?;
+        let path = PublishPath::normalized(location)
+            .map_err(|source| Invalid::new(format!("{} is at an unusable path", place())).because(source))?;
         if !path.as_str().starts_with(REPODATA) || path.as_str().starts_with(super::REPOMD) {
             return Err(malformed("location"));
         }
@@ -197,7 +208,7 @@ impl DataFields {
         let limits =
             [(Some(size), MAX_DATA_BYTES), (open_size.filter(|_| LISTS.contains(&&*self.kind)), MAX_OPEN_BYTES)];
         if let Some((_, limit)) = limits.into_iter().find(|(size, limit)| size.is_some_and(|size| size > *limit)) {
-            return Err(RpmError::TooLarge { place: place(), limit });
+            return Err(Invalid::at(place(), format!("it has more than {limit} bytes")));
         }
         let open = checksum_kind(&self.open_checksum_type, place).ok();
         let open = open.map(|kind| kind.parse(self.open_checksum.trim_ascii()));

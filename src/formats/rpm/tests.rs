@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::digest::Sha256;
+use crate::formats::Invalid;
 
 const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -23,13 +24,13 @@ fn list(elements: &str) -> String {
     )
 }
 
-fn read(text: &str) -> Result<Vec<Package>, RpmError> {
+fn read(text: &str) -> Result<Vec<Package>, Invalid> {
     let mut found = Vec::new();
     packages(text.as_bytes(), |entry, bytes| {
         let package = entry.map_err(|entry| entry.reason)?;
         assert_eq!(package::parse(bytes).unwrap().unwrap(), package);
         found.push(package);
-        Ok::<(), RpmError>(())
+        Ok::<(), Invalid>(())
     })?;
     Ok(found)
 }
@@ -64,7 +65,7 @@ fn what_no_package_may_be() {
         (good.replace("p/a.rpm", ".."), "unusable path"),
         (good.replace("href=\"p/a.rpm\"", ""), "has no location"),
         (good.replace("p/a.rpm", "http://a/b"), "unusable path"),
-        (good.replace("href=", "xml:base=\"http://evil/\" href="), "another base"),
+        (good.replace("href=", "xml:base=\"media://evil/\" href="), "another base"),
         (good.replace("<name>a</name>", ""), "malformed name"),
         (good.replace("<name>a</name>", "<name>a b </name>"), "malformed name"),
         (good.replace("package=\"7\"", "package=\"-7\""), "malformed size"),
@@ -96,7 +97,7 @@ fn what_no_package_may_be() {
 fn a_cut_list_has_the_bytes_of_what_stays() {
     let [one, two] = ["one", "two"].map(|name| element("<format>\r\n<!-- ü --></format>").replace("p/a", name));
     let text = list(&format!("{one}\n\t{two}"));
-    let open = || Ok::<_, RpmError>(text.as_bytes());
+    let open = || Ok::<_, Invalid>(text.as_bytes());
     let cut = cut_packages(open, 7, |package| package.file.as_str() == "two.rpm").unwrap();
     let mut found = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(cut.bytes.as_slice()), &mut found).unwrap();
@@ -109,17 +110,15 @@ fn a_cut_list_has_the_bytes_of_what_stays() {
 fn a_cut_list_leads_to_the_files_of_the_site() {
     let tag = "<location href=\"p/a.rpm\"/>";
     for (upstream, ours) in [
-        (
-            "<location xml:base=\"\" href='../b>l/a b.rpm'/>",
-            "<location xml:base=\"\" href=\"_parent/b%3El/a%20b.rpm\"/>",
-        ),
+        ("<location xml:base=\"\" href='../b>l/a b.rpm'/>", "<location href=\"_parent/b%3El/a%20b.rpm\"/>"),
+        ("<location xml:base='http://b/x' href='a.rpm'/>", "<location href=\"_base/b/x/a.rpm\"/>"),
         ("<location\n href='../a.rpm'></location>", "<location href=\"_parent/a.rpm\"></location>"),
         (tag, tag),
     ] {
         let inner = "<x><location href='../a.rpm'/></x><!-- <location href='../a.rpm'/> -->";
         let one = element(inner).replace(tag, upstream);
         let text = list(&one);
-        let cut = cut_packages(|| Ok::<_, RpmError>(text.as_bytes()), 1, |_| true).unwrap();
+        let cut = cut_packages(|| Ok::<_, Invalid>(text.as_bytes()), 1, |_| true).unwrap();
         let mut found = String::new();
         std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(cut.bytes.as_slice()), &mut found).unwrap();
         assert!(found.contains(&one.replace(upstream, ours)), "{found}");
@@ -190,12 +189,11 @@ fn what_holds_other_than_it_says_is_refused() {
         open_digest: None,
         open_size,
     };
-    let bomb =
-        cut_packages(|| Ok::<_, RpmError>(list(&element("")).into_bytes().leak() as &[u8]), 1, |_| true).unwrap();
+    let bomb = cut_packages(|| Ok::<_, Invalid>(list(&element("")).into_bytes().leak() as &[u8]), 1, |_| true).unwrap();
     let read = |open_size| {
         let data: Data = data(open_size);
         let text = data.expand(bomb.bytes.as_slice()).unwrap();
-        packages(text, |_, _| Ok::<(), RpmError>(()))
+        packages(text, |_, _| Ok::<(), Invalid>(()))
     };
     assert!(read(None).is_ok() && read(Some(bomb.open_size)).is_ok());
     assert!(read(Some(bomb.open_size - 1)).is_err() && read(Some(bomb.open_size + 1)).is_err());

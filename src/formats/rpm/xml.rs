@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
+use crate::formats::Invalid;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
-
-use super::RpmError;
 
 /// How deep elements may be nested. Real metadata has six levels.
 const MAX_DEPTH: usize = 16;
@@ -42,13 +41,13 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// The next node; `buffer` is where it stands.
-    pub(super) fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Node<'b>, RpmError> {
+    pub(super) fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<Node<'b>, Invalid> {
         buffer.clear();
-        Ok(match self.reader.read_event_into(buffer).map_err(RpmError::Xml)? {
+        Ok(match self.reader.read_event_into(buffer).map_err(bad_xml)? {
             Event::Start(tag) => {
                 self.depth += 1;
                 if self.depth > MAX_DEPTH {
-                    return Err(RpmError::Unwanted { what: "elements nested too deep" });
+                    return Err(Invalid::new("it has elements nested too deep, which no repository needs"));
                 }
                 Node::Start(tag)
             }
@@ -62,8 +61,10 @@ impl<R: BufRead> Xml<R> {
             Event::Decl(declaration) => check(&declaration)?,
             // Empty elements come as two nodes; an instruction such as a stylesheet's means nothing to clients.
             Event::Comment(_) | Event::Empty(_) | Event::PI(_) => Node::Text(Cow::Borrowed("")),
-            Event::DocType(_) => return Err(RpmError::Unwanted { what: "a document type" }),
-            Event::Eof if self.depth > 0 => return Err(RpmError::Unwanted { what: "an end in the middle" }),
+            Event::DocType(_) => return Err(Invalid::new("it has a document type, which no repository needs")),
+            Event::Eof if self.depth > 0 => {
+                return Err(Invalid::new("it has an end in the middle, which no repository needs"));
+            }
             Event::Eof => Node::Eof,
         })
     }
@@ -84,28 +85,28 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// The start tag of the document.
-    pub(super) fn root(&mut self, wanted: &'static str, buffer: &mut Vec<u8>) -> Result<Tag<'static>, RpmError> {
+    pub(super) fn root(&mut self, wanted: &'static str, buffer: &mut Vec<u8>) -> Result<Tag<'static>, Invalid> {
         let found = loop {
             match self.next(buffer)? {
                 Node::Start(tag) => break Tag::of(tag.into_owned())?,
                 Node::Text(text) if text.trim_ascii().is_empty() => {}
-                Node::Eof | Node::End | Node::Text(_) => return Err(RpmError::Root { found: String::new(), wanted }),
+                Node::Eof | Node::End | Node::Text(_) => return Err(other_root("", wanted)),
             }
         };
         match found.name() == wanted {
             true => Ok(found),
-            false => Err(RpmError::Root { found: found.name().to_owned(), wanted }),
+            false => Err(other_root(found.name(), wanted)),
         }
     }
 
     /// Reads to the end of the document, where nothing but space may stand.
-    pub(super) fn finish(&mut self) -> Result<(), RpmError> {
+    pub(super) fn finish(&mut self) -> Result<(), Invalid> {
         let mut buffer = Vec::new();
         loop {
             match self.next(&mut buffer)? {
                 Node::Eof => return Ok(()),
                 Node::Text(text) if text.trim_ascii().is_empty() => self.forget(),
-                _ => return Err(RpmError::Unwanted { what: "something behind its end" }),
+                _ => return Err(Invalid::new("it has something behind its end, which no repository needs")),
             }
         }
     }
@@ -115,10 +116,10 @@ impl<R: BufRead> Xml<R> {
 pub(super) struct Tag<'b>(BytesStart<'b>);
 
 impl<'b> Tag<'b> {
-    pub(super) fn of(tag: BytesStart<'b>) -> Result<Self, RpmError> {
+    pub(super) fn of(tag: BytesStart<'b>) -> Result<Self, Invalid> {
         match tag.attributes().find_map(Result::err) {
             None => Ok(Self(tag)),
-            Some(error) => Err(RpmError::Xml(error.into())),
+            Some(error) => Err(bad_xml(error.into())),
         }
     }
 
@@ -134,19 +135,25 @@ impl<'b> Tag<'b> {
     }
 
     /// The value of an attribute.
-    pub(super) fn get(&self, attribute: &str) -> Result<Option<String>, RpmError> {
-        let Some(found) = self.0.try_get_attribute(attribute).map_err(|error| RpmError::Xml(error.into()))? else {
+    pub(super) fn get(&self, attribute: &str) -> Result<Option<String>, Invalid> {
+        let Some(found) = self.0.try_get_attribute(attribute).map_err(|error| bad_xml(error.into()))? else {
             return Ok(None);
         };
-        Ok(Some(found.normalized_value(XmlVersion::Explicit1_0).map_err(RpmError::Xml)?.into_owned()))
+        Ok(Some(found.normalized_value(XmlVersion::Explicit1_0).map_err(bad_xml)?.into_owned()))
     }
 
     /// The same tag with another value of `attribute`, which needs no escaping.
     pub(super) fn with(&self, attribute: &str, value: &str) -> String {
+        self.with_all(&[(attribute, Some(value))])
+    }
+
+    /// The same tag with other values of attributes, which need no escaping. Those without a value are left out.
+    pub(super) fn with_all(&self, values: &[(&str, Option<&str>)]) -> String {
         let mut text = format!("<{}", self.0.name().0);
         for found in self.0.attributes().flatten() {
             let (key, raw): (&str, &str) = (found.key.0, &found.value);
-            let raw = if key == attribute { value } else { raw };
+            let other = values.iter().find(|(attribute, _)| *attribute == key).map(|(_, value)| *value);
+            let Some(raw) = other.unwrap_or(Some(raw)) else { continue };
             let quote = if raw.contains('"') { '\'' } else { '"' };
             text += &format!(" {key}={quote}{raw}{quote}");
         }
@@ -155,20 +162,28 @@ impl<'b> Tag<'b> {
 }
 
 /// A character that is written as a reference; entities of a document's own are none.
-fn expand<'b>(reference: &BytesRef<'b>) -> Result<Cow<'b, str>, RpmError> {
-    if let Some(character) = reference.resolve_char_ref().map_err(RpmError::Xml)? {
+fn expand<'b>(reference: &BytesRef<'b>) -> Result<Cow<'b, str>, Invalid> {
+    if let Some(character) = reference.resolve_char_ref().map_err(bad_xml)? {
         return Ok(character.to_string().into());
     }
     match quick_xml::escape::resolve_xml_entity(reference) {
         Some(text) => Ok(text.into()),
-        None => Err(RpmError::Unwanted { what: "an entity of its own" }),
+        None => Err(Invalid::new("it has an entity of its own, which no repository needs")),
     }
 }
 
-fn check<'b>(declaration: &BytesDecl<'_>) -> Result<Node<'b>, RpmError> {
-    match declaration.encoding().transpose().map_err(|error| RpmError::Xml(error.into()))? {
+fn bad_xml(error: quick_xml::Error) -> Invalid {
+    Invalid::new("it is no usable XML").because(error)
+}
+
+fn other_root(found: &str, wanted: &str) -> Invalid {
+    Invalid::new(format!("it begins with <{found}>, where <{wanted}> is expected"))
+}
+
+fn check<'b>(declaration: &BytesDecl<'_>) -> Result<Node<'b>, Invalid> {
+    match declaration.encoding().transpose().map_err(|error| bad_xml(error.into()))? {
         Some(encoding) if !encoding.eq_ignore_ascii_case("utf-8") => {
-            Err(RpmError::Unwanted { what: "another encoding than UTF-8" })
+            Err(Invalid::new("it has another encoding than UTF-8, which no repository needs"))
         }
         _ => Ok(Node::Text(Cow::Borrowed(""))),
     }

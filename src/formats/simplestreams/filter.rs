@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::formats::{Invalid, shortened};
 use regex::Regex;
 
 use super::products::ProductItem;
@@ -26,16 +27,6 @@ enum FilterValue {
     Matching(Regex),
 }
 
-/// The text is no filter.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum MalformedFilter {
-    #[error("{text:?} is not a filter: write key=value, key!=value, key~regex or key!~regex")]
-    Shape { text: String },
-    #[error("the regular expression of the filter {text:?} is not usable: {reason}")]
-    Regex { text: String, reason: String },
-}
-
 impl Filter {
     /// Whether the item passes.
     pub fn matches(&self, item: &ProductItem<'_>) -> bool {
@@ -54,10 +45,13 @@ impl Filter {
 }
 
 impl FromStr for Filter {
-    type Err = MalformedFilter;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, MalformedFilter> {
-        let shape = || MalformedFilter::Shape { text: text.chars().take(64).collect() };
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let shape = || {
+            let text = shortened(text);
+            Invalid::new(format!("{text:?} is not a filter: write key=value, key!=value, key~regex or key!~regex"))
+        };
         let at = text.find(|c: char| !is_key(c)).filter(|at| *at > 0 && text.len() <= MAX_FILTER_BYTES);
         let (key, rest) = at.and_then(|at| text.split_at_checked(at)).ok_or_else(shape)?;
         let rest = rest.trim_start();
@@ -67,7 +61,7 @@ impl FromStr for Filter {
             Some(("~", pattern)) => FilterValue::Matching(Regex::new(pattern.trim_start()).map_err(|error| {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                MalformedFilter::Regex { text: text.to_owned(), reason }
+                Invalid::new(format!("the regular expression of the filter {text:?} is not usable: {reason}"))
             })?),
             _ => return Err(shape()),
         };

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::INDEX_JSON;
 use super::json::{Tags, parse, text};
-use super::{INDEX_JSON, StreamError};
+use crate::formats::{Invalid, shortened};
 use crate::path::PublishPath;
 
 /// The `format` of an index.
@@ -29,7 +30,7 @@ pub struct ProductsEntry {
 
 impl StreamIndex {
     /// Reads the payload of an index file.
-    pub fn parse(payload: &[u8]) -> Result<Self, StreamError> {
+    pub fn parse(payload: &[u8]) -> Result<Self, Invalid> {
         let mut node = parse(payload)?;
         expect_format(node.text("format"), FORMAT)?;
         let updated = node.text("updated").map(str::to_owned);
@@ -39,17 +40,24 @@ impl StreamIndex {
             let place = || content_id.to_string();
             match text(&entry.tags, "format") {
                 Some("products:1.0") | None => {}
-                Some(FORMAT) => return Err(StreamError::NestedIndex { place: place() }),
+                Some(FORMAT) => {
+                    return Err(Invalid::new(format!(
+                        "{} is an index within the index, which gapferry does not read",
+                        place()
+                    )));
+                }
                 Some(_) => continue, // of a kind that has no products
             }
-            let path = text(&entry.tags, "path").ok_or_else(|| StreamError::Lacks { place: place(), what: "path" })?;
-            let path: PublishPath = path.parse().map_err(|source| StreamError::Path { place: place(), source })?;
+            let path = text(&entry.tags, "path").ok_or_else(|| Invalid::lacks(place(), "path"))?;
+            let path: PublishPath = path
+                .parse()
+                .map_err(|source| Invalid::new(format!("{} names an unusable path", place())).because(source))?;
             let stem = path.as_str().trim_end_matches(".sjson").trim_end_matches(".json");
             if !is_metadata(&path) || INDEX_JSON.trim_end_matches(".json") == stem {
-                return Err(StreamError::Malformed { place: place(), what: "path" });
+                return Err(Invalid::malformed(place(), "path"));
             }
             if !paths.insert(path.clone()) {
-                return Err(StreamError::TwoFiles { path: path.to_string() });
+                return Err(Invalid::new(format!("two different files claim the path {path}")));
             }
             entries.insert(content_id, ProductsEntry { path, tags: entry.tags });
         }
@@ -72,16 +80,21 @@ pub(super) fn is_metadata(path: &PublishPath) -> bool {
 }
 
 /// Refuses another format than `wanted`.
-pub(super) fn expect_format(found: Option<&str>, wanted: &'static str) -> Result<(), StreamError> {
+pub(super) fn expect_format(found: Option<&str>, wanted: &'static str) -> Result<(), Invalid> {
     let found = found.unwrap_or_default();
-    if found == wanted { Ok(()) } else { Err(StreamError::Format { found: found.chars().take(64).collect(), wanted }) }
+    if found == wanted {
+        Ok(())
+    } else {
+        Err(Invalid::new(format!("its format is {:?}, where {wanted:?} is expected", shortened(found))))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::refusal;
 
-    fn index(entries: &str) -> Result<StreamIndex, StreamError> {
+    fn index(entries: &str) -> Result<StreamIndex, Invalid> {
         let text = format!(
             r#"{{"format": "index:1.0", "updated": "Thu, 24 Jul 2025 08:01:49 +0000", "index": {{{entries}}}}}"#
         );
@@ -111,6 +124,6 @@ mod tests {
         ] {
             assert!(index(entry).is_err(), "{entry}");
         }
-        assert!(matches!(StreamIndex::parse(br#"{"format": "products:1.0"}"#), Err(StreamError::Format { .. })));
+        assert!(refusal(StreamIndex::parse(br#"{"format": "products:1.0"}"#)).contains("its format is"));
     }
 }

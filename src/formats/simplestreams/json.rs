@@ -10,11 +10,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::formats::Invalid;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
-
-use super::StreamError;
 
 /// The most tags and objects in one file; real ones have below 200,000.
 pub(super) const MAX_VALUES: usize = 500_000;
@@ -121,14 +120,18 @@ pub(super) fn text<'t>(tags: &'t Tags, key: &str) -> Option<&'t str> {
 }
 
 /// Reads one document.
-pub(super) fn parse(text: &[u8]) -> Result<JsonObject, StreamError> {
+fn bad_json(error: serde_json::Error) -> Invalid {
+    Invalid::new("it is no usable JSON").because(error)
+}
+
+pub(super) fn parse(text: &[u8]) -> Result<JsonObject, Invalid> {
     let left = Cell::new(MAX_VALUES);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = JsonSeed { left: &left }.deserialize(&mut deserializer).map_err(StreamError::Json)?;
-    deserializer.end().map_err(StreamError::Json)?;
+    let value = JsonSeed { left: &left }.deserialize(&mut deserializer).map_err(bad_json)?;
+    deserializer.end().map_err(bad_json)?;
     match value {
         JsonValue::Node(node) => Ok(node),
-        _ => Err(StreamError::Json(serde_json::Error::custom("the document is not an object"))),
+        _ => Err(bad_json(serde_json::Error::custom("the document is not an object"))),
     }
 }
 
@@ -238,6 +241,7 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::causes::causes;
     use proptest::prelude::*;
 
     #[test]
@@ -275,8 +279,8 @@ mod tests {
             ("{\"a\": 1e999}", ""),
         ] {
             match parse(text.as_bytes()) {
-                Err(StreamError::Json(error)) => assert!(error.to_string().contains(words), "{words}: {error}"),
-                other => assert!(words.is_empty(), "{:.60}: {other:?}", text),
+                Err(error) => assert!(causes(&error).join(": ").contains(words), "{words}: {error:?}"),
+                Ok(_) => assert!(words.is_empty(), "{:.60}", text),
             }
         }
     }

@@ -6,7 +6,6 @@
 //!
 //! The format is what the reference client `python-simplestreams` reads; what MAAS wants of it stands in [`maas`].
 
-mod error;
 mod filter;
 mod index;
 mod json;
@@ -16,10 +15,12 @@ mod products;
 mod restrict;
 mod write;
 
-pub use error::StreamError;
-pub use filter::{Filter, MalformedFilter};
-pub use index::{ProductsEntry, StreamIndex, is_index};
-pub use json::{TagValue, Tags};
+pub use filter::Filter;
+pub use index::ProductsEntry;
+pub use index::StreamIndex;
+pub use index::is_index;
+pub use json::TagValue;
+pub use json::Tags;
 pub use location::split_url;
 pub use products::{Product, ProductItem, ProductVersion, Products, StreamFile};
 pub use restrict::{cut, listed, shapes};

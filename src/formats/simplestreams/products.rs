@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::StreamError;
 use super::index::{expect_format, is_metadata};
 use super::json::{JsonObject, MAX_VALUES, TagValue, Tags, parse, text};
 use crate::digest::Sha256;
+use crate::formats::Invalid;
 use crate::path::PublishPath;
 
 /// The most tags that all items of a file have together, with those that they inherit; real ones have below 500,000.
@@ -68,18 +68,20 @@ pub struct StreamFile {
 impl Products {
     /// Reads the payload of the products file that the index calls `content_id`. One key signs many streams, so the file
     /// must say itself which one it is.
-    pub fn parse_as(payload: &[u8], content_id: &str) -> Result<Self, StreamError> {
+    pub fn parse_as(payload: &[u8], content_id: &str) -> Result<Self, Invalid> {
         let products = Self::parse(payload)?;
-        let lacks = || StreamError::Lacks { place: "the file".to_owned(), what: "content_id" };
+        let lacks = || Invalid::lacks("the file".to_owned(), "content_id");
         let found = products.content_id().ok_or_else(lacks)?;
         if found != content_id {
-            return Err(StreamError::OtherStream { found: found.to_owned(), wanted: content_id.to_owned() });
+            return Err(Invalid::new(format!(
+                "it is {found:?}, where the index names {content_id:?}: the mirror mixes streams"
+            )));
         }
         Ok(products)
     }
 
     /// Reads the payload of a products file.
-    pub fn parse(payload: &[u8]) -> Result<Self, StreamError> {
+    pub fn parse(payload: &[u8]) -> Result<Self, Invalid> {
         let mut root = parse(payload)?;
         expect_format(root.text("format"), "products:1.0")?;
         let mut aliases = Aliases { table: root.take("_aliases"), room: MAX_VALUES };
@@ -87,17 +89,17 @@ impl Products {
             let versions = node.take("versions").nodes.into_iter().map(|(name, mut node)| {
                 let items = node.take("items").nodes.into_iter();
                 let items = items.map(|(name, item)| Ok((name, aliases.expand(item.into_tags())?)));
-                let items = items.collect::<Result<_, StreamError>>()?;
+                let items = items.collect::<Result<_, Invalid>>()?;
                 Ok((name, ProductVersion { items, tags: aliases.expand(node.into_tags())? }))
             });
-            let versions = versions.collect::<Result<_, StreamError>>()?;
+            let versions = versions.collect::<Result<_, Invalid>>()?;
             Ok((name, Product { versions, tags: aliases.expand(node.into_tags())? }))
         });
-        let products = products.collect::<Result<_, StreamError>>()?;
+        let products = products.collect::<Result<_, Invalid>>()?;
         let products = Self { products, tags: aliases.expand(root.into_tags())? };
         let inherited = products.items().map(|item| item.levels.iter().map(|tags| tags.len()).sum::<usize>());
         if inherited.sum::<usize>() > MAX_INHERITED {
-            return Err(StreamError::TooLarge { what: "number of inherited tags", limit: MAX_INHERITED });
+            return Err(Invalid::new(format!("its number of inherited tags exceeds {MAX_INHERITED}")));
         }
         Ok(products)
     }
@@ -174,12 +176,14 @@ impl<'a> ProductItem<'a> {
     }
 
     /// The file that it names; none for an item that is data only.
-    pub fn file(&self) -> Result<Option<StreamFile>, StreamError> {
+    pub fn file(&self) -> Result<Option<StreamFile>, Invalid> {
         let Some(path) = self.tag("path") else { return Ok(None) };
-        let lacks = |what| StreamError::Lacks { place: self.place(), what };
-        let malformed = |what| StreamError::Malformed { place: self.place(), what };
-        let path: PublishPath =
-            path.to_string().parse().map_err(|source| StreamError::Path { place: self.place(), source })?;
+        let lacks = |what| Invalid::lacks(self.place(), what);
+        let malformed = |what| Invalid::malformed(self.place(), what);
+        let path: PublishPath = path
+            .to_string()
+            .parse()
+            .map_err(|source| Invalid::new(format!("{} names an unusable path", self.place())).because(source))?;
         if is_metadata(&path) {
             return Err(malformed("path")); // what is payload never stands where metadata does
         }
@@ -199,10 +203,10 @@ struct Aliases {
 }
 
 impl Aliases {
-    fn expand(&mut self, mut tags: Tags) -> Result<Tags, StreamError> {
+    fn expand(&mut self, mut tags: Tags) -> Result<Tags, Invalid> {
         let found = self.table.nodes.iter().filter_map(|(key, values)| values.nodes.get(text(&tags, key)?));
         let more: Vec<_> = found.flat_map(|node| &node.tags).map(|(key, tag)| (key.clone(), tag.clone())).collect();
-        let too_many = || StreamError::Malformed { place: "the file".to_owned(), what: "_aliases" };
+        let too_many = || Invalid::malformed("the file".to_owned(), "_aliases");
         self.room = self.room.checked_sub(more.len()).ok_or_else(too_many)?;
         tags.extend(more);
         Ok(tags)
@@ -212,6 +216,7 @@ impl Aliases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::refusal;
     use proptest::prelude::*;
 
     fn products(products: &str) -> Products {
@@ -277,7 +282,7 @@ mod tests {
         let text = format!(
             r#"{{"format": "products:1.0", {tags} "products": {{"p": {{"versions": {{"1": {{"items": {{{items}}}}}}}}}}}}}"#
         );
-        assert!(matches!(Products::parse(text.as_bytes()), Err(StreamError::TooLarge { .. })));
+        assert!(refusal(Products::parse(text.as_bytes())).contains("exceeds"));
     }
 
     proptest! {

@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::MAX_STREAM_BYTES;
 use super::products::{Product, Products};
-use super::{MAX_STREAM_BYTES, StreamError};
+use crate::formats::Invalid;
 use crate::path::PublishPath;
 
 /// A products file, as the index is to name it.
@@ -27,7 +28,7 @@ pub struct ProductsLine {
 }
 
 /// The text of an index; `updated` in the form of RFC 2822.
-pub fn index_text(lines: &[ProductsLine], updated: &str) -> Result<String, StreamError> {
+pub fn index_text(lines: &[ProductsLine], updated: &str) -> Result<String, Invalid> {
     let entry = |line: &ProductsLine| {
         let entry = json!({
             "datatype": line.datatype, "format": "products:1.0", "path": line.path.as_str(),
@@ -40,12 +41,7 @@ pub fn index_text(lines: &[ProductsLine], updated: &str) -> Result<String, Strea
 }
 
 /// The text of a products file.
-pub fn products_text(
-    content_id: &str,
-    datatype: &str,
-    products: &Products,
-    updated: &str,
-) -> Result<String, StreamError> {
+pub fn products_text(content_id: &str, datatype: &str, products: &Products, updated: &str) -> Result<String, Invalid> {
     let all: BTreeMap<&str, Value> = products.products.iter().map(|(name, p)| (&**name, product(p))).collect();
     let mut file = json!(products.tags);
     let own = [("content_id", content_id), ("datatype", datatype), ("format", "products:1.0"), ("updated", updated)];
@@ -73,13 +69,13 @@ fn put(object: &mut Value, key: &str, value: Value) {
 }
 
 /// At most [`MAX_STREAM_BYTES`], as readers take it.
-fn canonical(value: &Value) -> Result<String, StreamError> {
+fn canonical(value: &Value) -> Result<String, Invalid> {
     const LIMIT: usize = MAX_STREAM_BYTES as usize;
     let mut bytes = Vec::new();
     let capped = CappedText { bytes: &mut bytes, room: LIMIT - 1 };
     let indent = serde_json::ser::PrettyFormatter::with_indent(b" ");
     let written = value.serialize(&mut serde_json::Serializer::with_formatter(capped, indent));
-    let too_large = || StreamError::TooLarge { what: "text", limit: LIMIT };
+    let too_large = || Invalid::new(format!("its text exceeds {LIMIT}"));
     written.map_err(|_| too_large())?;
     bytes.push(b'\n');
     let text = ascii(&String::from_utf8_lossy(&bytes));

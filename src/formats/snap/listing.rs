@@ -1,8 +1,9 @@
-//! Where a snap is listed: `ARCHITECTURE:CHANNEL`, as a snap's item has it.
+//! The place at which a snap is listed: `ARCHITECTURE:CHANNEL`, as a snap's item has it.
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::formats::{Invalid, shortened};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -20,11 +21,6 @@ pub struct ChannelListing {
     pub channel: Channel,
 }
 
-/// The text is not a listing.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{:?} is not ARCHITECTURE:TRACK/RISK", .0)]
-pub struct MalformedListing(String);
-
 /// Returns whether this may be an architecture, as dpkg writes them.
 pub(super) fn is_architecture(word: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -33,9 +29,9 @@ pub(super) fn is_architecture(word: &str) -> bool {
 
 /// Reads what [`Display`](fmt::Display) writes, and nothing else.
 impl FromStr for ChannelListing {
-    type Err = MalformedListing;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, MalformedListing> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let (architecture, channel) = text.split_once(':').ok_or_else(|| malformed(text))?;
         let channel = channel.parse().map_err(|_| malformed(text))?;
         let listing = Self { architecture: architecture.to_owned(), channel };
@@ -70,12 +66,12 @@ impl JsonSchema for ChannelListing {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "ARCHITECTURE:TRACK/RISK or ARCHITECTURE:TRACK/RISK/BRANCH" })
+        json_schema!( {"type": "string", "description": "ARCHITECTURE:TRACK/RISK or ARCHITECTURE:TRACK/RISK/BRANCH"})
     }
 }
 
-fn malformed(text: &str) -> MalformedListing {
-    MalformedListing(text.chars().take(64).collect())
+fn malformed(text: &str) -> Invalid {
+    Invalid::new(format!("{:?} is not ARCHITECTURE:TRACK/RISK", shortened(text)))
 }
 
 #[cfg(test)]

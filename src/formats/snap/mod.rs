@@ -8,6 +8,11 @@ mod listing;
 pub mod metadata;
 pub mod squashfs;
 
-pub use channel::{Channel, MalformedChannel, Risk};
-pub use listing::{ALL, ChannelListing};
-pub use metadata::{Metadata, MetadataError, NeedReason, SnapKind, SnapNeed};
+pub use channel::Channel;
+pub use channel::Risk;
+pub use listing::ALL;
+pub use listing::ChannelListing;
+pub use metadata::Metadata;
+pub use metadata::NeedReason;
+pub use metadata::SnapKind;
+pub use metadata::SnapNeed;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Which bytes a file has.
+/// The identity of a file's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) struct FileVersion {
     /// The strong tag, in its quotation marks: the digest of the bytes. So it is the same on every server of a site, and stays

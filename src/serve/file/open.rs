@@ -46,7 +46,7 @@ impl OpenedFile {
     }
 }
 
-/// The regular file at `path`; none if nothing is there, or a folder, or a link.
+/// Opens the regular file at `path`. Returns `None` if nothing is there, or a folder, or a link.
 pub(in crate::serve) fn open(path: &Path, how: Delivery) -> Result<io::Result<Option<(File, Metadata)>>, Blocked> {
     // Without NONBLOCK, a named pipe that somebody left in a site would hold the thread.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;

@@ -6,7 +6,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::formats::assertions::{Assertion, AssertionError, MAX_STREAM_BYTES, Pool, Reference};
+use crate::formats::Invalid;
+use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference};
 use crate::formats::snap::Channel;
 use crate::formats::snap::api::{ChannelRelease, Snap};
 use crate::path::PublishPath;
@@ -27,7 +28,7 @@ pub enum CatalogueError {
     #[error("{STORE_INDEX} is damaged: {reason}")]
     Index { reason: String },
     #[error("{file} is damaged")]
-    Assertions { file: String, source: Box<AssertionError> },
+    Assertions { file: String, source: Invalid },
     #[error("all assertions together have more than {MAX_ASSERTIONS_BYTES} bytes")]
     TooMany,
 }
@@ -125,8 +126,7 @@ impl Catalogue {
         if self.assertions_bytes > MAX_ASSERTIONS_BYTES {
             return Err(CatalogueError::TooMany);
         }
-        let parsed = Assertion::parse_stream(stream)
-            .map_err(|source| CatalogueError::Assertions { file, source: Box::new(source) })?;
+        let parsed = Assertion::parse_stream(stream).map_err(|source| CatalogueError::Assertions { file, source })?;
         for assertion in parsed {
             // Each snap's own stream has been verified. Should two of them differ in one assertion, the first counts, as for
             // snapd.

@@ -3,14 +3,7 @@
 use super::RepreproError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
-use crate::formats::apt::archive::{ArchiveError, IndexFileError};
-use crate::formats::apt::release::ReleaseError;
-use crate::formats::assertions::AssertionError;
-use crate::formats::openpgp::OpenPgpError;
-use crate::formats::os_image::BadImage;
-use crate::formats::rpm::RpmError;
-use crate::formats::simplestreams::StreamError;
-use crate::formats::snap::MetadataError;
+use crate::formats::{Invalid, ReadError};
 use crate::label::Label;
 use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
@@ -31,17 +24,19 @@ pub enum PublishError {
     #[error("no upstream keyring is pinned for the source {source_name}: check its fingerprint, then run `{pin}`")]
     NoKeyring { source_name: String, pin: ShellCommand },
     #[error("{path} is not vouched for by the keys pinned here")]
-    Suite { path: PublishPath, source: ArchiveError },
+    Suite { path: PublishPath, source: Invalid },
     #[error("{path} is not vouched for by the keys pinned here")]
-    Signature { path: PublishPath, source: OpenPgpError },
+    Signature { path: PublishPath, source: Invalid },
     #[error("{path} does not vouch for its snap")]
-    Assertions { path: PublishPath, source: Box<AssertionError> },
+    Assertions { path: PublishPath, source: Invalid },
     #[error("cannot read what {path} says of itself")]
-    SnapMetadata { path: PublishPath, source: Box<MetadataError> },
+    SnapMetadata { path: PublishPath, source: ReadError },
     #[error("cannot use {path}")]
-    Stream { path: PublishPath, source: StreamError },
+    Stream { path: PublishPath, source: Invalid },
     #[error("cannot use {path}")]
-    Rpm { path: PublishPath, source: Box<RpmError> },
+    Rpm { path: PublishPath, source: Invalid },
+    #[error("cannot write the keys for clients")]
+    Keys(#[source] Invalid),
     #[error("the repository's {path} is not carried")]
     DataMissing { path: PublishPath },
     #[error("{path} comes without its signature")]
@@ -55,9 +50,9 @@ pub enum PublishError {
     #[error("the index names {path}, which is not carried")]
     ListMissing { path: PublishPath },
     #[error("{path} is no image that MAAS takes")]
-    OsImage { path: PublishPath, source: Box<BadImage> },
+    OsImage { path: PublishPath, source: Invalid },
     #[error("the images do not go together")]
-    OsImages(#[source] Box<BadImage>),
+    OsImages(#[source] Invalid),
     #[error(
         "it belongs to the source {known} and not to {found}: keys and policy go by source; give it another name, or its own source's"
     )]
@@ -87,7 +82,7 @@ pub enum PublishError {
     #[error("{path} is no proof of a kind that we know")]
     UnknownProof { path: PublishPath },
     #[error(transparent)]
-    Index(#[from] IndexFileError),
+    Index(#[from] Invalid),
     #[error("upstream's signed indexes do not vouch for {path}: it was swapped, or carried without its proof")]
     ItemNotVouched { path: PublishPath },
     #[error(
@@ -103,11 +98,11 @@ pub enum PublishError {
     #[error(transparent)]
     Reprepro(Box<RepreproError>),
     #[error("cannot write a Release file")]
-    Release(#[source] ReleaseError),
+    Release(#[source] Invalid),
     #[error("cannot write a stream's metadata")]
-    WriteStream(#[source] StreamError),
+    WriteStream(#[source] Invalid),
     #[error("cannot sign with the site's key")]
-    Sign(#[source] OpenPgpError),
+    Sign(#[source] Invalid),
     #[error("cannot compress an index")]
     Compress(#[source] std::io::Error),
 }
@@ -118,9 +113,7 @@ impl PublishError {
         match self {
             Self::Depot(error) => error.class(),
             Self::Reprepro(error) => error.class(),
-            Self::Index(error) => error.class(),
-            Self::Assertions { source, .. } => source.class(),
-            Self::Rpm { source, .. } => source.class(),
+            Self::SnapMetadata { source, .. } => source.class_or(ErrorClass::VerificationFailed),
             Self::Older(_)
             | Self::OtherStream(_)
             | Self::NoKeyring { .. }
@@ -130,10 +123,12 @@ impl PublishError {
             | Self::AddressOfOtherKeys { .. } => ErrorClass::Refused,
             Self::OtherSuite { .. } => ErrorClass::VerificationFailed,
             Self::Path(_)
-            | Self::SnapMetadata { .. }
+            | Self::Assertions { .. }
             | Self::Suite { .. }
             | Self::Signature { .. }
             | Self::Stream { .. }
+            | Self::Rpm { .. }
+            | Self::Index(_)
             | Self::NoSignature { .. }
             | Self::NotForReprepro { .. }
             | Self::FlatForReprepro { .. }
@@ -148,9 +143,12 @@ impl PublishError {
             | Self::UnknownProof { .. }
             | Self::ItemNotVouched { .. }
             | Self::FileWithoutItem { .. } => ErrorClass::VerificationFailed,
-            Self::Dangling { .. } | Self::Release(_) | Self::WriteStream(_) | Self::Sign(_) | Self::Compress(_) => {
-                ErrorClass::Failed
-            }
+            Self::Dangling { .. }
+            | Self::Release(_)
+            | Self::WriteStream(_)
+            | Self::Keys(_)
+            | Self::Sign(_)
+            | Self::Compress(_) => ErrorClass::Failed,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! writes nothing but blobs into the depot.
 
 pub(super) mod apt;
+mod date_history;
 mod enterprise_store;
 mod error;
 mod files;
@@ -11,19 +12,20 @@ mod images;
 mod os_images;
 mod signed_stream;
 mod snaps;
+#[cfg(test)]
+mod toy;
 mod yum;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
 pub use apt::reprepro::{RepreproError, RepreproKey};
+pub(super) use date_history::DateHistory;
 pub use error::PublishError;
 
-use super::serve_config::Alias;
 use super::state::{Identity, Published};
 use super::tree::Tree;
-use crate::address::Address;
 use crate::collection::{Collection, Item, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
@@ -36,61 +38,72 @@ use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
 use crate::time::Time;
-use crate::trust::{Dates, check_date, note_date};
 
 /// Bytes that are read and hashed at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What a publisher works with.
+/// The inputs of every publisher.
 pub(super) struct Context<'a, 'd> {
     /// Where the collection's blobs are.
     pub(super) depot: &'d Depot,
     /// Where generated files go.
     pub(super) batch: &'a mut Batch<'d>,
+    /// The site's folder.
+    pub(super) root: &'a Path,
     /// The site's own key.
     pub(super) key: &'a SiteKey,
     /// Upstream's keys that the site pins for the collection's source.
     pub(super) keyring: Option<&'a Keyring>,
+    /// The same, as the site's file has them.
+    pub(super) keyring_bytes: Option<&'a [u8]>,
     /// Whether the site accepts items of this source that upstream does not vouch for.
     pub(super) allow_unsigned: bool,
-    /// Whom assertions about snaps have to end in.
-    pub(super) snap_roots: &'a Trust,
     /// As of when upstream's signatures are judged.
     pub(super) verified: Time,
     /// The date of metadata signed by the site.
     pub(super) date: Time,
-    /// What the published suites are called for ever.
+    /// The dates of upstream's signed files.
+    pub(super) dates: DateHistory<'a>,
+    /// Other digests of blobs than SHA-256.
+    pub(super) digests: DigestHistory<'a>,
+    /// The collection as it was published before, if its kind has a grace period.
+    pub(super) previous: Option<&'a Collection>,
+    /// The record of the collection once it is published.
+    pub(super) published: Published,
+    /// Keys besides the site's own that clients need: file name → blob.
+    pub(super) keys: &'a mut BTreeMap<String, Sha256>,
+    /// Inputs of single kinds.
+    pub(super) of_kind: KindContext<'a>,
+}
+
+/// Other digests of blobs than SHA-256.
+pub(super) struct DigestHistory<'a> {
+    /// Those that the current generation and the import know.
+    pub(super) known: &'a BTreeMap<Sha256, SignedDigest>,
+    /// Those that the next generation will know.
+    pub(super) next: &'a mut BTreeMap<Sha256, SignedDigest>,
+}
+
+/// Inputs that the publisher of one kind alone needs.
+pub(super) struct KindContext<'a> {
+    /// The names of published suites, which stay the same for ever.
     pub(super) identities: &'a mut BTreeMap<String, Identity>,
     /// By suite, the name that upstream is known to sign in it instead.
     pub(super) signed_as: Option<&'a BTreeMap<SuiteName, String>>,
-    /// The newest dates that upstream's signed files had shown before.
-    pub(super) seen: &'a Dates,
-    /// The same, for the next generation.
-    pub(super) dates: &'a mut Dates,
-    /// The addresses that the collection answers for.
-    pub(super) addresses: Vec<Address>,
-    /// The aliases of all collections.
-    pub(super) aliases: &'a [Alias],
-    /// True if a date older than those seen is refused.
-    pub(super) guarded: bool,
-    /// Other digests of blobs than SHA-256, as the current generation and the import know them.
-    pub(super) known_digests: &'a BTreeMap<Sha256, SignedDigest>,
-    /// The same, for the next generation.
-    pub(super) second_digests: &'a mut BTreeMap<Sha256, SignedDigest>,
-    /// What was published of this collection before; images and RPM packages of it stay reachable.
-    pub(super) previous: Option<&'a Collection>,
-    /// What is to be said of the collection once it is published.
-    pub(super) published: Published,
-    /// The site's folder; a program that publishes for us has a folder of its own in it.
-    pub(super) root: &'a Path,
-    /// Whose key reprepro signs with, where it is not the site's.
-    pub(super) reprepro_key: Option<&'a RepreproKey>,
-    /// Forbids changes outside of the depot: reprepro is not run.
+    /// Inputs of reprepro.
+    pub(super) reprepro: RepreproContext<'a>,
+    /// The roots in which assertions about snaps must end.
+    pub(super) snap_roots: &'a Trust,
+}
+
+/// Inputs of the publisher that runs reprepro.
+pub(super) struct RepreproContext<'a> {
+    /// Whose key it signs with, where it is not the site's.
+    pub(super) key: Option<&'a RepreproKey>,
+    /// Forbids changes outside of the depot: it is not run.
     pub(super) is_rehearsal: bool,
-    /// The newest date of metadata that others have signed for the site; it may be past [`Self::date`].
+    /// The newest date of metadata that it has signed for the site; it may be past [`Context::date`].
     pub(super) newest: &'a mut Time,
-    /// Keys besides the site's own that clients need: file name → blob.
-    pub(super) keys: &'a mut BTreeMap<&'static str, Sha256>,
     /// Shows how far it is.
     pub(super) progress: &'a Progress,
 }
@@ -106,53 +119,8 @@ impl Context<'_, '_> {
         self.keyring.ok_or_else(none)
     }
 
-    /// Checks the date of a signed file, which may not go back, and notes it: for the collection, and for each address that it answers
-    /// for, so that an older state does not come back as another collection. `names` are the file's path and what upstream
-    /// signs in it.
-    fn dated(&mut self, collection: &Collection, names: &[&str], date: Option<Time>) -> Result<(), PublishError> {
-        let Some(date) = date else { return Ok(()) };
-        for name in names {
-            let own = format!("{}/{name}", collection.folder());
-            let at = |address: &Address| format!("{address} {name}");
-            if self.guarded {
-                check_date(self.seen, &own, date)?;
-                for address in &self.addresses {
-                    check_date(self.seen, &at(address), date)?;
-                    // The alias may be newer than what was last published there.
-                    let others =
-                        self.aliases.iter().filter(|alias| Address::of_url(&alias.url).as_ref() == Some(address));
-                    others
-                        .map(|alias| format!("{}/{name}", alias.collection))
-                        .try_for_each(|other| check_date(self.seen, &other, date))?;
-                }
-            }
-            note_date(self.dates, &own, date);
-            self.addresses.iter().for_each(|address| note_date(self.dates, &at(address), date));
-        }
-        Ok(())
-    }
-
-    /// Returns the names that signed files of the collection were remembered under, but for `other`: at the addresses that it answers for, if there
-    /// are any.
-    fn known_files(&self, collection: &Collection, other: &str) -> BTreeSet<String> {
-        let below = |prefix: String| {
-            let known = self.seen.range(prefix.clone()..).map_while(move |(file, _)| file.strip_prefix(&prefix));
-            known.filter(|name| *name != other).map(str::to_owned).collect::<BTreeSet<String>>()
-        };
-        let own = below(format!("{}/", collection.folder()));
-        match self.addresses.is_empty() {
-            true => own,
-            false => self
-                .addresses
-                .iter()
-                .flat_map(|address| below(format!("{address} ")))
-                .filter(|id| own.contains(id))
-                .collect(),
-        }
-    }
-
     /// Images of the state before stay where they were, though no list names them.
-    fn linger(&self, tree: &mut Tree) {
+    fn retain_for_grace_period(&self, tree: &mut Tree) {
         let files = self.previous.iter().flat_map(|previous| &previous.files);
         tree.add_where_free(files.filter(|(_, digest)| self.depot.size(digest).is_some()));
     }
@@ -175,12 +143,12 @@ impl Context<'_, '_> {
     /// The blob's digest of this kind.
     fn digest_of(&mut self, blob: &Sha256, kind: DigestKind) -> Result<SignedDigest, DepotError> {
         let Some(hashing) = kind.hashing() else { return Ok((*blob).into()) };
-        let known = self.second_digests.get(blob).or_else(|| self.known_digests.get(blob)).copied();
+        let known = self.digests.next.get(blob).or_else(|| self.digests.known.get(blob)).copied();
         let digest = match known.filter(|known| known.kind() == kind) {
             Some(known) => known,
             None => self.hash(blob, hashing)?,
         };
-        self.second_digests.insert(*blob, digest);
+        self.digests.next.insert(*blob, digest);
         Ok(digest)
     }
 
@@ -217,6 +185,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Kind::OsImages => os_images::tree(collection, context),
         Kind::Files => files::tree(collection, context),
         Kind::Yum => yum::tree(collection, context),
+        #[cfg(test)]
+        Kind::Toy => toy::tree(collection, context),
     }
 }
 

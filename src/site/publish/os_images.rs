@@ -29,7 +29,7 @@ const LABEL: &str = "stable";
 const NO_END: &str = "2099-12-31";
 
 /// An image with what is said of it.
-struct Told<'c> {
+struct ReportedImage<'c> {
     item: &'c Item,
     image: &'c OsImage,
     sha256: Sha256,
@@ -37,9 +37,9 @@ struct Told<'c> {
 
 /// Checks all images and signatures, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let images = told(collection)?;
+    let images = reported(collection)?;
     let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
-    check_together(pairs).map_err(|bad| PublishError::OsImages(Box::new(bad)))?;
+    check_together(pairs).map_err(PublishError::OsImages)?;
     check_proofs(collection, context)?;
     let mut tree = Tree::of_files(collection);
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
@@ -57,26 +57,26 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let lists = vec![UnsignedList { content_id, datatype, stem: STEM.to_owned(), products }];
         UnsignedLists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
     }
-    context.linger(&mut tree);
+    context.retain_for_grace_period(&mut tree);
     Ok(tree)
 }
 
 /// The images; each file is one, and stands where its item's words put it.
-fn told(collection: &Collection) -> Result<Vec<Told<'_>>, PublishError> {
+fn reported(collection: &Collection) -> Result<Vec<ReportedImage<'_>>, PublishError> {
     let items = super::items_by_file(collection)?;
     let mut images = Vec::new();
     for (path, sha256) in &collection.files {
         let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
         let item = *items.get(path).ok_or_else(misplaced)?;
         let image = item.details.os_image().ok_or_else(misplaced)?;
-        let bad = |bad| PublishError::OsImage { path: path.clone(), source: Box::new(bad) };
+        let bad = |bad| PublishError::OsImage { path: path.clone(), source: bad };
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;
         // A signature over bytes names no publisher.
         if !placed || item.name != image.name() || !item.publisher.is_empty() {
             return Err(misplaced());
         }
-        images.push(Told { item, image, sha256: *sha256 });
+        images.push(ReportedImage { item, image, sha256: *sha256 });
     }
     Ok(images)
 }
@@ -111,18 +111,19 @@ fn verify(
     let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
     let mut file = context.depot.open_blob(&blob)?;
     let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
-    let verdict = verdict.map_err(DepotError::io("read", &context.depot.place(&blob)))?;
     if verdict.is_err() {
         context.depot.verify(&blob)?; // a disk that has changed the blob says nothing against the signature
     }
-    verdict.map_err(|source| PublishError::Signature { path: item.file.clone(), source })?;
+    let unsigned = |source| PublishError::Signature { path: item.file.clone(), source };
+    let unreadable = |error| DepotError::io("read", &context.depot.place(&blob))(error).into();
+    verdict.map_err(|error| error.map(unreadable, unsigned))?;
     Ok(())
 }
 
 /// A product with the tags and the two items that MAAS 3.8 demands of an image that is one file; the readers of 3.6 and 3.7
 /// want less. The item is called `root-tgz` whatever it is packed as: its `ftype` says that.
-fn product(told: &Told<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<Value, PublishError> {
-    let Told { item, image, sha256 } = told;
+fn product(told: &ReportedImage<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<Value, PublishError> {
+    let ReportedImage { item, image, sha256 } = told;
     let size = context.depot.size(sha256).ok_or(DepotError::Missing { digest: *sha256 })?;
     let text = manifest(told);
     let path = format!("{}/manifest", image.folder(&item.architecture, &item.version)).parse::<PublishPath>()?;
@@ -139,6 +140,6 @@ fn product(told: &Told<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> R
 }
 
 /// What stands in the place of a list of packages: MAAS wants the item, and reads it never.
-fn manifest(Told { item, image, sha256 }: &Told<'_>) -> String {
+fn manifest(ReportedImage { item, image, sha256 }: &ReportedImage<'_>) -> String {
     format!("{} {} {}\n{sha256}  {}\n", image.name(), item.architecture, item.version, item.file.file_name())
 }

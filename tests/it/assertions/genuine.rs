@@ -1,6 +1,6 @@
 //! Genuine assertions, where this machine has them; skipped loudly where it has not.
 
-use gapferry::formats::assertions::{Assertion, AssertionError, Pool, Reference, Statement, Trust, Verifier};
+use gapferry::formats::assertions::{Assertion, Pool, Reference, Statement, Trust, Verifier};
 use gapferry::time::Time;
 
 use crate::support::genuine::shared_data;
@@ -43,7 +43,9 @@ fn a_genuine_store_assertion_says_where_the_store_is() {
         }
         assert_eq!(part.missing(Trust::roots(), &reference).len(), 1);
         let error = Verifier::new(Trust::roots(), &part, now()).verify(&reference).expect_err(missing);
-        assert!(matches!(error, AssertionError::UnknownKey { .. } | AssertionError::Missing { .. }), "{error}");
+        let words = error.to_string();
+        let missing = words.contains("neither trusted nor vouched for") || words.contains("which is not there");
+        assert!(missing, "{error}");
     }
 }
 

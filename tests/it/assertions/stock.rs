@@ -1,6 +1,7 @@
 //! The same streams for stock snapd and for us: the verdicts are the same, or ours is stricter on purpose.
 
-use gapferry::formats::assertions::{Assertion, AssertionError, Pool, Trust, Verifier};
+use gapferry::formats::Invalid;
+use gapferry::formats::assertions::{Assertion, Pool, Trust, Verifier};
 use gapferry::time::Time;
 use gapferry::upstream::assertions::TestAuthority;
 
@@ -71,7 +72,7 @@ fn cases(key: &str, account: &str, store: &str) -> Vec<(&'static str, Wanted, St
     ]
 }
 
-fn ours(trust: &Trust, stream: &[u8]) -> Result<(), AssertionError> {
+fn ours(trust: &Trust, stream: &[u8]) -> Result<(), Invalid> {
     // Of the program's own clock, as snapd's.
     Verifier::new(trust, &Pool::of_stream(stream)?, Time::now()).verify_all()
 }

@@ -53,8 +53,8 @@ fn a_release_without_a_signature() {
     let fault = Fault::new();
     fs::rename(fault.release(), fault.release().with_file_name("Release")).unwrap();
     fault.is_refused(
-        Exit::UpstreamUnavailable,
-        &["has no suite stable", "neither InRelease nor Release with Release.gpg"],
+        Exit::VerificationFailed,
+        &["suite stable of", "is signed by nobody", "neither InRelease nor Release.gpg"],
     );
 }
 

@@ -54,13 +54,20 @@ impl Mirror {
     fn new(mut upstream: Upstream, more: &str) -> Self {
         let desk = Desk::new();
         desk.archive("up/debian", &mut upstream, &["stable"]);
-        let server = Server::start(&desk.path("up"));
-        let origin = server.url("debian").to_string();
+        let mut mirror = Self { desk, origin: String::new() };
+        let _server = mirror.serve_upstream(more);
+        mirror.desk.init(&["demo"], "");
+        mirror.desk.ferry();
+        mirror
+    }
+
+    /// Serves the upstream until the value is dropped, and selects `hello` of it.
+    fn serve_upstream(&mut self, more: &str) -> Server {
+        let server = Server::start(&self.desk.path("up"));
+        self.origin = server.url("debian").to_string();
         let more = format!("publish = \"verbatim\"\npackages = [\"hello\"]\n{more}");
-        desk.select(&desk.table("demo", &origin, "stable main amd64", &more));
-        desk.init(&["demo"], "");
-        desk.ferry();
-        Self { desk, origin }
+        self.desk.select(&self.desk.table("demo", &self.origin, "stable main amd64", &more));
+        server
     }
 
     /// A client that knows upstream's key and has all programs that ask for indexes.
@@ -78,6 +85,29 @@ impl Mirror {
         let proxy =
             format!("-o Acquire::http::Proxy=http://{address} -o Acquire::http::Proxy::127.0.0.1=http://{address}");
         [(format!("http://{address}/apt/demo"), String::new()), (self.origin.clone(), proxy)]
+    }
+}
+
+/// A re-indexed site, with a client of the upstream and one of the site. Both have all programs that ask for indexes.
+struct BothSides {
+    desk: Desk,
+    before: AptClient,
+    behind: AptClient,
+    _serving: Serving,
+}
+
+impl BothSides {
+    fn new(mut upstream: Upstream, more: &str) -> Self {
+        let desk = Desk::new();
+        desk.archive("up", &mut upstream, &["stable"]);
+        desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", more));
+        desk.init(&["demo"], "");
+        desk.ferry();
+        let serving = desk.serve();
+        let [before, behind] = [(); 2].map(|()| AptClient::new("amd64").with_programs());
+        before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
+        behind.source("deb", &format!("http://{}/apt/demo", serving.address), "stable", "main", &key(&desk));
+        Self { desk, before, behind, _serving: serving }
     }
 }
 
@@ -143,28 +173,21 @@ fn found_by_programs(client: &AptClient, name: &str) -> Option<[String; 2]> {
 /// The upstream is the control: of what is carried, each program says the same at the site.
 #[test]
 fn programs_find_in_a_re_indexed_suite_what_is_there() {
-    let desk = Desk::new();
-    desk.archive("up", &mut upstream("1.0-1"), &["stable"]);
-    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "packages = [\"hello\"]"));
-    desk.init(&["demo"], "");
-    desk.ferry();
-    let serving = desk.serve();
-    let [before, behind] = [(); 2].map(|()| AptClient::new("amd64").with_programs());
-    before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
-    behind.source("deb", &format!("http://{}/apt/demo", serving.address), "stable", "main", &key(&desk));
+    let sides = BothSides::new(upstream("1.0-1"), "packages = [\"hello\"]");
+    let (before, behind) = (&sides.before, &sides.behind);
     let search = |client: &AptClient, name: &str| {
         let found = output(client.command("apt-file").args(["search", &format!("gapferry-demo/{name}")]));
         String::from_utf8_lossy(&found.stdout).into_owned()
     };
-    for client in [&before, &behind] {
+    for client in [before, behind] {
         client.updates_without_complaint("");
         assert_eq!(search(client, "hello"), "hello: /usr/share/gapferry-demo/hello\n");
         let Some([programs, commands]) = found_by_programs(client, "hello") else { return };
         assert!(programs.contains("Package: hello"), "{programs}");
         assert!(commands.contains("apt install hello"), "{commands}");
     }
-    assert_eq!([search(&before, "elsewhere").is_empty(), search(&behind, "elsewhere").is_empty()], [false, true]);
-    let elsewhere = [&before, &behind].map(|client| found_by_programs(client, "elsewhere").unwrap());
+    assert_eq!([search(before, "elsewhere").is_empty(), search(behind, "elsewhere").is_empty()], [false, true]);
+    let elsewhere = [before, behind].map(|client| found_by_programs(client, "elsewhere").unwrap());
     let is_found = elsewhere.map(|[programs, commands]| {
         (programs.contains("Package: elsewhere"), commands.contains("apt install elsewhere"))
     });
@@ -174,19 +197,11 @@ fn programs_find_in_a_re_indexed_suite_what_is_there() {
 /// `Contents-all` is asked for only if the Release has the architecture `all`.
 #[test]
 fn files_of_all_architectures_are_found_in_a_re_indexed_suite() {
-    let desk = Desk::new();
     let mut upstream = Upstream::new("All", &["all", "amd64"]);
     upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
     upstream.add("stable", "main", DebSpec::new("shared", "1.0-1", "all"));
-    desk.archive("up", &mut upstream, &["stable"]);
-    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", "packages = [\"hello\", \"shared\"]"));
-    desk.init(&["demo"], "");
-    desk.ferry();
-    let serving = desk.serve();
-    let [before, behind] = [(); 2].map(|()| AptClient::new("amd64").with_programs());
-    before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
-    behind.source("deb", &format!("http://{}/apt/demo", serving.address), "stable", "main", &key(&desk));
-    for client in [&before, &behind] {
+    let sides = BothSides::new(upstream, "packages = [\"hello\", \"shared\"]");
+    for client in [&sides.before, &sides.behind] {
         client.updates_without_complaint("");
         let found = run(client.command("apt-file").args(["search", "gapferry-demo/shared"]));
         assert_eq!(found, "shared: /usr/share/gapferry-demo/shared\n");
@@ -223,15 +238,12 @@ fn differences_that_are_listed_and_not_carried_are_not_missed() {
         };
         upstream
     };
-    let mirror = Mirror::new(with_differences("1.0-1"), "");
+    let mut mirror = Mirror::new(with_differences("1.0-1"), "");
     let serving = mirror.desk.serve();
-    let (uri, _) = &mirror.ways(&serving)[0];
-    let client = mirror.client("deb", uri);
+    let client = mirror.client("deb", &mirror.ways(&serving)[0].0);
     client.updates_without_complaint("");
     mirror.desk.archive("up/debian", &mut with_differences("2.0-1"), &["stable"]);
-    let server = Server::start(&mirror.desk.path("up"));
-    let more = "publish = \"verbatim\"\npackages = [\"hello\"]";
-    mirror.desk.select(&mirror.desk.table("demo", server.url("debian").as_str(), "stable main amd64", more));
+    let _server = mirror.serve_upstream("");
     mirror.desk.ferry();
     client.updates_without_complaint("");
     assert_eq!(candidate(&client, "hello"), "2.0-1");
@@ -239,7 +251,8 @@ fn differences_that_are_listed_and_not_carried_are_not_missed() {
 
 #[test]
 fn export_and_status_name_what_is_missing_and_who_misses_it() {
-    let mirror = Mirror::new(upstream("1.0-1"), "languages = [\"en\"]\nindexes = [\"translations\"]");
+    let more = "languages = [\"en\"]\nindexes = [\"translations\"]";
+    let mut mirror = Mirror::new(upstream("1.0-1"), more);
     let expected = [
         ("translations", "main/i18n/Translation-de", "apt in these languages"),
         ("contents", "main/Contents-amd64", "hosts with apt-file"),
@@ -252,9 +265,7 @@ fn export_and_status_name_what_is_missing_and_who_misses_it() {
     );
     let status = mirror.desk.run("status --site site --json").ok().json();
     assert_eq!(status["published"]["apt/demo"]["missing_indexes"], json!(rows));
-    let server = Server::start(&mirror.desk.path("up"));
-    let more = "publish = \"verbatim\"\nlanguages = [\"en\"]\nindexes = [\"translations\"]\npackages = [\"hello\"]";
-    mirror.desk.select(&mirror.desk.table("demo", server.url("debian").as_str(), "stable main amd64", more));
+    let _server = mirror.serve_upstream(more);
     let exported = mirror.desk.export("--force --json").ok();
     assert_eq!(exported.json()["missing_indexes"], json!(rows));
     let status = mirror.desk.run("status --site site").ok().out;
@@ -330,21 +341,14 @@ fn re_indexed_suites_keep_the_descriptions_of_what_is_there() {
         ("packages = [\"hello\"]", GERMAN, LONG),
         ("packages = [\"hello\"]\nlanguages = [\"de\", \"en\"]", GERMAN, GERMAN_LONG),
     ] {
-        let desk = Desk::new();
-        desk.archive("up", &mut upstream("1.0-1"), &["stable"]);
-        desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", more));
-        desk.init(&["demo"], "");
-        desk.ferry();
-        let behind = client(&desk, "demo", "stable", "main");
-        behind.source("deb", &site_on_disk(&desk), "stable", "main", &key(&desk));
+        let sides = BothSides::new(upstream("1.0-1"), more);
+        let (before, behind) = (&sides.before, &sides.behind);
         behind.updates_without_complaint(options);
-        assert_eq!(description(&behind, options), expected);
-        let before = AptClient::new("amd64");
-        before.source("deb", &desk.url("up"), "stable", "main", &desk.path("keyring.gpg"));
+        assert_eq!(description(behind, options), expected);
         before.updates_without_complaint("");
-        assert_eq!(description(&behind, ""), description(&before, ""));
-        assert_eq!(digest_of_description(&behind), digest_of_description(&before));
-        let translations = desk.path("site/current/apt/demo/dists/stable/main/i18n/Translation-en.gz");
+        assert_eq!(description(behind, ""), description(before, ""));
+        assert_eq!(digest_of_description(behind), digest_of_description(before));
+        let translations = sides.desk.path("site/current/apt/demo/dists/stable/main/i18n/Translation-en.gz");
         let there = run(Command::new("gzip").arg("-dc").arg(translations)).contains("Package: elsewhere\n");
         assert_eq!(there, more.is_empty(), "{more}");
     }

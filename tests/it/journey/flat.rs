@@ -388,7 +388,7 @@ fn rejects_what_upstream_does_not_sign() {
     publish(Signature::Inline, ("README", b"no index".to_vec()));
     export(&["./"], "").says(Exit::VerificationFailed, &["lists none of the wanted indexes"]);
     publish(Signature::None, ("Packages", text.clone()));
-    export(&["./"], "").says(Exit::UpstreamUnavailable, &["no suite ./"]);
+    export(&["./"], "").says(Exit::VerificationFailed, &["the suite ./ of", "is signed by nobody"]);
     publish(Signature::Beside, ("Packages", text));
     export(&["./"], "").ok();
     let signature = fs::read(folder.join("Release.gpg")).unwrap();

@@ -58,8 +58,7 @@ fn odd_entries_are_left_out_by_name() {
 #[test]
 fn an_odd_entry_of_the_target_counts_as_not_installed() {
     let archive = OddArchive::new();
-    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
-    archive.publish(&[(PACKAGES, text.as_bytes())]);
+    archive.publish_hello();
     let status = "Package: odd\nStatus: install ok installed\nVersion: 1.0/rc1\nArchitecture: amd64\n\n";
     archive.write("online/status", status.as_bytes());
     let exported = archive.export(&archive.desk.url("up"), "packages = [\"hello\"]\ninstalled = \"status\"").ok();
@@ -156,8 +155,7 @@ fn dates_are_read_as_apt_reads_them() {
         "yesterday".to_owned(),
     ] {
         let archive = OddArchive { head: format!("{HEAD}Date: {date}\n").into_bytes(), ..OddArchive::new() };
-        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
-        archive.publish(&[(PACKAGES, text.as_bytes())]);
+        archive.publish_hello();
         let updated = output(archive.control(&archive.desk.url("up")).command("apt-get").arg("update"));
         let complaints = String::from_utf8_lossy(&updated.stderr);
         assert!(updated.status.success(), "{date}: {complaints}");
@@ -170,32 +168,26 @@ fn dates_are_read_as_apt_reads_them() {
 #[test]
 fn the_next_form_of_an_index_is_taken_if_the_first_is_missing() {
     let archive = OddArchive::new();
-    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    let text = archive.package("hello");
     let [xz, gz] = [Packing::Xz, Packing::Gzip].map(|packing| packing.pack(text.as_bytes()).unwrap());
     let forms = ["main/binary-amd64/Packages.xz", "main/binary-amd64/Packages.gz"];
     archive.publish(&[(PACKAGES, text.as_bytes()), (forms[0], &xz), (forms[1], &gz)]);
     for missing in [PACKAGES, forms[0]] {
         fs::remove_file(archive.desk.path("up/dists/stable").join(missing)).unwrap();
     }
-    let server = Server::start(&archive.desk.path("up"));
-    let url = server.url("").to_string();
-    archive.select(&url, "packages = [\"hello\"]");
-    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    archive.hello_arrives();
 }
 
 #[test]
 fn padding_behind_a_compressed_index_is_ignored() {
     for padding in [&[0; 512][..], b"\n\n"] {
         let archive = OddArchive::new();
-        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+        let text = archive.package("hello");
         let padded = [&Packing::Gzip.pack(text.as_bytes()).unwrap()[..], padding].concat();
         let form = "main/binary-amd64/Packages.gz";
         archive.publish(&[(PACKAGES, text.as_bytes()), (form, &padded)]);
         fs::remove_file(archive.desk.path("up/dists/stable").join(PACKAGES)).unwrap();
-        let server = Server::start(&archive.desk.path("up"));
-        let url = server.url("").to_string();
-        archive.select(&url, "packages = [\"hello\"]");
-        both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+        archive.hello_arrives();
     }
 }
 
@@ -219,12 +211,8 @@ fn a_release_is_read_as_apt_reads_it() {
     let mut archive = OddArchive::new();
     archive.head.extend_from_slice(b"Label: Caf\xe9\nDescription: folded\n over two lines\n");
     archive.tail = "\nSuite: second\nAnother: paragraph\n".to_owned();
-    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
-    archive.publish(&[(PACKAGES, text.as_bytes())]);
-    let server = Server::start(&archive.desk.path("up"));
-    let url = server.url("").to_string();
-    archive.select(&url, "packages = [\"hello\"]");
-    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    archive.publish_hello();
+    archive.hello_arrives();
 }
 
 #[test]
@@ -233,22 +221,15 @@ fn a_component_with_a_slash_is_found_by_its_whole_path() {
     archive.component = "stable/v14";
     let head = HEAD.replace("main", archive.component);
     archive.head = format!("{head}Date: {} UTC\n", yesterday().day_and_time()).into_bytes();
-    let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    let text = archive.package("hello");
     archive.publish(&[("stable/v14/binary-amd64/Packages", text.as_bytes())]);
-    let server = Server::start(&archive.desk.path("up"));
-    let url = server.url("").to_string();
-    archive.select(&url, "packages = [\"hello\"]");
-    both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    archive.hello_arrives();
 }
 
 #[test]
 fn packages_that_upstream_lacks_are_left_out_on_request() {
     let archive = OddArchive::new();
-    let deb = |name: &str| {
-        let path = format!("pool/{name}.deb");
-        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
-    };
-    let text = [deb("hello"), deb("gone"), deb("other")].concat();
+    let text = ["hello", "gone", "other"].map(|name| archive.package(name)).concat();
     archive.publish(&[(PACKAGES, text.as_bytes())]);
     fs::remove_file(archive.desk.path("up/pool/gone.deb")).unwrap();
     archive.write("up/pool/other.deb", b"other bytes");
@@ -273,7 +254,7 @@ fn packages_that_upstream_lacks_are_left_out_on_request() {
 #[test]
 fn a_fault_in_one_suite_leaves_the_package_in_the_others() {
     let archive = OddArchive::new();
-    let good = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    let good = archive.package("hello");
     archive.publish(&[(PACKAGES, good.as_bytes())]);
     let server = Server::start(&archive.desk.path("up"));
     let url = server.url("").to_string();
@@ -308,12 +289,8 @@ fn lines_of_a_release_that_nobody_needs_may_be_odd() {
         format!(" {} 1 main/other\n", "0".repeat(40)),
     ] {
         let archive = OddArchive { tail: line, ..OddArchive::new() };
-        let text = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
-        archive.publish(&[(PACKAGES, text.as_bytes())]);
-        let server = Server::start(&archive.desk.path("up"));
-        let url = server.url("").to_string();
-        archive.select(&url, "packages = [\"hello\"]");
-        both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+        archive.publish_hello();
+        archive.hello_arrives();
     }
 }
 
@@ -340,12 +317,9 @@ fn carries_the_true_one_of_two_digests_of_a_file_on_request() {
 #[test]
 fn an_entry_that_apt_cannot_read_is_left_out_by_name() {
     let archive = OddArchive::new();
-    let deb = |name: &str| {
-        let path = format!("pool/{name}.deb");
-        archive.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
-    };
-    let stray = deb("stray").replace("Filename", "a line without a colon\nFilename");
-    let text = [format!("# made by a script\n{}", deb("comment")), deb("hello"), stray].concat();
+    let stray = archive.package("stray").replace("Filename", "a line without a colon\nFilename");
+    let comment = format!("# made by a script\n{}", archive.package("comment"));
+    let text = [comment, archive.package("hello"), stray].concat();
     archive.publish(&[(PACKAGES, text.as_bytes())]);
     let url = archive.desk.url("up");
     let control = archive.control(&url);
@@ -361,4 +335,27 @@ fn an_entry_that_apt_cannot_read_is_left_out_by_name() {
     let client = super::client(&archive.desk, "odd", "stable", "main");
     client.updates_without_complaint("");
     client.apt_get("install -y --download-only hello");
+}
+
+/// apt looks for an index by the very path that Release lists, and finds none under another spelling of it.
+#[test]
+fn indexes_that_apt_does_not_find_in_a_release_are_named() {
+    let archive = OddArchive::new();
+    archive.publish_hello();
+    let url = archive.desk.url("up");
+    let dotted = format!("./{PACKAGES}");
+    let hello = archive.package("hello");
+    archive.publish(&[(&dotted, hello.as_bytes())]);
+    let control = archive.control(&url);
+    control.apt_get("update");
+    assert!(!run(control.command("apt-cache").arg("pkgnames")).contains("hello"));
+    let words = [&format!("lists {dotted}"), "finds no index", "Upstream must list it so"];
+    archive.export(&url, "").says(VerificationFailed, &words);
+
+    // What apt finds beside it is carried.
+    let tail = format!(" {} {} ./main/source/Sources\n", "0".repeat(64), 7);
+    let archive = OddArchive { tail, ..archive };
+    archive.publish(&[(PACKAGES, hello.as_bytes())]);
+    archive.export(&url, "deb-src = true").says(VerificationFailed, &["lists ./main/source/Sources"]);
+    archive.hello_arrives();
 }

@@ -10,6 +10,7 @@ use gapferry::upstream::{DebSpec, build_deb};
 
 use crate::apt_client::AptClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, Serving};
+use crate::support::server::Server;
 
 /// An archive that is written by hand below the folder `up` of a desk.
 pub(super) struct OddArchive {
@@ -55,6 +56,25 @@ impl OddArchive {
             self.section(),
             self.digest(&bytes)
         )
+    }
+
+    /// Writes a .deb of version 1.0, and returns its stanza.
+    pub(super) fn package(&self, name: &str) -> String {
+        let path = format!("pool/{name}.deb");
+        self.deb(&DebSpec::new(name, "1.0", "amd64"), &path, &path)
+    }
+
+    /// Writes and signs the suite `stable`, which has `hello` alone.
+    pub(super) fn publish_hello(&self) {
+        self.publish(&[(PACKAGES, self.package("hello").as_bytes())]);
+    }
+
+    /// Carries `hello` from the served archive. A client of the upstream and one of the site download it.
+    pub(super) fn hello_arrives(&self) {
+        let server = Server::start(&self.desk.path("up"));
+        let url = server.url("").to_string();
+        self.select(&url, "packages = [\"hello\"]");
+        both_download(self, &url, "hello", &["hello_1.0_amd64.deb"]);
     }
 
     pub(super) fn write(&self, path: &str, bytes: &[u8]) -> PathBuf {

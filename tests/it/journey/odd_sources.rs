@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gapferry::cli::Exit;
 use gapferry::formats::openpgp::Keyring;
 use gapferry::upstream::{DebSpec, Upstream};
 
@@ -74,6 +75,18 @@ fn suites_leave_out_unsupported_entries() {
     desk.export("").ok();
 }
 
+#[test]
+fn a_component_that_the_archive_lacks_is_left_out_as_by_apt() {
+    let desk = desk();
+    let url = desk.url("up").replace("file://", "copy:");
+    let text = format!("deb [signed-by={}] {url} stable main contrib\n", desk.path("keyring.gpg").display());
+    is_carried(&desk, "host.list", &text);
+    let noted = desk.export("--dry-run --force").ok().err;
+    assert!(noted.contains("has no component contrib for these architectures"), "{noted}");
+    desk.select("[[apt]]\nname = \"host\"\nsources = \"host.list\"\ncomponents = [\"main\", \"contrib\"]\n");
+    desk.export("--dry-run").says(Exit::Usage, &["has no component contrib"]);
+}
+
 /// Files that lie in a host's `trusted.gpg.d` and that apt cannot use either.
 fn unusable_keys(folder: &Path) {
     let home = tempfile::tempdir().unwrap();
@@ -127,4 +140,60 @@ fn unusable_files_among_the_trusted_keys_are_skipped_by_name() {
     let client = super::client(&desk, "host-up", "stable", "main");
     client.apt_get("update");
     assert_eq!(candidate(&client, "hello"), "1.0-1");
+}
+
+/// apt takes these without a signature, or with one of a key that it does not know.
+#[test]
+fn options_that_pass_over_signatures_are_refused_with_a_way_on() {
+    let desk = desk();
+    let (url, key) = (desk.url("up"), desk.path("keyring.gpg"));
+    let lists = |option: &str, value: &str| {
+        let line = format!("deb [signed-by={} {option}={value}] {url} stable main\n", key.display());
+        let stanza = format!(
+            "Types: deb\nURIs: {url}\nSuites: stable\nComponents: main\nSigned-By: {}\n{option}: {value}\n",
+            key.display()
+        );
+        [("host.list", line), ("host.sources", stanza)]
+    };
+    let export = |file: &str, text: &str| {
+        fs::write(desk.path("online").join(file), text).unwrap();
+        desk.select(&format!("[[apt]]\nname = \"host\"\nsources = \"{file}\"\narchitectures = [\"amd64\"]\n"));
+        desk.export("--dry-run")
+    };
+    let gets = |file: &str, text: &str| {
+        let control = AptClient::new("amd64");
+        fs::write(control.path("etc/apt/sources.list.d").join(file), text).unwrap();
+        control.apt_get("update");
+        assert_eq!(candidate(&control, "hello"), "1.0-1", "{text}");
+    };
+    // A good signature is verified, whatever the entry says.
+    for (file, text) in lists("trusted", "yes") {
+        gets(file, &text);
+        export(file, &text).ok();
+    }
+    let suite = desk.path("up/dists/stable");
+    let signed = fs::read_to_string(suite.join("InRelease")).unwrap();
+    let (_, release) = signed.split_once("\n\n").unwrap();
+    let (release, _) = release.split_once("-----BEGIN PGP SIGNATURE").unwrap();
+    fs::write(suite.join("Release"), release).unwrap();
+    fs::remove_file(suite.join("InRelease")).unwrap();
+    for option in ["trusted", "allow-insecure"] {
+        for (file, text) in lists(option, "yes") {
+            // apt 2.6 reads Allow-Insecure in one-line lists alone.
+            if option == "trusted" || file == "host.list" {
+                gets(file, &text);
+            }
+            let words = ["stable", &format!("({option})"), "local = \"FOLDER\"", "allow-unsigned", "signed by nobody"];
+            export(file, &text).says(Exit::VerificationFailed, &words);
+        }
+        for (file, text) in lists(option, "no") {
+            let refused =
+                export(file, &text).says(Exit::VerificationFailed, &["signed by nobody", "local = \"FOLDER\""]);
+            assert!(!refused.err.contains(option), "{}", refused.err);
+        }
+    }
+    fs::remove_file(suite.join("Release")).unwrap();
+    for (file, text) in lists("trusted", "yes") {
+        export(file, &text).says(Exit::VerificationFailed, &["(trusted)", "local = \"FOLDER\"", "has no suite stable"]);
+    }
 }

@@ -16,7 +16,7 @@ const HELLO: &str = "hello_1.0_amd64.deb";
 fn archive() -> OddArchive {
     let mut archive = OddArchive { digest: DigestKind::Sha512, ..OddArchive::new() };
     archive.head.extend_from_slice(b"Acquire-By-Hash: yes\n");
-    let hello = archive.deb(&DebSpec::new("hello", "1.0", "amd64"), "pool/hello.deb", "pool/hello.deb");
+    let hello = archive.package("hello");
     let dsc = b"Format: 3.0 (native)\n";
     archive.write("up/pool/src_1.dsc", dsc);
     let sources = format!(

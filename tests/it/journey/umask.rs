@@ -21,7 +21,7 @@ fn under(desk: &Desk, umask: &str, arguments: &str) -> Ended {
 }
 
 /// The program as the user who serves, from a place that this user can reach.
-fn as_nobody(desk: &Desk, arguments: &str) -> Command {
+pub(super) fn as_nobody(desk: &Desk, arguments: &str) -> Command {
     let program = desk.path("program");
     if !program.exists() {
         fs::copy(gapferry(), &program).unwrap();
@@ -104,7 +104,6 @@ fn denied_access_is_reported_as_such() {
         ended.says(Exit::Failed, &["Permission denied"]);
     };
     let close = |path: &str| fs::set_permissions(desk.path(path), Permissions::from_mode(0o700)).unwrap();
-    refused("status --site site"); // the key is the owner's alone
     close("site/generations/1/apt/demo");
     refused("serve --site site --listen 127.0.0.1:0");
     close("site/generations");

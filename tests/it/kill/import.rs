@@ -10,7 +10,7 @@ use gapferry::site::status;
 use super::killing::{Killing, Kills};
 use crate::support::snaps::open_site;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
-use crate::support::world::{Content, World, bring, each_content};
+use crate::support::world::{Content, World, bring, each_content_and_flat};
 
 /// What clients see, without dates and signatures.
 pub(crate) fn published(world: &World, site: &Path) -> Snapshot {
@@ -50,7 +50,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-each_content!(a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_same_command);
+each_content_and_flat!(a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_same_command);
 fn a_killed_import_leaves_the_old_site_or_the_new_one_and_is_finished_by_the_same_command(content: Arc<dyn Content>) {
     let kills = Kills { complete: content.kills(), role: content.role() };
     let world = World::with_recovery(content, "64 KiB");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gapferry::formats::openpgp::{Keyring, OpenPgpError, verify_clear_signed};
+use gapferry::formats::openpgp::{Keyring, verify_clear_signed};
 
 use super::gnupg::Gnupg;
 use crate::support::genuine::shared_data;
@@ -26,7 +26,7 @@ fn the_genuine_cloud_images_index_verifies_and_one_by_another_key_does_not() {
     assert!(says.accepts, "{says:?}");
     assert_eq!(says.text, verified.text);
     let error = verify_clear_signed(&read("index-signed-by-another-key.NEGATIVE.sjson"), &ring, now()).unwrap_err();
-    assert!(matches!(error, OpenPgpError::NoGoodSignature { .. }), "{error}");
+    assert!(error.to_string().starts_with("no good signature by a trusted key"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Unsigned packages cannot answer for the address of a signed source, however it is spelled.
 
 use gapferry::bundle::Manifest;
-use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 

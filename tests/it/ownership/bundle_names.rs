@@ -1,7 +1,5 @@
 //! Two selections for one site: what they have in common is refused early, or answers together.
 
-use gapferry::cli::Exit;
-
 use super::*;
 
 /// The bundle of a selection of its own: the source and the bundle have one name.

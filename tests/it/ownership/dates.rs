@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use gapferry::cli::Exit;
 use gapferry::site::{Pinning, pin};
 
 use super::*;
-use crate::support::world::{Content, World, bring, each_content, manifest_of};
+use crate::support::world::{Content, World, bring, each_content_and_flat, manifest_of};
 
 const ADDRESS: &str = "http://archive.example/x";
 
 /// A change to a manifest.
 type Edit<'a> = Box<dyn Fn(&mut Manifest) + 'a>;
 
-each_content!(older_states_are_refused_under_any_name);
+each_content_and_flat!(older_states_are_refused_under_any_name);
 fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
     let world = World::new(content, "4 GB");
     if !world.content.dated() || world.content.pins(&world.path("upstream")).is_empty() {
@@ -72,17 +71,9 @@ fn apt_does_not_see_a_package_go_back() {
     let newest = bundle(&desk);
     desk.init(&["a", "w"], "");
     desk.import(&newest).ok();
-    for keeps_newer in [true, false] {
-        let forged = forge(&desk, &manifest(&newest), |manifest| {
-            let mut old = older.collections[0].clone();
-            (old.name, old.source) = ("a".parse().unwrap(), "a".parse().unwrap());
-            if !keeps_newer {
-                manifest.collections.clear();
-            }
-            manifest.collections.push(old);
-        });
-        desk.import(&forged).says(Exit::Refused, &["was seen before", "--allow-older-upstream"]);
-    }
+    let genuine = Genuine { name: "w", origin: ARCHIVE };
+    let spelled = "https://Archive.Example.:444//ubuntu/./";
+    refuses_older_states(&desk, [&older, &manifest(&newest)], &genuine, spelled, |_| ());
     let serving = desk.serve();
     assert_eq!(downloads(&client(&desk, &serving, ARCHIVE, "noble"), "hello"), ["hello_2.0-1_amd64.deb"]);
 }

@@ -1,7 +1,5 @@
 //! Flat suites whose signatures a thief of the builder's key takes away or puts elsewhere.
 
-use gapferry::cli::Exit;
-
 use super::*;
 use crate::journey::flat::FlatRepository;
 use crate::support::lies::{path, put};

@@ -1,6 +1,5 @@
 //! Pinned keyrings: a change says what changes, and is the matter of one source.
 
-use gapferry::cli::Exit;
 use gapferry::formats::openpgp::SiteKey;
 
 use super::*;

@@ -1,7 +1,5 @@
 //! RPM repositories, with dnf as the victim.
 
-use gapferry::cli::Exit;
-
 use super::*;
 use crate::yum::dnf::Dnf;
 use crate::yum::rpms::RPMS;
@@ -42,23 +40,14 @@ fn unsigned_repositories_cannot_answer_for_the_address_of_a_signed_one() {
     let honest = bundle(&desk);
     desk.import(&honest).ok();
     let honest = manifest(&honest);
-    for origin in [
+    let addresses = [
         "http://MIRROR.example./el/",
         "https://mirror.example:8443/%65l",
         "http://mirror.example/el/repodata",
         "http://mirror.example/",
         "http://vault.example//el",
-    ] {
-        for is_moved in [false, true] {
-            let forged = forge(&desk, &honest, |manifest| {
-                find(manifest, "own").origin = origin.into();
-                if is_moved {
-                    find(manifest, "el").origin = "http://elsewhere.example/el".into();
-                }
-            });
-            desk.import(&forged).says(Exit::Refused, &["belongs to the source el", "[[serve.alias]]"]);
-        }
-    }
+    ];
+    refuses_claims(&desk, &honest, "own", "el", &addresses);
     let serving = desk.serve();
     let dnf = machine(&desk, &serving, REPOSITORY);
     assert_eq!(dnf.offered(), [SHOWN[0], SHOWN[2]]);
@@ -92,23 +81,8 @@ fn dnf_does_not_see_a_repository_go_back() {
     let serving = desk.serve();
     let dnf = machine(&desk, &serving, REPOSITORY);
     assert_eq!(dnf.offered(), [SHOWN[1], SHOWN[2]]);
-    for (name, origin, stays) in [
-        ("a", REPOSITORY, true),
-        ("a", REPOSITORY, false),
-        ("a", "https://Mirror.example.:8443//el/", false),
-        ("el", REPOSITORY, false),
-        ("el", "http://elsewhere.example/el", false),
-    ] {
-        let forged = forge(&desk, &manifest(&newest), |manifest| {
-            let mut old = older.collections[0].clone();
-            (old.name, old.source) = (name.parse().unwrap(), name.parse().unwrap());
-            old.origin = origin.into();
-            if !stays {
-                manifest.collections.clear();
-            }
-            manifest.collections.push(old);
-        });
-        desk.import(&forged).says(Exit::Refused, &["was seen before", "--allow-older-upstream"]);
-        assert_eq!(dnf.offered(), [SHOWN[1], SHOWN[2]], "{name} {origin}");
-    }
+    let genuine = Genuine { name: "el", origin: REPOSITORY };
+    refuses_older_states(&desk, [&older, &manifest(&newest)], &genuine, "https://Mirror.example.:8443//el/", |what| {
+        assert_eq!(dnf.offered(), [SHOWN[1], SHOWN[2]], "{what}");
+    });
 }

@@ -1,6 +1,5 @@
 //! Image streams, with sstream-mirror's own library as the victim.
 
-use gapferry::cli::Exit;
 use gapferry::time::Time;
 use gapferry::upstream::{Signing, Stream, UbuntuSerial};
 
@@ -55,23 +54,14 @@ fn unsigned_streams_cannot_answer_for_the_address_of_a_signed_one() {
     let honest = bundle(&desk);
     desk.import(&honest).ok();
     let honest = manifest(&honest);
-    for origin in [
+    let addresses = [
         "http://IMAGES.example./stable/",
         "https://images.example:8443/x/../stable",
         "http://images.example/stable/streams",
         "http://images.example",
         "http://cloud.example/%6daas",
-    ] {
-        for is_gone in [false, true] {
-            let forged = forge(&desk, &honest, |manifest| {
-                find(manifest, "lab").origin = origin.into();
-                if is_gone {
-                    manifest.collections.retain(|collection| collection.name.as_str() == "lab");
-                }
-            });
-            desk.import(&forged).says(Exit::Refused, &["belongs to the source maas", "[[serve.alias]]"]);
-        }
-    }
+    ];
+    refuses_claims(&desk, &honest, "lab", "maas", &addresses);
     let fresh = "http://fresh.example/lab";
     let claimed = forge(&desk, &honest, |manifest| find(manifest, "lab").origin = fresh.into());
     let ended = desk.import(&claimed).ok();
@@ -99,25 +89,11 @@ fn clients_do_not_see_a_stream_go_back() {
     desk.init(&["maas", "a"], "");
     desk.import(&newest).ok();
     let serving = desk.serve();
-    for (name, origin, stays) in [
-        ("a", STREAM, true),
-        ("a", STREAM, false),
-        ("a", "https://Images.example.:8443//stable/", false),
-        ("maas", STREAM, false),
-        ("maas", "http://elsewhere.example/stable", false),
-    ] {
-        let forged = forge(&desk, &manifest(&newest), |manifest| {
-            let mut old = older.collections[0].clone();
-            (old.name, old.source) = (name.parse().unwrap(), name.parse().unwrap());
-            old.origin = origin.into();
-            if !stays {
-                manifest.collections.clear();
-            }
-            manifest.collections.push(old);
-        });
-        desk.import(&forged).says(Exit::Refused, &["was seen before", "--allow-older-upstream"]);
-        assert_eq!(listed(&desk, &serving, STREAM), is("stable 20250801"), "{name} {origin}");
-    }
+    let genuine = Genuine { name: "maas", origin: STREAM };
+    let spelled = "https://Images.example.:8443//stable/";
+    refuses_older_states(&desk, [&older, &manifest(&newest)], &genuine, spelled, |what| {
+        assert_eq!(listed(&desk, &serving, STREAM), is("stable 20250801"), "{what}");
+    });
 }
 
 /// The key of a release stream signs candidates and daily images, too.

@@ -1,7 +1,5 @@
 //! A mirror cannot pass one suite off as another: the names that upstream signs must be those that were asked for.
 
-use gapferry::cli::Exit;
-
 use super::*;
 use crate::apt_client::output;
 use crate::support::desk::{ARCHIVE_KEY, Ended};

@@ -37,20 +37,28 @@ impl Debs {
     }
 }
 
-fn small(number: u32) -> Upstream {
+/// The packages of state `number`.
+pub(super) fn packages(number: u32) -> Vec<DebSpec> {
     let version = format!("{number}.0-1");
     let deb = |name: &str, architecture: &str| DebSpec::new(name, &version, architecture);
     let noise = |size, seed| Payload::Pseudorandom { size, seed };
     let long = format!("long-{}", "name-".repeat(12) + "end");
     let text = "what compresses well ".repeat(6000).into_bytes();
+    vec![
+        DebSpec { depends: format!("libgap1, {long}"), ..deb("hello-gap", "amd64") },
+        DebSpec { payload: noise(20_000, 2), ..DebSpec::new("libgap1", "1.0-1", "amd64") },
+        DebSpec { packing: Packing::Plain, ..deb(&long, "all") },
+        DebSpec { packing: Packing::Plain, payload: Payload::Bytes(text), ..deb("text", "all") },
+        DebSpec { payload: noise(150_000, u64::from(number) << 8), ..deb("big", "amd64") },
+    ]
+}
+
+fn small(number: u32) -> Upstream {
     let mut upstream = Upstream::new("Test", &["amd64"]);
-    upstream
-        .add("stable", "main", DebSpec { depends: format!("libgap1, {long}"), ..deb("hello-gap", "amd64") })
-        .add("stable", "main", DebSpec { payload: noise(20_000, 2), ..DebSpec::new("libgap1", "1.0-1", "amd64") })
-        .add("stable", "main", DebSpec { packing: Packing::Plain, ..deb(&long, "all") })
-        .add("stable", "main", DebSpec { packing: Packing::Plain, payload: Payload::Bytes(text), ..deb("text", "all") })
-        .add("stable", "main", DebSpec { payload: noise(150_000, u64::from(number) << 8), ..deb("big", "amd64") })
-        .add("stable-updates", "main", deb("news", "all"));
+    for package in packages(number) {
+        upstream.add("stable", "main", package);
+    }
+    upstream.add("stable-updates", "main", DebSpec::new("news", &format!("{number}.0-1"), "all"));
     for suite in ["stable", "stable-updates"] {
         upstream.suite(suite).date = date_of_state(number);
     }
@@ -80,21 +88,17 @@ impl Content for Debs {
         let keyring = folder.join("keys/site.gpg");
         let mut suites = 0;
         for in_release in walkdir::WalkDir::new(folder.join("apt")).into_iter().map(Result::unwrap) {
-            if in_release.file_name() == "InRelease" {
+            let suite = in_release.path().parent().unwrap();
+            if in_release.file_name() == "InRelease" && suite.parent().is_some_and(|dists| dists.ends_with("dists")) {
                 suites += 1;
-                check_suite(in_release.path(), &keyring);
+                check_suite(suite, suite.ancestors().nth(2).unwrap(), &keyring);
             }
         }
         assert!(suites > 0, "{} has no suite", folder.display());
     }
 
     fn undated(&self, path: &Path, text: &str) -> Option<String> {
-        let name = path.file_name().filter(|_| path.starts_with("apt"))?;
-        match name.to_str() {
-            Some("InRelease" | "Release") => Some(without_dates(text, |line| line.starts_with("Date: "))),
-            Some("Release.gpg") => Some(String::new()),
-            _ => None,
-        }
+        undated_release(path, text)
     }
 
     fn kills(&self) -> usize {
@@ -110,22 +114,32 @@ impl Content for Debs {
     }
 }
 
+/// Returns the text of a Release without its date, and an empty text for its signature. Returns `None` for other files.
+pub(super) fn undated_release(path: &Path, text: &str) -> Option<String> {
+    let name = path.file_name().filter(|_| path.starts_with("apt"))?;
+    match name.to_str() {
+        Some("InRelease" | "Release") => Some(without_dates(text, |line| line.starts_with("Date: "))),
+        Some("Release.gpg") => Some(String::new()),
+        _ => None,
+    }
+}
+
 /// Judges a suite as apt would: gpgv, the digests of the indexes, the digests of the packages.
-fn check_suite(in_release: &Path, keyring: &Path) {
-    run(Command::new("gpgv").arg("--keyring").arg(keyring).arg(in_release));
-    let suite = in_release.parent().unwrap();
-    let archive = suite.parent().unwrap().parent().unwrap();
+pub(super) fn check_suite(suite: &Path, archive: &Path, keyring: &Path) {
+    let in_release = suite.join("InRelease");
+    run(Command::new("gpgv").arg("--keyring").arg(keyring).arg(&in_release));
     let text = fs::read_to_string(in_release).unwrap();
+    let is = |path: &str, name: &str| path.rsplit('/').next() == Some(name);
     let sums = text.split("SHA256:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with(' '));
     let mut packages = 0;
     for line in sums {
         let [digest, size, path] = line.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
         // As in Debian: the Release names the plain form too, of which apt takes another one.
-        if !path.ends_with("/Packages") && !path.ends_with("/Sources") && suite.join(format!("{path}.gz")).exists() {
+        if !is(path, "Packages") && !is(path, "Sources") && suite.join(format!("{path}.gz")).exists() {
             continue;
         }
         let bytes = check_file(&suite.join(path), size, digest);
-        if path.ends_with("/Packages") {
+        if is(path, "Packages") {
             packages += 1;
             String::from_utf8(bytes)
                 .unwrap()

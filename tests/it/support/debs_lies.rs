@@ -154,7 +154,7 @@ fn two_items(collection: &mut Collection, _: &Depot) {
     collection.items.sort_by(|a, b| a.file.cmp(&b.file));
 }
 
-fn item(collection: &mut Collection) -> &mut Item {
+pub(super) fn item(collection: &mut Collection) -> &mut Item {
     collection.items.iter_mut().find(|item| item.name == "libgap1").unwrap()
 }
 
@@ -162,16 +162,16 @@ fn is_index(proof: &Proof) -> bool {
     proof.path.as_str().contains("/binary-")
 }
 
-fn evil_deb() -> Vec<u8> {
+pub(super) fn evil_deb() -> Vec<u8> {
     build_deb(&DebSpec { depends: "evil".into(), ..DebSpec::new("libgap1", "1.0-1", "amd64") }).unwrap()
 }
 
-fn swapped(collection: &mut Collection, depot: &Depot) {
+pub(super) fn swapped(collection: &mut Collection, depot: &Depot) {
     let file = item(collection).file.clone();
     collection.files.insert(file, put(depot, &evil_deb()));
 }
 
-fn genuine_other(collection: &mut Collection, _: &Depot) {
+pub(super) fn genuine_other(collection: &mut Collection, _: &Depot) {
     let item = item(collection).clone();
     lies::genuine_other(collection, &item);
 }

@@ -8,6 +8,7 @@ pub(crate) mod desk;
 pub(crate) mod faulty_store;
 pub(crate) mod files;
 pub(crate) mod fixture;
+pub(crate) mod flat;
 pub(crate) mod genuine;
 pub(crate) mod images;
 pub(crate) mod images_forged;

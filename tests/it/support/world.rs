@@ -114,6 +114,21 @@ macro_rules! each_content {
     };
 }
 
+/// The same, and a test of a flat repository: for suites about what a collector finds and a publisher checks. The others see
+/// no difference between it and other Debian packages.
+macro_rules! each_content_and_flat {
+    ($($function:ident),*) => {
+        $($crate::support::world::with_contents! { tests_and_flat_of $function })*
+    };
+}
+
+/// [`tests_of`] with one more content.
+macro_rules! tests_and_flat_of {
+    ($($name:ident: $content:expr),*; $function:ident) => {
+        $crate::support::world::tests_of! { $($name: $content),*, flat: $crate::support::flat::Flat; $function }
+    };
+}
+
 /// A module of tests that is named like the function.
 macro_rules! tests_of {
     ($($name:ident: $content:expr),*; $function:ident) => {
@@ -131,7 +146,7 @@ macro_rules! list_of {
     ($($name:ident: $content:expr),*;) => { vec![$(Arc::new($content)),*] };
 }
 
-pub(crate) use {each_content, list_of, tests_of, with_contents};
+pub(crate) use {each_content, each_content_and_flat, list_of, tests_and_flat_of, tests_of, with_contents};
 
 /// All of them.
 pub(crate) fn contents() -> Vec<Arc<dyn Content>> {

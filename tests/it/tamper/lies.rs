@@ -17,7 +17,7 @@ use super::stage::{Stage, judge};
 use crate::rehearsal::rehearse;
 use crate::support::lies::repack;
 use crate::support::snapshot::copy;
-use crate::support::world::{Content, bring, each_content, scratch};
+use crate::support::world::{Content, bring, each_content, each_content_and_flat, scratch};
 
 /// The second bundle after a change to what it says; it is below the folder.
 fn told(stage: &Stage, tell: fn(&mut Collection, &Depot)) -> (TempDir, PathBuf) {
@@ -31,7 +31,7 @@ fn told(stage: &Stage, tell: fn(&mut Collection, &Depot)) -> (TempDir, PathBuf) 
     (folder, bundle)
 }
 
-each_content!(the_builders_word_does_not_replace_upstreams);
+each_content_and_flat!(the_builders_word_does_not_replace_upstreams);
 fn the_builders_word_does_not_replace_upstreams(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     for lie in stage.world.content.lies() {
@@ -43,7 +43,7 @@ fn the_builders_word_does_not_replace_upstreams(content: Arc<dyn Content>) {
     }
 }
 
-each_content!(what_a_builder_may_do_is_accepted);
+each_content_and_flat!(what_a_builder_may_do_is_accepted);
 fn what_a_builder_may_do_is_accepted(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     for truth in stage.world.content.truths() {
@@ -55,7 +55,7 @@ fn what_a_builder_may_do_is_accepted(content: Arc<dyn Content>) {
     }
 }
 
-each_content!(a_builder_may_choose_to_publish_upstreams_own_metadata);
+each_content_and_flat!(a_builder_may_choose_to_publish_upstreams_own_metadata);
 fn a_builder_may_choose_to_publish_upstreams_own_metadata(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let arena = stage.arena(&told(&stage, |c, _| c.publish = Publish::Verbatim).1, "site");

@@ -1,18 +1,24 @@
 //! Files on the medium that are cut, extended, swapped, renamed, gone, foreign, or no files at all.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use gapferry::cli::Exit::{self, Usage, VerificationFailed, VolumesMissing};
+use gapferry::error_class::ErrorClass;
+use gapferry::site::status;
 
 use super::stage::Stage;
 use crate::apt_client::run;
+use crate::kill::import::nothing_is_left_over;
+use crate::support::debs::Debs;
 use crate::support::sample::Sample;
-use crate::support::world::{Content, bring, each_content};
+use crate::support::snapshot::copy;
+use crate::support::world::{Content, World, bring, each_content};
 
 /// What is done to a bundle's folder (the second one is another bundle's), the exit code, and a part of the message.
 type Row = (&'static str, fn(&Path, &Path), Exit, &'static str);
@@ -226,4 +232,25 @@ fn what_the_manifest_does_not_name_is_not_read(content: Arc<dyn Content>) {
         let hex = blob.sha256.to_hex();
         assert!(!arena.site_path().join("depot/sha256").join(&hex[..2]).join(&hex).exists());
     }
+}
+
+/// A medium that gives back wrong bytes says nothing against the bundle.
+#[test]
+fn a_bundle_damaged_on_its_way_waits_for_a_good_copy_of_the_volume() {
+    let world = World::new(Arc::new(Debs::small()), "64 KiB");
+    let (bundle, site) = (world.bundle(), world.site("site"));
+    let (medium, volume) = (world.path("stick"), "volume-002.tar");
+    copy(&bundle, &medium);
+    let damaged = File::options().write(true).open(medium.join(volume)).unwrap();
+    damaged.write_all_at(b"a dead block", 1500).unwrap();
+    let error = bring(&site, &medium).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::VerificationFailed, "{error}");
+    let seen = status(&site).unwrap();
+    let waiting = BTreeMap::from([("dc1-base-000001".to_owned(), vec![volume.to_owned()])]);
+    assert_eq!((seen.waiting, seen.quarantine), (waiting, Vec::new()));
+
+    bring(&site, &bundle).unwrap();
+    let seen = status(&site).unwrap();
+    assert!(seen.waiting.is_empty() && seen.unfinished.is_empty() && seen.quarantine.is_empty(), "{seen:?}");
+    nothing_is_left_over(&world.path("site"), &["1"]);
 }

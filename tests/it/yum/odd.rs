@@ -227,6 +227,25 @@ fn files_outside_of_the_repository_are_carried() {
 }
 
 #[test]
+fn packages_at_another_address_are_carried() {
+    let desk = desk("");
+    let up = desk.path("up");
+    RPMS.repository(&up, 1, &[APP_1, LIB]);
+    let server = Server::start(&up);
+    create_again(&up, &["--baseurl", server.url("other").as_str()]);
+    fs::create_dir(up.join("other")).unwrap();
+    fs::rename(up.join("Packages"), up.join("other/Packages")).unwrap();
+    let control = control(&server);
+    control.run("install ferry-app").ok();
+    desk.ferry();
+    drop(server);
+    let serving = desk.serve();
+    let dnf = client(&serving);
+    dnf.run("install ferry-app").ok();
+    assert_eq!([control.installed(), dnf.installed()], [[SHOWN[0], SHOWN[2]]; 2]);
+}
+
+#[test]
 fn verbatim_repositories_name_what_clients_cannot_reach() {
     let desk = desk_of_scattered("verbatim");
     let notes = desk.export("--collect-only").ok().err;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit::{NothingNew, Refused, UpstreamUnavailable, VerificationFailed};
+use gapferry::digest::Sha256;
 
 use super::{APP_1, APP_2, LIB, client, desk, ferry, init, select};
 use crate::support::desk::Desk;
@@ -94,19 +95,26 @@ fn a_repository_without_signature_travels_where_both_sides_allow_it() {
     assert_eq!(inspect.out.matches("WITHOUT UPSTREAM PROOF").count(), 2, "{}", inspect.out);
 }
 
+/// Returns the blob that `serve` sends for a published file.
+fn served_blob(desk: &Desk, path: &str) -> std::path::PathBuf {
+    let digest = Sha256::of(&fs::read(desk.path("site/current").join(path)).unwrap()).to_hex();
+    desk.path("site/depot/sha256").join(&digest[..2]).join(&digest)
+}
+
 /// The last line: whatever happened to the site's own files, dnf finds it.
 #[test]
 fn dnf_refuses_what_was_changed_at_the_site() {
     let desk = desk("");
     ferry(&desk, 1, &[APP_1, LIB]);
     let serving = desk.serve();
-    flip(&desk.path(&format!("site/current/yum/el/Packages/f/{APP_1}.rpm")));
+    flip(&served_blob(&desk, &format!("yum/el/Packages/f/{APP_1}.rpm")));
     let ended = client(&serving).run("install ferry-app");
     assert_ne!(ended.code, 0, "{}", ended.out);
-    let repomd = desk.path("site/current/yum/el/repodata/repomd.xml");
+    let repomd = served_blob(&desk, "yum/el/repodata/repomd.xml");
     let text = fs::read_to_string(&repomd).unwrap();
     fs::remove_file(&repomd).unwrap();
-    fs::write(&repomd, text.replacen("<revision>", "<revision>1", 1)).unwrap();
+    // As long as before: a blob of another length is not sent at all.
+    fs::write(&repomd, text.replacen("<revision>1", "<revision>2", 1)).unwrap();
     drop(serving); // it may have the file of a moment ago open
     let serving = desk.serve();
     let ended = client(&serving).run("install ferry-lib");

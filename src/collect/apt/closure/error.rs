@@ -2,17 +2,16 @@
 
 use super::UnusableEntry;
 use crate::error_class::ErrorClass;
-use crate::formats::apt::packages::IndexError;
-use crate::formats::apt::relation::MalformedRelation;
+use crate::formats::Invalid;
 
 /// Why there is no closure.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
     #[error("cannot carry {seed}")]
-    Unusable { seed: String, source: IndexError },
+    Unusable { seed: String, source: Invalid },
     #[error("a relation of {package} is malformed")]
-    Relation { package: String, source: MalformedRelation },
+    Relation { package: String, source: Invalid },
     #[error("no package is called {seed}{}", did_you_mean(near))]
     Unknown { seed: String, near: Vec<String> },
     #[error("there is no {seed}; there is: {}", known.join(", "))]
@@ -40,7 +39,7 @@ impl ClosureError {
         };
         let mut named: Vec<String> = unusable
             .iter()
-            .filter(|entry| is_named(entry.error.package()))
+            .filter(|entry| is_named(entry.error.place()))
             .map(|entry| entry.error.to_string())
             .collect();
         named.dedup();

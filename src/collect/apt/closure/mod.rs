@@ -26,7 +26,9 @@ mod universe;
 pub use error::ClosureError;
 pub use reason::{PackageNeed, Reason};
 
-use crate::formats::apt::packages::{BinaryPackage, IndexError, Priority};
+use crate::formats::Invalid;
+use crate::formats::apt::packages::BinaryPackage;
+use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::{IndexOrigin, Preferences};
 use crate::formats::apt::seed::Seed;
 
@@ -111,7 +113,7 @@ pub struct UnusableEntry {
     /// Its place among [`ClosureRequest::indexes`]; `None` for the target's status.
     pub index: Option<usize>,
     /// Its fault.
-    pub error: IndexError,
+    pub error: Invalid,
 }
 
 /// A package to fetch.
@@ -119,7 +121,7 @@ pub struct UnusableEntry {
 pub struct Pick<'a> {
     /// The package.
     pub package: BinaryPackage<'a>,
-    /// Which of [`ClosureRequest::indexes`] it was taken from.
+    /// The index among [`ClosureRequest::indexes`] that it was taken from.
     pub index: usize,
     /// Why.
     pub reason: Reason,

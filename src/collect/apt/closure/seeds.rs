@@ -39,7 +39,7 @@ pub(super) fn wanted(universe: &Universe<'_>, request: &ClosureRequest<'_>) -> R
 
 /// An entry of the seed's name that cannot be used says more than that there is none.
 fn or_unusable(universe: &Universe<'_>, seed: &Seed, error: ClosureError) -> ClosureError {
-    let of_seed = |entry: &&UnusableEntry| entry.index.is_some() && entry.error.package() == seed.name;
+    let of_seed = |entry: &&UnusableEntry| entry.index.is_some() && entry.error.place() == seed.name;
     match universe.unusable.iter().find(of_seed) {
         Some(entry) => ClosureError::Unusable { seed: seed.to_string(), source: entry.error.clone() },
         None => error,

@@ -13,6 +13,7 @@ use crate::collect::CollectContext;
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
 use crate::fetch;
+use crate::formats::Invalid;
 use crate::formats::apt::archive::{
     IN_RELEASE, IndexEntry, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
     SignedRelease, by_hash, expand, read_release,
@@ -20,7 +21,7 @@ use crate::formats::apt::archive::{
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::mirror_list::MirroredFile;
 use crate::formats::apt::packages::packages;
-use crate::formats::apt::release::{IndexFile, Release, ReleaseError};
+use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::suite_name::{SuiteName, below};
 use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
@@ -57,6 +58,8 @@ pub(super) struct SuiteData {
     pub(super) client_indexes: SuiteClientIndexes,
     /// Patches of all these indexes.
     pub(super) pdiffs: Pdiffs,
+    /// Indexes that its Release lists under paths where apt does not find them.
+    pub(super) respelled: Vec<AptError>,
 }
 
 /// An index in the depot.
@@ -169,7 +172,7 @@ pub(super) fn fetch(
     can_be_published(&release.release, source).map_err(|error| AptError::Suite {
         url: archive.origin(),
         suite: suite.clone(),
-        source: error.into(),
+        source: error,
     })?;
     let mut batch = with.depot.batch();
     let mut stored = Vec::new();
@@ -179,7 +182,18 @@ pub(super) fn fetch(
     }
     batch.commit()?;
     let suite_files = SuiteFiles { archive, wanted, release: &release.release };
-    let indexes = suite_files.fetch_first_forms(listed_indexes(&release.release, wanted), with)?;
+    let plain = wanted_indexes(&release.release, wanted);
+    let listed = listed_indexes(&release.release, &plain);
+    let respelled = plain
+        .iter()
+        .filter_map(|path| respelled_form(&release.release, path))
+        .map(|found| AptError::RespelledIndex { url: archive.origin(), suite: suite.clone(), found: found.clone() });
+    let mut respelled: Vec<AptError> = respelled.collect();
+    if listed.is_empty() && !respelled.is_empty() {
+        return Err(respelled.remove(0));
+    }
+    with.tally.say(respelled.iter().map(|error| format!("{}: {error}", source.name)));
+    let indexes = suite_files.fetch_first_forms(listed, with)?;
     if suite.is_flat() && indexes.is_empty() {
         return Err(AptError::NoFlatIndex { url: archive.origin(), suite: suite.clone() });
     }
@@ -214,6 +228,7 @@ pub(super) fn fetch(
         indexes,
         client_indexes,
         pdiffs,
+        respelled,
     })
 }
 
@@ -250,12 +265,13 @@ fn signed_release(
             let release = read_release(signed, &wanted.keyring, now).map_err(bad)?;
             Ok((vec![(RELEASE, text), (RELEASE_GPG, signature)], release))
         }
-        _ => Err(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() }),
+        (Some(_), None) => Err(AptError::NotSigned { url: archive.origin(), suite: wanted.suite.clone() }),
+        (None, _) => Err(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() }),
     }
 }
 
 /// The site writes a Release with upstream's words in it; what cannot be written is better found on this side of the gap.
-fn can_be_published(release: &Release, source: &AptSource) -> Result<(), ReleaseError> {
+fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Invalid> {
     match source.publish {
         Publish::ReIndexed | Publish::Reprepro => {
             Release { files: BTreeMap::new(), ..release.clone() }.to_text().map(drop)
@@ -299,7 +315,20 @@ fn check_dates(release: &Release, suite: &SuiteName, source: &AptSource, now: Ti
 type IndexForms = Vec<StoredIndex>;
 
 /// The wanted indexes that the Release names.
-fn listed_indexes(release: &Release, wanted: &SuiteRequest) -> Vec<IndexForms> {
+fn listed_indexes(release: &Release, plain: &[String]) -> Vec<IndexForms> {
+    plain.iter().map(|path| forms(release, path)).filter(|forms| !forms.is_empty()).collect()
+}
+
+/// The path under which the Release lists a form of an index, if apt does not find it there.
+fn respelled_form<'r>(release: &'r Release, plain: &str) -> Option<&'r String> {
+    let form =
+        |compression: Compression| release.respelled.get(&format!("{plain}{}", compression.suffix()).parse().ok()?);
+    let found = Compression::ALL.into_iter().find_map(form);
+    found.filter(|_| forms(release, plain).is_empty())
+}
+
+/// The plain paths of the wanted indexes.
+fn wanted_indexes(release: &Release, wanted: &SuiteRequest) -> Vec<String> {
     // As apt does: an index of `Architecture: all` packages counts only where the Release claims that architecture, and
     // does not say that the other indexes have them too. Some archives list such an index and leave it stale.
     let has_all = release.architectures.iter().any(|a| a == "all") && !release.no_support_for_architecture_all;
@@ -315,7 +344,7 @@ fn listed_indexes(release: &Release, wanted: &SuiteRequest) -> Vec<IndexForms> {
         plain.extend(architectures.map(|a| format!("{component}/binary-{a}/Packages")));
         plain.extend(wanted.source.then(|| format!("{component}/source/Sources")));
     }
-    plain.iter().map(|path| forms(release, path)).filter(|forms| !forms.is_empty()).collect()
+    plain
 }
 
 /// The folder with the indexes of a component: its own, or that of its last part, as `updates/main` has them in `main`.

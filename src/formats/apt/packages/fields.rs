@@ -2,8 +2,9 @@
 
 use super::super::deb822::{Field, Stanza};
 use super::super::relation;
-use super::{ControlFields, IndexError, MultiArch, Priority};
+use super::{ControlFields, MultiArch, Priority};
 use crate::formats::signed_digest::DigestKind;
+use crate::formats::{Invalid, shortened};
 
 /// Declares the fields that are read, as an enum and its table of names.
 macro_rules! fields {
@@ -24,25 +25,30 @@ fields! {
     ChecksumsSha512 = "Checksums-Sha512",
 }
 
+pub(super) fn malformed(package: &str, field: &str) -> Invalid {
+    Invalid::at(package, format!("the field {field} is malformed"))
+}
+
 /// The known fields of one stanza, found in a single pass.
 pub(super) struct Known<'a>([Option<&'a str>; NAMES.len()]);
 
 impl<'a> Known<'a> {
     /// Refuses known fields that are not UTF-8. Of two fields the last counts, as for apt.
-    pub(super) fn collect(stanza: Stanza<'a>) -> Result<Self, IndexError> {
+    pub(super) fn collect(stanza: Stanza<'a>) -> Result<Self, Invalid> {
         let mut known = Self([None; NAMES.len()]);
         let mut fields = stanza.fields();
         for field in fields.by_ref() {
             let Some((slot, name)) = known.slot(field) else { continue };
             let value = text_of(field);
             if value.is_none() {
-                let package = stanza.field("Package").unwrap_or("(unnamed)").chars().take(200).collect();
-                return Err(IndexError::Malformed { package, field: name });
+                let package = shortened(stanza.field("Package").unwrap_or("(unnamed)"));
+                return Err(malformed(&package, name));
             }
             *slot = value;
         }
         if fields.has_stray_line {
-            return Err(IndexError::StrayLine { package: known.package() });
+            // apt cannot read an index with such a line.
+            return Err(Invalid::at(known.package(), "it has a line that is no field"));
         }
         Ok(known)
     }
@@ -71,10 +77,10 @@ impl<'a> Known<'a> {
     }
 
     /// The value, which must be there.
-    pub(super) fn need(&self, name: Name) -> Result<&'a str, IndexError> {
+    pub(super) fn need(&self, name: Name) -> Result<&'a str, Invalid> {
         let value = self.get(name);
         if value.is_empty() {
-            Err(IndexError::Missing { package: self.package(), field: NAMES[name as usize] })
+            Err(Invalid::at(self.package(), format!("the field {} is missing", NAMES[name as usize])))
         } else {
             Ok(value)
         }
@@ -82,21 +88,21 @@ impl<'a> Known<'a> {
 
     fn package(&self) -> String {
         let name = self.get(Name::Package);
-        if name.is_empty() { "(unnamed)".to_owned() } else { name.chars().take(200).collect() }
+        if name.is_empty() { "(unnamed)".to_owned() } else { shortened(name) }
     }
 
     fn yes(&self, name: Name) -> bool {
         self.get(name).eq_ignore_ascii_case("yes")
     }
 
-    fn checked(&self, name: Name, is_valid: fn(&str) -> bool) -> Result<&'a str, IndexError> {
+    fn checked(&self, name: Name, is_valid: fn(&str) -> bool) -> Result<&'a str, Invalid> {
         let value = self.need(name)?;
-        let malformed = || IndexError::Malformed { package: self.package(), field: NAMES[name as usize] };
+        let malformed = || malformed(&self.package(), NAMES[name as usize]);
         if is_valid(value) { Ok(value) } else { Err(malformed()) }
     }
 
     /// What every kind of binary package stanza has.
-    pub(super) fn control(&self) -> Result<ControlFields<'a>, IndexError> {
+    pub(super) fn control(&self) -> Result<ControlFields<'a>, Invalid> {
         let name = self.checked(Name::Package, relation::is_name)?;
         let version = self.checked(Name::Version, relation::is_version)?;
         let (source, source_version) = split_source(self.get(Name::Source));

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{SourceDraft, SourcesError, named_keys};
+use super::{SourceDraft, named_keys};
+use crate::formats::Invalid;
 
-pub(super) fn drafts(text: &str) -> Result<Vec<SourceDraft<'_>>, SourcesError> {
+pub(super) fn drafts(text: &str) -> Result<Vec<SourceDraft<'_>>, Invalid> {
     let mut drafts = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line_text = without_comment(line).trim();
@@ -29,7 +30,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-fn parse_line(text: &str, line: usize) -> Result<SourceDraft<'_>, SourcesError> {
+fn parse_line(text: &str, line: usize) -> Result<SourceDraft<'_>, Invalid> {
     let mut draft = SourceDraft { line, ..SourceDraft::default() };
     let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     match kind {
@@ -83,7 +84,7 @@ fn quoted_word(text: &str) -> Result<Option<(Cow<'_, str>, &str)>, &'static str>
     Ok((!word.is_empty()).then_some((plain, rest)))
 }
 
-fn set_option(draft: &mut SourceDraft<'_>, option: &str) -> Result<(), SourcesError> {
+fn set_option(draft: &mut SourceDraft<'_>, option: &str) -> Result<(), Invalid> {
     let (name, value) = option.split_once('=').ok_or_else(|| draft.malformed("an option is not name=value"))?;
     if name == "signed-by" {
         draft.signed_by = Some(named_keys(value.split(','), draft.line)?);
@@ -110,7 +111,7 @@ mod tests {
     use super::super::{ListScope, SignedBy, SourceEntry, parse as parse_file};
     use super::*;
 
-    fn parse(text: &str) -> Result<Vec<SourceEntry>, SourcesError> {
+    fn parse(text: &str) -> Result<Vec<SourceEntry>, Invalid> {
         parse_file("x.list", text, ListScope::default())
     }
 
@@ -130,7 +131,7 @@ mod tests {
         );
         assert_eq!(first.architectures.instead, ["amd64", "i386"]);
         assert_eq!(first.signed_by, Some(SignedBy::Named { files: vec!["/k.gpg".into()], fingerprints: vec![] }));
-        assert_eq!((first.check_valid_until, first.trusted), (Some(false), None));
+        assert_eq!((first.check_valid_until, first.insecure_option), (Some(false), None));
         assert!(entries[1].source && !entries[1].binary && entries[1].line == 4);
     }
 
@@ -142,13 +143,9 @@ mod tests {
             ("http://a.invalid/x", &["s".parse().unwrap()][..])
         );
         assert_eq!(entries[0].components, ["main", "contrib"]);
-        let what = "cdrom:".to_owned();
         let cdrom = "deb cdrom:[Debian GNU/Linux 12 # DVD]/ bookworm main\n";
-        assert_eq!(parse(cdrom).unwrap_err(), SourcesError::Unsupported { line: 1, what });
-        assert!(matches!(
-            parse("deb \"http://a.invalid s main\n").unwrap_err(),
-            SourcesError::Malformed { line: 1, .. }
-        ));
+        assert!(parse(cdrom).unwrap_err().to_string().contains("is not supported"));
+        assert!(parse("deb \"http://a.invalid s main\n").unwrap_err().to_string().contains("line 1: "));
     }
 
     #[test]
@@ -161,12 +158,12 @@ mod tests {
             "deb http://a.invalid ./ main",
             "deb [arch=amd64 http://a.invalid s main",
         ] {
-            assert!(matches!(refused(text), SourcesError::Malformed { line: 2, .. }), "{text}");
+            assert!(refused(text).to_string().contains("line 2: "), "{text}");
         }
-        assert!(matches!(refused("deb [signed-by=key] http://a.invalid s main"), SourcesError::Malformed { .. }));
-        assert!(matches!(refused("deb a.invalid s main"), SourcesError::Uri { line: 2, .. }));
+        assert!(refused("deb [signed-by=key] http://a.invalid s main").to_string().contains("line "));
+        assert!(refused("deb a.invalid s main").to_string().contains("is no URI"));
         for text in ["deb cdrom:[Debian 12]/ s main", "deb http://a.invalid $(ARCHS) main"] {
-            assert!(matches!(refused(text), SourcesError::Unsupported { line: 2, .. }), "{text}");
+            assert!(refused(text).to_string().contains("is not supported"), "{text}");
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Who may say what.
 
 use super::*;
-use crate::error_class::ErrorClass;
+use crate::formats::Invalid;
 use crate::samples::assertions::KEYS_SINCE;
 
-fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
+fn verify(pool: &Pool, now: Time) -> Result<(), Invalid> {
     let trust = trust();
     let mut verifier = Verifier::new(&trust, pool, now);
     verifier.verify_snap(Sha3::of(SNAP), SNAP.len() as u64).map(drop)
@@ -12,9 +12,7 @@ fn verify(pool: &Pool, now: Time) -> Result<(), AssertionError> {
 
 /// Why the snap is refused when its assertions are these.
 fn refusal(drafts: &[Draft]) -> String {
-    let error = verify(&pool(drafts), now()).unwrap_err();
-    assert_eq!(error.class(), ErrorClass::VerificationFailed);
-    error.to_string()
+    verify(&pool(drafts), now()).unwrap_err().to_string()
 }
 
 /// Everything good but for one more assertion, already signed.
@@ -29,7 +27,7 @@ fn name() -> String {
 }
 
 #[test]
-fn what_the_authority_signs_is_trusted_by_those_who_trust_it() {
+fn trusts_assertions_of_an_authority_that_is_trusted() {
     let (authority, trust) = (authority(), trust());
     let mut pool = Pool::of_stream(authority.store_key()).unwrap();
     let (id, snap) = ("buPKUD3TKqCOgLEjjHx5kSiCpIs5cMuQ", b"hsqs a snap".as_slice());
@@ -96,7 +94,7 @@ fn the_file_is_compared() {
     let error = verifier.verify_snap(Sha3::of(SNAP), 5).unwrap_err();
     assert_eq!(error.to_string(), format!("the snap has 5 bytes, where {} says {}", name(), SNAP.len()));
     let error = verifier.verify_snap(Sha3::of(b"another"), SNAP.len() as u64).unwrap_err();
-    assert!(matches!(error, AssertionError::UnknownSnap { .. }), "{error}");
+    assert!(error.to_string().contains("no assertion is about a snap"), "{error}");
 }
 
 #[test]
@@ -116,8 +114,8 @@ fn a_changed_byte_anywhere_is_noticed() {
             let text = if at == stream { text.replace(from, to) } else { text };
             pool.add(Assertion::parse(text.as_bytes()).unwrap()).unwrap();
         }
-        let error = verify(&pool, now()).unwrap_err();
-        assert!(matches!(error, AssertionError::Signature { source: SignatureFlaw::Wrong, .. }), "{error}");
+        let refused = crate::formats::refusal(verify(&pool, now()));
+        assert!(refused.ends_with("is not good: it is of another key or on other bytes"), "{refused}");
     }
     // The signature of another assertion by the same key, and none at all.
     let revision = parsed(&revision());
@@ -137,15 +135,15 @@ fn another_root_is_not_trusted() {
         pool.add(Assertion::parse(&draft.sign(&other.store).unwrap()).unwrap()).unwrap();
     }
     let error = verify(&pool, now()).unwrap_err();
-    assert!(matches!(error, AssertionError::UnknownKey { .. }), "{error}");
+    assert!(error.to_string().contains("neither trusted nor vouched for"), "{error}");
     // Nor is it when it is there: a root that signs itself vouches for nothing.
     for assertion in Assertion::parse_stream(other.roots()).unwrap() {
         pool.add(assertion).unwrap();
     }
     let error = verify(&pool, now()).unwrap_err();
-    assert!(matches!(&error, AssertionError::UnknownKey { key, .. } if *key == other.root.id()), "{error}");
+    assert!(error.to_string().contains(&format!("is signed by key {} ", other.root.id())), "{error}");
     let error = Verifier::new(Trust::roots(), &pool, now()).verify_all().unwrap_err();
-    assert!(matches!(error, AssertionError::NotTrusted { .. }), "{error}");
+    assert!(error.to_string().contains("not directly trusted"), "{error}");
 }
 
 #[test]
@@ -158,7 +156,10 @@ fn keys_that_vouch_for_each_other_vouch_for_nothing() {
     }
     let trust = trust();
     let error = Verifier::new(&trust, &pool, now()).verify_all().unwrap_err();
-    assert!(matches!(error, AssertionError::Endless { limit: MAX_CHAIN, .. }), "{error}");
+    assert!(
+        error.to_string().contains(&format!("rests on a circle of assertions, or on more than {MAX_CHAIN}")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -197,11 +198,12 @@ fn a_publisher_s_key_cannot_say_what_only_the_store_may() {
             Verifier::new(&trust, &pool, now()).verify(&reference).unwrap_err()
         };
         let error = check(&draft.clone().header("authority-id", "publisher1").revision(1));
-        assert!(matches!(error, AssertionError::NotTrusted { .. }), "{error}");
+        assert!(error.to_string().contains("not directly trusted"), "{error}");
         // In the store's name, with a key that is not the store's. An account cannot vouch for the key that vouches for it.
         let error = check(&draft.clone().revision(1));
-        let circle = draft == publisher() && matches!(error, AssertionError::Endless { .. });
-        assert!(circle || matches!(error, AssertionError::KeyOfAnother { .. }), "{error}");
+        let circle = draft == publisher()
+            && error.to_string().contains(&format!("rests on a circle of assertions, or on more than {MAX_CHAIN}"));
+        assert!(circle || error.to_string().contains("which belongs to"), "{error}");
     }
 }
 
@@ -242,10 +244,10 @@ fn keys_are_valid_for_a_time() {
         )
     );
     let error = at(&account_key, &key, "2024-06-01T00:00:00Z", begin - 1).unwrap_err();
-    assert!(matches!(error, AssertionError::KeyNotValid { .. }), "{error}");
+    assert!(error.to_string().contains(", and it is "), "{error}");
     for timestamp in ["2025-01-01T00:00:00Z", "2023-12-31T23:59:59.999Z"] {
         let error = at(&account_key, &key, timestamp, last_second).unwrap_err();
-        assert!(matches!(error, AssertionError::MadeOutsideOfKey { .. }), "{error}");
+        assert!(error.to_string().contains("and its key"), "{error}");
         assert!(error.to_string().contains(&format!("its key {} is valid from {since}", key.id())), "{error}");
     }
 }
@@ -262,7 +264,7 @@ fn a_constrained_key_signs_nothing_here() {
     let mut verifier = Verifier::new(&trust, &pool, now());
     verifier.verify(&Reference::account_key(key.id())).unwrap();
     let error = verifier.verify(&Reference::account("publisher1")).unwrap_err();
-    assert!(matches!(error, AssertionError::KeyConstrained { .. }), "{error}");
+    assert!(error.to_string().contains("constrained"), "{error}");
     let error = verifier.verify(&Reference::store("none")).unwrap_err();
     assert_eq!(error.to_string(), "there is no store none");
 }
@@ -310,7 +312,7 @@ fn revisions_of_other_provenance_are_signed_by_whom_the_declaration_lets() {
         delegating("publisher1", &[("max-revision", "6")]),
     ] {
         let error = check(declaration).unwrap_err();
-        assert!(matches!(error, AssertionError::Provenance { .. }), "{error}");
+        assert!(error.to_string().contains("has the provenance"), "{error}");
     }
     for rules in [&[("min-revision", "0")][..], &[("min-revision", "9"), ("max-revision", "8")], &[("provenance", "x")]]
     {

@@ -12,12 +12,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read, Seek};
 
-use super::ALL;
 use super::api::Epoch;
-use super::squashfs::{self, SquashfsError};
-use crate::error_class::ErrorClass;
+use super::{ALL, squashfs};
 use crate::formats::assertions::is_snap_name;
-use crate::terminal::safe;
+use crate::formats::{Invalid, ReadError, shortened};
 
 pub use needs::{NeedReason, SnapNeed};
 
@@ -105,49 +103,20 @@ impl fmt::Display for SnapKind {
     }
 }
 
-/// Why a snap is not taken as one.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum MetadataError {
-    #[error("cannot read its meta/snap.yaml")]
-    Image(#[from] SquashfsError),
-    #[error("its meta/snap.yaml is larger than {limit} bytes")]
-    TooLarge { limit: u64 },
-    #[error("its meta/snap.yaml is not UTF-8")]
-    NotUtf8,
-    #[error("its meta/snap.yaml cannot be understood")]
-    Yaml(#[source] Box<serde_saphyr::Error>),
-    #[error("its meta/snap.yaml has no {field}")]
-    Missing { field: &'static str },
-    #[error("its meta/snap.yaml has {field} \"{}\", which snapd does not take", safe(value))]
-    Value { field: &'static str, value: String },
-}
-
-impl MetadataError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Image(error) => error.class(),
-            Self::TooLarge { .. } | Self::NotUtf8 | Self::Yaml(_) | Self::Missing { .. } | Self::Value { .. } => {
-                ErrorClass::VerificationFailed
-            }
-        }
-    }
-}
-
 impl Metadata {
     /// Reads the text of a `meta/snap.yaml`.
-    pub fn parse(yaml: &[u8]) -> Result<Self, MetadataError> {
+    pub fn parse(yaml: &[u8]) -> Result<Self, Invalid> {
         if yaml.len() as u64 > MAX_SNAP_YAML_BYTES {
-            return Err(MetadataError::TooLarge { limit: MAX_SNAP_YAML_BYTES });
+            return Err(Invalid::new(format!("its meta/snap.yaml is larger than {MAX_SNAP_YAML_BYTES} bytes")));
         }
-        Self::of_yaml(SnapYaml::parse(std::str::from_utf8(yaml).map_err(|_| MetadataError::NotUtf8)?)?)
+        Self::of_yaml(SnapYaml::parse(std::str::from_utf8(yaml).map_err(not_utf8)?)?)
     }
 
     /// Reads the snap that `image` holds from its start; the text is that of its `meta/snap.yaml`.
-    pub fn of_snap(image: &mut (impl Read + Seek)) -> Result<(Self, String), MetadataError> {
-        let yaml = squashfs::read_file(image, &["meta", "snap.yaml"], MAX_SNAP_YAML_BYTES)?;
-        let yaml = String::from_utf8(yaml).map_err(|_| MetadataError::NotUtf8)?;
+    pub fn of_snap(image: &mut (impl Read + Seek)) -> Result<(Self, String), ReadError> {
+        let yaml = squashfs::read_file(image, &["meta", "snap.yaml"], MAX_SNAP_YAML_BYTES);
+        let yaml = yaml.map_err(|error| error.within("cannot read its meta/snap.yaml"))?;
+        let yaml = String::from_utf8(yaml).map_err(|error| not_utf8(error.utf8_error()))?;
         Ok((Self::parse(yaml.as_bytes())?, yaml))
     }
 
@@ -156,7 +125,7 @@ impl Metadata {
         self.architectures.iter().any(|own| own == ALL || own == architecture)
     }
 
-    fn of_yaml(yaml: SnapYaml) -> Result<Self, MetadataError> {
+    fn of_yaml(yaml: SnapYaml) -> Result<Self, Invalid> {
         let name = must("name", yaml.name, is_snap_name)?;
         Ok(Self {
             version: must("version", yaml.version, is_version)?,
@@ -177,28 +146,29 @@ impl Metadata {
     }
 }
 
-fn check(field: &'static str, value: String, is_good: impl Fn(&str) -> bool) -> Result<String, MetadataError> {
+fn not_utf8(error: std::str::Utf8Error) -> Invalid {
+    Invalid::new("its meta/snap.yaml is not UTF-8").because(error)
+}
+
+fn check(field: &'static str, value: String, is_good: impl Fn(&str) -> bool) -> Result<String, Invalid> {
     if is_good(&value) {
         return Ok(value);
     }
-    Err(MetadataError::Value { field, value: value.chars().take(100).collect() })
+    let value = shortened(&value);
+    Err(Invalid::new(format!("its meta/snap.yaml has {field} \"{value}\", which snapd does not take")))
 }
 
 /// A value that may be missing, which an empty one is too.
-fn some(
-    field: &'static str,
-    value: Option<String>,
-    is_good: impl Fn(&str) -> bool,
-) -> Result<Option<String>, MetadataError> {
+fn some(field: &'static str, value: Option<String>, is_good: impl Fn(&str) -> bool) -> Result<Option<String>, Invalid> {
     value.filter(|value| !value.is_empty()).map(|value| check(field, value, is_good)).transpose()
 }
 
-fn must(field: &'static str, value: Option<String>, is_good: impl Fn(&str) -> bool) -> Result<String, MetadataError> {
-    some(field, value, is_good)?.ok_or(MetadataError::Missing { field })
+fn must(field: &'static str, value: Option<String>, is_good: impl Fn(&str) -> bool) -> Result<String, Invalid> {
+    some(field, value, is_good)?.ok_or_else(|| Invalid::lacks("its meta/snap.yaml", field))
 }
 
 /// One of some words, the first unless told otherwise.
-fn one_of(field: &'static str, value: Option<String>, words: &[&'static str]) -> Result<String, MetadataError> {
+fn one_of(field: &'static str, value: Option<String>, words: &[&'static str]) -> Result<String, Invalid> {
     let value = some(field, value, |value| words.contains(&value))?;
     Ok(value.unwrap_or_else(|| words.first().copied().unwrap_or_default().to_owned()))
 }
@@ -207,11 +177,11 @@ fn names(
     field: &'static str,
     values: impl Iterator<Item = String>,
     is_good: fn(&str) -> bool,
-) -> Result<BTreeSet<String>, MetadataError> {
+) -> Result<BTreeSet<String>, Invalid> {
     values.map(|value| check(field, value, is_good)).collect()
 }
 
-fn kind(name: &str, word: Option<String>) -> Result<SnapKind, MetadataError> {
+fn kind(name: &str, word: Option<String>) -> Result<SnapKind, Invalid> {
     // As snapd has it, by whatever type the snap calls itself.
     if name == "snapd" {
         return Ok(SnapKind::Snapd);
@@ -224,7 +194,7 @@ fn kind(name: &str, word: Option<String>) -> Result<SnapKind, MetadataError> {
     Ok(word.as_deref().and_then(of_word).unwrap_or_default())
 }
 
-fn architectures(list: Option<yaml::Texts>) -> Result<Vec<String>, MetadataError> {
+fn architectures(list: Option<yaml::Texts>) -> Result<Vec<String>, Invalid> {
     let list = list.map(|texts| texts.0).filter(|texts| !texts.is_empty()).unwrap_or_else(|| vec![ALL.to_owned()]);
     list.into_iter().map(|value| check("architecture", value, is_architecture)).collect()
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::formats::Invalid;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-use super::MetadataError;
 use super::epoch::EpochYaml;
 
 /// Most values in the text, aliases included.
@@ -37,7 +37,7 @@ pub(super) struct SnapYaml {
 }
 
 impl SnapYaml {
-    pub(super) fn parse(text: &str) -> Result<Self, MetadataError> {
+    pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! {
                 max_documents: 1,
@@ -59,7 +59,8 @@ impl SnapYaml {
             underscored_numbers_as_strings: true,
             with_snippet: false,
         };
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| MetadataError::Yaml(Box::new(error)))
+        let bad = |error| Invalid::new("its meta/snap.yaml cannot be understood").because(error);
+        serde_saphyr::from_str_with_options(text, options).map_err(bad)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use super::SquashfsError;
+use crate::formats::Invalid;
 
 /// Most memory that an xz block may ask for, in bytes. Its dictionary is at most a block, 1 MiB.
 const XZ_MEMORY_BYTES: u64 = 16 << 20;
@@ -20,15 +20,15 @@ pub(super) enum BlockCompression {
 
 impl BlockCompression {
     /// By the number in the superblock.
-    pub(super) fn of_number(number: u16) -> Result<Self, SquashfsError> {
+    pub(super) fn of_number(number: u16) -> Result<Self, Invalid> {
         match number {
             1 => Ok(Self::Gzip),
-            2 => Err(SquashfsError::Unsupported { name: "lzma" }),
+            2 => Err(Invalid::new("its compression, lzma, is not supported")),
             3 => Ok(Self::Lzo),
             4 => Ok(Self::Xz),
-            5 => Err(SquashfsError::Unsupported { name: "lz4" }),
+            5 => Err(Invalid::new("its compression, lz4, is not supported")),
             6 => Ok(Self::Zstd),
-            _ => Err(SquashfsError::Compression { number }),
+            _ => Err(Invalid::new(format!("its compression has the number {number}, which means none"))),
         }
     }
 
@@ -78,6 +78,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::formats::refusal;
 
     const ALL: [BlockCompression; 4] =
         [BlockCompression::Gzip, BlockCompression::Lzo, BlockCompression::Xz, BlockCompression::Zstd];
@@ -111,10 +112,10 @@ mod tests {
         for (compression, number) in ALL.into_iter().zip([1, 3, 4, 6]) {
             assert_eq!(BlockCompression::of_number(number).unwrap(), compression);
         }
-        assert!(matches!(BlockCompression::of_number(2), Err(SquashfsError::Unsupported { name: "lzma" })));
-        assert!(matches!(BlockCompression::of_number(5), Err(SquashfsError::Unsupported { name: "lz4" })));
+        assert!(refusal(BlockCompression::of_number(2)).contains("is not supported"));
+        assert!(refusal(BlockCompression::of_number(5)).contains("is not supported"));
         for number in [0, 7, u16::MAX] {
-            assert!(matches!(BlockCompression::of_number(number), Err(SquashfsError::Compression { .. })));
+            assert!(refusal(BlockCompression::of_number(number)).contains("which means none"));
         }
     }
 

@@ -2,24 +2,20 @@
 
 use std::io::{Read, Seek};
 
-use super::SquashfsError;
-use super::image::SquashfsImage;
-use super::image::TablePlace;
+use super::image::{SquashfsImage, TablePlace};
 use super::inode::{FileInode, stored};
 use super::metadata::TableWalk;
+use crate::formats::ReadError;
 
 /// Length of an entry of the fragment table, in bytes, and how many are in a metadata block.
 const FRAGMENT_BYTES: usize = 16;
 const FRAGMENTS_PER_BLOCK: u32 = 512;
 
 /// The whole content.
-pub(super) fn read<R: Read + Seek>(
-    image: &mut SquashfsImage<'_, R>,
-    file: &FileInode,
-) -> Result<Vec<u8>, SquashfsError> {
+pub(super) fn read<R: Read + Seek>(image: &mut SquashfsImage<'_, R>, file: &FileInode) -> Result<Vec<u8>, ReadError> {
     let mut content = Vec::new();
     let mut offset = file.start;
-    let mut left = usize::try_from(file.bytes).map_err(|_| SquashfsError::Malformed { what: "the file's size" })?;
+    let mut left = usize::try_from(file.bytes).map_err(|_| ReadError::invalid("the file's size is malformed"))?;
     for block in &file.blocks {
         let expected = left.min(image.block_bytes);
         left -= expected;
@@ -29,7 +25,10 @@ pub(super) fn read<R: Read + Seek>(
         };
         let bytes = image.block(offset, stored, image.block_bytes, "a block of the file")?;
         if bytes.len() != expected {
-            return Err(SquashfsError::BlockLength { offset, found: bytes.len(), expected });
+            return Err(ReadError::invalid(format!(
+                "the block at byte {offset} of the image unpacks to {} bytes instead of {expected}",
+                bytes.len()
+            )));
         }
         content.extend_from_slice(&bytes);
         // The block lies in the image, so this cannot overflow.
@@ -47,9 +46,9 @@ fn end_of_file<R: Read + Seek>(
     number: u32,
     start: usize,
     length: usize,
-) -> Result<Vec<u8>, SquashfsError> {
+) -> Result<Vec<u8>, ReadError> {
     let what = "the fragment with the file's end";
-    let malformed = || SquashfsError::Malformed { what };
+    let malformed = || ReadError::invalid(format!("{what} is malformed"));
     if number >= image.fragments {
         return Err(malformed());
     }

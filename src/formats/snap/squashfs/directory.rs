@@ -2,11 +2,11 @@
 
 use std::io::{Read, Seek};
 
-use super::image::SquashfsImage;
-use super::image::TablePlace;
+use super::MAX_LISTING_BYTES;
+use super::image::{SquashfsImage, TablePlace};
 use super::inode::FolderInode;
 use super::metadata::TableWalk;
-use super::{MAX_LISTING_BYTES, SquashfsError};
+use crate::formats::ReadError;
 
 const WHAT: &str = "a folder's listing";
 /// Most names behind one header.
@@ -23,9 +23,9 @@ pub(super) fn find<R: Read + Seek>(
     image: &mut SquashfsImage<'_, R>,
     listing: FolderInode,
     name: &str,
-) -> Result<Option<TablePlace>, SquashfsError> {
+) -> Result<Option<TablePlace>, ReadError> {
     if u64::from(listing.bytes) > MAX_LISTING_BYTES {
-        return Err(SquashfsError::TooLarge { what: WHAT, limit: MAX_LISTING_BYTES });
+        return Err(ReadError::invalid(format!("{WHAT} is larger than {MAX_LISTING_BYTES} bytes")));
     }
     if listing.bytes == 0 {
         return Ok(None);
@@ -39,8 +39,8 @@ fn search<R: Read + Seek>(
     image: &mut SquashfsImage<'_, R>,
     listing: FolderInode,
     wanted: &[u8],
-) -> Result<Option<(u32, u16)>, SquashfsError> {
-    let malformed = SquashfsError::Malformed { what: WHAT };
+) -> Result<Option<(u32, u16)>, ReadError> {
+    let malformed = || ReadError::invalid(format!("{WHAT} is malformed"));
     let mut walk = TableWalk::open(image, listing.place, WHAT)?;
     let (mut left, mut found) = (listing.bytes, None);
     let (mut last, mut name) = (Vec::new(), Vec::new());
@@ -49,19 +49,21 @@ fn search<R: Read + Seek>(
         let count = walk.u32()?.saturating_add(1);
         let block = walk.u32()?;
         walk.skip::<4>()?; // number of an inode
-        let Some(mut rest) = left.checked_sub(HEADER_BYTES).filter(|_| count <= MAX_RUN) else { return Err(malformed) };
+        let Some(mut rest) = left.checked_sub(HEADER_BYTES).filter(|_| count <= MAX_RUN) else {
+            return Err(malformed());
+        };
         for _ in 0..count {
             let offset = walk.u16()?;
             walk.skip::<4>()?; // number and type of the inode
             let length = u32::from(walk.u16()?).saturating_add(1);
             let Some(behind) = rest.checked_sub(ENTRY_BYTES + length).filter(|_| length <= MAX_NAME_BYTES) else {
-                return Err(malformed);
+                return Err(malformed());
             };
             rest = behind;
             name.resize(length as usize, 0);
             walk.fill(&mut name)?;
             if name <= last {
-                return Err(SquashfsError::Order);
+                return Err(ReadError::invalid("a folder has names out of order, or one of them twice"));
             }
             if name == wanted {
                 found = Some((block, offset));

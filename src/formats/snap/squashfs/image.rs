@@ -2,8 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::SquashfsError;
 use super::compression::BlockCompression;
+use crate::formats::{Invalid, ReadError};
 
 /// The start of an entry in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,43 +36,47 @@ pub(super) struct SquashfsImage<'a, R> {
     pub(super) fragment_table: u64,
 }
 
-/// The number in `bytes` from `offset` on.
-fn number<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], SquashfsError> {
-    let slice = bytes.get(offset..).and_then(|rest| rest.first_chunk());
-    slice.copied().ok_or(SquashfsError::PastTheEnd { what: "the superblock" })
+pub(super) fn past_the_end(what: &str) -> ReadError {
+    ReadError::invalid(format!("{what} goes past the end of the image"))
 }
 
-fn u16_at(bytes: &[u8], offset: usize) -> Result<u16, SquashfsError> {
+/// The number in `bytes` from `offset` on.
+fn number<const N: usize>(bytes: &[u8], offset: usize) -> Result<[u8; N], ReadError> {
+    let slice = bytes.get(offset..).and_then(|rest| rest.first_chunk());
+    slice.copied().ok_or(past_the_end("the superblock"))
+}
+
+fn u16_at(bytes: &[u8], offset: usize) -> Result<u16, ReadError> {
     number(bytes, offset).map(u16::from_le_bytes)
 }
 
-fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, SquashfsError> {
+fn u32_at(bytes: &[u8], offset: usize) -> Result<u32, ReadError> {
     number(bytes, offset).map(u32::from_le_bytes)
 }
 
-fn u64_at(bytes: &[u8], offset: usize) -> Result<u64, SquashfsError> {
+fn u64_at(bytes: &[u8], offset: usize) -> Result<u64, ReadError> {
     number(bytes, offset).map(u64::from_le_bytes)
 }
 
 impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
     /// Reads the superblock.
-    pub(super) fn open(reader: &'a mut R) -> Result<Self, SquashfsError> {
-        let length = reader.seek(SeekFrom::End(0)).map_err(SquashfsError::Read)?;
+    pub(super) fn open(reader: &'a mut R) -> Result<Self, ReadError> {
+        let length = reader.seek(SeekFrom::End(0))?;
         let head = read(reader, 0, SUPERBLOCK_BYTES.min(length))?;
         if !head.starts_with(MAGIC) {
-            return Err(SquashfsError::NotAnImage);
+            return Err(ReadError::invalid("it does not begin as a squashfs image does"));
         }
         let (major, minor) = (u16_at(&head, 28)?, u16_at(&head, 30)?);
         if (major, minor) != (4, 0) {
-            return Err(SquashfsError::Version { major, minor });
+            return Err(ReadError::invalid(format!("it is squashfs {major}.{minor}, and only 4.0 is read")));
         }
         let (block_bytes, block_log) = (u32_at(&head, 12)?, u16_at(&head, 22)?);
         if !BLOCK_LOGS.contains(&block_log) || 1_u32.checked_shl(block_log.into()) != Some(block_bytes) {
-            return Err(SquashfsError::Superblock { what: "its size of blocks is none" });
+            return Err(ReadError::invalid("its superblock is malformed: its size of blocks is none"));
         }
         let end = u64_at(&head, 40)?;
         if end > length {
-            return Err(SquashfsError::PastTheEnd { what: "the superblock's size of the image" });
+            return Err(past_the_end("the superblock's size of the image"));
         }
         let mut image = Self {
             reader,
@@ -97,22 +101,22 @@ impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
     }
 
     /// The place in the inode table that is written as `block` and `offset`.
-    pub(super) fn inode(&self, block: u64, offset: u16) -> Result<TablePlace, SquashfsError> {
+    pub(super) fn inode(&self, block: u64, offset: u16) -> Result<TablePlace, ReadError> {
         place(self.inode_table, block, offset, "an inode")
     }
 
     /// The place in the directory table that is written as `block` and `offset`.
-    pub(super) fn listing(&self, block: u32, offset: u16) -> Result<TablePlace, SquashfsError> {
+    pub(super) fn listing(&self, block: u32, offset: u16) -> Result<TablePlace, ReadError> {
         place(self.directory_table, block.into(), offset, "a folder's listing")
     }
 
     /// `length` bytes from `offset` on, all of which must be in the image. Callers bound `length` by that of a block.
-    pub(super) fn bytes(&mut self, offset: u64, length: u64, what: &'static str) -> Result<Vec<u8>, SquashfsError> {
+    pub(super) fn bytes(&mut self, offset: u64, length: u64, what: &'static str) -> Result<Vec<u8>, ReadError> {
         let behind = offset.checked_add(length).filter(|&behind| behind <= self.end);
-        behind.ok_or(SquashfsError::PastTheEnd { what })?;
+        behind.ok_or_else(|| past_the_end(what))?;
         let bytes = read(self.reader, offset, length)?;
         // The image may have been cut since it was opened.
-        if bytes.len() as u64 == length { Ok(bytes) } else { Err(SquashfsError::PastTheEnd { what }) }
+        if bytes.len() as u64 == length { Ok(bytes) } else { Err(past_the_end(what)) }
     }
 
     /// Unpacks the `stored` bytes from `offset` on, unless they are stored as they are; at most `limit` bytes.
@@ -122,16 +126,18 @@ impl<'a, R: Read + Seek> SquashfsImage<'a, R> {
         stored: Stored,
         limit: usize,
         what: &'static str,
-    ) -> Result<Vec<u8>, SquashfsError> {
+    ) -> Result<Vec<u8>, ReadError> {
         // What compression does not shrink is stored as it is.
         if stored.bytes == 0 || stored.bytes as usize > limit {
-            return Err(SquashfsError::Malformed { what });
+            return Err(ReadError::invalid(format!("{what} is malformed")));
         }
         let bytes = self.bytes(offset, stored.bytes.into(), what)?;
         if stored.plain {
             return Ok(bytes);
         }
-        self.compression.unpack(&bytes, limit).map_err(|source| SquashfsError::Unpack { offset, source })
+        let bad =
+            |source| Invalid::new(format!("cannot unpack the block at byte {offset} of the image")).because(source);
+        Ok(self.compression.unpack(&bytes, limit).map_err(bad)?)
     }
 }
 
@@ -144,14 +150,14 @@ pub(super) struct Stored {
     pub(super) plain: bool,
 }
 
-fn place(table: u64, block: u64, offset: u16, what: &'static str) -> Result<TablePlace, SquashfsError> {
-    let block = table.checked_add(block).ok_or(SquashfsError::PastTheEnd { what })?;
+fn place(table: u64, block: u64, offset: u16, what: &'static str) -> Result<TablePlace, ReadError> {
+    let block = table.checked_add(block).ok_or_else(|| past_the_end(what))?;
     Ok(TablePlace { block, offset: offset.into() })
 }
 
-fn read(reader: &mut (impl Read + Seek), offset: u64, length: u64) -> Result<Vec<u8>, SquashfsError> {
-    reader.seek(SeekFrom::Start(offset)).map_err(SquashfsError::Read)?;
+fn read(reader: &mut (impl Read + Seek), offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+    reader.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
-    reader.take(length).read_to_end(&mut bytes).map_err(SquashfsError::Read)?;
+    reader.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

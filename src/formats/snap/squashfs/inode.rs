@@ -2,10 +2,9 @@
 
 use std::io::{Read, Seek};
 
-use super::SquashfsError;
-use super::image::TablePlace;
-use super::image::{SquashfsImage, Stored};
+use super::image::{SquashfsImage, Stored, TablePlace};
 use super::metadata::TableWalk;
+use crate::formats::ReadError;
 
 const WHAT: &str = "an inode";
 /// Length of what all inodes begin with behind their type: mode, owner, group, time and number.
@@ -48,7 +47,7 @@ pub(super) fn stored(number: u32) -> Stored {
 pub(super) fn folder<R: Read + Seek>(
     image: &mut SquashfsImage<'_, R>,
     place: TablePlace,
-) -> Result<Option<FolderInode>, SquashfsError> {
+) -> Result<Option<FolderInode>, ReadError> {
     let mut walk = TableWalk::open(image, place, WHAT)?;
     let kind = walk.u16()?;
     walk.skip::<COMMON_BYTES>()?;
@@ -76,7 +75,7 @@ pub(super) fn file<R: Read + Seek>(
     image: &mut SquashfsImage<'_, R>,
     place: TablePlace,
     cap: u64,
-) -> Result<Option<FileInode>, SquashfsError> {
+) -> Result<Option<FileInode>, ReadError> {
     let block_bytes = image.block_bytes as u64;
     let mut walk = TableWalk::open(image, place, WHAT)?;
     let kind = walk.u16()?;
@@ -97,7 +96,7 @@ pub(super) fn file<R: Read + Seek>(
         _ => return Ok(None),
     };
     if bytes > cap {
-        return Err(SquashfsError::TooLarge { what: "the file", limit: cap });
+        return Err(ReadError::invalid(format!("the file is larger than {cap} bytes")));
     }
     let fragment = (fragment != NO_FRAGMENT).then_some((fragment, offset));
     let count = if fragment.is_some() { bytes / block_bytes } else { bytes.div_ceil(block_bytes) };

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Seek};
 
-use super::SquashfsError;
-use super::image::{SquashfsImage, Stored, TablePlace};
+use super::image::{SquashfsImage, Stored, TablePlace, past_the_end};
+use crate::formats::ReadError;
 
 /// Length of a metadata block, unpacked, in bytes; only the last of a table is shorter.
 const METADATA_BYTES: usize = 8192;
@@ -28,21 +28,21 @@ impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
         image: &'i mut SquashfsImage<'r, R>,
         place: TablePlace,
         what: &'static str,
-    ) -> Result<Self, SquashfsError> {
+    ) -> Result<Self, ReadError> {
         let mut walk = Self { image, what, block: Vec::new(), taken: 0, next: place.block };
         walk.load()?;
         if place.offset >= walk.block.len() {
-            return Err(SquashfsError::Malformed { what });
+            return Err(ReadError::invalid(format!("{what} is malformed")));
         }
         walk.taken = place.offset;
         Ok(walk)
     }
 
-    fn load(&mut self) -> Result<(), SquashfsError> {
+    fn load(&mut self) -> Result<(), ReadError> {
         let what = self.what;
         let header = self.image.bytes(self.next, 2, what)?;
         let header = header.first_chunk().copied().map(u16::from_le_bytes);
-        let header = header.ok_or(SquashfsError::PastTheEnd { what })?;
+        let header = header.ok_or_else(|| past_the_end(what))?;
         let stored = Stored { bytes: (header & !PLAIN).into(), plain: header & PLAIN != 0 };
         // It lies in the image, so this cannot overflow.
         let start = self.next.saturating_add(2);
@@ -53,13 +53,13 @@ impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
     }
 
     /// The next bytes.
-    pub(super) fn fill(&mut self, mut target: &mut [u8]) -> Result<(), SquashfsError> {
+    pub(super) fn fill(&mut self, mut target: &mut [u8]) -> Result<(), ReadError> {
         while !target.is_empty() {
             let left = self.block.get(self.taken..).unwrap_or_default();
             if left.is_empty() {
                 // Whoever could make blocks short could make us read very many of them.
                 if self.block.len() != METADATA_BYTES {
-                    return Err(SquashfsError::Malformed { what: self.what });
+                    return Err(ReadError::invalid(format!("{} is malformed", self.what)));
                 }
                 self.load()?;
                 continue;
@@ -74,26 +74,26 @@ impl<'i, 'r, R: Read + Seek> TableWalk<'i, 'r, R> {
     }
 
     /// Leaves bytes out.
-    pub(super) fn skip<const N: usize>(&mut self) -> Result<(), SquashfsError> {
+    pub(super) fn skip<const N: usize>(&mut self) -> Result<(), ReadError> {
         self.fill(&mut [0; N])
     }
 
     /// The next two bytes.
-    pub(super) fn u16(&mut self) -> Result<u16, SquashfsError> {
+    pub(super) fn u16(&mut self) -> Result<u16, ReadError> {
         let mut bytes = [0; 2];
         self.fill(&mut bytes)?;
         Ok(u16::from_le_bytes(bytes))
     }
 
     /// The next four bytes.
-    pub(super) fn u32(&mut self) -> Result<u32, SquashfsError> {
+    pub(super) fn u32(&mut self) -> Result<u32, ReadError> {
         let mut bytes = [0; 4];
         self.fill(&mut bytes)?;
         Ok(u32::from_le_bytes(bytes))
     }
 
     /// The next eight bytes.
-    pub(super) fn u64(&mut self) -> Result<u64, SquashfsError> {
+    pub(super) fn u64(&mut self) -> Result<u64, ReadError> {
         let mut bytes = [0; 8];
         self.fill(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))

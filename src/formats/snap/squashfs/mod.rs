@@ -16,15 +16,13 @@
 mod compression;
 mod content;
 mod directory;
-mod error;
 mod image;
 mod inode;
 mod metadata;
 
 use std::io::{Read, Seek};
 
-pub use error::SquashfsError;
-
+use crate::formats::{Invalid, ReadError};
 use image::SquashfsImage;
 
 /// Largest listing of a folder that is read, in bytes; some 40,000 names.
@@ -33,18 +31,19 @@ pub const MAX_LISTING_BYTES: u64 = 1 << 20;
 /// The content of the regular file at `path`, whose parts are the names from the root on; at most `cap` bytes.
 ///
 /// No link is followed.
-pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Result<Vec<u8>, SquashfsError> {
+pub fn read_file(image: &mut (impl Read + Seek), path: &[&str], cap: u64) -> Result<Vec<u8>, ReadError> {
     let mut image = SquashfsImage::open(image)?;
     let mut place = image.root();
     for (depth, name) in path.iter().enumerate() {
         let so_far = || path.iter().take(depth + 1).copied().collect::<Vec<_>>().join("/");
         let folder = || path.iter().take(depth).copied().collect::<Vec<_>>().join("/");
-        let listing = inode::folder(&mut image, place)?.ok_or_else(|| SquashfsError::NotAFolder { path: folder() })?;
+        let listing = inode::folder(&mut image, place)?
+            .ok_or_else(|| Invalid::new(format!("{:?} in it is not a folder", folder())))?;
         let found = directory::find(&mut image, listing, name)?;
-        place = found.ok_or_else(|| SquashfsError::NotFound { path: so_far() })?;
+        place = found.ok_or_else(|| Invalid::new(format!("there is no {:?} in it", so_far())))?;
     }
     let file = inode::file(&mut image, place, cap)?;
-    let file = file.ok_or_else(|| SquashfsError::NotRegular { path: path.join("/") })?;
+    let file = file.ok_or_else(|| Invalid::new(format!("{:?} in it is not a regular file", path.join("/"))))?;
     content::read(&mut image, &file)
 }
 

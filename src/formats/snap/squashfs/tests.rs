@@ -5,6 +5,7 @@ use std::io::{self, Cursor, SeekFrom};
 use proptest::prelude::*;
 
 use super::*;
+use crate::formats::{ReadError, refusal};
 use crate::samples::{Payload, SnapSpec, build_snap};
 
 const YAML: [&str; 2] = ["meta", "snap.yaml"];
@@ -16,7 +17,7 @@ fn image() -> Vec<u8> {
     build_snap(&SnapSpec::new("thing", "1")).unwrap()
 }
 
-fn read_yaml(image: &[u8]) -> Result<Vec<u8>, SquashfsError> {
+fn read_yaml(image: &[u8]) -> Result<Vec<u8>, ReadError> {
     read_file(&mut Cursor::new(image), &YAML, CAP)
 }
 
@@ -93,7 +94,6 @@ fn broken_images_are_refused() {
     for (from, offset, bytes, words) in table {
         let error = read_yaml(&patched(from, *offset, bytes)).expect_err(words);
         assert!(error.to_string().ends_with(words) || error.to_string().starts_with(words), "{words:?}: {error:?}");
-        assert_eq!(error.class(), crate::error_class::ErrorClass::VerificationFailed);
     }
 }
 
@@ -119,7 +119,7 @@ fn a_listing_beyond_the_limit_is_refused() {
     let at = u64::from_le_bytes(image[64..72].try_into().unwrap()) as usize + 2 + 104 + 20;
     image[at..at + 4].copy_from_slice(&(MAX_LISTING_BYTES as u32 + 4).to_le_bytes());
     let error = read_yaml(&image).unwrap_err();
-    assert!(matches!(error, SquashfsError::TooLarge { limit: MAX_LISTING_BYTES, .. }), "{error:?}");
+    assert!(error.to_string().contains("is larger than"), "{error:?}");
 }
 
 #[test]
@@ -128,7 +128,10 @@ fn a_cut_image_is_refused_wherever_it_is_cut() {
     let used = u64::from_le_bytes(image[40..48].try_into().unwrap()) as usize;
     for length in (0..used).step_by(3) {
         let error = read_yaml(&image[..length]).unwrap_err();
-        assert!(matches!(error, SquashfsError::NotAnImage | SquashfsError::PastTheEnd { .. }), "{length}: {error:?}");
+        assert!(
+            ["does not begin as", "goes past the end"].iter().any(|words| error.to_string().contains(words)),
+            "{length}: {error:?}"
+        );
     }
     assert_eq!(read_yaml(&image[..used]).unwrap(), read_yaml(&image).unwrap());
 }
@@ -137,13 +140,13 @@ fn a_cut_image_is_refused_wherever_it_is_cut() {
 fn paths_that_lead_nowhere_are_told_apart() {
     let image = image();
     let read = |path: &[&str]| read_file(&mut Cursor::new(&image), path, CAP);
-    assert!(matches!(read(&["meta"]), Err(SquashfsError::NotRegular { path }) if path == "meta"));
-    assert!(matches!(read(&[]), Err(SquashfsError::NotRegular { path }) if path.is_empty()));
-    assert!(matches!(read(&["meta", "x"]), Err(SquashfsError::NotFound { path }) if path == "meta/x"));
-    assert!(matches!(read(&["x", "y", "z"]), Err(SquashfsError::NotFound { path }) if path == "x"));
-    assert!(matches!(read(&["bin", "thing", "z"]), Err(SquashfsError::NotAFolder { path }) if path == "bin/thing"));
+    assert!(refusal(read(&["meta"])).contains("\"meta\" in it is not a regular file"));
+    assert!(refusal(read(&[])).contains("\"\" in it is not a regular file"));
+    assert!(refusal(read(&["meta", "x"])).contains("there is no \"meta/x\""));
+    assert!(refusal(read(&["x", "y", "z"])).contains("there is no \"x\""));
+    assert!(refusal(read(&["bin", "thing", "z"])).contains("\"bin/thing\" in it is not a folder"));
     for name in ["", ".", "..", "/", "met"] {
-        assert!(matches!(read(&[name]), Err(SquashfsError::NotFound { .. })), "{name:?}");
+        assert!(refusal(read(&[name])).contains("there is no"), "{name:?}");
     }
 }
 
@@ -168,11 +171,7 @@ impl Seek for Failing {
 fn an_error_of_the_disk_is_no_fault_of_the_image() {
     for after in [0, 95, 96, 200, 300] {
         let error = read_file(&mut Failing(Cursor::new(image()), after), &YAML, CAP).unwrap_err();
-        assert!(
-            matches!(&error, SquashfsError::Read(source) if source.to_string() == "broken disk"),
-            "{after}: {error:?}"
-        );
-        assert_eq!(error.class(), crate::error_class::ErrorClass::Failed);
+        assert!(matches!(&error, ReadError::Io(source) if source.to_string() == "broken disk"), "{after}: {error:?}");
     }
 }
 

@@ -7,12 +7,13 @@ use super::re_index::{PackedIndex, SuiteIndexes};
 use super::root::Root;
 use super::{is_listed, read_index};
 use crate::collection::{Collection, Proof};
-use crate::formats::apt::archive::{IndexFileError, IndexKind};
+use crate::formats::Invalid;
+use crate::formats::apt::archive::IndexKind;
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::cut_index::{Names, cut_commands, cut_components, cut_contents};
 use crate::formats::apt::deb822::Stanzas;
 use crate::formats::apt::translation::Descriptions;
-use crate::formats::compression::{Compression, CompressionError, reader};
+use crate::formats::compression::{Compression, reader};
 use crate::site::publish::{Context, PublishError};
 
 /// The largest list of files that is read, in bytes uncompressed. It is read as a stream; Debian's largest has some 0.6 GB.
@@ -67,11 +68,11 @@ fn contents(
         return Err(PublishError::IndexNotVouched { path: path.clone() });
     }
     let kind = Compression::of_name(path.as_str());
-    let bad = |source| IndexFileError::Compression { path: path.clone(), source };
+    let bad = |error: Invalid| Invalid::new(format!("cannot expand {path}")).because(error);
     let cut = context.depot.read_checked(&proof.sha256, |blob| {
         let text = reader(blob, kind)?.take(MAX_CONTENTS_BYTES);
         let cut = PackedIndex::write(|mut out| cut_contents(BufReader::with_capacity(1 << 20, text), names, &mut out));
-        cut.map_err(|source: io::Error| CompressionError::Corrupt { kind, source })
+        cut.map_err(|source: io::Error| kind.corrupt(source))
     });
     Ok(cut?.map_err(bad)?)
 }

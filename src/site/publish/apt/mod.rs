@@ -42,7 +42,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             folder => folder.to_owned(),
         };
         let names: Vec<&str> = [folder.as_str()].into_iter().chain(signed.as_deref()).collect();
-        context.dated(collection, &names, date)?;
+        context.dates.check(collection, &names, date)?;
     }
     let aliases = SuiteAliases::of(&roots);
     for root in roots {
@@ -203,7 +203,7 @@ fn check_suite(
     suite: &SuiteName,
     release: &Release,
 ) -> Result<(), PublishError> {
-    let known = context.signed_as.and_then(|names| names.get(suite)).map(String::as_str);
+    let known = context.of_kind.signed_as.and_then(|names| names.get(suite)).map(String::as_str);
     match release.is_suite(suite, known) {
         true => Ok(()),
         false => Err(PublishError::OtherSuite {

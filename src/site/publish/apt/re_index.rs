@@ -158,7 +158,8 @@ pub(super) fn describe(
         label: upstream.label.clone(),
         codename: upstream.codename.clone(),
     };
-    let identity = context.identities.entry(format!("{}/{name}", collection.folder())).or_insert_with(first).clone();
+    let identity =
+        context.of_kind.identities.entry(format!("{}/{name}", collection.folder())).or_insert_with(first).clone();
     let collect = |pick: fn(&RewrittenIndex) -> &String| {
         let values: std::collections::BTreeSet<_> = suite.indexes.values().map(pick).cloned().collect();
         values.into_iter().filter(|value| value != "source").collect::<Vec<_>>()

@@ -20,12 +20,12 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let forms = CarriedStream::read(collection, context)?;
     let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
     check_vouched(collection, context, &items, stream)?;
-    if context.guarded {
+    if context.dates.guarded {
         let names = |id: &str| stream.names(id);
-        check_stream(&collection.folder(), context.known_files(collection, INDEX_NAME), names)?;
+        check_stream(&collection.folder(), context.dates.known_files(collection, INDEX_NAME), names)?;
     }
     for (file, date) in stream.dates() {
-        context.dated(collection, &[file], Some(date))?;
+        context.dates.check(collection, &[file], Some(date))?;
     }
     let mut tree = Tree::of_files(collection);
     match collection.publish {
@@ -34,7 +34,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::Verbatim => verbatim(collection, &forms, &mut tree, context)?,
         Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
     }
-    context.linger(&mut tree);
+    context.retain_for_grace_period(&mut tree);
     Ok(tree)
 }
 

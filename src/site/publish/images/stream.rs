@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
+use crate::formats::Invalid;
 use crate::formats::openpgp::{SignedBytes, unverified_clear_text};
 use crate::formats::simplestreams::{
-    FOLDER, INLINE, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamError, StreamIndex, is_index,
+    FOLDER, INLINE, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamIndex, is_index,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -111,7 +112,7 @@ pub(super) fn stem(path: &PublishPath) -> &str {
     path.strip_suffix(INLINE).or_else(|| path.strip_suffix(PLAIN)).unwrap_or(path)
 }
 
-fn bad(path: &PublishPath) -> impl FnOnce(StreamError) -> PublishError {
+fn bad(path: &PublishPath) -> impl FnOnce(Invalid) -> PublishError {
     let path = path.clone();
     move |source| PublishError::Stream { path, source }
 }

@@ -33,7 +33,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let stream = collection.proof(proof).ok_or_else(not_vouched)?;
         let bytes = context.depot.read(&stream, MAX_STREAM_BYTES as u64)?;
         let (carried, sha3) = vouched(&bytes, digest, proof, context)?;
-        let unreadable = |source| PublishError::SnapMetadata { path: path.clone(), source: Box::new(source) };
+        let unreadable = |source| PublishError::SnapMetadata { path: path.clone(), source };
         let read = Metadata::of_snap(&mut context.depot.open_blob(digest)?);
         if read.is_err() {
             context.depot.verify(digest)?; // a disk that has changed the blob says nothing against the snap
@@ -68,13 +68,13 @@ fn vouched(
     proof: &PublishPath,
     context: &mut Context<'_, '_>,
 ) -> Result<(SnapFacts, Sha3), PublishError> {
-    let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: Box::new(error) };
+    let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: error };
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
     let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
     let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
         return Err(PublishError::ItemNotVouched { path: proof.clone() });
     };
-    Ok((verify(context.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
+    Ok((verify(context.of_kind.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }
 
 fn says_the_same(item: &Item, carried: &SnapFacts, metadata: &Metadata) -> bool {

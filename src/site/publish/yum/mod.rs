@@ -1,5 +1,6 @@
 //! Publishes RPM repositories: upstream's signed metadata is followed down to each package, then the tree is laid out.
 
+mod keys;
 mod re_index;
 mod repository;
 
@@ -20,7 +21,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let repository = CarriedRepository::read(collection, context)?;
     let carried = check_vouched(collection, context, &items, &repository)?;
-    context.dated(collection, &[REPOMD], repository.date())?;
+    context.dates.check(collection, &[REPOMD], repository.date())?;
     let mut tree = Tree::of_files(collection);
     match collection.publish {
         Publish::ReIndexed | Publish::Reprepro => re_indexed(&repository, &carried, &mut tree, context)?,
@@ -30,7 +31,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             carried.absent.iter().chain(lacking).for_each(|path| context.published.note_absent(path));
         }
     }
-    linger(context, &mut tree);
+    retain_for_grace_period(context, &mut tree);
+    keys::add(collection, context, &mut tree)?;
     Ok(tree)
 }
 
@@ -54,7 +56,7 @@ fn check_vouched(
     let mut unproven: BTreeSet<&PublishPath> = collection.files.keys().collect();
     let mut carried = Carried { digests: BTreeSet::new(), packages: BTreeSet::new(), absent: Vec::new() };
     for package in repository.packages(context)? {
-        if is_told(items, repository, &package, PRIMARY) && is_here(collection, context, &package)? {
+        if is_listed(items, repository, &package, PRIMARY) && is_here(collection, context, &package)? {
             unproven.remove(&package.file);
             carried.digests.insert(package.digest.to_hex());
             carried.packages.insert((package.file, package.digest));
@@ -63,7 +65,7 @@ fn check_vouched(
         }
     }
     for (kind, delta) in repository.deltas(context)? {
-        if is_told(items, repository, &delta, kind) && is_here(collection, context, &delta)? {
+        if is_listed(items, repository, &delta, kind) && is_here(collection, context, &delta)? {
             unproven.remove(&delta.file);
         } else {
             carried.absent.push(delta.file);
@@ -84,7 +86,7 @@ fn is_here(collection: &Collection, context: &mut Context<'_, '_>, package: &Pac
 }
 
 /// Returns true if the package's item agrees with the metadata of this kind.
-fn is_told(
+fn is_listed(
     items: &BTreeMap<&PublishPath, &Item>,
     repository: &CarriedRepository,
     package: &Package,
@@ -100,7 +102,7 @@ fn is_told(
 }
 
 /// Packages of the state before stay where they were, though no list names them: dnf asks for them by what it has cached.
-fn linger(context: &Context<'_, '_>, tree: &mut Tree) {
+fn retain_for_grace_period(context: &Context<'_, '_>, tree: &mut Tree) {
     let files = context.previous.iter().flat_map(|previous| &previous.files);
     tree.add_where_free(files.filter(|(_, digest)| context.depot.size(digest).is_some()));
 }

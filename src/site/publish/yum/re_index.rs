@@ -6,9 +6,9 @@
 use super::super::{Context, PublishError};
 use super::Carried;
 use super::repository::{CarriedRepository, bad};
+use crate::formats::Invalid;
 use crate::formats::rpm::{
-    Cut, Data, DataLine, LISTS, PRIMARY, Package, REPOMD, REPOMD_ASC, RpmError, cut_by, cut_packages, repomd_text,
-    with_digest,
+    Cut, Data, DataLine, LISTS, PRIMARY, Package, REPOMD, REPOMD_ASC, cut_by, cut_packages, repomd_text, with_digest,
 };
 use crate::site::tree::Tree;
 
@@ -74,7 +74,7 @@ fn cut(
     let upstream = repository.read_data(context, data)?;
     let open = || data.expand(upstream.as_slice());
     let expected = carried.packages.len();
-    let cut: Result<Cut, RpmError> = match data.kind.as_str() {
+    let cut: Result<Cut, Invalid> = match data.kind.as_str() {
         PRIMARY => {
             let is_carried = |package: &Package| carried.packages.contains(&(package.file.clone(), package.digest));
             cut_packages(open, expected, is_carried)

@@ -5,10 +5,11 @@ use std::io::BufRead;
 
 use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
+use crate::formats::Invalid;
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::rpm::{
-    DELTAS, Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, RpmError, deltas,
-    is_carried, is_needed, packages,
+    DELTAS, Data, MAX_DATA_BYTES, MAX_REPOMD_BYTES, PRIMARY, Package, REPOMD, REPOMD_ASC, Repomd, deltas, is_carried,
+    is_needed, packages,
 };
 use crate::path::PublishPath;
 use crate::time::Time;
@@ -35,7 +36,7 @@ impl CarriedRepository {
         let signed = verify(collection, context, &path, &text)?;
         let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
         let repomd = Repomd::parse(&text, wanted);
-        let mut repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source: Box::new(source) })?;
+        let mut repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source })?;
         // A verbatim repomd.xml still names them.
         let (here, lacking): (Vec<_>, Vec<_>) =
             repomd.data.into_iter().partition(|data| is_needed(&data.kind) || collection.proof(&data.path).is_some());
@@ -88,7 +89,7 @@ impl CarriedRepository {
         let mut found = Vec::new();
         let all = packages(expand(primary, &bytes)?, |entry, _| {
             found.extend(entry.ok());
-            Ok::<(), RpmError>(())
+            Ok::<(), Invalid>(())
         });
         all.map(|()| found).map_err(|source| bad(primary, source))
     }
@@ -101,7 +102,7 @@ impl CarriedRepository {
             let bytes = self.read_data(context, data)?;
             let all = deltas(expand(data, &bytes)?, kind, |entry| {
                 found.extend(entry.ok().map(|delta| (kind, delta)));
-                Ok::<(), RpmError>(())
+                Ok::<(), Invalid>(())
             });
             all.map_err(|source| bad(data, source))?;
         }
@@ -115,8 +116,8 @@ fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead + 'b>, Pub
 }
 
 /// What is wrong with a file of metadata.
-pub(super) fn bad(data: &Data, source: RpmError) -> PublishError {
-    PublishError::Rpm { path: data.path.clone(), source: Box::new(source) }
+pub(super) fn bad(data: &Data, source: Invalid) -> PublishError {
+    PublishError::Rpm { path: data.path.clone(), source }
 }
 
 /// Whether upstream signed it; an error if not, unless the site allows that.

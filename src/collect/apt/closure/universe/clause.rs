@@ -1,8 +1,9 @@
 //! The relations of a version, resolved to names: what it needs (groups of alternatives) and what it excludes.
 
 use super::{Architecture, NameId, PackageId, Provider, Universe, VersionId};
+use crate::formats::Invalid;
 use crate::formats::apt::packages::MultiArch;
-use crate::formats::apt::relation::{self, MalformedRelation, Relation};
+use crate::formats::apt::relation::{self, Relation};
 
 /// One relation field's group of alternatives, of which one must hold; of [`ClauseKind::Conflicts`] and [`ClauseKind::Breaks`] there is
 /// one alternative, which must not.
@@ -123,7 +124,7 @@ impl RelationTarget<'_> {
 pub(in crate::collect::apt::closure) fn clauses<'a>(
     universe: &Universe<'a>,
     id: VersionId,
-) -> Result<Vec<Clause<'a>>, MalformedRelation> {
+) -> Result<Vec<Clause<'a>>, Invalid> {
     let version = universe.version(id);
     let control = &version.control;
     let fields = [

@@ -10,11 +10,11 @@ use std::sync::OnceLock;
 use self::clause::{Clause, clauses};
 use self::order::first_mentions;
 use super::{ClosureRequest, UnusableEntry};
+use crate::formats::Invalid;
 use crate::formats::apt::deb822::Stanza;
 use crate::formats::apt::packages::{BinaryPackage, ControlFields, MultiArch, installed, packages};
 use crate::formats::apt::preferences::IndexOrigin;
-use crate::formats::apt::relation::{self, MalformedRelation};
-use crate::formats::apt::version;
+use crate::formats::apt::{relation, version};
 use crate::formats::signed_digest::SignedDigest;
 
 /// A package of one architecture, of which at most one version can be installed.
@@ -82,7 +82,7 @@ pub(super) struct PackageVersion<'a> {
     pub(super) record: Option<(usize, i32)>,
     /// All indexes that have it.
     pub(super) indexes: Vec<usize>,
-    clauses: OnceLock<Result<Vec<Clause<'a>>, MalformedRelation>>,
+    clauses: OnceLock<Result<Vec<Clause<'a>>, Invalid>>,
 }
 
 /// Where a version can be fetched.
@@ -357,7 +357,7 @@ impl<'a> Universe<'a> {
     }
 
     /// Why the relations of a version could not be read.
-    pub(super) fn malformed(&self, id: VersionId) -> Option<&MalformedRelation> {
+    pub(super) fn malformed(&self, id: VersionId) -> Option<&Invalid> {
         self.version(id).clauses.get().and_then(|clauses| clauses.as_ref().err())
     }
 }

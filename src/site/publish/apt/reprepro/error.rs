@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::formats::openpgp::OpenPgpError;
+use crate::formats::Invalid;
 use crate::storage::FileError;
 use crate::time::Time;
 
@@ -37,7 +37,7 @@ pub enum RepreproError {
     )]
     NoKey { fingerprint: String, home: PathBuf, said: String },
     #[error("the key {fingerprint} in {} is none that clients could check with", home.display())]
-    BadKey { fingerprint: String, home: PathBuf, source: OpenPgpError },
+    BadKey { fingerprint: String, home: PathBuf, source: Invalid },
     #[error(transparent)]
     OtherBytes(#[from] Box<OtherBytes>),
     #[error(

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::RepreproError;
 use super::program::{Program, end_of};
-use crate::formats::openpgp::{Keyring, OpenPgpError, SiteKey};
+use crate::formats::Invalid;
+use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::storage::FileError;
 
 /// `[reprepro]` in `site.toml`: a key of the operator's own.
@@ -89,7 +90,7 @@ impl ReadyKey {
     }
 }
 
-fn bad_key(fingerprint: &str, home: &Path) -> impl Fn(OpenPgpError) -> RepreproError + use<> {
+fn bad_key(fingerprint: &str, home: &Path) -> impl Fn(Invalid) -> RepreproError + use<> {
     let (fingerprint, home) = (fingerprint.to_owned(), home.to_owned());
     move |source| RepreproError::BadKey { fingerprint: fingerprint.clone(), home: home.clone(), source }
 }

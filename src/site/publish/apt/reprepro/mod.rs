@@ -48,7 +48,7 @@ pub(super) fn tree(
     let mut suites: Vec<WantedSuite> =
         suites.iter().map(|(root, suite)| wanted(collection, root, suite, context)).collect::<Result<_, _>>()?;
     WantedSuite::fill(&mut suites);
-    if context.is_rehearsal {
+    if context.of_kind.reprepro.is_rehearsal {
         return Ok(Tree::of_files(collection));
     }
     let folder = reprepro_base_folder(context.root, &collection.name);
@@ -72,16 +72,16 @@ pub(super) fn tree(
 }
 
 fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let signing = ReadyKey::prepare(&folder, context.key, context.reprepro_key)?;
+    let signing = ReadyKey::prepare(&folder, context.key, context.of_kind.reprepro.key)?;
     let base = BaseFolder { reprepro: Program::reprepro(&folder, &signing.home), folder };
     let overridden = base.configure(suites, &signing.fingerprint)?;
-    sync::bring(&base, suites, context.depot, context.progress)?;
+    sync::synchronize(&base, suites, context.depot, context.of_kind.reprepro.progress)?;
     for (suite, _) in suites.iter().zip(overridden).filter(|(_, changed)| *changed) {
         base.reprepro.run("reoverride", &["--export=silent-never", "reoverride", &suite.name])?;
     }
     // Suites that have gone would stay there.
     remove_folder(&base.folder.join("dists"))?;
-    context.progress.message("exporting");
+    context.of_kind.reprepro.progress.message("exporting");
     base.reprepro.run("export", &["export"])?;
     let mut tree = Tree::default();
     for suite in suites {
@@ -94,7 +94,7 @@ fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, 
         };
         let armored = armored_keyring(public).map_err(bad)?;
         let (binary, armored) = (context.put(public)?, context.put(armored.as_bytes())?);
-        context.keys.extend([("reprepro.gpg", binary), ("reprepro.asc", armored)]);
+        context.keys.extend([("reprepro.gpg".to_owned(), binary), ("reprepro.asc".to_owned(), armored)]);
     }
     Ok(tree)
 }

@@ -109,7 +109,7 @@ fn dated(suite: &WantedSuite, said: &Release, context: &mut Context<'_, '_>) -> 
         let (suite, published) = (suite.name.clone(), context.date);
         return Err(RepreproError::ClockBehind { suite, date, published });
     }
-    *context.newest = date.max(*context.newest);
+    *context.of_kind.reprepro.newest = date.max(*context.of_kind.reprepro.newest);
     Ok(())
 }
 

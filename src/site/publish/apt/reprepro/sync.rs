@@ -27,7 +27,7 @@ const FORMAT: &str = "${$component}\\t${$architecture}\\t${package}\\t${version}
 type Has = BTreeMap<IndexTarget, BTreeMap<String, (String, Option<Sha256>)>>;
 
 /// Brings all suites to what is wanted. Nothing is exported yet.
-pub(super) fn bring(
+pub(super) fn synchronize(
     base: &BaseFolder,
     suites: &[WantedSuite],
     depot: &Depot,
