@@ -77,24 +77,40 @@ impl fmt::Display for ShellCommand {
     }
 }
 
-/// On the online host: makes these volumes of a bundle again, or all of them if none are named.
-pub(crate) fn recut(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path, workspace: Option<&Path>) -> ShellCommand {
+/// Volumes of one packing that are lost or damaged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LostVolumes<'a> {
+    /// The packing's ID.
+    pub(crate) packing: &'a str,
+    /// The volumes, counted from 1; at least one.
+    pub(crate) numbers: &'a BTreeSet<usize>,
+}
+
+/// On the online host: makes these volumes of a bundle again, or all of them if none are given.
+pub(crate) fn recut(
+    bundle: &Path,
+    volumes: Option<LostVolumes<'_>>,
+    out: &Path,
+    workspace: Option<&Path>,
+) -> ShellCommand {
     recut_words(bundle, volumes, out).workspace(workspace)
 }
 
 /// The same, printed on another host, which does not know the workspace.
-pub(crate) fn recut_elsewhere(bundle: &str, volumes: &BTreeSet<usize>) -> ShellCommand {
+pub(crate) fn recut_elsewhere(bundle: &str, volumes: Option<LostVolumes<'_>>) -> ShellCommand {
     recut_words(Path::new(bundle), volumes, Path::new("."))
 }
 
-fn recut_words(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path) -> ShellCommand {
-    let numbers: Vec<String> = volumes.iter().map(ToString::to_string).collect();
-    let command = ShellCommand::gapferry("recut").path(bundle);
-    let command = if numbers.is_empty() { command } else { command.arg("--volumes").arg(numbers.join(",")) };
+fn recut_words(bundle: &Path, volumes: Option<LostVolumes<'_>>, out: &Path) -> ShellCommand {
+    let mut command = ShellCommand::gapferry("recut").path(bundle);
+    if let Some(LostVolumes { packing, numbers }) = volumes {
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        command = command.arg("--packing").arg(packing).arg("--volumes").arg(numbers.join(","));
+    }
     command.arg("--out").path(out)
 }
 
-/// On the online host, in the folder that has the request and [`SITE_KEY`]: makes a bundle of what the request asks for.
+/// On the online host, in the folder that has the request and [`SITE_KEY`]: packs what the request asks for.
 pub(crate) fn answer_request(bundle: &str, request: &Path) -> ShellCommand {
     let request = Path::new(request.file_name().unwrap_or_default());
     let command = ShellCommand::gapferry("recut").arg(bundle).arg("--request").path(request);
@@ -237,8 +253,16 @@ mod tests {
 
     #[test]
     fn options_stay_options() {
-        let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Some(Path::new("/w")));
-        assert_eq!(command.to_string(), "gapferry recut ./-x --volumes 7 --out 'a b' --workspace /w");
+        let command = recut(
+            Path::new("-x"),
+            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &BTreeSet::from([7]) }),
+            Path::new("a b"),
+            Some(Path::new("/w")),
+        );
+        assert_eq!(
+            command.to_string(),
+            "gapferry recut ./-x --packing 0c10e1453cb5 --volumes 7 --out 'a b' --workspace /w"
+        );
         assert_eq!(
             sign(Path::new("out/manifest.json"), "a@b").to_string(),
             "ssh-keygen -Y sign -n a@b -f builder.key out/manifest.json"

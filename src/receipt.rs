@@ -1,8 +1,8 @@
 //! What a site says of itself to the online side, in a small text that people can read and that the site's key signs.
 //!
-//! A *receipt* says which bundle the site has accepted, so that the next export need not carry it again. A *request* says
-//! what the site lacks for a bundle that it could not import. Both are one form, clear-signed (RFC 4880, section 7), so that
-//! `gpgv` can check it too.
+//! A *receipt* says which state the site has published, so that the next export need not carry it again; which states it holds
+//! and has not published; and which it has refused. A *request* is a receipt that lists the blobs which the site lacks for a
+//! state that it holds in part. Both are one form, clear-signed (RFC 4880, section 7), so that `gpgv` can check it too.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -19,7 +19,7 @@ use crate::time::Time;
 /// The largest receipt that is read, in bytes: it names a million blobs.
 pub const MAX_RECEIPT_BYTES: u64 = 80 << 20;
 
-const HEAD: &str = "gapferry receipt 1";
+const HEAD: &str = "gapferry receipt 2";
 
 /// Orders the receipts and requests of one site: the higher number is the newer word.
 ///
@@ -52,7 +52,10 @@ impl std::str::FromStr for ReceiptNumber {
     }
 }
 
-/// What a site has of a bundle.
+/// The most states of each list of a receipt.
+const MAX_STATES: usize = 1024;
+
+/// What a site has of the bundles of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The site.
@@ -61,16 +64,42 @@ pub struct Receipt {
     pub name: Label,
     /// The site's epoch.
     pub epoch: u64,
-    /// The bundle's sequence; 0 if the site has none of this name.
-    pub sequence: u64,
-    /// Digest of the bundle's manifest; none if the site has none.
-    pub manifest: Option<Sha256>,
     /// Orders this among the site's receipts and requests.
     pub number: ReceiptNumber,
     /// The site's clock. Tells people the age of the receipt and orders nothing.
     pub made: Time,
-    /// Blobs of the bundle that the site does not hold.
+    /// The newest state that the site has published and still holds; `None` if it has none.
+    pub published: Option<ReceiptState>,
+    /// States that the site holds, all of them or in part, and has not published.
+    pub held: BTreeSet<ReceiptState>,
+    /// States that the site has refused.
+    pub refused: BTreeSet<ReceiptState>,
+    /// Blobs of published and held states that the site does not hold.
     pub lacks: BTreeSet<Sha256>,
+}
+
+/// A state in a receipt. Ordered by its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReceiptState {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Digest of its manifest.
+    pub manifest: Sha256,
+}
+
+impl fmt::Display for ReceiptState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.sequence, self.manifest)
+    }
+}
+
+impl std::str::FromStr for ReceiptState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (sequence, manifest) = text.split_once(' ').ok_or(())?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| ())?, manifest: manifest.parse().map_err(|_| ())? })
+    }
 }
 
 /// Why a text is no receipt.
@@ -94,10 +123,20 @@ impl Receipt {
         Self::parse(&verify_clear_signed(message, keyring, now.unix())?.text)
     }
 
+    /// Returns `true` if the site holds the state whose manifest has this digest, all of it or in part.
+    pub fn knows(&self, manifest: &Sha256) -> bool {
+        self.published.iter().chain(&self.held).any(|state| state.manifest == *manifest)
+    }
+
     fn to_text(&self) -> String {
         let mut text = format!("{HEAD}\n");
         for (key, value) in self.fields() {
             let _ = writeln!(text, "{key}: {value}"); // a String takes all
+        }
+        for (key, states) in [("Held", &self.held), ("Refused", &self.refused)] {
+            for state in states {
+                let _ = writeln!(text, "{key}: {state}");
+            }
         }
         for digest in &self.lacks {
             let _ = writeln!(text, "Lacks: {digest}");
@@ -105,15 +144,14 @@ impl Receipt {
         text
     }
 
-    fn fields(&self) -> [(&'static str, String); 7] {
+    fn fields(&self) -> [(&'static str, String); 6] {
         [
             ("Site", self.site.to_string()),
             ("Name", self.name.to_string()),
             ("Epoch", self.epoch.to_string()),
-            ("Sequence", self.sequence.to_string()),
-            ("Manifest", self.manifest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())),
             ("Number", self.number.to_string()),
             ("Made", self.made.to_string()),
+            ("Published", self.published.map_or_else(|| "none".to_owned(), |state| state.to_string())),
         ]
     }
 
@@ -133,22 +171,39 @@ impl Receipt {
                 site: next("Site")?.parse().ok()?,
                 name: next("Name")?.parse().ok()?,
                 epoch: next("Epoch")?.parse().ok()?,
-                sequence: next("Sequence")?.parse().ok()?,
-                manifest: match next("Manifest")? {
-                    "none" => None,
-                    digest => Some(digest.parse().ok()?),
-                },
                 number: next("Number")?.parse().ok()?,
                 made: next("Made")?.parse().ok()?,
+                published: match next("Published")? {
+                    "none" => None,
+                    state => Some(state.parse().ok()?),
+                },
+                held: BTreeSet::new(),
+                refused: BTreeSet::new(),
                 lacks: BTreeSet::new(),
             };
             for (number, line) in lines.by_ref() {
                 at = number;
-                receipt.lacks.insert(line.strip_prefix("Lacks: ")?.parse().ok()?);
+                receipt.add(line)?;
             }
             (receipt.to_text() == text).then_some(receipt)
         };
         read().ok_or(ReceiptError::Malformed { line: at })
+    }
+
+    /// Takes a line behind the head. Returns `None` if it is malformed.
+    fn add(&mut self, line: &str) -> Option<()> {
+        let (key, value) = line.split_once(": ")?;
+        let states = match key {
+            "Held" => &mut self.held,
+            "Refused" => &mut self.refused,
+            "Lacks" => {
+                self.lacks.insert(value.parse().ok()?);
+                return Some(());
+            }
+            _ => return None,
+        };
+        states.insert(value.parse().ok()?);
+        (states.len() <= MAX_STATES).then_some(())
     }
 }
 
@@ -157,15 +212,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn state(sequence: u64) -> ReceiptState {
+        ReceiptState { sequence, manifest: Sha256::of(&sequence.to_be_bytes()) }
+    }
+
     fn receipt(lacks: &[u8]) -> Receipt {
         Receipt {
             site: "dc1".parse().unwrap(),
             name: "base".parse().unwrap(),
             epoch: 1,
-            sequence: 42,
-            manifest: Some(Sha256::of(b"manifest")),
             number: ReceiptNumber(1_795_255_200_123_456),
             made: Time::from_unix(1_795_255_200).unwrap(),
+            published: Some(state(42)),
+            held: BTreeSet::from([state(43), state(44)]),
+            refused: BTreeSet::from([state(41)]),
             lacks: lacks.iter().map(|byte| Sha256::of(&[*byte])).collect(),
         }
     }
@@ -179,7 +239,7 @@ mod tests {
             let receipt = receipt(lacks);
             let text = receipt.sign(&key).unwrap();
             assert_eq!(Receipt::verify(text.as_bytes(), &keyring(&key), now).unwrap(), receipt);
-            let forged = text.replace("Sequence: 42", "Sequence: 43");
+            let forged = text.replace("Published: 42", "Published: 43");
             for (text, keyring) in [(&text, keyring(&other)), (&forged, keyring(&key))] {
                 let error = Receipt::verify(text.as_bytes(), &keyring, now).unwrap_err();
                 assert!(matches!(error, ReceiptError::Signature(_)));
@@ -197,7 +257,12 @@ mod tests {
             ("Site: ", "Site:  "),
             ("\nName", "\n\nName"),
             (HEAD, "receipt 2"),
+            ("Published: 42", "Published: 042"),
+            ("Held: 43", "Held: 45"),
+            ("Refused: ", "Rejected: "),
+            ("Held: 44", "Published: 44"),
         ] {
+            assert!(text.contains(from), "{from}");
             assert!(Receipt::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         assert!(Receipt::parse(format!("{text}Lacks: {}\n", Sha256::of(&[1])).as_bytes()).is_err(), "unsorted");
@@ -219,7 +284,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_text_never_panics(text in "(gapferry receipt 1\n)?(\\PC{0,40}\n){0,9}") {
+        fn arbitrary_text_never_panics(text in "(gapferry receipt 2\n)?(\\PC{0,40}\n){0,9}") {
             let _ = Receipt::parse(text.as_bytes());
         }
     }

@@ -10,7 +10,7 @@ use super::names::{MANIFEST, PACKING};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
-use crate::next_command;
+use crate::next_command::{self, LostVolumes};
 use crate::storage::FileError;
 use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, TrustError};
 
@@ -103,9 +103,16 @@ pub enum BundleError {
         "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online host by `{}`",
         pieces(damage),
         if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
-        next_command::recut_elsewhere(bundle, numbers)
+        next_command::recut_elsewhere(bundle, Some(LostVolumes { packing, numbers }))
     )]
-    Unrepairable { bundle: String, numbers: BTreeSet<usize>, damage: Vec<Damage>, tried: bool, first: Box<BundleError> },
+    Unrepairable {
+        bundle: String,
+        packing: String,
+        numbers: BTreeSet<usize>,
+        damage: Vec<Damage>,
+        tried: bool,
+        first: Box<BundleError>,
+    },
     #[error(transparent)]
     Depot(#[from] DepotError),
     #[error(transparent)]

@@ -26,7 +26,7 @@ pub mod stored_list;
 pub mod stream;
 mod text;
 pub mod unpack;
-mod verify_text;
+pub(crate) mod verify_text;
 mod volume;
 pub mod volume_set;
 pub mod write;

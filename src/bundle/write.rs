@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufWriter, Seek as _};
+use std::io::{BufWriter, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::packing::pack::{VolumeContent, write_volumes};
@@ -14,6 +14,7 @@ use super::recovery::write::WrittenFile;
 use super::recovery::{self, Amount};
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
+use super::state::manifest::StateCollection;
 use super::state::{ItemListWriter, ListSummary, StateManifest};
 use super::verify_text::verify_text;
 use super::{BundleError, FormatError, names};
@@ -98,16 +99,18 @@ impl BundleDraft {
         let mut options = File::options();
         let file = modes::open_with(options.read(true).write(true).create_new(true), &path, modes::PUBLIC_FILE);
         let file = file.map_err(BundleError::io("create", &path))?;
-        let write = || {
-            let mut list = ItemListWriter::new(BufWriter::new(file))?;
-            fill(&mut list)?;
-            let (file, summary) = list.finish()?;
-            let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            file.rewind()?;
-            Ok((summary, file))
+        write_list(file, fill).map_err(BundleError::in_file(&path))
+    }
+
+    /// Copies the item list of a collection, which was written elsewhere.
+    pub fn copy_list(&self, collection: &StateCollection, from: &mut impl Read) -> Result<(), BundleError> {
+        let path = self.folder.join(collection.list_file());
+        let mut copy = || {
+            let mut file = modes::create_public_file(&path)?;
+            std::io::copy(from, &mut file)?;
+            file.sync_all()
         };
-        write().map_err(BundleError::in_file(&path))
+        copy().map_err(BundleError::io("write", &path))
     }
 
     /// Writes the manifest. Returns its text, exactly as it is to be signed.
@@ -149,6 +152,20 @@ impl BundleDraft {
     pub fn abandon(self) {
         let _ = fs::remove_dir_all(&self.folder); // the first error is what matters
     }
+}
+
+/// Writes an item list. Returns what the manifest has to say of it, and the file, which is read from its beginning.
+pub fn write_list(
+    file: File,
+    fill: impl FnOnce(&mut ListFile) -> Result<(), FormatError>,
+) -> Result<(ListSummary, File), FormatError> {
+    let mut list = ItemListWriter::new(BufWriter::new(file))?;
+    fill(&mut list)?;
+    let (file, summary) = list.finish()?;
+    let mut file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    file.rewind()?;
+    Ok((summary, file))
 }
 
 /// Writes a packing into a bundle's folder that has the small files of its state.
@@ -280,6 +297,13 @@ pub(super) fn files_in(folder: &Path) -> Result<Vec<String>, BundleError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The folders of the complete packings in a bundle's folder of ours, sorted.
+pub(crate) fn packing_folders(bundle: &Path) -> Result<Vec<PathBuf>, BundleError> {
+    let below = bundle.join(names::PACKINGS);
+    let folders = files_in(&below)?.into_iter().filter(|name| !name.ends_with(".part")).map(|name| below.join(name));
+    Ok(folders.filter(|folder| folder.join(names::PACKING).exists()).collect())
 }
 
 fn sync_folders(folder: &Path) -> Result<(), BundleError> {

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::workspace::WorkspaceArgs;
-use crate::bundle::Manifest;
 use crate::bundle::folder::read_unverified;
+use crate::bundle::state::StateManifest;
+use crate::bundle::{BundleError, names};
 use crate::workspace::ReceiptOrder;
 
 /// Take note that a bundle has arrived, so that the next one carries only what is new since then
@@ -39,17 +40,23 @@ pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
     let Some(bundle) = &args.bundle else {
         let no_bundle = || Failure::Usage("give a bundle, or --receipt FILE".to_owned());
         let path = args.receipt.as_ref().ok_or_else(no_bundle)?;
-        let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
+        let receipt = workspace.read_receipt(path, args.site_key.as_deref())?.receipt;
         let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };
         workspace.accept(path, &receipt, order)?;
-        let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.sequence);
-        let bundle = format!("{site}-{name}-{sequence:06}");
-        let words = match sequence {
+        let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.published.map_or(0, |state| state.sequence));
+        let bundle = names::folder(site, name, sequence);
+        let mut words = match sequence {
             0 => format!("{site} has no bundle named {name}: the next one carries everything\n"),
             _ => format!("{site} has {bundle}: the next one carries what is new since then\n"),
         };
+        for (states, verb) in [(&receipt.held, "holds and has not published"), (&receipt.refused, "has refused")] {
+            for state in states {
+                words += &format!("{site} {verb} {}\n", names::folder(site, name, state.sequence));
+            }
+        }
         let value = json!({
             "bundle": bundle, "how": "receipt", "number": receipt.number, "said": receipt.made, "lacks": receipt.lacks.len(),
+            "published": receipt.published, "held": receipt.held, "refused": receipt.refused,
         });
         out.done(value, &words);
         return Ok(());
@@ -64,7 +71,8 @@ pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
 /// The bundle's name, which its manifest says if it is a folder.
 fn name_of(bundle: &Path) -> Result<String, Failure> {
     if bundle.is_dir() {
-        return Ok(Manifest::parse(&read_unverified(bundle)?)?.folder());
+        let manifest = StateManifest::parse(&read_unverified(bundle)?);
+        return Ok(manifest.map_err(BundleError::in_file(&bundle.join(names::MANIFEST)))?.folder());
     }
     Ok(bundle.file_name().unwrap_or_default().to_string_lossy().into_owned())
 }

@@ -2,19 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::environment::source_date_epoch;
 use super::error::Failure;
-use super::output::{Output, note, stdout, sync, warn};
+use super::output::{Output, note, stdout, sync, warn, warn_of_changes};
 use super::passphrase::load_key;
 use super::snap_roots::snap_roots;
 use super::workspace::{CarryArgs, WorkspaceArgs};
-use crate::bundle::Manifest;
-use crate::bundle::STREAM_NAME;
-use crate::bundle::names::MANIFEST;
-use crate::bundle::stream::send;
-use crate::export::{ExportError, Exported, Settings, export};
+use crate::bundle::bundle_stream::send;
+use crate::bundle::names::{MANIFEST, PACKING};
+use crate::bundle::packing::Packing;
+use crate::bundle::{BundleError, STREAM_NAME};
+use crate::export::{ExportError, Exported, Settings, Travel, export};
 use crate::fetch::FetchOptions;
 use crate::media::MountCheck;
 use crate::next_command;
@@ -23,7 +23,7 @@ use crate::selection::Selection;
 use crate::site::SiteError;
 use crate::storage::capacity::FreeSpace;
 use crate::terminal::safe;
-use crate::trust::MANIFEST_NAMESPACE;
+use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE};
 use crate::units::Bytes;
 use crate::workspace::DeliveryEvidence;
 
@@ -120,12 +120,16 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
     let exported = export(&selection, &settings)?;
     exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
     if let Some(folder) = exported.folder.as_ref().filter(|_| key.is_none()) {
-        note(&format!(
-            "the bundle is not signed yet: where the builder's key is, run {}",
-            next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE)
-        ));
+        let manifest = next_command::sign(&folder.join(MANIFEST), MANIFEST_NAMESPACE);
+        note(&format!("the bundle is not signed yet: where the builder's key is, run {manifest}"));
+        if let Some(packing) = &exported.packing {
+            let packing = packing.folder().map_err(BundleError::in_file(folder))?;
+            let command = next_command::sign(&folder.join(packing).join(PACKING), PACKING_NAMESPACE);
+            note(&format!("and for its packing {command}"));
+        }
     }
     warn(&exported.warnings);
+    warn_of_changes(&exported.changed_items);
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
@@ -151,6 +155,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
         Ok(exported) => {
             exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
             warn(&exported.warnings);
+            warn_of_changes(&exported.changed_items);
             exported.folder
         }
         Err(ExportError::NothingNew { bundle, .. }) if settings.out.join(&bundle).exists() => {
@@ -173,27 +178,27 @@ fn say(exported: &Exported, args: &ExportArgs, out: &Output) {
     let dry_run = args.dry_run;
     let manifest = &exported.manifest;
     let ((files, bytes), (missing, missing_bytes)) = (exported.tally.selected.get(), exported.tally.missing.get());
-    let volumes: Vec<_> =
-        manifest.volumes.iter().map(|volume| json!({ "file": volume.file, "size": volume.size })).collect();
-    let collections: Vec<_> = manifest
+    let volumes: Vec<_> = exported.packing.iter().flat_map(volumes).collect();
+    let collections: Vec<_> = exported
         .collections
         .iter()
         .map(|c| json!({ "kind": c.kind, "name": c.name, "origin": c.origin, "items": c.items.len() }))
         .collect();
-    let patches = patches(manifest);
+    let Travel { bytes: carried, of, patches } = &exported.travel;
     let value = json!({
         "bundle": exported.folder, "name": manifest.folder(), "sequence": manifest.sequence,
         "expires": manifest.expires, "volumes": volumes, "collections": collections,
+        "packing": exported.packing.as_ref().and_then(|packing| packing.parameters.id().ok()),
         "selected": { "files": files, "bytes": bytes }, "fetched": { "files": missing, "bytes": missing_bytes },
         "dry_run": dry_run, "finished_by_an_earlier_run": exported.found_finished,
         "replaced": exported.replaced, "missing_indexes": *exported.tally.missing_indexes.borrow(),
-        "warnings": exported.warnings,
-        "patches": { "parts": patches.0, "bytes": patches.1, "stored": patches.2 },
-        "carried": { "bytes": manifest.carried_bytes(), "of": manifest.blobs.iter().map(|blob| blob.size).sum::<u64>() },
-        "base": exported.base.as_ref().map(|base| json!({ "sequence": base.sequence, "how": base.how.word() })),
+        "warnings": exported.warnings, "changed_items": exported.changed_items,
+        "patches": { "parts": patches.parts, "bytes": patches.bytes, "stored": patches.stored },
+        "carried": { "bytes": carried, "of": of },
+        "base": exported.base.as_ref().map(|base| json!({ "sequence": base.state.sequence, "how": base.how.word() })),
     });
     let mut words = String::new();
-    for c in &manifest.collections {
+    for c in &exported.collections {
         words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(c.origin.as_str()));
     }
     words += &delta(exported);
@@ -222,22 +227,20 @@ fn delta(exported: &Exported) -> String {
         DeliveryEvidence::Confirmed => "you say that the site has",
         DeliveryEvidence::Overlap => "the overlap trusts that the site has",
     };
-    let manifest = &exported.manifest;
-    let (since, all) = (base.sequence, manifest.blobs.iter().map(|blob| blob.size).sum());
-    let carried = match manifest.blobs.is_empty() {
-        true => String::new(),
-        false => format!(": {} of {} travel", Bytes(manifest.carried_bytes()), Bytes(all)),
+    let Travel { bytes, of, patches } = &exported.travel;
+    let carried = match exported.folder {
+        None => String::new(),
+        Some(_) => format!(": {} of {} travel", Bytes(*bytes), Bytes(*of)),
     };
-    let patched = match patches(manifest) {
-        (0, ..) => String::new(),
-        (_, bytes, stored) => format!(", {} of it as patches of {}", Bytes(bytes), Bytes(stored)),
+    let patched = match patches.parts {
+        0 => String::new(),
+        _ => format!(", {} of it as patches of {}", Bytes(patches.bytes), Bytes(patches.stored)),
     };
-    format!("what is new since sequence {since}, which {how}{carried}{patched}\n")
+    format!("what is new since sequence {}, which {how}{carried}{patched}\n", base.state.sequence)
 }
 
-/// How many parts are patches, what they make in bytes, and the bytes that travel for it.
-fn patches(manifest: &Manifest) -> (u64, u64, u64) {
-    manifest
-        .patches()
-        .fold((0, 0, 0), |(count, bytes, stored), (_, part)| (count + 1, bytes + part.length, stored + part.stored))
+/// The volumes of a packing, by their paths in the bundle's folder, for programs.
+pub(super) fn volumes(packing: &Packing) -> Vec<Value> {
+    let file = |number| packing.volume_file(number).unwrap_or_default();
+    (1..).zip(&packing.volumes).map(|(number, volume)| json!({ "file": file(number), "size": volume.size })).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::exit::Exit;
 use crate::causes::causes;
+use crate::bundle::state::known_versions::ChangedItem;
 use crate::collection_change::ClientWarning;
 use crate::error_class::ErrorClass;
 use crate::terminal::safe;
@@ -87,6 +88,9 @@ impl Output {
     }
 }
 
+/// The most changed items that are listed for people.
+const MAX_CHANGES: usize = 100;
+
 /// One line of ASCII: JSON's own rules let C1 controls and marks of writing direction through, and terminals act on them.
 fn json_line(value: &Value) -> String {
     let mut line = String::new();
@@ -125,6 +129,14 @@ pub(super) fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
 /// Warns on stderr of what clients will not find any more.
 pub(super) fn warn(warnings: &[ClientWarning]) {
     warnings.iter().for_each(|warning| note(&format!("warning: {}", warning.message)));
+}
+
+/// Warns on stderr of items that have other bytes under the same name and version.
+pub(super) fn warn_of_changes(items: &[ChangedItem]) {
+    items.iter().take(MAX_CHANGES).for_each(|item| note(&format!("WARNING: {item}")));
+    if let Some(more) = items.len().checked_sub(MAX_CHANGES).filter(|more| *more > 0) {
+        note(&format!("WARNING: {more} more items have other bytes than before under the same name and version"));
+    }
 }
 
 /// A note on stderr.

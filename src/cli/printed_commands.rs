@@ -10,7 +10,10 @@ fn all() -> Vec<ShellCommand> {
     let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
     vec![
         recut(odd, &BTreeSet::new(), path, Some(path)),
-        recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
+        recut_elsewhere(
+            "dc1-base-000002",
+            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &BTreeSet::from([2, 3]) }),
+        ),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),
         protect(path, Some(5), 2),

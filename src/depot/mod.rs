@@ -288,8 +288,23 @@ impl Depot {
         if self.has(&digest, size) || batch.holds(&digest) {
             return Ok(());
         }
+        let from = File::open(source).map_err(DepotError::io("open", source))?;
+        self.put_from(batch, from, source, (digest, size))
+    }
+
+    /// Copies all that `from` has in, unless a blob of this digest and size is here already. `source` is its name in messages.
+    /// Bytes of another digest are refused.
+    pub fn put_from(
+        &self,
+        batch: &mut Batch<'_>,
+        mut from: impl io::Read,
+        source: &Path,
+        (digest, size): (Sha256, u64),
+    ) -> Result<(), DepotError> {
+        if self.has(&digest, size) || batch.holds(&digest) {
+            return Ok(());
+        }
         let scratch = self.root.join("partial").join("incoming");
-        let mut from = File::open(source).map_err(DepotError::io("open", source))?;
         let to = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
         let mut to = Hashing::new(to);
         io::copy(&mut from, &mut to).map_err(DepotError::io("copy into the depot", source))?;

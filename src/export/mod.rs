@@ -1,25 +1,31 @@
 //! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
 
 mod compare;
+mod earlier;
+mod new_state;
 mod revisions;
+mod write;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use self::compare::{SameVersion, client_warnings, no_same_version, not_another_stream, not_older, same_for_clients};
+use self::earlier::finished_earlier;
+use self::new_state::{NewLists, header};
 use self::revisions::older;
-use crate::bundle::manifest::FORMAT;
-use crate::bundle::pack::{PackPlan, pack};
-use crate::bundle::{BundleError, Manifest, Signed, names};
+use self::write::{BundlePlan, write};
+use crate::bundle::BundleError;
+use crate::bundle::packing::Packing;
+use crate::bundle::packing::totals::PatchTotals;
+use crate::bundle::state::StateManifest;
+use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
+use crate::bundle::state::stored_state::LoadedState;
 use crate::collect::access::{self, AccessError};
 use crate::collect::stat_cache::StatCache;
 use crate::collect::{CollectContext, CollectError, Tally, collect};
 use crate::collection::Collection;
 use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
-use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchOptions, Fetcher};
 use crate::formats::assertions::Trust;
@@ -29,8 +35,8 @@ use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
 use crate::time::Time;
-use crate::trust::{MANIFEST_NAMESPACE, OlderUpstream, OtherStream, SecretKey, TrustError, sign};
-use crate::workspace::{DeliveryBase, Last, Workspace, WorkspaceError};
+use crate::trust::{OlderUpstream, OtherStream, SecretKey, TrustError};
+use crate::workspace::{DeliveryBase, Workspace, WorkspaceError};
 
 /// What an export works with.
 pub struct Settings<'a> {
@@ -94,8 +100,14 @@ impl<'a> Settings<'a> {
 pub struct Exported {
     /// The bundle's folder; none for a dry run, and where only collecting was asked for.
     pub folder: Option<PathBuf>,
-    /// The manifest; of a dry run without blobs and volumes.
-    pub manifest: Manifest,
+    /// The manifest; without collections for a dry run, and where only collecting was asked for.
+    pub manifest: StateManifest,
+    /// What was collected.
+    pub collections: Vec<Collection>,
+    /// The packing of this bundle; `None` if nothing travels, or if it was finished by an earlier run.
+    pub packing: Option<Packing>,
+    /// The bytes that travel.
+    pub travel: Travel,
     /// How much payload was selected and fetched.
     pub tally: Tally,
     /// What the site holds already, on which the bundle builds; none where it carries everything.
@@ -106,6 +118,19 @@ pub struct Exported {
     pub replaced: u64,
     /// Warnings that clients will not find what they find now.
     pub warnings: Vec<ClientWarning>,
+    /// Items that have other bytes than before under the same name and version.
+    pub changed_items: Vec<ChangedItem>,
+}
+
+/// The bytes of a state that travel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Travel {
+    /// Bytes of the blobs that travel.
+    pub bytes: u64,
+    /// Bytes of all blobs of the state.
+    pub of: u64,
+    /// The patches among what travels.
+    pub patches: PatchTotals,
 }
 
 /// Why there is no bundle.
@@ -193,6 +218,124 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 }
 
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
+    let Collected { collections, tally } = collect_all(selection, settings, workspace)?;
+    let (site, name) = (&selection.site, &selection.name);
+    let last = workspace.last(site, name)?;
+    not_in_another_bundle(selection, workspace, &collections)?;
+    let lists = match settings.dry_run {
+        true => None,
+        false => Some(NewLists::write(&collections, &workspace.depot, workspace.scratch())?),
+    };
+    let same_epoch = |manifest: &StateManifest| manifest.epoch == selection.epoch;
+    let mut exported = Exported {
+        folder: None,
+        manifest: header(selection, settings, &tally, last.as_ref().map(|last| (&last.manifest, last.digest))),
+        collections,
+        packing: None,
+        travel: Travel::default(),
+        tally,
+        base: None,
+        found_finished: false,
+        replaced: 0,
+        warnings: Vec::new(),
+        changed_items: Vec::new(),
+    };
+    let found = match settings.collect_only {
+        true => None,
+        false => finished_earlier(selection, settings, workspace, last.as_ref())?,
+    };
+    // What is large takes long to read, and lists that are the same need not be read.
+    let is_same = |manifest: &StateManifest| {
+        same_epoch(manifest) && lists.as_ref().is_some_and(|lists| lists.collections == manifest.collections)
+    };
+    if let Some(last) = last.as_ref().filter(|last| found.is_none() && !settings.collect_only && is_same(&last.manifest))
+        && !settings.force
+    {
+        return Err(nothing_new(settings, &last.manifest));
+    }
+    let mut before = last.as_ref().map(|last| workspace.load(last)).transpose()?;
+    if let Some(before) = &before {
+        exported.warnings = client_warnings(&before.collections, &exported.collections);
+    }
+    if settings.collect_only {
+        return Ok(exported);
+    }
+    if let Some((folder, found)) = found {
+        if same_for_clients(&found.collections, &exported.collections) {
+            let (folder, manifest) = (Some(folder), found.manifest);
+            return Ok(Exported { folder, manifest, found_finished: true, ..exported });
+        }
+        let since_then = client_warnings(&found.collections, &exported.collections);
+        exported.warnings.extend(since_then.into_iter().filter(|warning| !exported.warnings.contains(warning)).collect::<Vec<_>>());
+        exported.manifest = header(selection, settings, &exported.tally, Some((&found.manifest, found.digest)));
+        before = Some(found);
+    }
+    if let Some(before) = &before {
+        let is_nothing_new =
+            same_epoch(&before.manifest) && same_for_clients(&before.collections, &exported.collections);
+        if is_nothing_new && !settings.force {
+            return Err(nothing_new(settings, &before.manifest));
+        }
+        compare(before, settings, workspace, &mut exported)?;
+    }
+    let base_of = before.as_ref().filter(|before| same_epoch(&before.manifest) && !settings.full);
+    exported.base = base_of.map(|before| workspace.base(&before.manifest, selection.overlap)).transpose()?.flatten();
+    let Some(lists) = lists else { return Ok(exported) };
+    finish(exported, before, lists, selection, settings, workspace)
+}
+
+/// Writes the bundle of what was collected.
+fn finish(
+    mut exported: Exported,
+    before: Option<LoadedState>,
+    lists: NewLists,
+    selection: &Selection,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+) -> Result<Exported, ExportError> {
+    let none = BTreeSet::new();
+    let held = exported.base.as_ref().map_or(&none, |base| &base.held);
+    // It may be large, and is not needed any more while the next one is made.
+    let before = before.filter(|_| selection.patches);
+    let older = before.map(|before| older(&before.collections, &exported.collections, held)).unwrap_or_default();
+    let manifest = StateManifest { collections: lists.collections.clone(), ..exported.manifest };
+    let plan = BundlePlan { manifest, lists, base: exported.base.as_ref(), older, selection };
+    let written = write(plan, settings, workspace)?;
+    exported.manifest = written.manifest;
+    (exported.folder, exported.packing, exported.travel) = (Some(written.folder), written.packing, written.travel);
+    Ok(exported)
+}
+
+/// Refuses what the site would refuse, and takes note of what a reviewer has to know.
+fn compare(
+    before: &LoadedState,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+    exported: &mut Exported,
+) -> Result<(), ExportError> {
+    let (old, new) = (&before.collections, &exported.collections);
+    no_same_version(old, new)?;
+    if !settings.allow_older_upstream {
+        not_older(old, new)?;
+        not_another_stream(old, new, &workspace.depot)?;
+    }
+    exported.changed_items = KnownVersions::of(old).changed_items(new);
+    Ok(())
+}
+
+fn nothing_new(settings: &Settings<'_>, last: &StateManifest) -> ExportError {
+    let bundle = last.folder();
+    let again = next_command::recut(Path::new(&bundle), None, settings.out, settings.named_workspace);
+    ExportError::NothingNew { bundle, again }
+}
+
+/// Collected content, sorted as in manifests.
+struct Collected {
+    collections: Vec<Collection>,
+    tally: Tally,
+}
+
+fn collect_all(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Collected, ExportError> {
     let mut notes = Vec::new();
     let access = access::of_selection(selection, &mut notes)?;
     let fetcher = Fetcher::new(FetchOptions { access, ..settings.fetch.clone() })?;
@@ -209,164 +352,26 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         dry_run: settings.dry_run,
     };
     with.tally.say(notes);
-    // What is large takes as long to parse as to look at.
-    let (collections, (last, others)) = thread::scope(|scope| {
-        let last = scope.spawn(|| (workspace.last(site, name), workspace.others(site, name)));
-        (collect(selection, &with), last.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let (collections, mut last) = (collections?, last?);
+    let mut collections = collect(selection, &with)?;
+    collections.sort_by(|a, b| (a.kind.as_str(), &a.name).cmp(&(b.kind.as_str(), &b.name)));
     if !settings.dry_run {
         workspace.note_seen(site, name, &seen)?;
     }
-    for other in &others? {
+    Ok(Collected { collections, tally: with.tally })
+}
+
+/// Refuses a collection that the bundles of another name have: the site would refuse it.
+fn not_in_another_bundle(
+    selection: &Selection,
+    workspace: &Workspace,
+    collections: &[Collection],
+) -> Result<(), ExportError> {
+    for other in workspace.others(&selection.site, &selection.name)? {
         let ours = |folder: &String| collections.iter().any(|collection| collection.folder() == *folder);
-        if let Some(collection) = other.manifest.collections.iter().map(Collection::folder).find(ours) {
-            let path = workspace.history_path(site, &other.manifest.name);
+        if let Some(collection) = other.manifest.collections.iter().map(|other| other.folder()).find(ours) {
+            let path = workspace.history_path(&selection.site, &other.manifest.name);
             return Err(ExportError::Collides { collection, other: other.manifest.name.to_string(), path });
         }
     }
-    let warn = |last: Option<&Last>| {
-        last.map(|last| client_warnings(&last.manifest.collections, &collections)).unwrap_or_default()
-    };
-    let mut warnings = warn(last.as_ref());
-    if settings.collect_only {
-        let manifest = header(selection, settings.created.unwrap_or_else(Time::now), collections, last.as_ref())?;
-        return Ok(Exported {
-            folder: None,
-            manifest,
-            tally: with.tally,
-            base: None,
-            found_finished: false,
-            replaced: 0,
-            warnings,
-        });
-    }
-    if let Some((folder, found)) = finished_earlier(selection, settings, workspace, last.as_ref())? {
-        if same_for_clients(&found.manifest.collections, &collections) {
-            let (manifest, tally) = (found.manifest, with.tally);
-            return Ok(Exported {
-                folder: Some(folder),
-                manifest,
-                tally,
-                base: None,
-                found_finished: true,
-                replaced: 0,
-                warnings,
-            });
-        }
-        last = Some(found);
-        let since_then = warn(last.as_ref()).into_iter().filter(|warning| !warnings.contains(warning));
-        warnings.extend(since_then.collect::<Vec<_>>());
-    }
-    if let Some(last) = last.as_ref().filter(|last| !settings.force && is_nothing_new(last, selection, &collections)) {
-        let bundle = last.manifest.folder();
-        let again = next_command::recut(Path::new(&bundle), &BTreeSet::new(), settings.out, settings.named_workspace);
-        return Err(ExportError::NothingNew { bundle, again });
-    }
-    if let Some(last) = &last {
-        no_same_version(&last.manifest.collections, &collections)?;
-    }
-    if let Some(last) = last.as_ref().filter(|_| !settings.allow_older_upstream) {
-        not_older(&last.manifest.collections, &collections)?;
-        not_another_stream(&last.manifest.collections, &collections, &workspace.depot)?;
-    }
-    let manifest = header(selection, settings.created.unwrap_or_else(Time::now), collections, last.as_ref())?;
-    let same_epoch = last.as_ref().filter(|last| last.manifest.epoch == selection.epoch && !settings.full);
-    let base = same_epoch.map(|last| workspace.base(last, selection.overlap)).transpose()?.flatten();
-    let tally = with.tally;
-    if settings.dry_run {
-        return Ok(Exported { folder: None, manifest, tally, base, found_finished: false, replaced: 0, warnings });
-    }
-    let held = base.as_ref().map(|base| base.held.clone()).unwrap_or_default();
-    // It may be large, and is not needed any more while the next one is made.
-    let last = last.filter(|_| selection.patches);
-    let older = last.map(|last| older(&last.manifest, &manifest.collections, &held)).unwrap_or_default();
-    let (volume_bytes, recovery, free_space) = (selection.volume_size.0, selection.recovery(), settings.free_space);
-    let plan = PackPlan { manifest, held, older, volume_bytes, recovery, free_space };
-    let (folder, manifest) = write(plan, settings, workspace, selection.overlap)?;
-    Ok(Exported { folder: Some(folder), manifest, tally, base, found_finished: false, replaced: 0, warnings })
-}
-
-/// Packs, signs and records the next bundle.
-pub(crate) fn write(
-    plan: PackPlan,
-    settings: &Settings<'_>,
-    workspace: &Workspace,
-    overlap: Option<u64>,
-) -> Result<(PathBuf, Manifest), ExportError> {
-    settings.mount_check.output(settings.out)?;
-    let packed = pack(plan, &workspace.depot, settings.out, settings.progress)?;
-    let signature = settings.key.map(|key| sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes())).transpose()?;
-    workspace.announce(&packed.manifest, packed.text.as_bytes())?;
-    let (folder, manifest, text) = packed.publish(signature.as_deref())?;
-    workspace.record(&folder, &manifest, text.as_bytes(), overlap)?;
-    Ok((folder, manifest))
-}
-
-/// The manifest, with no blobs and volumes yet.
-fn header(
-    selection: &Selection,
-    created: Time,
-    collections: Vec<Collection>,
-    last: Option<&Last>,
-) -> Result<Manifest, ExportError> {
-    Ok(Manifest {
-        blobs: Vec::new(),
-        collections,
-        created,
-        epoch: selection.epoch,
-        expires: created.plus(i64::from(selection.expires.0) * 24 * 3600),
-        format: FORMAT,
-        generator: format!("gapferry {}", env!("CARGO_PKG_VERSION")),
-        name: selection.name.clone(),
-        previous: last.map(|last| last.digest),
-        sequence: next_sequence(selection, last),
-        site: selection.site.clone(),
-        volumes: Vec::new(),
-    })
-}
-
-/// A new epoch starts afresh.
-fn next_sequence(selection: &Selection, last: Option<&Last>) -> u64 {
-    let same_epoch = last.filter(|last| last.manifest.epoch == selection.epoch);
-    same_epoch.map_or(1, |last| last.manifest.sequence + 1)
-}
-
-fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]) -> bool {
-    last.manifest.epoch == selection.epoch && same_for_clients(&last.manifest.collections, collections)
-}
-
-/// The bundle that comes next, if an earlier run finished it and was killed before it could say so.
-fn finished_earlier(
-    selection: &Selection,
-    settings: &Settings<'_>,
-    workspace: &Workspace,
-    last: Option<&Last>,
-) -> Result<Option<(PathBuf, Last)>, ExportError> {
-    let folder = names::folder(&selection.site, &selection.name, next_sequence(selection, last));
-    let folder = settings.out.join(folder);
-    if !folder.try_exists().map_err(BundleError::io("look at", &folder))? {
-        return Ok(None);
-    }
-    let in_the_way = || ExportError::InTheWay { path: folder.clone() };
-    let bytes = match settings.key {
-        Some(key) => {
-            let signed = Signed::open(&folder).map_err(|_| in_the_way())?;
-            if *signed.signer() != key.public() {
-                return Err(in_the_way());
-            }
-            signed.into_bytes()
-        }
-        None => fs::read(folder.join(names::MANIFEST)).map_err(|_| in_the_way())?,
-    };
-    let manifest = Manifest::parse(&bytes).map_err(|_| in_the_way())?;
-    let follows = (manifest.previous, manifest.epoch) == (last.map(|last| last.digest), selection.epoch);
-    if !follows {
-        return Err(in_the_way());
-    }
-    if !settings.dry_run {
-        workspace.record(&folder, &manifest, &bytes, selection.overlap)?;
-    }
-    let digest = Sha256::of(&bytes);
-    Ok(Some((folder, Last { manifest, digest })))
+    Ok(())
 }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::Manifest;
 use crate::collection::{Collection, Item};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
 /// Of each new blob of `collections` that has one, an older revision in `last` that is `held`.
-pub(crate) fn older(last: &Manifest, collections: &[Collection], held: &BTreeSet<Sha256>) -> BTreeMap<Sha256, Sha256> {
-    let before: BTreeMap<String, &Collection> = last.collections.iter().map(|c| (c.folder(), c)).collect();
+pub(crate) fn older(
+    last: &[Collection],
+    collections: &[Collection],
+    held: &BTreeSet<Sha256>,
+) -> BTreeMap<Sha256, Sha256> {
+    let before: BTreeMap<String, &Collection> = last.iter().map(|c| (c.folder(), c)).collect();
     let mut found = BTreeMap::new();
     for new in collections {
         let Some(old) = before.get(&new.folder()) else { continue };

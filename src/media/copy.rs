@@ -270,7 +270,7 @@ impl Prepared {
         match piece.kind {
             PieceKind::Volume => {
                 let out = parent(folder);
-                let again = next_command::recut(folder, &BTreeSet::from([index + 1]), &out, job.named_workspace);
+                let again = next_command::recut(folder, Some(next_command::LostVolumes { packing: "", numbers: &BTreeSet::from([index + 1]) }), &out, job.named_workspace);
                 MediaError::SourceDamaged { path, medium, again, source }
             }
             PieceKind::Recovery { .. } | PieceKind::Spare => {

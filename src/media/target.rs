@@ -150,6 +150,6 @@ fn has_same(there: &Path, source: &Path) -> bool {
 /// The bundle's only copy is not what it was made to be. What else is on a medium like that is not to be relied on either.
 fn not_as_exported(file: &str, medium: &str, job: &CopyJob<'_>) -> MediaError {
     let name = job.bundle.manifest.folder();
-    let again = next_command::recut(Path::new(&name), &BTreeSet::new(), Path::new("."), job.named_workspace);
+    let again = next_command::recut(Path::new(&name), None, Path::new("."), job.named_workspace);
     MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }
 }

@@ -53,6 +53,18 @@ pub struct Selection {
     pub site: Label,
     /// Which of the site's bundles it makes.
     pub name: Label,
+    /// What the bundle is for, for reviewers.
+    #[serde(default)]
+    pub purpose: Option<String>,
+    /// The ticket that asked for it.
+    #[serde(default)]
+    pub ticket: Option<String>,
+    /// How secret it is.
+    #[serde(default)]
+    pub classification: Option<String>,
+    /// The time after which the next bundle is to come.
+    #[serde(default)]
+    pub next_expected: Option<Days>,
     /// The size that no volume exceeds.
     #[serde(default = "default_volume_size")]
     pub volume_size: Bytes,

@@ -12,7 +12,7 @@ use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::next_command::SITE_KEY;
-use crate::receipt::{Receipt, ReceiptNumber};
+use crate::receipt::{Receipt, ReceiptNumber, ReceiptState};
 use crate::storage::modes;
 use crate::storage::{Lock, StorageError, read_capped, write_atomically};
 use crate::time::Time;
@@ -38,10 +38,13 @@ impl Site {
             site: self.config.name.clone(),
             name: name.clone(),
             epoch: found.as_ref().map_or(self.trust.epoch, |(_, manifest)| manifest.epoch),
-            sequence: found.as_ref().map_or(0, |(_, manifest)| manifest.sequence),
-            manifest: found.as_ref().map(|(digest, _)| *digest),
             number: self.next_receipt_number(&lock)?,
             made: Time::now(),
+            published: found
+                .as_ref()
+                .map(|(digest, manifest)| ReceiptState { sequence: manifest.sequence, manifest: *digest }),
+            held: BTreeSet::new(),
+            refused: BTreeSet::new(),
             lacks: found.map(|(_, manifest)| lacking(&manifest, &depot)).unwrap_or_default(),
         };
         self.sign(&receipt)
@@ -54,10 +57,11 @@ impl Site {
             site: self.config.name.clone(),
             name: manifest.name.clone(),
             epoch: manifest.epoch,
-            sequence: manifest.sequence,
-            manifest: Some(bundle.digest),
             number: self.next_receipt_number(lock)?,
             made: Time::now(),
+            published: None,
+            held: BTreeSet::from([ReceiptState { sequence: manifest.sequence, manifest: bundle.digest }]),
+            refused: BTreeSet::new(),
             lacks: lacking(manifest, &self.depot()?),
         };
         let folder = self.root().join("requests");

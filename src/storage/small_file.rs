@@ -1,7 +1,7 @@
 //! Small files: read up to a cap, and written so that a reader sees the old content or the new one.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -33,11 +33,16 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
 }
 
 /// The same as [`write_atomically`], with the system's own error. Does not follow a link that stands at the scratch name.
-pub(crate) fn place_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub(crate) fn place_atomically(path: &Path, mut bytes: &[u8], mode: u32) -> io::Result<()> {
+    place_atomically_from(path, &mut bytes, mode)
+}
+
+/// The same as [`place_atomically`], with all that `from` has.
+pub(crate) fn place_atomically_from(path: &Path, from: &mut dyn io::Read, mode: u32) -> io::Result<()> {
     let scratch = part_path(path);
-    let write = || {
+    let mut write = || {
         let mut file = create_new(&scratch, mode)?;
-        file.write_all(bytes)?;
+        io::copy(from, &mut file)?;
         file.sync_all()?;
         fs::rename(&scratch, path)?;
         sync_parent(path)

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use super::{Last, Workspace, WorkspaceError};
-use crate::bundle::Manifest;
+use super::{Workspace, WorkspaceError};
+use crate::bundle::packing::BaseState;
+use crate::bundle::state::StateManifest;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::label::Label;
@@ -72,8 +73,8 @@ impl Delivered {
 /// What a delta builds on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryBase {
-    /// The site has imported the bundle of this sequence, or a later one.
-    pub sequence: u64,
+    /// The site has published this state, or a later one.
+    pub state: BaseState,
     /// How that is known.
     pub how: DeliveryEvidence,
     /// Blobs that it holds then.
@@ -135,9 +136,12 @@ impl Workspace {
         self.history(site, name).with_extension("delivered")
     }
 
-    /// What the next bundle may build on, after `last`; none if all must be carried.
-    pub fn base(&self, last: &Last, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
-        let manifest = &last.manifest;
+    /// What the next bundle may build on, after the last one, which has this manifest; none if all must be carried.
+    pub fn base(
+        &self,
+        manifest: &StateManifest,
+        overlap: Option<u64>,
+    ) -> Result<Option<DeliveryBase>, WorkspaceError> {
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
@@ -149,22 +153,19 @@ impl Workspace {
         if base.sequence == 0 {
             return Ok(None); // the site has nothing
         }
-        let common = self.lists(site, name).common(epoch, base.sequence, manifest.sequence)?;
-        Ok(common.map(|mut held| {
+        let history = self.lists(site, name);
+        let common = history.common(epoch, base.sequence, manifest.sequence)?;
+        let digest = history.manifest(epoch, base.sequence)?;
+        Ok(common.zip(digest).map(|(mut held, digest)| {
             held.retain(|digest| !base.lacks.contains(digest));
-            DeliveryBase { sequence: base.sequence, how: base.how, held }
+            let state = BaseState { manifest: digest, sequence: base.sequence };
+            DeliveryBase { state, how: base.how, held }
         }))
     }
 
-    /// Remembers what `manifest`, which is now the last, needs; forgets what no delta can build on any more.
-    pub(super) fn note_needs(
-        &self,
-        manifest: &Manifest,
-        digest: &Sha256,
-        overlap: Option<u64>,
-    ) -> Result<(), WorkspaceError> {
+    /// Forgets what no delta can build on any more, now that `manifest` is the last.
+    pub(super) fn forget_old(&self, manifest: &StateManifest, overlap: Option<u64>) -> Result<(), WorkspaceError> {
         let lists = self.lists(&manifest.site, &manifest.name);
-        lists.note(manifest, digest)?;
         let by_overlap = manifest.sequence.saturating_sub(overlap.unwrap_or(0).max(KEPT));
         let known = self.delivered(&manifest.site, &manifest.name)?.filter(|known| known.epoch == manifest.epoch);
         lists.prune(manifest.epoch, known.map_or(by_overlap, |known| known.sequence.min(by_overlap)))
@@ -201,17 +202,19 @@ impl Workspace {
             let (path, known, workspace) = (path.to_owned(), known.bundle(site, name), self.root.clone());
             return Err(DeliveryError::OlderReceipt { path, number: receipt.number, newest, known, workspace });
         }
-        if let Some(manifest) = receipt.manifest {
-            let bundle = crate::bundle::names::folder(site, name, receipt.sequence);
-            match self.lists(site, name).manifest(epoch, receipt.sequence)? {
-                None => return Err(DeliveryError::Unknown { bundle }),
-                Some(made) if made != manifest => return Err(DeliveryError::OtherManifest { bundle }),
-                Some(_) => {}
+        let history = self.lists(site, name);
+        for state in receipt.published.iter().chain(&receipt.held) {
+            let bundle = crate::bundle::names::folder(site, name, state.sequence);
+            match history.manifest(epoch, state.sequence)? {
+                // What it holds besides may be of another workspace, and nothing builds on it.
+                None if receipt.published == Some(*state) => return Err(DeliveryError::Unknown { bundle }),
+                Some(made) if made != state.manifest => return Err(DeliveryError::OtherManifest { bundle }),
+                Some(_) | None => {}
             }
         }
         let delivered = Delivered {
             epoch,
-            sequence: receipt.sequence,
+            sequence: receipt.published.map_or(0, |state| state.sequence),
             how: DeliveryEvidence::Receipt,
             made: receipt.made,
             lacks: receipt.lacks.clone(),

@@ -1,8 +1,9 @@
 //! Which blobs each finished bundle needs at the site: what deltas are reckoned from.
 //!
 //! `history/SITE-NAME/EPOCH-SEQUENCE.blobs` has the digest of the bundle's manifest in its first line, and then those of all
-//! blobs that the manifest names, sorted. Whole manifests would say the same at ten times the size. Beside it,
-//! `EPOCH-SEQUENCE.place` has the folder that the bundle was written to, and `EPOCH-SEQUENCE.sig` the manifest's signature.
+//! blobs that the manifest names, sorted. Beside it,
+//! `EPOCH-SEQUENCE.place` has the folder that the bundle was written to, `EPOCH-SEQUENCE.sig` the manifest's signature, and
+//! `EPOCH-SEQUENCE.packings` the bundle's packings. Manifests, item lists and packings themselves are blobs of the depot.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,10 +14,16 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::WorkspaceError;
-use crate::bundle::{Manifest, names};
+use super::packings::NotedPacking;
+use crate::bundle::names;
+use crate::bundle::state::StateManifest;
+use crate::bundle::state::blob_table::BlobTable;
 use crate::digest::Sha256;
 use crate::storage::{StorageError, read_capped, write_atomically};
 use crate::trust::MAX_SIGNATURE_BYTES;
+
+/// The extension of lists of packings.
+const PACKINGS: &str = "packings";
 
 /// The lists of one site and name.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ impl History {
     }
 
     /// Writes down where the bundle is, and its signature, if it has one already.
-    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
+    pub(super) fn note_place(&self, folder: &Path, manifest: &StateManifest) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let (epoch, sequence) = (manifest.epoch, manifest.sequence);
         let folder = std::path::absolute(folder).map_err(WorkspaceError::io("find", folder))?;
@@ -79,10 +86,10 @@ impl History {
     }
 
     /// Writes down what the bundle needs.
-    pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256) -> Result<(), WorkspaceError> {
+    pub(super) fn note(&self, manifest: &StateManifest, digest: &Sha256, blobs: &BlobTable) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let mut text = String::new();
-        for digest in std::iter::once(digest).chain(manifest.blobs.iter().map(|blob| &blob.sha256)) {
+        for digest in std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256)) {
             let _ = writeln!(text, "{digest}"); // a String takes all
         }
         Ok(write_atomically(&self.path(manifest.epoch, manifest.sequence), text.as_bytes(), 0o644)?)
@@ -98,6 +105,52 @@ impl History {
         }
         let digest = std::str::from_utf8(&digest).ok().and_then(|digest| digest.parse().ok());
         digest.map(Some).ok_or_else(|| damaged(&path))
+    }
+
+    /// The digest of the manifest of the bundle with this sequence; of several epochs, that of the newest. `None` if it is not known.
+    pub(super) fn newest_manifest(&self, sequence: u64) -> Result<Option<(u64, Sha256)>, WorkspaceError> {
+        let lists = self.files(&["blobs"])?.into_iter().filter(|file| file.sequence == sequence);
+        let Some(epoch) = lists.map(|file| file.epoch).max() else { return Ok(None) };
+        Ok(self.manifest(epoch, sequence)?.map(|digest| (epoch, digest)))
+    }
+
+    /// The digests of the manifests of all bundles that are known.
+    pub(super) fn manifests(&self) -> Result<Vec<Sha256>, WorkspaceError> {
+        let lists = self.files(&["blobs"])?;
+        let digests = lists.into_iter().map(|list| self.manifest(list.epoch, list.sequence));
+        Ok(digests.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The packings of the bundle that were made here, in the order in which they were made.
+    pub(super) fn packings(&self, epoch: u64, sequence: u64) -> Result<Vec<NotedPacking>, WorkspaceError> {
+        let path = self.file(epoch, sequence, PACKINGS);
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            other => {
+                let bytes = other.map_err(WorkspaceError::io("read", &path))?;
+                Ok(serde_json::from_slice(&bytes).map_err(StorageError::damaged(&path))?)
+            }
+        }
+    }
+
+    /// Writes down the packings of the bundle.
+    pub(super) fn note_packings(
+        &self,
+        epoch: u64,
+        sequence: u64,
+        packings: &[NotedPacking],
+    ) -> Result<(), WorkspaceError> {
+        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
+        let path = self.file(epoch, sequence, PACKINGS);
+        let text = serde_json::to_string_pretty(packings).map_err(StorageError::damaged(&path))?;
+        Ok(write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)?)
+    }
+
+    /// All packings that were made here.
+    pub(super) fn all_packings(&self) -> Result<Vec<NotedPacking>, WorkspaceError> {
+        let files = self.files(&[PACKINGS])?;
+        let packings = files.into_iter().map(|file| self.packings(file.epoch, file.sequence));
+        Ok(packings.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
@@ -129,7 +182,7 @@ impl History {
     /// record the bundle that it had finished.
     ///
     /// Fails if there is no `last` and more than one list: its manifest was lost.
-    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, WorkspaceError> {
+    pub(super) fn unrecorded(&self, last: Option<&StateManifest>) -> Result<BTreeSet<Sha256>, WorkspaceError> {
         let lists = self.files(&["blobs"])?;
         if last.is_none() && lists.len() > 1 {
             let reason = "it is missing, though bundles were made: restore it, or export once more".to_owned();
@@ -146,7 +199,7 @@ impl History {
     /// Removes what is noted of other epochs, and of bundles before `from`.
     pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), WorkspaceError> {
         let old = |of: u64, sequence: u64| of != epoch || sequence < from;
-        let files = self.files(&["blobs", "place", "sig"])?;
+        let files = self.files(&["blobs", "place", "sig", PACKINGS])?;
         for NotedFile { path, .. } in files.into_iter().filter(|file| old(file.epoch, file.sequence)) {
             fs::remove_file(&path).map_err(WorkspaceError::io("remove", &path))?;
         }

@@ -1,9 +1,9 @@
 //! The online side's memory: a depot of what was fetched, and the last manifest of each site and name.
 //!
 //! ```text
-//! WORKSPACE/depot/                  blobs
+//! WORKSPACE/depot/                  blobs; manifests, item lists and packings of the last bundles among them
 //! WORKSPACE/history/SITE-NAME.json  the manifest of the last finished bundle, byte for byte
-//! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs, where it was written, and its signature
+//! WORKSPACE/history/SITE-NAME/      which blobs each of the last bundles needs, where it was written, its signature and its packings
 //! WORKSPACE/history/SITE-NAME.delivered  the newest bundle that is known to have arrived
 //! WORKSPACE/history/SITE-NAME.seen  digests of files of this machine that were read
 //! WORKSPACE/media/BUNDLE.json       which volumes of the bundle went to which medium
@@ -19,6 +19,7 @@ mod delivery;
 mod error;
 mod history;
 mod media;
+mod packings;
 mod place;
 mod site_keys;
 
@@ -28,16 +29,23 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use self::history::History;
+use self::packings::NotedPacking;
 pub use delivery::{DeliveryBase, DeliveryError, DeliveryEvidence, ReceiptOrder};
 pub use error::WorkspaceError;
-pub use site_keys::ReceiptFileError;
+pub use packings::MadePacking;
+pub use site_keys::{ReceiptFileError, VerifiedReceipt};
 
-use crate::bundle::Manifest;
+use crate::bundle::BundleError;
+use crate::bundle::state::StateManifest;
+use crate::bundle::state::blob_table::BlobTable;
+use crate::bundle::state::lists::StateLists;
+use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
+use crate::bundle::write::packing_folders;
 use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, RemovedBlobs};
 use crate::digest::Sha256;
 use crate::label::Label;
-use crate::storage::{Lock, StorageError, audit, write_atomically};
+use crate::storage::{Lock, audit, write_atomically};
 
 /// A workspace, locked for this process.
 #[derive(Debug)]
@@ -52,9 +60,22 @@ pub struct Workspace {
 #[derive(Debug)]
 pub struct Last {
     /// Its manifest.
-    pub manifest: Manifest,
+    pub manifest: StateManifest,
     /// Digest of the manifest's bytes.
     pub digest: Sha256,
+}
+
+/// A state that the workspace takes note of.
+#[derive(Clone, Copy)]
+pub struct NewState<'a> {
+    /// Its manifest.
+    pub manifest: &'a StateManifest,
+    /// The manifest's bytes.
+    pub text: &'a [u8],
+    /// Its item lists.
+    pub lists: &'a StateLists,
+    /// Its blobs.
+    pub blobs: &'a BlobTable,
 }
 
 impl Workspace {
@@ -146,8 +167,9 @@ impl Workspace {
         Ok(removed)
     }
 
-    /// Returns the blobs of the last bundle of each site and name, those with which its volumes can be made again, and those
-    /// of a bundle that was finished and not recorded yet. Fails if the history of one cannot be read: it may name any blob.
+    /// Returns the blobs of the last bundle of each site and name, those with which its volumes can be made again, the states and
+    /// packings of the last bundles, and the blobs of a bundle that was finished and not recorded yet. Fails if the history of one
+    /// cannot be read: it may name any blob.
     fn needed(&self) -> Result<BTreeSet<Sha256>, WorkspaceError> {
         let folder = self.root.join("history");
         let mut needed = BTreeSet::new();
@@ -155,34 +177,57 @@ impl Workspace {
             let path = entry.map_err(WorkspaceError::io("list", &folder))?.path();
             let is_manifest = path.extension().is_some_and(|extension| extension == "json");
             if is_manifest || path.is_dir() {
-                let lists = History::new(path.with_extension(""));
+                let history = History::new(path.with_extension(""));
                 let last = read_last(&path.with_extension("json"))?;
-                needed.extend(lists.unrecorded(last.as_ref().map(|last| &last.manifest))?);
-                needed.extend(last.iter().flat_map(|last| last.manifest.bases()));
-                needed.extend(last.into_iter().flat_map(|last| last.manifest.blobs).map(|b| b.sha256));
+                needed.extend(history.unrecorded(last.as_ref().map(|last| &last.manifest))?);
+                needed.extend(history.all_packings()?.iter().flat_map(NotedPacking::blobs));
+                for digest in history.manifests()? {
+                    // An export that was killed early has noted a state that it did not store.
+                    if self.depot.size(&digest).is_some() {
+                        needed.extend(StoredState::open(&self.depot, &digest)?.own_blobs());
+                    }
+                }
+                if let Some(last) = last {
+                    needed.extend(self.blobs(&last)?.iter().map(|blob| blob.sha256));
+                }
             }
         }
         Ok(needed)
     }
 
-    /// Notes what a bundle needs before it gets its final name: until it is recorded, only this keeps its blobs.
-    pub fn announce(&self, manifest: &Manifest, text: &[u8]) -> Result<(), WorkspaceError> {
-        self.lists(&manifest.site, &manifest.name).note(manifest, &Sha256::of(text))
+    /// Returns the blobs of the last bundle.
+    fn blobs(&self, last: &Last) -> Result<BlobTable, WorkspaceError> {
+        Ok(StoredState::open(&self.depot, &last.digest)?.blobs(&self.depot)?)
     }
 
-    /// Records the finished bundle in `folder` as the last one of its site and name.
-    pub fn record(
-        &self,
-        folder: &Path,
-        manifest: &Manifest,
-        text: &[u8],
-        overlap: Option<u64>,
-    ) -> Result<(), WorkspaceError> {
-        let digest = Sha256::of(text);
+    /// Reads all of the last bundle's state into memory.
+    pub fn load(&self, last: &Last) -> Result<LoadedState, WorkspaceError> {
+        Ok(StoredState::open(&self.depot, &last.digest)?.load(&self.depot)?)
+    }
+
+    /// The folder for nameless files.
+    pub fn scratch(&self) -> &Path {
+        &self.root
+    }
+
+    /// Stores a state and notes what it needs before its bundle gets its final name: until it is recorded, only this keeps its blobs.
+    pub fn announce(&self, state: NewState<'_>) -> Result<(), WorkspaceError> {
+        let mut batch = self.depot.batch();
+        let digest = store(&self.depot, &mut batch, state.manifest, state.text, state.lists)?;
+        batch.commit()?;
+        self.lists(&state.manifest.site, &state.manifest.name).note(state.manifest, &digest, state.blobs)
+    }
+
+    /// Records the finished bundle in `folder`, which was announced, as the last one of its site and name.
+    pub fn record(&self, folder: &Path, state: NewState<'_>, overlap: Option<u64>) -> Result<(), WorkspaceError> {
+        let (manifest, digest) = (state.manifest, Sha256::of(state.text));
         audit::append(&self.root.join("audit.jsonl"), "export", &manifest.folder(), &digest.to_hex())?;
         self.note_place(folder, manifest)?;
-        self.note_needs(manifest, &digest, overlap)?;
-        Ok(write_atomically(&self.history(&manifest.site, &manifest.name), text, 0o644)?)
+        for packing in packing_folders(folder)? {
+            self.note_packing(&packing, manifest)?;
+        }
+        self.forget_old(manifest, overlap)?;
+        Ok(write_atomically(&self.history(&manifest.site, &manifest.name), state.text, 0o644)?)
     }
 }
 
@@ -192,10 +237,6 @@ fn read_last(path: &Path) -> Result<Option<Last>, WorkspaceError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(WorkspaceError::io("read", path))?,
     };
-    let damaged = StorageError::damaged(path);
-    let digest = Sha256::of(&bytes);
-    // What has the digest that was noted when it was written need not be checked again.
-    let noted = |of: &Manifest| History::new(path.with_extension("")).manifest(of.epoch, of.sequence).ok().flatten();
-    let manifest = Manifest::parse_unless_known(&bytes, |manifest| noted(manifest) == Some(digest)).map_err(damaged)?;
-    Ok(Some(Last { manifest, digest }))
+    let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(path))?;
+    Ok(Some(Last { manifest, digest: Sha256::of(&bytes) }))
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::history::History;
 use super::{Workspace, WorkspaceError};
-use crate::bundle::{BundleError, Manifest, Signed};
+use crate::bundle::state::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::state::{SignedState, StateManifest};
 
 impl Workspace {
     /// The folder that the workspace at `root` wrote the bundle to; `None` if it does not know. Opens nothing.
@@ -15,25 +16,18 @@ impl Workspace {
         }
     }
 
-    /// Returns the bundle as this workspace remembers it, as if its manifest and signature were in `folder`. `None` if it is not
-    /// the last one of its name, or was signed after the export.
-    pub fn remembered(&self, bundle: &str, folder: &Path) -> Result<Option<Signed>, WorkspaceError> {
-        let Some((stem, _)) = split(bundle) else { return Ok(None) };
-        let path = self.root.join("history").join(format!("{stem}.json"));
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(BundleError::io("read", &path))?,
-        };
-        let manifest = Manifest::parse(&bytes)?;
-        if manifest.folder() != bundle {
-            return Ok(None);
-        }
-        let history = self.lists(&manifest.site, &manifest.name);
-        let signature = history.signature(manifest.epoch, manifest.sequence)?;
-        Ok(signature.map(|signature| Signed::of_bytes(folder, bytes, signature)).transpose()?)
+    /// Returns the state of a bundle as this workspace remembers it, as if its manifest and signature were in `folder`. `None` if it
+    /// does not, or if the bundle was signed after the export.
+    pub fn remembered(&self, bundle: &str, folder: &Path) -> Result<Option<SignedState>, WorkspaceError> {
+        let Some((stem, sequence)) = split(bundle) else { return Ok(None) };
+        let history = History::new(self.root.join("history").join(stem));
+        let Some((epoch, digest)) = history.newest_manifest(sequence)? else { return Ok(None) };
+        let Some(signature) = history.signature(epoch, sequence)? else { return Ok(None) };
+        let bytes = self.depot.read(&digest, MAX_MANIFEST_BYTES)?;
+        Ok(Some(SignedState::of_bytes(folder, bytes, signature)?))
     }
 
-    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
+    pub(super) fn note_place(&self, folder: &Path, manifest: &StateManifest) -> Result<(), WorkspaceError> {
         self.lists(&manifest.site, &manifest.name).note_place(folder, manifest)
     }
 }

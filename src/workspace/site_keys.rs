@@ -5,12 +5,22 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{Workspace, WorkspaceError};
+use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
 use crate::storage::{StorageError, read_capped, read_named, write_atomically};
 use crate::time::Time;
+
+/// A receipt whose signature was checked.
+#[derive(Clone, Debug)]
+pub struct VerifiedReceipt {
+    /// Its content.
+    pub receipt: Receipt,
+    /// Digest of the file that it was read from.
+    pub sha256: Sha256,
+}
 
 /// Why a receipt is not taken.
 #[allow(missing_docs, reason = "the messages say it")]
@@ -52,8 +62,9 @@ impl Workspace {
         &self,
         path: &std::path::Path,
         site_key: Option<&std::path::Path>,
-    ) -> Result<Receipt, ReceiptFileError> {
+    ) -> Result<VerifiedReceipt, ReceiptFileError> {
         let message = read_named(path, MAX_RECEIPT_BYTES)?;
+        let sha256 = Sha256::of(&message);
         let refused = |source| ReceiptFileError::Receipt { path: path.to_owned(), source };
         if let Some(key_path) = site_key {
             let key = read_named(key_path, MAX_KEYRING_BYTES)?;
@@ -62,13 +73,13 @@ impl Workspace {
             let key = binary_keyring(&key).map_err(bad_key)?;
             let receipt = Receipt::verify(&message, &keyring, Time::now()).map_err(refused)?;
             self.pin(&receipt, &key, &keyring)?;
-            return Ok(receipt);
+            return Ok(VerifiedReceipt { receipt, sha256 });
         }
         let folder = self.root.join("sites");
         for path in fs::read_dir(&folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())) {
             let Ok(keyring) = Keyring::parse(&read_capped(&path, MAX_KEYRING_BYTES)?) else { continue };
             match Receipt::verify(&message, &keyring, Time::now()) {
-                Ok(receipt) if path == self.site_key_path(&receipt) => return Ok(receipt),
+                Ok(receipt) if path == self.site_key_path(&receipt) => return Ok(VerifiedReceipt { receipt, sha256 }),
                 Ok(_) | Err(ReceiptError::Signature(_)) => {}
                 Err(error) => return Err(refused(error)),
             }

@@ -566,10 +566,8 @@ fn a_state_is_kept_in_a_depot() {
     let folder = packer.dir.path().join("site");
     let depot = Depot::open(&folder).unwrap();
     let mut batch = depot.batch();
-    let lists =
-        bundle.manifest.collections.iter().map(|list| fs::File::open(bundle.folder.join(list.list_file())).unwrap());
     let text = fs::read(bundle.folder.join("manifest.json")).unwrap();
-    let digest = store(&depot, &mut batch, &bundle.manifest, &text, &mut lists.collect::<Vec<_>>()).unwrap();
+    let digest = store(&depot, &mut batch, &bundle.manifest, &text, &bundle.lists).unwrap();
     batch.commit().unwrap();
     assert_eq!(digest, bundle.digest);
     let state = StoredState::open(&depot, &digest).unwrap();

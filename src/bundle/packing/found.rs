@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::index::VOLUME_INDEX_CAPS;
+use super::index::{PartLine, VOLUME_INDEX_CAPS};
+use super::totals::each_part;
 use super::volume_files::{VolumeFiles, WrongSize};
 use super::volume_parts::VolumeParts;
 use super::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
@@ -165,6 +166,21 @@ impl FoundPacking {
             }
         }
         Ok(None)
+    }
+
+    /// Hands each line of the index of volume `index`, counted from 0, to `part`. Returns `false` if the index is nowhere. The lines are
+    /// not joined with the item lists.
+    pub fn each_part(
+        &self,
+        index: usize,
+        scratch: &Path,
+        part: impl FnMut(&PartLine),
+    ) -> Result<bool, BundleError> {
+        let Some((copy, volume)) = self.index(index, scratch)?.zip(self.packing.volumes.get(index)) else {
+            return Ok(false);
+        };
+        let path = self.files.expected(&names::volume_index(index as u64 + 1));
+        each_part(copy, volume.index, part).map(|()| true).map_err(BundleError::in_file(&path))
     }
 
     /// Starts to go through the parts of volume `index`, counted from 0, of which `copy` is the index.

@@ -5,6 +5,7 @@ pub mod found;
 pub mod index;
 pub mod pack;
 pub mod rewrite;
+pub mod totals;
 pub mod unpack;
 pub mod volume_files;
 pub mod volume_parts;
@@ -144,15 +145,25 @@ impl Packing {
 
     /// Parses a packing of the state whose manifest has this digest. The caller has verified its signature.
     pub fn parse(bytes: &[u8], manifest: &Sha256) -> Result<Self, FormatError> {
-        if bytes.len() as u64 > MAX_PACKING_BYTES {
-            return Err(FormatError::TooMany { cap: MAX_PACKING_BYTES, what: "bytes" });
-        }
-        let packing: Self = parse_text(bytes)?;
-        packing.check()?;
+        let packing = Self::parse_any(bytes)?;
         match packing.parameters.manifest == *manifest {
             true => Ok(packing),
             false => contradiction("it is of another manifest"),
         }
+    }
+
+    /// Parses a packing, whatever its state is. The caller has verified its signature, or has made it.
+    pub fn parse_any(bytes: &[u8]) -> Result<Self, FormatError> {
+        if bytes.len() as u64 > MAX_PACKING_BYTES {
+            return Err(FormatError::TooMany { cap: MAX_PACKING_BYTES, what: "bytes" });
+        }
+        let packing: Self = parse_text(bytes)?;
+        packing.check().map(|()| packing)
+    }
+
+    /// The file of volume `number`, counted from 1, in the bundle's folder, such as `packings/0123456789ab/volume-001.tar`.
+    pub fn volume_file(&self, number: u64) -> Result<String, FormatError> {
+        Ok(format!("{}/{}", self.folder()?, names::volume(number)))
     }
 
     /// Its folder in the bundle's, such as `packings/0123456789ab`.

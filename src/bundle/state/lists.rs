@@ -57,6 +57,14 @@ impl StateLists {
         }
     }
 
+    /// Returns the stored bytes of the list of collection `index`, counted from 0, from their beginning.
+    pub fn stored(&self, index: usize) -> Result<impl std::io::Read + use<>, FormatError> {
+        match self.0.get(index) {
+            Some(list) => Ok(list.file.clone()),
+            None => contradiction(format!("there is no item list {index}")),
+        }
+    }
+
     /// Checks all lists, hands each line to `line` with the number of its collection, and returns the blobs.
     pub fn check(
         &self,

@@ -70,6 +70,11 @@ impl SignedState {
         Self::of_bytes(Path::new(STREAM_NAME), bytes, signature)
     }
 
+    /// The manifest's exact bytes.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The key that made the signature.
     pub fn signer(&self) -> &PublicKey {
         &self.signer
@@ -107,11 +112,7 @@ impl OpenState {
         scratch: &Path,
         line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<(StateLists, BlobTable), BundleError> {
-        let files = self.manifest.collections.iter().map(|collection| {
-            let name = collection.list_file();
-            self.copy_of(&name, |file| private_copy(file, &collection.list.stored, scratch))
-        });
-        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let files = copies_of_lists(&self.manifest, &self.folders, scratch)?;
         self.check_lists(files, line)
     }
 
@@ -143,26 +144,43 @@ impl OpenState {
         let bundle = &self.manifest.folder();
         PackedState { bundle, manifest: &self.digest, folders: &self.folders, wrong_size }.search(is_builder)
     }
+}
 
-    /// Takes the first copy of a file that is the right one. Reports the first one that is wrong, if no medium has a right one.
-    fn copy_of(&self, name: &str, copy: impl Fn(File) -> Result<File, FormatError>) -> Result<File, BundleError> {
-        let mut wrong = None;
-        for folder in &self.folders {
-            let path = folder.join(name);
-            let found = match open(&path) {
-                Err(BundleError::File(FileError { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => {
-                    gone_folder(folder).map_or(Ok(()), Err)?;
-                    continue;
-                }
-                Err(error) => Err(error),
-                Ok((file, _)) => copy(file).map_err(BundleError::in_file(&path)),
-            };
-            match found {
-                Ok(copy) => return Ok(copy),
-                Err(error) => drop(wrong.get_or_insert(error)),
+/// Copies all item lists into nameless files in the folder `scratch`, each from a folder in which it has the right digest.
+pub(crate) fn copies_of_lists(
+    manifest: &StateManifest,
+    folders: &[PathBuf],
+    scratch: &Path,
+) -> Result<Vec<File>, BundleError> {
+    let copies = manifest.collections.iter().map(|collection| {
+        let name = collection.list_file();
+        copy_of(folders, &name, |file| private_copy(file, &collection.list.stored, scratch))
+    });
+    copies.collect()
+}
+
+/// Takes the first copy of a file that is the right one. Reports the first one that is wrong, if no medium has a right one.
+fn copy_of(
+    folders: &[PathBuf],
+    name: &str,
+    copy: impl Fn(File) -> Result<File, FormatError>,
+) -> Result<File, BundleError> {
+    let mut wrong = None;
+    for folder in folders {
+        let path = folder.join(name);
+        let found = match open(&path) {
+            Err(BundleError::File(FileError { source, .. })) if source.kind() == std::io::ErrorKind::NotFound => {
+                gone_folder(folder).map_or(Ok(()), Err)?;
+                continue;
             }
+            Err(error) => Err(error),
+            Ok((file, _)) => copy(file).map_err(BundleError::in_file(&path)),
+        };
+        match found {
+            Ok(copy) => return Ok(copy),
+            Err(error) => drop(wrong.get_or_insert(error)),
         }
-        let folder = self.folders.first().cloned().unwrap_or_default();
-        Err(wrong.unwrap_or(BundleError::ListMissing { path: folder.join(name) }))
     }
+    let folder = folders.first().cloned().unwrap_or_default();
+    Err(wrong.unwrap_or(BundleError::ListMissing { path: folder.join(name) }))
 }

@@ -1,7 +1,6 @@
 //! A state in a depot: its manifest and its item lists, as they are in bundles, each a blob.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::path::Path;
 
 use super::blob_table::BlobTable;
 use super::collections::read_collection;
@@ -36,21 +35,18 @@ pub struct LoadedState {
     pub blobs: BlobTable,
 }
 
-/// Puts a state's manifest and its stored item lists, which are read from their beginnings, into a depot.
+/// Puts a state's manifest and its stored item lists into a depot. Returns the digest of the manifest.
 pub fn store(
     depot: &Depot,
     batch: &mut Batch<'_>,
     manifest: &StateManifest,
     text: &[u8],
-    lists: &mut [File],
+    lists: &StateLists,
 ) -> Result<Sha256, BundleError> {
-    for (collection, list) in manifest.collections.iter().zip(lists) {
-        let name = collection.list_file();
-        let path = std::path::Path::new(&name);
-        let mut bytes = Vec::new();
-        let read = list.rewind().and_then(|()| list.read_to_end(&mut bytes));
-        read.map_err(BundleError::io("read", path))?;
-        depot.put(batch, &bytes)?;
+    for (index, collection) in manifest.collections.iter().enumerate() {
+        let (name, stored) = (collection.list_file(), collection.list.stored);
+        let file = lists.stored(index).map_err(BundleError::in_file(Path::new(&name)))?;
+        depot.put_from(batch, file, Path::new(&name), (stored.sha256, stored.size))?;
     }
     Ok(depot.put(batch, text)?)
 }

@@ -110,7 +110,7 @@ fn unrepairable(bundle: &Bundle, bad: Vec<(usize, Damage, BundleError)>) -> Bund
     let tried = bad.iter().any(|(number, _, _)| bundle.has_recovery(number - 1));
     let (bundle, mut errors) = (bundle.manifest.folder(), bad.into_iter().map(|(_, _, error)| error));
     match errors.next() {
-        Some(first) => BundleError::Unrepairable { bundle, numbers, damage, tried, first: Box::new(first) },
+        Some(first) => BundleError::Unrepairable { bundle, packing: String::new(), numbers, damage, tried, first: Box::new(first) },
         None => BundleError::Inconsistent("no volume is damaged".to_owned()),
     }
 }

@@ -103,7 +103,10 @@ fn unrepairable(packing: &FoundPacking, bad: Vec<(usize, Damage, BundleError)>) 
     let tried = bad.iter().any(|(number, _, _)| packing.files.has_recovery(number - 1));
     let (bundle, mut errors) = (packing.bundle.clone(), bad.into_iter().map(|(_, _, error)| error));
     match errors.next() {
-        Some(first) => BundleError::Unrepairable { bundle, numbers, damage, tried, first: Box::new(first) },
+        Some(first) => {
+            let packing = packing.id.clone();
+            BundleError::Unrepairable { bundle, packing, numbers, damage, tried, first: Box::new(first) }
+        }
         None => BundleError::Inconsistent("no volume is damaged".to_owned()),
     }
 }

@@ -1,0 +1,123 @@
+//! Writes the small part of a bundle again: its manifest, item lists and packings with their indexes, but no volumes.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use super::RecutError;
+use crate::bundle::packing::volume_files::WrongSize;
+use crate::bundle::packing::{Packing, PackedVolume};
+use crate::bundle::state::OpenState;
+use crate::bundle::stored_list::StoredFile;
+use crate::bundle::verify_text::verify_text;
+use crate::bundle::{BundleError, names};
+use crate::digest::Sha256;
+use crate::storage::{self, modes};
+use crate::workspace::Workspace;
+
+/// The packings that a small part gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackingsOf {
+    /// All that the workspace or the bundle's folder has.
+    Bundle,
+    /// None but those that are there.
+    Nothing,
+}
+
+/// Writes into the folder `to` what is missing there of the bundle's small part: from the workspace, or else from where the bundle is.
+pub fn restore_small_part(
+    state: &OpenState,
+    packings: PackingsOf,
+    workspace: &Workspace,
+    to: &Path,
+) -> Result<(), RecutError> {
+    modes::create_public_folders(&to.join("items")).map_err(BundleError::io("create", to))?;
+    let part = SmallPart { state, workspace, to };
+    for collection in &state.manifest.collections {
+        part.stored(&collection.list_file(), &collection.list.stored)?;
+    }
+    if packings == PackingsOf::Bundle {
+        part.packings()?;
+    }
+    part.place(names::VERIFY, verify_text(&state.manifest).as_bytes())?;
+    part.place(names::SIGNATURE, &state.signature)?;
+    // Half a manifest in the place of a whole one would make a good medium worthless.
+    part.place(names::MANIFEST, &state.bytes)
+}
+
+struct SmallPart<'a> {
+    state: &'a OpenState,
+    workspace: &'a Workspace,
+    to: &'a Path,
+}
+
+impl SmallPart<'_> {
+    fn packings(&self) -> Result<(), RecutError> {
+        for made in self.workspace.packings(&self.state.manifest)? {
+            if made.packing.parameters.manifest == self.state.digest {
+                self.packing(&made.packing, &made.bytes, made.signature.as_deref())?;
+            }
+        }
+        // Whoever signed it: nothing is taken from it but what to write.
+        let there = self.state.packings(WrongSize::Missing, |_| Ok(()));
+        for found in there.map(|search| search.found).unwrap_or_default() {
+            self.packing(&found.packing, &found.bytes, Some(&found.signature))?;
+        }
+        Ok(())
+    }
+
+    fn packing(&self, packing: &Packing, text: &[u8], signature: Option<&[u8]>) -> Result<(), RecutError> {
+        let below = packing.folder().map_err(RecutError::in_file(self.to))?;
+        let folder = self.to.join(&below);
+        modes::create_public_folders(&folder).map_err(BundleError::io("create", &folder))?;
+        for (number, PackedVolume { index, .. }) in (1..).zip(&packing.volumes) {
+            match self.stored(&format!("{below}/{}", names::volume_index(number)), &index.stored) {
+                // Its volume cannot be made again, and others can.
+                Err(RecutError::Bundle(BundleError::ListMissing { .. })) => {}
+                other => other?,
+            }
+        }
+        // A signing room adds the signature to the bundle, which the workspace does not see.
+        if let Some(signature) = signature {
+            self.place(&format!("{below}/{}", names::PACKING_SIGNATURE), signature)?;
+        }
+        self.place(&format!("{below}/{}", names::PACKING), text)
+    }
+
+    /// Writes a file whose digest is known, unless it is there.
+    fn stored(&self, name: &str, file: &StoredFile) -> Result<(), RecutError> {
+        let target = self.to.join(name);
+        if is_right(&target, file) {
+            return Ok(());
+        }
+        let depot = &self.workspace.depot;
+        if depot.has(&file.sha256, file.size) {
+            let write = |bytes: &mut dyn Read| storage::place_atomically_from(&target, bytes, modes::PUBLIC_FILE);
+            let mut blob = depot.open_blob(&file.sha256).map_err(BundleError::from)?;
+            write(&mut blob).map_err(BundleError::io("write", &target))?;
+            if is_right(&target, file) {
+                return Ok(());
+            }
+        }
+        let mut sources = self.state.folders.iter().map(|folder| folder.join(name)).filter(|path| is_right(path, file));
+        let Some(source) = sources.next() else { return Err(BundleError::ListMissing { path: target }.into()) };
+        let mut from = File::open(&source).map_err(BundleError::io("open", &source))?;
+        let written = storage::place_atomically_from(&target, &mut from, modes::PUBLIC_FILE);
+        Ok(written.map_err(BundleError::io("write", &target))?)
+    }
+
+    fn place(&self, name: &str, bytes: &[u8]) -> Result<(), RecutError> {
+        let target = self.to.join(name);
+        if fs::read(&target).is_ok_and(|found| found == bytes) {
+            return Ok(());
+        }
+        let placed = storage::place_atomically(&target, bytes, modes::PUBLIC_FILE);
+        Ok(placed.map_err(BundleError::io("write", &target))?)
+    }
+}
+
+fn is_right(path: &Path, file: &StoredFile) -> bool {
+    let is_size = path.symlink_metadata().is_ok_and(|data| data.is_file() && data.len() == file.size);
+    let digest = || Some(Sha256::of_reader(&mut File::open(path).ok()?).ok()?.0);
+    is_size && digest() == Some(file.sha256)
+}
