@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Bytes of a volume that are not what they must be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Damage {
-    /// The volume's file name.
+    /// The volume's path in the bundle's folder.
     pub volume: String,
     /// Offset of the first damaged byte.
     pub from: u64,

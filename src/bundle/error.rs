@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::damage::{Damage, pieces};
 use super::format_error::FormatError;
-use super::names::{MANIFEST, PACKING};
+use super::names::{self, MANIFEST, PACKING};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
@@ -41,6 +41,10 @@ pub enum BundleError {
          builder's key is: `{}`", folder.display(), next_command::sign(&folder.join(PACKING), PACKING_NAMESPACE)
     )]
     PackingUnsigned { folder: PathBuf },
+    #[error(
+        "{} is not the one that the bundle was made with: run no command from it, and copy the bundle again", path.display()
+    )]
+    WrongVerifyText { path: PathBuf },
     #[error("there is no {}: copy the bundle again", path.display())]
     ListMissing { path: PathBuf },
     #[error("{} is not a regular file: a bundle has no links, folders or devices; copy it again", path.display())]
@@ -135,7 +139,7 @@ impl BundleError {
 
     /// Returns the names of the volumes that a medium gives back wrong. The bundle itself may be good.
     pub fn damaged_volumes(&self) -> BTreeSet<String> {
-        let name = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let name = |path: &PathBuf| names::of_volume(path);
         match self {
             Self::Damaged { path, .. } | Self::Unreadable { path, .. } | Self::VolumeSize { path, .. } => {
                 name(path).into_iter().collect()
@@ -163,6 +167,7 @@ impl BundleError {
             | Self::TooLargeToProtect => ErrorClass::Usage,
             Self::Unsigned { .. }
             | Self::PackingUnsigned { .. }
+            | Self::WrongVerifyText { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
             | Self::ManifestSyntax(_)

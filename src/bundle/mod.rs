@@ -5,6 +5,7 @@
 
 pub mod bundle_stream;
 mod canonical;
+pub mod check;
 mod damage;
 mod delta_base;
 mod error;

@@ -1,5 +1,7 @@
 //! The names of a bundle's files: the same on every file system, below 64 bytes, without `:`.
 
+use std::path::Path;
+
 use crate::kind::Kind;
 use crate::label::Label;
 
@@ -42,6 +44,15 @@ pub fn item_list(kind: Kind, collection: &Label) -> String {
 /// The index of volume `number`, such as `volume-001.idx`.
 pub fn volume_index(number: u64) -> String {
     format!("volume-{number:03}.idx")
+}
+
+/// The path in the bundle's folder of a volume at this path, such as `packings/0123456789ab/volume-001.tar`.
+pub(crate) fn of_volume(path: &Path) -> Option<String> {
+    let names: Vec<&str> = path.components().rev().take(3).filter_map(|name| name.as_os_str().to_str()).collect();
+    match names.as_slice() {
+        [file, packing, folder] if *folder == PACKINGS => Some(format!("{folder}/{packing}/{file}")),
+        _ => None,
+    }
 }
 
 /// The folder of packings.

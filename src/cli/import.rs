@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Output, note, warn};
+use super::output::{Output, note, warn, warn_of_changes};
 use super::push::{all_pushed, render};
 use super::snap_roots::open_site;
 use crate::bundle::STREAM_NAME;
@@ -100,10 +100,12 @@ fn dry_run(
     let way_out = "What is published stays as it is until the bundle is imported";
     let warnings = client_warnings(&site.config.serve, &all.first().before, &last.generation, way_out);
     warn(&warnings);
+    let changed: Vec<_> = all.iter().flat_map(|bundle| &bundle.changed_items).cloned().collect();
+    warn_of_changes(&changed);
     let value = json!({
         "bundle": last.bundle, "bundles": names, "repaired": repaired, "dry_run": true, "checked": last.checked,
         "needed": last.needed, "free": last.free, "unsigned": all.iter().map(|bundle| bundle.unsigned).sum::<u64>(),
-        "not_built": last.not_built, "warnings": warnings,
+        "not_built": last.not_built, "warnings": warnings, "changed_items": changed,
     });
     out.done(value, &all.iter().map(can_be_imported).collect::<String>());
     Ok(())
@@ -137,6 +139,8 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
         format!("`{}` publishes the state before again", next_command::rollback_to(site.root(), before.number));
     let warnings = client_warnings(&site.config.serve, before, &imported.generation, &way_out);
     warn(&warnings);
+    let changed: Vec<_> = all.iter().flat_map(|one| &one.changed_items).cloned().collect();
+    warn_of_changes(&changed);
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
     let healed: u64 = all.iter().map(|one| one.healed).sum();
@@ -151,6 +155,7 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
             "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed, "warnings": warnings,
+            "changed_items": changed,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",

@@ -8,8 +8,11 @@ use super::bundle_folder::find;
 use super::error::Failure;
 use super::output::Output;
 use super::snap_roots::open_site;
-use crate::bundle::Signed;
+use crate::bundle::check::check_bundle;
+use crate::bundle::packing::volume_files::WrongSize;
+use crate::bundle::state::SignedState;
 use crate::progress::Progress;
+use crate::terminal::safe;
 use crate::trust::{Overrides, PublicKey, TrustError};
 use crate::units::Bytes;
 
@@ -34,42 +37,45 @@ pub(super) struct VerifyArgs {
 pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let folders = args.bundles.iter().map(|bundle| find(bundle, None)).collect::<Result<Vec<_>, _>>()?;
     let [first, others @ ..] = &folders[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
-    let (bundle, damage) = match (&args.builder, &args.site) {
+    let (state, check) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
             let site = open_site(site)?;
-            let bundle = site.bundle(first)?.also_in(others)?;
-            let damage = site.verify_bundle(&bundle, Overrides::default(), progress)?;
-            (bundle, damage)
+            let state = site.bundle(first)?.also_in(others)?;
+            let check = site.verify_bundle(&state, Overrides::default(), progress)?;
+            (state, check)
         }
         (Some(builder), None) => {
             let builder = PublicKey::load(builder)?;
-            let bundle = Signed::open(first)?.trusted(|signer| match *signer == builder {
+            let is_builder = |signer: &PublicKey| match *signer == builder {
                 true => Ok(()),
-                false => Err(Failure::Trust(TrustError::UntrustedKey { key: signer.fingerprint(), role: "builder" })),
-            })?;
-            let bundle = bundle.also_in(others)?;
-            let damage = bundle.check_volumes(progress)?;
-            (bundle, damage)
+                false => Err(TrustError::UntrustedKey { key: signer.fingerprint(), role: "builder" }),
+            };
+            let state = SignedState::open(first)?.trusted(|signer| is_builder(signer).map_err(Failure::Trust))?;
+            let state = state.also_in(others)?;
+            let search = state.packings(WrongSize::Refused, |signer| Ok(is_builder(signer)?))?;
+            let check = check_bundle(&state, search, progress)?;
+            (state, check)
         }
         (None, None) => return Err(Failure::Usage("give --builder KEY.pub or --site SITE".to_owned())),
     };
-    let manifest = &bundle.manifest;
-    if !damage.is_empty() {
-        return Err(Failure::Repairable { bundle: manifest.folder(), damage });
+    let bundle = state.manifest.folder();
+    if !check.damage.is_empty() {
+        return Err(Failure::Repairable { bundle, damage: check.damage });
     }
-    let signer = bundle.signer.fingerprint();
-    out.done(
-        json!({
-            "bundle": manifest.folder(), "signer": signer, "manifest_sha256": bundle.digest,
-            "volumes": manifest.volumes.len(), "bytes": manifest.carried_bytes(), "expires": manifest.expires,
-        }),
-        &format!(
-            "{} is good: signed by {signer}, {} volumes, {}, valid until {}\n",
-            manifest.folder(),
-            manifest.volumes.len(),
-            Bytes(manifest.carried_bytes()),
-            manifest.expires
-        ),
+    let (signer, expires, volumes, bytes) =
+        (state.signer.fingerprint(), state.manifest.expires, check.volumes(), check.bytes());
+    let packings: Vec<_> = check.packings.iter().map(|packing| &packing.id).collect();
+    let value = json!({
+        "bundle": bundle, "signer": signer, "manifest_sha256": state.digest, "packings": packings, "volumes": volumes,
+        "bytes": bytes, "expires": expires, "uncovered": check.uncovered,
+    });
+    let mut words = format!(
+        "{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n",
+        Bytes(bytes)
     );
+    for path in &check.uncovered {
+        words += &format!("  no signature covers {}\n", safe(&path.display().to_string()));
+    }
+    out.done(value, &words);
     Ok(())
 }

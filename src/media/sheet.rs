@@ -10,8 +10,7 @@ use std::path::Path;
 use super::Register;
 use super::device::text;
 use super::piece::{Piece, PieceKind};
-use crate::bundle::recovery::MAX_SPARES;
-use crate::bundle::{Manifest, names};
+use crate::bundle::Manifest;
 use crate::next_command::{self, USUAL_SITE};
 use crate::units::Bytes;
 
@@ -93,8 +92,8 @@ pub fn name(sheet: &str) -> Option<String> {
     text(sheet.lines().next()?.strip_prefix(TITLE)?)
 }
 
-/// On which medium each volume and spare volume is, as a sheet says; the words are cut and harmless, and may be lies.
-pub fn places(sheet: &str, manifest: &Manifest) -> BTreeMap<String, String> {
+/// On which medium each of `files` is, as a sheet says; the words are cut and harmless, and may be lies.
+pub fn places(sheet: &str, files: impl IntoIterator<Item = String>) -> BTreeMap<String, String> {
     let own = name(sheet).unwrap_or_else(|| "this medium".to_owned());
     let place = |line: &str| {
         let (file, rest) = line.strip_prefix("  ")?.split_once("  ")?;
@@ -103,7 +102,5 @@ pub fn places(sheet: &str, manifest: &Manifest) -> BTreeMap<String, String> {
         Some((file.to_owned(), place))
     };
     let told: BTreeMap<String, String> = sheet.lines().filter_map(place).collect();
-    let volumes = manifest.volumes.iter().map(|volume| volume.file.clone());
-    let files = volumes.chain((1..=u64::from(MAX_SPARES)).map(names::spare));
-    files.filter_map(|file| Some((told.get(&file)?.clone(), file))).map(|(place, file)| (file, place)).collect()
+    files.into_iter().filter_map(|file| Some((told.get(&file)?.clone(), file))).map(|(place, file)| (file, place)).collect()
 }

@@ -14,8 +14,7 @@ use super::flaw::{Flaw, blob_flaw, flaw};
 use super::path_map::PathMap;
 use super::state::Generation;
 use super::{Site, SiteError};
-use crate::bundle::Manifest;
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::state::stored_state::StoredState;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
@@ -203,8 +202,7 @@ fn needed(generation: u64, path: &PublishPath, bundles: &BTreeMap<String, String
 fn bundles(depot: &Depot, generation: &Generation) -> BTreeMap<String, String> {
     let mut bundles = BTreeMap::new();
     for state in generation.names.values() {
-        let bytes = state.manifest.and_then(|digest| depot.read(&digest, MAX_MANIFEST_BYTES).ok());
-        let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
+        let manifest = state.manifest.and_then(|digest| StoredState::manifest(depot, &digest).ok());
         let folders = manifest.into_iter().flat_map(|manifest| manifest.collections).map(|one| one.folder());
         bundles.extend(folders.map(|folder| (folder, state.bundle.clone())));
     }

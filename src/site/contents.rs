@@ -1,8 +1,7 @@
 //! What of each bundle a generation publishes, in full.
 
+use super::incoming::load;
 use super::{Generation, Site, SiteError};
-use crate::bundle::Manifest;
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::collection::Collection;
 use crate::time::Time;
 
@@ -13,8 +12,8 @@ impl Site {
         let depot = self.depot_to_read();
         for state in generation.names.values() {
             let Some(digest) = state.manifest else { continue };
-            let manifest = Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?;
-            collections.extend(manifest.collections.into_iter().map(|collection| (collection, state.verified)));
+            let loaded = load(&depot, &digest)?;
+            collections.extend(loaded.collections.into_iter().map(|collection| (collection, state.verified)));
         }
         Ok(collections)
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::addresses;
+use super::incoming::load;
 use super::older;
 use super::path_map::PathMap;
 use super::pins::pinned;
@@ -19,8 +20,9 @@ use super::serve_config::Serve;
 use super::state::{CURRENT, Generation, NameState, Published, generation_folder, generation_key};
 use super::tree::Tree;
 use super::{Site, SiteError};
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
-use crate::bundle::{Bundle, Manifest};
+use crate::bundle::BundleError;
+use crate::bundle::state::StateManifest;
+use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
@@ -44,8 +46,8 @@ pub(super) struct Recipe<'a> {
     pub(super) names: BTreeMap<Label, NameState>,
     /// The newest time that a trusted bundle has shown.
     pub(super) newest_time: Time,
-    /// The bundle that is imported, so that its manifest need not be read again.
-    pub(super) imported: Option<&'a Bundle>,
+    /// The state that is imported, so that it need not be read again.
+    pub(super) imported: Option<&'a LoadedState>,
     /// The name whose upstreams may not be older than what was seen; the others are published as they are.
     pub(super) guarded: Option<Label>,
     /// Other digests of blobs than SHA-256, as far as they are known beyond what the current generation says.
@@ -118,12 +120,13 @@ fn plan(
     let (mut newest, mut keys) = (next.signed, BTreeMap::new());
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
-        let manifest = match recipe.imported.filter(|bundle| bundle.digest == digest) {
-            Some(bundle) => Cow::Borrowed(&bundle.manifest),
-            None => Cow::Owned(Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?),
+        let state_of_name = match recipe.imported.filter(|state| state.digest == digest) {
+            Some(state) => Cow::Borrowed(state),
+            None => Cow::Owned(load(depot, &digest)?),
         };
         attach_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
-        for collection in &manifest.collections {
+        attach_lists(&mut tree, &format!("manifests/{name}"), &state_of_name.manifest, |_| true)?;
+        for collection in &state_of_name.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::keep(next, collection).map_err(in_collection)?;
@@ -173,6 +176,9 @@ fn plan(
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
                 attach_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
+                let manifest = StoredState::manifest(depot, &digest)?;
+                let is_this = |folder: &str| folder == collection.folder();
+                attach_lists(&mut tree, &format!("manifests/before/{digest}"), &manifest, is_this)?;
             }
             attach(&mut tree, &collection.folder(), part)?;
             attach(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
@@ -284,11 +290,11 @@ fn previous(
     };
     let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
-        let bytes = match depot.read(&digest, MAX_MANIFEST_BYTES) {
-            Err(DepotError::Missing { .. }) => continue, // the state alone was restored: nothing of it is here to stay reachable
-            bytes => bytes?,
+        let found = match StoredState::load_collection(depot, &digest, &folder) {
+            // The state alone was restored: nothing of it is here to stay reachable.
+            Err(BundleError::Depot(DepotError::Missing { .. })) => continue,
+            found => found?,
         };
-        let found = Manifest::parse(&bytes)?.collections.into_iter().find(|other| other.folder() == folder);
         if let Some(other) = found.filter(|other| other.files != collection.files) {
             return Ok(Some((digest, other)));
         }
@@ -313,6 +319,17 @@ fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteEr
         |e| SiteError::Publish { collection: path.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
     tree.add(path.parse().map_err(publish)?, digest);
     Ok(())
+}
+
+/// Adds the item lists of a state's collections, such as `apt/debian`, that `is_wanted`.
+fn attach_lists(
+    tree: &mut Tree,
+    below: &str,
+    manifest: &StateManifest,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(), SiteError> {
+    let mut lists = manifest.collections.iter().filter(|collection| is_wanted(&collection.folder()));
+    lists.try_for_each(|list| attach_file(tree, &format!("{below}/{}", list.list_file()), list.list.stored.sha256))
 }
 
 /// A date after the last one and not after the clock; waits for the clock where it is just behind.

@@ -9,10 +9,12 @@ use super::check::{quarantine, relink_trees};
 use super::flaw::blob_flaw;
 use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
+use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
 use super::state::Generation;
-use super::{Site, SiteError, sheets, unpack};
-use crate::bundle::Bundle;
+use super::unpack::{into_depot, mark_lacking};
+use super::{Site, SiteError, sheets};
+use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -33,69 +35,92 @@ pub enum HeldBlobs {
 /// Of a bundle that is not the published one, only blobs count that a generation needs.
 pub(super) fn heal(
     site: &Site,
-    bundle: &Bundle,
+    incoming: Incoming<'_>,
     current: Generation,
+    held: HeldBlobs,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    let depot = site.depot()?;
-    let is_published = current.names.values().any(|state| state.manifest == Some(bundle.digest));
-    let detail = format!("{}{}", bundle.digest, sheets::custody(bundle));
-    audit::append(&site.root().join("audit.jsonl"), "heal", &bundle.manifest.folder(), &detail)?;
-    let needed: BTreeSet<Sha256> = match is_published {
-        true => bundle.manifest.blobs.iter().map(|blob| blob.sha256).collect(),
-        false => reachable(site, &site.generations()?.into_iter().collect())?,
+    let (depot, state) = (site.depot()?, incoming.state);
+    let is_published = current.names.values().any(|name| name.manifest == Some(state.digest));
+    let detail = format!("{}{}", state.digest, sheets::custody(incoming));
+    audit::append(&site.root().join("audit.jsonl"), "heal", &state.manifest.folder(), &detail)?;
+    let mut content = incoming.lists(site.root())?;
+    incoming.store(&content, &depot)?;
+    let needed = match is_published {
+        true => None,
+        false => Some(reachable(site, &site.generations()?.into_iter().collect())?),
     };
-    let wanted = wrong(site, bundle, &depot, |digest| needed.contains(digest), progress)?;
-    let healed = wanted.len() as u64;
-    let unpacked = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
-    note_repairs(site, bundle, &unpacked.repaired)?;
-    if is_published {
-        let mut batch = depot.batch();
-        depot.put(&mut batch, &bundle.bytes)?;
-        batch.commit()?;
-    }
+    let counts = |blob: &BlobEntry| needed.as_ref().is_none_or(|needed| needed.contains(&blob.sha256));
+    let healed = match held {
+        HeldBlobs::Reread => mark_wrong(site, incoming, &mut content, &depot, counts, progress)?,
+        HeldBlobs::Trusted => {
+            mark_lacking(&mut content.loaded.blobs, &depot);
+            content.loaded.blobs.marked(BlobMark::Lacking).count() as u64
+        }
+    };
+    let unpacked = into_depot(site, incoming, &mut content, &depot, progress)?;
+    note_repairs(site, state, &unpacked.repaired)?;
     let recipe = Recipe {
-        reason: format!("heal from {}", bundle.manifest.folder()),
+        reason: format!("heal from {}", state.manifest.folder()),
         names: current.names.clone(),
         newest_time: current.newest_time,
-        imported: Some(bundle),
+        imported: Some(&content.loaded),
         guarded: None,
         second_digests: unpacked.second,
         is_rehearsal: false,
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;
-    relink_trees(site, &depot, &blobs_of(bundle, &needed))?;
-    site.tidy_journal(bundle)?;
-    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&bundle.manifest, current, generation) })
+    let of_bundle = content.loaded.blobs.iter().filter(|blob| counts(blob)).map(|blob| blob.sha256);
+    relink_trees(site, &depot, &of_bundle.collect())?;
+    site.tidy_journal(state)?;
+    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&content.loaded, current, generation) })
 }
 
-fn blobs_of(bundle: &Bundle, needed: &BTreeSet<Sha256>) -> BTreeSet<Sha256> {
-    bundle.manifest.blobs.iter().map(|blob| blob.sha256).filter(|digest| needed.contains(digest)).collect()
-}
-
-/// Returns the blobs of the bundle that `counts` and that the depot holds with other bytes, or not at all.
+/// Reads the blobs of the bundle that `counts`, and marks as lacking those that the depot holds with other bytes, or not at all.
+/// Returns their number.
 ///
 /// One that the bundle does not carry moves to `quarantine/`: then the site knows that it lacks the blob, and asks for it.
-pub(super) fn wrong(
+pub(super) fn mark_wrong(
     site: &Site,
-    bundle: &Bundle,
+    incoming: Incoming<'_>,
+    content: &mut IncomingState,
     depot: &Depot,
-    counts: impl Fn(&Sha256) -> bool,
+    counts: impl Fn(&BlobEntry) -> bool,
     progress: &Progress,
-) -> Result<BTreeSet<Sha256>, SiteError> {
-    let blobs: Vec<_> = bundle.manifest.blobs.iter().filter(|blob| counts(&blob.sha256)).collect();
-    let progress = progress.phase("reading what is here again", blobs.iter().map(|blob| blob.size).sum());
-    let mut wrong = BTreeSet::new();
-    for blob in blobs {
+) -> Result<u64, SiteError> {
+    let carried = carried(site, incoming)?;
+    let blobs = &mut content.loaded.blobs;
+    let counted: Vec<BlobEntry> = blobs.iter().filter(|blob| counts(blob)).copied().collect();
+    let progress = progress.phase("reading what is here again", counted.iter().map(|blob| blob.size).sum());
+    let mut wrong = 0;
+    for blob in counted {
         if blob_flaw(depot, &blob.sha256, &progress)?.is_none() {
             continue;
         }
-        if blob.parts.is_empty() {
+        // Of a stream nobody knows yet what it carries.
+        if carried.as_ref().is_some_and(|carried| !carried.contains(&blob.sha256)) {
             quarantine(site, depot, &blob.sha256)?;
         }
-        wrong.insert(blob.sha256);
+        blobs.mark(&blob.sha256, BlobMark::Lacking);
+        wrong += 1;
     }
     progress.finish();
     Ok(wrong)
+}
+
+/// The blobs that the volumes of a bundle on media carry; `None` for a stream.
+fn carried(site: &Site, incoming: Incoming<'_>) -> Result<Option<BTreeSet<Sha256>>, SiteError> {
+    if incoming.stream.is_some() {
+        return Ok(None);
+    }
+    let mut carried = BTreeSet::new();
+    for packing in site.packings(incoming.state)?.found {
+        for index in 0..packing.packing.volumes.len() {
+            packing.each_part(index, site.root(), |part| {
+                carried.insert(part.blob);
+            })?;
+        }
+    }
+    Ok(Some(carried))
 }

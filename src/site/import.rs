@@ -7,15 +7,21 @@ use std::path::Path;
 use super::check::relink_trees;
 use super::enterprise_store::push_locked;
 use super::generation::{Recipe, publish, remove_folder};
-use super::heal::{HeldBlobs, heal, wrong};
+use super::heal::{HeldBlobs, heal, mark_wrong};
 use super::imported::{Imported, note_repairs};
+use super::incoming::{Incoming, load};
 use super::publish::PublishError;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::{Site, SiteError, sheets, unpack};
-use crate::bundle::Damage;
-use crate::bundle::stream::receive;
-use crate::bundle::{Bundle, BundleError, Signed};
+use crate::bundle::BundleError;
+use crate::bundle::bundle_stream::BundleStream;
+use crate::bundle::check::{BundleCheck, check_bundle};
+use crate::bundle::packing::volume_files::WrongSize;
+use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
+use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
+use crate::bundle::state::stored_state::{LoadedState, StoredState};
+use crate::bundle::state::{OpenState, SignedState, StateManifest};
 use crate::causes::causes;
 use crate::depot::{Depot, DepotError};
 use crate::error_class::ErrorClass;
@@ -23,7 +29,7 @@ use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
-use crate::trust::{self, Header, Overrides, Role, Seen};
+use crate::trust::{self, Header, Overrides, Seen};
 
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,18 +53,18 @@ pub fn import(
     options: impl Into<ImportOptions>,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    import_bundle(site, &open(site, folder)?.at_hand(vec![folder.to_owned()]), options.into(), progress)
+    import_bundle(site, &site.bundle(folder)?, options.into(), progress)
 }
 
 /// Imports a bundle that was opened as this site does.
 pub(super) fn import_bundle(
     site: &Site,
-    bundle: &Bundle,
+    state: &OpenState,
     options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    import_signed(site, &lock, bundle, options, progress)
+    import_signed(site, &lock, Incoming::on_media(state), options, progress)
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
@@ -70,76 +76,99 @@ pub fn import_stream(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
-    let bundle = trusted(site, receive(from)?)?;
-    import_signed(site, &lock, &bundle, options.into(), progress)
+    let stream = BundleStream::new(from);
+    let state = site.trusted(SignedState::receive(&stream)?)?;
+    let incoming = Incoming { state: &state, stream: Some(&stream) };
+    import_signed(site, &lock, incoming, options.into(), progress)
 }
 
 fn import_signed(
     site: &Site,
     lock: &Lock,
-    bundle: &Bundle,
+    incoming: Incoming<'_>,
     options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    let current = site.current()?;
-    let imported = match accept(site, &site.depot()?, bundle, &current, options.allow) {
-        Ok(()) => run(site, bundle, current, options, progress),
-        Err(error) if options.held == HeldBlobs::Reread && error.is_past() => heal(site, bundle, current, progress),
-        Err(error) => {
-            if matches!(error, SiteError::AlreadyImported { .. }) {
-                site.tidy_journal(bundle)?; // the run that published it may have been killed before it could
-            }
-            return Err(error);
-        }
+    let (current, state) = (site.current()?, incoming.state);
+    let imported = match accept(site, &site.depot()?, state, &current, options.allow) {
+        Ok(()) => run(site, incoming, current, options, progress),
+        Err(error) if error.is_past() => again(site, incoming, current, options.held, error, progress),
+        Err(error) => return Err(error),
     };
-    let imported = imported.map_err(|error| with_request(site, lock, bundle, error));
-    let imported = imported.map_err(|error| sheets::with_places(site, bundle, error));
-    imported.map_err(|error| match record_failure(site, bundle, &error) {
+    let imported = match imported {
+        Err(error) if error.is_past() => return Err(error),
+        other => other,
+    };
+    let imported = imported.map_err(|error| with_request(site, lock, state, error));
+    let imported = imported.map_err(|error| sheets::with_places(site, state, error));
+    imported.map_err(|error| match record_failure(site, state, &error) {
         Ok(()) => error,
         Err(log) => SiteError::NotRecorded { reason: causes(&log).join(": "), source: Box::new(error) },
     })
 }
 
-/// Opens a bundle as this site does: only keys of its trust file count.
-pub(super) fn open(site: &Site, folder: &Path) -> Result<Bundle, SiteError> {
-    trusted(site, Signed::open(folder)?)
+/// Takes a bundle that the site has accepted before: it heals the site, and completes it where blobs of it are lacking. Fails with
+/// `past` if there is nothing to do.
+fn again(
+    site: &Site,
+    incoming: Incoming<'_>,
+    current: Generation,
+    held: HeldBlobs,
+    past: SiteError,
+    progress: &Progress,
+) -> Result<Imported, SiteError> {
+    if held == HeldBlobs::Reread {
+        return heal(site, incoming, current, held, progress);
+    }
+    if matches!(past, SiteError::AlreadyImported { .. }) {
+        if lacks_blobs(site, &current, incoming)? {
+            return heal(site, incoming, current, held, progress);
+        }
+        site.tidy_journal(incoming.state)?; // the run that published it may have been killed before it could
+    }
+    Err(past)
 }
 
-fn trusted(site: &Site, signed: Signed) -> Result<Bundle, SiteError> {
-    signed.trusted(|signer| Ok(site.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?))
+/// Returns `true` if blobs of a bundle that the site publishes are lacking.
+fn lacks_blobs(site: &Site, current: &Generation, incoming: Incoming<'_>) -> Result<bool, SiteError> {
+    let depot = site.depot()?;
+    let digest = incoming.state.digest;
+    if !current.names.values().any(|state| state.manifest == Some(digest)) {
+        return Ok(false);
+    }
+    let blobs = match StoredState::open(&depot, &digest).and_then(|state| state.blobs(&depot)) {
+        Err(BundleError::Depot(DepotError::Missing { .. })) => return Ok(true),
+        other => other?,
+    };
+    Ok(blobs.iter().any(|blob| !depot.has(&blob.sha256, blob.size)))
 }
 
 impl Site {
-    /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte. Returns
-    /// what is damaged too, if recovery data can restore all of it.
+    /// Checks the bundle in `folder` as far as that is possible without unpacking it: signature, policy, every byte.
     pub fn verify(
         &self,
         folder: &Path,
         allow: Overrides,
         progress: &Progress,
-    ) -> Result<(Bundle, Vec<Damage>), SiteError> {
-        let bundle = self.bundle(folder)?;
-        let repairable = self.verify_bundle(&bundle, allow, progress)?;
-        Ok((bundle, repairable))
-    }
-
-    /// Opens the bundle in `folder` as this site does: only keys of its trust file count.
-    pub fn bundle(&self, folder: &Path) -> Result<Bundle, SiteError> {
-        open(self, folder)
+    ) -> Result<(OpenState, BundleCheck), SiteError> {
+        let state = self.bundle(folder)?;
+        let check = self.verify_bundle(&state, allow, progress)?;
+        Ok((state, check))
     }
 
     /// Checks a bundle that was opened so.
     pub fn verify_bundle(
         &self,
-        bundle: &Bundle,
+        state: &OpenState,
         allow: Overrides,
         progress: &Progress,
-    ) -> Result<Vec<Damage>, SiteError> {
-        match accept(self, &self.depot_to_read(), bundle, &self.current()?, allow) {
+    ) -> Result<BundleCheck, SiteError> {
+        match accept(self, &self.depot_to_read(), state, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        Ok(bundle.check_volumes(progress)?)
+        let search = state.packings(WrongSize::Refused, |signer| self.is_packer(signer))?;
+        Ok(check_bundle(state, search, progress)?)
     }
 }
 
@@ -147,13 +176,13 @@ impl Site {
 pub(super) fn accept(
     site: &Site,
     depot: &Depot,
-    bundle: &Bundle,
+    state: &OpenState,
     current: &Generation,
     allow: Overrides,
 ) -> Result<(), SiteError> {
-    let manifest = &bundle.manifest;
+    let manifest = &state.manifest;
     let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
-    if known.is_some_and(|known| known.accepted == bundle.digest) {
+    if known.is_some_and(|known| known.accepted == state.digest) {
         return Err(SiteError::AlreadyImported { bundle: manifest.folder(), generation: current.number });
     }
     let header = Header {
@@ -172,18 +201,17 @@ pub(super) fn accept(
         folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
-    owned_by_this_name(depot, bundle, current)
+    owned_by_this_name(depot, &state.manifest, current)
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(depot: &Depot, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
-    for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
-        let Some(manifest) = state.manifest else { continue };
-        let bytes = depot.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
-        let other = crate::bundle::Manifest::parse(&bytes)?;
-        let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
+fn owned_by_this_name(depot: &Depot, manifest: &StateManifest, current: &Generation) -> Result<(), SiteError> {
+    for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != manifest.name) {
+        let Some(digest) = state.manifest else { continue };
+        let other = StoredState::manifest(depot, &digest)?;
+        let ours = |folder: &String| manifest.collections.iter().any(|c| c.folder() == *folder);
         if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
-            let (owner, name) = (owner.to_string(), bundle.manifest.name.to_string());
+            let (owner, name) = (owner.to_string(), manifest.name.to_string());
             return Err(SiteError::CollectionOwned { collection, owner, name });
         }
     }
@@ -192,78 +220,89 @@ fn owned_by_this_name(depot: &Depot, bundle: &Bundle, current: &Generation) -> R
 
 fn run(
     site: &Site,
-    bundle: &Bundle,
+    incoming: Incoming<'_>,
     current: Generation,
     options: ImportOptions,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    let depot = site.depot()?;
-    let manifest = &bundle.manifest;
+    let (depot, state) = (site.depot()?, incoming.state);
     let allow = options.allow;
-    let detail = format!("{}{}{}", bundle.digest, allow.words(), sheets::custody(bundle));
-    audit::append(&site.root().join("audit.jsonl"), "import", &manifest.folder(), &detail)?;
-    let lacking = unpack::lacking(bundle, &depot);
-    let wrong = match options.held {
-        HeldBlobs::Trusted => BTreeSet::new(),
-        HeldBlobs::Reread => wrong(site, bundle, &depot, |digest| !lacking.contains(digest), progress)?,
-    };
-    let healed = wrong.len() as u64;
-    let wanted = lacking.into_iter().chain(wrong).collect();
-    let unpack::Unpacked { second, repaired } = unpack::into_depot(site, bundle, &depot, wanted, progress)?;
-    note_repairs(site, bundle, &repaired)?;
+    let detail = format!("{}{}{}", state.digest, allow.words(), sheets::custody(incoming));
+    audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
+    let mut content = incoming.lists(site.root())?;
+    incoming.store(&content, &depot)?;
+    unpack::mark_lacking(&mut content.loaded.blobs, &depot);
+    let mut healed = 0;
+    if options.held == HeldBlobs::Reread {
+        let counts = |blob: &BlobEntry| !blob.has(BlobMark::Lacking);
+        healed = mark_wrong(site, incoming, &mut content, &depot, counts, progress)?;
+    }
+    let unpack::Unpacked { second, repaired } = unpack::into_depot(site, incoming, &mut content, &depot, progress)?;
+    note_repairs(site, state, &repaired)?;
     let before = current.clone();
-    let recipe = recipe(bundle, current, &depot, second, allow, progress)?;
+    let changed = changed_items(&depot, &current, &content.loaded);
+    let recipe = recipe(&content.loaded, current, second, allow, progress);
     let generation = publish(site, &depot, recipe)?;
     if options.held == HeldBlobs::Reread {
-        relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
+        relink_trees(site, &depot, &content.loaded.blobs.iter().map(|blob| blob.sha256).collect())?;
     }
-    site.tidy_journal(bundle)?;
+    site.tidy_journal(state)?;
     let pushes = push_locked(site, &generation)?;
-    Ok(Imported { pushes, repaired, healed, ..Imported::of(manifest, before, generation) })
+    Ok(Imported {
+        pushes,
+        repaired,
+        healed,
+        changed_items: changed,
+        ..Imported::of(&content.loaded, before, generation)
+    })
 }
 
-/// Stores the manifest, and returns the recipe of the generation that has the bundle.
+/// Returns the items that have other bytes than in the state of this name that is published, under the same name and version. A state
+/// that cannot be read has none: the import is not stopped for it.
+pub(super) fn changed_items(depot: &Depot, current: &Generation, new: &LoadedState) -> Vec<ChangedItem> {
+    let published = current.names.get(&new.manifest.name).and_then(|state| state.manifest);
+    let before = published.and_then(|digest| load(depot, &digest).ok());
+    before.map(|before| KnownVersions::of(&before.collections).changed_items(&new.collections)).unwrap_or_default()
+}
+
+/// Returns the recipe of the generation that has the state, which is in the depot.
 pub(super) fn recipe<'a>(
-    bundle: &'a Bundle,
+    new: &'a LoadedState,
     current: Generation,
-    depot: &Depot,
     second_digests: SecondDigests,
     allow: Overrides,
     progress: &Progress,
-) -> Result<Recipe<'a>, SiteError> {
-    let manifest = &bundle.manifest;
-    let mut batch = depot.batch();
-    let digest = depot.put(&mut batch, &bundle.bytes)?;
-    batch.commit()?;
+) -> Recipe<'a> {
+    let manifest = &new.manifest;
     let mut names = current.names;
     let state = NameState {
-        accepted: digest,
+        accepted: new.digest,
         epoch: manifest.epoch,
         sequence: manifest.sequence,
-        manifest: Some(digest),
+        manifest: Some(new.digest),
         bundle: manifest.folder(),
         expires: manifest.expires,
         // The bundle is the builder's word that it is not earlier than this, if the clock is a little behind.
         verified: Time::now().max(manifest.created),
     };
     names.insert(manifest.name.clone(), state);
-    Ok(Recipe {
+    Recipe {
         reason: format!("import {}", manifest.folder()),
         names,
         newest_time: current.newest_time.max(manifest.created),
-        imported: Some(bundle),
+        imported: Some(new),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         second_digests,
         is_rehearsal: false,
         progress: progress.clone(),
-    })
+    }
 }
 
 /// Where the site lacks what the bundle builds on, it says what, for the online side.
-fn with_request(site: &Site, lock: &Lock, bundle: &Bundle, error: SiteError) -> SiteError {
+fn with_request(site: &Site, lock: &Lock, state: &OpenState, error: SiteError) -> SiteError {
     match error {
-        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(bundle, lock) {
-            Ok(request) => SiteError::Requested { bundle: bundle.manifest.folder(), count, request },
+        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(state, lock) {
+            Ok(request) => SiteError::Requested { bundle: state.manifest.folder(), count, request },
             Err(error) => error,
         },
         other => other,
@@ -284,24 +323,23 @@ fn is_of_the_disk(error: &SiteError) -> bool {
 }
 
 /// Keeps what failed its checks for review: the manifest and the reason.
-fn record_failure(site: &Site, bundle: &Bundle, error: &SiteError) -> Result<(), SiteError> {
-    let name = bundle.manifest.folder();
+fn record_failure(site: &Site, state: &OpenState, error: &SiteError) -> Result<(), SiteError> {
+    let name = state.manifest.folder();
     let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
-    let mut damaged = match error {
+    let damaged = match error {
         SiteError::Bundle(error) => error.damaged_volumes(),
         _ => BTreeSet::new(),
     };
-    damaged.retain(|file| bundle.manifest.volumes.iter().any(|volume| volume.file == *file));
     if !damaged.is_empty() {
-        return sheets::note_awaited(site, bundle, damaged);
+        return sheets::note_awaited(site, state, damaged);
     }
     if error.class() == ErrorClass::VerificationFailed && !is_of_the_disk(error) {
-        let folder = site.quarantine_folder(bundle);
+        let folder = site.quarantine_folder(state);
         modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
-        write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
+        write_atomically(&folder.join("manifest.json"), &state.bytes, 0o644)?;
         write_atomically(&folder.join("reason.txt"), format!("{reason}\n").as_bytes(), 0o644)?;
-        remove_folder(&site.journal_folder(bundle))?;
+        remove_folder(&site.journal_folder(state))?;
     }
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use super::enterprise_store::Pushes;
 use super::{Generation, Site, SiteError};
-use crate::bundle::{Bundle, Damage, Manifest, pieces};
+use crate::bundle::state::OpenState;
+use crate::bundle::state::known_versions::ChangedItem;
+use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::{Damage, pieces};
 use crate::storage::audit;
 
 /// The result of an import.
@@ -22,30 +25,33 @@ pub struct Imported {
     pub repaired: Vec<Damage>,
     /// Number of blobs that were wrong or missing at the site and that `--reread` took from the medium.
     pub healed: u64,
+    /// Items that have other bytes than before under the same name and version.
+    pub changed_items: Vec<ChangedItem>,
     /// The generation that clients saw before.
     pub before: Generation,
 }
 
 impl Imported {
     /// Returns what every import of a bundle reports.
-    pub(super) fn of(manifest: &Manifest, before: Generation, generation: Generation) -> Self {
+    pub(super) fn of(state: &LoadedState, before: Generation, generation: Generation) -> Self {
         Self {
             generation,
-            bundle: manifest.folder(),
-            items: manifest.collections.iter().map(|c| c.items.len() as u64).sum(),
-            bytes: manifest.blobs.iter().map(|b| b.size).sum(),
+            bundle: state.manifest.folder(),
+            items: state.collections.iter().map(|c| c.items.len() as u64).sum(),
+            bytes: state.blobs.iter().map(|b| b.size).sum(),
             pushes: Pushes::default(),
             repaired: Vec::new(),
             healed: 0,
+            changed_items: Vec::new(),
             before,
         }
     }
 }
 
 /// Writes down what recovery data restored.
-pub(super) fn note_repairs(site: &Site, bundle: &Bundle, repaired: &[Damage]) -> Result<(), SiteError> {
+pub(super) fn note_repairs(site: &Site, state: &OpenState, repaired: &[Damage]) -> Result<(), SiteError> {
     if !repaired.is_empty() {
-        audit::append(&site.root().join("audit.jsonl"), "repair", &bundle.manifest.folder(), &pieces(repaired))?;
+        audit::append(&site.root().join("audit.jsonl"), "repair", &state.manifest.folder(), &pieces(repaired))?;
     }
     Ok(())
 }

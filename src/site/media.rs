@@ -7,7 +7,7 @@ use super::imported::Imported;
 use super::rehearsal::{Rehearsal, Rehearsed};
 use super::search::BundleSearch;
 use super::{Site, SiteError};
-use crate::bundle::Bundle;
+use crate::bundle::state::OpenState;
 use crate::progress::Progress;
 use crate::trust::Overrides;
 
@@ -72,7 +72,7 @@ fn is_several(found: &BundleSearch) -> bool {
 fn take_in_order<T>(
     found: BundleSearch,
     say: &dyn Fn(&str),
-    mut step: impl FnMut(&Bundle) -> Result<T, SiteError>,
+    mut step: impl FnMut(&OpenState) -> Result<T, SiteError>,
 ) -> Result<InOrder<T>, SiteError> {
     let several = is_several(&found);
     let (mut done, mut incomplete, mut passed) = (Vec::new(), BTreeMap::new(), None);

@@ -6,7 +6,7 @@
 //! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
 //! SITE/keys/site.pgp          the site's own OpenPGP key, secret
 //! SITE/depot/                 blobs
-//! SITE/generations/N/         one state: trees, proofs, manifests, generation.json; hard links into the depot
+//! SITE/generations/N/         one state: trees, proofs, manifests with item lists, generation.json; hard links into the depot
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/older/                 what older generations have and the current one lacks, for web servers; may be deleted, `gc` builds it again
 //! SITE/journal/               imports that are not finished
@@ -36,7 +36,9 @@ mod generation;
 mod heal;
 mod import;
 mod imported;
+mod incoming;
 mod init;
+mod journal;
 mod media;
 mod older;
 mod path_lookup;

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use super::path_map::PathMap;
 use super::{Site, SiteError};
-use crate::bundle::Manifest;
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::state::stored_state::StoredState;
 use crate::digest::Sha256;
 
 /// Returns the blobs of these generations: their path maps, all files in these, and all that the published manifests name.
@@ -23,9 +22,9 @@ pub(super) fn reachable(site: &Site, numbers: &BTreeSet<u64>) -> Result<BTreeSet
         manifests.extend(generation.names.values().filter_map(|state| state.manifest));
     }
     for digest in manifests {
-        let manifest = Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?;
-        blobs.insert(digest);
-        blobs.extend(manifest.blobs.iter().map(|blob| blob.sha256));
+        let state = StoredState::open(&depot, &digest)?;
+        blobs.extend(state.own_blobs());
+        blobs.extend(state.blobs(&depot)?.iter().map(|blob| blob.sha256));
     }
     Ok(blobs)
 }

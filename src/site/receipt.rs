@@ -1,14 +1,17 @@
 //! What this site tells the online side: which bundle it has, or what it lacks for one.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::journal::journal_manifest;
 use super::{Site, SiteError};
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
-use crate::bundle::{Bundle, Manifest};
-use crate::depot::Depot;
+use crate::bundle::BundleError;
+use crate::bundle::state::OpenState;
+use crate::bundle::state::stored_state::StoredState;
+use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::next_command::SITE_KEY;
@@ -30,39 +33,56 @@ impl Site {
         let state = current.names.get(name);
         // After a rollback and `gc`, the newest manifest may be gone; the published one never is.
         let candidates = state.map(|state| [Some(state.accepted), state.manifest]).into_iter().flatten().flatten();
-        let found =
-            candidates.filter_map(|digest| Some((digest, depot.read(&digest, MAX_MANIFEST_BYTES).ok()?))).next();
-        let found =
-            found.map(|(digest, bytes)| Manifest::parse(&bytes).map(|manifest| (digest, manifest))).transpose()?;
+        let mut lacks = BTreeSet::new();
+        let mut published = None;
+        for digest in candidates {
+            let Some(state) = stored(&depot, &digest)? else { continue };
+            lacking(&state, &depot, &mut lacks)?;
+            published = Some(state);
+            break;
+        }
+        let mut held = BTreeSet::new();
+        for state in self.waiting(name, &depot)? {
+            lacking(&state, &depot, &mut lacks)?;
+            held.insert(receipt_state(&state));
+        }
+        let epoch = published.as_ref().map_or(self.trust.epoch, |state| state.manifest.epoch);
         let receipt = Receipt {
             site: self.config.name.clone(),
             name: name.clone(),
-            epoch: found.as_ref().map_or(self.trust.epoch, |(_, manifest)| manifest.epoch),
+            epoch,
             number: self.next_receipt_number(&lock)?,
             made: Time::now(),
-            published: found
-                .as_ref()
-                .map(|(digest, manifest)| ReceiptState { sequence: manifest.sequence, manifest: *digest }),
-            held: BTreeSet::new(),
-            refused: BTreeSet::new(),
-            lacks: found.map(|(_, manifest)| lacking(&manifest, &depot)).unwrap_or_default(),
+            published: published.as_ref().map(receipt_state),
+            held,
+            refused: self.refused(name, epoch)?,
+            lacks,
         };
         self.sign(&receipt)
     }
 
-    /// Writes a signed request for what the bundle expects here and is not, and the public key beside it; returns its path.
-    pub(super) fn write_request(&self, bundle: &Bundle, lock: &Lock) -> Result<PathBuf, SiteError> {
-        let manifest = &bundle.manifest;
+    /// Writes a signed request for what the bundle expects here and is not, and the public key beside it; returns its path. The
+    /// bundle's state is in the depot.
+    pub(super) fn write_request(&self, state: &OpenState, lock: &Lock) -> Result<PathBuf, SiteError> {
+        let (manifest, depot) = (&state.manifest, self.depot()?);
+        let stored = StoredState::open(&depot, &state.digest)?;
+        let mut lacks = BTreeSet::new();
+        lacking(&stored, &depot, &mut lacks)?;
+        let current = self.current()?;
+        let published = current.names.get(&manifest.name).and_then(|name| name.manifest);
+        let published = published.map(|digest| StoredState::manifest(&depot, &digest).map(|m| (digest, m))).transpose()?;
+        let published = published.filter(|(_, published)| published.epoch == manifest.epoch);
+        let published = published.map(|(manifest, m)| ReceiptState { sequence: m.sequence, manifest });
         let request = Receipt {
             site: self.config.name.clone(),
             name: manifest.name.clone(),
             epoch: manifest.epoch,
             number: self.next_receipt_number(lock)?,
             made: Time::now(),
-            published: None,
-            held: BTreeSet::from([ReceiptState { sequence: manifest.sequence, manifest: bundle.digest }]),
-            refused: BTreeSet::new(),
-            lacks: lacking(manifest, &self.depot()?),
+            published,
+            held: BTreeSet::from([receipt_state(&stored)]),
+            refused: self.refused(&manifest.name, manifest.epoch)?,
+            lacks,
         };
         let folder = self.root().join("requests");
         modes::create_public_folders(&folder).map_err(SiteError::io("create", &folder))?;
@@ -102,6 +122,51 @@ impl Site {
     }
 }
 
-fn lacking(manifest: &Manifest, depot: &Depot) -> BTreeSet<Sha256> {
-    manifest.blobs.iter().filter(|blob| !depot.has(&blob.sha256, blob.size)).map(|blob| blob.sha256).collect()
+impl Site {
+    /// The states of this name whose imports are not finished.
+    fn waiting(&self, name: &Label, depot: &Depot) -> Result<Vec<StoredState>, SiteError> {
+        let mut waiting = Vec::new();
+        for folder in self.journals()? {
+            // One that cannot be read has nothing that it could hold.
+            let Some((manifest, digest)) = journal_manifest(&folder).ok().flatten() else { continue };
+            if manifest.name == *name && manifest.epoch == self.trust.epoch {
+                waiting.extend(stored(depot, &digest)?);
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// The states of this name that failed their checks.
+    fn refused(&self, name: &Label, epoch: u64) -> Result<BTreeSet<ReceiptState>, SiteError> {
+        let folder = self.root().join("quarantine");
+        let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
+        let mut refused = BTreeSet::new();
+        for entry in entries {
+            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+            let Some((manifest, digest)) = journal_manifest(&path).ok().flatten() else { continue };
+            if manifest.name == *name && manifest.epoch == epoch {
+                refused.insert(ReceiptState { sequence: manifest.sequence, manifest: digest });
+            }
+        }
+        Ok(refused)
+    }
+}
+
+fn receipt_state(state: &StoredState) -> ReceiptState {
+    ReceiptState { sequence: state.manifest.sequence, manifest: state.digest }
+}
+
+/// Opens a state; `None` if it is not in the depot any more.
+fn stored(depot: &Depot, digest: &Sha256) -> Result<Option<StoredState>, SiteError> {
+    match StoredState::open(depot, digest) {
+        Err(BundleError::Depot(DepotError::Missing { .. })) => Ok(None),
+        other => Ok(Some(other?)),
+    }
+}
+
+/// Adds the blobs of the state that the depot does not hold.
+fn lacking(state: &StoredState, depot: &Depot, lacks: &mut BTreeSet<Sha256>) -> Result<(), SiteError> {
+    let blobs = state.blobs(depot)?;
+    lacks.extend(blobs.iter().filter(|blob| !depot.has(&blob.sha256, blob.size)).map(|blob| blob.sha256));
+    Ok(())
 }

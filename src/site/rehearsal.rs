@@ -9,14 +9,21 @@ use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 use super::generation::prepare;
-use super::import::{accept, recipe};
+use super::import::{accept, changed_items, recipe};
+use super::incoming::{Incoming, IncomingState};
+use super::journal::Journal;
+use super::second_digest::SecondDigests;
 use super::state::Generation;
-use super::unpack::{DepotSink, Journal, Writing, assemble, check_room, complete, lacking, room_needed};
+use super::unpack::{DepotSink, Target, Writing, bases, check_room, mark_lacking, room_needed};
 use super::{Site, SiteError};
-use crate::bundle::Damage;
-use crate::bundle::manifest::{Blob, Part, Slice};
-use crate::bundle::unpack::{ContentSink, PartSink, unpack};
-use crate::bundle::{Bundle, BundleError, Manifest};
+use crate::bundle::manifest::Slice;
+use crate::bundle::packing::unpack::{ContentSink, PartSink};
+use crate::bundle::packing::volume_parts::VolumePart;
+use crate::bundle::state::OpenState;
+use crate::bundle::state::blob_table::BlobMark;
+use crate::bundle::state::known_versions::ChangedItem;
+use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::{BundleError, Damage};
 use crate::collection::Collection;
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -73,6 +80,8 @@ pub struct Rehearsed {
     pub free: u64,
     /// Damage on the medium that an import would restore.
     pub repaired: Vec<Damage>,
+    /// Items that have other bytes than before under the same name and version.
+    pub changed_items: Vec<ChangedItem>,
     /// The generation that clients would see before the import.
     pub before: Generation,
     /// The generation that they would see after it.
@@ -99,7 +108,7 @@ impl<'a> Rehearsal<'a> {
     /// Starts a rehearsal of an import of `bundles`.
     pub(super) fn start(
         site: &'a Site,
-        bundles: &[Bundle],
+        bundles: &[OpenState],
         allow: Overrides,
         progress: &'a Progress,
     ) -> Result<Self, SiteError> {
@@ -110,50 +119,68 @@ impl<'a> Rehearsal<'a> {
         let scratch = tempfile::Builder::new().prefix("dry-run-").tempdir_in(&journal);
         let scratch = scratch.map_err(SiteError::io("create a folder in", &journal))?;
         let depot = Depot::open_over(&scratch.path().join("depot"), site.depot()?)?;
-        let (current, payload) = (site.current()?, payload(bundles));
+        let (current, payload) = (site.current()?, payload(site, bundles)?);
         Ok(Self { site, allow, progress, scratch, depot, current, payload, needed: 0, free, _lock: lock })
     }
 
     /// Checks the next bundle.
-    pub(super) fn bundle(&mut self, bundle: &Bundle) -> Result<Rehearsed, SiteError> {
-        accept(self.site, &self.depot, bundle, &self.current, self.allow)?;
-        let wanted = lacking(bundle, &self.depot);
-        self.needed += room_needed(bundle, &self.site.depot()?, &wanted);
+    pub(super) fn bundle(&mut self, state: &OpenState) -> Result<Rehearsed, SiteError> {
+        accept(self.site, &self.depot, state, &self.current, self.allow)?;
+        let incoming = Incoming::on_media(state);
+        let mut content = incoming.lists(self.scratch.path())?;
+        incoming.store(&content, &self.depot)?;
+        mark_lacking(&mut content.loaded.blobs, &self.depot);
+        self.needed += room_needed(&content.loaded.blobs, &self.site.depot()?);
         check_room(self.site, self.needed, self.free)?;
-        let journal = Journal::open(&self.scratch.path().join(bundle.digest.to_hex()), bundle)?;
-        let inner = DepotSink::new(bundle, &self.depot, &wanted, &journal);
-        let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
-        let progress = self.progress.phase("checking", bundle.manifest.carried_bytes());
-        let result = unpack(bundle, &sink, self.site.root(), &progress);
-        progress.finish();
-        let (second, committed) = sink.inner.finish();
-        let repaired = result?.repaired;
-        committed?;
-        assemble(bundle, &self.depot, &wanted, &journal)?;
-        complete(bundle, &self.depot, &wanted)?;
-        let recipe = recipe(bundle, self.current.clone(), &self.depot, second, self.allow, self.progress)?;
+        let (second, repaired) = self.unpack(incoming, &mut content)?;
+        let loaded = &content.loaded;
+        let changed = changed_items(&self.depot, &self.current, loaded);
+        let recipe = recipe(loaded, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
         let (next, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
-        Ok(self.report(&bundle.manifest, repaired, before))
+        Ok(Rehearsed { changed_items: changed, ..self.report(loaded, repaired, before) })
     }
 
-    fn report(&self, manifest: &Manifest, repaired: Vec<Damage>, before: Generation) -> Rehearsed {
+    /// Checks every part of all packings, and unpacks what publishers read.
+    fn unpack(
+        &self,
+        incoming: Incoming<'_>,
+        content: &mut IncomingState,
+    ) -> Result<(SecondDigests, Vec<Damage>), SiteError> {
+        let journal = Journal::open(&self.scratch.path().join(incoming.state.digest.to_hex()), incoming.state)?;
+        let target = Target { site: self.site, depot: &self.depot, journal: &journal, scratch: self.scratch.path() };
+        let inner = DepotSink::new(&content.loaded.collections, &content.loaded.blobs, &self.depot, &journal);
+        let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
+        let progress = self.progress.phase("checking", content.loaded.blobs.iter().map(|blob| blob.size).sum());
+        let read = target.read(incoming, content, &sink, &progress);
+        progress.finish();
+        let (second, left, committed) = sink.inner.finish();
+        let (packings, repaired) = read?;
+        committed?;
+        content.loaded.blobs.mark_where(BlobMark::Lacking, |blob| left.contains(&blob.sha256));
+        target.assemble(&mut content.loaded.blobs)?;
+        target.complete(&packings, &content.loaded.blobs)?;
+        Ok((second, repaired))
+    }
+
+    fn report(&self, state: &LoadedState, repaired: Vec<Damage>, before: Generation) -> Rehearsed {
         use Checked::{Bytes, Dates, Policy, Proofs, Signature, Space};
         let checked = [Signature, Policy, Space, Bytes, Proofs].into_iter();
-        let folders = || manifest.collections.iter().map(Collection::folder);
+        let folders = || state.collections.iter().map(Collection::folder);
         let published = folders().filter_map(|folder| Some((folder.clone(), self.current.published.get(&folder)?)));
         let by_program = |(folder, published): (String, &super::Published)| {
             (published.publish == crate::collection::Publish::Reprepro).then_some(folder)
         };
         Rehearsed {
-            bundle: manifest.folder(),
+            bundle: state.manifest.folder(),
             checked: checked.chain((!self.allow.older_upstream).then_some(Dates)).collect(),
             unsigned: published.clone().map(|(_, published)| published.unsigned).sum(),
             not_built: published.filter_map(by_program).collect(),
             needed: self.needed,
             free: self.free,
             repaired,
+            changed_items: Vec::new(),
             before,
             generation: self.current.clone(),
         }
@@ -161,16 +188,18 @@ impl<'a> Rehearsal<'a> {
 }
 
 /// The blobs that publishers only look up.
-fn payload(bundles: &[Bundle]) -> BTreeSet<Sha256> {
-    let collections = || bundles.iter().flat_map(|bundle| &bundle.manifest.collections);
-    let is_read =
-        |collection: &&Collection| collection.kind.is_read_by_publisher() || collection.second_digest.is_some();
-    let mut read: BTreeSet<Sha256> =
-        collections().filter(is_read).flat_map(|collection| collection.files.values().copied()).collect();
-    read.extend(collections().flat_map(|collection| collection.proofs.iter().map(|proof| proof.sha256)));
-    read.extend(bundles.iter().flat_map(|bundle| bundle.manifest.bases()));
-    let files = collections().flat_map(|collection| collection.files.values().copied());
-    files.filter(|digest| !read.contains(digest)).collect()
+fn payload(site: &Site, bundles: &[OpenState]) -> Result<BTreeSet<Sha256>, SiteError> {
+    let (mut read, mut files) = (BTreeSet::new(), BTreeSet::new());
+    for state in bundles {
+        for collection in Incoming::on_media(state).lists(site.root())?.loaded.collections {
+            let is_read = collection.kind.is_read_by_publisher() || collection.second_digest.is_some();
+            if is_read { &mut read } else { &mut files }.extend(collection.files.into_values());
+            read.extend(collection.proofs.iter().map(|proof| proof.sha256));
+        }
+        read.extend(bases(&site.packings(state)?.found, site.root())?);
+    }
+    files.retain(|digest| !read.contains(digest));
+    Ok(files)
 }
 
 /// Checks every part, and writes those that publishers read.
@@ -202,7 +231,7 @@ impl PartSink for RehearsedPart {
 impl ContentSink for RehearsalSink<'_> {
     type Part = RehearsedPart;
 
-    fn wants(&self, _: &Blob, _: &Part) -> bool {
+    fn wants(&self, _: &VolumePart) -> bool {
         true
     }
 
@@ -214,31 +243,31 @@ impl ContentSink for RehearsalSink<'_> {
         self.inner.is_rotten(base)
     }
 
-    fn begin(&self, blob: &Blob, part: &Part) -> Result<RehearsedPart, BundleError> {
-        match self.inner.wants(blob, part) {
+    fn begin(&self, part: &VolumePart) -> Result<RehearsedPart, BundleError> {
+        match self.inner.wants(part) {
             false => Ok(RehearsedPart::Known),
             // The parts of a blob that was cut are put together, so that the whole can be checked.
-            true if blob.parts.len() == 1 && self.payload.contains(&blob.sha256) => Ok(RehearsedPart::Sparse),
-            true => self.inner.begin(blob, part).map(RehearsedPart::Written),
+            true if part.is_whole() && self.payload.contains(&part.line.blob) => Ok(RehearsedPart::Sparse),
+            true => self.inner.begin(part).map(RehearsedPart::Written),
         }
     }
 
-    fn done(&self, blob: &Blob, part: &Part, content: RehearsedPart) -> Result<(), BundleError> {
+    fn done(&self, part: &VolumePart, content: RehearsedPart) -> Result<(), BundleError> {
         match content {
-            RehearsedPart::Written(writing) => self.inner.done(blob, part, writing),
+            RehearsedPart::Written(writing) => self.inner.done(part, writing),
             RehearsedPart::Known => Ok(()),
             RehearsedPart::Sparse => {
-                let path = self.depot.partial_path(&blob.sha256);
-                let file = self.depot.create_partial(&blob.sha256)?;
-                file.set_len(blob.size).map_err(BundleError::io("write", &path))?;
-                Ok(self.inner.batch().add(blob.sha256, blob.size)?)
+                let path = self.depot.partial_path(&part.line.blob);
+                let file = self.depot.create_partial(&part.line.blob)?;
+                file.set_len(part.blob_size).map_err(BundleError::io("write", &path))?;
+                self.inner.add(part)
             }
         }
     }
 
-    fn bad(&self, blob: &Blob, part: &Part, content: RehearsedPart) {
+    fn bad(&self, part: &VolumePart, content: RehearsedPart) {
         if let RehearsedPart::Written(writing) = content {
-            self.inner.bad(blob, part, writing);
+            self.inner.bad(part, writing);
         }
     }
 }

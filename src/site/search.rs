@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
-use super::import::open;
 use super::{Site, SiteError};
 use crate::bundle::folder::is_bundle;
 use crate::bundle::folder::{plain_iso, read_unverified};
-use crate::bundle::{Bundle, BundleError, names};
+use crate::bundle::state::OpenState;
+use crate::bundle::{BundleError, names};
 use crate::causes::causes;
 use crate::trust::TrustError;
 
@@ -21,7 +21,7 @@ const MAX_ENTRIES: usize = 10_000;
 #[derive(Debug)]
 pub struct BundleSearch {
     /// Bundles for this site, by name and then by sequence; their volumes are looked for on all media.
-    pub bundles: Vec<Bundle>,
+    pub bundles: Vec<OpenState>,
     /// Notes about bundles and files that are left alone.
     pub notes: Vec<String>,
     /// The error that an import ends with even if it imports all of `bundles`. Always `Some` if there are none.
@@ -48,13 +48,13 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
         }
         folders.iter().for_each(|folder| search.found_bundle(folder));
     }
-    Ok(search.finish(empty, is_search))
+    search.finish(empty, is_search)
 }
 
 struct Search<'a> {
     site: &'a Site,
-    /// Each bundle with the folders that have it.
-    groups: Vec<(Bundle, Vec<PathBuf>)>,
+    /// Each bundle, with all folders that have it.
+    groups: Vec<OpenState>,
     notes: Vec<String>,
     /// Bundles that the user wants here and that cannot be imported: the import fails after it has taken the others.
     refused: Vec<SiteError>,
@@ -81,9 +81,9 @@ impl Search<'_> {
     }
 
     /// Opens a bundle that is signed by a trusted key and is for this site.
-    fn open(&self, folder: &Path) -> Result<Bundle, SiteError> {
+    fn open(&self, folder: &Path) -> Result<OpenState, SiteError> {
         let refuse = |source| SiteError::NotImported { folder: folder.to_owned(), source: Box::new(source) };
-        let bundle = open(self.site, folder).map_err(refuse)?;
+        let bundle = self.site.bundle(folder).map_err(refuse)?;
         let (found, here) = (&bundle.manifest.site, &self.site.config.name);
         match found == here {
             true => Ok(bundle),
@@ -101,7 +101,7 @@ impl Search<'_> {
         }
         let site = &self.site.config.name;
         let is_named = folder.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&format!("{site}-")));
-        let field = format!("\"site\":\"{site}\"");
+        let field = format!("\"site\": \"{site}\"");
         let names_this_site = || match read_unverified(folder) {
             Ok(text) => memmem::find(&text, field.as_bytes()).is_some(),
             Err(_) => false, // the error that is reported tells of it
@@ -110,21 +110,19 @@ impl Search<'_> {
     }
 
     /// Adds a bundle; several folders may have it.
-    fn add(&mut self, bundle: Bundle) {
-        let folder = bundle.folder.clone();
-        match self.groups.iter_mut().find(|(known, _)| known.digest == bundle.digest) {
-            Some((_, folders)) => folders.push(folder),
-            None => self.groups.push((bundle, vec![folder])),
+    fn add(&mut self, bundle: OpenState) {
+        match self.groups.iter_mut().find(|known| known.digest == bundle.digest) {
+            Some(known) => known.folders.extend(bundle.folders),
+            None => self.groups.push(bundle),
         }
     }
 
-    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> BundleSearch {
-        let Self { mut groups, mut notes, refused, foreign, .. } = self;
-        groups.sort_by(|(a, _), (b, _)| {
-            let key = |bundle: &Bundle| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
+    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> Result<BundleSearch, SiteError> {
+        let Self { site, groups: mut bundles, mut notes, refused, foreign } = self;
+        bundles.sort_by(|a, b| {
+            let key = |bundle: &OpenState| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
             key(a).cmp(&key(b))
         });
-        let bundles: Vec<Bundle> = groups.into_iter().map(|(bundle, folders)| bundle.at_hand(folders)).collect();
         let is_refused = !refused.is_empty();
         let mut left_alone = refused.into_iter().chain(foreign).peekable();
         // What ends the import is not said twice.
@@ -138,8 +136,14 @@ impl Search<'_> {
         if !matches!(failure, Some(SiteError::NoBundle { .. })) {
             notes.extend(empty.iter().map(|path| format!("{} has no bundle", path.display())));
         }
-        notes.extend(bundles.iter().flat_map(Bundle::strays));
-        BundleSearch { bundles, notes, failure, is_search }
+        for bundle in &bundles {
+            let search = site.packings(bundle)?;
+            notes.extend(search.absent.iter().map(|error| format!("a packing is left alone: {}", causes(error).join(": "))));
+            for packing in &search.found {
+                notes.extend(packing.files.strays().map_err(SiteError::io("look into", &bundle.expected()))?);
+            }
+        }
+        Ok(BundleSearch { bundles, notes, failure, is_search })
     }
 }
 

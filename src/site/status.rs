@@ -5,8 +5,8 @@ use std::fs;
 
 use super::client_warnings::Unanswered;
 use super::state::Generation;
+use super::journal::journal_manifest;
 use super::{Site, SiteError, sheets};
-use crate::bundle::Manifest;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::storage::{audit, read_capped};
 
@@ -77,7 +77,7 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
 fn unfinished(site: &Site, journal: &[String]) -> Vec<(String, Vec<String>)> {
     let bundle = |name: &String| {
         let folder = site.root().join("journal").join(name);
-        let manifest = Manifest::parse(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
+        let (manifest, _) = journal_manifest(&folder).ok()??;
         Some((manifest.folder(), sheets::render(&sheets::missing(&folder))))
     };
     journal.iter().filter_map(bundle).collect()

@@ -1,95 +1,206 @@
-//! Unpacks a bundle's volumes into the site's depot, and goes on where an interrupted import stopped.
+//! Unpacks the packings of a bundle into the site's depot, and goes on where an interrupted import stopped.
 //!
-//! A blob that travels in one part is complete when its part is. A blob that was cut is assembled in its partial file; which
-//! of its parts are there is noted in a journal, after they have been synced. The whole is hashed before it gets its name, so
-//! the journal saves work but is not relied on.
+//! A blob that travels in one part is complete when its part is. A blob that was cut is assembled in its partial file; the ranges of
+//! it that are there are noted in a journal, after they have been synced. Packings cut a blob differently, so ranges of several
+//! packings make it up together. The whole is hashed before it gets its name, so the journal saves work but is not relied on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::incoming::{Incoming, IncomingState};
+use super::journal::Journal;
 use super::second_digest::{SecondDigest, SecondDigests};
 use super::{Site, SiteError};
-use crate::bundle::Damage;
-use crate::bundle::manifest::{Blob, Part, Slice};
-use crate::bundle::unpack::{ContentSink, PartSink, unpack};
-use crate::bundle::{Bundle, BundleError, Manifest};
+use crate::bundle::manifest::Slice;
+use crate::bundle::packing::found::FoundPacking;
+use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack};
+use crate::bundle::packing::volume_parts::VolumePart;
+use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
+use crate::bundle::{BundleError, Damage};
 use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
 use crate::progress::Progress;
-use crate::storage::StorageError;
-use crate::storage::modes;
-use crate::storage::remove_file_if_there;
 
-/// What came of unpacking.
+/// The result of unpacking.
+#[derive(Default)]
 pub(super) struct Unpacked {
     /// Second digests of blobs that need one and came in one piece.
     pub(super) second: SecondDigests,
-    /// What was damaged on the medium, and was restored.
+    /// Damage on the medium that was restored.
     pub(super) repaired: Vec<Damage>,
 }
 
-/// Unpacks the `wanted` blobs of the bundle. Ends with all of them there, or with what is missing as the error.
+/// Unpacks the blobs of the bundle that are marked as lacking. Ends with all of them there, or with what is missing as the error.
 pub(super) fn into_depot(
     site: &Site,
-    bundle: &Bundle,
+    incoming: Incoming<'_>,
+    content: &mut IncomingState,
     depot: &Depot,
-    wanted: BTreeSet<Sha256>,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    check_room(site, room_needed(bundle, depot, &wanted), depot.free_bytes()?)?;
-    let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
+    check_room(site, room_needed(&content.loaded.blobs, depot), depot.free_bytes()?)?;
+    let journal = Journal::open(&site.journal_folder(incoming.state), incoming.state)?;
     let resumed = journal.is_begun();
-    match fill(site, bundle, depot, &wanted, &journal, progress) {
+    let target = Target { site, depot, journal: &journal, scratch: site.root() };
+    match target.fill(incoming, content, progress) {
         // The partial files are not what an earlier run noted: another bundle with the same blobs came in between.
-        Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed => {
-            let left = wanted.into_iter().filter(|digest| !depot.hashed_by_this_process(digest)).collect();
-            fill(site, bundle, depot, &left, &journal, progress)
+        Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed && incoming.stream.is_none() => {
+            target.fill(incoming, content, progress)
         }
         other => other,
     }
 }
 
-/// Returns the blobs of the bundle that the depot does not hold.
-pub(super) fn lacking(bundle: &Bundle, depot: &Depot) -> BTreeSet<Sha256> {
-    bundle.manifest.blobs.iter().filter(|b| !depot.has(&b.sha256, b.size)).map(|b| b.sha256).collect()
+/// Marks the blobs that the depot does not hold as lacking, and no others.
+pub(super) fn mark_lacking(blobs: &mut BlobTable, depot: &Depot) {
+    blobs.mark_where(BlobMark::Lacking, |blob| !depot.has(&blob.sha256, blob.size));
 }
 
-fn fill(
-    site: &Site,
-    bundle: &Bundle,
-    depot: &Depot,
-    wanted: &BTreeSet<Sha256>,
-    journal: &Journal,
-    progress: &Progress,
-) -> Result<Unpacked, SiteError> {
-    let sink = DepotSink::new(bundle, depot, wanted, journal);
-    let bytes = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256)).map(|b| b.size).sum();
-    let progress = progress.phase("unpacking", bytes);
-    let result = unpack(bundle, &sink, site.root(), &progress);
-    progress.finish();
-    // What was unpacked before a failure is good, and is kept.
-    let (second, committed) = sink.finish();
-    let repaired = result?.repaired;
-    committed?;
-    assemble(bundle, depot, wanted, journal)?;
-    complete(bundle, depot, wanted)?;
-    Ok(Unpacked { second, repaired })
+/// The depot that a bundle is unpacked into.
+pub(super) struct Target<'a> {
+    pub(super) site: &'a Site,
+    pub(super) depot: &'a Depot,
+    pub(super) journal: &'a Journal,
+    /// The folder for nameless files.
+    pub(super) scratch: &'a Path,
+}
+
+impl Target<'_> {
+    fn fill(
+        &self,
+        incoming: Incoming<'_>,
+        content: &mut IncomingState,
+        progress: &Progress,
+    ) -> Result<Unpacked, SiteError> {
+        let lacking = content.loaded.blobs.marked(BlobMark::Lacking).map(|blob| blob.size).sum();
+        let progress = progress.phase("unpacking", lacking);
+        let sink = DepotSink::new(&content.loaded.collections, &content.loaded.blobs, self.depot, self.journal);
+        let read = self.read(incoming, content, &sink, &progress);
+        progress.finish();
+        // What was unpacked before a failure is good, and is kept.
+        let (second, left, committed) = sink.finish();
+        content.loaded.blobs.mark_where(BlobMark::Lacking, |blob| left.contains(&blob.sha256));
+        let (packings, repaired) = read?;
+        committed?;
+        self.assemble(&mut content.loaded.blobs)?;
+        self.complete(&packings, &content.loaded.blobs)?;
+        Ok(Unpacked { second, repaired })
+    }
+
+    /// Hands all parts of all packings to the sink. Returns the packings, and damage that was restored.
+    pub(super) fn read<S: ContentSink>(
+        &self,
+        incoming: Incoming<'_>,
+        content: &IncomingState,
+        sink: &S,
+        progress: &Progress,
+    ) -> Result<(Vec<FoundPacking>, Vec<Damage>), SiteError> {
+        let (mut packings, mut repaired) = (Vec::new(), Vec::new());
+        let blobs = &content.loaded.blobs;
+        match incoming.stream {
+            Some(stream) => {
+                while let Some(packing) = stream.packing(incoming.state, |signer| self.site.is_packer(signer))? {
+                    stream.unpack(&packing, &mut content.lists.walk(blobs), sink, self.scratch, progress)?;
+                }
+            }
+            None => {
+                packings = self.site.packings(incoming.state)?.found;
+                self.journal.note_bases(&bases(&packings, self.scratch)?)?;
+                for packing in &packings {
+                    let read = unpack(packing, &mut content.lists.walk(blobs), sink, self.scratch, progress)?;
+                    repaired.extend(read.repaired);
+                }
+            }
+        }
+        Ok((packings, repaired))
+    }
+
+    /// Names each blob that was cut and is complete now.
+    pub(super) fn assemble(&self, blobs: &mut BlobTable) -> Result<(), SiteError> {
+        let (depot, mut batch) = (self.depot, self.depot.batch());
+        let cut = self.journal.blobs().into_iter().filter_map(|digest| blobs.get(&digest).copied());
+        let whole = cut.filter(|blob| blob.has(BlobMark::Lacking) && self.journal.has_all(&blob.sha256, blob.size));
+        for BlobEntry { sha256, size, .. } in whole.collect::<Vec<_>>() {
+            let path = depot.partial_path(&sha256);
+            let mut file = depot.open_partial(&sha256)?;
+            // Something longer may have been left there by a bundle that lied about the blob's size.
+            file.set_len(size).map_err(SiteError::io("cut", &path))?;
+            let (digest, _) = Sha256::of_reader(&mut file).map_err(SiteError::io("read", &path))?;
+            if digest != sha256 {
+                let bases = self.journal.bases(&sha256);
+                self.journal.forget()?;
+                depot.remove_partial(&sha256)?;
+                // Patches on what has changed on disk: the blob is lacking, and can be asked for.
+                if bases.iter().try_fold(false, |found, base| Ok::<_, DepotError>(found || is_rotten(depot, base)?))? {
+                    continue;
+                }
+                return Err(BundleError::WrongBlob { digest: sha256 }.into());
+            }
+            batch.add(sha256, size)?;
+            blobs.clear(&sha256, BlobMark::Lacking);
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Fails if blobs are lacking: with the volumes that have them, or else with their number.
+    pub(super) fn complete(&self, packings: &[FoundPacking], blobs: &BlobTable) -> Result<(), SiteError> {
+        let Some(first) = blobs.marked(BlobMark::Lacking).next() else { return Ok(()) };
+        let mut missing = Vec::new();
+        for packing in packings {
+            let gone = packing.files.missing();
+            for (index, volume) in packing.files.volumes().iter().enumerate() {
+                let name = packing.files.name(&volume.file);
+                if gone.contains(&name) && self.has_lacking(packing, index, blobs)? {
+                    missing.push(name);
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let folder = packings.first().and_then(|packing| packing.files.folders().first().cloned());
+            packings.iter().try_for_each(|packing| packing.files.can_be_read())?;
+            return Err(BundleError::VolumesMissing { folder: folder.unwrap_or_default(), missing }.into());
+        }
+        // Last, so that the site can ask for these alone: all else is here now.
+        let count = blobs.marked(BlobMark::Lacking).count();
+        Err(BundleError::BlobsMissing { count, first: first.sha256 }.into())
+    }
+
+    /// Returns `true` if the volume may have a blob that is lacking.
+    fn has_lacking(&self, packing: &FoundPacking, index: usize, blobs: &BlobTable) -> Result<bool, BundleError> {
+        let mut has = false;
+        let is_known = packing.each_part(index, self.scratch, |part| {
+            has |= blobs.get(&part.blob).is_some_and(|blob| blob.has(BlobMark::Lacking));
+        })?;
+        Ok(has || !is_known)
+    }
+}
+
+/// The blobs that patches of the packings build on, as far as their indexes are at hand.
+pub(super) fn bases(packings: &[FoundPacking], scratch: &Path) -> Result<BTreeSet<Sha256>, BundleError> {
+    let mut bases = BTreeSet::new();
+    for packing in packings.iter().filter(|packing| packing.packing.parameters.patches.is_some()) {
+        for index in 0..packing.packing.volumes.len() {
+            packing.each_part(index, scratch, |part| bases.extend(part.base.as_ref().map(|base| base.sha256)))?;
+        }
+    }
+    Ok(bases)
 }
 
 /// Returns how many bytes the import still writes. What an interrupted run has left in partial files is not counted.
-pub(super) fn room_needed(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> u64 {
-    let blobs = bundle.manifest.blobs.iter().filter(|b| wanted.contains(&b.sha256));
+pub(super) fn room_needed(blobs: &BlobTable, depot: &Depot) -> u64 {
     let block = 4096;
-    let written =
-        |b: &Blob| depot.partial_path(&b.sha256).symlink_metadata().map_or(0, |data| data.blocks().saturating_mul(512));
-    let bytes: u64 = blobs.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
-    let links = bundle.manifest.blobs.len() as u64 * 256; // folder entries of the depot and of the generation
+    let written = |b: &BlobEntry| {
+        depot.partial_path(&b.sha256).symlink_metadata().map_or(0, |data| data.blocks().saturating_mul(512))
+    };
+    let lacking = blobs.marked(BlobMark::Lacking);
+    let bytes: u64 = lacking.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
+    let links = blobs.len() as u64 * 256; // folder entries of the depot and of the generation
     bytes + links + (16 << 20)
 }
 
@@ -101,37 +212,6 @@ pub(super) fn check_room(site: &Site, needed: u64, free: u64) -> Result<(), Bund
     }
 }
 
-/// Names each blob that was cut and is complete now.
-pub(super) fn assemble(
-    bundle: &Bundle,
-    depot: &Depot,
-    wanted: &BTreeSet<Sha256>,
-    journal: &Journal,
-) -> Result<(), SiteError> {
-    let mut batch = depot.batch();
-    let cut = bundle.manifest.blobs.iter().filter(|b| b.parts.len() > 1 && wanted.contains(&b.sha256));
-    let whole: Vec<&Blob> = cut.filter(|blob| blob.parts.iter().all(|part| journal.has(blob, part))).collect();
-    for blob in whole {
-        let path = depot.partial_path(&blob.sha256);
-        let mut file = depot.open_partial(&blob.sha256)?;
-        // Something longer may have been left there by a bundle that lied about the blob's size.
-        file.set_len(blob.size).map_err(SiteError::io("cut", &path))?;
-        let (digest, _) = Sha256::of_reader(&mut file).map_err(SiteError::io("read", &path))?;
-        if digest != blob.sha256 {
-            journal.forget()?;
-            depot.remove_partial(&blob.sha256)?;
-            // Patches on what has changed on disk: the blob is lacking, and can be asked for.
-            let mut bases = blob.parts.iter().filter_map(|part| part.base.as_ref());
-            if bases.try_fold(false, |found, base| Ok::<_, DepotError>(found || is_rotten(depot, &base.sha256)?))? {
-                continue;
-            }
-            return Err(BundleError::WrongBlob { digest: blob.sha256 }.into());
-        }
-        batch.add(blob.sha256, blob.size)?;
-    }
-    Ok(batch.commit()?)
-}
-
 /// Whether the blob is gone, or its bytes have changed.
 fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
     match depot.verify(digest) {
@@ -140,57 +220,53 @@ fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
     }
 }
 
-pub(super) fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
-    let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.hashed_by_this_process(&b.sha256);
-    let volumes: BTreeSet<u64> =
-        bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
-    let gone = bundle.missing_volumes();
-    let missing: Vec<String> =
-        volumes.into_iter().map(crate::bundle::names::volume).filter(|file| gone.contains(file)).collect();
-    if !missing.is_empty() {
-        return Err(bundle.lacks(missing).into());
-    }
-    // Last, so that the site can ask for these alone: all else is here now.
-    let mut expected = bundle.manifest.blobs.iter().filter(lacks).map(|b| b.sha256);
-    match expected.next() {
-        None => Ok(()),
-        Some(first) => Err(BundleError::BlobsMissing { count: 1 + expected.count(), first }.into()),
-    }
-}
-
 /// Writes parts into a depot.
 pub(super) struct DepotSink<'a> {
     depot: &'a Depot,
-    wanted: &'a BTreeSet<Sha256>,
     journal: &'a Journal,
     batch: Mutex<Batch<'a>>,
+    /// The blobs that are lacking, with their sizes: each goes when it is here.
+    lacking: Mutex<BTreeSet<Sha256>>,
     /// Blobs of which another digest is needed.
     second_kinds: BTreeMap<Sha256, DigestKind>,
     second: Mutex<SecondDigests>,
 }
 
 impl<'a> DepotSink<'a> {
-    /// A sink for the wanted blobs of `bundle`.
-    pub(super) fn new(bundle: &Bundle, depot: &'a Depot, wanted: &'a BTreeSet<Sha256>, journal: &'a Journal) -> Self {
+    /// A sink for the blobs that are marked as lacking.
+    pub(super) fn new(
+        collections: &[Collection],
+        blobs: &BlobTable,
+        depot: &'a Depot,
+        journal: &'a Journal,
+    ) -> Self {
         Self {
             depot,
-            wanted,
             journal,
             batch: Mutex::new(depot.batch()),
-            second_kinds: bundle.manifest.collections.iter().flat_map(second_kinds).collect(),
+            lacking: Mutex::new(blobs.marked(BlobMark::Lacking).map(|blob| blob.sha256).collect()),
+            second_kinds: collections.iter().flat_map(second_kinds).collect(),
             second: Mutex::default(),
         }
     }
 
-    /// Names what was unpacked, and returns the second digests.
-    pub(super) fn finish(self) -> (SecondDigests, Result<(), DepotError>) {
-        let second = self.second.into_inner().unwrap_or_else(|e| e.into_inner());
-        (second, self.batch.into_inner().unwrap_or_else(|e| e.into_inner()).commit())
+    /// Names what was unpacked. Returns the second digests, and the blobs that are lacking still.
+    pub(super) fn finish(self) -> (SecondDigests, BTreeSet<Sha256>, Result<(), DepotError>) {
+        let second = self.second.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let lacking = self.lacking.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (second, lacking, self.batch.into_inner().unwrap_or_else(PoisonError::into_inner).commit())
     }
 
-    pub(super) fn batch(&self) -> MutexGuard<'_, Batch<'a>> {
-        self.batch.lock().unwrap_or_else(|e| e.into_inner())
+    /// Takes a blob whose partial file is complete.
+    pub(super) fn add(&self, part: &VolumePart) -> Result<(), BundleError> {
+        lock(&self.batch).add(part.line.blob, part.blob_size)?;
+        lock(&self.lacking).remove(&part.line.blob);
+        Ok(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The blobs of a collection that upstream signs by another digest than SHA-256, with its kind.
@@ -221,8 +297,8 @@ impl PartSink for Writing {
 impl ContentSink for DepotSink<'_> {
     type Part = Writing;
 
-    fn wants(&self, blob: &Blob, part: &Part) -> bool {
-        self.wanted.contains(&blob.sha256) && !(blob.parts.len() > 1 && self.journal.has(blob, part))
+    fn wants(&self, part: &VolumePart) -> bool {
+        lock(&self.lacking).contains(&part.line.blob) && !(!part.is_whole() && self.journal.has(part))
     }
 
     fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {
@@ -246,148 +322,30 @@ impl ContentSink for DepotSink<'_> {
         Ok(is_rotten(self.depot, &base.sha256)?)
     }
 
-    fn begin(&self, blob: &Blob, part: &Part) -> Result<Writing, BundleError> {
-        let file = match blob.parts.len() {
-            1 => self.depot.create_partial(&blob.sha256)?,
-            _ => self.depot.open_partial(&blob.sha256)?,
-        };
-        let kind = self.second_kinds.get(&blob.sha256).filter(|_| blob.parts.len() == 1);
+    fn begin(&self, part: &VolumePart) -> Result<Writing, BundleError> {
+        let (blob, is_whole) = (&part.line.blob, part.is_whole());
+        self.journal.overwrite(part)?;
+        let file = if is_whole { self.depot.create_partial(blob)? } else { self.depot.open_partial(blob)? };
+        let kind = self.second_kinds.get(blob).filter(|_| is_whole);
         let second = kind.and_then(|kind| SecondDigest::start(*kind));
-        Ok(Writing { file, path: self.depot.partial_path(&blob.sha256), position: part.start, second })
+        Ok(Writing { file, path: self.depot.partial_path(blob), position: part.line.start, second })
     }
 
-    fn done(&self, blob: &Blob, part: &Part, content: Writing) -> Result<(), BundleError> {
+    fn done(&self, part: &VolumePart, content: Writing) -> Result<(), BundleError> {
         if let Some(digest) = content.second.and_then(SecondDigest::finish) {
-            self.second.lock().unwrap_or_else(|e| e.into_inner()).insert(blob.sha256, digest);
+            lock(&self.second).insert(part.line.blob, digest);
         }
-        if blob.parts.len() == 1 {
-            return Ok(self.batch().add(blob.sha256, blob.size)?);
+        if part.is_whole() {
+            return self.add(part);
         }
         content.file.sync_data().map_err(BundleError::io("sync", &content.path))?;
-        self.journal.note(blob, part)
+        self.journal.add(part)
     }
 
-    fn bad(&self, blob: &Blob, _: &Part, _: Writing) {
+    fn bad(&self, part: &VolumePart, _: Writing) {
         // Best effort: the failure itself is reported by the caller. A cut blob's good parts stay for another try.
-        if blob.parts.len() == 1 {
-            let _ = self.depot.remove_partial(&blob.sha256);
+        if part.is_whole() {
+            let _ = self.depot.remove_partial(&part.line.blob);
         }
-    }
-}
-
-/// Which parts of cut blobs are in their partial files.
-pub(super) struct Journal {
-    path: PathBuf,
-    parts: Mutex<BTreeSet<String>>,
-}
-
-impl Journal {
-    pub(super) fn open(folder: &Path, bundle: &Bundle) -> Result<Self, SiteError> {
-        modes::create_private_folder(folder).map_err(SiteError::io("create", folder))?;
-        crate::storage::write_atomically(&folder.join("manifest.json"), &bundle.bytes, 0o644)?;
-        let path = folder.join("parts");
-        let parts = match File::open(&path) {
-            Ok(file) => BufReader::new(file).lines().map_while(Result::ok).collect(),
-            Err(_) => BTreeSet::new(),
-        };
-        Ok(Self { path, parts: Mutex::new(parts) })
-    }
-
-    fn line(blob: &Blob, part: &Part) -> String {
-        format!("{} {} {}", blob.sha256, part.start, part.sha256)
-    }
-
-    fn has(&self, blob: &Blob, part: &Part) -> bool {
-        self.parts.lock().unwrap_or_else(|e| e.into_inner()).contains(&Self::line(blob, part))
-    }
-
-    fn note(&self, blob: &Blob, part: &Part) -> Result<(), BundleError> {
-        let line = Self::line(blob, part);
-        let append = || {
-            let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_data()
-        };
-        append().map_err(BundleError::io("write", &self.path))?;
-        self.parts.lock().unwrap_or_else(|e| e.into_inner()).insert(line);
-        Ok(())
-    }
-
-    /// Whether an earlier run has noted parts.
-    fn is_begun(&self) -> bool {
-        !self.parts.lock().unwrap_or_else(|e| e.into_inner()).is_empty()
-    }
-
-    fn forget(&self) -> Result<(), DepotError> {
-        self.parts.lock().unwrap_or_else(|e| e.into_inner()).clear();
-        remove_file_if_there(&self.path).map_err(DepotError::io("remove", &self.path))
-    }
-}
-
-fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
-    let folder = path.parent().unwrap_or(&path).display();
-    let reason = format!(
-        "{error}: import that bundle again, or give it up with `rm -r {folder}`, after which its blobs count as needless"
-    );
-    StorageError::Damaged { path, reason }.into()
-}
-
-impl Site {
-    /// Where the unfinished import of this bundle keeps its notes.
-    pub(super) fn journal_folder(&self, bundle: &Bundle) -> PathBuf {
-        self.root().join("journal").join(bundle.digest.to_hex())
-    }
-
-    /// The folder that notes why a bundle failed its checks.
-    pub(super) fn quarantine_folder(&self, bundle: &Bundle) -> PathBuf {
-        self.root().join("quarantine").join(bundle.manifest.folder())
-    }
-
-    /// Removes the notes of imports that are finished or can no more be: of `bundle` itself, of the bundles before it, and what
-    /// cannot be read.
-    pub(super) fn tidy_journal(&self, bundle: &Bundle) -> Result<(), SiteError> {
-        super::generation::remove_folder(&self.journal_folder(bundle))?;
-        super::generation::remove_folder(&self.quarantine_folder(bundle))?;
-        let accepted = &bundle.manifest;
-        let journal = self.root().join("journal");
-        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
-            let bytes = fs::read(entry.path().join("manifest.json")).ok();
-            let manifest = bytes.and_then(|bytes| Manifest::parse(&bytes).ok());
-            let is_past =
-                |m: &Manifest| m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence);
-            if manifest.as_ref().is_none_or(is_past) {
-                super::generation::remove_folder(&entry.path())?;
-            }
-        }
-        self.tidy_partials()
-    }
-
-    /// Removes the partial files of runs that were killed, except those with which an unfinished import goes on.
-    pub(super) fn tidy_partials(&self) -> Result<(), SiteError> {
-        let depot = self.depot()?;
-        // What cannot be read may name any of them; `gc` says that it cannot be read.
-        let Ok(unfinished) = self.unfinished_blobs() else { return Ok(()) };
-        for digest in depot.partials()?.into_iter().filter(|digest| !unfinished.contains(digest)) {
-            depot.remove_partial(&digest)?;
-        }
-        Ok(())
-    }
-
-    /// The blobs of unfinished imports, and what their patches build on. An import that was killed before it wrote its
-    /// manifest down has none yet.
-    pub(super) fn unfinished_blobs(&self) -> Result<BTreeSet<Sha256>, SiteError> {
-        let journal = self.root().join("journal");
-        let mut digests = BTreeSet::new();
-        for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))? {
-            let path = entry.map_err(SiteError::io("list", &journal))?.path().join("manifest.json");
-            let bytes = match fs::read(&path) {
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
-                other => other.map_err(SiteError::io("read", &path))?,
-            };
-            let manifest = Manifest::parse(&bytes).map_err(|error| unfinished_is_damaged(path, &error))?;
-            digests.extend(manifest.bases());
-            digests.extend(manifest.blobs.iter().map(|blob| blob.sha256));
-        }
-        Ok(digests)
     }
 }

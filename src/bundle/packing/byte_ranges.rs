@@ -21,6 +21,20 @@ impl ByteRanges {
         self.0.splice(first..behind, [(from, to)]);
     }
 
+    /// Removes the bytes from `start` up to `end`.
+    pub fn remove(&mut self, start: u64, end: u64) {
+        if start >= end {
+            return;
+        }
+        let left = |&(from, to): &(u64, u64)| [(from, to.min(start)), (from.max(end), to)];
+        self.0 = self.0.iter().flat_map(left).filter(|(from, to)| from < to).collect();
+    }
+
+    /// Returns `true` if a byte from `start` up to `end` is in it.
+    pub fn overlaps(&self, start: u64, end: u64) -> bool {
+        self.0.iter().any(|range| range.0 < end && start < range.1)
+    }
+
     /// Returns `true` if all bytes from `start` up to `end` are in it.
     pub fn has(&self, start: u64, end: u64) -> bool {
         start >= end || self.0.iter().any(|range| range.0 <= start && end <= range.1)
@@ -46,12 +60,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_set_of_bytes(added in prop::collection::vec((0..40_u64, 0..10_u64), 0..12), (at, length) in (0..40_u64, 0..9_u64)) {
+        fn agrees_with_a_set_of_bytes(changed in prop::collection::vec((0..40_u64, 0..10_u64, 0..3), 0..12), (at, length) in (0..40_u64, 0..9_u64)) {
             let (mut ranges, mut bytes) = (ByteRanges::default(), std::collections::BTreeSet::new());
-            for (start, length) in added {
-                ranges.add(start, start + length);
-                bytes.extend(start..start + length);
+            for (start, length, change) in changed {
+                if change == 0 {
+                    ranges.remove(start, start + length);
+                    bytes.retain(|byte| !(start..start + length).contains(byte));
+                } else {
+                    ranges.add(start, start + length);
+                    bytes.extend(start..start + length);
+                }
             }
+            prop_assert_eq!(ranges.overlaps(at, at + length), (at..at + length).any(|byte| bytes.contains(&byte)));
             prop_assert!(ranges.0.windows(2).all(|pair| pair[0].1 < pair[1].0));
             prop_assert_eq!(ranges.has(at, at + length), (at..at + length).all(|byte| bytes.contains(&byte)));
         }

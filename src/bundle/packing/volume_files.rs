@@ -70,10 +70,15 @@ impl VolumeFiles {
         right.into_iter().map(|(_, path)| path).collect()
     }
 
-    /// The volumes that are not here, by file name.
+    /// Returns the path of a file of the packing in the bundle's folder, such as `packings/0123456789ab/volume-001.tar`.
+    pub fn name(&self, file: &str) -> String {
+        format!("{}/{file}", self.below)
+    }
+
+    /// The volumes that are not here, by their paths in the bundle's folder.
     pub fn missing(&self) -> Vec<String> {
         let missing = self.volumes.iter().filter(|volume| self.copies(volume).is_empty());
-        missing.map(|volume| volume.file.clone()).collect()
+        missing.map(|volume| self.name(&volume.file)).collect()
     }
 
     /// Opens volume `index`, counted from 0, everywhere where it is; a file of another size, or none at all, is refused. One that

@@ -99,6 +99,14 @@ impl BlobTable {
         entry.map(|entry| entry.marks |= mark as u32).is_some()
     }
 
+    /// Clears a mark of a blob.
+    pub fn clear(&mut self, digest: &Sha256, mark: BlobMark) {
+        let at = self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok();
+        if let Some(entry) = at.and_then(|at| self.0.get_mut(at)) {
+            entry.marks &= !(mark as u32);
+        }
+    }
+
     /// Sets a mark of each blob for which `is_marked`, and clears it of all others.
     pub fn mark_where(&mut self, mark: BlobMark, mut is_marked: impl FnMut(&BlobEntry) -> bool) {
         for entry in &mut self.0 {

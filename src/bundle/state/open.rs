@@ -135,6 +135,11 @@ impl OpenState {
         Ok((lists, blobs))
     }
 
+    /// The bundle's folder on the first medium; of a stream [`STREAM_NAME`].
+    pub(crate) fn expected(&self) -> PathBuf {
+        self.folders.first().cloned().unwrap_or_else(|| PathBuf::from(STREAM_NAME))
+    }
+
     /// Looks for packings that a key signed which `is_builder`.
     pub fn packings(
         &self,

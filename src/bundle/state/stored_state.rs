@@ -1,15 +1,19 @@
 //! A state in a depot: its manifest and its item lists, as they are in bundles, each a blob.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::blob_table::BlobTable;
 use super::collections::read_collection;
+use super::item_list::ItemListReader;
 use super::lists::StateLists;
 use super::manifest::{MAX_MANIFEST_BYTES, StateManifest};
-use crate::bundle::BundleError;
+use crate::bundle::stored_list::SharedFile;
+use crate::bundle::{BundleError, FormatError};
 use crate::collection::Collection;
-use crate::depot::{Batch, Depot};
+use crate::depot::{Batch, BlobReader, Depot};
 use crate::digest::Sha256;
+use crate::storage::read_to_cap;
 
 /// A state that was read from a depot.
 #[derive(Clone, Debug)]
@@ -54,13 +58,33 @@ pub fn store(
 impl StoredState {
     /// Opens the state whose manifest has this digest.
     pub fn open(depot: &Depot, digest: &Sha256) -> Result<Self, BundleError> {
-        let bytes = depot.read(digest, MAX_MANIFEST_BYTES)?;
         let in_manifest = |error| BundleError::in_file(&depot.place(digest))(error);
-        let manifest = StateManifest::parse(&bytes).map_err(in_manifest)?;
+        let manifest = Self::manifest(depot, digest)?;
         let lists = manifest.collections.iter().map(|collection| depot.open_blob(&collection.list.stored.sha256));
         let lists = lists.collect::<Result<Vec<_>, _>>()?;
         let lists = StateLists::new(&manifest, lists).map_err(in_manifest)?;
         Ok(Self { manifest, digest: *digest, lists })
+    }
+
+    /// Opens a state in files: its manifest at `manifest`, and its item lists below the folder `below` as in a bundle's folder.
+    pub fn in_files(manifest: &Path, below: &Path) -> Result<Self, BundleError> {
+        let open = File::open(manifest).and_then(|file| read_to_cap(file, MAX_MANIFEST_BYTES));
+        let bytes = open.map_err(BundleError::io("read", manifest))?;
+        let digest = Sha256::of(&bytes);
+        let in_manifest = |error| BundleError::in_file(manifest)(error);
+        let manifest = StateManifest::parse(&bytes).map_err(in_manifest)?;
+        let lists = manifest.collections.iter().map(|collection| {
+            let path = below.join(collection.list_file());
+            File::open(&path).map(BlobReader::of_file).map_err(BundleError::io("open", &path))
+        });
+        let lists = StateLists::new(&manifest, lists.collect::<Result<_, _>>()?).map_err(in_manifest)?;
+        Ok(Self { manifest, digest, lists })
+    }
+
+    /// Checks its lists, and reads all of it into memory. The caller knows where it is.
+    pub fn read(self) -> Result<LoadedState, FormatError> {
+        let blobs = self.lists.check(|_, _| Ok(()))?;
+        self.load_with(blobs)
     }
 
     /// The blobs in which the depot has the state itself.
@@ -76,13 +100,37 @@ impl StoredState {
 
     /// Reads all of it into memory.
     pub fn load(self, depot: &Depot) -> Result<LoadedState, BundleError> {
+        let path = depot.place(&self.digest);
         let blobs = self.blobs(depot)?;
+        self.load_with(blobs).map_err(BundleError::in_file(&path))
+    }
+
+    /// Reads all of it into memory; its lists have been checked, and `blobs` is what came of it.
+    pub fn load_with(self, blobs: BlobTable) -> Result<LoadedState, FormatError> {
         let read = |(index, collection)| {
             let mut list = self.lists.read(index)?;
             read_collection(collection, &mut list)
         };
-        let collections = self.manifest.collections.iter().enumerate().map(read).collect::<Result<_, _>>();
-        let collections = collections.map_err(BundleError::in_file(&depot.place(&self.digest)))?;
+        let collections = self.manifest.collections.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok(LoadedState { manifest: self.manifest, digest: self.digest, collections, blobs })
+    }
+
+    /// Reads one collection into memory, such as `apt/debian`, from a depot that may lack the lists of others. Returns `None` if the
+    /// state has no such collection.
+    pub fn load_collection(depot: &Depot, digest: &Sha256, folder: &str) -> Result<Option<Collection>, BundleError> {
+        let manifest = Self::manifest(depot, digest)?;
+        let Some(collection) = manifest.collections.iter().find(|collection| collection.folder() == folder) else {
+            return Ok(None);
+        };
+        let stored = collection.list.stored;
+        let file = SharedFile::new(depot.open_blob(&stored.sha256)?, stored.size);
+        let read = || read_collection(collection, &mut ItemListReader::new(file, collection.summary())?);
+        read().map(Some).map_err(BundleError::in_file(&depot.place(&stored.sha256)))
+    }
+
+    /// Reads the manifest with this digest.
+    pub fn manifest(depot: &Depot, digest: &Sha256) -> Result<StateManifest, BundleError> {
+        let bytes = depot.read(digest, MAX_MANIFEST_BYTES)?;
+        StateManifest::parse(&bytes).map_err(BundleError::in_file(&depot.place(digest)))
     }
 }

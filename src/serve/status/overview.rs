@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::bundle::Manifest;
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::state::stored_state::StoredState;
 use crate::collection::Collection;
 use crate::formats::openpgp::Keyring;
 use crate::site::Generation;
-use crate::storage::read_capped;
 
 /// One item of what is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +44,10 @@ impl Overview {
     pub fn load(folder: &Path, generation: &Generation) -> Self {
         let mut overview = Self { key: key(folder), ..Self::default() };
         for name in generation.names.keys() {
-            let path = folder.join("manifests").join(format!("{name}.json"));
-            let manifest = read_capped(&path, MAX_MANIFEST_BYTES).ok().and_then(|bytes| Manifest::parse(&bytes).ok());
-            manifest.iter().flat_map(|manifest| &manifest.collections).for_each(|c| overview.add(c));
+            let manifests = folder.join("manifests");
+            let (manifest, lists) = (manifests.join(format!("{name}.json")), manifests.join(name.as_str()));
+            let state = StoredState::in_files(&manifest, &lists).ok().and_then(|state| state.read().ok());
+            state.iter().flat_map(|state| &state.collections).for_each(|c| overview.add(c));
         }
         overview
             .rows

@@ -32,7 +32,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub struct VolumesRead {
     /// Damage that was restored, or read from another medium.
     pub repaired: Vec<Damage>,
-    /// Volumes that are not here, by file name.
+    /// Volumes that are not here, by their paths in the bundle's folder.
     pub missing: Vec<String>,
 }
 
@@ -55,10 +55,11 @@ pub fn unpack<S: ContentSink>(
     let repair = Repair::new(files, scratch);
     let (mut found, mut bad) = (VolumesRead::default(), Vec::new());
     for (index, volume) in files.volumes().iter().enumerate() {
-        let is_missing = missing.contains(&volume.file);
+        let name = files.name(&volume.file);
+        let is_missing = missing.contains(&name);
         let copy = if is_missing && !files.has_spares() { None } else { packing.index(index, scratch)? };
         let Some(copy) = copy else {
-            found.missing.push(volume.file.clone());
+            found.missing.push(name);
             continue;
         };
         let mut parts = packing.parts(index, copy, walk)?;
@@ -70,9 +71,9 @@ pub fn unpack<S: ContentSink>(
         let index_path = files.expected(&names::volume_index(index as u64 + 1));
         let wrong = VolumeReader { path: &path, from: VolumeSource::Volume(opened), sink, progress }
             .volume(&mut parts, &index_path)?;
-        let damage = |(from, to)| Damage { volume: volume.file.clone(), from, to, instead: None };
+        let damage = |(from, to)| Damage { volume: name.clone(), from, to, instead: None };
         match is_missing && !wrong.is_empty() {
-            true => found.missing.push(volume.file.clone()),
+            true => found.missing.push(name.clone()),
             false => {
                 found.repaired.extend(repair.restored(index).into_iter().map(damage));
                 let replaced = replaced.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter();

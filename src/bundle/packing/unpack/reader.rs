@@ -203,7 +203,7 @@ fn is_damaged(result: &Result<(), BundleError>) -> bool {
 
 /// The bundle's folders of two copies of a volume.
 fn instead(bad: &Path, good: &Path) -> AlternateCopy {
-    let folder = |path: &Path| path.parent().unwrap_or(path).to_owned();
+    let folder = |path: &Path| path.ancestors().nth(3).unwrap_or(path).to_owned();
     AlternateCopy { bad: folder(bad), read_from: folder(good) }
 }
 

@@ -1,0 +1,118 @@
+//! Checks a bundle without unpacking it: every byte of it, and which files no signature covers.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::folder::read_small;
+use super::packing::found::{FoundPacking, PackingSearch};
+use super::packing::unpack::{CheckOnly, unpack};
+use super::state::OpenState;
+use super::{BundleError, Damage, names};
+use crate::digest::Sha256;
+use crate::progress::Progress;
+
+/// The largest `VERIFY.txt` that is read, in bytes.
+const MAX_VERIFY_BYTES: u64 = 1 << 20;
+/// The most files of a bundle's folder that are looked at: a medium is not trusted to have an end.
+const MAX_ENTRIES: usize = 100_000;
+
+/// A bundle whose every byte is good, or can be restored.
+#[derive(Debug)]
+pub struct BundleCheck {
+    /// The packings.
+    pub packings: Vec<FoundPacking>,
+    /// Damage that recovery data, or another medium, can restore.
+    pub damage: Vec<Damage>,
+    /// Files on the media that no signature covers, sorted.
+    pub uncovered: Vec<PathBuf>,
+}
+
+impl BundleCheck {
+    /// The number of volumes.
+    pub fn volumes(&self) -> usize {
+        self.packings.iter().map(|packing| packing.packing.volumes.len()).sum()
+    }
+
+    /// The sizes of all volumes, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.packings.iter().flat_map(|packing| &packing.packing.volumes).map(|volume| volume.size).sum()
+    }
+}
+
+/// Checks the item lists, the packings and all of their volumes, which must be at hand. A packing that is not valid is an error here: on
+/// a good medium there is none.
+pub fn check_bundle(
+    state: &OpenState,
+    search: PackingSearch,
+    progress: &Progress,
+) -> Result<BundleCheck, BundleError> {
+    if let Some(error) = search.absent.into_iter().next() {
+        return Err(error);
+    }
+    let packings = search.found;
+    let scratch = std::env::temp_dir();
+    let (lists, blobs) = state.lists(&scratch, |_, _| Ok(()))?;
+    let verify_texts = check_verify_texts(state, &packings)?;
+    let missing: Vec<String> = packings.iter().flat_map(|packing| packing.files.missing()).collect();
+    if !missing.is_empty() {
+        packings.iter().try_for_each(|packing| packing.files.can_be_read())?;
+        return Err(BundleError::VolumesMissing { folder: state.expected(), missing });
+    }
+    let bytes = packings.iter().flat_map(|packing| &packing.packing.volumes).map(|volume| volume.size).sum();
+    let progress = progress.phase("checking", bytes);
+    let mut damage = Vec::new();
+    for packing in &packings {
+        let read = unpack(packing, &mut lists.walk(&blobs), &CheckOnly, &scratch, &progress)?;
+        damage.extend(read.repaired);
+    }
+    progress.finish();
+    let uncovered = uncovered(state, &packings, &verify_texts)?;
+    Ok(BundleCheck { packings, damage, uncovered })
+}
+
+/// Compares each `VERIFY.txt` with the digest in a packing. Returns those that one names.
+fn check_verify_texts(state: &OpenState, packings: &[FoundPacking]) -> Result<BTreeSet<PathBuf>, BundleError> {
+    let mut good = BTreeSet::new();
+    if packings.is_empty() {
+        return Ok(good);
+    }
+    for folder in &state.folders {
+        let Some(text) = read_small(folder, names::VERIFY, MAX_VERIFY_BYTES)? else { continue };
+        let (path, digest) = (folder.join(names::VERIFY), Sha256::of(&text));
+        match packings.iter().any(|packing| packing.packing.verify == digest) {
+            true => drop(good.insert(path)),
+            false => return Err(BundleError::WrongVerifyText { path }),
+        }
+    }
+    Ok(good)
+}
+
+/// Returns the files in the bundle's folders that no signature covers.
+fn uncovered(
+    state: &OpenState,
+    packings: &[FoundPacking],
+    verify_texts: &BTreeSet<PathBuf>,
+) -> Result<Vec<PathBuf>, BundleError> {
+    let mut covered: BTreeSet<String> = [names::MANIFEST, names::SIGNATURE].map(str::to_owned).into();
+    covered.extend(state.manifest.collections.iter().map(|collection| collection.list_file()));
+    for packing in packings {
+        let numbers = 1..=packing.packing.volumes.len() as u64;
+        let volumes = numbers.flat_map(|number| [names::volume(number), names::volume_index(number)]);
+        let own = [names::PACKING, names::PACKING_SIGNATURE].map(str::to_owned);
+        covered.extend(own.into_iter().chain(volumes).map(|file| packing.files.name(&file)));
+    }
+    let is_covered = |folder: &Path, path: &Path| {
+        let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
+        name.is_some_and(|name| covered.contains(name)) || verify_texts.contains(path)
+    };
+    let mut uncovered = Vec::new();
+    for folder in &state.folders {
+        for entry in walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().take(MAX_ENTRIES) {
+            let entry = entry.map_err(|error| BundleError::io("look into", folder)(error.into()))?;
+            if !entry.file_type().is_dir() && !is_covered(folder, entry.path()) {
+                uncovered.push(entry.into_path());
+            }
+        }
+    }
+    Ok(uncovered)
+}
