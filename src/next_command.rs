@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::label::Label;
+use crate::numbers::VolumeNumber;
 use crate::shell::quoted;
 
 /// The site's folder in README.md and in the systemd units, for messages that are printed where the real one is not known.
@@ -78,16 +79,21 @@ impl fmt::Display for ShellCommand {
 }
 
 /// On the online host: makes these volumes of a bundle again, or all of them if none are named.
-pub(crate) fn recut(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path, workspace: Option<&Path>) -> ShellCommand {
+pub(crate) fn recut(
+    bundle: &Path,
+    volumes: &BTreeSet<VolumeNumber>,
+    out: &Path,
+    workspace: Option<&Path>,
+) -> ShellCommand {
     recut_words(bundle, volumes, out).workspace(workspace)
 }
 
 /// The same, printed on another host, which does not know the workspace.
-pub(crate) fn recut_elsewhere(bundle: &str, volumes: &BTreeSet<usize>) -> ShellCommand {
+pub(crate) fn recut_elsewhere(bundle: &str, volumes: &BTreeSet<VolumeNumber>) -> ShellCommand {
     recut_words(Path::new(bundle), volumes, Path::new("."))
 }
 
-fn recut_words(bundle: &Path, volumes: &BTreeSet<usize>, out: &Path) -> ShellCommand {
+fn recut_words(bundle: &Path, volumes: &BTreeSet<VolumeNumber>, out: &Path) -> ShellCommand {
     let numbers: Vec<String> = volumes.iter().map(ToString::to_string).collect();
     let command = ShellCommand::gapferry("recut").path(bundle);
     let command = if numbers.is_empty() { command } else { command.arg("--volumes").arg(numbers.join(",")) };
@@ -237,7 +243,8 @@ mod tests {
 
     #[test]
     fn options_stay_options() {
-        let command = recut(Path::new("-x"), &BTreeSet::from([7]), Path::new("a b"), Some(Path::new("/w")));
+        let command =
+            recut(Path::new("-x"), &VolumeNumber::at(6).into_iter().collect(), Path::new("a b"), Some(Path::new("/w")));
         assert_eq!(command.to_string(), "gapferry recut ./-x --volumes 7 --out 'a b' --workspace /w");
         assert_eq!(
             sign(Path::new("out/manifest.json"), "a@b").to_string(),

@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, SiteKey, verify_clear_signed};
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::time::Time;
 
 /// The largest receipt that is read, in bytes: it names a million blobs.
@@ -60,9 +61,9 @@ pub struct Receipt {
     /// Which of its bundles.
     pub name: Label,
     /// The site's epoch.
-    pub epoch: u64,
-    /// The bundle's sequence; 0 if the site has none of this name.
-    pub sequence: u64,
+    pub epoch: Epoch,
+    /// The bundle's sequence; `None` if the site has no bundle of this name, which the text writes as 0.
+    pub sequence: Option<Sequence>,
     /// Digest of the bundle's manifest; none if the site has none.
     pub manifest: Option<Sha256>,
     /// Orders this among the site's receipts and requests.
@@ -110,7 +111,7 @@ impl Receipt {
             ("Site", self.site.to_string()),
             ("Name", self.name.to_string()),
             ("Epoch", self.epoch.to_string()),
-            ("Sequence", self.sequence.to_string()),
+            ("Sequence", self.sequence.map_or(0, Sequence::get).to_string()),
             ("Manifest", self.manifest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())),
             ("Number", self.number.to_string()),
             ("Made", self.made.to_string()),
@@ -133,7 +134,10 @@ impl Receipt {
                 site: next("Site")?.parse().ok()?,
                 name: next("Name")?.parse().ok()?,
                 epoch: next("Epoch")?.parse().ok()?,
-                sequence: next("Sequence")?.parse().ok()?,
+                sequence: match next("Sequence")? {
+                    "0" => None,
+                    sequence => Some(sequence.parse().ok()?),
+                },
                 manifest: match next("Manifest")? {
                     "none" => None,
                     digest => Some(digest.parse().ok()?),
@@ -146,7 +150,8 @@ impl Receipt {
                 at = number;
                 receipt.lacks.insert(line.strip_prefix("Lacks: ")?.parse().ok()?);
             }
-            (receipt.to_text() == text).then_some(receipt)
+            let is_whole = receipt.sequence.is_some() == receipt.manifest.is_some();
+            (is_whole && receipt.to_text() == text).then_some(receipt)
         };
         read().ok_or(ReceiptError::Malformed { line: at })
     }
@@ -161,8 +166,8 @@ mod tests {
         Receipt {
             site: "dc1".parse().unwrap(),
             name: "base".parse().unwrap(),
-            epoch: 1,
-            sequence: 42,
+            epoch: Epoch::FIRST,
+            sequence: Some(42.try_into().unwrap()),
             manifest: Some(Sha256::of(b"manifest")),
             number: ReceiptNumber(1_795_255_200_123_456),
             made: Time::from_unix(1_795_255_200).unwrap(),
@@ -193,6 +198,8 @@ mod tests {
         assert_eq!(Receipt::parse(text.as_bytes()).unwrap(), receipt(&[1, 2]));
         for (from, to) in [
             ("Epoch: 1", "Epoch: 01"),
+            ("Sequence: 42", "Sequence: 0"),
+            ("Sequence: 42", "Sequence: 9007199254740992"),
             ("Number: ", "Number: 0"),
             ("Site: ", "Site:  "),
             ("\nName", "\n\nName"),

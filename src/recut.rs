@@ -16,6 +16,7 @@ use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, write};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::receipt::Receipt;
 use crate::storage::{self, modes};
@@ -30,7 +31,7 @@ const BUFFER_BYTES: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum RecutError {
     #[error("{bundle} has {count} volumes, and no volume {number}")]
-    NoVolume { bundle: String, count: usize, number: u64 },
+    NoVolume { bundle: String, count: usize, number: VolumeNumber },
     #[error("{volume} cannot be made again byte for byte by this version of gapferry: export again")]
     Differs { volume: String },
     #[error("{volume} has patches against blob {base}, which the workspace no longer holds: export again")]
@@ -77,7 +78,7 @@ pub fn remembered(workspace: &Workspace, name: &str, out: &Path) -> Result<Optio
 /// the volumes to media again.
 pub fn volumes(
     bundle: &Bundle,
-    numbers: &BTreeSet<u64>,
+    numbers: &BTreeSet<VolumeNumber>,
     workspace: &Workspace,
     out: &Path,
     progress: &Progress,
@@ -85,11 +86,11 @@ pub fn volumes(
     let manifest = &bundle.manifest;
     let folder = out.join(manifest.folder());
     let all = members(manifest);
-    let every: BTreeSet<u64> = (1..=manifest.volumes.len() as u64).collect();
+    let every = VolumeNumber::all().take(manifest.volumes.len()).collect();
     let numbers = if numbers.is_empty() { &every } else { numbers };
-    let wanted = |number: &u64| {
-        let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
-        let volume = index.and_then(|index| Some((manifest.volumes.get(index)?, all.get(index)?)));
+    let wanted = |number: &VolumeNumber| {
+        let index = number.index();
+        let volume = manifest.volumes.get(index).zip(all.get(index));
         let (bundle, count) = (manifest.folder(), manifest.volumes.len());
         volume.ok_or(RecutError::NoVolume { bundle, count, number: *number })
     };
@@ -242,7 +243,7 @@ pub fn answer(
         expires: created.plus(old.expires.unix() - old.created.unix()),
         generator: format!("gapferry {}", env!("CARGO_PKG_VERSION")),
         previous: Some(bundle.digest),
-        sequence: old.sequence + 1,
+        sequence: old.sequence.next(),
         ..old.clone()
     };
     let held = old.blobs.iter().map(|blob| blob.sha256).filter(|digest| !request.lacks.contains(digest)).collect();
@@ -267,7 +268,7 @@ fn finished_earlier(
     settings: &Settings<'_>,
 ) -> Option<(PathBuf, Manifest, Vec<u8>)> {
     let old = &bundle.manifest;
-    let folder = settings.out.join(names::folder(&old.site, &old.name, old.sequence + 1));
+    let folder = settings.out.join(names::folder(&old.site, &old.name, old.sequence.next()));
     let signed = Signed::open(&folder).ok()?;
     let is_ours = *signed.signer() == settings.key?.public();
     let text = signed.into_bytes();

@@ -10,6 +10,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::next_command;
+use crate::numbers::VolumeNumber;
 use crate::storage::FileError;
 use crate::trust::MANIFEST_NAMESPACE;
 use crate::trust::TrustError;
@@ -92,7 +93,13 @@ pub enum BundleError {
         if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
         next_command::recut_elsewhere(bundle, numbers)
     )]
-    Unrepairable { bundle: String, numbers: BTreeSet<usize>, damage: Vec<Damage>, tried: bool, first: Box<BundleError> },
+    Unrepairable {
+        bundle: String,
+        numbers: BTreeSet<VolumeNumber>,
+        damage: Vec<Damage>,
+        tried: bool,
+        first: Box<BundleError>,
+    },
     #[error(transparent)]
     Depot(#[from] DepotError),
     #[error(transparent)]

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::workspace::WorkspaceArgs;
-use crate::bundle::Manifest;
 use crate::bundle::folder::read_unverified;
+use crate::bundle::{Manifest, names};
 use crate::workspace::ReceiptOrder;
 
 /// Take note that a bundle has arrived, so that the next one carries only what is new since then
@@ -42,11 +42,11 @@ pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
         let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
         let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };
         workspace.accept(path, &receipt, order)?;
-        let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.sequence);
-        let bundle = format!("{site}-{name}-{sequence:06}");
-        let words = match sequence {
-            0 => format!("{site} has no bundle named {name}: the next one carries everything\n"),
-            _ => format!("{site} has {bundle}: the next one carries what is new since then\n"),
+        let (site, name) = (&receipt.site, &receipt.name);
+        let bundle = receipt.sequence.map(|sequence| names::folder(site, name, sequence));
+        let words = match &bundle {
+            None => format!("{site} has no bundle named {name}: the next one carries everything\n"),
+            Some(bundle) => format!("{site} has {bundle}: the next one carries what is new since then\n"),
         };
         let value = json!({
             "bundle": bundle, "how": "receipt", "number": receipt.number, "said": receipt.made, "lacks": receipt.lacks.len(),

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::next_command::*;
+use crate::numbers::VolumeNumber;
 
 /// One of each, with paths that need quotes.
 fn all() -> Vec<ShellCommand> {
     let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
     vec![
         recut(odd, &BTreeSet::new(), path, Some(path)),
-        recut_elsewhere("dc1-base-000002", &BTreeSet::from([2, 3])),
+        recut_elsewhere("dc1-base-000002", &VolumeNumber::all().skip(1).take(2).collect()),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),
         protect(path, Some(5), 2),

@@ -13,6 +13,7 @@ use super::passphrase::load_key;
 use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::Bundle;
 use crate::export::Settings;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::recut::{answer, open, remembered, volumes};
 use crate::workspace::Workspace;
@@ -31,7 +32,7 @@ pub(super) struct RecutArgs {
     bundle: PathBuf,
     /// The volumes by number, as in volume-007.tar [default: all]
     #[arg(long, value_name = "N", value_delimiter = ',')]
-    volumes: Vec<u64>,
+    volumes: Vec<VolumeNumber>,
     /// The file that `import` wrote to SITE/requests
     #[arg(long, value_name = "FILE", conflicts_with = "volumes", requires = "key")]
     request: Option<PathBuf>,
@@ -59,9 +60,13 @@ pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result
     mount_check.output(&args.out)?;
     let bundle = find(args, &workspace)?;
     let Some(request) = &args.request else {
-        let numbers: BTreeSet<u64> = args.volumes.iter().copied().collect();
+        let numbers: BTreeSet<VolumeNumber> = args.volumes.iter().copied().collect();
         let folder = volumes(&bundle, &numbers, &workspace, &args.out, progress)?;
-        let numbers = if numbers.is_empty() { (1..=bundle.manifest.volumes.len() as u64).collect() } else { numbers };
+        let numbers = if numbers.is_empty() {
+            VolumeNumber::all().take(bundle.manifest.volumes.len()).collect()
+        } else {
+            numbers
+        };
         out.done(json!({ "bundle": folder, "volumes": numbers }), &format!("{}\n", folder.display()));
         return Ok(());
     };

@@ -25,6 +25,7 @@ use crate::fetch::{FetchError, FetchOptions, Fetcher};
 use crate::formats::assertions::Trust;
 use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
+use crate::numbers::Sequence;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
@@ -327,9 +328,9 @@ fn header(
 }
 
 /// A new epoch starts afresh.
-fn next_sequence(selection: &Selection, last: Option<&Last>) -> u64 {
+fn next_sequence(selection: &Selection, last: Option<&Last>) -> Sequence {
     let same_epoch = last.filter(|last| last.manifest.epoch == selection.epoch);
-    same_epoch.map_or(1, |last| last.manifest.sequence + 1)
+    same_epoch.map_or(Sequence::FIRST, |last| last.manifest.sequence.next())
 }
 
 fn is_nothing_new(last: &Last, selection: &Selection, collections: &[Collection]) -> bool {

@@ -21,6 +21,7 @@ use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::StorageError;
 use crate::storage::modes;
@@ -142,7 +143,7 @@ fn is_rotten(depot: &Depot, digest: &Sha256) -> Result<bool, DepotError> {
 
 pub(super) fn complete(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha256>) -> Result<(), SiteError> {
     let lacks = |b: &&Blob| wanted.contains(&b.sha256) && !depot.hashed_by_this_process(&b.sha256);
-    let volumes: BTreeSet<u64> =
+    let volumes: BTreeSet<VolumeNumber> =
         bundle.manifest.blobs.iter().filter(lacks).flat_map(|b| b.parts.iter().map(|p| p.volume)).collect();
     let gone = bundle.missing_volumes();
     let missing: Vec<String> =

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::history::History;
 use super::{Last, Workspace, WorkspaceError};
-use crate::bundle::Manifest;
+use crate::bundle::{Manifest, names};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::storage::{StorageError, audit, write_atomically};
 use crate::time::Time;
@@ -43,8 +44,9 @@ impl DeliveryEvidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Delivered {
-    epoch: u64,
-    sequence: u64,
+    epoch: Epoch,
+    /// `None` if the site said that it has no bundle.
+    sequence: Option<Sequence>,
     how: DeliveryEvidence,
     /// When the site or the operator said so. For people only: the clocks of both sides cannot be compared.
     made: Time,
@@ -65,7 +67,7 @@ pub enum ReceiptOrder {
 
 impl Delivered {
     fn bundle(&self, site: &Label, name: &Label) -> String {
-        crate::bundle::names::folder(site, name, self.sequence)
+        self.sequence.map_or_else(|| format!("no bundle named {name}"), |sequence| names::folder(site, name, sequence))
     }
 }
 
@@ -73,7 +75,7 @@ impl Delivered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryBase {
     /// The site has imported the bundle of this sequence, or a later one.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// How that is known.
     pub how: DeliveryEvidence,
     /// Blobs that it holds then.
@@ -141,18 +143,16 @@ impl Workspace {
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
-            let sequence = manifest.sequence.checked_sub(overlap?).filter(|sequence| *sequence > 0)?;
+            let sequence = Some(manifest.sequence.before(overlap?)?);
             let (how, made, lacks) = (DeliveryEvidence::Overlap, Time::default(), BTreeSet::new());
             Some(Delivered { epoch, sequence, how, made, lacks, newest_receipt: None })
         };
         let Some(base) = known.or_else(by_overlap) else { return Ok(None) };
-        if base.sequence == 0 {
-            return Ok(None); // the site has nothing
-        }
-        let common = self.lists(site, name).common(epoch, base.sequence, manifest.sequence)?;
+        let Some(sequence) = base.sequence else { return Ok(None) }; // the site has nothing
+        let common = self.lists(site, name).common(epoch, sequence, manifest.sequence)?;
         Ok(common.map(|mut held| {
             held.retain(|digest| !base.lacks.contains(digest));
-            DeliveryBase { sequence: base.sequence, how: base.how, held }
+            DeliveryBase { sequence, how: base.how, held }
         }))
     }
 
@@ -165,26 +165,27 @@ impl Workspace {
     ) -> Result<(), WorkspaceError> {
         let lists = self.lists(&manifest.site, &manifest.name);
         lists.note(manifest, digest)?;
-        let by_overlap = manifest.sequence.saturating_sub(overlap.unwrap_or(0).max(KEPT));
+        let by_overlap = manifest.sequence.before(overlap.unwrap_or(0).max(KEPT));
         let known = self.delivered(&manifest.site, &manifest.name)?.filter(|known| known.epoch == manifest.epoch);
-        lists.prune(manifest.epoch, known.map_or(by_overlap, |known| known.sequence.min(by_overlap)))
+        let from = known.map_or(by_overlap, |known| known.sequence.min(by_overlap));
+        lists.prune(manifest.epoch, from.unwrap_or(Sequence::FIRST))
     }
 
     /// Takes the operator's word that the bundle of this name has arrived.
     pub fn confirm(&self, bundle: &str) -> Result<(), DeliveryError> {
         let unknown = || DeliveryError::Unknown { bundle: bundle.to_owned() };
         let (stem, number) = bundle.rsplit_once('-').ok_or_else(unknown)?;
-        let sequence: u64 = number.parse().map_err(|_| unknown())?;
+        let sequence: Sequence = number.parse().map_err(|_| unknown())?;
         let last = self.last_of(stem)?.ok_or_else(unknown)?;
         let (site, name, epoch) = (&last.manifest.site, &last.manifest.name, last.manifest.epoch);
         let known = self.delivered(site, name)?;
         let newest_receipt = known.as_ref().and_then(|known| known.newest_receipt);
-        if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= sequence) {
+        if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= Some(sequence)) {
             return Err(DeliveryError::Older { known: known.bundle(site, name), made: known.made });
         }
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
         let (how, made, lacks) = (DeliveryEvidence::Confirmed, Time::now(), BTreeSet::new());
-        let delivered = Delivered { epoch, sequence, how, made, lacks, newest_receipt };
+        let delivered = Delivered { epoch, sequence: Some(sequence), how, made, lacks, newest_receipt };
         Ok(self.note_delivered(site, name, &delivered, how.word())?)
     }
 
@@ -201,9 +202,9 @@ impl Workspace {
             let (path, known, workspace) = (path.to_owned(), known.bundle(site, name), self.root.clone());
             return Err(DeliveryError::OlderReceipt { path, number: receipt.number, newest, known, workspace });
         }
-        if let Some(manifest) = receipt.manifest {
-            let bundle = crate::bundle::names::folder(site, name, receipt.sequence);
-            match self.lists(site, name).manifest(epoch, receipt.sequence)? {
+        if let Some((sequence, manifest)) = receipt.sequence.zip(receipt.manifest) {
+            let bundle = names::folder(site, name, sequence);
+            match self.lists(site, name).manifest(epoch, sequence)? {
                 None => return Err(DeliveryError::Unknown { bundle }),
                 Some(made) if made != manifest => return Err(DeliveryError::OtherManifest { bundle }),
                 Some(_) => {}

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use super::WorkspaceError;
 use crate::bundle::{Manifest, names};
 use crate::digest::Sha256;
+use crate::numbers::{Epoch, Sequence};
 use crate::storage::{StorageError, read_capped, write_atomically};
 use crate::trust::MAX_SIGNATURE_BYTES;
 
@@ -26,8 +27,8 @@ pub(super) struct History {
 
 /// A file that notes something of one bundle.
 struct NotedFile {
-    epoch: u64,
-    sequence: u64,
+    epoch: Epoch,
+    sequence: Sequence,
     path: PathBuf,
 }
 
@@ -36,11 +37,11 @@ impl History {
         Self { folder }
     }
 
-    fn path(&self, epoch: u64, sequence: u64) -> PathBuf {
+    fn path(&self, epoch: Epoch, sequence: Sequence) -> PathBuf {
         self.file(epoch, sequence, "blobs")
     }
 
-    fn file(&self, epoch: u64, sequence: u64, extension: &str) -> PathBuf {
+    fn file(&self, epoch: Epoch, sequence: Sequence, extension: &str) -> PathBuf {
         self.folder.join(format!("{epoch}-{sequence:06}.{extension}"))
     }
 
@@ -57,14 +58,14 @@ impl History {
     }
 
     /// The folder that the bundle was written to; `None` if that was not noted.
-    pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, WorkspaceError> {
+    pub(super) fn place(&self, sequence: Sequence) -> Result<Option<PathBuf>, WorkspaceError> {
         let Some(path) = self.newest(sequence, "place")? else { return Ok(None) };
         let bytes = fs::read(&path).map_err(WorkspaceError::io("read", &path))?;
         Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
     }
 
     /// The signature of the bundle's manifest; `None` if it was signed after the export, or is forgotten.
-    pub(super) fn signature(&self, epoch: u64, sequence: u64) -> Result<Option<Vec<u8>>, WorkspaceError> {
+    pub(super) fn signature(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<Vec<u8>>, WorkspaceError> {
         let path = self.file(epoch, sequence, "sig");
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -73,7 +74,7 @@ impl History {
     }
 
     /// Returns the bundle's file of this extension; of several epochs, that of the newest.
-    fn newest(&self, sequence: u64, extension: &str) -> Result<Option<PathBuf>, WorkspaceError> {
+    fn newest(&self, sequence: Sequence, extension: &str) -> Result<Option<PathBuf>, WorkspaceError> {
         let files = self.files(&[extension])?.into_iter().filter(|file| file.sequence == sequence);
         Ok(files.max_by_key(|file| file.epoch).map(|file| file.path))
     }
@@ -89,7 +90,7 @@ impl History {
     }
 
     /// The digest of the bundle's manifest, if the bundle is known.
-    pub(super) fn manifest(&self, epoch: u64, sequence: u64) -> Result<Option<Sha256>, WorkspaceError> {
+    pub(super) fn manifest(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<Sha256>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let mut digest = [0; 64];
         match File::open(&path).and_then(|mut file| file.read_exact(&mut digest)) {
@@ -102,16 +103,21 @@ impl History {
 
     /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
     /// them holds these.
-    pub(super) fn common(&self, epoch: u64, from: u64, to: u64) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
+    pub(super) fn common(
+        &self,
+        epoch: Epoch,
+        from: Sequence,
+        to: Sequence,
+    ) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
         let Some((_, mut common)) = self.read(epoch, from)? else { return Ok(None) };
-        for sequence in from + 1..=to {
+        for sequence in from.next().up_to(to) {
             let Some((_, blobs)) = self.read(epoch, sequence)? else { return Ok(None) };
             common.retain(|digest| blobs.binary_search(digest).is_ok());
         }
         Ok(Some(common.into_iter().collect()))
     }
 
-    fn read(&self, epoch: u64, sequence: u64) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
+    fn read(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -144,8 +150,8 @@ impl History {
     }
 
     /// Removes what is noted of other epochs, and of bundles before `from`.
-    pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), WorkspaceError> {
-        let old = |of: u64, sequence: u64| of != epoch || sequence < from;
+    pub(super) fn prune(&self, epoch: Epoch, from: Sequence) -> Result<(), WorkspaceError> {
+        let old = |of: Epoch, sequence: Sequence| of != epoch || sequence < from;
         let files = self.files(&["blobs", "place", "sig"])?;
         for NotedFile { path, .. } in files.into_iter().filter(|file| old(file.epoch, file.sequence)) {
             fs::remove_file(&path).map_err(WorkspaceError::io("remove", &path))?;
@@ -171,7 +177,7 @@ impl History {
 }
 
 /// Epoch and sequence in the name of a file.
-fn number(path: &Path) -> Option<(u64, u64)> {
+fn number(path: &Path) -> Option<(Epoch, Sequence)> {
     let (epoch, sequence) = path.file_stem()?.to_str()?.split_once('-')?;
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }
