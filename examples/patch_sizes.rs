@@ -16,6 +16,7 @@ use gapferry::collection::{Collection, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::kind::Kind;
+use gapferry::numbers::{Epoch, Sequence};
 use gapferry::progress::Progress;
 use gapferry::time::Time;
 use serde_json::json;
@@ -76,13 +77,13 @@ fn packed(depot: &Depot, out: &Path, blob: Sha256, older: Option<Sha256>) -> Res
         blobs: Vec::new(),
         collections: vec![collection],
         created: Time::now(),
-        epoch: 1,
+        epoch: Epoch::FIRST,
         expires: Time::now().plus(1000),
         format: FORMAT,
         generator: "patch_sizes".into(),
         name: "x".parse()?,
         previous: None,
-        sequence: 1,
+        sequence: Sequence::FIRST,
         site: "x".parse()?,
         volumes: Vec::new(),
     };

@@ -21,6 +21,7 @@ pub mod label;
 pub mod maas;
 pub mod media;
 mod next_command;
+pub mod numbers;
 pub mod origin;
 pub mod path;
 pub mod progress;

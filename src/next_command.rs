@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::label::Label;
+use crate::numbers::VolumeNumber;
 use crate::shell::quoted;
 
 /// The site's folder in README.md and in the systemd units, for messages that are printed where the real one is not known.
@@ -83,7 +84,7 @@ pub(crate) struct LostVolumes<'a> {
     /// The packing's ID.
     pub(crate) packing: &'a str,
     /// The volumes, counted from 1; at least one.
-    pub(crate) numbers: &'a BTreeSet<usize>,
+    pub(crate) numbers: &'a BTreeSet<VolumeNumber>,
 }
 
 /// On the online host: makes these volumes of a bundle again, or all of them if none are given.
@@ -255,7 +256,7 @@ mod tests {
     fn options_stay_options() {
         let command = recut(
             Path::new("-x"),
-            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &BTreeSet::from([7]) }),
+            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &VolumeNumber::at(6).into_iter().collect() }),
             Path::new("a b"),
             Some(Path::new("/w")),
         );

@@ -14,6 +14,7 @@ use crate::digest::Sha256;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, SiteKey, verify_clear_signed};
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::time::Time;
 
 /// The largest receipt that is read, in bytes: it names a million blobs.
@@ -63,7 +64,7 @@ pub struct Receipt {
     /// Which of its bundles.
     pub name: Label,
     /// The site's epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Orders this among the site's receipts and requests.
     pub number: ReceiptNumber,
     /// The site's clock. Tells people the age of the receipt and orders nothing.
@@ -82,7 +83,7 @@ pub struct Receipt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ReceiptState {
     /// Its sequence.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// Digest of its manifest.
     pub manifest: Sha256,
 }
@@ -213,14 +214,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn state(sequence: u64) -> ReceiptState {
-        ReceiptState { sequence, manifest: Sha256::of(&sequence.to_be_bytes()) }
+        ReceiptState { sequence: sequence.try_into().unwrap(), manifest: Sha256::of(&sequence.to_be_bytes()) }
     }
 
     fn receipt(lacks: &[u8]) -> Receipt {
         Receipt {
             site: "dc1".parse().unwrap(),
             name: "base".parse().unwrap(),
-            epoch: 1,
+            epoch: Epoch::FIRST,
             number: ReceiptNumber(1_795_255_200_123_456),
             made: Time::from_unix(1_795_255_200).unwrap(),
             published: Some(state(42)),
@@ -253,6 +254,8 @@ mod tests {
         assert_eq!(Receipt::parse(text.as_bytes()).unwrap(), receipt(&[1, 2]));
         for (from, to) in [
             ("Epoch: 1", "Epoch: 01"),
+            ("Sequence: 42", "Sequence: 0"),
+            ("Sequence: 42", "Sequence: 9007199254740992"),
             ("Number: ", "Number: 0"),
             ("Site: ", "Site:  "),
             ("\nName", "\n\nName"),

@@ -19,6 +19,7 @@ use super::state::manifest::MAX_MANIFEST_BYTES;
 use super::state::open::OpenState;
 use super::stored_list::{StoredFile, private_copy};
 use super::{BundleError, names};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
 
@@ -113,15 +114,14 @@ impl BundleStream {
         progress: &Progress,
     ) -> Result<(), BundleError> {
         let below = format!("{}/{}", names::PACKINGS, packing.id);
-        for (index, volume) in packing.packing.volumes.iter().enumerate() {
-            let number = index as u64 + 1;
+        for (number, volume) in VolumeNumber::all().zip(&packing.packing.volumes) {
             let mut stream = self.lock();
             let copy =
                 stream.stored(&format!("{below}/{}", names::volume_index(number)), &volume.index.stored, scratch)?;
             stream.expect(&format!("{below}/{}", names::volume(number)), volume.size)?;
             stream.position = 0;
             drop(stream);
-            let mut parts = packing.parts(index, copy, walk)?;
+            let mut parts = packing.parts(number.index(), copy, walk)?;
             unpack_stream(self, &mut parts, sink, progress)?;
             let mut stream = self.lock();
             let rest = volume.size - stream.position + padding(volume.size);
@@ -332,7 +332,7 @@ impl Sender<'_> {
         let below = format!("{}/{id}", names::PACKINGS);
         self.file(&format!("{below}/{}", names::PACKING))?;
         self.file(&format!("{below}/{}", names::PACKING_SIGNATURE))?;
-        for number in 1..=packing.volumes.len() as u64 {
+        for number in VolumeNumber::all().take(packing.volumes.len()) {
             self.file(&format!("{below}/{}", names::volume_index(number)))?;
             self.file(&format!("{below}/{}", names::volume(number)))?;
         }

@@ -9,6 +9,7 @@ use super::packing::unpack::{CheckOnly, unpack};
 use super::state::OpenState;
 use super::{BundleError, Damage, names};
 use crate::digest::Sha256;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
 /// The largest `VERIFY.txt` that is read, in bytes.
@@ -41,11 +42,7 @@ impl BundleCheck {
 
 /// Checks the item lists, the packings and all of their volumes, which must be at hand. A packing that is not valid is an error here: on
 /// a good medium there is none.
-pub fn check_bundle(
-    state: &OpenState,
-    search: PackingSearch,
-    progress: &Progress,
-) -> Result<BundleCheck, BundleError> {
+pub fn check_bundle(state: &OpenState, search: PackingSearch, progress: &Progress) -> Result<BundleCheck, BundleError> {
     if let Some(error) = search.absent.into_iter().next() {
         return Err(error);
     }
@@ -96,7 +93,7 @@ fn uncovered(
     let mut covered: BTreeSet<String> = [names::MANIFEST, names::SIGNATURE].map(str::to_owned).into();
     covered.extend(state.manifest.collections.iter().map(|collection| collection.list_file()));
     for packing in packings {
-        let numbers = 1..=packing.packing.volumes.len() as u64;
+        let numbers = VolumeNumber::all().take(packing.packing.volumes.len());
         let volumes = numbers.flat_map(|number| [names::volume(number), names::volume_index(number)]);
         let own = [names::PACKING, names::PACKING_SIGNATURE].map(str::to_owned);
         covered.extend(own.into_iter().chain(volumes).map(|file| packing.files.name(&file)));

@@ -11,6 +11,7 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::next_command::{self, LostVolumes};
+use crate::numbers::VolumeNumber;
 use crate::storage::FileError;
 use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, TrustError};
 
@@ -112,7 +113,7 @@ pub enum BundleError {
     Unrepairable {
         bundle: String,
         packing: String,
-        numbers: BTreeSet<usize>,
+        numbers: BTreeSet<VolumeNumber>,
         damage: Vec<Damage>,
         tried: bool,
         first: Box<BundleError>,

@@ -13,11 +13,10 @@
 
 use std::collections::BTreeMap;
 
-use super::manifest::{
-    Blob, Encoding, MAX_BASE_BYTES, MAX_INTEGER, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Slice,
-};
+use super::manifest::{Blob, Encoding, MAX_BASE_BYTES, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Manifest, Part, Slice};
 use super::{BundleError, names};
 use crate::digest::Sha256;
+use crate::numbers::{MAX_INTEGER, VolumeNumber};
 
 /// A tar block, in bytes.
 pub const BLOCK: u64 = 512;
@@ -125,9 +124,7 @@ pub fn members(manifest: &Manifest) -> Vec<Vec<VolumeMember<'_>>> {
     for blob in &manifest.blobs {
         let name = names.get(&blob.sha256).map_or("", String::as_str);
         for (index, part) in blob.parts.iter().enumerate() {
-            let volume =
-                usize::try_from(part.volume).ok().and_then(|v| v.checked_sub(1)).and_then(|v| volumes.get_mut(v));
-            if let Some(members) = volume {
+            if let Some(members) = volumes.get_mut(part.volume.index()) {
                 members.push(VolumeMember {
                     name: member_name(name, index, blob.parts.len(), part.encoding),
                     blob,
@@ -143,18 +140,15 @@ pub fn members(manifest: &Manifest) -> Vec<Vec<VolumeMember<'_>>> {
 /// Checks all that a manifest promises about itself; after this, arithmetic on its numbers cannot overflow.
 pub fn check(manifest: &Manifest) -> Result<(), BundleError> {
     let fail = |reason: String| Err(BundleError::Inconsistent(reason));
-    if manifest.sequence == 0 || manifest.sequence > MAX_INTEGER || manifest.epoch > MAX_INTEGER {
-        return fail("the sequence or the epoch is out of range".to_owned());
-    }
     if manifest.expires <= manifest.created {
         return fail("it expires before it was made".to_owned());
     }
     check_collections(manifest)?;
     check_blobs(manifest)?;
-    if manifest.volumes.len() as u64 > names::MAX_VOLUMES {
+    if manifest.volumes.len() as u64 > VolumeNumber::MAX.get() {
         return fail("it has too many volumes".to_owned());
     }
-    for (number, (volume, members)) in (1..).zip(manifest.volumes.iter().zip(members(manifest))) {
+    for (number, (volume, members)) in VolumeNumber::all().zip(manifest.volumes.iter().zip(members(manifest))) {
         if volume.file != names::volume(number) {
             return fail(format!("volume {number} has another name than {}", names::volume(number)));
         }
@@ -203,7 +197,7 @@ fn check_blobs(manifest: &Manifest) -> Result<(), BundleError> {
     if manifest.blobs.len() != names.len() || !manifest.blobs.iter().all(|blob| names.contains_key(&blob.sha256)) {
         return fail("its blobs are not exactly those that its collections name".to_owned());
     }
-    manifest.blobs.iter().try_for_each(|blob| check_parts(blob, manifest.volumes.len() as u64))?;
+    manifest.blobs.iter().try_for_each(|blob| check_parts(blob, manifest.volumes.len()))?;
     manifest.patches().try_for_each(|(blob, part)| match &part.base {
         Some(base) if fits(base) && !is_carried(manifest, &base.sha256) => Ok(()),
         _ => fail(format!("blob {}: a patch builds on nothing that the site can hold before", blob.sha256)),
@@ -221,7 +215,7 @@ fn is_carried(manifest: &Manifest, digest: &Sha256) -> bool {
     at.and_then(|at| manifest.blobs.get(at)).is_some_and(|blob| !blob.parts.is_empty())
 }
 
-fn check_parts(blob: &Blob, volumes: u64) -> Result<(), BundleError> {
+fn check_parts(blob: &Blob, volumes: usize) -> Result<(), BundleError> {
     let fail = |reason: &str| Err(BundleError::Inconsistent(format!("blob {}: {reason}", blob.sha256)));
     if blob.size > MAX_INTEGER {
         return fail("its size is out of range");
@@ -232,7 +226,7 @@ fn check_parts(blob: &Blob, volumes: u64) -> Result<(), BundleError> {
             return fail("its parts do not follow one another");
         }
         covered += part.length;
-        if part.volume == 0 || part.volume > volumes || part.offset > MAX_INTEGER || part.stored > MAX_PART_BYTES {
+        if part.volume.index() >= volumes || part.offset > MAX_INTEGER || part.stored > MAX_PART_BYTES {
             return fail("a part is out of range");
         }
         let whole = blob.parts.len() == 1;

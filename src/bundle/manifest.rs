@@ -12,14 +12,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence, VolumeNumber};
 use crate::time::Time;
 
 /// The format that this gapferry writes and reads.
 pub const FORMAT: u64 = 1;
 /// The largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 256 << 20;
-/// The largest integer in a manifest: above it, readers that use IEEE 754 doubles would disagree with us.
-pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// The largest stored slice of a zstd part before compression, in bytes; bounds a reader's memory.
 pub const MAX_ZSTD_SLICE_BYTES: u64 = 16 << 20;
 /// The largest slice of an older blob that a patch builds on, in bytes; bounds a reader's memory, too.
@@ -38,7 +37,7 @@ pub struct Manifest {
     /// When it was made.
     pub created: Time,
     /// Raised only when the site's trust changes; sequences start afresh in a new epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// When it stops being valid.
     pub expires: Time,
     /// Version of this format.
@@ -50,7 +49,7 @@ pub struct Manifest {
     /// SHA-256 of the manifest before it in the sequence.
     pub previous: Option<Sha256>,
     /// Rises by one with each bundle of the site and name.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// The site that it is for.
     pub site: Label,
     /// The volumes, in order.
@@ -89,8 +88,8 @@ pub struct Part {
     pub start: u64,
     /// Length of the stored bytes.
     pub stored: u64,
-    /// The volume, counted from 1.
-    pub volume: u64,
+    /// The volume.
+    pub volume: VolumeNumber,
 }
 
 /// How a slice is stored.

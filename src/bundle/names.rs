@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::numbers::{Sequence, VolumeNumber};
 
 /// The manifest.
 pub const MANIFEST: &str = "manifest.json";
@@ -13,21 +14,19 @@ pub const SIGNATURE: &str = "manifest.json.sig";
 pub const SHA256SUMS: &str = "SHA256SUMS";
 /// How to check and unpack the bundle without gapferry.
 pub const VERIFY: &str = "VERIFY.txt";
-/// The most volumes that a bundle can have.
-pub const MAX_VOLUMES: u64 = 999_999;
 
 /// The bundle's folder, such as `dc1-base-000042`.
-pub fn folder(site: &Label, name: &Label, sequence: u64) -> String {
+pub fn folder(site: &Label, name: &Label, sequence: Sequence) -> String {
     format!("{site}-{name}-{sequence:06}")
 }
 
-/// The file of volume `number`, counted from 1, such as `volume-001.tar`.
-pub fn volume(number: u64) -> String {
+/// The file of volume `number`, such as `volume-001.tar`.
+pub fn volume(number: VolumeNumber) -> String {
     format!("volume-{number:03}.tar")
 }
 
 /// The recovery file of volume `number`, such as `volume-001.rec`.
-pub fn recovery(number: u64) -> String {
+pub fn recovery(number: VolumeNumber) -> String {
     format!("volume-{number:03}.rec")
 }
 
@@ -42,7 +41,7 @@ pub fn item_list(kind: Kind, collection: &Label) -> String {
 }
 
 /// The index of volume `number`, such as `volume-001.idx`.
-pub fn volume_index(number: u64) -> String {
+pub fn volume_index(number: VolumeNumber) -> String {
     format!("volume-{number:03}.idx")
 }
 
@@ -53,6 +52,11 @@ pub(crate) fn of_volume(path: &Path) -> Option<String> {
         [file, packing, folder] if *folder == PACKINGS => Some(format!("{folder}/{packing}/{file}")),
         _ => None,
     }
+}
+
+/// The index of the volume at `index`, counted from 0, of a packing.
+pub(crate) fn volume_index_at(index: usize) -> String {
+    VolumeNumber::at(index).map(volume_index).unwrap_or_default()
 }
 
 /// The folder of packings.

@@ -19,6 +19,7 @@ use super::zstd_frame::compress;
 use super::{BundleError, names, sidecars};
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage;
 use crate::storage::capacity::{Capacity, FreeSpace};
@@ -375,7 +376,8 @@ impl Packer<'_> {
             self.close()?;
         }
         if self.open.is_none() {
-            let number = self.volumes.len() as u64 + 1;
+            let too_many = || BundleError::Inconsistent("it has too many volumes".to_owned());
+            let number = VolumeNumber::at(self.volumes.len()).ok_or_else(too_many)?;
             self.open = Some(VolumeWriter::create(self.folder, number, self.volume_bytes)?);
         }
         self.open.as_mut().ok_or(BundleError::VolumeTooSmall { size: self.volume_bytes, least: MIN_VOLUME_BYTES })

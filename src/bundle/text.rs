@@ -175,6 +175,7 @@ mod tests {
     use crate::digest::Sha256;
     use crate::formats::signed_digest::DigestKind;
     use crate::kind::{Details, Kind};
+    use crate::numbers::{Epoch, Sequence};
     use crate::origin::Origin;
     use crate::time::Time;
 
@@ -209,13 +210,13 @@ mod tests {
             blobs: Vec::new(),
             collections: vec![snaps()],
             created: Time::from_unix(1_795_255_200).unwrap(),
-            epoch: 1,
+            epoch: Epoch::FIRST,
             expires: Time::from_unix(1_795_341_600).unwrap(),
             format: FORMAT,
             generator: "test".to_owned(),
             name: "base".parse().unwrap(),
             previous: None,
-            sequence: 1,
+            sequence: Sequence::FIRST,
             site: "dc1".parse().unwrap(),
             volumes: Vec::new(),
         };

@@ -11,6 +11,7 @@ use super::layout::{TRAILER, header, padding};
 use super::manifest::Volume;
 use super::{BundleError, names};
 use crate::digest::Hashing;
+use crate::numbers::VolumeNumber;
 use crate::storage::modes;
 
 /// Buffers under way between the two threads; with buffers of 1 MiB this bounds the memory of packing.
@@ -21,7 +22,7 @@ pub(super) type Chunk = Arc<Vec<u8>>;
 
 /// A volume being written.
 pub(super) struct VolumeWriter {
-    number: u64,
+    number: VolumeNumber,
     path: PathBuf,
     position: u64,
     limit: u64,
@@ -31,7 +32,7 @@ pub(super) struct VolumeWriter {
 
 impl VolumeWriter {
     /// Starts volume `number` in `folder`; it will not grow above `limit` bytes.
-    pub(super) fn create(folder: &Path, number: u64, limit: u64) -> Result<Self, BundleError> {
+    pub(super) fn create(folder: &Path, number: VolumeNumber, limit: u64) -> Result<Self, BundleError> {
         let file_name = names::volume(number);
         let path = folder.join(&file_name);
         let file = modes::open_with(File::options().write(true).create_new(true), &path, modes::PUBLIC_FILE)
@@ -49,8 +50,8 @@ impl VolumeWriter {
         Ok(Self { number, path, position: 0, limit, chunks, thread })
     }
 
-    /// The volume's number, counted from 1.
-    pub(super) fn number(&self) -> u64 {
+    /// The volume's number.
+    pub(super) fn number(&self) -> VolumeNumber {
         self.number
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::folder::{gone, gone_folder, open, read_file};
 use super::manifest::{MAX_MANIFEST_BYTES, Volume};
 use super::{Bundle, BundleError, names};
+use crate::numbers::VolumeNumber;
 use crate::units::MAX_SPARES;
 
 /// How many files of a folder are looked at: a medium is not trusted to have an end.
@@ -102,7 +103,8 @@ impl Bundle {
 
     /// Returns whether a recovery file of volume `index`, counted from 0, or a spare is there by its name.
     pub(super) fn has_recovery(&self, index: usize) -> bool {
-        self.has_spares() || self.beside(&names::recovery(index as u64 + 1)).next().is_some()
+        let is_there = |number| self.beside(&names::recovery(number)).next().is_some();
+        self.has_spares() || VolumeNumber::at(index).is_some_and(is_there)
     }
 
     /// Returns whether a spare volume is there by its name.

@@ -22,6 +22,7 @@ use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::capacity::{Capacity, FreeSpace};
 use crate::storage::{self, modes, sync_folder};
@@ -259,7 +260,7 @@ fn sums(folder: &Path, recovery: &[WrittenFile]) -> Result<String, BundleError> 
         let Ok(bytes) = fs::read(&path) else { continue }; // it was not written to its end
         let packing = Packing::parse(&bytes, &digest).map_err(BundleError::in_file(&path))?;
         add(Sha256::of(&bytes), &format!("{below}/{}", names::PACKING));
-        for (number, volume) in (1..).zip(&packing.volumes) {
+        for (number, volume) in VolumeNumber::all().zip(&packing.volumes) {
             add(volume.index.stored.sha256, &format!("{below}/{}", names::volume_index(number)));
             add(volume.sha256, &format!("{below}/{}", names::volume(number)));
         }

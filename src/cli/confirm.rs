@@ -43,11 +43,11 @@ pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
         let receipt = workspace.read_receipt(path, args.site_key.as_deref())?.receipt;
         let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };
         workspace.accept(path, &receipt, order)?;
-        let (site, name, sequence) = (&receipt.site, &receipt.name, receipt.published.map_or(0, |state| state.sequence));
-        let bundle = names::folder(site, name, sequence);
-        let mut words = match sequence {
-            0 => format!("{site} has no bundle named {name}: the next one carries everything\n"),
-            _ => format!("{site} has {bundle}: the next one carries what is new since then\n"),
+        let (site, name) = (&receipt.site, &receipt.name);
+        let bundle = receipt.published.map(|state| names::folder(site, name, state.sequence));
+        let mut words = match &bundle {
+            None => format!("{site} has no bundle named {name}: the next one carries everything\n"),
+            Some(bundle) => format!("{site} has {bundle}: the next one carries what is new since then\n"),
         };
         for (states, verb) in [(&receipt.held, "holds and has not published"), (&receipt.refused, "has refused")] {
             for state in states {

@@ -18,6 +18,7 @@ use crate::export::{ExportError, Exported, Settings, Travel, export};
 use crate::fetch::FetchOptions;
 use crate::media::MountCheck;
 use crate::next_command;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::site::SiteError;
@@ -241,6 +242,9 @@ fn delta(exported: &Exported) -> String {
 
 /// The volumes of a packing, by their paths in the bundle's folder, for programs.
 pub(super) fn volumes(packing: &Packing) -> Vec<Value> {
-    let file = |number| packing.volume_file(number).unwrap_or_default();
-    (1..).zip(&packing.volumes).map(|(number, volume)| json!({ "file": file(number), "size": volume.size })).collect()
+    let file = |number: VolumeNumber| packing.volume_file(number).unwrap_or_default();
+    VolumeNumber::all()
+        .zip(&packing.volumes)
+        .map(|(number, volume)| json!({ "file": file(number), "size": volume.size }))
+        .collect()
 }

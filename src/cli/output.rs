@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::exit::Exit;
-use crate::causes::causes;
 use crate::bundle::state::known_versions::ChangedItem;
+use crate::causes::causes;
 use crate::collection_change::ClientWarning;
 use crate::error_class::ErrorClass;
 use crate::terminal::safe;

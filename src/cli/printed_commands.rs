@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::next_command::*;
+use crate::numbers::VolumeNumber;
 
 /// One of each, with paths that need quotes.
 fn all() -> Vec<ShellCommand> {
@@ -12,7 +13,7 @@ fn all() -> Vec<ShellCommand> {
         recut(odd, &BTreeSet::new(), path, Some(path)),
         recut_elsewhere(
             "dc1-base-000002",
-            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &BTreeSet::from([2, 3]) }),
+            Some(LostVolumes { packing: "0c10e1453cb5", numbers: &VolumeNumber::all().skip(1).take(2).collect() }),
         ),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),

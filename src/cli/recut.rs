@@ -11,6 +11,7 @@ use super::passphrase::load_key;
 use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::state::OpenState;
 use crate::export::Settings;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::recut::{Repacked, VolumeChoice, answer, open, remembered, repack, volumes};
 use crate::units::Bytes;
@@ -31,7 +32,7 @@ pub(super) struct RecutArgs {
     bundle: PathBuf,
     /// The volumes by number, as in volume-007.tar [default: all]
     #[arg(long, value_name = "N", value_delimiter = ',')]
-    volumes: Vec<u64>,
+    volumes: Vec<VolumeNumber>,
     /// The packing, as in packings/ID [default: the only one]
     #[arg(long, value_name = "ID", conflicts_with = "request")]
     packing: Option<String>,

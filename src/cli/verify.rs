@@ -69,10 +69,8 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
         "bundle": bundle, "signer": signer, "manifest_sha256": state.digest, "packings": packings, "volumes": volumes,
         "bytes": bytes, "expires": expires, "uncovered": check.uncovered,
     });
-    let mut words = format!(
-        "{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n",
-        Bytes(bytes)
-    );
+    let mut words =
+        format!("{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n", Bytes(bytes));
     for path in &check.uncovered {
         words += &format!("  no signature covers {}\n", safe(&path.display().to_string()));
     }

@@ -248,7 +248,8 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let is_same = |manifest: &StateManifest| {
         same_epoch(manifest) && lists.as_ref().is_some_and(|lists| lists.collections == manifest.collections)
     };
-    if let Some(last) = last.as_ref().filter(|last| found.is_none() && !settings.collect_only && is_same(&last.manifest))
+    if let Some(last) =
+        last.as_ref().filter(|last| found.is_none() && !settings.collect_only && is_same(&last.manifest))
         && !settings.force
     {
         return Err(nothing_new(settings, &last.manifest));
@@ -266,7 +267,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             return Ok(Exported { folder, manifest, found_finished: true, ..exported });
         }
         let since_then = client_warnings(&found.collections, &exported.collections);
-        exported.warnings.extend(since_then.into_iter().filter(|warning| !exported.warnings.contains(warning)).collect::<Vec<_>>());
+        exported
+            .warnings
+            .extend(since_then.into_iter().filter(|warning| !exported.warnings.contains(warning)).collect::<Vec<_>>());
         exported.manifest = header(selection, settings, &exported.tally, Some((&found.manifest, found.digest)));
         before = Some(found);
     }
@@ -335,7 +338,11 @@ struct Collected {
     tally: Tally,
 }
 
-fn collect_all(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Collected, ExportError> {
+fn collect_all(
+    selection: &Selection,
+    settings: &Settings<'_>,
+    workspace: &Workspace,
+) -> Result<Collected, ExportError> {
     let mut notes = Vec::new();
     let access = access::of_selection(selection, &mut notes)?;
     let fetcher = Fetcher::new(FetchOptions { access, ..settings.fetch.clone() })?;

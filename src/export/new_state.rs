@@ -14,6 +14,7 @@ use crate::collection::Collection;
 use crate::depot::{BlobReader, Depot};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
+use crate::numbers::Sequence;
 use crate::origin::Origin;
 use crate::selection::Selection;
 use crate::time::Time;
@@ -112,6 +113,6 @@ fn left_out(missing: &MissingIndexes) -> LeftOut {
 }
 
 /// Returns the sequence of the next bundle. A new epoch starts afresh.
-pub(super) fn next_sequence(selection: &Selection, last: Option<&StateManifest>) -> u64 {
-    last.filter(|last| last.epoch == selection.epoch).map_or(1, |last| last.sequence + 1)
+pub(super) fn next_sequence(selection: &Selection, last: Option<&StateManifest>) -> Sequence {
+    last.filter(|last| last.epoch == selection.epoch).map_or(Sequence::FIRST, |last| last.sequence.next())
 }

@@ -19,6 +19,7 @@ use crate::bundle::folder::gone;
 use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
 use crate::next_command;
+use crate::numbers::VolumeNumber;
 use crate::storage::modes;
 
 /// What was copied, or would be.
@@ -270,7 +271,15 @@ impl Prepared {
         match piece.kind {
             PieceKind::Volume => {
                 let out = parent(folder);
-                let again = next_command::recut(folder, Some(next_command::LostVolumes { packing: "", numbers: &BTreeSet::from([index + 1]) }), &out, job.named_workspace);
+                let again = next_command::recut(
+                    folder,
+                    Some(next_command::LostVolumes {
+                        packing: "",
+                        numbers: &VolumeNumber::at(index).into_iter().collect(),
+                    }),
+                    &out,
+                    job.named_workspace,
+                );
                 MediaError::SourceDamaged { path, medium, again, source }
             }
             PieceKind::Recovery { .. } | PieceKind::Spare => {

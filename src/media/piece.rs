@@ -11,6 +11,7 @@ use crate::bundle::recovery::record::percent_of;
 use crate::bundle::{Bundle, BundleError, names};
 use crate::digest::Sha256;
 use crate::next_command::{self, ShellCommand};
+use crate::numbers::VolumeNumber;
 
 /// The largest `SHA256SUMS` that is read, in bytes: as many volumes as there can be, with their recovery files.
 const MAX_SUMS_BYTES: u64 = 256 << 20;
@@ -53,7 +54,8 @@ pub(super) fn pieces(bundle: &Bundle) -> (Vec<Piece>, BTreeMap<String, &'static 
         volumes.iter().map(|volume| piece(&volume.file, volume.size, volume.sha256, PieceKind::Volume)).collect();
     let text = unsigned_file(&bundle.folder, names::SHA256SUMS, MAX_SUMS_BYTES).unwrap_or_default();
     let sums: BTreeMap<&str, Sha256> = text.lines().filter_map(sum).collect();
-    let own = (0..volumes.len()).map(|volume| (names::recovery(volume as u64 + 1), PieceKind::Recovery { volume }));
+    let own = VolumeNumber::all().take(volumes.len());
+    let own = own.map(|number| (names::recovery(number), PieceKind::Recovery { volume: number.index() }));
     let spares = (1..=u64::from(MAX_SPARES)).map(|number| (names::spare(number), PieceKind::Spare));
     let mut left_out = BTreeMap::new();
     for (file, kind) in own.chain(spares) {

@@ -102,5 +102,9 @@ pub fn places(sheet: &str, files: impl IntoIterator<Item = String>) -> BTreeMap<
         Some((file.to_owned(), place))
     };
     let told: BTreeMap<String, String> = sheet.lines().filter_map(place).collect();
-    files.into_iter().filter_map(|file| Some((told.get(&file)?.clone(), file))).map(|(place, file)| (file, place)).collect()
+    files
+        .into_iter()
+        .filter_map(|file| Some((told.get(&file)?.clone(), file)))
+        .map(|(place, file)| (file, place))
+        .collect()
 }

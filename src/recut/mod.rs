@@ -17,8 +17,9 @@ use crate::bundle::packing::rewrite::RewriteError;
 use crate::bundle::state::{OpenState, SignedState};
 use crate::bundle::{BundleError, FormatError};
 use crate::error_class::ErrorClass;
-use crate::storage::StorageError;
 use crate::media::NotMounted;
+use crate::numbers::VolumeNumber;
+use crate::storage::StorageError;
 use crate::trust::TrustError;
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -27,7 +28,7 @@ use crate::workspace::{Workspace, WorkspaceError};
 #[derive(Debug, thiserror::Error)]
 pub enum RecutError {
     #[error("{bundle} has {count} volumes in its packing {packing}, and no volume {number}")]
-    NoVolume { bundle: String, packing: String, count: usize, number: u64 },
+    NoVolume { bundle: String, packing: String, count: usize, number: VolumeNumber },
     #[error("{bundle} has no packing {packing}; it has {known}")]
     NoPacking { bundle: String, packing: String, known: String },
     #[error("{bundle} has several packings, {known}: choose one by --packing")]

@@ -117,7 +117,10 @@ impl Target<'_> {
         let bytes = blobs.iter().filter(|blob| !blob.has(BlobMark::Held)).map(|blob| blob.size).sum();
         let (folder, workspace) = (self.folder.to_owned(), self.workspace);
         if let Some(found) = self.finished_earlier(state, &parameters)? {
-            workspace.note_packing(&folder.join(&found.packing.folder().map_err(RecutError::in_file(&folder))?), &state.manifest)?;
+            workspace.note_packing(
+                &folder.join(&found.packing.folder().map_err(RecutError::in_file(&folder))?),
+                &state.manifest,
+            )?;
             return Ok(Repacked { folder, packing: found.packing, bytes });
         }
         let (older, recovery, free_space) = (BTreeMap::new(), Amount::default(), self.settings.free_space);

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use super::RecutError;
 use crate::bundle::packing::volume_files::WrongSize;
-use crate::bundle::packing::{Packing, PackedVolume};
+use crate::bundle::packing::{PackedVolume, Packing};
 use crate::bundle::state::OpenState;
 use crate::bundle::stored_list::StoredFile;
 use crate::bundle::verify_text::verify_text;
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
+use crate::numbers::VolumeNumber;
 use crate::storage::{self, modes};
 use crate::workspace::Workspace;
 
@@ -70,7 +71,7 @@ impl SmallPart<'_> {
         let below = packing.folder().map_err(RecutError::in_file(self.to))?;
         let folder = self.to.join(&below);
         modes::create_public_folders(&folder).map_err(BundleError::io("create", &folder))?;
-        for (number, PackedVolume { index, .. }) in (1..).zip(&packing.volumes) {
+        for (number, PackedVolume { index, .. }) in VolumeNumber::all().zip(&packing.volumes) {
             match self.stored(&format!("{below}/{}", names::volume_index(number)), &index.stored) {
                 // Its volume cannot be made again, and others can.
                 Err(RecutError::Bundle(BundleError::ListMissing { .. })) => {}

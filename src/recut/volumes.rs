@@ -12,6 +12,7 @@ use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::OpenState;
 use crate::bundle::write::write_sums;
 use crate::bundle::{BundleError, names};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage;
 use crate::workspace::Workspace;
@@ -22,7 +23,7 @@ pub struct VolumeChoice {
     /// The packing's ID; `None` for the only one.
     pub packing: Option<String>,
     /// The volumes, counted from 1; all of them if there are none.
-    pub numbers: BTreeSet<u64>,
+    pub numbers: BTreeSet<VolumeNumber>,
 }
 
 /// The result of making volumes again.
@@ -33,7 +34,7 @@ pub struct MadeVolumes {
     /// The packing's ID.
     pub packing: String,
     /// The volumes, counted from 1.
-    pub numbers: BTreeSet<u64>,
+    pub numbers: BTreeSet<VolumeNumber>,
 }
 
 /// Writes volumes of the bundle again, with its small part, into `out/BUNDLE`. A volume that is there is replaced when its successor is
@@ -52,14 +53,14 @@ pub fn volumes(
     let packing = choose(&restored, choice)?;
     let count = packing.packing.volumes.len();
     let numbers = match choice.numbers.is_empty() {
-        true => (1..=count as u64).collect(),
+        true => VolumeNumber::all().take(count).collect(),
         false => choice.numbers.clone(),
     };
-    if let Some(number) = numbers.iter().copied().find(|number| !(1..=count as u64).contains(number)) {
+    if let Some(number) = numbers.iter().copied().find(|number| number.index() >= count) {
         return Err(RecutError::NoVolume { bundle, packing: packing.id, count, number });
     }
     let (lists, blobs) = restored.lists(workspace.scratch(), |_, _| Ok(()))?;
-    let size = |number: &u64| packing.packing.volumes.get(*number as usize - 1).map_or(0, |volume| volume.size);
+    let size = |number: &VolumeNumber| packing.packing.volumes.get(number.index()).map_or(0, |volume| volume.size);
     let progress = progress.phase("writing volumes", numbers.iter().map(size).sum());
     let mut walk = lists.walk(&blobs);
     let mut made = BTreeSet::new();

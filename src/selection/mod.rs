@@ -40,6 +40,7 @@ pub use yum::YumSource;
 use self::table::SourceTable;
 use crate::bundle::recovery::Amount;
 use crate::label::Label;
+use crate::numbers::Epoch;
 use crate::units::{Bytes, Days, Percent, Spares};
 
 /// The largest selection that is read, in bytes.
@@ -73,7 +74,7 @@ pub struct Selection {
     pub expires: Days,
     /// The site's epoch.
     #[serde(default = "default_epoch")]
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// How many bundles in a row may be lost, where nobody says what has arrived: what is new since then travels again. With
     /// none, and without receipts and confirmations, every bundle carries everything.
     #[serde(default)]
@@ -143,8 +144,8 @@ fn yes() -> bool {
     true
 }
 
-fn default_epoch() -> u64 {
-    1
+fn default_epoch() -> Epoch {
+    Epoch::FIRST
 }
 
 /// Fits FAT32 with room to spare.

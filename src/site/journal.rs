@@ -160,7 +160,8 @@ impl JournalLine {
             "-" => Change::Removed,
             _ => return None,
         };
-        let (blob, start, end) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let (blob, start, end) =
+            (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         let base = words.next().map(|base| base.parse().ok()).map_or(Some(None), |base| base.map(Some))?;
         Some(Self { change, blob, start, end, base })
     }
@@ -177,7 +178,9 @@ impl JournalLine {
 
 fn noted_bases(path: &Path) -> Result<BTreeSet<Sha256>, SiteError> {
     let text = match fs::read_to_string(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(BTreeSet::new()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(BTreeSet::new());
+        }
         other => other.map_err(SiteError::io("read", path))?,
     };
     let digests: Option<BTreeSet<Sha256>> = text.lines().map(|line| line.parse().ok()).collect();

@@ -15,6 +15,7 @@ use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::next_command::SITE_KEY;
+use crate::numbers::Epoch;
 use crate::receipt::{Receipt, ReceiptNumber, ReceiptState};
 use crate::storage::modes;
 use crate::storage::{Lock, StorageError, read_capped, write_atomically};
@@ -70,7 +71,8 @@ impl Site {
         lacking(&stored, &depot, &mut lacks)?;
         let current = self.current()?;
         let published = current.names.get(&manifest.name).and_then(|name| name.manifest);
-        let published = published.map(|digest| StoredState::manifest(&depot, &digest).map(|m| (digest, m))).transpose()?;
+        let published =
+            published.map(|digest| StoredState::manifest(&depot, &digest).map(|m| (digest, m))).transpose()?;
         let published = published.filter(|(_, published)| published.epoch == manifest.epoch);
         let published = published.map(|(manifest, m)| ReceiptState { sequence: m.sequence, manifest });
         let request = Receipt {
@@ -137,7 +139,7 @@ impl Site {
     }
 
     /// The states of this name that failed their checks.
-    fn refused(&self, name: &Label, epoch: u64) -> Result<BTreeSet<ReceiptState>, SiteError> {
+    fn refused(&self, name: &Label, epoch: Epoch) -> Result<BTreeSet<ReceiptState>, SiteError> {
         let folder = self.root().join("quarantine");
         let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
         let mut refused = BTreeSet::new();

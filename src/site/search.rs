@@ -120,7 +120,8 @@ impl Search<'_> {
     fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> Result<BundleSearch, SiteError> {
         let Self { site, groups: mut bundles, mut notes, refused, foreign } = self;
         bundles.sort_by(|a, b| {
-            let key = |bundle: &OpenState| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
+            let key =
+                |bundle: &OpenState| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
             key(a).cmp(&key(b))
         });
         let is_refused = !refused.is_empty();
@@ -138,7 +139,9 @@ impl Search<'_> {
         }
         for bundle in &bundles {
             let search = site.packings(bundle)?;
-            notes.extend(search.absent.iter().map(|error| format!("a packing is left alone: {}", causes(error).join(": "))));
+            notes.extend(
+                search.absent.iter().map(|error| format!("a packing is left alone: {}", causes(error).join(": "))),
+            );
             for packing in &search.found {
                 notes.extend(packing.files.strays().map_err(SiteError::io("look into", &bundle.expected()))?);
             }

@@ -16,6 +16,7 @@ use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::storage::{ListedObject, StorageError, Store};
@@ -99,9 +100,9 @@ pub struct NameState {
     /// Digest of the newest manifest that was accepted.
     pub accepted: Sha256,
     /// Its epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Its sequence; only a higher one is accepted.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// The manifest that is published: the accepted one, or an older one after a rollback; none after a rollback to before
     /// the first.
     pub manifest: Option<Sha256>,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::client_warnings::Unanswered;
-use super::state::Generation;
 use super::journal::journal_manifest;
+use super::state::Generation;
 use super::{Site, SiteError, sheets};
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::storage::{audit, read_capped};

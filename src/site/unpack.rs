@@ -234,12 +234,7 @@ pub(super) struct DepotSink<'a> {
 
 impl<'a> DepotSink<'a> {
     /// A sink for the blobs that are marked as lacking.
-    pub(super) fn new(
-        collections: &[Collection],
-        blobs: &BlobTable,
-        depot: &'a Depot,
-        journal: &'a Journal,
-    ) -> Self {
+    pub(super) fn new(collections: &[Collection], blobs: &BlobTable, depot: &'a Depot, journal: &'a Journal) -> Self {
         Self {
             depot,
             journal,

@@ -20,7 +20,7 @@ pub use file_error::{FileError, NamedBy};
 pub use file_store::FileStore;
 pub use lock::Lock;
 pub(crate) use small_file::{
-    create_new, part_path, place_atomically, place_atomically_from, read_capped, read_named, read_to_cap, remove_file_if_there, replace_link,
-    sync_folder, sync_parent, write_atomically,
+    create_new, part_path, place_atomically, place_atomically_from, read_capped, read_named, read_to_cap,
+    remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};

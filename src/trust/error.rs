@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error_class::ErrorClass;
 use crate::next_command::ShellCommand;
+use crate::numbers::{Epoch, Sequence};
 use crate::storage::FileError;
 use crate::time::Time;
 
@@ -39,13 +40,13 @@ pub enum TrustError {
     #[error(
         "the bundle has sequence {found}, and {newest} was imported before: an older state comes back with `{rollback}`"
     )]
-    OldSequence { found: u64, newest: u64, rollback: ShellCommand },
+    OldSequence { found: Sequence, newest: Sequence, rollback: ShellCommand },
     #[error(
         "the sequence jumps from {newest} to {found}, by more than {limit}: if that is meant, import with --allow-sequence-jump"
     )]
-    SequenceJump { found: u64, newest: u64, limit: u64 },
+    SequenceJump { found: Sequence, newest: u64, limit: u64 },
     #[error("the bundle has epoch {found}, and the site's trust file is at epoch {here}")]
-    WrongEpoch { found: u64, here: u64 },
+    WrongEpoch { found: Epoch, here: Epoch },
     #[error(
         "the bundle expired at {expires}, and it is {now} now: export again on the online side, or import with --allow-expired"
     )]

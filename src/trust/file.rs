@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PublicKey, TrustError};
+use crate::numbers::Epoch;
 use crate::time::Time;
 
 /// The largest trust file that is read, in bytes.
@@ -20,7 +21,7 @@ const MAX_TRUST_BYTES: u64 = 1 << 20;
 #[serde(deny_unknown_fields)]
 pub struct TrustFile {
     /// Bundles must carry this epoch; raising it starts the sequences afresh after a key was stolen.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Version of the file's format; 1.
     pub format: u64,
     /// The keys.
@@ -90,7 +91,7 @@ impl TrustFile {
             roles: BTreeSet::from([Role::Builder]),
         };
         Self {
-            epoch: 1,
+            epoch: Epoch::FIRST,
             format: 1,
             keys: vec![builder],
             thresholds: Thresholds { builder: 1, reviewer: 0 },

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::TrustError;
 use crate::next_command;
+use crate::numbers::{Epoch, Sequence};
 use crate::time::Time;
 
 /// The largest step between two sequences that is accepted without asking.
@@ -20,9 +21,9 @@ pub struct Header<'a> {
     /// The site that it is for.
     pub site: &'a str,
     /// Its epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// Its sequence within the site, name and epoch.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// When it was made.
     pub created: Time,
     /// When it stops being valid.
@@ -35,9 +36,9 @@ pub struct Seen<'a> {
     /// The site's name.
     pub site: &'a str,
     /// The trust file's epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// The newest sequence of this epoch that was published; none before the first.
-    pub sequence: Option<u64>,
+    pub sequence: Option<Sequence>,
     /// The newest time that a trusted bundle has shown; the clock is never believed to be earlier.
     pub newest_time: Time,
     /// The clock.
@@ -88,15 +89,13 @@ pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(
     Ok(())
 }
 
-fn check_sequence(found: u64, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
-    let newest = seen.sequence;
-    let base = newest.unwrap_or(0);
-    if newest.is_some_and(|newest| found <= newest) {
-        let rollback = next_command::rollback(seen.folder);
-        return Err(TrustError::OldSequence { found, newest: base, rollback });
+fn check_sequence(found: Sequence, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
+    if let Some(newest) = seen.sequence.filter(|newest| found <= *newest) {
+        return Err(TrustError::OldSequence { found, newest, rollback: next_command::rollback(seen.folder) });
     }
-    if found - base > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
-        return Err(TrustError::SequenceJump { found, newest: base, limit: MAX_SEQUENCE_JUMP });
+    let newest = seen.sequence.map_or(0, Sequence::get);
+    if found.get() - newest > MAX_SEQUENCE_JUMP && !allow.sequence_jump {
+        return Err(TrustError::SequenceJump { found, newest, limit: MAX_SEQUENCE_JUMP });
     }
     Ok(())
 }
@@ -109,13 +108,17 @@ mod tests {
         Time::from_unix(1_800_000_000 + seconds).unwrap()
     }
 
+    fn nth(sequence: u64) -> Sequence {
+        sequence.try_into().unwrap()
+    }
+
     #[test]
     fn every_refusal_has_its_row() {
-        let header = Header { site: "dc1", epoch: 1, sequence: 7, created: at(0), expires: at(1000) };
+        let header = Header { site: "dc1", epoch: Epoch::FIRST, sequence: nth(7), created: at(0), expires: at(1000) };
         let seen = Seen {
             site: "dc1",
-            epoch: 1,
-            sequence: Some(6),
+            epoch: Epoch::FIRST,
+            sequence: Some(nth(6)),
             newest_time: at(0),
             clock: at(10),
             folder: Path::new("s"),
@@ -129,17 +132,17 @@ mod tests {
         assert_eq!(name(verdict(header, seen, none)), "");
         assert_eq!(name(verdict(header, Seen { sequence: None, ..seen }, none)), "");
         assert_eq!(name(verdict(header, Seen { site: "dc2", ..seen }, none)), "WrongSite");
-        assert_eq!(name(verdict(header, Seen { epoch: 2, ..seen }, none)), "WrongEpoch");
-        assert_eq!(name(verdict(Header { epoch: 2, ..header }, seen, none)), "WrongEpoch");
-        assert_eq!(name(verdict(header, Seen { sequence: Some(7), ..seen }, none)), "OldSequence");
-        assert_eq!(name(verdict(header, Seen { sequence: Some(8), ..seen }, none)), "OldSequence");
-        let far = Header { sequence: u64::MAX, ..header };
+        assert_eq!(name(verdict(header, Seen { epoch: 2.try_into().unwrap(), ..seen }, none)), "WrongEpoch");
+        assert_eq!(name(verdict(Header { epoch: 2.try_into().unwrap(), ..header }, seen, none)), "WrongEpoch");
+        assert_eq!(name(verdict(header, Seen { sequence: Some(nth(7)), ..seen }, none)), "OldSequence");
+        assert_eq!(name(verdict(header, Seen { sequence: Some(nth(8)), ..seen }, none)), "OldSequence");
+        let far = Header { sequence: Sequence::MAX, ..header };
         assert_eq!(name(verdict(far, seen, none)), "SequenceJump");
         assert_eq!(name(verdict(far, seen, Overrides { sequence_jump: true, ..none })), "");
-        assert_eq!(name(verdict(Header { sequence: 1006, ..header }, seen, none)), "");
+        assert_eq!(name(verdict(Header { sequence: nth(1006), ..header }, seen, none)), "");
         let first = Seen { sequence: None, ..seen };
-        assert_eq!(name(verdict(Header { sequence: 1000, ..header }, first, none)), "");
-        assert_eq!(name(verdict(Header { sequence: 1001, ..header }, first, none)), "SequenceJump");
+        assert_eq!(name(verdict(Header { sequence: nth(1000), ..header }, first, none)), "");
+        assert_eq!(name(verdict(Header { sequence: nth(1001), ..header }, first, none)), "SequenceJump");
         assert_eq!(name(verdict(far, first, Overrides { sequence_jump: true, ..none })), "");
         assert_eq!(name(verdict(header, Seen { clock: at(1000), ..seen }, none)), "Expired");
         assert_eq!(name(verdict(header, Seen { newest_time: at(1000), ..seen }, none)), "Expired");

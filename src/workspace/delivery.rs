@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::history::History;
 use super::{Workspace, WorkspaceError};
+use crate::bundle::names;
 use crate::bundle::packing::BaseState;
 use crate::bundle::state::StateManifest;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::storage::{StorageError, audit, write_atomically};
 use crate::time::Time;
@@ -44,8 +46,9 @@ impl DeliveryEvidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Delivered {
-    epoch: u64,
-    sequence: u64,
+    epoch: Epoch,
+    /// `None` if the site said that it has no bundle.
+    sequence: Option<Sequence>,
     how: DeliveryEvidence,
     /// When the site or the operator said so. For people only: the clocks of both sides cannot be compared.
     made: Time,
@@ -66,7 +69,7 @@ pub enum ReceiptOrder {
 
 impl Delivered {
     fn bundle(&self, site: &Label, name: &Label) -> String {
-        crate::bundle::names::folder(site, name, self.sequence)
+        self.sequence.map_or_else(|| format!("no bundle named {name}"), |sequence| names::folder(site, name, sequence))
     }
 }
 
@@ -137,28 +140,22 @@ impl Workspace {
     }
 
     /// What the next bundle may build on, after the last one, which has this manifest; none if all must be carried.
-    pub fn base(
-        &self,
-        manifest: &StateManifest,
-        overlap: Option<u64>,
-    ) -> Result<Option<DeliveryBase>, WorkspaceError> {
+    pub fn base(&self, manifest: &StateManifest, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
-            let sequence = manifest.sequence.checked_sub(overlap?).filter(|sequence| *sequence > 0)?;
+            let sequence = Some(manifest.sequence.before(overlap?)?);
             let (how, made, lacks) = (DeliveryEvidence::Overlap, Time::default(), BTreeSet::new());
             Some(Delivered { epoch, sequence, how, made, lacks, newest_receipt: None })
         };
         let Some(base) = known.or_else(by_overlap) else { return Ok(None) };
-        if base.sequence == 0 {
-            return Ok(None); // the site has nothing
-        }
+        let Some(sequence) = base.sequence else { return Ok(None) }; // the site has nothing
         let history = self.lists(site, name);
-        let common = history.common(epoch, base.sequence, manifest.sequence)?;
-        let digest = history.manifest(epoch, base.sequence)?;
+        let common = history.common(epoch, sequence, manifest.sequence)?;
+        let digest = history.manifest(epoch, sequence)?;
         Ok(common.zip(digest).map(|(mut held, digest)| {
             held.retain(|digest| !base.lacks.contains(digest));
-            let state = BaseState { manifest: digest, sequence: base.sequence };
+            let state = BaseState { manifest: digest, sequence };
             DeliveryBase { state, how: base.how, held }
         }))
     }
@@ -166,26 +163,27 @@ impl Workspace {
     /// Forgets what no delta can build on any more, now that `manifest` is the last.
     pub(super) fn forget_old(&self, manifest: &StateManifest, overlap: Option<u64>) -> Result<(), WorkspaceError> {
         let lists = self.lists(&manifest.site, &manifest.name);
-        let by_overlap = manifest.sequence.saturating_sub(overlap.unwrap_or(0).max(KEPT));
+        let by_overlap = manifest.sequence.before(overlap.unwrap_or(0).max(KEPT));
         let known = self.delivered(&manifest.site, &manifest.name)?.filter(|known| known.epoch == manifest.epoch);
-        lists.prune(manifest.epoch, known.map_or(by_overlap, |known| known.sequence.min(by_overlap)))
+        let from = known.map_or(by_overlap, |known| known.sequence.min(by_overlap));
+        lists.prune(manifest.epoch, from.unwrap_or(Sequence::FIRST))
     }
 
     /// Takes the operator's word that the bundle of this name has arrived.
     pub fn confirm(&self, bundle: &str) -> Result<(), DeliveryError> {
         let unknown = || DeliveryError::Unknown { bundle: bundle.to_owned() };
         let (stem, number) = bundle.rsplit_once('-').ok_or_else(unknown)?;
-        let sequence: u64 = number.parse().map_err(|_| unknown())?;
+        let sequence: Sequence = number.parse().map_err(|_| unknown())?;
         let last = self.last_of(stem)?.ok_or_else(unknown)?;
         let (site, name, epoch) = (&last.manifest.site, &last.manifest.name, last.manifest.epoch);
         let known = self.delivered(site, name)?;
         let newest_receipt = known.as_ref().and_then(|known| known.newest_receipt);
-        if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= sequence) {
+        if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= Some(sequence)) {
             return Err(DeliveryError::Older { known: known.bundle(site, name), made: known.made });
         }
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
         let (how, made, lacks) = (DeliveryEvidence::Confirmed, Time::now(), BTreeSet::new());
-        let delivered = Delivered { epoch, sequence, how, made, lacks, newest_receipt };
+        let delivered = Delivered { epoch, sequence: Some(sequence), how, made, lacks, newest_receipt };
         Ok(self.note_delivered(site, name, &delivered, how.word())?)
     }
 
@@ -204,7 +202,7 @@ impl Workspace {
         }
         let history = self.lists(site, name);
         for state in receipt.published.iter().chain(&receipt.held) {
-            let bundle = crate::bundle::names::folder(site, name, state.sequence);
+            let bundle = names::folder(site, name, state.sequence);
             match history.manifest(epoch, state.sequence)? {
                 // What it holds besides may be of another workspace, and nothing builds on it.
                 None if receipt.published == Some(*state) => return Err(DeliveryError::Unknown { bundle }),
@@ -214,7 +212,7 @@ impl Workspace {
         }
         let delivered = Delivered {
             epoch,
-            sequence: receipt.published.map_or(0, |state| state.sequence),
+            sequence: receipt.published.map(|state| state.sequence),
             how: DeliveryEvidence::Receipt,
             made: receipt.made,
             lacks: receipt.lacks.clone(),

@@ -19,6 +19,7 @@ use crate::bundle::names;
 use crate::bundle::state::StateManifest;
 use crate::bundle::state::blob_table::BlobTable;
 use crate::digest::Sha256;
+use crate::numbers::{Epoch, Sequence};
 use crate::storage::{StorageError, read_capped, write_atomically};
 use crate::trust::MAX_SIGNATURE_BYTES;
 
@@ -33,8 +34,8 @@ pub(super) struct History {
 
 /// A file that notes something of one bundle.
 struct NotedFile {
-    epoch: u64,
-    sequence: u64,
+    epoch: Epoch,
+    sequence: Sequence,
     path: PathBuf,
 }
 
@@ -43,11 +44,11 @@ impl History {
         Self { folder }
     }
 
-    fn path(&self, epoch: u64, sequence: u64) -> PathBuf {
+    fn path(&self, epoch: Epoch, sequence: Sequence) -> PathBuf {
         self.file(epoch, sequence, "blobs")
     }
 
-    fn file(&self, epoch: u64, sequence: u64, extension: &str) -> PathBuf {
+    fn file(&self, epoch: Epoch, sequence: Sequence, extension: &str) -> PathBuf {
         self.folder.join(format!("{epoch}-{sequence:06}.{extension}"))
     }
 
@@ -64,14 +65,14 @@ impl History {
     }
 
     /// The folder that the bundle was written to; `None` if that was not noted.
-    pub(super) fn place(&self, sequence: u64) -> Result<Option<PathBuf>, WorkspaceError> {
+    pub(super) fn place(&self, sequence: Sequence) -> Result<Option<PathBuf>, WorkspaceError> {
         let Some(path) = self.newest(sequence, "place")? else { return Ok(None) };
         let bytes = fs::read(&path).map_err(WorkspaceError::io("read", &path))?;
         Ok(Some(PathBuf::from(OsString::from_vec(bytes))))
     }
 
     /// The signature of the bundle's manifest; `None` if it was signed after the export, or is forgotten.
-    pub(super) fn signature(&self, epoch: u64, sequence: u64) -> Result<Option<Vec<u8>>, WorkspaceError> {
+    pub(super) fn signature(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<Vec<u8>>, WorkspaceError> {
         let path = self.file(epoch, sequence, "sig");
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -80,13 +81,18 @@ impl History {
     }
 
     /// Returns the bundle's file of this extension; of several epochs, that of the newest.
-    fn newest(&self, sequence: u64, extension: &str) -> Result<Option<PathBuf>, WorkspaceError> {
+    fn newest(&self, sequence: Sequence, extension: &str) -> Result<Option<PathBuf>, WorkspaceError> {
         let files = self.files(&[extension])?.into_iter().filter(|file| file.sequence == sequence);
         Ok(files.max_by_key(|file| file.epoch).map(|file| file.path))
     }
 
     /// Writes down what the bundle needs.
-    pub(super) fn note(&self, manifest: &StateManifest, digest: &Sha256, blobs: &BlobTable) -> Result<(), WorkspaceError> {
+    pub(super) fn note(
+        &self,
+        manifest: &StateManifest,
+        digest: &Sha256,
+        blobs: &BlobTable,
+    ) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let mut text = String::new();
         for digest in std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256)) {
@@ -96,7 +102,7 @@ impl History {
     }
 
     /// The digest of the bundle's manifest, if the bundle is known.
-    pub(super) fn manifest(&self, epoch: u64, sequence: u64) -> Result<Option<Sha256>, WorkspaceError> {
+    pub(super) fn manifest(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<Sha256>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let mut digest = [0; 64];
         match File::open(&path).and_then(|mut file| file.read_exact(&mut digest)) {
@@ -108,7 +114,7 @@ impl History {
     }
 
     /// The digest of the manifest of the bundle with this sequence; of several epochs, that of the newest. `None` if it is not known.
-    pub(super) fn newest_manifest(&self, sequence: u64) -> Result<Option<(u64, Sha256)>, WorkspaceError> {
+    pub(super) fn newest_manifest(&self, sequence: Sequence) -> Result<Option<(Epoch, Sha256)>, WorkspaceError> {
         let lists = self.files(&["blobs"])?.into_iter().filter(|file| file.sequence == sequence);
         let Some(epoch) = lists.map(|file| file.epoch).max() else { return Ok(None) };
         Ok(self.manifest(epoch, sequence)?.map(|digest| (epoch, digest)))
@@ -122,7 +128,7 @@ impl History {
     }
 
     /// The packings of the bundle that were made here, in the order in which they were made.
-    pub(super) fn packings(&self, epoch: u64, sequence: u64) -> Result<Vec<NotedPacking>, WorkspaceError> {
+    pub(super) fn packings(&self, epoch: Epoch, sequence: Sequence) -> Result<Vec<NotedPacking>, WorkspaceError> {
         let path = self.file(epoch, sequence, PACKINGS);
         match fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -136,8 +142,8 @@ impl History {
     /// Writes down the packings of the bundle.
     pub(super) fn note_packings(
         &self,
-        epoch: u64,
-        sequence: u64,
+        epoch: Epoch,
+        sequence: Sequence,
         packings: &[NotedPacking],
     ) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
@@ -155,16 +161,21 @@ impl History {
 
     /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
     /// them holds these.
-    pub(super) fn common(&self, epoch: u64, from: u64, to: u64) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
+    pub(super) fn common(
+        &self,
+        epoch: Epoch,
+        from: Sequence,
+        to: Sequence,
+    ) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
         let Some((_, mut common)) = self.read(epoch, from)? else { return Ok(None) };
-        for sequence in from + 1..=to {
+        for sequence in from.next().up_to(to) {
             let Some((_, blobs)) = self.read(epoch, sequence)? else { return Ok(None) };
             common.retain(|digest| blobs.binary_search(digest).is_ok());
         }
         Ok(Some(common.into_iter().collect()))
     }
 
-    fn read(&self, epoch: u64, sequence: u64) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
+    fn read(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
         let path = self.path(epoch, sequence);
         let text = match fs::read_to_string(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -197,8 +208,8 @@ impl History {
     }
 
     /// Removes what is noted of other epochs, and of bundles before `from`.
-    pub(super) fn prune(&self, epoch: u64, from: u64) -> Result<(), WorkspaceError> {
-        let old = |of: u64, sequence: u64| of != epoch || sequence < from;
+    pub(super) fn prune(&self, epoch: Epoch, from: Sequence) -> Result<(), WorkspaceError> {
+        let old = |of: Epoch, sequence: Sequence| of != epoch || sequence < from;
         let files = self.files(&["blobs", "place", "sig", PACKINGS])?;
         for NotedFile { path, .. } in files.into_iter().filter(|file| old(file.epoch, file.sequence)) {
             fs::remove_file(&path).map_err(WorkspaceError::io("remove", &path))?;
@@ -224,7 +235,7 @@ impl History {
 }
 
 /// Epoch and sequence in the name of a file.
-fn number(path: &Path) -> Option<(u64, u64)> {
+fn number(path: &Path) -> Option<(Epoch, Sequence)> {
     let (epoch, sequence) = path.file_stem()?.to_str()?.split_once('-')?;
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }

@@ -12,6 +12,7 @@ use crate::bundle::state::StateManifest;
 use crate::bundle::{BundleError, FormatError, names};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
+use crate::numbers::VolumeNumber;
 use crate::storage::read_capped;
 use crate::trust::MAX_SIGNATURE_BYTES;
 
@@ -88,7 +89,7 @@ fn put(depot: &Depot, batch: &mut Batch<'_>, folder: &Path) -> Result<NotedPacki
         None => PackingTotals::default(),
     };
     let mut indexes = Vec::new();
-    for (number, volume) in (1..).zip(&packing.volumes) {
+    for (number, volume) in VolumeNumber::all().zip(&packing.volumes) {
         let stored = volume.index.stored;
         depot.put_file(batch, &folder.join(names::volume_index(number)), (stored.sha256, stored.size))?;
         indexes.push(stored.sha256);

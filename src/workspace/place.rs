@@ -6,6 +6,7 @@ use super::history::History;
 use super::{Workspace, WorkspaceError};
 use crate::bundle::state::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::state::{SignedState, StateManifest};
+use crate::numbers::Sequence;
 
 impl Workspace {
     /// The folder that the workspace at `root` wrote the bundle to; `None` if it does not know. Opens nothing.
@@ -33,9 +34,9 @@ impl Workspace {
 }
 
 /// SITE-NAME and the sequence of a bundle's name; `None` if it is no bundle's name.
-fn split(bundle: &str) -> Option<(&str, u64)> {
+fn split(bundle: &str) -> Option<(&str, Sequence)> {
     let (stem, number) = bundle.rsplit_once('-')?;
-    let sequence: u64 = number.parse().ok()?;
+    let sequence: Sequence = number.parse().ok()?;
     let is_plain = stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     (is_plain && !stem.is_empty() && bundle == format!("{stem}-{sequence:06}")).then_some((stem, sequence))
 }

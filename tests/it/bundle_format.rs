@@ -15,6 +15,7 @@ use gapferry::collection::{Collection, Item, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
+use gapferry::numbers::{Epoch, Sequence};
 use gapferry::origin::Origin;
 use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
@@ -85,13 +86,13 @@ pub(crate) fn manifest(files: BTreeMap<PublishPath, Sha256>) -> Manifest {
         blobs: Vec::new(),
         collections: vec![collection],
         created: Time::now(),
-        epoch: 1,
+        epoch: Epoch::FIRST,
         expires: Time::now().plus(1000),
         format: FORMAT,
         generator: "test".into(),
         name: "base".parse().unwrap(),
         previous: None,
-        sequence: 1,
+        sequence: Sequence::FIRST,
         site: "dc1".parse().unwrap(),
         volumes: Vec::new(),
     }

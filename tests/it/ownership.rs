@@ -67,7 +67,7 @@ fn forge(desk: &Desk, honest: &Manifest, edit: impl FnOnce(&mut Manifest)) -> Pa
     let out = desk.path("forged");
     let _ = fs::remove_dir_all(&out);
     repack(honest, &[], &depot, (&out, &key), |manifest| {
-        manifest.sequence += 1;
+        manifest.sequence = manifest.sequence.next();
         edit(manifest);
         manifest.collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     })

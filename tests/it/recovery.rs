@@ -94,7 +94,7 @@ impl Medium {
     fn beyond_repair(&self, numbers: &[usize]) {
         match self.read() {
             Err(BundleError::Unrepairable { numbers: found, .. }) => {
-                assert_eq!(found.into_iter().collect::<Vec<_>>(), numbers);
+                assert_eq!(found.into_iter().map(|number| number.index() + 1).collect::<Vec<_>>(), numbers);
             }
             other => panic!("{other:?}"),
         }

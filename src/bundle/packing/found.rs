@@ -158,7 +158,7 @@ impl FoundPacking {
     /// digest. Returns `None` if that is nowhere.
     pub(super) fn index(&self, index: usize, scratch: &Path) -> Result<Option<File>, BundleError> {
         let Some(volume) = self.packing.volumes.get(index) else { return Ok(None) };
-        for path in self.files.beside(&names::volume_index(index as u64 + 1)) {
+        for path in self.files.beside(&names::volume_index_at(index)) {
             let (file, _) = open(&path)?;
             match private_copy(file, &volume.index.stored, scratch) {
                 Err(FormatError::WrongDigest) => {}
@@ -170,16 +170,11 @@ impl FoundPacking {
 
     /// Hands each line of the index of volume `index`, counted from 0, to `part`. Returns `false` if the index is nowhere. The lines are
     /// not joined with the item lists.
-    pub fn each_part(
-        &self,
-        index: usize,
-        scratch: &Path,
-        part: impl FnMut(&PartLine),
-    ) -> Result<bool, BundleError> {
+    pub fn each_part(&self, index: usize, scratch: &Path, part: impl FnMut(&PartLine)) -> Result<bool, BundleError> {
         let Some((copy, volume)) = self.index(index, scratch)?.zip(self.packing.volumes.get(index)) else {
             return Ok(false);
         };
-        let path = self.files.expected(&names::volume_index(index as u64 + 1));
+        let path = self.files.expected(&names::volume_index_at(index));
         each_part(copy, volume.index, part).map(|()| true).map_err(BundleError::in_file(&path))
     }
 
@@ -190,7 +185,7 @@ impl FoundPacking {
         copy: File,
         walk: &'a mut BlobWalk<'w>,
     ) -> Result<VolumeParts<'a, 'w, File>, BundleError> {
-        let path = self.files.expected(&names::volume_index(index as u64 + 1));
+        let path = self.files.expected(&names::volume_index_at(index));
         let none = || BundleError::Inconsistent(format!("there is no volume {}", index + 1));
         let volume = *self.packing.volumes.get(index).ok_or_else(none)?;
         VOLUME_INDEX_CAPS.check(&volume.index).map_err(BundleError::in_file(&path))?;

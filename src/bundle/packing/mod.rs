@@ -20,6 +20,7 @@ use super::manifest::Volume;
 use super::names;
 use super::stored_list::StoredList;
 use crate::digest::Sha256;
+use crate::numbers::{Sequence, VolumeNumber};
 
 /// The format of packings that this gapferry writes and reads.
 pub const PACKING_FORMAT: u64 = 2;
@@ -79,7 +80,7 @@ pub struct BaseState {
     /// SHA-256 of its manifest.
     pub manifest: Sha256,
     /// Its sequence.
-    pub sequence: u64,
+    pub sequence: Sequence,
 }
 
 /// A volume, as the packing names it.
@@ -162,7 +163,7 @@ impl Packing {
     }
 
     /// The file of volume `number`, counted from 1, in the bundle's folder, such as `packings/0123456789ab/volume-001.tar`.
-    pub fn volume_file(&self, number: u64) -> Result<String, FormatError> {
+    pub fn volume_file(&self, number: VolumeNumber) -> Result<String, FormatError> {
         Ok(format!("{}/{}", self.folder()?, names::volume(number)))
     }
 
@@ -173,12 +174,12 @@ impl Packing {
 
     /// Its volumes, with their file names.
     pub fn volumes(&self) -> Vec<Volume> {
-        let volume = |(number, volume): (u64, &PackedVolume)| Volume {
+        let volume = |(number, volume): (VolumeNumber, &PackedVolume)| Volume {
             file: names::volume(number),
             sha256: volume.sha256,
             size: volume.size,
         };
-        (1..).zip(&self.volumes).map(volume).collect()
+        VolumeNumber::all().zip(&self.volumes).map(volume).collect()
     }
 
     fn check(&self) -> Result<(), FormatError> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::{MAX_BLOB_PARTS, PartLine, VOLUME_INDEX_CAPS, member_name};
-use super::{MAX_PACKING_VOLUMES, MIN_VOLUME_SIZE, PackedVolume};
+use super::{MIN_VOLUME_SIZE, PackedVolume};
 use crate::bundle::delta_base::DeltaBase;
 use crate::bundle::format_error::FormatError;
 use crate::bundle::layout::{BLOCK, TRAILER, header_length};
@@ -23,6 +23,7 @@ use crate::bundle::zstd_frame::compress;
 use crate::bundle::{BundleError, names};
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::modes;
 
@@ -91,7 +92,7 @@ struct OpenVolume {
 }
 
 impl OpenVolume {
-    fn create(folder: &Path, number: u64, volume_size: u64) -> Result<Self, BundleError> {
+    fn create(folder: &Path, number: VolumeNumber, volume_size: u64) -> Result<Self, BundleError> {
         let content = VolumeWriter::create(folder, number, volume_size)?;
         let index_path = folder.join(names::volume_index(number));
         let file = modes::create_public_file(&index_path).map_err(BundleError::io("create", &index_path))?;
@@ -323,10 +324,8 @@ impl Packer<'_> {
             self.close()?;
         }
         if self.open.is_none() {
-            let number = self.volumes.len() as u64 + 1;
-            if number > MAX_PACKING_VOLUMES {
-                return Err(self.too_many(MAX_PACKING_VOLUMES, "volumes of this size", names::PACKING));
-            }
+            let too_many = || self.too_many(VolumeNumber::MAX.get(), "volumes of this size", names::PACKING);
+            let number = VolumeNumber::at(self.volumes.len()).ok_or_else(too_many)?;
             self.open = Some(OpenVolume::create(self.folder, number, self.volume_size)?);
         }
         self.open.as_mut().ok_or(BundleError::VolumeTooSmall { size: self.volume_size, least: MIN_VOLUME_SIZE })

@@ -14,6 +14,7 @@ use crate::bundle::{BundleError, names, patch};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::error_class::ErrorClass;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::modes;
 
@@ -43,10 +44,10 @@ impl RewriteError {
     }
 }
 
-/// Writes volume `number` of the packing, counted from 1, to `path`. What is restored on the way is kept in the folder `scratch`.
+/// Writes volume `number` of the packing to `path`. What is restored on the way is kept in the folder `scratch`.
 pub fn rewrite_volume(
     packing: &FoundPacking,
-    number: u64,
+    number: VolumeNumber,
     walk: &mut BlobWalk<'_>,
     (depot, scratch): (&Depot, &Path),
     path: &Path,
@@ -54,7 +55,7 @@ pub fn rewrite_volume(
 ) -> Result<(), RewriteError> {
     let name = names::volume(number);
     let no_index = || RewriteError::NoIndex { volume: name.clone() };
-    let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).ok_or_else(no_index)?;
+    let index = number.index();
     let copy = packing.index(index, scratch)?.ok_or_else(no_index)?;
     let mut parts = packing.parts(index, copy, walk)?;
     let file = modes::create_public_file(path).map_err(BundleError::io("create", path))?;

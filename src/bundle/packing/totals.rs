@@ -13,6 +13,7 @@ use crate::bundle::manifest::Encoding;
 use crate::bundle::stored_list::{ListReader, StoredList};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
+use crate::numbers::VolumeNumber;
 
 /// Sums over the parts of a packing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl PackingTotals {
     /// Reads the indexes of a packing of ours, in its folder.
     pub fn of_folder(folder: &Path, packing: &Packing) -> Result<Self, BundleError> {
         let mut totals = Self::default();
-        for (number, volume) in (1..).zip(&packing.volumes) {
+        for (number, volume) in VolumeNumber::all().zip(&packing.volumes) {
             let path = folder.join(names::volume_index(number));
             let file = File::open(&path).map_err(BundleError::io("open", &path))?;
             totals.add(file, volume.index).map_err(BundleError::in_file(&path))?;
@@ -66,7 +67,11 @@ impl PackingTotals {
 }
 
 /// Reads an index, of which the caller has checked the stored bytes, and hands each line to `part`.
-pub(crate) fn each_part(index: impl Read, list: StoredList, mut part: impl FnMut(&PartLine)) -> Result<(), FormatError> {
+pub(crate) fn each_part(
+    index: impl Read,
+    list: StoredList,
+    mut part: impl FnMut(&PartLine),
+) -> Result<(), FormatError> {
     let mut list = ListReader::new(index, list, VOLUME_INDEX_CAPS)?;
     while let Some(text) = list.next_line()? {
         part(&parse_line(text)?);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::folder::{gone, gone_folder, open};
 use crate::bundle::manifest::Volume;
 use crate::bundle::{BundleError, names};
+use crate::numbers::VolumeNumber;
 use crate::units::MAX_SPARES;
 
 /// The most files of a folder that are looked at: a medium is not trusted to have an end.
@@ -111,7 +112,8 @@ impl VolumeFiles {
 
     /// Returns `true` if a recovery file of volume `index`, counted from 0, or a spare is there by its name.
     pub fn has_recovery(&self, index: usize) -> bool {
-        self.has_spares() || !self.beside(&names::recovery(index as u64 + 1)).is_empty()
+        self.has_spares()
+            || VolumeNumber::at(index).is_some_and(|number| !self.beside(&names::recovery(number)).is_empty())
     }
 
     /// Returns `true` if a spare volume is there by its name.

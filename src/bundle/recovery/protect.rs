@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Amount, write};
 use crate::bundle::recovery::write::WrittenFile;
 use crate::bundle::{Bundle, BundleError, Signed, names, pack};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
 /// Makes recovery files for the bundle in `folder`, in place of those that it has. All of it must be there and good: recovery
@@ -22,7 +23,7 @@ pub fn protect(folder: &Path, amount: Amount, progress: &Progress) -> Result<(Bu
         return Err(BundleError::NoSpace { path: folder.to_owned(), needed, free });
     }
     let made = write::write(&bundle.manifest.volumes, folder, amount, progress)?;
-    let numbers = (1..=bundle.manifest.volumes.len() as u64).map(names::recovery);
+    let numbers = VolumeNumber::all().take(bundle.manifest.volumes.len()).map(names::recovery);
     for name in numbers.chain((1..=u64::from(super::MAX_SPARES)).map(names::spare)) {
         let path = folder.join(&name);
         if !made.iter().any(|(made, _)| *made == name) && path.symlink_metadata().is_ok() {

@@ -19,6 +19,7 @@ use super::record::{RecoveryRecord, ShardTag, id, tag};
 use crate::bundle::manifest::Volume;
 use crate::bundle::packing::volume_files::VolumeFiles;
 use crate::bundle::{Bundle, BundleError, names};
+use crate::numbers::VolumeNumber;
 
 /// Which recovery files to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +306,7 @@ impl<'a> Repair<'a> {
         };
         let (shape, records) = match key {
             Some(volume) => {
-                let number = volume as u64 + 1;
+                let number = VolumeNumber::at(volume)?;
                 let volume = volumes.get(volume)?;
                 let shape = Geometry::within(volume.size)?;
                 let record = open(names::recovery(number), &shape, &id([&volume.sha256]), 0);

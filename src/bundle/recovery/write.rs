@@ -12,6 +12,7 @@ use super::record::{Head, ShardTag, file_bytes, head_bytes, id, tag};
 use crate::bundle::manifest::Volume;
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::modes;
 
@@ -44,7 +45,7 @@ pub fn write(
     let progress = progress.phase("writing recovery data", total.saturating_mul(passes));
     let mut made = Vec::new();
     if let Some(percent) = amount.percent {
-        for (number, volume) in (1..).zip(volumes) {
+        for (number, volume) in VolumeNumber::all().zip(volumes) {
             let shape = Geometry::within(volume.size).ok_or(BundleError::TooLargeToProtect)?;
             let count = shape.count(percent);
             let files = [(names::recovery(number), 0)];

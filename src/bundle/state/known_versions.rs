@@ -38,7 +38,9 @@ impl KnownVersions {
         let mut known = Self::with_items(collections.iter().map(|collection| collection.items.len() as u64).sum());
         for collection in collections {
             let folder = collection.folder();
-            for (item, sha256) in collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?))) {
+            for (item, sha256) in
+                collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?)))
+            {
                 known.add(&folder, item.into(), *sha256);
             }
         }
@@ -62,7 +64,9 @@ impl KnownVersions {
         let mut changed = Vec::new();
         for collection in collections {
             let folder = collection.folder();
-            for (item, sha256) in collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?))) {
+            for (item, sha256) in
+                collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?)))
+            {
                 if let Some(before) = self.other_bytes(&folder, item.into(), *sha256) {
                     let (name, version) = (item.name.clone(), item.version.clone());
                     let (path, now) = (item.file.clone(), *sha256);

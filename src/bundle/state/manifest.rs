@@ -13,6 +13,7 @@ use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::numbers::{Epoch, Sequence};
 use crate::time::Time;
 
 /// The format that this gapferry writes and reads.
@@ -36,7 +37,7 @@ pub struct StateManifest {
     /// When it was made.
     pub created: Time,
     /// Raised only when the site's trust changes; sequences start afresh in a new epoch.
-    pub epoch: u64,
+    pub epoch: Epoch,
     /// When it stops being valid.
     pub expires: Time,
     /// Version of the format.
@@ -61,7 +62,7 @@ pub struct StateManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
     /// Rises with each state of the site, name and epoch, from 1.
-    pub sequence: u64,
+    pub sequence: Sequence,
     /// The site that it is for.
     pub site: Label,
     /// The ticket that the selection gives.
@@ -143,9 +144,6 @@ impl StateManifest {
     fn check(&self) -> Result<(), FormatError> {
         if self.format != FORMAT {
             return contradiction(format!("it has format {}, and this gapferry knows format {FORMAT}", self.format));
-        }
-        if self.sequence == 0 {
-            return contradiction("sequences start at 1");
         }
         if self.expires <= self.created {
             return contradiction("it expires before it was made");

@@ -20,6 +20,7 @@ use super::layout::members;
 use super::recovery::repair::Repair;
 use super::{Bundle, BundleError};
 use crate::bundle::Damage;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
 /// Size of a read, in bytes.
@@ -98,19 +99,21 @@ pub fn unpack<S: ContentSink>(
                 found.repaired.extend(in_one_piece(replaced.collect()));
             }
         }
-        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index + 1, damage(range), error)));
+        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index, damage(range), error)));
     }
     if bad.is_empty() { Ok(found) } else { Err(unrepairable(bundle, bad)) }
 }
 
 /// The damage as one error, with what touches in one piece.
 fn unrepairable(bundle: &Bundle, bad: Vec<(usize, Damage, BundleError)>) -> BundleError {
-    let numbers = bad.iter().map(|(number, _, _)| *number).collect();
+    let numbers = bad.iter().filter_map(|(index, _, _)| VolumeNumber::at(*index)).collect();
     let damage = in_one_piece(bad.iter().map(|(_, damage, _)| damage.clone()).collect());
-    let tried = bad.iter().any(|(number, _, _)| bundle.has_recovery(number - 1));
+    let tried = bad.iter().any(|(index, _, _)| bundle.has_recovery(*index));
     let (bundle, mut errors) = (bundle.manifest.folder(), bad.into_iter().map(|(_, _, error)| error));
     match errors.next() {
-        Some(first) => BundleError::Unrepairable { bundle, packing: String::new(), numbers, damage, tried, first: Box::new(first) },
+        Some(first) => {
+            BundleError::Unrepairable { bundle, packing: String::new(), numbers, damage, tried, first: Box::new(first) }
+        }
         None => BundleError::Inconsistent("no volume is damaged".to_owned()),
     }
 }

@@ -9,6 +9,7 @@ use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::{Keyring, binary_keyring};
+use gapferry::numbers::Sequence;
 use gapferry::receipt::{Receipt, ReceiptNumber};
 use gapferry::storage::audit;
 use gapferry::time::Time;
@@ -219,7 +220,7 @@ fn a_killed_receipt_is_the_old_one_or_the_new_one() {
     let before = site(&world.path("site"));
     killing.each("receipts", |killed| {
         let now = said(killed.folder);
-        assert!(now == new || now.sequence == 1, "{:?}: {now:?}", killed.point);
+        assert!(now == new || now.sequence == Some(Sequence::FIRST), "{:?}: {now:?}", killed.point);
         killed.again_ends(&[0]);
         assert_eq!(said(killed.folder), new, "{:?}", killed.point);
         assert_eq!(names(killed.folder), ["receipt", "site"], "{:?}", killed.point);

@@ -30,7 +30,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
     let mut sequence = newer.sequence;
     let mut make = |edit: &dyn Fn(&mut Manifest)| {
         let _ = fs::remove_dir_all(&out);
-        sequence += 1;
+        sequence = sequence.next();
         repack(&newer, &[], &depot, (&out, &world.key), |manifest| {
             manifest.sequence = sequence;
             manifest.collections.iter_mut().for_each(|collection| collection.origin = ADDRESS.into());

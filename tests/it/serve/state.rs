@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gapferry::digest::Sha256;
 use gapferry::kind::Kind;
+use gapferry::numbers::Epoch;
 use gapferry::site::{NameState, Site};
 use gapferry::time::Time;
 use serde_json::Value;
@@ -29,8 +30,8 @@ fn expires(desk: &Desk, seconds: i64) {
     let digest = Sha256::of(b"");
     let state = NameState {
         accepted: digest,
-        epoch: 0,
-        sequence: 42,
+        epoch: Epoch::FIRST,
+        sequence: 42.try_into().unwrap(),
         manifest: Some(digest),
         bundle: "dc1-base-000042".to_owned(),
         expires: Time::now().plus(seconds),

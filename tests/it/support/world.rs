@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock};
 use gapferry::bundle::Manifest;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::label::Label;
+use gapferry::numbers::Sequence;
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::site::{Imported, NewSite, Site, SiteError, import, init};
@@ -250,7 +251,7 @@ impl World {
     /// Fails unless a bundle after the first is a delta with patches, where the content promises that: without this, what the
     /// suites cover could get less without a word. A suite that exports by itself calls it for that bundle.
     pub(crate) fn as_promised(&self, manifest: &Manifest) {
-        if self.content.deltas() && manifest.sequence > 1 {
+        if self.content.deltas() && manifest.sequence > Sequence::FIRST {
             let held = manifest.blobs.iter().filter(|blob| blob.parts.is_empty()).count();
             let whole = manifest.blobs.iter().flat_map(|blob| &blob.parts).filter(|part| part.base.is_none()).count();
             assert!(held > 0 && whole > 0 && manifest.patches().count() > 0, "{manifest:?}");

@@ -22,6 +22,7 @@ use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::recovery::repair::Repair;
 use crate::bundle::state::lists::BlobWalk;
 use crate::bundle::{BundleError, Damage, STREAM_NAME, names};
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
 /// Size of a read, in bytes.
@@ -68,7 +69,7 @@ pub fn unpack<S: ContentSink>(
         let is_protected = files.has_recovery(index);
         let (others, replaced) = (copies.collect(), Default::default());
         let opened = OpenedVolume { index, file, others, repair: &repair, is_protected, replaced: &replaced };
-        let index_path = files.expected(&names::volume_index(index as u64 + 1));
+        let index_path = files.expected(&names::volume_index_at(index));
         let wrong = VolumeReader { path: &path, from: VolumeSource::Volume(opened), sink, progress }
             .volume(&mut parts, &index_path)?;
         let damage = |(from, to)| Damage { volume: name.clone(), from, to, instead: None };
@@ -81,7 +82,7 @@ pub fn unpack<S: ContentSink>(
                 found.repaired.extend(in_one_piece(replaced.collect()));
             }
         }
-        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index + 1, damage(range), error)));
+        bad.extend(wrong.into_iter().filter(|_| !is_missing).map(|(range, error)| (index, damage(range), error)));
     }
     if bad.is_empty() { Ok(found) } else { Err(unrepairable(packing, bad)) }
 }
@@ -99,9 +100,9 @@ pub(in crate::bundle) fn unpack_stream<S: ContentSink>(
 
 /// The damage as one error, with what touches in one piece.
 fn unrepairable(packing: &FoundPacking, bad: Vec<(usize, Damage, BundleError)>) -> BundleError {
-    let numbers = bad.iter().map(|(number, _, _)| *number).collect();
+    let numbers = bad.iter().filter_map(|(index, _, _)| VolumeNumber::at(*index)).collect();
     let damage = in_one_piece(bad.iter().map(|(_, damage, _)| damage.clone()).collect());
-    let tried = bad.iter().any(|(number, _, _)| packing.files.has_recovery(number - 1));
+    let tried = bad.iter().any(|(index, _, _)| packing.files.has_recovery(*index));
     let (bundle, mut errors) = (packing.bundle.clone(), bad.into_iter().map(|(_, _, error)| error));
     match errors.next() {
         Some(first) => {
