@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::bundle::names;
 use crate::error_class::ErrorClass;
 use crate::export::{ExportError, Settings, export};
 use crate::fetch::FetchError;
@@ -20,6 +21,7 @@ use crate::formats::Invalid;
 use crate::formats::openpgp::SiteKey;
 use crate::maas::MaasError;
 use crate::media::MountCheck;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
@@ -235,7 +237,9 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
 
 /// Flips one byte in a copy of the second bundle's volume, and lets a fresh look at it fail.
 fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
-    let volume = bundle.join("volume-001.tar");
+    let packing = site.packings(&site.bundle(bundle)?)?.found.into_iter().next();
+    let Some(packing) = packing else { return Err(DemoError::Client("the bundle has no packing".to_owned())) };
+    let volume = packing.files.expected(&names::volume(VolumeNumber::FIRST));
     let mut bytes = fs::read(&volume).map_err(DemoError::io("read", &volume))?;
     let middle = bytes.len() / 2;
     bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);

@@ -3,7 +3,6 @@
 mod access;
 mod apt_client;
 mod assertions;
-mod bundle_format;
 mod by_hand;
 mod cli;
 mod closure;

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gapferry::bundle::Manifest;
 use gapferry::causes::causes;
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
@@ -56,7 +55,7 @@ impl Stage {
     }
 
     /// The manifest of a bundle.
-    pub(super) fn manifest(&self, bundle: &Path) -> Manifest {
+    pub(super) fn manifest(&self, bundle: &Path) -> ReadBundle {
         manifest_of(bundle)
     }
 
