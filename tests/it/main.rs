@@ -28,7 +28,7 @@ mod packings;
 mod patches;
 mod printed;
 mod real_archive;
-mod recovery;
+// mod recovery;
 mod refusals;
 mod rehearsal;
 mod reprepro;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use gapferry::bundle::BundleError;
+use gapferry::bundle::packing::index::PartLine;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::export::{Settings, export};
@@ -165,12 +166,12 @@ fn files_at_the_edges_of_what_32_bits_can_count() {
     for size in Level::of_run().pick(vec![sizes[2]], sizes) {
         let bench = Bench::new(tempfile::tempdir().unwrap(), 4_000_000_000); // on a disk: it takes 4 GiB
         fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
-        let (folder, manifest) = bench.bundle();
-        let blob = manifest.blobs.iter().find(|blob| blob.size == size).unwrap();
-        assert_eq!(blob.parts.last().map(|part| part.start + part.length), Some(size));
+        let bundle = bench.bundle();
+        let blob = bundle.blobs.iter().find(|blob| blob.size == size).unwrap();
+        assert_eq!(bundle.parts().filter(|part| part.blob == blob.sha256).last().map(PartLine::end), Some(size));
         fs::remove_dir_all(bench.root.path().join("workspace")).unwrap(); // its room is needed
         let site = bench.site("site");
-        bring(&site, &folder).unwrap();
+        bring(&site, &bundle.folder).unwrap();
         let depot = Depot::open(&site.root().join("depot")).unwrap();
         assert_eq!(depot.size(&blob.sha256), Some(size));
     }

@@ -154,6 +154,14 @@ impl ReadPacking {
     }
 }
 
+/// The folder of a bundle's only packing.
+#[track_caller]
+pub(crate) fn packing_folder(bundle: &Path) -> PathBuf {
+    let ids = folder_names(&bundle.join("packings"));
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    bundle.join("packings").join(ids.first().unwrap())
+}
+
 /// Copies all of a bundle but its volumes and its recovery data.
 pub(crate) fn copy_small_part(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {

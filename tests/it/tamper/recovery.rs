@@ -185,7 +185,7 @@ fn tell(stage: &Stage, attack: Attack<'_>) {
 #[test]
 fn a_volumes_own_recovery_file_is_not_believed() {
     let stage = stage();
-    let volume = stage.manifest(&stage.target.bundle).volumes[0].size;
+    let volume = stage.manifest(&stage.target.bundle).volumes()[0].1;
     let shape = Geometry::within(volume).unwrap();
     let record = Record::of(&stage.target.bundle.join("volume-001.rec"), &shape, shape.count(10));
     let damage = |bundle: &Path| {
@@ -202,7 +202,7 @@ fn a_volumes_own_recovery_file_is_not_believed() {
 #[test]
 fn a_spare_volume_is_not_believed() {
     let stage = stage();
-    let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes.iter().map(|volume| volume.size).collect();
+    let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes().into_iter().map(|(_, size)| size).collect();
     let record = Record::of(&stage.target.bundle.join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
     let damage = |bundle: &Path| fs::remove_file(bundle.join("volume-002.tar")).unwrap();
     let lies = record.lies(7);

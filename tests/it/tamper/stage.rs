@@ -10,6 +10,7 @@ use gapferry::depot::Depot;
 use gapferry::site::{Site, SiteError};
 use tempfile::TempDir;
 
+use crate::support::read_bundle::ReadBundle;
 use crate::support::snaps::open_site;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, manifest_of, scratch};
