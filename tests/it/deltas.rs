@@ -13,6 +13,7 @@ use gapferry::upstream::{DebSpec, Payload, Upstream};
 use serde_json::Value;
 
 use crate::support::desk::{Desk, Ended, at_clock, end};
+use crate::support::read_bundle::packing_folder;
 
 /// How many packages there are, and the bytes in each.
 const PACKAGES: u32 = 8;
@@ -406,7 +407,7 @@ fn a_volume_is_made_again_byte_for_byte() {
     assert!(count >= 3, "{count}");
     let whole: Vec<Vec<u8>> =
         (1..=count).map(|n| fs::read(folder.join(format!("volume-{n:03}.tar"))).unwrap()).collect();
-    fs::remove_file(folder.join("volume-002.tar")).unwrap();
+    fs::remove_file(packing_folder(&folder).join("volume-002.tar")).unwrap();
     story.import(&bundle, "site").says(Exit::VolumesMissing, &["volume-002.tar"]);
     let recut = |numbers: &str| {
         story.desk.run(&format!("recut medium/{bundle} --volumes {numbers} --out again --workspace online/workspace"))

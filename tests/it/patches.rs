@@ -15,8 +15,8 @@ use gapferry::digest::Sha256;
 use gapferry::trust::SecretKey;
 use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
 
-use crate::support::desk::{Desk, Ended, end};
 use crate::by_hand::verify_commands;
+use crate::support::desk::{Desk, Ended, end};
 use crate::support::read_bundle::{ReadBundle, ReadPacking, read_bundle};
 use crate::support::snapshot::copy;
 

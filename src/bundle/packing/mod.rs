@@ -275,7 +275,9 @@ mod tests {
             with(|p| p.parameters.bases.swap(0, 1)),
             with(|p| p.parameters.bases[1] = p.parameters.bases[0]),
             with(|p| {
-                p.parameters.bases = (0..=64).map(|n| BaseState { sequence: Sequence::FIRST.after(n), ..p.parameters.bases[0] }).collect()
+                p.parameters.bases = (0..=64)
+                    .map(|n| BaseState { sequence: Sequence::FIRST.after(n), ..p.parameters.bases[0] })
+                    .collect()
             }),
         ] {
             assert!(wrong.to_text().is_err(), "{wrong:?}");

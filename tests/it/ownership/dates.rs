@@ -35,7 +35,7 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
             manifest.sequence = sequence;
             manifest.collections.iter_mut().for_each(|collection| collection.origin = ADDRESS.into());
             edit(manifest);
-            })
+        })
     };
     bring(&site, &make(&|_| ())).unwrap();
     let old = |name: &str, of: &str, origin: &str| {

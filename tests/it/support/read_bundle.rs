@@ -147,8 +147,7 @@ impl ReadPacking {
         let mut value = serde_json::to_value(&self.packing).unwrap();
         for ((number, parts), volume) in VolumeNumber::all().zip(&self.parts).zip(0..) {
             let lines: Vec<Value> = parts.iter().map(|part| serde_json::to_value(part).unwrap()).collect();
-            value["volumes"][volume]["index"] =
-                write_lines(&self.folder.join(names::volume_index(number)), &lines);
+            value["volumes"][volume]["index"] = write_lines(&self.folder.join(names::volume_index(number)), &lines);
         }
         sign_json(&self.folder.join("packing.json"), PACKING_NAMESPACE, key, &value);
     }

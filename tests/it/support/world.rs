@@ -22,7 +22,7 @@ use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use super::lies::{Lie, Truth};
-use super::read_bundle::{ReadBundle, read_bundle};
+use super::read_bundle::{ReadBundle, packing_folder, read_bundle};
 use super::snaps::{open_site, roots};
 
 /// One kind of content, as far as the suites must know it.
@@ -189,8 +189,8 @@ impl World {
 
     /// Damages a bundle that has recovery data, as far as they reach; others stay as they are.
     pub(crate) fn hurt(&self, bundle: &Path) {
-        if bundle.join("volume-001.rec").exists() {
-            let volume = fs::File::options().write(true).open(bundle.join("volume-001.tar")).unwrap();
+        if packing_folder(bundle).join("volume-001.rec").exists() {
+            let volume = fs::File::options().write(true).open(packing_folder(bundle).join("volume-001.tar")).unwrap();
             volume.write_all_at(b"a dead block", 10_000).unwrap();
         }
     }

@@ -88,7 +88,8 @@ fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: A
     let stage = Stage::new(content);
     let honest = stage.manifest(&stage.first);
     let volumes: Vec<_> = honest.volumes().into_iter().zip(&honest.packing().parts).collect();
-    let is_here = |blob: &Sha256| volumes.iter().filter(|(_, parts)| parts.iter().any(|part| part.blob == *blob)).count();
+    let is_here =
+        |blob: &Sha256| volumes.iter().filter(|(_, parts)| parts.iter().any(|part| part.blob == *blob)).count();
     let cut = *honest.blobs.iter().find(|blob| blob.size > 100_000 && is_here(&blob.sha256) > 1).unwrap();
     let arena = stage.arena(&stage.first, "empty");
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::stage::{Arena, Stage};
 use crate::apt_client::output;
-use crate::support::read_bundle::{lines_of, repack, resign, write_lines};
+use crate::support::read_bundle::{lines_of, packing_folder, repack, resign, write_lines};
 use crate::support::world::{Content, each_content};
 
 fn import(stage: &Stage, arena: &Arena) -> Command {
@@ -91,7 +91,7 @@ fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Cont
         "there is no bundle to import",
     );
     let missing = stage.arena(&stage.second, "site");
-    fs::remove_file(missing.bundle.join("volume-002.tar")).unwrap();
+    fs::remove_file(packing_folder(&missing.bundle).join("volume-002.tar")).unwrap();
     judge("a missing volume", &output(&mut import(&stage, &missing)), 6, "volume-002.tar");
     let twice = stage.arena(&stage.first, "site");
     judge("the same again", &output(&mut import(&stage, &twice)), 3, "is here already");

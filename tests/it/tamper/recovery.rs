@@ -12,6 +12,7 @@ use gapferry::digest::Sha256;
 
 use super::stage::{Arena, Stage, judge};
 use crate::support::files::Files;
+use crate::support::read_bundle::packing_folder;
 use crate::support::sample::{Level, Sample};
 use crate::support::snapshot::{contents_of, difference};
 use crate::support::world::{World, bring};
@@ -187,12 +188,12 @@ fn a_volumes_own_recovery_file_is_not_believed() {
     let stage = stage();
     let volume = stage.manifest(&stage.target.bundle).volumes()[0].1;
     let shape = Geometry::within(volume).unwrap();
-    let record = Record::of(&stage.target.bundle.join("volume-001.rec"), &shape, shape.count(10));
+    let record = Record::of(&packing_folder(&stage.target.bundle).join("volume-001.rec"), &shape, shape.count(10));
     let damage = |bundle: &Path| {
-        fs::remove_file(bundle.join("spare-001.rec")).unwrap();
+        fs::remove_file(packing_folder(bundle).join("spare-001.rec")).unwrap();
         // As many shards as it can restore.
         for place in [2, 9] {
-            super::bytes::flip(&bundle.join("volume-001.tar"), place * 4096 + 700);
+            super::bytes::flip(&packing_folder(bundle).join("volume-001.tar"), place * 4096 + 700);
         }
     };
     let lies = record.lies(1);
@@ -203,8 +204,9 @@ fn a_volumes_own_recovery_file_is_not_believed() {
 fn a_spare_volume_is_not_believed() {
     let stage = stage();
     let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes().into_iter().map(|(_, size)| size).collect();
-    let record = Record::of(&stage.target.bundle.join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
-    let damage = |bundle: &Path| fs::remove_file(bundle.join("volume-002.tar")).unwrap();
+    let record =
+        Record::of(&packing_folder(&stage.target.bundle).join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
+    let damage = |bundle: &Path| fs::remove_file(packing_folder(bundle).join("volume-002.tar")).unwrap();
     let lies = record.lies(7);
     tell(&stage, Attack { name: "spare-001.rec", record, lies, damage, exit: VolumesMissing, least: 200 });
 }
