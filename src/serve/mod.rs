@@ -164,6 +164,7 @@ impl Server {
             log,
             limits,
             free: Arc::new(Semaphore::new(limits.connections)),
+            warm: Semaphore::new(connection::MAX_WARM),
         });
         let address = plain.first().map_or(options.listen.http, |(_, address)| *address);
         let tls_address = encrypted.first().map(|(_, address)| *address);

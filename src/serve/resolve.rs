@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,10 @@ const MAX_OLDER: usize = 64;
 /// The time before the server reads a current generation again that it could not read.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Time for which the target of `current` counts as just read, by all connections. A busy server would else spend a twentieth of
+/// its time on reading it.
+const FRESH: Duration = Duration::from_millis(1);
+
 /// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]
 pub(super) struct Resolver {
@@ -37,6 +42,9 @@ pub(super) struct Resolver {
     pub(super) name: String,
     served: Arc<ServedSite>,
     known: RwLock<KnownView>,
+    started: Instant,
+    /// Time from the start to the last reading of `current` that found the known view, in microseconds.
+    read_at: AtomicU64,
 }
 
 /// The site, as all its generations need it.
@@ -66,6 +74,8 @@ pub(super) struct View {
     pub(super) tree: Arc<ServedTree>,
     served: Arc<ServedSite>,
     older: OnceLock<Vec<Older>>,
+    /// Set once another generation is the current one.
+    replaced: AtomicBool,
 }
 
 /// A generation before the current one; read when it is wanted first.
@@ -112,7 +122,8 @@ impl Resolver {
             config: site.config.serve.clone(),
             open_files,
         };
-        Self { name: site.config.name.to_string(), served: Arc::new(served), known: RwLock::default() }
+        let (known, started, read_at) = (RwLock::default(), Instant::now(), AtomicU64::new(0));
+        Self { name: site.config.name.to_string(), served: Arc::new(served), known, started, read_at }
     }
 
     /// The site's folder.
@@ -120,10 +131,17 @@ impl Resolver {
         &self.served.root
     }
 
-    /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
-    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
+    /// What is to be answered from `now` on; `before` is what the asking connection had last, which saves it a lock.
+    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>, now: Instant) -> Option<Arc<View>> {
+        let now = u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
+        let before = before.filter(|view| !view.replaced.load(Ordering::Acquire));
+        let is_fresh = u128::from(now.saturating_sub(self.read_at.load(Ordering::Relaxed))) < FRESH.as_micros();
+        if let Some(view) = before.filter(|_| is_fresh) {
+            return Some(view.clone());
+        }
         let link = self.served.store.target(CURRENT).ok()??;
         if let Some(view) = before.filter(|view| view.link == link) {
+            self.read_at.store(now, Ordering::Relaxed);
             return Some(view.clone());
         }
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).of(&link) {
@@ -143,8 +161,15 @@ impl Resolver {
             known.failed = Some((link, Instant::now()));
             return None;
         };
-        let view = Arc::new(View { link, tree, served: self.served.clone(), older: OnceLock::new() });
+        let view = Arc::new(View {
+            link,
+            tree,
+            served: self.served.clone(),
+            older: OnceLock::new(),
+            replaced: AtomicBool::new(false),
+        });
         if let Some(before) = known.view.replace(view.clone()) {
+            before.replaced.store(true, Ordering::Release);
             before.tree.recent.retire();
         }
         Some(view)
