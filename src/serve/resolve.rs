@@ -114,7 +114,7 @@ fn name(host: Option<&Host>) -> Option<&str> {
 }
 
 impl Resolver {
-    /// For a site. Up to `open_files` files of its current generation stay open.
+    /// Returns a resolver for a site. Up to `open_files` files of its current generation stay open.
     pub(super) fn new(site: &Site, open_files: usize) -> Self {
         let served = ServedSite {
             root: site.root().to_owned(),
@@ -131,7 +131,7 @@ impl Resolver {
         &self.served.root
     }
 
-    /// What is to be answered from `now` on; `before` is what the asking connection had last, which saves it a lock.
+    /// Returns the view that answers from `now` on. `before` is the last one of the asking connection, which saves it a lock.
     pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>, now: Instant) -> Option<Arc<View>> {
         let now = u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
         let before = before.filter(|view| !view.replaced.load(Ordering::Acquire));
