@@ -52,7 +52,7 @@ pub enum DemoError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
-    Images(#[from] crate::collect::images::ImagesError),
+    Collect(#[from] crate::collect::CollectError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -83,7 +83,7 @@ impl DemoError {
             Self::Serve(error) => error.class(),
             Self::Setup(error) => error.class(),
             Self::Maas(error) => error.class(),
-            Self::Images(error) => error.class(),
+            Self::Collect(error) => error.class(),
             Self::Fetch(error) => error.class(),
         }
     }
