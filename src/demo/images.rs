@@ -39,7 +39,7 @@ pub(super) fn table(url: &url::Url) -> String {
 
 /// Reads the published stream as MAAS does, and every file of the newest version; returns the sentence that says so.
 pub(super) fn sees(server: &Server, site: &Path, serial: &str) -> Result<String, DemoError> {
-    let wrong = |what: String| DemoError::Client(what);
+    let wrong = |what: String| DemoError::failed(what);
     let keyring = site.join("current/keys/site.gpg");
     let keyring = Keyring::parse(&std::fs::read(&keyring).map_err(DemoError::io("read", &keyring))?)?;
     let url = format!("http://{}/images/maas", server.address);
