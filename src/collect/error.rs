@@ -14,7 +14,7 @@ use crate::next_command::ShellCommand;
 use crate::path::{MalformedPath, PublishPath};
 use crate::storage::FileError;
 
-/// Why something cannot be collected.
+/// A failure to collect content.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {

@@ -24,9 +24,12 @@ use crate::bundle::{Bundle, Manifest};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::next_command;
+use crate::path::MalformedPath;
 use crate::progress::Progress;
 use crate::site::second_digest::SecondDigests;
 use crate::storage::{self, PutOutcome, StorageError, audit, modes};
@@ -126,7 +129,7 @@ fn plan(
         for collection in &manifest.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
-            addresses::keep(next, collection).map_err(in_collection)?;
+            addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
@@ -303,14 +306,13 @@ fn proofs(collection: &Collection) -> Tree {
 }
 
 fn attach(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
-    let publish =
-        |e| SiteError::Publish { collection: folder.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
-    tree.attach(folder, part).map_err(publish)
+    tree.attach(folder, part)
+        .map_err(|error| SiteError::Publish { collection: folder.to_owned(), source: Box::new(error.into()) })
 }
 
 fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
     let publish =
-        |e| SiteError::Publish { collection: path.to_owned(), source: Box::new(publish::PublishError::Path(e)) };
+        |error: MalformedPath| SiteError::Publish { collection: path.to_owned(), source: Box::new(error.into()) };
     tree.add(path.parse().map_err(publish)?, digest);
     Ok(())
 }
@@ -319,7 +321,11 @@ fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteEr
 fn next_date(last: Time) -> Result<Time, SiteError> {
     let earliest = last.plus(1);
     if earliest.unix() - Time::now().unix() > MAX_WAIT_S {
-        return Err(SiteError::ClockBehind { now: Time::now(), published: last });
+        return Err(Fault::failed(format!(
+            "the clock says {}, and the site published at {last} already: apt clients ignore metadata that is older, so set the clock",
+            Time::now()
+        ))
+        .into());
     }
     while Time::now() < earliest {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -354,10 +360,17 @@ fn build(depot: &Depot, tree: &Tree, folder: &Path, made: Time) -> Result<(), Si
         }
         depot.write_file(digest, &target).map_err(|error| match error {
             DepotError::Missing { .. } => {
-                let site = folder.ancestors().nth(2).unwrap_or(folder).to_owned();
-                SiteError::BlobGone { site, path: path.to_string(), digest: *digest }
+                let check = next_command::site_check(folder.ancestors().nth(2).unwrap_or(folder));
+                Fault::new(
+                    ErrorClass::VolumesMissing,
+                    format!(
+                        "{path} cannot be published, since its blob {digest} is not here: import the bundle that has it with \
+                         --reread; `{check}` names that bundle"
+                    ),
+                )
+                .into()
             }
-            other => other.into(),
+            other => SiteError::from(other),
         })?;
         if Kind::is_replaced(path.as_str()) {
             set_time(&target, made).map_err(SiteError::io("set the time of", &target))?;

@@ -74,7 +74,7 @@ const REQUESTED: &str = "requested";
 /// The number of offers that an error lists.
 const LISTED: usize = 40;
 
-/// What the stream has, for messages.
+/// Lists the offers of the stream for a message.
 fn listed_offers(lists: &[FetchedList]) -> String {
     let offers = offers(lists, &[]);
     let mut texts: Vec<String> = offers.iter().take(LISTED).map(ToString::to_string).collect();

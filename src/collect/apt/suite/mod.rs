@@ -320,11 +320,7 @@ fn check_name(release: &Release, archive: &WantedArchive, suite: &SuiteName, sou
 /// Makes the error of a suite that is signed under another name.
 fn other_suite(release: &Release, archive: &WantedArchive, suite: &SuiteName, source: &AptSource) -> Fault {
     let (url, name, signed) = (archive.origin(), &source.name, release.names());
-    let last = signed.last().map_or("", String::as_str);
-    let names = match signed.is_empty() {
-        true => "no name".to_owned(),
-        false => signed.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and "),
-    };
+    let (names, last) = (release.quoted_names(), signed.last().map_or("", String::as_str));
     Fault::unverified(format!(
         "{url} was asked for the suite {suite}, and upstream signs {names} in it: the mirror passes one suite off as another. If \
          the archive is known to differ, write for {name}: signed-as = {{ \"{suite}\" = \"{last}\" }}; its site needs the same in \
