@@ -41,7 +41,9 @@ pub(super) enum Failure {
     #[error(transparent)]
     Media(#[from] crate::media::MediaError),
     #[error(transparent)]
-    Collect(#[from] crate::collect::CollectError),
+    Access(#[from] crate::collect::access::AccessError),
+    #[error(transparent)]
+    Images(#[from] crate::collect::images::ImagesError),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
@@ -108,7 +110,8 @@ impl Failure {
             Self::Receipt(error) => error.class(),
             Self::Recut(error) => error.class(),
             Self::Media(error) => error.class(),
-            Self::Collect(error) => error.class(),
+            Self::Access(error) => error.class(),
+            Self::Images(error) => error.class(),
             Self::Demo(error) => error.class(),
             Self::Serve(error) => error.class(),
             Self::Setup(error) => error.class(),

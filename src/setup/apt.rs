@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AptArchive, Facts, PublishedSuite, ServeUrl, SetupError, SetupFile, nothing, quote};
-use crate::error_class::Fault;
+use super::{AptArchive, Facts, PublishedSuite, ServeUrl, SetupError, SetupFile, quote};
 use crate::formats::apt::archive::IndexKind;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
@@ -79,7 +78,7 @@ pub(super) struct ClientArchive<'f> {
 }
 
 /// Archives and suites that are published and chosen; each name that was chosen must be among them.
-pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<Vec<ClientArchive<'f>>, Fault> {
+pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<Vec<ClientArchive<'f>>, SetupError> {
     let is_chosen = |archive: &&AptArchive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
     let of = |archive: &'f AptArchive| {
         let wanted = |suite: &&PublishedSuite| {
@@ -92,10 +91,11 @@ pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<V
     let absent_archive = choice.archives.iter().find(|name| !found.iter().any(|chosen| chosen.archive.name == **name));
     let has_suite = |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| is_called(suite, name));
     let absent_suite = choice.suites.iter().find(|name| !has_suite(name));
+    let nothing = |what: String| Err(SetupError::Nothing { what });
     match (absent_archive, absent_suite) {
-        (Some(name), _) => Err(nothing(format_args!("archive {name} with such suites"))),
-        (None, Some(name)) => Err(nothing(format_args!("suite {name:?}"))),
-        (None, None) if found.is_empty() => Err(nothing("archive of packages")),
+        (Some(name), _) => nothing(format!("archive {name} with such suites")),
+        (None, Some(name)) => nothing(format!("suite {name:?}")),
+        (None, None) if found.is_empty() => nothing("archive of packages".to_owned()),
         (None, None) => Ok(found),
     }
 }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{HostName, PublishedSuite, SetupError, nothing, suites};
+use super::{HostName, PublishedSuite, SetupError, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Publish};
-use crate::error_class::Fault;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
 use crate::kind::{ClientProgram, Kind};
@@ -147,7 +146,7 @@ impl Facts {
     pub fn collect(site: &Site) -> Result<Self, SetupError> {
         let generation = site.current()?;
         if generation.published.is_empty() {
-            return Err(nothing("generation yet: import a bundle first").into());
+            return Err(SetupError::Nothing { what: "generation yet: import a bundle first".to_owned() });
         }
         let mut facts = Self {
             site: site.config.name.clone(),
@@ -292,8 +291,7 @@ fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option
         return Ok(None);
     }
     let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
-    let unusable = |error| Fault::failed(format!("cannot use the keyring {}", path.display())).because(error).into();
-    armored_keyring(&bytes).map(Some).map_err(unusable)
+    armored_keyring(&bytes).map(Some).map_err(|source| SetupError::Keyring { path, source })
 }
 
 #[cfg(test)]

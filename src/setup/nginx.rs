@@ -1,12 +1,11 @@
 //! nginx: serves the published trees without `gapferry serve`.
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
-use super::{Facts, HostName, quote};
-use crate::error_class::Fault;
+use super::{Facts, HostName, SetupError, quote};
 use crate::site::OLDER_FOLDER;
 
 /// A file for `/etc/nginx/conf.d`.
-pub fn config(facts: &Facts, server: &WebServer) -> Result<String, Fault> {
+pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
     let [root, older] = ["current", OLDER_FOLDER].map(|folder| quote::server_path(&facts.root.join(folder)));
     let (root, older) = (root?, older?);
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();

@@ -8,8 +8,7 @@ use std::str::FromStr;
 
 use super::facts::{ListSigner, RpmRepository};
 use super::quote::{comment, yaml};
-use super::{Certificates, Facts, ServeUrl, cloud_init};
-use crate::error_class::Fault;
+use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
 use crate::shell::shell_word;
@@ -108,7 +107,7 @@ pub struct UserDataChoice {
 const LAST_WITHOUT_ED25519: u32 = 7;
 
 /// User data.
-pub fn user_data(facts: &Facts, choice: &UserDataChoice) -> Result<String, Fault> {
+pub fn user_data(facts: &Facts, choice: &UserDataChoice) -> Result<String, SetupError> {
     let repositories = chosen(facts, choice)?;
     let notes: String = notes(facts, choice).iter().map(|text| format!("\n{text}")).collect();
     let sections = [
@@ -164,7 +163,7 @@ fn how_to_pass_it(choice: &UserDataChoice) -> String {
 }
 
 /// The repositories that were named, each of which must be there; or those that fit.
-fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRepository>, Fault> {
+fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRepository>, SetupError> {
     let all = &facts.repositories;
     let named = |name: &Label| all.iter().find(|repository| repository.name == *name);
     let found: Vec<&RpmRepository> = match choice.repositories.as_slice() {
@@ -179,10 +178,7 @@ fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRe
         wanted.map_or_else(|| format!("for {} {}", choice.os.word(), choice.release), |name| format!("{name:?}"));
     let names: Vec<&str> = all.iter().map(|repository| repository.name.as_str()).collect();
     let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-    Err(Fault::usage(format!(
-        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of \
-         the selection, with an export there and an import here"
-    )))
+    Err(SetupError::NoRepository { what, there })
 }
 
 /// Whether a repository of this name is for the machines: it names no other system and no other release. Words and numbers

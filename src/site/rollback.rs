@@ -6,8 +6,6 @@
 use super::generation::{Recipe, publish};
 use super::state::Generation;
 use super::{Site, SiteError};
-use crate::error_class::Fault;
-use crate::next_command;
 use crate::progress::Progress;
 
 /// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
@@ -60,6 +58,5 @@ fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {
 }
 
 fn no_generation(site: &Site, reason: String) -> SiteError {
-    let status = next_command::status(site.root());
-    Fault::usage(format!("{reason}; `{status}` lists the generations")).into()
+    SiteError::NoGeneration { site: site.root().to_owned(), reason }
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::archives::{SuiteRequest, WantedArchive};
+use super::error::AptError;
 use super::suite::SuiteData;
-use super::words;
-use crate::collect::{CollectContext, CollectError};
-use crate::error_class::Fault;
+use crate::collect::CollectContext;
 use crate::selection::AptSource;
 
 /// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in
@@ -17,9 +16,9 @@ pub(super) fn everything_was_found(
     archives: &[WantedArchive],
     suites: &mut [SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), CollectError> {
+) -> Result<(), AptError> {
     check(source, archives, suites, with)
-        .map_err(|error| suites.iter_mut().find_map(|suite| suite.respelled.pop()).unwrap_or(error).into())
+        .map_err(|error| suites.iter_mut().find_map(|suite| suite.respelled.pop()).unwrap_or(error))
 }
 
 fn check(
@@ -27,9 +26,9 @@ fn check(
     archives: &[WantedArchive],
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), AptError> {
     every_component(source, archives, suites, with)?;
-    let name = &source.name;
+    let name = source.name.to_string();
     let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(SuiteRequest::architectures);
     let is_served = |architecture: &String| {
         suites.iter().any(|suite| suite.has_packages_of(architecture) || serves_from_all(suite, architecture))
@@ -39,22 +38,17 @@ fn check(
             true => suite.flat_architectures.iter().cloned().collect(),
             false => suite.release.architectures.clone(),
         };
-        let known = words(suites.iter().flat_map(of).collect::<Vec<String>>());
-        return Err(Fault::usage(format!(
-            "no suite of {name} has packages for {architecture}; there are the architectures {known}"
-        )));
+        let known = suites.iter().flat_map(of).collect();
+        return Err(AptError::NoSuchArchitecture { name, architecture, known });
     }
     let languages = || suites.iter().flat_map(|suite| &suite.client_indexes.languages);
     let unknown = |language: &&String| !languages().any(|known| known == *language);
     if let Some(language) = source.languages.iter().flatten().find(unknown) {
-        let known = words(languages());
-        return Err(Fault::usage(format!(
-            "no suite of {name} has descriptions in the language {language}; there are the languages {known}"
-        )));
+        let known = languages().cloned().collect();
+        return Err(AptError::NoSuchLanguage { name, language: language.clone(), known });
     }
     let has_sources = suites.iter().any(SuiteData::has_sources);
-    let lacks_sources = || Fault::usage(format!("no suite of {name} has source packages: leave deb-src out"));
-    if source.deb_src && !has_sources { Err(lacks_sources()) } else { Ok(()) }
+    if source.deb_src && !has_sources { Err(AptError::NoSources { name }) } else { Ok(()) }
 }
 
 /// Returns whether a suite without an index of the architecture serves it from that of `all`.
@@ -70,7 +64,7 @@ fn every_component(
     archives: &[WantedArchive],
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), Fault> {
+) -> Result<(), AptError> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
         let wanted: BTreeSet<&String> =
@@ -78,12 +72,12 @@ fn every_component(
         let is_found = |component: &String| of_archive().any(|suite| suite.has_index_of(component));
         let is_listed_only = source.components.is_empty() && wanted.iter().any(|component| is_found(component));
         for component in wanted.into_iter().filter(|component| !is_found(component)) {
-            let (url, known) = (archive.origin(), words(of_archive().flat_map(|suite| &suite.release.components)));
-            let architectures = words(of_archive().flat_map(|suite| &suite.release.architectures));
-            let error = Fault::usage(format!(
-                "{url} has no component {component} for these architectures; it has the components {known}, and the \
-                 architectures {architectures}"
-            ));
+            let error = AptError::NoSuchComponent {
+                component: component.clone(),
+                url: archive.origin(),
+                known: of_archive().flat_map(|suite| suite.release.components.clone()).collect(),
+                architectures: of_archive().flat_map(|suite| suite.release.architectures.clone()).collect(),
+            };
             match is_listed_only {
                 true => with.tally.say([format!("{}: {error}", source.name)]),
                 false => return Err(error),

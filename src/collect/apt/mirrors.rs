@@ -2,10 +2,10 @@
 
 use url::Url;
 
+use super::AptError;
 use super::archives::{SuiteRequest, WantedArchive};
 use crate::causes::causes;
-use crate::collect::{CollectContext, CollectError};
-use crate::error_class::Fault;
+use crate::collect::CollectContext;
 use crate::fetch::{FetchError, shown};
 
 use crate::formats::apt::archive::{IN_RELEASE, MAX_RELEASE_BYTES, RELEASE};
@@ -24,13 +24,12 @@ pub(super) struct Mirrors {
 }
 
 /// Finds the places of the archive at `url`, which may be that of a list of mirrors.
-pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) -> Result<Mirrors, CollectError> {
+pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) -> Result<Mirrors, AptError> {
     let Some(place) = ListPlace::of(url)? else { return Ok(Mirrors { first: url.clone(), all: Vec::new() }) };
     let list_url = shown(url);
     let bytes = with.fetcher.get(&place.url, MAX_LIST_BYTES)?;
     let text = decompress(&bytes, Compression::of_name(place.url.path()), MAX_LIST_BYTES);
-    let malformed = |error| Fault::usage(format!("cannot expand the list of mirrors {list_url}")).because(error);
-    let text = text.map_err(malformed)?;
+    let text = text.map_err(|source| AptError::MirrorList { url: list_url.clone(), source })?;
     let MirrorList { mirrors, malformed } = MirrorList::parse(&String::from_utf8_lossy(&text));
     let malformed = malformed
         .into_iter()
@@ -47,8 +46,7 @@ pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) 
                 .push(format!("{list_url}: skipped the mirror {}, whose transport cannot be used", shown(&mirror.url))),
         }
     }
-    let none = || Fault::usage(format!("{list_url} names no mirror that can be used"));
-    let first = all.first().map(|mirror| mirror.url.clone()).ok_or_else(none)?;
+    let first = all.first().map(|mirror| mirror.url.clone()).ok_or(AptError::NoMirrors { url: list_url })?;
     Ok(Mirrors { first, all })
 }
 
@@ -60,22 +58,18 @@ struct ListPlace {
 
 impl ListPlace {
     /// Returns the place of the list that a URI of apt's names; `None` for the URI of an archive.
-    fn of(url: &Url) -> Result<Option<Self>, Fault> {
+    fn of(url: &Url) -> Result<Option<Self>, AptError> {
         let Some(rest) = url.scheme().strip_prefix("mirror") else { return Ok(None) };
-        let unknown = || {
-            let url = shown(url);
-            Fault::usage(format!("{url}: lists of mirrors are read over http, https and from files alone"))
-        };
         let transport = match rest.strip_prefix('+') {
             _ if rest.is_empty() => "http",
             Some("http") => "http",
             Some("https") => "https",
             Some("file" | "copy") => "file",
-            _ => return Err(unknown()),
+            _ => return Err(AptError::MirrorTransport { url: shown(url) }),
         };
         let place = url.as_str().strip_prefix(url.scheme()).unwrap_or_default();
         let place = format!("{transport}{place}").parse();
-        let place = place.map_err(|_| unknown())?;
+        let place = place.map_err(|_| AptError::MirrorTransport { url: shown(url) })?;
         Ok(Some(Self { url: place, is_local: transport == "file" }))
     }
 
@@ -91,8 +85,12 @@ impl ListPlace {
 }
 
 /// Leaves out mirrors that are out of reach, if another one has the archive: each file would be asked of them first.
-pub(super) fn settle(archive: &mut WantedArchive, notes: &mut Vec<String>, with: &CollectContext<'_>) {
-    let Some(wanted) = archive.suites.first().filter(|_| archive.mirrors.len() > 1) else { return };
+pub(super) fn settle(
+    archive: &mut WantedArchive,
+    notes: &mut Vec<String>,
+    with: &CollectContext<'_>,
+) -> Result<(), AptError> {
+    let Some(wanted) = archive.suites.first().filter(|_| archive.mirrors.len() > 1) else { return Ok(()) };
     let index = MirroredFile { kind: "index", ..MirroredFile::default() };
     let mut unreachable: Vec<(Url, FetchError)> = Vec::new();
     for mirror in archive.mirrors.iter().filter(|mirror| mirror.has(&index)) {
@@ -102,21 +100,23 @@ pub(super) fn settle(archive: &mut WantedArchive, notes: &mut Vec<String>, with:
                     notes.push(format!("left out the mirror {}: {}", shown(url), causes(error).join(": ")));
                 }
                 archive.mirrors.retain(|mirror| !unreachable.iter().any(|(url, _)| *url == mirror.url));
-                return;
+                return Ok(());
             }
             Ok(false) => {}
-            Err(error) => unreachable.push((mirror.url.clone(), error)),
+            Err(AptError::Fetch(error)) => unreachable.push((mirror.url.clone(), error)),
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
-fn has_suite(mirror: &Mirror, wanted: &SuiteRequest, with: &CollectContext<'_>) -> Result<bool, FetchError> {
+fn has_suite(mirror: &Mirror, wanted: &SuiteRequest, with: &CollectContext<'_>) -> Result<bool, AptError> {
     for file in [IN_RELEASE, RELEASE] {
-        let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file));
+        let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file))?;
         match with.fetcher.get(&url, MAX_RELEASE_BYTES) {
             Ok(_) => return Ok(true),
             Err(FetchError::Missing { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(false)

@@ -1,7 +1,6 @@
 //! Publishes exports for an Enterprise Store as plain files. Nobody vouches for them that we could ask, so the site's policy
 //! has to allow them.
 
-use super::error::{not_vouched, unknown_proof};
 use super::{Context, PublishError};
 use crate::collection::Collection;
 use crate::formats::enterprise_store::ExportName;
@@ -11,7 +10,7 @@ use crate::site::tree::Tree;
 pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
     if let Some(proof) = collection.proofs.first() {
-        return Err(unknown_proof(&proof.path).into());
+        return Err(PublishError::UnknownProof { path: proof.path.clone() });
     }
     for (path, item) in items {
         context.check_unsigned(collection, path)?;
@@ -19,7 +18,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         if named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
             continue;
         }
-        return Err(not_vouched(path).into());
+        return Err(PublishError::ItemNotVouched { path: path.clone() });
     }
     Ok(Tree::of_files(collection))
 }

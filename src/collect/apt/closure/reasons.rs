@@ -10,11 +10,10 @@ use super::seeds::Want;
 use super::state::{Marks, PlannedAction, When};
 use super::universe::clause::ClauseKind;
 use super::universe::{PackageId, VersionId};
-use super::{PackageNeed, Pick, Reason, Solution};
-use crate::error_class::Fault;
+use super::{ClosureError, PackageNeed, Pick, Reason, Solution};
 
 /// The packages that will be there and are not yet.
-pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, Fault> {
+pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, ClosureError> {
     let reasons = reasons(marks, wanted);
     let mut solution = Solution::default();
     for id in marks.universe.package_ids() {
@@ -24,8 +23,7 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
         }
         let Some(version) = state.install.filter(|version| marks.current(id) != Some(*version)) else { continue };
         if let Some(source) = marks.universe.malformed(version) {
-            let package = marks.universe.label(id);
-            return Err(Fault::unverified(format!("a relation of {package} is malformed")).because(source.clone()));
+            return Err(ClosureError::Relation { package: marks.universe.label(id), source: source.clone() });
         }
         let Some(available) = marks.universe.version(version).source else { continue };
         let reason = reasons.get(&id).cloned().unwrap_or_else(|| along_with(marks, id, version, wanted));

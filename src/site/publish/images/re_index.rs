@@ -9,7 +9,6 @@ use super::super::PublishError;
 use super::super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
 use super::stream::{CarriedStream, stem};
 use crate::digest::Sha256;
-use crate::error_class::Fault;
 use crate::formats::simplestreams::maas::DATATYPES;
 use crate::formats::simplestreams::{StreamFile, cut, listed, shapes};
 use crate::path::PublishPath;
@@ -48,10 +47,7 @@ pub(super) fn stream_tree(
         }
     }
     match unlisted.first() {
-        Some(path) => {
-            Err(Fault::unverified(format!("{path} belongs to an image of which not all is carried that clients need"))
-                .into())
-        }
+        Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
         None => Ok(UnsignedLists { index: stream.stem.clone(), lists }),
     }
 }
