@@ -13,7 +13,7 @@ use self::revisions::older;
 use crate::bundle::manifest::FORMAT;
 use crate::bundle::pack::{PackPlan, pack};
 use crate::bundle::{BundleError, Manifest, Signed, names};
-use crate::collect::access::{self, AccessError};
+use crate::collect::access;
 use crate::collect::stat_cache::StatCache;
 use crate::collect::{CollectContext, CollectError, Tally, collect};
 use crate::collection::Collection;
@@ -136,8 +136,6 @@ pub enum ExportError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Access(#[from] AccessError),
-    #[error(transparent)]
     Collect(#[from] CollectError),
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -154,7 +152,7 @@ impl ExportError {
     fn is_rot(&self) -> bool {
         match self {
             Self::Bundle(BundleError::Depot(DepotError::DigestMismatch { .. })) => true,
-            Self::Collect(CollectError::Snaps(error)) => error.is_rot(),
+            Self::Collect(error) => error.is_rot(),
             _ => false,
         }
     }
@@ -168,7 +166,6 @@ impl ExportError {
                 ErrorClass::Usage
             }
             Self::Fetch(error) => error.class(),
-            Self::Access(error) => error.class(),
             Self::Collect(error) => error.class(),
             Self::Bundle(error) => error.class(),
             Self::Workspace(error) => error.class(),

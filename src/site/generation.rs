@@ -21,6 +21,7 @@ use crate::bundle::{Bundle, Manifest};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::label::Label;
 use crate::path::MalformedPath;
@@ -125,7 +126,7 @@ fn plan(
         for collection in &manifest.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
-            addresses::keep(next, collection).map_err(in_collection)?;
+            addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
@@ -319,14 +320,18 @@ fn attach_file(layout: &mut GenerationTrees, folder: &str, path: &str, digest: S
 }
 
 fn unpublishable(what: &str) -> impl FnOnce(MalformedPath) -> SiteError {
-    |error| SiteError::Publish { collection: what.to_owned(), source: Box::new(publish::PublishError::Path(error)) }
+    |error| SiteError::Publish { collection: what.to_owned(), source: Box::new(error.into()) }
 }
 
 /// A date after the last one and not after the clock; waits for the clock where it is just behind.
 fn next_date(last: Time) -> Result<Time, SiteError> {
     let earliest = last.plus(1);
     if earliest.unix() - Time::now().unix() > MAX_WAIT_S {
-        return Err(SiteError::ClockBehind { now: Time::now(), published: last });
+        return Err(Fault::failed(format!(
+            "the clock says {}, and the site published at {last} already: apt clients ignore metadata that is older, so set the clock",
+            Time::now()
+        ))
+        .into());
     }
     while Time::now() < earliest {
         std::thread::sleep(std::time::Duration::from_millis(50));

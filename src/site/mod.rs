@@ -71,7 +71,7 @@ pub use check::{FlawedFiles, SiteCheck, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
-pub use error::{SiteError, StoreAssertionError};
+pub use error::SiteError;
 pub use flaw::{Flaw, FlawedFile, NeededBy};
 pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;
@@ -82,7 +82,7 @@ pub use media::{InOrder, import_found, rehearse_found};
 pub(crate) use older::OLDER_FOLDER;
 pub(crate) use path_lookup::find_blob;
 pub use pins::{PinnedKeys, Pinning, pin, pinned};
-pub use publish::{PublishError, RepreproError, RepreproKey};
+pub use publish::{PublishError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
 pub use rollback::rollback;
 pub use search::{BundleSearch, find};
@@ -94,8 +94,10 @@ pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
+use crate::error_class::Fault;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey};
+use crate::next_command;
 use crate::storage::{FileStore, Lock, Store, read_capped};
 use crate::trust::TrustFile;
 
@@ -127,7 +129,10 @@ impl Site {
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(SiteError::io("look at", &config)(error));
             }
-            _ => return Err(SiteError::NotASite { path: root.to_owned() }),
+            _ => {
+                let (path, init) = (root.display(), next_command::init(root));
+                return Err(Fault::usage(format!("{path} is not a site: make one, for example with `{init}`")).into());
+            }
         }
         let config = SiteConfig::load(&config)?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;

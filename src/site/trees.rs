@@ -18,7 +18,9 @@ use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError};
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
 use crate::kind::Kind;
+use crate::next_command;
 use crate::storage::{modes, remove_file_if_there, sync_folder, sync_parent};
 use crate::time::Time;
 
@@ -145,9 +147,17 @@ fn write(site: &Site, depot: &Depot, (below, tree): (&str, &Tree), scratch: &Pat
         }
         depot.write_file(digest, &target).map_err(|error| match error {
             DepotError::Missing { .. } => {
-                SiteError::BlobGone { site: site.root().to_owned(), path: format!("{below}/{path}"), digest: *digest }
+                let check = next_command::site_check(site.root());
+                Fault::new(
+                    ErrorClass::VolumesMissing,
+                    format!(
+                        "{below}/{path} cannot be published, since its blob {digest} is not here: import the bundle that has it \
+                         with --reread; `{check}` names that bundle"
+                    ),
+                )
+                .into()
             }
-            other => other.into(),
+            other => SiteError::from(other),
         })?;
     }
     Ok(())
