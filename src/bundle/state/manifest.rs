@@ -180,7 +180,7 @@ impl StateManifest {
         }
         let (mut lines, mut bytes) = (0_u64, 0_u64);
         for collection in &self.collections {
-            if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
+            if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
                 return contradiction(format!("{} is not for reprepro", collection.folder()));
             }
             ITEM_LIST_CAPS.check(&collection.list)?;
