@@ -20,7 +20,7 @@ use crate::bundle::packing::found::FoundPacking;
 use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
-use crate::bundle::{BundleError, Damage};
+use crate::bundle::{BundleError, Damage, names};
 use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
@@ -156,8 +156,10 @@ impl Target<'_> {
             let gone = packing.files.missing();
             for (index, volume) in packing.files.volumes().iter().enumerate() {
                 let name = packing.files.name(&volume.file);
-                if gone.contains(&name) && self.has_lacking(packing, index, blobs)? {
-                    missing.push(name);
+                match self.has_lacking(packing, index, blobs)? {
+                    None => missing.push(packing.files.name(&names::volume_index_at(index))),
+                    Some(true) if gone.contains(&name) => missing.push(name),
+                    Some(_) => {}
                 }
             }
         }
@@ -171,13 +173,18 @@ impl Target<'_> {
         Err(BundleError::BlobsMissing { count, first: first.sha256 }.into())
     }
 
-    /// Returns `true` if the volume may have a blob that is lacking.
-    fn has_lacking(&self, packing: &FoundPacking, index: usize, blobs: &BlobTable) -> Result<bool, BundleError> {
+    /// Returns `true` if the volume has a blob that is lacking; `None` if its index is nowhere.
+    fn has_lacking(
+        &self,
+        packing: &FoundPacking,
+        index: usize,
+        blobs: &BlobTable,
+    ) -> Result<Option<bool>, BundleError> {
         let mut has = false;
         let is_known = packing.each_part(index, self.scratch, |part| {
             has |= blobs.get(&part.blob).is_some_and(|blob| blob.has(BlobMark::Lacking));
         })?;
-        Ok(has || !is_known)
+        Ok(is_known.then_some(has))
     }
 }
 

@@ -110,18 +110,6 @@ impl Content for Files {
                 OTHER,
             ),
             lie_ending(
-                "a file has no item",
-                |c, d| add_file(c, d, "evil"),
-                VerificationFailed,
-                "no item of the collection names",
-            ),
-            lie_ending(
-                "an item is left out",
-                |c, _| drop(c.items.remove(0)),
-                VerificationFailed,
-                "no item of the collection names",
-            ),
-            lie_ending(
                 "a proof of nothing",
                 |c, d| add_proof(c, "same.sig", put(d, b"x")),
                 VerificationFailed,

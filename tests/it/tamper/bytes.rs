@@ -82,7 +82,7 @@ fn every_byte_of_a_stored_list_counts(content: Arc<dyn Content>) {
     }
     // A volume without its index cannot be read.
     let refusal = |file: &str| match file.ends_with(".idx") {
-        true => ("missing", VolumesMissing),
+        true => (".idx", VolumesMissing),
         false => ("its digest or size is not the one", VerificationFailed),
     };
     flips(&stage, bytes, between, refusal);

@@ -19,12 +19,13 @@ use crate::support::debs::Debs;
 use crate::support::read_bundle::packing_folder;
 use crate::support::sample::Sample;
 use crate::support::snapshot::copy;
-use crate::support::world::{Content, World, bring, each_content};
+use crate::support::world::{Content, World, bring, each_content, manifest_of};
 
 /// What is done to a bundle's folder (the second one is another bundle's), the exit code, and a part of the message.
 type Row = (&'static str, fn(&Path, &Path), Exit, &'static str);
 
 const VOLUME: &str = "volume-001.tar";
+const INDEX: &str = "volume-001.idx";
 const ALTERED: &str = "is damaged or was altered";
 const OTHER_DIGEST: &str = "its digest or size is not the one";
 const LACKS: &str = "blobs that are not here";
@@ -177,9 +178,9 @@ fn rows() -> Vec<Row> {
             VerificationFailed,
             "more than 64 packings",
         ),
-        ("an index is gone", |b, _| fs::remove_file(index(b)).unwrap(), VolumesMissing, VOLUME),
+        ("an index is gone", |b, _| fs::remove_file(index(b)).unwrap(), VolumesMissing, INDEX),
         ("an index is a FIFO", |b, _| refill(&index(b), fifo), VerificationFailed, NO_FILE),
-        ("an index is empty", |b, _| fs::write(index(b), "").unwrap(), VolumesMissing, VOLUME),
+        ("an index is empty", |b, _| fs::write(index(b), "").unwrap(), VolumesMissing, INDEX),
         ("the folder is gone", |b, _| fs::remove_dir_all(b).unwrap(), Usage, "there is no folder"),
         (
             "the folder is a file",
@@ -202,7 +203,7 @@ fn packing(bundle: &Path) -> PathBuf {
 }
 
 fn index(bundle: &Path) -> PathBuf {
-    packing_folder(bundle).join("volume-001.idx")
+    packing_folder(bundle).join(INDEX)
 }
 
 fn replace_by(path: &Path, other: &Path) {
@@ -316,7 +317,10 @@ fn a_bundle_damaged_on_its_way_waits_for_a_good_copy_of_the_volume() {
     let error = bring(&site, &medium).unwrap_err();
     assert_eq!(error.class(), ErrorClass::VerificationFailed, "{error}");
     let seen = status(&site).unwrap();
-    let waiting = BTreeMap::from([("dc1-base-000001".to_owned(), vec![volume.to_owned()])]);
+    let waiting = BTreeMap::from([(
+        "dc1-base-000001".to_owned(),
+        vec![manifest_of(&bundle).packing().packing.folder().unwrap() + "/" + volume],
+    )]);
     assert_eq!((seen.waiting, seen.quarantine), (waiting, Vec::new()));
 
     bring(&site, &bundle).unwrap();

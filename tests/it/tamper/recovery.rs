@@ -161,7 +161,7 @@ fn tell(stage: &Stage, attack: Attack<'_>) {
     let (mut repaired, mut refused, arena) = (0, 0, damaged());
     for lie in Sample::new().strata(lies, 12, |lie| record.region(*lie)) {
         let attack = format!("{lie:?} in {name}");
-        fs::write(arena.bundle.join(name), record.told(lie)).unwrap();
+        fs::write(packing_folder(&arena.bundle).join(name), record.told(lie)).unwrap();
         let before = arena.now();
         match bring(&arena.site(), &arena.bundle) {
             Ok(_) => {
