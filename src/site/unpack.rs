@@ -140,6 +140,8 @@ impl Target<'_> {
                 if bases.iter().try_fold(false, |found, base| Ok::<_, DepotError>(found || is_rotten(depot, base)?))? {
                     continue;
                 }
+                // What is complete besides counts as here from now on.
+                batch.commit()?;
                 return Err(BundleError::WrongBlob { digest: sha256 }.into());
             }
             batch.add(sha256, size)?;

@@ -1,7 +1,5 @@
 //! What a lying builder can do to Debian packages.
 
-use std::collections::BTreeMap;
-
 use gapferry::cli::Exit::{Refused, VerificationFailed};
 use gapferry::collection::{Collection, Item, Proof, Publish};
 use gapferry::depot::Depot;

@@ -116,7 +116,12 @@ impl Content for Files {
                 "is no proof of a kind",
             ),
             lie_ending("an item claims a proof", claimed, VerificationFailed, "is no proof of a kind"),
-            lie_ending("files are said to be packages", |c, _| c.kind = Kind::Apt, VerificationFailed, OTHER),
+            lie_ending(
+                "files are said to be packages",
+                |c, _| c.kind = Kind::Apt,
+                VerificationFailed,
+                "has the details of another kind",
+            ),
             lie_ending(
                 "files are said to be exports",
                 |c, _| c.kind = Kind::EnterpriseStore,

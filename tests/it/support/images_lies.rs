@@ -15,8 +15,8 @@ use super::images_forged::{
     unsigned_index, unsigned_stream, verbatim_both_forms, verbatim_without_centos, without_centos, without_signature,
 };
 use super::lies::{
-    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, proof_as_file,
-    put, refused, second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
+    second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -62,7 +62,6 @@ fn about_files() -> Vec<Lie> {
         lie("an image stands where an index will", |c, d| joins(c, d, "streams/v1/index.json"), NOT_VOUCHED),
         lie("an image stands where a signature will", |c, d| joins(c, d, "streams/v1/index.json.gpg"), NOT_VOUCHED),
         lie("an image stands among the metadata", |c, d| joins(c, d, "streams/v1/evil.sjson"), NOT_VOUCHED),
-        lie("the index is also an image", index_as_image, NOT_VOUCHED),
     ]
 }
 
@@ -211,11 +210,6 @@ fn carry(collection: &mut Collection, depot: &Depot, number: u32) {
     let older = Item { file: file.clone(), version: serial(number), ..item(collection).clone() };
     collection.files.insert(file, put(depot, &bytes));
     add_item(collection, older);
-}
-
-fn index_as_image(collection: &mut Collection, _: &Depot) {
-    let item = item(collection).clone();
-    proof_as_file(collection, item, INDEX);
 }
 
 fn other_product(collection: &mut Collection, _: &Depot) {

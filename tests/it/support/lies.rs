@@ -69,13 +69,6 @@ pub(crate) fn join(collection: &mut Collection, depot: &Depot, item: Item, at: &
     add_item(collection, Item { file: path(at), ..item });
 }
 
-/// Publishes the proof `at` as a file, with an item that says what that of a genuine one does.
-pub(crate) fn proof_as_file(collection: &mut Collection, item: Item, at: &str) {
-    let digest = collection.proofs.iter().find(|proof| proof.path.as_str() == at).unwrap().sha256;
-    collection.files.insert(path(at), digest);
-    add_item(collection, Item { file: path(at), ..item });
-}
-
 /// Says that a collection is of the kind whose items have such details.
 pub(crate) fn of_kind(collection: &mut Collection, details: &Details) {
     collection.kind = Kind::ALL.iter().copied().find(|kind| kind.has_details(details)).unwrap();

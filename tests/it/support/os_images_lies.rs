@@ -50,7 +50,7 @@ pub(crate) fn lies() -> Vec<Lie> {
         lie("a name that MAAS keeps", |c, d| add(c, d, ["custom", "centos7", "1"], |_| ()), NO_IMAGE),
         lie("two versions of one image", two_versions, "do not go together"),
         lie("a file among the metadata", |c, d| moved(c, d, "streams/v1/index.json"), NOT_VOUCHED),
-        lie("images are said to be a stream's", |c, _| c.kind = Kind::Images, NOT_VOUCHED),
+        lie("images are said to be a stream's", |c, _| c.kind = Kind::Images, "has the details of another kind"),
         lie("images are said to be packages", |c, _| of_kind(c, &of_suite("./")), "is for os-images alone"),
     ]
 }

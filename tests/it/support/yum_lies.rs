@@ -7,8 +7,8 @@ use gapferry::kind::Details;
 use gapferry::time::Time;
 
 use super::lies::{
-    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, proof_as_file,
-    put, refused, second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
+    second_name,
 };
 use super::yum::{metadata, small};
 
@@ -53,7 +53,6 @@ fn about_files() -> Vec<Lie> {
         lie("the package of the older state joins", older_joins, NOT_VOUCHED),
         lie("a package stands among the metadata", |c, d| joins(c, d, "repodata/evil.rpm"), NOT_VOUCHED),
         lie("a package stands where metadata may", |c, d| joins(c, d, "repodata/primary.xml.gz"), NOT_VOUCHED),
-        lie("the signed file is also a package", repomd_as_package, NOT_VOUCHED),
     ]
 }
 
@@ -173,11 +172,6 @@ fn with_source(collection: &mut Collection, depot: &Depot) {
     let source = Item { file: path(&rpm.path()), architecture: "src".into(), ..hello(collection).clone() };
     collection.files.insert(source.file.clone(), put(depot, &rpm.bytes()));
     add_item(collection, source);
-}
-
-fn repomd_as_package(collection: &mut Collection, _: &Depot) {
-    let item = hello(collection).clone();
-    proof_as_file(collection, item, REPOMD);
 }
 
 /// A file of metadata of state `number`.

@@ -104,8 +104,9 @@ fn flips(
         flip(&arena.bundle.join(file), *offset);
         let (words, exit) = refusal(file);
         judge(&format!("a bit of byte {offset} of {file}, in {field}"), result.map(|_| ()), exit, words);
+        arena.unchanged("flipping", &before);
+        stage.fresh_site(&arena, "site");
     }
-    arena.unchanged("flipping", &before);
     stage.right_one_imports(&arena, &stage.second, "flipping");
 }
 
