@@ -112,11 +112,29 @@ impl<'de> Deserialize<'de> for Address {
 
 /// Returns a host in normal form, as the URL standard has it; without a trailing dot. Text that is no host is only put into lower case.
 pub fn normal_host(text: &str) -> String {
+    if is_plain_name(text) || text.parse::<Ipv4Addr>().is_ok() {
+        return text.to_owned();
+    }
+    normal_host_by_standard(text)
+}
+
+fn normal_host_by_standard(text: &str) -> String {
     let host = match url::Host::parse(text) {
         Ok(host) => host.to_string(),
         Err(_) => text.to_ascii_lowercase(),
     };
     host.trim_end_matches('.').to_owned()
+}
+
+/// Returns true if a host is a name that [`url::Host`] would give back as it is: in lower case, neither in Punycode nor an address
+/// literal.
+fn is_plain_name(text: &str) -> bool {
+    let is_plain = |label: &str| {
+        let letters = label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b));
+        !label.is_empty() && letters && !label.starts_with("xn--")
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    last.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('.').all(is_plain)
 }
 
 /// Returns whether a host in normal form is a name in DNS: no address literal, and not this machine's own name (RFC 6761, section 6.3).
@@ -344,6 +362,11 @@ mod tests {
             if let Some(address) = Address::of_origin(&url.into()) {
                 prop_assert_eq!(address.to_string().parse(), Ok(address));
             }
+        }
+
+        #[test]
+        fn hosts_without_need_of_the_standard_stay_as_it_would_leave_them(host in "([a-z0-9._-]|xn--|0x){0,12}|([0-9]{1,3}[.]){3}[0-9]{1,3}") {
+            prop_assert_eq!(normal_host(&host), normal_host_by_standard(&host));
         }
 
         #[test]

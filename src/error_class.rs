@@ -1,5 +1,7 @@
 //! Classes of errors. `cli` maps them to exit codes (docs/exit-codes.md).
 
+use std::error::Error;
+use std::fmt::Display;
 use std::io;
 
 /// The meaning of an error for the person who gave the command.
@@ -57,5 +59,56 @@ impl ErrorClass {
             StorageFull | QuotaExceeded | FileTooLarge => Self::NoSpace,
             _ => Self::Failed,
         }
+    }
+}
+
+/// An error that no caller tells apart from others of its class. The enum of a layer has one variant for all of these.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Fault {
+    class: ErrorClass,
+    message: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// Makes an error of a class.
+    pub fn new(class: ErrorClass, message: impl Display) -> Self {
+        Self { class, message: message.to_string(), source: None }
+    }
+
+    /// Makes an error of the class [`ErrorClass::Failed`].
+    pub fn failed(message: impl Display) -> Self {
+        Self::new(ErrorClass::Failed, message)
+    }
+
+    /// Makes an error of the class [`ErrorClass::Usage`].
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(ErrorClass::Usage, message)
+    }
+
+    /// Makes an error of the class [`ErrorClass::VerificationFailed`].
+    pub fn unverified(message: impl Display) -> Self {
+        Self::new(ErrorClass::VerificationFailed, message)
+    }
+
+    /// Makes an error of the class [`ErrorClass::Refused`].
+    pub fn refused(message: impl Display) -> Self {
+        Self::new(ErrorClass::Refused, message)
+    }
+
+    /// Makes an error of the class [`ErrorClass::UpstreamUnavailable`].
+    pub fn unavailable(message: impl Display) -> Self {
+        Self::new(ErrorClass::UpstreamUnavailable, message)
+    }
+
+    /// Adds the cause.
+    pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// Returns the class of this error.
+    pub fn class(&self) -> ErrorClass {
+        self.class
     }
 }

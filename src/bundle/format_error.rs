@@ -8,8 +8,8 @@ use crate::digest::Sha256;
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
-    #[error("it does not parse")]
-    Syntax(#[source] serde_json::Error),
+    #[error("it does not parse: {0}")]
+    Syntax(serde_json::Error),
     #[error("it is not in its canonical text")]
     NotCanonical,
     #[error("it has a number that is no integer from 0 to 2^53 - 1")]

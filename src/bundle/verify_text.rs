@@ -38,20 +38,23 @@ with the same work folder. The commands take nothing for granted that step 1 or 
     for p in packings/*/packing.json; do jq -r '"\(.parameters.manifest)  manifest.json", "\(.verify)  VERIFY.txt"' "$p" | sha256sum --strict -c; done
     for p in packings/*/; do jq -r --arg p "$p" '.volumes | to_entries[] | (.key + 1 | tostring | if length < 3 then ("00" + .)[-3:] else . end) as $n | "\(.value.sha256)  \($p)volume-\($n).tar", "\(.value.index.stored.sha256)  \($p)volume-\($n).idx"' "${p}packing.json"; done | sha256sum --strict --ignore-missing -c
 
-3. Unpack the volumes that are here, then expand what was compressed, and join what was cut. The indexes say what that is, since
-   upstreams have files named *.zst of their own.
+3. Unpack the volumes that are here, then expand what was compressed. The indexes say what that is, since upstreams have files named
+   *.zst of their own.
 
     for v in packings/*/volume-*.tar; do tar -xf "$v" -C "$work/tree" && zstd -dcq "${v%.tar}.idx" >> "$work/parts"; done
     jq -r 'select(.encoding == "zstd") | .name' "$work/parts" | while read -r f; do zstd -dq --rm "$work/tree/$f"; done
     jq -r 'select(.encoding == "patch") | .name' "$work/parts" | sort > "$work/patches"
-    jq -r 'select(.start > 0) | .blob' "$work/parts" | sort -u > "$work/cut"
-    jq -r 'select(.start == 0) | "\(.blob) \(.name)"' "$work/parts" | sort | join - "$work/cut" | while read -r b f; do f="$work/tree/${f%.part000001*}"; cat "$f".part?????? > "$f" && rm "$f".part??????; done
 
-   Files in $work/patches are patches against older files that the site holds. Where you have the site's depot, apply them before
-   the last command of this step:
+   Files in $work/patches are patches against older files that the site holds. Where the site's depot is at hand, these commands apply
+   them; elsewhere they do nothing.
 
     site=${site:-/srv/gapferry}
-    jq -r 'select(.encoding == "patch") | "\(.base.sha256) \(.base.start) \(.base.length) \(.name)"' "$work/parts" | while read -r b s l f; do tail -c +$((s + 1)) "$site/depot/sha256/$(printf %.2s "$b")/$b" | head -c "$l" > "$work/old"; zstd -dq --patch-from="$work/old" "$work/tree/$f" -o "$work/tree/${f%.zst-patch}" && rm "$work/tree/$f"; done
+    [ ! -d "$site/depot" ] || jq -r 'select(.encoding == "patch") | "\(.base.sha256) \(.base.start) \(.base.length) \(.name)"' "$work/parts" | while read -r b s l f; do tail -c +$((s + 1)) "$site/depot/sha256/$(printf %.2s "$b")/$b" | head -c "$l" > "$work/old"; zstd -dq --patch-from="$work/old" "$work/tree/$f" -o "$work/tree/${f%.zst-patch}" && rm "$work/tree/$f"; done
+
+   Now join what was cut.
+
+    jq -r 'select(.start > 0) | .blob' "$work/parts" | sort -u > "$work/cut"
+    jq -r 'select(.start == 0) | "\(.blob) \(.name)"' "$work/parts" | sort | join - "$work/cut" | while read -r b f; do f="$work/tree/${f%.part000001*}"; ls "$f".part*.zst-patch > "$work/left" 2> "$work/left" && continue; cat "$f".part?????? > "$f" && rm "$f".part??????; done
 
 4. Check each unpacked file against the item lists. The first command prints nothing if all is well; the second one what no list
    names (patches, and files of which parts are on other media); the third one counts the files of the state that are not in the

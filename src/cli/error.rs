@@ -41,9 +41,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Media(#[from] crate::media::MediaError),
     #[error(transparent)]
-    Access(#[from] crate::collect::access::AccessError),
-    #[error(transparent)]
-    Images(#[from] crate::collect::images::ImagesError),
+    Collect(#[from] crate::collect::CollectError),
     #[error(transparent)]
     Demo(#[from] crate::demo::DemoError),
     #[error(transparent)]
@@ -110,8 +108,7 @@ impl Failure {
             Self::Receipt(error) => error.class(),
             Self::Recut(error) => error.class(),
             Self::Media(error) => error.class(),
-            Self::Access(error) => error.class(),
-            Self::Images(error) => error.class(),
+            Self::Collect(error) => error.class(),
             Self::Demo(error) => error.class(),
             Self::Serve(error) => error.class(),
             Self::Setup(error) => error.class(),

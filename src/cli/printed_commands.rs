@@ -1,6 +1,5 @@
 //! Parses all commands that messages print.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::next_command::*;
@@ -10,7 +9,7 @@ use crate::numbers::VolumeNumber;
 fn all() -> Vec<ShellCommand> {
     let (path, odd) = (Path::new("/srv/my site"), Path::new("-x"));
     vec![
-        recut(odd, &BTreeSet::new(), path, Some(path)),
+        recut(odd, None, path, Some(path)),
         recut_elsewhere(
             "dc1-base-000002",
             Some(LostVolumes { packing: "0c10e1453cb5", numbers: &VolumeNumber::all().skip(1).take(2).collect() }),

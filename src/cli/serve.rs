@@ -60,7 +60,7 @@ pub(super) fn run(args: &ServeArgs, out: &Output) -> Result<(), Failure> {
         false => LogTarget::File(path.clone()),
     });
     let (mut listened, mut tls_listened) = (args.listen, args.tls_listen);
-    let inherited = Inherited::take().map_err(ServeError::Inherited)?;
+    let inherited = Inherited::take().map_err(ServeError::inherited)?;
     let limits = Limits { connections: args.max_connections, ..Limits::default() };
     let options = ServeOptions { listen: Listen { http: args.listen, tls }, inherited, limits, access_log };
     serve(&site, options, |server| {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::CollectError;
 use super::apt_folder;
-use super::secret_file::{SecretFileError, read_private, read_secret};
-use crate::error_class::ErrorClass;
+use super::secret_file::{read_private, read_secret};
+use crate::error_class::Fault;
 use crate::fetch::access::{Access, Grant, LoginFile};
 use crate::fetch::tls::{ClientCertificate, TlsOptions};
 use crate::formats::apt::auth_conf::AuthConf;
@@ -17,31 +18,8 @@ const APT_FOLDER: &str = "/etc/apt";
 /// A file of logins in apt's folder, and the folder of more of them (apt_auth.conf(5)).
 const LOGIN_FILES: [&str; 2] = ["auth.conf", "auth.conf.d"];
 
-/// A failure to set up the credentials for an export.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("[[{table}]] {name}")]
-    Secret { table: &'static str, name: String, source: SecretFileError },
-    #[error("[[{table}]] {name}: another source has other credentials for the same URLs: give both the same ones")]
-    Contradiction { table: &'static str, name: String },
-}
-
-impl AccessError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::File(error) => error.class(),
-            Self::Secret { source, .. } => source.class(),
-            Self::Contradiction { .. } => ErrorClass::Usage,
-        }
-    }
-}
-
 /// Reads the credentials for a selection. Says in `notes` what is not as safe as it could be.
-pub fn of_selection(selection: &Selection, notes: &mut Vec<String>) -> Result<Access, AccessError> {
+pub fn of_selection(selection: &Selection, notes: &mut Vec<String>) -> Result<Access, CollectError> {
     let mut access = Access::default();
     for keys in selection.access() {
         add(&mut access, &keys, notes)?;
@@ -52,7 +30,7 @@ pub fn of_selection(selection: &Selection, notes: &mut Vec<String>) -> Result<Ac
 }
 
 /// Reads the credentials for one source, such as one that the command line names.
-pub fn of_keys(keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> Result<Access, AccessError> {
+pub fn of_keys(keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> Result<Access, CollectError> {
     let mut access = Access::default();
     add(&mut access, keys, notes)?;
     add_host(&mut access, &[]);
@@ -60,8 +38,8 @@ pub fn of_keys(keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> Result<Access,
 }
 
 /// Adds what a source names.
-fn add(access: &mut Access, keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> Result<(), AccessError> {
-    let failed = |source| AccessError::Secret { table: keys.table, name: keys.name.clone(), source };
+fn add(access: &mut Access, keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> Result<(), CollectError> {
+    let failed = |error| CollectError::within(source_of(keys))(error);
     for path in keys.auth_files {
         if !access.login_files.iter().any(|known| known.path == *path) {
             let content = Ok(read_logins(path, notes).map_err(failed)?);
@@ -95,17 +73,24 @@ fn add(access: &mut Access, keys: &AccessKeys<'_>, notes: &mut Vec<String>) -> R
     Ok(())
 }
 
-fn contradiction(keys: &AccessKeys<'_>) -> AccessError {
-    AccessError::Contradiction { table: keys.table, name: keys.name.clone() }
+/// Names the source in messages.
+fn source_of(keys: &AccessKeys<'_>) -> String {
+    format!("[[{}]] {}", keys.table, keys.name)
+}
+
+fn contradiction(keys: &AccessKeys<'_>) -> CollectError {
+    let source = source_of(keys);
+    Fault::usage(format!("{source}: another source has other credentials for the same URLs: give both the same ones"))
+        .into()
 }
 
 /// Reads a file of logins that a selection names. One that all can read is taken, as apt takes it, and noted.
-fn read_logins(path: &Path, notes: &mut Vec<String>) -> Result<AuthConf, SecretFileError> {
+fn read_logins(path: &Path, notes: &mut Vec<String>) -> Result<AuthConf, CollectError> {
     let text = match read_private(path) {
-        Err(SecretFileError::WorldReadable { command, .. }) => {
+        Err(CollectError::WorldReadable { command, .. }) => {
             let shown = path.display();
             notes.push(format!("{shown} holds logins, and every user of this machine can read it: run `{command}`"));
-            std::fs::read(path).map_err(FileError::on_named::<FileError>("read", path))?.into()
+            std::fs::read(path).map_err(FileError::on_named::<CollectError>("read", path))?.into()
         }
         read => read?,
     };

@@ -4,71 +4,37 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::CollectContext;
+use super::files::matching;
+use super::{CollectContext, CollectError};
 use crate::collection::{Collection, Item, Publish};
-use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
-use crate::formats::Invalid;
+use crate::error_class::Fault;
 use crate::formats::enterprise_store::ExportName;
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
-use crate::path::{MalformedPath, PublishPath};
+use crate::path::PublishPath;
 use crate::selection::EnterpriseStoreSource;
 use crate::storage::FileError;
-
-/// Why exports cannot be collected.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum ExportsError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("{} is not a pattern", pattern.display())]
-    Pattern { pattern: PathBuf, source: glob::PatternError },
-    #[error("there is no file {}: write some with `store-admin export snaps NAME --export-dir DIR`", pattern.display())]
-    NoExports { pattern: PathBuf },
-    #[error("cannot take {}", path.display())]
-    Name { path: PathBuf, source: Invalid },
-    #[error("two different files are named {path}")]
-    TwoFiles { path: PublishPath },
-    #[error(transparent)]
-    Path(#[from] MalformedPath),
-    #[error(transparent)]
-    Depot(#[from] DepotError),
-}
-
-impl ExportsError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::File(error) => error.class(),
-            Self::Depot(error) => error.class(),
-            Self::Pattern { .. }
-            | Self::NoExports { .. }
-            | Self::Name { .. }
-            | Self::TwoFiles { .. }
-            | Self::Path(_) => ErrorClass::Usage,
-        }
-    }
-}
 
 /// Takes the files of all sources into the depot, as the collection `name` of the source `source`.
 pub fn collect(
     (source, name): (Label, Label),
     sources: &[EnterpriseStoreSource],
     with: &CollectContext<'_>,
-) -> Result<Collection, ExportsError> {
+) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
     let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
     for path in sources.iter().map(|source| exports(&source.exports)).collect::<Result<Vec<_>, _>>()?.concat() {
-        let malformed = |source| ExportsError::Name { path: path.clone(), source };
+        let malformed = |error| Fault::usage(format!("cannot take {}", path.display())).because(error);
         let title: ExportName = path.file_name().unwrap_or_default().to_string_lossy().parse().map_err(malformed)?;
         let digest = || Sha256::of_reader(&mut File::open(&path)?);
-        let (sha256, size) = digest().map_err(FileError::on::<ExportsError>("read", &path))?;
-        let file: PublishPath = title.to_string().parse()?;
+        let (sha256, size) = digest().map_err(FileError::on::<CollectError>("read", &path))?;
+        let file: PublishPath = title.to_string().parse().map_err(Fault::usage)?;
         match files.insert(file.clone(), sha256) {
-            Some(other) if other != sha256 => return Err(ExportsError::TwoFiles { path: file }),
+            Some(other) if other != sha256 => {
+                return Err(Fault::usage(format!("two different files are named {file}")).into());
+            }
             Some(_) => continue,
             None => {}
         }
@@ -106,15 +72,14 @@ fn item(title: ExportName, file: PublishPath) -> Item {
 }
 
 /// The files that match the pattern, in the order of their names.
-fn exports(pattern: &Path) -> Result<Vec<PathBuf>, ExportsError> {
-    let bad = |source| ExportsError::Pattern { pattern: pattern.to_owned(), source };
-    let mut paths = Vec::new();
-    for path in glob::glob(&pattern.to_string_lossy()).map_err(bad)? {
-        let path = path.map_err(|error| {
-            let path = error.path().to_owned();
-            FileError::on::<FileError>("read", &path)(error.into())
-        })?;
-        paths.extend(path.is_file().then_some(path));
-    }
-    if paths.is_empty() { Err(ExportsError::NoExports { pattern: pattern.to_owned() }) } else { Ok(paths) }
+fn exports(pattern: &Path) -> Result<Vec<PathBuf>, CollectError> {
+    let mut paths = matching(pattern)?;
+    paths.retain(|path| path.is_file());
+    let none = || {
+        let pattern = pattern.display();
+        Fault::usage(format!(
+            "there is no file {pattern}: write some with `store-admin export snaps NAME --export-dir DIR`"
+        ))
+    };
+    if paths.is_empty() { Err(none().into()) } else { Ok(paths) }
 }

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::folder::list_folder;
-use super::named_files::{self, NamedFileError};
-use super::{CollectContext, address};
+use super::{CollectContext, CollectError, address, named_files};
 use crate::collection::{Collection, Item, Publish};
-use crate::depot::DepotError;
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
+use crate::error_class::Fault;
 use crate::formats::files::version;
 use crate::kind::{Details, Kind};
 use crate::label::Label;
@@ -18,55 +16,8 @@ use crate::path::{MalformedPath, PublishPath};
 use crate::selection::{FilePlace, FilesSource};
 use crate::storage::FileError;
 
-/// Why files cannot be collected.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum FilesError {
-    #[error(transparent)]
-    Given(#[from] NamedFileError),
-    #[error("{} is not a pattern", pattern.display())]
-    Pattern { pattern: PathBuf, source: glob::PatternError },
-    #[error("there is no file {}", from.display())]
-    Nothing { from: PathBuf },
-    #[error("{} cannot be carried under its name: rename it, or name it with its url and to", path.display())]
-    Name { path: PathBuf, source: MalformedPath },
-    #[error("{url} does not end in a name that can be carried")]
-    UrlName { url: String, source: MalformedPath },
-    #[error("{path} would be both a file and a folder")]
-    FileAndFolder { path: PublishPath },
-    #[error("two different files would be published as {path}")]
-    TwoFiles { path: PublishPath },
-}
-
-impl FilesError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Given(error) => error.class(),
-            Self::Pattern { .. }
-            | Self::Nothing { .. }
-            | Self::Name { .. }
-            | Self::UrlName { .. }
-            | Self::FileAndFolder { .. }
-            | Self::TwoFiles { .. } => ErrorClass::Usage,
-        }
-    }
-}
-
-impl From<DepotError> for FilesError {
-    fn from(error: DepotError) -> Self {
-        Self::Given(error.into())
-    }
-}
-
-impl From<FileError> for FilesError {
-    fn from(error: FileError) -> Self {
-        Self::Given(error.into())
-    }
-}
-
 /// Takes the files of all tables that are called `name` into the depot.
-pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, FilesError> {
+pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
     let mut found: BTreeMap<PublishPath, (Sha256, Origin)> = BTreeMap::new();
     let mut selected = Vec::new();
@@ -75,21 +26,29 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
             FilePlace::Url { url, sha256 } => {
                 selected.push(named_files::selected(url, *sha256, with)?);
                 let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
-                let malformed = |error| FilesError::UrlName { url: address::origin(url), source: error };
-                let origin = Origin::Url(address::origin(url));
-                add(&mut found, published(source, name).map_err(malformed)?, (*sha256, origin))?;
+                let origin = address::origin(url);
+                let malformed =
+                    |error| Fault::usage(format!("{origin} does not end in a name that can be carried")).because(error);
+                let path = published(source, name).map_err(malformed)?;
+                add(&mut found, path, (*sha256, Origin::Url(origin)))?;
             }
             FilePlace::Path { path, .. } => {
                 for (path, name) in listed(path)? {
                     let sha256 = named_files::take(&path, None, &mut batch, with)?;
-                    let malformed = |error| FilesError::Name { path: path.clone(), source: error };
+                    let malformed = |error| {
+                        let path = path.display();
+                        Fault::usage(format!(
+                            "{path} cannot be carried under its name: rename it, or name it with its url and to"
+                        ))
+                        .because(error)
+                    };
                     add(&mut found, published(source, &name).map_err(malformed)?, (sha256, Origin::Local))?;
                 }
             }
         }
     }
     batch.commit()?;
-    with.fetch_selected("fetching files", selected).map_err(NamedFileError::from)?;
+    with.fetch_selected("fetching files", selected)?;
     let collection = Collection {
         files: found.iter().map(|(path, (sha256, _))| (path.clone(), *sha256)).collect(),
         items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),
@@ -102,7 +61,7 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
         source: name.clone(),
     };
     match collection.conflict() {
-        Some(path) => Err(FilesError::FileAndFolder { path: path.clone() }),
+        Some(path) => Err(Fault::usage(format!("{path} would be both a file and a folder")).into()),
         None => Ok(collection),
     }
 }
@@ -111,10 +70,12 @@ fn add(
     found: &mut BTreeMap<PublishPath, (Sha256, Origin)>,
     path: PublishPath,
     of: (Sha256, Origin),
-) -> Result<(), FilesError> {
+) -> Result<(), CollectError> {
     let sha256 = of.0;
     match found.entry(path.clone()).or_insert(of) {
-        (there, _) if *there != sha256 => Err(FilesError::TwoFiles { path }),
+        (there, _) if *there != sha256 => {
+            Err(Fault::usage(format!("two different files would be published as {path}")).into())
+        }
         _ => Ok(()),
     }
 }
@@ -141,32 +102,39 @@ fn published(source: &FilesSource, name: &str) -> Result<PublishPath, MalformedP
 
 /// The files that `from` means, each with its name: those below a folder by their paths there, and of a pattern each match by its
 /// own name. What is named outright may be a symbolic link; below a folder [`list_folder`] has the rule.
-fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, FilesError> {
+fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, CollectError> {
     if from.is_dir() {
         return below(from, "");
     }
     if from.exists() {
         return Ok(vec![(from.to_owned(), own_name(from))]);
     }
-    let bad = |source| FilesError::Pattern { pattern: from.to_owned(), source };
     let mut files = Vec::new();
-    for path in glob::glob(&from.to_string_lossy()).map_err(bad)? {
-        let path = path.map_err(|error| {
-            let path = error.path().to_owned();
-            FileError::on::<FileError>("read", &path)(error.into())
-        })?;
+    for path in matching(from)? {
         match path.is_dir() {
             true => files.extend(below(&path, &format!("{}/", own_name(&path)))?),
             false => files.push((path.clone(), own_name(&path))),
         }
     }
-    if files.is_empty() { Err(FilesError::Nothing { from: from.to_owned() }) } else { Ok(files) }
+    if files.is_empty() { Err(no_file(from).into()) } else { Ok(files) }
 }
 
-fn below(folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, String)>, FilesError> {
+/// The paths that match a pattern, in the order of their names.
+pub(super) fn matching(pattern: &Path) -> Result<Vec<PathBuf>, CollectError> {
+    let bad = |error| Fault::usage(format!("{} is not a pattern", pattern.display())).because(error);
+    let found = glob::glob(&pattern.to_string_lossy()).map_err(bad)?;
+    let readable = |found: glob::GlobResult| found.map_err(|error| FileError::on("read", error.path())(error.into()));
+    found.map(readable).collect()
+}
+
+fn no_file(path: &Path) -> Fault {
+    Fault::usage(format!("there is no file {}", path.display()))
+}
+
+fn below(folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, String)>, CollectError> {
     let files = list_folder(folder, |_| true)?;
     if files.is_empty() {
-        return Err(FilesError::Nothing { from: folder.join("*") });
+        return Err(no_file(&folder.join("*")).into());
     }
     Ok(files.into_iter().map(|file| (file.path, format!("{prefix}{}", file.name))).collect())
 }
@@ -197,8 +165,8 @@ mod tests {
         assert_eq!(names("x.iso").unwrap(), "x.iso");
         assert_eq!(names("[odd]").unwrap(), "[odd]"); // refused later, by its name
         assert_eq!(names("[ax]*").unwrap(), "a/1 a/b/2 x.iso");
-        assert!(matches!(names("*.deb"), Err(FilesError::Nothing { .. })));
-        assert!(matches!(names("***"), Err(FilesError::Pattern { .. })));
+        assert!(matches!(names("*.deb"), Err(CollectError::Fault(_))));
+        assert!(matches!(names("***"), Err(CollectError::Fault(_))));
         symlink(path("x.iso"), path("a/link")).unwrap();
         let error = names("a").unwrap_err().to_string();
         assert!(error.contains("a/link is a symbolic link that leads out of its folder"), "{error}");

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::named_files::{NamedFileError, what};
+use super::CollectError;
+use super::named_files::{special, what};
 use crate::storage::FileError;
 
 /// A file below a folder.
@@ -16,26 +17,26 @@ pub(super) struct FolderFile {
 }
 
 /// Lists the files below `folder` whose path is `wanted`, in the order of their names. The folder itself may be a link.
-pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<FolderFile>, NamedFileError> {
-    let root = folder.canonicalize().map_err(FileError::on_named::<NamedFileError>("read", folder))?;
+pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<FolderFile>, CollectError> {
+    let root = folder.canonicalize().map_err(FileError::on_named::<CollectError>("read", folder))?;
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(&root).follow_links(true).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => match refused_link(&error) {
                 Some((path, _)) if !wanted(&path) && !path.is_dir() => continue,
-                Some((path, what)) => return Err(NamedFileError::Special { path, what }),
+                Some((path, what)) => return Err(special(&path, what).into()),
                 None => return Err(FileError::on_named("read", folder)(error.into())),
             },
         };
         let is_wanted = wanted(entry.path());
         if entry.path_is_symlink() && (is_wanted || entry.file_type().is_dir()) && !is_within(entry.path(), &root) {
             let what = "a symbolic link that leads out of its folder";
-            return Err(NamedFileError::Special { path: entry.into_path(), what });
+            return Err(special(entry.path(), what).into());
         }
         match what(entry.file_type()) {
             _ if entry.file_type().is_dir() || !is_wanted => continue,
-            Some(what) => return Err(NamedFileError::Special { path: entry.into_path(), what }),
+            Some(what) => return Err(special(entry.path(), what).into()),
             None => {}
         }
         let name = entry.path().strip_prefix(&root).unwrap_or(entry.path()).to_string_lossy().into_owned();

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::error_class::ErrorClass;
+use super::CollectError;
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::openpgp::Keyring;
 use crate::storage::FileError;
@@ -12,30 +13,14 @@ use crate::storage::FileError;
 /// The largest keyring or source list that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// Why a keyring is of no use.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum KeyringError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("{} is not a usable keyring", path.display())]
-    Unusable { path: PathBuf, source: Invalid },
-}
-
-impl KeyringError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::File(error) => error.class(),
-            Self::Unusable { .. } => ErrorClass::VerificationFailed,
-        }
-    }
-}
-
 /// Reads a keyring, armored or not.
-pub fn read_keyring(path: &Path) -> Result<Keyring, KeyringError> {
-    let unusable = |source| KeyringError::Unusable { path: path.to_owned(), source };
-    Keyring::parse_file(path, &read_small(path)?).map_err(unusable)
+pub fn read_keyring(path: &Path) -> Result<Keyring, CollectError> {
+    Keyring::parse_file(path, &read_small(path)?).map_err(|error| unusable(path, error))
+}
+
+/// Makes the error of a keyring at `path` that cannot be used.
+pub(super) fn unusable(path: &Path, error: Invalid) -> CollectError {
+    Fault::unverified(format!("{} is not a usable keyring", path.display())).because(error).into()
 }
 
 /// Reads a file of a size that configuration has.

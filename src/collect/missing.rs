@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CollectContext, FetchIntoDepotError, Selected};
+use super::{CollectContext, CollectError, Selected};
 use crate::formats::signed_digest::SignedDigest;
 use crate::selection::MissingFiles;
 
@@ -13,7 +13,7 @@ impl CollectContext<'_> {
         title: &str,
         selected: Vec<Selected>,
         missing: MissingFiles,
-    ) -> Result<BTreeSet<SignedDigest>, FetchIntoDepotError> {
+    ) -> Result<BTreeSet<SignedDigest>, CollectError> {
         let wanted: Vec<_> = selected.iter().map(|file| (file.digest, file.size)).collect();
         match self.fetch_selected(title, selected) {
             Err(error) if missing == MissingFiles::LeaveOut && error.is_upstreams_fault() => {}

@@ -5,6 +5,7 @@ pub mod address;
 pub mod apt;
 mod apt_folder;
 pub mod enterprise_store;
+mod error;
 pub mod files;
 mod folder;
 pub mod images;
@@ -24,21 +25,23 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::collection::Collection;
-use crate::depot::{Depot, DepotError};
+use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, Fault};
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::Kind;
+use crate::label::Label;
 use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::time::Time;
 
 use url::Url;
 
+pub use self::error::CollectError;
 use self::stat_cache::StatCache;
-use crate::fetch::{FetchError, FetchErrors, Fetcher, Finished, Wanted};
+use crate::fetch::{Fetcher, Finished, Wanted};
 
 /// What collectors work with.
 pub struct CollectContext<'a> {
@@ -103,72 +106,6 @@ pub struct Selected {
     pub digest: SignedDigest,
 }
 
-/// Why something cannot be collected.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum CollectError {
-    #[error("cannot collect the source {name}")]
-    Apt { name: crate::label::Label, source: Box<apt::AptError> },
-    #[error("cannot collect the source {name}")]
-    Images { name: crate::label::Label, source: images::ImagesError },
-    #[error("cannot collect the snaps")]
-    Snaps(#[from] snaps::SnapsError),
-    #[error("cannot collect the exports for the Enterprise Store")]
-    EnterpriseStore(#[from] enterprise_store::ExportsError),
-    #[error("cannot collect the images of [[os-images]]")]
-    OsImages(#[from] os_images::OsImagesError),
-    #[error("cannot collect the files {name}")]
-    Files { name: crate::label::Label, source: files::FilesError },
-    #[error("cannot collect the source {name}")]
-    Yum { name: crate::label::Label, source: Box<yum::YumError> },
-    #[error(transparent)]
-    Label(#[from] crate::label::MalformedLabel),
-}
-
-/// Why files cannot be fetched into the depot.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum FetchIntoDepotError {
-    #[error(transparent)]
-    Fetch(#[from] FetchErrors),
-    #[error(transparent)]
-    Depot(#[from] DepotError),
-    #[error("{} has {free} bytes free, and {needed} are to be fetched: free some space, or give another --workspace", path.display())]
-    NoSpace { path: std::path::PathBuf, needed: u64, free: u64 },
-}
-
-impl FetchIntoDepotError {
-    /// Returns true if upstream has none of the files that failed, or others: to ask again will not help soon.
-    fn is_upstreams_fault(&self) -> bool {
-        matches!(self, Self::Fetch(failed) if failed.errors.iter().all(FetchError::is_upstreams_fault))
-    }
-
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Fetch(errors) => errors.class(),
-            Self::Depot(error) => error.class(),
-            Self::NoSpace { .. } => ErrorClass::NoSpace,
-        }
-    }
-}
-
-impl CollectError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Apt { source, .. } => source.class(),
-            Self::Images { source, .. } => source.class(),
-            Self::Snaps(error) => error.class(),
-            Self::EnterpriseStore(error) => error.class(),
-            Self::OsImages(error) => error.class(),
-            Self::Files { source, .. } => source.class(),
-            Self::Yum { source, .. } => source.class(),
-            Self::Label(_) => ErrorClass::Failed,
-        }
-    }
-}
-
 /// All snaps of a selection are one collection: a device has one store.
 const SNAPS: &str = "store";
 /// All exports of a selection are one collection.
@@ -188,57 +125,55 @@ pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<C
 
 /// Calls the collector of a kind.
 fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
+    let label = |text: &str| text.parse::<Label>().map_err(Fault::failed);
     match kind {
         Kind::Apt => {
-            let found = selection.apt.iter().map(|source| {
-                let failed = |error| CollectError::Apt { name: source.name.clone(), source: Box::new(error) };
-                apt::collect(source, with).map_err(failed)
-            });
-            Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+            let found = selection.apt.iter().map(|source| of_source(&source.name, apt::collect(source, with)));
+            Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
         }
         Kind::Images => {
-            let found = selection.images.iter().map(|source| {
-                let failed = |error| CollectError::Images { name: source.name.clone(), source: error };
-                images::collect(source, with).map_err(failed)
-            });
-            found.collect()
+            selection.images.iter().map(|source| of_source(&source.name, images::collect(source, with))).collect()
         }
         Kind::Snaps if selection.snaps.is_empty() => Ok(Vec::new()),
-        Kind::Snaps => Ok(vec![snaps::collect(SNAPS.parse()?, &selection.snaps, with)?]),
+        Kind::Snaps => {
+            let collected = snaps::collect(label(SNAPS)?, &selection.snaps, with);
+            Ok(vec![collected.map_err(CollectError::within("cannot collect the snaps"))?])
+        }
         Kind::EnterpriseStore if selection.enterprise_store.is_empty() => Ok(Vec::new()),
         Kind::EnterpriseStore => {
-            let names = (kind.as_str().parse()?, EXPORTS.parse()?);
-            Ok(vec![enterprise_store::collect(names, &selection.enterprise_store, with)?])
+            let names = (label(kind.as_str())?, label(EXPORTS)?);
+            let collected = enterprise_store::collect(names, &selection.enterprise_store, with);
+            Ok(vec![collected.map_err(CollectError::within("cannot collect the exports for the Enterprise Store"))?])
         }
         Kind::OsImages if selection.os_images.is_empty() => Ok(Vec::new()),
         Kind::OsImages => {
-            let names = (kind.as_str().parse()?, OS_IMAGES.parse()?);
-            Ok(vec![os_images::collect(names, &selection.os_images, with)?])
+            let names = (label(kind.as_str())?, label(OS_IMAGES)?);
+            let collected = os_images::collect(names, &selection.os_images, with);
+            Ok(vec![collected.map_err(CollectError::within("cannot collect the images of [[os-images]]"))?])
         }
         Kind::Files => {
             let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
             selection.files.iter().for_each(|source| files.entry(&source.name).or_default().push(source));
             let found = files.into_iter().map(|(name, sources)| {
-                let failed = |error| CollectError::Files { name: name.clone(), source: error };
-                files::collect(name, &sources, with).map_err(failed)
+                let what = format_args!("cannot collect the files {name}");
+                files::collect(name, &sources, with).map_err(CollectError::within(what))
             });
             found.collect()
         }
-        Kind::Yum => {
-            let found = selection.yum.iter().map(|source| {
-                let failed = |error| CollectError::Yum { name: source.name.clone(), source: Box::new(error) };
-                yum::collect(source, with).map_err(failed)
-            });
-            found.collect()
-        }
+        Kind::Yum => selection.yum.iter().map(|source| of_source(&source.name, yum::collect(source, with))).collect(),
         #[cfg(test)]
         Kind::Toy => selection.toy.iter().map(|source| toy::collect(source, with)).collect(),
     }
 }
 
+/// Names the source of the selection in an error.
+fn of_source<T>(name: &Label, collected: Result<T, CollectError>) -> Result<T, CollectError> {
+    collected.map_err(CollectError::within(format_args!("cannot collect the source {name}")))
+}
+
 impl CollectContext<'_> {
     /// Fetches what the depot lacks of the selected files, each content once; nothing on a dry run.
-    pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), FetchIntoDepotError> {
+    pub fn fetch_selected(&self, title: &str, selected: Vec<Selected>) -> Result<(), CollectError> {
         let by_digest: BTreeMap<SignedDigest, Selected> =
             selected.into_iter().map(|file| (file.digest, file)).collect();
         self.tally.add(by_digest.len(), total(by_digest.values().map(|file| file.size)));
@@ -255,11 +190,18 @@ impl CollectContext<'_> {
     }
 
     /// Fetches files into the depot. What arrived is kept even if others fail.
-    pub fn fetch(&self, title: &str, wanted: Vec<Wanted>) -> Result<(), FetchIntoDepotError> {
+    pub fn fetch(&self, title: &str, wanted: Vec<Wanted>) -> Result<(), CollectError> {
         let needed = total(wanted.iter().map(|file| file.size));
         let free = self.depot.free_bytes()?;
         if needed > free {
-            return Err(FetchIntoDepotError::NoSpace { path: self.depot.root().to_owned(), needed, free });
+            let path = self.depot.root().display();
+            return Err(Fault::new(
+                ErrorClass::NoSpace,
+                format!(
+                    "{path} has {free} bytes free, and {needed} are to be fetched: free some space, or give another --workspace"
+                ),
+            )
+            .into());
         }
         let progress = self.progress.phase(title, needed);
         let mut batch = self.depot.batch();
@@ -275,7 +217,7 @@ impl CollectContext<'_> {
         });
         progress.finish();
         batch.commit()?;
-        failed.map_or(Ok(()), |error| Err(FetchIntoDepotError::Depot(error)))?;
+        failed.map_or(Ok(()), Err)?;
         aliases.iter().try_for_each(|(alias, digest)| self.depot.note_alias(alias, digest))?;
         Ok(fetched?)
     }

@@ -4,69 +4,27 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
-use super::keyring::{KeyringError, read_keyring, read_small};
-use super::named_files::{self, NamedFileError};
-use super::{CollectContext, address};
+use super::keyring::{read_keyring, read_small};
+use super::{CollectContext, CollectError, address, named_files};
 use crate::collection::{Collection, Item, Proof, Publish};
-use crate::depot::{Batch, BlobReader, DepotError};
+use crate::depot::{Batch, BlobReader};
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
-use crate::formats::Invalid;
+use crate::error_class::Fault;
 use crate::formats::openpgp::verify_detached_file;
 use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
-use crate::path::{MalformedPath, PublishPath};
+use crate::path::PublishPath;
 use crate::selection::{FilePlace, ImageSignature, OsImageSource, Place};
 use crate::storage::FileError;
-
-/// Why an image cannot be collected.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum OsImagesError {
-    #[error(transparent)]
-    Given(#[from] NamedFileError),
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
-    #[error("{name} is not signed by a key of its keyring")]
-    Signature { name: String, source: Invalid },
-    #[error("{name} cannot be deployed")]
-    Packing { name: String, source: Invalid },
-    #[error(transparent)]
-    Path(#[from] MalformedPath),
-}
-
-impl OsImagesError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Given(error) => error.class(),
-            Self::Keyring(error) => error.class(),
-            Self::Signature { .. } => ErrorClass::VerificationFailed,
-            Self::Packing { .. } | Self::Path(_) => ErrorClass::Usage,
-        }
-    }
-}
-
-impl From<DepotError> for OsImagesError {
-    fn from(error: DepotError) -> Self {
-        Self::Given(error.into())
-    }
-}
-
-impl From<FileError> for OsImagesError {
-    fn from(error: FileError) -> Self {
-        Self::Given(error.into())
-    }
-}
 
 /// Takes all images into the depot, as the collection `name` of the source `source`.
 pub fn collect(
     (source, name): (Label, Label),
     sources: &[OsImageSource],
     with: &CollectContext<'_>,
-) -> Result<Collection, OsImagesError> {
+) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
     let (mut digests, mut selected) = (Vec::new(), Vec::new());
     for image in sources {
@@ -79,12 +37,12 @@ pub fn collect(
         }
     }
     batch.commit()?;
-    with.fetch_selected("fetching images", selected).map_err(NamedFileError::from)?;
+    with.fetch_selected("fetching images", selected)?;
     let mut batch = with.depot.batch();
     let (mut items, mut proofs) = (BTreeMap::new(), Vec::new());
     for (image, sha256) in sources.iter().zip(digests) {
         check_packing(image, sha256, with)?;
-        let file = image.image().path(&image.architecture, &image.version)?;
+        let file = image.image().path(&image.architecture, &image.version).map_err(Fault::usage)?;
         let proof = prove(image, sha256, &file, &mut batch, with)?;
         let item = describe(image, &file, proof.as_ref());
         items.insert(file, (sha256, item));
@@ -121,11 +79,11 @@ fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -
 }
 
 /// Compares the first bytes with the filetype, which MAAS does only when it deploys.
-fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<(), OsImagesError> {
+fn check_packing(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<(), CollectError> {
     // On a dry run what would be fetched is not here.
     let Some(file) = open(source, sha256, with)? else { return Ok(()) };
     let found = source.filetype.check_file(file);
-    let bad = |bad| OsImagesError::Packing { name: source.image().name(), source: bad };
+    let bad = |error| Fault::usage(format!("{} cannot be deployed", source.image().name())).because(error).into();
     found.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), bad))
 }
 
@@ -136,34 +94,33 @@ fn prove(
     file: &PublishPath,
     batch: &mut Batch<'_>,
     with: &CollectContext<'_>,
-) -> Result<Option<Proof>, OsImagesError> {
+) -> Result<Option<Proof>, CollectError> {
     let Some(ImageSignature { place, keyring }) = &source.place.signature else { return Ok(None) };
     let keyring = read_keyring(keyring)?;
     let signature = match place {
         Place::Path(path) => read_small(path)?,
-        Place::Url(url) => with.fetcher.get(url, MAX_SIGNATURE_FILE_BYTES).map_err(NamedFileError::from)?,
+        Place::Url(url) => with.fetcher.get(url, MAX_SIGNATURE_FILE_BYTES)?,
     };
     let mut signed_by = Vec::new();
     // On a dry run what would be fetched is not here.
     if let Some(mut image) = open(source, sha256, with)? {
         let verdict = verify_detached_file(&mut image, &signature, &keyring, with.now.unix());
-        let unsigned = |error| OsImagesError::Signature { name: source.image().name(), source: error };
+        let unsigned = |source_error| CollectError::Untrusted {
+            what: format!("{} is not signed by a key of its keyring", source.image().name()),
+            source: source_error,
+        };
         let verdict =
             verdict.map_err(|error| error.map(FileError::on("read", &with.depot.place(&sha256)), unsigned))?;
         signed_by = verdict.into_iter().map(|signer| signer.fingerprint).collect();
         signed_by.sort();
         signed_by.dedup();
     }
-    let path = format!("{file}{SIGNATURE_SUFFIX}").parse()?;
+    let path: PublishPath = format!("{file}{SIGNATURE_SUFFIX}").parse().map_err(Fault::usage)?;
     // A signature on an image is as old as the image: it says nothing of how new the image is.
     Ok(Some(Proof { date: None, path, sha256: with.depot.put(batch, &signature)?, signed_by }))
 }
 
-fn open(
-    source: &OsImageSource,
-    sha256: Sha256,
-    with: &CollectContext<'_>,
-) -> Result<Option<BlobReader>, OsImagesError> {
+fn open(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<Option<BlobReader>, CollectError> {
     match &source.place.file {
         _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
         FilePlace::Path { path, .. } => {

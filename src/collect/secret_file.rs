@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::error_class::ErrorClass;
-use crate::next_command::{self, ShellCommand};
+use super::CollectError;
+use crate::error_class::Fault;
+use crate::next_command;
 use crate::secret::Secret;
 use crate::storage::FileError;
 
@@ -17,47 +18,28 @@ const MAX_SECRET_BYTES: u64 = 64 << 10;
 /// The permission of all others to read a file.
 const OTHERS_READ: u32 = 0o004;
 
-/// A failure to get a secret from a file.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum SecretFileError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("{} holds a secret, and every user of this machine can read it: run `{command}`", path.display())]
-    WorldReadable { path: PathBuf, command: ShellCommand },
-    #[error("{} {what}: write the password or token into it, in one line and with nothing else", path.display())]
-    Malformed { path: PathBuf, what: &'static str },
-}
-
-impl SecretFileError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::File(error) => error.class(),
-            Self::WorldReadable { .. } | Self::Malformed { .. } => ErrorClass::Usage,
-        }
-    }
-}
-
 /// Reads a file that has a password or token in one line; white space around it does not count.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, SecretFileError> {
+pub(super) fn read_secret(path: &Path) -> Result<Secret, CollectError> {
     let text = read_private(path)?;
-    let malformed = |what| SecretFileError::Malformed { path: path.to_owned(), what };
+    let malformed = |what| {
+        let path = path.display();
+        Fault::usage(format!("{path} {what}: write the password or token into it, in one line and with nothing else"))
+    };
     let secret = text.trim_ascii();
     match () {
-        () if secret.is_empty() => Err(malformed("is empty")),
-        () if secret.contains(&b'\n') => Err(malformed("has several lines")),
-        () if secret.iter().any(u8::is_ascii_control) => Err(malformed("has control characters")),
+        () if secret.is_empty() => Err(malformed("is empty").into()),
+        () if secret.contains(&b'\n') => Err(malformed("has several lines").into()),
+        () if secret.iter().any(u8::is_ascii_control) => Err(malformed("has control characters").into()),
         () => Ok(Secret::new(secret)),
     }
 }
 
 /// Reads a file that holds secrets, unless every user of this machine can read it.
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, CollectError> {
     let (bytes, mode) = read(path)?;
     match mode & OTHERS_READ {
         0 => Ok(bytes),
-        _ => Err(SecretFileError::WorldReadable { path: path.to_owned(), command: next_command::make_private(path) }),
+        _ => Err(CollectError::WorldReadable { path: path.to_owned(), command: next_command::make_private(path) }),
     }
 }
 
@@ -83,6 +65,9 @@ fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), FileError> {
 mod tests {
     use super::*;
     use std::fs::{self, Permissions};
+    use std::path::PathBuf;
+
+    use crate::error_class::ErrorClass;
 
     fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -115,10 +100,10 @@ mod tests {
     fn rejects_what_is_no_secret() {
         for content in [&b""[..], b" \n", b"a\nb", b"a\0b", b"a\x1b[2J"] {
             let (_folder, path) = file(content, 0o600);
-            assert!(matches!(read_secret(&path), Err(SecretFileError::Malformed { .. })), "{content:?}");
+            assert!(matches!(read_secret(&path), Err(CollectError::Fault(_))), "{content:?}");
         }
         let (folder, path) = file(&vec![b'a'; 100_000], 0o600);
-        assert!(matches!(read_secret(&path), Err(SecretFileError::File(_))));
+        assert!(matches!(read_secret(&path), Err(CollectError::File(_))));
         for path in [folder.path().to_owned(), folder.path().join("absent")] {
             assert_eq!(read_secret(&path).unwrap_err().class(), ErrorClass::Usage);
         }

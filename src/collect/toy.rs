@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{CollectContext, CollectError};
 use crate::collection::{Collection, Item, Publish};
-use crate::depot::DepotError;
 use crate::kind::{Details, Kind};
 use crate::origin::Origin;
 use crate::path::PublishPath;
@@ -12,10 +11,9 @@ use crate::selection::ToySource;
 
 /// Takes the toy of a table into the depot.
 pub(super) fn collect(source: &ToySource, with: &CollectContext<'_>) -> Result<Collection, CollectError> {
-    let failed = |error: DepotError| CollectError::Files { name: source.name.clone(), source: error.into() };
     let mut batch = with.depot.batch();
-    let sha256 = with.depot.put(&mut batch, source.text.as_bytes()).map_err(failed)?;
-    batch.commit().map_err(failed)?;
+    let sha256 = with.depot.put(&mut batch, source.text.as_bytes())?;
+    batch.commit()?;
     let file: PublishPath = format!("box/{}", source.name).parse().unwrap();
     let item = Item {
         architecture: String::new(),

@@ -61,7 +61,7 @@ impl DemoClient {
         let wanted = format!("Inst hello-gap ({version} ");
         match plan.contains(&wanted) {
             true => Ok(format!("apt-get, which trusts the site's key alone, installs hello-gap {version} from {url}.")),
-            false => Err(DemoError::Client(format!("apt-get does not install hello-gap {version}: {plan}"))),
+            false => Err(DemoError::failed(format!("apt-get does not install hello-gap {version}: {plan}"))),
         }
     }
 
@@ -73,13 +73,13 @@ impl DemoClient {
         let errors = String::from_utf8_lossy(&output.stderr);
         match output.status.success() {
             true => Ok(text),
-            false => Err(DemoError::Client(format!("apt-get {} failed: {errors}", arguments.join(" ")))),
+            false => Err(DemoError::failed(format!("apt-get {} failed: {errors}", arguments.join(" ")))),
         }
     }
 
     /// Where there is no apt: the signature and the index, read by our own code.
     fn downloader_sees(&self, version: &str) -> Result<String, DemoError> {
-        let wrong = |what: String| DemoError::Client(what);
+        let wrong = |what: String| DemoError::failed(what);
         let fetcher = Fetcher::new(FetchOptions::default()).map_err(|e| wrong(e.to_string()))?;
         let get = |path: &str| {
             let url = url::Url::parse(&format!("{}/{path}", self.url)).map_err(|e| wrong(e.to_string()))?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::DemoError;
+use crate::collect::address;
 use crate::collect::images::stream::{self, VerifiedStream};
-use crate::collect::{address, images::ImagesError};
 use crate::digest::Sha256;
 use crate::fetch::{FetchOptions, Fetcher};
 use crate::formats::openpgp::{Keyring, SiteKey};
@@ -39,17 +39,17 @@ pub(super) fn table(url: &url::Url) -> String {
 
 /// Reads the published stream as MAAS does, and every file of the newest version; returns the sentence that says so.
 pub(super) fn sees(server: &Server, site: &Path, serial: &str) -> Result<String, DemoError> {
-    let wrong = |what: String| DemoError::Client(what);
+    let wrong = |what: String| DemoError::failed(what);
     let keyring = site.join("current/keys/site.gpg");
     let keyring = Keyring::parse(&std::fs::read(&keyring).map_err(DemoError::io("read", &keyring))?)?;
     let url = format!("http://{}/images/maas", server.address);
     let root = url::Url::parse(&url).map_err(|error| wrong(error.to_string()))?;
-    let fetcher = Fetcher::new(FetchOptions::default()).map_err(ImagesError::from)?;
+    let fetcher = Fetcher::new(FetchOptions::default())?;
     let stream = stream::fetch(&root, Some(&keyring), stream::StreamForms::First, &fetcher, Time::now())?;
     let files = newest(&stream);
     for file in &files {
-        let bytes = fetcher.get(&address::below(&root, file.path.as_str()).map_err(ImagesError::from)?, MAX_FILE_BYTES);
-        if Sha256::of(&bytes.map_err(ImagesError::from)?) != file.sha256 {
+        let bytes = fetcher.get(&address::below(&root, file.path.as_str()), MAX_FILE_BYTES)?;
+        if Sha256::of(&bytes) != file.sha256 {
             return Err(wrong(format!("{} is not what the stream says", file.path)));
         }
     }

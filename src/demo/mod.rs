@@ -7,19 +7,22 @@ mod snaps;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::error_class::ErrorClass;
+use crate::bundle::names;
+use crate::error_class::{ErrorClass, Fault};
 use crate::export::{ExportError, Settings, export};
 use crate::fetch::FetchError;
 use crate::formats::Invalid;
 use crate::formats::openpgp::SiteKey;
 use crate::maas::MaasError;
 use crate::media::MountCheck;
+use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
@@ -37,10 +40,10 @@ use crate::upstream::{DebSpec, Payload, Upstream};
 pub enum DemoError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("{0}")]
-    Client(String),
     #[error(transparent)]
-    OpenPgp(#[from] Invalid),
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
     #[error(transparent)]
     Selection(#[from] SelectionError),
     #[error(transparent)]
@@ -52,11 +55,9 @@ pub enum DemoError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error(transparent)]
-    Images(#[from] crate::collect::images::ImagesError),
+    Collect(#[from] crate::collect::CollectError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    #[error(transparent)]
-    Assertions(Invalid),
     #[error(transparent)]
     Setup(#[from] SetupError),
     #[error(transparent)]
@@ -66,6 +67,11 @@ pub enum DemoError {
 }
 
 impl DemoError {
+    /// Makes the error of a part that does not do what the demo shows.
+    fn failed(what: impl Display) -> Self {
+        Fault::failed(what).into()
+    }
+
     /// For `map_err`: the failure of `action` on `path`.
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         FileError::on(action, path)
@@ -75,7 +81,8 @@ impl DemoError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::File(error) => error.class(),
-            Self::Client(_) | Self::OpenPgp(_) | Self::Sign(_) | Self::Assertions(_) => ErrorClass::Failed,
+            Self::Fault(error) => error.class(),
+            Self::Invalid(_) | Self::Sign(_) => ErrorClass::Failed,
             Self::Selection(error) => error.class(),
             Self::Trust(error) => error.class(),
             Self::Export(error) => error.class(),
@@ -83,7 +90,7 @@ impl DemoError {
             Self::Serve(error) => error.class(),
             Self::Setup(error) => error.class(),
             Self::Maas(error) => error.class(),
-            Self::Images(error) => error.class(),
+            Self::Collect(error) => error.class(),
             Self::Fetch(error) => error.class(),
         }
     }
@@ -235,14 +242,16 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
 
 /// Flips one byte in a copy of the second bundle's volume, and lets a fresh look at it fail.
 fn tamper(site: &Site, bundle: &Path, progress: &Progress, report: &mut Report) -> Result<(), DemoError> {
-    let volume = bundle.join("volume-001.tar");
+    let packing = site.packings(&site.bundle(bundle)?)?.found.into_iter().next();
+    let Some(packing) = packing else { return Err(DemoError::failed("the bundle has no packing")) };
+    let volume = packing.files.expected(&names::volume(VolumeNumber::FIRST));
     let mut bytes = fs::read(&volume).map_err(DemoError::io("read", &volume))?;
     let middle = bytes.len() / 2;
     bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
     fs::write(&volume, &bytes).map_err(DemoError::io("write", &volume))?;
     match site.verify(bundle, Overrides::default(), progress) {
         Err(error) => report.step(format!("One bit of the bundle was flipped, and verify says: {error}.")),
-        Ok(_) => return Err(DemoError::Client("a flipped bit went unnoticed".to_owned())),
+        Ok(_) => return Err(DemoError::failed("a flipped bit went unnoticed".to_owned())),
     }
     Ok(())
 }
@@ -268,12 +277,12 @@ fn publish_upstream(places: &Places, key: &SiteKey, state: &UpstreamState) -> Re
 fn selection(places: &Places) -> Result<Selection, DemoError> {
     let path = places.online.join("selection.toml");
     let url = url::Url::from_directory_path(&places.upstream)
-        .map_err(|()| DemoError::Client(format!("{} has no address", places.upstream.display())))?;
+        .map_err(|()| DemoError::failed(format!("{} has no address", places.upstream.display())))?;
     let text = format!(
         "site = \"demo\"\nname = \"base\"\n\n[[apt]]\nname = \"demo\"\nurl = \"{url}\"\nsuites = [\"stable\"]\n\
          components = [\"main\"]\narchitectures = [\"amd64\"]\nkeyring = \"../upstream/archive.gpg\"\npackages = [\"hello-gap\"]\n"
     );
-    let images = url.join("images/").map_err(|error| DemoError::Client(error.to_string()))?;
+    let images = url.join("images/").map_err(|error| DemoError::failed(error.to_string()))?;
     let text = text + &images::table(&images) + snaps::table();
     fs::write(&path, text).map_err(DemoError::io("write", &path))?;
     Ok(Selection::load(&path)?)
@@ -290,7 +299,7 @@ fn export_next(
     // The demo carries nothing anywhere, so its medium may be any folder.
     let settings = Settings { snap_roots: snaps::roots()?, mount_check: MountCheck::Skipped, ..usual };
     let folder = export(selection, &settings)?.folder;
-    folder.ok_or_else(|| DemoError::Client("the export wrote no bundle".to_owned()))
+    folder.ok_or_else(|| DemoError::failed("the export wrote no bundle".to_owned()))
 }
 
 fn name(folder: &Path) -> String {

@@ -43,7 +43,7 @@ pub(super) fn answers_for_upstreams(server: &Server, site: &Path) -> Result<Stri
         let file = site.join("current").join(file);
         let bytes = fs::read(&file).map_err(DemoError::io("read", &file))?;
         if get(server, host, path)? != bytes {
-            return Err(DemoError::Client(format!("http://{host}{path} is not answered with {}", file.display())));
+            return Err(DemoError::failed(format!("http://{host}{path} is not answered with {}", file.display())));
         }
     }
     Ok(format!(
@@ -56,7 +56,7 @@ pub(super) fn shows_status(server: &Server) -> Result<String, DemoError> {
     for (path, wanted) in [("/", &["apt/demo", "images/maas", "snaps/store"][..]), ("/?q=hello", &["hello-gap"][..])] {
         let page = String::from_utf8_lossy(&get(server, "127.0.0.1", path)?).into_owned();
         if let Some(wanted) = wanted.iter().find(|wanted| !page.contains(**wanted)) {
-            return Err(DemoError::Client(format!("the status page at {path} does not mention {wanted}")));
+            return Err(DemoError::failed(format!("the status page at {path} does not mention {wanted}")));
         }
     }
     Ok(format!(
@@ -87,7 +87,7 @@ pub(super) fn sets_up(site: &Site, folder: &Path) -> Result<String, DemoError> {
 /// Texts for a name server, a web server, clients, deployed machines and MAAS.
 fn texts(site: &Site) -> Result<Vec<SetupFile>, DemoError> {
     let facts = Facts::collect(site)?;
-    let url: ServeUrl = SITE.parse().map_err(|error| DemoError::Client(format!("{SITE}: {error}")))?;
+    let url: ServeUrl = SITE.parse().map_err(|error| DemoError::failed(format!("{SITE}: {error}")))?;
     let address = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10))]; // for documentation (RFC 5737)
     let mut files = dns::files(&facts, NameServer::Dnsmasq, url.host(), &address)?;
     files.push(SetupFile::new("gapferry-nginx.conf", nginx::config(&facts, &WebServer::default())?));
@@ -108,7 +108,7 @@ fn check(program: &'static str, arguments: &[&str], file: &Path) -> Result<Optio
         true => Ok(Some(program)),
         false => {
             let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-            Err(DemoError::Client(format!("{program} does not take {}: {said}", file.display())))
+            Err(DemoError::failed(format!("{program} does not take {}: {said}", file.display())))
         }
     }
 }
@@ -122,7 +122,7 @@ fn find(program: &str) -> Option<PathBuf> {
 
 /// The body of an answer to a request for `path` of `host`.
 fn get(server: &Server, host: &str, path: &str) -> Result<Vec<u8>, DemoError> {
-    let wrong = |error: std::io::Error| DemoError::Client(format!("http://{host}{path} is not answered: {error}"));
+    let wrong = |error: std::io::Error| DemoError::failed(format!("http://{host}{path} is not answered: {error}"));
     let ask = || {
         let mut stream = TcpStream::connect(server.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -137,7 +137,7 @@ fn get(server: &Server, host: &str, path: &str) -> Result<Vec<u8>, DemoError> {
         Some(body) => Ok(body.to_vec()),
         None => {
             let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
-            Err(DemoError::Client(format!("http://{host}{path} is answered with {}", String::from_utf8_lossy(line))))
+            Err(DemoError::failed(format!("http://{host}{path} is answered with {}", String::from_utf8_lossy(line))))
         }
     }
 }

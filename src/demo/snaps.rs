@@ -36,7 +36,7 @@ pub(super) fn roots() -> Result<&'static Trust, DemoError> {
 }
 
 fn no_keys() -> DemoError {
-    DemoError::Client("no keys can be made for the demo's snaps".to_owned())
+    DemoError::failed("no keys can be made for the demo's snaps".to_owned())
 }
 
 /// Leaves the snaps in a folder as `snap download` does, the app in this revision.
@@ -121,7 +121,7 @@ impl DemoDevice {
     pub(super) fn stays(&self, newer: u64, revision: u64) -> Result<String, DemoError> {
         if let Some(offer) = self.offer(Some(newer), APP)? {
             let taken = format!("a device with revision {newer} of {APP} is taken to revision {}", offer.revision);
-            return Err(DemoError::Client(taken));
+            return Err(DemoError::failed(taken));
         }
         self.installs(revision)?;
         Ok(format!(
@@ -151,24 +151,24 @@ impl DemoDevice {
         let Some(answer) = reply.results.into_iter().next() else { return Ok(None) };
         match (answer.snap, answer.error) {
             (Some(snap), None) => Ok(Some(snap)),
-            (_, error) => Err(DemoError::Client(format!("the store refuses {name}: {error:?}"))),
+            (_, error) => Err(DemoError::failed(format!("the store refuses {name}: {error:?}"))),
         }
     }
 
     /// Downloads what is offered, and verifies that it is this revision of the snap.
     fn check(&self, offer: Option<Snap>, name: &str, revision: u64) -> Result<(), DemoError> {
-        let offer = offer.ok_or_else(|| DemoError::Client(format!("the store offers no {name}")))?;
+        let offer = offer.ok_or_else(|| DemoError::failed(format!("the store offers no {name}")))?;
         let url = Url::parse(&offer.download.url).map_err(malformed)?;
         let bytes = self.fetcher.get(&url, MAX_FILE_BYTES)?;
         let sha3 = Sha3::of(&bytes);
         if sha3.to_hex() != offer.download.sha3_384 {
-            return Err(DemoError::Client(format!("{url} is not what the store says")));
+            return Err(DemoError::failed(format!("{url} is not what the store says")));
         }
         let said = self.assertions(sha3)?;
         let carried = verify(roots()?, &said, Time::now(), (sha3, bytes.len() as u64)).map_err(untrusted)?;
         match (carried.name.as_str(), carried.revision) == (name, revision) {
             true => Ok(()),
-            false => Err(DemoError::Client(format!("{url} is {} revision {}", carried.name, carried.revision))),
+            false => Err(DemoError::failed(format!("{url} is {} revision {}", carried.name, carried.revision))),
         }
     }
 
@@ -186,7 +186,7 @@ impl DemoDevice {
                 let bytes = self.fetcher.get(&url, MAX_FILE_BYTES)?;
                 let assertion = Assertion::parse(&bytes).map_err(untrusted)?;
                 if !pool.add(assertion).map_err(untrusted)? {
-                    return Err(DemoError::Client(format!("{url} is another assertion")));
+                    return Err(DemoError::failed(format!("{url} is another assertion")));
                 }
             }
         }
@@ -197,15 +197,15 @@ impl DemoDevice {
         let url = self.store.join(path).map_err(malformed)?;
         let body = Some(serde_json::to_string(request).map_err(malformed)?);
         let answers = self.fetcher.ask_all(vec![Question { url, headers, body, cap: MAX_FILE_BYTES }]);
-        let answer = answers.into_iter().next().ok_or_else(|| DemoError::Client("no answer".to_owned()))?;
+        let answer = answers.into_iter().next().ok_or_else(|| DemoError::failed("no answer".to_owned()))?;
         Ok(answer?)
     }
 }
 
 fn untrusted(error: Invalid) -> DemoError {
-    DemoError::Assertions(error)
+    DemoError::Invalid(error)
 }
 
 fn malformed(error: impl std::fmt::Display) -> DemoError {
-    DemoError::Client(format!("the store's answer cannot be read: {error}"))
+    DemoError::failed(format!("the store's answer cannot be read: {error}"))
 }

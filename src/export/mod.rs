@@ -20,7 +20,7 @@ use crate::bundle::packing::totals::PatchTotals;
 use crate::bundle::state::StateManifest;
 use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
 use crate::bundle::state::stored_state::LoadedState;
-use crate::collect::access::{self, AccessError};
+use crate::collect::access;
 use crate::collect::stat_cache::StatCache;
 use crate::collect::{CollectContext, CollectError, Tally, collect};
 use crate::collection::Collection;
@@ -160,8 +160,6 @@ pub enum ExportError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Access(#[from] AccessError),
-    #[error(transparent)]
     Collect(#[from] CollectError),
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -178,7 +176,7 @@ impl ExportError {
     fn is_rot(&self) -> bool {
         match self {
             Self::Bundle(BundleError::Depot(DepotError::DigestMismatch { .. })) => true,
-            Self::Collect(CollectError::Snaps(error)) => error.is_rot(),
+            Self::Collect(error) => error.is_rot(),
             _ => false,
         }
     }
@@ -192,7 +190,6 @@ impl ExportError {
                 ErrorClass::Usage
             }
             Self::Fetch(error) => error.class(),
-            Self::Access(error) => error.class(),
             Self::Collect(error) => error.class(),
             Self::Bundle(error) => error.class(),
             Self::Workspace(error) => error.class(),

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The state of a connection between its requests.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
+    /// A request has begun since [`Activity::was_asked`] was called last.
+    asked: AtomicBool,
     /// A request was answered, and none has begun since.
     answered: AtomicBool,
     /// The last attempt to read found nothing.
@@ -17,6 +19,12 @@ impl Activity {
     /// Notes that a request has begun, or that the connection has a new reader.
     pub(super) fn begin(&self) {
         self.answered.store(false, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if a request has begun since the last call.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that all of an answer was handed over, to be sent. After a request with a body this must not be said: what is left of it

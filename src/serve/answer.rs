@@ -27,7 +27,8 @@ pub(super) async fn answer(
     client: &Arc<ClientConnection>,
     request: Request<Incoming>,
 ) -> axum::http::Response<MeteredBody> {
-    let (started, view) = (Instant::now(), client.view().await);
+    let started = Instant::now();
+    let view = client.view(started).await;
     let (parts, body) = request.into_parts();
     let asked = match body.is_end_stream() {
         false => RequestForm::WithBody,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// One permit for each connection that may yet be opened.
     pub(super) free: Arc<Semaphore>,
+    /// One permit for each connection that may yet keep its buffers between requests.
+    pub(super) warm: Semaphore,
 }
 
 /// One connection.
@@ -39,10 +42,10 @@ impl ClientConnection {
         Self { shared, scheme, address, activity: Activity::default(), view: Mutex::new(None) }
     }
 
-    /// Returns the view that answers now.
-    pub(super) async fn view(&self) -> Option<Arc<View>> {
+    /// Returns the view that answers from `now` on.
+    pub(super) async fn view(&self, now: Instant) -> Option<Arc<View>> {
         let before = self.view.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let view = self.shared.resolver.current(before.as_ref()).await;
+        let view = self.shared.resolver.current(before.as_ref(), now).await;
         let same = before.as_ref().map(Arc::as_ptr) == view.as_ref().map(Arc::as_ptr);
         if !same {
             *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();

@@ -1,5 +1,6 @@
 //! What a client may take of the server.
 
+use crate::error_class::Fault;
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -56,17 +57,18 @@ pub(super) struct FileBudget {
     pub(super) connections: usize,
 }
 
-/// The system allows too few open files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooFewFiles {
-    pub(super) allowed: u64,
-    pub(super) needed: u64,
+/// Makes the error of a system that allows too few open files.
+fn too_few_files(allowed: u64, needed: u64) -> Fault {
+    Fault::failed(format!(
+        "the system allows this process {allowed} open files, and the server needs {needed} at least: raise the limit with `ulimit \
+         -n 1024` in its shell, or with LimitNOFILE=1024 in its unit for systemd"
+    ))
 }
 
 impl FileBudget {
     /// Raises this process's limit of open files as far as needed, and divides what it allows. `threads` and `connections` are
     /// what is wanted; each thread has its own copy of each of the `sockets` on which the server listens.
-    pub(super) fn claim(threads: usize, sockets: usize, connections: usize) -> Result<Self, TooFewFiles> {
+    pub(super) fn claim(threads: usize, sockets: usize, connections: usize) -> Result<Self, Fault> {
         let reserved = reserved(threads as u64, sockets as u64);
         let wanted = FILES_OF_CONNECTION * connections as u64 + MAX_CACHED_FILES + reserved;
         let mut limit = getrlimit(Resource::Nofile);
@@ -78,12 +80,12 @@ impl FileBudget {
         Self::divide(allowed, threads as u64, sockets as u64, connections as u64)
     }
 
-    fn divide(allowed: u64, threads: u64, sockets: u64, connections: u64) -> Result<Self, TooFewFiles> {
+    fn divide(allowed: u64, threads: u64, sockets: u64, connections: u64) -> Result<Self, Fault> {
         let threads = threads.min(allowed / ALLOWED_FOR_THREAD).max(1);
         let reserved = reserved(threads, sockets);
         let least = MIN_CONNECTIONS.min(connections);
         let needed = reserved + FILES_OF_CONNECTION * least;
-        let Some(left) = allowed.checked_sub(needed) else { return Err(TooFewFiles { allowed, needed }) };
+        let Some(left) = allowed.checked_sub(needed) else { return Err(too_few_files(allowed, needed)) };
         let cached = (left / 4).min(MAX_CACHED_FILES);
         let possible = least + (left - cached) / FILES_OF_CONNECTION;
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

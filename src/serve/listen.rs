@@ -1,14 +1,16 @@
 //! Where the server listens, and the certificate that it shows over TLS.
 
+use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error_class::Fault;
 use crate::storage::read_to_cap;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, ServerConfig};
@@ -50,32 +52,9 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// A certificate or key that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot answer over TLS with {}", path.display())]
-pub struct TlsError {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub source: TlsFlaw,
-}
-
-/// What is wrong with a certificate or key.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum TlsFlaw {
-    #[error("it cannot be read")]
-    Read(#[source] io::Error),
-    #[error("it is no PEM file: {0}")]
-    Pem(String),
-    #[error("there is no certificate in it")]
-    NoCertificate,
-    #[error("there is no private key without a passphrase in it")]
-    NoKey,
-    #[error("it cannot be used")]
-    Unusable(#[source] rustls::Error),
-    #[error("it is not the key of the certificate in {}", certificate.display())]
-    Mismatch { certificate: PathBuf },
+/// Makes the error of a certificate or key that cannot be used.
+fn unusable(path: &Path, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Fault {
+    Fault::usage(format!("cannot answer over TLS with {}", path.display())).because(cause)
 }
 
 /// Certificates and keys have a few KiB.
@@ -83,50 +62,49 @@ const MAX_PEM_BYTES: u64 = 1 << 20;
 
 impl Tls {
     /// The settings of the server's side: TLS 1.2 and 1.3, and HTTP/1.1.
-    pub(super) fn config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let unusable = |path: &Path| {
-            let path = path.to_owned();
-            |error| TlsError { path, source: TlsFlaw::Unusable(error) }
-        };
+    pub(super) fn config(&self) -> Result<Arc<ServerConfig>, Fault> {
+        let refused =
+            |path| move |error: rustls::Error| unusable(path, Fault::usage("it cannot be used").because(error));
         let provider = Arc::new(default_provider());
         let chain = chain(&self.certificate)?;
-        let key = provider.key_provider.load_private_key(key(&self.key)?).map_err(unusable(&self.key))?;
+        let key = provider.key_provider.load_private_key(key(&self.key)?).map_err(refused(&self.key))?;
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().or_else(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                let source = TlsFlaw::Mismatch { certificate: self.certificate.clone() };
-                Err(TlsError { path: self.key.clone(), source })
+                let certificate = self.certificate.display();
+                Err(unusable(&self.key, format!("it is not the key of the certificate in {certificate}")))
             }
             // Keys that do not tell their public half cannot be compared.
             rustls::Error::InconsistentKeys(_) => Ok(()),
-            error => Err(unusable(&self.certificate)(error)),
+            error => Err(refused(&self.certificate)(error)),
         })?;
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let resolver = Arc::new(SingleCertAndKey::from(certified));
-        let builder = versions.map_err(unusable(&self.certificate))?.with_no_client_auth();
+        let builder = versions.map_err(refused(&self.certificate))?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let read = File::open(path).and_then(|file| read_to_cap(file, MAX_PEM_BYTES));
-    read.map_err(|error| TlsError { path: path.to_owned(), source: TlsFlaw::Read(error) })
+    read.map_err(|error| unusable(path, Fault::usage("it cannot be read").because(error)))
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let flawed = |source| TlsError { path: path.to_owned(), source };
+fn no_pem(error: &pem::Error) -> String {
+    format!("it is no PEM file: {error}")
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    let found = found.map_err(|error| flawed(TlsFlaw::Pem(error.to_string())))?;
-    if found.is_empty() { Err(flawed(TlsFlaw::NoCertificate)) } else { Ok(found) }
+    let found = found.map_err(|error| unusable(path, no_pem(&error)))?;
+    if found.is_empty() { Err(unusable(path, "there is no certificate in it")) } else { Ok(found) }
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    use rustls::pki_types::pem::Error::NoItemsFound;
-    let flawed = |source| TlsError { path: path.to_owned(), source };
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| match error {
-        NoItemsFound => flawed(TlsFlaw::NoKey),
-        error => flawed(TlsFlaw::Pem(error.to_string())),
+        pem::Error::NoItemsFound => unusable(path, "there is no private key without a passphrase in it"),
+        error => unusable(path, no_pem(&error)),
     })
 }

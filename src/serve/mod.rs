@@ -37,18 +37,18 @@ use tokio::sync::Semaphore;
 
 use self::access_log::{AccessLog, LogThread};
 use self::client::Shared;
-use self::limits::{FileBudget, TooFewFiles};
+use self::limits::FileBudget;
 use self::metrics::Metrics;
 use self::resolve::Resolver;
 use self::workers::{Listening, Workers};
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, Fault};
 use crate::shell::shell_word;
 use crate::site::Site;
 use crate::storage::FileError;
 
 pub use self::access_log::LogTarget;
 pub use self::limits::Limits;
-pub use self::listen::{Listen, Tls, TlsError, TlsFlaw};
+pub use self::listen::{Listen, Tls};
 pub use self::systemd::Inherited;
 
 /// How a site is served.
@@ -71,44 +71,33 @@ impl<L: Into<Listen>> From<L> for ServeOptions {
     }
 }
 
-/// Why nothing is served.
+/// A failure to start the server.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}{}", advice(address, source))]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("cannot listen on the socket that this was started with")]
-    Inherited(#[source] io::Error),
-    #[error("this was started with a socket for TLS: name a certificate and its key")]
-    NoCertificate,
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Fault(#[from] Fault),
     #[error(transparent)]
     Log(#[from] FileError),
-    #[error(
-        "the system allows this process {allowed} open files, and the server needs {needed} at least: raise the limit with `ulimit \
-         -n 1024` in its shell, or with LimitNOFILE=1024 in its unit for systemd"
-    )]
-    TooFewFiles { allowed: u64, needed: u64 },
-    #[error("cannot run the server")]
-    Run(#[source] io::Error),
-}
-
-impl From<TooFewFiles> for ServeError {
-    fn from(TooFewFiles { allowed, needed }: TooFewFiles) -> Self {
-        Self::TooFewFiles { allowed, needed }
-    }
 }
 
 impl ServeError {
+    /// For `map_err`: the failure to use the sockets that this was started with.
+    pub(crate) fn inherited(error: io::Error) -> Self {
+        Fault::usage("cannot listen on the socket that this was started with").because(error).into()
+    }
+
     /// Returns the class of this error.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Listen { .. } | Self::Tls(_) | Self::Inherited(_) | Self::NoCertificate => ErrorClass::Usage,
+            Self::Fault(error) => error.class(),
             Self::Log(error) => error.class(),
-            Self::Run(_) | Self::TooFewFiles { .. } => ErrorClass::Failed,
         }
     }
+}
+
+fn cannot_run(error: io::Error) -> Fault {
+    Fault::failed("cannot run the server").because(error)
 }
 
 /// Returns the cause and the remedy for an address that the server cannot have; they follow the address in a message.
@@ -147,7 +136,7 @@ impl Server {
         let options = options.into();
         let tls = options.listen.tls.as_ref().map(Tls::config).transpose()?;
         if tls.is_none() && !options.inherited.https.is_empty() {
-            return Err(ServeError::NoCertificate);
+            return Err(Fault::usage("this was started with a socket for TLS: name a certificate and its key").into());
         }
         let plain = listeners(options.inherited.http, options.listen.http)?;
         let encrypted = match &options.listen.tls {
@@ -164,13 +153,14 @@ impl Server {
             log,
             limits,
             free: Arc::new(Semaphore::new(limits.connections)),
+            warm: Semaphore::new(connection::MAX_WARM),
         });
         let address = plain.first().map_or(options.listen.http, |(_, address)| *address);
         let tls_address = encrypted.first().map(|(_, address)| *address);
         let plain = plain.into_iter().map(|(listener, _)| (listener, None));
         let encrypted = encrypted.into_iter().map(|(listener, _)| (listener, tls.clone()));
         let listening: Vec<Listening> = plain.chain(encrypted).collect();
-        let workers = Workers::start(budget.threads, &listening, &shared).map_err(ServeError::Run)?;
+        let workers = Workers::start(budget.threads, &listening, &shared).map_err(cannot_run)?;
         Ok(Self { address, tls_address, max_connections: limits.connections, shared, log_writer, workers })
     }
 
@@ -203,10 +193,10 @@ struct Signals {
 impl Signals {
     /// From now on they are noted, and end nothing by themselves.
     fn new() -> Result<Self, ServeError> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(ServeError::Run)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot_run)?;
         let of = |kind| {
             let _guard = runtime.enter();
-            signal(kind).map_err(ServeError::Run)
+            signal(kind).map_err(cannot_run)
         };
         let (interrupt, terminate) = (of(SignalKind::interrupt())?, of(SignalKind::terminate())?);
         let hangup = of(SignalKind::hangup())?;
@@ -234,14 +224,17 @@ impl Signals {
 
 /// The sockets that were handed on, or else one of our own; each with its address.
 fn listeners(inherited: Vec<TcpListener>, address: SocketAddr) -> Result<Vec<(TcpListener, SocketAddr)>, ServeError> {
-    let failed = |source| ServeError::Listen { address, source };
+    let failed = |error| {
+        let advice = advice(&address, &error);
+        Fault::usage(format!("cannot listen on {address}{advice}")).because(error)
+    };
     if inherited.is_empty() {
         let listener = listen::bind(address).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         return Ok(vec![(listener, bound)]);
     }
     let with_address = |socket: TcpListener| socket.local_addr().map(|bound| (socket, bound));
-    inherited.into_iter().map(with_address).collect::<io::Result<_>>().map_err(ServeError::Inherited)
+    inherited.into_iter().map(with_address).collect::<io::Result<_>>().map_err(ServeError::inherited)
 }
 
 /// Serves the site until SIGINT or SIGTERM; tells `ready` of the running server.

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use rustix::io::Errno;
 use super::file::{Blocked, Delivery};
 use super::host::Host;
 use super::open_file_cache::{CachedFile, OpenFileCache};
-use super::published_files::PublishedFiles;
+use super::published_files::{FileDate, PublishedFiles};
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
@@ -30,6 +31,10 @@ const MAX_OLDER: usize = 64;
 /// The time before the server reads a current generation again that it could not read.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Time for which the target of `current` counts as just read, by all connections. A busy server would else spend a twentieth of
+/// its time on reading it.
+const FRESH: Duration = Duration::from_millis(1);
+
 /// Finds the current generation; remembers what it says of itself.
 #[derive(Debug)]
 pub(super) struct Resolver {
@@ -37,6 +42,9 @@ pub(super) struct Resolver {
     pub(super) name: String,
     served: Arc<ServedSite>,
     known: RwLock<KnownView>,
+    started: Instant,
+    /// Time from the start to the last reading of `current` that found the known view, in microseconds.
+    read_at: AtomicU64,
 }
 
 /// The site, as all its generations need it.
@@ -66,6 +74,8 @@ pub(super) struct View {
     pub(super) tree: Arc<ServedTree>,
     served: Arc<ServedSite>,
     older: OnceLock<Vec<Older>>,
+    /// Set once another generation is the current one.
+    replaced: AtomicBool,
 }
 
 /// A generation before the current one; read when it is wanted first.
@@ -85,8 +95,7 @@ pub(super) struct ServedTree {
     pub(super) routes: RoutingTable,
     /// Collections, suites and addresses that older generations had and this one lacks.
     pub(super) unanswered: Unanswered,
-    /// Only the state before the first import has none.
-    files: Option<PublishedFiles>,
+    files: PublishedFiles,
     recent: OpenFileCache,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
@@ -104,7 +113,7 @@ fn name(host: Option<&Host>) -> Option<&str> {
 }
 
 impl Resolver {
-    /// For a site. Up to `open_files` files of its current generation stay open.
+    /// Returns a resolver for a site. Up to `open_files` files of its current generation stay open.
     pub(super) fn new(site: &Site, open_files: usize) -> Self {
         let served = ServedSite {
             root: site.root().to_owned(),
@@ -112,7 +121,8 @@ impl Resolver {
             config: site.config.serve.clone(),
             open_files,
         };
-        Self { name: site.config.name.to_string(), served: Arc::new(served), known: RwLock::default() }
+        let (known, started, read_at) = (RwLock::default(), Instant::now(), AtomicU64::new(0));
+        Self { name: site.config.name.to_string(), served: Arc::new(served), known, started, read_at }
     }
 
     /// The site's folder.
@@ -120,10 +130,17 @@ impl Resolver {
         &self.served.root
     }
 
-    /// What is to be answered from now; `before` is what the asking connection had last, which saves it a lock.
-    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>) -> Option<Arc<View>> {
+    /// Returns the view that answers from `now` on. `before` is the last one of the asking connection, which saves it a lock.
+    pub(super) async fn current(self: &Arc<Self>, before: Option<&Arc<View>>, now: Instant) -> Option<Arc<View>> {
+        let now = u64::try_from(now.duration_since(self.started).as_micros()).unwrap_or(u64::MAX);
+        let before = before.filter(|view| !view.replaced.load(Ordering::Acquire));
+        let is_fresh = u128::from(now.saturating_sub(self.read_at.load(Ordering::Relaxed))) < FRESH.as_micros();
+        if let Some(view) = before.filter(|_| is_fresh) {
+            return Some(view.clone());
+        }
         let link = self.served.store.target(CURRENT).ok()??;
         if let Some(view) = before.filter(|view| view.link == link) {
+            self.read_at.store(now, Ordering::Relaxed);
             return Some(view.clone());
         }
         if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).of(&link) {
@@ -138,13 +155,20 @@ impl Resolver {
         if let Some(known) = known.of(&link) {
             return known; // another request was faster
         }
-        let tree = ServedTree::load(&self.served, &link).filter(ServedTree::has_its_path_map);
+        let tree = ServedTree::load(&self.served, &link).filter(ServedTree::has_its_path_maps);
         let Some(tree) = tree.map(Arc::new) else {
             known.failed = Some((link, Instant::now()));
             return None;
         };
-        let view = Arc::new(View { link, tree, served: self.served.clone(), older: OnceLock::new() });
+        let view = Arc::new(View {
+            link,
+            tree,
+            served: self.served.clone(),
+            older: OnceLock::new(),
+            replaced: AtomicBool::new(false),
+        });
         if let Some(before) = known.view.replace(view.clone()) {
+            before.replaced.store(true, Ordering::Release);
             before.tree.recent.retire();
         }
         Some(view)
@@ -231,16 +255,16 @@ impl ServedTree {
         let folder = served.root.join(folder);
         let routes = RoutingTable::new(answering(&generation, &served.config));
         let unanswered = Unanswered::of(&generation, &served.config);
-        let files = generation.paths.map(|map| PublishedFiles::new(&served.root, map));
+        let files = PublishedFiles::new(&served.root, std::mem::take(&mut generation.mounts));
         (generation.upstream_dates, generation.second_digests, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
         let (recent, catalogue, overview) = (OpenFileCache::new(served.open_files), OnceLock::new(), OnceLock::new());
         Some(Self { folder, generation, routes, unanswered, files, recent, catalogue, overview })
     }
 
-    /// Returns true if the path map is what it was when the generation was made.
-    fn has_its_path_map(&self) -> bool {
-        self.files.as_ref().is_none_or(|files| files.verify().is_ok())
+    /// Returns true if the path maps are what they were when the generation was made.
+    fn has_its_path_maps(&self) -> bool {
+        self.files.verify().is_ok()
     }
 
     /// Returns true if the host is the name of a published upstream. An address is nobody's name.
@@ -295,15 +319,15 @@ impl ServedTree {
         let top = below.as_str().split('/').next().unwrap_or_default();
         let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
         let immutable = Kind::is_immutable(below.as_str());
-        let Some(files) = self.files.as_ref().filter(|_| published && (immutable || !older)) else {
+        if !published || (older && !immutable) {
             return Ok(Ok(None));
-        };
-        // Caches compare dates by the second. Metadata and keys change under their names, so each generation's are newer than
+        }
+        // Caches compare dates by the second. Metadata and keys change under their names, so those of a new tree are newer than
         // all before, also where it has old content again.
-        let changed = (!immutable).then_some(self.generation.made);
-        let mut file = files.open(&below, changed, how)?;
+        let date = if immutable { FileDate::OfBlob } else { FileDate::OfTree };
+        let mut file = self.files.open(&below, date, how)?;
         if file.as_ref().is_err_and(is_out_of_files) && self.recent.clear() {
-            file = files.open(&below, changed, how)?;
+            file = self.files.open(&below, date, how)?;
         }
         Ok(file.map(|file| {
             let found = Arc::new(CachedFile { file: file?, below, immutable, older });

@@ -1,11 +1,12 @@
 //! Apache: serves the published trees without `gapferry serve`.
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
-use super::{Facts, HostName, SetupError, quote};
+use super::{Facts, HostName, quote};
+use crate::error_class::Fault;
 use crate::site::OLDER_FOLDER;
 
 /// A file for `/etc/apache2/sites-available`.
-pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
+pub fn config(facts: &Facts, server: &WebServer) -> Result<String, Fault> {
     let [root, older] = ["current", OLDER_FOLDER].map(|folder| quote::server_path(&facts.root.join(folder)));
     let roots = [root?, older?];
     let modules = if server.store_backend.is_some() { "rewrite headers proxy_http" } else { "rewrite headers" };
@@ -30,7 +31,7 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
 }
 
 /// Only what is for clients is readable. `current` is a symbolic link.
-fn folders(facts: &Facts, roots: &[String]) -> Result<String, SetupError> {
+fn folders(facts: &Facts, roots: &[String]) -> Result<String, Fault> {
     let site = quote::server_path(&facts.root)?;
     let mut text = format!(
         "<Directory \"{site}\">\n    Options FollowSymLinks\n    AllowOverride None\n    Require all denied\n</Directory>\n"

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AptArchive, Facts, PublishedSuite, ServeUrl, SetupError, SetupFile, quote};
+use super::{AptArchive, Facts, PublishedSuite, ServeUrl, SetupError, SetupFile, nothing, quote};
+use crate::error_class::Fault;
 use crate::formats::apt::archive::IndexKind;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
@@ -78,7 +79,7 @@ pub(super) struct ClientArchive<'f> {
 }
 
 /// Archives and suites that are published and chosen; each name that was chosen must be among them.
-pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<Vec<ClientArchive<'f>>, SetupError> {
+pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<Vec<ClientArchive<'f>>, Fault> {
     let is_chosen = |archive: &&AptArchive| choice.archives.is_empty() || choice.archives.contains(&archive.name);
     let of = |archive: &'f AptArchive| {
         let wanted = |suite: &&PublishedSuite| {
@@ -91,11 +92,10 @@ pub(super) fn chosen<'f>(facts: &'f Facts, choice: &AptClientChoice) -> Result<V
     let absent_archive = choice.archives.iter().find(|name| !found.iter().any(|chosen| chosen.archive.name == **name));
     let has_suite = |name: &str| found.iter().flat_map(|chosen| &chosen.suites).any(|suite| is_called(suite, name));
     let absent_suite = choice.suites.iter().find(|name| !has_suite(name));
-    let nothing = |what: String| Err(SetupError::Nothing { what });
     match (absent_archive, absent_suite) {
-        (Some(name), _) => nothing(format!("archive {name} with such suites")),
-        (None, Some(name)) => nothing(format!("suite {name:?}")),
-        (None, None) if found.is_empty() => nothing("archive of packages".to_owned()),
+        (Some(name), _) => Err(nothing(format_args!("archive {name} with such suites"))),
+        (None, Some(name)) => Err(nothing(format_args!("suite {name:?}"))),
+        (None, None) if found.is_empty() => Err(nothing("archive of packages")),
         (None, None) => Ok(found),
     }
 }

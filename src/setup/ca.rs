@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::SetupError;
+use crate::error_class::Fault;
 
 /// Characters in a line of PEM (RFC 7468, section 2).
 const LINE: usize = 64;
@@ -19,9 +19,11 @@ pub struct Certificates(Vec<String>);
 
 impl Certificates {
     /// Reads the certificates in the file at `path`; what else is there is passed over, a private key above all.
-    pub fn load(path: &Path) -> Result<Self, SetupError> {
-        let read = |source| SetupError::ReadCertificates { path: path.to_owned(), source };
-        Self::parse(&fs::read(path).map_err(read)?).ok_or_else(|| SetupError::NoCertificates { path: path.to_owned() })
+    pub fn load(path: &Path) -> Result<Self, Fault> {
+        let shown = path.display();
+        let unread = |error| Fault::usage(format!("cannot read certificates from {shown}")).because(error);
+        let none = || Fault::usage(format!("{shown} has no certificate in PEM"));
+        Self::parse(&fs::read(path).map_err(unread)?).ok_or_else(none)
     }
 
     fn parse(pem: &[u8]) -> Option<Self> {

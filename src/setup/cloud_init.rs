@@ -2,7 +2,7 @@
 
 use super::quote::{comment, yaml, yaml_block};
 use super::snapd::{DROP_IN, STORE_CERTS, drop_in};
-use super::{Certificates, Facts, ServeUrl, SetupError, apt};
+use super::{Certificates, Facts, ServeUrl, SetupError, apt, no_serve_url, nothing};
 use crate::formats::apt::archive::IndexKind;
 use crate::kind::ClientProgram;
 
@@ -31,7 +31,7 @@ pub fn user_data(facts: &Facts, choice: &CloudInitChoice) -> Result<String, Setu
         if facts.has_client(ClientProgram::Snapd) { snaps(facts, choice)? } else { String::new() },
     ];
     if sections.iter().all(String::is_empty) {
-        return Err(SetupError::Nothing { what: "packages or snaps".to_owned() });
+        return Err(nothing("packages or snaps").into());
     }
     Ok("#cloud-config\n".to_owned() + &comment("#", &facts.headline("User data")) + &sections.concat())
 }
@@ -41,7 +41,7 @@ fn packages(chosen: &[apt::ClientArchive<'_>], choice: &CloudInitChoice) -> Resu
     if chosen.is_empty() {
         return Ok(String::new());
     }
-    let url = choice.serve_url.as_ref().ok_or(SetupError::NoServeUrl { what: "a source of packages" })?;
+    let url = choice.serve_url.as_ref().ok_or_else(|| no_serve_url("a source of packages"))?;
     let mut text = String::from("apt:\n");
     if choice.replace_sources {
         text += "  disable_suites: [$RELEASE, $RELEASE-updates, $RELEASE-security, $RELEASE-backports]\n";
@@ -76,8 +76,7 @@ pub(super) fn time(servers: &[String]) -> String {
 /// In both, snapd gets the authority as a setting of its own: it need not read those of the machine.
 fn snaps(facts: &Facts, choice: &CloudInitChoice) -> Result<String, SetupError> {
     let Some(store) = &facts.store else {
-        let url =
-            choice.serve_url.as_ref().ok_or(SetupError::NoServeUrl { what: "snapd without a store assertion" })?;
+        let url = choice.serve_url.as_ref().ok_or_else(|| no_serve_url("snapd without a store assertion"))?;
         let restart = "  - [systemctl, daemon-reload]\n  - [systemctl, try-restart, snapd.service]\n";
         let content = yaml_block(&drop_in(url), 6);
         let trust = trust(choice).map_or_else(String::new, |command| format!("snap:\n  commands:\n{command}"));
@@ -149,6 +148,7 @@ mod tests {
             text.contains("      Environment=SNAPPY_FORCE_API_URL=http://gapferry.dc1.example\nruncmd:\n"),
             "{text}"
         );
-        assert!(matches!(user_data(&facts, &CloudInitChoice::default()), Err(SetupError::NoServeUrl { .. })));
+        let error = user_data(&facts, &CloudInitChoice::default()).unwrap_err();
+        assert!(error.to_string().contains("needs --serve-url"), "{error}");
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Facts, HostName, SetupError, SetupFile};
+use super::{Facts, HostName, SetupError, SetupFile, nothing};
 
 /// A program that answers for names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -47,7 +47,7 @@ pub fn files(
         hosts.entry(own).or_default().insert("this site".to_owned());
     }
     if hosts.is_empty() {
-        return Err(SetupError::Nothing { what: "collection that comes from a host with a name".to_owned() });
+        return Err(nothing("collection that comes from a host with a name").into());
     }
     let table = Table { facts, hosts, addresses };
     Ok(match server {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::{HostName, PublishedSuite, SetupError, suites};
+use super::{HostName, PublishedSuite, SetupError, nothing, suites};
 use crate::address::{Address, RoutingTable};
 use crate::collection::{Collection, Publish};
+use crate::error_class::Fault;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, SiteKeyAlgorithm, armored_keyring};
 use crate::formats::rpm::REPOMD_ASC;
 use crate::kind::{ClientProgram, Kind};
@@ -146,7 +147,7 @@ impl Facts {
     pub fn collect(site: &Site) -> Result<Self, SetupError> {
         let generation = site.current()?;
         if generation.published.is_empty() {
-            return Err(SetupError::Nothing { what: "generation yet: import a bundle first".to_owned() });
+            return Err(nothing("generation yet: import a bundle first").into());
         }
         let mut facts = Self {
             site: site.config.name.clone(),
@@ -291,7 +292,8 @@ fn key(site: &Site, generation: &Path, collection: &Collection) -> Result<Option
         return Ok(None);
     }
     let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
-    armored_keyring(&bytes).map(Some).map_err(|source| SetupError::Keyring { path, source })
+    let unusable = |error| Fault::failed(format!("cannot use the keyring {}", path.display())).because(error).into();
+    armored_keyring(&bytes).map(Some).map_err(unusable)
 }
 
 #[cfg(test)]

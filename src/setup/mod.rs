@@ -21,8 +21,7 @@ mod suites;
 pub mod user_data;
 mod web;
 
-use std::io;
-use std::path::PathBuf;
+use std::fmt::Display;
 
 pub use self::ca::Certificates;
 pub use self::facts::{AptArchive, Facts, ListSigner, RpmRepository, UpstreamNames};
@@ -30,8 +29,7 @@ pub use self::host::HostName;
 pub use self::serve_url::ServeUrl;
 pub use self::suites::{PublishedSuite, suites};
 pub use self::web::WebServer;
-use crate::error_class::ErrorClass;
-use crate::formats::Invalid;
+use crate::error_class::{ErrorClass, Fault};
 use crate::maas::MaasError;
 use crate::site::SiteError;
 use crate::storage::StorageError;
@@ -52,50 +50,40 @@ impl SetupFile {
     }
 }
 
-/// Why nothing is written.
+/// A failure to write a text.
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
+    #[error(transparent)]
+    Fault(#[from] Fault),
     #[error(transparent)]
     Site(#[from] SiteError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
     Maas(#[from] MaasError),
-    #[error("the site publishes no {what}")]
-    Nothing { what: String },
-    #[error(
-        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of the selection, with an export there and an import here"
-    )]
-    NoRepository { what: String, there: String },
-    #[error("cannot use the keyring {}", path.display())]
-    Keyring { path: PathBuf, source: Invalid },
-    #[error(
-        "the site is in {path:?}, which cannot stand in the configuration of a web server: letters, digits, spaces and ._-+@=,:~/ can"
-    )]
-    Path { path: PathBuf },
-    #[error("cannot read certificates from {}", path.display())]
-    ReadCertificates { path: PathBuf, source: io::Error },
-    #[error("{} has no certificate in PEM", path.display())]
-    NoCertificates { path: PathBuf },
-    #[error(
-        "{what} needs --serve-url: the address at which clients reach this site, such as http://gapferry.dc1.example"
-    )]
-    NoServeUrl { what: &'static str },
 }
 
 impl SetupError {
     /// Returns the class of this error.
     pub fn class(&self) -> ErrorClass {
         match self {
+            Self::Fault(error) => error.class(),
             Self::Site(error) => error.class(),
             Self::Storage(error) => error.class(),
             Self::Maas(error) => error.class(),
-            Self::Keyring { .. } => ErrorClass::Failed,
-            Self::Nothing { .. } | Self::NoRepository { .. } | Self::Path { .. } | Self::NoServeUrl { .. } => {
-                ErrorClass::Usage
-            }
-            Self::ReadCertificates { .. } | Self::NoCertificates { .. } => ErrorClass::Usage,
         }
     }
+}
+
+/// Makes the error of a site that does not publish what a text is about.
+fn nothing(what: impl Display) -> Fault {
+    Fault::usage(format!("the site publishes no {what}"))
+}
+
+/// Makes the error of a text that names the site's address.
+fn no_serve_url(what: &str) -> Fault {
+    Fault::usage(format!(
+        "{what} needs --serve-url: the address at which clients reach this site, such as http://gapferry.dc1.example"
+    ))
 }

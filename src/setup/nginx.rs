@@ -1,11 +1,12 @@
 //! nginx: serves the published trees without `gapferry serve`.
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
-use super::{Facts, HostName, SetupError, quote};
+use super::{Facts, HostName, quote};
+use crate::error_class::Fault;
 use crate::site::OLDER_FOLDER;
 
 /// A file for `/etc/nginx/conf.d`.
-pub fn config(facts: &Facts, server: &WebServer) -> Result<String, SetupError> {
+pub fn config(facts: &Facts, server: &WebServer) -> Result<String, Fault> {
     let [root, older] = ["current", OLDER_FOLDER].map(|folder| quote::server_path(&facts.root.join(folder)));
     let (root, older) = (root?, older?);
     let mut text = head(facts, "nginx") + "# For a file in /etc/nginx/conf.d.\n" + &headers();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::facts::AptArchive;
 use super::quote::{comment, yaml};
-use super::{Facts, ServeUrl, SetupError, SetupFile};
+use super::{Facts, ServeUrl, SetupError, SetupFile, nothing};
 use crate::address::Address;
 use crate::collection::Publish;
 
@@ -57,7 +57,7 @@ pub fn files(facts: &Facts, choice: &ProChoice) -> Result<Vec<SetupFile>, SetupE
     if services.is_empty() {
         let what =
             format!("archive of https://{HOST}/…/ubuntu as upstream signed it, which clients of Ubuntu Pro need");
-        return Err(SetupError::Nothing { what });
+        return Err(nothing(what).into());
     }
     Ok(vec![
         SetupFile::new("gapferry-pro-override.yaml", overrides(facts, &services, choice.transport)),
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn without_an_archive_of_ubuntu_pro_there_is_nothing_to_write() {
         for facts in [facts(), pro(&[("infra/ubuntu", Publish::ReIndexed)]), pro(&[])] {
-            assert!(matches!(files(&facts, &choice(Transport::Https)), Err(SetupError::Nothing { .. })));
+            assert!(matches!(files(&facts, &choice(Transport::Https)), Err(SetupError::Fault(_))));
         }
         let mut expiring = pro(&[("infra/ubuntu", Publish::Verbatim)]);
         expiring.archives[0].valid_until = Some(Time::from_unix(1_800_000_000).unwrap());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::SetupError;
+use crate::error_class::Fault;
 use crate::terminal::safe;
 
 /// Lines of a comment that begin with `mark`, wherever `text` has line breaks of its own.
@@ -38,10 +38,15 @@ pub fn yaml_block(text: &str, indent: usize) -> String {
 
 /// A path for the configuration of nginx and Apache, to stand in double quotes there. Neither can escape all characters, and
 /// both replace what `$` begins.
-pub fn server_path(path: &Path) -> Result<String, SetupError> {
+pub fn server_path(path: &Path) -> Result<String, Fault> {
     let plain = |c: char| c.is_alphanumeric() || " ._-+@=,:~/".contains(c);
     let text = path.to_str().filter(|text| text.starts_with('/') && text.chars().all(plain));
-    text.map(str::to_owned).ok_or_else(|| SetupError::Path { path: path.to_owned() })
+    text.map(str::to_owned).ok_or_else(|| {
+        Fault::usage(format!(
+            "the site is in {path:?}, which cannot stand in the configuration of a web server: letters, digits, spaces and \
+             ._-+@=,:~/ can"
+        ))
+    })
 }
 
 /// A regular expression that matches `text` alone; of the characters of a publish path, these have a meaning.

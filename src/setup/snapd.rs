@@ -1,6 +1,6 @@
 //! snapd: how a client is told where its store is. `docs/snaps.md` says what each way brings.
 
-use super::{Certificates, Facts, ServeUrl, SetupError, quote};
+use super::{Certificates, Facts, ServeUrl, SetupError, no_serve_url, nothing, quote};
 use crate::kind::ClientProgram;
 use crate::shell::shell_word;
 use crate::site::StoreAssertion;
@@ -31,7 +31,7 @@ pub fn script(
     authority: Option<&Certificates>,
 ) -> Result<String, SetupError> {
     if !facts.has_client(ClientProgram::Snapd) {
-        return Err(SetupError::Nothing { what: "snaps".to_owned() });
+        return Err(nothing("snaps").into());
     }
     let head = "#!/bin/sh\n".to_owned()
         + &quote::comment("#", &format!("{}\nTo be run once on each client.", facts.headline("The snap store")))
@@ -40,7 +40,7 @@ pub fn script(
         + &match (&facts.store, serve_url) {
             (Some(store), _) => by_assertion(store, authority),
             (None, Some(url)) => by_drop_in(url, authority),
-            (None, None) => return Err(SetupError::NoServeUrl { what: "snapd without a store assertion" }),
+            (None, None) => return Err(no_serve_url("snapd without a store assertion").into()),
         })
 }
 
@@ -135,10 +135,10 @@ mod tests {
     fn without_an_assertion_there_is_the_drop_in() {
         let mut facts = facts();
         facts.store = None;
-        assert!(matches!(script(&facts, None, None), Err(SetupError::NoServeUrl { .. })));
+        assert!(script(&facts, None, None).unwrap_err().to_string().contains("needs --serve-url"));
         let text = script(&facts, Some(&"http://gapferry.dc1.example/".parse().unwrap()), None).unwrap();
         assert!(text.contains("\nEnvironment=SNAPPY_FORCE_API_URL=http://gapferry.dc1.example\nEND\n"), "{text}");
         facts.kinds.retain(|kind| kind.client() != ClientProgram::Snapd);
-        assert!(matches!(script(&facts, None, None), Err(SetupError::Nothing { .. })));
+        assert_eq!(script(&facts, None, None).unwrap_err().to_string(), "the site publishes no snaps");
     }
 }

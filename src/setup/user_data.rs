@@ -8,7 +8,8 @@ use std::str::FromStr;
 
 use super::facts::{ListSigner, RpmRepository};
 use super::quote::{comment, yaml};
-use super::{Certificates, Facts, ServeUrl, SetupError, cloud_init};
+use super::{Certificates, Facts, ServeUrl, cloud_init};
+use crate::error_class::Fault;
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
 use crate::shell::shell_word;
@@ -107,7 +108,7 @@ pub struct UserDataChoice {
 const LAST_WITHOUT_ED25519: u32 = 7;
 
 /// User data.
-pub fn user_data(facts: &Facts, choice: &UserDataChoice) -> Result<String, SetupError> {
+pub fn user_data(facts: &Facts, choice: &UserDataChoice) -> Result<String, Fault> {
     let repositories = chosen(facts, choice)?;
     let notes: String = notes(facts, choice).iter().map(|text| format!("\n{text}")).collect();
     let sections = [
@@ -163,7 +164,7 @@ fn how_to_pass_it(choice: &UserDataChoice) -> String {
 }
 
 /// The repositories that were named, each of which must be there; or those that fit.
-fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRepository>, SetupError> {
+fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRepository>, Fault> {
     let all = &facts.repositories;
     let named = |name: &Label| all.iter().find(|repository| repository.name == *name);
     let found: Vec<&RpmRepository> = match choice.repositories.as_slice() {
@@ -178,7 +179,10 @@ fn chosen<'f>(facts: &'f Facts, choice: &UserDataChoice) -> Result<Vec<&'f RpmRe
         wanted.map_or_else(|| format!("for {} {}", choice.os.word(), choice.release), |name| format!("{name:?}"));
     let names: Vec<&str> = all.iter().map(|repository| repository.name.as_str()).collect();
     let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
-    Err(SetupError::NoRepository { what, there })
+    Err(Fault::usage(format!(
+        "the site publishes no RPM repository {what} ({there}): choose others with --repos, or carry one by a [[yum]] table of \
+         the selection, with an export there and an import here"
+    )))
 }
 
 /// Whether a repository of this name is for the machines: it names no other system and no other release. Words and numbers

@@ -5,17 +5,19 @@
 //! an address that clients know as another source's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use super::SiteError;
-use super::publish::PublishError;
 use super::serve_config::Serve;
 use super::state::{Generation, Published};
-use super::tree::Tree;
+use super::tree::{GenerationTrees, Tree};
 use crate::address::{Address, RoutingTable};
 use crate::collection::Collection;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::path::PublishPath;
 
 /// Returns the addresses of upstreams that a generation answers for, each with the collection, as KIND/NAME: that of the collection's
 /// origin, and the site's aliases. Snaps are not among them: every host answers for the store.
@@ -42,14 +44,17 @@ pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve)
 
 /// Fixes the collection's source at its first publication, and refuses another one from then on. Most sources
 /// have one collection, which bears their name.
-pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), PublishError> {
+pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), Fault> {
     // Sources that are named after a kind are that kind's alone, which publishers check.
     let is_of_a_kind = collection.kind.owns_source() || Kind::owner_of_source(collection.source.as_str()).is_some();
     let first = if is_of_a_kind { &collection.source } else { &collection.name };
     let known = next.sources.entry(collection.folder()).or_insert_with(|| first.clone());
     match *known == collection.source {
         true => Ok(()),
-        false => Err(PublishError::OtherSource { known: known.to_string(), found: collection.source.to_string() }),
+        false => Err(Fault::refused(format!(
+            "it belongs to the source {known} and not to {}: keys and policy go by source; give it another name, or its own source's",
+            collection.source
+        ))),
     }
 }
 
@@ -61,6 +66,11 @@ pub(super) fn note_owners(next: &mut Generation, config: &Serve) {
             next.addresses.entry(address).or_default().insert(source.clone());
         }
     }
+}
+
+/// Makes the error of a collection that the site refuses.
+fn refused(collection: &str, why: impl Display) -> SiteError {
+    SiteError::Publish { collection: collection.to_owned(), source: Box::new(Fault::refused(why).into()) }
 }
 
 /// Refuses a collection without upstream's proof whose origin is, or overlaps, an address that another source has or ever had. It would not
@@ -82,9 +92,14 @@ pub(super) fn keep_apart(next: &Generation, config: &Serve) -> Result<(), SiteEr
         let all = known.chain(aliased.iter().map(|(theirs, _, owner)| (theirs, owner.clone())));
         let taken = all.into_iter().find(|(theirs, owner)| owner != source && theirs.overlaps(&address));
         if let Some((theirs, owner)) = taken {
-            let (address, theirs) = (address.to_string(), theirs.to_string());
-            let source = PublishError::AddressTaken { address, theirs, owner, collection: folder.as_str().into() };
-            return Err(SiteError::Publish { collection: folder.clone(), source: Box::new(source) });
+            return Err(refused(
+                folder,
+                format_args!(
+                    "it has items without upstream's proof and would answer for {address}, but {theirs} belongs to the source {owner}; if \
+                 it is to answer there, say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and collection = \
+                 \"{folder}\""
+                ),
+            ));
         }
     }
     Ok(())
@@ -115,10 +130,14 @@ pub(super) fn keep_keys_apart(
             .filter(|(theirs, _)| theirs.overlaps(&address) && theirs.path().len() <= address.path().len());
         for (theirs, owner) in above.flat_map(|(theirs, owners)| owners.iter().map(move |owner| (theirs, owner))) {
             if owner != source && !have_a_key_in_common(source, owner)? {
-                let (address, theirs, owner) = (address.to_string(), theirs.to_string(), owner.clone());
-                let source =
-                    PublishError::AddressOfOtherKeys { address, theirs, owner, collection: folder.as_str().into() };
-                return Err(SiteError::Publish { collection: folder.clone(), source: Box::new(source) });
+                return Err(refused(
+                    folder,
+                    format_args!(
+                        "it would answer for {address}, but {theirs} belongs to the source {owner}, for which other keys are pinned; \
+                     if it is to answer there, say so in site.toml: [[serve.alias]] with url = \"http://{address}\" and \
+                     collection = \"{folder}\""
+                    ),
+                ));
             }
         }
     }
@@ -152,7 +171,7 @@ fn claimed(folder: &str, published: &Published, config: &Serve) -> Option<Addres
 
 /// Refuses two collections that answer for one address with different metadata of one name: clients would see only one of
 /// them. Collections with different suites answer together.
-pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) -> Result<(), SiteError> {
+pub(super) fn answer_together(next: &Generation, layout: &GenerationTrees, config: &Serve) -> Result<(), SiteError> {
     let table = RoutingTable::new(answering(next, config));
     for (host, routes) in table.hosts() {
         if routes.iter().all(|route| route.folder == routes[0].folder) {
@@ -160,17 +179,20 @@ pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) ->
         }
         let mut answers: BTreeMap<String, (&str, Sha256)> = BTreeMap::new();
         for route in routes {
-            for (path, digest) in tree.below(&route.folder).filter(|(path, _)| !Kind::is_immutable(path.as_str())) {
-                let rest = path.as_str().strip_prefix(route.folder.as_str()).unwrap_or_default();
+            let files = layout.get(&route.folder).into_iter().flat_map(Tree::files);
+            let may_change = |path: &PublishPath| !Kind::is_immutable(&format!("{}/{path}", route.folder));
+            for (path, digest) in files.filter(|(path, _)| may_change(path)) {
                 let (other, theirs) =
-                    *answers.entry(format!("{}{rest}", route.prefix)).or_insert((&route.folder, *digest));
+                    *answers.entry(format!("{}/{path}", route.prefix)).or_insert((&route.folder, *digest));
                 if other != route.folder && theirs != *digest {
-                    let address = format!("{host}{}{rest}", route.prefix);
-                    return Err(SiteError::AnswersTwice {
-                        address,
-                        one: other.to_owned(),
-                        other: route.folder.clone(),
-                    });
+                    let address = format!("{host}{}/{path}", route.prefix);
+                    let own = &route.folder;
+                    return Err(Fault::refused(format!(
+                        "{other} and {own} both answer for {address}, and clients would see only one of them: carry both as one \
+                         source of one selection; or let one answer by path only: in site.toml, write `by-path-only = \
+                         [\"{own}\"]` under `[serve]`"
+                    ))
+                    .into());
                 }
             }
         }

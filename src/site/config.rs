@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::serve_config::Serve;
 use super::{EnterpriseStore, RepreproKey, SiteError};
+use crate::error_class::Fault;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 
@@ -49,7 +50,7 @@ impl SiteConfig {
     /// Reads the file at `path`.
     pub fn load(path: &Path) -> Result<Self, SiteError> {
         let text = fs::read_to_string(path).map_err(SiteError::io("read", path))?;
-        let bad = |reason| SiteError::BadConfig { path: path.to_owned(), reason };
+        let bad = |reason| Fault::usage(format!("{} is wrong: {reason}", path.display()));
         let config: Self = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
         config.serve.check().map_err(bad)?;
         config.reprepro.iter().try_for_each(RepreproKey::check).map_err(bad)?;

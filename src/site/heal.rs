@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{quarantine, relink_trees};
 use super::flaw::blob_flaw;
 use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
+use super::repair::{quarantine, relink_trees};
 use super::state::Generation;
 use super::unpack::{into_depot, mark_lacking};
 use super::{Site, SiteError, sheets};

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
-use super::check::relink_trees;
 use super::enterprise_store::push_locked;
-use super::generation::{Recipe, publish, remove_folder};
+use super::generation::{Recipe, publish};
 use super::heal::{HeldBlobs, heal, mark_wrong};
 use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, load};
 use super::publish::PublishError;
+use super::repair::relink_trees;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
+use super::trees::remove_folder;
 use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::BundleError;
 use crate::bundle::bundle_stream::BundleStream;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
 use super::pins::read_keyring;
 use super::{Site, SiteError};
 use crate::depot::Depot;
+use crate::error_class::Fault;
 use crate::formats::openpgp::{SiteKey, SiteKeyAlgorithm};
 use crate::label::Label;
 use crate::media::device::Device;
@@ -36,7 +38,10 @@ pub struct NewSite {
 /// It is built under a scratch name beside `root` and renamed, so that an interrupted call leaves no half a site.
 pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     if root.symlink_metadata().is_ok() && fs::read_dir(root).map_or(true, |mut entries| entries.next().is_some()) {
-        return Err(SiteError::SiteExists { path: root.to_owned() });
+        let path = root.display();
+        return Err(
+            Fault::usage(format!("{path} exists already and is not empty: a site is made in a new folder")).into()
+        );
     }
     // Before anything is written: these files are the operator's.
     let keyrings = new
@@ -47,9 +52,9 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     let mut scratch = root.as_os_str().to_owned();
     scratch.push(".part");
     let scratch = Path::new(&scratch);
-    super::generation::remove_folder(scratch)?;
+    super::trees::remove_folder(scratch)?;
     if let Err(error) = new.write(keyrings, scratch, root) {
-        let _ = super::generation::remove_folder(scratch); // half a site is of no use; the first error is what matters
+        let _ = super::trees::remove_folder(scratch); // half a site is of no use; the first error is what matters
         return Err(error);
     }
     Site::open(root)
@@ -61,7 +66,7 @@ const KEY_AGE_S: i64 = 24 * 3600;
 impl NewSite {
     /// Writes the site into `scratch`, and renames it to `root`.
     fn write(&self, keyrings: Vec<(&Label, Vec<u8>)>, scratch: &Path, root: &Path) -> Result<(), SiteError> {
-        for folder in ["trust/keyrings", "generations", "depot/sha256"] {
+        for folder in ["trust/keyrings", "generations", "trees", "depot/sha256"] {
             let path = scratch.join(folder);
             modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
         }
@@ -101,11 +106,14 @@ fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
     let (file, name, link) = (scratch.join("try"), scratch.join("try-name"), scratch.join("try-link"));
     fs::write(&file, "").map_err(SiteError::io("create", &file))?;
     let lacks = |what| {
-        move |source| SiteError::NoLinks {
-            path: root.to_owned(),
-            file_system: Device::of(scratch).file_system.unwrap_or_else(|| "its file system".to_owned()),
-            what,
-            source,
+        move |error: io::Error| {
+            let file_system = Device::of(scratch).file_system.unwrap_or_else(|| "its file system".to_owned());
+            Fault::usage(format!(
+                "{} would be on {file_system}, which has no {what}, and every generation of a site is made of them: make the \
+                 site on a Linux file system such as ext4 or XFS",
+                root.display()
+            ))
+            .because(error)
         }
     };
     fs::hard_link(&file, &name).map_err(lacks("hard links"))?;

@@ -222,15 +222,15 @@ impl Site {
     /// Removes the notes of imports that are finished or can no more be: of `state` itself, of the bundles before it, and what
     /// cannot be read.
     pub(super) fn tidy_journal(&self, state: &OpenState) -> Result<(), SiteError> {
-        super::generation::remove_folder(&self.journal_folder(state))?;
-        super::generation::remove_folder(&self.quarantine_folder(state))?;
+        super::trees::remove_folder(&self.journal_folder(state))?;
+        super::trees::remove_folder(&self.quarantine_folder(state))?;
         let accepted = &state.manifest;
         for folder in self.journals()? {
             let is_past = |(m, _): &(StateManifest, Sha256)| {
                 m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence)
             };
             if journal_manifest(&folder).ok().flatten().as_ref().is_none_or(is_past) {
-                super::generation::remove_folder(&folder)?;
+                super::trees::remove_folder(&folder)?;
             }
         }
         self.tidy_partials()

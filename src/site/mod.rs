@@ -6,7 +6,8 @@
 //! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
 //! SITE/keys/site.pgp          the site's own OpenPGP key, secret
 //! SITE/depot/                 blobs
-//! SITE/generations/N/         one state: trees, proofs, manifests with item lists, generation.json; hard links into the depot
+//! SITE/trees/KIND-NAME-DIGEST one published collection as files: hard links into the depot, or copies
+//! SITE/generations/N/         one state: generation.json, and links into `trees/`
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/older/                 what older generations have and the current one lacks, for web servers; may be deleted, `gc` builds it again
 //! SITE/journal/               imports that are not finished
@@ -48,6 +49,7 @@ mod publish;
 mod reachable;
 mod receipt;
 mod rehearsal;
+mod repair;
 mod rollback;
 mod search;
 mod second_digest;
@@ -58,6 +60,7 @@ mod status;
 mod store_assertion;
 mod store_index;
 mod tree;
+mod trees;
 mod unpack;
 
 use std::fs;
@@ -66,12 +69,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use addresses::answering;
-pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
+pub use check::{FlawedFiles, SiteCheck, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
-pub use error::{SiteError, StoreAssertionError};
-pub use flaw::Flaw;
+pub use error::SiteError;
+pub use flaw::{Flaw, FlawedFile, NeededBy};
 pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;
 pub use import::{ImportOptions, import, import_stream};
@@ -81,20 +84,22 @@ pub use media::{InOrder, import_found, rehearse_found};
 pub(crate) use older::OLDER_FOLDER;
 pub(crate) use path_lookup::find_blob;
 pub use pins::{PinnedKeys, Pinning, pin, pinned};
-pub use publish::{PublishError, RepreproError, RepreproKey};
+pub use publish::{PublishError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
 pub use rollback::rollback;
 pub use search::{BundleSearch, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::{CURRENT, generation_folder, list_generations, own_key, read_generation};
-pub use state::{Generation, NameState, Published};
+pub use state::{Generation, MountedTree, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 
 use crate::depot::Depot;
+use crate::error_class::Fault;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey};
+use crate::next_command;
 use crate::storage::{FileStore, Lock, Store, read_capped};
 use crate::trust::TrustFile;
 
@@ -126,7 +131,10 @@ impl Site {
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 return Err(SiteError::io("look at", &config)(error));
             }
-            _ => return Err(SiteError::NotASite { path: root.to_owned() }),
+            _ => {
+                let (path, init) = (root.display(), next_command::init(root));
+                return Err(Fault::usage(format!("{path} is not a site: make one, for example with `{init}`")).into());
+            }
         }
         let config = SiteConfig::load(&config)?;
         let trust = TrustFile::load(&root.join("trust/trust.json"))?;

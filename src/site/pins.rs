@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Site, SiteError};
+use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, binary_keyring};
 use crate::label::Label;
 use crate::next_command;
@@ -45,7 +46,11 @@ pub fn pin(site: &Site, source: &Label, file: &Path, pinning: Pinning) -> Result
     if let Some(before) = before.as_ref().filter(|before| pinning != Pinning::Replace && **before != keys) {
         if pinning == Pinning::First {
             let add = next_command::pin_too(site.root(), source.as_str(), file);
-            return Err(SiteError::OtherPin { source_name: source.to_string(), add });
+            return Err(Fault::usage(format!(
+                "the source {source} has other keys pinned: to trust both, run `{add}`; to trust the new ones alone, give \
+                 --replace instead of --add"
+            ))
+            .into());
         }
         let known = site.keyring_bytes(source.as_str())?.unwrap_or_default();
         let bad = |source| SiteError::BadKeyring { path: path.clone(), source };

@@ -6,6 +6,8 @@
 use super::generation::{Recipe, publish};
 use super::state::Generation;
 use super::{Site, SiteError};
+use crate::error_class::Fault;
+use crate::next_command;
 use crate::progress::Progress;
 
 /// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
@@ -58,5 +60,6 @@ fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {
 }
 
 fn no_generation(site: &Site, reason: String) -> SiteError {
-    SiteError::NoGeneration { site: site.root().to_owned(), reason }
+    let status = next_command::status(site.root());
+    Fault::usage(format!("{reason}; `{status}` lists the generations")).into()
 }

@@ -12,6 +12,7 @@ use crate::bundle::folder::{plain_iso, read_unverified};
 use crate::bundle::state::OpenState;
 use crate::bundle::{BundleError, names};
 use crate::causes::causes;
+use crate::error_class::Fault;
 use crate::trust::TrustError;
 
 /// The most entries of a medium's root that are looked at.
@@ -169,7 +170,13 @@ fn is_unverified(error: &SiteError) -> bool {
 /// Returns true if `path` is a bundle's folder. Fails if it is no folder at all: a medium that is not mounted must not look
 /// like an empty one.
 fn is_bundle_folder(path: &Path) -> Result<bool, SiteError> {
-    let not_there = || SiteError::NoMedium { path: path.to_owned() };
+    let not_there = || {
+        let path = path.display();
+        Fault::usage(format!(
+            "{path} is not a folder that is here: mount the medium, and give its folder or that of a bundle on it"
+        ))
+        .into()
+    };
     match fs::metadata(path) {
         Ok(data) if data.is_dir() => is_bundle(path).map_err(SiteError::io("look into", path)),
         Ok(_) => Err(not_there()),

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use url::Url;
 
-use super::{Site, SiteError, StoreAssertionError};
+use super::{Site, SiteError};
+use crate::error_class::Fault;
+use crate::formats::Invalid;
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Statement, StoreStatement, Trust, Verifier};
 use crate::storage::{audit, read_capped, read_named, write_atomically};
 use crate::time::Time;
@@ -30,9 +32,10 @@ pub struct StoreAssertion {
 
 impl StoreAssertion {
     /// Reads a stream, and verifies all of it down to `trust`.
-    pub fn verify(trust: &Trust, stream: &[u8], now: Time) -> Result<Self, StoreAssertionError> {
-        let pool = Pool::of_stream(stream)?;
-        Verifier::new(trust, &pool, now).verify_all()?;
+    pub fn verify(trust: &Trust, stream: &[u8], now: Time) -> Result<Self, Fault> {
+        let untrusted = |error: Invalid| Fault::unverified("it cannot be trusted").because(error);
+        let pool = Pool::of_stream(stream).map_err(untrusted)?;
+        Verifier::new(trust, &pool, now).verify_all().map_err(untrusted)?;
         let stores = pool.iter().filter_map(|assertion| match assertion.statement() {
             Statement::Store(store) => Some(store),
             _ => None,
@@ -44,8 +47,13 @@ impl StoreAssertion {
                 url: url.clone(),
                 stream: stream.to_vec(),
             }),
-            [StoreStatement { store, .. }] => Err(StoreAssertionError::NoUrl { store: store.clone() }),
-            others => Err(StoreAssertionError::NotOne { count: others.len() }),
+            [StoreStatement { store, .. }] => Err(Fault::usage(format!(
+                "the store {store} has no URL in it, so devices cannot be sent there: register it with one"
+            ))),
+            others => Err(Fault::usage(format!(
+                "there are {} store assertions in it, and one is needed: take the file that `store-admin register` made",
+                others.len()
+            ))),
         }
     }
 
@@ -63,7 +71,9 @@ impl StoreAssertion {
 pub fn keep_store_assertion(site: &Site, file: &Path) -> Result<StoreAssertion, SiteError> {
     let _lock = site.lock()?;
     let stream = read_named(file, MAX_STREAM_BYTES as u64)?;
-    let refused = |source| SiteError::StoreAssertion { path: file.to_owned(), source: Box::new(source) };
+    let refused = |error: Fault| {
+        Fault::new(error.class(), format!("{} is not a store assertion for this site", file.display())).because(error)
+    };
     let assertion = StoreAssertion::verify(site.snap_roots, &stream, Time::now()).map_err(refused)?;
     audit::append(&site.root().join("audit.jsonl"), "store-assertion", &assertion.store, assertion.url.as_str())?;
     write_atomically(&site.root().join(FILE), &stream, 0o644)?;

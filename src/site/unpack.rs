@@ -20,7 +20,7 @@ use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
-use crate::bundle::{BundleError, Damage};
+use crate::bundle::{BundleError, Damage, names};
 use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
@@ -140,6 +140,8 @@ impl Target<'_> {
                 if bases.iter().try_fold(false, |found, base| Ok::<_, DepotError>(found || is_rotten(depot, base)?))? {
                     continue;
                 }
+                // What is complete besides counts as here from now on.
+                batch.commit()?;
                 return Err(BundleError::WrongBlob { digest: sha256 }.into());
             }
             batch.add(sha256, size)?;
@@ -156,8 +158,10 @@ impl Target<'_> {
             let gone = packing.files.missing();
             for (index, volume) in packing.files.volumes().iter().enumerate() {
                 let name = packing.files.name(&volume.file);
-                if gone.contains(&name) && self.has_lacking(packing, index, blobs)? {
-                    missing.push(name);
+                match self.has_lacking(packing, index, blobs)? {
+                    None => missing.push(packing.files.name(&names::volume_index_at(index))),
+                    Some(true) if gone.contains(&name) => missing.push(name),
+                    Some(_) => {}
                 }
             }
         }
@@ -171,13 +175,18 @@ impl Target<'_> {
         Err(BundleError::BlobsMissing { count, first: first.sha256 }.into())
     }
 
-    /// Returns `true` if the volume may have a blob that is lacking.
-    fn has_lacking(&self, packing: &FoundPacking, index: usize, blobs: &BlobTable) -> Result<bool, BundleError> {
+    /// Returns `true` if the volume has a blob that is lacking; `None` if its index is nowhere.
+    fn has_lacking(
+        &self,
+        packing: &FoundPacking,
+        index: usize,
+        blobs: &BlobTable,
+    ) -> Result<Option<bool>, BundleError> {
         let mut has = false;
         let is_known = packing.each_part(index, self.scratch, |part| {
             has |= blobs.get(&part.blob).is_some_and(|blob| blob.has(BlobMark::Lacking));
         })?;
-        Ok(has || !is_known)
+        Ok(is_known.then_some(has))
     }
 }
 

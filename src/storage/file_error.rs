@@ -51,13 +51,13 @@ pub(crate) fn full_disk_error(path: &Path, source: io::Error) -> io::Error {
 
 impl FileError {
     /// For `map_err`: the failure of `action` on `path`, as the error type that the caller returns.
-    pub fn on<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E {
+    pub fn on<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E + use<E> {
         let path = path.to_owned();
         move |source| Self { action, source: full_disk_error(&path, source), path, named_by: NamedBy::Program }.into()
     }
 
     /// The same for a path that the operator named. If nothing is there, the command or the selection is wrong.
-    pub fn on_named<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E {
+    pub fn on_named<E: From<Self>>(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> E + use<E> {
         let on_path = Self::on::<Self>(action, path);
         move |source| Self { named_by: NamedBy::Operator, ..on_path(source) }.into()
     }

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use gapferry::bundle::layout::blob_names;
 use gapferry::bundle::manifest::Encoding;
+use gapferry::bundle::state::stored_state::StoredState;
 use gapferry::digest::Sha256;
 use gapferry::site::Site;
 
@@ -17,8 +17,18 @@ use crate::support::snaps::open_site;
 use crate::support::snapshot::copy;
 use crate::support::world::{Content, World, bring, each_content, manifest_of};
 
-/// A world with a site that has its first bundle, the folder of a copy of the second with the builder's public key in it, and where
-/// VERIFY.txt's `/tmp` is.
+/// The commands under the heading of this number in a bundle's VERIFY.txt, as they stand there.
+pub(crate) fn verify_commands(bundle: &Path, number: u32) -> Vec<String> {
+    let text = fs::read_to_string(bundle.join("VERIFY.txt")).unwrap();
+    let from = text.split(&format!("\n{number}. ")).nth(1).unwrap();
+    let step = from.split(&format!("\n{}. ", number + 1)).next().unwrap();
+    let commands: Vec<_> = step.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect();
+    assert!(!commands.is_empty());
+    commands
+}
+
+/// A world with a site that has its first bundle, the folder of a copy of the second with the builder's public key in it, and the
+/// folder for what VERIFY.txt makes.
 struct Hand {
     world: World,
 }
@@ -30,7 +40,7 @@ impl Hand {
         world.publish(2);
         copy(&world.bundle(), &world.path("copy"));
         fs::copy(world.path("online/builder.key.pub"), world.path("copy/builder.pub")).unwrap();
-        fs::create_dir(world.path("tmp")).unwrap();
+        fs::create_dir_all(world.path("work")).unwrap();
         Self { world }
     }
 
@@ -38,26 +48,17 @@ impl Hand {
         self.world.path("copy").join(name)
     }
 
-    /// The commands under the heading of this number in VERIFY.txt, as they stand there; none where there is no such heading.
-    fn commands(&self, number: u32) -> Vec<String> {
-        let text = fs::read_to_string(self.file("VERIFY.txt")).unwrap();
-        let Some(from) = text.split(&format!("\n{number}. ")).nth(1) else { return Vec::new() };
-        let step = from.split(&format!("\n{}. ", number + 1)).next().unwrap();
-        step.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
-    }
-
-    /// Runs them in the bundle's folder.
+    /// Runs the commands under the heading of this number in the bundle's folder, in a shell that knows nothing but POSIX.
     fn follow(&self, number: u32) -> Output {
-        let mut commands = self.commands(number);
-        assert!(!commands.is_empty());
-        if number == UNPACK {
-            // The step for patches has its place before the last command of this one.
-            commands.splice(commands.len() - 1..commands.len() - 1, self.commands(UNPACK + 1));
+        let mut commands = verify_commands(&self.world.path("copy"), number);
+        if number == 1 {
+            // Each step has a shell of its own here.
+            assert_eq!(commands[0], "work=$(mktemp -d) && mkdir \"$work/tree\"");
+            commands[0] = "mkdir -p \"$work/tree\"".into();
         }
-        let place = |path: &str| self.world.path(path).display().to_string();
-        let script = commands.join("\n").replace("/srv/gapferry", &place("site"));
-        let script = script.replace("/tmp/", &format!("{}/", place("tmp")));
-        output(Command::new("bash").args(["-e", "-o", "pipefail", "-c", &script]).current_dir(self.world.path("copy")))
+        let mut dash = Command::new("dash");
+        dash.args(["-e", "-c", &commands.join("\n")]).current_dir(self.world.path("copy"));
+        output(dash.env("work", self.world.path("work")).env("site", self.world.path("site")))
     }
 
     fn passes(&self, number: u32) -> String {
@@ -83,20 +84,30 @@ each_content!(verify_txt_checks_and_unpacks_with_stock_tools_alone);
 fn verify_txt_checks_and_unpacks_with_stock_tools_alone(content: Arc<dyn Content>) {
     let long_names = content.long_names();
     let hand = Hand::new(content);
-    let manifest = manifest_of(&hand.file(""));
-    let parts = || manifest.blobs.iter().flat_map(|blob| &blob.parts);
-    assert!(manifest.volumes.len() > 2 && parts().any(|part| part.encoding == Encoding::Zstd));
-    assert!(manifest.blobs.iter().any(|b| b.parts.len() > 1 && b.parts[0].encoding == Encoding::Raw));
-    let names = blob_names(&manifest.collections);
-    assert_eq!(names.values().any(|name| name.len() > 100), long_names);
+    let bundle = manifest_of(&hand.file(""));
+    assert!(bundle.volumes().len() > 2 && bundle.parts().any(|part| part.encoding == Encoding::Zstd));
+    assert!(bundle.parts().any(|part| part.start > 0 && part.encoding == Encoding::Raw));
+    let state = StoredState::in_files(&hand.file("manifest.json"), &hand.file("")).unwrap();
+    let mut walk = state.lists.walk(&bundle.blobs);
+    let (mut expected, carried) = (Vec::new(), bundle.carried());
+    while let Some(blob) = walk.next_blob().unwrap() {
+        if carried.contains_key(&blob.sha256) {
+            expected.push((blob.name.clone(), blob.sha256));
+        }
+    }
+    expected.sort();
+    assert_eq!(expected.iter().any(|(name, _)| name.len() > 100), long_names);
 
-    assert!(hand.passes(1).contains("Good \"gapferry-manifest\" signature for builder"));
+    let words = hand.passes(1);
+    for namespace in ["gapferry-manifest", "gapferry-packing"] {
+        assert!(words.contains(&format!("Good \"{namespace}\" signature for builder")), "{words}");
+    }
     let words = hand.passes(2);
     assert!(words.lines().all(|line| line.ends_with(": OK")), "{words}");
-    assert_eq!(words.lines().count(), manifest.volumes.len() + 1);
+    assert_eq!(words.lines().count(), 2 * bundle.volumes().len() + bundle.collections.len() + 2);
     assert_eq!(hand.passes(UNPACK), "");
 
-    let tree = hand.world.path("tmp/tree");
+    let tree = hand.world.path("work/tree");
     let files = walkdir::WalkDir::new(&tree).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file());
     let mut found: Vec<(String, Sha256)> = files
         .map(|entry| {
@@ -105,39 +116,40 @@ fn verify_txt_checks_and_unpacks_with_stock_tools_alone(content: Arc<dyn Content
         })
         .collect();
     found.sort();
-    let carried: Vec<Sha256> =
-        manifest.blobs.iter().filter(|blob| !blob.parts.is_empty()).map(|blob| blob.sha256).collect();
-    let mut expected: Vec<(String, Sha256)> = names.into_iter().map(|(digest, name)| (name, digest)).collect();
-    expected.retain(|(_, digest)| carried.contains(digest));
-    expected.sort();
     assert_eq!(found, expected);
+    // No file differs from the lists, and none is in no list; the rest of the state is at the site.
+    let files = bundle.collections.iter().map(|collection| collection.paths().count()).sum::<usize>();
+    assert_eq!(hand.passes(4).trim(), (files - found.len()).to_string());
 }
 
 each_content!(stock_tools_notice_what_was_altered);
 fn stock_tools_notice_what_was_altered(content: Arc<dyn Content>) {
     let hand = Hand::new(content);
-    let (manifest, volume, sums) = (hand.file("manifest.json"), hand.file("volume-002.tar"), hand.file("SHA256SUMS"));
+    let bundle = manifest_of(&hand.file(""));
+    let packing = &bundle.packing().folder;
+    let (manifest, list) = (hand.file("manifest.json"), hand.file(&bundle.header.collections[0].list_file()));
     let fails = |step: u32, what: &str| assert!(!hand.follow(step).status.success(), "step {step} passes {what}");
 
-    for offset in [0, 100, fs::metadata(&manifest).unwrap().len() - 2] {
-        flip(&manifest, offset);
-        fails(1, "an altered manifest");
-        fails(2, "an altered manifest");
-        flip(&manifest, offset);
+    for (path, what) in [(&manifest, "an altered manifest"), (&packing.join("packing.json"), "an altered packing")] {
+        for offset in [0, 100, fs::metadata(path).unwrap().len() - 2] {
+            flip(path, offset);
+            fails(1, what);
+            flip(path, offset);
+        }
     }
-    flip(&volume, 5000);
-    fails(2, "an altered volume");
-    // Even if whoever did that wrote new sums.
-    let digest = Sha256::of(&fs::read(&volume).unwrap());
-    let right = fs::read_to_string(&sums).unwrap();
-    let is_other = |line: &&str| !line.ends_with("volume-002.tar");
-    let others: String = right.lines().filter(is_other).map(|line| format!("{line}\n")).collect();
-    fs::write(&sums, format!("{others}{digest}  volume-002.tar\n")).unwrap();
-    fails(2, "new sums for an altered volume");
-    fs::write(&sums, &others).unwrap();
-    fails(2, "sums without the altered volume");
-    flip(&volume, 5000);
-    fs::write(&sums, right).unwrap();
+    let (volume, index) = (packing.join("volume-002.tar"), packing.join("volume-001.idx"));
+    for (path, what) in [
+        (&manifest, "an altered manifest"),
+        (&volume, "an altered volume"),
+        (&index, "an altered index"),
+        (&list, "an altered list"),
+        (&hand.file("VERIFY.txt"), "an altered VERIFY.txt"),
+    ] {
+        flip(path, 50);
+        // The commands are those of the right VERIFY.txt, and it has an altered word above them.
+        fails(2, what);
+        flip(path, 50);
+    }
     hand.passes(1);
     hand.passes(2);
     let other = hand.world.path("other");
@@ -199,8 +211,11 @@ fn a_signing_room_needs_ssh_keygen_alone(content: Arc<dyn Content>) {
     assert_eq!(refusal.status.code(), Some(4));
     stock_key(&world, "room", "");
     let key = world.path("online/room");
-    let mut sign = Command::new("ssh-keygen");
-    run(sign.args(["-Y", "sign", "-n", "gapferry-manifest", "-f"]).arg(&key).arg(bundle.join("manifest.json")));
+    let packing = manifest_of(&bundle).packing().folder.join("packing.json");
+    for (namespace, file) in [("gapferry-manifest", bundle.join("manifest.json")), ("gapferry-packing", packing)] {
+        let mut sign = Command::new("ssh-keygen");
+        run(sign.args(["-Y", "sign", "-n", namespace, "-f"]).arg(&key).arg(file));
+    }
     bring(&site_of(&world, "site", &key.with_extension("pub")), &bundle).unwrap();
     world.content.check(&world.path("site/current"));
 }

@@ -6,6 +6,7 @@ use gapferry::cli::Exit;
 use gapferry::upstream::{DebSpec, SourceSpec, Upstream};
 
 use crate::support::desk::{Desk, Ended, end};
+use crate::support::read_bundle::packing_folder;
 
 fn desk() -> Desk {
     let desk = Desk::new();
@@ -72,7 +73,7 @@ fn every_exit_code() {
     desk.init(&["demo"], "");
     let bundle = desk.bundle();
     desk.export("").says(Exit::NothingNew, &["note: nothing is new since dc1-base-000001", "--force"]);
-    let volume = bundle.join("volume-001.tar");
+    let volume = packing_folder(&bundle).join("volume-001.tar");
     let bytes = fs::read(&volume).unwrap();
     fs::rename(&volume, desk.path("aside")).unwrap();
     desk.import(&bundle).says(Exit::VolumesMissing, &["volume-001.tar"]);

@@ -13,6 +13,7 @@ use gapferry::upstream::{DebSpec, Payload, Upstream};
 use serde_json::Value;
 
 use crate::support::desk::{Desk, Ended, at_clock, end};
+use crate::support::read_bundle::packing_folder;
 
 /// How many packages there are, and the bytes in each.
 const PACKAGES: u32 = 8;
@@ -385,7 +386,7 @@ fn a_receipt_counts_only_from_the_site_and_only_once() {
     story.receipt().ok();
     story.confirm("--receipt medium/old.txt").says(Exit::NothingNew, &[&second]);
     let text = fs::read_to_string(story.desk.path("medium/r.txt")).unwrap();
-    fs::write(story.desk.path("medium/forged.txt"), text.replace("Sequence: 2", "Sequence: 1")).unwrap();
+    fs::write(story.desk.path("medium/forged.txt"), text.replace("Published: 2", "Published: 1")).unwrap();
     story.confirm("--receipt medium/forged.txt").says(Exit::Usage, &["not signed by any site"]);
     story.init("other");
     let (first, ..) = story.export(3, "--full");
@@ -400,13 +401,14 @@ fn a_volume_is_made_again_byte_for_byte() {
     let story = Story::new("");
     let (bundle, ..) = story.export(1, "");
     let folder = story.desk.path(&format!("medium/{bundle}"));
+    let packing = packing_folder(&folder);
     let volumes =
-        fs::read_dir(&folder).unwrap().filter(|f| f.as_ref().unwrap().path().extension().unwrap_or_default() == "tar");
+        fs::read_dir(&packing).unwrap().filter(|f| f.as_ref().unwrap().path().extension().unwrap_or_default() == "tar");
     let count = volumes.count();
     assert!(count >= 3, "{count}");
     let whole: Vec<Vec<u8>> =
-        (1..=count).map(|n| fs::read(folder.join(format!("volume-{n:03}.tar"))).unwrap()).collect();
-    fs::remove_file(folder.join("volume-002.tar")).unwrap();
+        (1..=count).map(|n| fs::read(packing.join(format!("volume-{n:03}.tar"))).unwrap()).collect();
+    fs::remove_file(packing.join("volume-002.tar")).unwrap();
     story.import(&bundle, "site").says(Exit::VolumesMissing, &["volume-002.tar"]);
     let recut = |numbers: &str| {
         story.desk.run(&format!("recut medium/{bundle} --volumes {numbers} --out again --workspace online/workspace"))
@@ -414,7 +416,8 @@ fn a_volume_is_made_again_byte_for_byte() {
     recut("9").says(Exit::Usage, &["no volume 9"]);
     recut("2,3").ok();
     for number in [2, 3] {
-        let again = fs::read(story.desk.path(&format!("again/{bundle}/volume-{number:03}.tar"))).unwrap();
+        let again = packing_folder(&story.desk.path(&format!("again/{bundle}")));
+        let again = fs::read(again.join(format!("volume-{number:03}.tar"))).unwrap();
         assert_eq!(again, whole[number - 1]);
     }
     story.desk.run(&format!("import again/{bundle} --site site")).ok();

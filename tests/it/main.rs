@@ -3,7 +3,6 @@
 mod access;
 mod apt_client;
 mod assertions;
-mod bundle_format;
 mod by_hand;
 mod cli;
 mod closure;
@@ -29,7 +28,7 @@ mod packings;
 mod patches;
 mod printed;
 mod real_archive;
-mod recovery;
+// mod recovery;
 mod refusals;
 mod rehearsal;
 mod reprepro;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gapferry::bundle::{BundleError, Manifest};
+use gapferry::bundle::BundleError;
+use gapferry::bundle::packing::index::PartLine;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::export::{Settings, export};
@@ -15,6 +16,7 @@ use gapferry::trust::SecretKey;
 use proptest::prelude::*;
 
 use crate::support::os_images::noise;
+use crate::support::read_bundle::{ReadBundle, copy_small_part, read_bundle};
 use crate::support::sample::Level;
 use crate::support::snaps::roots;
 use crate::support::world::{bring, scratch};
@@ -86,12 +88,12 @@ impl Bench {
         bench
     }
 
-    fn bundle(&self) -> (std::path::PathBuf, Manifest) {
+    fn bundle(&self) -> ReadBundle {
         let root = self.root.path();
         let (out, workspace, progress) = (root.join("medium"), root.join("workspace"), Progress::hidden());
         let settings = Settings { snap_roots: roots(), ..Settings::new(&out, &workspace, Some(&self.key), &progress) };
         let exported = export(&Selection::load(&root.join("selection.toml")).unwrap(), &settings).unwrap();
-        (exported.folder.unwrap(), exported.manifest)
+        read_bundle(&exported.folder.unwrap())
     }
 
     fn site(&self, below: &str) -> Site {
@@ -112,23 +114,21 @@ fn any_order(case: &Case) -> Result<(), TestCaseError> {
     for (number, made) in case.files.iter().enumerate() {
         fs::write(bench.root.path().join(format!("files/f{number:02}")), bytes(*made, number as u64)).unwrap();
     }
-    let (folder, manifest) = bench.bundle();
-    for volume in &manifest.volumes {
-        let size = fs::metadata(folder.join(&volume.file)).unwrap().len();
-        prop_assert!(size <= case.volume && size == volume.size, "{} has {size}", volume.file);
+    let bundle = bench.bundle();
+    let folder = &bundle.folder;
+    for (file, wanted) in bundle.volumes() {
+        let size = fs::metadata(folder.join(&file)).unwrap().len();
+        prop_assert!(size <= case.volume && size == wanted, "{file} has {size}");
     }
     let straight = bench.site("straight");
-    bring(&straight, &folder).unwrap();
+    bring(&straight, folder).unwrap();
     let media: Vec<_> =
-        (0..MEDIA).map(|n| bench.root.path().join(format!("medium-{n}/{}", manifest.folder()))).collect();
+        (0..MEDIA).map(|n| bench.root.path().join(format!("medium-{n}/{}", bundle.header.folder()))).collect();
     for medium in &media {
-        fs::create_dir_all(medium).unwrap();
-        for small in ["manifest.json", "manifest.json.sig"] {
-            fs::copy(folder.join(small), medium.join(small)).unwrap();
-        }
+        copy_small_part(folder, medium);
     }
-    for (volume, medium) in manifest.volumes.iter().zip(case.media.iter().cycle()) {
-        fs::copy(folder.join(&volume.file), media[*medium].join(&volume.file)).unwrap();
+    for ((file, _), medium) in bundle.volumes().iter().zip(case.media.iter().cycle()) {
+        fs::copy(folder.join(file), media[*medium].join(file)).unwrap();
     }
     let spread = bench.site("spread");
     let mut done = false;
@@ -166,12 +166,12 @@ fn files_at_the_edges_of_what_32_bits_can_count() {
     for size in Level::of_run().pick(vec![sizes[2]], sizes) {
         let bench = Bench::new(tempfile::tempdir().unwrap(), 4_000_000_000); // on a disk: it takes 4 GiB
         fs::File::create(bench.root.path().join("files/zeros")).unwrap().set_len(size).unwrap();
-        let (folder, manifest) = bench.bundle();
-        let blob = manifest.blobs.iter().find(|blob| blob.size == size).unwrap();
-        assert_eq!(blob.parts.last().map(|part| part.start + part.length), Some(size));
+        let bundle = bench.bundle();
+        let blob = bundle.blobs.iter().find(|blob| blob.size == size).unwrap();
+        assert_eq!(bundle.parts().filter(|part| part.blob == blob.sha256).last().map(PartLine::end), Some(size));
         fs::remove_dir_all(bench.root.path().join("workspace")).unwrap(); // its room is needed
         let site = bench.site("site");
-        bring(&site, &folder).unwrap();
+        bring(&site, &bundle.folder).unwrap();
         let depot = Depot::open(&site.root().join("depot")).unwrap();
         assert_eq!(depot.size(&blob.sha256), Some(size));
     }

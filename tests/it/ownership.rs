@@ -14,7 +14,6 @@ mod suites;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gapferry::bundle::Manifest;
 use gapferry::cli::Exit;
 use gapferry::collection::Collection;
 use gapferry::depot::Depot;
@@ -23,7 +22,7 @@ use gapferry::upstream::{DebSpec, Upstream, build_deb};
 
 use crate::apt_client::AptClient;
 use crate::support::desk::{Desk, Ended, Serving, end};
-use crate::support::lies::repack;
+use crate::support::read_bundle::{ReadBundle, read_bundle, repack};
 use crate::support::server::Server;
 
 /// The address of the archive that the sites publish.
@@ -56,12 +55,12 @@ fn bundle(desk: &Desk) -> PathBuf {
     folder_of(desk, &export(desk, "").ok())
 }
 
-fn manifest(bundle: &Path) -> Manifest {
-    Manifest::parse(&fs::read(bundle.join("manifest.json")).unwrap()).unwrap()
+fn manifest(bundle: &Path) -> ReadBundle {
+    read_bundle(bundle)
 }
 
 /// A bundle that a thief of the builder's key makes of an honest one, with the next sequence.
-fn forge(desk: &Desk, honest: &Manifest, edit: impl FnOnce(&mut Manifest)) -> PathBuf {
+fn forge(desk: &Desk, honest: &ReadBundle, edit: impl FnOnce(&mut ReadBundle)) -> PathBuf {
     let key = SecretKey::load(&desk.path("online/builder.key"), || None).unwrap();
     let depot = Depot::open(&desk.path("online/workspace/depot")).unwrap();
     let out = desk.path("forged");
@@ -69,7 +68,6 @@ fn forge(desk: &Desk, honest: &Manifest, edit: impl FnOnce(&mut Manifest)) -> Pa
     repack(honest, &[], &depot, (&out, &key), |manifest| {
         manifest.sequence = manifest.sequence.next();
         edit(manifest);
-        manifest.collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     })
 }
 
@@ -106,7 +104,7 @@ fn fails(client: &AptClient) -> String {
 }
 
 /// The collection of this name.
-fn find<'m>(manifest: &'m mut Manifest, name: &str) -> &'m mut Collection {
+fn find<'m>(manifest: &'m mut ReadBundle, name: &str) -> &'m mut Collection {
     manifest.collections.iter_mut().find(|collection| collection.name.as_str() == name).unwrap()
 }
 
@@ -124,11 +122,11 @@ struct Genuine<'a> {
 
 /// Lets a thief of the builder's key claim each of `addresses` for the unsigned collection `own`, while the genuine one stays, is
 /// moved, or is gone. The site must refuse each claim.
-fn refuses_claims(desk: &Desk, honest: &Manifest, own: &str, genuine: &str, addresses: &[&str]) {
-    let keep: fn(&mut Manifest, &str) = |_, _| ();
-    let move_away: fn(&mut Manifest, &str) =
+fn refuses_claims(desk: &Desk, honest: &ReadBundle, own: &str, genuine: &str, addresses: &[&str]) {
+    let keep: fn(&mut ReadBundle, &str) = |_, _| ();
+    let move_away: fn(&mut ReadBundle, &str) =
         |manifest, name| find(manifest, name).origin = "http://elsewhere.example/x".into();
-    let remove: fn(&mut Manifest, &str) =
+    let remove: fn(&mut ReadBundle, &str) =
         |manifest, name| manifest.collections.retain(|collection| collection.name.as_str() != name);
     for address in addresses {
         for change in [keep, move_away, remove] {
@@ -146,7 +144,7 @@ fn refuses_claims(desk: &Desk, honest: &Manifest, own: &str, genuine: &str, addr
 /// `spelled`, the genuine one in another spelling. The site must refuse each, and `check` gets a name for it.
 fn refuses_older_states(
     desk: &Desk,
-    [older, newest]: [&Manifest; 2],
+    [older, newest]: [&ReadBundle; 2],
     genuine: &Genuine<'_>,
     spelled: &str,
     check: impl Fn(&str),
@@ -166,7 +164,7 @@ fn refuses_older_states(
 }
 
 /// The collection of a manifest under another name and address.
-fn renamed(manifest: &Manifest, name: &str, origin: &str) -> Collection {
+fn renamed(manifest: &ReadBundle, name: &str, origin: &str) -> Collection {
     let collection = manifest.collections[0].clone();
     Collection { name: name.parse().unwrap(), source: name.parse().unwrap(), origin: origin.into(), ..collection }
 }

@@ -7,16 +7,17 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::bundle::Manifest;
-use gapferry::bundle::manifest::Encoding;
+use gapferry::bundle::manifest::{Encoding, Slice};
+use gapferry::bundle::packing::index::PartLine;
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::trust::SecretKey;
 use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
 
+use crate::by_hand::verify_commands;
 use crate::support::desk::{Desk, Ended, end};
-use crate::support::lies::resign;
+use crate::support::read_bundle::{ReadBundle, ReadPacking, read_bundle};
 use crate::support::snapshot::copy;
 
 /// Bytes in the package that changes a little with each state.
@@ -87,13 +88,13 @@ impl Story {
         self.desk.path("medium").join(bundle)
     }
 
-    fn manifest(&self, bundle: &str) -> Manifest {
-        Manifest::parse(&fs::read(self.folder(bundle).join("manifest.json")).unwrap()).unwrap()
+    fn manifest(&self, bundle: &str) -> ReadBundle {
+        read_bundle(&self.folder(bundle))
     }
 
     /// Bytes of a bundle's volumes.
     fn size(&self, bundle: &str) -> u64 {
-        self.manifest(bundle).volumes.iter().map(|volume| volume.size).sum()
+        self.manifest(bundle).volume_bytes()
     }
 
     /// Fails unless the site publishes what the workspace has of this bundle, byte for byte.
@@ -105,7 +106,7 @@ impl Story {
             let published = self.desk.path("site/current/apt/up").join(path.as_str());
             assert_eq!(fs::read(published).unwrap(), depot.read(digest, 1 << 30).unwrap(), "{path}");
         }
-        for blob in &manifest.blobs {
+        for blob in manifest.blobs.iter() {
             assert_eq!(Sha256::of(&fs::read(self.held(&blob.sha256)).unwrap()), blob.sha256);
         }
     }
@@ -118,9 +119,8 @@ impl Story {
     /// What the first patch of a bundle builds on.
     fn base(&self, bundle: &str) -> Sha256 {
         let manifest = self.manifest(bundle);
-        let is_big = |size: u64| size > BIG;
-        let found = manifest.patches().find(|(blob, _)| is_big(blob.size)).map(|(_, part)| part.base.clone());
-        found.flatten().unwrap().sha256
+        let is_big = |part: &&PartLine| manifest.blobs.get(&part.blob).unwrap().size > BIG;
+        manifest.patches().find(is_big).unwrap().base.as_ref().unwrap().sha256
     }
 
     /// Has what the site asks for made and imports it.
@@ -130,8 +130,12 @@ impl Story {
              --out medium --key online/builder.key --workspace online/workspace --json"
         );
         let value = self.desk.run(&recut).ok().json();
-        let name = value["name"].as_str().unwrap();
-        assert_eq!(self.manifest(name).patches().count(), 0);
+        let (name, id) = (value["name"].as_str().unwrap(), value["packing"].as_str().unwrap());
+        assert_eq!(name, bundle);
+        let manifest = self.manifest(name);
+        assert_eq!(manifest.packings.len(), 2);
+        let answer = manifest.packings.iter().find(|packing| packing.folder.ends_with(id)).unwrap();
+        assert!(answer.parts.iter().flatten().all(|part| part.base.is_none()));
         self.import(name).ok();
         self.publishes(name);
     }
@@ -156,7 +160,7 @@ fn only_the_difference_travels() {
             let manifest = story.manifest(&bundle);
             assert!(manifest.patches().count() >= parts, "{}", manifest.patches().count());
             // Both the package and the index that lists it.
-            let patched: BTreeSet<Sha256> = manifest.patches().map(|(blob, _)| blob.sha256).collect();
+            let patched: BTreeSet<Sha256> = manifest.patches().map(|part| part.blob).collect();
             assert_eq!(patched.len(), 2);
             assert!(manifest.carried_bytes() > BIG && story.size(&bundle) < BIG / 5, "{}", story.size(&bundle));
             story.desk.run(&format!("verify medium/{bundle} --builder online/builder.key.pub")).ok();
@@ -192,7 +196,7 @@ fn the_same_patches_are_made_each_time_and_again() {
     let other = "export online/selection.toml --out elsewhere --key online/builder.key --workspace online/other";
     end(story.desk.command(other).env("SOURCE_DATE_EPOCH", time)).ok();
     let volumes = |folder: &Path| -> BTreeMap<String, Vec<u8>> {
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path());
         let named = |path: PathBuf| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap());
         files.filter(|path| path.extension().is_some_and(|end| end == "tar")).map(named).collect()
     };
@@ -208,7 +212,7 @@ fn the_same_patches_are_made_each_time_and_again() {
     for base in story.manifest(&bundle).bases() {
         workspace.remove(&base).unwrap();
     }
-    story.desk.run(&recut).says(Exit::Failed, &["volume-001.tar", "no longer holds", "export again"]);
+    story.desk.run(&recut).says(Exit::Failed, &["volume-001.tar", "no longer holds", "pack the bundle again"]);
 }
 
 #[test]
@@ -239,42 +243,41 @@ fn rot(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 #[test]
 fn lies_about_patches_are_refused() {
-    type Lie = fn(&mut Manifest, Sha256);
+    type Lie = fn(&mut ReadPacking, Sha256);
+    const OUT_OF_RANGE: &str = "the base of a patch is out of range";
     let lies: [(&str, Lie, &str); 9] = [
-        ("another base", |manifest, other| change(manifest, |base| base.sha256 = other), "built wrongly"),
-        ("another slice", |manifest, _| change(manifest, |base| base.start += 1), "beyond"),
-        ("a slice that is elsewhere", |manifest, _| change(manifest, |base| base.length -= 9000), "built wrongly"),
-        ("a slice beyond the end", |manifest, _| change(manifest, |base| base.start = 1 << 40), "beyond"),
-        ("a slice of nothing", |manifest, _| change(manifest, |base| base.length = 0), "builds on nothing"),
-        ("too large a slice", |manifest, _| change(manifest, |base| base.length = (32 << 20) + 1), "builds on nothing"),
+        ("another base", |packing, other| change(packing, |base| base.sha256 = other), "built wrongly"),
+        ("another slice", |packing, _| change(packing, |base| base.start += 1), "beyond"),
+        ("a slice that is elsewhere", |packing, _| change(packing, |base| base.length -= 9000), "built wrongly"),
+        ("a slice beyond the end", |packing, _| change(packing, |base| base.start = 1 << 40), "beyond"),
+        ("a slice of nothing", |packing, _| change(packing, |base| base.length = 0), OUT_OF_RANGE),
+        ("too large a slice", |packing, _| change(packing, |base| base.length = (32 << 20) + 1), OUT_OF_RANGE),
         (
             "a start that overflows",
-            |manifest, _| change(manifest, |base| (base.start, base.length) = ((1 << 53) - 1, 1)),
-            "builds on nothing",
+            |packing, _| change(packing, |base| (base.start, base.length) = ((1 << 53) - 1, 1)),
+            OUT_OF_RANGE,
         ),
         (
             "itself",
-            |manifest, _| {
-                let new = manifest.patches().map(|(blob, _)| blob.sha256).next().unwrap();
-                change(manifest, |base| base.sha256 = new);
+            |packing, _| {
+                let patches = packing.parts.iter_mut().flatten().filter(|part| part.base.is_some());
+                patches.for_each(|part| part.base.as_mut().unwrap().sha256 = part.blob);
             },
-            "builds on nothing",
+            OUT_OF_RANGE,
         ),
         (
-            "a longer content",
-            |manifest, _| {
-                for blob in manifest.blobs.iter_mut().filter(|blob| blob.parts.iter().any(|part| part.base.is_some())) {
-                    blob.size += 1;
-                    blob.parts[0].length += 1;
-                }
+            "a shorter content",
+            |packing, _| {
+                let patches = packing.parts.iter_mut().flatten().filter(|part| part.base.is_some());
+                patches.for_each(|part| part.length -= 1);
             },
-            "built wrongly",
+            "a member has another name",
         ),
     ];
     let story = Story::new("100 MB", "");
     let bundle = story.patched(2);
     let key = SecretKey::load(&story.desk.path("online/builder.key"), || None).unwrap();
-    let honest = story.manifest(&bundle);
+    let honest = story.manifest(&bundle).packing().clone();
     // A blob that the site holds, and that is as large.
     let other = story.desk.path("other");
     fs::write(&other, noise(2 * BIG, 9)).unwrap();
@@ -283,29 +286,28 @@ fn lies_about_patches_are_refused() {
     let other = depot.put(&mut batch, &fs::read(&other).unwrap()).unwrap();
     batch.commit().unwrap();
     for (name, tell, words) in lies {
-        let mut manifest = honest.clone();
-        tell(&mut manifest, other);
-        resign(&story.folder(&bundle), &key, manifest.to_text().unwrap().as_bytes());
+        let mut packing = honest.clone();
+        tell(&mut packing, other);
+        packing.resign(&key);
         let ended = story.import(&bundle);
         assert_eq!(ended.code, i32::from(Exit::VerificationFailed.code()), "{name}: {}", ended.err);
         assert!(ended.err.contains(words), "{name}: {}", ended.err);
     }
     for encoding in [Encoding::Raw, Encoding::Zstd] {
-        let mut manifest = honest.clone();
-        for part in manifest.blobs.iter_mut().flat_map(|blob| &mut blob.parts).filter(|part| part.base.is_some()) {
-            part.encoding = encoding;
-        }
-        resign(&story.folder(&bundle), &key, manifest.to_text().unwrap().as_bytes());
-        story.import(&bundle).says(Exit::VerificationFailed, &["do not fit its encoding"]);
+        let mut packing = honest.clone();
+        let patches = packing.parts.iter_mut().flatten().filter(|part| part.base.is_some());
+        patches.for_each(|part| part.encoding = encoding);
+        packing.resign(&key);
+        story.import(&bundle).says(Exit::VerificationFailed, &["a patch has no base, or another part has one"]);
     }
-    resign(&story.folder(&bundle), &key, honest.to_text().unwrap().as_bytes());
+    honest.resign(&key);
     story.import(&bundle).ok();
     story.publishes(&bundle);
 }
 
 /// Changes what every patch builds on.
-fn change(manifest: &mut Manifest, mut how: impl FnMut(&mut gapferry::bundle::manifest::Slice)) {
-    manifest.blobs.iter_mut().flat_map(|blob| &mut blob.parts).filter_map(|part| part.base.as_mut()).for_each(&mut how);
+fn change(packing: &mut ReadPacking, how: impl FnMut(&mut Slice)) {
+    packing.parts.iter_mut().flatten().filter_map(|part| part.base.as_mut()).for_each(how);
 }
 
 #[test]
@@ -314,26 +316,19 @@ fn the_real_zstd_applies_them() {
     let bundle = story.patched(2);
     let manifest = story.manifest(&bundle);
     let tmp = story.desk.path("tmp");
-    fs::create_dir_all(tmp.join("tree")).unwrap();
-    let text = fs::read_to_string(story.folder(&bundle).join("VERIFY.txt")).unwrap();
-    let commands = |number: u32| -> Vec<&str> {
-        let from = text.split(&format!("\n{number}. ")).nth(1).unwrap();
-        let step = from.split(&format!("\n{}. ", number + 1)).next().unwrap();
-        step.lines().filter_map(|line| line.strip_prefix("    ")).collect()
-    };
-    let (unpack, apply) = (commands(3), commands(4));
-    let script = [&unpack[..2], &apply, &unpack[2..]].concat().join("\n");
-    let script = script.replace("/tmp/", &format!("{}/", tmp.display()));
-    let script = script.replace("site=/srv/gapferry", &format!("site={}", story.desk.path("site").display()));
-    let mut bash = Command::new("bash");
-    end(bash.args(["-e", "-o", "pipefail", "-c", &script]).current_dir(story.folder(&bundle))).ok();
+    fs::create_dir(&tmp).unwrap();
+    let unpack = verify_commands(&story.folder(&bundle), 3).join("\n");
+    let script = format!("set -e\nwork=$(mktemp -d)\nmkdir \"$work/tree\"\n{unpack}\necho \"$work\"");
+    let mut dash = Command::new("dash");
+    dash.args(["-c", &script]).current_dir(story.folder(&bundle));
+    let ended = end(dash.env("TMPDIR", &tmp).env("site", story.desk.path("site"))).ok();
+    let tree = PathBuf::from(ended.out.trim()).join("tree");
     let mut found: Vec<Sha256> = Vec::new();
-    for entry in walkdir::WalkDir::new(tmp.join("tree")).into_iter().map(Result::unwrap) {
+    for entry in walkdir::WalkDir::new(tree).into_iter().map(Result::unwrap) {
         if entry.file_type().is_file() {
             found.push(Sha256::of(&fs::read(entry.path()).unwrap()));
         }
     }
     found.sort();
-    let carried = manifest.blobs.iter().filter(|blob| !blob.parts.is_empty());
-    assert_eq!(found, carried.map(|blob| blob.sha256).collect::<Vec<_>>());
+    assert_eq!(found, manifest.carried().into_keys().collect::<Vec<_>>());
 }

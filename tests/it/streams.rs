@@ -89,7 +89,7 @@ fn a_stream_that_ends_early_is_gone_on_with() {
 fn an_altered_stream_is_refused_wherever_it_was_altered() {
     let desk = desk();
     let bytes = stream(&desk);
-    let tail = bytes.windows(10).rposition(|name| name == b"SHA256SUMS").unwrap() - 100;
+    let tail = bytes.windows(11).rposition(|name| name == b"/SHA256SUMS").unwrap() - 100;
     for step in 0..60 {
         let at = (step * tail / 60 + 11 * step).min(tail - 1);
         let mut altered = bytes.clone();

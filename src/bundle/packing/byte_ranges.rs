@@ -32,7 +32,7 @@ impl ByteRanges {
 
     /// Returns `true` if a byte from `start` up to `end` is in it.
     pub fn overlaps(&self, start: u64, end: u64) -> bool {
-        self.0.iter().any(|range| range.0 < end && start < range.1)
+        self.0.iter().any(|range| range.0 < end && start < range.1 && start < end)
     }
 
     /// Returns `true` if all bytes from `start` up to `end` are in it.

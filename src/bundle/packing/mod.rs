@@ -229,7 +229,7 @@ mod tests {
         Packing {
             format: PACKING_FORMAT,
             parameters: PackingParameters {
-                bases: vec![base(1), base(2)],
+                bases: vec![base(Sequence::FIRST), base(Sequence::FIRST.next())],
                 manifest: digest,
                 patches: Some(PatchesAllowed),
                 request: Some(digest),
@@ -285,7 +285,9 @@ mod tests {
             with(|p| p.parameters.bases.swap(0, 1)),
             with(|p| p.parameters.bases[1] = p.parameters.bases[0]),
             with(|p| {
-                p.parameters.bases = (0..=64).map(|n| BaseState { sequence: n, ..p.parameters.bases[0] }).collect()
+                p.parameters.bases = (0..=64)
+                    .map(|n| BaseState { sequence: Sequence::FIRST.after(n), ..p.parameters.bases[0] })
+                    .collect()
             }),
         ] {
             assert!(wrong.to_text().is_err(), "{wrong:?}");

@@ -180,7 +180,7 @@ impl StateManifest {
         }
         let (mut lines, mut bytes) = (0_u64, 0_u64);
         for collection in &self.collections {
-            if collection.publish == Publish::Reprepro && collection.kind != Kind::Apt {
+            if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
                 return contradiction(format!("{} is not for reprepro", collection.folder()));
             }
             ITEM_LIST_CAPS.check(&collection.list)?;
@@ -241,7 +241,7 @@ pub(crate) mod tests {
             classification: Some("internal".into()),
             collections: vec![collection(Kind::Apt, "a"), collection(Kind::Files, "a"), collection(Kind::Images, "a")],
             created: Time::from_unix(1_795_341_600).unwrap(),
-            epoch: 1,
+            epoch: Epoch::FIRST,
             expires: Time::from_unix(1_798_020_000).unwrap(),
             format: FORMAT,
             generator: "gapferry 0.1.0".into(),
@@ -251,7 +251,7 @@ pub(crate) mod tests {
             overrides: vec!["allow-older-upstream".into()],
             previous: Some(Sha256::of(b"previous")),
             purpose: Some("security updates".into()),
-            sequence: 42,
+            sequence: 42.try_into().unwrap(),
             site: "dc1".parse().unwrap(),
             ticket: Some("CHG-1".into()),
             trust: Some(7),
@@ -293,8 +293,6 @@ pub(crate) mod tests {
         };
         for wrong in [
             with(|m| m.format = 1),
-            with(|m| m.sequence = 0),
-            with(|m| m.sequence = MAX_INTEGER + 1),
             with(|m| m.expires = m.created),
             with(|m| m.collections.swap(0, 1)),
             with(|m| m.collections[1] = m.collections[0].clone()),

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::error::AptError;
 use crate::address::{Address, is_public_name};
 use crate::causes::causes;
-use crate::collect::address::{self, MalformedAddress};
-use crate::collect::keyring::{KeyringError, read_keyring};
+use crate::collect::keyring::{read_keyring, unusable};
+use crate::collect::{CollectError, address};
 use crate::collection::Publish;
+use crate::error_class::Fault;
 use crate::fetch::shown;
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::mirror_list::{Mirror, MirroredFile};
@@ -93,13 +93,17 @@ impl SuiteRequest {
     }
 
     /// Returns the error, with the option of the source list that makes apt ignore it.
-    pub(super) fn explain(&self, error: AptError) -> AptError {
+    pub(super) fn explain(&self, archive: &WantedArchive, error: CollectError) -> CollectError {
+        let (suite, url) = (&self.suite, archive.origin());
         match (self.insecure_option, &error) {
-            (
-                Some(option),
-                AptError::NoSuite { url, .. } | AptError::NotSigned { url, .. } | AptError::Suite { url, .. },
-            ) => {
-                AptError::InsecureEntry { url: url.clone(), suite: self.suite.clone(), option, source: Box::new(error) }
+            (Some(option), CollectError::Absent(_) | CollectError::Unsigned(_) | CollectError::Untrusted { .. }) => {
+                Fault::unverified(format!(
+                    "the source list takes the suite {suite} of {url} without a good signature ({option}), which gapferry never \
+                     does: carry the .debs that you trust from a folder, with local = \"FOLDER\" in the selection and its source \
+                     in allow-unsigned of the site's site.toml, and turn the entry off or leave its suite out of suites"
+                ))
+                .because(error)
+                .into()
             }
             _ => error,
         }
@@ -155,7 +159,7 @@ impl SuiteRequest {
 impl WantedArchive {
     /// The addresses of a file below the archive's root, in the order in which they are asked: one, or that of each mirror that is
     /// for such files.
-    pub(super) fn file_urls(&self, path: &str, file: &MirroredFile<'_>) -> Result<Vec<Url>, MalformedAddress> {
+    pub(super) fn file_urls(&self, path: &str, file: &MirroredFile<'_>) -> Vec<Url> {
         let roots: Vec<&Url> =
             self.mirrors.iter().filter(|mirror| mirror.has(file)).map(|mirror| &mirror.url).collect();
         let roots = if roots.is_empty() { vec![&self.url] } else { roots };
@@ -169,7 +173,7 @@ impl WantedArchive {
 }
 
 /// The archive that the selection itself names.
-pub(super) fn of_url(source: &AptSource, url: &Url, keyring: &Path) -> Result<WantedArchive, AptError> {
+pub(super) fn of_url(source: &AptSource, url: &Url, keyring: &Path) -> Result<WantedArchive, CollectError> {
     let wanted = |suite: &SuiteName| {
         let mut wanted = SuiteRequest::new(suite, read_keyring(keyring)?, Presence::Required);
         for name in components_of(suite, &source.components) {
@@ -178,7 +182,7 @@ pub(super) fn of_url(source: &AptSource, url: &Url, keyring: &Path) -> Result<Wa
         }
         Ok(wanted)
     };
-    let suites = source.suites.iter().map(wanted).collect::<Result<_, AptError>>()?;
+    let suites = source.suites.iter().map(wanted).collect::<Result<_, CollectError>>()?;
     Ok(WantedArchive { name: source.name.clone(), url: url.clone(), mirrors: Vec::new(), suites })
 }
 
@@ -214,16 +218,27 @@ pub(super) fn name_archives(
     source: &AptSource,
     lists: &SourceLists,
     mut archives: Vec<WantedArchive>,
-) -> Result<Vec<WantedArchive>, AptError> {
+) -> Result<Vec<WantedArchive>, CollectError> {
     archives.retain(|archive| !archive.suites.is_empty());
     let mut names: BTreeMap<Label, String> = BTreeMap::new();
     for archive in &mut archives {
         let url = archive.origin();
         let given = lists.names.iter().find(|(named, _)| is_same(named, &archive.url)).map(|(_, name)| name.clone());
         let name = given.or_else(|| derived_name(&source.name, &archive.url));
-        let name = name.ok_or_else(|| AptError::NoName { url: url.clone(), name: source.name.to_string() })?;
+        let owner = &source.name;
+        let no_name = || {
+            Fault::usage(format!(
+                "the archive {url} cannot be given a name of its own: write in the selection, for {owner}: \
+                 names = {{ \"{url}\" = \"NAME\" }}"
+            ))
+        };
+        let name = name.ok_or_else(no_name)?;
         if let Some(one) = names.insert(name.clone(), url.clone()) {
-            return Err(AptError::SameName { one, other: url, name, source_name: source.name.clone() });
+            return Err(Fault::usage(format!(
+                "the archives {one} and {url} would both be called {name}: name one of them in the selection, for {owner}: \
+                 names = {{ \"{url}\" = \"NAME\" }}"
+            ))
+            .into());
         }
         archive.name = name;
     }
@@ -280,14 +295,13 @@ pub(super) fn entry_keyring(
     lists: &SourceLists,
     entry: &SourceEntry,
     notes: &mut Vec<String>,
-) -> Result<Keyring, AptError> {
+) -> Result<Keyring, CollectError> {
     if let Some(path) = &lists.keyring {
-        return Ok(read_keyring(path)?);
+        return read_keyring(path);
     }
     match &entry.signed_by {
         Some(SignedBy::Inline(block)) => {
-            let path = PathBuf::from("Signed-By");
-            Keyring::parse(block.as_bytes()).map_err(|source| KeyringError::Unusable { path, source }.into())
+            Keyring::parse(block.as_bytes()).map_err(|error| unusable(Path::new("Signed-By"), error))
         }
         Some(SignedBy::Named { files, fingerprints }) => {
             let keyring = match files.is_empty() {
@@ -297,7 +311,13 @@ pub(super) fn entry_keyring(
             if fingerprints.is_empty() {
                 return Ok(keyring);
             }
-            let no_such_key = || AptError::NoSuchKey { url: shown(&entry.url), fingerprints: fingerprints.clone() };
+            let no_such_key = || {
+                let (url, keys) = (shown(&entry.url), fingerprints.join(", "));
+                Fault::usage(format!(
+                    "no keyring has the keys {keys} that Signed-By of {url} names: give a keyring in the selection"
+                ))
+                .into()
+            };
             keyring.limited_to(fingerprints).ok_or_else(no_such_key)
         }
         None => usable_keyrings(&apts_own_keyrings(), notes),
@@ -305,7 +325,7 @@ pub(super) fn entry_keyring(
 }
 
 /// The keys of those files that can be used. apt warns of the others too, and goes on.
-fn usable_keyrings(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Keyring, AptError> {
+fn usable_keyrings(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Keyring, CollectError> {
     let mut usable = Vec::new();
     for path in paths {
         match read_keyring(path) {
@@ -315,7 +335,12 @@ fn usable_keyrings(paths: &[PathBuf], notes: &mut Vec<String>) -> Result<Keyring
     }
     notes.sort();
     notes.dedup();
-    usable.into_iter().reduce(Keyring::join).ok_or(AptError::NoAptKeyrings)
+    usable.into_iter().reduce(Keyring::join).ok_or_else(no_apt_keyrings)
+}
+
+fn no_apt_keyrings() -> CollectError {
+    let what = "an apt source names no keyring, and the host's apt trusts no key: give a keyring in the selection";
+    Fault::usage(what).into()
 }
 
 /// What apt trusts where nothing is said (apt-secure(8)).
@@ -330,15 +355,16 @@ fn apts_own_keyrings() -> Vec<PathBuf> {
 }
 
 /// The keys of all the files together.
-fn read_keyrings(paths: &[PathBuf]) -> Result<Keyring, AptError> {
+fn read_keyrings(paths: &[PathBuf]) -> Result<Keyring, CollectError> {
     let mut keyrings = paths.iter().map(|path| read_keyring(path)).collect::<Result<Vec<_>, _>>()?.into_iter();
-    let first = keyrings.next().ok_or(AptError::NoAptKeyrings)?;
+    let first = keyrings.next().ok_or_else(no_apt_keyrings)?;
     Ok(keyrings.fold(first, Keyring::join))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_class::ErrorClass;
 
     #[test]
     fn names_are_whole_words_of_the_url() {
@@ -380,7 +406,7 @@ mod tests {
             folder.path().join("gone.gpg"),
         ];
         let mut notes = Vec::new();
-        assert!(matches!(usable_keyrings(&paths, &mut notes), Err(AptError::NoAptKeyrings)));
+        assert!(usable_keyrings(&paths, &mut notes).is_err_and(|error| error.class() == ErrorClass::Usage));
         paths.push(write("good.gpg", &key.public_binary().unwrap()));
         let keyring = usable_keyrings(&paths, &mut notes).unwrap();
         assert_eq!((keyring.fingerprints().len(), notes.len()), (1, 4), "{notes:#?}");

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::AptError;
 use super::choice::{AptChoice, IndexText};
 use super::closure::{ClosureIndex, ClosureInputs, ClosureRequest};
 use super::picked::{PickedPackages, source_of};
+use crate::collect::CollectError;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::apt::build_relations::{BuildMachine, BuildRelations};
 use crate::formats::apt::packages::{SourcePackage, packages, sources};
 use crate::formats::apt::seed::Seed;
@@ -35,7 +36,7 @@ pub(super) fn add(
     (of_packages, of_sources): (&[IndexText<'_>], &[IndexText<'_>]),
     picked: &mut PickedPackages,
     choice: &mut AptChoice,
-) -> Result<(), AptError> {
+) -> Result<(), CollectError> {
     let profiles = source.build_profiles.iter().map(String::as_str).collect();
     let builder = BuildMachine { architecture: request.architecture, foreign: request.foreign.clone(), profiles };
     let wanted = match &source.build_dep {
@@ -64,7 +65,10 @@ pub(super) fn add(
             Ok(solution) => picked.add_build_dependencies(&solution, PREFIX, &label)?,
             // Of all sources some may be for other architectures.
             Err(error) if source.build_dep == BuildDep::OfAll(true) => failed.push(format!("{label}: {error}")),
-            Err(error) => return Err(AptError::BuildDependencies { source_package: label, source: Box::new(error) }),
+            Err(error) => {
+                let what = format!("cannot install the build dependencies of {label}");
+                return Err(Fault::usage(what).because(error).into());
+            }
         }
     }
     choice.note_build_dependencies(&failed);
@@ -76,7 +80,7 @@ fn of_picked<'a>(
     texts: &'a [IndexText<'_>],
     builder: &BuildMachine<'_>,
     picked: &PickedPackages,
-) -> Result<Vec<BuildDepSource<'a>>, AptError> {
+) -> Result<Vec<BuildDepSource<'a>>, Fault> {
     let all = texts.iter().flat_map(|text| sources(&text.bytes)).filter_map(Result::ok);
     let mut seen = BTreeSet::new();
     let chosen = all.filter(|source| picked.has_source(source.name, source.version));
@@ -93,7 +97,7 @@ fn named<'a>(
     of_packages: &[IndexText<'_>],
     of_sources: &'a [IndexText<'_>],
     builder: &BuildMachine<'_>,
-) -> Result<Vec<BuildDepSource<'a>>, AptError> {
+) -> Result<Vec<BuildDepSource<'a>>, Fault> {
     let binaries = of_packages.iter().flat_map(|text| packages(&text.bytes)).filter_map(Result::ok);
     let mut names: BTreeSet<String> =
         binaries.filter(|package| package.control.name == name).map(|package| source_of(&package).0).collect();
@@ -104,16 +108,20 @@ fn named<'a>(
     };
     let found: Vec<SourcePackage<'_>> = names.iter().filter_map(newest).collect();
     if found.is_empty() {
-        return Err(AptError::NoSuchSource { name: of.name.to_string(), source_package: name.to_owned() });
+        return Err(Fault::usage(format!(
+            "the source {} has no source package {name}, of which build-dep in the selection asks: is the name right, and has a \
+             suite with deb-src it?",
+            of.name
+        )));
     }
     found.into_iter().map(|source| BuildDepSource::read(source, builder)).collect()
 }
 
 impl<'a> BuildDepSource<'a> {
-    fn read(source: SourcePackage<'a>, builder: &BuildMachine<'_>) -> Result<Self, AptError> {
-        let relations = BuildRelations::read(source.stanza, builder);
-        let relations = relations
-            .map_err(|error| AptError::BuildRelations { source_package: source.name.to_owned(), source: error })?;
+    fn read(source: SourcePackage<'a>, builder: &BuildMachine<'_>) -> Result<Self, Fault> {
+        let malformed =
+            |error| Fault::unverified(format!("cannot read the build dependencies of {}", source.name)).because(error);
+        let relations = BuildRelations::read(source.stanza, builder).map_err(malformed)?;
         Ok(Self { source, relations })
     }
 }

@@ -1,13 +1,14 @@
 //! Decides which packages to take: everything, or a closure; and the sources of either.
 
-use super::AptError;
 use super::archives::host_architecture;
 use super::build_dep;
 use super::choice::{AptChoice, ChosenPackageFile, IndexText};
-use super::closure::{ClosureError, ClosureIndex, ClosureInputs, ClosureRequest, Pin, Solution, UnusableEntry};
+use super::closure::{AbsentSeeds, ClosureIndex, ClosureInputs, ClosureRequest, Pin, UnusableEntry};
 use super::picked::PickedPackages;
 use super::suite::SuiteData;
-use crate::collect::CollectContext;
+use super::{nothing_chosen, words};
+use crate::collect::{CollectContext, CollectError};
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{IndexKind, IndexName};
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::IndexOrigin;
@@ -20,13 +21,15 @@ pub(super) fn choose(
     source: &AptSource,
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<Vec<ChosenPackageFile>, AptError> {
+) -> Result<Vec<ChosenPackageFile>, CollectError> {
     let AptChoice { chosen, left_out } =
         if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
-    let name = source.name.to_string();
+    let name = &source.name;
     match left_out.first() {
-        Some(first) if chosen.is_empty() && source.whole() => Err(AptError::NothingUsable { name, why: first.clone() }),
-        _ if chosen.is_empty() => Err(AptError::NothingChosen { name }),
+        Some(first) if chosen.is_empty() && source.whole() => {
+            Err(Fault::unverified(format!("the source {name} yields no packages that can be carried: {first}")).into())
+        }
+        _ if chosen.is_empty() => Err(nothing_chosen(source).into()),
         _ => {
             with.tally.say(left_out.into_iter().map(|note| format!("{name}: {note}")));
             Ok(chosen)
@@ -35,7 +38,7 @@ pub(super) fn choose(
 }
 
 /// Every file of every index, one index at a time.
-fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, AptError> {
+fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, CollectError> {
     let mut choice = AptChoice::default();
     for (at, suite) in suites.iter().enumerate() {
         for index in &suite.indexes {
@@ -48,12 +51,12 @@ fn everything(suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoi
 
 /// The closure of what the selection names: in every suite and archive that lists a package, so that a client of some of
 /// them finds there what upstream has there.
-fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, AptError> {
+fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> Result<AptChoice, CollectError> {
     let texts = texts(suites, IndexKind::Packages, with)?;
     let installed = source
         .installed
         .as_ref()
-        .map(|path| std::fs::read(path).map_err(FileError::on_named::<AptError>("read", path)));
+        .map(|path| std::fs::read(path).map_err(FileError::on_named::<CollectError>("read", path)));
     let installed = installed.transpose()?;
     let preferences = super::preferences::read(source)?;
     let mut request =
@@ -98,7 +101,7 @@ fn texts<'s>(
     suites: &'s [SuiteData],
     kind: IndexKind,
     with: &CollectContext<'_>,
-) -> Result<Vec<IndexText<'s>>, AptError> {
+) -> Result<Vec<IndexText<'s>>, CollectError> {
     let mut texts = Vec::new();
     for (at, suite) in suites.iter().enumerate() {
         for index in suite.indexes.iter().filter(|index| index.kind == kind) {
@@ -156,14 +159,16 @@ fn architectures<'s>(source: &AptSource, suites: &'s [SuiteData]) -> Vec<&'s str
 }
 
 /// The places of the suites that must be complete by themselves.
-fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>, AptError> {
+fn self_contained(source: &AptSource, suites: &[SuiteData]) -> Result<Vec<usize>, Fault> {
     let mut places = Vec::new();
     for wanted in source.complete_alone() {
         let before = places.len();
         places.extend((0..suites.len()).filter(|at| suites.get(*at).is_some_and(|suite| suite.is_called(wanted))));
         if places.len() == before {
-            let known = suites.iter().map(|suite| suite.name.to_string()).collect();
-            return Err(AptError::NoSuchSuite { name: source.name.to_string(), suite: wanted.to_owned(), known });
+            let (name, known) = (&source.name, words(suites.iter().map(|suite| suite.name.to_string())));
+            return Err(Fault::usage(format!(
+                "{wanted} is to be complete alone, and is no suite of {name}; there are the suites {known}"
+            )));
         }
     }
     places.sort_unstable();
@@ -178,44 +183,24 @@ fn solve_alone(
     texts: &[IndexText<'_>],
     suite: usize,
     picked: &mut PickedPackages,
-) -> Result<(), AptError> {
+) -> Result<(), CollectError> {
     let mut request = request(source, suites, texts);
     let own = texts.iter().filter(|text| text.at == suite);
     request.indexes = own.map(closure_index).collect();
+    request.absent = AbsentSeeds::LeaveOut;
     let archive = ClosureInputs::read(&request);
     request.seeds.retain(|seed| !is_optional(source, seed) || archive.has_package(&seed.name));
     let refused = |error| {
         let suite = suites.get(suite).map(|suite| suite.name.to_string()).unwrap_or_default();
-        AptError::NotSelfContained { suite, source: error }
+        let what = "cannot be self-contained: without the other suites its packages have no closure";
+        Fault::usage(format!("the suite {suite} {what}")).because(error)
     };
-    picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?)?;
+    picked.add(&archive.solve(&request).map_err(refused)?)?;
     if !source.debootstrap.is_empty() {
         request.seeds.retain(|seed| !is_optional(source, seed) || seed.name != MERGED);
-        picked.add(&solve_what_is_there(&archive, &mut request).map_err(refused)?)?;
+        picked.add(&archive.solve(&request).map_err(refused)?)?;
     }
     Ok(())
-}
-
-/// Solves a request, and leaves out of it what the archive does not have.
-fn solve_what_is_there<'a>(
-    archive: &ClosureInputs<'a>,
-    request: &mut ClosureRequest<'a>,
-) -> Result<Solution<'a>, ClosureError> {
-    loop {
-        match archive.solve(request) {
-            Err(
-                ClosureError::Unknown { seed, .. }
-                | ClosureError::Virtual { seed, .. }
-                | ClosureError::NoSuchVersion { seed, .. },
-            ) => request.seeds.retain(|own| own.to_string() != seed),
-            Err(ClosureError::NoSuchPriority { priority }) => {
-                request.priorities.retain(|own| own.to_string() != priority);
-            }
-            Err(ClosureError::NoSuchTask { task }) => request.tasks.retain(|own| *own != task),
-            Err(ClosureError::Empty) => return Ok(Solution::default()),
-            other => return other,
-        }
-    }
 }
 
 fn closure_index<'a>(text: &'a IndexText<'_>) -> ClosureIndex<'a> {

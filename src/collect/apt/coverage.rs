@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::archives::{SuiteRequest, WantedArchive};
-use super::error::AptError;
 use super::suite::SuiteData;
-use crate::collect::CollectContext;
+use super::words;
+use crate::collect::{CollectContext, CollectError};
+use crate::error_class::Fault;
 use crate::selection::AptSource;
 
 /// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in
@@ -16,9 +17,9 @@ pub(super) fn everything_was_found(
     archives: &[WantedArchive],
     suites: &mut [SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), AptError> {
+) -> Result<(), CollectError> {
     check(source, archives, suites, with)
-        .map_err(|error| suites.iter_mut().find_map(|suite| suite.respelled.pop()).unwrap_or(error))
+        .map_err(|error| suites.iter_mut().find_map(|suite| suite.respelled.pop()).unwrap_or(error).into())
 }
 
 fn check(
@@ -26,9 +27,9 @@ fn check(
     archives: &[WantedArchive],
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), AptError> {
+) -> Result<(), Fault> {
     every_component(source, archives, suites, with)?;
-    let name = source.name.to_string();
+    let name = &source.name;
     let mut wanted = archives.iter().flat_map(|archive| &archive.suites).flat_map(SuiteRequest::architectures);
     let is_served = |architecture: &String| {
         suites.iter().any(|suite| suite.has_packages_of(architecture) || serves_from_all(suite, architecture))
@@ -38,17 +39,22 @@ fn check(
             true => suite.flat_architectures.iter().cloned().collect(),
             false => suite.release.architectures.clone(),
         };
-        let known = suites.iter().flat_map(of).collect();
-        return Err(AptError::NoSuchArchitecture { name, architecture, known });
+        let known = words(suites.iter().flat_map(of).collect::<Vec<String>>());
+        return Err(Fault::usage(format!(
+            "no suite of {name} has packages for {architecture}; there are the architectures {known}"
+        )));
     }
     let languages = || suites.iter().flat_map(|suite| &suite.client_indexes.languages);
     let unknown = |language: &&String| !languages().any(|known| known == *language);
     if let Some(language) = source.languages.iter().flatten().find(unknown) {
-        let known = languages().cloned().collect();
-        return Err(AptError::NoSuchLanguage { name, language: language.clone(), known });
+        let known = words(languages());
+        return Err(Fault::usage(format!(
+            "no suite of {name} has descriptions in the language {language}; there are the languages {known}"
+        )));
     }
     let has_sources = suites.iter().any(SuiteData::has_sources);
-    if source.deb_src && !has_sources { Err(AptError::NoSources { name }) } else { Ok(()) }
+    let lacks_sources = || Fault::usage(format!("no suite of {name} has source packages: leave deb-src out"));
+    if source.deb_src && !has_sources { Err(lacks_sources()) } else { Ok(()) }
 }
 
 /// Returns whether a suite without an index of the architecture serves it from that of `all`.
@@ -64,7 +70,7 @@ fn every_component(
     archives: &[WantedArchive],
     suites: &[SuiteData],
     with: &CollectContext<'_>,
-) -> Result<(), AptError> {
+) -> Result<(), Fault> {
     for (at, archive) in archives.iter().enumerate() {
         let of_archive = || suites.iter().filter(|suite| suite.archive == at);
         let wanted: BTreeSet<&String> =
@@ -72,12 +78,12 @@ fn every_component(
         let is_found = |component: &String| of_archive().any(|suite| suite.has_index_of(component));
         let is_listed_only = source.components.is_empty() && wanted.iter().any(|component| is_found(component));
         for component in wanted.into_iter().filter(|component| !is_found(component)) {
-            let error = AptError::NoSuchComponent {
-                component: component.clone(),
-                url: archive.origin(),
-                known: of_archive().flat_map(|suite| suite.release.components.clone()).collect(),
-                architectures: of_archive().flat_map(|suite| suite.release.architectures.clone()).collect(),
-            };
+            let (url, known) = (archive.origin(), words(of_archive().flat_map(|suite| &suite.release.components)));
+            let architectures = words(of_archive().flat_map(|suite| &suite.release.architectures));
+            let error = Fault::usage(format!(
+                "{url} has no component {component} for these architectures; it has the components {known}, and the \
+                 architectures {architectures}"
+            ));
             match is_listed_only {
                 true => with.tally.say([format!("{}: {error}", source.name)]),
                 false => return Err(error),

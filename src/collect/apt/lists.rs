@@ -1,13 +1,13 @@
 //! The archives that apt's own source lists name.
 
-use super::AptError;
 use super::archives::{
     Presence, SuiteRequest, WantedArchive, WantedComponent, architectures, components_of, entry_keyring,
     host_architecture,
 };
 use super::mirrors::{self, Mirrors};
-use crate::collect::CollectContext;
 use crate::collect::keyring::read_small;
+use crate::collect::{CollectContext, CollectError};
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::apt::sources::{ArchitectureOption, ListScope, SourceEntry, parse};
 use crate::selection::{AptSource, SourceLists};
@@ -18,25 +18,28 @@ pub(super) fn archives(
     lists: &SourceLists,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
-) -> Result<Vec<WantedArchive>, AptError> {
+) -> Result<Vec<WantedArchive>, CollectError> {
     let mut archives: Vec<WantedArchive> = Vec::new();
     let mut found = false;
     for path in lists.files.iter().filter(|path| path.exists()) {
         found = true;
         let text = String::from_utf8_lossy(&read_small(path)?).into_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        for (entry, presence) in
-            entries(source, &name, &text).map_err(|source| AptError::SourceList { path: path.clone(), source })?
-        {
+        let malformed = |error| Fault::usage(path.display()).because(error);
+        for (entry, presence) in entries(source, &name, &text).map_err(malformed)? {
             add_entry((source, lists), (&entry, presence), &mut archives, notes, with)?;
         }
     }
     archives.retain(|archive| !archive.suites.is_empty());
     match (found, archives.is_empty()) {
-        (false, _) => Err(AptError::NoSourceLists { paths: lists.files.clone() }),
-        (true, true) => Err(AptError::NothingInSourceLists { paths: lists.files.clone() }),
+        (false, _) => Err(Fault::usage(format!("none of these apt source lists exists: {}", paths(lists))).into()),
+        (true, true) => Err(Fault::usage(format!("no enabled deb entry is in {}", paths(lists))).into()),
         (true, false) => Ok(archives),
     }
+}
+
+fn paths(lists: &SourceLists) -> String {
+    lists.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The entries of a list. apt puts the client's native architecture in the place of `$(ARCH)`, so the list is read for each architecture
@@ -75,7 +78,7 @@ fn add_entry(
     archives: &mut Vec<WantedArchive>,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
-) -> Result<(), AptError> {
+) -> Result<(), CollectError> {
     let architectures = wanted_architectures(source, entry);
     if entry.binary && architectures.is_empty() {
         return Ok(()); // all of them are removed, as for apt

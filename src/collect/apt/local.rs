@@ -5,10 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::archives::host_architecture;
-use super::{AptError, CollectContext};
 use crate::collect::folder::list_folder;
+use crate::collect::{CollectContext, CollectError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
+use crate::formats::ReadError;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::deb::{packages_stanza, read_control};
 use crate::kind::{Details, Kind};
@@ -23,15 +25,18 @@ const SUITE_FOLDER: &str = "dists/local";
 const COMPONENT: &str = "main";
 
 /// Takes every .deb below `folder` into the depot, and writes the index that describes them.
-pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'_>) -> Result<Collection, AptError> {
-    let suite = SuiteName::of_folder(SUITE_FOLDER).map_err(AptError::Path)?;
+pub(super) fn collect(
+    source: &AptSource,
+    folder: &Path,
+    with: &CollectContext<'_>,
+) -> Result<Collection, CollectError> {
+    let suite = SuiteName::of_folder(SUITE_FOLDER)?;
     let mut batch = with.depot.batch();
     let (mut files, mut items) = (BTreeMap::new(), BTreeMap::new());
     let mut stanzas: Vec<(String, String)> = Vec::new();
     for path in debs(folder)? {
-        let deb = |source| AptError::Deb { path: path.clone(), source };
-        let mut file = File::open(&path).map_err(FileError::on::<AptError>("read", &path))?;
-        let control = read_control(&mut file).map_err(deb)?;
+        let mut file = File::open(&path).map_err(FileError::on::<CollectError>("read", &path))?;
+        let control = read_control(&mut file).map_err(|error| unusable(&path, error))?;
         let (sha256, size) = digest(&path)?;
         if !with.dry_run {
             with.depot.put_file(&mut batch, &path, (sha256, size))?;
@@ -39,7 +44,7 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
         with.tally.add(1, size);
         let published = published_path(control.package(), control.version(), control.architecture())?;
         if files.insert(published.clone(), sha256).is_some_and(|other| other != sha256) {
-            return Err(AptError::TwoFiles { path: published });
+            return Err(Fault::unverified(format!("two different files claim the path {published}")).into());
         }
         stanzas.push((control.architecture().to_owned(), packages_stanza(&control, &published, size, sha256)));
         let item = Item {
@@ -55,14 +60,13 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
         items.insert(published, item);
     }
     if files.is_empty() {
-        return Err(AptError::NoDebs { folder: folder.to_owned() });
+        return Err(Fault::usage(format!("there is no .deb file in {}", folder.display())).into());
     }
     let mut proofs = Vec::new();
     for architecture in architectures(source, &stanzas) {
         let of = |(a, _): &&(String, String)| *a == architecture || a == "all";
         let text: String = stanzas.iter().filter(of).map(|(_, stanza)| format!("{}\n\n", stanza.trim_end())).collect();
-        let path =
-            suite.path(&format!("{COMPONENT}/binary-{architecture}/Packages")).parse().map_err(AptError::Path)?;
+        let path = suite.path(&format!("{COMPONENT}/binary-{architecture}/Packages")).parse()?;
         proofs.push(Proof {
             date: None,
             path,
@@ -87,21 +91,26 @@ pub(super) fn collect(source: &AptSource, folder: &Path, with: &CollectContext<'
     })
 }
 
+fn unusable(path: &Path, error: ReadError) -> Fault {
+    let class = error.class_or(ErrorClass::VerificationFailed);
+    Fault::new(class, format!("{} is not a usable .deb", path.display())).because(error)
+}
+
 /// Digest and size of a file that is only looked at.
-fn digest(path: &Path) -> Result<(Sha256, u64), AptError> {
+fn digest(path: &Path) -> Result<(Sha256, u64), CollectError> {
     let digest = || Sha256::of_reader(&mut File::open(path)?);
     digest().map_err(FileError::on("read", path))
 }
 
-fn debs(folder: &Path) -> Result<Vec<PathBuf>, AptError> {
+fn debs(folder: &Path) -> Result<Vec<PathBuf>, CollectError> {
     let is_deb = |path: &Path| path.extension().is_some_and(|extension| extension == "deb");
     Ok(list_folder(folder, is_deb)?.into_iter().map(|file| file.path).collect())
 }
 
 /// Where a pool has it; a colon is written as `%3a`, as in the names that dpkg gives.
-fn published_path(package: &str, version: &str, architecture: &str) -> Result<PublishPath, AptError> {
+fn published_path(package: &str, version: &str, architecture: &str) -> Result<PublishPath, CollectError> {
     let version = version.replace(':', "%3a");
-    format!("pool/{COMPONENT}/{package}/{package}_{version}_{architecture}.deb").parse().map_err(AptError::Path)
+    format!("pool/{COMPONENT}/{package}/{package}_{version}_{architecture}.deb").parse().map_err(CollectError::Path)
 }
 
 /// The architectures of the debs themselves; for packages of `all` alone those of the selection, or the host's.

@@ -2,10 +2,10 @@
 
 use url::Url;
 
-use super::AptError;
 use super::archives::{SuiteRequest, WantedArchive};
 use crate::causes::causes;
-use crate::collect::CollectContext;
+use crate::collect::{CollectContext, CollectError};
+use crate::error_class::Fault;
 use crate::fetch::{FetchError, shown};
 
 use crate::formats::apt::archive::{IN_RELEASE, MAX_RELEASE_BYTES, RELEASE};
@@ -24,12 +24,13 @@ pub(super) struct Mirrors {
 }
 
 /// Finds the places of the archive at `url`, which may be that of a list of mirrors.
-pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) -> Result<Mirrors, AptError> {
+pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) -> Result<Mirrors, CollectError> {
     let Some(place) = ListPlace::of(url)? else { return Ok(Mirrors { first: url.clone(), all: Vec::new() }) };
     let list_url = shown(url);
     let bytes = with.fetcher.get(&place.url, MAX_LIST_BYTES)?;
     let text = decompress(&bytes, Compression::of_name(place.url.path()), MAX_LIST_BYTES);
-    let text = text.map_err(|source| AptError::MirrorList { url: list_url.clone(), source })?;
+    let malformed = |error| Fault::usage(format!("cannot expand the list of mirrors {list_url}")).because(error);
+    let text = text.map_err(malformed)?;
     let MirrorList { mirrors, malformed } = MirrorList::parse(&String::from_utf8_lossy(&text));
     let malformed = malformed
         .into_iter()
@@ -46,7 +47,8 @@ pub(super) fn of(url: &Url, notes: &mut Vec<String>, with: &CollectContext<'_>) 
                 .push(format!("{list_url}: skipped the mirror {}, whose transport cannot be used", shown(&mirror.url))),
         }
     }
-    let first = all.first().map(|mirror| mirror.url.clone()).ok_or(AptError::NoMirrors { url: list_url })?;
+    let none = || Fault::usage(format!("{list_url} names no mirror that can be used"));
+    let first = all.first().map(|mirror| mirror.url.clone()).ok_or_else(none)?;
     Ok(Mirrors { first, all })
 }
 
@@ -58,18 +60,22 @@ struct ListPlace {
 
 impl ListPlace {
     /// Returns the place of the list that a URI of apt's names; `None` for the URI of an archive.
-    fn of(url: &Url) -> Result<Option<Self>, AptError> {
+    fn of(url: &Url) -> Result<Option<Self>, Fault> {
         let Some(rest) = url.scheme().strip_prefix("mirror") else { return Ok(None) };
+        let unknown = || {
+            let url = shown(url);
+            Fault::usage(format!("{url}: lists of mirrors are read over http, https and from files alone"))
+        };
         let transport = match rest.strip_prefix('+') {
             _ if rest.is_empty() => "http",
             Some("http") => "http",
             Some("https") => "https",
             Some("file" | "copy") => "file",
-            _ => return Err(AptError::MirrorTransport { url: shown(url) }),
+            _ => return Err(unknown()),
         };
         let place = url.as_str().strip_prefix(url.scheme()).unwrap_or_default();
         let place = format!("{transport}{place}").parse();
-        let place = place.map_err(|_| AptError::MirrorTransport { url: shown(url) })?;
+        let place = place.map_err(|_| unknown())?;
         Ok(Some(Self { url: place, is_local: transport == "file" }))
     }
 
@@ -85,12 +91,8 @@ impl ListPlace {
 }
 
 /// Leaves out mirrors that are out of reach, if another one has the archive: each file would be asked of them first.
-pub(super) fn settle(
-    archive: &mut WantedArchive,
-    notes: &mut Vec<String>,
-    with: &CollectContext<'_>,
-) -> Result<(), AptError> {
-    let Some(wanted) = archive.suites.first().filter(|_| archive.mirrors.len() > 1) else { return Ok(()) };
+pub(super) fn settle(archive: &mut WantedArchive, notes: &mut Vec<String>, with: &CollectContext<'_>) {
+    let Some(wanted) = archive.suites.first().filter(|_| archive.mirrors.len() > 1) else { return };
     let index = MirroredFile { kind: "index", ..MirroredFile::default() };
     let mut unreachable: Vec<(Url, FetchError)> = Vec::new();
     for mirror in archive.mirrors.iter().filter(|mirror| mirror.has(&index)) {
@@ -100,23 +102,21 @@ pub(super) fn settle(
                     notes.push(format!("left out the mirror {}: {}", shown(url), causes(error).join(": ")));
                 }
                 archive.mirrors.retain(|mirror| !unreachable.iter().any(|(url, _)| *url == mirror.url));
-                return Ok(());
+                return;
             }
             Ok(false) => {}
-            Err(AptError::Fetch(error)) => unreachable.push((mirror.url.clone(), error)),
-            Err(error) => return Err(error),
+            Err(error) => unreachable.push((mirror.url.clone(), error)),
         }
     }
-    Ok(())
 }
 
-fn has_suite(mirror: &Mirror, wanted: &SuiteRequest, with: &CollectContext<'_>) -> Result<bool, AptError> {
+fn has_suite(mirror: &Mirror, wanted: &SuiteRequest, with: &CollectContext<'_>) -> Result<bool, FetchError> {
     for file in [IN_RELEASE, RELEASE] {
-        let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file))?;
+        let url = crate::collect::address::below(&mirror.url, &wanted.suite.path(file));
         match with.fetcher.get(&url, MAX_RELEASE_BYTES) {
             Ok(_) => return Ok(true),
             Err(FetchError::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(false)

@@ -9,7 +9,6 @@ mod choice;
 mod choose;
 pub mod closure;
 mod coverage;
-mod error;
 mod lists;
 mod local;
 mod mirrors;
@@ -19,13 +18,12 @@ mod suite;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use error::AptError;
-
 use self::archives::{Presence, WantedArchive};
 use self::choice::ChosenPackageFile;
 use self::suite::SuiteData;
-use super::{CollectContext, Selected};
+use super::{CollectContext, CollectError, Selected};
 use crate::collection::{Collection, Item, Proof, Publish};
+use crate::error_class::Fault;
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::mirror_list::MirroredFile;
 use crate::formats::signed_digest::SignedDigest;
@@ -35,7 +33,7 @@ use crate::path::PublishPath;
 use crate::selection::{AptPlace, AptSource};
 
 /// Collects one source of the selection: a collection for each archive of it.
-pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Collection>, AptError> {
+pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
     let mut notes = Vec::new();
     let found = match &source.place {
         AptPlace::Folder(folder) => return Ok(vec![local::collect(source, folder, with)?]),
@@ -63,10 +61,10 @@ fn fetch_suites(
     found: Vec<WantedArchive>,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,
-) -> Result<(Vec<WantedArchive>, Vec<SuiteData>), AptError> {
+) -> Result<(Vec<WantedArchive>, Vec<SuiteData>), CollectError> {
     let (mut archives, mut suites) = (Vec::new(), Vec::new());
     for mut archive in found {
-        mirrors::settle(&mut archive, notes, with)?;
+        mirrors::settle(&mut archive, notes, with);
         let mut present = Vec::new();
         for wanted in std::mem::take(&mut archive.suites) {
             match suite::fetch(archives.len(), &archive, &wanted, source, with) {
@@ -74,12 +72,13 @@ fn fetch_suites(
                     suites.push(suite);
                     present.push(wanted);
                 }
-                Err(AptError::NoSuite { url, suite }) if wanted.presence == Presence::Optional => {
+                Err(CollectError::Absent(_)) if wanted.presence == Presence::Optional => {
+                    let (url, suite) = (archive.origin(), &wanted.suite);
                     notes.push(format!(
                         "{url} has no suite {suite}, which a source list names for another architecture"
                     ));
                 }
-                Err(error) => return Err(wanted.explain(error)),
+                Err(error) => return Err(wanted.explain(&archive, error)),
             }
         }
         if !present.is_empty() {
@@ -97,12 +96,12 @@ fn fetch(
     suites: &[SuiteData],
     mut chosen: Vec<ChosenPackageFile>,
     with: &CollectContext<'_>,
-) -> Result<Vec<ChosenPackageFile>, AptError> {
+) -> Result<Vec<ChosenPackageFile>, CollectError> {
     let mut selected = Vec::with_capacity(chosen.len());
     // Of several archives that have a file the first is asked: the last of equal digests counts.
     for file in chosen.iter().rev() {
         let Some(archive) = suites.get(file.suite).and_then(|suite| archives.get(suite.archive)) else { continue };
-        let urls = archive.file_urls(&file.upstream_path, &mirrored(file, suites))?;
+        let urls = archive.file_urls(&file.upstream_path, &mirrored(file, suites));
         selected.push(Selected { urls, size: file.size, digest: file.digest });
     }
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
@@ -114,9 +113,23 @@ fn fetch(
     }));
     chosen.retain(|file| !lacking.contains(&package_of(file)));
     match chosen.is_empty() {
-        true => Err(AptError::NothingChosen { name: source.name.to_string() }),
+        true => Err(nothing_chosen(source).into()),
         false => Ok(chosen),
     }
+}
+
+/// Makes the error of a source without packages to carry.
+fn nothing_chosen(source: &AptSource) -> Fault {
+    let name = &source.name;
+    Fault::usage(format!(
+        "the source {name} yields no packages: all of it is installed already, or its suites are empty"
+    ))
+}
+
+/// Lists words in a message, each once.
+fn words<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> String {
+    let unique: BTreeSet<String> = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+    Vec::from_iter(unique).join(" ")
 }
 
 /// The file as limits of mirrors name it. None is for files of source packages.
@@ -147,14 +160,14 @@ fn describe(
     suites: &[SuiteData],
     chosen: &[ChosenPackageFile],
     with: &CollectContext<'_>,
-) -> Result<Collection, AptError> {
+) -> Result<Collection, CollectError> {
     let mut files = BTreeMap::new();
     let mut items: BTreeMap<PublishPath, Item> = BTreeMap::new();
     for file in chosen {
         let Some(suite) = suites.get(file.suite).filter(|suite| suite.archive == at) else { continue };
         let sha256 = with.blob(&file.digest, file.size);
         if files.insert(file.path.clone(), sha256).is_some_and(|other| other != sha256) {
-            return Err(AptError::TwoFiles { path: file.path.clone() });
+            return Err(Fault::unverified(format!("two different files claim the path {}", file.path)).into());
         }
         items.entry(file.path.clone()).or_insert_with(|| Item {
             architecture: file.architecture.clone(),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::AptError;
 use super::closure::{Pick, Reason, Solution};
 use crate::formats::apt::archive::IndexEntry;
 use crate::formats::apt::packages::BinaryPackage;
 use crate::formats::signed_digest::SignedDigest;
+use crate::path::MalformedPath;
 
 /// The packages of all solutions, each with why it is carried.
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(super) struct PickedPackages {
 
 impl PickedPackages {
     /// Adds the packages of a solution. Fails if we could never carry one, for its path is none.
-    pub(super) fn add(&mut self, solution: &Solution<'_>) -> Result<(), AptError> {
+    pub(super) fn add(&mut self, solution: &Solution<'_>) -> Result<(), MalformedPath> {
         for pick in &solution.picks {
             self.add_package(pick, pick.reason.to_string())?;
             let name = pick.package.control.name;
@@ -28,8 +28,8 @@ impl PickedPackages {
         Ok(())
     }
 
-    fn add_package(&mut self, pick: &Pick<'_>, reason: String) -> Result<(), AptError> {
-        pick.package.path().map_err(AptError::Path)?;
+    fn add_package(&mut self, pick: &Pick<'_>, reason: String) -> Result<(), MalformedPath> {
+        pick.package.path()?;
         let control = pick.package.control;
         let key = (control.name.to_owned(), control.version.to_owned(), control.architecture.to_owned());
         self.packages.entry(key).or_default().entry(pick.package.digest).or_insert(reason);
@@ -42,7 +42,7 @@ impl PickedPackages {
         solution: &Solution<'_>,
         made_up: &str,
         label: &str,
-    ) -> Result<(), AptError> {
+    ) -> Result<(), MalformedPath> {
         for pick in solution.picks.iter().filter(|pick| !pick.package.control.name.starts_with(made_up)) {
             let reason = match &pick.reason {
                 Reason::Requested => format!("for the build of {label}"),

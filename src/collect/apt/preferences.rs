@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::AptError;
-use crate::collect::apt_folder;
 use crate::collect::keyring::read_small;
+use crate::collect::{CollectError, apt_folder};
+use crate::error_class::Fault;
 use crate::formats::apt::preferences::Preferences;
 use crate::selection::AptSource;
 
 /// Reads them, as apt does: `preferences` first, then the files of `preferences.d` by their names.
-pub(super) fn read(source: &AptSource) -> Result<Preferences, AptError> {
+pub(super) fn read(source: &AptSource) -> Result<Preferences, CollectError> {
     let paths = match &source.preferences {
         Some(paths) => paths.0.clone(),
         None => beside_lists(source.lists()).into_iter().filter(|path| path.exists()).collect(),
@@ -19,7 +19,7 @@ pub(super) fn read(source: &AptSource) -> Result<Preferences, AptError> {
         for file in apt_folder::files_of(&path, "pref")? {
             let text = String::from_utf8_lossy(&read_small(&file)?).into_owned();
             let add = preferences.read(&text);
-            add.map_err(|source| AptError::Preferences { path: file.clone(), source })?;
+            add.map_err(|error| Fault::usage(file.display()).because(error))?;
         }
     }
     Ok(preferences)

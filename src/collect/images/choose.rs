@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ImagesError;
+use super::offer::offers;
 use super::stream::FetchedList;
+use crate::collect::CollectError;
+use crate::collect::error::unusable;
 use crate::collection::Publish;
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::simplestreams::maas::{MaasImageKind, is_bootloader};
 use crate::formats::simplestreams::{ProductItem, StreamFile, cut, listed};
@@ -32,11 +35,11 @@ pub(super) struct ChosenImageFile {
 pub(super) fn choose(
     source: &ImagesSource,
     lists: &[FetchedList],
-) -> Result<BTreeMap<PublishPath, ChosenImageFile>, ImagesError> {
+) -> Result<BTreeMap<PublishPath, ChosenImageFile>, CollectError> {
     let mut chosen = BTreeMap::new();
     let mut requested = false;
     for (at, list) in lists.iter().enumerate() {
-        let bad = |source| ImagesError::Stream { path: list.document.path.clone(), source };
+        let bad = |error| unusable(&list.document.path, error);
         for (name, product) in &list.products.products {
             let mut kept = 0;
             for version in product.versions.iter().rev().map(|(version, of)| (&**version, of)) {
@@ -59,14 +62,36 @@ pub(super) fn choose(
     }
     match requested {
         true => all_listed(source, lists, &chosen).map(|()| chosen),
-        false => Err(ImagesError::NothingMatches {
-            name: source.name.to_string(),
-            offers: super::offer::offers(lists, &[]).iter().map(ToString::to_string).collect(),
-        }),
+        false => {
+            let (name, offers) = (&source.name, listed_offers(lists));
+            Err(Fault::usage(format!("the filter of {name} matches nothing; there is: {offers}")).into())
+        }
     }
 }
 
+/// The reason of an item that the filter matches.
 const REQUESTED: &str = "requested";
+/// The number of offers that an error lists.
+const LISTED: usize = 40;
+
+/// Lists the offers of the stream for a message.
+fn listed_offers(lists: &[FetchedList]) -> String {
+    let offers = offers(lists, &[]);
+    let mut texts: Vec<String> = offers.iter().take(LISTED).map(ToString::to_string).collect();
+    if offers.len() > LISTED {
+        texts.push(format!("and {} more, which list-images shows", offers.len() - LISTED));
+    }
+    texts.join("; ")
+}
+
+/// Makes the error of a version that MAAS would refuse.
+fn incomplete(product: &str, version: &str, lack: &str) -> CollectError {
+    Fault::usage(format!(
+        "{product} {version} lacks {lack}, and MAAS 3.8 would refuse the whole source for that: change the filter, or set \
+         publish = \"verbatim\""
+    ))
+    .into()
+}
 
 /// Of a version's items those that are wanted, with their files and reasons.
 fn wanted<'a>(
@@ -90,12 +115,12 @@ fn complete(
     source: &ImagesSource,
     all: &[ProductItem<'_>],
     wanted: &[(ProductItem<'_>, StreamFile, &'static str)],
-) -> Result<(), ImagesError> {
+) -> Result<(), CollectError> {
     let items: Vec<ProductItem<'_>> = wanted.iter().map(|(item, ..)| *item).collect();
     let lack = MaasImageKind::of(all).and_then(|shape| shape.lacks(&items));
     match (lack, items.first()) {
         (Some(lack), Some(item)) if source.publish == Publish::ReIndexed => {
-            Err(ImagesError::Incomplete { product: item.product.to_owned(), version: item.version.to_owned(), lack })
+            Err(incomplete(item.product, item.version, &lack))
         }
         _ => Ok(()),
     }
@@ -106,16 +131,12 @@ fn all_listed(
     source: &ImagesSource,
     lists: &[FetchedList],
     chosen: &BTreeMap<PublishPath, ChosenImageFile>,
-) -> Result<(), ImagesError> {
+) -> Result<(), CollectError> {
     let is_there = |file: &StreamFile| chosen.get(&file.path).is_some_and(|chosen| chosen.file == *file);
     let paths: BTreeSet<PublishPath> = lists.iter().flat_map(|list| listed(&cut(&list.products, is_there))).collect();
     let unlisted = chosen.values().find(|item| !paths.contains(&item.file.path));
     match unlisted.filter(|_| source.publish == Publish::ReIndexed) {
-        Some(item) => Err(ImagesError::Incomplete {
-            product: item.title.clone(),
-            version: item.version.clone(),
-            lack: "what the other items of its version have".to_owned(),
-        }),
+        Some(item) => Err(incomplete(&item.title, &item.version, "what the other items of its version have")),
         None => Ok(()),
     }
 }

@@ -4,18 +4,15 @@
 //! file fetches the items and says what was collected.
 
 mod choose;
-mod error;
 pub mod offer;
 pub mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use error::ImagesError;
-
 use self::choose::ChosenImageFile;
 use self::stream::{Document, StreamForms, VerifiedStream};
 use super::keyring::read_keyring;
-use super::{CollectContext, Selected, address};
+use super::{CollectContext, CollectError, Selected, address};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::formats::simplestreams::SIGNATURE_SUFFIX;
@@ -25,19 +22,19 @@ use crate::path::PublishPath;
 use crate::selection::ImagesSource;
 
 /// Collects one source of the selection.
-pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Collection, ImagesError> {
+pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let forms = if source.publish == Publish::Verbatim { StreamForms::Both } else { StreamForms::First };
     let stream = stream::fetch(&source.url, keyring.as_ref(), forms, with.fetcher, with.now)?;
     with.tally.say(stream.notes.iter().map(|note| format!("{}: {note}", source.name)));
     let chosen = choose::choose(source, &stream.lists)?;
     let proofs = store_proofs(source, &stream, &chosen, with.depot)?;
-    let select = |item: &ChosenImageFile| {
-        let url = address::below(&stream.root, item.file.path.as_str())?;
-        Ok(Selected { urls: vec![url], size: item.file.size, digest: item.file.sha256.into() })
+    let select = |item: &ChosenImageFile| Selected {
+        urls: vec![address::below(&stream.root, item.file.path.as_str())],
+        size: item.file.size,
+        digest: item.file.sha256.into(),
     };
-    let selected = chosen.values().map(select).collect::<Result<_, ImagesError>>()?;
-    with.fetch_selected("fetching images", selected)?;
+    with.fetch_selected("fetching images", chosen.values().map(select).collect())?;
     Ok(Collection {
         files: chosen.values().map(|item| (item.file.path.clone(), item.file.sha256)).collect(),
         items: chosen.values().map(|item| describe(item, &stream)).collect(),
@@ -73,7 +70,7 @@ fn store_proofs(
     stream: &VerifiedStream,
     chosen: &BTreeMap<PublishPath, ChosenImageFile>,
     depot: &Depot,
-) -> Result<Vec<Proof>, ImagesError> {
+) -> Result<Vec<Proof>, CollectError> {
     let used: BTreeSet<usize> = chosen.values().map(|item| item.list).collect();
     let needed = |at: usize| source.publish == Publish::Verbatim || used.contains(&at);
     let lists = stream.lists.iter().enumerate().filter(|(at, _)| needed(*at)).map(|(_, list)| &list.document);
@@ -92,7 +89,7 @@ fn store<'d>(
     depot: &'d Depot,
     batch: &mut Batch<'d>,
     proofs: &mut Vec<Proof>,
-) -> Result<(), ImagesError> {
+) -> Result<(), CollectError> {
     let signed_by: BTreeSet<String> = document.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
     proofs.push(Proof {
         date: document.updated.filter(|_| !signed_by.is_empty()),

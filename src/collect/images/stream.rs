@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use super::ImagesError;
-use crate::collect::address;
+use crate::collect::error::unusable;
+use crate::collect::{CollectError, address};
 use crate::fetch::Fetcher;
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
 use crate::formats::simplestreams::{
@@ -71,7 +71,7 @@ pub fn fetch(
     forms: StreamForms,
     fetcher: &Fetcher,
     now: Time,
-) -> Result<VerifiedStream, ImagesError> {
+) -> Result<VerifiedStream, CollectError> {
     let (root, named) = split_url(url);
     let stem = named.clone().unwrap_or_else(|| INDEX_STEM.to_owned());
     let upstream = StreamUpstream { root, stem, keyring, fetcher, now };
@@ -110,22 +110,20 @@ type ReadDocument = (Document, Vec<u8>);
 
 impl StreamUpstream<'_> {
     /// The stream in the form whose files end in `suffix`. Returns `None` if it has no such index.
-    fn form(&self, suffix: &str) -> Result<Option<FetchedForm>, ImagesError> {
-        let bad = |path: &PublishPath| {
-            let path = path.clone();
-            move |source| ImagesError::Stream { path, source }
-        };
+    fn form(&self, suffix: &str) -> Result<Option<FetchedForm>, CollectError> {
         let Some((mut document, text)) = self.document(&format!("{}{suffix}", self.stem).parse()?)? else {
             return Ok(None);
         };
-        let index = StreamIndex::parse(&text).map_err(bad(&document.path))?;
+        let index = StreamIndex::parse(&text).map_err(|error| unusable(&document.path, error))?;
         document.updated = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok());
         let mut lists = Vec::new();
         for (content_id, entry) in index.entries {
             let found = self.document(&entry.path)?;
-            let url = || address::below(&self.root, entry.path.as_str()).map(|url| url.to_string());
-            let Some((mut document, text)) = found else { return Err(ImagesError::Missing { url: url()? }) };
-            let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
+            let Some((mut document, text)) = found else {
+                let url = address::below(&self.root, entry.path.as_str());
+                return Err(CollectError::Absent(format!("{url} is named by the index, and is not there")));
+            };
+            let products = Products::parse_as(&text, &content_id).map_err(|error| unusable(&entry.path, error))?;
             document.updated = products.updated().and_then(|text| Time::parse_rfc2822(text).ok());
             lists.push(FetchedList { content_id, document, products });
         }
@@ -138,11 +136,11 @@ impl StreamUpstream<'_> {
         suffix: &str,
         form: &FetchedForm,
         notes: &mut Vec<String>,
-    ) -> Result<Vec<Document>, ImagesError> {
+    ) -> Result<Vec<Document>, CollectError> {
         let other = match self.form(suffix) {
             Ok(Some(other)) => other,
             Ok(None) => return Ok(Vec::new()),
-            Err(error @ (ImagesError::NotSigned { .. } | ImagesError::Missing { .. })) => {
+            Err(error @ (CollectError::Unsigned(_) | CollectError::Absent(_))) => {
                 notes.push(format!("the form {}{suffix} is not carried: {error}", self.stem));
                 return Ok(Vec::new());
             }
@@ -163,27 +161,31 @@ impl StreamUpstream<'_> {
         found.collect()
     }
 
-    fn no_stream(&self) -> ImagesError {
-        let (url, index) = (address::origin(&self.root), self.stem.clone());
-        ImagesError::NoStream { url, index, others: self.other_indexes() }
+    fn no_stream(&self) -> CollectError {
+        let (url, index) = (address::origin(&self.root), &self.stem);
+        let name_it = |path: &String| format!(", but {path}: name that as url = \"{url}/{path}\"");
+        let instead = self.other_indexes().first().map(name_it).unwrap_or_default();
+        CollectError::Absent(format!(
+            "{url} has no stream: there is neither {index}{INLINE} nor {index}{PLAIN}{instead}"
+        ))
     }
 
     /// The file at `path`, verified in the way that its name tells. Returns `None` if upstream has no such file.
-    fn document(&self, path: &PublishPath) -> Result<Option<ReadDocument>, ImagesError> {
+    fn document(&self, path: &PublishPath) -> Result<Option<ReadDocument>, CollectError> {
         let Some(bytes) = self.get(path.as_str())? else { return Ok(None) };
         let document =
             |bytes, signature, signers| Document { path: path.clone(), bytes, signature, signers, updated: None };
         let is_inline = path.as_str().ends_with(INLINE);
-        let bad = |source| ImagesError::Signature { path: path.clone(), source };
+        let bad = CollectError::untrusted(path);
         let Some(keyring) = self.keyring else {
-            let text = if is_inline { unverified_clear_text(&bytes).map_err(bad)? } else { bytes.clone() };
+            let text = if is_inline { unverified_clear_text(&bytes).map_err(&bad)? } else { bytes.clone() };
             return Ok(Some((document(bytes, None, Vec::new()), text)));
         };
         let beside = match is_inline {
             true => None,
             false => Some(
                 self.get(&format!("{path}{SIGNATURE_SUFFIX}"))?
-                    .ok_or_else(|| ImagesError::NotSigned { url: address::origin(&self.root) })?,
+                    .ok_or_else(|| CollectError::unsigned("stream", &self.root))?,
             ),
         };
         let signed = match &beside {
@@ -195,7 +197,7 @@ impl StreamUpstream<'_> {
         Ok(Some((document(bytes, beside, signers), text)))
     }
 
-    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ImagesError> {
-        Ok(self.fetcher.get_optional(&address::below(&self.root, path)?, MAX_STREAM_BYTES)?)
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, CollectError> {
+        Ok(self.fetcher.get_optional(&address::below(&self.root, path), MAX_STREAM_BYTES)?)
     }
 }

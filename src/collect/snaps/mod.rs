@@ -4,22 +4,22 @@
 //! What a store says decides only what is asked for next. What is carried, and what it needs in turn, is read from the snaps
 //! themselves, once their bytes are the ones that are signed.
 
-mod error;
 mod folder;
 mod snap_set;
 mod store;
 mod wish;
 
 use std::collections::BTreeSet;
-
-pub use error::SnapsError;
+use std::fmt::Display;
 
 use self::snap_set::{PickedSnap, SnapSet};
 use self::store::StoreOffer;
 use self::wish::Wish;
-use super::{CollectContext, Selected};
+use super::{CollectContext, CollectError, Selected};
 use crate::collection::Collection;
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
+use crate::formats::ReadError;
 use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{Pool, Reference, Sha3};
 use crate::formats::snap::Metadata;
@@ -30,7 +30,7 @@ use crate::selection::{SnapPlace, SnapsSource};
 const MAX_ROUNDS: usize = 16;
 
 /// Collects all sources of snaps: together they are one store, named `name`.
-pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) -> Result<Collection, SnapsError> {
+pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
     let mut cart = SnapSet::default();
     for source in sources {
@@ -48,7 +48,13 @@ pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) 
         wishes = cart.needs()?;
         match wishes.first() {
             None => break,
-            Some(wish) if round == MAX_ROUNDS => return Err(SnapsError::Endless { name: wish.name.clone() }),
+            Some(wish) if round == MAX_ROUNDS => {
+                let name = &wish.name;
+                return Err(Fault::unverified(format!(
+                    "{name} is needed by a snap that is needed by a snap, and so on: there is no end to it"
+                ))
+                .into());
+            }
             Some(_) => {}
         }
     }
@@ -80,11 +86,11 @@ fn offered(
     wishes: &BTreeSet<Wish>,
     pool: &mut Pool,
     with: &CollectContext<'_>,
-) -> Result<Vec<(PickedSnap, Wish)>, SnapsError> {
+) -> Result<Vec<(PickedSnap, Wish)>, CollectError> {
     let mut offers = Vec::new();
     for offer in store::offers(wishes, with)? {
-        let malformed = || SnapsError::Digest { name: offer.snap.name.clone() };
-        let sha3 = Sha3::from_hex(&offer.snap.download.sha3_384).map_err(|_| malformed())?;
+        let malformed = |_| Fault::unverified(format!("the store's digest of {} is not one", offer.snap.name));
+        let sha3 = Sha3::from_hex(&offer.snap.download.sha3_384).map_err(malformed)?;
         offers.push((offer, sha3));
     }
     let said: Vec<_> =
@@ -105,17 +111,15 @@ fn offered(
 }
 
 /// What is signed about an offer, which has to be what the store says and what was asked for.
-fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<SnapFacts, SnapsError> {
+fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_>) -> Result<SnapFacts, CollectError> {
     let StoreOffer { wish, snap, .. } = offer;
-    let untrusted = |source| SnapsError::Offer { name: wish.name.clone(), source };
+    let untrusted =
+        |error| Fault::unverified(format!("cannot trust {} as the store offers it", wish.name)).because(error);
     let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
     if (&carried.name, carried.revision) != wanted {
         let wanted = format!("revision {} of {}", wanted.1, wanted.0);
-        return Err(SnapsError::OtherSnap {
-            wanted,
-            got: format!("revision {} of {}", carried.revision, carried.name),
-        });
+        return Err(other_snap(&wanted, &format!("revision {} of {}", carried.revision, carried.name)));
     }
     Ok(carried)
 }
@@ -126,14 +130,14 @@ fn picked(
     sha3: Sha3,
     carried: SnapFacts,
     with: &CollectContext<'_>,
-) -> Result<(PickedSnap, Wish), SnapsError> {
-    let unreadable = |source| SnapsError::Metadata { name: carried.name.clone(), source };
+) -> Result<(PickedSnap, Wish), CollectError> {
+    let unreadable = |error| unreadable(&carried.name, error);
     let (sha256, metadata) = match with.held(&sha3.into(), offer.snap.download.size) {
         Some(sha256) => match Metadata::of_snap(&mut with.depot.open_blob(&sha256)?) {
             Ok((metadata, _)) => (sha256, metadata),
             Err(error) => {
                 with.depot.verify(&sha256)?; // if it rotted in the depot, that is the reason
-                return Err(unreadable(error));
+                return Err(unreadable(error).into());
             }
         },
         None => (
@@ -143,6 +147,16 @@ fn picked(
     };
     match metadata.name == carried.name {
         true => Ok((PickedSnap { carried, metadata, sha256 }, offer.wish)),
-        false => Err(SnapsError::OtherSnap { wanted: carried.name, got: metadata.name }),
+        false => Err(other_snap(&carried.name, &metadata.name)),
     }
+}
+
+fn other_snap(wanted: &str, got: &str) -> CollectError {
+    Fault::unverified(format!("what is offered as {wanted} is {got}")).into()
+}
+
+/// Makes the error of a snap whose own metadata cannot be read.
+fn unreadable(name: impl Display, error: ReadError) -> Fault {
+    let class = error.class_or(ErrorClass::VerificationFailed);
+    Fault::new(class, format!("cannot read what {name} says of itself")).because(error)
 }

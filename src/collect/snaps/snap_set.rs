@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::SnapsError;
 use super::wish::Wish;
+use crate::collect::CollectError;
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::assertions::snaps::SnapFacts;
 use crate::formats::signed_digest::DigestKind;
 use crate::formats::snap::{ALL, Channel, ChannelListing, Metadata, NeedReason};
@@ -46,7 +47,12 @@ pub(super) struct SnapSet {
 
 impl SnapSet {
     /// Adds a snap of a folder, offered on `channel` to all devices that it fits.
-    pub(super) fn add_local(&mut self, picked: PickedSnap, channel: &Channel, closure: bool) -> Result<(), SnapsError> {
+    pub(super) fn add_local(
+        &mut self,
+        picked: PickedSnap,
+        channel: &Channel,
+        closure: bool,
+    ) -> Result<(), CollectError> {
         let fits = picked.metadata.architectures.clone();
         let listings = fits.into_iter().map(|architecture| ChannelListing { architecture, channel: channel.clone() });
         self.add(PickedEntry {
@@ -59,18 +65,18 @@ impl SnapSet {
     }
 
     /// Adds a snap that a store offered for `wish`.
-    pub(super) fn add_offered(&mut self, picked: PickedSnap, wish: Wish) -> Result<(), SnapsError> {
+    pub(super) fn add_offered(&mut self, picked: PickedSnap, wish: Wish) -> Result<(), CollectError> {
         let Wish { store, architecture, channel, closure, reason, .. } = wish;
         let listings = BTreeSet::from([ChannelListing { architecture, channel }]);
         self.add(PickedEntry { picked, listings, reasons: BTreeSet::from([reason]), store: Some(store), closure })
     }
 
-    fn add(&mut self, entry: PickedEntry) -> Result<(), SnapsError> {
+    fn add(&mut self, entry: PickedEntry) -> Result<(), CollectError> {
         let carried = &entry.picked.carried;
         let key = (carried.name.clone(), carried.revision);
         match self.entries.get_mut(&key) {
             Some(there) if there.picked.sha256 != entry.picked.sha256 => {
-                Err(SnapsError::TwoFiles { path: file(carried)? })
+                Err(Fault::unverified(format!("two different files claim to be {}", file(carried)?)).into())
             }
             Some(there) => {
                 there.listings.extend(entry.listings);
@@ -87,7 +93,7 @@ impl SnapSet {
     }
 
     /// What the picks need and no pick is, for each architecture; to be asked of the store that the needing snap is from.
-    pub(super) fn needs(&self) -> Result<BTreeSet<Wish>, SnapsError> {
+    pub(super) fn needs(&self) -> Result<BTreeSet<Wish>, CollectError> {
         let mut needs: BTreeMap<(Url, String, String), BTreeSet<String>> = BTreeMap::new();
         let mut lacking = None;
         for ((name, _), entry) in self.entries.iter().filter(|(_, entry)| entry.closure) {
@@ -99,15 +105,7 @@ impl SnapSet {
                         NeedReason::DefaultProvider => format!("default provider of {name}"),
                     };
                     let Some(store) = entry.store.clone() else {
-                        lacking.get_or_insert_with(|| SnapsError::Needs {
-                            name: name.clone(),
-                            need: need.name.clone(),
-                            architecture: match listing.architecture.as_str() {
-                                ALL => "all architectures".to_owned(),
-                                architecture => architecture.to_owned(),
-                            },
-                            why: reason,
-                        });
+                        lacking.get_or_insert_with(|| lacks(name, &need.name, &listing.architecture, &reason));
                         continue;
                     };
                     needs.entry((store, listing.architecture.clone(), need.name.clone())).or_default().insert(reason);
@@ -125,7 +123,7 @@ impl SnapSet {
         };
         match lacking {
             // What stores' snaps need comes first: it may be what a folder's snap lacks.
-            Some(error) if needs.is_empty() => Err(error),
+            Some(error) if needs.is_empty() => Err(error.into()),
             _ => Ok(needs.into_iter().map(wish).collect()),
         }
     }
@@ -145,7 +143,7 @@ impl SnapSet {
         name: Label,
         depot: &Depot,
         batch: &mut Batch<'_>,
-    ) -> Result<Collection, SnapsError> {
+    ) -> Result<Collection, CollectError> {
         let origin = self.entries.values().find_map(|entry| entry.store.as_ref()).map(crate::collect::address::origin);
         let mut collection = Collection {
             files: BTreeMap::new(),
@@ -182,11 +180,20 @@ impl SnapSet {
     }
 }
 
-fn file(carried: &SnapFacts) -> Result<PublishPath, SnapsError> {
+/// Makes the error of a folder's snap that needs what is not there.
+fn lacks(name: &str, need: &str, architecture: &str, why: &str) -> Fault {
+    let architecture = if architecture == ALL { "all architectures" } else { architecture };
+    Fault::usage(format!(
+        "{name} needs the snap {need} for {architecture} ({why}), without which it cannot be installed: add it to the selection, \
+         or set closure = false if all devices have it"
+    ))
+}
+
+fn file(carried: &SnapFacts) -> Result<PublishPath, CollectError> {
     Ok(format!("{}_{}.snap", carried.name, carried.revision).parse()?)
 }
 
-fn assertions(carried: &SnapFacts) -> Result<PublishPath, SnapsError> {
+fn assertions(carried: &SnapFacts) -> Result<PublishPath, CollectError> {
     Ok(format!("{}_{}.assert", carried.name, carried.revision).parse()?)
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::YumError;
+use crate::collect::CollectError;
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::rpm::{Modules, PRIMARY, Package};
 use crate::path::PublishPath;
 use crate::selection::YumSource;
+use crate::terminal::safe;
 
 /// Fits every machine.
 const NOARCH: &str = "noarch";
@@ -51,18 +53,17 @@ pub(super) fn choose(
     source: &YumSource,
     packages: Vec<Package>,
     modules: &Modules,
-) -> Result<BTreeMap<PublishPath, Chosen>, YumError> {
+) -> Result<BTreeMap<PublishPath, Chosen>, CollectError> {
     let fits = |package: &Package| match source.architectures.as_slice() {
         [] => !SOURCES.contains(&package.architecture.as_str()),
         named => package.architecture == NOARCH || named.contains(&package.architecture),
     };
     let architectures: BTreeSet<&str> = packages.iter().map(|package| package.architecture.as_str()).collect();
-    let nothing = || YumError::NothingMatches {
-        name: source.name.to_string(),
-        architectures: architectures.iter().map(|&text| text.to_owned()).collect(),
-    };
     if !packages.is_empty() && !packages.iter().any(fits) {
-        return Err(nothing());
+        let (name, known) = (&source.name, Vec::from_iter(architectures).join(", "));
+        return Err(
+            Fault::usage(format!("of {name} nothing has these architectures; there is: {}", safe(&known))).into()
+        );
     }
     let fitting: Vec<Package> = packages.into_iter().filter(fits).collect();
     if !source.newest_only {

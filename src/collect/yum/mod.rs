@@ -4,18 +4,17 @@
 //! says what was collected.
 
 mod choose;
-mod error;
 mod repository;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use error::YumError;
-
 use self::choose::Chosen;
 use self::repository::Repository;
+use super::error::unusable;
 use super::keyring::read_keyring;
-use super::{CollectContext, Selected, address};
+use super::{CollectContext, CollectError, Selected, address};
 use crate::collection::{Collection, Item, Proof, Publish};
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, packages,
@@ -28,7 +27,7 @@ use crate::selection::YumSource;
 use crate::terminal::safe;
 
 /// Collects one source of the selection.
-pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collection, YumError> {
+pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
     with.tally.say(unusable_metadata(source, &repository));
@@ -36,20 +35,25 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     let has_packages = !listed.is_empty();
     let packages = reachable(source, listed, with);
     if has_packages && packages.is_empty() {
-        return Err(YumError::NothingReachable { name: source.name.clone() });
+        let name = &source.name;
+        return Err(Fault::usage(format!(
+            "all packages of {name} are outside of the repository, where clients of a verbatim one would not find them: set \
+             publish = \"re-indexed\" for {name}"
+        ))
+        .into());
     }
     let mut chosen = choose::choose(source, packages, &modules(&repository, with)?)?;
     // Upstream's own metadata offers its deltas, and a client that asks for one takes no package instead.
     for kind in DELTAS {
         let Some(data) = repository.repomd.get(kind) else { continue };
         let added = choose::add_deltas(&mut chosen, kind, deltas(source, data, with)?);
-        added.map_err(|source| YumError::Rpm { path: data.path.clone(), source })?;
+        added.map_err(|error| unusable(&data.path, error))?;
     }
     let select = |chosen: &Chosen| {
         let url = address::at(&repository.root, chosen.package.place_at_upstream())?;
         Ok(Selected { urls: vec![url], size: chosen.package.size, digest: chosen.package.digest })
     };
-    let selected = chosen.values().map(select).collect::<Result<_, YumError>>()?;
+    let selected = chosen.values().map(select).collect::<Result<_, CollectError>>()?;
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
     with.tally.say(
         chosen
@@ -115,7 +119,11 @@ fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
 
 /// All packages of the repository, each once. Two different ones that claim one file are refused. Entries that cannot be
 /// carried are named in notes, unless the list has no others.
-fn listed(source: &YumSource, repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
+fn listed(
+    source: &YumSource,
+    repository: &Repository,
+    with: &CollectContext<'_>,
+) -> Result<Vec<Package>, CollectError> {
     let Some(primary) = repository.repomd.get(PRIMARY) else { return Ok(Vec::new()) };
     let (mut found, mut odd, mut paths) = (Vec::<Package>::new(), Vec::new(), BTreeMap::new());
     repository::read(primary, with, |text| {
@@ -138,12 +146,12 @@ fn listed(source: &YumSource, repository: &Repository, with: &CollectContext<'_>
     })?;
     with.tally.say(odd.iter().map(|entry| format!("{}: left out {entry}", source.name)));
     match odd.into_iter().next().filter(|_| found.is_empty()) {
-        Some(OddEntry { reason, .. }) => Err(YumError::Rpm { path: primary.path.clone(), source: reason }),
+        Some(OddEntry { reason, .. }) => Err(unusable(&primary.path, reason).into()),
         None => Ok(found),
     }
 }
 
-fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, YumError> {
+fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, CollectError> {
     let mut found = Vec::new();
     repository::read(data, with, |text| {
         rpm::deltas(text, &data.kind, |entry| {
@@ -157,13 +165,13 @@ fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<
     Ok(reachable(source, found.into_iter().flatten().collect(), with))
 }
 
-fn modules(repository: &Repository, with: &CollectContext<'_>) -> Result<Modules, YumError> {
+fn modules(repository: &Repository, with: &CollectContext<'_>) -> Result<Modules, CollectError> {
     let modules = repository.repomd.get(MODULES);
     modules.map_or_else(|| Ok(Modules::default()), |data| repository::read(data, with, |text| Modules::read(text)))
 }
 
 /// The metadata that vouches for the packages, and that clients are given.
-fn store_proofs(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Proof>, YumError> {
+fn store_proofs(repository: &Repository, with: &CollectContext<'_>) -> Result<Vec<Proof>, CollectError> {
     let mut batch = with.depot.batch();
     let signed_by: BTreeSet<String> = repository.signers.iter().map(|signer| signer.fingerprint.clone()).collect();
     let mut proofs = vec![Proof {

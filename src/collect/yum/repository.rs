@@ -5,9 +5,10 @@ use std::io::BufRead;
 
 use url::Url;
 
-use super::YumError;
-use crate::collect::{CollectContext, address};
+use crate::collect::error::unusable;
+use crate::collect::{CollectContext, CollectError, address};
 use crate::collection::Publish;
+use crate::error_class::Fault;
 use crate::fetch::Wanted;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, Signer, verify_detached};
@@ -44,7 +45,7 @@ pub(super) fn fetch(
     keyring: Option<&Keyring>,
     publish: Publish,
     with: &CollectContext<'_>,
-) -> Result<Repository, YumError> {
+) -> Result<Repository, CollectError> {
     let upstream = RepositoryUpstream { root: url.clone(), keyring, publish, with };
     let mut text = upstream.repomd()?;
     for _ in 1..TRIES {
@@ -82,30 +83,34 @@ struct Read {
 }
 
 impl RepositoryUpstream<'_, '_> {
-    fn repomd(&self) -> Result<Vec<u8>, YumError> {
-        self.get(REPOMD)?.ok_or_else(|| YumError::NoRepository { url: address::origin(&self.root) })
+    fn repomd(&self) -> Result<Vec<u8>, CollectError> {
+        let absent = || {
+            let url = address::origin(&self.root);
+            CollectError::Absent(format!("{url} has no repository: there is no {REPOMD}"))
+        };
+        self.get(REPOMD)?.ok_or_else(absent)
     }
 
     /// Verifies the signed file and fetches what it names.
-    fn repository(&self, text: &[u8]) -> Result<Read, YumError> {
+    fn repository(&self, text: &[u8]) -> Result<Read, CollectError> {
         let path: PublishPath = REPOMD.parse()?;
         let (mut signature, mut signers) = (None, Vec::new());
         if let Some(keyring) = self.keyring {
             let beside = self.get(REPOMD_ASC)?;
-            let beside = beside.ok_or_else(|| YumError::NotSigned { url: address::origin(&self.root) })?;
+            let beside = beside.ok_or_else(|| CollectError::unsigned("repository", &self.root))?;
             let verified = verify_detached(text, &beside, keyring, self.with.now.unix());
-            signers = verified.map_err(|source| YumError::Signature { path: path.clone(), source })?;
+            signers = verified.map_err(CollectError::untrusted(&path))?;
             signature = Some(beside);
         }
         let wanted = |kind: &str| self.publish == Publish::Verbatim || is_carried(kind);
-        let repomd = Repomd::parse(text, wanted).map_err(|source| YumError::Rpm { path: path.clone(), source })?;
+        let repomd = Repomd::parse(text, wanted).map_err(|error| unusable(&path, error))?;
         if repomd.get(PRIMARY).is_none() {
-            return Err(YumError::NoPrimary { path });
+            return Err(Fault::unverified(format!("{path} names no list of packages")).into());
         }
         let (needed, other): (Vec<_>, Vec<_>) = repomd.data.iter().partition(|data| is_needed(&data.kind));
         self.fetch_data(&needed)?;
         let is_lacking = |data: &&Data| match self.fetch_data(&[data]) {
-            Err(YumError::Payload(error)) if error.is_upstreams_fault() => Ok(true),
+            Err(error) if error.is_upstreams_fault() => Ok(true),
             fetched => fetched.map(|()| false),
         };
         let mut lacking = BTreeSet::new();
@@ -117,22 +122,19 @@ impl RepositoryUpstream<'_, '_> {
         Ok(Read { signature, signers, repomd, lacking })
     }
 
-    fn fetch_data(&self, wanted: &[&Data]) -> Result<(), YumError> {
+    fn fetch_data(&self, wanted: &[&Data]) -> Result<(), CollectError> {
         let absent = wanted.iter().filter(|data| self.with.held(&data.digest, data.size).is_none());
-        let wanted = absent.map(|data| {
-            Ok(Wanted {
-                urls: vec![address::below(&self.root, data.path.as_str())?],
-                size: data.size,
-                digest: data.digest,
-                to: self.with.partial_path(&data.digest),
-            })
+        let wanted = absent.map(|data| Wanted {
+            urls: vec![address::below(&self.root, data.path.as_str())],
+            size: data.size,
+            digest: data.digest,
+            to: self.with.partial_path(&data.digest),
         });
-        let wanted = wanted.collect::<Result<Vec<_>, YumError>>()?;
-        Ok(self.with.fetch("fetching the metadata of packages", wanted)?)
+        self.with.fetch("fetching the metadata of packages", wanted.collect())
     }
 
-    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, YumError> {
-        Ok(self.with.fetcher.get_optional(&address::below(&self.root, path)?, MAX_REPOMD_BYTES)?)
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, CollectError> {
+        Ok(self.with.fetcher.get_optional(&address::below(&self.root, path), MAX_REPOMD_BYTES)?)
     }
 }
 
@@ -141,8 +143,8 @@ pub(super) fn read<T>(
     data: &Data,
     with: &CollectContext<'_>,
     parse: impl FnOnce(Box<dyn BufRead + '_>) -> Result<T, Invalid>,
-) -> Result<T, YumError> {
+) -> Result<T, CollectError> {
     let bytes = with.depot.read(&with.blob(&data.digest, data.size), MAX_DATA_BYTES)?;
     let parsed = data.expand(bytes.as_slice()).and_then(parse);
-    parsed.map_err(|source| YumError::Rpm { path: data.path.clone(), source })
+    parsed.map_err(|error| unusable(&data.path, error).into())
 }

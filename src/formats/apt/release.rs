@@ -88,6 +88,12 @@ impl Release {
         self.suite.iter().chain(&self.codename).cloned().collect()
     }
 
+    /// Returns these names for a message.
+    pub fn quoted_names(&self) -> String {
+        let names: Vec<String> = self.names().iter().map(|name| format!("{name:?}")).collect();
+        if names.is_empty() { "no name".to_owned() } else { names.join(" and ") }
+    }
+
     /// Returns whether it is the suite that was asked for, by apt's rule: its Suite or Codename must be that name, or the part of it
     /// before the last slash, as of `bookworm/updates` (`metaIndex::CheckDist` in apt). `known` is what the archive is
     /// known to sign instead; empty if it signs no name.

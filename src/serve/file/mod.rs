@@ -25,6 +25,10 @@ pub(super) use self::stream::cached as read_cached;
 /// Files of at most this many bytes are read whole before they are answered.
 const SMALL_BYTES: u64 = 256 << 10;
 
+/// Content of files of at most this many bytes stays in memory for as long as they are open: reading it again costs a tenth of
+/// the answer.
+const KEPT_BYTES: u64 = 8 << 10;
+
 /// The answer to a request for `file`. `immutable` says whether what bears its name never changes, as in a pool.
 pub(super) async fn answer(file: &OpenedFile, immutable: bool, name: &str, request: &Parts) -> Response {
     let mut headers = of_representation(file, immutable, name);

@@ -4,9 +4,10 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
+use bytes::Bytes;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
@@ -35,6 +36,8 @@ pub(in crate::serve) struct OpenedFile {
     pub(super) version: FileVersion,
     pub(super) etag: HeaderValue,
     pub(super) last_modified: HeaderValue,
+    /// The whole content, once it was read, of a file of at most [`super::KEPT_BYTES`].
+    pub(super) content: OnceLock<Bytes>,
 }
 
 impl OpenedFile {
@@ -42,7 +45,7 @@ impl OpenedFile {
     pub(in crate::serve) fn new((file, facts): (File, Metadata), digest: &str, changed: Option<Time>) -> Self {
         let version = FileVersion::new(digest, facts.len(), changed.map_or(facts.mtime(), Time::unix));
         let (etag, last_modified) = (text(version.etag.clone()), text(version.last_modified()));
-        Self { file: Arc::new(file), version, etag, last_modified }
+        Self { file: Arc::new(file), version, etag, last_modified, content: OnceLock::new() }
     }
 }
 

@@ -14,11 +14,29 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::KEPT_BYTES;
 use super::open::OpenedFile;
 use super::pool::{BUFFER_BYTES, Buffer};
 
-/// `length` bytes from `start` on.
+/// Returns `length` bytes from `start` on, which must be within the file.
 pub(super) async fn whole(file: &OpenedFile, start: u64, length: u64) -> io::Result<Bytes> {
+    if file.version.length > KEPT_BYTES {
+        return read(file, start, length).await;
+    }
+    let content = match file.content.get() {
+        Some(content) => content.clone(),
+        None => {
+            let content = read(file, 0, file.version.length).await?;
+            file.content.get_or_init(|| content).clone()
+        }
+    };
+    let range = usize::try_from(start).ok().zip(usize::try_from(start + length).ok());
+    let within = range.filter(|(start, end)| start <= end && *end <= content.len());
+    let (start, end) = within.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(content.slice(start..end))
+}
+
+async fn read(file: &OpenedFile, start: u64, length: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     if cached(&file.file, &mut bytes, start) == bytes.len() {
         return Ok(bytes.into());

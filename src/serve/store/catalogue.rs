@@ -1,12 +1,13 @@
 //! All snaps of a generation, found by name, id, revision and channel, and all that is said of them. Nothing of HTTP.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::formats::Invalid;
+use crate::error_class::Fault;
 use crate::formats::assertions::{Assertion, MAX_STREAM_BYTES, Pool, Reference};
 use crate::formats::snap::Channel;
 use crate::formats::snap::api::{ChannelRelease, Snap};
@@ -18,20 +19,6 @@ use crate::storage::read_to_cap;
 const MAX_INDEX_BYTES: u64 = 64 << 20;
 /// The most that all assertions of a generation may have together, in bytes. A snap's have ten thousand.
 const MAX_ASSERTIONS_BYTES: u64 = 256 << 20;
-
-/// Why a generation's snaps cannot be offered.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
-    #[error("cannot read {file}")]
-    Read { file: String, source: io::Error },
-    #[error("{STORE_INDEX} is damaged: {reason}")]
-    Index { reason: String },
-    #[error("{file} is damaged")]
-    Assertions { file: String, source: Invalid },
-    #[error("all assertions together have more than {MAX_ASSERTIONS_BYTES} bytes")]
-    TooMany,
-}
 
 /// All snaps of a generation.
 #[derive(Clone, Debug, Default)]
@@ -73,20 +60,20 @@ impl Revision {
 
 impl Catalogue {
     /// The snaps in these folders; `None` if there is an index in none of them.
-    pub fn load(folders: &[PathBuf]) -> Result<Option<Self>, CatalogueError> {
+    pub fn load(folders: &[PathBuf]) -> Result<Option<Self>, Fault> {
         let mut catalogue = Self::default();
         let mut any = false;
         for folder in folders {
             let Some(index) = read(&folder.join(STORE_INDEX), MAX_INDEX_BYTES)? else { continue };
             let index = serde_json::from_slice(&index);
-            catalogue.add(index.map_err(|error| damaged(error.to_string()))?, folder)?;
+            catalogue.add(index.map_err(damaged)?, folder)?;
             any = true;
         }
         Ok(any.then_some(catalogue))
     }
 
     /// Adds the snaps of an index, and the assertions that stand beside it in `folder`.
-    fn add(&mut self, index: StoreIndex, folder: &Path) -> Result<(), CatalogueError> {
+    fn add(&mut self, index: StoreIndex, folder: &Path) -> Result<(), Fault> {
         if index.format != 1 {
             return Err(damaged(format!("its format is {}, and 1 is understood", index.format)));
         }
@@ -94,7 +81,7 @@ impl Catalogue {
             let stem = stem(snap).ok_or_else(|| damaged(format!("{:?} is no name of a snap", snap.name)))?;
             let file = format!("{stem}.assert");
             if let Some(stream) = read(&folder.join(&file), MAX_STREAM_BYTES as u64)? {
-                self.vouch(&stream, file)?;
+                self.vouch(&stream, &file)?;
             }
         }
         self.offer(index, folder);
@@ -121,12 +108,13 @@ impl Catalogue {
         }
     }
 
-    fn vouch(&mut self, stream: &[u8], file: String) -> Result<(), CatalogueError> {
+    fn vouch(&mut self, stream: &[u8], file: &str) -> Result<(), Fault> {
         self.assertions_bytes += stream.len() as u64;
         if self.assertions_bytes > MAX_ASSERTIONS_BYTES {
-            return Err(CatalogueError::TooMany);
+            return Err(Fault::failed(format!("all assertions together have more than {MAX_ASSERTIONS_BYTES} bytes")));
         }
-        let parsed = Assertion::parse_stream(stream).map_err(|source| CatalogueError::Assertions { file, source })?;
+        let damaged = |error| Fault::failed(format!("{file} is damaged")).because(error);
+        let parsed = Assertion::parse_stream(stream).map_err(damaged)?;
         for assertion in parsed {
             // Each snap's own stream has been verified. Should two of them differ in one assertion, the first counts, as for
             // snapd.
@@ -221,18 +209,18 @@ fn stem(snap: &Snap) -> Option<String> {
     (!snap.name.is_empty() && path.folders().next().is_none()).then_some(stem)
 }
 
-fn damaged(reason: String) -> CatalogueError {
-    CatalogueError::Index { reason }
+fn damaged(reason: impl Display) -> Fault {
+    Fault::failed(format!("{STORE_INDEX} is damaged: {reason}"))
 }
 
 /// A file's bytes; `None` if there is no such file.
-fn read(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, CatalogueError> {
+fn read(path: &Path, cap: u64) -> Result<Option<Vec<u8>>, Fault> {
     match File::open(path).and_then(|file| read_to_cap(file, cap)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => {
-            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Err(CatalogueError::Read { file, source })
+        Err(error) => {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            Err(Fault::failed(format!("cannot read {file}")).because(error))
         }
     }
 }

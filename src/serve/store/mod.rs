@@ -38,20 +38,21 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use self::catalogue::{Catalogue, CatalogueError};
+use self::catalogue::Catalogue;
 pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, StoreRoute};
 use super::file::{self, Delivery, OpenedFile, open};
 use super::host::Host;
+use crate::error_class::Fault;
 
 /// How long a device may take to send what it asks.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The outcome of reading a generation's snaps.
 #[derive(Debug)]
-pub(super) struct Loaded(Result<Catalogue, CatalogueError>);
+pub(super) struct Loaded(Result<Catalogue, Fault>);
 
 impl Loaded {
     /// Reads the snaps in these folders; `None` if no store is to be had from them.

@@ -1,6 +1,7 @@
 //! Publishes exports for an Enterprise Store as plain files. Nobody vouches for them that we could ask, so the site's policy
 //! has to allow them.
 
+use super::error::{not_vouched, unknown_proof};
 use super::{Context, PublishError};
 use crate::collection::Collection;
 use crate::formats::enterprise_store::ExportName;
@@ -10,7 +11,7 @@ use crate::site::tree::Tree;
 pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
     if let Some(proof) = collection.proofs.first() {
-        return Err(PublishError::UnknownProof { path: proof.path.clone() });
+        return Err(unknown_proof(&proof.path).into());
     }
     for (path, item) in items {
         context.check_unsigned(collection, path)?;
@@ -18,7 +19,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         if named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
             continue;
         }
-        return Err(PublishError::ItemNotVouched { path: path.clone() });
+        return Err(not_vouched(path).into());
     }
     Ok(Tree::of_files(collection))
 }

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
-pub use apt::reprepro::{RepreproError, RepreproKey};
+pub use apt::reprepro::RepreproKey;
 pub(super) use date_history::DateHistory;
 pub use error::PublishError;
 
@@ -29,6 +29,7 @@ use super::tree::Tree;
 use crate::collection::{Collection, Item, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKey};
@@ -38,6 +39,7 @@ use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
 use crate::time::Time;
+use error::not_vouched;
 
 /// Bytes that are read and hashed at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -110,11 +112,13 @@ pub(super) struct RepreproContext<'a> {
 
 impl Context<'_, '_> {
     /// Upstream's keys for the collection's source; an error where the site pins none.
-    fn pinned(&self, collection: &Collection) -> Result<&Keyring, PublishError> {
+    fn pinned(&self, collection: &Collection) -> Result<&Keyring, Fault> {
         let none = || {
-            let source_name = collection.source.to_string();
-            let pin = next_command::pin(self.root, &source_name);
-            PublishError::NoKeyring { source_name, pin }
+            let source = &collection.source;
+            let pin = next_command::pin(self.root, source.as_str());
+            Fault::refused(format!(
+                "no upstream keyring is pinned for the source {source}: check its fingerprint, then run `{pin}`"
+            ))
         };
         self.keyring.ok_or_else(none)
     }
@@ -126,13 +130,8 @@ impl Context<'_, '_> {
     }
 
     /// An error unless the site accepts what upstream does not vouch for.
-    fn check_unsigned(&self, collection: &Collection, path: &PublishPath) -> Result<(), PublishError> {
-        let source_name = || collection.source.to_string();
-        if self.allow_unsigned {
-            Ok(())
-        } else {
-            Err(PublishError::Unsigned { path: path.clone(), source_name: source_name() })
-        }
+    fn check_unsigned(&self, collection: &Collection, path: &PublishPath) -> Result<(), Fault> {
+        if self.allow_unsigned { Ok(()) } else { Err(error::unsigned(path, &collection.source)) }
     }
 
     /// Returns whether the blob has the digest that upstream signs.
@@ -171,10 +170,17 @@ impl Context<'_, '_> {
     }
 }
 
+fn not_for_reprepro(kind: Kind) -> Fault {
+    Fault::unverified(format!(
+        "{} cannot be published by reprepro, which knows packages alone: the bundle's selection is wrong",
+        kind.as_str()
+    ))
+}
+
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
-        return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() });
+        return Err(not_for_reprepro(collection.kind).into());
     }
     check_kind(collection)?;
     match collection.kind {
@@ -195,12 +201,13 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
 fn check_kind(collection: &Collection) -> Result<(), PublishError> {
     let stray = collection.items.iter().find(|item| !collection.kind.has_details(&item.details));
     if let Some(item) = stray {
-        return Err(PublishError::ItemNotVouched { path: item.file.clone() });
+        return Err(not_vouched(&item.file).into());
     }
     let source = collection.source.as_str();
     match Kind::owner_of_source(source) {
         Some(kind) if kind != collection.kind => {
-            Err(PublishError::OtherKind { source_name: source.to_owned(), kind: kind.as_str() })
+            let kind = kind.as_str();
+            Err(Fault::unverified(format!("the source {source} is for {kind} alone, and allows nothing else")).into())
         }
         _ => Ok(()),
     }
@@ -210,7 +217,7 @@ fn check_kind(collection: &Collection) -> Result<(), PublishError> {
 fn items_by_file(collection: &Collection) -> Result<BTreeMap<&PublishPath, &Item>, PublishError> {
     let items: BTreeMap<&PublishPath, &Item> = collection.items.iter().map(|item| (&item.file, item)).collect();
     match collection.files.keys().find(|path| !items.contains_key(path)) {
-        Some(path) => Err(PublishError::FileWithoutItem { path: path.clone() }),
+        Some(path) => Err(Fault::unverified(format!("{path} is a file that no item of the collection names")).into()),
         None => Ok(items),
     }
 }

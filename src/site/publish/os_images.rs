@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::error::{WRITE_STREAM, cannot, not_vouched, unknown_proof, untrusted};
 use super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::openpgp::verify_detached_file;
 use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, OsImage, SIGNATURE_SUFFIX, Via, check_together};
 use crate::formats::simplestreams::{INDEX_STEM, Products};
@@ -39,7 +41,7 @@ struct ReportedImage<'c> {
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let images = reported(collection)?;
     let pairs = images.iter().map(|told| (told.image, told.item.architecture.as_str()));
-    check_together(pairs).map_err(PublishError::OsImages)?;
+    check_together(pairs).map_err(|error| Fault::unverified("the images do not go together").because(error))?;
     check_proofs(collection, context)?;
     let mut tree = Tree::of_files(collection);
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
@@ -52,7 +54,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             products.insert(name, product(told, &mut tree, context)?);
         }
         let text = json!({ "format": "products:1.0", "products": products }).to_string();
-        let products = Products::parse(text.as_bytes()).map_err(PublishError::WriteStream)?;
+        let products = Products::parse(text.as_bytes()).map_err(cannot(WRITE_STREAM))?;
         let (content_id, datatype) = (CONTENT_ID.to_owned(), DATATYPE.to_owned());
         let lists = vec![UnsignedList { content_id, datatype, stem: STEM.to_owned(), products }];
         UnsignedLists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
@@ -66,10 +68,10 @@ fn reported(collection: &Collection) -> Result<Vec<ReportedImage<'_>>, PublishEr
     let items = super::items_by_file(collection)?;
     let mut images = Vec::new();
     for (path, sha256) in &collection.files {
-        let misplaced = || PublishError::ItemNotVouched { path: path.clone() };
+        let misplaced = || PublishError::from(not_vouched(path));
         let item = *items.get(path).ok_or_else(misplaced)?;
         let image = item.details.os_image().ok_or_else(misplaced)?;
-        let bad = |bad| PublishError::OsImage { path: path.clone(), source: bad };
+        let bad = |error| Fault::unverified(format!("{path} is no image that MAAS takes")).because(error);
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;
         // A signature over bytes names no publisher.
@@ -92,11 +94,11 @@ fn check_proofs(collection: &Collection, context: &Context<'_, '_>) -> Result<()
                 strays.remove(&beside);
                 verify(collection, context, item, signature)?;
             }
-            (None, Some(_)) => return Err(PublishError::UnknownProof { path: beside }),
-            (Some(_), _) => return Err(PublishError::ItemNotVouched { path: item.file.clone() }),
+            (None, Some(_)) => return Err(unknown_proof(&beside).into()),
+            (Some(_), _) => return Err(not_vouched(&item.file).into()),
         }
     }
-    strays.first().map_or(Ok(()), |path| Err(PublishError::UnknownProof { path: (*path).clone() }))
+    strays.first().map_or(Ok(()), |path| Err(unknown_proof(path).into()))
 }
 
 /// Verifies the signature over the image's blob, which is read piece by piece.
@@ -107,14 +109,14 @@ fn verify(
     signature: Sha256,
 ) -> Result<(), PublishError> {
     let keyring = context.pinned(collection)?;
-    let blob = collection.blob(&item.file).ok_or_else(|| PublishError::ItemNotVouched { path: item.file.clone() })?;
+    let blob = collection.blob(&item.file).ok_or_else(|| not_vouched(&item.file))?;
     let signature = context.depot.read(&signature, MAX_SIGNATURE_FILE_BYTES)?;
     let mut file = context.depot.open_blob(&blob)?;
     let verdict = verify_detached_file(&mut file, &signature, keyring, context.verified.unix());
     if verdict.is_err() {
         context.depot.verify(&blob)?; // a disk that has changed the blob says nothing against the signature
     }
-    let unsigned = |source| PublishError::Signature { path: item.file.clone(), source };
+    let unsigned = |error| PublishError::from(untrusted(&item.file, error));
     let unreadable = |error| DepotError::io("read", &context.depot.place(&blob))(error).into();
     verdict.map_err(|error| error.map(unreadable, unsigned))?;
     Ok(())

@@ -3,6 +3,7 @@
 //! MAAS 3.8 reads all products files of a source or none, so each should hold one kind of image, and none may be empty
 //! (see [`crate::formats::simplestreams::maas`]).
 
+use super::error::{SIGN, WRITE_STREAM, cannot};
 use super::{Context, PublishError};
 use crate::formats::simplestreams::{
     INLINE, PLAIN, Products, ProductsLine, SIGNATURE_SUFFIX, index_text, products_text,
@@ -36,7 +37,7 @@ impl UnsignedLists {
         let updated = format!("{} +0000", context.date.day_and_time());
         for list in &self.lists {
             let text = products_text(&list.content_id, &list.datatype, &list.products, &updated)
-                .map_err(PublishError::WriteStream)?;
+                .map_err(cannot(WRITE_STREAM))?;
             add_inline(tree, context, &format!("{}{INLINE}", list.stem), &text)?;
             add_detached(tree, context, &format!("{}{PLAIN}", list.stem), &text)?;
         }
@@ -54,17 +55,17 @@ impl UnsignedLists {
             })
         };
         let lines = self.lists.iter().map(line).collect::<Result<Vec<_>, PublishError>>()?;
-        index_text(&lines, updated).map_err(PublishError::WriteStream)
+        Ok(index_text(&lines, updated).map_err(cannot(WRITE_STREAM))?)
     }
 }
 
 fn add_inline(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signed = context.key.sign_clear(text, context.date.unix()).map_err(PublishError::Sign)?;
+    let signed = context.key.sign_clear(text, context.date.unix()).map_err(cannot(SIGN))?;
     add(tree, context, path, signed.as_bytes())
 }
 
 fn add_detached(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signature = context.key.sign_detached(text.as_bytes(), context.date.unix()).map_err(PublishError::Sign)?;
+    let signature = context.key.sign_detached(text.as_bytes(), context.date.unix()).map_err(cannot(SIGN))?;
     add(tree, context, path, text.as_bytes())?;
     add(tree, context, &format!("{path}{SIGNATURE_SUFFIX}"), signature.as_bytes())
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gapferry::bundle::Manifest;
 use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Proof};
 use gapferry::depot::Depot;
@@ -15,7 +14,8 @@ use serde_json::json;
 
 use crate::apt_client::{AptClient, run};
 use crate::support::desk::{ARCHIVE_KEY, Desk};
-use crate::support::lies::{put, repack};
+use crate::support::lies::put;
+use crate::support::read_bundle::{ReadBundle, repack};
 use crate::support::server::{Fault, Server, Times};
 use crate::support::world::manifest_of;
 
@@ -274,7 +274,7 @@ fn import_refuses_patches_that_upstream_does_not_vouch_for() {
     let import =
         |bundle: &Path, more: &str| patched.desk.run(&format!("import {} --site site {more}", bundle.display()));
     for (name, tell) in lies {
-        let tell = |manifest: &mut Manifest| tell(&mut manifest.collections[0], &depot);
+        let tell = |manifest: &mut ReadBundle| tell(&mut manifest.collections[0], &depot);
         let evil = repack(&honest, &[], &depot, (&patched.desk.path(name), &key), tell);
         for more in ["--dry-run", ""] {
             let words = ["does not vouch for dists/stable/main/binary-amd64/Packages.diff/"];

@@ -20,6 +20,7 @@ use super::killing::{Killing, Kills};
 use crate::apt_client::{output, run};
 use crate::support::desk::names;
 use crate::support::files::Files;
+use crate::support::read_bundle::packing_folder;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference};
 use crate::support::world::{Role, World, bring, manifest_of};
 
@@ -88,7 +89,7 @@ fn a_killed_recut_leaves_volumes_that_are_whole() {
         let bundle = folder.join("out").join(name);
         copy(&second, &bundle);
         world.hurt(&bundle);
-        fs::remove_file(bundle.join("volume-002.tar")).unwrap();
+        fs::remove_file(packing_folder(&bundle).join("volume-002.tar")).unwrap();
     };
     fs::create_dir(world.path("before")).unwrap();
     prepared(&world.path("before"));
@@ -115,7 +116,8 @@ fn a_killed_answer_to_a_request_is_finished_by_the_same_command() {
     let site = world.site("site");
     bring(&site, &first).unwrap();
     let depot = Depot::open(&world.path("site/depot")).unwrap();
-    let held = manifest_of(&second).blobs.into_iter().find(|blob| blob.parts.is_empty()).unwrap();
+    let (read, carried) = (manifest_of(&second), manifest_of(&second).carried());
+    let held = read.blobs.iter().find(|blob| !carried.contains_key(&blob.sha256)).unwrap();
     depot.remove(&held.sha256).unwrap();
     assert_eq!(Exit::from(bring(&site, &second).unwrap_err().class()), Exit::VolumesMissing);
     let (root, time) = (world.path(""), Time::now().unix().to_string());
@@ -214,13 +216,20 @@ fn a_killed_receipt_is_the_old_one_or_the_new_one() {
         Receipt { number, made: Time::default(), ..Receipt::verify(&bytes, &keyring, Time::now()).unwrap() }
     };
     let new = said(&killing.reference());
-    assert_eq!(new.manifest, Some(Sha256::of(&fs::read(bundles[1].join("manifest.json")).unwrap())));
+    assert_eq!(
+        new.published.map(|state| state.manifest),
+        Some(Sha256::of(&fs::read(bundles[1].join("manifest.json")).unwrap()))
+    );
     // A killed run skips a number.
     let site = |site: &Path| contents_of(site, |path| !path.to_string_lossy().starts_with("receipt-number"));
     let before = site(&world.path("site"));
     killing.each("receipts", |killed| {
         let now = said(killed.folder);
-        assert!(now == new || now.sequence == Some(Sequence::FIRST), "{:?}: {now:?}", killed.point);
+        assert!(
+            now == new || now.published.map(|state| state.sequence) == Some(Sequence::FIRST),
+            "{:?}: {now:?}",
+            killed.point
+        );
         killed.again_ends(&[0]);
         assert_eq!(said(killed.folder), new, "{:?}", killed.point);
         assert_eq!(names(killed.folder), ["receipt", "site"], "{:?}", killed.point);

@@ -1,13 +1,12 @@
 //! Unsigned packages cannot answer for the address of a signed source, however it is spelled.
 
-use gapferry::bundle::Manifest;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
 use super::*;
 
 /// A site with a signed archive, and a source of own packages that it allows unsigned.
-fn site() -> (Desk, Manifest) {
+fn site() -> (Desk, ReadBundle) {
     let desk = Desk::new();
     archive(&desk, "noble", "hello", "1.0-1");
     own_deb(&desk, "hello", "9.9-1");

@@ -10,7 +10,7 @@ use crate::support::world::{Content, World, bring, each_content_and_flat, manife
 const ADDRESS: &str = "http://archive.example/x";
 
 /// A change to a manifest.
-type Edit<'a> = Box<dyn Fn(&mut Manifest) + 'a>;
+type Edit<'a> = Box<dyn Fn(&mut ReadBundle) + 'a>;
 
 each_content_and_flat!(older_states_are_refused_under_any_name);
 fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
@@ -28,14 +28,13 @@ fn older_states_are_refused_under_any_name(content: Arc<dyn Content>) {
     let depot = Depot::open(&world.path("online/workspace/depot")).unwrap();
     let out = world.path("forged");
     let mut sequence = newer.sequence;
-    let mut make = |edit: &dyn Fn(&mut Manifest)| {
+    let mut make = |edit: &dyn Fn(&mut ReadBundle)| {
         let _ = fs::remove_dir_all(&out);
         sequence = sequence.next();
         repack(&newer, &[], &depot, (&out, &world.key), |manifest| {
             manifest.sequence = sequence;
             manifest.collections.iter_mut().for_each(|collection| collection.origin = ADDRESS.into());
             edit(manifest);
-            manifest.collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
         })
     };
     bring(&site, &make(&|_| ())).unwrap();

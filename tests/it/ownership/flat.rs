@@ -5,7 +5,7 @@ use crate::journey::flat::FlatRepository;
 use crate::support::lies::{path, put};
 
 /// A site that publishes two flat suites of one repository, and the manifest that brought them.
-fn site(policy: &str) -> (Desk, Manifest) {
+fn site(policy: &str) -> (Desk, ReadBundle) {
     let repository = FlatRepository::new();
     repository.publish_hello("", "Origin: Vendor\n");
     repository.publish_hello("noble", "Suite: noble\n");

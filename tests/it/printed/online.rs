@@ -7,6 +7,7 @@ use gapferry::cli::Exit;
 
 use super::{carry, command_in, damage, desk, follow, follow_online, publish, shell};
 use crate::support::desk::{Desk, clean, end, names};
+use crate::support::read_bundle::packing_folder;
 
 /// Fails unless two folders have the same files.
 #[track_caller]
@@ -20,7 +21,7 @@ fn the_recut_command_of_a_site_leads_to_an_import() {
     let desk = desk();
     desk.init(&["demo"], "");
     let bundle = desk.bundle();
-    damage(&bundle.join("volume-002.tar"));
+    damage(&packing_folder(&bundle).join("volume-002.tar"));
     let refused = desk.import(&bundle).says(Exit::VerificationFailed, &["volume-002.tar"]);
     let recut = command_in(&refused.err, "gapferry recut");
     assert_eq!(recut, "gapferry recut dc1-base-000001 --volumes 2 --out .");
@@ -30,8 +31,8 @@ fn the_recut_command_of_a_site_leads_to_an_import() {
 
     follow_online(&desk, "operator", &recut).ok();
     let copied = follow_online(&desk, "operator", "gapferry copy dc1-base-000001 ../stick --allow-folder").ok();
-    assert!(desk.path("stick/dc1-base-000001/volume-002.tar").exists(), "{}", copied.out);
-    assert!(!desk.path("stick/dc1-base-000001/volume-001.tar").exists(), "{}", copied.out);
+    assert!(packing_folder(&desk.path("stick/dc1-base-000001")).join("volume-002.tar").exists(), "{}", copied.out);
+    assert!(!packing_folder(&desk.path("stick/dc1-base-000001")).join("volume-001.tar").exists(), "{}", copied.out);
     desk.run("import away stick --site site").ok();
 }
 
@@ -49,11 +50,11 @@ fn copy_takes_a_volume_that_was_made_again_to_media_again() {
     };
     copy(bundle.to_str().unwrap(), "first").ok();
     copy(bundle.to_str().unwrap(), "second").says(Exit::NothingNew, &["on media already"]);
-    fs::remove_file(desk.path("first/dc1-base-000001/volume-002.tar")).unwrap();
+    fs::remove_file(packing_folder(&desk.path("first/dc1-base-000001")).join("volume-002.tar")).unwrap();
     follow_online(&desk, "operator", "gapferry recut dc1-base-000001 --volumes 2 --out .").ok();
     copy("dc1-base-000001", "second").ok();
     copy("dc1-base-000001", "second").ok();
-    assert!(!desk.path("second/dc1-base-000001/volume-001.tar").exists());
+    assert!(!packing_folder(&desk.path("second/dc1-base-000001")).join("volume-001.tar").exists());
     desk.run("import first second --site site").ok();
 }
 
@@ -78,10 +79,10 @@ fn a_damaged_source_of_a_copy_is_made_again_as_copy_says() {
     carry(&desk, "medium", "before");
     fs::create_dir(desk.path("a stick")).unwrap();
     let copy = "gapferry copy medium/dc1-base-000001 'a stick' --allow-folder --workspace online/workspace";
-    damage(&bundle.join("volume-002.tar"));
+    damage(&packing_folder(&bundle).join("volume-002.tar"));
     let told = follow(&desk, "", copy).says(Exit::VerificationFailed, &["damaged on this side"]);
     follow(&desk, "", &command_in(&told.err, "gapferry recut")).ok();
-    damage(&bundle.join("volume-001.rec"));
+    damage(&packing_folder(&bundle).join("volume-001.rec"));
     let told = follow(&desk, "", &format!("{copy} --again")).ok();
     let protect = command_in(&told.err, "gapferry protect");
     follow(&desk, "", &protect).ok();

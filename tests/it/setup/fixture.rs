@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gapferry::bundle::Manifest;
+use gapferry::bundle::state::stored_state::StoredState;
 use gapferry::depot::Depot;
 use gapferry::site::Site;
 
@@ -40,9 +40,9 @@ pub(super) fn set_origins(site: &Site, origin: impl Fn(&str) -> String) {
     let mut generation = site.current().unwrap();
     let state = generation.names.values_mut().next().unwrap();
     let depot = Depot::open(&site.root().join("depot")).unwrap();
-    let mut manifest = Manifest::parse(&depot.read(&state.manifest.unwrap(), 1 << 20).unwrap()).unwrap();
+    let mut manifest = StoredState::manifest(&depot, &state.manifest.unwrap()).unwrap();
     for collection in &mut manifest.collections {
-        collection.origin = origin(collection.kind.as_str()).into();
+        collection.origin = Some(origin(collection.kind.as_str()));
     }
     let mut batch = depot.batch();
     state.manifest = Some(depot.put(&mut batch, manifest.to_text().unwrap().as_ref()).unwrap());

@@ -23,6 +23,7 @@ use gapferry::collection::Publish;
 use gapferry::depot::{BlobReader, Depot};
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
+use gapferry::numbers::Epoch;
 use gapferry::origin::Origin;
 use gapferry::progress::Progress;
 use gapferry::time::Time;
@@ -219,7 +220,7 @@ fn manifest(sequence: u64, created: Time, collections: Vec<StateCollection>) -> 
         classification: None,
         collections,
         created,
-        epoch: 1,
+        epoch: Epoch::FIRST,
         expires: created.plus(30 * 24 * 3600),
         format: FORMAT,
         generator: "gapferry test".into(),
@@ -229,7 +230,7 @@ fn manifest(sequence: u64, created: Time, collections: Vec<StateCollection>) -> 
         overrides: Vec::new(),
         previous: None,
         purpose: None,
-        sequence,
+        sequence: sequence.try_into().unwrap(),
         site: "dc1".parse().unwrap(),
         ticket: None,
         trust: None,

@@ -1,7 +1,5 @@
 //! What a lying builder can do to Debian packages.
 
-use std::collections::BTreeMap;
-
 use gapferry::cli::Exit::{Refused, VerificationFailed};
 use gapferry::collection::{Collection, Item, Proof, Publish};
 use gapferry::depot::Depot;
@@ -11,7 +9,7 @@ use gapferry::time::Time;
 use gapferry::upstream::{DebSpec, build_deb};
 
 use super::lies::{
-    self, Lie, Truth, add_file, add_item, add_proof, keep_items, lie_ending, of_kind, of_stream, path, put, second_name,
+    self, Lie, Truth, add_item, add_proof, keep_items, lie_ending, of_kind, of_stream, path, put, second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -43,18 +41,6 @@ pub(crate) fn lies() -> Vec<Lie> {
         ),
         lie_ending("an item names the proof of another suite", other_suite, VerificationFailed, NOT_VOUCHED),
         lie_ending("a file has two names", two_names, VerificationFailed, NOT_VOUCHED),
-        lie_ending(
-            "a file has no item",
-            |c, d| add_file(c, d, "pool/evil"),
-            VerificationFailed,
-            "no item of the collection names",
-        ),
-        lie_ending(
-            "an item is left out",
-            |c, _| drop(c.items.remove(0)),
-            VerificationFailed,
-            "no item of the collection names",
-        ),
         lie_ending(
             "an index is swapped for that of another suite",
             index_of_another_suite,
@@ -114,16 +100,7 @@ pub(crate) fn lies() -> Vec<Lie> {
             VerificationFailed,
             "no proof of a kind that we know",
         ),
-        lie_ending(
-            "a path stands for two blobs",
-            |c, d| add_file(c, d, "dists/stable/InRelease"),
-            VerificationFailed,
-            "stands for two things",
-        ),
-        lie_ending("a path is a file and a folder", file_and_folder, VerificationFailed, "stands for two things"),
         lie_ending("a package stands where an index will", over_the_index, VerificationFailed, NOT_VOUCHED),
-        lie_ending("an item's file is left out", without_file, VerificationFailed, "not in its collection"),
-        lie_ending("a file has two items, and one is true", two_items, VerificationFailed, "or two name the same"),
         lie_ending(
             "packages are said to be images",
             |c, _| of_kind(c, &of_stream("s")),
@@ -141,17 +118,6 @@ pub(crate) fn truths() -> Vec<Truth> {
         Truth { name: "descriptions are left out", tell: |c, _| c.proofs.retain(|proof| !is_description(proof)) },
         Truth { name: "its reason is another", tell: |c, _| item(c).reason = "because".into() },
     ]
-}
-
-fn without_file(collection: &mut Collection, _: &Depot) {
-    let file = item(collection).file.clone();
-    collection.files.remove(&file);
-}
-
-fn two_items(collection: &mut Collection, _: &Depot) {
-    let evil = Item { version: "9.0-1".into(), ..item(collection).clone() };
-    collection.items.insert(0, evil);
-    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
 }
 
 pub(super) fn item(collection: &mut Collection) -> &mut Item {
@@ -304,11 +270,6 @@ fn stray_proof(collection: &mut Collection, depot: &Depot) {
 fn stray_verbatim(collection: &mut Collection, depot: &Depot) {
     collection.publish = Publish::Verbatim;
     stray_proof(collection, depot);
-}
-
-fn file_and_folder(collection: &mut Collection, depot: &Depot) {
-    let below = item(collection).file.join("evil").unwrap();
-    collection.files.extend(BTreeMap::from([(below, put(depot, b"evil"))]));
 }
 
 fn over_the_index(collection: &mut Collection, depot: &Depot) {

@@ -110,25 +110,18 @@ impl Content for Files {
                 OTHER,
             ),
             lie_ending(
-                "a file has no item",
-                |c, d| add_file(c, d, "evil"),
-                VerificationFailed,
-                "no item of the collection names",
-            ),
-            lie_ending(
-                "an item is left out",
-                |c, _| drop(c.items.remove(0)),
-                VerificationFailed,
-                "no item of the collection names",
-            ),
-            lie_ending(
                 "a proof of nothing",
                 |c, d| add_proof(c, "same.sig", put(d, b"x")),
                 VerificationFailed,
                 "is no proof of a kind",
             ),
             lie_ending("an item claims a proof", claimed, VerificationFailed, "is no proof of a kind"),
-            lie_ending("files are said to be packages", |c, _| c.kind = Kind::Apt, VerificationFailed, OTHER),
+            lie_ending(
+                "files are said to be packages",
+                |c, _| c.kind = Kind::Apt,
+                VerificationFailed,
+                "has the details of another kind",
+            ),
             lie_ending(
                 "files are said to be exports",
                 |c, _| c.kind = Kind::EnterpriseStore,

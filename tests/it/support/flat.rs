@@ -12,7 +12,7 @@ use gapferry::upstream::{DebSpec, Packing, build_deb};
 
 use super::debs::{ARCHIVE_KEY, check_suite, packages, undated_release};
 use super::debs_lies::{evil_deb, genuine_other, item, swapped};
-use super::lies::{Lie, Truth, add_file, add_proof, join, keep_items, lie, path, put, refused, second_name};
+use super::lies::{Lie, Truth, add_proof, join, keep_items, lie, path, put, refused, second_name};
 use super::world::{Content, date_of_state};
 
 /// A repository named `flat`.
@@ -86,7 +86,6 @@ impl Content for Flat {
             lie("all proofs are dropped", |c, _| c.proofs.clear(), NOT_VOUCHED),
             lie("a stray file is among the proofs", |c, d| stray(c, d, Publish::ReIndexed), "does not vouch for"),
             lie("a stray file is among verbatim proofs", |c, d| stray(c, d, Publish::Verbatim), "does not vouch for"),
-            lie("a path stands for two blobs", |c, d| add_file(c, d, "InRelease"), "stands for two things"),
             refused(
                 "the source is one for which nothing is pinned",
                 |c, _| c.source = "elsewhere".parse().unwrap(),

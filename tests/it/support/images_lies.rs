@@ -15,17 +15,15 @@ use super::images_forged::{
     unsigned_index, unsigned_stream, verbatim_both_forms, verbatim_without_centos, without_centos, without_signature,
 };
 use super::lies::{
-    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path,
-    proof_as_file, put, refused, second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
+    second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_SIGNED: &str = "not vouched for by the keys pinned here";
 const NO_INDEX: &str = "index is not carried";
 const NO_PLACE: &str = "no proof of a kind that we know";
-const NO_ITEM: &str = "no item of the collection names";
 const NO_PROOF: &str = "without proof by upstream";
-const TWO_THINGS: &str = "stands for two things";
 
 /// Every lie.
 pub(crate) fn lies() -> Vec<Lie> {
@@ -53,7 +51,6 @@ fn about_files() -> Vec<Lie> {
         lie("an image is swapped for that of the older serial", older_bytes, NOT_VOUCHED),
         lie("two images change places", exchanged, NOT_VOUCHED),
         lie("a file has two names", two_names, NOT_VOUCHED),
-        lie("a file has no item", |c, d| add_file(c, d, "jammy/evil"), NO_ITEM),
         lie("an evil image joins", |c, d| joins(c, d, "jammy/evil"), NOT_VOUCHED),
         lie("one file of the older serial joins", |c, d| carry(c, d, NOW - 1), "of which not all is carried"),
         lie(
@@ -65,10 +62,6 @@ fn about_files() -> Vec<Lie> {
         lie("an image stands where an index will", |c, d| joins(c, d, "streams/v1/index.json"), NOT_VOUCHED),
         lie("an image stands where a signature will", |c, d| joins(c, d, "streams/v1/index.json.gpg"), NOT_VOUCHED),
         lie("an image stands among the metadata", |c, d| joins(c, d, "streams/v1/evil.sjson"), NOT_VOUCHED),
-        lie("the index is also an image", index_as_image, NOT_VOUCHED),
-        lie("a path stands for two blobs", |c, d| add_file(c, d, INDEX), TWO_THINGS),
-        lie("a path is a file and a folder", file_and_folder, TWO_THINGS),
-        lie("an image stands above the metadata", |c, d| joins(c, d, "streams/v1"), TWO_THINGS),
     ]
 }
 
@@ -92,9 +85,6 @@ fn about_items() -> Vec<Lie> {
             |c, _| item(c).proof = Some(path("streams/v1/x.sjson")),
             NOT_VOUCHED,
         ),
-        lie("an item is left out", |c, _| drop(c.items.remove(0)), NO_ITEM),
-        lie("an item's file is left out", without_file, "not in its collection"),
-        lie("a file has two items, and one is true", two_items, "or two name the same"),
     ]
 }
 
@@ -222,28 +212,7 @@ fn carry(collection: &mut Collection, depot: &Depot, number: u32) {
     add_item(collection, older);
 }
 
-fn index_as_image(collection: &mut Collection, _: &Depot) {
-    let item = item(collection).clone();
-    proof_as_file(collection, item, INDEX);
-}
-
-fn file_and_folder(collection: &mut Collection, depot: &Depot) {
-    let below = item(collection).file.join("evil").unwrap();
-    collection.files.insert(below, put(depot, b"evil"));
-}
-
 fn other_product(collection: &mut Collection, _: &Depot) {
     let item = item(collection);
     item.name = item.name.replace("ga-22.04", "hwe-22.04");
-}
-
-fn without_file(collection: &mut Collection, _: &Depot) {
-    let file = item(collection).file.clone();
-    collection.files.remove(&file);
-}
-
-fn two_items(collection: &mut Collection, _: &Depot) {
-    let evil = Item { version: "20991231".into(), ..item(collection).clone() };
-    collection.items.insert(0, evil);
-    collection.items.sort_by(|a, b| a.file.cmp(&b.file));
 }

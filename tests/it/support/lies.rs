@@ -1,19 +1,13 @@
 //! Lies of a builder who holds the right key: a manifest that says what upstream never said.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use gapferry::bundle::Manifest;
-use gapferry::bundle::pack::{PackPlan, pack};
 use gapferry::cli::Exit;
 use gapferry::collection::{Collection, Item, Proof};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
 use gapferry::path::PublishPath;
-use gapferry::progress::Progress;
-use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 
 /// A change to an honest collection, and how it is refused.
 pub(crate) struct Lie {
@@ -75,20 +69,6 @@ pub(crate) fn join(collection: &mut Collection, depot: &Depot, item: Item, at: &
     add_item(collection, Item { file: path(at), ..item });
 }
 
-/// Publishes the proof `at` as a file, with an item that says what that of a genuine one does.
-pub(crate) fn proof_as_file(collection: &mut Collection, item: Item, at: &str) {
-    let digest = collection.proofs.iter().find(|proof| proof.path.as_str() == at).unwrap().sha256;
-    collection.files.insert(path(at), digest);
-    add_item(collection, Item { file: path(at), ..item });
-}
-
-/// A manifest's text with another spelling of the path of the first file.
-pub(crate) fn with_path(text: &str, edit: impl FnOnce(&str) -> String) -> String {
-    let (before, rest) = text.split_once("\"files\":{\n\"").unwrap();
-    let (path, after) = rest.split_once('"').unwrap();
-    format!("{before}\"files\":{{\n\"{}\"{after}", edit(path))
-}
-
 /// Says that a collection is of the kind whose items have such details.
 pub(crate) fn of_kind(collection: &mut Collection, details: &Details) {
     collection.kind = Kind::ALL.iter().copied().find(|kind| kind.has_details(details)).unwrap();
@@ -140,33 +120,4 @@ pub(crate) fn keep_items(collection: &mut Collection, passes: impl Fn(&Item) -> 
 /// A path that is one.
 pub(crate) fn path(text: &str) -> PublishPath {
     text.parse().unwrap()
-}
-
-/// Packs what an honest manifest says after `edit`, without the blobs `held`, and signs it: a bundle below `out`.
-pub(crate) fn repack(
-    honest: &Manifest,
-    held: &[Sha256],
-    depot: &Depot,
-    (out, key): (&Path, &SecretKey),
-    edit: impl FnOnce(&mut Manifest),
-) -> PathBuf {
-    let mut manifest = Manifest { blobs: Vec::new(), volumes: Vec::new(), ..honest.clone() };
-    edit(&mut manifest);
-    let plan = PackPlan {
-        manifest,
-        held: held.iter().copied().collect(),
-        older: Default::default(),
-        volume_bytes: 64 << 10,
-        recovery: Default::default(),
-        free_space: Default::default(),
-    };
-    let packed = pack(plan, depot, out, &Progress::hidden()).unwrap();
-    let signature = sign(key, MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
-    packed.publish(Some(&signature)).unwrap().0
-}
-
-/// Puts `text` in the place of a bundle's manifest and signs it.
-pub(crate) fn resign(bundle: &Path, key: &SecretKey, text: &[u8]) {
-    fs::write(bundle.join("manifest.json"), text).unwrap();
-    fs::write(bundle.join("manifest.json.sig"), sign(key, MANIFEST_NAMESPACE, text).unwrap()).unwrap();
 }

@@ -5,13 +5,12 @@ use gapferry::depot::Depot;
 use gapferry::kind::Details;
 use gapferry::upstream::assertions::TestAuthority;
 
-use super::lies::{Lie, Truth, add_file, add_proof, keep_items, lie, of_kind, of_stream, path, put, second_name};
+use super::lies::{Lie, Truth, add_proof, keep_items, lie, of_kind, of_stream, path, put, second_name};
 use super::snaps::{assertions, authority, by_an_expired_key, snap};
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
 const NOT_ITS: &str = "does not vouch for its snap";
 const NO_PLACE: &str = "no proof of a kind that we know";
-const NO_ITEM: &str = "no item of the collection names";
 
 /// Every lie.
 pub(crate) fn lies() -> Vec<Lie> {
@@ -33,7 +32,6 @@ fn about_files() -> Vec<Lie> {
         lie("a snap is swapped for a genuine other one", genuine_other, NOT_ITS),
         lie("a snap is swapped for an older revision of it", |c, d| swap(c, put(d, &snap("large", 1))), NOT_ITS),
         lie("a snap has one byte more", longer, NOT_ITS),
-        lie("a file has no item", |c, d| add_file(c, d, "evil_1.snap"), NO_ITEM),
         lie("a snap has another name", renamed, NOT_VOUCHED),
         lie("a snap has two names", two_names, NOT_VOUCHED),
         lie("images are said to be snaps' neighbours", |c, _| of_kind(c, &of_stream("s")), "index is not carried"),

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
-use gapferry::bundle::Manifest;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::label::Label;
 use gapferry::numbers::Sequence;
@@ -23,6 +22,7 @@ use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
 use super::lies::{Lie, Truth};
+use super::read_bundle::{ReadBundle, packing_folder, read_bundle};
 use super::snaps::{open_site, roots};
 
 /// One kind of content, as far as the suites must know it.
@@ -189,8 +189,8 @@ impl World {
 
     /// Damages a bundle that has recovery data, as far as they reach; others stay as they are.
     pub(crate) fn hurt(&self, bundle: &Path) {
-        if bundle.join("volume-001.rec").exists() {
-            let volume = fs::File::options().write(true).open(bundle.join("volume-001.tar")).unwrap();
+        if packing_folder(bundle).join("volume-001.rec").exists() {
+            let volume = fs::File::options().write(true).open(packing_folder(bundle).join("volume-001.tar")).unwrap();
             volume.write_all_at(b"a dead block", 10_000).unwrap();
         }
     }
@@ -244,17 +244,19 @@ impl World {
         let usual = Settings::new(&out, &workspace, Some(&self.key), &progress);
         let settings = Settings { allow_older_upstream, snap_roots: roots(), ..usual };
         let exported = export(&selection, &settings)?;
-        self.as_promised(&exported.manifest);
+        if let Some(folder) = &exported.folder {
+            self.as_promised(&read_bundle(folder));
+        }
         Ok(exported)
     }
 
     /// Fails unless a bundle after the first is a delta with patches, where the content promises that: without this, what the
     /// suites cover could get less without a word. A suite that exports by itself calls it for that bundle.
-    pub(crate) fn as_promised(&self, manifest: &Manifest) {
-        if self.content.deltas() && manifest.sequence > Sequence::FIRST {
-            let held = manifest.blobs.iter().filter(|blob| blob.parts.is_empty()).count();
-            let whole = manifest.blobs.iter().flat_map(|blob| &blob.parts).filter(|part| part.base.is_none()).count();
-            assert!(held > 0 && whole > 0 && manifest.patches().count() > 0, "{manifest:?}");
+    pub(crate) fn as_promised(&self, bundle: &ReadBundle) {
+        if self.content.deltas() && bundle.sequence > Sequence::FIRST {
+            let held = bundle.blobs.len() - bundle.carried().len();
+            let whole = bundle.parts().filter(|part| part.base.is_none()).count();
+            assert!(held > 0 && whole > 0 && bundle.patches().count() > 0, "{bundle:?}");
         }
     }
 
@@ -297,8 +299,8 @@ pub(crate) fn date_of_state(number: u32) -> i64 {
 }
 
 /// The manifest of the bundle in `folder`.
-pub(crate) fn manifest_of(folder: &Path) -> Manifest {
-    Manifest::parse(&fs::read(folder.join("manifest.json")).unwrap()).unwrap()
+pub(crate) fn manifest_of(folder: &Path) -> ReadBundle {
+    read_bundle(folder)
 }
 
 /// Imports without any override.

@@ -7,8 +7,8 @@ use gapferry::kind::Details;
 use gapferry::time::Time;
 
 use super::lies::{
-    self, Lie, Truth, add_file, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path,
-    proof_as_file, put, refused, second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
+    second_name,
 };
 use super::yum::{metadata, small};
 
@@ -22,8 +22,6 @@ const NOT_NAMED: &str = "signed metadata does not vouch for";
 const NOT_SIGNED: &str = "not vouched for by the keys pinned here";
 const NOT_HERE: &str = "is not carried";
 const NO_PLACE: &str = "no proof of a kind that we know";
-const NO_ITEM: &str = "no item of the collection names";
-const TWO_THINGS: &str = "stands for two things";
 
 /// Every lie.
 pub(crate) fn lies() -> Vec<Lie> {
@@ -51,14 +49,10 @@ fn about_files() -> Vec<Lie> {
         lie("a package is swapped for that of the older state", older_bytes, NOT_VOUCHED),
         lie("two packages change places", exchanged, NOT_VOUCHED),
         lie("a package has two names", two_names, NOT_VOUCHED),
-        lie("a file has no item", |c, d| add_file(c, d, "Packages/evil.rpm"), NO_ITEM),
         lie("an evil package joins", |c, d| joins(c, d, "Packages/evil.rpm"), NOT_VOUCHED),
         lie("the package of the older state joins", older_joins, NOT_VOUCHED),
         lie("a package stands among the metadata", |c, d| joins(c, d, "repodata/evil.rpm"), NOT_VOUCHED),
         lie("a package stands where metadata may", |c, d| joins(c, d, "repodata/primary.xml.gz"), NOT_VOUCHED),
-        lie("a package stands above the metadata", |c, d| joins(c, d, "repodata"), TWO_THINGS),
-        lie("a path stands for two blobs", |c, d| add_file(c, d, REPOMD), TWO_THINGS),
-        lie("the signed file is also a package", repomd_as_package, NOT_VOUCHED),
     ]
 }
 
@@ -76,9 +70,6 @@ fn about_items() -> Vec<Lie> {
         ),
         lie("an item names no proof", |c, _| hello(c).proof = None, NOT_VOUCHED),
         lie("an item names another proof", |c, _| hello(c).proof = Some(path(ASC)), NOT_VOUCHED),
-        lie("an item is left out", |c, _| drop(c.items.remove(0)), NO_ITEM),
-        lie("an item's file is left out", without_file, "not in its collection"),
-        lie("a file has two items", two_items, "sorted"),
     ]
 }
 
@@ -181,21 +172,6 @@ fn with_source(collection: &mut Collection, depot: &Depot) {
     let source = Item { file: path(&rpm.path()), architecture: "src".into(), ..hello(collection).clone() };
     collection.files.insert(source.file.clone(), put(depot, &rpm.bytes()));
     add_item(collection, source);
-}
-
-fn repomd_as_package(collection: &mut Collection, _: &Depot) {
-    let item = hello(collection).clone();
-    proof_as_file(collection, item, REPOMD);
-}
-
-fn without_file(collection: &mut Collection, _: &Depot) {
-    let file = hello(collection).file.clone();
-    collection.files.remove(&file);
-}
-
-fn two_items(collection: &mut Collection, _: &Depot) {
-    let evil = Item { version: "9.0-1".into(), ..collection.items[0].clone() };
-    collection.items.insert(0, evil);
 }
 
 /// A file of metadata of state `number`.

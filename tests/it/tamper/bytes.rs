@@ -6,14 +6,15 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use gapferry::bundle::Manifest;
-use gapferry::bundle::layout::{TRAILER, header_length, members, padding};
-use gapferry::bundle::manifest::{Encoding, Part};
-use gapferry::cli::Exit::VerificationFailed;
+use gapferry::bundle::layout::{TRAILER, header_length, padding};
+use gapferry::bundle::manifest::Encoding;
+use gapferry::bundle::packing::index::PartLine;
+use gapferry::cli::Exit::{self, VerificationFailed, VolumesMissing};
 use gapferry::progress::Progress;
 use gapferry::trust::Overrides;
 
 use super::stage::{Stage, judge};
+use crate::support::read_bundle::ReadBundle;
 use crate::support::sample::Sample;
 use crate::support::snapshot::difference;
 use crate::support::world::{Content, Role, bring, each_content};
@@ -32,9 +33,9 @@ pub(super) fn flip(path: &Path, offset: u64) {
     file.set_modified(time).unwrap();
 }
 
-/// The name of the field that each byte of a manifest belongs to; lines of a signature are fields, too.
+/// The name of the field that each byte of a signed text belongs to; lines of a signature are fields, too.
 fn fields(text: &str) -> Vec<String> {
-    let name = regex::Regex::new("\"([a-z_]+)\":|^-+BEGIN|\n-+END").unwrap();
+    let name = regex::Regex::new("\"([a-z_0-9]+)\":|^-+BEGIN|\n-+END").unwrap();
     let starts: Vec<(usize, &str)> = name.find_iter(text).map(|found| (found.start(), found.as_str())).collect();
     let field = |at: usize| starts[..starts.partition_point(|(start, _)| *start <= at)].last();
     (0..text.len()).map(|at| field(at).map_or("", |(_, name)| *name).to_owned()).collect()
@@ -47,19 +48,65 @@ fn every_byte_of_manifest_and_signature_counts(content: Arc<dyn Content>) {
     let mut bytes = Vec::new();
     for file in ["manifest.json", "manifest.json.sig"] {
         let fields = fields(&fs::read_to_string(stage.second.join(file)).unwrap());
-        bytes.extend(fields.into_iter().zip(0..).map(|(field, offset)| (file, field, offset)));
+        bytes.extend(fields.into_iter().zip(0..).map(|(field, offset)| (file.to_owned(), field, offset)));
     }
-    let bytes = Sample::new().strata(bytes, between, |(file, field, _)| (*file, field.clone()));
+    let words = |_: &str| ("", VerificationFailed);
+    flips(&stage, bytes, between, words);
+}
+
+each_content!(every_byte_of_a_packing_counts);
+fn every_byte_of_a_packing_counts(content: Arc<dyn Content>) {
+    let between = if content.role() == Role::Leading { 8 } else { 0 };
+    let stage = Stage::new(content);
+    let packing = stage.manifest(&stage.second).packing().packing.folder().unwrap();
+    let mut bytes = Vec::new();
+    for file in ["packing.json", "packing.json.sig"].map(|file| format!("{packing}/{file}")) {
+        let fields = fields(&fs::read_to_string(stage.second.join(&file)).unwrap());
+        bytes.extend(fields.into_iter().zip(0..).map(|(field, offset)| (file.clone(), field, offset)));
+    }
+    // The packing counts as absent, so that blobs are missing.
+    flips(&stage, bytes, between, |_| ("builds on", VolumesMissing));
+}
+
+each_content!(every_byte_of_a_stored_list_counts);
+fn every_byte_of_a_stored_list_counts(content: Arc<dyn Content>) {
+    let between = if content.role() == Role::Leading { 30 } else { 4 };
+    let stage = Stage::new(content);
+    let bundle = stage.manifest(&stage.second);
+    let packing = bundle.packing().packing.folder().unwrap();
+    let lists = bundle.header.collections.iter().map(|collection| collection.list_file());
+    let mut bytes = Vec::new();
+    for file in lists.chain([format!("{packing}/volume-001.idx"), format!("{packing}/volume-002.idx")]) {
+        let length = fs::metadata(stage.second.join(&file)).unwrap().len();
+        bytes.extend((0..length).map(|offset| (file.clone(), "the frame".to_owned(), offset)));
+    }
+    // A volume without its index cannot be read.
+    let refusal = |file: &str| match file.ends_with(".idx") {
+        true => (".idx", VolumesMissing),
+        false => ("its digest or size is not the one", VerificationFailed),
+    };
+    flips(&stage, bytes, between, refusal);
+}
+
+/// Flips a bit of a sample of bytes, each a file, a field and an offset, one at a time. Each must be refused with these words.
+fn flips(
+    stage: &Stage,
+    bytes: Vec<(String, String, u64)>,
+    between: usize,
+    refusal: impl Fn(&str) -> (&'static str, Exit),
+) {
+    let bytes = Sample::new().strata(bytes, between, |(file, field, _)| (file.clone(), field.clone()));
     let arena = stage.arena(&stage.second, "site");
     let before = arena.now();
     for (file, field, offset) in &bytes {
         flip(&arena.bundle.join(file), *offset);
         let result = bring(&arena.site(), &arena.bundle);
         flip(&arena.bundle.join(file), *offset);
-        let attack = format!("a bit of byte {offset} of {file}, in {field}");
-        judge(&attack, result.map(|_| ()), VerificationFailed, "");
+        let (words, exit) = refusal(file);
+        judge(&format!("a bit of byte {offset} of {file}, in {field}"), result.map(|_| ()), exit, words);
+        arena.unchanged("flipping", &before);
+        stage.fresh_site(&arena, "site");
     }
-    arena.unchanged("flipping", &before);
     stage.right_one_imports(&arena, &stage.second, "flipping");
 }
 
@@ -76,35 +123,35 @@ enum Region {
 }
 
 /// Positions in every header, padding, content and end of every volume, each with its region.
-fn positions(manifest: &Manifest) -> BTreeMap<(String, u64), Region> {
+fn positions(bundle: &ReadBundle) -> BTreeMap<(String, u64), Region> {
     let mut chosen = BTreeMap::new();
-    let all = members(manifest).iter().flatten().count() as u64;
+    let all = bundle.parts().count() as u64;
     let share = |count: u64| count * MEMBERS / all.max(MEMBERS);
-    for (volume, members) in manifest.volumes.iter().zip(members(manifest)) {
+    for ((file, size), parts) in bundle.volumes().into_iter().zip(&bundle.packing().parts) {
         let mut regions = BTreeMap::new();
         let mut spread = |from: u64, to: u64, count: u64, region: Region| {
             regions.insert(from, region);
             let step = ((to - from) / count).max(1);
-            chosen.extend((from..to).step_by(step as usize).map(|offset| ((volume.file.clone(), offset), region)));
+            chosen.extend((from..to).step_by(step as usize).map(|offset| ((file.clone(), offset), region)));
         };
-        for member in members {
-            let (start, end) = (member.part.offset, member.part.offset + member.part.stored);
-            spread(start - header_length(&member.name), start, share(32), Region::Header);
-            spread(start, end, share(64), Region::Content(encoding(member.part)));
-            spread(end, end + padding(member.part.stored), share(16), Region::Padding);
+        for part in parts {
+            let (start, end) = (part.offset, part.offset + part.stored_bytes());
+            spread(start - header_length(&part.name), start, share(32), Region::Header);
+            spread(start, end, share(64), Region::Content(encoding(part)));
+            spread(end, end + padding(part.stored_bytes()), share(16), Region::Padding);
         }
-        spread(volume.size - TRAILER, volume.size, 64, Region::Trailer);
+        spread(size - TRAILER, size, 64, Region::Trailer);
         // Where there are few members, more of what is in them.
-        let step = (volume.size / (100 + 100 * MEMBERS.saturating_sub(all))).max(1);
-        for offset in (0..volume.size).step_by(step as usize) {
+        let step = (size / (100 + 100 * MEMBERS.saturating_sub(all))).max(1);
+        for offset in (0..size).step_by(step as usize) {
             let region = regions.range(..=offset).next_back().unwrap().1;
-            chosen.insert((volume.file.clone(), offset), *region);
+            chosen.insert((file.clone(), offset), *region);
         }
     }
     chosen
 }
 
-fn encoding(part: &Part) -> &'static str {
+fn encoding(part: &PartLine) -> &'static str {
     match part.encoding {
         Encoding::Raw => "raw",
         Encoding::Zstd => "zstd",

@@ -1,9 +1,9 @@
 //! A builder, or a thief of the builder's key, who signs what upstream never said; and bundles that build on others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gapferry::bundle::manifest::Blob;
+use gapferry::bundle::packing::index::PartLine;
 use gapferry::causes::causes;
 use gapferry::cli::Exit::{VerificationFailed, VolumesMissing};
 use gapferry::collection::{Collection, Publish};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::stage::{Stage, judge};
 use crate::rehearsal::rehearse;
-use crate::support::lies::repack;
+use crate::support::read_bundle::{lines_of, read_bundle, repack, resign, write_lines};
 use crate::support::snapshot::copy;
 use crate::support::world::{Content, bring, each_content, each_content_and_flat, scratch};
 
@@ -72,7 +72,7 @@ fn what_a_bundle_builds_on_must_be_here(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let there = stage.manifest(&stage.first).sizes();
     let honest = stage.manifest(&stage.second);
-    let held: Vec<_> = honest.blobs.iter().map(|b| b.sha256).filter(|digest| there.contains_key(digest)).collect();
+    let held: Vec<_> = honest.sizes().into_keys().filter(|digest| there.contains_key(digest)).collect();
     assert!(!held.is_empty() && held.len() < honest.blobs.len());
     let out = scratch();
     let bundle = repack(&honest, &held, &stage.depot(), (out.path(), &stage.world.key), |_| ());
@@ -87,13 +87,15 @@ each_content!(parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing
 fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let honest = stage.manifest(&stage.first);
-    let is_cut = |blob: &&Blob| blob.parts.first().map(|part| part.volume) < blob.parts.last().map(|part| part.volume);
-    let cut = honest.blobs.iter().filter(is_cut).find(|blob| blob.size > 100_000).unwrap();
+    let volumes: Vec<_> = honest.volumes().into_iter().zip(&honest.packing().parts).collect();
+    let is_here =
+        |blob: &Sha256| volumes.iter().filter(|(_, parts)| parts.iter().any(|part| part.blob == *blob)).count();
+    let cut = *honest.blobs.iter().find(|blob| blob.size > 100_000 && is_here(&blob.sha256) > 1).unwrap();
     let arena = stage.arena(&stage.first, "empty");
 
     // An interrupted import of the right bundle has noted some of the blob's parts.
-    let end = cut.parts.last().unwrap();
-    let file = gapferry::bundle::names::volume(end.volume);
+    let holds = |parts: &[PartLine]| parts.iter().any(|part| part.blob == cut.sha256);
+    let file = volumes.iter().rev().find(|(_, parts)| holds(parts)).map(|((file, _), _)| file.clone()).unwrap();
     let last = arena.bundle.join(&file);
     std::fs::rename(&last, arena.bundle.join("aside")).unwrap();
     judge("all but one volume", bring(&arena.site(), &arena.bundle).map(|_| ()), VolumesMissing, &file);
@@ -111,14 +113,24 @@ fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: A
             *to = digest;
         }
     });
-    let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
-    let mut manifest = gapferry::bundle::Manifest::parse(text.as_bytes()).unwrap();
-    manifest.blobs.iter_mut().filter(|b| b.sha256 == digest).for_each(|b| b.sha256 = cut.sha256);
-    manifest.blobs.sort_by_key(|b| b.sha256);
-    for to in manifest.collections[0].files.values_mut().filter(|to| **to == digest) {
-        *to = cut.sha256;
+    // In lists and indexes, the digest of the other bytes becomes that of the right ones.
+    let edit = |path: &Path, key: &str| {
+        let mut lines = lines_of(path);
+        for line in lines.iter_mut().filter(|line| line[key] == digest.to_hex()) {
+            line[key] = cut.sha256.to_hex().into();
+        }
+        write_lines(path, &lines)
+    };
+    let mut evil = read_bundle(&bundle);
+    let mut value = serde_json::to_value(&evil.header).unwrap();
+    for (collection, number) in evil.header.collections.iter().zip(0..) {
+        value["collections"][number]["list"] = edit(&bundle.join(collection.list_file()), "sha256");
     }
-    crate::support::lies::resign(&bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+    for part in evil.packings[0].parts.iter_mut().flatten().filter(|part| part.blob == digest) {
+        part.blob = cut.sha256;
+    }
+    evil.packings[0].resign(&stage.world.key);
+    resign(&bundle, &stage.world.key, (serde_json::to_string_pretty(&value).unwrap() + "\n").as_bytes());
     judge("other parts", bring(&arena.site(), &bundle).map(|_| ()), VerificationFailed, "do not make up the blob");
 
     // Neither its partial file nor its notes stop the right one.

@@ -4,14 +4,13 @@ use std::fs;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use gapferry::kind::Details;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 use gapferry::workspace::Workspace;
 use serde_json::Value;
 
 use super::stage::{Arena, Stage};
 use crate::apt_client::output;
-use crate::support::lies::{resign, with_path};
+use crate::support::read_bundle::{lines_of, packing_folder, repack, resign, write_lines};
 use crate::support::world::{Content, each_content};
 
 fn import(stage: &Stage, arena: &Arena) -> Command {
@@ -37,31 +36,38 @@ fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Cont
     let text = fs::read_to_string(stage.second.join("manifest.json")).unwrap();
     let escape = "\\u001b]0;owned\\u0007\\n\\u009b2J\\u202e";
     for (attack, edited, code, words) in [
-        ("another site", text.replace("\"site\":\"dc1\"", "\"site\":\"dc2\""), 5, "for the site dc2"),
+        ("another site", text.replace("\"site\": \"dc1\"", "\"site\": \"dc2\""), 5, "for the site dc2"),
         (
             "a site with an escape",
-            text.replace("\"site\":\"dc1\"", &format!("\"site\":\"{escape}\"")),
+            text.replace("\"site\": \"dc1\"", &format!("\"site\": \"{escape}\"")),
             4,
             "is not a name",
         ),
-        ("a path with an escape", with_path(&text, |path| format!("{path}{escape}")), 4, "is not a publish path"),
         ("a key with an escape", text.replacen("\"epoch\"", &format!("\"{escape}\""), 1), 4, "does not parse"),
     ] {
         let arena = stage.arena(&stage.second, "site");
         resign(&arena.bundle, &stage.world.key, edited.as_bytes());
         judge(attack, &output(&mut import(&stage, &arena)), code, words);
     }
-    // Words of upstream's own are text and may be anything; they are escaped wherever they are shown.
     let arena = stage.arena(&stage.second, "site");
-    let mut manifest = stage.manifest(&stage.second);
-    manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".into();
-    for item in &mut manifest.collections[0].items {
-        let words = "\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}";
-        item.version = format!("1.0{words}");
-        (item.reason, item.publisher) = (words.to_owned(), words.to_owned());
-        item.details = Details::Deb { component: Some(words.to_owned()), suite: "stable".parse().unwrap() };
-    }
-    resign(&arena.bundle, &stage.world.key, manifest.to_text().unwrap().as_bytes());
+    let list = arena.bundle.join(stage.manifest(&stage.second).header.collections[0].list_file());
+    let mut lines = lines_of(&list);
+    lines[0]["path"] = format!("{}\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}", lines[0]["path"].as_str().unwrap()).into();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    value["collections"][0]["list"] = write_lines(&list, &lines);
+    resign(&arena.bundle, &stage.world.key, (serde_json::to_string_pretty(&value).unwrap() + "\n").as_bytes());
+    judge("a path with an escape", &output(&mut import(&stage, &arena)), 4, "is not a publish path");
+    // Words of upstream's own are text and may be anything; they are escaped wherever they are shown.
+    let forged = stage.world.path("forged");
+    let told = repack(&stage.manifest(&stage.second), &[], &stage.depot(), (&forged, &stage.world.key), |manifest| {
+        manifest.collections[0].origin = "http://\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}".into();
+        for item in &mut manifest.collections[0].items {
+            let words = "\u{1b}]0;owned\u{7}\n\u{9b}2J\u{202e}";
+            item.version = format!("1.0{words}");
+            (item.reason, item.publisher) = (words.to_owned(), words.to_owned());
+        }
+    });
+    let arena = stage.arena(&told, "site");
     judge("a version with an escape", &output(&mut import(&stage, &arena)), 4, "");
     for more in [&[][..], &["--json"]] {
         let shown = output(stage.world.gapferry(&["inspect"]).args(more).arg(&arena.bundle));
@@ -85,7 +91,7 @@ fn the_program_says_what_is_wrong_without_any_control_byte(content: Arc<dyn Cont
         "there is no bundle to import",
     );
     let missing = stage.arena(&stage.second, "site");
-    fs::remove_file(missing.bundle.join("volume-002.tar")).unwrap();
+    fs::remove_file(packing_folder(&missing.bundle).join("volume-002.tar")).unwrap();
     judge("a missing volume", &output(&mut import(&stage, &missing)), 6, "volume-002.tar");
     let twice = stage.arena(&stage.first, "site");
     judge("the same again", &output(&mut import(&stage, &twice)), 3, "is here already");

@@ -12,6 +12,7 @@ use gapferry::digest::Sha256;
 
 use super::stage::{Arena, Stage, judge};
 use crate::support::files::Files;
+use crate::support::read_bundle::packing_folder;
 use crate::support::sample::{Level, Sample};
 use crate::support::snapshot::{contents_of, difference};
 use crate::support::world::{World, bring};
@@ -160,7 +161,7 @@ fn tell(stage: &Stage, attack: Attack<'_>) {
     let (mut repaired, mut refused, arena) = (0, 0, damaged());
     for lie in Sample::new().strata(lies, 12, |lie| record.region(*lie)) {
         let attack = format!("{lie:?} in {name}");
-        fs::write(arena.bundle.join(name), record.told(lie)).unwrap();
+        fs::write(packing_folder(&arena.bundle).join(name), record.told(lie)).unwrap();
         let before = arena.now();
         match bring(&arena.site(), &arena.bundle) {
             Ok(_) => {
@@ -185,14 +186,14 @@ fn tell(stage: &Stage, attack: Attack<'_>) {
 #[test]
 fn a_volumes_own_recovery_file_is_not_believed() {
     let stage = stage();
-    let volume = stage.manifest(&stage.target.bundle).volumes[0].size;
+    let volume = stage.manifest(&stage.target.bundle).volumes()[0].1;
     let shape = Geometry::within(volume).unwrap();
-    let record = Record::of(&stage.target.bundle.join("volume-001.rec"), &shape, shape.count(10));
+    let record = Record::of(&packing_folder(&stage.target.bundle).join("volume-001.rec"), &shape, shape.count(10));
     let damage = |bundle: &Path| {
-        fs::remove_file(bundle.join("spare-001.rec")).unwrap();
+        fs::remove_file(packing_folder(bundle).join("spare-001.rec")).unwrap();
         // As many shards as it can restore.
         for place in [2, 9] {
-            super::bytes::flip(&bundle.join("volume-001.tar"), place * 4096 + 700);
+            super::bytes::flip(&packing_folder(bundle).join("volume-001.tar"), place * 4096 + 700);
         }
     };
     let lies = record.lies(1);
@@ -202,9 +203,10 @@ fn a_volumes_own_recovery_file_is_not_believed() {
 #[test]
 fn a_spare_volume_is_not_believed() {
     let stage = stage();
-    let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes.iter().map(|volume| volume.size).collect();
-    let record = Record::of(&stage.target.bundle.join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
-    let damage = |bundle: &Path| fs::remove_file(bundle.join("volume-002.tar")).unwrap();
+    let sizes: Vec<u64> = stage.manifest(&stage.target.bundle).volumes().into_iter().map(|(_, size)| size).collect();
+    let record =
+        Record::of(&packing_folder(&stage.target.bundle).join("spare-001.rec"), &Geometry::across(&sizes).unwrap(), 1);
+    let damage = |bundle: &Path| fs::remove_file(packing_folder(bundle).join("volume-002.tar")).unwrap();
     let lies = record.lies(7);
     tell(&stage, Attack { name: "spare-001.rec", record, lies, damage, exit: VolumesMissing, least: 200 });
 }

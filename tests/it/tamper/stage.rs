@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gapferry::bundle::Manifest;
 use gapferry::causes::causes;
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::site::{Site, SiteError};
 use tempfile::TempDir;
 
+use crate::support::read_bundle::ReadBundle;
 use crate::support::snaps::open_site;
 use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, manifest_of, scratch};
@@ -56,7 +56,7 @@ impl Stage {
     }
 
     /// The manifest of a bundle.
-    pub(super) fn manifest(&self, bundle: &Path) -> Manifest {
+    pub(super) fn manifest(&self, bundle: &Path) -> ReadBundle {
         manifest_of(bundle)
     }
 
@@ -168,7 +168,7 @@ fn copy_site(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
         let below = entry.path().strip_prefix(from).unwrap();
         let (kind, target) = (entry.file_type(), to.join(below));
-        let fixed = ["depot/sha256", "generations"].iter().any(|folder| below.starts_with(folder));
+        let fixed = ["depot/sha256", "trees"].iter().any(|folder| below.starts_with(folder));
         if kind.is_dir() {
             fs::create_dir(target).unwrap();
         } else if kind.is_symlink() {

@@ -7,7 +7,6 @@
 //! what is broken then, `sweep` takes back what nothing needs.
 
 mod conflicts;
-mod error;
 mod follow;
 mod mark;
 mod policy;
@@ -23,9 +22,9 @@ mod sweep;
 mod tests;
 mod universe;
 
-pub use error::ClosureError;
 pub use reason::{PackageNeed, Reason};
 
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::apt::packages::BinaryPackage;
 use crate::formats::apt::packages::Priority;
@@ -50,12 +49,24 @@ pub struct ClosureRequest<'a> {
     pub priorities: Vec<Priority>,
     /// Every package of these tasks is asked for too.
     pub tasks: Vec<String>,
+    /// The consequence if no index has what is asked for.
+    pub absent: AbsentSeeds,
     /// Whether to install what is recommended, as apt does unless told otherwise.
     pub recommends: bool,
     /// dpkg's status file of the target: what is there already.
     pub installed: Option<&'a [u8]>,
     /// apt's preferences on the target.
     pub preferences: Preferences,
+}
+
+/// The consequence if no index has what is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AbsentSeeds {
+    /// An error.
+    #[default]
+    Refuse,
+    /// The closure of the rest.
+    LeaveOut,
 }
 
 /// The Packages index of one component and architecture.
@@ -131,7 +142,7 @@ pub struct Pick<'a> {
 pub struct ClosureInputs<'a>(universe::Universe<'a>);
 
 /// The closure of what `request` asks for. Nothing to fetch is no error if all of it is installed.
-pub fn solve<'a>(request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
+pub fn solve<'a>(request: &ClosureRequest<'a>) -> Result<Solution<'a>, Fault> {
     ClosureInputs::read(request).solve(request)
 }
 
@@ -147,20 +158,25 @@ impl<'a> ClosureInputs<'a> {
     }
 
     /// The closure of what `request` asks for, a request with the same indexes and target.
-    pub fn solve(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
+    pub fn solve(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, Fault> {
         // Marking recurses as deep as dependencies do; hostile ones reach the limit of that.
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().name("closure".to_owned()).stack_size(STACK_BYTES);
-            let solver = builder.spawn_scoped(scope, || self.solve_here(request)).map_err(ClosureError::Thread)?;
+            let solver = builder
+                .spawn_scoped(scope, || self.solve_here(request))
+                .map_err(|error| Fault::failed("no thread for the solver").because(error))?;
             solver.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
-    fn solve_here(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, ClosureError> {
+    fn solve_here(&self, request: &ClosureRequest<'a>) -> Result<Solution<'a>, Fault> {
         let universe = &self.0;
         let wanted = seeds::wanted(universe, request)?;
         if wanted.is_empty() {
-            return Err(ClosureError::Empty);
+            return match request.absent {
+                AbsentSeeds::Refuse => Err(Fault::usage("the closure is empty: nothing was asked for")),
+                AbsentSeeds::LeaveOut => Ok(Solution::default()),
+            };
         }
         let mut marks = state::Marks::new(universe, request.recommends);
         for want in &wanted {
@@ -173,9 +189,24 @@ impl<'a> ClosureInputs<'a> {
         }
         marks.request_dependencies(wanted.iter().map(|want| universe.version(want.version).package));
         resolve::repair(&mut marks);
-        marks.problems().map_err(|error| error.with_unusable(&universe.unusable))?;
+        let mut problems = marks.problems();
+        if !problems.is_empty() {
+            add_unusable(&mut problems, &universe.unusable);
+            return Err(Fault::unavailable(format!("cannot be installed: {}", problems.join("; "))));
+        }
         sweep::sweep(&mut marks);
         let solution = reasons::solution(&marks, &wanted)?;
         Ok(Solution { unusable: universe.unusable.clone(), ..solution })
     }
+}
+
+/// Adds to problems the reasons why entries of the packages that they name cannot be used.
+fn add_unusable(problems: &mut Vec<String>, unusable: &[UnusableEntry]) {
+    let is_named = |package: &str| {
+        problems.iter().any(|problem| problem.split([' ', ':', ',', '(', ')']).any(|word| word == package))
+    };
+    let named = unusable.iter().filter(|entry| is_named(entry.error.place()));
+    let mut named: Vec<String> = named.map(|entry| entry.error.to_string()).collect();
+    named.dedup();
+    problems.extend(named);
 }

@@ -10,10 +10,11 @@ use super::seeds::Want;
 use super::state::{Marks, PlannedAction, When};
 use super::universe::clause::ClauseKind;
 use super::universe::{PackageId, VersionId};
-use super::{ClosureError, PackageNeed, Pick, Reason, Solution};
+use super::{PackageNeed, Pick, Reason, Solution};
+use crate::error_class::Fault;
 
 /// The packages that will be there and are not yet.
-pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, ClosureError> {
+pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Solution<'a>, Fault> {
     let reasons = reasons(marks, wanted);
     let mut solution = Solution::default();
     for id in marks.universe.package_ids() {
@@ -23,7 +24,8 @@ pub(super) fn solution<'a>(marks: &Marks<'_, 'a>, wanted: &[Want]) -> Result<Sol
         }
         let Some(version) = state.install.filter(|version| marks.current(id) != Some(*version)) else { continue };
         if let Some(source) = marks.universe.malformed(version) {
-            return Err(ClosureError::Relation { package: marks.universe.label(id), source: source.clone() });
+            let package = marks.universe.label(id);
+            return Err(Fault::unverified(format!("a relation of {package} is malformed")).because(source.clone()));
         }
         let Some(available) = marks.universe.version(version).source else { continue };
         let reason = reasons.get(&id).cloned().unwrap_or_else(|| along_with(marks, id, version, wanted));

@@ -1,7 +1,8 @@
 //! What is asked for, as versions: names, priorities and tasks.
 
 use super::universe::{NameGroup, PackageId, Universe, VersionId};
-use super::{ClosureError, ClosureRequest, Reason, UnusableEntry, policy};
+use super::{AbsentSeeds, ClosureRequest, Reason, UnusableEntry, policy};
+use crate::error_class::Fault;
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::seed::Seed;
 
@@ -17,47 +18,59 @@ pub(super) struct Want {
 const ALIKE: f64 = 0.88;
 
 /// All that `request` asks for, each package once.
-pub(super) fn wanted(universe: &Universe<'_>, request: &ClosureRequest<'_>) -> Result<Vec<Want>, ClosureError> {
+pub(super) fn wanted(universe: &Universe<'_>, request: &ClosureRequest<'_>) -> Result<Vec<Want>, Fault> {
     let mut wanted = Vec::new();
+    let refuse = |absent: Fault| if request.absent == AbsentSeeds::LeaveOut { Ok(()) } else { Err(absent) };
     for seed in &request.seeds {
-        wanted.push(Want {
-            version: by_name(universe, request, seed).map_err(|error| or_unusable(universe, seed, error))?,
-            reason: Reason::Requested,
-            suite: seed.suite.clone(),
-        });
+        match (by_name(universe, request, seed), unusable(universe, seed)) {
+            (Ok(version), _) => wanted.push(Want { version, reason: Reason::Requested, suite: seed.suite.clone() }),
+            // This says more than that there is none.
+            (Err(_), Some(entry)) => {
+                return Err(Fault::unverified(format!("cannot carry {seed}")).because(entry.error.clone()));
+            }
+            (Err(absent), None) => refuse(absent)?,
+        }
     }
     for priority in &request.priorities {
-        wanted.extend(by_priority(universe, *priority)?);
+        let found = by_priority(universe, *priority);
+        if found.is_empty() {
+            refuse(Fault::usage(format!("no package has priority {priority}")))?;
+        }
+        wanted.extend(found);
     }
     for task in &request.tasks {
-        wanted.extend(by_task(universe, task)?);
+        let found = by_task(universe, task);
+        if found.is_empty() {
+            refuse(Fault::usage(format!("no package belongs to task {task}")))?;
+        }
+        wanted.extend(found);
     }
     let mut seen = std::collections::HashSet::new();
     wanted.retain(|want| seen.insert(universe.version(want.version).package));
     Ok(wanted)
 }
 
-/// An entry of the seed's name that cannot be used says more than that there is none.
-fn or_unusable(universe: &Universe<'_>, seed: &Seed, error: ClosureError) -> ClosureError {
-    let of_seed = |entry: &&UnusableEntry| entry.index.is_some() && entry.error.place() == seed.name;
-    match universe.unusable.iter().find(of_seed) {
-        Some(entry) => ClosureError::Unusable { seed: seed.to_string(), source: entry.error.clone() },
-        None => error,
-    }
+/// Returns an entry of the seed's name that cannot be used.
+fn unusable<'u>(universe: &'u Universe<'_>, seed: &Seed) -> Option<&'u UnusableEntry> {
+    universe.unusable.iter().find(|entry| entry.index.is_some() && entry.error.place() == seed.name)
 }
 
-fn by_name(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed) -> Result<VersionId, ClosureError> {
-    let unknown = || ClosureError::Unknown { seed: seed.to_string(), near: near(universe, &seed.name) };
+fn by_name(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed) -> Result<VersionId, Fault> {
+    let unknown = || {
+        let near = near(universe, &seed.name).join(", ");
+        let hint = if near.is_empty() { String::new() } else { format!("; did you mean {near}?") };
+        Fault::usage(format!("no package is called {seed}{hint}"))
+    };
     let group = universe.group(universe.name(&seed.name).ok_or_else(unknown)?);
     let mut real: Vec<_> =
         group.packages.iter().copied().filter(|id| !universe.entry(*id).versions.is_empty()).collect();
     if real.is_empty() {
         let providers = providers(universe, group);
-        return Err(if providers.is_empty() {
-            unknown()
-        } else {
-            ClosureError::Virtual { seed: seed.to_string(), providers }
-        });
+        let is_virtual = || {
+            let providers = providers.join(", ");
+            Fault::usage(format!("{seed} is a virtual package; choose one of its providers: {providers}"))
+        };
+        return Err(if providers.is_empty() { unknown() } else { is_virtual() });
     }
     real.sort_by_key(|id| universe.entry(*id).architecture);
     let fitting = real.iter().copied().find(|id| match &seed.architecture {
@@ -65,7 +78,8 @@ fn by_name(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed) -
         None => true,
     });
     let chosen = fitting.and_then(|package| choose(universe, request, seed, package));
-    chosen.ok_or_else(|| ClosureError::NoSuchVersion { seed: seed.to_string(), known: known(universe, request, &real) })
+    let known = || known(universe, request, &real).join(", ");
+    chosen.ok_or_else(|| Fault::usage(format!("there is no {seed}; there is: {}", known())))
 }
 
 fn choose(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed, package: PackageId) -> Option<VersionId> {
@@ -124,22 +138,20 @@ fn near(universe: &Universe<'_>, name: &str) -> Vec<String> {
     alike.into_iter().take(5).map(|(_, name)| name.to_owned()).collect()
 }
 
-fn by_priority(universe: &Universe<'_>, priority: Priority) -> Result<Vec<Want>, ClosureError> {
+fn by_priority(universe: &Universe<'_>, priority: Priority) -> Vec<Want> {
     let has = |version: VersionId| universe.version(version).control.priority == priority;
-    let wanted: Vec<_> = native_candidates(universe)
+    native_candidates(universe)
         .filter(|version| has(*version))
         .map(|version| Want { version, reason: Reason::Priority(priority), suite: None })
-        .collect();
-    if wanted.is_empty() { Err(ClosureError::NoSuchPriority { priority: priority.to_string() }) } else { Ok(wanted) }
+        .collect()
 }
 
-fn by_task(universe: &Universe<'_>, task: &str) -> Result<Vec<Want>, ClosureError> {
+fn by_task(universe: &Universe<'_>, task: &str) -> Vec<Want> {
     let has = |version: VersionId| universe.version(version).control.task.split(',').any(|own| own.trim() == task);
-    let wanted: Vec<_> = native_candidates(universe)
+    native_candidates(universe)
         .filter(|version| has(*version))
         .map(|version| Want { version, reason: Reason::Task(task.to_owned()), suite: None })
-        .collect();
-    if wanted.is_empty() { Err(ClosureError::NoSuchTask { task: task.to_owned() }) } else { Ok(wanted) }
+        .collect()
 }
 
 fn native_candidates(universe: &Universe<'_>) -> impl Iterator<Item = VersionId> {

@@ -1,8 +1,8 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
+use super::policy;
 use super::universe::clause::{Clause, ClauseKind, RelationTarget};
 use super::universe::{PackageId, Universe, VersionId};
-use super::{ClosureError, policy};
 
 use crate::formats::apt::packages::MultiArch;
 
@@ -204,8 +204,8 @@ impl<'u, 'a> Marks<'u, 'a> {
         self.universe.package_ids().filter(|id| self.is_broken(*id)).collect()
     }
 
-    /// Refuses a state with broken packages.
-    pub(super) fn problems(&self) -> Result<(), ClosureError> {
+    /// Lists the relations that would be broken.
+    pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for id in self.broken() {
             let Some(version) = self.state(id).install else { continue };
@@ -213,7 +213,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             let broken = clauses.filter(|clause| clause.kind.is_critical() && !self.holds(id, clause, When::Then));
             problems.extend(broken.map(|clause| self.problem(id, clause)));
         }
-        if problems.is_empty() { Ok(()) } else { Err(ClosureError::Unsatisfiable { problems }) }
+        problems
     }
 
     /// One relation that does not hold, in words.

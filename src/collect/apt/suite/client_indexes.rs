@@ -1,11 +1,9 @@
 //! Fetches the indexes that clients ask for besides those of packages. None of them is read: the signed Release has their
 //! digests, and some are larger than memory should hold.
 
-use super::super::AptError;
 use super::{StoredIndex, SuiteFiles};
-use crate::collect::{CollectContext, FetchIntoDepotError};
+use crate::collect::{CollectContext, CollectError};
 use crate::collection::Publish;
-use crate::fetch::FetchError;
 use crate::formats::apt::archive::IndexName;
 use crate::formats::apt::client_index::{ListedIndex, MissingIndexes, SuiteScope};
 use crate::formats::apt::release::IndexFile;
@@ -29,7 +27,7 @@ pub(in crate::collect::apt) fn fetch(
     indexes: &[StoredIndex],
     source: &AptSource,
     with: &CollectContext<'_>,
-) -> Result<SuiteClientIndexes, AptError> {
+) -> Result<SuiteClientIndexes, CollectError> {
     let mut scope = SuiteScope::default();
     let architectures = suite.wanted.architectures();
     let names = indexes.iter().filter_map(|index| IndexName::parse(index.path.as_str()));
@@ -59,7 +57,7 @@ fn fetch_wanted(
     suite: &SuiteFiles<'_>,
     mut wanted: Vec<&ListedIndex<'_>>,
     with: &CollectContext<'_>,
-) -> Result<Vec<(PublishPath, IndexFile)>, AptError> {
+) -> Result<Vec<(PublishPath, IndexFile)>, CollectError> {
     let mut carried = Vec::new();
     let mut round = 0;
     while !wanted.is_empty() {
@@ -67,7 +65,7 @@ fn fetch_wanted(
         let forms = wanted.iter().filter_map(|index| index.forms.get(round)).copied();
         if !with.dry_run {
             match suite.fetch(forms, with) {
-                Err(error) if is_absence(&error) => {}
+                Err(error) if error.is_absence() => {}
                 other => other?,
             }
         }
@@ -80,10 +78,4 @@ fn fetch_wanted(
         round += 1;
     }
     Ok(carried)
-}
-
-/// Returns whether the archive says of every file that failed that it does not exist.
-pub(in crate::collect::apt) fn is_absence(error: &AptError) -> bool {
-    let AptError::Common(FetchIntoDepotError::Fetch(errors)) = error else { return false };
-    errors.errors.iter().all(|error| matches!(error, FetchError::Missing { .. }))
 }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::client_indexes::SuiteClientIndexes;
 use self::pdiffs::Pdiffs;
 use super::archives::{SuiteRequest, WantedArchive};
-use super::{AptError, component_of};
-use crate::collect::CollectContext;
+use super::component_of;
+use crate::collect::{CollectContext, CollectError};
 use crate::collection::{Proof, Publish};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::fetch;
 use crate::formats::Invalid;
 use crate::formats::apt::archive::{
@@ -28,6 +29,7 @@ use crate::formats::openpgp::SignedBytes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
 use crate::selection::AptSource;
+use crate::terminal::safe;
 use crate::time::Time;
 
 /// The largest lead of upstream's clock over ours, in seconds.
@@ -59,7 +61,7 @@ pub(super) struct SuiteData {
     /// Patches of all these indexes.
     pub(super) pdiffs: Pdiffs,
     /// Indexes that its Release lists under paths where apt does not find them.
-    pub(super) respelled: Vec<AptError>,
+    pub(super) respelled: Vec<Fault>,
 }
 
 /// An index in the depot.
@@ -148,7 +150,7 @@ impl SuiteData {
 
 impl StoredIndex {
     /// Reads its text.
-    pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, AptError> {
+    pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, CollectError> {
         let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
         Ok(expand(&bytes, &self.path)?)
     }
@@ -161,23 +163,23 @@ pub(super) fn fetch(
     wanted: &SuiteRequest,
     source: &AptSource,
     with: &CollectContext<'_>,
-) -> Result<SuiteData, AptError> {
+) -> Result<SuiteData, CollectError> {
     let suite = &wanted.suite;
     if suite.is_flat() && source.publish == Publish::Reprepro {
-        return Err(AptError::FlatForReprepro { url: archive.origin(), suite: suite.clone() });
+        let url = archive.origin();
+        return Err(Fault::usage(format!(
+            "{suite} of {url} is a flat suite, and reprepro publishes none: write publish = \"re-indexed\" or \"verbatim\""
+        ))
+        .into());
     }
     let (signed, release) = signed_release(archive, wanted, with)?;
     check_name(&release.release, archive, suite, source)?;
     check_dates(&release.release, suite, source, with.now)?;
-    can_be_published(&release.release, source).map_err(|error| AptError::Suite {
-        url: archive.origin(),
-        suite: suite.clone(),
-        source: error,
-    })?;
+    can_be_published(&release.release, source).map_err(|error| untrusted(archive, suite, error))?;
     let mut batch = with.depot.batch();
     let mut stored = Vec::new();
     for (file, bytes) in signed {
-        let path = suite.path(file).parse().map_err(AptError::Path)?;
+        let path = suite.path(file).parse()?;
         stored.push((path, with.depot.put(&mut batch, &bytes)?));
     }
     batch.commit()?;
@@ -187,15 +189,19 @@ pub(super) fn fetch(
     let respelled = plain
         .iter()
         .filter_map(|path| respelled_form(&release.release, path))
-        .map(|found| AptError::RespelledIndex { url: archive.origin(), suite: suite.clone(), found: found.clone() });
-    let mut respelled: Vec<AptError> = respelled.collect();
+        .map(|found| respelled_index(archive, suite, found));
+    let mut respelled: Vec<Fault> = respelled.collect();
     if listed.is_empty() && !respelled.is_empty() {
-        return Err(respelled.remove(0));
+        return Err(respelled.remove(0).into());
     }
     with.tally.say(respelled.iter().map(|error| format!("{}: {error}", source.name)));
     let indexes = suite_files.fetch_first_forms(listed, with)?;
     if suite.is_flat() && indexes.is_empty() {
-        return Err(AptError::NoFlatIndex { url: archive.origin(), suite: suite.clone() });
+        let url = archive.origin();
+        return Err(Fault::unverified(format!(
+            "the flat suite {suite} of {url} lists none of the wanted indexes Packages and Sources"
+        ))
+        .into());
     }
     let undated = release.release.unreadable_date.as_ref();
     with.tally.say(undated.map(|text| {
@@ -219,7 +225,7 @@ pub(super) fn fetch(
         archive: at,
         name: suite.clone(),
         site: archive.url.host_str().unwrap_or_default().to_owned(),
-        signed_file: signed_file.ok_or(AptError::NoSuite { url: archive.origin(), suite: suite.clone() })?,
+        signed_file: signed_file.ok_or_else(|| no_suite(archive, suite))?,
         release: release.release,
         architectures: wanted.architectures(),
         flat_architectures: flat_architectures(&indexes, with)?,
@@ -240,21 +246,21 @@ fn signed_release(
     archive: &WantedArchive,
     wanted: &SuiteRequest,
     with: &CollectContext<'_>,
-) -> Result<(Files, SignedRelease), AptError> {
+) -> Result<(Files, SignedRelease), CollectError> {
     let get = |file: &str| {
         let index = MirroredFile { kind: "index", ..MirroredFile::default() };
         let mut failed = None;
-        for url in archive.file_urls(&wanted.suite.path(file), &index)? {
+        for url in archive.file_urls(&wanted.suite.path(file), &index) {
             match with.fetcher.get_optional(&url, MAX_RELEASE_BYTES) {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
                 Err(error) => failed = Some(error),
             }
         }
-        failed.map_or(Ok(None), |error| Err(AptError::Fetch(error)))
+        failed.map_or(Ok(None), |error| Err(CollectError::Fetch(error)))
     };
     let now = with.now.unix();
-    let bad = |source| AptError::Suite { url: archive.origin(), suite: wanted.suite.clone(), source };
+    let bad = |error| untrusted(archive, &wanted.suite, error);
     if let Some(message) = get(IN_RELEASE)? {
         let release = read_release(SignedBytes::Inline(&message), &wanted.keyring, now).map_err(bad)?;
         return Ok((vec![(IN_RELEASE, message)], release));
@@ -265,9 +271,32 @@ fn signed_release(
             let release = read_release(signed, &wanted.keyring, now).map_err(bad)?;
             Ok((vec![(RELEASE, text), (RELEASE_GPG, signature)], release))
         }
-        (Some(_), None) => Err(AptError::NotSigned { url: archive.origin(), suite: wanted.suite.clone() }),
-        (None, _) => Err(AptError::NoSuite { url: archive.origin(), suite: wanted.suite.clone() }),
+        (Some(_), None) => Err(CollectError::Unsigned(format!(
+            "the suite {} of {} is signed by nobody: there is a Release, but neither InRelease nor Release.gpg. Packages that \
+             you trust all the same can be carried from a folder, with local = \"FOLDER\" in the selection",
+            wanted.suite,
+            archive.origin()
+        ))),
+        (None, _) => Err(no_suite(archive, &wanted.suite)),
     }
+}
+
+fn untrusted(archive: &WantedArchive, suite: &SuiteName, source: Invalid) -> CollectError {
+    CollectError::Untrusted { what: format!("cannot trust the suite {suite} of {}", archive.origin()), source }
+}
+
+fn no_suite(archive: &WantedArchive, suite: &SuiteName) -> CollectError {
+    let url = archive.origin();
+    CollectError::Absent(format!("{url} has no suite {suite}: there is neither InRelease nor Release with Release.gpg"))
+}
+
+/// Makes the error of an index that the Release lists as `found`.
+fn respelled_index(archive: &WantedArchive, suite: &SuiteName, found: &str) -> Fault {
+    let (url, found) = (archive.origin(), safe(found));
+    Fault::unverified(format!(
+        "the Release of {suite} at {url} lists {found}: apt looks for this path without ./ and double slashes, and finds no \
+         index. Upstream must list it so"
+    ))
 }
 
 /// The site writes a Release with upstream's words in it; what cannot be written is better found on this side of the gap.
@@ -281,32 +310,38 @@ fn can_be_published(release: &Release, source: &AptSource) -> Result<(), Invalid
 }
 
 /// The site refuses a suite that is signed under another name, and apt warns of it.
-fn check_name(
-    release: &Release,
-    archive: &WantedArchive,
-    suite: &SuiteName,
-    source: &AptSource,
-) -> Result<(), AptError> {
+fn check_name(release: &Release, archive: &WantedArchive, suite: &SuiteName, source: &AptSource) -> Result<(), Fault> {
     match release.is_suite(suite, source.signed_as.get(suite).map(String::as_str)) {
         true => Ok(()),
-        false => Err(AptError::OtherSuite {
-            url: archive.origin(),
-            suite: suite.clone(),
-            signed: release.names(),
-            name: source.name.clone(),
-        }),
+        false => Err(other_suite(release, archive, suite, source)),
     }
 }
 
-fn check_dates(release: &Release, suite: &SuiteName, source: &AptSource, now: Time) -> Result<(), AptError> {
-    let suite = suite.clone();
+/// Makes the error of a suite that is signed under another name.
+fn other_suite(release: &Release, archive: &WantedArchive, suite: &SuiteName, source: &AptSource) -> Fault {
+    let (url, name, signed) = (archive.origin(), &source.name, release.names());
+    let (names, last) = (release.quoted_names(), signed.last().map_or("", String::as_str));
+    Fault::unverified(format!(
+        "{url} was asked for the suite {suite}, and upstream signs {names} in it: the mirror passes one suite off as another. If \
+         the archive is known to differ, write for {name}: signed-as = {{ \"{suite}\" = \"{last}\" }}; its site needs the same in \
+         site.toml"
+    ))
+}
+
+fn check_dates(release: &Release, suite: &SuiteName, source: &AptSource, now: Time) -> Result<(), Fault> {
     if let Some(date) = release.date.filter(|date| *date > now.plus(CLOCK_TOLERANCE_S).unix()) {
         let date = Time::from_unix(date).unwrap_or_default();
-        return Err(AptError::FromTheFuture { suite, date, now });
+        return Err(Fault::refused(format!(
+            "the Release of {suite} is of {date}, and the clock here says {now}: set the clock"
+        )));
     }
     if let Some(until) = release.valid_until.filter(|until| *until < now.unix() && !source.allow_expired) {
         let until = Time::from_unix(until).unwrap_or_default();
-        return Err(AptError::Expired { suite, until, name: source.name.to_string() });
+        let name = &source.name;
+        return Err(Fault::refused(format!(
+            "the Release of {suite} was valid until {until}: the mirror is stale; if that is meant, set allow-expired = true for \
+             {name}"
+        )));
     }
     Ok(())
 }
@@ -365,7 +400,7 @@ fn forms(release: &Release, plain: &str) -> IndexForms {
 }
 
 /// The architectures of the packages in the index of a flat suite.
-fn flat_architectures(indexes: &[StoredIndex], with: &CollectContext<'_>) -> Result<BTreeSet<String>, AptError> {
+fn flat_architectures(indexes: &[StoredIndex], with: &CollectContext<'_>) -> Result<BTreeSet<String>, CollectError> {
     let mut architectures = BTreeSet::new();
     let is_flat = |index: &&StoredIndex| IndexName::parse(index.path.as_str()).is_some_and(|name| name.is_flat());
     for index in indexes.iter().filter(|index| index.kind == IndexKind::Packages).filter(is_flat) {
@@ -373,6 +408,11 @@ fn flat_architectures(indexes: &[StoredIndex], with: &CollectContext<'_>) -> Res
         architectures.extend(packages(&text).flatten().map(|package| package.control.architecture.to_owned()));
     }
     Ok(architectures)
+}
+
+/// Makes the error of an index above a limit.
+fn too_large(path: &PublishPath, size: u64) -> Fault {
+    Fault::unverified(format!("the index {path} has {size} bytes, more than gapferry reads"))
 }
 
 /// The files of a suite at upstream, with their signed digests.
@@ -416,7 +456,7 @@ impl SuiteFiles<'_> {
         &self,
         wanted: Vec<IndexForms>,
         with: &CollectContext<'_>,
-    ) -> Result<Vec<StoredIndex>, AptError> {
+    ) -> Result<Vec<StoredIndex>, CollectError> {
         let mut wanted: Vec<_> = wanted.into_iter().map(|forms| forms.into_iter().peekable()).collect();
         loop {
             let first: Vec<_> =
@@ -424,7 +464,7 @@ impl SuiteFiles<'_> {
             let Err(error) = self.fetch(first.iter().map(|(path, file)| (path, *file)), with) else {
                 return Ok(wanted.into_iter().filter_map(|mut forms| forms.next()).collect());
             };
-            let mut is_lost = !client_indexes::is_absence(&error);
+            let mut is_lost = !error.is_absence();
             for forms in &mut wanted {
                 forms.next_if(|index| with.held(&index.file.digest, index.file.size).is_none());
                 is_lost |= forms.peek().is_none();
@@ -440,12 +480,12 @@ impl SuiteFiles<'_> {
         &self,
         files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
         with: &CollectContext<'_>,
-    ) -> Result<(), AptError> {
+    ) -> Result<(), CollectError> {
         let suite = &self.wanted.suite;
         let mut wanted = Vec::new();
         for (path, file) in files.filter(|(_, file)| with.held(&file.digest, file.size).is_none()) {
             if file.size > MAX_INDEX_BYTES {
-                return Err(AptError::IndexTooLarge { path: path.clone(), size: file.size });
+                return Err(too_large(path, file.size).into());
             }
             let parent = path.as_str().rsplit_once('/').map_or(String::new(), |(parent, _)| format!("{parent}/"));
             let by_hash = suite.path(&format!("{parent}{}", by_hash(&file.digest)));
@@ -454,12 +494,12 @@ impl SuiteFiles<'_> {
             let limits = self.mirrored(path);
             let urls = names.map(|name| self.archive.file_urls(&name, &limits));
             wanted.push(fetch::Wanted {
-                urls: urls.collect::<Result<Vec<_>, _>>()?.concat(),
+                urls: urls.flatten().collect(),
                 size: file.size,
                 digest: file.digest,
                 to: with.partial_path(&file.digest),
             });
         }
-        Ok(with.fetch(&format!("fetching the indexes of {suite}"), wanted)?)
+        with.fetch(&format!("fetching the indexes of {suite}"), wanted)
     }
 }

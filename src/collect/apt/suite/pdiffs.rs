@@ -1,9 +1,7 @@
 //! Fetches the patches from earlier states of indexes to those that are carried.
 
-use super::super::AptError;
-use super::SuiteFiles;
-use super::client_indexes::is_absence;
-use crate::collect::CollectContext;
+use super::{SuiteFiles, too_large};
+use crate::collect::{CollectContext, CollectError};
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PdiffIndex};
 use crate::formats::apt::release::IndexFile;
@@ -32,7 +30,7 @@ pub(in crate::collect::apt) fn fetch<'p>(
     suite: &SuiteFiles<'_>,
     indexes: impl Iterator<Item = &'p PublishPath>,
     with: &CollectContext<'_>,
-) -> Result<Pdiffs, AptError> {
+) -> Result<Pdiffs, CollectError> {
     let lists = fetch_lists(suite, indexes, with)?;
     let patches = || lists.iter().filter_map(|list| list.index.as_ref()).flat_map(|index| &index.patches);
     if !with.dry_run {
@@ -59,14 +57,14 @@ fn fetch_lists<'p>(
     suite: &SuiteFiles<'_>,
     indexes: impl Iterator<Item = &'p PublishPath>,
     with: &CollectContext<'_>,
-) -> Result<Vec<PatchList>, AptError> {
+) -> Result<Vec<PatchList>, CollectError> {
     let mut lists = Vec::new();
     for index in indexes {
         let plain_path = index.as_str().strip_suffix(Compression::of_name(index.as_str()).suffix());
         let Some(path) = plain_path.and_then(PdiffIndex::path_of) else { continue };
         let Some(file) = suite.release.files.get(&path).copied() else { continue };
         if file.size > MAX_PDIFF_INDEX_BYTES {
-            return Err(AptError::IndexTooLarge { path, size: file.size });
+            return Err(too_large(&path, file.size).into());
         }
         lists.push(PatchList { path, file, index: None });
     }
@@ -83,9 +81,9 @@ fn fetch_those_there<'p>(
     suite: &SuiteFiles<'_>,
     files: impl Iterator<Item = (&'p PublishPath, IndexFile)>,
     with: &CollectContext<'_>,
-) -> Result<(), AptError> {
+) -> Result<(), CollectError> {
     match suite.fetch(files, with) {
-        Err(error) if is_absence(&error) => Ok(()),
+        Err(error) if error.is_absence() => Ok(()),
         other => other,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read as _};
 
+use super::super::error::{COMPRESS, cannot, index_not_vouched};
 use super::re_index::{PackedIndex, SuiteIndexes};
 use super::root::Root;
 use super::{is_listed, read_index};
@@ -53,7 +54,7 @@ pub(super) fn cut(
 }
 
 fn packed(text: &[u8]) -> Result<PackedIndex, PublishError> {
-    PackedIndex::write(|out| out.write_all(text)).map_err(PublishError::Compress)
+    PackedIndex::write(|out| out.write_all(text)).map_err(cannot(COMPRESS)).map_err(PublishError::from)
 }
 
 /// Cuts a list of files as a stream.
@@ -65,7 +66,7 @@ fn contents(
 ) -> Result<PackedIndex, PublishError> {
     let path = &proof.path;
     if !is_listed(context, root, path, proof.sha256)? {
-        return Err(PublishError::IndexNotVouched { path: path.clone() });
+        return Err(index_not_vouched(path).into());
     }
     let kind = Compression::of_name(path.as_str());
     let bad = |error: Invalid| Invalid::new(format!("cannot expand {path}")).because(error);

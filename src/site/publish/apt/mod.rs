@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::alias::SuiteAliases;
 use self::re_index::{SuiteIndexes, suite_tree};
 use self::root::Root;
+use super::error::{index_not_vouched, not_vouched, unknown_proof, unsigned, untrusted};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{
     EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash,
     entries, expand, read_release,
@@ -54,7 +56,11 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             }
             Publish::Verbatim => verbatim(collection, &root, &mut tree, context)?,
             Publish::Reprepro if root.suite.is_flat() => {
-                return Err(PublishError::FlatForReprepro { suite: root.suite.to_string() });
+                let suite = &root.suite;
+                return Err(Fault::unverified(format!(
+                    "{suite} is a flat suite, and reprepro publishes none: export it with publish = \"re-indexed\" or \"verbatim\""
+                ))
+                .into());
             }
             Publish::Reprepro => for_reprepro.push((root, suite)),
         }
@@ -63,7 +69,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         (context.published.not_carried, context.published.not_carried_examples) = (0, Vec::new());
     }
     if let Some(path) = unproven.first() {
-        return Err(PublishError::ItemNotVouched { path: (*path).clone() });
+        return Err(not_vouched(path).into());
     }
     if collection.publish == Publish::Reprepro {
         tree = reprepro::tree(collection, &for_reprepro, context)?;
@@ -105,16 +111,15 @@ fn carried_suite(
 /// Refuses a proof for which no suite has a place: verbatim suites publish all of them.
 fn check_proofs(collection: &Collection, roots: &[Root], context: &mut Context<'_, '_>) -> Result<(), PublishError> {
     for proof in &collection.proofs {
-        let path = || proof.path.clone();
         if roots.iter().all(|root| root.below(&proof.path).is_none()) {
-            return Err(PublishError::UnknownProof { path: path() });
+            return Err(unknown_proof(&proof.path).into());
         }
         let mut is_vouched = false;
         for root in roots {
             is_vouched |= root.vouches_for(proof, context)?;
         }
         if !is_vouched {
-            return Err(PublishError::IndexNotVouched { path: path() });
+            return Err(index_not_vouched(&proof.path).into());
         }
     }
     Ok(())
@@ -158,7 +163,8 @@ fn roots(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Vec<R
             RELEASE => {
                 let beside: PublishPath = suite.path(RELEASE_GPG).parse()?;
                 let signature = collection.blob(&beside);
-                let signature = signature.ok_or_else(|| PublishError::NoSignature { path: proof.path.clone() })?;
+                let none = || Fault::unverified(format!("{} comes without its signature", proof.path));
+                let signature = signature.ok_or_else(none)?;
                 signed(collection, context, &proof.path, proof.sha256, Some(signature))?
             }
             _ => continue,
@@ -169,11 +175,8 @@ fn roots(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Vec<R
     }
     Root::nest(&mut roots);
     for suite in unsigned_suites(collection, &roots)? {
-        let path = collection.items.iter().find(|item| item.proof.is_none()).map(|item| item.file.clone());
-        match path {
-            Some(path) if !context.allow_unsigned => {
-                return Err(PublishError::Unsigned { path, source_name: collection.source.to_string() });
-            }
+        match collection.items.iter().find(|item| item.proof.is_none()) {
+            Some(item) if !context.allow_unsigned => return Err(unsigned(&item.file, &collection.source).into()),
             _ => roots.push(Root { suite, inner: Vec::new(), signed: None, patches: BTreeMap::new() }),
         }
     }
@@ -202,16 +205,17 @@ fn check_suite(
     path: &PublishPath,
     suite: &SuiteName,
     release: &Release,
-) -> Result<(), PublishError> {
+) -> Result<(), Fault> {
     let known = context.of_kind.signed_as.and_then(|names| names.get(suite)).map(String::as_str);
     match release.is_suite(suite, known) {
         true => Ok(()),
-        false => Err(PublishError::OtherSuite {
-            path: path.clone(),
-            suite: suite.to_string(),
-            signed: release.names(),
-            source_name: collection.source.clone(),
-        }),
+        false => Err(Fault::unverified(format!(
+            "{path} was asked for as \"{suite}\", and upstream signs {} in it: a mirror passes one suite off as another. If the \
+             archive is known to differ, write in site.toml, under [policy.signed-as.{}]: \"{suite}\" = \"{}\"",
+            release.quoted_names(),
+            collection.source,
+            release.names().last().map_or("", String::as_str)
+        ))),
     }
 }
 
@@ -251,7 +255,7 @@ fn signed(
         Some(signature) => SignedBytes::Detached { text: &message, signature },
     };
     let signed = read_release(bytes, keyring, context.verified.unix());
-    Ok(signed.map_err(|source| PublishError::Suite { path: path.clone(), source })?.release)
+    Ok(signed.map_err(|error| untrusted(path, error))?.release)
 }
 
 /// The indexes among the proofs of the suite.
@@ -268,7 +272,7 @@ fn read_index(
     digest: Sha256,
 ) -> Result<Vec<u8>, PublishError> {
     if root.release().is_some() && !is_listed(context, root, path, digest)? {
-        return Err(PublishError::IndexNotVouched { path: path.clone() });
+        return Err(index_not_vouched(path).into());
     }
     let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
     Ok(expand(&bytes, path)?)

@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::super::error::{COMPRESS, SIGN, cannot};
 use super::super::{Context, PublishError};
 use super::Root;
 use crate::collection::Collection;
 use crate::digest::{Hashing, Sha256};
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{IN_RELEASE, IndexKind, IndexName, RELEASE, RELEASE_GPG, by_hash};
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::packages::packages;
@@ -108,7 +110,7 @@ pub(super) fn suite_tree(
         names_only_what_is_there(path, index, tree)?;
     }
     for (path, RewrittenIndex { text, .. }) in suite.indexes {
-        let packed = PackedIndex::write(|out| out.write_all(&text)).map_err(PublishError::Compress)?;
+        let packed = PackedIndex::write(|out| out.write_all(&text)).map_err(cannot(COMPRESS))?;
         let plain: PublishPath = path.parse()?;
         add_index(tree, &root.suite, &plain, context.put(&text)?)?;
         packed.publish(&plain, &root.suite, &mut release, tree, context)?;
@@ -116,10 +118,10 @@ pub(super) fn suite_tree(
     for (path, packed) in suite.client_indexes {
         packed.publish(&path.parse()?, &root.suite, &mut release, tree, context)?;
     }
-    let text = release.to_text().map_err(PublishError::Release)?;
+    let text = release.to_text().map_err(cannot("write a Release file"))?;
     let made = context.date.unix();
-    let inline = context.key.sign_clear(&text, made).map_err(PublishError::Sign)?;
-    let beside = context.key.sign_detached(text.as_bytes(), made).map_err(PublishError::Sign)?;
+    let inline = context.key.sign_clear(&text, made).map_err(cannot(SIGN))?;
+    let beside = context.key.sign_detached(text.as_bytes(), made).map_err(cannot(SIGN))?;
     for (file, bytes) in [(RELEASE, &text), (RELEASE_GPG, &beside), (IN_RELEASE, &inline)] {
         let digest = context.put(bytes.as_bytes())?;
         tree.add(root.suite.path(file).parse()?, digest);
@@ -197,7 +199,9 @@ fn names_only_what_is_there(path: &str, index: &RewrittenIndex, tree: &Tree) -> 
         let there = package.as_ref().ok().and_then(|p| p.path().ok()).is_some_and(|p| tree.get(&p).is_some());
         if !there {
             let path_of = package.map_or_else(|e| e.to_string(), |p| p.filename.to_owned());
-            return Err(PublishError::Dangling { index: path.to_owned(), path: path_of });
+            return Err(
+                Fault::failed(format!("the generated index {path} names {path_of}, which is not in the tree")).into()
+            );
         }
     }
     Ok(())

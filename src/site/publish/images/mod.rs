@@ -6,9 +6,11 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::stream_tree;
-use self::stream::{CarriedList, CarriedStream, INDEX_NAME};
-use super::{Context, PublishError};
+use self::stream::{CarriedList, CarriedStream, INDEX_NAME, no_index};
+use super::error::not_vouched;
+use super::{Context, PublishError, not_for_reprepro};
 use crate::collection::{Collection, Item, Publish};
+use crate::error_class::Fault;
 use crate::formats::simplestreams::{ProductItem as StreamItem, StreamFile};
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
@@ -18,7 +20,7 @@ use crate::trust::check_stream;
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     let items = super::items_by_file(collection)?;
     let forms = CarriedStream::read(collection, context)?;
-    let Some(stream) = forms.first() else { return Err(PublishError::NoIndex) };
+    let Some(stream) = forms.first() else { return Err(no_index().into()) };
     check_vouched(collection, context, &items, stream)?;
     if context.dates.guarded {
         let names = |id: &str| stream.names(id);
@@ -32,7 +34,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         Publish::ReIndexed => stream_tree(stream, &collection.files, |file| is_here(collection, context, file))?
             .add_to(&mut tree, context)?,
         Publish::Verbatim => verbatim(collection, &forms, &mut tree, context)?,
-        Publish::Reprepro => return Err(PublishError::NotForReprepro { kind: collection.kind.as_str() }),
+        Publish::Reprepro => return Err(not_for_reprepro(collection.kind).into()),
     }
     context.retain_for_grace_period(&mut tree);
     Ok(tree)
@@ -64,7 +66,7 @@ fn check_vouched(
         }
     }
     match unproven.first() {
-        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
+        Some(path) => Err(not_vouched(path).into()),
         None => Ok(()),
     }
 }
@@ -87,7 +89,7 @@ fn verbatim(
     context: &mut Context<'_, '_>,
 ) -> Result<(), PublishError> {
     if let Some(path) = forms.iter().find_map(|form| form.missing.first()) {
-        return Err(PublishError::ListMissing { path: path.clone() });
+        return Err(Fault::unverified(format!("the index names {path}, which is not carried")).into());
     }
     collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
     let listed = forms.iter().flat_map(|form| &form.lists).flat_map(|list| list.products.items());

@@ -9,6 +9,7 @@ use super::super::PublishError;
 use super::super::signed_stream::{DATATYPE, UnsignedList, UnsignedLists};
 use super::stream::{CarriedStream, stem};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::simplestreams::maas::DATATYPES;
 use crate::formats::simplestreams::{StreamFile, cut, listed, shapes};
 use crate::path::PublishPath;
@@ -47,7 +48,10 @@ pub(super) fn stream_tree(
         }
     }
     match unlisted.first() {
-        Some(path) => Err(PublishError::IncompleteImage { path: (*path).clone() }),
+        Some(path) => {
+            Err(Fault::unverified(format!("{path} belongs to an image of which not all is carried that clients need"))
+                .into())
+        }
         None => Ok(UnsignedLists { index: stream.stem.clone(), lists }),
     }
 }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::super::error::{unknown_proof, unsigned, untrusted, unusable};
 use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
-use crate::formats::Invalid;
+use crate::error_class::Fault;
 use crate::formats::openpgp::{SignedBytes, unverified_clear_text};
 use crate::formats::simplestreams::{
     FOLDER, INLINE, MAX_STREAM_BYTES, PLAIN, Products, SIGNATURE_SUFFIX, StreamIndex, is_index,
@@ -56,7 +57,7 @@ impl CarriedStream {
             // Only what is published as it is has a use for the other form.
             let one_form = collection.publish != Publish::Verbatim;
             if forms.first().is_some_and(|first| one_form || first.stem != stem) {
-                return Err(PublishError::UnknownProof { path });
+                return Err(unknown_proof(&path).into());
             }
             let date = index.updated.as_deref().and_then(|text| Time::parse_rfc2822(text).ok()).filter(|_| signed);
             places.insert(path);
@@ -69,7 +70,7 @@ impl CarriedStream {
                     continue;
                 };
                 let (text, signed) = proofs.read(&entry.path, digest)?;
-                let products = Products::parse_as(&text, &content_id).map_err(bad(&entry.path))?;
+                let products = Products::parse_as(&text, &content_id).map_err(|error| unusable(&entry.path, error))?;
                 places.insert(entry.path.clone());
                 lists.push(CarriedList { content_id, path: entry.path, products, signed });
             }
@@ -80,8 +81,8 @@ impl CarriedStream {
         };
         let has_place = |path: &PublishPath| places.iter().any(|place| path == place || is_beside(path, place));
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
-            _ if forms.is_empty() => Err(PublishError::NoIndex),
-            Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
+            _ if forms.is_empty() => Err(no_index().into()),
+            Some(proof) => Err(unknown_proof(&proof.path).into()),
             None => Ok(forms),
         }
     }
@@ -112,9 +113,9 @@ pub(super) fn stem(path: &PublishPath) -> &str {
     path.strip_suffix(INLINE).or_else(|| path.strip_suffix(PLAIN)).unwrap_or(path)
 }
 
-fn bad(path: &PublishPath) -> impl FnOnce(Invalid) -> PublishError {
-    let path = path.clone();
-    move |source| PublishError::Stream { path, source }
+/// Makes the error of a collection without an index.
+pub(super) fn no_index() -> Fault {
+    Fault::unverified("the stream's index is not carried")
 }
 
 struct Proofs<'a, 'c, 'd> {
@@ -131,7 +132,7 @@ impl Proofs<'_, '_, '_> {
             for proof in self.collection.proofs.iter().filter(|proof| is_candidate(proof.path.as_str())) {
                 let (text, signed) = self.read(&proof.path, proof.sha256)?;
                 if is_index(&text) {
-                    let index = StreamIndex::parse(&text).map_err(bad(&proof.path))?;
+                    let index = StreamIndex::parse(&text).map_err(|error| unusable(&proof.path, error))?;
                     indexes.push((proof.path.clone(), index, signed));
                 }
             }
@@ -145,7 +146,7 @@ impl Proofs<'_, '_, '_> {
         let beside: PublishPath = format!("{path}{SIGNATURE_SUFFIX}").parse()?;
         let signature = self.collection.proof(&beside).filter(|_| !is_inline(path));
         let signature = signature.map(|digest| self.context.depot.read(&digest, MAX_STREAM_BYTES)).transpose()?;
-        let bad = |source| PublishError::Signature { path: path.clone(), source };
+        let bad = |error| untrusted(path, error);
         let signed = match &signature {
             Some(signature) => SignedBytes::Detached { text: &bytes, signature },
             // Nobody can check the signature of a source that was taken without a keyring.
@@ -155,8 +156,7 @@ impl Proofs<'_, '_, '_> {
             None if is_inline(path) => SignedBytes::Inline(&bytes),
             None if self.context.allow_unsigned => return Ok((bytes, false)),
             None => {
-                let source_name = self.collection.source.to_string();
-                return Err(PublishError::Unsigned { path: path.clone(), source_name });
+                return Err(unsigned(path, &self.collection.source).into());
             }
         };
         let (text, _) =

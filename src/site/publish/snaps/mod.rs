@@ -7,10 +7,13 @@ mod index;
 use std::collections::BTreeSet;
 
 use self::index::StoreIndexBuilder;
+use super::error::{not_vouched, unknown_proof};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
+use crate::formats::ReadError;
 use crate::formats::assertions::snaps::{SnapFacts, verify};
 use crate::formats::assertions::{MAX_STREAM_BYTES, Pool, Sha3};
 use crate::formats::signed_digest::{DigestKind, SignedDigest};
@@ -28,12 +31,15 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let mut index = StoreIndexBuilder::default();
     for (path, digest) in &collection.files {
         let Some(item) = items.get(path) else { continue };
-        let not_vouched = || PublishError::ItemNotVouched { path: path.clone() };
+        let not_vouched = || PublishError::from(not_vouched(path));
         let proof = item.proof.as_ref().ok_or_else(not_vouched)?;
         let stream = collection.proof(proof).ok_or_else(not_vouched)?;
         let bytes = context.depot.read(&stream, MAX_STREAM_BYTES as u64)?;
         let (carried, sha3) = vouched(&bytes, digest, proof, context)?;
-        let unreadable = |source| PublishError::SnapMetadata { path: path.clone(), source };
+        let unreadable = |error: ReadError| {
+            let class = error.class_or(ErrorClass::VerificationFailed);
+            Fault::new(class, format!("cannot read what {path} says of itself")).because(error)
+        };
         let read = Metadata::of_snap(&mut context.depot.open_blob(digest)?);
         if read.is_err() {
             context.depot.verify(digest)?; // a disk that has changed the blob says nothing against the snap
@@ -53,7 +59,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         tree.add(proof.clone(), stream);
     }
     match unused.first() {
-        Some(path) => Err(PublishError::UnknownProof { path: (*path).clone() }),
+        Some(path) => Err(unknown_proof(path).into()),
         None => {
             tree.add(STORE_INDEX.parse()?, context.put(&index.to_json())?);
             Ok(tree)
@@ -68,11 +74,11 @@ fn vouched(
     proof: &PublishPath,
     context: &mut Context<'_, '_>,
 ) -> Result<(SnapFacts, Sha3), PublishError> {
-    let untrusted = |error| PublishError::Assertions { path: proof.clone(), source: error };
+    let untrusted = |error| Fault::unverified(format!("{proof} does not vouch for its snap")).because(error);
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
     let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
     let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
-        return Err(PublishError::ItemNotVouched { path: proof.clone() });
+        return Err(not_vouched(proof).into());
     };
     Ok((verify(context.of_kind.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
 }

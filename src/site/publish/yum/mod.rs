@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::re_indexed;
 use self::repository::CarriedRepository;
+use super::error::not_vouched;
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
 use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
@@ -74,7 +75,7 @@ fn check_vouched(
     // Below repodata the metadata is, whatever a list of packages says.
     unproven.extend(collection.files.keys().filter(|path| path.as_str().starts_with(REPODATA)));
     match unproven.first() {
-        Some(path) => Err(PublishError::ItemNotVouched { path: (*path).clone() }),
+        Some(path) => Err(not_vouched(path).into()),
         None => Ok(carried),
     }
 }

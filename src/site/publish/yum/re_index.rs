@@ -3,9 +3,10 @@
 //! What lists packages is cut; groups, module streams and advisories are upstream's, byte for byte: clients pass over what
 //! these say of packages that are not there, and a module stream that lacks a package would not be that stream.
 
+use super::super::error::{SIGN, cannot, unusable};
 use super::super::{Context, PublishError};
 use super::Carried;
-use super::repository::{CarriedRepository, bad};
+use super::repository::CarriedRepository;
 use crate::formats::Invalid;
 use crate::formats::rpm::{
     Cut, Data, DataLine, LISTS, PRIMARY, Package, REPOMD, REPOMD_ASC, cut_by, cut_packages, repomd_text, with_digest,
@@ -38,7 +39,7 @@ pub(super) fn re_indexed(
     }
     let made = context.date.unix();
     let text = repomd_text(&lines, made);
-    let signature = context.key.sign_detached(text.as_bytes(), made).map_err(PublishError::Sign)?;
+    let signature = context.key.sign_detached(text.as_bytes(), made).map_err(cannot(SIGN))?;
     for (path, text) in [(REPOMD, &text), (REPOMD_ASC, &signature)] {
         let digest = context.put(text.as_bytes())?;
         tree.add(path.parse()?, digest);
@@ -81,5 +82,5 @@ fn cut(
         }
         kind => cut_by(open, kind, expected, |digest| carried.digests.contains(digest)),
     };
-    cut.map_err(|source| bad(data, source))
+    Ok(cut.map_err(|error| unusable(&data.path, error))?)
 }

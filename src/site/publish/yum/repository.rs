@@ -5,6 +5,7 @@ use std::io::BufRead;
 
 use crate::collection::{Collection, Publish};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::rpm::{
@@ -14,6 +15,7 @@ use crate::formats::rpm::{
 use crate::path::PublishPath;
 use crate::time::Time;
 
+use super::super::error::{index_not_vouched, unknown_proof, unsigned, untrusted, unusable};
 use super::super::{Context, PublishError};
 
 /// What a carried repository says.
@@ -31,12 +33,12 @@ impl CarriedRepository {
     /// Verifies and reads the collection's proofs. All that clients are given must be there, and nothing else.
     pub(super) fn read(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Self, PublishError> {
         let path: PublishPath = REPOMD.parse()?;
-        let digest = collection.proof(&path).ok_or_else(|| PublishError::DataMissing { path: path.clone() })?;
+        let digest = collection.proof(&path).ok_or_else(|| data_missing(path.as_str()))?;
         let text = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
         let signed = verify(collection, context, &path, &text)?;
         let wanted = |kind: &str| collection.publish == Publish::Verbatim || is_carried(kind);
         let repomd = Repomd::parse(&text, wanted);
-        let mut repomd = repomd.map_err(|source| PublishError::Rpm { path: path.clone(), source })?;
+        let mut repomd = repomd.map_err(|error| unusable(&path, error))?;
         // A verbatim repomd.xml still names them.
         let (here, lacking): (Vec<_>, Vec<_>) =
             repomd.data.into_iter().partition(|data| is_needed(&data.kind) || collection.proof(&data.path).is_some());
@@ -44,9 +46,9 @@ impl CarriedRepository {
         let mut blobs = BTreeMap::new();
         for data in &repomd.data {
             let blob = collection.proof(&data.path);
-            let blob = blob.ok_or_else(|| PublishError::DataMissing { path: data.path.clone() })?;
+            let blob = blob.ok_or_else(|| data_missing(data.path.as_str()))?;
             if !context.depot.has(&blob, data.size) || !context.has_digest(&blob, &data.digest)? {
-                return Err(PublishError::IndexNotVouched { path: data.path.clone() });
+                return Err(index_not_vouched(&data.path).into());
             }
             blobs.insert(data.path.clone(), blob);
         }
@@ -55,7 +57,7 @@ impl CarriedRepository {
             *place == path || is_signature || repomd.data.iter().any(|data| data.path == *place)
         };
         match collection.proofs.iter().find(|proof| !has_place(&proof.path)) {
-            Some(proof) => Err(PublishError::UnknownProof { path: proof.path.clone() }),
+            Some(proof) => Err(unknown_proof(&proof.path).into()),
             None => Ok(Self { repomd, signed, blobs, lacking }),
         }
     }
@@ -71,9 +73,9 @@ impl CarriedRepository {
     }
 
     /// The blob of a file of metadata.
-    pub(super) fn blob(&self, data: &Data) -> Result<Sha256, PublishError> {
+    pub(super) fn blob(&self, data: &Data) -> Result<Sha256, Fault> {
         let blob = self.blobs.get(&data.path).copied();
-        blob.ok_or_else(|| PublishError::DataMissing { path: data.path.clone() })
+        blob.ok_or_else(|| data_missing(data.path.as_str()))
     }
 
     /// The bytes of a file of metadata, as upstream has it.
@@ -83,15 +85,14 @@ impl CarriedRepository {
 
     /// The packages that it lists, without entries that cannot be carried.
     pub(super) fn packages(&self, context: &Context<'_, '_>) -> Result<Vec<Package>, PublishError> {
-        let path: PublishPath = PRIMARY.parse()?;
-        let primary = self.repomd.get(PRIMARY).ok_or(PublishError::DataMissing { path })?;
+        let primary = self.repomd.get(PRIMARY).ok_or_else(|| data_missing(PRIMARY))?;
         let bytes = self.read_data(context, primary)?;
         let mut found = Vec::new();
         let all = packages(expand(primary, &bytes)?, |entry, _| {
             found.extend(entry.ok());
             Ok::<(), Invalid>(())
         });
-        all.map(|()| found).map_err(|source| bad(primary, source))
+        all.map(|()| found).map_err(|error| unusable(&primary.path, error).into())
     }
 
     /// The deltas that it lists, with the kind of metadata that lists each.
@@ -104,7 +105,7 @@ impl CarriedRepository {
                 found.extend(entry.ok().map(|delta| (kind, delta)));
                 Ok::<(), Invalid>(())
             });
-            all.map_err(|source| bad(data, source))?;
+            all.map_err(|error| unusable(&data.path, error))?;
         }
         Ok(found)
     }
@@ -112,12 +113,12 @@ impl CarriedRepository {
 
 /// What they hold.
 fn expand<'b>(data: &Data, bytes: &'b [u8]) -> Result<Box<dyn BufRead + 'b>, PublishError> {
-    data.expand(bytes).map_err(|source| bad(data, source))
+    data.expand(bytes).map_err(|error| unusable(&data.path, error).into())
 }
 
-/// What is wrong with a file of metadata.
-pub(super) fn bad(data: &Data, source: Invalid) -> PublishError {
-    PublishError::Rpm { path: data.path.clone(), source }
+/// Makes the error of metadata that is not carried.
+fn data_missing(path: &str) -> Fault {
+    Fault::unverified(format!("the repository's {path} is not carried"))
 }
 
 /// Whether upstream signed it; an error if not, unless the site allows that.
@@ -130,14 +131,11 @@ fn verify(
     let Some(digest) = collection.proof(&REPOMD_ASC.parse()?) else {
         return match context.allow_unsigned {
             true => Ok(false),
-            false => {
-                let source_name = collection.source.to_string();
-                Err(PublishError::Unsigned { path: path.clone(), source_name })
-            }
+            false => Err(unsigned(path, &collection.source).into()),
         };
     };
     let signature = context.depot.read(&digest, MAX_REPOMD_BYTES)?;
     let signed = SignedBytes::Detached { text, signature: &signature };
     let verified = signed.verify(context.pinned(collection)?, context.verified.unix());
-    verified.map(|_| true).map_err(|source| PublishError::Signature { path: path.clone(), source })
+    verified.map(|_| true).map_err(|error| untrusted(path, error).into())
 }

@@ -7,11 +7,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::RepreproError;
+use super::PublishError;
 use super::program::Program;
+use super::program::unreadable;
+use super::wanted::not_for_reprepro;
 use super::wanted::{WantedSuite, is_line, plain};
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::storage::FileError;
 use crate::storage::remove_file_if_there;
 
@@ -29,7 +32,7 @@ pub(super) type PoolDigests = BTreeMap<String, Sha256>;
 
 impl BaseFolder {
     /// Writes `conf/`; whether what packages do not say of themselves has changed comes back, by suite.
-    pub(super) fn configure(&self, suites: &[WantedSuite], fingerprint: &str) -> Result<Vec<bool>, RepreproError> {
+    pub(super) fn configure(&self, suites: &[WantedSuite], fingerprint: &str) -> Result<Vec<bool>, PublishError> {
         let conf = self.folder.join("conf");
         fs::create_dir_all(&conf).map_err(FileError::on::<FileError>("create", &conf))?;
         let mut changed = Vec::new();
@@ -47,7 +50,7 @@ impl BaseFolder {
     }
 
     /// What reprepro knows of its pool.
-    pub(super) fn pool(&self) -> Result<PoolDigests, RepreproError> {
+    pub(super) fn pool(&self) -> Result<PoolDigests, PublishError> {
         const WHAT: &str = "_listchecksums";
         let text = self.reprepro.run(WHAT, &[WHAT])?;
         let line = |line: &str| {
@@ -57,10 +60,8 @@ impl BaseFolder {
             let sha256 = words.find_map(|word| word.strip_prefix(":2:"))?;
             Some((path, sha256.parse().ok()?))
         };
-        let unreadable =
-            |text: &str| RepreproError::Unreadable { program: format!("reprepro {WHAT}"), line: text.to_owned() };
         let text = String::from_utf8_lossy(&text);
-        text.lines().map(|text| line(text).ok_or_else(|| unreadable(text))).collect()
+        text.lines().map(|text| line(text).ok_or_else(|| unreadable(&format!("reprepro {WHAT}"), text))).collect()
     }
 
     /// Lets the pool and the depot share the bytes of these files: reprepro copies what it includes.
@@ -68,7 +69,7 @@ impl BaseFolder {
         &self,
         files: impl Iterator<Item = (&'f String, &'f Sha256)>,
         depot: &Depot,
-    ) -> Result<(), RepreproError> {
+    ) -> Result<(), PublishError> {
         let scratch = self.folder.join("incoming/shared");
         for (path, digest) in files {
             let Some(blob) = depot.local_file(digest) else { continue };
@@ -87,7 +88,7 @@ impl BaseFolder {
     }
 }
 
-fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Result<String, RepreproError> {
+fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Result<String, Fault> {
     plain("the suite", &suite.name)?;
     let release = &suite.release;
     let mut text = format!("\nCodename: {}\n", suite.name);
@@ -101,7 +102,7 @@ fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Resu
     for (field, value) in said {
         let Some(value) = value else { continue };
         if !is_line(value) {
-            return Err(RepreproError::Words { what: field, text: value.clone() });
+            return Err(not_for_reprepro(field, value));
         }
         let _ = writeln!(text, "{field}: {value}"); // writing to a String cannot fail
     }
@@ -114,7 +115,7 @@ fn distribution(suite: &WantedSuite, fingerprint: &str, overrides: &str) -> Resu
     }
     for (what, words) in [("the architectures", &release.architectures), ("the components", &release.components)] {
         if words.is_empty() {
-            return Err(RepreproError::Words { what, text: String::new() });
+            return Err(not_for_reprepro(what, ""));
         }
     }
     let source = if suite.targets.keys().any(super::wanted::IndexTarget::is_source) { " source" } else { "" };
@@ -133,17 +134,17 @@ fn overrides(suite: &WantedSuite) -> String {
     suite.overrides.iter().flat_map(|(name, fields)| fields.iter().map(move |field| line(name, field))).collect()
 }
 
-fn write(path: &Path, text: &str) -> Result<(), RepreproError> {
+fn write(path: &Path, text: &str) -> Result<(), FileError> {
     fs::write(path, text).map_err(FileError::on("write", path))
 }
 
 /// Removes a file; none there is fine.
-pub(super) fn remove_file(path: &Path) -> Result<(), RepreproError> {
+pub(super) fn remove_file(path: &Path) -> Result<(), FileError> {
     remove_file_if_there(path).map_err(FileError::on("remove", path))
 }
 
 /// Removes a folder with all that is in it; none there is fine.
-pub(super) fn remove_folder(path: &Path) -> Result<(), RepreproError> {
+pub(super) fn remove_folder(path: &Path) -> Result<(), FileError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::on("remove", path)(error)),
         _ => Ok(()),

@@ -5,11 +5,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde::{Deserialize, Serialize};
 
-use super::RepreproError;
+use super::PublishError;
 use super::program::{Program, end_of};
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{Keyring, SiteKey};
 use crate::storage::FileError;
@@ -55,34 +57,34 @@ pub(super) struct ReadyKey {
 
 impl ReadyKey {
     /// Makes the key ready: the operator's, or else the site's.
-    pub(super) fn prepare(base: &Path, site: &SiteKey, own: Option<&RepreproKey>) -> Result<Self, RepreproError> {
+    pub(super) fn prepare(base: &Path, site: &SiteKey, own: Option<&RepreproKey>) -> Result<Self, PublishError> {
         match own {
             Some(own) => Self::operators(base, own),
             None => Self::sites(base, site),
         }
     }
 
-    fn sites(base: &Path, key: &SiteKey) -> Result<Self, RepreproError> {
+    fn sites(base: &Path, key: &SiteKey) -> Result<Self, PublishError> {
         let fingerprint = key.fingerprint();
         let private = Private::make(base)?;
         let home = private.home.clone();
-        let bad = bad_key(&fingerprint, &home);
-        let keyring = key.public_binary().and_then(|bytes| Keyring::parse(&bytes)).map_err(&bad)?;
-        let secret = key.to_bytes().map_err(&bad)?;
+        let keyring = key.public_binary().and_then(|bytes| Keyring::parse(&bytes));
+        let keyring = keyring.map_err(bad_key(&fingerprint, &home))?;
+        let secret = key.to_bytes().map_err(bad_key(&fingerprint, &home))?;
         let gpg = Program::gpg(base, &home);
         let output = gpg.output(&["--batch", "--no-tty", "--import"], &secret)?;
         if !output.status.success() {
-            return Err(RepreproError::NoKey { fingerprint, home, said: end_of(&output) });
+            return Err(no_key(&fingerprint, &home, &output).into());
         }
         Ok(Self { fingerprint, home, keyring, public: None, _private: Some(private) })
     }
 
-    fn operators(base: &Path, own: &RepreproKey) -> Result<Self, RepreproError> {
+    fn operators(base: &Path, own: &RepreproKey) -> Result<Self, PublishError> {
         let (fingerprint, home) = (own.sign_with.to_uppercase(), own.gnupg_home.clone());
         let gpg = Program::gpg(base, &home);
         let listed = gpg.output(&["--batch", "--no-tty", "--with-colons", "--list-secret-keys", &fingerprint], &[])?;
         if !listed.status.success() {
-            return Err(RepreproError::NoKey { fingerprint, home, said: end_of(&listed) });
+            return Err(no_key(&fingerprint, &home, &listed).into());
         }
         let public = gpg.run("--export", &["--batch", "--no-tty", "--export", &fingerprint])?;
         let keyring = Keyring::parse(&public).map_err(bad_key(&fingerprint, &home))?;
@@ -90,9 +92,20 @@ impl ReadyKey {
     }
 }
 
-fn bad_key(fingerprint: &str, home: &Path) -> impl Fn(Invalid) -> RepreproError + use<> {
-    let (fingerprint, home) = (fingerprint.to_owned(), home.to_owned());
-    move |source| RepreproError::BadKey { fingerprint: fingerprint.clone(), home: home.clone(), source }
+fn no_key(fingerprint: &str, home: &Path, output: &Output) -> Fault {
+    let (home, end) = (home.display(), end_of(output));
+    Fault::usage(format!(
+        "{home} has no secret key {fingerprint} to sign with ({end}): bring it there with `gpg --homedir {home} --import FILE`, or \
+         change [reprepro] in site.toml, then run the same again"
+    ))
+}
+
+/// For `map_err`: the key cannot be used.
+pub(super) fn bad_key(fingerprint: &str, home: &Path) -> impl Fn(Invalid) -> Fault {
+    move |error| {
+        let home = home.display();
+        Fault::usage(format!("the key {fingerprint} in {home} is none that clients could check with")).because(error)
+    }
 }
 
 /// A folder for gpg that nobody else may look into, and that goes with its agent and its secret.
@@ -104,7 +117,7 @@ struct Private {
 
 impl Private {
     /// Over what a killed run left.
-    fn make(base: &Path) -> Result<Self, RepreproError> {
+    fn make(base: &Path) -> Result<Self, PublishError> {
         let private = Self { base: base.to_owned(), home: base.join("gnupg") };
         private.clear()?;
         DirBuilder::new()
@@ -114,7 +127,7 @@ impl Private {
         Ok(private)
     }
 
-    fn clear(&self) -> Result<(), RepreproError> {
+    fn clear(&self) -> Result<(), PublishError> {
         if !self.home.exists() {
             return Ok(());
         }

@@ -7,18 +7,21 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::RepreproError;
+use crate::error_class::Fault;
 
 /// How long a reprepro may take to end that outlived its gapferry.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until no living process works in the base folder, and says whether one has left its lock.
-pub(super) fn is_left(base: &Path) -> Result<bool, RepreproError> {
+pub(super) fn is_left(base: &Path) -> Result<bool, Fault> {
     let (lock, since) = (base.join("db/lockfile"), Instant::now());
     let is_locked = || lock.symlink_metadata().is_ok();
     while let Some(pid) = holder(base, is_locked()) {
         if since.elapsed() > PATIENCE {
-            return Err(RepreproError::Busy { base: base.to_owned(), pid });
+            return Err(Fault::failed(format!(
+                "{} is in use by the process {pid}: wait until it is done, then run the same again",
+                base.display()
+            )));
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -7,7 +7,6 @@
 //! run did not end well it is built again.
 
 mod base;
-mod error;
 mod keys;
 mod lock;
 mod program;
@@ -20,11 +19,10 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-pub use self::error::RepreproError;
 pub use self::keys::RepreproKey;
 
 use self::base::{BaseFolder, remove_folder};
-use self::keys::ReadyKey;
+use self::keys::{ReadyKey, bad_key};
 use self::program::Program;
 use self::unfinished::Unfinished;
 use self::wanted::WantedSuite;
@@ -32,6 +30,7 @@ use super::super::{Context, PublishError};
 use super::Root;
 use super::re_index::{SuiteIndexes, describe};
 use crate::collection::Collection;
+use crate::error_class::Fault;
 use crate::formats::apt::release::Release;
 use crate::formats::openpgp::armored_keyring;
 use crate::label::Label;
@@ -58,14 +57,14 @@ pub(super) fn tree(
         .recursive(true)
         .mode(0o755)
         .create(&folder)
-        .map_err(FileError::on::<RepreproError>("create", parent))?;
+        .map_err(FileError::on::<PublishError>("create", parent))?;
     let (unfinished, in_doubt) = Unfinished::begin(&folder)?;
     if in_doubt {
         let note = "an earlier run of reprepro did not end well: its base folder was built again from the depot";
         context.published.notes.push(note.to_owned());
     }
     let tree = published(folder, &suites, context);
-    if !matches!(&tree, Err(PublishError::Reprepro(error)) if error.leaves_doubt()) {
+    if !tree.as_ref().is_err_and(PublishError::leaves_doubt) {
         unfinished.end()?;
     }
     tree
@@ -88,11 +87,7 @@ fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, 
         result::read(&base.folder, suite, &signing, &mut tree, context)?;
     }
     if let Some(public) = &signing.public {
-        let bad = |source| {
-            let (fingerprint, home) = (signing.fingerprint.clone(), signing.home.clone());
-            RepreproError::BadKey { fingerprint, home, source }
-        };
-        let armored = armored_keyring(public).map_err(bad)?;
+        let armored = armored_keyring(public).map_err(bad_key(&signing.fingerprint, &signing.home))?;
         let (binary, armored) = (context.put(public)?, context.put(armored.as_bytes())?);
         context.keys.extend([("reprepro.gpg".to_owned(), binary), ("reprepro.asc".to_owned(), armored)]);
     }
@@ -110,14 +105,18 @@ fn wanted(
     let upstream = root.release().map(|release| Release { codename: Some(name.clone()), ..release.clone() });
     let release = describe(collection, &root.suite, upstream, suite, context);
     if let Some(codename) = release.codename.as_ref().filter(|codename| **codename != name) {
-        let suite = format!("{}/{name}", collection.folder());
-        return Err(RepreproError::Codename { suite, codename: codename.clone(), name }.into());
+        let folder = collection.folder();
+        return Err(Fault::refused(format!(
+            "clients know {folder}/{name} by the codename {codename}, and reprepro would publish it as {name}, which apt refuses: \
+             keep publish = \"re-indexed\", or give the source another name"
+        ))
+        .into());
     }
-    Ok(WantedSuite::read(&name, release, suite, &collection.files)?)
+    WantedSuite::read(&name, release, suite, &collection.files)
 }
 
 /// Removes base folders of collections that are not `kept`.
-pub(in crate::site) fn tidy(site: &Path, kept: &[&Label]) -> Result<(), RepreproError> {
+pub(in crate::site) fn tidy(site: &Path, kept: &[&Label]) -> Result<(), FileError> {
     let folder = site.join(REPREPRO_FOLDER);
     let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
     let is_kept = |path: &PathBuf| kept.iter().any(|name| path.file_name().is_some_and(|file| file == name.as_str()));

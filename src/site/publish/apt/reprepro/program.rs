@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::RepreproError;
+use super::PublishError;
+use crate::error_class::Fault;
 use crate::storage::FileError;
 use crate::terminal::safe;
 
@@ -40,21 +41,22 @@ impl Program {
     }
 
     /// Runs it, and returns what it wrote to stdout; anything but success is an error.
-    pub(super) fn run<A: AsRef<OsStr>>(&self, what: &str, arguments: &[A]) -> Result<Vec<u8>, RepreproError> {
+    pub(super) fn run<A: AsRef<OsStr>>(&self, what: &str, arguments: &[A]) -> Result<Vec<u8>, PublishError> {
         let output = self.output(arguments, &[])?;
         match output.status.success() {
             true => Ok(output.stdout),
-            false => Err(RepreproError::Failed {
-                program: format!("{} {what}", self.name),
-                status: output.status.to_string(),
-                said: end_of(&output),
-                base: self.base.clone(),
-            }),
+            false => {
+                let (name, status, end, base) = (self.name, output.status, end_of(&output), self.base.display());
+                Err(PublishError::InDoubt(Fault::failed(format!(
+                    "{name} {what} ended with {status}: {end}; once its cause is gone, the same command builds {base} again \
+                     from the depot"
+                ))))
+            }
         }
     }
 
     /// Runs it with `input` on stdin, however it ends.
-    pub(super) fn output<A: AsRef<OsStr>>(&self, arguments: &[A], input: &[u8]) -> Result<Output, RepreproError> {
+    pub(super) fn output<A: AsRef<OsStr>>(&self, arguments: &[A], input: &[u8]) -> Result<Output, PublishError> {
         let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut command = Command::new(self.name);
         command.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env("HOME", &self.base);
@@ -76,10 +78,20 @@ impl Program {
             child.wait_with_output()
         };
         run().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => RepreproError::NotInstalled { program: self.name, package: self.package },
+            std::io::ErrorKind::NotFound => Fault::failed(format!(
+                "{} is not here: install the package {} and run the same again, or have the source published with publish = \
+                 \"re-indexed\", which needs neither",
+                self.name, self.package
+            ))
+            .into(),
             _ => FileError::on("run", Path::new(self.name))(error),
         })
     }
+}
+
+/// Makes the error of a line that a program wrote.
+pub(super) fn unreadable(program: &str, line: &str) -> PublishError {
+    PublishError::InDoubt(Fault::failed(format!("{program} said {line:?}, which we do not understand")))
 }
 
 /// The end of what a program said on stderr, on one line; a key's secret is never among it.

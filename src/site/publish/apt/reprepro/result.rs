@@ -6,10 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use super::super::super::{Context, PublishError};
-use super::RepreproError;
 use super::keys::ReadyKey;
 use super::wanted::{IndexTarget, WantedPackage, WantedSuite};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{
     EntryFile, IN_RELEASE, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, entries,
     read_release,
@@ -19,6 +19,7 @@ use crate::formats::compression::Compression;
 use crate::formats::openpgp::SignedBytes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
+use crate::site::publish::error::untrusted;
 use crate::site::tree::Tree;
 use crate::storage::FileError;
 use crate::time::Time;
@@ -43,11 +44,11 @@ pub(super) fn read(
     for (name, signed) in signed {
         let read = read_release(signed, &signing.keyring, now);
         let path: PublishPath = format!("{folder}/{name}").parse()?;
-        said.push(read.map_err(|source| PublishError::Suite { path, source })?.release);
+        said.push(read.map_err(|error| untrusted(&path, error))?.release);
     }
     let [said, inside] = said.as_slice() else { return Ok(()) };
     if said != inside {
-        return Err(not_as_wanted(&format!("{folder}/{IN_RELEASE}"), "it differs from Release").into());
+        return Err(not_as_wanted(&format!("{folder}/{IN_RELEASE}"), "it differs from Release"));
     }
     is_as_described(&folder, suite, said)?;
     dated(suite, said, context)?;
@@ -60,7 +61,7 @@ pub(super) fn read(
         let full = format!("{folder}/{path}");
         let Some(bytes) = bytes_if_there(base, &full, MAX_INDEX_BYTES)? else { continue };
         if SignedDigest::from(Sha256::of(&bytes)) != listed.digest {
-            return Err(not_as_wanted(&full, "its digest is not the one in Release").into());
+            return Err(not_as_wanted(&full, "its digest is not the one in Release"));
         }
         let digest = context.put(&bytes)?;
         tree.add(full.parse()?, digest);
@@ -75,13 +76,13 @@ pub(super) fn read(
     }
     // reprepro has an index for every pair of component and architecture; the others have to be empty.
     match lists.iter().find(|(_, text)| !text.is_empty()) {
-        Some((path, _)) => Err(not_as_wanted(&format!("{folder}/{path}"), "nothing was to be in it").into()),
+        Some((path, _)) => Err(not_as_wanted(&format!("{folder}/{path}"), "nothing was to be in it")),
         None => Ok(()),
     }
 }
 
 /// The fields by which apt knows a repository again.
-fn is_as_described(folder: &str, suite: &WantedSuite, said: &Release) -> Result<(), RepreproError> {
+fn is_as_described(folder: &str, suite: &WantedSuite, said: &Release) -> Result<(), PublishError> {
     let wanted = &suite.release;
     let fields = [
         ("Origin", &said.origin, &wanted.origin),
@@ -103,11 +104,13 @@ fn is_as_described(folder: &str, suite: &WantedSuite, said: &Release) -> Result<
 }
 
 /// reprepro dates by the clock, and clients ignore what is not newer than all before.
-fn dated(suite: &WantedSuite, said: &Release, context: &mut Context<'_, '_>) -> Result<(), RepreproError> {
+fn dated(suite: &WantedSuite, said: &Release, context: &mut Context<'_, '_>) -> Result<(), Fault> {
     let date = said.date.and_then(|date| Time::from_unix(date).ok()).unwrap_or_default();
     if date < context.date {
-        let (suite, published) = (suite.name.clone(), context.date);
-        return Err(RepreproError::ClockBehind { suite, date, published });
+        let (suite, published) = (&suite.name, context.date);
+        return Err(Fault::failed(format!(
+            "reprepro dated {suite} {date}, which is not after {published}: apt clients would ignore it, so set the clock"
+        )));
     }
     *context.of_kind.reprepro.newest = date.max(*context.of_kind.reprepro.newest);
     Ok(())
@@ -128,31 +131,31 @@ fn lists_exactly(
         let other = || not_as_wanted(index, &format!("it lists {} {}", entry.name, entry.version));
         let package = wanted.get(entry.name).filter(|package| package.version == entry.version).ok_or_else(other)?;
         if package.architecture != entry.architecture || package.files.len() != entry.files.len() {
-            return Err(other().into());
+            return Err(other());
         }
         for EntryFile { path, digest, .. } in &entry.files {
             match package.files.get(path.file_name()) {
                 Some(blob) if digest.sha256() == Some(*blob) => tree.add(path.clone(), *blob),
-                _ => return Err(not_as_wanted(index, &format!("it lists {path} with other bytes")).into()),
+                _ => return Err(not_as_wanted(index, &format!("it lists {path} with other bytes"))),
             }
         }
         listed += 1;
     }
     match listed == wanted.len() {
         true => Ok(()),
-        false => Err(not_as_wanted(index, &format!("it lists {listed} packages of {}", wanted.len())).into()),
+        false => Err(not_as_wanted(index, &format!("it lists {listed} packages of {}", wanted.len()))),
     }
 }
 
-fn not_as_wanted(path: &str, reason: &str) -> RepreproError {
-    RepreproError::NotAsWanted { path: path.to_owned(), reason: reason.to_owned() }
+fn not_as_wanted(path: &str, reason: &str) -> PublishError {
+    PublishError::InDoubt(Fault::failed(format!("{path} as reprepro wrote it is not as it must be: {reason}")))
 }
 
-fn bytes(base: &Path, path: &str, cap: u64) -> Result<Vec<u8>, RepreproError> {
+fn bytes(base: &Path, path: &str, cap: u64) -> Result<Vec<u8>, PublishError> {
     bytes_if_there(base, path, cap)?.ok_or_else(|| not_as_wanted(path, "it is not there"))
 }
 
-fn bytes_if_there(base: &Path, path: &str, cap: u64) -> Result<Option<Vec<u8>>, RepreproError> {
+fn bytes_if_there(base: &Path, path: &str, cap: u64) -> Result<Option<Vec<u8>>, PublishError> {
     let full = base.join(path);
     match fs::symlink_metadata(&full) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

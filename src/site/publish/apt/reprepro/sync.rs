@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::RepreproError;
+use super::PublishError;
 use super::base::{BaseFolder, PoolDigests, remove_file, remove_folder};
-use super::error::OtherBytes;
+use super::program::unreadable;
+use super::wanted::RE_INDEX;
 use super::wanted::{IndexTarget, WantedPackage, WantedSuite};
 use crate::depot::Depot;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::progress::Progress;
 use crate::shell::shell_word;
 use crate::storage::FileError;
@@ -32,7 +34,7 @@ pub(super) fn synchronize(
     suites: &[WantedSuite],
     depot: &Depot,
     progress: &Progress,
-) -> Result<(), RepreproError> {
+) -> Result<(), PublishError> {
     // What is no longer configured at all: reprepro refuses to work beside it.
     base.reprepro.run("clearvanished", &["--delete", "clearvanished"])?;
     let has: Vec<Has> = suites.iter().map(|suite| list(base, suite)).collect::<Result<_, _>>()?;
@@ -51,14 +53,14 @@ pub(super) fn synchronize(
     Ok(())
 }
 
-fn list(base: &BaseFolder, suite: &WantedSuite) -> Result<Has, RepreproError> {
+fn list(base: &BaseFolder, suite: &WantedSuite) -> Result<Has, PublishError> {
     let text = base.reprepro.run("list", &["--list-format", FORMAT, "list", &suite.name])?;
     let text = String::from_utf8_lossy(&text);
     let mut has = Has::new();
     for line in text.lines() {
         let words: Vec<&str> = line.split('\t').collect();
         let [component, architecture, name, version, digest] = words.as_slice() else {
-            return Err(RepreproError::Unreadable { program: "reprepro list".to_owned(), line: line.to_owned() });
+            return Err(unreadable("reprepro list", line));
         };
         let target = IndexTarget { component: (*component).to_owned(), architecture: (*architecture).to_owned() };
         let package = ((*version).to_owned(), digest.parse().ok());
@@ -68,18 +70,15 @@ fn list(base: &BaseFolder, suite: &WantedSuite) -> Result<Has, RepreproError> {
 }
 
 /// The pool has one place for each name of a component: whatever bytes are there, are there.
-fn no_other_bytes(
-    base: &BaseFolder,
-    suites: &[WantedSuite],
-    has: &[Has],
-    pool: &PoolDigests,
-) -> Result<(), RepreproError> {
+fn no_other_bytes(base: &BaseFolder, suites: &[WantedSuite], has: &[Has], pool: &PoolDigests) -> Result<(), Fault> {
     let mut wanted: BTreeMap<(&str, &str), (Sha256, &str)> = BTreeMap::new();
     for (target, name, package) in suites.iter().flat_map(WantedSuite::packages) {
         for (file, digest) in &package.files {
             match wanted.insert((&target.component, file), (*digest, name)) {
                 Some((other, _)) if other != *digest => {
-                    return Err(RepreproError::TwoFiles { file: file.clone() });
+                    return Err(Fault::refused(format!(
+                        "{file} has different bytes in different suites, and reprepro's pool has one place for it: {RE_INDEX}"
+                    )));
                 }
                 _ => {}
             }
@@ -88,14 +87,11 @@ fn no_other_bytes(
     for (path, there) in pool {
         let Some((component, file)) = place(path) else { continue };
         if let Some((digest, name)) = wanted.get(&(component, file)).filter(|(digest, _)| digest != there) {
-            return Err(Box::new(OtherBytes {
-                base: base.folder.clone(),
-                path: path.clone(),
-                there: *there,
-                wanted: *digest,
-                command: removal(base, suites, has, component, name),
-            })
-            .into());
+            let (command, base) = (removal(base, suites, has, component, name), base.folder.display());
+            return Err(Fault::refused(format!(
+                "{base} has {path} with the SHA-256 {there}, and it is to be published with {digest}: if the latter is right, \
+                 take the former away with `{command}`, then run the same again"
+            )));
         }
     }
     Ok(())
@@ -128,7 +124,7 @@ fn same(package: &WantedPackage, (version, digest): &(String, Option<Sha256>)) -
     package.version == *version && (digest.is_none() || wanted == *digest)
 }
 
-fn remove(base: &BaseFolder, suite: &WantedSuite, has: &Has) -> Result<(), RepreproError> {
+fn remove(base: &BaseFolder, suite: &WantedSuite, has: &Has) -> Result<(), PublishError> {
     for (target, names) in has {
         let wanted = suite.targets.get(target);
         let stays = |name: &String, there| wanted.and_then(|wanted| wanted.get(name)).is_some_and(|p| same(p, there));
@@ -163,7 +159,7 @@ fn include(
     packages: &[(&str, &WantedPackage)],
     depot: &Depot,
     progress: &Progress,
-) -> Result<(), RepreproError> {
+) -> Result<(), PublishError> {
     let incoming = base.folder.join("incoming");
     let length = |(_, package): &(&str, &WantedPackage)| package.main_file().map_or(0, |(file, _)| file.len() + 10);
     for batch in batches(packages, length) {
@@ -189,7 +185,7 @@ fn include(
         base.share(pool.iter().filter(|(path, _)| place(path).is_some_and(|place| files.contains(&place))), depot)?;
         progress.add(batch.iter().map(|(_, package)| package.size).sum());
     }
-    remove_folder(&incoming)
+    Ok(remove_folder(&incoming)?)
 }
 
 fn call(
@@ -198,7 +194,7 @@ fn call(
     target: &IndexTarget,
     command: &'static str,
     files: &[String],
-) -> Result<(), RepreproError> {
+) -> Result<(), PublishError> {
     let mut arguments = target.options();
     arguments.push("--export=silent-never".to_owned());
     if target.is_source() {
@@ -210,7 +206,7 @@ fn call(
 }
 
 /// Gives a blob a name that reprepro takes, without a copy where that is possible.
-fn lend(depot: &Depot, digest: &Sha256, name: &Path) -> Result<(), RepreproError> {
+fn lend(depot: &Depot, digest: &Sha256, name: &Path) -> Result<(), PublishError> {
     remove_file(name)?;
     let Some(blob) = depot.local_file(digest) else { return Ok(depot.write_file(digest, name)?) };
     let link = || fs::hard_link(&blob, name).or_else(|_| std::os::unix::fs::symlink(std::path::absolute(&blob)?, name));

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::base::{remove_file, remove_folder};
-use super::{RepreproError, lock};
+use super::{PublishError, lock};
 use crate::storage;
 use crate::storage::FileError;
 
@@ -26,7 +26,7 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// Begins a run in the base folder. What an earlier one left in doubt is removed first; whether there was any comes back.
-    pub(super) fn begin(base: &Path) -> Result<(Self, bool), RepreproError> {
+    pub(super) fn begin(base: &Path) -> Result<(Self, bool), PublishError> {
         let file = base.join(NAME);
         let in_doubt = lock::is_left(base)? || file.symlink_metadata().is_ok();
         File::create(&file).map_err(FileError::on::<FileError>("create", &file))?;
@@ -38,9 +38,9 @@ impl Unfinished {
     }
 
     /// Ends it, when all that reprepro wrote is on the disk.
-    pub(super) fn end(self) -> Result<(), RepreproError> {
+    pub(super) fn end(self) -> Result<(), PublishError> {
         let sync = || Ok(rustix::fs::syncfs(File::open(&self.base)?)?);
         sync().map_err(FileError::on::<FileError>("sync", &self.base))?;
-        remove_file(&self.base.join(NAME))
+        Ok(remove_file(&self.base.join(NAME))?)
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::super::re_index::{RewrittenIndex, SuiteIndexes};
-use super::RepreproError;
+use super::PublishError;
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{EntryFile, IndexEntry, IndexKind, entries};
 use crate::formats::apt::deb822::Stanzas;
 use crate::formats::apt::release::Release;
@@ -91,7 +92,7 @@ impl WantedSuite {
         release: Release,
         suite: &SuiteIndexes,
         blobs: &Blobs,
-    ) -> Result<Self, RepreproError> {
+    ) -> Result<Self, PublishError> {
         let mut wanted = Self { name: name.to_owned(), release, targets: BTreeMap::new(), overrides: BTreeMap::new() };
         // What an index of `all` lists is for every architecture: reprepro has no such index.
         let (for_all, own): (Vec<_>, Vec<_>) = suite.indexes.values().partition(|index| index.architecture == "all");
@@ -124,7 +125,7 @@ impl WantedSuite {
         }
     }
 
-    fn add(&mut self, index: &RewrittenIndex, architecture: &str, blobs: &Blobs) -> Result<(), RepreproError> {
+    fn add(&mut self, index: &RewrittenIndex, architecture: &str, blobs: &Blobs) -> Result<(), PublishError> {
         let target = IndexTarget { component: index.component.clone(), architecture: architecture.to_owned() };
         plain("the component", &target.component)?;
         plain("the architecture", &target.architecture)?;
@@ -148,11 +149,11 @@ impl WantedSuite {
             }
             match packages.insert(entry.name.to_owned(), package.clone()) {
                 Some(other) if other != package => {
-                    return Err(RepreproError::TwoVersions {
-                        target: format!("{} {target}", self.name),
-                        package: entry.name.to_owned(),
-                        versions: format!("{} and {}", other.version, package.version),
-                    });
+                    let (suite, name, one, other) = (&self.name, entry.name, &other.version, &package.version);
+                    return Err(Fault::refused(format!(
+                        "{suite} {target} has {name} in the versions {one} and {other}, and reprepro keeps one: {RE_INDEX}"
+                    ))
+                    .into());
                 }
                 _ => {}
             }
@@ -169,7 +170,7 @@ impl WantedSuite {
 }
 
 impl WantedPackage {
-    fn of(entry: &IndexEntry<'_>, kind: IndexKind, blobs: &Blobs) -> Result<Self, RepreproError> {
+    fn of(entry: &IndexEntry<'_>, kind: IndexKind, blobs: &Blobs) -> Result<Self, PublishError> {
         let mut files = BTreeMap::new();
         for EntryFile { path, .. } in &entry.files {
             let Some(blob) = blobs.get(path) else { continue }; // all were there when the entry was taken
@@ -200,12 +201,20 @@ impl WantedPackage {
     }
 }
 
+/// The advice for what reprepro cannot publish.
+pub(super) const RE_INDEX: &str = "have the source published with publish = \"re-indexed\"";
+
+/// Makes the error of words that have a meaning in reprepro's files or among its arguments.
+pub(super) fn not_for_reprepro(what: &str, text: &str) -> Fault {
+    Fault::refused(format!("{what} {text:?} cannot be told to reprepro: {RE_INDEX}"))
+}
+
 /// What has a meaning neither in reprepro's files nor among its arguments.
-pub(super) fn plain(what: &'static str, text: &str) -> Result<(), RepreproError> {
+pub(super) fn plain(what: &str, text: &str) -> Result<(), Fault> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._+~:-/%".contains(c);
     match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(allowed) {
         true => Ok(()),
-        false => Err(RepreproError::Words { what, text: text.chars().take(64).collect() }),
+        false => Err(not_for_reprepro(what, &text.chars().take(64).collect::<String>())),
     }
 }
 
