@@ -8,7 +8,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::incoming::{STREAM_NAME, failure};
 use super::layout::{BLOCK, TRAILER, header, padding};
 use super::packing::found::{FoundPacking, PackedState};
 use super::packing::unpack::{ContentSink, unpack_stream};
@@ -23,6 +22,8 @@ use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
 
+/// The name of a stream in messages, in the place of a path.
+pub const STREAM_NAME: &str = "-";
 const BUFFER_BYTES: usize = 1 << 20;
 /// The largest trust file or approval, in bytes.
 const MAX_STATEMENT_BYTES: u64 = 64 << 10;
@@ -285,6 +286,16 @@ fn damaged(what: &'static str, member: &str, offset: u64) -> BundleError {
     let member = member.chars().take(200).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
     BundleError::Damaged { path: PathBuf::from(STREAM_NAME), what, member, offset }
 }
+
+/// Returns the error for a failure to read a stream.
+pub(super) fn failure(error: io::Error) -> BundleError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => BundleError::StreamEnded,
+        _ => BundleError::io("read", Path::new(STREAM_NAME))(error),
+    }
+}
+
+const _: () = assert!(BLOCK == 512, "tar::Header is one block");
 
 /// Writes the bundle in `folder` to `out`. Its manifest and its packings, whose volumes must all be here, are signed.
 pub fn send(folder: &Path, out: &mut dyn Write, progress: &Progress) -> Result<(), BundleError> {

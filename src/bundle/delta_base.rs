@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::manifest::{MAX_BASE_BYTES, Slice};
+use super::packing::index::{MAX_BASE_BYTES, Slice};
 use super::{BundleError, patch, zstd_frame};
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::Sha256;

@@ -56,7 +56,7 @@ pub enum BundleError {
     ManifestSyntax(#[source] serde_json::Error),
     #[error(
         "the manifest has format {found}, and this gapferry reads {}: use a newer gapferry here",
-        super::manifest::FORMAT
+        super::state::manifest::FORMAT
     )]
     Format { found: u64 },
     #[error("{} is not as the bundle format has it", path.display())]

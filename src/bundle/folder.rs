@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::manifest::MAX_MANIFEST_BYTES;
+use super::state::manifest::MAX_MANIFEST_BYTES;
 use super::{BundleError, names};
 use crate::storage::{FileError, read_first_block, read_to_cap};
 
@@ -89,7 +89,7 @@ pub(super) fn short_names(folder: &Path, wanted: &'static str) -> Option<BundleE
 
 /// Opens a regular file for reading, without following a symbolic link and without waiting on a FIFO or a device; returns
 /// its size too.
-pub(super) fn open(path: &Path) -> Result<(File, u64), BundleError> {
+pub(crate) fn open(path: &Path) -> Result<(File, u64), BundleError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
         // A link, or a socket.
@@ -123,7 +123,7 @@ pub(crate) fn is_gone(folder: &Path) -> bool {
     gone_folder(folder).is_some()
 }
 
-pub(super) fn gone_folder(folder: &Path) -> Option<BundleError> {
+pub(crate) fn gone_folder(folder: &Path) -> Option<BundleError> {
     let failed = |source| BundleError::Gone { folder: folder.to_owned(), source };
     read_first_block(&folder.join(names::MANIFEST)).err().map(failed)
 }

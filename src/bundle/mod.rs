@@ -1,7 +1,7 @@
-//! The bundle: manifest and volumes, written and read. `docs/format.md` is its specification.
+//! The bundle: a state and its packings, written and read. `docs/format.md` is its specification.
 //!
-//! The manifest determines every byte of every volume. [`layout`] computes what must stand between the members; the writer
-//! ([`pack`]) and the reader ([`unpack`]) both go by it, and nothing else knows that volumes are tar files.
+//! [`state`] says what is to be published, and [`packing`] which bytes of it are in which volume. [`layout`] computes what must stand
+//! between the members of a volume: writer and reader both go by it, and nothing else knows that volumes are tar files.
 
 pub mod bundle_stream;
 mod canonical;
@@ -11,32 +11,22 @@ mod delta_base;
 mod error;
 pub(crate) mod folder;
 mod format_error;
-mod incoming;
 pub mod layout;
-pub mod manifest;
 pub mod names;
-pub mod open;
-pub mod pack;
+pub mod overview;
 pub mod packing;
 pub mod patch;
 pub mod recovery;
 pub mod schema;
-pub(crate) mod sidecars;
 pub mod state;
 pub mod stored_list;
-pub mod stream;
-mod text;
-pub mod unpack;
 pub(crate) mod verify_text;
 mod volume;
-pub mod volume_set;
 pub mod write;
 pub mod zstd_frame;
 
+pub use bundle_stream::STREAM_NAME;
 pub(crate) use damage::pieces;
 pub use damage::{AlternateCopy, Damage};
 pub use error::BundleError;
 pub use format_error::FormatError;
-pub use incoming::STREAM_NAME;
-pub use manifest::Manifest;
-pub use open::{Bundle, Signed};

@@ -7,7 +7,7 @@ use std::io;
 
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
-use super::manifest::{MAX_BASE_BYTES, MAX_ZSTD_SLICE_BYTES};
+use super::packing::index::{MAX_BASE_BYTES, MAX_ZSTD_SLICE_BYTES};
 use super::zstd_frame::is_frame;
 
 /// zstd's level for patches. They are small, and what they save is carried by hand.

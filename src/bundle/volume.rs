@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::layout::{TRAILER, header, padding};
-use super::manifest::Volume;
+use super::packing::Volume;
 use super::{BundleError, names};
 use crate::digest::Hashing;
 use crate::numbers::VolumeNumber;
@@ -22,7 +22,6 @@ pub(super) type Chunk = Arc<Vec<u8>>;
 
 /// A volume being written.
 pub(super) struct VolumeWriter {
-    number: VolumeNumber,
     path: PathBuf,
     position: u64,
     limit: u64,
@@ -47,12 +46,7 @@ impl VolumeWriter {
             file.sync_all()?;
             Ok(Volume { file: file_name, sha256, size })
         });
-        Ok(Self { number, path, position: 0, limit, chunks, thread })
-    }
-
-    /// The volume's number.
-    pub(super) fn number(&self) -> VolumeNumber {
-        self.number
+        Ok(Self { path, position: 0, limit, chunks, thread })
     }
 
     /// The longest content that still fits behind a member's header; none if not even the header does.

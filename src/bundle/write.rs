@@ -287,7 +287,7 @@ fn digest_of(path: &Path) -> Result<Sha256, BundleError> {
 }
 
 /// Names of files and folders in a folder of ours, sorted; none if there is no such folder.
-pub(super) fn files_in(folder: &Path) -> Result<Vec<String>, BundleError> {
+pub(crate) fn files_in(folder: &Path) -> Result<Vec<String>, BundleError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(BundleError::io("look into", folder))?,

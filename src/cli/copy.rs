@@ -10,9 +10,10 @@ use super::error::Failure;
 use super::export::free_space;
 use super::output::{Output, note, stdout, sync};
 use super::workspace::{CarryArgs, WorkspaceArgs};
-use crate::bundle::STREAM_NAME;
-use crate::bundle::stream::send;
-use crate::bundle::{Bundle, BundleError, Signed};
+use crate::bundle::bundle_stream::send;
+use crate::bundle::packing::volume_files::WrongSize;
+use crate::bundle::state::SignedState;
+use crate::bundle::{BundleError, STREAM_NAME};
 use crate::media::copy::dry_run;
 use crate::media::plan::AdditionalMedia;
 use crate::media::{Copied, CopyJob, MediaError, MountCheck, copy};
@@ -75,9 +76,14 @@ pub(super) fn run(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<
     }
     let root = args.place.folder()?;
     // Who signed it does not matter here: the workspace's owner carries it, and the site asks.
-    let bundle = Signed::open(&find(&args.bundle, Some(&root))?)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    let state = SignedState::open(&find(&args.bundle, Some(&root))?)?.trusted(|_| Ok::<_, BundleError>(()))?;
+    let search = state.packings(WrongSize::Refused, |_| Ok(()))?;
+    if let Some(error) = search.absent.into_iter().next() {
+        return Err(error.into());
+    }
     let job = CopyJob {
-        bundle: &bundle,
+        state: &state,
+        packings: &search.found,
         targets: &args.targets,
         home: &root,
         named_workspace: WorkspaceArgs::named(&root),
@@ -89,11 +95,11 @@ pub(super) fn run(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<
         progress,
     };
     let copied = if args.dry_run { plan_only(&job, &root)? } else { copy(&job, &Workspace::open(&root)?)? };
-    say(&bundle, &copied, &root, args, out)
+    say(&state.manifest.folder(), &copied, &root, args, out)
 }
 
 fn plan_only(job: &CopyJob<'_>, root: &Path) -> Result<Copied, Failure> {
-    let mut known = Workspace::media_of(root, &job.bundle.manifest.folder(), &job.bundle.digest)?;
+    let mut known = Workspace::media_of(root, &job.state.manifest.folder(), &job.state.digest)?;
     if job.again {
         known.media.clear();
     }
@@ -115,8 +121,7 @@ fn to_stdout(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<(), F
 }
 
 /// Says what was copied; files that are on no medium yet make it a failure.
-fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) -> Result<(), Failure> {
-    let name = bundle.manifest.folder();
+fn say(name: &str, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) -> Result<(), Failure> {
     let media = copied.media.iter().map(|medium| {
         json!({
             "target": medium.target, "name": medium.name, "label": medium.label, "written": medium.written,
@@ -133,7 +138,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Out
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
         next_command::copy(&args.bundle, &targets, &args.lasting_options(), WorkspaceArgs::named(root))
     };
-    let words = render(&name, copied, args.dry_run);
+    let words = render(name, copied, args.dry_run);
     if copied.rest.is_empty() {
         out.done(value, &words);
         return Ok(());
@@ -146,7 +151,7 @@ fn say(bundle: &Bundle, copied: &Copied, root: &Path, args: &CopyArgs, out: &Out
         }
         None => "the media that have their volumes once more: recovery files belong beside these".to_owned(),
     };
-    Err(Failure::NotAllCopied { bundle: name, files: copied.rest.len(), next, report: value })
+    Err(Failure::NotAllCopied { bundle: name.to_owned(), files: copied.rest.len(), next, report: value })
 }
 
 fn render(name: &str, copied: &Copied, dry_run: bool) -> String {

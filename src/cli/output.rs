@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd as _;
 
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -40,6 +42,15 @@ impl Output {
             fields.insert("outcome".to_owned(), json!("done"));
         }
         if self.json { self.print(&json_line(&value)) } else { self.print(words) }
+    }
+
+    /// Writes a long result to stdout piece by piece, instead of [`Output::done`]. `write` gets a buffer, and its other errors fail the
+    /// command.
+    pub(super) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+        let mut to = io::BufWriter::new(Stdout { failed: &self.unwritable });
+        let result = write(&mut to);
+        let _ = to.flush(); // its errors are kept
+        result
     }
 
     /// Shows what a command did before it fails, to people alone: programs get it with the failure.
@@ -93,15 +104,55 @@ const MAX_CHANGES: usize = 100;
 
 /// One line of ASCII: JSON's own rules let C1 controls and marks of writing direction through, and terminals act on them.
 fn json_line(value: &Value) -> String {
+    // Outside its strings JSON is ASCII.
+    ascii(&value.to_string()) + "\n"
+}
+
+/// Escapes all but the printable characters of ASCII, as strings of JSON have them.
+fn ascii(text: &str) -> String {
     let mut line = String::new();
-    for c in value.to_string().chars() {
+    for c in text.chars() {
         match c {
             ' '..='~' => line.push(c),
-            // Outside its strings JSON is ASCII, so this is within one.
             _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| line.push_str(&format!("\\u{unit:04x}"))),
         }
     }
-    line + "\n"
+    line
+}
+
+/// Writes a value as one line of ASCII, as [`json_line`] does, without holding all of it.
+pub(super) fn write_json_line(value: &impl Serialize, to: &mut dyn Write) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *to, AsciiFormatter))?;
+    to.write_all(b"\n").map_err(serde_json::Error::io)
+}
+
+/// Escapes all that is not ASCII.
+struct AsciiFormatter;
+
+impl Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        to.write_all(ascii(fragment).as_bytes())
+    }
+}
+
+/// stdout, of which the first error is kept and all of them are hidden: [`Output::finish`] reports it.
+struct Stdout<'a> {
+    failed: &'a RefCell<Option<io::Error>>,
+}
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.failed.borrow().is_none()
+            && let Err(error) = write_to_stdout(bytes)
+        {
+            self.failed.borrow_mut().get_or_insert(error);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Opens stdout without the buffer of [`io::stdout`], which also reports success if the descriptor cannot be written to (EBADF).
@@ -154,5 +205,8 @@ mod tests {
         let line = json_line(&value);
         assert!(line.trim_end().chars().all(|c| (' '..='~').contains(&c)), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        let mut streamed = Vec::new();
+        write_json_line(&value, &mut streamed).unwrap();
+        assert_eq!(String::from_utf8(streamed).unwrap(), line);
     }
 }

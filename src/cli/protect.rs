@@ -30,9 +30,9 @@ pub(super) struct ProtectArgs {
 
 pub(super) fn run(args: &ProtectArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let amount = Amount { percent: args.recovery.map(|percent| percent.0), spares: args.spare_volumes };
-    let (bundle, made) = protect(&find(&args.bundle, None)?, amount, progress)?;
+    let (state, made) = protect(&find(&args.bundle, None)?, amount, progress)?;
     let files: Vec<&String> = made.iter().map(|(file, _)| file).collect();
-    let name = bundle.manifest.folder();
+    let name = state.manifest.folder();
     out.done(
         json!({ "bundle": name, "files": files }),
         &format!("{name} has recovery data in {} files now\n", files.len()),

@@ -1,7 +1,7 @@
 //! Puts a bundle onto media: looks, plans, writes, and reads everything back when all has been written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,15 @@ use super::plan::{AdditionalMedia, more};
 use super::prepare::{Prepared, prepare};
 use super::register::{MediaJournal, MediumEntry, Register};
 use super::sheet::{MEDIUM, label, sheet};
+use super::small_part::{SmallFile, open_source};
 use super::target::CopyTarget;
 use super::{MediaError, NotMounted, reinsert};
-use crate::bundle::folder::gone;
-use crate::bundle::{Bundle, Manifest, names};
+use crate::bundle::BundleError;
+use crate::bundle::folder::gone_folder;
+use crate::bundle::state::StateManifest;
 use crate::digest::Sha256;
-use crate::next_command;
-use crate::numbers::VolumeNumber;
+use crate::next_command::{self, LostVolumes};
+use crate::progress::Progress;
 use crate::storage::modes;
 
 /// What was copied, or would be.
@@ -53,13 +55,13 @@ pub struct OnMedium {
 /// Says what [`copy`] would do, without reading what is on the media. `register` is as it is known.
 pub fn dry_run(job: &CopyJob<'_>, register: Register) -> Result<Copied, MediaError> {
     let prepared = prepare(job, register, false)?;
-    Ok(prepared.result(&job.bundle.manifest))
+    Ok(prepared.result(&job.state.manifest))
 }
 
 /// Copies. The same call again finishes what was interrupted, and goes on with the volumes that are on no medium yet.
 pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, MediaError> {
-    let bundle = &job.bundle.manifest.folder();
-    let mut known = journal.media(bundle, &job.bundle.digest)?;
+    let bundle = &job.bundle();
+    let mut known = journal.media(bundle, &job.state.digest)?;
     if job.again {
         known.media.clear();
     }
@@ -74,10 +76,9 @@ pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, Me
         }
     }
     journal.note_media(bundle, &known)?;
-    for (target, _, place) in prepared.used() {
-        journal.log_medium("copy", bundle, &prepared.custody(place, job.bundle))?;
-        prepared.clear(target)?;
-        prepared.small_files(target, place, job.bundle)?;
+    for (target, on, place) in prepared.used() {
+        journal.log_medium("copy", bundle, &prepared.custody(place, &job.state.digest))?;
+        prepared.clear(target, on)?;
     }
     prepared.write(job)?;
     let mut first = None;
@@ -90,12 +91,12 @@ pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, Me
                 now.files.clone_from(&then.files);
                 now.reinserted = then.reinserted;
                 journal.note_media(bundle, &known)?;
-                journal.log_medium("copied", bundle, &prepared.custody(place, job.bundle))?;
+                journal.log_medium("copied", bundle, &prepared.custody(place, &job.state.digest))?;
             }
             (Ok(()), None) => {}
         }
     }
-    first.map_or_else(|| Ok(prepared.result(&job.bundle.manifest)), Err)
+    first.map_or_else(|| Ok(prepared.result(&job.state.manifest)), Err)
 }
 
 impl Prepared {
@@ -110,18 +111,23 @@ impl Prepared {
     }
 
     /// One line for the audit log: no paths.
-    fn custody(&self, place: usize, bundle: &Bundle) -> String {
+    fn custody(&self, place: usize, manifest: &Sha256) -> String {
         let Some(entry) = self.register.media.get(place) else { return String::new() };
         let files = entry.files.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        format!("{}: {}: {} by {}: {files}", bundle.digest, self.register.name(place), entry.device.words(), entry.by)
+        format!("{manifest}: {}: {} by {}: {files}", self.register.name(place), entry.device.words(), entry.by)
     }
 
-    fn clear(&self, target: &CopyTarget) -> Result<(), MediaError> {
+    fn clear(&self, target: &CopyTarget, on: &BTreeSet<usize>) -> Result<(), MediaError> {
         // It may have been unmounted while what is there was read.
         if fs::metadata(&target.path).map_or(true, |data| data.dev() != target.space.disk) {
             return Err(NotMounted { path: target.path.clone() }.into());
         }
-        modes::create_public_folders(&target.folder).map_err(MediaError::io("create", &target.folder))?;
+        let pieces = on.iter().filter_map(|index| self.pieces.get(*index)).map(|piece| &piece.file);
+        let files = self.small.iter().map(|small| &small.file).chain(pieces);
+        let folders: BTreeSet<PathBuf> = files.map(|file| parent(&target.folder.join(file))).collect();
+        for folder in &folders {
+            modes::create_public_folders(folder).map_err(MediaError::io("create", folder))?;
+        }
         for path in &target.stale {
             match path.symlink_metadata() {
                 Ok(data) if data.is_dir() => fs::remove_dir_all(path),
@@ -133,47 +139,51 @@ impl Prepared {
         Ok(())
     }
 
-    /// What each medium has of the bundle besides volumes.
-    fn contents(&self, place: usize, bundle: &Bundle) -> Result<Vec<(&'static str, Vec<u8>)>, MediaError> {
-        let mut files = vec![(MEDIUM, sheet(&bundle.manifest, &self.pieces, &self.register, place).into_bytes())];
-        for file in [names::SIGNATURE, names::SHA256SUMS, names::VERIFY] {
-            let path = bundle.folder.join(file);
-            files.push((file, fs::read(&path).map_err(MediaError::io("read", &path))?));
-        }
-        files.push((names::MANIFEST, bundle.bytes.clone()));
-        Ok(files)
+    /// Returns the transfer sheet of a medium.
+    fn sheet(&self, place: usize, manifest: &StateManifest) -> String {
+        sheet(manifest, &self.pieces, &self.register, place)
     }
 
-    fn small_files(&self, target: &CopyTarget, place: usize, bundle: &Bundle) -> Result<(), MediaError> {
-        let missing = |file: &str| file == MEDIUM || !(target.is_source || target.small_there.contains(&file));
-        for (file, bytes) in self.contents(place, bundle)?.into_iter().filter(|(file, _)| missing(file)) {
-            let left = bytes.len() as u64;
-            let failed =
-                |source| MediaError::Unwritable { file: file.into(), medium: self.name(target, place), left, source };
-            write(&target.folder.join(file), &bytes).map_err(failed)?;
-        }
-        Ok(())
-    }
-
+    /// Writes what is missing. The small part goes first, onto all media.
     fn write(&self, job: &CopyJob<'_>) -> Result<(), MediaError> {
+        let small = |target: &CopyTarget| -> Vec<&SmallFile> {
+            let all = self.small.iter().enumerate();
+            all.filter(|(index, _)| !target.small_there.contains(index)).map(|(_, small)| small).collect()
+        };
         let bytes = self.plan.on.iter().flatten().filter_map(|index| self.pieces.get(*index)).map(|piece| piece.size);
-        let progress = job.progress.phase("writing", bytes.sum());
-        for (target, on, place) in self.used() {
+        let small_bytes = self.used().flat_map(|(target, _, _)| small(target)).map(|small| small.size);
+        let progress = job.progress.phase("writing", bytes.chain(small_bytes).sum());
+        for (target, _, place) in self.used() {
+            let text = self.sheet(place, &job.state.manifest);
             let medium = self.name(target, place);
-            for (index, piece) in on.iter().filter_map(|index| Some((*index, self.pieces.get(*index)?))) {
-                let (path, from) = match piece.kind {
-                    PieceKind::Volume => job.bundle.open_volume(index)?,
-                    PieceKind::Recovery { .. } | PieceKind::Spare => {
-                        job.bundle.open_beside(&piece.file).map(|(p, f, _)| (p, f))?
-                    }
-                };
-                progress.message(&format!("{} to {medium}", piece.file));
-                let copied = copy_file(from, &target.folder.join(&piece.file), &piece.sha256, &progress);
-                copied.map_err(|failure| self.failed(job, (index, piece), path, medium.clone(), failure))?;
+            let unwritable =
+                |source| MediaError::Unwritable { file: MEDIUM.into(), medium, left: text.len() as u64, source };
+            write(&target.folder.join(MEDIUM), text.as_bytes()).map_err(unwritable)?;
+            for file in small(target) {
+                self.copy_file(job, &Source::of_small(job, file)?, target, place, &progress)?;
+            }
+        }
+        for (target, on, place) in self.used() {
+            for piece in on.iter().filter_map(|index| self.pieces.get(*index)) {
+                self.copy_file(job, &Source::of_piece(job, piece)?, target, place, &progress)?;
             }
         }
         progress.finish();
         Ok(())
+    }
+
+    fn copy_file(
+        &self,
+        job: &CopyJob<'_>,
+        source: &Source<'_>,
+        target: &CopyTarget,
+        place: usize,
+        progress: &Progress,
+    ) -> Result<(), MediaError> {
+        let medium = self.name(target, place);
+        progress.message(&format!("{} to {medium}", source.file));
+        let copied = copy_file(&source.from, &target.folder.join(source.file), source.sha256, progress);
+        copied.map_err(|failure| self.failed(job, source, medium, failure))
     }
 
     /// Reads all that is of the bundle on the medium; twice, if it is to be pulled in between.
@@ -207,11 +217,12 @@ impl Prepared {
         let empty = BTreeSet::new();
         let there = self.register.media.get(place).map_or(&empty, |entry| &entry.files);
         let pieces = self.pieces.iter().filter(|piece| whole && there.contains(&piece.file));
-        let small = self.contents(place, job.bundle)?;
-        let mut wanted: Vec<_> = small.iter().map(|(file, bytes)| (*file, Sha256::of(bytes))).collect();
+        let text = self.sheet(place, &job.state.manifest);
+        let mut wanted = vec![(MEDIUM, Sha256::of(text.as_bytes()))];
+        wanted.extend(self.small.iter().map(|small| (small.file.as_str(), small.sha256)));
         wanted.extend(pieces.clone().map(|piece| (piece.file.as_str(), piece.sha256)));
         Device::drop_cache(&target.path);
-        let progress = job.progress.phase(title, pieces.map(|piece| piece.size).sum());
+        let progress = job.progress.phase(title, pieces.map(|p| p.size).chain(self.small.iter().map(|s| s.size)).sum());
         for (file, digest) in wanted {
             progress.message(&format!("{file} from {medium}"));
             let path = target.folder.join(file);
@@ -223,17 +234,14 @@ impl Prepared {
         Ok(())
     }
 
-    fn result(&self, manifest: &Manifest) -> Copied {
+    fn result(&self, manifest: &StateManifest) -> Copied {
         let file = |index: &usize| self.pieces.get(*index).map(|piece| piece.file.clone());
         let mut media = Vec::new();
         for (target, on, place) in self.used() {
             media.push(OnMedium {
                 target: target.path.clone(),
                 name: self.register.name(place),
-                label: label(&sheet(manifest, &self.pieces, &self.register, place))
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect(),
+                label: label(&self.sheet(place, manifest)).into_iter().map(str::to_owned).collect(),
                 written: on.iter().filter_map(file).collect(),
                 kept: target.space.there.iter().filter_map(file).collect(),
             });
@@ -247,46 +255,65 @@ impl Prepared {
         Copied { media, rest: self.plan.rest.iter().filter_map(file).collect(), more, left_out: self.left_out.clone() }
     }
 
-    /// Returns the error for a piece that could not be copied, with the command that helps.
-    fn failed(
-        &self,
-        job: &CopyJob<'_>,
-        (index, piece): (usize, &Piece),
-        path: PathBuf,
-        medium: String,
-        failure: CopyFailure,
-    ) -> MediaError {
+    /// Returns the error for a file that could not be copied, with the command that helps.
+    fn failed(&self, job: &CopyJob<'_>, from: &Source<'_>, medium: String, failure: CopyFailure) -> MediaError {
         let source = match failure {
             CopyFailure::To(source, done) => {
-                let (file, left) = (piece.file.clone(), piece.size.saturating_sub(done));
+                let (file, left) = (from.file.to_owned(), from.size.saturating_sub(done));
                 return MediaError::Unwritable { file, medium, left, source };
             }
             CopyFailure::From(error) => Some(error),
             CopyFailure::Digest => None,
         };
-        if let Some(error) = source.is_some().then(|| gone(&path)).flatten() {
+        if let Some(error) = source.is_some().then(|| gone_folder(job.folder())).flatten() {
             return error.into();
         }
-        let folder = &job.bundle.folder;
-        match piece.kind {
-            PieceKind::Volume => {
-                let out = parent(folder);
-                let again = next_command::recut(
-                    folder,
-                    Some(next_command::LostVolumes {
-                        packing: "",
-                        numbers: &VolumeNumber::at(index).into_iter().collect(),
-                    }),
-                    &out,
-                    job.named_workspace,
-                );
+        let (path, folder) = (from.path.clone(), job.folder());
+        let recut = |volumes: Option<LostVolumes<'_>>| {
+            next_command::recut(folder, volumes, &parent(folder), job.named_workspace)
+        };
+        let piece = from.piece.and_then(|piece| Some((piece, job.packings.get(piece.packing)?)));
+        match piece.map(|(piece, packing)| (piece.kind, packing)) {
+            Some((PieceKind::Volume { number }, packing)) => {
+                let again = recut(Some(LostVolumes { packing: &packing.id, numbers: &[number].into() }));
                 MediaError::SourceDamaged { path, medium, again, source }
             }
-            PieceKind::Recovery { .. } | PieceKind::Spare => {
-                let again = protect_again(job.bundle, &self.pieces, &self.left_out);
+            Some((PieceKind::Recovery { .. } | PieceKind::Spare, _)) => {
+                let again = protect_again(job, &self.pieces, &self.left_out);
                 MediaError::RecoveryDamaged { path, medium, again, source }
             }
+            None => MediaError::SourceDamaged { path, medium, again: recut(None), source },
         }
+    }
+}
+
+/// A file of the bundle that is copied.
+struct Source<'a> {
+    /// Its path in the bundle's folder.
+    file: &'a str,
+    size: u64,
+    sha256: &'a Sha256,
+    /// The piece that it is; `None` for a file of the small part.
+    piece: Option<&'a Piece>,
+    path: PathBuf,
+    from: File,
+}
+
+impl<'a> Source<'a> {
+    fn of_small(job: &CopyJob<'_>, small: &'a SmallFile) -> Result<Self, BundleError> {
+        let (path, from) = open_source(job, &small.file)?;
+        Ok(Self { file: &small.file, size: small.size, sha256: &small.sha256, piece: None, path, from })
+    }
+
+    fn of_piece(job: &CopyJob<'_>, piece: &'a Piece) -> Result<Self, BundleError> {
+        let nowhere = || BundleError::Inconsistent(format!("{} is nowhere", piece.file));
+        let (path, from) = match (piece.kind, job.packings.get(piece.packing)) {
+            (PieceKind::Volume { number }, Some(packing)) => {
+                packing.files.open_copies(number.index())?.into_iter().next().ok_or_else(nowhere)?
+            }
+            _ => open_source(job, &piece.file)?,
+        };
+        Ok(Self { file: &piece.file, size: piece.size, sha256: &piece.sha256, piece: Some(piece), path, from })
     }
 }
 

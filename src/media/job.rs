@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::MountCheck;
-use crate::bundle::Bundle;
+use crate::bundle::BundleError;
+use crate::bundle::packing::found::FoundPacking;
+use crate::bundle::state::OpenState;
 use crate::progress::Progress;
 use crate::storage::capacity::FreeSpace;
 
 /// A bundle to copy, its targets and the options.
 #[derive(Clone, Copy)]
 pub struct CopyJob<'a> {
-    /// The bundle.
-    pub bundle: &'a Bundle,
+    /// The bundle's state, in one folder.
+    pub state: &'a OpenState,
+    /// All packings in that folder.
+    pub packings: &'a [FoundPacking],
     /// The folders of media.
     pub targets: &'a [PathBuf],
     /// The workspace's folder: a bundle on its file system is on no medium.
@@ -31,4 +35,28 @@ pub struct CopyJob<'a> {
     pub say: &'a dyn Fn(&str),
     /// Shows how far it is.
     pub progress: &'a Progress,
+}
+
+impl CopyJob<'_> {
+    /// The bundle's folder.
+    pub(super) fn folder(&self) -> &Path {
+        self.state.folders.first().map_or(Path::new("."), PathBuf::as_path)
+    }
+
+    /// Returns the bundle's name, such as `dc1-base-000042`.
+    pub(super) fn bundle(&self) -> String {
+        self.state.manifest.folder()
+    }
+
+    /// Returns the volumes that are not here, by their paths in the bundle's folder.
+    pub(super) fn missing_volumes(&self) -> Vec<String> {
+        self.packings.iter().flat_map(|packing| packing.files.missing()).collect()
+    }
+
+    /// Returns the error for volumes that are not here: they are missing, unless the medium that should have them cannot be read.
+    pub(super) fn lacks(&self, missing: Vec<String>) -> BundleError {
+        let readable = self.packings.iter().try_for_each(|packing| packing.files.can_be_read());
+        readable
+            .map_or_else(|gone| gone, |()| BundleError::VolumesMissing { folder: self.folder().to_owned(), missing })
+    }
 }

@@ -17,6 +17,7 @@ mod prepare;
 mod register;
 mod reinsert;
 pub mod sheet;
+mod small_part;
 mod target;
 
 pub use copy::{Copied, copy};

@@ -85,7 +85,7 @@ impl Planning<'_> {
     fn volumes(&mut self) {
         let own = recovery(good(self.pieces));
         let mut medium = 0;
-        for (volume, _) in good(self.pieces).filter(|(_, piece)| piece.kind == PieceKind::Volume) {
+        for (volume, _) in good(self.pieces).filter(|(_, piece)| piece.is_volume()) {
             if self.media.iter().map(|space| &space.there).chain(self.away).any(|all| all.contains(&volume)) {
                 continue;
             }
@@ -99,11 +99,11 @@ impl Planning<'_> {
         }
     }
 
-    /// Spare volumes, when all volumes have their places: where no volume is, or where all are.
+    /// Spare volumes, when all volumes of their packing have their places: where none of these is, or where all are.
     fn spares(&mut self) {
-        let volumes: BTreeSet<usize> = of_kind(self.pieces, PieceKind::Volume).collect();
-        let is_done = self.plan.rest.is_disjoint(&volumes);
-        for (index, _) in good(self.pieces).filter(|(_, piece)| piece.kind == PieceKind::Spare) {
+        for (index, piece) in good(self.pieces).filter(|(_, piece)| piece.kind == PieceKind::Spare) {
+            let volumes = volumes_of(self.pieces, piece.packing);
+            let is_done = self.plan.rest.is_disjoint(&volumes);
             let here: Vec<BTreeSet<usize>> =
                 self.media.iter().zip(&self.plan.on).map(|(m, on)| &m.there | on).collect();
             let is_apart = |all: &BTreeSet<usize>| all.is_disjoint(&volumes);
@@ -141,7 +141,7 @@ impl Planning<'_> {
 fn recovery<'a>(pieces: impl Iterator<Item = (usize, &'a Piece)>) -> BTreeMap<usize, usize> {
     let own = pieces.filter_map(|(index, piece)| match piece.kind {
         PieceKind::Recovery { volume } => Some((volume, index)),
-        PieceKind::Volume | PieceKind::Spare => None,
+        PieceKind::Volume { .. } | PieceKind::Spare => None,
     });
     own.collect()
 }
@@ -151,8 +151,10 @@ fn good(pieces: &[Piece]) -> impl Iterator<Item = (usize, &Piece)> {
     pieces.iter().enumerate().filter(|(_, piece)| piece.is_good)
 }
 
-fn of_kind(pieces: &[Piece], kind: PieceKind) -> impl Iterator<Item = usize> {
-    pieces.iter().enumerate().filter(move |(_, piece)| piece.kind == kind).map(|(index, _)| index)
+/// The volumes of a packing, by index.
+fn volumes_of(pieces: &[Piece], packing: usize) -> BTreeSet<usize> {
+    let all = pieces.iter().enumerate().filter(|(_, piece)| piece.is_volume() && piece.packing == packing);
+    all.map(|(index, _)| index).collect()
 }
 
 /// Returns how many more media of the kind of `like` the pieces need that are left, if each had `empty` bytes free, in this order.
@@ -164,7 +166,7 @@ pub fn more(pieces: &[Piece], rest: &BTreeSet<usize>, empty: u64, like: &Space) 
     let takes = |piece: &Piece| taken(piece.size, like.block);
     let recovery = recovery(left());
     let own = |volume: usize| recovery.get(&volume).and_then(|index| pieces.get(*index)).map_or(0, takes);
-    let volumes = left().filter(|(_, piece)| piece.kind == PieceKind::Volume);
+    let volumes = left().filter(|(_, piece)| piece.is_volume());
     let volumes: Vec<u64> = volumes.map(|(index, piece)| takes(piece).saturating_add(own(index))).collect();
     let spares: Vec<u64> =
         left().filter(|(_, piece)| piece.kind == PieceKind::Spare).map(|(_, piece)| takes(piece)).collect();

@@ -1,24 +1,27 @@
 //! Looks at the targets of a copy, and plans what goes where.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
 use super::job::CopyJob;
-use super::piece::{Piece, PieceKind, only_what_is_here, pieces, protect_again, rotten};
+use super::piece::{LeftOut, Piece, PieceKind, only_what_is_here, pieces, protect_again, rotten};
 use super::plan::{CopyPlan, Space, plan};
 use super::register::{MediumEntry, Register, user};
+use super::small_part::{SmallFile, small_part};
 use super::target::CopyTarget;
-use crate::bundle::{Bundle, BundleError};
+use crate::bundle::BundleError;
 use crate::time::Time;
 
 /// Targets that were looked at, and what is to be done.
 pub(super) struct Prepared {
     /// What is carried.
     pub(super) pieces: Vec<Piece>,
+    /// What every medium carries besides.
+    pub(super) small: Vec<SmallFile>,
     /// Recovery files that are not, and why.
-    pub(super) left_out: BTreeMap<String, &'static str>,
+    pub(super) left_out: LeftOut,
     /// The media.
     pub(super) targets: Vec<CopyTarget>,
     /// What goes where.
@@ -31,9 +34,10 @@ pub(super) struct Prepared {
 
 /// Looks at the targets, and plans.
 pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
-    let (mut pieces, mut left_out) = pieces(job.bundle);
+    let (mut pieces, mut left_out) = pieces(job);
+    let small = small_part(job)?;
     if !register.made_again.is_empty() {
-        only_what_is_here(job.bundle, &mut pieces, &mut left_out);
+        only_what_is_here(job, &mut pieces, &mut left_out);
     }
     let mut targets = Vec::new();
     for path in job.targets {
@@ -43,7 +47,7 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        let target = CopyTarget::look(path, job, &pieces, write)?;
+        let target = CopyTarget::look(path, job, &pieces, &small, write)?;
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }
@@ -52,9 +56,11 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
     }
     if write {
         let there = targets.iter().flat_map(|target| &target.space.there);
-        let bytes = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
-        let progress = job.progress.phase("checking what is there", bytes);
-        targets.iter_mut().try_for_each(|target| target.check(job, &pieces, &progress))?;
+        let bytes: u64 = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
+        let there = targets.iter().flat_map(|target| &target.small_there);
+        let small_bytes: u64 = there.filter_map(|index| small.get(*index)).map(|small| small.size).sum();
+        let progress = job.progress.phase("checking what is there", bytes.saturating_add(small_bytes));
+        targets.iter_mut().try_for_each(|target| target.check(job, &pieces, &small, &progress))?;
         progress.finish();
     }
     // What was on a medium that is here again counts only if it still is.
@@ -67,13 +73,13 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
     };
     let away: Vec<BTreeSet<usize>> = register.media.iter().map(has).collect();
     let spaces: Vec<_> = targets.iter().map(|target| target.space.clone()).collect();
-    let plan = plan_good(job.bundle, &mut pieces, &mut left_out, &away, &spaces, write)?;
+    let plan = plan_good(job, &mut pieces, &mut left_out, &away, &spaces, write)?;
     for (file, why) in &left_out {
-        let protect = protect_again(job.bundle, &pieces, &left_out);
+        let protect = protect_again(job, &pieces, &left_out);
         (job.say)(&format!("{file} is not carried: {why}; `{protect}` makes it again"));
     }
-    refuse_nothing(&job.bundle.manifest.folder(), &pieces, &register, &targets, &plan)?;
-    needed_are_there(job.bundle, &plan)?;
+    refuse_nothing(&job.bundle(), &pieces, &register, &targets, &plan)?;
+    needed_are_there(job, &pieces, &plan)?;
     let mut places = Vec::new();
     for ((target, known), on) in targets.iter().zip(known).zip(&plan.on) {
         let indexes = target.space.there.union(on);
@@ -93,7 +99,7 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
             None => register.media.push(entry),
         }
     }
-    Ok(Prepared { pieces, left_out, targets, plan, register, places })
+    Ok(Prepared { pieces, small, left_out, targets, plan, register, places })
 }
 
 fn new_id() -> String {
@@ -103,9 +109,9 @@ fn new_id() -> String {
 /// Plans; recovery files that are to be carried are read first, and those that have rotted are left out. Whatever is wrong with
 /// them is no reason not to carry volumes.
 fn plan_good(
-    bundle: &Bundle,
+    job: &CopyJob<'_>,
     pieces: &mut [Piece],
-    left_out: &mut BTreeMap<String, &'static str>,
+    left_out: &mut LeftOut,
     away: &[BTreeSet<usize>],
     spaces: &[Space],
     read: bool,
@@ -117,8 +123,8 @@ fn plan_good(
         let before = left_out.len();
         for index in planned.difference(&known.clone()) {
             known.insert(*index);
-            let Some(piece) = pieces.get_mut(*index).filter(|piece| piece.kind != PieceKind::Volume) else { continue };
-            if let Some(why) = rotten(bundle, piece)? {
+            let Some(piece) = pieces.get_mut(*index).filter(|piece| !piece.is_volume()) else { continue };
+            if let Some(why) = rotten(job, piece)? {
                 piece.is_good = false;
                 left_out.insert(piece.file.clone(), why);
             }
@@ -166,13 +172,13 @@ fn refuse_nothing(
     Err(MediaError::NoRoom { volume, size, path, free: room(&most) })
 }
 
-fn needed_are_there(bundle: &Bundle, plan: &CopyPlan) -> Result<(), BundleError> {
-    // Volumes are the first pieces, in the order of the manifest; recovery files that are not there are no pieces.
-    let volumes = plan.on.iter().flatten().filter_map(|index| bundle.manifest.volumes.get(*index));
-    let gone = bundle.missing_volumes();
+fn needed_are_there(job: &CopyJob<'_>, pieces: &[Piece], plan: &CopyPlan) -> Result<(), BundleError> {
+    // Recovery files that are not there are no pieces.
+    let volumes = plan.on.iter().flatten().filter_map(|index| pieces.get(*index)).filter(|piece| piece.is_volume());
+    let gone = job.missing_volumes();
     let missing: Vec<String> = volumes.map(|volume| volume.file.clone()).filter(|file| gone.contains(file)).collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(bundle.lacks(missing)),
+        false => Err(job.lacks(missing)),
     }
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use super::Register;
 use super::device::text;
-use super::piece::{Piece, PieceKind};
-use crate::bundle::Manifest;
+use super::piece::Piece;
+use crate::bundle::state::StateManifest;
 use crate::next_command::{self, USUAL_SITE};
 use crate::units::Bytes;
 
@@ -25,12 +25,13 @@ const ID: &str = "Medium id: ";
 const TITLE: &str = "gapferry ";
 
 /// The sheet of the medium `index`, counted from 0; `register` is as it will be when all that is planned is done.
-pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: usize) -> String {
+pub fn sheet(manifest: &StateManifest, pieces: &[Piece], register: &Register, index: usize) -> String {
     let mut out = String::new();
     let Some(entry) = register.media.get(index) else { return out };
     let (bundle, name) = (manifest.folder(), register.name(index));
     let here = || pieces.iter().filter(|piece| entry.files.contains(&piece.file));
-    let (volumes, count) = (here().filter(|piece| piece.kind == PieceKind::Volume).count(), manifest.volumes.len());
+    let volumes = here().filter(|piece| piece.is_volume()).count();
+    let count = pieces.iter().filter(|piece| piece.is_volume()).count();
     let recovery = match here().count() - volumes {
         0 => String::new(),
         1 => " and 1 recovery file".to_owned(),

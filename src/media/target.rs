@@ -13,9 +13,8 @@ use super::job::CopyJob;
 use super::piece::Piece;
 use super::plan::{Space, taken};
 use super::sheet::{self, MAX_SHEET_BYTES, MEDIUM};
+use super::small_part::SmallFile;
 use crate::bundle::folder::{is_gone, unsigned_file};
-use crate::bundle::manifest::MAX_MANIFEST_BYTES;
-use crate::bundle::names;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::storage::capacity::Capacity;
@@ -42,20 +41,26 @@ pub(super) struct CopyTarget {
     /// What it has room for, once what is wrong there has gone, and what is there; of that only the size is known to be right
     /// until [`CopyTarget::check`].
     pub(super) space: Space,
-    /// The small files of the bundle that are on it already. They are not written again.
-    pub(super) small_there: Vec<&'static str>,
+    /// The files of the small part that are on it already, by index. They are not written again. Only their sizes are known to be
+    /// right until [`CopyTarget::check`].
+    pub(super) small_there: BTreeSet<usize>,
     /// What is to be removed first: half-written files, and those that are wrong.
     pub(super) stale: Vec<PathBuf>,
 }
 
 impl CopyTarget {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, job: &CopyJob<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
-        let bundle = job.bundle;
+    pub(super) fn look(
+        path: &Path,
+        job: &CopyJob<'_>,
+        pieces: &[Piece],
+        small: &[SmallFile],
+        write: bool,
+    ) -> Result<Self, MediaError> {
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
-        let folder = path.join(bundle.manifest.folder());
-        let same = |there: &PathBuf| bundle.folder.canonicalize().is_ok_and(|source| source == *there);
+        let folder = path.join(job.bundle());
+        let same = |there: &PathBuf| job.folder().canonicalize().is_ok_and(|source| source == *there);
         let is_source = folder.canonicalize().is_ok_and(|there| same(&there));
         if folder.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
             return Err(MediaError::NotAFolder { path: folder });
@@ -64,7 +69,9 @@ impl CopyTarget {
         if room.read_only && write {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
-        let (mut there, mut stale) = (BTreeSet::new(), Vec::new());
+        let parts = small.iter().map(|small| part_path(&folder.join(&small.file)));
+        let mut stale: Vec<PathBuf> = parts.filter(|part| part.symlink_metadata().is_ok()).collect();
+        let mut there = BTreeSet::new();
         for (index, piece) in pieces.iter().enumerate() {
             let file = folder.join(&piece.file);
             match file.symlink_metadata() {
@@ -78,11 +85,12 @@ impl CopyTarget {
             }
             stale.extend(Some(part_path(&file)).filter(|part| part.symlink_metadata().is_ok()));
         }
-        let small = [names::MANIFEST, names::SIGNATURE, names::SHA256SUMS, names::VERIFY];
-        let (small_there, small): (Vec<_>, Vec<_>) =
-            small.into_iter().partition(|file| has_same(&folder.join(file), &bundle.folder.join(file)));
-        let sizes = small.iter().map(|file| fs::metadata(bundle.folder.join(file)).map_or(0, |data| data.len()));
-        let small: u64 = sizes.map(|size| taken(size, room.block)).sum();
+        let size =
+            |file: &str| folder.join(file).symlink_metadata().ok().filter(fs::Metadata::is_file).map(|d| d.len());
+        let (small_there, missing): (Vec<_>, Vec<_>) =
+            small.iter().enumerate().partition(|(_, small)| size(&small.file) == Some(small.size));
+        let small: u64 = missing.iter().map(|(_, small)| taken(small.size, room.block)).sum();
+        let small_there = small_there.into_iter().map(|(index, _)| index).collect();
         let lines = taken(pieces.len() as u64 * SHEET_LINE, room.block);
         let regained: u64 =
             stale.iter().map(|file| file.symlink_metadata().map_or(0, |data| data.blocks() * 512)).sum();
@@ -101,9 +109,26 @@ impl CopyTarget {
 
     /// Reads the pieces that are there; those that are wrong are stale. One that cannot be read is no accident of an earlier
     /// copy: the medium is bad.
-    pub(super) fn check(&mut self, job: &CopyJob<'_>, pieces: &[Piece], progress: &Progress) -> Result<(), MediaError> {
-        if !self.space.there.is_empty() {
+    pub(super) fn check(
+        &mut self,
+        job: &CopyJob<'_>,
+        pieces: &[Piece],
+        small: &[SmallFile],
+        progress: &Progress,
+    ) -> Result<(), MediaError> {
+        if !self.space.there.is_empty() || !self.small_there.is_empty() {
             Device::drop_cache(&self.path);
+        }
+        for index in std::mem::take(&mut self.small_there) {
+            let Some(small) = small.get(index) else { continue };
+            match digest_on_medium(&self.folder.join(&small.file), progress) {
+                Ok(found) if found == small.sha256 => drop(self.small_there.insert(index)),
+                _ if self.is_source => {
+                    return Err(not_as_exported(&small.file, &self.path.display().to_string(), job));
+                }
+                // It is written anew, and the read-back tells whether the medium takes it.
+                _ => self.space.small = self.space.small.saturating_add(taken(small.size, self.space.block)),
+            }
         }
         for index in std::mem::take(&mut self.space.there) {
             let Some(piece) = pieces.get(index) else { continue };
@@ -140,16 +165,8 @@ impl CopyTarget {
     }
 }
 
-/// Returns true if the file `there` has the bytes of `source`. The read-back compares it past the cache later.
-fn has_same(there: &Path, source: &Path) -> bool {
-    let size = |path: &Path| path.symlink_metadata().ok().filter(fs::Metadata::is_file).map(|data| data.len());
-    size(there).is_some_and(|found| found <= MAX_MANIFEST_BYTES && Some(found) == size(source))
-        && fs::read(there).ok().zip(fs::read(source).ok()).is_some_and(|(there, source)| there == source)
-}
-
 /// The bundle's only copy is not what it was made to be. What else is on a medium like that is not to be relied on either.
 fn not_as_exported(file: &str, medium: &str, job: &CopyJob<'_>) -> MediaError {
-    let name = job.bundle.manifest.folder();
-    let again = next_command::recut(Path::new(&name), None, Path::new("."), job.named_workspace);
+    let again = next_command::recut(Path::new(&job.bundle()), None, Path::new("."), job.named_workspace);
     MediaError::NotAsExported { file: file.to_owned(), medium: medium.to_owned(), again }
 }

@@ -16,7 +16,7 @@ use super::second_digest::SecondDigests;
 use super::state::Generation;
 use super::unpack::{DepotSink, Target, Writing, bases, check_room, mark_lacking, room_needed};
 use super::{Site, SiteError};
-use crate::bundle::manifest::Slice;
+use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::OpenState;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use gapferry::bundle::manifest::Encoding;
+use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::state::stored_state::StoredState;
 use gapferry::digest::Sha256;
 use gapferry::site::Site;

@@ -209,7 +209,7 @@ fn server_is_snake_case(desk: &Desk) {
 /// The manifest's schema names every key that a manifest can have.
 #[test]
 fn keys_of_the_manifest_are_snake_case() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manifest.schema.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bundle.schema.json");
     let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     fn properties(value: &Value, count: &mut usize) {
         for (key, value) in value.as_object().into_iter().flatten() {

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::bundle::manifest::{Encoding, Slice};
+use gapferry::bundle::packing::index::{Encoding, Slice};
 use gapferry::bundle::packing::index::PartLine;
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;

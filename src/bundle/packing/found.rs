@@ -153,19 +153,28 @@ impl PackedState<'_> {
     }
 }
 
-impl FoundPacking {
-    /// Copies the index of volume `index`, counted from 0, into a nameless file in the folder `scratch`, from where it has the right
-    /// digest. Returns `None` if that is nowhere.
-    pub(super) fn index(&self, index: usize, scratch: &Path) -> Result<Option<File>, BundleError> {
-        let Some(volume) = self.packing.volumes.get(index) else { return Ok(None) };
-        for path in self.files.beside(&names::volume_index_at(index)) {
-            let (file, _) = open(&path)?;
-            match private_copy(file, &volume.index.stored, scratch) {
-                Err(FormatError::WrongDigest) => {}
-                other => return other.map(Some).map_err(BundleError::in_file(&path)),
-            }
+/// Copies the index of volume `index`, counted from 0, into a nameless file in the folder `scratch`, from where it has the right
+/// digest. Returns `None` if that is nowhere.
+pub(in crate::bundle) fn index_copy(
+    packing: &Packing,
+    files: &VolumeFiles,
+    index: usize,
+    scratch: &Path,
+) -> Result<Option<File>, BundleError> {
+    let Some(volume) = packing.volumes.get(index) else { return Ok(None) };
+    for path in files.beside(&names::volume_index_at(index)) {
+        let (file, _) = open(&path)?;
+        match private_copy(file, &volume.index.stored, scratch) {
+            Err(FormatError::WrongDigest) => {}
+            other => return other.map(Some).map_err(BundleError::in_file(&path)),
         }
-        Ok(None)
+    }
+    Ok(None)
+}
+
+impl FoundPacking {
+    pub(super) fn index(&self, index: usize, scratch: &Path) -> Result<Option<File>, BundleError> {
+        index_copy(&self.packing, &self.files, index, scratch)
     }
 
     /// Hands each line of the index of volume `index`, counted from 0, to `part`. Returns `false` if the index is nowhere. The lines are

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::canonical::MAX_INTEGER;
 use crate::bundle::format_error::FormatError;
-use crate::bundle::manifest::{Encoding, MAX_BASE_BYTES, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES, Slice};
 use crate::bundle::state::MAX_LINES;
 use crate::bundle::stored_list::ListCaps;
 use crate::digest::Sha256;
@@ -14,6 +13,13 @@ use crate::digest::Sha256;
 pub const VOLUME_INDEX_CAPS: ListCaps = ListCaps { line: 4 << 10, lines: MAX_LINES, plain: 8 << 30, stored: 2 << 30 };
 /// The most parts of a blob: what the number in a member's name can say.
 pub const MAX_BLOB_PARTS: u64 = 999_999;
+
+/// The largest stored slice of a zstd part before compression, in bytes; bounds a reader's memory.
+pub const MAX_ZSTD_SLICE_BYTES: u64 = 16 << 20;
+/// The largest slice of an older blob that a patch builds on, in bytes; bounds a reader's memory, too.
+pub const MAX_BASE_BYTES: u64 = 32 << 20;
+/// The longest part, in bytes: what a tar header's eleven octal digits can say, less a block.
+pub const MAX_PART_BYTES: u64 = (8 << 30) - 512;
 
 /// A line of a volume index. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +46,30 @@ pub struct PartLine {
     /// Length of the stored bytes; `None` if it is `length`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<u64>,
+}
+
+/// The form in which a slice is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// As it is.
+    Raw,
+    /// As one zstd frame (RFC 8878) that says its content's size.
+    Zstd,
+    /// The same, for a decoder that has the part's `base` before its first byte.
+    Patch,
+}
+
+/// A slice of a blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// Its length, in bytes.
+    pub length: u64,
+    /// The blob's digest.
+    pub sha256: Sha256,
+    /// Where it starts in the blob, in bytes.
+    pub start: u64,
 }
 
 impl PartLine {

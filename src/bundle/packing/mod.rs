@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use self::index::VOLUME_INDEX_CAPS;
 use super::canonical::{MAX_INTEGER, parse_text, push_line, to_text};
 use super::format_error::{FormatError, contradiction};
-use super::manifest::Volume;
 use super::names;
 use super::stored_list::StoredList;
 use crate::digest::Sha256;
@@ -89,6 +88,17 @@ pub struct BaseState {
 pub struct PackedVolume {
     /// Its index.
     pub index: StoredList,
+    /// Digest of the file.
+    pub sha256: Sha256,
+    /// Size of the file, in bytes.
+    pub size: u64,
+}
+
+/// The file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name in the packing's folder, such as `volume-001.tar`.
+    pub file: String,
     /// Digest of the file.
     pub sha256: Sha256,
     /// Size of the file, in bytes.

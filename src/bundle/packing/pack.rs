@@ -14,7 +14,7 @@ use super::{MIN_VOLUME_SIZE, PackedVolume};
 use crate::bundle::delta_base::DeltaBase;
 use crate::bundle::format_error::FormatError;
 use crate::bundle::layout::{BLOCK, TRAILER, header_length};
-use crate::bundle::manifest::{Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES};
+use crate::bundle::packing::index::{Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES};
 use crate::bundle::state::blob_table::{BlobMark, BlobTable};
 use crate::bundle::state::lists::{PlacedBlob, StateLists};
 use crate::bundle::stored_list::ListWriter;
@@ -146,7 +146,7 @@ impl BlobSource<'_> {
 
 /// A slice of a blob, as it is stored.
 struct StoredSlice {
-    base: Option<crate::bundle::manifest::Slice>,
+    base: Option<crate::bundle::packing::index::Slice>,
     encoding: Encoding,
     bytes: Vec<u8>,
 }

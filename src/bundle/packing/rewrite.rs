@@ -7,7 +7,7 @@ use std::path::Path;
 use super::found::FoundPacking;
 use super::index::PartLine;
 use crate::bundle::layout::{TRAILER, header, padding};
-use crate::bundle::manifest::{Encoding, Slice};
+use crate::bundle::packing::index::{Encoding, Slice};
 use crate::bundle::state::lists::BlobWalk;
 use crate::bundle::zstd_frame::compress;
 use crate::bundle::{BundleError, names, patch};

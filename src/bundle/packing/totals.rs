@@ -9,7 +9,7 @@ use super::Packing;
 use super::index::{PartLine, VOLUME_INDEX_CAPS};
 use crate::bundle::canonical::parse_line;
 use crate::bundle::format_error::FormatError;
-use crate::bundle::manifest::Encoding;
+use crate::bundle::packing::index::Encoding;
 use crate::bundle::stored_list::{ListReader, StoredList};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
@@ -43,15 +43,21 @@ impl PackingTotals {
     /// Adds the parts of a volume, of which the caller has checked the stored bytes of the index.
     pub(crate) fn add(&mut self, index: impl Read, list: StoredList) -> Result<(), FormatError> {
         each_part(index, list, |line| {
-            self.parts += 1;
-            self.bytes += line.length;
-            if let Some(base) = line.base.as_ref().filter(|_| line.encoding == Encoding::Patch) {
-                self.patches.bases.insert(base.sha256);
-                self.patches.bytes += line.length;
-                self.patches.parts += 1;
-                self.patches.stored += line.stored_bytes();
-            }
+            self.add_part(line);
+            let base = line.base.as_ref().filter(|_| line.encoding == Encoding::Patch);
+            self.patches.bases.extend(base.map(|base| base.sha256));
         })
+    }
+
+    /// Adds one part, but not the base of a patch: a hostile index may name millions.
+    pub(crate) fn add_part(&mut self, line: &PartLine) {
+        self.parts += 1;
+        self.bytes = self.bytes.saturating_add(line.length);
+        if line.encoding == Encoding::Patch {
+            self.patches.bytes = self.patches.bytes.saturating_add(line.length);
+            self.patches.parts += 1;
+            self.patches.stored = self.patches.stored.saturating_add(line.stored_bytes());
+        }
     }
 
     /// Reads the indexes of a packing of ours, in its folder.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::folder::{gone, gone_folder, open};
-use crate::bundle::manifest::Volume;
+use crate::bundle::packing::Volume;
 use crate::bundle::{BundleError, names};
 use crate::numbers::VolumeNumber;
 use crate::units::MAX_SPARES;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use reed_solomon_simd::ReedSolomonDecoder;
@@ -16,9 +16,8 @@ use reed_solomon_simd::ReedSolomonDecoder;
 use super::geometry::{Geometry, Shard};
 use super::patches::Patches;
 use super::record::{RecoveryRecord, ShardTag, id, tag};
-use crate::bundle::manifest::Volume;
 use crate::bundle::packing::volume_files::VolumeFiles;
-use crate::bundle::{Bundle, BundleError, names};
+use crate::bundle::{BundleError, names};
 use crate::numbers::VolumeNumber;
 
 /// Which recovery files to try.
@@ -30,50 +29,10 @@ pub enum RecoverySource {
     Spares,
 }
 
-/// Volumes that recovery files can repair.
-pub trait Protected: Sync + std::fmt::Debug {
-    /// The volumes, in order.
-    fn volumes(&self) -> &[Volume];
-
-    /// Opens volume `index`, counted from 0, everywhere where it is.
-    fn open_copies(&self, index: usize) -> Result<Vec<(PathBuf, File)>, BundleError>;
-
-    /// Where a file that stands beside the volumes is.
-    fn beside(&self, name: &str) -> Vec<PathBuf>;
-}
-
-impl Protected for Bundle {
-    fn volumes(&self) -> &[Volume] {
-        &self.manifest.volumes
-    }
-
-    fn open_copies(&self, index: usize) -> Result<Vec<(PathBuf, File)>, BundleError> {
-        Self::open_copies(self, index)
-    }
-
-    fn beside(&self, name: &str) -> Vec<PathBuf> {
-        Self::beside(self, name).collect()
-    }
-}
-
-impl Protected for VolumeFiles {
-    fn volumes(&self) -> &[Volume] {
-        Self::volumes(self)
-    }
-
-    fn open_copies(&self, index: usize) -> Result<Vec<(PathBuf, File)>, BundleError> {
-        Self::open_copies(self, index)
-    }
-
-    fn beside(&self, name: &str) -> Vec<PathBuf> {
-        Self::beside(self, name)
-    }
-}
-
-/// Reads the volumes of one bundle, with what was restored in place of what is damaged.
+/// Reads the volumes of one packing, with what was restored in place of what is damaged.
 #[derive(Debug)]
 pub struct Repair<'a> {
-    bundle: &'a dyn Protected,
+    packing: &'a VolumeFiles,
     scratch: &'a Path,
     /// Of each volume all copies, opened when first needed; none for those that are not there.
     files: Vec<OnceLock<Vec<File>>>,
@@ -127,16 +86,16 @@ impl Set {
 }
 
 impl<'a> Repair<'a> {
-    /// Of this bundle; what is restored is kept in the folder `scratch`.
-    pub fn new(bundle: &'a dyn Protected, scratch: &'a Path) -> Self {
-        let volumes = || bundle.volumes().iter();
+    /// Starts without anything restored. What is restored is kept in the folder `scratch`.
+    pub fn new(packing: &'a VolumeFiles, scratch: &'a Path) -> Self {
+        let volumes = || packing.volumes().iter();
         let (files, patches) = (volumes().map(|_| OnceLock::new()), volumes().map(|_| RwLock::default()));
         let (files, patches) = (files.collect(), patches.collect());
-        Self { bundle, scratch, files, patches, state: Mutex::default() }
+        Self { packing, scratch, files, patches, state: Mutex::default() }
     }
 
     fn files(&self, volume: usize) -> &[File] {
-        let open = || self.bundle.open_copies(volume).into_iter().flatten().map(|(_, file)| file).collect();
+        let open = || self.packing.open_copies(volume).into_iter().flatten().map(|(_, file)| file).collect();
         self.files.get(volume).map_or(&[], |files| files.get_or_init(open))
     }
 
@@ -298,10 +257,10 @@ impl<'a> Repair<'a> {
     }
 
     fn open_set(&self, key: Option<usize>) -> Option<Set> {
-        let volumes = self.bundle.volumes();
+        let volumes = self.packing.volumes();
         let open = |name: String, shape: &Geometry, id, number| {
             let opened =
-                self.bundle.beside(&name).into_iter().filter_map(|path| crate::bundle::folder::open(&path).ok());
+                self.packing.beside(&name).into_iter().filter_map(|path| crate::bundle::folder::open(&path).ok());
             opened.into_iter().find_map(|(file, _)| RecoveryRecord::open(file, shape, id, number))
         };
         let (shape, records) = match key {

@@ -9,7 +9,7 @@ use reed_solomon_simd::ReedSolomonEncoder;
 use super::Amount;
 use super::geometry::Geometry;
 use super::record::{Head, ShardTag, file_bytes, head_bytes, id, tag};
-use crate::bundle::manifest::Volume;
+use crate::bundle::packing::Volume;
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;

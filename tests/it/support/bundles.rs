@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use gapferry::bundle::BundleError;
-use gapferry::bundle::manifest::Slice;
+use gapferry::bundle::packing::index::Slice;
 use gapferry::bundle::packing::unpack::{ContentSink, PartSink, unpack};
 use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::bundle::packing::volume_parts::VolumePart;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gapferry::bundle::layout::{TRAILER, header_length, padding};
-use gapferry::bundle::manifest::Encoding;
+use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::packing::index::PartLine;
 use gapferry::cli::Exit::{self, VerificationFailed, VolumesMissing};
 use gapferry::progress::Progress;

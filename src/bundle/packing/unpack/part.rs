@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use super::reader::{VolumeReader, VolumeSource};
 use super::sink::{ContentSink, PartSink};
+use crate::bundle::bundle_stream::failure;
 use crate::bundle::folder::gone;
 use crate::bundle::layout::{header, padding};
-use crate::bundle::manifest::{Encoding, Slice};
+use crate::bundle::packing::index::{Encoding, Slice};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::zstd_frame::expand;
-use crate::bundle::{BundleError, incoming, patch};
+use crate::bundle::{BundleError, patch};
 use crate::digest::{Hashing, Sha256};
 
 impl<S: ContentSink> VolumeReader<'_, S> {
@@ -120,7 +121,7 @@ impl<S: ContentSink> VolumeReader<'_, S> {
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), BundleError> {
         self.from.read_at(bytes, offset).map_err(|error| match self.from {
-            VolumeSource::Stream(_) => incoming::failure(error),
+            VolumeSource::Stream(_) => failure(error),
             VolumeSource::Volume(_) | VolumeSource::Copy(_) => self.failure(offset, error),
         })
     }

@@ -1,7 +1,7 @@
 //! The receiver of the contents of parts.
 
 use crate::bundle::BundleError;
-use crate::bundle::manifest::Slice;
+use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::volume_parts::VolumePart;
 
 /// Receives the contents of parts.
