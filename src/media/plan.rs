@@ -223,6 +223,7 @@ pub fn taken(size: u64, block: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::digest::Sha256;
+    use crate::numbers::VolumeNumber;
     use proptest::prelude::*;
 
     fn space() -> impl Strategy<Value = Space> {
@@ -240,12 +241,18 @@ mod tests {
 
     /// Volumes of these sizes, their recovery files, and spare volumes.
     fn pieces(volumes: &[u64], recovery: &[Option<u64>], spares: &[u64]) -> Vec<Piece> {
-        let piece =
-            |size: &u64, kind| Piece { file: String::new(), size: *size, sha256: Sha256::of(b""), kind, is_good: true };
+        let piece = |size: &u64, kind| Piece {
+            file: String::new(),
+            size: *size,
+            sha256: Sha256::of(b""),
+            kind,
+            packing: 0,
+            is_good: true,
+        };
         let own = recovery.iter().take(volumes.len()).enumerate();
         let own =
             own.filter_map(|(volume, size)| size.as_ref().map(|size| piece(size, PieceKind::Recovery { volume })));
-        let volumes = volumes.iter().map(|size| piece(size, PieceKind::Volume));
+        let volumes = VolumeNumber::all().zip(volumes).map(|(number, size)| piece(size, PieceKind::Volume { number }));
         volumes.chain(own).chain(spares.iter().map(|size| piece(size, PieceKind::Spare))).collect()
     }
 
@@ -309,7 +316,7 @@ mod tests {
             let all_volumes: BTreeSet<usize> = (0..volumes.len()).collect();
             for (index, piece) in pieces.iter().enumerate() {
                 let is_of_use = |all: &BTreeSet<usize>| all.contains(&index) && match piece.kind {
-                    PieceKind::Volume => true,
+                    PieceKind::Volume { .. } => true,
                     PieceKind::Recovery { volume } => all.contains(&volume),
                     PieceKind::Spare => all.is_disjoint(&all_volumes) || all.is_superset(&all_volumes),
                 };

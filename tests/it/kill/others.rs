@@ -64,7 +64,10 @@ fn a_killed_protect_leaves_recovery_files_that_repair() {
         command
     });
     let new = finished(&killing.reference().join("bundle"));
-    assert!(new.contains_key(Path::new("spare-002.rec")) && !old.contains_key(Path::new("spare-002.rec")));
+    assert!(
+        new.keys().any(|path| path.ends_with("spare-002.rec"))
+            && !old.keys().any(|path| path.ends_with("spare-002.rec"))
+    );
     killing.each("protects", |killed| {
         let (bundle, point) = (killed.folder.join("bundle"), killed.point);
         old_or_new(&finished(&bundle), &old, &new, point);
