@@ -7,8 +7,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gapferry::bundle::packing::index::{Encoding, Slice};
 use gapferry::bundle::packing::index::PartLine;
+use gapferry::bundle::packing::index::{Encoding, Slice};
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;

@@ -5,8 +5,8 @@ use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 
-use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::names;
+use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::packing::index::PartLine;
 use gapferry::bundle::packing::{Packing, PackingParameters};
 use gapferry::bundle::recovery::Amount;
