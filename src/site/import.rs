@@ -168,7 +168,8 @@ impl Site {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
-        let search = state.packings(WrongSize::Refused, |signer| self.is_packer(signer))?;
+        let builders = self.builders(&state.digest)?;
+        let search = state.packings(WrongSize::Refused, |signer| Ok(builders.check(signer)?))?;
         Ok(check_bundle(state, search, progress)?)
     }
 }
@@ -182,7 +183,10 @@ pub(super) fn accept(
     allow: Overrides,
 ) -> Result<(), SiteError> {
     let manifest = &state.manifest;
-    let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
+    // The trust file may be a newer one than when the bundle was opened.
+    site.builders(&state.digest)?.check(&state.signer)?;
+    let epoch = site.newest_trust()?.epoch;
+    let known = current.names.get(&manifest.name).filter(|name| name.epoch == epoch);
     if known.is_some_and(|known| known.accepted == state.digest) {
         return Err(SiteError::AlreadyImported { bundle: manifest.folder(), generation: current.number });
     }
@@ -195,7 +199,7 @@ pub(super) fn accept(
     };
     let seen = Seen {
         site: site.config.name.as_str(),
-        epoch: site.trust.epoch,
+        epoch,
         sequence: known.map(|known| known.sequence),
         newest_time: current.newest_time,
         clock: Time::now(),

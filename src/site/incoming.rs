@@ -13,7 +13,7 @@ use crate::bundle::{BundleError, FormatError};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::time::Time;
-use crate::trust::{PublicKey, Role};
+use crate::trust::{PublicKey, TrustError, TrustFile};
 
 /// A bundle that a builder of this site has signed.
 #[derive(Clone, Copy)]
@@ -59,14 +59,10 @@ impl Incoming<'_> {
 }
 
 impl Site {
-    /// Returns `Ok` if the key may sign as a builder.
-    pub(super) fn is_builder(&self, signer: &PublicKey) -> Result<(), SiteError> {
-        Ok(self.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?)
-    }
-
-    /// The same, for signers of packings.
-    pub(super) fn is_packer(&self, signer: &PublicKey) -> Result<(), BundleError> {
-        Ok(self.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?)
+    /// Returns the check of keys that sign a manifest with this digest, or packings of it, against the newest trust file.
+    pub(super) fn builders(&self, manifest: &Sha256) -> Result<Builders, SiteError> {
+        let (trust, now) = (self.newest_trust()?, self.least_time()?);
+        Ok(Builders { trust, now, manifest: *manifest, is_published: self.has_published(manifest)? })
     }
 
     /// Opens the bundle in `folder` as this site does: only keys of its trust file count.
@@ -75,12 +71,33 @@ impl Site {
     }
 
     pub(super) fn trusted(&self, signed: SignedState) -> Result<OpenState, SiteError> {
-        signed.trusted(|signer| self.is_builder(signer))
+        let builders = self.builders(&signed.digest())?;
+        signed.trusted(|signer| Ok(builders.check(signer)?))
     }
 
     /// Looks for packings of a bundle that a builder of this site has signed.
     pub fn packings(&self, state: &OpenState) -> Result<PackingSearch, SiteError> {
-        Ok(state.packings(WrongSize::Missing, |signer| self.is_packer(signer))?)
+        let builders = self.builders(&state.digest)?;
+        Ok(state.packings(WrongSize::Missing, |signer| Ok(builders.check(signer)?))?)
+    }
+}
+
+/// The keys that may sign a manifest and its packings.
+pub(super) struct Builders {
+    trust: TrustFile,
+    now: Time,
+    manifest: Sha256,
+    is_published: bool,
+}
+
+impl Builders {
+    /// Refuses the signer unless it is a builder.
+    pub(super) fn check(&self, signer: &PublicKey) -> Result<(), TrustError> {
+        match self.trust.authorize_builder(signer, &self.manifest, self.now) {
+            // A revocation voids what is not published yet, so what is can still be healed from its medium.
+            Err(TrustError::RevokedKey { .. }) if self.is_published => Ok(()),
+            other => other.map(drop),
+        }
     }
 }
 

@@ -43,11 +43,14 @@ impl Site {
             break;
         }
         let mut held = BTreeSet::new();
-        for state in self.waiting(name, &depot)? {
+        let epoch = match &published {
+            Some(state) => state.manifest.epoch,
+            None => self.newest_trust()?.epoch,
+        };
+        for state in self.waiting(name, epoch, &depot)? {
             lacking(&state, &depot, &mut lacks)?;
             held.insert(receipt_state(&state));
         }
-        let epoch = published.as_ref().map_or(self.trust.epoch, |state| state.manifest.epoch);
         let receipt = Receipt {
             site: self.config.name.clone(),
             name: name.clone(),
@@ -126,12 +129,12 @@ impl Site {
 
 impl Site {
     /// The states of this name whose imports are not finished.
-    fn waiting(&self, name: &Label, depot: &Depot) -> Result<Vec<StoredState>, SiteError> {
+    fn waiting(&self, name: &Label, epoch: Epoch, depot: &Depot) -> Result<Vec<StoredState>, SiteError> {
         let mut waiting = Vec::new();
         for folder in self.journals()? {
             // One that cannot be read has nothing that it could hold.
             let Some((manifest, digest)) = journal_manifest(&folder).ok().flatten() else { continue };
-            if manifest.name == *name && manifest.epoch == self.trust.epoch {
+            if manifest.name == *name && manifest.epoch == epoch {
                 waiting.extend(stored(depot, &digest)?);
             }
         }

@@ -105,7 +105,8 @@ impl Target<'_> {
         let blobs = &content.loaded.blobs;
         match incoming.stream {
             Some(stream) => {
-                while let Some(packing) = stream.packing(incoming.state, |signer| self.site.is_packer(signer))? {
+                let builders = self.site.builders(&incoming.state.digest)?;
+                while let Some(packing) = stream.packing(incoming.state, |signer| Ok(builders.check(signer)?))? {
                     stream.unpack(&packing, &mut content.lists.walk(blobs), sink, self.scratch, progress)?;
                 }
             }
