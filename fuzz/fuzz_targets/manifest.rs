@@ -1,15 +1,16 @@
-//! A manifest: there is one text for each, and its layout can always be computed once it has been checked.
+//! The signed texts of a bundle, manifest and packing: there is one text for each value.
 #![no_main]
 
-use gapferry::bundle::Manifest;
-use gapferry::bundle::layout;
+use gapferry::bundle::packing::Packing;
+use gapferry::bundle::state::StateManifest;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(manifest) = Manifest::parse(bytes) {
+    if let Ok(manifest) = StateManifest::parse(bytes) {
         assert_eq!(manifest.to_text().expect("text of a manifest").as_bytes(), bytes);
-        for member in layout::members(&manifest).iter().flatten() {
-            assert_eq!(layout::header(&member.name, member.part.length).len() % 512, 0);
-        }
+    }
+    if let Ok(packing) = Packing::parse_any(bytes) {
+        assert_eq!(packing.to_text().expect("text of a packing").as_bytes(), bytes);
+        packing.parameters.id().expect("its ID");
     }
 });

@@ -239,21 +239,17 @@ mod tests {
         })
     }
 
+    fn piece(size: u64, kind: PieceKind, packing: usize) -> Piece {
+        Piece { file: String::new(), size, sha256: Sha256::of(b""), kind, packing, is_good: true }
+    }
+
     /// Volumes of these sizes, their recovery files, and spare volumes.
     fn pieces(volumes: &[u64], recovery: &[Option<u64>], spares: &[u64]) -> Vec<Piece> {
-        let piece = |size: &u64, kind| Piece {
-            file: String::new(),
-            size: *size,
-            sha256: Sha256::of(b""),
-            kind,
-            packing: 0,
-            is_good: true,
-        };
         let own = recovery.iter().take(volumes.len()).enumerate();
-        let own =
-            own.filter_map(|(volume, size)| size.as_ref().map(|size| piece(size, PieceKind::Recovery { volume })));
-        let volumes = VolumeNumber::all().zip(volumes).map(|(number, size)| piece(size, PieceKind::Volume { number }));
-        volumes.chain(own).chain(spares.iter().map(|size| piece(size, PieceKind::Spare))).collect()
+        let own = own.filter_map(|(volume, size)| size.map(|size| piece(size, PieceKind::Recovery { volume }, 0)));
+        let volumes = VolumeNumber::all().zip(volumes);
+        let volumes = volumes.map(|(number, size)| piece(*size, PieceKind::Volume { number }, 0));
+        volumes.chain(own).chain(spares.iter().map(|size| piece(*size, PieceKind::Spare, 0))).collect()
     }
 
     fn sizes(most: u64, count: usize) -> impl Strategy<Value = Vec<u64>> {
@@ -368,5 +364,17 @@ mod tests {
         assert_eq!(on(&[space(1, 15), space(2, 100), space(3, 11)]), [2, 2, 1]);
         assert_eq!(on(&[space(1, 15), space(2, 100), space(3, 8)]), [2, 2, 0]);
         assert_eq!(on(&[space(1, 15), space(3, 10)]), [2, 0], "spares follow the volumes");
+    }
+
+    #[test]
+    fn spares_are_apart_from_the_volumes_of_their_own_packing() {
+        let space = |disk, free| Space { disk, free, small: 0, block: 1, file_limit: None, there: BTreeSet::new() };
+        let volume = |packing| piece(10, PieceKind::Volume { number: VolumeNumber::FIRST }, packing);
+        let pieces = [volume(0), volume(1), piece(5, PieceKind::Spare, 0), piece(5, PieceKind::Spare, 1)];
+        let on = plan(&pieces, &[], &[space(1, 15), space(2, 15)]).on;
+        assert_eq!(on, [[0, 2].into(), [1, 3].into()], "beside all volumes of its packing");
+        let volumes = [volume(0), volume(0), volume(1), piece(5, PieceKind::Spare, 0)];
+        let on = plan(&volumes, &[], &[space(1, 15), space(2, 10), space(3, 15)]).on;
+        assert_eq!(on, [[0].into(), [1].into(), [2, 3].into()], "where no volume of its packing is");
     }
 }

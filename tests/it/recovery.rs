@@ -12,60 +12,63 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use gapferry::bundle::pack::{PackPlan, pack};
+use gapferry::bundle::BundleError;
+use gapferry::bundle::check::check_bundle;
+use gapferry::bundle::packing::found::FoundPacking;
+use gapferry::bundle::packing::unpack::{CheckOnly, ContentSink, VolumesRead, unpack};
+use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::bundle::recovery::Amount;
-use gapferry::bundle::unpack::{CheckOnly, ReadReport, unpack};
-use gapferry::bundle::{Bundle, BundleError};
-use gapferry::depot::Depot;
+use gapferry::bundle::state::OpenState;
 use gapferry::digest::Sha256;
-use gapferry::path::PublishPath;
 use gapferry::progress::Progress;
-use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
 use gapferry::upstream::Payload;
-use tempfile::TempDir;
 
-use crate::bundle_format::{Memory, manifest, open};
-use crate::support::world::scratch;
+use crate::support::bundles::{Memory, PackOptions, Packer, Tree, open};
 
-/// A bundle of blobs of noise, in a folder of its own.
+/// A bundle of blobs of noise with one packing, in a folder of its own.
 struct Medium {
-    root: TempDir,
+    packer: Packer,
+    bundle: PathBuf,
+    /// The packing's folder.
     folder: PathBuf,
 }
 
 impl Medium {
     /// Blobs of these sizes, in volumes of at most `volume` bytes.
-    fn new(sizes: &[u64], volume: u64, amount: Amount) -> Self {
-        let root = scratch();
-        let depot = Depot::open(&root.path().join("depot")).unwrap();
-        let mut batch = depot.batch();
-        let mut files: BTreeMap<PublishPath, Sha256> = BTreeMap::new();
-        for (seed, size) in (0..).zip(sizes) {
+    fn new(sizes: &[u64], volume_size: u64, recovery: Amount) -> Self {
+        let packer = Packer::new();
+        let blob = |(seed, size): (u64, &u64)| {
             let mut bytes = Vec::new();
             Payload::Pseudorandom { size: *size, seed }.reader().read_to_end(&mut bytes).unwrap();
-            files.insert(format!("blob-{seed:03}").parse().unwrap(), depot.put(&mut batch, &bytes).unwrap());
-        }
-        batch.commit().unwrap();
-        let plan = PackPlan {
-            manifest: manifest(files),
-            held: Default::default(),
-            older: Default::default(),
-            volume_bytes: volume,
-            recovery: amount,
-            free_space: Default::default(),
+            (format!("files/a/blob-{seed:03}"), bytes)
         };
-        let packed = pack(plan, &depot, &root.path().join("out"), &Progress::hidden()).unwrap();
-        let signature = sign(&SecretKey::generate(), MANIFEST_NAMESPACE, packed.text.as_bytes()).unwrap();
-        let folder = packed.publish(Some(&signature)).unwrap().0;
-        Self { root, folder }
+        let tree: Tree = (0..).zip(sizes).map(blob).collect();
+        let bundle = packer.state("out", 1, &tree);
+        let folder = packer.pack(&bundle, PackOptions { volume_size, base: None, recovery }).unwrap();
+        Self { packer, bundle: bundle.folder, folder }
     }
 
     fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
 
-    fn bundle(&self) -> Bundle {
-        open(&self.folder)
+    fn root(&self) -> &Path {
+        self.packer.dir.path()
+    }
+
+    fn state(&self) -> OpenState {
+        open(&self.bundle)
+    }
+
+    fn packing(&self) -> FoundPacking {
+        self.state().packings(WrongSize::Refused, |_| Ok(())).unwrap().found.pop().unwrap()
+    }
+
+    /// Checks all of it, as `verify` does.
+    fn check(&self) -> Result<(), BundleError> {
+        let state = self.state();
+        let search = state.packings(WrongSize::Refused, |_| Ok(()))?;
+        check_bundle(&state, search, &Progress::hidden()).map(drop)
     }
 
     /// Inverts bytes of a file.
@@ -77,16 +80,21 @@ impl Medium {
         self.path(file).metadata().unwrap().len()
     }
 
-    fn read(&self) -> Result<ReadReport, BundleError> {
-        unpack(&self.bundle(), &CheckOnly, self.root.path(), &Progress::hidden())
+    fn read(&self) -> Result<VolumesRead, BundleError> {
+        self.read_into(&CheckOnly)
+    }
+
+    fn read_into<S: ContentSink>(&self, sink: &S) -> Result<VolumesRead, BundleError> {
+        let (lists, blobs) = self.state().lists(self.root(), |_, _| Ok(()))?;
+        unpack(&self.packing(), &mut lists.walk(&blobs), sink, self.root(), &Progress::hidden())
     }
 
     /// All blobs' bytes, as they are read now; with what was repaired on the way.
     #[track_caller]
-    fn contents(&self) -> (Contents, ReadReport) {
+    fn contents(&self) -> (Contents, VolumesRead) {
         let memory = Memory::default();
-        let found = unpack(&self.bundle(), &memory, self.root.path(), &Progress::hidden()).unwrap();
-        (memory.0.into_inner().unwrap(), found)
+        let found = self.read_into(&memory).unwrap();
+        (memory.blobs(), found)
     }
 
     /// Fails unless the volumes `numbers` are refused as damaged beyond repair, and no other ones.
@@ -101,7 +109,7 @@ impl Medium {
     }
 }
 
-type Contents = BTreeMap<Sha256, BTreeMap<u64, Vec<u8>>>;
+type Contents = BTreeMap<Sha256, Vec<u8>>;
 
 /// Inverts bytes of the file at `path`; twice is as before.
 fn invert(path: &Path, from: u64, length: u64) {

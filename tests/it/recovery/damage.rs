@@ -101,8 +101,8 @@ fn all_that_is_damaged_is_named_at_once() {
     medium.beyond_repair(&[2, 4]);
     let error = medium.read().unwrap_err();
     let text = error.to_string();
-    for words in ["do not suffice", "gapferry recut dc1-base-000001 --volumes 2,4 --out .", "volume-002.tar bytes 0 to"]
-    {
+    let recut = format!("gapferry recut dc1-base-000001 --packing {} --volumes 2,4 --out .", medium.packing().id);
+    for words in ["do not suffice", &recut, "volume-002.tar bytes 0 to"] {
         assert!(text.contains(words), "{text}");
     }
     for number in 1..=5 {

@@ -17,8 +17,7 @@ fn what_restores_other_bytes_than_were_signed_is_refused() {
         let (whole, _) = medium.contents();
         // All of it fits together, and is of other bytes.
         medium.invert("volume-001.tar", 20_000, 10);
-        let manifest = medium.bundle().manifest;
-        write(&manifest.volumes, &medium.folder, amount, &Progress::hidden()).unwrap();
+        write(medium.packing().files.volumes(), &medium.folder, amount, &Progress::hidden()).unwrap();
         medium.invert("volume-001.tar", 20_000, 10);
         assert!(medium.contents().0 == whole, "without damage nobody asks them");
         medium.invert("volume-001.tar", 22_000, 10);
@@ -44,8 +43,8 @@ fn another_volumes_file_and_what_is_no_file() {
         }
     }
     fs::remove_file(&rec).unwrap();
-    fs::write(medium.root.path().join("elsewhere"), &own).unwrap();
-    symlink(medium.root.path().join("elsewhere"), &rec).unwrap();
+    fs::write(medium.root().join("elsewhere"), &own).unwrap();
+    symlink(medium.root().join("elsewhere"), &rec).unwrap();
     medium.beyond_repair(&[1]);
     fs::remove_file(&rec).unwrap();
     fs::create_dir(&rec).unwrap();

@@ -14,8 +14,10 @@ const SIZES: [u64; 4] = [95_000, 95_000, 95_000, 20_000];
 
 #[track_caller]
 fn missing(medium: &Medium, files: &[&str]) {
+    let packing = medium.packing();
+    let files: Vec<String> = files.iter().map(|file| packing.files.name(file)).collect();
     assert_eq!(medium.read().unwrap().missing, files);
-    match medium.bundle().check_volumes(&gapferry::progress::Progress::hidden()) {
+    match medium.check() {
         Err(BundleError::VolumesMissing { missing, .. }) => assert_eq!(missing, files),
         other => panic!("{other:?}"),
     }
@@ -26,17 +28,17 @@ fn one_lost_volume_is_rebuilt_byte_for_byte() {
     for number in 1..=4 {
         let medium = Medium::new(&SIZES, 100_000, spares(1));
         let (whole, _) = medium.contents();
-        let bundle = medium.bundle();
-        let volume = &bundle.manifest.volumes[number - 1];
+        let packing = medium.packing();
+        let volume = &packing.files.volumes()[number - 1];
         fs::remove_file(medium.path(&volume.file)).unwrap();
-        let repair = Repair::new(&bundle, medium.root.path());
+        let repair = Repair::new(&packing.files, medium.root());
         assert!(repair.restore(number - 1, (0, volume.size), RecoverySource::Spares).unwrap());
         let mut bytes = vec![0; volume.size as usize];
         repair.read_at(number - 1, None, &mut bytes, 0).unwrap();
         assert_eq!(Sha256::of(&bytes), volume.sha256);
         let (contents, found) = medium.contents();
         assert!(contents == whole && found.missing.is_empty());
-        assert_eq!(found.repaired.iter().map(|piece| &piece.volume).collect::<Vec<_>>(), [&volume.file]);
+        assert_eq!(found.repaired.iter().map(|piece| &piece.volume).collect::<Vec<_>>(), [&packing.files.name(&volume.file)]);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use gapferry::cli::Exit::{Usage, VerificationFailed, VolumesMissing};
@@ -11,12 +11,13 @@ use gapferry::upstream::Upstream;
 
 use super::{digests, invert};
 use crate::support::desk::{Desk, end, heavy, wait_for};
+use crate::support::read_bundle::packing_folder;
 use crate::support::skip::{Needs, skip};
 
 /// A desk with a bundle of four volumes or so, and a site.
 struct Story {
     desk: Desk,
-    bundle: std::path::PathBuf,
+    bundle: PathBuf,
 }
 
 impl Story {
@@ -58,8 +59,23 @@ impl Story {
         self.published("good")
     }
 
+    /// The folder of the only packing.
+    fn packing(&self) -> PathBuf {
+        packing_folder(&self.bundle)
+    }
+
+    /// The packing's ID.
+    fn id(&self) -> String {
+        self.packing().file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// A file of the packing, as results name it.
+    fn named(&self, file: &str) -> String {
+        format!("packings/{}/{file}", self.id())
+    }
+
     fn damage(&self, file: &str, from: u64, length: u64) {
-        invert(&self.bundle.join(file), from, length);
+        invert(&self.packing().join(file), from, length);
     }
 }
 
@@ -69,14 +85,14 @@ fn a_damaged_bundle_is_repaired_on_the_way_in() {
     let good = story.as_it_should_be();
     story.verify("").ok();
     story.damage("volume-002.tar", 50_000, 9_000);
-    let before = digests(&story.bundle);
+    let before = digests(&story.packing());
     let said = story
         .verify("")
         .says(VerificationFailed, &["volume-002.tar bytes 49152 to 61440", "recovery data repair all of it"]);
     assert!(said.out.is_empty(), "{said:?}");
     let json = story.verify("--json").json();
     assert_eq!(json["repairable"], true);
-    assert_eq!(json["damaged"], serde_json::json!([{ "volume": "volume-002.tar", "from": 49152, "to": 61440 }]));
+    assert_eq!(json["damaged"], serde_json::json!([{ "volume": story.named("volume-002.tar"), "from": 49152, "to": 61440 }]));
     let dry = story.desk.run(&format!("import {} --site site --dry-run", story.bundle.display())).ok();
     assert!(dry.err.contains("recovery data have repaired it"), "{dry:?}");
 
@@ -85,9 +101,9 @@ fn a_damaged_bundle_is_repaired_on_the_way_in() {
         imported.err.contains("the medium is damaged") && imported.err.contains("replace the medium"),
         "{imported:?}"
     );
-    assert_eq!(imported.json()["repaired"][0]["volume"], "volume-002.tar");
+    assert_eq!(imported.json()["repaired"][0]["volume"], story.named("volume-002.tar"));
     assert_eq!(story.published("site"), good);
-    assert_eq!(digests(&story.bundle), before, "the medium is as it was");
+    assert_eq!(digests(&story.packing()), before, "the medium is as it was");
     let audit = fs::read_to_string(story.desk.path("site/audit.jsonl")).unwrap();
     assert!(audit.contains("\"event\":\"repair\"") && audit.contains("volume-002.tar bytes 49152 to 61440"), "{audit}");
     assert!(fs::read_dir(story.desk.path("site/quarantine")).unwrap().next().is_none());
@@ -99,13 +115,15 @@ fn beyond_repair_the_volumes_are_named_and_made_again() {
     let good = story.as_it_should_be();
     story.damage("volume-002.tar", 50_000, 90_000);
     story.damage("volume-003.tar", 10_000, 90_000);
-    let words = ["is damaged or was altered", "do not suffice", "gapferry recut dc1-base-000001 --volumes 2,3 --out ."];
+    let lost = format!("--packing {} --volumes 2,3", story.id());
+    let recut = format!("gapferry recut dc1-base-000001 {lost} --out .");
+    let words = ["is damaged or was altered", "do not suffice", &recut];
     story.verify("").says(VerificationFailed, &words);
     let json = story.verify("--json").json();
-    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&false.into(), &"volume-002.tar".into()));
+    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&false.into(), &story.named("volume-002.tar").into()));
     story.desk.import(&story.bundle).says(VerificationFailed, &words);
     assert!(!story.desk.path("site/current/apt/up").exists(), "nothing is published");
-    let recut = format!("recut {} --volumes 2,3 --out medium --workspace online/workspace", story.bundle.display());
+    let recut = format!("recut {} {lost} --out medium --workspace online/workspace", story.bundle.display());
     story.desk.run(&recut).ok();
     story.verify("").ok();
     story.desk.import(&story.bundle).ok();
@@ -123,27 +141,27 @@ fn protect_makes_a_finished_bundle_survive_a_lost_volume() {
     story.desk.run(&format!("protect {bundle} --recovery 9%")).says(VerificationFailed, &["volume-001.tar is damaged"]);
     story.damage("volume-001.tar", 3_000, 1);
     let made = story.desk.run(&format!("protect {bundle} --recovery 9% --spare-volumes 1 --json")).ok().json();
-    assert_eq!(made["files"].as_array().unwrap().last().unwrap(), "spare-001.rec");
+    assert_eq!(made["files"].as_array().unwrap().last().unwrap(), &story.named("spare-001.rec"));
     assert_eq!(made["files"].as_array().unwrap().len(), 5);
     let sums =
         end(Command::new("sha256sum").args(["--strict", "-c", "--quiet", "SHA256SUMS"]).current_dir(&story.bundle));
     assert_eq!(sums.code, 0, "{sums:?}");
 
-    fs::remove_file(story.bundle.join("volume-003.tar")).unwrap();
+    fs::remove_file(story.packing().join("volume-003.tar")).unwrap();
     let json = story.verify("--json").json();
-    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&true.into(), &"volume-003.tar".into()));
+    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&true.into(), &story.named("volume-003.tar").into()));
     story.desk.import(&story.bundle).ok();
     assert_eq!(story.published("site"), good);
 
     // And without the spare it is as ever.
-    fs::remove_file(story.bundle.join("spare-001.rec")).unwrap();
+    fs::remove_file(story.packing().join("spare-001.rec")).unwrap();
     story.verify("").says(VolumesMissing, &["volume-003.tar"]);
 }
 
 #[test]
 fn a_stream_has_no_recovery_data() {
     let story = Story::new("recovery = \"5 %\"\nspare-volumes = 1");
-    assert!(story.bundle.join("spare-001.rec").exists());
+    assert!(story.packing().join("spare-001.rec").exists());
     let export = "export online/selection.toml --to - --key online/builder.key --workspace online/other";
     let mut command = story.desk.command(export);
     let output = command.output().unwrap();
@@ -157,7 +175,7 @@ fn a_stream_has_no_recovery_data() {
 
 /// A file whose sectors between two places cannot be read, mounted over the file itself.
 struct BadSectors {
-    over: std::path::PathBuf,
+    over: PathBuf,
     child: Child,
 }
 
@@ -196,7 +214,7 @@ impl Drop for BadSectors {
 fn sectors_that_cannot_be_read_are_damage() {
     let story = Story::new("recovery = \"10 %\"");
     let good = story.as_it_should_be();
-    let (volume, copy) = (story.bundle.join("volume-001.tar"), story.desk.path("copy"));
+    let (volume, copy) = (story.packing().join("volume-001.tar"), story.desk.path("copy"));
     let Some(bad) = BadSectors::new(&volume, &copy, 100_000, 104_000) else { return };
     let json = story.verify("--json").json();
     assert_eq!(json["repairable"], true, "{json}");
@@ -204,7 +222,7 @@ fn sectors_that_cannot_be_read_are_damage() {
     assert_eq!(story.published("site"), good);
     drop(bad);
 
-    fs::remove_file(story.bundle.join("volume-001.rec")).unwrap();
+    fs::remove_file(story.packing().join("volume-001.rec")).unwrap();
     let Some(bad) = BadSectors::new(&volume, &copy, 100_000, 104_000) else { return };
     story.verify("").says(VerificationFailed, &["cannot read", "--volumes 1 --out ."]);
     drop(bad);
