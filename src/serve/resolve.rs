@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::file::{Blocked, Delivery};
 use super::host::Host;
 use super::open_file_cache::{CachedFile, OpenFileCache};
-use super::published_files::PublishedFiles;
+use super::published_files::{FileDate, PublishedFiles};
 use super::status::Overview;
 use super::store::Loaded;
 use crate::address::{RoutingTable, normal_path};
@@ -95,8 +95,7 @@ pub(super) struct ServedTree {
     pub(super) routes: RoutingTable,
     /// Collections, suites and addresses that older generations had and this one lacks.
     pub(super) unanswered: Unanswered,
-    /// Only the state before the first import has none.
-    files: Option<PublishedFiles>,
+    files: PublishedFiles,
     recent: OpenFileCache,
     /// Read when it is wanted first.
     catalogue: OnceLock<Option<Arc<Loaded>>>,
@@ -156,7 +155,7 @@ impl Resolver {
         if let Some(known) = known.of(&link) {
             return known; // another request was faster
         }
-        let tree = ServedTree::load(&self.served, &link).filter(ServedTree::has_its_path_map);
+        let tree = ServedTree::load(&self.served, &link).filter(ServedTree::has_its_path_maps);
         let Some(tree) = tree.map(Arc::new) else {
             known.failed = Some((link, Instant::now()));
             return None;
@@ -256,16 +255,16 @@ impl ServedTree {
         let folder = served.root.join(folder);
         let routes = RoutingTable::new(answering(&generation, &served.config));
         let unanswered = Unanswered::of(&generation, &served.config);
-        let files = generation.paths.map(|map| PublishedFiles::new(&served.root, map));
+        let files = PublishedFiles::new(&served.root, std::mem::take(&mut generation.mounts));
         (generation.upstream_dates, generation.second_digests, generation.identities) = Default::default();
         (generation.addresses, generation.keyrings) = Default::default();
         let (recent, catalogue, overview) = (OpenFileCache::new(served.open_files), OnceLock::new(), OnceLock::new());
         Some(Self { folder, generation, routes, unanswered, files, recent, catalogue, overview })
     }
 
-    /// Returns true if the path map is what it was when the generation was made.
-    fn has_its_path_map(&self) -> bool {
-        self.files.as_ref().is_none_or(|files| files.verify().is_ok())
+    /// Returns true if the path maps are what they were when the generation was made.
+    fn has_its_path_maps(&self) -> bool {
+        self.files.verify().is_ok()
     }
 
     /// Returns true if the host is the name of a published upstream. An address is nobody's name.
@@ -320,15 +319,15 @@ impl ServedTree {
         let top = below.as_str().split('/').next().unwrap_or_default();
         let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
         let immutable = Kind::is_immutable(below.as_str());
-        let Some(files) = self.files.as_ref().filter(|_| published && (immutable || !older)) else {
+        if !published || (older && !immutable) {
             return Ok(Ok(None));
-        };
-        // Caches compare dates by the second. Metadata and keys change under their names, so each generation's are newer than
+        }
+        // Caches compare dates by the second. Metadata and keys change under their names, so those of a new tree are newer than
         // all before, also where it has old content again.
-        let changed = (!immutable).then_some(self.generation.made);
-        let mut file = files.open(&below, changed, how)?;
+        let date = if immutable { FileDate::OfBlob } else { FileDate::OfTree };
+        let mut file = self.files.open(&below, date, how)?;
         if file.as_ref().is_err_and(is_out_of_files) && self.recent.clear() {
-            file = files.open(&below, changed, how)?;
+            file = self.files.open(&below, date, how)?;
         }
         Ok(file.map(|file| {
             let found = Arc::new(CachedFile { file: file?, below, immutable, older });

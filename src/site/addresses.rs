@@ -10,13 +10,14 @@ use std::fmt::Display;
 use super::SiteError;
 use super::serve_config::Serve;
 use super::state::{Generation, Published};
-use super::tree::Tree;
+use super::tree::{GenerationTrees, Tree};
 use crate::address::{Address, RoutingTable};
 use crate::collection::Collection;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::kind::Kind;
 use crate::label::Label;
+use crate::path::PublishPath;
 
 /// Returns the addresses of upstreams that a generation answers for, each with the collection, as KIND/NAME: that of the collection's
 /// origin, and the site's aliases. Snaps are not among them: every host answers for the store.
@@ -170,7 +171,7 @@ fn claimed(folder: &str, published: &Published, config: &Serve) -> Option<Addres
 
 /// Refuses two collections that answer for one address with different metadata of one name: clients would see only one of
 /// them. Collections with different suites answer together.
-pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) -> Result<(), SiteError> {
+pub(super) fn answer_together(next: &Generation, layout: &GenerationTrees, config: &Serve) -> Result<(), SiteError> {
     let table = RoutingTable::new(answering(next, config));
     for (host, routes) in table.hosts() {
         if routes.iter().all(|route| route.folder == routes[0].folder) {
@@ -178,12 +179,13 @@ pub(super) fn answer_together(next: &Generation, tree: &Tree, config: &Serve) ->
         }
         let mut answers: BTreeMap<String, (&str, Sha256)> = BTreeMap::new();
         for route in routes {
-            for (path, digest) in tree.below(&route.folder).filter(|(path, _)| !Kind::is_immutable(path.as_str())) {
-                let rest = path.as_str().strip_prefix(route.folder.as_str()).unwrap_or_default();
+            let files = layout.get(&route.folder).into_iter().flat_map(Tree::files);
+            let may_change = |path: &PublishPath| !Kind::is_immutable(&format!("{}/{path}", route.folder));
+            for (path, digest) in files.filter(|(path, _)| may_change(path)) {
                 let (other, theirs) =
-                    *answers.entry(format!("{}{rest}", route.prefix)).or_insert((&route.folder, *digest));
+                    *answers.entry(format!("{}/{path}", route.prefix)).or_insert((&route.folder, *digest));
                 if other != route.folder && theirs != *digest {
-                    let address = format!("{host}{}{rest}", route.prefix);
+                    let address = format!("{host}{}/{path}", route.prefix);
                     let own = &route.folder;
                     return Err(Fault::refused(format!(
                         "{other} and {own} both answer for {address}, and clients would see only one of them: carry both as one \

@@ -1,18 +1,18 @@
 //! Reads everything that a site holds again, and finds what has changed on disk since it was verified.
 //!
 //! A blob and the files that are hard links to it share their bytes, so the blob is read once for all of them. A published
-//! file with bytes of its own, as in a site that was copied without hard links, is read too.
+//! file with bytes of its own, as in a site that was copied without hard links, is read too, in trees and in `older/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use super::flaw::{Flaw, blob_flaw, flaw};
+use super::flaw::{Flaw, FlawedFile, NeededBy, Replacement, blob_flaw, flaw};
+use super::older::{OLDER_FOLDER, asked_for_later};
 use super::path_map::PathMap;
-use super::state::Generation;
+use super::repair::{blob_inode, has_link, inode, move_away, places};
+use super::state::{CURRENT, Generation, MountedTree, generation_folder};
 use super::{Site, SiteError};
 use crate::bundle::Manifest;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
@@ -20,7 +20,6 @@ use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 use crate::progress::Progress;
-use crate::storage::audit;
 
 /// The treatment of files that are not what they must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,50 +43,24 @@ pub struct SiteCheck {
     pub flawed: Vec<FlawedFile>,
 }
 
-/// A file of the site that is not what it must be.
-#[derive(Debug, Serialize)]
-pub struct FlawedFile {
-    /// Its path below the site's folder.
-    pub path: PathBuf,
-    /// The reason.
-    pub flaw: Flaw,
-    /// The digest that it must have.
-    pub sha256: Sha256,
-    /// The published files that need it; each as of the newest generation that has it.
-    pub needed_by: Vec<NeededBy>,
-    /// The published files that are hard links to it, if it is a blob.
-    #[serde(skip)]
-    links: Vec<PathBuf>,
-}
-
-impl FlawedFile {
-    fn new(path: PathBuf, flaw: Flaw, sha256: Sha256) -> Self {
-        Self { path, flaw, sha256, needed_by: Vec::new(), links: Vec::new() }
-    }
-}
-
-/// A published file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct NeededBy {
-    /// The newest generation that has it.
-    pub generation: u64,
-    /// Its collection, as KIND/NAME; `None` for what belongs to no collection, such as keys.
-    pub collection: Option<String>,
-    /// Its path below the collection, or below the generation.
-    pub path: String,
-    /// The bundle that brought it, if that is known.
-    pub bundle: Option<String>,
-}
-
 /// Reads every blob, and every published file that is not a hard link to its blob.
 pub fn check(site: &Site, flawed_files: FlawedFiles, progress: &Progress) -> Result<SiteCheck, SiteError> {
     let _lock = (flawed_files == FlawedFiles::MoveAway).then(|| site.lock()).transpose()?;
     let depot = site.depot()?;
-    let mut checking = Checking { site, depot: &depot, progress, found: SiteCheck::default(), blobs: BTreeMap::new() };
+    let mut checking = Checking {
+        site,
+        depot: &depot,
+        progress,
+        found: SiteCheck::default(),
+        blobs: BTreeMap::new(),
+        read: BTreeSet::new(),
+        older: files_in(&site.root().join(OLDER_FOLDER))?,
+    };
     checking.read_blobs()?;
-    let current = site.current()?.number;
-    for number in site.generations()?.into_iter().rev().filter(|number| *number <= current) {
-        checking.read_generation(number)?;
+    let current = site.current()?;
+    checking.read_generation(&current, current.number)?;
+    for number in site.generations()?.into_iter().rev().filter(|number| *number < current.number) {
+        checking.read_generation(&site.generation(number)?, current.number)?;
     }
     checking.found.flawed.extend(std::mem::take(&mut checking.blobs).into_values());
     if flawed_files == FlawedFiles::MoveAway && !checking.found.flawed.is_empty() {
@@ -103,6 +76,31 @@ struct Checking<'a> {
     found: SiteCheck,
     /// The blobs that are not what they must be.
     blobs: BTreeMap<Sha256, FlawedFile>,
+    /// The folders whose files were read.
+    read: BTreeSet<PathBuf>,
+    /// The files in `older/` that no generation was found to have yet.
+    older: BTreeSet<PathBuf>,
+}
+
+/// A tree at its place in a generation.
+struct CheckedTree<'a> {
+    generation: u64,
+    folder: &'a str,
+    /// The bundles of the generation's collections.
+    bundles: &'a BTreeMap<String, String>,
+}
+
+impl CheckedTree<'_> {
+    fn needed(&self, path: &PublishPath) -> NeededBy {
+        let (generation, path) = (self.generation, path.to_string());
+        let collection = self.folder.strip_prefix("proofs/").unwrap_or(self.folder);
+        match self.bundles.get(collection) {
+            Some(bundle) => {
+                NeededBy { generation, collection: Some(collection.to_owned()), path, bundle: Some(bundle.clone()) }
+            }
+            None => NeededBy { generation, collection: None, path: format!("{}/{path}", self.folder), bundle: None },
+        }
+    }
 }
 
 impl Checking<'_> {
@@ -122,51 +120,85 @@ impl Checking<'_> {
         Ok(())
     }
 
-    fn read_generation(&mut self, number: u64) -> Result<(), SiteError> {
-        let folder = self.site.generation_folder(number);
-        let generation = self.site.generation(number)?;
-        let Some(map) = self.path_map(&generation)? else { return Ok(()) };
-        let bundles = bundles(self.depot, &generation);
+    fn read_generation(&mut self, generation: &Generation, current: u64) -> Result<(), SiteError> {
+        let (number, bundles) = (generation.number, bundles(self.depot, generation));
+        for (folder, mount) in &generation.mounts {
+            let tree = CheckedTree { generation: number, folder, bundles: &bundles };
+            if !has_link(self.site, number, folder, mount) {
+                self.note_link(&tree, mount);
+            }
+            let mut places = places(self.site, number, folder, mount);
+            if number == current && self.site.store().target(CURRENT)?.as_deref() == Some(CURRENT) {
+                places.push(self.site.root().join(CURRENT).join(folder)); // scp has made a folder of it
+            }
+            places.retain(|place| self.read.insert(place.clone()));
+            if places.is_empty() {
+                continue;
+            }
+            let Some(map) = self.path_map(&tree, mount)? else { continue };
+            places.iter().try_for_each(|place| self.read_files(&tree, &map, |path| Some(place.join(path))))?;
+            if number != current {
+                let older = self.site.root().join(OLDER_FOLDER);
+                let mut waiting = std::mem::take(&mut self.older);
+                let file = |path: &PublishPath| waiting.take(&older.join(asked_for_later(folder, path)?));
+                self.read_files(&tree, &map, file)?;
+                self.older = waiting;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the files that have bytes of their own; `file_of` returns the file of each path, if there is to be one.
+    fn read_files(
+        &mut self,
+        tree: &CheckedTree<'_>,
+        map: &PathMap,
+        mut file_of: impl FnMut(&PublishPath) -> Option<PathBuf>,
+    ) -> Result<(), SiteError> {
         let mut own = Vec::new();
         for (path, digest) in map.files() {
-            let (file, blob) = (inode(&folder.join(path)), blob_inode(self.depot, digest));
+            let Some(file) = file_of(path) else { continue };
+            let (found, blob) = (inode(&file), blob_inode(self.depot, digest));
             if blob.is_none() && self.depot.size(digest).is_none() {
                 self.note_blob(digest, Flaw::Missing);
             }
+            let is_link = found.is_some() && found == blob;
             if let Some(flawed) = self.blobs.get_mut(digest) {
-                note(&mut flawed.needed_by, needed(number, path, &bundles));
-                flawed.links.extend((file.is_some() && file == blob).then(|| folder.join(path)));
+                note(&mut flawed.needed_by, tree.needed(path));
+                if let Replacement::Quarantine { links } = &mut flawed.replacement {
+                    links.extend(is_link.then(|| file.clone()));
+                }
             }
-            if file.is_none() || file != blob {
-                own.push((path, digest));
+            if !is_link {
+                own.push((path, file, digest));
             }
         }
-        let progress = self.progress.phase(&format!("checking copies in generation {number}"), 0);
-        for (path, digest) in own {
-            let file = folder.join(path);
+        let progress = self.progress.phase(&format!("checking copies of {}", tree.folder), 0);
+        for (path, file, digest) in own {
             self.found.tree_files += 1;
             self.found.bytes += fs::metadata(&file).map_or(0, |data| data.len());
             if let Some(flaw) = flaw(&file, digest, &progress)? {
-                let below = Path::new("generations").join(number.to_string()).join(path);
-                let needed_by = vec![needed(number, path, &bundles)];
-                self.found.flawed.push(FlawedFile { needed_by, ..FlawedFile::new(below, flaw, *digest) });
+                let needed_by = vec![tree.needed(path)];
+                let path = file.strip_prefix(self.site.root()).unwrap_or(&file).to_owned();
+                let replacement = Replacement::Blob;
+                self.found.flawed.push(FlawedFile { path, flaw, sha256: *digest, needed_by, replacement });
             }
         }
         progress.finish();
         Ok(())
     }
 
-    /// Reads the generation's path map; `None` if that is what is wrong, which is noted.
-    fn path_map(&mut self, generation: &Generation) -> Result<Option<PathMap>, SiteError> {
-        let Some(digest) = generation.paths else { return PathMap::load(self.site, self.depot, generation).map(Some) };
-        if self.depot.size(&digest).is_none() {
-            self.note_blob(&digest, Flaw::Missing);
+    /// Reads the tree's path map; `None` if that is what is wrong, which is noted.
+    fn path_map(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) -> Result<Option<PathMap>, SiteError> {
+        let digest = &mount.paths;
+        if self.depot.size(digest).is_none() {
+            self.note_blob(digest, Flaw::Missing);
         }
-        match self.blobs.get_mut(&digest) {
-            None => PathMap::load(self.site, self.depot, generation).map(Some),
+        match self.blobs.get_mut(digest) {
+            None => PathMap::load(self.depot, digest).map(Some),
             Some(flawed) => {
-                let path = "the path map".to_owned();
-                flawed.needed_by.push(NeededBy { generation: generation.number, collection: None, path, bundle: None });
+                let path = format!("the path map of {}", tree.folder);
+                flawed.needed_by.push(NeededBy { generation: tree.generation, collection: None, path, bundle: None });
                 Ok(None)
             }
         }
@@ -175,8 +207,41 @@ impl Checking<'_> {
     fn note_blob(&mut self, digest: &Sha256, flaw: Flaw) {
         let path = self.depot.place(digest);
         let path = path.strip_prefix(self.site.root()).unwrap_or(&path).to_owned();
-        self.blobs.entry(*digest).or_insert_with(|| FlawedFile::new(path, flaw, *digest));
+        let new = || FlawedFile {
+            path,
+            flaw,
+            sha256: *digest,
+            needed_by: Vec::new(),
+            replacement: Replacement::Quarantine { links: Vec::new() },
+        };
+        self.blobs.entry(*digest).or_insert_with(new);
     }
+
+    fn note_link(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) {
+        let (generation, folder) = (tree.generation, tree.folder.to_owned());
+        self.found.flawed.push(FlawedFile {
+            path: PathBuf::from(generation_folder(generation)).join(&folder),
+            flaw: Flaw::Missing,
+            sha256: mount.paths,
+            needed_by: Vec::new(),
+            replacement: Replacement::Link { generation, folder, mount: *mount },
+        });
+    }
+}
+
+/// Returns all regular files below a folder.
+fn files_in(folder: &Path) -> Result<BTreeSet<PathBuf>, SiteError> {
+    let mut files = BTreeSet::new();
+    for entry in walkdir::WalkDir::new(folder) {
+        match entry {
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => {}
+            entry => {
+                let entry = entry.map_err(|error| SiteError::io("list", folder)(error.into()))?;
+                files.extend(entry.file_type().is_file().then(|| entry.into_path()));
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// Notes a file unless a newer generation has it under the same path.
@@ -185,18 +250,6 @@ fn note(needed_by: &mut Vec<NeededBy>, file: NeededBy) {
     if !needed_by.iter().any(is_same) {
         needed_by.push(file);
     }
-}
-
-fn needed(generation: u64, path: &PublishPath, bundles: &BTreeMap<String, String>) -> NeededBy {
-    let path = path.as_str();
-    let below = path.strip_prefix("proofs/").unwrap_or(path);
-    let in_collection = |(folder, bundle): (&String, &String)| {
-        let rest = below.strip_prefix(folder.as_str())?.strip_prefix('/')?;
-        let (collection, path) = (Some(folder.clone()), rest.to_owned());
-        Some(NeededBy { generation, collection, path, bundle: Some(bundle.clone()) })
-    };
-    let of_none = || NeededBy { generation, collection: None, path: path.to_owned(), bundle: None };
-    bundles.iter().find_map(in_collection).unwrap_or_else(of_none)
 }
 
 /// Returns the bundle of each collection of a generation, as far as the manifests can be read.
@@ -209,79 +262,4 @@ fn bundles(depot: &Depot, generation: &Generation) -> BTreeMap<String, String> {
         bundles.extend(folders.map(|folder| (folder, state.bundle.clone())));
     }
     bundles
-}
-
-fn inode(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|data| (data.dev(), data.ino()))
-}
-
-/// The inode of the blob, if blobs are local files.
-fn blob_inode(depot: &Depot, digest: &Sha256) -> Option<(u64, u64)> {
-    depot.local_file(digest).and_then(|path| inode(&path))
-}
-
-/// Moves flawed blobs to `quarantine/`, and takes the published files away that have their bytes: what is missing is fetched
-/// anew by the next import that has it. Published files whose blobs are good are linked to them again.
-fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Result<(), SiteError> {
-    let blob_of = |file: &FlawedFile| site.root().join(&file.path) == depot.place(&file.sha256);
-    let blobs: Vec<&FlawedFile> = flawed.iter().filter(|file| blob_of(file)).collect();
-    let names: Vec<String> = blobs.iter().map(|file| file.sha256.to_hex()).collect();
-    let log = site.root().join("audit.jsonl");
-    audit::append(
-        &log,
-        "quarantine",
-        site.config.name.as_str(),
-        &format!("{} files, blobs {}", flawed.len(), names.join(" ")),
-    )?;
-    for file in blobs {
-        for link in &file.links {
-            fs::remove_file(link).map_err(SiteError::io("remove", link))?;
-        }
-        quarantine(site, depot, &file.sha256)?;
-    }
-    for file in flawed.iter().filter(|file| !blob_of(file)) {
-        let path = site.root().join(&file.path);
-        match depot.size(&file.sha256) {
-            Some(_) => relink(depot, &file.sha256, &path)?,
-            None if file.flaw == Flaw::Missing => {}
-            None => fs::remove_file(&path).map_err(SiteError::io("remove", &path))?,
-        }
-    }
-    Ok(())
-}
-
-/// Moves the blob to `quarantine/`. Succeeds if it does not exist.
-pub(super) fn quarantine(site: &Site, depot: &Depot, digest: &Sha256) -> Result<(), SiteError> {
-    Ok(depot.move_away(digest, &site.root().join("quarantine").join(digest.to_hex()))?)
-}
-
-/// Replaces the published file by one with its blob's bytes, in one step.
-fn relink(depot: &Depot, digest: &Sha256, path: &Path) -> Result<(), SiteError> {
-    let scratch = depot.partial_path(digest);
-    depot.remove_partial(digest)?;
-    depot.write_file(digest, &scratch)?;
-    let replace = || {
-        fs::File::open(&scratch)?.sync_all()?;
-        fs::rename(&scratch, path)
-    };
-    replace().map_err(SiteError::io("replace", path))
-}
-
-/// Links the published files of all generations to their blobs again, as far as these are `verified`: where a blob was
-/// replaced, the files still have the bytes that it had before.
-pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha256>) -> Result<(), SiteError> {
-    for number in site.generations()? {
-        let folder = site.generation_folder(number);
-        // Without its map, `check` says what is wrong with the generation.
-        let Ok(map) = site.generation(number).and_then(|generation| PathMap::load(site, depot, &generation)) else {
-            continue;
-        };
-        for (path, digest) in map.files().filter(|(_, digest)| verified.contains(*digest)) {
-            let (file, blob) = (folder.join(path), blob_inode(depot, digest));
-            if depot.size(digest).is_some() && (blob.is_none() || inode(&file) != blob) {
-                relink(depot, digest, &file)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::SiteError;
+use super::state::MountedTree;
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
 use crate::progress::Progress;
@@ -35,6 +36,46 @@ impl Flaw {
             Self::Missing => "is missing",
         }
     }
+}
+
+/// A file of the site that is not what it must be.
+#[derive(Debug, Serialize)]
+pub struct FlawedFile {
+    /// Its path below the site's folder.
+    pub path: PathBuf,
+    /// The reason.
+    pub flaw: Flaw,
+    /// The digest that it must have.
+    pub sha256: Sha256,
+    /// The published files that need it; each as of the newest generation that has it.
+    pub needed_by: Vec<NeededBy>,
+    /// The way to replace it.
+    #[serde(skip)]
+    pub(super) replacement: Replacement,
+}
+
+/// The way to replace a flawed file.
+#[derive(Debug)]
+pub(super) enum Replacement {
+    /// It is a blob: it and the published files that are hard links to it are taken away.
+    Quarantine { links: Vec<PathBuf> },
+    /// It is published: its blob takes its place.
+    Blob,
+    /// It is a generation's link to a tree.
+    Link { generation: u64, folder: String, mount: MountedTree },
+}
+
+/// A published file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeededBy {
+    /// The newest generation that has it.
+    pub generation: u64,
+    /// Its collection, as KIND/NAME; `None` for what belongs to no collection, such as keys.
+    pub collection: Option<String>,
+    /// Its path below the collection, or below the generation.
+    pub path: String,
+    /// The bundle that brought it, if that is known.
+    pub bundle: Option<String>,
 }
 
 /// Reads the file at `path`, past the page cache as far as the kernel lets go of it, and returns `None` if it has this digest.

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::generation::remove_folder;
 use super::older;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
 use super::state::generation_key;
+use super::trees::{self, remove_folder};
 use super::{Site, SiteError};
 use crate::collection::Publish;
 use crate::depot::RemovedBlobs;
@@ -42,8 +42,9 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
     if !dry_run {
         // First, so that a kill leaves no half a generation that counts as one.
         old.iter().try_for_each(|number| site.store().delete(&generation_key(*number)))?;
-        remove_trees(site, &kept)?;
-        older::settle(site, &site.depot()?, current.number, &kept)?;
+        remove_folders(site, &kept)?;
+        trees::remove_others(site, &trees::named_by(site, kept.iter().copied())?)?;
+        older::settle(site, &site.depot()?, &current, &kept)?;
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;
@@ -79,8 +80,8 @@ fn needed_by(site: &Site, kept: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, Site
     Ok(needed)
 }
 
-/// Removes the trees of all generations but those that are kept, also what killed runs left half built or half removed.
-fn remove_trees(site: &Site, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
+/// Removes the folders of all generations but those that are kept, also what killed runs left half built or half removed.
+fn remove_folders(site: &Site, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
     let folder = site.root().join("generations");
     for entry in fs::read_dir(&folder).map_err(SiteError::io("list", &folder))? {
         let path = entry.map_err(SiteError::io("list", &folder))?.path();

@@ -1,14 +1,10 @@
-//! Builds generations: the only code that writes trees to a disk.
+//! Builds generations.
 //!
-//! A generation's tree is built beside the others, out of hard links, and synced. Then the store gets its own file, and one step
-//! points `current` at it. Its path map says which blobs it needs.
+//! A generation's trees are built beside the others, and synced. Then the store gets its own file, and one step points `current`
+//! at it. Its path maps say which blobs it needs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
 
 use super::addresses;
 use super::older;
@@ -16,23 +12,22 @@ use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
 use super::serve_config::Serve;
-use super::state::{CURRENT, Generation, NameState, Published, generation_folder, generation_key};
-use super::tree::Tree;
-use super::{Site, SiteError};
+use super::state::{CURRENT, Generation, MountedTree, NameState, Published, generation_folder, generation_key};
+use super::tree::{GenerationTrees, Tree};
+use super::{Site, SiteError, trees};
+use crate::address::Address;
 use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::{Bundle, Manifest};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::error_class::{ErrorClass, Fault};
+use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
-use crate::kind::Kind;
 use crate::label::Label;
-use crate::next_command;
 use crate::path::MalformedPath;
 use crate::progress::Progress;
 use crate::site::second_digest::SecondDigests;
-use crate::storage::{self, PutOutcome, StorageError, audit, modes};
+use crate::storage::{PutOutcome, StorageError, audit};
 use crate::time::Time;
 use crate::trust::Dates;
 
@@ -62,24 +57,24 @@ pub(super) struct Recipe<'a> {
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
     let current = site.current()?;
-    let (next, tree) = prepare(site, depot, current.clone(), &recipe)?;
-    older::retain(site, depot, &current, &tree)?;
-    let folder = site.generation_folder(next.number);
-    build(depot, &tree, &folder, next.made)?;
+    let (next, layout) = prepare(site, depot, current.clone(), &recipe)?;
+    older::retain(site, depot, &current, (&next, &layout))?;
+    trees::build(site, depot, (&next, &layout), current.number)?;
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
     Ok(next)
 }
 
-/// Verifies all that the generation after `current` publishes, and lays out its tree; generated files enter the depot.
+/// Verifies all that the generation after `current` publishes, and lays out its trees; generated files enter the depot.
 pub(super) fn prepare(
     site: &Site,
     depot: &Depot,
     current: Generation,
     recipe: &Recipe<'_>,
-) -> Result<(Generation, Tree), SiteError> {
+) -> Result<(Generation, GenerationTrees), SiteError> {
     let made = next_date(current.made)?;
+    let answering = addresses::answering(&current, &site.config.serve);
     let mut next = Generation {
         number: current.number + 1,
         made,
@@ -97,25 +92,27 @@ pub(super) fn prepare(
     let second_digests = current.second_digests.into_iter().chain(recipe.second_digests.clone()).collect();
     let seen = &current.upstream_dates;
     let shown = Shown {
+        answering: &answering,
         names: &current.names,
         published: &current.published,
+        mounts: &current.mounts,
         seen,
         keyrings: &current.keyrings,
         second_digests: &second_digests,
     };
-    let tree = plan(site, depot, shown, recipe, &mut next)?;
-    Ok((next, tree))
+    let layout = plan(site, depot, shown, recipe, &mut next)?;
+    Ok((next, layout))
 }
 
-/// The whole tree of a generation; generated files enter the depot on the way.
+/// Returns the trees of a generation; generated files enter the depot on the way.
 fn plan(
     site: &Site,
     depot: &Depot,
     current: Shown<'_>,
     recipe: &Recipe<'_>,
     next: &mut Generation,
-) -> Result<Tree, SiteError> {
-    let mut tree = Tree::default();
+) -> Result<GenerationTrees, SiteError> {
+    let mut layout = GenerationTrees::default();
     let mut batch = depot.batch();
     let key = site.key()?;
     let (mut newest, mut keys) = (next.signed, BTreeMap::new());
@@ -125,7 +122,7 @@ fn plan(
             Some(bundle) => Cow::Borrowed(&bundle.manifest),
             None => Cow::Owned(Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?),
         };
-        attach_file(&mut tree, &format!("manifests/{name}.json"), digest)?;
+        attach_file(&mut layout, "manifests", &format!("{name}.json"), digest)?;
         for collection in &manifest.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
@@ -133,7 +130,7 @@ fn plan(
             let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
-                attach_file(&mut tree, &format!("manifests/keyrings/{}.pgp", collection.folder()), digest)?;
+                attach_file(&mut layout, "manifests", &format!("keyrings/{}.pgp", collection.folder()), digest)?;
                 next.keyrings.insert(collection.folder(), digest);
             }
             let previous = previous(depot, current, &name, collection)?;
@@ -175,32 +172,38 @@ fn plan(
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             if let Some(digest) = before {
-                attach_file(&mut tree, &format!("manifests/before/{digest}.json"), digest)?;
+                attach_file(&mut layout, "manifests", &format!("before/{digest}.json"), digest)?;
             }
-            attach(&mut tree, &collection.folder(), part)?;
-            attach(&mut tree, &format!("proofs/{}", collection.folder()), proofs(collection))?;
+            attach(&mut layout, &collection.folder(), part)?;
+            attach(&mut layout, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
     }
     let owners = next.addresses.clone();
     addresses::note_owners(next, &site.config.serve);
     addresses::keep_keys_apart(&owners, next, &site.config.serve, |one, other| pins_in_common(site, one, other))?;
     addresses::keep_apart(next, &site.config.serve)?;
-    addresses::answer_together(next, &tree, &site.config.serve)?;
+    addresses::answer_together(next, &layout, &site.config.serve)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
     for (file, bytes) in public {
         let path = site.root().join("keys/site.pgp");
         let bytes = bytes.map_err(|source| SiteError::BadKeyring { path, source })?;
         let digest = depot.put(&mut batch, &bytes)?;
-        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut layout, "keys", file, digest)?;
     }
     for (file, digest) in keys {
-        attach_file(&mut tree, &format!("keys/{file}"), digest)?;
+        attach_file(&mut layout, "keys", &file, digest)?;
     }
-    next.paths = Some(depot.put(&mut batch, PathMap::text(&tree).as_bytes())?);
-    batch.commit()?;
     // What comes next has to be newer than all that clients see now.
     (next.signed, next.made) = (newest, next.made.max(newest));
-    Ok(tree)
+    // Where another collection answers for an address, its metadata must not seem older than what was there before.
+    let answers_as_before = addresses::answering(next, &site.config.serve) == current.answering;
+    for (folder, tree) in layout.trees() {
+        let paths = depot.put(&mut batch, PathMap::text(tree).as_bytes())?;
+        let unchanged = current.mounts.get(folder).filter(|mount| mount.paths == paths && answers_as_before);
+        next.mounts.insert(folder.to_owned(), unchanged.copied().unwrap_or(MountedTree { paths, since: next.made }));
+    }
+    batch.commit()?;
+    Ok(layout)
 }
 
 /// Returns whether a key is pinned for both sources, or none for one of them.
@@ -269,6 +272,9 @@ impl Accepted {
 struct Shown<'a> {
     names: &'a BTreeMap<Label, NameState>,
     published: &'a BTreeMap<String, Published>,
+    mounts: &'a BTreeMap<String, MountedTree>,
+    /// The addresses that it answers for, each with the collection.
+    answering: &'a [(Address, String)],
     seen: &'a Dates,
     keyrings: &'a BTreeMap<String, Sha256>,
     second_digests: &'a SecondDigests,
@@ -305,16 +311,16 @@ fn proofs(collection: &Collection) -> Tree {
     tree
 }
 
-fn attach(tree: &mut Tree, folder: &str, part: Tree) -> Result<(), SiteError> {
-    tree.attach(folder, part)
-        .map_err(|error| SiteError::Publish { collection: folder.to_owned(), source: Box::new(error.into()) })
+fn attach(layout: &mut GenerationTrees, folder: &str, part: Tree) -> Result<(), SiteError> {
+    layout.attach(folder, part).map_err(unpublishable(folder))
 }
 
-fn attach_file(tree: &mut Tree, path: &str, digest: Sha256) -> Result<(), SiteError> {
-    let publish =
-        |error: MalformedPath| SiteError::Publish { collection: path.to_owned(), source: Box::new(error.into()) };
-    tree.add(path.parse().map_err(publish)?, digest);
-    Ok(())
+fn attach_file(layout: &mut GenerationTrees, folder: &str, path: &str, digest: Sha256) -> Result<(), SiteError> {
+    layout.attach_file(folder, path, digest).map_err(unpublishable(path))
+}
+
+fn unpublishable(what: &str) -> impl FnOnce(MalformedPath) -> SiteError {
+    |error| SiteError::Publish { collection: what.to_owned(), source: Box::new(error.into()) }
 }
 
 /// A date after the last one and not after the clock; waits for the clock where it is just behind.
@@ -342,46 +348,6 @@ fn signature_date(last: Time, made: Time) -> Time {
     made.plus(-CLOCK_SKEW_S).max(last.plus(1))
 }
 
-/// Writes the tree under a scratch name, as hard links or copies, syncs it, and gives it its name.
-fn build(depot: &Depot, tree: &Tree, folder: &Path, made: Time) -> Result<(), SiteError> {
-    let scratch = folder.with_extension("part");
-    for stale in [&scratch, &folder.to_owned()] {
-        remove_folder(stale)?; // of a run that was interrupted before its switch
-    }
-    modes::create_public_folders(&scratch).map_err(SiteError::io("create", &scratch))?;
-    let mut last_parent = String::new();
-    for (path, digest) in tree.files() {
-        let target = scratch.join(path);
-        let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
-        if parent != last_parent {
-            let parent_path = scratch.join(parent);
-            modes::create_public_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
-            last_parent = parent.to_owned();
-        }
-        depot.write_file(digest, &target).map_err(|error| match error {
-            DepotError::Missing { .. } => {
-                let check = next_command::site_check(folder.ancestors().nth(2).unwrap_or(folder));
-                Fault::new(
-                    ErrorClass::VolumesMissing,
-                    format!(
-                        "{path} cannot be published, since its blob {digest} is not here: import the bundle that has it with \
-                         --reread; `{check}` names that bundle"
-                    ),
-                )
-                .into()
-            }
-            other => SiteError::from(other),
-        })?;
-        if Kind::is_replaced(path.as_str()) {
-            set_time(&target, made).map_err(SiteError::io("set the time of", &target))?;
-        }
-    }
-    let root = File::open(&scratch).map_err(SiteError::io("open", &scratch))?;
-    rustix::fs::syncfs(&root).map_err(|e| SiteError::io("sync", &scratch)(e.into()))?;
-    fs::rename(&scratch, folder).map_err(SiteError::io("rename", &scratch))?;
-    storage::sync_parent(folder).map_err(SiteError::io("sync", folder))
-}
-
 /// Stores the generation's own file, and reads it back: the switch makes clients depend on it.
 fn write_down(site: &Site, generation: &Generation) -> Result<(), SiteError> {
     let (store, key) = (site.store(), generation_key(generation.number));
@@ -398,14 +364,6 @@ fn write_down(site: &Site, generation: &Generation) -> Result<(), SiteError> {
     }
 }
 
-/// Metadata and keys change under their names, and HTTP caches compare its time by the second: each generation's is newer than all
-/// before, also where it has old content again. What older generations share of it changes its time too, which costs a
-/// client that comes just now one download.
-fn set_time(path: &Path, time: Time) -> io::Result<()> {
-    let time = UNIX_EPOCH + Duration::from_secs(time.unix().unsigned_abs());
-    File::open(path)?.set_modified(time)
-}
-
 /// Points `current` at generation `number`, in one step, and looks whether it leads there.
 fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
     let (store, target) = (site.store(), generation_folder(number));
@@ -413,13 +371,5 @@ fn switch(site: &Site, number: u64) -> Result<(), SiteError> {
     match store.target(CURRENT)? == Some(target) {
         true => Ok(()),
         false => Err(DepotError::WriteLost { path: store.place(CURRENT) }.into()),
-    }
-}
-
-/// Removes a folder with all that is in it; none there is fine.
-pub(super) fn remove_folder(folder: &Path) -> Result<(), SiteError> {
-    match fs::remove_dir_all(folder) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(SiteError::io("remove", folder)(e)),
-        _ => Ok(()),
     }
 }

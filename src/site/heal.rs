@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{quarantine, relink_trees};
 use super::flaw::blob_flaw;
 use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::reachable::reachable;
+use super::repair::{quarantine, relink_trees};
 use super::state::Generation;
 use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Bundle;

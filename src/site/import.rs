@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
-use super::check::relink_trees;
 use super::enterprise_store::push_locked;
-use super::generation::{Recipe, publish, remove_folder};
+use super::generation::{Recipe, publish};
 use super::heal::{HeldBlobs, heal, wrong};
 use super::imported::{Imported, note_repairs};
 use super::publish::PublishError;
+use super::repair::relink_trees;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
+use super::trees::remove_folder;
 use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Damage;
 use crate::bundle::stream::receive;

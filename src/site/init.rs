@@ -52,9 +52,9 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     let mut scratch = root.as_os_str().to_owned();
     scratch.push(".part");
     let scratch = Path::new(&scratch);
-    super::generation::remove_folder(scratch)?;
+    super::trees::remove_folder(scratch)?;
     if let Err(error) = new.write(keyrings, scratch, root) {
-        let _ = super::generation::remove_folder(scratch); // half a site is of no use; the first error is what matters
+        let _ = super::trees::remove_folder(scratch); // half a site is of no use; the first error is what matters
         return Err(error);
     }
     Site::open(root)
@@ -66,7 +66,7 @@ const KEY_AGE_S: i64 = 24 * 3600;
 impl NewSite {
     /// Writes the site into `scratch`, and renames it to `root`.
     fn write(&self, keyrings: Vec<(&Label, Vec<u8>)>, scratch: &Path, root: &Path) -> Result<(), SiteError> {
-        for folder in ["trust/keyrings", "generations", "depot/sha256"] {
+        for folder in ["trust/keyrings", "generations", "trees", "depot/sha256"] {
             let path = scratch.join(folder);
             modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
         }

@@ -6,7 +6,8 @@
 //! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
 //! SITE/keys/site.pgp          the site's own OpenPGP key, secret
 //! SITE/depot/                 blobs
-//! SITE/generations/N/         one state: trees, proofs, manifests, generation.json; hard links into the depot
+//! SITE/trees/KIND-NAME-DIGEST one published collection as files: hard links into the depot, or copies
+//! SITE/generations/N/         one state: generation.json, and links into `trees/`
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/older/                 what older generations have and the current one lacks, for web servers; may be deleted, `gc` builds it again
 //! SITE/journal/               imports that are not finished
@@ -46,6 +47,7 @@ mod publish;
 mod reachable;
 mod receipt;
 mod rehearsal;
+mod repair;
 mod rollback;
 mod search;
 mod second_digest;
@@ -56,6 +58,7 @@ mod status;
 mod store_assertion;
 mod store_index;
 mod tree;
+mod trees;
 mod unpack;
 
 use std::fs;
@@ -64,12 +67,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use addresses::answering;
-pub use check::{FlawedFile, FlawedFiles, NeededBy, SiteCheck, check};
+pub use check::{FlawedFiles, SiteCheck, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
-pub use flaw::Flaw;
+pub use flaw::{Flaw, FlawedFile, NeededBy};
 pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;
 pub use import::{ImportOptions, import, import_stream};
@@ -85,7 +88,7 @@ pub use rollback::rollback;
 pub use search::{BundleSearch, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::{CURRENT, generation_folder, list_generations, own_key, read_generation};
-pub use state::{Generation, NameState, Published};
+pub use state::{Generation, MountedTree, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};

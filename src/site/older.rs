@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::path_map::PathMap;
 use super::state::Generation;
-use super::tree::Tree;
+use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError};
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
@@ -27,36 +27,72 @@ fn folder(site: &Site) -> PathBuf {
     site.root().join(OLDER_FOLDER)
 }
 
-/// Returns true if a client of an older generation may still ask for the file.
-fn is_asked_for_later(path: &PublishPath) -> bool {
-    Kind::of_path(path.as_str()).is_some() && Kind::is_immutable(path.as_str())
+/// Returns the path below a generation, if a client of an older one may still ask for the file.
+pub(super) fn asked_for_later(folder: &str, path: &PublishPath) -> Option<PublishPath> {
+    let path = format!("{folder}/{path}");
+    let is_asked_for = Kind::of_path(&path).is_some() && Kind::is_immutable(&path);
+    path.parse().ok().filter(|_| is_asked_for)
+}
+
+/// Returns the mounts whose files are kept for clients of older generations.
+fn kept_mounts(generation: &Generation) -> impl Iterator<Item = (&String, &Sha256)> {
+    let mounts = generation.mounts.iter().map(|(folder, mount)| (folder, &mount.paths));
+    mounts.filter(|(folder, _)| Kind::of_path(folder).is_some())
 }
 
 /// Adds the files of `current` that `next` lacks. They are there before the switch, and `current` has them too until then.
-pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Tree) -> Result<(), SiteError> {
-    // Before the first generation there is no map. One that cannot be read, such as after a restore of the state alone, must
-    // not stop the import that heals it; `site check` names it.
-    let Ok(map) = PathMap::load(site, depot, current) else { return Ok(()) };
-    let mut withdrawn = map.files().filter(|(path, _)| is_asked_for_later(path) && next.get(path).is_none());
-    withdrawn.try_for_each(|(path, digest)| add(site, depot, path, digest))
+pub(super) fn retain(
+    site: &Site,
+    depot: &Depot,
+    current: &Generation,
+    (next, layout): (&Generation, &GenerationTrees),
+) -> Result<(), SiteError> {
+    for (folder, paths) in kept_mounts(current) {
+        if next.mounts.get(folder).is_some_and(|mount| mount.paths == *paths) {
+            continue;
+        }
+        // One that cannot be read, such as after a restore of the state alone, must not stop the import that heals it; `site
+        // check` names it.
+        let Ok(map) = PathMap::load(depot, paths) else { continue };
+        let shown = layout.get(folder);
+        for (path, digest) in map.files().filter(|(path, _)| !has(shown, path)) {
+            if let Some(path) = asked_for_later(folder, path) {
+                add(site, depot, &path, digest)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has(tree: Option<&Tree>, path: &PublishPath) -> bool {
+    tree.is_some_and(|tree| tree.get(path).is_some())
 }
 
 /// Lets the folder have what the older ones of the `kept` generations have and the current one lacks, and nothing else.
-pub(super) fn settle(site: &Site, depot: &Depot, current: u64, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
-    let load = |number: u64| PathMap::load(site, depot, &site.generation(number)?);
-    let (mut wanted, mut shown) = (Tree::default(), BTreeSet::new());
-    for number in kept.iter().rev() {
-        let map = load(*number)?;
-        if *number == current {
-            shown = map.files().map(|(path, _)| path.clone()).collect();
-            continue;
-        }
-        wanted.add_where_free(map.files().filter(|(path, _)| is_asked_for_later(path) && !shown.contains(*path)));
+pub(super) fn settle(site: &Site, depot: &Depot, current: &Generation, kept: &BTreeSet<u64>) -> Result<(), SiteError> {
+    let (mut wanted, mut shown, mut seen) = (BTreeMap::<String, Tree>::new(), BTreeMap::new(), BTreeSet::new());
+    for (folder, paths) in kept_mounts(current) {
+        seen.insert((folder.clone(), *paths));
+        shown.insert(folder.clone(), PathMap::load(depot, paths)?.into_tree());
     }
-    let wanted: BTreeMap<PathBuf, (&PublishPath, &Sha256)> =
-        wanted.files().map(|(path, digest)| (folder(site).join(path), (path, digest))).collect();
-    remove_others(&folder(site), &wanted)?;
-    wanted.into_values().try_for_each(|(path, digest)| add(site, depot, path, digest))
+    for number in kept.iter().rev().filter(|number| **number != current.number) {
+        for (folder, paths) in kept_mounts(&site.generation(*number)?) {
+            if seen.insert((folder.clone(), *paths)) {
+                let map = PathMap::load(depot, paths)?;
+                let withdrawn = map
+                    .files()
+                    .filter(|(path, _)| asked_for_later(folder, path).is_some() && !has(shown.get(folder), path));
+                wanted.entry(folder.clone()).or_default().add_where_free(withdrawn);
+            }
+        }
+    }
+    let wanted = wanted.iter().flat_map(|(folder, tree)| {
+        tree.files().filter_map(move |(path, digest)| Some((asked_for_later(folder, path)?, *digest)))
+    });
+    let wanted: BTreeMap<PublishPath, Sha256> = wanted.collect();
+    let places = wanted.keys().map(|path| folder(site).join(path)).collect();
+    remove_others(&folder(site), &places)?;
+    wanted.iter().try_for_each(|(path, digest)| add(site, depot, path, digest))
 }
 
 /// Links the blob to its path in the folder, over another blob that is there.
@@ -102,7 +138,7 @@ fn clear_the_way(root: &Path, path: &PublishPath) -> io::Result<()> {
 }
 
 /// Removes what is not `wanted`, and folders that are empty then.
-fn remove_others(root: &Path, wanted: &BTreeMap<PathBuf, (&PublishPath, &Sha256)>) -> Result<(), SiteError> {
+fn remove_others(root: &Path, wanted: &BTreeSet<PathBuf>) -> Result<(), SiteError> {
     for entry in walkdir::WalkDir::new(root).contents_first(true) {
         let entry = match entry {
             Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => continue,
@@ -113,7 +149,7 @@ fn remove_others(root: &Path, wanted: &BTreeMap<PathBuf, (&PublishPath, &Sha256)
                 Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
                 removed => removed,
             },
-            false if wanted.contains_key(entry.path()) => Ok(()),
+            false if wanted.contains(entry.path()) => Ok(()),
             false => fs::remove_file(entry.path()),
         };
         removed.map_err(SiteError::io("remove", entry.path()))?;

@@ -14,13 +14,15 @@ use crate::digest::Sha256;
 /// Fails if any of it cannot be read: the blobs that it names would seem to be needless.
 pub(super) fn reachable(site: &Site, numbers: &BTreeSet<u64>) -> Result<BTreeSet<Sha256>, SiteError> {
     let depot = site.depot()?;
-    let (mut blobs, mut manifests) = (BTreeSet::new(), BTreeSet::new());
+    let (mut blobs, mut manifests, mut maps) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for number in numbers {
         let generation = site.generation(*number)?;
-        let map = PathMap::load(site, &depot, &generation)?;
-        blobs.extend(map.files().map(|(_, digest)| *digest));
-        blobs.extend(generation.paths);
+        maps.extend(generation.mounts.values().map(|mount| mount.paths));
         manifests.extend(generation.names.values().filter_map(|state| state.manifest));
+    }
+    for map in maps {
+        blobs.insert(map);
+        blobs.extend(PathMap::load(&depot, &map)?.files().map(|(_, digest)| *digest));
     }
     for digest in manifests {
         let manifest = Manifest::parse(&depot.read(&digest, MAX_MANIFEST_BYTES)?)?;

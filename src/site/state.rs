@@ -57,8 +57,8 @@ pub struct Generation {
     /// with the names that upstream signs in it.
     #[serde(default)]
     pub upstream_dates: Dates,
-    /// The path map: the blob that lists every published file with its digest. Only the state before the first import has none.
-    pub paths: Option<Sha256>,
+    /// The trees that it publishes, by their folders below it, such as `apt/debian`.
+    pub mounts: BTreeMap<String, MountedTree>,
     /// The keyring that upstream's proofs of each published collection, as KIND/NAME, were checked with: a blob. What is published stays
     /// as it was accepted when other keys are pinned later.
     #[serde(default)]
@@ -91,6 +91,16 @@ pub(crate) fn generation_folder(number: u64) -> String {
 /// The key of a generation's own file in the store.
 pub(super) fn generation_key(number: u64) -> String {
     format!("{}/{GENERATION_FILE}", generation_folder(number))
+}
+
+/// A tree at its place in a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountedTree {
+    /// Its path map: the blob that lists its files with their digests.
+    pub paths: Sha256,
+    /// The date of the generation that put it there: clients see it as that of metadata and keys.
+    pub since: Time,
 }
 
 /// What the site remembers of the bundles of one name.
@@ -181,7 +191,7 @@ impl Generation {
             sources: BTreeMap::new(),
             addresses: BTreeMap::new(),
             upstream_dates: Dates::new(),
-            paths: None,
+            mounts: BTreeMap::new(),
             keyrings: BTreeMap::new(),
             second_digests: BTreeMap::new(),
         }
@@ -329,12 +339,11 @@ impl Site {
         }
     }
 
-    /// Fails if this user cannot read what clients are to see, or if the list of it has changed on disk.
+    /// Fails if this user cannot read what clients are to see, or if a list of it has changed on disk.
     pub fn check_readable(&self) -> Result<(), SiteError> {
         let current = self.current()?;
-        if let Some(paths) = current.paths {
-            Depot::existing(&self.root().join("depot")).verify(&paths)?;
-        }
+        let depot = Depot::existing(&self.root().join("depot"));
+        current.mounts.values().try_for_each(|mount| depot.verify(&mount.paths))?;
         for collection in current.published.keys() {
             let folder = self.root().join("current").join(collection);
             match fs::read_dir(&folder) {

@@ -1,4 +1,4 @@
-//! What a publisher returns: a tree of paths and blobs, written to disk by [`super::generation`] alone.
+//! The result of a publisher: a tree of paths and blobs, written to disk by [`super::trees`] alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,15 +22,6 @@ impl Tree {
     /// Adds a file, over one that stands there.
     pub(super) fn add(&mut self, path: PublishPath, digest: Sha256) {
         self.files.insert(path, digest);
-    }
-
-    /// Adds all files of `other` below the folder `prefix`.
-    pub(super) fn attach(&mut self, prefix: &str, other: Self) -> Result<(), MalformedPath> {
-        let prefix: PublishPath = prefix.parse()?;
-        for (path, digest) in other.files {
-            self.add(prefix.join(path.as_str())?, digest);
-        }
-        Ok(())
     }
 
     /// The files, in the order of their paths.
@@ -61,5 +52,47 @@ impl Tree {
     /// The blob at `path`.
     pub(super) fn get(&self, path: &PublishPath) -> Option<&Sha256> {
         self.files.get(path)
+    }
+}
+
+impl FromIterator<(PublishPath, Sha256)> for Tree {
+    fn from_iter<I: IntoIterator<Item = (PublishPath, Sha256)>>(files: I) -> Self {
+        Self { files: files.into_iter().collect() }
+    }
+}
+
+/// The trees that a generation publishes, by their folders below it, such as `apt/debian`.
+#[derive(Debug, Default)]
+pub(super) struct GenerationTrees {
+    trees: BTreeMap<String, Tree>,
+}
+
+impl GenerationTrees {
+    /// Adds a tree; one without files has no folder. Fails if a path is too long below the folder.
+    pub(super) fn attach(&mut self, folder: &str, tree: Tree) -> Result<(), MalformedPath> {
+        let prefix: PublishPath = folder.parse()?;
+        tree.files.keys().try_for_each(|path| prefix.join(path.as_str()).map(drop))?;
+        if !tree.files.is_empty() {
+            self.trees.insert(folder.to_owned(), tree);
+        }
+        Ok(())
+    }
+
+    /// Adds a file to the tree at `folder`.
+    pub(super) fn attach_file(&mut self, folder: &str, path: &str, digest: Sha256) -> Result<(), MalformedPath> {
+        let path: PublishPath = path.parse()?;
+        folder.parse::<PublishPath>()?.join(path.as_str())?;
+        self.trees.entry(folder.to_owned()).or_default().add(path, digest);
+        Ok(())
+    }
+
+    /// The tree at `folder`.
+    pub(super) fn get(&self, folder: &str) -> Option<&Tree> {
+        self.trees.get(folder)
+    }
+
+    /// The trees, in the order of their folders.
+    pub(super) fn trees(&self) -> impl Iterator<Item = (&str, &Tree)> {
+        self.trees.iter().map(|(folder, tree)| (folder.as_str(), tree))
     }
 }

@@ -347,8 +347,8 @@ impl Site {
     /// Removes the notes of imports that are finished or can no more be: of `bundle` itself, of the bundles before it, and what
     /// cannot be read.
     pub(super) fn tidy_journal(&self, bundle: &Bundle) -> Result<(), SiteError> {
-        super::generation::remove_folder(&self.journal_folder(bundle))?;
-        super::generation::remove_folder(&self.quarantine_folder(bundle))?;
+        super::trees::remove_folder(&self.journal_folder(bundle))?;
+        super::trees::remove_folder(&self.quarantine_folder(bundle))?;
         let accepted = &bundle.manifest;
         let journal = self.root().join("journal");
         for entry in fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?.filter_map(Result::ok) {
@@ -357,7 +357,7 @@ impl Site {
             let is_past =
                 |m: &Manifest| m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence);
             if manifest.as_ref().is_none_or(is_past) {
-                super::generation::remove_folder(&entry.path())?;
+                super::trees::remove_folder(&entry.path())?;
             }
         }
         self.tidy_partials()

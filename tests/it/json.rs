@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::desk::{Desk, end};
 
 /// Maps whose keys are data: names of bundles and collections, paths, digests.
-const KEYED_BY_DATA: [&str; 14] = [
+const KEYED_BY_DATA: [&str; 16] = [
     "files",
     "names",
     "published",
@@ -28,6 +28,8 @@ const KEYED_BY_DATA: [&str; 14] = [
     "answers",
     "addresses",
     "keyrings",
+    "mounts",
+    "inputs",
 ];
 
 /// Fails unless all keys in `value` are written in snake_case.

@@ -254,11 +254,12 @@ fn by_host_name(desk: &Desk, host: &Host, bundle: &Path) {
             let (authority, path) = (entry.url.host_str().unwrap(), entry.url.path().trim_matches('/'));
             let name = format!("{authority}_{}_dists_{suite}_InRelease", path.replace('/', "_"));
             let cached = fs::read(lists.join(&name)).unwrap_or_else(|e| panic!("{name}: {e}: {:?}", names(&lists)));
-            let signed = walkdir::WalkDir::new(desk.path("site/current/apt")).into_iter().map(Result::unwrap);
+            let signed = walkdir::WalkDir::new(desk.path("site/current/apt")).follow_links(true).into_iter();
+            let mut signed = signed.map(Result::unwrap);
             let same = |entry: walkdir::DirEntry| {
                 entry.path().ends_with(format!("dists/{suite}/InRelease")) && fs::read(entry.path()).unwrap() == cached
             };
-            assert!(signed.into_iter().any(same), "{name} is not upstream's own");
+            assert!(signed.any(same), "{name} is not upstream's own");
         }
     }
 }

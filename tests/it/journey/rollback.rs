@@ -86,19 +86,17 @@ fn back_and_on_again() {
     desk.run("rollback --site site").says(Exit::Usage, &["no earlier generation"]);
 }
 
-/// Every blob is linked into the one generation or is its path map, and every file of the generation is a blob.
+/// Every blob is linked into a tree of the one generation or is a path map, and every file of a tree is a blob.
 fn only_what_is_needed(desk: &Desk) {
     let inodes = |below: &str| -> BTreeSet<u64> {
         let files = walkdir::WalkDir::new(desk.path(below)).into_iter().map(Result::unwrap);
-        files
-            .filter(|e| e.file_type().is_file() && e.file_name() != "generation.json")
-            .map(|e| e.metadata().unwrap().ino())
-            .collect()
+        files.filter(|e| e.file_type().is_file()).map(|e| e.metadata().unwrap().ino()).collect()
     };
-    let map = Site::open(&desk.path("site")).unwrap().current().unwrap().paths.unwrap();
-    let map = fs::metadata(Depot::open(&desk.path("site/depot")).unwrap().place(&map)).unwrap().ino();
-    let (mut published, blobs) = (inodes("site/generations"), inodes("site/depot/sha256"));
-    assert!(published.insert(map));
+    let (mut published, blobs) = (inodes("site/trees"), inodes("site/depot/sha256"));
+    let depot = Depot::open(&desk.path("site/depot")).unwrap();
+    for mount in Site::open(&desk.path("site")).unwrap().current().unwrap().mounts.values() {
+        assert!(published.insert(fs::metadata(depot.place(&mount.paths)).unwrap().ino()));
+    }
     assert_eq!(blobs, published);
     assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/journal")).is_empty());
 }

@@ -139,7 +139,43 @@ fn a_copy_with_bytes_of_its_own_is_checked_and_linked_again() {
     rot(&deb);
     let found = flawed(&desk, "--quarantine");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0]["path"], format!("generations/1/{DEB}"));
+    let site = fs::canonicalize(desk.path("site")).unwrap();
+    let below = fs::canonicalize(&deb).unwrap().strip_prefix(site).unwrap().display().to_string();
+    assert!(below.starts_with("trees/apt-demo-"), "{below}");
+    assert_eq!(found[0]["path"], below);
     assert_eq!(digest(&deb), right);
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn lost_trees_and_links_are_made_again() {
+    let (desk, _) = desk_with_one();
+    let deb = desk.path("site/current").join(DEB);
+    let (right, link) = (digest(&deb), desk.path("site/generations/1/apt/demo"));
+    let expected = fs::read_link(&link).unwrap();
+    fs::remove_dir_all(link.parent().unwrap().join(&expected)).unwrap();
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("../keys", &link).unwrap();
+    let found = flawed(&desk, "--quarantine");
+    assert!(found.iter().any(|file| file["path"] == "generations/1/apt/demo"), "{found:?}");
+    assert!(found.iter().any(|file| file["path"].as_str().unwrap().ends_with("/hello_1.0-1_amd64.deb")), "{found:?}");
+    assert_eq!((fs::read_link(&link).unwrap(), digest(&deb)), (expected, right));
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn copies_of_withdrawn_files_are_checked_and_linked_again() {
+    let (desk, _) = desk_with_one();
+    publish(&desk, "2.0-1", "First");
+    desk.ferry();
+    let withdrawn = desk.path("site/older").join(DEB);
+    let bytes = fs::read(&withdrawn).unwrap();
+    fs::remove_file(&withdrawn).unwrap();
+    fs::write(&withdrawn, &bytes).unwrap();
+    desk.run("site check --site site").ok();
+    rot(&withdrawn);
+    let found = flawed(&desk, "--quarantine");
+    assert_eq!((found.len(), &found[0]["path"]), (1, &format!("older/{DEB}").into()));
+    assert_eq!(fs::read(&withdrawn).unwrap(), bytes);
     desk.run("site check --site site").ok();
 }

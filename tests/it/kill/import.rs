@@ -1,5 +1,6 @@
 //! Imports that are killed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -9,13 +10,13 @@ use gapferry::site::status;
 
 use super::killing::{Killing, Kills};
 use crate::support::snaps::open_site;
-use crate::support::snapshot::{Snapshot, contents_of, copy, difference, snapshot};
+use crate::support::snapshot::{Snapshot, contents_through_links, copy, difference, snapshot};
 use crate::support::world::{Content, World, bring, each_content_and_flat};
 
 /// What clients see, without dates and signatures.
 pub(crate) fn published(world: &World, site: &Path) -> Snapshot {
     let current = fs::canonicalize(site.join("current")).unwrap();
-    let mut snapshot = contents_of(&current, |path| !path.ends_with("generation.json"));
+    let mut snapshot = contents_through_links(&current, |path| !path.ends_with("generation.json"));
     for (path, seen) in &mut snapshot {
         let text = fs::read_to_string(current.join(path)).ok();
         if let Some(text) = text.and_then(|text| world.content.undated(path, &text)) {
@@ -40,6 +41,11 @@ pub(crate) fn nothing_is_left_over(folder: &Path, generations: &[&str]) {
         assert_eq!(names_in(&folder.join(empty)), [""; 0], "{empty}");
     }
     assert_eq!(names_in(&folder.join("generations")), generations);
+    let site = open_site(folder);
+    let mounts = site.generations().unwrap().into_iter().flat_map(|number| site.generation(number).unwrap().mounts);
+    let named: BTreeSet<String> =
+        mounts.map(|(below, mount)| format!("{}-{}", below.replace('/', "-"), mount.paths)).collect();
+    assert_eq!(names_in(&folder.join("trees")), named.into_iter().collect::<Vec<_>>(), "trees of no generation");
     assert!(folder.join("current.part").symlink_metadata().is_err());
 }
 

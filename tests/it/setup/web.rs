@@ -161,7 +161,7 @@ fn same_headers_as_serve(site: &Site, port: u16) {
     add_files(site.root(), &root, &flat);
     let tops = ["apt", "images", "keys", "os-images", "files", "snaps", "yum"].map(|top| root.join(top));
     let present = tops.iter().filter(|top| top.exists());
-    let found = present.flat_map(|top| walkdir::WalkDir::new(top).sort_by_file_name());
+    let found = present.flat_map(|top| walkdir::WalkDir::new(top).follow_links(true).sort_by_file_name());
     let found = found.map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     let files: Vec<String> =
         found.map(|entry| entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect();

@@ -87,7 +87,7 @@ impl Content for Debs {
     fn check(&self, folder: &Path) {
         let keyring = folder.join("keys/site.gpg");
         let mut suites = 0;
-        for in_release in walkdir::WalkDir::new(folder.join("apt")).into_iter().map(Result::unwrap) {
+        for in_release in walkdir::WalkDir::new(folder.join("apt")).follow_links(true).into_iter().map(Result::unwrap) {
             let suite = in_release.path().parent().unwrap();
             if in_release.file_name() == "InRelease" && suite.parent().is_some_and(|dists| dists.ends_with("dists")) {
                 suites += 1;

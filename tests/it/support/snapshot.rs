@@ -41,6 +41,15 @@ pub(crate) fn snapshot(root: &Path, wanted: impl Fn(&Path) -> bool) -> Snapshot 
     walk.map(Result::unwrap).map(|entry| (below(entry.path()), see(entry.path()))).collect()
 }
 
+/// Names and contents below `root` as a client sees them that follows links, without times.
+pub(crate) fn contents_through_links(root: &Path, wanted: impl Fn(&Path) -> bool) -> Snapshot {
+    let below = |path: &Path| path.strip_prefix(root).unwrap().to_owned();
+    let walk = walkdir::WalkDir::new(root).follow_links(true).into_iter().map(Result::unwrap);
+    let files = walk.filter(|entry| entry.file_type().is_file() && wanted(&below(entry.path())));
+    let see = |entry: walkdir::DirEntry| (below(entry.path()), Seen { time: None, ..see(entry.path()) });
+    files.map(see).collect()
+}
+
 /// Names and contents below `root`, without their times.
 pub(crate) fn contents_of(root: &Path, wanted: impl Fn(&Path) -> bool) -> Snapshot {
     let mut snapshot = snapshot(root, wanted);

@@ -168,7 +168,7 @@ fn copy_site(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
         let below = entry.path().strip_prefix(from).unwrap();
         let (kind, target) = (entry.file_type(), to.join(below));
-        let fixed = ["depot/sha256", "generations"].iter().any(|folder| below.starts_with(folder));
+        let fixed = ["depot/sha256", "trees"].iter().any(|folder| below.starts_with(folder));
         if kind.is_dir() {
             fs::create_dir(target).unwrap();
         } else if kind.is_symlink() {

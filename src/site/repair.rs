@@ -1,0 +1,115 @@
+//! Repairs published files: takes flawed ones away, and links them to good blobs again.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::flaw::{Flaw, FlawedFile, Replacement};
+use super::path_map::PathMap;
+use super::state::MountedTree;
+use super::trees::{lay_link, link_target, tree_path};
+use super::{Site, SiteError};
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::storage::{audit, modes};
+
+/// Moves flawed blobs to `quarantine/`, and takes the published files away that have their bytes: what is missing is fetched
+/// anew by the next import that has it. Published files whose blobs are good are linked to them again.
+pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Result<(), SiteError> {
+    let is_blob = |file: &&FlawedFile| matches!(file.replacement, Replacement::Quarantine { .. });
+    let names: Vec<String> = flawed.iter().filter(is_blob).map(|file| file.sha256.to_hex()).collect();
+    let log = site.root().join("audit.jsonl");
+    let detail = format!("{} files, blobs {}", flawed.len(), names.join(" "));
+    audit::append(&log, "quarantine", site.config.name.as_str(), &detail)?;
+    for file in flawed.iter().filter(is_blob) {
+        if let Replacement::Quarantine { links } = &file.replacement {
+            links.iter().try_for_each(|link| fs::remove_file(link).map_err(SiteError::io("remove", link)))?;
+        }
+        quarantine(site, depot, &file.sha256)?;
+    }
+    for file in flawed {
+        let path = site.root().join(&file.path);
+        match &file.replacement {
+            Replacement::Quarantine { .. } => {}
+            Replacement::Link { generation, folder, mount } => {
+                super::trees::remove_link(&path)?;
+                lay_link(&site.generation_folder(*generation), folder, mount)?;
+            }
+            Replacement::Blob if depot.size(&file.sha256).is_some() => relink(depot, &file.sha256, &path)?,
+            Replacement::Blob if file.flaw == Flaw::Missing => {}
+            Replacement::Blob => fs::remove_file(&path).map_err(SiteError::io("remove", &path))?,
+        }
+    }
+    Ok(())
+}
+
+/// Moves the blob to `quarantine/`. Succeeds if it does not exist.
+pub(super) fn quarantine(site: &Site, depot: &Depot, digest: &Sha256) -> Result<(), SiteError> {
+    Ok(depot.move_away(digest, &site.root().join("quarantine").join(digest.to_hex()))?)
+}
+
+/// Replaces the published file by one with its blob's bytes, in one step.
+fn relink(depot: &Depot, digest: &Sha256, path: &Path) -> Result<(), SiteError> {
+    let scratch = depot.partial_path(digest);
+    depot.remove_partial(digest)?;
+    depot.write_file(digest, &scratch)?;
+    let parent = path.parent().unwrap_or(path);
+    modes::create_public_folders(parent).map_err(SiteError::io("create", parent))?;
+    let replace = || {
+        fs::File::open(&scratch)?.sync_all()?;
+        fs::rename(&scratch, path)
+    };
+    replace().map_err(SiteError::io("replace", path))
+}
+
+/// Links the published files of all generations to their blobs again, as far as these are `verified`: where a blob was
+/// replaced, the files still have the bytes that it had before.
+pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha256>) -> Result<(), SiteError> {
+    let mut done = BTreeSet::new();
+    for number in site.generations()?.into_iter().rev() {
+        // What cannot be read is named by `check`.
+        let Ok(generation) = site.generation(number) else { continue };
+        for (folder, mount) in &generation.mounts {
+            let mut places = places(site, number, folder, mount);
+            places.retain(|place| done.insert(place.clone()));
+            let Ok(map) = PathMap::load(depot, &mount.paths) else { continue };
+            for (path, digest) in map.files().filter(|(_, digest)| verified.contains(*digest)) {
+                for file in places.iter().map(|place| place.join(path)) {
+                    let blob = blob_inode(depot, digest);
+                    if depot.size(digest).is_some() && (blob.is_none() || inode(&file) != blob) {
+                        relink(depot, digest, &file)?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the folders that have the files of a tree: the tree, and a copy in the place of the generation's link, which scp and
+/// `cp -L` make.
+pub(super) fn places(site: &Site, number: u64, folder: &str, mount: &MountedTree) -> Vec<PathBuf> {
+    let (tree, copy) = (site.root().join(tree_path(folder, &mount.paths)), site.generation_folder(number).join(folder));
+    let is_copy = fs::symlink_metadata(&copy).is_ok_and(|facts| facts.is_dir());
+    [tree].into_iter().chain(is_copy.then_some(copy)).collect()
+}
+
+/// Returns true if the generation has its link to the tree, or a copy in its place.
+pub(super) fn has_link(site: &Site, number: u64, folder: &str, mount: &MountedTree) -> bool {
+    let link = site.generation_folder(number).join(folder);
+    match fs::read_link(&link) {
+        Ok(target) => target == Path::new(&link_target(folder, &mount.paths)),
+        Err(_) => link.is_dir(),
+    }
+}
+
+/// Returns what tells a regular file from others, if it is one.
+pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|data| (data.dev(), data.ino()))
+}
+
+/// Returns the inode of the blob, if blobs are local files.
+pub(super) fn blob_inode(depot: &Depot, digest: &Sha256) -> Option<(u64, u64)> {
+    depot.local_file(digest).and_then(|path| inode(&path))
+}
