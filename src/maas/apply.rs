@@ -1,15 +1,18 @@
 //! Carries a plan out.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::change::{Change, Select, disabling};
 use super::client::{MaasClient, Said};
+use super::error::not_kept;
 use super::import::follow;
 use super::plan::{MaasPlan, MaasState, plan};
 use super::read::read;
 use super::wait::{Reading, WaitLimits};
 use super::wanted::{WantedState, same_url};
 use super::{Form, MaasError};
+use crate::error_class::Fault;
 use crate::progress::Progress;
 
 /// The most plans of one run. MAAS may change selections by itself when a source is changed, drops images with a selection, and may
@@ -43,7 +46,7 @@ pub fn apply(
         }
         if round + 1 == ROUNDS {
             let changes = plan.changes.iter().map(Change::to_string).collect::<Vec<_>>().join("; ");
-            return Err(MaasError::NotKept { changes });
+            return Err(not_kept(&changes));
         }
         let mut carrier =
             Carrier { client, wanted, limits, progress, state: &state, accepted: &mut accepted, tell: &mut tell };
@@ -150,7 +153,7 @@ impl Carrier<'_> {
 
     fn selections_path(&self, source_url: &str) -> Result<String, MaasError> {
         let source = self.state.sources.iter().find(|source| same_url(&source.url, source_url));
-        let gone = || MaasError::NotKept { changes: format!("add the boot source {source_url}") };
+        let gone = || not_kept(&format!("add the boot source {source_url}"));
         Ok(format!("boot-sources/{}/selections/", source.ok_or_else(gone)?.id))
     }
 
@@ -177,11 +180,8 @@ impl Carrier<'_> {
                 (self.tell)(Telling::Waiting { source_url, seconds: self.limits.cache.as_secs() });
             }
             if !reading.again(|| super::read::importing(self.client), || self.ask_for_import())? {
-                let (source_url, seconds) = (source_url.to_owned(), self.limits.cache.as_secs());
-                return Err(match self.accepted.contains(&source_url) || self.has_read(&source_url) {
-                    true => MaasError::NotListed { source_url, image: selection.to_string(), seconds, answer },
-                    false => MaasError::NeverCached { source_url, seconds, answer },
-                });
+                let is_read = self.accepted.contains(source_url) || self.has_read(source_url);
+                return Err(unlisted(source_url, is_read.then_some(selection), self.limits.cache, &answer));
             }
         }
     }
@@ -221,4 +221,20 @@ impl Carrier<'_> {
 pub fn is_unlisted(answer: &str) -> bool {
     let fields = ["\"os\"", "\"release\"", "\"arches\""];
     !answer.contains("__all__") && fields.iter().any(|field| answer.contains(field))
+}
+
+/// Makes the error of a boot source that lacks what the site publishes. `image` is `None` if MAAS has not read the source.
+fn unlisted(source_url: &str, image: Option<&Select>, waited: Duration, answer: &str) -> MaasError {
+    let seconds = waited.as_secs();
+    let what = match image {
+        Some(image) => format!(
+            "the boot source {source_url}, as MAAS has read it, does not list {image}, though the site publishes it; waited \
+             {seconds} s: check that this site is served there, then run again"
+        ),
+        None => format!(
+            "MAAS has not read the boot source {source_url} within {seconds} s: check that this site is served there for MAAS and \
+             that its keyring is right, then run again"
+        ),
+    };
+    Fault::unavailable(format!("{what} (MAAS says: {answer})")).into()
 }

@@ -10,6 +10,7 @@ use super::answers::{MAIN_ARCHIVE, PORTS_ARCHIVE};
 use super::plan::REPOSITORY_PREFIX;
 use super::wanted::{RepositoryKind, WantedRepository};
 use crate::collection::Collection;
+use crate::error_class::Fault;
 use crate::formats::apt::archive::{IndexKind, IndexName};
 
 /// The architectures of MAAS's two built-in archives.
@@ -153,7 +154,7 @@ fn built_in<'a>(
     chosen: Option<&str>,
     option: &str,
     arches: &[&str],
-) -> Result<Option<&'a PublishedArchive>, MaasError> {
+) -> Result<Option<&'a PublishedArchive>, Fault> {
     if let Some(name) = chosen {
         return named(archives, name, option).map(Some);
     }
@@ -168,7 +169,7 @@ fn built_in<'a>(
         [one] => Ok(Some(one)),
         many => {
             let names: Vec<&str> = many.iter().map(|archive| archive.name.as_str()).collect();
-            Err(MaasError::Choice(format!(
+            Err(Fault::usage(format!(
                 "{} can each be MAAS's own archive: choose with --{option} NAME",
                 names.join(" and ")
             )))
@@ -176,10 +177,10 @@ fn built_in<'a>(
     }
 }
 
-fn named<'a>(archives: &'a [PublishedArchive], name: &str, option: &str) -> Result<&'a PublishedArchive, MaasError> {
+fn named<'a>(archives: &'a [PublishedArchive], name: &str, option: &str) -> Result<&'a PublishedArchive, Fault> {
     let refuse = || {
         let names: Vec<&str> = archives.iter().map(|archive| archive.name.as_str()).collect();
-        MaasError::Choice(format!("--{option} {name:?}: no such archive is published, but {}", listed(&names)))
+        Fault::usage(format!("--{option} {name:?}: no such archive is published, but {}", listed(&names)))
     };
     archives.iter().find(|archive| archive.name == name).ok_or_else(refuse)
 }

@@ -10,7 +10,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use url::Url;
 
+use super::error::{no_client, not_maas, unusable_address};
 use super::{ApiKey, Form, MaasError};
+use crate::error_class::Fault;
 use crate::fetch::{FetchError, FetchOptions, http_client, shown};
 
 /// The largest answer that is read, in bytes; lists of hundreds of images have below 1 MB.
@@ -63,7 +65,7 @@ impl MaasClient {
         // A redirect would turn POST into GET, and take the key to another place.
         let http = http_client(&options, Policy::none)?;
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("maas").enable_all().build();
-        let runtime = runtime.map_err(|source| MaasError::Setup(source.into()))?;
+        let runtime = runtime.map_err(no_client)?;
         Ok(Self { http, runtime, base, key, options })
     }
 
@@ -99,13 +101,9 @@ impl MaasClient {
     /// Reads the first path of all: where that is not to be had, there is no MAAS.
     pub(super) fn first<T: DeserializeOwned>(&self, path: &str) -> Result<T, MaasError> {
         self.get(path).map_err(|error| match error {
-            MaasError::Status { url, status, .. } if status < 500 => {
-                MaasError::NotMaas { url, why: format!("status {status}") }
-            }
-            MaasError::Refused { .. } => MaasError::NotMaas { url: self.shown(path), why: "status 400".to_owned() },
-            MaasError::Answer { url, source } => {
-                MaasError::NotMaas { url, why: format!("its answer is not MAAS's: {source}") }
-            }
+            MaasError::Status { url, status, .. } if status < 500 => not_maas(&url, &format!("status {status}")),
+            MaasError::Refused { .. } => not_maas(&self.shown(path), "status 400"),
+            MaasError::Answer { url, source } => not_maas(&url, &format!("its answer is not MAAS's: {source}")),
             other => other,
         })
     }
@@ -126,7 +124,12 @@ impl MaasClient {
 
     /// PUT of a piece of a file, to where MAAS has said. The key goes there too, so it must be MAAS itself.
     pub(super) fn put_piece(&self, uri: &str, piece: Vec<u8>) -> Result<Said, MaasError> {
-        let elsewhere = || MaasError::UploadElsewhere { url: crate::terminal::without_password(uri) };
+        let elsewhere = || {
+            let url = crate::terminal::without_password(uri);
+            MaasError::from(Fault::unavailable(format!(
+                "MAAS says to send an image to {url}, which is not where it is itself: give the address that MAAS has for itself"
+            )))
+        };
         let url = self.base.join(uri).map_err(|_| elsewhere())?;
         if url.origin() != self.base.origin() {
             return Err(elsewhere());
@@ -172,9 +175,14 @@ impl MaasClient {
         match status {
             _ if status.is_success() => Ok(()),
             // Not the answer: it quotes the key.
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(MaasError::Key { url, status: status.as_u16() }),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Fault::usage(format!(
+                "MAAS at {url} refuses the API key (status {}): it must be a valid key of an administrator, as `maas apikey \
+                 --username NAME` prints it",
+                status.as_u16()
+            ))
+            .into()),
             _ if status.is_redirection() => {
-                Err(MaasError::NotMaas { url, why: format!("status {status}, which leads elsewhere") })
+                Err(not_maas(&url, &format!("status {status}, which leads elsewhere")))
             }
             _ => {
                 let answer = self.words(body).unwrap_or_else(|| "an empty answer".to_owned());
@@ -184,7 +192,7 @@ impl MaasClient {
     }
 
     async fn exchange(&self, method: &Method, url: Url, body: RequestBody) -> Result<(StatusCode, Vec<u8>), MaasError> {
-        let header = self.key.header().ok_or_else(|| MaasError::Setup("the key makes no header".into()))?;
+        let header = self.key.header().ok_or_else(|| no_client("the key makes no header"))?;
         let mut request = self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, header);
         request = request.header(ACCEPT, "application/json");
         let mut patience = self.options.connect_timeout + self.options.stall_timeout;
@@ -212,7 +220,7 @@ impl MaasClient {
     }
 
     fn below(&self, path: &str) -> Result<Url, MaasError> {
-        Url::parse(&self.shown(path)).map_err(|source| MaasError::Setup(source.into()))
+        Url::parse(&self.shown(path)).map_err(no_client)
     }
 
     /// An address below the API's root, for messages.
@@ -266,9 +274,9 @@ fn passes(answer: &Result<(StatusCode, Vec<u8>), MaasError>) -> bool {
 
 /// The API's root: `ADDRESS/api/2.0/`.
 fn base(address: &str) -> Result<Url, MaasError> {
-    let refuse = || MaasError::Address {
-        text: Url::parse(address).map_or_else(|_| address.to_owned(), |url| shown(&url)),
-        example: "http://HOST:5240/MAAS",
+    let refuse = || {
+        let text = Url::parse(address).map_or_else(|_| address.to_owned(), |url| shown(&url));
+        unusable_address(&text, "http://HOST:5240/MAAS")
     };
     let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(refuse)?;
     let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
@@ -283,6 +291,7 @@ fn base(address: &str) -> Result<Url, MaasError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_class::ErrorClass;
 
     #[test]
     fn addresses_of_the_api() {
@@ -296,7 +305,7 @@ mod tests {
         }
         for bad in ["", "h:5240/MAAS", "ftp://h/MAAS", "http://u:hidden@h/MAAS", "http://h/MAAS?x", "http://h/#x"] {
             let error = base(bad).unwrap_err();
-            assert!(matches!(&error, MaasError::Address { .. }) && !error.to_string().contains("hidden"), "{error}");
+            assert!(error.class() == ErrorClass::Usage && !error.to_string().contains("hidden"), "{error}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::MaasError;
+use super::error::unusable_file;
 use super::wanted::{Build, WantedImage};
 use crate::formats::openpgp::{Keyring, SignedBytes};
 use crate::formats::simplestreams::maas::MaasImageKind;
@@ -131,8 +132,7 @@ impl MaasStream<'_> {
 }
 
 fn bad<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> MaasError {
-    let path = path.to_owned();
-    |source| MaasError::SiteFile { path, source: Box::new(source) }
+    move |error| unusable_file(path, error)
 }
 
 /// The releases of Ubuntu with their numbers, the best for commissioning first: the newest with long-term support, which

@@ -10,6 +10,7 @@ use super::plan::{is_of, missing};
 use super::read::{importing, resources};
 use super::wait::{Wait, WaitLimits};
 use super::wanted::{WantedImage, WantedState};
+use crate::error_class::Fault;
 use crate::progress::Progress;
 
 /// Waits until MAAS has all wanted images and its import has come to an end.
@@ -41,7 +42,11 @@ pub(super) fn follow(
         }
         if !wait.again() {
             let missing = if missing.is_empty() { "the rest".to_owned() } else { named(&missing) };
-            return Err(MaasError::ImportTimeout { missing, seconds: limits.import.as_secs() });
+            let seconds = limits.import.as_secs();
+            return Err(Fault::failed(format!(
+                "MAAS has not imported {missing} within {seconds} s: it goes on by itself, and running this again follows it"
+            ))
+            .into());
         }
     }
 }

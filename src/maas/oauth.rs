@@ -11,7 +11,7 @@ use rand::RngCore as _;
 use reqwest::header::HeaderValue;
 use zeroize::Zeroizing;
 
-use super::MaasError;
+use crate::error_class::Fault;
 use crate::time::Time;
 
 /// The largest key file, in bytes; real keys have some 60.
@@ -26,11 +26,17 @@ pub struct ApiKey {
 
 impl ApiKey {
     /// Reads the key from a file that has it and nothing else.
-    pub fn load(path: &Path) -> Result<Self, MaasError> {
+    pub fn load(path: &Path) -> Result<Self, Fault> {
         let mut text = Zeroizing::new(String::with_capacity(MAX_KEY_BYTES as usize + 1)); // so that no copy is left behind
-        let failed = |source| MaasError::ReadKey { path: path.to_owned(), source };
+        let shown = path.display();
+        let failed = |error| Fault::usage(format!("cannot read the API key from {shown}")).because(error);
         File::open(path).and_then(|file| file.take(MAX_KEY_BYTES + 1).read_to_string(&mut text)).map_err(failed)?;
-        let malformed = || MaasError::MalformedKey { path: path.to_owned() };
+        let malformed = || {
+            Fault::usage(format!(
+                "{shown} has no API key: it must have CONSUMER:TOKEN:SECRET and nothing else, as `maas apikey --username NAME` \
+                 prints it"
+            ))
+        };
         if text.len() as u64 > MAX_KEY_BYTES { Err(malformed()) } else { Self::parse(&text).ok_or_else(malformed) }
     }
 

@@ -8,10 +8,12 @@ use url::Url;
 
 use super::MaasError;
 use super::archives::{ArchiveChoice, Indexes, PublishedArchive, listed, repositories};
+use super::error::{unusable_address, unusable_file};
 use super::images::{MaasStream, best_first};
 use super::plan::NO_PROXY;
 use super::wanted::{LostArchives, Setting, WantedImage, WantedSource, WantedState, WantedUpload};
 use crate::collection::{Collection, Publish};
+use crate::error_class::Fault;
 use crate::formats::Invalid;
 use crate::formats::openpgp::{MAX_KEYRING_BYTES, armored_keyring, binary_keyring};
 use crate::formats::os_image::Via;
@@ -72,7 +74,7 @@ pub fn wanted(site: &Site, choice: &MaasChoice) -> Result<WantedState, MaasError
     if let Some(name) = choice.images.iter().find(|name| !of_images.contains(&name.as_str())) {
         let published = listed(&of_images);
         let text = format!("--images {name}: no such images are published, but {published}");
-        return Err(MaasError::Choice(text));
+        return Err(Fault::usage(text).into());
     }
     let archives =
         read_by(ClientProgram::Apt).map(|(collection, _)| reader.archive(collection)).collect::<Result<Vec<_>, _>>()?;
@@ -101,9 +103,10 @@ fn offered_once(sources: &[WantedSource]) -> Result<(), MaasError> {
             let more = Kind::owner_of_source(name).map_or_else(String::new, |kind| {
                 format!("; with via = \"upload\" in the selection, images of [[{kind}]] need no source")
             });
-            return Err(MaasError::Choice(format!(
+            return Err(Fault::usage(format!(
                 "{other} and {name} both publish {image}, and MAAS would take it from either: choose with --images NAME{more}"
-            )));
+            ))
+            .into());
         }
     }
     Ok(())
@@ -207,7 +210,7 @@ impl SiteReader<'_> {
             anew => self.folder.join(own_key(self.folder, anew)).with_extension(extension),
         };
         let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
-        form(&bytes).map_err(|source| MaasError::SiteFile { path, source: source.into() })
+        form(&bytes).map_err(|error| unusable_file(&path, error))
     }
 }
 
@@ -228,7 +231,7 @@ fn settings(choice: &MaasChoice) -> Result<BTreeMap<String, Setting>, MaasError>
     }
     for (name, words) in [("ntp_servers", &choice.ntp_servers), ("upstream_dns", &choice.upstream_dns)] {
         if let Some(bad) = words.iter().find(|word| word.is_empty() || word.contains([' ', ',', '\n'])) {
-            return Err(MaasError::Address { text: bad.clone(), example: "a host name or an address" });
+            return Err(unusable_address(bad, "a host name or an address"));
         }
         if !words.is_empty() {
             settings.push((name, Setting::Words(words.clone())));
@@ -239,10 +242,7 @@ fn settings(choice: &MaasChoice) -> Result<BTreeMap<String, Setting>, MaasError>
 
 /// An address of http or https without a slash at its end.
 fn address(text: &str) -> Result<String, MaasError> {
-    let refuse = || MaasError::Address {
-        text: crate::terminal::without_password(text),
-        example: "http://HOST or http://HOST:PORT",
-    };
+    let refuse = || unusable_address(&crate::terminal::without_password(text), "http://HOST or http://HOST:PORT");
     let url = Url::parse(text).map_err(|_| refuse())?;
     let plain =
         url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();

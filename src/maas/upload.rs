@@ -12,6 +12,7 @@ use super::client::{MaasClient, Said};
 use super::plan::is_whole;
 use super::wait::{Wait, WaitLimits};
 use super::wanted::WantedUpload;
+use crate::error_class::Fault;
 use crate::progress::Progress;
 use crate::storage::FileError;
 
@@ -47,14 +48,24 @@ pub(super) fn upload(
             return Ok(());
         }
         if !wait.again() {
-            return Err(MaasError::UploadIncomplete { name: wanted.name.clone(), seconds: limits.import.as_secs() });
+            let (name, seconds) = (&wanted.name, limits.import.as_secs());
+            return Err(Fault::failed(format!(
+                "MAAS took all of {name}, but has not made it complete within {seconds} s: look at its logs, then run again"
+            ))
+            .into());
         }
     }
 }
 
 /// Makes the resource and sends its file; returns its number.
 fn send(client: &MaasClient, wanted: &WantedUpload, progress: &Progress) -> Result<u64, MaasError> {
-    let refused = |answer| MaasError::UploadRefused { name: wanted.name.clone(), answer };
+    let refused = |answer: String| {
+        let hint = match answer.contains("\"architecture\"") {
+            true => "; it takes one only for an architecture of which it has imported an image of Ubuntu",
+            false => "",
+        };
+        Fault::failed(format!("MAAS refuses the upload of {}: {answer}{hint}", wanted.name))
+    };
     let made: Resource = client.create("boot-resources/", wanted.form())?.map_err(refused)?;
     let file = made.newest().and_then(|set| set.files.values().next());
     // MAAS that knows the bytes already wants none.
@@ -71,7 +82,7 @@ fn send(client: &MaasClient, wanted: &WantedUpload, progress: &Progress) -> Resu
         let length = piece.len() as u64;
         match client.put_piece(&uri, piece)? {
             Said::Done => {}
-            Said::No(answer) => return Err(refused(answer)),
+            Said::No(answer) => return Err(refused(answer).into()),
         }
         sent += length;
         // What is sent once more counts once.
