@@ -43,7 +43,7 @@ impl AccessOptions {
             client_key: self.client_key.as_deref(),
         };
         match keys.contradiction() {
-            Some(reason) => Err(Failure::Usage(reason.to_owned())),
+            Some(reason) => Err(Failure::usage(reason.to_owned())),
             None => Ok(of_keys(&keys, notes)?),
         }
     }

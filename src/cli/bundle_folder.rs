@@ -37,6 +37,16 @@ pub(super) fn find(given: &Path, root: Option<&Path>) -> Result<PathBuf, Failure
     let usual = default_workspace();
     match look(given, root.or(usual.as_deref()))? {
         BundleFolder::Found(folder) => Ok(folder),
-        BundleFolder::Nowhere(looked) => Err(Failure::NoBundle { name: given.to_owned(), looked }),
+        BundleFolder::Nowhere(looked) => {
+            let (name, places) = (given.display(), listed(&looked, " and "));
+            Err(Failure::usage(format_args!(
+                "there is no bundle {name}: it was looked for in {places}; give its folder"
+            )))
+        }
     }
+}
+
+/// Lists folders for a message.
+pub(super) fn listed(folders: &[PathBuf], between: &str) -> String {
+    folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(between)
 }

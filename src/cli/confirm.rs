@@ -37,7 +37,7 @@ pub(super) struct ConfirmArgs {
 pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
     let workspace = args.place.open()?;
     let Some(bundle) = &args.bundle else {
-        let no_bundle = || Failure::Usage("give a bundle, or --receipt FILE".to_owned());
+        let no_bundle = || Failure::usage("give a bundle, or --receipt FILE");
         let path = args.receipt.as_ref().ok_or_else(no_bundle)?;
         let receipt = workspace.read_receipt(path, args.site_key.as_deref())?;
         let order = if args.allow_older_receipt { ReceiptOrder::Any } else { ReceiptOrder::Newer };

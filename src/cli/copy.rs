@@ -102,10 +102,10 @@ fn plan_only(job: &CopyJob<'_>, root: &Path) -> Result<Copied, Failure> {
 
 fn to_stdout(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     if args.targets.len() > 1 || args.dry_run || args.again || args.after_reinsert || args.ignore_free_space {
-        return Err(Failure::Usage("a stream goes to `-` alone, and has no other options".to_owned()));
+        return Err(Failure::usage("a stream goes to `-` alone, and has no other options"));
     }
     if out.is_json() {
-        return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
+        return Err(Failure::usage("stdout has the stream: leave --json away"));
     }
     let root = args.place.folder().ok();
     let folder = find(&args.bundle, root.as_deref())?;

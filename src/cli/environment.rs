@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::Failure;
+use crate::error_class::Fault;
 use crate::time::{MalformedTime, Time};
 
 /// Returns the workspace that commands use if none is named: `$GAPFERRY_WORKSPACE`, or else `$XDG_STATE_HOME/gapferry` as in the XDG base
@@ -17,6 +18,6 @@ pub(super) fn default_workspace() -> Option<PathBuf> {
 /// Returns the time of `$SOURCE_DATE_EPOCH` (reproducible-builds.org/specs/source-date-epoch), `None` if it is not set.
 pub(super) fn source_date_epoch() -> Result<Option<Time>, Failure> {
     let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
-    let seconds = text.parse().map_err(|_| MalformedTime)?;
-    Ok(Some(Time::from_unix(seconds)?))
+    let time = text.parse().map_err(|_| MalformedTime).and_then(Time::from_unix);
+    Ok(Some(time.map_err(|error| Fault::usage("SOURCE_DATE_EPOCH is wrong").because(error))?))
 }

@@ -1,14 +1,14 @@
 //! All that can end a command, with its exit code.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::io;
 
 use serde_json::{Value, json};
 
 use crate::bundle::Damage;
 use crate::bundle::{BundleError, pieces};
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, Fault};
 use crate::export::ExportError;
-use crate::next_command;
 use crate::selection::SelectionError;
 use crate::site::SiteError;
 use crate::storage::StorageError;
@@ -18,6 +18,8 @@ use crate::workspace::WorkspaceError;
 /// What ended a command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
+    #[error(transparent)]
+    Fault(#[from] Fault),
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -50,38 +52,14 @@ pub(super) enum Failure {
     Setup(#[from] crate::setup::SetupError),
     #[error(transparent)]
     Maas(#[from] crate::maas::MaasError),
-    #[error(
-        "{} of {} exports were not taken by the Enterprise Store, and are tried again at the next import or by `{}`: {}",
-        failed.len(), failed.len() + pushed, next_command::push(site), failed.iter().map(|(file, why)| format!("{file}: {why}")).collect::<Vec<_>>().join("; ")
-    )]
-    NotPushed { site: PathBuf, pushed: usize, failed: Vec<(String, String)> },
-    #[error("there is nothing to push: the Enterprise Store has been given all exports that the site publishes")]
-    NothingToPush,
     #[error(transparent)]
     NotMounted(#[from] crate::media::NotMounted),
     #[error("files of {bundle} that are on no medium yet: {files}; needed: {next}")]
     NotAllCopied { bundle: String, files: usize, next: String, report: Value },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
-    #[error("cannot write the result to stdout; what the command has changed stays changed")]
-    Unwritable(#[source] std::io::Error),
-    #[error(
-        "there is no bundle {}: it was looked for in {}; give its folder", name.display(),
-        looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
-    )]
-    NoBundle { name: PathBuf, looked: Vec<PathBuf> },
-    #[error(
-        "there is no bundle {} in {}, and the workspace {} cannot make it again: only the last bundle of each name is \
-         remembered, and only if it was signed when it was exported", name.display(),
-        looked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "), workspace.display()
-    )]
-    NotRemembered { name: PathBuf, looked: Vec<PathBuf>, workspace: PathBuf },
-    #[error("SOURCE_DATE_EPOCH is wrong")]
-    SourceDate(#[from] crate::time::MalformedTime),
     #[error("{words}")]
     SiteFlawed { words: String, value: Box<Value> },
-    #[error("{0}")]
-    Usage(String),
 }
 
 /// What makes up for the damage.
@@ -95,8 +73,20 @@ fn remedy(damage: &[Damage]) -> &'static str {
 }
 
 impl Failure {
+    /// Makes the error of a command line that is wrong.
+    pub(super) fn usage(what: impl Display) -> Self {
+        Fault::usage(what).into()
+    }
+
+    /// Makes the error of a result that cannot be written.
+    pub(super) fn unwritable(error: io::Error) -> Self {
+        let what = "cannot write the result to stdout; what the command has changed stays changed";
+        Fault::new(ErrorClass::of_io(&error), what).because(error).into()
+    }
+
     pub(super) fn class(&self) -> ErrorClass {
         match self {
+            Self::Fault(error) => error.class(),
             Self::Export(error) => error.class(),
             Self::Selection(error) => error.class(),
             Self::Bundle(error) => error.class(),
@@ -113,15 +103,9 @@ impl Failure {
             Self::Serve(error) => error.class(),
             Self::Setup(error) => error.class(),
             Self::Maas(error) => error.class(),
-            Self::NotPushed { .. } => ErrorClass::Failed,
-            Self::NothingToPush => ErrorClass::NothingNew,
             Self::NotAllCopied { .. } => ErrorClass::VolumesMissing,
             Self::NotMounted(_) => ErrorClass::Usage,
             Self::Repairable { .. } | Self::SiteFlawed { .. } => ErrorClass::VerificationFailed,
-            Self::Unwritable(error) => ErrorClass::of_io(error),
-            Self::NoBundle { .. } | Self::NotRemembered { .. } | Self::SourceDate(_) | Self::Usage(_) => {
-                ErrorClass::Usage
-            }
         }
     }
 

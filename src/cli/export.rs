@@ -145,7 +145,7 @@ const OUTGOING: &str = "outgoing";
 /// Sends the next bundle as a stream. It is removed when all of it has been taken; until then, the same command sends it again.
 fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Result<(), Failure> {
     if out.is_json() {
-        return Err(Failure::Usage("stdout has the stream: leave --json away".to_owned()));
+        return Err(Failure::usage("stdout has the stream: leave --json away"));
     }
     let folder = match export(selection, settings) {
         Ok(exported) => {
@@ -158,7 +158,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
         }
         Err(error) => return Err(error.into()),
     };
-    let no_bundle = || Failure::Usage("a stream needs a bundle: leave --dry-run and --collect-only away".to_owned());
+    let no_bundle = || Failure::usage("a stream needs a bundle: leave --dry-run and --collect-only away");
     let folder = folder.ok_or_else(no_bundle)?;
     let mut stdout = stdout().map_err(SiteError::io("open", Path::new(STREAM_NAME)))?;
     send(&folder, &mut stdout, settings.progress)?;

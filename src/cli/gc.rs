@@ -40,7 +40,7 @@ pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
             let RemovedState { generations, blobs } = gc(&open_site(site)?, usize::from(args.keep), args.dry_run)?;
             (generations, blobs)
         }
-        (None, None) => return Err(Failure::Usage("give --site SITE or --workspace DIR".to_owned())),
+        (None, None) => return Err(Failure::usage("give --site SITE or --workspace DIR")),
     };
     let numbers: Vec<String> = generations.iter().map(ToString::to_string).collect();
     let verb = if args.dry_run { "would remove" } else { "removed" };

@@ -69,7 +69,7 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
     let options = ImportOptions { allow, held };
     if args.paths.iter().any(|path| path.as_os_str() == STREAM_NAME) {
         if args.dry_run || args.paths.len() > 1 {
-            return Err(Failure::Usage(
+            return Err(Failure::usage(
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
             ));
         }

@@ -35,7 +35,7 @@ pub(super) fn run(args: &KeygenArgs, out: &Output) -> Result<(), Failure> {
         None if args.passphrase => {
             let first = passphrase::ask("Passphrase: ");
             if first.is_none() || first != passphrase::ask("Once more: ") {
-                return Err(Failure::Usage("the passphrases differ, or there is no terminal to ask on".to_owned()));
+                return Err(Failure::usage("the passphrases differ, or there is no terminal to ask on"));
             }
             first
         }

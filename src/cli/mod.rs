@@ -125,7 +125,7 @@ pub fn parse() -> Result<Cli, Exit> {
 fn show_help(help: &clap::Error) -> Exit {
     let printed = help.print().and_then(|()| std::io::stdout().flush());
     match printed {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => unwritable_exit(&Failure::Unwritable(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => unwritable_exit(&Failure::unwritable(error)),
         _ => Exit::Done,
     }
 }

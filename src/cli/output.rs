@@ -51,7 +51,7 @@ impl Output {
     /// Returns an error if stdout did not accept the result. Every command ends with this call: GNU's `close_stdout` does the
     /// same at exit.
     pub(super) fn finish(&self) -> Result<(), Failure> {
-        self.unwritable.take().map_or(Ok(()), |error| Err(Failure::Unwritable(error)))
+        self.unwritable.take().map_or(Ok(()), |error| Err(Failure::unwritable(error)))
     }
 
     fn print(&self, text: &str) {

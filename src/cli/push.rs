@@ -7,6 +7,8 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Output;
 use super::snap_roots::open_site;
+use crate::error_class::{ErrorClass, Fault};
+use crate::next_command;
 use crate::site::{Pushes, push};
 
 /// Hand exports that the Enterprise Store on this machine does not have yet on to it
@@ -25,12 +27,13 @@ pub(super) fn run(args: &PushArgs, out: &Output) -> Result<(), Failure> {
     let site = open_site(&args.site)?;
     if site.config.enterprise_store.is_none() {
         let file = args.site.join("site.toml");
-        return Err(Failure::Usage(format!("there is no [enterprise-store] in {}", file.display())));
+        return Err(Failure::usage(format!("there is no [enterprise-store] in {}", file.display())));
     }
     let pushes = push(&site)?;
     all_pushed(&pushes, &args.site)?;
     if pushes.pushed.is_empty() {
-        return Err(Failure::NothingToPush);
+        let what = "there is nothing to push: the Enterprise Store has been given all exports that the site publishes";
+        return Err(Fault::new(ErrorClass::NothingNew, what).into());
     }
     out.done(json!({ "pushed": pushes.pushed }), &render(&pushes));
     Ok(())
@@ -45,10 +48,16 @@ pub(super) fn render(pushes: &Pushes) -> String {
 pub(super) fn all_pushed(pushes: &Pushes, site: &Path) -> Result<(), Failure> {
     match pushes.failed.is_empty() {
         true => Ok(()),
-        false => Err(Failure::NotPushed {
-            site: site.to_owned(),
-            pushed: pushes.pushed.len(),
-            failed: pushes.failed.clone(),
-        }),
+        false => {
+            let (failed, command) = (pushes.failed.len(), next_command::push(site));
+            let all = failed + pushes.pushed.len();
+            let reasons: Vec<String> = pushes.failed.iter().map(|(file, why)| format!("{file}: {why}")).collect();
+            Err(Fault::failed(format!(
+                "{failed} of {all} exports were not taken by the Enterprise Store, and are tried again at the next import or by \
+                 `{command}`: {}",
+                reasons.join("; ")
+            ))
+            .into())
+        }
     }
 }

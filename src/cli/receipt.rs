@@ -39,11 +39,11 @@ pub(super) fn run(args: &ReceiptArgs, out: &Output) -> Result<(), Failure> {
     let is_known = args.name.as_ref().is_none_or(|name| names.contains_key(name));
     let name = match (&args.name, names.len()) {
         (Some(name), _) => name.clone(),
-        (None, 1) => names.into_keys().next().ok_or_else(|| Failure::Usage("give --name NAME".to_owned()))?,
-        (None, 0) => return Err(Failure::Usage("nothing has been imported yet: give --name NAME".to_owned())),
+        (None, 1) => names.into_keys().next().ok_or_else(|| Failure::usage("give --name NAME"))?,
+        (None, 0) => return Err(Failure::usage("nothing has been imported yet: give --name NAME")),
         (None, _) => {
             let names: Vec<String> = names.keys().map(ToString::to_string).collect();
-            return Err(Failure::Usage(format!("give --name NAME, one of {}", names.join(", "))));
+            return Err(Failure::usage(format!("give --name NAME, one of {}", names.join(", "))));
         }
     };
     if !is_known {

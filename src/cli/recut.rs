@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::bundle_folder::listed;
 use super::bundle_folder::{BundleFolder, look};
 use super::environment::source_date_epoch;
 use super::error::Failure;
@@ -89,6 +90,14 @@ fn find(args: &RecutArgs, workspace: &Workspace) -> Result<Bundle, Failure> {
         BundleFolder::Nowhere(looked) => looked,
     };
     let name = args.bundle.to_str().unwrap_or_default();
-    let not_remembered = || Failure::NotRemembered { name: args.bundle.clone(), looked, workspace: root };
+    let not_remembered = || {
+        Failure::usage(format_args!(
+            "there is no bundle {} in {}, and the workspace {} cannot make it again: only the last bundle of each name is \
+             remembered, and only if it was signed when it was exported",
+            args.bundle.display(),
+            listed(&looked, " or "),
+            root.display()
+        ))
+    };
     remembered(workspace, name, &args.out)?.ok_or_else(not_remembered)
 }

@@ -115,12 +115,12 @@ impl SitePlace {
         match (&self.site, &self.folder) {
             (Some(option), Some(argument)) if option != argument => {
                 let (option, argument) = (option.display(), argument.display());
-                Err(Failure::Usage(format!("--site says {option}, and the argument says {argument}: give one of them")))
+                Err(Failure::usage(format!("--site says {option}, and the argument says {argument}: give one of them")))
             }
             (Some(site), _) | (None, Some(site)) => Ok(site.clone()),
             (None, None) => {
                 let from_environment = std::env::var_os("GAPFERRY_SITE").filter(|site| !site.is_empty());
-                let missing = || Failure::Usage("give the site's folder by --site SITE".to_owned());
+                let missing = || Failure::usage("give the site's folder by --site SITE");
                 from_environment.map(PathBuf::from).ok_or_else(missing)
             }
         }
@@ -165,7 +165,7 @@ fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
     let folder = args.place.folder()?;
     let mut pinned = BTreeSet::new();
     if let Some((source, file)) = args.keyring.iter().find(|(source, _)| !pinned.insert(source)) {
-        return Err(Failure::Usage(format!(
+        return Err(Failure::usage(format!(
             "--keyring is given twice for {source}: give one here, then run `{}`",
             next_command::pin_too(&folder, source.as_str(), file)
         )));

@@ -33,7 +33,7 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let folders = args.bundles.iter().map(|bundle| find(bundle, None)).collect::<Result<Vec<_>, _>>()?;
-    let [first, others @ ..] = &folders[..] else { return Err(Failure::Usage("give a bundle".to_owned())) };
+    let [first, others @ ..] = &folders[..] else { return Err(Failure::usage("give a bundle")) };
     let (bundle, damage) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
             let site = open_site(site)?;
@@ -51,7 +51,7 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
             let damage = bundle.check_volumes(progress)?;
             (bundle, damage)
         }
-        (None, None) => return Err(Failure::Usage("give --builder KEY.pub or --site SITE".to_owned())),
+        (None, None) => return Err(Failure::usage("give --builder KEY.pub or --site SITE")),
     };
     let manifest = &bundle.manifest;
     if !damage.is_empty() {

@@ -18,7 +18,7 @@ pub(super) struct WorkspaceArgs {
 impl WorkspaceArgs {
     /// The workspace's folder.
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
-        let no_home = || Failure::Usage("there is no home folder for the workspace: give --workspace DIR".to_owned());
+        let no_home = || Failure::usage("there is no home folder for the workspace: give --workspace DIR");
         self.workspace.clone().or_else(default_workspace).ok_or_else(no_home)
     }
 

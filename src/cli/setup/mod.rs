@@ -39,7 +39,7 @@ pub(super) fn run(args: SetupArgs, out: &Output) -> Result<(), Failure> {
         What::Maas(args) => ("maas", &args.common, None),
     };
     if serve.is_some_and(ServeUrl::has_path) {
-        return Err(Failure::Usage("--store-backend must be an address without a path".to_owned()));
+        return Err(Failure::usage("--store-backend must be an address without a path"));
     }
     let site = open_site(&common.site)?;
     let mut facts = Facts::collect(&site)?;
