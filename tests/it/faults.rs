@@ -1,6 +1,7 @@
 //! Upstreams, networks and disks that fail: the documented code, words that help, and nothing lost for the next run.
 
 mod disk;
+mod malformed;
 mod metadata;
 mod network;
 mod resume;

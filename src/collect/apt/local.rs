@@ -9,7 +9,7 @@ use crate::collect::folder::list_folder;
 use crate::collect::{CollectContext, CollectError};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
-use crate::error_class::{ErrorClass, Fault};
+use crate::error_class::Fault;
 use crate::formats::ReadError;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::deb::{packages_stanza, read_control};
@@ -36,7 +36,7 @@ pub(super) fn collect(
     let mut stanzas: Vec<(String, String)> = Vec::new();
     for path in debs(folder)? {
         let mut file = File::open(&path).map_err(FileError::on::<CollectError>("read", &path))?;
-        let control = read_control(&mut file).map_err(|error| unusable(&path, error))?;
+        let control = read_control(&mut file).map_err(|error| cannot_read(&path, error))?;
         let (sha256, size) = digest(&path)?;
         if !with.dry_run {
             with.depot.put_file(&mut batch, &path, (sha256, size))?;
@@ -91,9 +91,9 @@ pub(super) fn collect(
     })
 }
 
-fn unusable(path: &Path, error: ReadError) -> Fault {
-    let class = error.class_or(ErrorClass::VerificationFailed);
-    Fault::new(class, format!("{} is not a usable .deb", path.display())).because(error)
+fn cannot_read(path: &Path, error: ReadError) -> CollectError {
+    let unusable = |error| Fault::unverified(format!("{} is not a usable .deb", path.display())).because(error).into();
+    error.map(FileError::on("read", path), unusable)
 }
 
 /// Digest and size of a file that is only looked at.

@@ -144,3 +144,30 @@ fn a_medium_that_cannot_be_written_to() {
     assert_eq!(exits(&ended), ["0", "0", "1"], "{ended:?}");
     assert_says(&ended, &["cannot create", "medium", "because: Read-only file system"]);
 }
+
+/// The memory of a process is a regular file that opens, and that cannot be read from its start, as a file on a broken disk.
+#[test]
+fn a_disk_that_cannot_be_read_fails_without_a_verdict_on_the_content() {
+    let desk = Desk::new();
+    let tables = [
+        ("x.deb", "[[apt]]\nname = \"own\"\nlocal = \"../broken\"\n"),
+        ("x.snap", "[[snaps]]\nfrom = \"../broken\"\nclosure = false\n"),
+        ("x.bin", "[[files]]\nname = \"own\"\nfrom = \"../broken/x.bin\"\n"),
+        (
+            "x.tgz",
+            "[[os-images]]\nfrom = \"../broken/x.tgz\"\nos = \"custom\"\nrelease = \"own\"\narchitecture = \"amd64\"\n\
+             filetype = \"tgz\"\ntitle = \"Own\"\nversion = \"1\"\n",
+        ),
+    ];
+    for (file, table) in tables {
+        desk.select(table);
+        let text = format!(
+            "rm -rf broken; mkdir broken; touch broken/{file} broken/x.assert; mount --bind /proc/$$/mem broken/{file}; export_; \
+             umount broken/{file}"
+        );
+        let Some(ended) = script(&desk, &text) else { return };
+        assert_eq!(exits(&ended), ["1"], "{ended:?}");
+        assert_says(&ended, &["cannot read", &format!("broken/{file}"), "os error"]);
+        assert!(!ended.err.contains("not a usable"), "{ended:?}");
+    }
+}
