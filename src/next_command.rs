@@ -215,6 +215,16 @@ pub(crate) fn sign(file: &Path, namespace: &str) -> ShellCommand {
     ShellCommand::new("ssh-keygen").words("-Y sign -n").arg(namespace).arg("-f").arg(USUAL_KEY).path(file)
 }
 
+/// On the host of a root person: signs a trust file.
+pub(crate) fn trust_sign(file: &Path) -> ShellCommand {
+    ShellCommand::gapferry("trust sign").path(file).words("--key root.key")
+}
+
+/// On any host that has it: shows a trust file, or that of a site.
+pub(crate) fn trust_show(path: &Path) -> ShellCommand {
+    ShellCommand::gapferry("trust show").path(path)
+}
+
 /// Takes the permission to read a file away from all but its owner.
 pub(crate) fn make_private(path: &Path) -> ShellCommand {
     ShellCommand::new("chmod").arg("600").path(path)

@@ -70,6 +70,11 @@ impl Signed {
         &self.signer
     }
 
+    /// The digest of the manifest's exact bytes.
+    pub fn digest(&self) -> Sha256 {
+        Sha256::of(&self.bytes)
+    }
+
     /// The manifest's exact bytes.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -34,6 +34,7 @@ mod site_check;
 mod snap_roots;
 mod status;
 mod store_assertion;
+mod trust;
 mod verify;
 mod workspace;
 
@@ -95,6 +96,7 @@ enum Command {
     Setup(setup::SetupArgs),
     Maas(maas::MaasArgs),
     StoreAssertion(store_assertion::StoreAssertionArgs),
+    Trust(trust::TrustArgs),
     Demo(demo::DemoArgs),
 }
 
@@ -161,6 +163,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Setup(args) => setup::run(args, &out),
         Command::Maas(args) => maas::run(args, &out, &progress),
         Command::StoreAssertion(args) => store_assertion::run(&args, &out),
+        Command::Trust(args) => trust::run(args, &out),
         Command::Demo(args) => demo::run(&args, &out, &progress),
     };
     if let Err(failure) = &result {

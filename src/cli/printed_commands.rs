@@ -30,6 +30,8 @@ fn all() -> Vec<ShellCommand> {
         rollback(odd),
         rollback_to(odd, 41),
         push(path),
+        trust_sign(odd),
+        trust_show(path),
         serve(path, "0.0.0.0:80"),
         maas_apply(path, "http://gapferry.dc1.example"),
     ]

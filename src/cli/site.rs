@@ -7,15 +7,16 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Output;
+use super::output::{Output, note};
 use super::site_check;
 use super::snap_roots::open_site;
+use super::trust::spoken;
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{NewSite, PinnedKeys, Pinning, init, pin, pinned};
-use crate::trust::PublicKey;
+use crate::trust::{PublicKey, Quorum, Role, TrustFile};
 
 /// Make a site, say whom it trusts, and check what it holds
 #[derive(Debug, clap::Args)]
@@ -46,8 +47,14 @@ struct Init {
     /// The key that signs bundles for it
     #[arg(long, value_name = "KEY.pub")]
     builder: PathBuf,
+    /// A person who may sign changes of the trust file, as PERSON=KEY.pub; can be given several times
+    #[arg(long, value_name = "PERSON=KEY.pub", value_parser = label_and_file)]
+    root: Vec<(Label, PathBuf)>,
+    /// The number of these persons who must sign a change; more than half if it is not given
+    #[arg(long, value_name = "NUMBER", requires = "root")]
+    root_quorum: Option<usize>,
     /// Pin upstream's keyring for a source of the selection, as SOURCE=FILE; can be given several times
-    #[arg(long, value_name = "SOURCE=FILE", value_parser = source_and_file)]
+    #[arg(long, value_name = "SOURCE=FILE", value_parser = label_and_file)]
     keyring: Vec<(Label, PathBuf)>,
     /// Accept items of this source without proof by upstream, such as own .debs; can be given several times
     #[arg(long, value_name = "SOURCE")]
@@ -127,8 +134,8 @@ impl SitePlace {
     }
 }
 
-fn source_and_file(text: &str) -> Result<(Label, PathBuf), String> {
-    let (source, file) = text.split_once('=').ok_or("it is not SOURCE=FILE")?;
+fn label_and_file(text: &str) -> Result<(Label, PathBuf), String> {
+    let (source, file) = text.split_once('=').ok_or("it is not NAME=FILE")?;
     Ok((source.parse().map_err(|e: crate::label::MalformedLabel| e.to_string())?, file.into()))
 }
 
@@ -172,21 +179,38 @@ fn run_init(args: Init, out: &Output) -> Result<(), Failure> {
     }
     let builder = PublicKey::load(&args.builder)?;
     let new = NewSite {
+        trust: first_trust_file(&args, &builder)?,
         name: args.name,
-        builder,
         allow_unsigned: args.allow_unsigned.into_iter().collect(),
         keyrings: args.keyring,
         key_algorithm: args.key_algorithm.into(),
     };
     let site = init(&folder, &new)?;
     let key = site.key_fingerprint()?;
+    new.trust.advice().iter().for_each(|text| note(&format!("note: {text}")));
+    let builder = builder.fingerprint();
     let words = format!(
-        "{}  is the site {}\ntrusts the builder {}\nsigns what it publishes with the key {key}\n",
+        "{}  is the site {}\ntrusts the builder {builder}\nsigns what it publishes with the key {key}\nfingerprint of its trust file: {}\n",
         folder.display(),
         new.name,
-        new.builder.fingerprint(),
+        spoken(&new.trust.digest()),
     );
-    let builder = new.builder.fingerprint();
-    out.done(json!({ "site": folder, "name": new.name, "builder": builder, "key": key }), &words);
+    let trust = new.trust.digest();
+    out.done(json!({ "site": folder, "name": new.name, "builder": builder, "key": key, "trust": trust }), &words);
     Ok(())
+}
+
+/// Returns version 1 of the trust file, with the builder and the roots that were given.
+fn first_trust_file(args: &Init, builder: &PublicKey) -> Result<TrustFile, Failure> {
+    let mut file = TrustFile::of_builder(&args.name, builder);
+    for (person, key) in &args.root {
+        file.add_key(person, BTreeSet::from([Role::Root]), &PublicKey::load(key)?);
+    }
+    let of: BTreeSet<Label> = args.root.iter().map(|(person, _)| person.clone()).collect();
+    if !of.is_empty() {
+        let need = args.root_quorum.unwrap_or(of.len() / 2 + 1);
+        file.quorums.insert(Role::Root, Quorum { need, of });
+    }
+    let wrong = |reason| Failure::usage(format!("the site's trust file would be wrong: {reason}"));
+    TrustFile::parse(file.to_json().as_bytes()).map_err(wrong)
 }

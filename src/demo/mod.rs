@@ -28,7 +28,7 @@ use crate::setup::SetupError;
 use crate::site::{NewSite, Site, SiteError, import, init, rollback};
 use crate::storage::FileError;
 use crate::time::Time;
-use crate::trust::{Overrides, SecretKey, TrustError};
+use crate::trust::{Overrides, SecretKey, TrustError, TrustFile};
 use crate::upstream::assertions::SignError;
 use crate::upstream::{DebSpec, Payload, Upstream};
 
@@ -188,7 +188,7 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     let pins: Vec<_> = names.map(|name| (name.clone(), keyring.clone())).collect();
     let new = NewSite {
         name: selection.site.clone(),
-        builder: key.public(),
+        trust: TrustFile::of_builder(&selection.site, &key.public()),
         allow_unsigned: Default::default(),
         keyrings: pins,
         key_algorithm: Default::default(),

@@ -11,7 +11,7 @@ use crate::progress::Progress;
 use crate::selection::Selection;
 use crate::serve::Server;
 use crate::site::{NewSite, import, init};
-use crate::trust::{Overrides, SecretKey};
+use crate::trust::{Overrides, SecretKey, TrustFile};
 
 #[test]
 fn a_kind_goes_the_whole_way() {
@@ -26,7 +26,7 @@ fn a_kind_goes_the_whole_way() {
 
     let new = NewSite {
         name: "dc1".parse().unwrap(),
-        builder: key.public(),
+        trust: TrustFile::of_builder(&"dc1".parse().unwrap(), &key.public()),
         allow_unsigned: ["bear".parse().unwrap()].into(),
         keyrings: Vec::new(),
         key_algorithm: Default::default(),

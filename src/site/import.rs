@@ -19,12 +19,13 @@ use crate::bundle::stream::receive;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
 use crate::depot::{Depot, DepotError};
+use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
-use crate::trust::{self, Header, Overrides, Role, Seen};
+use crate::trust::{self, Header, Overrides, PublicKey, Seen, TrustError};
 
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default)]
@@ -107,7 +108,18 @@ pub(super) fn open(site: &Site, folder: &Path) -> Result<Bundle, SiteError> {
 }
 
 fn trusted(site: &Site, signed: Signed) -> Result<Bundle, SiteError> {
-    signed.trusted(|signer| Ok(site.trust.authorize(Role::Builder, std::slice::from_ref(signer), Time::now())?))
+    let digest = signed.digest();
+    signed.trusted(|signer| authorize(site, signer, &digest))
+}
+
+/// Checks the signer of a manifest against the newest trust file.
+fn authorize(site: &Site, signer: &PublicKey, manifest: &Sha256) -> Result<(), SiteError> {
+    let verdict = site.newest_trust()?.authorize_builder(signer, manifest, site.least_time()?).map(|_| ());
+    // A revocation voids what is not published yet, so what is can still be healed from its medium.
+    match verdict {
+        Err(TrustError::RevokedKey { .. }) if site.has_published(manifest)? => Ok(()),
+        verdict => Ok(verdict?),
+    }
 }
 
 impl Site {
@@ -153,7 +165,10 @@ pub(super) fn accept(
     allow: Overrides,
 ) -> Result<(), SiteError> {
     let manifest = &bundle.manifest;
-    let known = current.names.get(&manifest.name).filter(|name| name.epoch == site.trust.epoch);
+    // The trust file may be a newer one than when the bundle was opened.
+    authorize(site, &bundle.signer, &bundle.digest)?;
+    let epoch = site.newest_trust()?.epoch;
+    let known = current.names.get(&manifest.name).filter(|name| name.epoch == epoch);
     if known.is_some_and(|known| known.accepted == bundle.digest) {
         return Err(SiteError::AlreadyImported { bundle: manifest.folder(), generation: current.number });
     }
@@ -166,7 +181,7 @@ pub(super) fn accept(
     };
     let seen = Seen {
         site: site.config.name.as_str(),
-        epoch: site.trust.epoch,
+        epoch,
         sequence: known.map(|known| known.sequence),
         newest_time: current.newest_time,
         clock: Time::now(),

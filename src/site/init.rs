@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
 use super::pins::read_keyring;
-use super::{Site, SiteError};
+use super::{Site, SiteError, trust_chain};
 use crate::depot::Depot;
 use crate::error_class::Fault;
 use crate::formats::openpgp::{SiteKey, SiteKeyAlgorithm};
@@ -16,15 +16,15 @@ use crate::media::device::Device;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
-use crate::trust::{PublicKey, TrustFile};
+use crate::trust::TrustFile;
 
 /// The properties of a new site.
 #[derive(Clone, Debug)]
 pub struct NewSite {
     /// Its name; only bundles made for it are accepted.
     pub name: Label,
-    /// The key that signs bundles for it.
-    pub builder: PublicKey,
+    /// Version 1 of its trust file.
+    pub trust: TrustFile,
     /// Sources whose items need no proof by upstream.
     pub allow_unsigned: BTreeSet<Label>,
     /// Upstreams' keyrings, each with the source that it is pinned to.
@@ -82,8 +82,7 @@ impl NewSite {
         let created = Time::now().plus(-KEY_AGE_S);
         let key = SiteKey::generate_as(self.key_algorithm, &user_id, created.unix()).map_err(bad_key)?;
         write_atomically(&scratch.join("keys/site.pgp"), &key.to_bytes().map_err(bad_key)?, 0o600)?;
-        let trust = TrustFile::of_builder(&self.builder).to_json();
-        write_atomically(&scratch.join("trust/trust.json"), trust.as_bytes(), 0o644)?;
+        trust_chain::begin(scratch, &self.trust)?;
         for (source, bytes) in keyrings {
             write_atomically(&scratch.join("trust/keyrings").join(format!("{source}.pgp")), &bytes, 0o644)?;
         }
@@ -95,8 +94,8 @@ impl NewSite {
             serve: Default::default(),
         };
         write_atomically(&scratch.join("site.toml"), config.to_text().as_bytes(), 0o644)?;
-        let builder = format!("builder {}", self.builder.fingerprint());
-        audit::append(&scratch.join("audit.jsonl"), "init", self.name.as_str(), &builder)?;
+        let trust = format!("trust file {}", self.trust.digest());
+        audit::append(&scratch.join("audit.jsonl"), "init", self.name.as_str(), &trust)?;
         fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))
     }
 }

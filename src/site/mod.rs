@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! SITE/site.toml              name and policy
-//! SITE/trust/trust.json       who may sign bundles
+//! SITE/trust/newest           which trust file counts: its version and its digest
+//! SITE/trust/N.json           version N of the trust file, which says who may sign what; N.json.sig has its signatures
 //! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
 //! SITE/keys/site.pgp          the site's own OpenPGP key, secret
 //! SITE/depot/                 blobs
@@ -59,6 +60,7 @@ mod store_assertion;
 mod store_index;
 mod tree;
 mod trees;
+mod trust_chain;
 mod unpack;
 
 use std::fs;
@@ -92,6 +94,7 @@ pub use state::{Generation, MountedTree, NameState, Published};
 pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
+pub use trust_chain::{AppliedTrust, TrustCheck, read_signed as read_signed_trust};
 
 use crate::depot::Depot;
 use crate::error_class::Fault;
@@ -109,7 +112,7 @@ pub struct Site {
     store: Arc<dyn Store>,
     /// What `site.toml` says.
     pub config: SiteConfig,
-    /// Who may sign.
+    /// The trust file that counted when the site was opened.
     pub trust: TrustFile,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
     pub snap_roots: &'static Trust,
@@ -135,7 +138,7 @@ impl Site {
             }
         }
         let config = SiteConfig::load(&config)?;
-        let trust = TrustFile::load(&root.join("trust/trust.json"))?;
+        let trust = trust_chain::newest(root)?;
         Ok(Self { root: root.to_owned(), store, config, trust, snap_roots: Trust::roots() })
     }
 

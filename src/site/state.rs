@@ -356,6 +356,16 @@ impl Site {
         Ok(())
     }
 
+    /// Returns whether a generation publishes this manifest.
+    pub(super) fn has_published(&self, manifest: &Sha256) -> Result<bool, SiteError> {
+        for number in self.generations()?.into_iter().rev() {
+            if self.generation(number)?.names.values().any(|state| state.manifest == Some(*manifest)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The numbers of all complete generations, in order.
     pub fn generations(&self) -> Result<Vec<u64>, SiteError> {
         list_generations(self.store().as_ref())

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::missing_signatures::MissingSignatures;
+use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
+use crate::label::Label;
 use crate::next_command::ShellCommand;
 use crate::numbers::{Epoch, Sequence};
 use crate::storage::FileError;
@@ -29,12 +32,48 @@ pub enum TrustError {
     WrongNamespace { found: String, wanted: &'static str },
     #[error("the signature by {key} does not match: the file or the signature was altered")]
     BadSignature { key: String },
+    #[error("ssh-keygen did not sign with {}: {reason}", key.display())]
+    NotSigned { key: PathBuf, reason: String },
     #[error("signed by {key}, which is not a trusted {role} here")]
     UntrustedKey { key: String, role: &'static str },
+    #[error(
+        "signed by {key} of {person}, which version {version} of the trust file revokes: whoever has it may not be {person}"
+    )]
+    RevokedKey { key: String, person: Label, version: u64 },
+    #[error("signed by {key} of {person}, which expired at {expires}, and it is {now} now")]
+    ExpiredKey { key: String, person: Label, expires: Time, now: Time },
+    #[error(
+        "version {version} of the trust file expired at {expires}, and it is {now} now: apply a newer version, which its root quorum signs"
+    )]
+    TrustFileExpired { version: u64, expires: Time, now: Time },
     #[error("{} is not a trust file: {reason}", path.display())]
     BadTrustFile { path: PathBuf, reason: String },
-    #[error("{have} of {need} needed signatures in the role {role}")]
-    BelowThreshold { role: &'static str, have: usize, need: usize },
+    #[error("{0}")]
+    BelowRootQuorum(Box<MissingSignatures>),
+    #[error(
+        "version {version} of the trust file has no root quorum, so signatures cannot vouch for a change from it or to it: compare the \
+         fingerprint of the new file with those who made it, and give it with --replace"
+    )]
+    NoRootQuorum { version: u64 },
+    #[error("the trust file is for the site {found}, and this is {here}")]
+    TrustFileOfOtherSite { found: String, here: String },
+    #[error(
+        "the trust file has version {found}, and the site has version {here}: each version follows the one before it, so give those \
+         between too"
+    )]
+    TrustVersion { found: u64, here: u64 },
+    #[error("the trust file has epoch {found}, and the one before it had {here}: an epoch never falls")]
+    OldEpoch { found: Epoch, here: Epoch },
+    #[error(
+        "version {version} of the trust file does not revoke {key} of {person}, which the version before it revoked"
+    )]
+    RevocationLost { key: String, person: Label, version: u64 },
+    #[error("version {version} of the trust file has the fingerprint {found}, and not {given}: it is another file")]
+    OtherTrustFile { version: u64, found: Sha256, given: Sha256 },
+    #[error(
+        "the trust file would change {found} times at once, and at most {limit} are allowed: apply it in several runs"
+    )]
+    TooManySteps { found: usize, limit: usize },
     #[error("the bundle is for the site {found}, and this is {here}")]
     WrongSite { found: String, here: String },
     #[error(
@@ -68,13 +107,24 @@ impl TrustError {
             Self::BadKey { .. }
             | Self::PassphraseNeeded { .. }
             | Self::WrongPassphrase { .. }
+            | Self::NotSigned { .. }
             | Self::KeyExists { .. } => ErrorClass::Usage,
             Self::MalformedSignature { .. }
             | Self::WrongNamespace { .. }
             | Self::BadSignature { .. }
             | Self::UntrustedKey { .. }
+            | Self::BelowRootQuorum(_)
+            | Self::OtherTrustFile { .. }
             | Self::BadTrustFile { .. } => ErrorClass::VerificationFailed,
-            Self::BelowThreshold { .. }
+            Self::RevokedKey { .. }
+            | Self::ExpiredKey { .. }
+            | Self::TrustFileExpired { .. }
+            | Self::NoRootQuorum { .. }
+            | Self::TrustFileOfOtherSite { .. }
+            | Self::TrustVersion { .. }
+            | Self::OldEpoch { .. }
+            | Self::RevocationLost { .. }
+            | Self::TooManySteps { .. }
             | Self::WrongSite { .. }
             | Self::OldSequence { .. }
             | Self::SequenceJump { .. }

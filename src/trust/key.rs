@@ -1,4 +1,5 @@
-//! Ed25519 keys in OpenSSH's own files: `KEY` (openssh-key-v1) and `KEY.pub` (one line).
+//! Ed25519 keys in OpenSSH's own files: `KEY` (openssh-key-v1) and `KEY.pub` (one line). Public keys may be those of hardware
+//! tokens, `sk-ssh-ed25519@openssh.com` (openssh-portable, PROTOCOL.u2f).
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -8,22 +9,26 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use rand::{RngCore, rngs::OsRng};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData};
-use ssh_key::public::{Ed25519PublicKey, KeyData};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
+use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::TrustError;
+use crate::digest::Sha256;
 use crate::storage::FileError;
 use crate::storage::read_to_cap;
 
 /// The largest key file that we read, in bytes.
 const MAX_KEY_BYTES: u64 = 16 << 10;
 
-/// A public key: usable ones only, keys of small order are refused.
+/// A public key. Keys of small order are refused.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
     key: VerifyingKey,
+    /// The application of a hardware token's key, such as `ssh:`.
+    token: Option<String>,
 }
 
 impl PublicKey {
@@ -35,7 +40,7 @@ impl PublicKey {
         Self::from_line(text.trim_end()).map_err(bad)
     }
 
-    /// Reads a public key from an OpenSSH line, `ssh-ed25519 AAAA… comment`; says what is wrong with a bad one.
+    /// Parses an OpenSSH line, `ssh-ed25519 AAAA… comment`. Returns the reason if it is wrong.
     pub fn from_line(line: &str) -> Result<Self, &'static str> {
         let key =
             ssh_key::PublicKey::from_openssh(line).map_err(|_| "it is not one line of the form `ssh-ed25519 AAAA…`")?;
@@ -43,19 +48,49 @@ impl PublicKey {
     }
 
     pub(super) fn from_data(data: &KeyData) -> Result<Self, &'static str> {
-        let KeyData::Ed25519(key) = data else {
-            return Err("it is of another type than Ed25519");
+        let (point, token) = match data {
+            KeyData::Ed25519(key) => (key, None),
+            KeyData::SkEd25519(key) => (key.public_key(), Some(key.application().to_owned())),
+            _ => return Err("it is of another type than Ed25519"),
         };
-        let key = VerifyingKey::from_bytes(&key.0).map_err(|_| "its point is not on the curve")?;
-        if key.is_weak() { Err("it is a weak key of small order") } else { Ok(Self { key }) }
+        // ssh-keygen(1): applications of keys for SSH begin with `ssh:`. Keys for web sites have other ones.
+        if token.as_ref().is_some_and(|application| !application.starts_with("ssh:") || application.len() > 64) {
+            return Err("it is a token's key for another application than `ssh:`");
+        }
+        let key = VerifyingKey::from_bytes(&point.0).map_err(|_| "its point is not on the curve")?;
+        if key.is_weak() { Err("it is a weak key of small order") } else { Ok(Self { key, token }) }
     }
 
+    /// Returns the algorithm of the key and its signatures.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        if self.token.is_some() { Algorithm::SkEd25519 } else { Algorithm::Ed25519 }
+    }
+
+    /// Returns whether `signature` is one over `message` by this key. A token must have seen that its user is present.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        ed25519_dalek::Signature::from_slice(signature).is_ok_and(|s| self.key.verify_strict(message, &s).is_ok())
+        let strict = |message: &[u8], signature: &[u8]| {
+            ed25519_dalek::Signature::from_slice(signature).is_ok_and(|s| self.key.verify_strict(message, &s).is_ok())
+        };
+        let Some(application) = &self.token else { return strict(message, signature) };
+        // PROTOCOL.u2f, "SSH U2F signatures": flags and counter follow the signature, and are signed.
+        let Some((signature, more)) = signature.split_at_checked(64) else { return false };
+        let is_present = more.first().is_some_and(|flags| matches!(flags & !USER_VERIFIED, USER_PRESENT));
+        let (application, message) = (Sha256::of(application.as_bytes()), Sha256::of(message));
+        let signed = [application.as_bytes().as_slice(), more, message.as_bytes()].concat();
+        is_present && strict(&signed, signature)
     }
 
     pub(super) fn data(&self) -> KeyData {
-        KeyData::Ed25519(Ed25519PublicKey(self.key.to_bytes()))
+        let key = Ed25519PublicKey(self.key.to_bytes());
+        match &self.token {
+            None => KeyData::Ed25519(key),
+            Some(application) => KeyData::SkEd25519(SkEd25519::new(key, application)),
+        }
+    }
+
+    /// Returns the point of the curve, which is the same for keys that differ in their type or application alone.
+    pub(super) fn point(&self) -> [u8; 32] {
+        self.key.to_bytes()
     }
 
     /// The key as an OpenSSH line without comment.
@@ -69,9 +104,53 @@ impl PublicKey {
     }
 }
 
+/// The flag of a token's signature that says that its user has touched it (CTAP2, authenticator data).
+const USER_PRESENT: u8 = 1;
+/// The flag that says that the user has given a PIN or a fingerprint too.
+const USER_VERIFIED: u8 = 4;
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_line())
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let line = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Self::from_line(&line).map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.fingerprint())
+    }
+}
+
+/// The content of a key file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A secret key.
+    Secret,
+    /// A public key, whose secret half ssh-agent may have.
+    Public,
+    /// The handle of a secret key in a hardware token.
+    Token,
+}
+
+impl KeyKind {
+    /// Looks into a key file.
+    pub fn of_file(path: &Path) -> Result<Self, TrustError> {
+        let text = Zeroizing::new(read_capped(path)?);
+        if text.starts_with(b"ssh-") || text.starts_with(b"sk-ssh-") {
+            return PublicKey::load(path).map(|_| Self::Public);
+        }
+        let key = PrivateKey::from_openssh(&*text).map_err(|_| TrustError::BadKey {
+            path: path.to_owned(),
+            reason: "it is neither an OpenSSH secret key file nor a public one",
+        })?;
+        Ok(if key.algorithm() == Algorithm::SkEd25519 { Self::Token } else { Self::Secret })
     }
 }
 
@@ -133,7 +212,7 @@ impl SecretKey {
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey { key: self.key.verifying_key() }
+        PublicKey { key: self.key.verifying_key(), token: None }
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {

@@ -1,17 +1,25 @@
 //! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
 
 mod dates;
+mod edit;
 mod error;
 mod file;
 mod key;
+mod missing_signatures;
 mod policy;
+mod quorum;
 mod sshsig;
 mod stream_ids;
+mod succession;
 
 pub use dates::{Dates, OlderUpstream, check_date, note_date};
+pub use edit::{KeyName, TrustChange};
 pub use error::TrustError;
-pub use file::{Role, TrustFile, TrustedKey};
-pub use key::{PublicKey, SecretKey};
+pub use file::{MAX_TRUST_BYTES, Revocation, Role, TrustFile, TrustedKey};
+pub use key::{KeyKind, PublicKey, SecretKey};
+pub use missing_signatures::MissingSignatures;
 pub use policy::{Header, Overrides, Seen, check};
-pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, sign, verify};
+pub use quorum::{Groups, MalformedQuorum, Quorum};
+pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, TRUST_NAMESPACE, sign, verify};
 pub use stream_ids::{OtherStream, check_stream};
+pub use succession::{MAX_STEPS, SignedTrustFile, TrustSignature, advance};

@@ -9,6 +9,8 @@ use super::{PublicKey, SecretKey, TrustError};
 
 /// The namespace of a builder's signature over a manifest.
 pub const MANIFEST_NAMESPACE: &str = "gapferry-manifest";
+/// The namespace of a root person's signature over a trust file.
+pub const TRUST_NAMESPACE: &str = "gapferry-trust";
 /// The largest signature file that is read, in bytes.
 pub const MAX_SIGNATURE_BYTES: u64 = 64 << 10;
 
@@ -34,10 +36,10 @@ pub fn verify(armored: &[u8], namespace: &'static str, message: &[u8]) -> Result
         let found = signature.namespace().chars().take(64).collect();
         return Err(TrustError::WrongNamespace { found, wanted: namespace });
     }
-    if signature.hash_alg() != HashAlg::Sha512 || signature.algorithm() != Algorithm::Ed25519 {
+    let key = PublicKey::from_data(signature.public_key()).map_err(malformed)?;
+    if signature.hash_alg() != HashAlg::Sha512 || signature.algorithm() != key.algorithm() {
         return Err(malformed("it does not use Ed25519 with SHA-512"));
     }
-    let key = PublicKey::from_data(signature.public_key()).map_err(malformed)?;
     let data = SshSig::signed_data(namespace, HashAlg::Sha512, message).map_err(|_| malformed("it does not parse"))?;
     if key.verify(&data, signature.signature_bytes()) {
         Ok(key)

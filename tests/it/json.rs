@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::desk::{Desk, end};
 
 /// Maps whose keys are data: names of bundles and collections, paths, digests.
-const KEYED_BY_DATA: [&str; 16] = [
+const KEYED_BY_DATA: [&str; 18] = [
     "files",
     "names",
     "published",
@@ -30,6 +30,8 @@ const KEYED_BY_DATA: [&str; 16] = [
     "keyrings",
     "mounts",
     "inputs",
+    "persons",
+    "groups",
 ];
 
 /// Fails unless all keys in `value` are written in snake_case.
@@ -112,6 +114,13 @@ fn runs() -> Vec<(&'static str, Exit)> {
             Usage,
         ),
         ("store-assertion --site site online/selection.toml", VerificationFailed),
+        ("trust show site", Done),
+        ("trust edit site --out trust-2.json --epoch 1", Done),
+        ("trust edit site --out trust-2.json --epoch 1", Usage),
+        ("trust sign trust-2.json --key online/builder.key", Usage),
+        ("trust sign trust-2.json --key other.key", Done),
+        ("trust apply trust-2.json --site site", Refused),
+        ("trust apply site/trust/1.json --site site", NothingNew),
         ("push --site site", Usage),
         ("rollback --site site", Usage),
         ("gc --site site", Done),

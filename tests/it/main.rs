@@ -44,5 +44,6 @@ mod streams;
 mod support;
 mod tamper;
 mod transparent;
+mod trust;
 mod upstream;
 mod yum;

@@ -11,7 +11,7 @@ use gapferry::export::{Settings, export};
 use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::site::{NewSite, Site, SiteError, init};
-use gapferry::trust::SecretKey;
+use gapferry::trust::{SecretKey, TrustFile};
 use proptest::prelude::*;
 
 use crate::support::os_images::noise;
@@ -98,7 +98,7 @@ impl Bench {
         let allowed = [String::from("all").parse().unwrap()].into();
         let new = NewSite {
             name: "dc1".parse().unwrap(),
-            builder: self.key.public(),
+            trust: TrustFile::of_builder(&"dc1".parse().unwrap(), &self.key.public()),
             allow_unsigned: allowed,
             keyrings: Vec::new(),
             key_algorithm: Default::default(),

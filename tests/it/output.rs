@@ -88,8 +88,12 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("confirm", "BUNDLE --workspace online/workspaceN"),
         (
             "site init",
-            "siteN --name dc1 --builder online/builder.key.pub --keyring demo=keyring.gpg --allow-unsigned enterprise-store",
+            "siteN --name dc1 --builder online/builder.key.pub --root anna=keyN.pub --keyring demo=keyring.gpg --allow-unsigned enterprise-store",
         ),
+        ("trust show", "siteN"),
+        ("trust edit", "siteN --out keyN.json --expires 2099-01-01T00:00:00Z"),
+        ("trust sign", "keyN.json --key keyN"),
+        ("trust apply", "keyN.json --site siteN"),
         ("site check", "--site siteN"),
         ("site pin", "siteN --source demo --keyring keyring.gpg"),
         ("import", "mediumN/BUNDLE --site siteN"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gapferry::progress::Progress;
 use gapferry::site::{InOrder, NewSite, Rehearsed, Site, SiteError, find, import, init, rehearse_found};
-use gapferry::trust::Overrides;
+use gapferry::trust::{Overrides, TrustFile};
 use serde_json::{Value, json};
 
 use crate::support::desk::end;
@@ -52,7 +52,7 @@ fn a_dry_run_refuses_what_the_site_pins_no_keys_for(content: Arc<dyn Content>) {
     let bundle = world.bundle();
     let new = NewSite {
         name: "dc1".parse().unwrap(),
-        builder: world.key.public(),
+        trust: TrustFile::of_builder(&"dc1".parse().unwrap(), &world.key.public()),
         allow_unsigned: Default::default(),
         keyrings: Vec::new(),
         key_algorithm: Default::default(),

@@ -121,11 +121,9 @@ fn a_new_epoch_starts_afresh_and_closes_the_old_one() {
     assert_eq!(ended["sequence"], 1);
     let new = desk.path(ended["bundle"].as_str().unwrap());
     desk.import(&new).says(Exit::Refused, &["epoch 2", "1"]);
-    let trust = desk.path("site/trust/trust.json");
-    let text = fs::read_to_string(&trust).unwrap();
-    let raised = text.replace("\"epoch\": 1", "\"epoch\": 2");
-    assert_ne!(raised, text);
-    fs::write(&trust, raised).unwrap();
+    let edited = desk.run("trust edit site --out 2.json --epoch 2 --json").ok().json();
+    let digest = edited["sha256"].as_str().unwrap();
+    desk.run(&format!("trust apply 2.json --site site --replace {digest}")).ok();
     desk.import(&new).ok();
     desk.import(&old).says(Exit::Refused, &["epoch"]);
     let client = client(&desk, "one", "stable", "main");

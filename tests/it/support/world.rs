@@ -17,7 +17,7 @@ use gapferry::progress::Progress;
 use gapferry::selection::Selection;
 use gapferry::site::{Imported, NewSite, Site, SiteError, import, init};
 use gapferry::time::Time;
-use gapferry::trust::{Overrides, SecretKey};
+use gapferry::trust::{Overrides, SecretKey, TrustFile};
 use gapferry::workspace::{DeliveryError, Workspace};
 use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
@@ -269,7 +269,7 @@ impl World {
         let allows = self.content.allows().into_iter().collect();
         let new = NewSite {
             name: "dc1".parse().unwrap(),
-            builder: self.key.public(),
+            trust: TrustFile::of_builder(&"dc1".parse().unwrap(), &self.key.public()),
             allow_unsigned: allows,
             keyrings: pins,
             key_algorithm: Default::default(),

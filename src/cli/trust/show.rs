@@ -1,0 +1,152 @@
+//! `gapferry trust show`.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::super::error::Failure;
+use super::super::output::Output;
+use super::super::snap_roots::open_site;
+use super::fingerprint::spoken;
+use crate::site::read_signed_trust;
+use crate::terminal::safe;
+use crate::time::Time;
+use crate::trust::{Role, SignedTrustFile, TrustFile, TrustedKey};
+
+/// Show who may sign what, until when, and who has signed the trust file
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gapferry trust show /srv/gapferry\n  gapferry trust show trust-2.json\n  \
+    gapferry trust show /srv/gapferry --allowed-signers")]
+pub(super) struct ShowArgs {
+    /// A site's folder, or a trust file
+    #[arg(value_name = "SITE|FILE")]
+    path: PathBuf,
+    /// Print the keys as the file that `ssh-keygen -Y verify -f` reads (ssh-keygen(1), ALLOWED SIGNERS)
+    #[arg(long)]
+    allowed_signers: bool,
+}
+
+pub(super) fn run(args: &ShowArgs, out: &Output) -> Result<(), Failure> {
+    let signed = if args.path.is_dir() {
+        let site = open_site(&args.path)?;
+        site.signed_trust(site.trust.version)?
+    } else {
+        read_signed_trust(&args.path)?
+    };
+    let allowed = signed.file.allowed_signers();
+    if args.allowed_signers {
+        out.done(json!({ "allowed_signers": allowed }), &allowed);
+        return Ok(());
+    }
+    out.done(value(&signed), &render(&signed));
+    Ok(())
+}
+
+/// Returns what programs are told of a trust file.
+pub(super) fn value(signed: &SignedTrustFile) -> Value {
+    let file = &signed.file;
+    let signatures: Vec<Value> = signed
+        .signatures()
+        .iter()
+        .map(|signature| match &signature.signer {
+            Ok(signer) => {
+                let person = file.find_person(signer);
+                json!({ "key": signer.fingerprint(), "person": person })
+            }
+            Err(reason) => json!({ "error": reason }),
+        })
+        .collect();
+    let keys: Vec<Value> = file
+        .keys()
+        .map(|(person, key)| {
+            let valid = key.revoked.as_ref().map(|revoked| &revoked.valid_manifests);
+            json!({
+                "person": person, "fingerprint": key.key.fingerprint(), "key": key.key, "roles": key.roles,
+                "expires": key.expires, "revoked": key.revoked.is_some(), "valid_manifests": valid,
+            })
+        })
+        .collect();
+    json!({
+        "site": file.site, "version": file.version, "epoch": file.epoch, "expires": file.expires, "sha256": signed.digest(),
+        "keys": keys, "groups": file.groups, "quorums": file.quorums, "next_expiry": file.next_expiry(),
+        "signatures": signatures, "signed_by": signed.signed_by(file), "advice": file.advice(),
+    })
+}
+
+/// Returns the trust file in words.
+pub(super) fn render(signed: &SignedTrustFile) -> String {
+    let file = &signed.file;
+    let mut text = format!("trust file of the site {}, version {}, epoch {}\n", file.site, file.version, file.epoch);
+    text += &format!("fingerprint {}\n", spoken(&signed.digest()));
+    for (person, key) in file.keys() {
+        text += &format!("  {person}  {}  {}\n", key.key.fingerprint(), key_state(key));
+    }
+    for (name, group) in &file.groups {
+        text += &format!("group {name}: {group}\n");
+    }
+    for (role, quorum) in &file.quorums {
+        text += &format!("{}: {quorum}\n", purpose(*role));
+    }
+    text += &match file.next_expiry() {
+        None => "nothing in it expires\n".to_owned(),
+        Some(time) if time <= Time::now() => format!("EXPIRED since {time}\n"),
+        Some(time) => format!("the next expiry is at {time}\n"),
+    };
+    for signature in signed.signatures() {
+        text += &match &signature.signer {
+            Ok(signer) => match file.find_person(signer) {
+                Some(person) => format!("signed by {person} with {}\n", signer.fingerprint()),
+                None => format!("signed by {}, which is not in it\n", signer.fingerprint()),
+            },
+            Err(reason) => format!("a signature that counts for nothing: {}\n", safe(reason)),
+        };
+    }
+    file.advice().iter().for_each(|advice| text += &format!("note: {advice}\n"));
+    text
+}
+
+fn purpose(role: Role) -> &'static str {
+    match role {
+        Role::Builder => "bundles are signed by",
+        Role::Reviewer => "bundles are approved by",
+        Role::Root => "changes of this file are signed by",
+    }
+}
+
+fn key_state(key: &TrustedKey) -> String {
+    let roles: Vec<&str> = key.roles.iter().map(|role| role.as_str()).collect();
+    match (&key.revoked, key.expires) {
+        (Some(revoked), _) if revoked.valid_manifests.is_empty() => "REVOKED".to_owned(),
+        (Some(revoked), _) => {
+            let valid: Vec<String> = revoked.valid_manifests.iter().map(ToString::to_string).collect();
+            format!("REVOKED, but for the manifests {}", valid.join(", "))
+        }
+        (None, Some(expires)) => format!("{}, until {expires}", roles.join(", ")),
+        (None, None) => roles.join(", "),
+    }
+}
+
+impl TrustFile {
+    /// Returns the name of the person who has this key.
+    fn find_person(&self, key: &crate::trust::PublicKey) -> Option<String> {
+        self.keys().find(|(_, trusted)| trusted.key == *key).map(|(person, _)| person.to_string())
+    }
+
+    /// Returns the keys that count, as ssh-keygen's allowed signers.
+    fn allowed_signers(&self) -> String {
+        let line = |(person, key): (&crate::label::Label, &TrustedKey)| {
+            let namespaces: Vec<&str> = key.roles.iter().filter_map(|role| role.namespace()).collect();
+            if key.revoked.is_some() || namespaces.is_empty() {
+                return None;
+            }
+            // sshd(8) and ssh-keygen(1): a time without zone is local, one with `Z` is UTC; whole seconds.
+            let before = key.expires.map(|time| {
+                let digits: String = time.to_string().chars().filter(char::is_ascii_digit).collect();
+                format!(",valid-before=\"{digits}Z\"")
+            });
+            let before = before.unwrap_or_default();
+            Some(format!("{person} namespaces=\"{}\"{before} {}\n", namespaces.join(","), key.key.to_line()))
+        };
+        self.keys().filter_map(line).collect()
+    }
+}

@@ -1,0 +1,83 @@
+//! `gapferry trust apply`, killed and cut from power.
+
+use std::path::Path;
+
+use gapferry::site::{Site, TrustCheck, read_signed_trust};
+use gapferry::storage::audit;
+
+use super::killing::{Killing, Kills};
+use super::power_cut::CrashStates;
+use crate::support::desk::Desk;
+use crate::support::snapshot::{contents_of, copy, difference};
+use crate::support::world::{Role, scratch};
+
+/// A desk with a site `template` and two trust files that follow its own.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    for person in ["anna", "bert"] {
+        desk.run(&format!("keygen {person}.key")).ok();
+    }
+    let roots = "--root anna=anna.key.pub --root bert=bert.key.pub";
+    desk.run(&format!("site init template --name dc1 --builder online/builder.key.pub {roots}")).ok();
+    for (from, to) in [("template", "2.json"), ("2.json", "3.json")] {
+        desk.run(&format!("trust edit {from} --out {to} --expires 2099-01-01T00:00:00Z")).ok();
+        ["anna", "bert"].iter().for_each(|person| drop(desk.run(&format!("trust sign {to} --key {person}.key")).ok()));
+    }
+    desk
+}
+
+fn apply(desk: &Desk, folder: &Path) -> std::process::Command {
+    copy(&desk.path("template"), &folder.join("site"));
+    let mut command = desk.command("trust apply 2.json 3.json --quiet --site");
+    command.arg(folder.join("site"));
+    command
+}
+
+/// Fails unless the site has the old trust file or the new one, and a whole log. Returns the version.
+fn old_or_new(site: &Path, what: &dyn std::fmt::Debug) -> u64 {
+    let version = Site::open(site).unwrap_or_else(|e| panic!("{what:?}: {e}")).newest_trust().unwrap().version;
+    assert!([1, 3].contains(&version), "{what:?}: version {version}");
+    version
+}
+
+#[test]
+fn a_killed_apply_leaves_the_old_trust_file_or_the_new_one() {
+    let desk = desk();
+    let root = desk.path("");
+    let kills = Kills { complete: 30, role: Role::Leading };
+    let killing = Killing::new(&root, kills, |folder| apply(&desk, folder));
+    let trust = |folder: &Path| contents_of(&folder.join("site/trust"), |_| true);
+    let expected = trust(&killing.reference());
+    let mut new = 0;
+    killing.each("trust files", |killed| {
+        let version = old_or_new(&killed.folder.join("site"), killed.point);
+        new += usize::from(version == 3);
+        killed.again_ends(&[if version == 1 { 0 } else { 3 }]);
+        assert_eq!(difference(&expected, &trust(killed.folder)), None, "{:?}", killed.point);
+        audit::read(&killed.folder.join("site/audit.jsonl")).unwrap();
+    });
+    assert!(new > 0, "no kill came after the switch");
+}
+
+#[test]
+fn a_power_cut_leaves_the_old_trust_file_or_the_new_one() {
+    let desk = desk();
+    let states = CrashStates::of(&desk.path("power"), |folder| apply(&desk, folder));
+    let chain = || ["2.json", "3.json"].map(|file| read_signed_trust(&desk.path(file)).unwrap()).to_vec();
+    let folder = scratch();
+    let (mut old, mut new) = (0, 0);
+    states.each(folder.path(), |place, what| {
+        let site = place.join("site");
+        match old_or_new(&site, &what) {
+            1 => old += 1,
+            _ => new += 1,
+        }
+        audit::read(&site.join("audit.jsonl")).unwrap_or_else(|e| panic!("{what}: {e}"));
+        let site = Site::open(&site).unwrap();
+        site.apply_trust(&site.lock().unwrap(), chain(), TrustCheck::Signatures)
+            .unwrap_or_else(|e| panic!("{what}: {e}"));
+        assert_eq!(old_or_new(site.root(), &what), 3);
+    });
+    eprintln!("{old} states with the old trust file, {new} with the new one");
+    assert!(old > 20 && new > 0);
+}
