@@ -3,6 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
+use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::time::Time;
 
@@ -109,6 +110,28 @@ fn an_index_that_is_outsized() {
     let fault = Fault::new();
     fault.server.fault(INDEX, Times::ALWAYS, server::Fault::ChunkedExtra(50_000_000));
     fault.is_refused(Exit::VerificationFailed, &[INDEX, "is larger than the"]);
+}
+
+/// A compressed index of 64 MiB of blank lines, where the Release names a plain index of a few kilobytes.
+#[test]
+fn an_index_that_expands_beyond_its_signed_size() {
+    fn bomb() -> Vec<u8> {
+        liblzma::encode_all([b'\n'; 1 << 16].repeat(1 << 10).as_slice(), 0).unwrap()
+    }
+    let mut hostile = upstream();
+    hostile.suite("stable").edit_release = |text| {
+        let bomb = bomb();
+        let line = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [digest, _, path] if digest.len() == 64 && INDEX.ends_with(path) => {
+                format!(" {} {} {path}\n", Sha256::of(&bomb), bomb.len())
+            }
+            _ => format!("{line}\n"),
+        };
+        text.lines().map(line).collect()
+    };
+    let fault = Fault::of(hostile);
+    fs::write(fault.desk.path("up").join(INDEX), bomb()).unwrap();
+    fault.is_refused(Exit::VerificationFailed, &["cannot expand main/binary-amd64/Packages.xz", "bytes allowed"]);
 }
 
 #[test]

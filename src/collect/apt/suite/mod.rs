@@ -71,6 +71,8 @@ pub(super) struct StoredIndex {
     pub(super) path: PublishPath,
     /// Its blob, size and digest.
     pub(super) file: IndexFile,
+    /// The size that the Release names for its plain form, in bytes.
+    plain_size: Option<u64>,
     /// The kind of its entries.
     pub(super) kind: IndexKind,
 }
@@ -152,7 +154,7 @@ impl StoredIndex {
     /// Reads its text.
     pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, CollectError> {
         let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
-        Ok(expand(&bytes, &self.path)?)
+        Ok(expand(&bytes, &self.path, self.plain_size)?)
     }
 }
 
@@ -390,11 +392,13 @@ fn index_folder<'a>(release: &Release, component: &'a str) -> &'a str {
 }
 
 fn forms(release: &Release, plain: &str) -> IndexForms {
+    let listed = |path: &str| release.files.get(&path.parse().ok()?).copied();
+    let plain_size = listed(plain).map(|file| file.size);
     let form = |compression: Compression| {
         let path: PublishPath = format!("{plain}{}", compression.suffix()).parse().ok()?;
-        let file = *release.files.get(&path)?;
+        let file = listed(path.as_str())?;
         let kind = IndexName::parse(path.as_str())?.kind;
-        Some(StoredIndex { path, file, kind })
+        Some(StoredIndex { path, file, plain_size, kind })
     };
     Compression::ALL.into_iter().filter_map(form).collect()
 }

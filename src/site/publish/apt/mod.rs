@@ -275,7 +275,7 @@ fn read_index(
         return Err(index_not_vouched(path).into());
     }
     let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
-    Ok(expand(&bytes, path)?)
+    Ok(expand(&bytes, path, root.plain_size(path))?)
 }
 
 /// Returns whether the signed Release lists the file with these bytes.

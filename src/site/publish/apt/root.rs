@@ -7,6 +7,7 @@ use crate::formats::apt::archive::{IndexName, RELEASE, RELEASE_GPG};
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PDIFF_INDEX_SUFFIX, PdiffIndex};
 use crate::formats::apt::release::{IndexFile, Release};
 use crate::formats::apt::suite_name::SuiteName;
+use crate::formats::compression::Compression;
 use crate::path::PublishPath;
 use crate::site::publish::{Context, PublishError};
 
@@ -55,6 +56,12 @@ impl Root {
     /// Returns what the signed Release says of the file.
     pub(super) fn listed(&self, path: &PublishPath) -> Option<&IndexFile> {
         self.release()?.files.get(&self.below(path)?.parse().ok()?)
+    }
+
+    /// Returns the size that the signed Release names for the plain form of the index, in bytes.
+    pub(super) fn plain_size(&self, path: &PublishPath) -> Option<u64> {
+        let plain = path.as_str().strip_suffix(Compression::of_name(path.as_str()).suffix())?;
+        self.listed(&plain.parse().ok()?).map(|file| file.size)
     }
 
     /// Reads the lists of patches that the signed Release vouches for.
