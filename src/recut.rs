@@ -161,12 +161,12 @@ impl RecutWriting<'_> {
         let path = depot.place(blob);
         let file = depot.open_blob(blob)?;
         if part.encoding != Encoding::Raw {
-            let bytes = slice(&file, &path, (part.start, part.length))?;
+            let bytes = slice(&file, &path, part.start, part.length)?;
             let frame = match &part.base {
                 None => compress(&bytes),
                 Some(base) => {
                     let older = depot.open_blob(&base.sha256)?;
-                    let before = slice(&older, &depot.place(&base.sha256), (base.start, base.length))?;
+                    let before = slice(&older, &depot.place(&base.sha256), base.start, base.length)?;
                     patch::compress(&bytes, &before)
                 }
             };
@@ -174,7 +174,7 @@ impl RecutWriting<'_> {
         }
         let mut done = 0;
         while done < part.length {
-            let bytes = slice(&file, &path, (part.start + done, (part.length - done).min(BUFFER_BYTES)))?;
+            let bytes = slice(&file, &path, part.start + done, (part.length - done).min(BUFFER_BYTES))?;
             done += bytes.len() as u64;
             self.bytes(&bytes)?;
         }
@@ -182,7 +182,7 @@ impl RecutWriting<'_> {
     }
 }
 
-fn slice(file: &BlobReader, path: &Path, (start, length): (u64, u64)) -> Result<Vec<u8>, BundleError> {
+fn slice(file: &BlobReader, path: &Path, start: u64, length: u64) -> Result<Vec<u8>, BundleError> {
     let mut bytes = vec![0; length as usize];
     file.read_exact_at(&mut bytes, start).map(|()| bytes).map_err(BundleError::io("read", path))
 }

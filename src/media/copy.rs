@@ -20,6 +20,7 @@ use crate::bundle::{Bundle, Manifest, names};
 use crate::digest::Sha256;
 use crate::next_command;
 use crate::numbers::VolumeNumber;
+use crate::storage::RunMode;
 use crate::storage::modes;
 
 /// What was copied, or would be.
@@ -50,9 +51,18 @@ pub struct OnMedium {
     pub kept: Vec<String>,
 }
 
+/// What of a medium is read back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadBack {
+    /// The small files: nothing else was written.
+    SmallFiles,
+    /// The pieces too.
+    Everything,
+}
+
 /// Says what [`copy`] would do, without reading what is on the media. `register` is as it is known.
 pub fn dry_run(job: &CopyJob<'_>, register: Register) -> Result<Copied, MediaError> {
-    let prepared = prepare(job, register, false)?;
+    let prepared = prepare(job, register, RunMode::DryRun)?;
     Ok(prepared.result(&job.bundle.manifest))
 }
 
@@ -63,7 +73,7 @@ pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, Me
     if job.again {
         known.media.clear();
     }
-    let prepared = prepare(job, known.clone(), true)?;
+    let prepared = prepare(job, known.clone(), RunMode::Apply)?;
     // Until they have been read back, the media of this run have nothing.
     for (index, entry) in prepared.register.media.iter().enumerate() {
         let fresh = MediumEntry { files: BTreeSet::new(), reinserted: false, ..entry.clone() };
@@ -169,7 +179,7 @@ impl Prepared {
                 };
                 progress.message(&format!("{} to {medium}", piece.file));
                 let copied = copy_file(from, &target.folder.join(&piece.file), &piece.sha256, &progress);
-                copied.map_err(|failure| self.failed(job, (index, piece), path, medium.clone(), failure))?;
+                copied.map_err(|failure| self.failed(job, index, piece, path, medium.clone(), failure))?;
             }
         }
         progress.finish();
@@ -185,14 +195,15 @@ impl Prepared {
         place: usize,
     ) -> Result<(), MediaError> {
         // What was there has been read already, unless something was written since.
-        self.verify(job, target, place, "reading back", !on.is_empty())?;
+        let extent = if on.is_empty() { ReadBack::SmallFiles } else { ReadBack::Everything };
+        self.verify(job, target, place, "reading back", extent)?;
         let Some(within) = job.reinsert else { return Ok(()) };
         let medium = self.name(target, place);
         (job.say)(&format!("unmount {medium}, pull it, put it back, and mount it there again; waiting for that"));
         let not = |what| MediaError::NotReinserted { medium: medium.clone(), what, within };
         let gone = || (job.say)(&format!("{medium} is gone: put it back, and mount it there again"));
         reinsert::wait(&target.folder, within, gone).map_err(not)?;
-        self.verify(job, target, place, "reading again", true)
+        self.verify(job, target, place, "reading again", ReadBack::Everything)
     }
 
     fn verify(
@@ -201,12 +212,12 @@ impl Prepared {
         target: &CopyTarget,
         place: usize,
         title: &str,
-        whole: bool,
+        extent: ReadBack,
     ) -> Result<(), MediaError> {
         let medium = self.name(target, place);
         let empty = BTreeSet::new();
         let there = self.register.media.get(place).map_or(&empty, |entry| &entry.files);
-        let pieces = self.pieces.iter().filter(|piece| whole && there.contains(&piece.file));
+        let pieces = self.pieces.iter().filter(|piece| extent == ReadBack::Everything && there.contains(&piece.file));
         let small = self.contents(place, job.bundle)?;
         let mut wanted: Vec<_> = small.iter().map(|(file, bytes)| (*file, Sha256::of(bytes))).collect();
         wanted.extend(pieces.clone().map(|piece| (piece.file.as_str(), piece.sha256)));
@@ -251,7 +262,8 @@ impl Prepared {
     fn failed(
         &self,
         job: &CopyJob<'_>,
-        (index, piece): (usize, &Piece),
+        index: usize,
+        piece: &Piece,
         path: PathBuf,
         medium: String,
         failure: CopyFailure,

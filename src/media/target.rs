@@ -18,6 +18,7 @@ use crate::bundle::manifest::MAX_MANIFEST_BYTES;
 use crate::bundle::names;
 use crate::next_command;
 use crate::progress::Progress;
+use crate::storage::RunMode;
 use crate::storage::capacity::Capacity;
 use crate::storage::part_path;
 
@@ -50,7 +51,7 @@ pub(super) struct CopyTarget {
 
 impl CopyTarget {
     /// Looks at the folder `path`; nothing is changed.
-    pub(super) fn look(path: &Path, job: &CopyJob<'_>, pieces: &[Piece], write: bool) -> Result<Self, MediaError> {
+    pub(super) fn look(path: &Path, job: &CopyJob<'_>, pieces: &[Piece], mode: RunMode) -> Result<Self, MediaError> {
         let bundle = job.bundle;
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
@@ -61,7 +62,7 @@ impl CopyTarget {
             return Err(MediaError::NotAFolder { path: folder });
         }
         let room = Capacity::of(path)?.with(job.free_space);
-        if room.read_only && write {
+        if room.read_only && mode == RunMode::Apply {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
         let (mut there, mut stale) = (BTreeSet::new(), Vec::new());

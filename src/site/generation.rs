@@ -58,8 +58,8 @@ pub(super) struct Recipe<'a> {
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
     let current = site.current()?;
     let (next, layout) = prepare(site, depot, current.clone(), &recipe)?;
-    older::retain(site, depot, &current, (&next, &layout))?;
-    trees::build(site, depot, (&next, &layout), current.number)?;
+    older::retain(site, depot, &current, &next, &layout)?;
+    trees::build(site, depot, &next, &layout, current.number)?;
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
@@ -127,7 +127,7 @@ fn plan(
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
-            let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
+            let accepted = Accepted::of(site, depot, current, &name, &state, collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
                 attach_file(&mut layout, "manifests", &format!("keyrings/{}.pgp", collection.folder()), digest)?;
@@ -227,7 +227,8 @@ impl Accepted {
         site: &Site,
         depot: &Depot,
         current: Shown<'_>,
-        (name, state): (&Label, &NameState),
+        name: &Label,
+        state: &NameState,
         collection: &Collection,
     ) -> Result<Self, SiteError> {
         let source = &collection.source;

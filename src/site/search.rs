@@ -49,7 +49,7 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
         }
         folders.iter().for_each(|folder| search.found_bundle(folder));
     }
-    Ok(search.finish(empty, is_search))
+    Ok(BundleSearch { is_search, ..search.finish(empty) })
 }
 
 struct Search<'a> {
@@ -119,7 +119,7 @@ impl Search<'_> {
         }
     }
 
-    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> BundleSearch {
+    fn finish(self, empty: Vec<PathBuf>) -> BundleSearch {
         let Self { mut groups, mut notes, refused, foreign, .. } = self;
         groups.sort_by(|(a, _), (b, _)| {
             let key = |bundle: &Bundle| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
@@ -140,7 +140,7 @@ impl Search<'_> {
             notes.extend(empty.iter().map(|path| format!("{} has no bundle", path.display())));
         }
         notes.extend(bundles.iter().flat_map(Bundle::strays));
-        BundleSearch { bundles, notes, failure, is_search }
+        BundleSearch { bundles, notes, failure, is_search: false }
     }
 }
 

@@ -45,7 +45,8 @@ pub(super) fn link_target(folder: &str, paths: &Sha256) -> String {
 pub(super) fn build(
     site: &Site,
     depot: &Depot,
-    (next, layout): (&Generation, &GenerationTrees),
+    next: &Generation,
+    layout: &GenerationTrees,
     current: u64,
 ) -> Result<(), SiteError> {
     let folder = site.generation_folder(next.number);
@@ -65,12 +66,12 @@ pub(super) fn build(
             None => continue,
         };
         if !path.is_dir() {
-            write(site, depot, (below, tree), &part_of(&path))?;
+            write(site, depot, below, tree, &part_of(&path))?;
             built.push(path.clone());
         }
         if mount.since == next.made {
             let written = if built.contains(&path) { part_of(&path) } else { path };
-            set_times(&written, (below, tree), next.made)?;
+            set_times(&written, below, tree, next.made)?;
         }
     }
     name(site, &built)?;
@@ -133,7 +134,7 @@ pub(super) fn lay_link(generation: &Path, folder: &str, mount: &MountedTree) -> 
 }
 
 /// Writes a tree into `scratch`, as hard links or copies.
-fn write(site: &Site, depot: &Depot, (below, tree): (&str, &Tree), scratch: &Path) -> Result<(), SiteError> {
+fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -> Result<(), SiteError> {
     remove_folder(scratch)?;
     modes::create_public_folders(scratch).map_err(SiteError::io("create", scratch))?;
     let mut last_parent = String::new();
@@ -166,7 +167,7 @@ fn write(site: &Site, depot: &Depot, (below, tree): (&str, &Tree), scratch: &Pat
 /// Metadata and keys change under their names, and HTTP caches compare its time by the second: that of a tree that clients have
 /// not seen just before is newer than all before, also where it has old content again. What older generations share of it changes its
 /// time too, which costs a client that comes just now one download.
-fn set_times(folder: &Path, (below, tree): (&str, &Tree), time: Time) -> Result<(), SiteError> {
+fn set_times(folder: &Path, below: &str, tree: &Tree, time: Time) -> Result<(), SiteError> {
     let time = UNIX_EPOCH + Duration::from_secs(time.unix().unsigned_abs());
     for (path, _) in tree.files().filter(|(path, _)| Kind::is_replaced(&format!("{below}/{path}"))) {
         let file = folder.join(path);

@@ -24,3 +24,12 @@ pub(crate) use small_file::{
     sync_folder, sync_parent, write_atomically,
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
+
+/// What a command does with what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunMode {
+    /// Only reports it.
+    DryRun,
+    /// Changes the disk.
+    Apply,
+}
