@@ -14,7 +14,7 @@ pub(super) struct CachedFile {
     pub(super) file: OpenedFile,
     /// Its path below its generation.
     pub(super) below: PublishPath,
-    /// Whether a file of this name can change.
+    /// Tells if a file of this name can change.
     pub(super) permanence: Permanence,
     /// The generation that has it.
     pub(super) age: TreeAge,

@@ -25,7 +25,7 @@ pub(crate) use small_file::{
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
 
-/// What a command does with what it finds.
+/// The mode of a command that changes a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunMode {
     /// Only reports it.

@@ -14,7 +14,7 @@ pub(super) enum PlannedAction {
     Delete,
 }
 
-/// Who wants a package changed.
+/// The origin of a change to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
     /// The request names it.
@@ -23,7 +23,7 @@ pub(super) enum Asker {
     Solver,
 }
 
-/// How much is selected with a package.
+/// The packages that one selection covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     /// The package alone.
@@ -35,7 +35,7 @@ pub(super) enum Extent {
 /// The weight of a package that is being installed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    /// Whether it was protected before.
+    /// Set if it was protected before.
     pub(super) was_protected: bool,
     pub(super) by: Asker,
 }
