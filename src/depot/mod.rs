@@ -30,7 +30,7 @@ use reader::CheckedReader;
 
 use crate::digest::{Hashing, Sha256};
 use crate::storage::RunMode;
-use crate::storage::{FileError, FileStore, ListedObject, Store, create_new};
+use crate::storage::{FileError, FileStore, ListedObject, Store, create_new, has_no_links};
 
 /// Blobs that [`Depot::remove_all_but`] removed, or would remove.
 #[derive(Clone, Copy, Debug, Default)]
@@ -230,15 +230,12 @@ impl Depot {
     /// Makes a file with the blob's bytes at `target`, where nothing is: a hard link where the file system can, else a copy,
     /// which is hashed on the way. The caller syncs it.
     pub fn write_file(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
-        use io::ErrorKind::{CrossesDevices, NotFound, PermissionDenied, TooManyLinks, Unsupported};
         let Some(blob) = self.local_file(digest) else { return self.copy_to(digest, target) };
         match fs::hard_link(blob, target) {
-            Err(error) if error.kind() == NotFound && self.size(digest).is_none() => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.size(digest).is_none() => {
                 Err(DepotError::Missing { digest: *digest })
             }
-            Err(error) if matches!(error.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported) => {
-                self.copy_to(digest, target)
-            }
+            Err(error) if has_no_links(&error) => self.copy_to(digest, target),
             other => other.map_err(DepotError::io("link", target)),
         }
     }

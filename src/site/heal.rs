@@ -10,6 +10,7 @@ use super::generation::{Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::reachable::reachable;
 use super::repair::{quarantine, relink_trees};
+use super::reuse::Unchanged;
 use super::state::Generation;
 use super::{Site, SiteError, sheets, unpack};
 use crate::bundle::Bundle;
@@ -61,6 +62,7 @@ pub(super) fn heal(
         imported: Some(bundle),
         guarded: None,
         second_digests: unpacked.second,
+        unchanged: Unchanged::PublishedAnew,
         is_rehearsal: false,
         progress: progress.clone(),
     };

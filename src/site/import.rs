@@ -10,6 +10,7 @@ use super::heal::{HeldBlobs, heal, wrong};
 use super::imported::{Imported, note_repairs};
 use super::publish::PublishError;
 use super::repair::relink_trees;
+use super::reuse::Unchanged;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::trees::remove_folder;
@@ -18,6 +19,7 @@ use crate::bundle::Damage;
 use crate::bundle::stream::receive;
 use crate::bundle::{Bundle, BundleError, Signed};
 use crate::causes::causes;
+use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
@@ -84,7 +86,7 @@ fn import_signed(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let current = site.current()?;
-    let imported = match accept(site, &site.depot()?, bundle, &current, options.allow) {
+    let imported = match accept(site, bundle, &current, options.allow) {
         Ok(()) => run(site, bundle, current, options, progress),
         Err(error) if options.held == HeldBlobs::Reread && error.is_past() => heal(site, bundle, current, progress),
         Err(error) => {
@@ -148,7 +150,7 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<Vec<Damage>, SiteError> {
-        match accept(self, &self.depot_to_read(), bundle, &self.current()?, allow) {
+        match accept(self, bundle, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
@@ -156,14 +158,8 @@ impl Site {
     }
 }
 
-/// Checks the bundle against the site's policy, as if `current` were published and its manifests were in `depot`.
-pub(super) fn accept(
-    site: &Site,
-    depot: &Depot,
-    bundle: &Bundle,
-    current: &Generation,
-    allow: Overrides,
-) -> Result<(), SiteError> {
+/// Checks the bundle against the site's policy, as if `current` were published.
+pub(super) fn accept(site: &Site, bundle: &Bundle, current: &Generation, allow: Overrides) -> Result<(), SiteError> {
     let manifest = &bundle.manifest;
     // The trust file may be a newer one than when the bundle was opened.
     authorize(site, &bundle.signer, &bundle.digest)?;
@@ -188,22 +184,20 @@ pub(super) fn accept(
         folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
-    owned_by_this_name(depot, bundle, current)
+    owned_by_this_name(bundle, current)
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(depot: &Depot, bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
-    for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != bundle.manifest.name) {
-        let Some(manifest) = state.manifest else { continue };
-        let bytes = depot.read(&manifest, crate::bundle::manifest::MAX_MANIFEST_BYTES)?;
-        let other = crate::bundle::Manifest::parse(&bytes)?;
-        let ours = |folder: &String| bundle.manifest.collections.iter().any(|c| c.folder() == *folder);
-        if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
-            let (owner, name) = (owner.to_string(), bundle.manifest.name.to_string());
-            return Err(SiteError::CollectionOwned { collection, owner, name });
+fn owned_by_this_name(bundle: &Bundle, current: &Generation) -> Result<(), SiteError> {
+    let name = &bundle.manifest.name;
+    let folders = bundle.manifest.collections.iter().map(Collection::folder);
+    let owned = |folder: String| current.inputs.get(&folder).map(|inputs| (folder, &inputs.name));
+    match folders.filter_map(owned).find(|(_, owner)| *owner != name) {
+        None => Ok(()),
+        Some((collection, owner)) => {
+            Err(SiteError::CollectionOwned { collection, owner: owner.to_string(), name: name.to_string() })
         }
     }
-    Ok(())
 }
 
 fn run(
@@ -229,7 +223,11 @@ fn run(
     note_repairs(site, bundle, &repaired)?;
     let before = current.clone();
     let recipe = recipe(bundle, current, &depot, second, allow, progress)?;
-    let generation = publish(site, &depot, recipe)?;
+    let unchanged = match options.held {
+        HeldBlobs::Trusted => Unchanged::Stay,
+        HeldBlobs::Reread => Unchanged::PublishedAnew,
+    };
+    let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &manifest.blobs.iter().map(|blob| blob.sha256).collect())?;
     }
@@ -270,6 +268,7 @@ pub(super) fn recipe<'a>(
         imported: Some(bundle),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         second_digests,
+        unchanged: Unchanged::Stay,
         is_rehearsal: false,
         progress: progress.clone(),
     })

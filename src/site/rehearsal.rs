@@ -11,7 +11,9 @@ use tempfile::TempDir;
 use super::generation::prepare;
 use super::import::{accept, recipe};
 use super::state::Generation;
-use super::unpack::{DepotSink, Journal, Writing, assemble, check_room, complete, lacking, room_needed};
+use super::unpack::{
+    DepotSink, Journal, Writing, assemble, check_room, complete, lacking, room_needed, room_of_copies,
+};
 use super::{Site, SiteError};
 use crate::bundle::Damage;
 use crate::bundle::manifest::{Blob, Part, Slice};
@@ -116,9 +118,10 @@ impl<'a> Rehearsal<'a> {
 
     /// Checks the next bundle.
     pub(super) fn bundle(&mut self, bundle: &Bundle) -> Result<Rehearsed, SiteError> {
-        accept(self.site, &self.depot, bundle, &self.current, self.allow)?;
+        accept(self.site, bundle, &self.current, self.allow)?;
         let wanted = lacking(bundle, &self.depot);
-        self.needed += room_needed(bundle, &self.site.depot()?, &wanted);
+        let depot = self.site.depot()?;
+        self.needed += room_needed(bundle, &depot, &wanted) + room_of_copies(bundle, &depot)?;
         check_room(self.site, self.needed, self.free)?;
         let journal = Journal::open(&self.scratch.path().join(bundle.digest.to_hex()), bundle)?;
         let inner = DepotSink::new(bundle, &self.depot, &wanted, &journal);
@@ -133,7 +136,7 @@ impl<'a> Rehearsal<'a> {
         complete(bundle, &self.depot, &wanted)?;
         let recipe = recipe(bundle, self.current.clone(), &self.depot, second, self.allow, self.progress)?;
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
-        let (next, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
+        let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
         Ok(self.report(&bundle.manifest, repaired, before))
     }

@@ -43,7 +43,8 @@ pub(super) fn into_depot(
     wanted: BTreeSet<Sha256>,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    check_room(site, room_needed(bundle, depot, &wanted), depot.free_bytes()?)?;
+    let needed = room_needed(bundle, depot, &wanted) + room_of_copies(bundle, depot)?;
+    check_room(site, needed, depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(bundle), bundle)?;
     let resumed = journal.is_begun();
     match fill(site, bundle, depot, &wanted, &journal, progress) {
@@ -92,6 +93,16 @@ pub(super) fn room_needed(bundle: &Bundle, depot: &Depot, wanted: &BTreeSet<Sha2
     let bytes: u64 = blobs.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
     let links = bundle.manifest.blobs.len() as u64 * 256; // folder entries of the depot and of the generation
     bytes + links + (16 << 20)
+}
+
+/// Returns how many bytes the published files take that cannot be hard links to blobs.
+pub(super) fn room_of_copies(bundle: &Bundle, depot: &Depot) -> Result<u64, SiteError> {
+    if depot.has_hard_links()? {
+        return Ok(0);
+    }
+    let sizes: BTreeMap<&Sha256, u64> = bundle.manifest.blobs.iter().map(|blob| (&blob.sha256, blob.size)).collect();
+    let paths = bundle.manifest.collections.iter().flat_map(Collection::paths);
+    Ok(paths.filter_map(|(_, digest)| sizes.get(digest)).map(|size| size.next_multiple_of(4096)).sum())
 }
 
 /// Refuses an import that the site's file system has no room for.

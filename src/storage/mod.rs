@@ -18,6 +18,7 @@ pub use error::StorageError;
 pub(crate) use file_error::full_disk_error;
 pub use file_error::{FileError, NamedBy};
 pub use file_store::FileStore;
+pub(crate) use file_store::has_no_links;
 pub use lock::Lock;
 pub(crate) use small_file::{
     create_new, part_path, place_atomically, read_capped, read_named, read_to_cap, remove_file_if_there, replace_link,

@@ -15,7 +15,7 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::progress::Progress;
 use crate::shell::shell_word;
-use crate::storage::FileError;
+use crate::storage::{FileError, has_no_links};
 
 /// The longest arguments of one call, in bytes; Linux takes 2 MiB with the environment (execve(2)).
 const MAX_ARGUMENTS: usize = 128 << 10;
@@ -218,7 +218,10 @@ fn lend(depot: &Depot, digest: &Sha256, name: &Path) -> Result<(), PublishError>
     remove_file(name)?;
     let Some(blob) = depot.local_file(digest) else { return Ok(depot.write_file(digest, name)?) };
     let link = || fs::hard_link(&blob, name).or_else(|_| std::os::unix::fs::symlink(std::path::absolute(&blob)?, name));
-    link().map_err(FileError::on("link", name))
+    match link() {
+        Err(error) if has_no_links(&error) => Ok(depot.write_file(digest, name)?),
+        linked => linked.map_err(FileError::on("link", name)),
+    }
 }
 
 /// Slices that fit into one call each.
