@@ -51,7 +51,7 @@ pub struct OnMedium {
     pub kept: Vec<String>,
 }
 
-/// What of a medium is read back.
+/// The files of a medium that are read back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReadBack {
     /// The small files: nothing else was written.

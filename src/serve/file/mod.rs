@@ -29,7 +29,7 @@ const SMALL_BYTES: u64 = 256 << 10;
 /// the answer.
 const KEPT_BYTES: u64 = 8 << 10;
 
-/// Whether a file can change under its name.
+/// The answer to whether a file can change under its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permanence {
     /// It never does, as in a pool.

@@ -25,7 +25,7 @@ fn tree(desk: &Desk, generation: u64, collection: &str) -> PathBuf {
 }
 
 #[test]
-fn what_did_not_change_keeps_its_tree() {
+fn unchanged_collections_keep_their_trees() {
     let desk = desk();
     let other = other_archive(&desk);
     desk.select(&(desk.table("demo", &desk.url("up"), "stable main amd64", "") + &other));

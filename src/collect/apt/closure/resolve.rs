@@ -41,7 +41,7 @@ struct ClosureRepair<'m, 'u, 'a> {
     scores: Vec<i64>,
     /// Whether a package may still be tried for an upgrade.
     upgradable: Vec<bool>,
-    /// Whether this round has changed anything.
+    /// Set if this round has changed anything.
     changed: bool,
 }
 
