@@ -2,21 +2,27 @@
 //!
 //! The packer itself does it, once without and once with patches; one line of JSON, sizes in bytes and times in seconds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use gapferry::bundle::Manifest;
-use gapferry::bundle::manifest::FORMAT;
-use gapferry::bundle::pack::{PackPlan, pack};
-use gapferry::collection::{Collection, Publish};
-use gapferry::depot::Depot;
+use gapferry::bundle::names::volume_index;
+use gapferry::bundle::packing::index::PartLine;
+use gapferry::bundle::packing::{BaseState, PackingParameters, PatchesAllowed};
+use gapferry::bundle::recovery::Amount;
+use gapferry::bundle::state::line::{ItemLine, ItemTag};
+use gapferry::bundle::state::lists::StateLists;
+use gapferry::bundle::state::manifest::{FORMAT, StateCollection, StateManifest};
+use gapferry::bundle::write::{BundleDraft, PackingPlan};
+use gapferry::collection::Publish;
+use gapferry::depot::{BlobReader, Depot};
 use gapferry::digest::Sha256;
-use gapferry::kind::Kind;
-use gapferry::numbers::{Epoch, Sequence};
+use gapferry::kind::{Details, Kind};
+use gapferry::numbers::{Epoch, Sequence, VolumeNumber};
+use gapferry::origin::Origin;
 use gapferry::progress::Progress;
 use gapferry::time::Time;
 use serde_json::json;
@@ -50,54 +56,107 @@ fn compare(old: &Path, new: &Path) -> Result<(), Box<dyn Error>> {
         digests.push((digest, size));
     }
     batch.commit()?;
-    let [(old, _), (new, size)] = digests.as_slice() else { return Err("two files are needed".into()) };
+    let [(old, _), new] = digests.as_slice() else { return Err("two files are needed".into()) };
     let (plain, plain_time) = packed(&depot, &folder.path().join("plain"), *new, None)?;
     let (patch, patch_time) = packed(&depot, &folder.path().join("patch"), *new, Some(*old))?;
     println!(
         "{}",
-        json!({ "size": size, "plain": plain, "patch": patch, "plain_time": plain_time, "patch_time": patch_time })
+        json!({ "size": new.1, "plain": plain, "patch": patch, "plain_time": plain_time, "patch_time": patch_time })
     );
     Ok(())
 }
 
-/// The stored bytes of the blob, and how long that took.
-fn packed(depot: &Depot, out: &Path, blob: Sha256, older: Option<Sha256>) -> Result<(u64, f64), Box<dyn Error>> {
-    let collection = Collection {
-        files: BTreeMap::from([("file".parse()?, blob)]),
-        items: Vec::new(),
+/// A file in the depot: its digest and its size.
+type Blob = (Sha256, u64);
+
+/// Packs `blob`, against `older` if there is one. Returns its stored bytes, and the seconds that it took.
+fn packed(depot: &Depot, out: &Path, blob: Blob, older: Option<Sha256>) -> Result<(u64, f64), Box<dyn Error>> {
+    let draft = BundleDraft::begin(out, "bundle")?;
+    let (label, line) = ("x".parse()?, item(blob)?);
+    let (summary, list) = draft.list(Kind::Files, &label, |list| list.item(&line))?;
+    let manifest = manifest(StateCollection {
+        bytes: summary.bytes,
+        files: summary.files,
         kind: Kind::Files,
-        name: "x".parse()?,
-        origin: "local".into(),
-        proofs: Vec::new(),
+        list: summary.list,
+        name: label,
+        origin: None,
         publish: Publish::ReIndexed,
         second_digest: None,
         source: "x".parse()?,
+    })?;
+    let text = draft.manifest(&manifest)?;
+    let lists = StateLists::new(&manifest, vec![BlobReader::of_file(list)])?;
+    let blobs = lists.check(|_, _| Ok(()))?;
+    // Nobody has published the base: only the patch counts here.
+    let base = older.map(|older| BaseState { manifest: older, sequence: Sequence::FIRST });
+    let plan = PackingPlan {
+        parameters: PackingParameters {
+            bases: base.into_iter().collect(),
+            manifest: Sha256::of(text.as_bytes()),
+            patches: older.map(|_| PatchesAllowed),
+            request: None,
+            volume_size: VOLUME_BYTES,
+        },
+        lists: &lists,
+        blobs: &blobs,
+        older: &older.map(|older| (blob.0, older)).into_iter().collect::<BTreeMap<_, _>>(),
+        recovery: Amount::default(),
+        free_space: Default::default(),
     };
-    let manifest = Manifest {
-        blobs: Vec::new(),
+    let start = Instant::now();
+    let written = draft.packing(plan, depot, &Progress::hidden())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut stored = 0;
+    for number in VolumeNumber::all().take(written.packing.volumes.len()) {
+        stored += stored_bytes(&written.folder.join(volume_index(number)))?;
+    }
+    Ok((stored, seconds))
+}
+
+/// Returns the sum of the stored bytes of the parts in a volume's index.
+fn stored_bytes(index: &Path) -> Result<u64, Box<dyn Error>> {
+    let text = zstd::decode_all(fs::File::open(index)?)?;
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| Ok(serde_json::from_slice::<PartLine>(line)?.stored_bytes())).sum()
+}
+
+fn item((sha256, size): Blob) -> Result<ItemLine, Box<dyn Error>> {
+    Ok(ItemLine {
+        architecture: None,
+        details: Details::File { origin: Origin::Local },
+        licence: None,
+        name: "file".into(),
+        path: "file".parse()?,
+        proof: None,
+        publisher: None,
+        reason: "requested".into(),
+        sha256,
+        size,
+        source: None,
+        tag: ItemTag::Item,
+        version: "1".into(),
+    })
+}
+
+fn manifest(collection: StateCollection) -> Result<StateManifest, Box<dyn Error>> {
+    Ok(StateManifest {
+        classification: None,
         collections: vec![collection],
         created: Time::now(),
         epoch: Epoch::FIRST,
         expires: Time::now().plus(1000),
         format: FORMAT,
         generator: "patch_sizes".into(),
+        left_out: Vec::new(),
         name: "x".parse()?,
+        next_expected: None,
+        overrides: Vec::new(),
         previous: None,
+        purpose: None,
         sequence: Sequence::FIRST,
         site: "x".parse()?,
-        volumes: Vec::new(),
-    };
-    let older = older.map(|older| (blob, older)).into_iter().collect();
-    let plan = PackPlan {
-        manifest,
-        held: BTreeSet::new(),
-        older,
-        volume_bytes: VOLUME_BYTES,
-        recovery: Default::default(),
-        free_space: Default::default(),
-    };
-    let start = Instant::now();
-    let done = pack(plan, depot, out, &Progress::hidden())?;
-    let stored = done.manifest.blobs.iter().flat_map(|blob| &blob.parts).map(|part| part.stored).sum();
-    Ok((stored, start.elapsed().as_secs_f64()))
+        ticket: None,
+        trust: None,
+    })
 }

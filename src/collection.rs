@@ -17,10 +17,7 @@ use crate::path::PublishPath;
 use crate::time::Time;
 
 /// One source's complete state: all that is to be published from it, not only what is new.
-///
-/// Fields stand in the order of their names, since the manifest's keys are sorted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
     /// What clients fetch: publish path → blob.
     pub files: BTreeMap<PublishPath, Sha256>,
@@ -38,15 +35,13 @@ pub struct Collection {
     pub publish: Publish,
     /// The kind of digest by which upstream signs files, if that is not SHA-256 alone. The site then computes it while it
     /// unpacks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_digest: Option<DigestKind>,
     /// The selection's source that it belongs to; the site pins upstream's keyring under this name.
     pub source: Label,
 }
 
 /// One package, snap revision or image file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
     pub architecture: String,
@@ -67,8 +62,7 @@ pub struct Item {
 }
 
 /// A file of upstream's metadata.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// When upstream says that it made the file; only for signed files.
     pub date: Option<Time>,

@@ -8,8 +8,8 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::format_error::FormatError;
 
@@ -33,6 +33,23 @@ pub(crate) fn parse_text<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Resul
         true => Ok(value),
         false => Err(FormatError::NotCanonical),
     }
+}
+
+/// Does the same for a text with the key `format`. Another format than `known` is the reason, whatever else differs in it.
+pub(crate) fn parse_text_of_format<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    known: u64,
+) -> Result<T, FormatError> {
+    match serde_json::from_slice(bytes) {
+        Ok(FormatKey { format: found }) if found != known => Err(FormatError::OtherFormat { found, known }),
+        _ => parse_text(bytes),
+    }
+}
+
+/// The key that texts of all formats have.
+#[derive(Deserialize)]
+struct FormatKey {
+    format: u64,
 }
 
 /// Appends the line of a list, with its LF.

@@ -52,28 +52,19 @@ pub enum BundleError {
     NotAFile { path: PathBuf },
     #[error("{} is larger than {cap} bytes", path.display())]
     TooLarge { path: PathBuf, cap: u64 },
-    #[error("the manifest does not parse")]
-    ManifestSyntax(#[source] serde_json::Error),
-    #[error(
-        "the manifest has format {found}, and this gapferry reads {}: use a newer gapferry here",
-        super::state::manifest::FORMAT
-    )]
-    Format { found: u64 },
     #[error("{} is not as the bundle format has it", path.display())]
     Invalid {
         path: PathBuf,
         #[source]
         reason: FormatError,
     },
-    #[error("the manifest is not in its canonical text")]
-    NotCanonical,
-    #[error("the manifest contradicts itself: {0}")]
+    #[error("the bundle contradicts itself: {0}")]
     Inconsistent(String),
     #[error("{} of the bundle's volumes are missing from {}: {}", missing.len(), folder.display(), missing.join(", "))]
     VolumesMissing { folder: PathBuf, missing: Vec<String> },
     #[error("the stream ended before the bundle did: send it again; what has arrived is kept, and not written twice")]
     StreamEnded,
-    #[error("{} has {found} bytes, and the manifest says {wanted}: copy it again", path.display())]
+    #[error("{} has {found} bytes, and its packing says {wanted}: copy it again", path.display())]
     VolumeSize { path: PathBuf, found: u64, wanted: u64 },
     #[error("{} is damaged or was altered, or it is of another bundle: {what} of {member}, at byte {offset}: copy it again, or export again", path.display())]
     Damaged { path: PathBuf, what: &'static str, member: String, offset: u64 },
@@ -171,9 +162,6 @@ impl BundleError {
             | Self::WrongVerifyText { .. }
             | Self::NotAFile { .. }
             | Self::TooLarge { .. }
-            | Self::ManifestSyntax(_)
-            | Self::Format { .. }
-            | Self::NotCanonical
             | Self::Invalid { .. }
             | Self::Inconsistent(_)
             | Self::VolumeSize { .. }

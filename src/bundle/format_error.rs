@@ -10,6 +10,8 @@ use crate::digest::Sha256;
 pub enum FormatError {
     #[error("it does not parse: {0}")]
     Syntax(serde_json::Error),
+    #[error("it has format {found}, and this gapferry reads format {known}: use a gapferry that reads format {found}")]
+    OtherFormat { found: u64, known: u64 },
     #[error("it is not in its canonical text")]
     NotCanonical,
     #[error("it has a number that is no integer from 0 to 2^53 - 1")]

@@ -26,8 +26,9 @@ use crate::workspace::Workspace;
 
 /// Put a finished bundle onto one or several media, and read everything back
 ///
-/// Whole volumes go to the media in order, each with its recovery file, if there is one; with the manifest, its signature and a
-/// transfer sheet, MEDIUM.txt, on every one. Spare volumes go to a medium of their own, or beside all volumes. Which files went where is remembered: the same command with another medium goes on with the rest, and finishes a run that was
+/// Whole volumes of all packings go to the media in order, each with its recovery file, if there is one. All other files of the
+/// bundle and a transfer sheet, MEDIUM.txt, go onto every medium. Spare volumes go to a medium of their own, or beside all volumes.
+/// Which files went where is remembered: the same command with another medium goes on with the rest, and finishes a run that was
 /// killed. The first lines of each sheet are its label, to be printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry copy out/dc1-base-000042 /media/stick-a /media/stick-b\n  \

@@ -11,12 +11,13 @@ mod pairs;
 mod pulls;
 mod spares;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gapferry::upstream::Upstream;
 
 use crate::support::desk::{Desk, Ended, clean, end, heavy};
+use crate::support::read_bundle::packing_folder;
 use crate::support::skip::{Needs, skip};
 
 /// How many packages travel, each of 100 kB.
@@ -52,6 +53,18 @@ impl Carrier {
         Self { desk, upstream }
     }
 
+    /// The path of a file of the first bundle's packing, below the bundle's folder: `packings/ID/FILE`.
+    fn in_packing(&self, file: &str) -> String {
+        let bundle = self.desk.path("medium/dc1-base-000001");
+        let folder = packing_folder(&bundle);
+        format!("{}/{file}", folder.strip_prefix(&bundle).unwrap().display())
+    }
+
+    /// The ID of the first bundle's packing.
+    fn packing_id(&self) -> String {
+        folder_name(&packing_folder(&self.desk.path("medium/dc1-base-000001")))
+    }
+
     /// The next bundle, with one more package.
     fn next(&mut self, name: &str) -> PathBuf {
         self.upstream.add("stable", "main", heavy(name, "1.0-1", 100_000));
@@ -62,14 +75,14 @@ impl Carrier {
     /// Runs a script in which `gapferry` is the program, and mounts are private to it; none where that is not possible.
     ///
     /// `disk DIR OPTIONS` mounts a small disk, `try COMMAND…` shows the exit code, `copy` and `import` have their usual options,
-    /// `await WORDS FILE` waits until a program has written the words, and `B` is the first bundle.
+    /// `await WORDS FILE` waits until a program has written the words, `B` is the first bundle, and `P` its packing's folder below it.
     fn script(&self, what: &str, text: &str) -> Option<Ended> {
         let allowed = Command::new("unshare").args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
         if !allowed.is_ok_and(|output| output.status.success()) {
             skip(Needs::Mounts, &format!("{what}: this user cannot mount anything"));
             return None;
         }
-        let head = "set -u\nB=medium/dc1-base-000001; N=dc1-base-000001\n\
+        let head = "set -u\nB=medium/dc1-base-000001; N=dc1-base-000001; P=$(cd $B && echo packings/*)\n\
                     gapferry() { $GAPFERRY \"$@\"; }\n\
                     disk() { mkdir -p $1; mount -t tmpfs -o $2 none $1; }\n\
                     await() {\n\
@@ -84,6 +97,10 @@ impl Carrier {
         clean(&mut command);
         Some(end(&mut command).ok())
     }
+}
+
+fn folder_name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
 /// The exit codes that the script showed.

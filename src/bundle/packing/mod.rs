@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::index::VOLUME_INDEX_CAPS;
-use super::canonical::{MAX_INTEGER, parse_text, push_line, to_text};
+use super::canonical::{MAX_INTEGER, parse_text_of_format, push_line, to_text};
 use super::format_error::{FormatError, contradiction};
 use super::names;
 use super::stored_list::StoredList;
@@ -168,7 +168,7 @@ impl Packing {
         if bytes.len() as u64 > MAX_PACKING_BYTES {
             return Err(FormatError::TooMany { cap: MAX_PACKING_BYTES, what: "bytes" });
         }
-        let packing: Self = parse_text(bytes)?;
+        let packing: Self = parse_text_of_format(bytes, PACKING_FORMAT)?;
         packing.check().map(|()| packing)
     }
 
@@ -194,10 +194,7 @@ impl Packing {
 
     fn check(&self) -> Result<(), FormatError> {
         if self.format != PACKING_FORMAT {
-            return contradiction(format!(
-                "it has format {}, and this gapferry knows format {PACKING_FORMAT}",
-                self.format
-            ));
+            return Err(FormatError::OtherFormat { found: self.format, known: PACKING_FORMAT });
         }
         self.parameters.check()?;
         if self.volumes.is_empty() {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::item_list::{ITEM_LIST_CAPS, ListSummary, MAX_LINES};
-use crate::bundle::canonical::{MAX_INTEGER, parse_text, to_text};
+use crate::bundle::canonical::{MAX_INTEGER, parse_text_of_format, to_text};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::names;
 use crate::bundle::stored_list::StoredList;
@@ -127,7 +127,7 @@ impl StateManifest {
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(FormatError::TooMany { cap: MAX_MANIFEST_BYTES, what: "bytes" });
         }
-        let manifest: Self = parse_text(bytes)?;
+        let manifest: Self = parse_text_of_format(bytes, FORMAT)?;
         manifest.check().map(|()| manifest)
     }
 
@@ -143,7 +143,7 @@ impl StateManifest {
 
     fn check(&self) -> Result<(), FormatError> {
         if self.format != FORMAT {
-            return contradiction(format!("it has format {}, and this gapferry knows format {FORMAT}", self.format));
+            return Err(FormatError::OtherFormat { found: self.format, known: FORMAT });
         }
         if self.expires <= self.created {
             return contradiction("it expires before it was made");
@@ -271,6 +271,17 @@ pub(crate) mod tests {
             trust: None,
             ..manifest()
         }
+    }
+
+    #[test]
+    fn a_newer_format_is_the_reason_whatever_keys_it_has() {
+        let text = manifest().to_text().unwrap();
+        let newer = text.replace("\"format\": 2,", "\"format\": 3,\n  \"from_the_future\": [],");
+        let error = StateManifest::parse(newer.as_bytes()).unwrap_err();
+        assert!(matches!(error, FormatError::OtherFormat { found: 3, known: FORMAT }), "{error}");
+        assert!(error.to_string().contains("use a gapferry that reads format 3"), "{error}");
+        let unknown_key = text.replace("\"format\": 2,", "\"format\": 2,\n  \"from_the_future\": [],");
+        assert!(matches!(StateManifest::parse(unknown_key.as_bytes()), Err(FormatError::Syntax(_))));
     }
 
     #[test]

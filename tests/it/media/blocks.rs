@@ -101,7 +101,7 @@ fn a_medium_that_has_less_than_it_says() {
 #[test]
 fn a_medium_that_is_pulled_in_the_middle() {
     let text = "FS=ext2; nbd a memory 16M\n\
-        (until [ -e a/$N/volume-002.tar ]; do :; done; umount -l a) & pull=$!; copy $B a; wait $pull; ls -A a >&2\n\
+        (until [ -e a/$N/$P/volume-002.tar ]; do :; done; umount -l a) & pull=$!; copy $B a; wait $pull; ls -A a >&2\n\
         mount -t ext2 $loop a; copy $B a; diff -r $B a/$N -x MEDIUM.txt || exit 9; import a";
     let Some(ended) = script("media that are pulled", text) else { return };
     let codes = super::exits(&ended);
@@ -133,8 +133,8 @@ fn an_export_straight_to_the_medium() {
 fn an_export_straight_to_a_medium_that_lies() {
     let text = "FS=exfat REAL=2359296; lie a\n\
         try gapferry export online/selection.toml --out a --key online/builder.key --workspace online/other --quiet\n\
-        here() { ls -l a/$N >before; try gapferry copy a/$N a --workspace online/other --quiet; ls -l a/$N | diff before - >&2 || exit 9; }\n\
-        here; truncate -s 5k a/$N/volume-002.tar; here";
+        here() { ls -lR a/$N >before; try gapferry copy a/$N a --workspace online/other --quiet; ls -lR a/$N | diff before - >&2 || exit 9; }\n\
+        here; truncate -s 5k a/$N/$P/volume-002.tar; here";
     if !able("media that lie") {
         return;
     }

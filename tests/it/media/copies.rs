@@ -19,8 +19,8 @@ fn some_now_and_the_rest_later() {
         &ended,
         &["6", "6", "6", "0", "0", "3", "6", "6", "0", "0"],
         &[
-            "would be written: volume-001.tar",
-            "on no medium yet, from volume-00",
+            &format!("would be written: {}", carrier.in_packing("volume-001.tar")),
+            &format!("on no medium yet, from {}", carrier.in_packing("volume-00")),
             "all volumes of dc1-base-000001 are on media already: medium 1, medium 2, medium 3",
             "\"remaining\":[]",
             "TRANSFER SHEET",
@@ -69,33 +69,38 @@ fn media_that_cannot_take_it() {
 fn what_is_there_already_is_read_and_kept_or_replaced() {
     let carrier = Carrier::new();
     let text = "disk a size=10m; copy $B a >&2; cp -r a/$N keep\n\
-        printf x | dd of=a/$N/volume-002.tar bs=1 seek=5000 conv=notrunc status=none; truncate -s 100 a/$N/volume-003.tar\n\
-        echo half > a/$N/volume-004.tar.part; rm a/$N/volume-005.tar; copy $B a --json; diff -r keep a/$N -x MEDIUM.txt || exit 9\n\
+        printf x | dd of=a/$N/$P/volume-002.tar bs=1 seek=5000 conv=notrunc status=none; truncate -s 100 a/$N/$P/volume-003.tar\n\
+        echo half > a/$N/$P/volume-004.tar.part; rm a/$N/$P/volume-005.tar; copy $B a --json; diff -r keep a/$N -x MEDIUM.txt || exit 9\n\
         rm -r a/$N; copy $B a --json; copy $B a --again --json";
     let Some(ended) = carrier.script("copies on copies", text) else { return };
     says(&ended, &["0", "0", "3", "0"], &[]);
     let first: serde_json::Value = serde_json::from_str(ended.out.lines().next().unwrap()).unwrap();
-    assert_eq!(first["media"][0]["written"], serde_json::json!(["volume-002.tar", "volume-003.tar", "volume-005.tar"]));
+    let replaced = ["volume-002.tar", "volume-003.tar", "volume-005.tar"].map(|file| carrier.in_packing(file));
+    assert_eq!(first["media"][0]["written"], serde_json::json!(replaced));
     assert_eq!(first["media"][0]["name"], "medium 1");
 }
 
 #[test]
 fn a_bundle_that_has_rotted_is_found_before_it_travels() {
     let carrier = Carrier::new();
-    let volume = carrier.desk.path("medium/dc1-base-000001/volume-002.tar");
+    let volume = carrier.desk.path("medium/dc1-base-000001").join(carrier.in_packing("volume-002.tar"));
     let mut bytes = fs::read(&volume).unwrap();
     bytes[700] ^= 1;
     fs::write(&volume, bytes).unwrap();
     fs::create_dir(carrier.desk.path("stick")).unwrap();
+    let id = carrier.packing_id();
     let copy = || carrier.desk.run("copy medium/dc1-base-000001 stick --allow-folder --workspace online/workspace");
     copy().says(
         gapferry::cli::Exit::VerificationFailed,
         &[
             "damaged on this side already",
-            "recut medium/dc1-base-000001 --volumes 2 --out medium --workspace online/workspace`",
+            &format!(
+                "recut medium/dc1-base-000001 --packing {id} --volumes 2 --out medium --workspace online/workspace`"
+            ),
         ],
     );
-    assert!(!names(&carrier.desk.path("stick/dc1-base-000001")).iter().any(|name| name.contains("volume-002")));
+    let on_stick = names(&carrier.desk.path("stick/dc1-base-000001/packings").join(&id));
+    assert!(!on_stick.iter().any(|name| name.starts_with("volume-002.tar")), "{on_stick:?}");
     carrier.desk.run("recut medium/dc1-base-000001 --volumes 2 --out medium --workspace online/workspace").ok();
     copy().ok();
 }
@@ -104,7 +109,7 @@ fn a_bundle_that_has_rotted_is_found_before_it_travels() {
 fn after_reinsert_reads_what_the_medium_has_then() {
     let carrier = Carrier::new();
     let text = "disk a size=10m; copy $B a --after-reinsert --timeout 1\n\
-        cp -r $B other; printf x | dd of=other/volume-001.tar bs=1 seek=5000 conv=notrunc status=none\n\
+        cp -r $B other; printf x | dd of=other/$P/volume-001.tar bs=1 seek=5000 conv=notrunc status=none\n\
         swap() {\n\
             await 'pull it' said; mv a/$N gone; await 'is gone: put it back' said\n\
             cp -r $1 a/new; cp gone/MEDIUM.txt a/new; mv a/new a/$N; rm -r gone\n\

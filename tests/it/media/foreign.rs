@@ -79,7 +79,7 @@ fn a_signature_that_is_not_good_is_the_reason_whatever_the_folder_is_called() {
     let faults: [(&str, &str, &Damage<'_>); 4] = [
         ("lost", "has no manifest.json.sig", &|folder| fs::remove_file(folder.join("manifest.json.sig")).unwrap()),
         ("altered", "does not match: the file or the signature was altered", &|folder| {
-            edit(&folder.join("manifest.json"), |text| text.replacen("\"epoch\":1", "\"epoch\":2", 1));
+            edit(&folder.join("manifest.json"), |text| text.replacen("\"epoch\": 1", "\"epoch\": 2", 1));
         }),
         ("damaged", "the signature is not an OpenSSH signature", &|folder| {
             edit(&folder.join("manifest.json.sig"), |text| text.replacen("U1NIU0lH", "U1NIU0lI", 1));

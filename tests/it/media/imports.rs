@@ -7,20 +7,20 @@ use gapferry::cli::Exit;
 
 use super::{Carrier, says};
 use crate::support::desk::names;
+use crate::support::read_bundle::{copy_small_part, packing_folder};
 use crate::support::snapshot::{copy, difference, snapshot};
 
 const FIRST: &str = "dc1-base-000001";
 const SECOND: &str = "dc1-base-000002";
 
+/// Moves volumes of a bundle's only packing to another medium, which gets the small part.
 fn move_volumes(from: &Path, to: &Path, which: impl Fn(usize) -> bool) {
-    fs::create_dir_all(to).unwrap();
-    for (index, file) in names(from).iter().filter(|file| file.ends_with(".tar")).enumerate() {
+    copy_small_part(from, to);
+    let [from, to] = [from, to].map(packing_folder);
+    for (index, file) in names(&from).iter().filter(|file| file.ends_with(".tar")).enumerate() {
         if which(index) {
             fs::rename(from.join(file), to.join(file)).unwrap();
         }
-    }
-    for file in names(from).iter().filter(|file| !file.ends_with(".tar")) {
-        fs::copy(from.join(file), to.join(file)).unwrap();
     }
 }
 
@@ -65,14 +65,15 @@ fn volumes_on_several_media_and_what_is_of_no_use() {
     let carrier = Carrier::new();
     let (desk, bundle) = (&carrier.desk, carrier.desk.path("medium").join(FIRST));
     copy(&bundle, &desk.path("whole"));
+    let [second, third] = ["volume-002.tar", "volume-003.tar"].map(|file| carrier.in_packing(file));
     let [one, two, three] = ["one", "two", "three"].map(|medium| desk.path(medium).join(FIRST));
     move_volumes(&bundle, &one, |index| index % 3 == 0);
     move_volumes(&bundle, &two, |_| false);
-    fs::rename(bundle.join("volume-002.tar"), two.join("volume-002.tar")).unwrap();
+    fs::rename(bundle.join(&second), two.join(&second)).unwrap();
     move_volumes(&bundle, &three, |_| true);
-    fs::write(one.join("volume-002.tar"), "short").unwrap();
-    fs::write(one.join("volume-003.tar.part"), "half").unwrap();
-    fs::write(one.join("volume-900.tar"), "foreign").unwrap();
+    fs::write(one.join(&second), "short").unwrap();
+    fs::write(one.join(format!("{third}.part")), "half").unwrap();
+    fs::write(one.join(carrier.in_packing("volume-900.tar")), "foreign").unwrap();
     let first = desk.run("import one --site site").says(
         Exit::VolumesMissing,
         &[
@@ -85,7 +86,7 @@ fn volumes_on_several_media_and_what_is_of_no_use() {
     );
     assert!(!first.err.contains("volume-004.tar,"), "{}", first.err);
     let status = desk.run("status --site site").ok();
-    assert!(status.out.contains("missing are volume-002.tar, volume-003.tar"), "{}", status.out);
+    assert!(status.out.contains(&format!("missing are {second}, {third}")), "{}", status.out);
     desk.run("verify one/dc1-base-000001 --site site").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two --site site --dry-run").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two three --site site --dry-run --json").ok();
@@ -99,7 +100,7 @@ fn a_later_bundle_does_not_wait_for_one_that_it_does_not_need() {
     let mut carrier = Carrier::new();
     carrier.next("package-x");
     let desk = &carrier.desk;
-    fs::remove_file(desk.path("medium").join(FIRST).join("volume-002.tar")).unwrap();
+    fs::remove_file(desk.path("medium").join(FIRST).join(carrier.in_packing("volume-002.tar"))).unwrap();
     let ended = desk.run("import medium --site site --json").ok();
     assert_eq!(ended.json()["bundles"], serde_json::json!([SECOND]));
     assert!(ended.err.contains("no more needed, since dc1-base-000002 is here"), "{}", ended.err);
@@ -117,7 +118,7 @@ fn sheets_say_where_volumes_went_and_cannot_do_harm() {
         &["0", "6", "0", "6", "0"],
         &[
             "on medium 2",
-            "unfinished import: dc1-base-000001: missing are volume-00",
+            &format!("unfinished import: dc1-base-000001: missing are {}", carrier.in_packing("volume-00")),
             "\\u{1b}[2Jevilxxx",
             "from medium 1: ",
         ],

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::Carrier;
 use crate::apt_client::output;
 use crate::kill::strace::{REFERENCE, kill_at, points};
-use crate::support::desk::names;
 use crate::support::sample::Level;
 use crate::support::world::Role;
 
@@ -18,6 +17,13 @@ const BUNDLE: &str = "dc1-base-000001";
 
 fn digest(path: &Path) -> Sha256 {
     Sha256::of(&fs::read(path).unwrap())
+}
+
+/// The paths of all files below a folder.
+fn paths(folder: &Path) -> Vec<String> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(|entry| entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -30,8 +36,9 @@ fn a_killed_copy_is_finished_by_the_same_command() {
         fs::create_dir_all(folder.join("a")).unwrap();
         fs::create_dir_all(folder.join("b")).unwrap();
         // What an earlier copy left behind is a part of the story.
-        fs::create_dir_all(folder.join("b").join(BUNDLE)).unwrap();
-        fs::write(folder.join("b").join(BUNDLE).join("volume-001.tar.part"), "half").unwrap();
+        let half = folder.join("b").join(BUNDLE).join(carrier.in_packing("volume-001.tar.part"));
+        fs::create_dir_all(half.parent().unwrap()).unwrap();
+        fs::write(half, "half").unwrap();
         let mut command = carrier.desk.command("copy --quiet --json --allow-folder");
         command
             .arg(&bundle)
@@ -47,7 +54,7 @@ fn a_killed_copy_is_finished_by_the_same_command() {
         let mut copy = copy(folder);
         kills += usize::from(kill_at(&copy, point).is_some());
         for side in ["a", "b"].map(|side| folder.join(side).join(BUNDLE)).iter().filter(|side| side.exists()) {
-            for file in names(side).iter().filter(|file| file.ends_with(".tar") || file.ends_with(".rec")) {
+            for file in paths(side).iter().filter(|file| file.ends_with(".tar") || file.ends_with(".rec")) {
                 assert_eq!(digest(&side.join(file)), digest(&bundle.join(file)), "{point:?}: {file}");
             }
         }
@@ -56,10 +63,10 @@ fn a_killed_copy_is_finished_by_the_same_command() {
         let value: Value = serde_json::from_slice(&again.stdout).unwrap();
         assert_eq!(value["remaining"], serde_json::json!([]), "{point:?}");
         let side = folder.join("a").join(BUNDLE);
-        for file in names(&bundle) {
+        for file in paths(&bundle) {
             assert_eq!(digest(&side.join(&file)), digest(&bundle.join(&file)), "{point:?}: {file}");
         }
-        assert!(!names(&side).iter().any(|file| file.ends_with(".part")), "{point:?}");
+        assert!(!paths(&side).iter().any(|file| file.ends_with(".part")), "{point:?}");
         gapferry::storage::audit::read(&folder.join("workspace/audit.jsonl")).unwrap();
     }
     eprintln!("{kills} copies were killed");

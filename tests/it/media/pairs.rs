@@ -27,8 +27,13 @@ impl Pair {
         pair
     }
 
+    fn folder(&self, medium: &str) -> PathBuf {
+        self.carrier.desk.path(medium).join(BUNDLE)
+    }
+
+    /// A file of the packing.
     fn path(&self, medium: &str, file: &str) -> PathBuf {
-        self.carrier.desk.path(medium).join(BUNDLE).join(file)
+        self.folder(medium).join(self.carrier.in_packing(file))
     }
 
     fn run(&self, arguments: &str) -> Ended {
@@ -71,10 +76,11 @@ fn what_is_damaged_on_one_medium_is_read_from_another() {
     let imported = pair.run("import two one --site site --json").ok();
     let repaired = &imported.json()["repaired"];
     assert_eq!(repaired.as_array().unwrap().len(), 1, "{repaired}");
-    assert_eq!(repaired[0]["volume"], "volume-003.tar");
+    assert_eq!(repaired[0]["volume"], pair.carrier.in_packing("volume-003.tar"));
     assert_eq!(repaired[0]["bad"], format!("two/{BUNDLE}"));
     assert_eq!(repaired[0]["read_from"], format!("one/{BUNDLE}"));
-    let note = format!("two/{BUNDLE} is damaged, and it was read from another one: volume-003.tar bytes ");
+    let volume = pair.carrier.in_packing("volume-003.tar");
+    let note = format!("two/{BUNDLE} is damaged, and it was read from another one: {volume} bytes ");
     assert!(imported.err.contains(&note) && imported.err.contains("replace the medium"), "{}", imported.err);
     assert!(pair.is_published());
     let audit = fs::read_to_string(pair.carrier.desk.path("site/audit.jsonl")).unwrap();
@@ -108,8 +114,10 @@ fn two_bad_copies_make_a_good_one_only_with_recovery_data() {
     // In one member each, which is read as a whole.
     pair.flip("one", "volume-002.tar", 30_000);
     pair.flip("two", "volume-002.tar", 60_000);
-    pair.run("import one two --site site").says(VerificationFailed, &["one/dc1-base-000001/volume-002.tar is damaged"]);
-    pair.run("import one two --site site").says(VerificationFailed, &["--volumes 2"]);
+    let damaged = format!("one/{BUNDLE}/{} is damaged", pair.carrier.in_packing("volume-002.tar"));
+    pair.run("import one two --site site").says(VerificationFailed, &[&damaged]);
+    let again = format!("--packing {} --volumes 2", pair.carrier.packing_id());
+    pair.run("import one two --site site").says(VerificationFailed, &[&again]);
     assert!(!pair.is_published());
     pair.run("protect medium/dc1-base-000001 --recovery 5%").ok();
     fs::copy(pair.path("medium", "volume-002.rec"), pair.path("two", "volume-002.rec")).unwrap();
@@ -126,7 +134,7 @@ fn two_bad_copies_make_a_good_one_only_with_recovery_data() {
 #[test]
 fn only_media_of_one_bundle_are_verified_together() {
     let pair = Pair::new();
-    fs::write(pair.path("two", "manifest.json"), "{}").unwrap();
+    fs::write(pair.folder("two").join("manifest.json"), "{}").unwrap();
     pair.run("verify one/dc1-base-000001 two/dc1-base-000001 --site site")
         .says(Usage, &["two/dc1-base-000001 does not have the manifest of dc1-base-000001"]);
 }
@@ -135,7 +143,7 @@ fn only_media_of_one_bundle_are_verified_together() {
 #[test]
 fn a_copy_of_a_copy_helps_out() {
     let text = "disk a size=10m; disk b size=10m; copy $B a; copy $B b --again\n\
-        printf x | dd of=a/$N/volume-002.tar bs=1 seek=50000 conv=notrunc status=none\n\
+        printf x | dd of=a/$N/$P/volume-002.tar bs=1 seek=50000 conv=notrunc status=none\n\
         import a; import a b";
     let Some(ended) = Carrier::new().script("two copies", text) else { return };
     says(&ended, &["0", "0", "4", "0"], &["recut", "a/dc1-base-000001 is damaged, and it was read from another one"]);

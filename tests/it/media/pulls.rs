@@ -143,6 +143,6 @@ fn a_stick_that_others_fill_meanwhile() {
     let text = "stick s; cp -r $B s/; disk t size=2m; plug s; arm s pread 20 \"dd if=/dev/zero of=$PWD/t/fill 2>/dev/null\"\n\
         copy s/$N t; [ -e s.fired ] || exit 8; ls -A t/$N; rm t/fill; copy s/$N t; diff -r $B t/$N -x MEDIUM.txt || exit 8; import t";
     let Some(ended) = sticks("a stick that is filled", text) else { return };
-    says(&ended, &["7", "0", "0"], &["does not take volume-00", "No space left", "run the same command again"]);
+    says(&ended, &["7", "0", "0"], &["does not take packings/", "No space left", "run the same command again"]);
     assert_eq!(exits(&ended).len(), 3);
 }

@@ -89,7 +89,7 @@ fn a_volume_that_was_cut_short() {
     medium.beyond_repair(&[1]);
     std::fs::remove_file(medium.path("volume-001.rec")).unwrap();
     let error = medium.read().unwrap_err().to_string();
-    assert!(error.contains("and the manifest says") && error.contains("copy it again"), "{error}");
+    assert!(error.contains("and its packing says") && error.contains("copy it again"), "{error}");
 }
 
 #[test]
