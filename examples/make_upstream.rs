@@ -136,7 +136,7 @@ fn write_snaps(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), Bo
     fs::create_dir_all(dir)?;
     for number in 0..count {
         let noise = Payload::Pseudorandom { size, seed: seed ^ (number << 32) };
-        let app = SnapSpec::new(&format!("bulk-{number}"), "1.0").with_file("noise", noise, false);
+        let app = SnapSpec::new(&format!("bulk-{number}"), "1.0").with_file("noise", noise);
         write_snap_of(dir, &SnapSpec { base: Some("bulk-base".into()), ..app })?;
     }
     write_snap_of(dir, &SnapSpec::of_kind("base", "bulk-base", "24"))?;

@@ -52,7 +52,7 @@ fn compare(old: &Path, new: &Path) -> Result<(), Box<dyn Error>> {
     let mut batch = depot.batch();
     for path in [old, new] {
         let (digest, size) = Sha256::of_reader(&mut fs::File::open(path)?)?;
-        depot.put_file(&mut batch, path, (digest, size))?;
+        depot.put_file(&mut batch, path, digest, size)?;
         digests.push((digest, size));
     }
     batch.commit()?;

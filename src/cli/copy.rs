@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::bundle_folder::find;
 use super::error::Failure;
-use super::export::free_space;
+
 use super::output::{Output, note, stdout, sync};
 use super::workspace::{CarryArgs, WorkspaceArgs};
 use crate::bundle::bundle_stream::send;
@@ -19,6 +19,8 @@ use crate::media::plan::AdditionalMedia;
 use crate::media::{Copied, CopyJob, MediaError, MountCheck, copy};
 use crate::next_command::{self, USUAL_SITE};
 use crate::progress::Progress;
+use crate::storage::RunMode;
+use crate::storage::capacity::FreeSpace;
 use crate::units::Bytes;
 use crate::workspace::Workspace;
 
@@ -90,7 +92,7 @@ pub(super) fn run(args: &CopyArgs, out: &Output, progress: &Progress) -> Result<
         named_workspace: WorkspaceArgs::named(&root),
         mount_check: args.carried.mount_check(),
         again: args.again,
-        free_space: free_space(args.ignore_free_space),
+        free_space: if args.ignore_free_space { FreeSpace::Ignored } else { FreeSpace::Checked },
         reinsert: args.after_reinsert.then(|| Duration::from_secs(args.timeout)),
         say: &note,
         progress,
@@ -139,7 +141,8 @@ fn say(name: &str, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) 
         let targets: Vec<PathBuf> = args.targets.iter().take(count).cloned().collect();
         next_command::copy(&args.bundle, &targets, &args.lasting_options(), WorkspaceArgs::named(root))
     };
-    let words = render(name, copied, args.dry_run);
+    let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Apply };
+    let words = render(name, copied, mode);
     if copied.rest.is_empty() {
         out.done(value, &words);
         return Ok(());
@@ -155,9 +158,12 @@ fn say(name: &str, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) 
     Err(Failure::NotAllCopied { bundle: name.to_owned(), files: copied.rest.len(), next, report: value })
 }
 
-fn render(name: &str, copied: &Copied, dry_run: bool) -> String {
+fn render(name: &str, copied: &Copied, mode: RunMode) -> String {
     let mut text = String::new();
-    let (written, is) = if dry_run { ("would be written", "would be") } else { ("written and read back", "is") };
+    let (written, is) = match mode {
+        RunMode::DryRun => ("would be written", "would be"),
+        RunMode::Apply => ("written and read back", "is"),
+    };
     for medium in &copied.media {
         text += &format!("{}, {}:\n", medium.name, medium.target.display());
         for (files, what) in [(&medium.written, written), (&medium.kept, "there already")] {
@@ -168,7 +174,7 @@ fn render(name: &str, copied: &Copied, dry_run: bool) -> String {
                 }
             }
         }
-        if !dry_run {
+        if mode == RunMode::Apply {
             text += &format!("  label: {}\n", medium.label.join(" | "));
         }
     }

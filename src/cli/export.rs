@@ -111,7 +111,7 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
         force: args.force,
         full: args.full,
         allow_older_upstream: args.allow_older_upstream,
-        free_space: free_space(args.ignore_free_space),
+        free_space: if args.ignore_free_space { FreeSpace::Ignored } else { FreeSpace::Checked },
         snap_roots: snap_roots(),
         progress,
     };
@@ -137,11 +137,6 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
     exported.tally.missing_indexes.borrow().iter().for_each(|missing| note(&missing.to_string()));
     say(&exported, args, out);
     Ok(())
-}
-
-/// Returns the meaning of `--ignore-free-space`.
-pub(super) fn free_space(ignored: bool) -> FreeSpace {
-    if ignored { FreeSpace::Ignored } else { FreeSpace::Checked }
 }
 
 /// Below the workspace: bundles that are to be sent.

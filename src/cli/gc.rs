@@ -8,6 +8,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::snap_roots::open_site;
 use crate::site::{RemovedState, gc};
+use crate::storage::RunMode;
 use crate::units::Bytes;
 use crate::workspace::Workspace;
 
@@ -34,10 +35,11 @@ pub(super) struct GcArgs {
 }
 
 pub(super) fn run(args: &GcArgs, out: &Output) -> Result<(), Failure> {
+    let mode = if args.dry_run { RunMode::DryRun } else { RunMode::Apply };
     let (generations, removed) = match (&args.workspace, &args.site) {
-        (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(args.dry_run)?),
+        (Some(workspace), _) => (Vec::new(), Workspace::open_there(workspace)?.gc(mode)?),
         (None, Some(site)) => {
-            let RemovedState { generations, blobs } = gc(&open_site(site)?, usize::from(args.keep), args.dry_run)?;
+            let RemovedState { generations, blobs } = gc(&open_site(site)?, usize::from(args.keep), mode)?;
             (generations, blobs)
         }
         (None, None) => return Err(Failure::usage("give --site SITE or --workspace DIR")),

@@ -16,6 +16,7 @@ use crate::maas::{
 };
 use crate::progress::Progress;
 use crate::setup::ServeUrl;
+use crate::storage::RunMode;
 use crate::terminal::safe;
 
 /// Set a MAAS of the air-gapped side up
@@ -133,7 +134,7 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
     if args.dry_run {
         let plan = dry_run(&client, &wanted)?;
         tell(&plan);
-        say(&plan, true, out);
+        say(&plan, RunMode::DryRun, out);
         return Ok(());
     }
     let limits = WaitLimits {
@@ -149,7 +150,7 @@ fn run_apply(args: Apply, out: &Output, progress: &Progress) -> Result<(), Failu
             note(&format!("waiting for MAAS to read the boot source {source_url}, at most {seconds} s"));
         }
     })?;
-    say(&done, false, out);
+    say(&done, RunMode::Apply, out);
     Ok(())
 }
 
@@ -159,13 +160,15 @@ fn tell(plan: &MaasPlan) {
     plan.changes.iter().for_each(|change| note(&format!("plan: {change}")));
 }
 
-fn say(plan: &MaasPlan, dry_run: bool, out: &Output) {
+fn say(plan: &MaasPlan, mode: RunMode, out: &Output) {
     let change = |change: &Change| json!({ "change": change.word(), "text": change.to_string() });
     let changes: Vec<Value> = plan.changes.iter().map(change).collect();
-    let words = match (plan.changes.len(), dry_run) {
+    let words = match (plan.changes.len(), mode) {
         (0, _) => "MAAS is as it should be: nothing was changed\n".to_owned(),
-        (count, true) => format!("MAAS would need {count} changes; nothing was changed\n"),
-        (_, false) => plan.changes.iter().map(|change| format!("done: {}\n", safe(&change.to_string()))).collect(),
+        (count, RunMode::DryRun) => format!("MAAS would need {count} changes; nothing was changed\n"),
+        (_, RunMode::Apply) => {
+            plan.changes.iter().map(|change| format!("done: {}\n", safe(&change.to_string()))).collect()
+        }
     };
-    out.done(json!({ "dry_run": dry_run, "changes": changes, "notes": plan.notes }), &words);
+    out.done(json!({ "dry_run": mode == RunMode::DryRun, "changes": changes, "notes": plan.notes }), &words);
 }

@@ -44,7 +44,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::error::Failure;
 pub use self::exit::Exit;
-use self::output::Output;
+use self::output::{Output, OutputFormat};
 use crate::progress::Progress;
 use crate::terminal::without_password;
 
@@ -117,7 +117,8 @@ pub fn parse() -> Result<Cli, Exit> {
         // Nowhere is left to say that this failed.
         let _ = if hidden == text { error.print() } else { write!(std::io::stderr(), "{hidden}") };
         let json = std::env::args_os().any(|argument| argument == "--json");
-        Output::new(json).failed(Exit::Usage, hidden.trim_end(), &[]);
+        let format = if json { OutputFormat::Json } else { OutputFormat::Words };
+        Output::new(format).failed(Exit::Usage, hidden.trim_end(), &[]);
         Exit::Usage
     };
     Cli::try_parse().map_err(refuse)
@@ -134,13 +135,13 @@ fn show_help(help: &clap::Error) -> Exit {
 
 /// Reports on stderr alone that stdout cannot be written to.
 fn unwritable_exit(failure: &Failure) -> Exit {
-    Output::new(false).failure(failure);
+    Output::new(OutputFormat::Words).failure(failure);
     failure.class().into()
 }
 
 /// Runs the command line `cli`, and says how it ended.
 pub fn run(cli: Cli) -> Exit {
-    let out = Output::new(cli.global.json);
+    let out = Output::new(if cli.global.json { OutputFormat::Json } else { OutputFormat::Words });
     let progress = if cli.global.quiet { Progress::hidden() } else { Progress::stderr() };
     let result = match cli.command {
         Command::Keygen(args) => keygen::run(&args, &out),

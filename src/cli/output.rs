@@ -17,22 +17,31 @@ use crate::collection_change::ClientWarning;
 use crate::error_class::ErrorClass;
 use crate::terminal::safe;
 
+/// The readers of stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutputFormat {
+    /// People.
+    Words,
+    /// Programs.
+    Json,
+}
+
 /// stdout, as people or as programs want it.
 #[derive(Debug)]
 pub(super) struct Output {
-    json: bool,
+    format: OutputFormat,
     /// The first error of writing to stdout.
     unwritable: RefCell<Option<io::Error>>,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json, unwritable: RefCell::default() }
+    pub(super) fn new(format: OutputFormat) -> Self {
+        Self { format, unwritable: RefCell::default() }
     }
 
     /// Whether programs read it.
     pub(super) fn is_json(&self) -> bool {
-        self.json
+        self.format == OutputFormat::Json
     }
 
     /// Says how a command ended: `value` to programs, with its outcome; `words` to people.
@@ -41,7 +50,7 @@ impl Output {
         if let Value::Object(fields) = &mut value {
             fields.insert("outcome".to_owned(), json!("done"));
         }
-        if self.json { self.print(&json_line(&value)) } else { self.print(words) }
+        if self.is_json() { self.print(&json_line(&value)) } else { self.print(words) }
     }
 
     /// Writes a long result to stdout piece by piece, instead of [`Output::done`]. `write` gets a buffer, and its other errors fail the
@@ -55,7 +64,7 @@ impl Output {
 
     /// Shows what a command did before it fails, to people alone: programs get it with the failure.
     pub(super) fn words(&self, words: &str) {
-        if !self.json {
+        if !self.is_json() {
             self.print(words);
         }
     }
@@ -89,7 +98,7 @@ impl Output {
     }
 
     fn failed_with(&self, exit: Exit, error: &str, causes: &[String], more: Option<Value>) {
-        if self.json {
+        if self.is_json() {
             let mut value = json!({ "outcome": exit.word(), "exit": exit.code(), "error": error, "causes": causes });
             if let (Value::Object(fields), Some(Value::Object(more))) = (&mut value, more) {
                 fields.extend(more);

@@ -57,7 +57,9 @@ pub(super) fn run(args: &ReceiptArgs, out: &Output) -> Result<(), Failure> {
     let path = std::path::absolute(path).map_err(crate::site::SiteError::io("find", path))?;
     args.carried.mount_check().output(&path)?;
     write_atomically(&path, text.as_bytes(), 0o644)?;
-    let key = args.site.join("current/keys/site.asc");
+    let key = [args.site.join("current"), site.generation_folder(site.current()?.number)];
+    let [key, key_of_copy] = key.map(|folder| folder.join("keys/site.asc"));
+    let key = if key.is_file() { key } else { key_of_copy }; // without symbolic links, `current` is no folder
     let next = format!(
         "{}\nTake it to the online host, with a copy of {}, and run there, where both files are:\n  {}\n",
         path.display(),

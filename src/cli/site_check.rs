@@ -42,7 +42,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
     if !found.flawed.is_empty() {
         found.flawed.iter().for_each(|file| note(&render(file)));
         let names: Vec<Label> = site.current()?.names.into_keys().collect();
-        let words = advice(&args.site, &found, args.quarantine, &names);
+        let words = advice(&args.site, &found, flawed_files, &names);
         return Err(Failure::SiteFlawed { words, value: Box::new(value) });
     }
     let words = format!(
@@ -64,10 +64,10 @@ fn render(file: &FlawedFile) -> String {
     text
 }
 
-fn advice(site: &Path, found: &SiteCheck, quarantined: bool, names: &[Label]) -> String {
+fn advice(site: &Path, found: &SiteCheck, flawed_files: FlawedFiles, names: &[Label]) -> String {
     let needed: Vec<_> = found.flawed.iter().flat_map(|file| &file.needed_by).collect();
     let mut text = format!("{} files of {} are not what they must be", found.flawed.len(), site.display());
-    if quarantined {
+    if flawed_files == FlawedFiles::MoveAway {
         text += &format!("; wrong blobs are in {}/quarantine now, and are no longer published", site.display());
     }
     if needed.is_empty() {
@@ -82,7 +82,7 @@ fn advice(site: &Path, found: &SiteCheck, quarantined: bool, names: &[Label]) ->
         ". In the folder of a medium with {bundles}, or with an older bundle that carries them: `{}`",
         next_command::heal_here(site)
     );
-    if !quarantined {
+    if flawed_files == FlawedFiles::Stay {
         return text + &format!(". Until then, `{}` ends their publication", next_command::site_quarantine(site));
     }
     let receipts: Vec<String> = names.iter().map(|name| format!("`{}`", next_command::receipt(site, name))).collect();

@@ -5,13 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::files::matching;
-use super::{CollectContext, CollectError};
+use super::{CollectContext, CollectError, CollectionNames};
 use crate::collection::{Collection, Item, Publish};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::enterprise_store::ExportName;
 use crate::kind::{Details, Kind};
-use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::EnterpriseStoreSource;
@@ -19,7 +18,7 @@ use crate::storage::FileError;
 
 /// Takes the files of all sources into the depot, as the collection `name` of the source `source`.
 pub fn collect(
-    (source, name): (Label, Label),
+    names: CollectionNames,
     sources: &[EnterpriseStoreSource],
     with: &CollectContext<'_>,
 ) -> Result<Collection, CollectError> {
@@ -39,7 +38,7 @@ pub fn collect(
             None => {}
         }
         if !with.dry_run {
-            with.depot.put_file(&mut batch, &path, (sha256, size))?;
+            with.depot.put_file(&mut batch, &path, sha256, size)?;
         }
         with.tally.add(1, size);
         items.insert(file.clone(), item(title, file));
@@ -49,12 +48,12 @@ pub fn collect(
         files,
         items: items.into_values().collect(),
         kind: Kind::EnterpriseStore,
-        name,
+        name: names.collection,
         origin: Origin::Local,
         proofs: Vec::new(),
         publish: Publish::Verbatim,
         second_digest: None,
-        source,
+        source: names.source,
     })
 }
 

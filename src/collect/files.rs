@@ -19,7 +19,7 @@ use crate::storage::FileError;
 /// Takes the files of all tables that are called `name` into the depot.
 pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
-    let mut found: BTreeMap<PublishPath, (Sha256, Origin)> = BTreeMap::new();
+    let mut found: BTreeMap<PublishPath, FoundFile> = BTreeMap::new();
     let mut selected = Vec::new();
     for source in sources {
         match &source.place {
@@ -30,7 +30,7 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
                 let malformed =
                     |error| Fault::usage(format!("{origin} does not end in a name that can be carried")).because(error);
                 let path = published(source, name).map_err(malformed)?;
-                add(&mut found, path, (*sha256, Origin::Url(origin)))?;
+                add(&mut found, path, FoundFile { sha256: *sha256, origin: Origin::Url(origin) })?;
             }
             FilePlace::Path { path, .. } => {
                 for (path, name) in listed(path)? {
@@ -42,7 +42,11 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
                         ))
                         .because(error)
                     };
-                    add(&mut found, published(source, &name).map_err(malformed)?, (sha256, Origin::Local))?;
+                    add(
+                        &mut found,
+                        published(source, &name).map_err(malformed)?,
+                        FoundFile { sha256, origin: Origin::Local },
+                    )?;
                 }
             }
         }
@@ -50,8 +54,8 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
     batch.commit()?;
     with.fetch_selected("fetching files", selected)?;
     let collection = Collection {
-        files: found.iter().map(|(path, (sha256, _))| (path.clone(), *sha256)).collect(),
-        items: found.into_iter().map(|(path, of)| describe(path, of)).collect(),
+        files: found.iter().map(|(path, file)| (path.clone(), file.sha256)).collect(),
+        items: found.into_iter().map(|(path, file)| describe(path, file)).collect(),
         kind: Kind::Files,
         name: name.clone(),
         origin: Origin::Local,
@@ -66,21 +70,23 @@ pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>
     }
 }
 
-fn add(
-    found: &mut BTreeMap<PublishPath, (Sha256, Origin)>,
-    path: PublishPath,
-    of: (Sha256, Origin),
-) -> Result<(), CollectError> {
-    let sha256 = of.0;
-    match found.entry(path.clone()).or_insert(of) {
-        (there, _) if *there != sha256 => {
+/// A file that a table names.
+struct FoundFile {
+    sha256: Sha256,
+    origin: Origin,
+}
+
+fn add(found: &mut BTreeMap<PublishPath, FoundFile>, path: PublishPath, file: FoundFile) -> Result<(), CollectError> {
+    let sha256 = file.sha256;
+    match found.entry(path.clone()).or_insert(file) {
+        there if there.sha256 != sha256 => {
             Err(Fault::usage(format!("two different files would be published as {path}")).into())
         }
         _ => Ok(()),
     }
 }
 
-fn describe(path: PublishPath, (sha256, origin): (Sha256, Origin)) -> Item {
+fn describe(path: PublishPath, FoundFile { sha256, origin }: FoundFile) -> Item {
     Item {
         architecture: String::new(), // nothing is known of what is inside
         name: path.to_string(),

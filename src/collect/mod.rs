@@ -113,6 +113,14 @@ const EXPORTS: &str = "exports";
 /// All images of other operating systems are one collection: MAAS has one stream of them.
 const OS_IMAGES: &str = "own";
 
+/// The names of a collection that all tables of a kind make together.
+pub struct CollectionNames {
+    /// The name that policy and keys go by.
+    pub source: Label,
+    /// The collection's own name.
+    pub collection: Label,
+}
+
 /// Collects everything that the selection asks for, sorted by kind and name.
 pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
     let mut collections = Vec::new();
@@ -141,13 +149,13 @@ fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) ->
         }
         Kind::EnterpriseStore if selection.enterprise_store.is_empty() => Ok(Vec::new()),
         Kind::EnterpriseStore => {
-            let names = (label(kind.as_str())?, label(EXPORTS)?);
+            let names = CollectionNames { source: label(kind.as_str())?, collection: label(EXPORTS)? };
             let collected = enterprise_store::collect(names, &selection.enterprise_store, with);
             Ok(vec![collected.map_err(CollectError::within("cannot collect the exports for the Enterprise Store"))?])
         }
         Kind::OsImages if selection.os_images.is_empty() => Ok(Vec::new()),
         Kind::OsImages => {
-            let names = (label(kind.as_str())?, label(OS_IMAGES)?);
+            let names = CollectionNames { source: label(kind.as_str())?, collection: label(OS_IMAGES)? };
             let collected = os_images::collect(names, &selection.os_images, with);
             Ok(vec![collected.map_err(CollectError::within("cannot collect the images of [[os-images]]"))?])
         }

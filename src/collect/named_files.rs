@@ -33,7 +33,7 @@ pub(super) fn take(
         return Err(Fault::unverified(format!("{path} has sha256 {sha256}, and the selection says {wanted}")).into());
     }
     if known.is_none() && !with.dry_run {
-        with.depot.put_file(batch, path, (sha256, size))?;
+        with.depot.put_file(batch, path, sha256, size)?;
     }
     with.seen.note(&data, looked, sha256);
     with.tally.add(1, size);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use super::keyring::{read_keyring, read_small};
-use super::{CollectContext, CollectError, address, named_files};
+use super::{CollectContext, CollectError, CollectionNames, address, named_files};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::depot::{Batch, BlobReader};
 use crate::digest::Sha256;
@@ -13,7 +13,6 @@ use crate::error_class::Fault;
 use crate::formats::openpgp::verify_detached_file;
 use crate::formats::os_image::{MAX_SIGNATURE_FILE_BYTES, SIGNATURE_SUFFIX};
 use crate::kind::{Details, Kind};
-use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::PublishPath;
 use crate::selection::{FilePlace, ImageSignature, OsImageSource, Place};
@@ -21,7 +20,7 @@ use crate::storage::FileError;
 
 /// Takes all images into the depot, as the collection `name` of the source `source`.
 pub fn collect(
-    (source, name): (Label, Label),
+    names: CollectionNames,
     sources: &[OsImageSource],
     with: &CollectContext<'_>,
 ) -> Result<Collection, CollectError> {
@@ -54,12 +53,12 @@ pub fn collect(
         files: items.iter().map(|(file, (sha256, _))| (file.clone(), *sha256)).collect(),
         items: items.into_values().map(|(_, item)| item).collect(),
         kind: Kind::OsImages,
-        name,
+        name: names.collection,
         origin: Origin::Local,
         proofs,
         publish: Publish::ReIndexed,
         second_digest: None,
-        source,
+        source: names.source,
     })
 }
 

@@ -68,7 +68,7 @@ fn newest(stream: &VerifiedStream) -> Vec<StreamFile> {
     for list in &stream.lists {
         for (name, product) in &list.products.products {
             let Some((version, of)) = product.versions.last_key_value() else { continue };
-            let items = list.products.items_of((name, product), (version, of));
+            let items = list.products.items_of(name, product, version, of);
             let named = items.filter_map(|item: ProductItem<'_>| item.file().ok().flatten());
             files.extend(named.map(|file| (file.path.clone(), file)));
         }

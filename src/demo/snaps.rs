@@ -46,7 +46,7 @@ pub(super) fn publish(folder: &Path, revision: u64) -> Result<(), DemoError> {
     }
     fs::create_dir(folder).map_err(DemoError::io("create", folder))?;
     let noise = Payload::Pseudorandom { size: 100_000, seed: revision };
-    let app = SnapSpec::new(APP, &format!("{revision}.0")).with_file("noise", noise, false);
+    let app = SnapSpec::new(APP, &format!("{revision}.0")).with_file("noise", noise);
     let app = SnapSpec { base: Some(BASE.to_owned()), ..app };
     let needed = [SnapSpec::of_kind("base", BASE, "24"), SnapSpec::of_kind("snapd", SNAPD, "2.70")];
     write(folder, &app, revision)?;
@@ -165,7 +165,7 @@ impl DemoDevice {
             return Err(DemoError::failed(format!("{url} is not what the store says")));
         }
         let said = self.assertions(sha3)?;
-        let carried = verify(roots()?, &said, Time::now(), (sha3, bytes.len() as u64)).map_err(untrusted)?;
+        let carried = verify(roots()?, &said, Time::now(), sha3, bytes.len() as u64).map_err(untrusted)?;
         match (carried.name.as_str(), carried.revision) == (name, revision) {
             true => Ok(()),
             false => Err(DemoError::failed(format!("{url} is {} revision {}", carried.name, carried.revision))),

@@ -29,7 +29,8 @@ pub use reader::BlobReader;
 use reader::CheckedReader;
 
 use crate::digest::{Hashing, Sha256};
-use crate::storage::{FileError, FileStore, ListedObject, Store, create_new};
+use crate::storage::RunMode;
+use crate::storage::{FileError, FileStore, ListedObject, Store, create_new, has_no_links};
 
 /// Blobs that [`Depot::remove_all_but`] removed, or would remove.
 #[derive(Clone, Copy, Debug, Default)]
@@ -229,15 +230,12 @@ impl Depot {
     /// Makes a file with the blob's bytes at `target`, where nothing is: a hard link where the file system can, else a copy,
     /// which is hashed on the way. The caller syncs it.
     pub fn write_file(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
-        use io::ErrorKind::{CrossesDevices, NotFound, PermissionDenied, TooManyLinks, Unsupported};
         let Some(blob) = self.local_file(digest) else { return self.copy_to(digest, target) };
         match fs::hard_link(blob, target) {
-            Err(error) if error.kind() == NotFound && self.size(digest).is_none() => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.size(digest).is_none() => {
                 Err(DepotError::Missing { digest: *digest })
             }
-            Err(error) if matches!(error.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported) => {
-                self.copy_to(digest, target)
-            }
+            Err(error) if has_no_links(&error) => self.copy_to(digest, target),
             other => other.map_err(DepotError::io("link", target)),
         }
     }
@@ -279,12 +277,7 @@ impl Depot {
 
     /// Copies the file at `source` in, unless a blob of this digest and size is here already. It is hashed on the way once
     /// more: a file that has changed since it was hashed is refused.
-    pub fn put_file(
-        &self,
-        batch: &mut Batch<'_>,
-        source: &Path,
-        (digest, size): (Sha256, u64),
-    ) -> Result<(), DepotError> {
+    pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path, digest: Sha256, size: u64) -> Result<(), DepotError> {
         if self.has(&digest, size) || batch.holds(&digest) {
             return Ok(());
         }
@@ -329,13 +322,13 @@ impl Depot {
         Ok(listed.into_iter().filter_map(blob).collect())
     }
 
-    /// Removes the blobs that are not `needed`. With `dry_run`, only counts them.
-    pub fn remove_all_but(&self, needed: &BTreeSet<Sha256>, dry_run: bool) -> Result<RemovedBlobs, DepotError> {
+    /// Removes the blobs that are not `needed`. A dry run only counts them.
+    pub fn remove_all_but(&self, needed: &BTreeSet<Sha256>, mode: RunMode) -> Result<RemovedBlobs, DepotError> {
         let mut removed = RemovedBlobs::default();
         for (digest, size) in self.blob_sizes()?.into_iter().filter(|(digest, _)| !needed.contains(digest)) {
             removed.blobs += 1;
             removed.bytes += size;
-            if !dry_run {
+            if mode == RunMode::Apply {
                 self.remove(&digest)?;
             }
         }
@@ -460,11 +453,11 @@ mod tests {
         let source = dir.path().join("x.deb");
         fs::write(&source, b"deb").unwrap();
         let mut batch = depot.batch();
-        depot.put_file(&mut batch, &source, (Sha256::of(b"deb"), 3)).unwrap();
-        assert!(depot.put_file(&mut batch, &source, (Sha256::of(b"old"), 3)).is_err());
+        depot.put_file(&mut batch, &source, Sha256::of(b"deb"), 3).unwrap();
+        assert!(depot.put_file(&mut batch, &source, Sha256::of(b"old"), 3).is_err());
         batch.commit().unwrap();
         assert!(depot.has(&Sha256::of(b"deb"), 3) && depot.size(&Sha256::of(b"old")).is_none());
         fs::remove_file(&source).unwrap();
-        depot.put_file(&mut depot.batch(), &source, (Sha256::of(b"deb"), 3)).unwrap(); // it is here, so nothing is read
+        depot.put_file(&mut depot.batch(), &source, Sha256::of(b"deb"), 3).unwrap(); // it is here, so nothing is read
     }
 }

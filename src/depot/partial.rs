@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::storage::remove_file_if_there;
+use crate::storage::{has_no_links, remove_file_if_there};
 
 impl Depot {
     /// The place of the blob before it is complete.
@@ -51,6 +51,21 @@ impl Depot {
         }
         digests.sort();
         Ok(digests)
+    }
+
+    /// Returns whether files of this file system can have two names. FAT and exFAT know no hard links.
+    pub fn has_hard_links(&self) -> Result<bool, DepotError> {
+        let [one, other] = [&b"one name"[..], b"another name"].map(Sha256::of);
+        self.create_partial(&one)?;
+        self.remove_partial(&other)?;
+        let (file, name) = (self.partial_path(&one), self.partial_path(&other));
+        let linked = match fs::hard_link(&file, &name) {
+            Err(error) if has_no_links(&error) => Ok(false),
+            linked => linked.map(|()| true).map_err(DepotError::io("link", &name)),
+        };
+        self.remove_partial(&one)?;
+        self.remove_partial(&other)?;
+        linked
     }
 
     /// Removes the blob's partial file. Succeeds if it does not exist.

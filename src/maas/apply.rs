@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::change::{Change, Select, disabling};
+use super::change::{Change, DISABLE_SOURCES, SKIP_VERIFICATION, Select, disabling};
 use super::client::{MaasClient, Said};
 use super::error::not_kept;
 use super::import::follow;
@@ -121,14 +121,17 @@ impl Carrier<'_> {
                 client.put(&source(id), wanted.form(name.as_deref()))?
             }
             Change::DisableSource { id, skip_keyring_verification, keyring, .. } => {
-                client.put(&source(id), disabling(*skip_keyring_verification, keyring.as_deref()))?
+                let form = disabling(keyring.as_deref());
+                client.put(&source(id), form.text(SKIP_VERIFICATION, &skip_keyring_verification.to_string()))?
             }
             Change::DeleteSource { id, .. } => client.delete(&source(id))?,
             Change::AddRepository { repository } => {
-                client.post("package-repositories/", repository.form(&[], repository.no_sources))?
+                let form = repository.form(&[]).text(DISABLE_SOURCES, &repository.no_sources.to_string());
+                client.post("package-repositories/", form)?
             }
             Change::UpdateRepository { id, arches, disable_sources, repository } => {
-                client.put(&repository_path(id), repository.form(arches, *disable_sources))?
+                let form = repository.form(arches).text(DISABLE_SOURCES, &disable_sources.to_string());
+                client.put(&repository_path(id), form)?
             }
             Change::DeleteRepository { id, .. } => client.delete(&repository_path(id))?,
             Change::AddSelection { source_url, selection } => return self.select(source_url, None, selection),
@@ -140,7 +143,8 @@ impl Carrier<'_> {
                 client.delete(&path)?.or_refused(change)?;
                 return self.select(source_url, None, selection);
             }
-            Change::Import { running, .. } => return self.import(*running),
+            Change::Import { running: true, .. } => return self.join_import(),
+            Change::Import { running: false, .. } => return self.import(),
             Change::Upload { upload, .. } => {
                 return super::upload::upload(client, upload, self.limits, self.progress);
             }
@@ -195,15 +199,20 @@ impl Carrier<'_> {
             .any(|selection| images.iter().any(|image| image.os == selection.os && image.release == selection.release))
     }
 
-    /// Imports the images and follows that to its end. An import that somebody else began may not know of all selections, so one
-    /// more is asked for if images are missing at its end.
-    fn import(&self, running: bool) -> Result<(), MaasError> {
-        let is_ours = !running && !super::read::importing(self.client)?;
-        if is_ours {
-            self.ask_for_import()?;
+    /// Imports the images and follows that to its end.
+    fn import(&self) -> Result<(), MaasError> {
+        if super::read::importing(self.client)? {
+            return self.join_import();
         }
+        self.ask_for_import()?;
+        follow(self.client, self.wanted, self.limits, self.progress)
+    }
+
+    /// Follows an import that somebody else began. It may not know of all selections, so one more is asked for if images are missing
+    /// at its end.
+    fn join_import(&self) -> Result<(), MaasError> {
         match follow(self.client, self.wanted, self.limits, self.progress) {
-            Err(MaasError::ImportIncomplete { .. }) if !is_ours => {
+            Err(MaasError::ImportIncomplete { .. }) => {
                 self.ask_for_import()?;
                 follow(self.client, self.wanted, self.limits, self.progress)
             }

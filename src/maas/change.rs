@@ -227,17 +227,21 @@ impl WantedSource {
     pub(super) fn form(&self, name: Option<&str>) -> Form {
         let form = Form::new().text("url", &self.url).text("keyring_filename", "").file("keyring_data", &self.keyring);
         match name {
-            Some(name) => form.text("name", name).text("enabled", "true").text("skip_keyring_verification", "false"),
+            Some(name) => form.text("name", name).text("enabled", "true").text(SKIP_VERIFICATION, "false"),
             None => form,
         }
     }
 }
 
-/// Returns the fields that disable a boot source, which MAAS can since 3.8. It takes a switch that is left out for off, and
-/// answers with status 500 if it holds the keyring and does not get it again.
-pub(super) fn disabling(skip_keyring_verification: bool, keyring: Option<&[u8]>) -> Form {
+/// A switch of boot sources. MAAS takes a switch that is left out for off.
+pub(super) const SKIP_VERIFICATION: &str = "skip_keyring_verification";
+/// A switch of archives.
+pub(super) const DISABLE_SOURCES: &str = "disable_sources";
+
+/// Returns the fields that disable a boot source, which MAAS can since 3.8, but for [`SKIP_VERIFICATION`]. MAAS answers with
+/// status 500 if it holds the keyring and does not get it again.
+pub(super) fn disabling(keyring: Option<&[u8]>) -> Form {
     let form = Form::new().text("enabled", "false");
-    let form = form.text("skip_keyring_verification", &skip_keyring_verification.to_string());
     match keyring {
         Some(keyring) => form.text("keyring_filename", "").file("keyring_data", keyring),
         None => form,
@@ -264,11 +268,11 @@ impl WantedUpload {
 }
 
 impl WantedRepository {
-    /// The fields of an archive. All are sent, since MAAS takes a switch that is left out for off, and refuses to switch off
-    /// what is built in.
-    pub(super) fn form(&self, own_arches: &[String], disable_sources: bool) -> Form {
+    /// Returns the fields of an archive but for [`DISABLE_SOURCES`]. All are sent, since MAAS takes a switch that is left out for
+    /// off, and refuses to switch off what is built in.
+    pub(super) fn form(&self, own_arches: &[String]) -> Form {
         let form = Form::new().text("name", &self.name).text("url", &self.url).text("key", &self.key);
-        let form = form.text("enabled", "true").text("disable_sources", &disable_sources.to_string());
+        let form = form.text("enabled", "true");
         // An empty value is how MAAS is told of an empty list.
         let cleared = |form: Form, name: &str, values: &BTreeSet<String>| match values.is_empty() {
             true => form.text(name, ""),

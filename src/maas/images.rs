@@ -51,7 +51,7 @@ impl MaasStream<'_> {
             let products = Products::parse(&text).map_err(bad(&self.folder.join(&entry.path)))?;
             for (name, product) in &products.products {
                 let Some(newest) = product.versions.iter().next_back() else { continue };
-                let items: Vec<_> = products.items_of((name, product), (newest.0, newest.1)).collect();
+                let items: Vec<_> = products.items_of(name, product, newest.0, newest.1).collect();
                 self.add(&mut offer, &mut counted, newest.0, &items);
             }
         }

@@ -22,6 +22,7 @@ use crate::bundle::state::StateManifest;
 use crate::digest::Sha256;
 use crate::next_command::{self, LostVolumes};
 use crate::progress::Progress;
+use crate::storage::RunMode;
 use crate::storage::modes;
 
 /// What was copied, or would be.
@@ -52,9 +53,18 @@ pub struct OnMedium {
     pub kept: Vec<String>,
 }
 
+/// The files of a medium that are read back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadBack {
+    /// The small files: nothing else was written.
+    SmallFiles,
+    /// The pieces too.
+    Everything,
+}
+
 /// Says what [`copy`] would do, without reading what is on the media. `register` is as it is known.
 pub fn dry_run(job: &CopyJob<'_>, register: Register) -> Result<Copied, MediaError> {
-    let prepared = prepare(job, register, false)?;
+    let prepared = prepare(job, register, RunMode::DryRun)?;
     Ok(prepared.result(&job.state.manifest))
 }
 
@@ -65,7 +75,7 @@ pub fn copy(job: &CopyJob<'_>, journal: &impl MediaJournal) -> Result<Copied, Me
     if job.again {
         known.media.clear();
     }
-    let prepared = prepare(job, known.clone(), true)?;
+    let prepared = prepare(job, known.clone(), RunMode::Apply)?;
     // Until they have been read back, the media of this run have nothing.
     for (index, entry) in prepared.register.media.iter().enumerate() {
         let fresh = MediumEntry { files: BTreeSet::new(), reinserted: false, ..entry.clone() };
@@ -195,14 +205,15 @@ impl Prepared {
         place: usize,
     ) -> Result<(), MediaError> {
         // What was there has been read already, unless something was written since.
-        self.verify(job, target, place, "reading back", !on.is_empty())?;
+        let extent = if on.is_empty() { ReadBack::SmallFiles } else { ReadBack::Everything };
+        self.verify(job, target, place, "reading back", extent)?;
         let Some(within) = job.reinsert else { return Ok(()) };
         let medium = self.name(target, place);
         (job.say)(&format!("unmount {medium}, pull it, put it back, and mount it there again; waiting for that"));
         let not = |what| MediaError::NotReinserted { medium: medium.clone(), what, within };
         let gone = || (job.say)(&format!("{medium} is gone: put it back, and mount it there again"));
         reinsert::wait(&target.folder, within, gone).map_err(not)?;
-        self.verify(job, target, place, "reading again", true)
+        self.verify(job, target, place, "reading again", ReadBack::Everything)
     }
 
     fn verify(
@@ -211,12 +222,12 @@ impl Prepared {
         target: &CopyTarget,
         place: usize,
         title: &str,
-        whole: bool,
+        extent: ReadBack,
     ) -> Result<(), MediaError> {
         let medium = self.name(target, place);
         let empty = BTreeSet::new();
         let there = self.register.media.get(place).map_or(&empty, |entry| &entry.files);
-        let pieces = self.pieces.iter().filter(|piece| whole && there.contains(&piece.file));
+        let pieces = self.pieces.iter().filter(|piece| extent == ReadBack::Everything && there.contains(&piece.file));
         let text = self.sheet(place, &job.state.manifest);
         let mut wanted = vec![(MEDIUM, Sha256::of(text.as_bytes()))];
         wanted.extend(self.small.iter().map(|small| (small.file.as_str(), small.sha256)));

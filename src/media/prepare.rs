@@ -12,6 +12,7 @@ use super::register::{MediumEntry, Register, user};
 use super::small_part::{SmallFile, small_part};
 use super::target::CopyTarget;
 use crate::bundle::BundleError;
+use crate::storage::RunMode;
 use crate::time::Time;
 
 /// Targets that were looked at, and what is to be done.
@@ -33,7 +34,7 @@ pub(super) struct Prepared {
 }
 
 /// Looks at the targets, and plans.
-pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) -> Result<Prepared, MediaError> {
+pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, mode: RunMode) -> Result<Prepared, MediaError> {
     let (mut pieces, mut left_out) = pieces(job);
     let small = small_part(job)?;
     if !register.made_again.is_empty() {
@@ -47,14 +48,14 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
         if targets.iter().any(same) {
             return Err(MediaError::SameTarget { path: path.clone() });
         }
-        let target = CopyTarget::look(path, job, &pieces, &small, write)?;
+        let target = CopyTarget::look(path, job, &pieces, &small, mode)?;
         if target.is_source && fs::metadata(job.home).is_ok_and(|home| home.dev() == target.space.disk) {
             return Err(MediaError::Source { path: path.clone() });
         }
         job.mount_check.target(path)?;
         targets.push(target);
     }
-    if write {
+    if mode == RunMode::Apply {
         let there = targets.iter().flat_map(|target| &target.space.there);
         let bytes: u64 = there.filter_map(|index| pieces.get(*index)).map(|piece| piece.size).sum();
         let there = targets.iter().flat_map(|target| &target.small_there);
@@ -73,7 +74,7 @@ pub(super) fn prepare(job: &CopyJob<'_>, mut register: Register, write: bool) ->
     };
     let away: Vec<BTreeSet<usize>> = register.media.iter().map(has).collect();
     let spaces: Vec<_> = targets.iter().map(|target| target.space.clone()).collect();
-    let plan = plan_good(job, &mut pieces, &mut left_out, &away, &spaces, write)?;
+    let plan = plan_good(job, &mut pieces, &mut left_out, &away, &spaces, mode)?;
     for (file, why) in &left_out {
         let protect = protect_again(job, &pieces, &left_out);
         (job.say)(&format!("{file} is not carried: {why}; `{protect}` makes it again"));
@@ -114,12 +115,12 @@ fn plan_good(
     left_out: &mut LeftOut,
     away: &[BTreeSet<usize>],
     spaces: &[Space],
-    read: bool,
+    mode: RunMode,
 ) -> Result<CopyPlan, BundleError> {
     let mut known = BTreeSet::new();
     loop {
         let plan = plan(pieces, away, spaces);
-        let planned: BTreeSet<usize> = plan.on.iter().flatten().copied().filter(|_| read).collect();
+        let planned: BTreeSet<usize> = plan.on.iter().flatten().copied().filter(|_| mode == RunMode::Apply).collect();
         let before = left_out.len();
         for index in planned.difference(&known.clone()) {
             known.insert(*index);

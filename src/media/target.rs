@@ -17,6 +17,7 @@ use super::small_part::SmallFile;
 use crate::bundle::folder::{is_gone, unsigned_file};
 use crate::next_command;
 use crate::progress::Progress;
+use crate::storage::RunMode;
 use crate::storage::capacity::Capacity;
 use crate::storage::part_path;
 
@@ -55,7 +56,7 @@ impl CopyTarget {
         job: &CopyJob<'_>,
         pieces: &[Piece],
         small: &[SmallFile],
-        write: bool,
+        mode: RunMode,
     ) -> Result<Self, MediaError> {
         let not_a_folder = || MediaError::NotAFolder { path: path.to_owned() };
         let data = fs::metadata(path).ok().filter(fs::Metadata::is_dir).ok_or_else(not_a_folder)?;
@@ -66,7 +67,7 @@ impl CopyTarget {
             return Err(MediaError::NotAFolder { path: folder });
         }
         let room = Capacity::of(path)?.with(job.free_space);
-        if room.read_only && write {
+        if room.read_only && mode == RunMode::Apply {
             return Err(MediaError::ReadOnly { path: path.to_owned() });
         }
         let parts = small.iter().map(|small| part_path(&folder.join(&small.file)));

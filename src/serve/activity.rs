@@ -1,6 +1,7 @@
 //! Knows when a connection is at rest, so that the server can drop its buffers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 /// The state of a connection between its requests.
 #[derive(Debug, Default)]
@@ -33,14 +34,19 @@ impl Activity {
         self.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Notes an attempt to read, and whether it has to wait.
-    pub(super) fn note_read(&self, waits: bool) {
-        self.reader_waits.store(waits, Ordering::Relaxed);
+    /// Notes an attempt to read.
+    pub(super) fn note_read<T>(&self, read: &Poll<T>) {
+        self.reader_waits.store(read.is_pending(), Ordering::Relaxed);
     }
 
-    /// Notes whether there is something that has not gone out.
-    pub(super) fn note_unsent(&self, unsent: bool) {
-        self.unsent.store(unsent, Ordering::Relaxed);
+    /// Notes that there is something that has not gone out.
+    pub(super) fn note_unsent(&self) {
+        self.unsent.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes an attempt to send all that has not gone out.
+    pub(super) fn note_flush<T>(&self, flushed: &Poll<T>) {
+        self.unsent.store(flushed.is_pending(), Ordering::Relaxed);
     }
 
     /// Returns true if the last answer has gone out and nothing of another request has come.

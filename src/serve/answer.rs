@@ -15,6 +15,7 @@ use super::client::ClientConnection;
 use super::host::{BadHost, Host};
 use super::metered_body::{MeteredBody, RequestForm};
 use super::metrics::{AnswerKind, add};
+use super::open_file_cache::TreeAge;
 use super::resolve::View;
 use super::{file, health, status, store};
 
@@ -92,11 +93,11 @@ async fn respond(
     let Some(view) = view else { return (StatusCode::NOT_FOUND.into_response(), AnswerKind::Nothing) };
     match view.find(host, path).await {
         Ok(Some(found)) => {
-            if found.older {
+            if found.age == TreeAge::Older {
                 add(&client.shared.metrics.older, 1);
             }
             let of = AnswerKind::file(found.below.as_str());
-            (file::answer(&found.file, found.immutable, found.below.as_str(), parts).await, of)
+            (file::answer(&found.file, found.permanence, found.below.as_str(), parts).await, of)
         }
         Ok(None) if view.tree.is_pool(host, path) => (pool_page(), AnswerKind::Service),
         Ok(None) => (StatusCode::NOT_FOUND.into_response(), AnswerKind::Nothing),

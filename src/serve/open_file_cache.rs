@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::file::OpenedFile;
+use super::file::{OpenedFile, Permanence};
 use crate::path::PublishPath;
 
 /// A file to answer with.
@@ -14,10 +14,19 @@ pub(super) struct CachedFile {
     pub(super) file: OpenedFile,
     /// Its path below its generation.
     pub(super) below: PublishPath,
-    /// `true` if a file of this name never changes, as in a pool.
-    pub(super) immutable: bool,
-    /// `true` if only an older generation has it.
-    pub(super) older: bool,
+    /// Tells if a file of this name can change.
+    pub(super) permanence: Permanence,
+    /// The generation that has it.
+    pub(super) age: TreeAge,
+}
+
+/// A generation that a file is looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TreeAge {
+    /// The published one.
+    Current,
+    /// One that was published before.
+    Older,
 }
 
 /// By their places below the generation.

@@ -65,7 +65,7 @@ impl PublishedFiles {
         };
         let changed = (date == FileDate::OfTree).then_some(mount.since);
         let file = open(&self.depot.place(&digest), how)?;
-        Ok(file.map(|file| file.map(|file| OpenedFile::new(file, &digest.to_hex(), changed))))
+        Ok(file.map(|file| file.map(|(file, facts)| OpenedFile::new(file, &facts, &digest.to_hex(), changed))))
     }
 
     /// Returns the tree that the path leads into, and the path below it.

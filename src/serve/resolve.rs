@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::file::{Blocked, Delivery};
+use super::file::{Blocked, Delivery, Permanence};
 use super::host::Host;
-use super::open_file_cache::{CachedFile, OpenFileCache};
+use super::open_file_cache::{CachedFile, OpenFileCache, TreeAge};
 use super::published_files::{FileDate, PublishedFiles};
 use super::status::Overview;
 use super::store::Loaded;
@@ -202,7 +202,7 @@ impl View {
         path: &str,
         how: Delivery,
     ) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
-        match self.tree.find(host, path, how, false)? {
+        match self.tree.find(host, path, how, TreeAge::Current)? {
             Ok(None) => {}
             found => return Ok(found),
         }
@@ -215,7 +215,7 @@ impl View {
                 _ => older.tree(&self.served),
             };
             let Some(tree) = tree else { continue };
-            if let found @ Ok(Some(_)) = tree.find(host, path, how, true)? {
+            if let found @ Ok(Some(_)) = tree.find(host, path, how, TreeAge::Older)? {
                 return Ok(found);
             }
         }
@@ -289,20 +289,20 @@ impl ServedTree {
         by_path.is_some_and(is_archive) || self.routes.find(name(host), &path).any(|below| is_archive(&below))
     }
 
-    /// The file for a host and a path in normal form; of an `older` generation only what is immutable by its name.
+    /// The file for a host and a path in normal form; of an older generation only what is immutable by its name.
     fn find(
         &self,
         host: Option<&Host>,
         path: &str,
         how: Delivery,
-        older: bool,
+        age: TreeAge,
     ) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
         let mut of_upstream = self.routes.find(name(host), path).peekable();
         if of_upstream.peek().is_none() && self.routes.answers_by_path(name(host)) {
-            return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, older));
+            return path.strip_prefix('/').map_or(Ok(Ok(None)), |below| self.open(below, how, age));
         }
         for below in of_upstream {
-            match self.open(&below, how, older)? {
+            match self.open(&below, how, age)? {
                 Ok(None) => {}
                 found => return Ok(found),
             }
@@ -311,27 +311,29 @@ impl ServedTree {
     }
 
     /// The file at `below`, if it is one that is published.
-    fn open(&self, below: &str, how: Delivery, older: bool) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
-        if let Some(known) = self.recent.get(below).filter(|_| !older) {
+    fn open(&self, below: &str, how: Delivery, age: TreeAge) -> Result<io::Result<Option<Arc<CachedFile>>>, Blocked> {
+        if let Some(known) = self.recent.get(below).filter(|_| age == TreeAge::Current) {
             return Ok(Ok(Some(known)));
         }
         let Ok(below) = below.parse::<PublishPath>() else { return Ok(Ok(None)) }; // so it cannot leave the folder
         let top = below.as_str().split('/').next().unwrap_or_default();
         let published = self.generation.published.values().any(|p| p.kind.as_str() == top) || top == "keys";
-        let immutable = Kind::is_immutable(below.as_str());
-        if !published || (older && !immutable) {
+        let (permanence, date) = match Kind::is_immutable(below.as_str()) {
+            true => (Permanence::Immutable, FileDate::OfBlob),
+            false => (Permanence::Changing, FileDate::OfTree),
+        };
+        if !published || (age == TreeAge::Older && permanence == Permanence::Changing) {
             return Ok(Ok(None));
         }
         // Caches compare dates by the second. Metadata and keys change under their names, so those of a new tree are newer than
         // all before, also where it has old content again.
-        let date = if immutable { FileDate::OfBlob } else { FileDate::OfTree };
         let mut file = self.files.open(&below, date, how)?;
         if file.as_ref().is_err_and(is_out_of_files) && self.recent.clear() {
             file = self.files.open(&below, date, how)?;
         }
         Ok(file.map(|file| {
-            let found = Arc::new(CachedFile { file: file?, below, immutable, older });
-            if !older {
+            let found = Arc::new(CachedFile { file: file?, below, permanence, age });
+            if age == TreeAge::Current {
                 self.recent.put(&found);
             }
             Some(found)

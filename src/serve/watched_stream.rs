@@ -78,14 +78,14 @@ impl<S: Endpoint> AsyncRead for WatchedStream<S> {
                 Poll::Ready(Ok(()))
             }
         };
-        self.client.activity.note_read(read.is_pending());
+        self.client.activity.note_read(&read);
         read
     }
 }
 
 impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.client.activity.note_unsent(true);
+        self.client.activity.note_unsent();
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -94,7 +94,7 @@ impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.client.activity.note_unsent(true);
+        self.client.activity.note_unsent();
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -104,12 +104,12 @@ impl<S: Endpoint> AsyncWrite for WatchedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.client.activity.note_unsent(flushed.is_pending());
+        self.client.activity.note_flush(&flushed);
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.client.activity.note_unsent(true);
+        self.client.activity.note_unsent();
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,7 +1,7 @@
 //! Apache: serves the published trees without `gapferry serve`.
 
 use super::web::{METHODS, TYPES, WebRoute, WebServer, changes, head, routes};
-use super::{Facts, HostName, quote};
+use super::{Facts, HostName, ServeUrl, quote};
 use crate::error_class::Fault;
 use crate::site::OLDER_FOLDER;
 
@@ -21,11 +21,11 @@ pub fn config(facts: &Facts, server: &WebServer) -> Result<String, Fault> {
     names.dedup();
     let tops = facts.folders().collect::<Vec<_>>().join("|");
     let by_path = roots.each_ref().map(|root| rule(root, "", &format!("^/((?:{tops})/.+)$"))).concat();
-    text += &host(server, &names, &by_path, true);
+    text += &host(server, &names, &by_path, server.store_backend.as_ref());
     for (name, routes) in routes(facts) {
         let rules: String = routes.iter().map(|route| rules(&roots, route)).collect();
         let is_store = store_hosts.keys().any(|store| store.as_str() == name);
-        text += &host(server, &[name], &rules, is_store);
+        text += &host(server, &[name], &rules, server.store_backend.as_ref().filter(|_| is_store));
     }
     Ok(text)
 }
@@ -65,7 +65,7 @@ fn dotted(ends: &str) -> String {
 
 /// One host. `%2F` is a slash, as in nginx and `gapferry serve`. Folders are answered with 404. Apache runs
 /// no file, whatever its name ends with.
-fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> String {
+fn host(server: &WebServer, names: &[&str], rules: &str, store: Option<&ServeUrl>) -> String {
     let listen = match server.listen.as_slice() {
         [] => "*:80".to_owned(),
         some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
@@ -74,7 +74,7 @@ fn host(server: &WebServer, names: &[&str], rules: &str, with_store: bool) -> St
     for (at, name) in names.iter().enumerate() {
         text += &format!("    {} {name}\n", if at == 0 { "ServerName" } else { "ServerAlias" });
     }
-    if let Some(backend) = server.store_backend.as_ref().filter(|_| with_store) {
+    if let Some(backend) = store {
         text += "    ProxyPreserveHost On\n";
         for path in ["/v2/", "/api/"] {
             text += &format!("    ProxyPass \"{path}\" \"{backend}{path}\"\n");

@@ -4,13 +4,14 @@
 //! a builder's key must not be able to give a collection to a source that is allowed more, nor to have unsigned packages answer for
 //! an address that clients know as another source's.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use super::SiteError;
 use super::serve_config::Serve;
 use super::state::{Generation, Published};
-use super::tree::{GenerationTrees, Tree};
+use super::tree::Tree;
 use crate::address::{Address, RoutingTable};
 use crate::collection::Collection;
 use crate::digest::Sha256;
@@ -171,17 +172,23 @@ fn claimed(folder: &str, published: &Published, config: &Serve) -> Option<Addres
 
 /// Refuses two collections that answer for one address with different metadata of one name: clients would see only one of
 /// them. Collections with different suites answer together.
-pub(super) fn answer_together(next: &Generation, layout: &GenerationTrees, config: &Serve) -> Result<(), SiteError> {
+pub(super) fn answer_together<'t>(
+    next: &Generation,
+    config: &Serve,
+    is_changed: impl Fn(&str) -> bool,
+    tree_of: impl Fn(&str) -> Result<Cow<'t, Tree>, SiteError>,
+) -> Result<(), SiteError> {
     let table = RoutingTable::new(answering(next, config));
     for (host, routes) in table.hosts() {
-        if routes.iter().all(|route| route.folder == routes[0].folder) {
+        let is_one = routes.iter().all(|route| route.folder == routes[0].folder);
+        if is_one || !routes.iter().any(|route| is_changed(&route.folder)) {
             continue;
         }
         let mut answers: BTreeMap<String, (&str, Sha256)> = BTreeMap::new();
         for route in routes {
-            let files = layout.get(&route.folder).into_iter().flat_map(Tree::files);
+            let tree = tree_of(&route.folder)?;
             let may_change = |path: &PublishPath| !Kind::is_immutable(&format!("{}/{path}", route.folder));
-            for (path, digest) in files.filter(|(path, _)| may_change(path)) {
+            for (path, digest) in tree.files().filter(|(path, _)| may_change(path)) {
                 let (other, theirs) =
                     *answers.entry(format!("{}/{path}", route.prefix)).or_insert((&route.folder, *digest));
                 if other != route.folder && theirs != *digest {

@@ -13,6 +13,7 @@ use crate::collection::Publish;
 use crate::depot::RemovedBlobs;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
+use crate::storage::RunMode;
 use crate::storage::{StorageError, audit};
 
 /// Generations and blobs that [`gc`] removed.
@@ -27,7 +28,7 @@ pub struct RemovedState {
 /// Keeps the newest `keep` generations, the current one among them, and removes the others and their blobs.
 ///
 /// Removes nothing if it cannot read what the site still needs.
-pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteError> {
+pub fn gc(site: &Site, keep: usize, mode: RunMode) -> Result<RemovedState, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
     let numbers = site.generations()?;
@@ -38,8 +39,8 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
     let log = site.root().join("audit.jsonl");
     let record = || audit::append(&log, "gc", site.config.name.as_str(), &format!("keeps {kept:?}, removes {old:?}"));
     // A full file system may have no room for the line. Then it is written as soon as there is.
-    let unrecorded = !dry_run && recorded_or_full(record())?;
-    if !dry_run {
+    let unrecorded = mode == RunMode::Apply && recorded_or_full(record())?;
+    if mode == RunMode::Apply {
         // First, so that a kill leaves no half a generation that counts as one.
         old.iter().try_for_each(|number| site.store().delete(&generation_key(*number)))?;
         remove_folders(site, &kept)?;
@@ -49,7 +50,7 @@ pub fn gc(site: &Site, keep: usize, dry_run: bool) -> Result<RemovedState, SiteE
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;
     }
-    let blobs = site.depot()?.remove_all_but(&needed, dry_run)?;
+    let blobs = site.depot()?.remove_all_but(&needed, mode)?;
     if unrecorded {
         record()?;
     }

@@ -12,11 +12,11 @@ use super::older;
 use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
+use super::reuse::{Reuse, Shown, Unchanged};
 use super::serve_config::Serve;
-use super::state::{CURRENT, Generation, MountedTree, NameState, Published, generation_folder, generation_key};
+use super::state::{CURRENT, Generation, Inputs, MountedTree, NameState, Published, generation_folder, generation_key};
 use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError, trees};
-use crate::address::Address;
 use crate::bundle::BundleError;
 use crate::bundle::state::StateManifest;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
@@ -31,7 +31,6 @@ use crate::progress::Progress;
 use crate::site::second_digest::SecondDigests;
 use crate::storage::{PutOutcome, StorageError, audit};
 use crate::time::Time;
-use crate::trust::Dates;
 
 /// The longest that we wait for the clock to pass the newest published date, in seconds.
 const MAX_WAIT_S: i64 = 60;
@@ -50,6 +49,8 @@ pub(super) struct Recipe<'a> {
     pub(super) guarded: Option<Label>,
     /// Other digests of blobs than SHA-256, as far as they are known beyond what the current generation says.
     pub(super) second_digests: SecondDigests,
+    /// The treatment of collections of which nothing has changed.
+    pub(super) unchanged: Unchanged,
     /// Forbids changes outside of the depot: no other program is run.
     pub(super) is_rehearsal: bool,
     /// Shows how far it is.
@@ -59,9 +60,9 @@ pub(super) struct Recipe<'a> {
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
     let current = site.current()?;
-    let (next, layout) = prepare(site, depot, current.clone(), &recipe)?;
-    older::retain(site, depot, &current, (&next, &layout))?;
-    trees::build(site, depot, (&next, &layout), current.number)?;
+    let (next, layout) = prepare(site, depot, &current, &recipe)?;
+    older::retain(site, depot, &current, &next, &layout)?;
+    trees::build(site, depot, &next, &layout, current.number)?;
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
@@ -72,11 +73,11 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
 pub(super) fn prepare(
     site: &Site,
     depot: &Depot,
-    current: Generation,
+    current: &Generation,
     recipe: &Recipe<'_>,
 ) -> Result<(Generation, GenerationTrees), SiteError> {
     let made = next_date(current.made)?;
-    let answering = addresses::answering(&current, &site.config.serve);
+    let answering = addresses::answering(current, &site.config.serve);
     let mut next = Generation {
         number: current.number + 1,
         made,
@@ -85,23 +86,14 @@ pub(super) fn prepare(
         newest_time: recipe.newest_time,
         names: recipe.names.clone(),
         published: BTreeMap::new(),
-        identities: current.identities,
-        sources: current.sources,
-        addresses: current.addresses,
+        identities: current.identities.clone(),
+        sources: current.sources.clone(),
+        addresses: current.addresses.clone(),
         upstream_dates: current.upstream_dates.clone(),
         ..Generation::none()
     };
-    let second_digests = current.second_digests.into_iter().chain(recipe.second_digests.clone()).collect();
-    let seen = &current.upstream_dates;
-    let shown = Shown {
-        answering: &answering,
-        names: &current.names,
-        published: &current.published,
-        mounts: &current.mounts,
-        seen,
-        keyrings: &current.keyrings,
-        second_digests: &second_digests,
-    };
+    let second_digests = current.second_digests.clone().into_iter().chain(recipe.second_digests.clone()).collect();
+    let shown = Shown { generation: current, answering: &answering, second_digests: &second_digests };
     let layout = plan(site, depot, shown, recipe, &mut next)?;
     Ok((next, layout))
 }
@@ -117,23 +109,34 @@ fn plan(
     let mut layout = GenerationTrees::default();
     let mut batch = depot.batch();
     let key = site.key()?;
-    let (mut newest, mut keys) = (next.signed, BTreeMap::new());
+    let mut newest = next.signed;
+    let reuse = Reuse { site, depot, current, unchanged: recipe.unchanged, site_key: key.fingerprint() };
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
+        attach_file(&mut layout, "manifests", &format!("{name}.json"), digest)?;
+        if let Some(folders) = reuse.collections_of(&name, &digest)? {
+            attach_lists(&mut layout, name.as_str(), &StoredState::manifest(depot, &digest)?, |_| true)?;
+            folders.into_iter().try_for_each(|folder| reuse.keep(folder, next))?;
+            continue;
+        }
         let state_of_name = match recipe.imported.filter(|state| state.digest == digest) {
             Some(state) => Cow::Borrowed(state),
             None => Cow::Owned(load(depot, &digest)?),
         };
-        attach_file(&mut layout, "manifests", &format!("{name}.json"), digest)?;
         attach_lists(&mut layout, name.as_str(), &state_of_name.manifest, |_| true)?;
         for collection in &state_of_name.collections {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
-            let accepted = Accepted::of(site, depot, current, (&name, &state), collection)?;
+            let inputs = reuse.inputs(&name, collection)?;
+            if reuse.is_unchanged(&collection.folder(), &inputs)? {
+                reuse.keep(&collection.folder(), next)?;
+                continue;
+            }
+            let mut keys = BTreeMap::new();
+            let accepted = Accepted::of(site, depot, current, &name, &state, collection)?;
             if let Some(bytes) = &accepted.keyring_bytes {
                 let digest = depot.put(&mut batch, bytes)?;
-                attach_file(&mut layout, "manifests", &format!("keyrings/{}.pgp", collection.folder()), digest)?;
                 next.keyrings.insert(collection.folder(), digest);
             }
             let previous = previous(depot, current, &name, collection)?;
@@ -148,7 +151,7 @@ fn plan(
                 verified: state.verified,
                 date: next.signed,
                 dates: DateHistory {
-                    seen: current.seen,
+                    seen: &current.generation.upstream_dates,
                     next: &mut next.upstream_dates,
                     addresses: addresses::of_collection(&collection.folder(), &shown, &site.config.serve),
                     aliases: &site.config.serve.alias,
@@ -174,21 +177,33 @@ fn plan(
             let part = publish::tree(collection, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
-            if let Some(digest) = before {
-                attach_file(&mut layout, "manifests", &format!("before/{digest}.json"), digest)?;
-                let manifest = StoredState::manifest(depot, &digest)?;
-                let is_this = |folder: &str| folder == collection.folder();
-                attach_lists(&mut layout, &format!("before/{digest}"), &manifest, is_this)?;
-            }
+            next.inputs.insert(collection.folder(), Inputs { keys, ..inputs });
             attach(&mut layout, &collection.folder(), part)?;
             attach(&mut layout, &format!("proofs/{}", collection.folder()), proofs(collection))?;
         }
+    }
+    for (folder, digest) in &next.keyrings {
+        attach_file(&mut layout, "manifests", &format!("keyrings/{folder}.pgp"), *digest)?;
+    }
+    for (folder, published) in &next.published {
+        let Some(digest) = published.before else { continue };
+        attach_file(&mut layout, "manifests", &format!("before/{digest}.json"), digest)?;
+        let manifest = StoredState::manifest(depot, &digest)?;
+        attach_lists(&mut layout, &format!("before/{digest}"), &manifest, |other| other == folder)?;
     }
     let owners = next.addresses.clone();
     addresses::note_owners(next, &site.config.serve);
     addresses::keep_keys_apart(&owners, next, &site.config.serve, |one, other| pins_in_common(site, one, other))?;
     addresses::keep_apart(next, &site.config.serve)?;
-    addresses::answer_together(next, &layout, &site.config.serve)?;
+    // Where another collection answers for an address, its metadata must not seem older than what was there before.
+    let answers_as_before = addresses::answering(next, &site.config.serve) == current.answering;
+    let is_changed = |folder: &str| !answers_as_before || layout.get(folder).is_some();
+    let tree_of = |folder: &str| match (layout.get(folder), next.mounts.get(folder)) {
+        (Some(tree), _) => Ok(Cow::Borrowed(tree)),
+        (None, Some(mount)) => Ok(Cow::Owned(PathMap::load(depot, &mount.paths)?.into_tree())),
+        (None, None) => Ok(Cow::Owned(Tree::default())),
+    };
+    addresses::answer_together(next, &site.config.serve, is_changed, tree_of)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
     for (file, bytes) in public {
         let path = site.root().join("keys/site.pgp");
@@ -196,17 +211,18 @@ fn plan(
         let digest = depot.put(&mut batch, &bytes)?;
         attach_file(&mut layout, "keys", file, digest)?;
     }
-    for (file, digest) in keys {
-        attach_file(&mut layout, "keys", &file, digest)?;
+    for (file, digest) in next.inputs.values().flat_map(|inputs| &inputs.keys) {
+        attach_file(&mut layout, "keys", file, *digest)?;
     }
     // What comes next has to be newer than all that clients see now.
     (next.signed, next.made) = (newest, next.made.max(newest));
-    // Where another collection answers for an address, its metadata must not seem older than what was there before.
-    let answers_as_before = addresses::answering(next, &site.config.serve) == current.answering;
     for (folder, tree) in layout.trees() {
         let paths = depot.put(&mut batch, PathMap::text(tree).as_bytes())?;
-        let unchanged = current.mounts.get(folder).filter(|mount| mount.paths == paths && answers_as_before);
-        next.mounts.insert(folder.to_owned(), unchanged.copied().unwrap_or(MountedTree { paths, since: next.made }));
+        let known = current.generation.mounts.get(folder).filter(|mount| mount.paths == paths);
+        next.mounts.insert(folder.to_owned(), known.copied().unwrap_or(MountedTree { paths, since: next.made }));
+    }
+    if !answers_as_before {
+        next.mounts.values_mut().for_each(|mount| mount.since = next.made);
     }
     batch.commit()?;
     Ok(layout)
@@ -233,12 +249,13 @@ impl Accepted {
         site: &Site,
         depot: &Depot,
         current: Shown<'_>,
-        (name, state): (&Label, &NameState),
+        name: &Label,
+        state: &NameState,
         collection: &Collection,
     ) -> Result<Self, SiteError> {
         let source = &collection.source;
-        let is_published = current.names.get(name).is_some_and(|now| now.manifest == state.manifest);
-        let then = current.keyrings.get(&collection.folder()).filter(|_| is_published);
+        let is_published = current.generation.names.get(name).is_some_and(|now| now.manifest == state.manifest);
+        let then = current.generation.keyrings.get(&collection.folder()).filter(|_| is_published);
         let pinned = site.keyring_bytes(source.as_str())?;
         let keyring_bytes = match then {
             Some(digest) => Some(depot.read(digest, MAX_KEYRING_BYTES)?),
@@ -248,7 +265,8 @@ impl Accepted {
         let parse = |bytes: &Vec<u8>| Keyring::parse(bytes);
         let keyring = keyring_bytes.as_ref().map(parse).transpose();
         let keyring = keyring.map_err(|source| SiteError::BadKeyring { path, source })?;
-        let was_unsigned = || current.published.get(&collection.folder()).is_some_and(|shown| shown.unsigned > 0);
+        let was_unsigned =
+            || current.generation.published.get(&collection.folder()).is_some_and(|shown| shown.unsigned > 0);
         let allowed = site.config.policy.allow_unsigned.contains(source);
         let allow_unsigned = allowed || (is_published && was_unsigned());
         let mut notes = Vec::new();
@@ -273,19 +291,6 @@ impl Accepted {
     }
 }
 
-/// What clients see until the switch, as far as the next generation builds on it.
-#[derive(Clone, Copy)]
-struct Shown<'a> {
-    names: &'a BTreeMap<Label, NameState>,
-    published: &'a BTreeMap<String, Published>,
-    mounts: &'a BTreeMap<String, MountedTree>,
-    /// The addresses that it answers for, each with the collection.
-    answering: &'a [(Address, String)],
-    seen: &'a Dates,
-    keyrings: &'a BTreeMap<String, Sha256>,
-    second_digests: &'a SecondDigests,
-}
-
 /// The last other state of the collection, with its manifest, for kinds of which that stays reachable.
 fn previous(
     depot: &Depot,
@@ -294,10 +299,10 @@ fn previous(
     collection: &Collection,
 ) -> Result<Option<(Sha256, Collection)>, SiteError> {
     let folder = collection.folder();
-    let Some(shown) = current.published.get(&folder).filter(|_| collection.kind.has_grace_period()) else {
+    let Some(shown) = current.generation.published.get(&folder).filter(|_| collection.kind.has_grace_period()) else {
         return Ok(None);
     };
-    let candidates = [current.names.get(name).and_then(|state| state.manifest), shown.before];
+    let candidates = [current.generation.names.get(name).and_then(|state| state.manifest), shown.before];
     for digest in candidates.into_iter().flatten() {
         let found = match StoredState::load_collection(depot, &digest, &folder) {
             // The state alone was restored: nothing of it is here to stay reachable.

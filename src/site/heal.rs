@@ -11,6 +11,7 @@ use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
 use super::repair::{quarantine, relink_trees};
+use super::reuse::Unchanged;
 use super::state::Generation;
 use super::unpack::{into_depot, mark_lacking};
 use super::{Site, SiteError, sheets};
@@ -67,6 +68,7 @@ pub(super) fn heal(
         imported: Some(&content.loaded),
         guarded: None,
         second_digests: unpacked.second,
+        unchanged: Unchanged::PublishedAnew,
         is_rehearsal: false,
         progress: progress.clone(),
     };

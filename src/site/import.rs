@@ -11,6 +11,7 @@ use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, load};
 use super::publish::PublishError;
 use super::repair::relink_trees;
+use super::reuse::Unchanged;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::trees::remove_folder;
@@ -91,7 +92,7 @@ fn import_signed(
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let (current, state) = (site.current()?, incoming.state);
-    let imported = match accept(site, &site.depot()?, state, &current, options.allow) {
+    let imported = match accept(site, state, &current, options.allow) {
         Ok(()) => run(site, incoming, current, options, progress),
         Err(error) if error.is_past() => again(site, incoming, current, options.held, error, progress),
         Err(error) => return Err(error),
@@ -164,7 +165,7 @@ impl Site {
         allow: Overrides,
         progress: &Progress,
     ) -> Result<BundleCheck, SiteError> {
-        match accept(self, &self.depot_to_read(), state, &self.current()?, allow) {
+        match accept(self, state, &self.current()?, allow) {
             Err(SiteError::AlreadyImported { .. }) | Ok(()) => {}
             Err(error) => return Err(error),
         }
@@ -174,14 +175,8 @@ impl Site {
     }
 }
 
-/// Checks the bundle against the site's policy, as if `current` were published and its manifests were in `depot`.
-pub(super) fn accept(
-    site: &Site,
-    depot: &Depot,
-    state: &OpenState,
-    current: &Generation,
-    allow: Overrides,
-) -> Result<(), SiteError> {
+/// Checks the bundle against the site's policy, as if `current` were published.
+pub(super) fn accept(site: &Site, state: &OpenState, current: &Generation, allow: Overrides) -> Result<(), SiteError> {
     let manifest = &state.manifest;
     // The trust file may be a newer one than when the bundle was opened.
     site.builders(&state.digest)?.check(&state.signer)?;
@@ -206,21 +201,20 @@ pub(super) fn accept(
         folder: site.root(),
     };
     trust::check(&header, &seen, allow)?;
-    owned_by_this_name(depot, &state.manifest, current)
+    owned_by_this_name(&state.manifest, current)
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(depot: &Depot, manifest: &StateManifest, current: &Generation) -> Result<(), SiteError> {
-    for (owner, state) in current.names.iter().filter(|(owner, _)| **owner != manifest.name) {
-        let Some(digest) = state.manifest else { continue };
-        let other = StoredState::manifest(depot, &digest)?;
-        let ours = |folder: &String| manifest.collections.iter().any(|c| c.folder() == *folder);
-        if let Some(collection) = other.collections.iter().map(|c| c.folder()).find(ours) {
-            let (owner, name) = (owner.to_string(), manifest.name.to_string());
-            return Err(SiteError::CollectionOwned { collection, owner, name });
+fn owned_by_this_name(manifest: &StateManifest, current: &Generation) -> Result<(), SiteError> {
+    let name = &manifest.name;
+    let folders = manifest.collections.iter().map(|collection| collection.folder());
+    let owned = |folder: String| current.inputs.get(&folder).map(|inputs| (folder, &inputs.name));
+    match folders.filter_map(owned).find(|(_, owner)| *owner != name) {
+        None => Ok(()),
+        Some((collection, owner)) => {
+            Err(SiteError::CollectionOwned { collection, owner: owner.to_string(), name: name.to_string() })
         }
     }
-    Ok(())
 }
 
 fn run(
@@ -247,7 +241,11 @@ fn run(
     let before = current.clone();
     let changed = changed_items(&depot, &current, &content.loaded);
     let recipe = recipe(&content.loaded, current, second, allow, progress);
-    let generation = publish(site, &depot, recipe)?;
+    let unchanged = match options.held {
+        HeldBlobs::Trusted => Unchanged::Stay,
+        HeldBlobs::Reread => Unchanged::PublishedAnew,
+    };
+    let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &content.loaded.blobs.iter().map(|blob| blob.sha256).collect())?;
     }
@@ -298,6 +296,7 @@ pub(super) fn recipe<'a>(
         imported: Some(new),
         guarded: (!allow.older_upstream).then(|| manifest.name.clone()),
         second_digests,
+        unchanged: Unchanged::Stay,
         is_rehearsal: false,
         progress: progress.clone(),
     }

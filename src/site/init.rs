@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
@@ -12,7 +11,6 @@ use crate::depot::Depot;
 use crate::error_class::Fault;
 use crate::formats::openpgp::{SiteKey, SiteKeyAlgorithm};
 use crate::label::Label;
-use crate::media::device::Device;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
@@ -74,7 +72,6 @@ impl NewSite {
             let path = scratch.join(folder);
             modes::create_private_folder(&path).map_err(SiteError::io("create", &path))?;
         }
-        check_links(scratch, root)?;
         Depot::open(&scratch.join("depot"))?;
         drop(Lock::take(&scratch.join("lock"))?); // a dry run takes the lock too, and must not be the one that creates the file
         let bad_key = |source| SiteError::BadKeyring { path: root.join("keys/site.pgp"), source };
@@ -98,24 +95,4 @@ impl NewSite {
         audit::append(&scratch.join("audit.jsonl"), "init", self.name.as_str(), &trust)?;
         fs::rename(scratch, root).map_err(SiteError::io("rename", scratch))
     }
-}
-
-/// Tries what publishing rests on: a second name for a file, and a symbolic link. FAT and exFAT have neither.
-fn check_links(scratch: &Path, root: &Path) -> Result<(), SiteError> {
-    let (file, name, link) = (scratch.join("try"), scratch.join("try-name"), scratch.join("try-link"));
-    fs::write(&file, "").map_err(SiteError::io("create", &file))?;
-    let lacks = |what| {
-        move |error: io::Error| {
-            let file_system = Device::of(scratch).file_system.unwrap_or_else(|| "its file system".to_owned());
-            Fault::usage(format!(
-                "{} would be on {file_system}, which has no {what}, and every generation of a site is made of them: make the \
-                 site on a Linux file system such as ext4 or XFS",
-                root.display()
-            ))
-            .because(error)
-        }
-    };
-    fs::hard_link(&file, &name).map_err(lacks("hard links"))?;
-    std::os::unix::fs::symlink("try", &link).map_err(lacks("symbolic links"))?;
-    [file, name, link].iter().try_for_each(|path| fs::remove_file(path).map_err(SiteError::io("remove", path)))
 }

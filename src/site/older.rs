@@ -45,7 +45,8 @@ pub(super) fn retain(
     site: &Site,
     depot: &Depot,
     current: &Generation,
-    (next, layout): (&Generation, &GenerationTrees),
+    next: &Generation,
+    layout: &GenerationTrees,
 ) -> Result<(), SiteError> {
     for (folder, paths) in kept_mounts(current) {
         if next.mounts.get(folder).is_some_and(|mount| mount.paths == *paths) {

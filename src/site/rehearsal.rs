@@ -14,7 +14,7 @@ use super::incoming::{Incoming, IncomingState};
 use super::journal::Journal;
 use super::second_digest::SecondDigests;
 use super::state::Generation;
-use super::unpack::{DepotSink, Target, Writing, bases, check_room, mark_lacking, room_needed};
+use super::unpack::{DepotSink, Target, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
 use super::{Site, SiteError};
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink};
@@ -125,19 +125,20 @@ impl<'a> Rehearsal<'a> {
 
     /// Checks the next bundle.
     pub(super) fn bundle(&mut self, state: &OpenState) -> Result<Rehearsed, SiteError> {
-        accept(self.site, &self.depot, state, &self.current, self.allow)?;
+        accept(self.site, state, &self.current, self.allow)?;
         let incoming = Incoming::on_media(state);
         let mut content = incoming.lists(self.scratch.path())?;
         incoming.store(&content, &self.depot)?;
         mark_lacking(&mut content.loaded.blobs, &self.depot);
-        self.needed += room_needed(&content.loaded.blobs, &self.site.depot()?);
+        let depot = self.site.depot()?;
+        self.needed += room_needed(&content.loaded.blobs, &depot) + room_of_copies(&content.loaded, &depot)?;
         check_room(self.site, self.needed, self.free)?;
         let (second, repaired) = self.unpack(incoming, &mut content)?;
         let loaded = &content.loaded;
         let changed = changed_items(&self.depot, &self.current, loaded);
         let recipe = recipe(loaded, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
-        let (next, _) = prepare(self.site, &self.depot, self.current.clone(), &recipe)?;
+        let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
         Ok(Rehearsed { changed_items: changed, ..self.report(loaded, repaired, before) })
     }

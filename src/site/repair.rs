@@ -92,7 +92,9 @@ pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha25
 pub(super) fn places(site: &Site, number: u64, folder: &str, mount: &MountedTree) -> Vec<PathBuf> {
     let (tree, copy) = (site.root().join(tree_path(folder, &mount.paths)), site.generation_folder(number).join(folder));
     let is_copy = fs::symlink_metadata(&copy).is_ok_and(|facts| facts.is_dir());
-    [tree].into_iter().chain(is_copy.then_some(copy)).collect()
+    // Without symbolic links there is the copy alone.
+    let tree = (!is_copy || tree.is_dir()).then_some(tree);
+    tree.into_iter().chain(is_copy.then_some(copy)).collect()
 }
 
 /// Returns true if the generation has its link to the tree, or a copy in its place.

@@ -4,6 +4,7 @@
 //! remembers of accepted bundles does not go back.
 
 use super::generation::{Recipe, publish};
+use super::reuse::Unchanged;
 use super::state::Generation;
 use super::{Site, SiteError};
 use crate::error_class::Fault;
@@ -45,6 +46,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         imported: None,
         guarded: None,
         second_digests: Default::default(),
+        unchanged: Unchanged::Stay,
         is_rehearsal: false,
         progress: progress.clone(),
     };

@@ -49,7 +49,7 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
         }
         folders.iter().for_each(|folder| search.found_bundle(folder));
     }
-    search.finish(empty, is_search)
+    Ok(BundleSearch { is_search, ..search.finish(empty)? })
 }
 
 struct Search<'a> {
@@ -118,7 +118,7 @@ impl Search<'_> {
         }
     }
 
-    fn finish(self, empty: Vec<PathBuf>, is_search: bool) -> Result<BundleSearch, SiteError> {
+    fn finish(self, empty: Vec<PathBuf>) -> Result<BundleSearch, SiteError> {
         let Self { site, groups: mut bundles, mut notes, refused, foreign } = self;
         bundles.sort_by(|a, b| {
             let key =
@@ -147,7 +147,7 @@ impl Search<'_> {
                 notes.extend(packing.files.strays().map_err(SiteError::io("look into", &bundle.expected()))?);
             }
         }
-        Ok(BundleSearch { bundles, notes, failure, is_search })
+        Ok(BundleSearch { bundles, notes, failure, is_search: false })
     }
 }
 

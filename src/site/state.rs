@@ -59,6 +59,9 @@ pub struct Generation {
     pub upstream_dates: Dates,
     /// The trees that it publishes, by their folders below it, such as `apt/debian`.
     pub mounts: BTreeMap<String, MountedTree>,
+    /// By collection, as KIND/NAME, what it was made from: its trees stay until some of that changes.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Inputs>,
     /// The keyring that upstream's proofs of each published collection, as KIND/NAME, were checked with: a blob. What is published stays
     /// as it was accepted when other keys are pinned later.
     #[serde(default)]
@@ -101,6 +104,20 @@ pub struct MountedTree {
     pub paths: Sha256,
     /// The date of the generation that put it there: clients see it as that of metadata and keys.
     pub since: Time,
+}
+
+/// All that the trees of a collection depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// The bundle name that it belongs to.
+    pub name: Label,
+    /// The digest of the collection, in the form that a manifest has.
+    pub collection: Sha256,
+    /// The digest of the site's settings for it.
+    pub settings: Sha256,
+    /// The keys that its clients need besides the site's: file name → blob.
+    pub keys: BTreeMap<String, Sha256>,
 }
 
 /// What the site remembers of the bundles of one name.
@@ -192,6 +209,7 @@ impl Generation {
             addresses: BTreeMap::new(),
             upstream_dates: Dates::new(),
             mounts: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             keyrings: BTreeMap::new(),
             second_digests: BTreeMap::new(),
         }

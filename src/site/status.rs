@@ -89,7 +89,7 @@ fn public_key(site: &Site) -> Result<Option<String>, SiteError> {
     if !own.as_ref().is_err_and(SiteError::is_denied) {
         return own.map(Some);
     }
-    let path = site.root().join("current/keys/site.gpg");
+    let path = site.generation_folder(site.current()?.number).join("keys/site.gpg");
     match read_capped(&path, MAX_KEYRING_BYTES) {
         Err(error) if error.is_not_found() => Ok(None),
         bytes => {

@@ -21,7 +21,7 @@ use crate::digest::Sha256;
 use crate::error_class::{ErrorClass, Fault};
 use crate::kind::Kind;
 use crate::next_command;
-use crate::storage::{modes, remove_file_if_there, sync_folder, sync_parent};
+use crate::storage::{StorageError, has_no_links, modes, remove_file_if_there, sync_folder, sync_parent};
 use crate::time::Time;
 
 /// The folder of all trees, below the site's.
@@ -45,16 +45,20 @@ pub(super) fn link_target(folder: &str, paths: &Sha256) -> String {
 pub(super) fn build(
     site: &Site,
     depot: &Depot,
-    (next, layout): (&Generation, &GenerationTrees),
+    next: &Generation,
+    layout: &GenerationTrees,
     current: u64,
 ) -> Result<(), SiteError> {
     let folder = site.generation_folder(next.number);
     let scratch = folder.with_extension("part");
     remove_interrupted(site, current, &[&scratch, &folder])?;
-    lay_links(&scratch, next)?;
+    let links = lay_links(&scratch, next)?;
     let mut built = Vec::new();
     for (below, mount) in &next.mounts {
-        let path = site.root().join(tree_path(below, &mount.paths));
+        let path = match links {
+            TreeLinks::Symbolic => site.root().join(tree_path(below, &mount.paths)),
+            TreeLinks::Impossible => scratch.join(below),
+        };
         let read;
         let tree = match layout.get(below) {
             Some(tree) => tree,
@@ -64,17 +68,23 @@ pub(super) fn build(
             }
             None => continue,
         };
-        if !path.is_dir() {
-            write(site, depot, (below, tree), &part_of(&path))?;
+        if links == TreeLinks::Impossible {
+            write(site, depot, below, tree, &path)?;
+        } else if !path.is_dir() {
+            write(site, depot, below, tree, &part_of(&path))?;
             built.push(path.clone());
         }
-        if mount.since == next.made {
+        // On a file system without links, the copies are new in each generation.
+        if mount.since == next.made || links == TreeLinks::Impossible {
             let written = if built.contains(&path) { part_of(&path) } else { path };
-            set_times(&written, (below, tree), next.made)?;
+            set_times(&written, below, tree, mount.since)?;
         }
     }
     name(site, &built)?;
-    sync_folders(&scratch)?;
+    match links {
+        TreeLinks::Symbolic => sync_folders(&scratch)?,
+        TreeLinks::Impossible => sync_file_system(&scratch)?,
+    }
     fs::rename(&scratch, &folder).map_err(SiteError::io("rename", &scratch))?;
     sync_parent(&folder).map_err(SiteError::io("sync", &folder))
 }
@@ -118,10 +128,27 @@ pub(super) fn remove_others(site: &Site, named: &BTreeSet<PathBuf>) -> Result<()
     Ok(())
 }
 
-/// Writes the folder of a generation: a link to each of its trees.
-fn lay_links(scratch: &Path, next: &Generation) -> Result<(), SiteError> {
+/// The way in which a generation has its trees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TreeLinks {
+    /// By symbolic links.
+    Symbolic,
+    /// Its folder has their files, since the file system has no symbolic links.
+    Impossible,
+}
+
+/// Writes the folder of a generation: a link to each of its trees, if that is possible.
+fn lay_links(scratch: &Path, next: &Generation) -> Result<TreeLinks, SiteError> {
     modes::create_public_folders(scratch).map_err(SiteError::io("create", scratch))?;
-    next.mounts.iter().try_for_each(|(folder, mount)| lay_link(scratch, folder, mount))
+    for (folder, mount) in &next.mounts {
+        match lay_link(scratch, folder, mount) {
+            Err(SiteError::Storage(StorageError::File(error))) if has_no_links(&error.source) => {
+                return Ok(TreeLinks::Impossible);
+            }
+            laid => laid?,
+        }
+    }
+    Ok(TreeLinks::Symbolic)
 }
 
 /// Writes the link to one tree of the generation in `folder`.
@@ -133,7 +160,7 @@ pub(super) fn lay_link(generation: &Path, folder: &str, mount: &MountedTree) -> 
 }
 
 /// Writes a tree into `scratch`, as hard links or copies.
-fn write(site: &Site, depot: &Depot, (below, tree): (&str, &Tree), scratch: &Path) -> Result<(), SiteError> {
+fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -> Result<(), SiteError> {
     remove_folder(scratch)?;
     modes::create_public_folders(scratch).map_err(SiteError::io("create", scratch))?;
     let mut last_parent = String::new();
@@ -166,7 +193,7 @@ fn write(site: &Site, depot: &Depot, (below, tree): (&str, &Tree), scratch: &Pat
 /// Metadata and keys change under their names, and HTTP caches compare its time by the second: that of a tree that clients have
 /// not seen just before is newer than all before, also where it has old content again. What older generations share of it changes its
 /// time too, which costs a client that comes just now one download.
-fn set_times(folder: &Path, (below, tree): (&str, &Tree), time: Time) -> Result<(), SiteError> {
+fn set_times(folder: &Path, below: &str, tree: &Tree, time: Time) -> Result<(), SiteError> {
     let time = UNIX_EPOCH + Duration::from_secs(time.unix().unsigned_abs());
     for (path, _) in tree.files().filter(|(path, _)| Kind::is_replaced(&format!("{below}/{path}"))) {
         let file = folder.join(path);
@@ -188,13 +215,17 @@ fn part_of(tree: &Path) -> PathBuf {
 /// Syncs trees that are written, and gives them their names.
 fn name(site: &Site, built: &[PathBuf]) -> Result<(), SiteError> {
     let folder = site.root().join(TREES_FOLDER);
-    let sync = || Ok(rustix::fs::syncfs(File::open(&folder)?)?);
     if !built.is_empty() {
-        sync().map_err(SiteError::io("sync", &folder))?;
+        sync_file_system(&folder)?;
         built.iter().try_for_each(|tree| fs::rename(part_of(tree), tree).map_err(SiteError::io("rename", tree)))?;
         sync_folder(&folder).map_err(SiteError::io("sync", &folder))?;
     }
     Ok(())
+}
+
+fn sync_file_system(folder: &Path) -> Result<(), SiteError> {
+    let sync = || Ok(rustix::fs::syncfs(File::open(folder)?)?);
+    sync().map_err(SiteError::io("sync", folder))
 }
 
 fn sync_folders(root: &Path) -> Result<(), SiteError> {

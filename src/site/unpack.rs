@@ -20,6 +20,7 @@ use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
+use crate::bundle::state::stored_state::LoadedState;
 use crate::bundle::{BundleError, Damage, names};
 use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
@@ -44,7 +45,8 @@ pub(super) fn into_depot(
     depot: &Depot,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    check_room(site, room_needed(&content.loaded.blobs, depot), depot.free_bytes()?)?;
+    let needed = room_needed(&content.loaded.blobs, depot) + room_of_copies(&content.loaded, depot)?;
+    check_room(site, needed, depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(incoming.state), incoming.state)?;
     let resumed = journal.is_begun();
     let target = Target { site, depot, journal: &journal, scratch: site.root() };
@@ -212,6 +214,15 @@ pub(super) fn room_needed(blobs: &BlobTable, depot: &Depot) -> u64 {
     let bytes: u64 = lacking.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
     let links = blobs.len() as u64 * 256; // folder entries of the depot and of the generation
     bytes + links + (16 << 20)
+}
+
+/// Returns how many bytes the published files take that cannot be hard links to blobs.
+pub(super) fn room_of_copies(state: &LoadedState, depot: &Depot) -> Result<u64, SiteError> {
+    if depot.has_hard_links()? {
+        return Ok(0);
+    }
+    let paths = state.collections.iter().flat_map(Collection::paths);
+    Ok(paths.filter_map(|(_, digest)| state.blobs.get(digest)).map(|blob| blob.size.next_multiple_of(4096)).sum())
 }
 
 /// Refuses an import that the site's file system has no room for.

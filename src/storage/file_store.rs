@@ -1,8 +1,8 @@
 //! The store on a file system: a key is a path below a folder.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -122,7 +122,10 @@ impl Store for FileStore {
         let scratch = link.with_extension("part");
         let point = || {
             remove_file_or_folder(&scratch)?;
-            symlink(target, &scratch)?;
+            match symlink(target, &scratch) {
+                Err(error) if has_no_links(&error) => return point_by_file(&link, target),
+                linked => linked?,
+            }
             // scp and `cp -L` make a folder of the link: it changes places with the new link, and goes.
             match fs::symlink_metadata(&link).is_ok_and(|data| data.is_dir()) {
                 true => renameat_with(CWD, &scratch, CWD, &link, RenameFlags::EXCHANGE)?,
@@ -138,7 +141,10 @@ impl Store for FileStore {
         let link = self.place(key);
         let found = match fs::read_link(&link) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Some(key.to_owned())), // no link
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => match link.is_dir() {
+                true => Ok(Some(key.to_owned())),
+                false => read_pointer(&link).map(Some),
+            },
             Err(error) => Err(error),
             Ok(target) => {
                 let text = target.into_os_string().into_string();
@@ -162,14 +168,37 @@ impl FileStore {
     }
 }
 
+/// Returns true if a link is impossible, so that a copy must take its place: FAT and exFAT have neither hard links nor symbolic
+/// ones, a file of ext4 can have 65,000 names, and a name is on the file system of its file.
+pub(crate) fn has_no_links(error: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+    matches!(error.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported)
+}
+
+/// The longest text of a pointer that is a file, in bytes.
+const MAX_POINTER_BYTES: u64 = 1 << 10;
+
+/// Writes a pointer on a file system without symbolic links: a file that has its target.
+fn point_by_file(path: &Path, target: &str) -> io::Result<()> {
+    if path.is_dir() {
+        fs::remove_dir_all(path)?;
+    }
+    place_atomically(path, format!("{target}\n").as_bytes(), modes::PUBLIC_FILE)
+}
+
+fn read_pointer(path: &Path) -> io::Result<String> {
+    let bytes = read_to_cap(File::open(path)?, MAX_POINTER_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8"))?;
+    Ok(text.trim_end().to_owned())
+}
+
 fn is_gone(error: &walkdir::Error) -> bool {
     error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Makes a finished file read-only for everyone, since objects are shared by hard links, and moves it to its name.
 fn name(from: &Path, to: &Path) -> Result<(), FileError> {
-    let seal = fs::set_permissions(from, Permissions::from_mode(0o444));
-    seal.map_err(FileError::on::<FileError>("set the mode of", from))?;
+    modes::seal(from).map_err(FileError::on::<FileError>("set the mode of", from))?;
     if fs::rename(from, to).is_ok() {
         return Ok(());
     }
@@ -258,6 +287,19 @@ mod tests {
         store.point("current", "generations/3").unwrap();
         assert_eq!(store.target("current").unwrap().as_deref(), Some("generations/3"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the folder is gone");
+    }
+
+    #[test]
+    fn a_pointer_may_be_a_file_on_a_file_system_without_links() {
+        let (dir, store) = store();
+        point_by_file(&dir.path().join("current"), "generations/1").unwrap();
+        assert_eq!(store.target("current").unwrap().as_deref(), Some("generations/1"));
+        store.point("current", "generations/2").unwrap();
+        assert_eq!(store.target("current").unwrap().as_deref(), Some("generations/2"));
+        fs::remove_file(dir.path().join("current")).unwrap();
+        fs::create_dir(dir.path().join("current")).unwrap();
+        point_by_file(&dir.path().join("current"), "generations/3").unwrap();
+        assert_eq!(store.target("current").unwrap().as_deref(), Some("generations/3"));
     }
 
     #[test]

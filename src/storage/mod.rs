@@ -18,9 +18,19 @@ pub use error::StorageError;
 pub(crate) use file_error::full_disk_error;
 pub use file_error::{FileError, NamedBy};
 pub use file_store::FileStore;
+pub(crate) use file_store::has_no_links;
 pub use lock::Lock;
 pub(crate) use small_file::{
     create_new, part_path, place_atomically, place_atomically_from, read_capped, read_named, read_to_cap,
     remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
+
+/// The mode of a command that changes a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunMode {
+    /// Only reports it.
+    DryRun,
+    /// Changes the disk.
+    Apply,
+}

@@ -11,6 +11,8 @@ use std::path::Path;
 pub const PUBLIC_FOLDER: u32 = 0o755;
 /// Mode of a file that everyone may read.
 pub const PUBLIC_FILE: u32 = 0o644;
+/// Mode of a file that shares its bytes with others by hard links.
+pub const SEALED_FILE: u32 = 0o444;
 /// Mode of a folder for its owner alone.
 pub const PRIVATE_FOLDER: u32 = 0o700;
 
@@ -59,6 +61,11 @@ fn set_folder(path: &Path, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     ignore_unsupported(fs::set_permissions(path, Permissions::from_mode(mode)))
+}
+
+/// Makes a finished file read-only for everyone.
+pub fn seal(path: &Path) -> io::Result<()> {
+    ignore_unsupported(fs::set_permissions(path, Permissions::from_mode(SEALED_FILE)))
 }
 
 fn ignore_unsupported(result: io::Result<()>) -> io::Result<()> {

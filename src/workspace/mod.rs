@@ -45,6 +45,7 @@ use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, RemovedBlobs};
 use crate::digest::Sha256;
 use crate::label::Label;
+use crate::storage::RunMode;
 use crate::storage::{Lock, audit, write_atomically};
 
 /// A workspace, locked for this process.
@@ -154,14 +155,14 @@ impl Workspace {
     }
 
     /// Removes what no last bundle carries; what an export that was interrupted has fetched goes too.
-    pub fn gc(&self, dry_run: bool) -> Result<RemovedBlobs, WorkspaceError> {
+    pub fn gc(&self, mode: RunMode) -> Result<RemovedBlobs, WorkspaceError> {
         let needed = self.needed()?;
-        if !dry_run {
+        if mode == RunMode::Apply {
             audit::append(&self.root.join("audit.jsonl"), "gc", "workspace", &format!("keeps {} blobs", needed.len()))?;
             self.depot.partials()?.iter().try_for_each(|digest| self.depot.remove_partial(digest))?;
         }
-        let removed = self.depot.remove_all_but(&needed, dry_run)?;
-        if !dry_run {
+        let removed = self.depot.remove_all_but(&needed, mode)?;
+        if mode == RunMode::Apply {
             self.depot.remove_stale_aliases()?;
         }
         Ok(removed)

@@ -91,7 +91,7 @@ fn put(depot: &Depot, batch: &mut Batch<'_>, folder: &Path) -> Result<NotedPacki
     let mut indexes = Vec::new();
     for (number, volume) in VolumeNumber::all().zip(&packing.volumes) {
         let stored = volume.index.stored;
-        depot.put_file(batch, &folder.join(names::volume_index(number)), (stored.sha256, stored.size))?;
+        depot.put_file(batch, &folder.join(names::volume_index(number)), stored.sha256, stored.size)?;
         indexes.push(stored.sha256);
     }
     let signature = read_capped(&folder.join(names::PACKING_SIGNATURE), MAX_SIGNATURE_BYTES).ok();

@@ -26,6 +26,7 @@ mod sources;
 mod states;
 mod suite_names;
 mod together;
+mod trees;
 mod umask;
 mod verbatim;
 mod workspace;

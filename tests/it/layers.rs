@@ -6,10 +6,12 @@ use std::path::Path;
 
 mod graph;
 mod names;
+mod parameters;
 mod uses;
 
 use graph::circles;
 use names::names_used_twice;
+use parameters::unnamed_parameters;
 use uses::SourceTree;
 
 /// A row of the table of layers. Its modules use only modules to their right, and modules of lower rows.
@@ -111,6 +113,28 @@ fn no_two_types_have_one_name() {
     assert_eq!(names_used_twice(&tree), Vec::<String>::new());
     tree.add("site/planted", "impl Iterator for S { type Item = u8; } pub(super) struct Depot<'a>(&'a u8);");
     assert_eq!(names_used_twice(&tree), ["Depot: depot, site::planted"]);
+}
+
+#[test]
+fn parameters_say_what_they_mean() {
+    let mut tree = SourceTree::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let outside: Vec<String> =
+        unnamed_parameters(&tree).into_iter().filter(|function| !function.starts_with("bundle::")).collect();
+    assert_eq!(outside, Vec::<String>::new(), "give them an enum, a struct, or a function each");
+    tree = SourceTree::default();
+    for (name, function, is_named) in [
+        ("a", "fn f(a: u8, (b, c): (u8, u8)) {}", false),
+        ("b", "impl S { pub fn f<T: Fn(u8) -> u8>(&self, map: BTreeMap<u8, u8>, a: bool) {} }", false),
+        ("c", "fn f(a: &mut bool) {}", false),
+        ("d", "fn f(a: &[(u8, u8)], b: &mut (impl Read + Seek), c: fn(bool), d: ()) {}", true),
+        ("e", "impl<'de> Visitor<'de> for V { fn visit_bool<E>(self, _: bool) {} }", true),
+        ("i", "proptest! { fn f(a: bool) {} }", true),
+        ("g", "trait T { fn f(&self, a: bool); }", false),
+        ("h", "fn f() -> impl Iterator<Item = u8> { fn g(a: bool) {} }", false),
+    ] {
+        tree.add(name, function);
+        assert_eq!(unnamed_parameters(&tree).iter().any(|found| found.starts_with(name)), !is_named, "{function}");
+    }
 }
 
 #[test]

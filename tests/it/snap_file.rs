@@ -155,14 +155,14 @@ fn flipped_bits_never_panic() {
 fn large_spec() -> SnapSpec {
     let mut spec = SnapSpec::new("large-one", "1.0+gap");
     for number in 0..6000 {
-        spec =
-            spec.with_file(&format!("usr/share/{number:05}"), Payload::Bytes(number.to_string().into_bytes()), false);
+        spec = spec.with_file(&format!("usr/share/{number:05}"), Payload::Bytes(number.to_string().into_bytes()));
     }
     let noise = |size| Payload::Pseudorandom { size, seed: 5 };
     for size in [0, 1, 131_071, 131_072, 131_073, 5_000_000] {
-        spec = spec.with_file(&format!("noise/{size}"), noise(size), size == 1);
+        let path = format!("noise/{size}");
+        spec = if size == 1 { spec.with_program(&path, noise(size)) } else { spec.with_file(&path, noise(size)) };
     }
-    spec.with_file("a/deep/folder/file", Payload::Bytes(b"deep".to_vec()), true)
+    spec.with_program("a/deep/folder/file", Payload::Bytes(b"deep".to_vec()))
 }
 
 fn content(payload: &Payload) -> Vec<u8> {

@@ -33,7 +33,8 @@ struct BuildDepSource<'a> {
 pub(super) fn add(
     source: &AptSource,
     request: &ClosureRequest<'_>,
-    (of_packages, of_sources): (&[IndexText<'_>], &[IndexText<'_>]),
+    of_packages: &[IndexText<'_>],
+    of_sources: &[IndexText<'_>],
     picked: &mut PickedPackages,
     choice: &mut AptChoice,
 ) -> Result<(), CollectError> {

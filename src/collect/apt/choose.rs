@@ -77,7 +77,7 @@ fn some(source: &AptSource, suites: &[SuiteData], with: &CollectContext<'_>) -> 
         solve_alone(source, suites, &texts, suite, &mut picked)?;
     }
     let sources = self::texts(suites, IndexKind::Sources, with)?;
-    build_dep::add(source, &request, (&texts, &sources), &mut picked, &mut choice)?;
+    build_dep::add(source, &request, &texts, &sources, &mut picked, &mut choice)?;
     for text in &texts {
         choice.take(text, |entry| picked.reason(entry));
     }

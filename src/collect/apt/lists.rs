@@ -27,7 +27,7 @@ pub(super) fn archives(
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let malformed = |error| Fault::usage(path.display()).because(error);
         for (entry, presence) in entries(source, &name, &text).map_err(malformed)? {
-            add_entry((source, lists), (&entry, presence), &mut archives, notes, with)?;
+            add_entry(source, lists, &entry, presence, &mut archives, notes, with)?;
         }
     }
     archives.retain(|archive| !archive.suites.is_empty());
@@ -73,8 +73,10 @@ fn wanted_architectures(source: &AptSource, entry: &SourceEntry) -> Vec<String> 
 
 /// Adds an entry: packages and their sources for `deb`, sources alone for `deb-src`.
 fn add_entry(
-    (source, lists): (&AptSource, &SourceLists),
-    (entry, presence): (&SourceEntry, Presence),
+    source: &AptSource,
+    lists: &SourceLists,
+    entry: &SourceEntry,
+    presence: Presence,
     archives: &mut Vec<WantedArchive>,
     notes: &mut Vec<String>,
     with: &CollectContext<'_>,

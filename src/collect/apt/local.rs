@@ -39,7 +39,7 @@ pub(super) fn collect(
         let control = read_control(&mut file).map_err(|error| cannot_read(&path, error))?;
         let (sha256, size) = digest(&path)?;
         if !with.dry_run {
-            with.depot.put_file(&mut batch, &path, (sha256, size))?;
+            with.depot.put_file(&mut batch, &path, sha256, size)?;
         }
         with.tally.add(1, size);
         let published = published_path(control.package(), control.version(), control.architecture())?;

@@ -52,7 +52,7 @@ pub fn collect(source: &AptSource, with: &CollectContext<'_>) -> Result<Vec<Coll
     let chosen = choose::choose(source, &suites, with)?;
     let chosen = fetch(source, &archives, &suites, chosen, with)?;
     let publish = source.publish;
-    archives.iter().enumerate().map(|(at, archive)| describe(publish, (at, archive), &suites, &chosen, with)).collect()
+    archives.iter().enumerate().map(|(at, archive)| describe(publish, at, archive, &suites, &chosen, with)).collect()
 }
 
 /// Fetches the suites of the archives. Returns them with the archives that have any.
@@ -156,7 +156,8 @@ fn package_of(file: &ChosenPackageFile) -> (usize, String, String, String, Optio
 /// What was collected from one archive.
 fn describe(
     publish: Publish,
-    (at, archive): (usize, &WantedArchive),
+    at: usize,
+    archive: &WantedArchive,
     suites: &[SuiteData],
     chosen: &[ChosenPackageFile],
     with: &CollectContext<'_>,

@@ -43,7 +43,7 @@ pub(super) fn choose(
         for (name, product) in &list.products.products {
             let mut kept = 0;
             for version in product.versions.iter().rev().map(|(version, of)| (&**version, of)) {
-                let all: Vec<ProductItem<'_>> = list.products.items_of((name, product), version).collect();
+                let all: Vec<ProductItem<'_>> = list.products.items_of(name, product, version.0, version.1).collect();
                 let wanted = wanted(source, &all).map_err(bad)?;
                 if wanted.is_empty() {
                     continue;

@@ -45,12 +45,12 @@ fn read<'d>(path: &Path, with: &CollectContext<'d>, batch: &mut Batch<'d>) -> Re
     let (sha256, sha3, size) = digests(path)?;
     let untrusted = |error| Fault::unverified(format!("cannot trust {}", path.display())).because(error);
     let pool = Pool::of_stream(&stream).map_err(untrusted)?;
-    let carried = verify(with.snap_roots, &pool, with.now, (sha3, size)).map_err(untrusted)?;
+    let carried = verify(with.snap_roots, &pool, with.now, sha3, size).map_err(untrusted)?;
     let mut file = File::open(path).map_err(FileError::on::<CollectError>("read", path))?;
     let (metadata, _) = Metadata::of_snap(&mut file).map_err(|error| unreadable(path.display(), error))?;
     with.tally.add(1, size);
     if !with.dry_run {
-        with.depot.put_file(batch, path, (sha256, size))?;
+        with.depot.put_file(batch, path, sha256, size)?;
     }
     Ok(PickedSnap { carried, metadata, sha256 })
 }

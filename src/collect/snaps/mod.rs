@@ -36,7 +36,7 @@ pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) 
     for source in sources {
         let SnapPlace::Folder(folder) = &source.place else { continue };
         for picked in folder::collect(folder, with, &mut batch)? {
-            cart.add_local(picked, &source.channel, source.closure)?;
+            cart.add_local(picked, source)?;
         }
     }
     let mut pool = Pool::default();
@@ -115,7 +115,7 @@ fn vouched(offer: &StoreOffer, sha3: Sha3, pool: &Pool, with: &CollectContext<'_
     let StoreOffer { wish, snap, .. } = offer;
     let untrusted =
         |error| Fault::unverified(format!("cannot trust {} as the store offers it", wish.name)).because(error);
-    let carried = verify(with.snap_roots, pool, with.now, (sha3, snap.download.size)).map_err(untrusted)?;
+    let carried = verify(with.snap_roots, pool, with.now, sha3, snap.download.size).map_err(untrusted)?;
     let wanted = (&wish.name, wish.revision.unwrap_or(snap.revision));
     if (&carried.name, carried.revision) != wanted {
         let wanted = format!("revision {} of {}", wanted.1, wanted.0);

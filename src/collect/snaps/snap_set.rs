@@ -17,6 +17,7 @@ use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::PublishPath;
+use crate::selection::SnapsSource;
 
 /// A snap that is carried, and what is known of it.
 pub(super) struct PickedSnap {
@@ -46,20 +47,16 @@ pub(super) struct SnapSet {
 }
 
 impl SnapSet {
-    /// Adds a snap of a folder, offered on `channel` to all devices that it fits.
-    pub(super) fn add_local(
-        &mut self,
-        picked: PickedSnap,
-        channel: &Channel,
-        closure: bool,
-    ) -> Result<(), CollectError> {
+    /// Adds a snap of the source's folder, offered on the source's channel to all devices that it fits.
+    pub(super) fn add_local(&mut self, picked: PickedSnap, source: &SnapsSource) -> Result<(), CollectError> {
         let fits = picked.metadata.architectures.clone();
-        let listings = fits.into_iter().map(|architecture| ChannelListing { architecture, channel: channel.clone() });
+        let listings =
+            fits.into_iter().map(|architecture| ChannelListing { architecture, channel: source.channel.clone() });
         self.add(PickedEntry {
             listings: listings.collect(),
             reasons: BTreeSet::from(["local file".to_owned()]),
             store: None,
-            closure,
+            closure: source.closure,
             picked,
         })
     }

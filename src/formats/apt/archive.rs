@@ -21,8 +21,10 @@ pub const RELEASE: &str = "Release";
 pub const RELEASE_GPG: &str = "Release.gpg";
 /// The largest signed file that is read, in bytes; Debian's are below 300 kB.
 pub const MAX_RELEASE_BYTES: u64 = 16 << 20;
-/// The largest index that is read, in bytes uncompressed; Debian's largest has some 60 MB. Its text stays in memory.
-pub const MAX_INDEX_BYTES: u64 = 192 << 20;
+/// The largest index that is carried, in bytes as it is at upstream.
+pub const MAX_INDEX_BYTES: u64 = 1 << 30;
+/// The largest index whose text is read into memory, in bytes uncompressed; Debian's largest has some 60 MB.
+pub const MAX_INDEX_TEXT_BYTES: u64 = 192 << 20;
 
 impl PdiffIndex {
     /// Reads the text of the Index at `path`, which the Release vouches for.
@@ -31,10 +33,10 @@ impl PdiffIndex {
     }
 }
 
-/// Returns the text of an index, expanded as the name at the end of `path` says. Fails for a text of more bytes than `signed`, the
-/// size that the Release names for the plain file, or than [`MAX_INDEX_BYTES`].
+/// Returns the text of an index, expanded as the name at the end of `path` says. `signed` is the size that the Release names for
+/// the plain file. Fails for a text of more bytes than that, or than [`MAX_INDEX_TEXT_BYTES`].
 pub fn expand(bytes: &[u8], path: &PublishPath, signed: Option<u64>) -> Result<Vec<u8>, Invalid> {
-    let cap = signed.map_or(MAX_INDEX_BYTES, |size| size.min(MAX_INDEX_BYTES));
+    let cap = signed.map_or(MAX_INDEX_TEXT_BYTES, |size| size.min(MAX_INDEX_TEXT_BYTES));
     let text = decompress(bytes, Compression::of_name(path.as_str()), cap);
     text.map_err(|error| Invalid::new(format!("cannot expand {path}")).because(error))
 }

@@ -42,7 +42,7 @@ impl SnapFacts {
 }
 
 /// Verifies what `pool` says about a file of this SHA3-384 and size in bytes, as of `now`.
-pub fn verify(trust: &Trust, pool: &Pool, now: Time, (digest, size): (Sha3, u64)) -> Result<SnapFacts, Invalid> {
+pub fn verify(trust: &Trust, pool: &Pool, now: Time, digest: Sha3, size: u64) -> Result<SnapFacts, Invalid> {
     let snap = Verifier::new(trust, pool, now).verify_snap(digest, size)?;
     let signed_by: BTreeSet<String> = snap.vouchers.iter().map(|voucher| voucher.key.to_string()).collect();
     let made = snap.chain.last().and_then(|revision| revision.header("timestamp")).unwrap_or_default().to_owned();

@@ -122,15 +122,17 @@ impl Products {
     /// All items, in the order of product, version and name.
     pub fn items(&self) -> impl Iterator<Item = ProductItem<'_>> {
         self.products.iter().flat_map(move |(product, of)| {
-            of.versions.iter().flat_map(move |(version, v)| self.items_of((product, of), (version, v)))
+            of.versions.iter().flat_map(move |(version, v)| self.items_of(product, of, version, v))
         })
     }
 
     /// The items of one version.
     pub fn items_of<'a>(
         &'a self,
-        (product, of): (&'a str, &'a Product),
-        (version, v): (&'a str, &'a ProductVersion),
+        product: &'a str,
+        of: &'a Product,
+        version: &'a str,
+        v: &'a ProductVersion,
     ) -> impl Iterator<Item = ProductItem<'a>> {
         let above = [&v.tags, &of.tags, &self.tags];
         v.items.iter().map(move |(name, tags)| {

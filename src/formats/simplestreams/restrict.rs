@@ -25,7 +25,7 @@ pub fn cut(products: &Products, is_there: impl Fn(&StreamFile) -> bool) -> BTree
     for (name, product) in &products.products {
         let mut kept: BTreeMap<Option<MaasImageKind>, KeptVersions<'_>> = BTreeMap::new();
         for (version, of) in &product.versions {
-            let all: Vec<ProductItem<'_>> = products.items_of((name, product), (version, of)).collect();
+            let all: Vec<ProductItem<'_>> = products.items_of(name, product, version, of).collect();
             let is_there = |item: &ProductItem<'_>| item.file().ok().flatten().is_some_and(|file| is_there(&file));
             let there: Vec<ProductItem<'_>> = all.iter().copied().filter(is_there).collect();
             let shape = MaasImageKind::of(&all);
@@ -62,7 +62,8 @@ pub fn shapes(products: &Products) -> BTreeSet<MaasImageKind> {
     let versions = products.products.iter().flat_map(|(name, product)| {
         product.versions.iter().map(move |version| ((&**name, product), (&**version.0, version.1)))
     });
-    let items = versions.map(|(product, version)| products.items_of(product, version).collect::<Vec<_>>());
+    let items = versions
+        .map(|(product, version)| products.items_of(product.0, product.1, version.0, version.1).collect::<Vec<_>>());
     items.filter_map(|items| MaasImageKind::of(&items)).collect()
 }
 

@@ -59,8 +59,17 @@ fn wanted() -> WantedState {
     }
 }
 
-/// MAAS as it is after its installation; a `new` one is of 3.8.
-fn fresh(new: bool) -> MaasState {
+/// The release of a MAAS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TestedRelease {
+    Before38,
+    Since38,
+}
+
+use TestedRelease::{Before38, Since38};
+
+/// MAAS as it is after its installation.
+fn fresh(release: TestedRelease) -> MaasState {
     let selection = BootSelection {
         id: 7,
         os: "ubuntu".into(),
@@ -72,7 +81,7 @@ fn fresh(new: bool) -> MaasState {
         id: 1,
         url: DEFAULT.into(),
         keyring_filename: "/k.gpg".into(),
-        enabled: new.then_some(true),
+        enabled: (release == Since38).then_some(true),
         selections: vec![selection],
         ..BootSource::default()
     };
@@ -90,7 +99,10 @@ fn fresh(new: bool) -> MaasState {
         (DEFAULT_SERIES, json!("focal")),
     ];
     MaasState {
-        version: if new { MaasVersion::V3_8 } else { MaasVersion::default() },
+        version: match release {
+            Before38 => MaasVersion::default(),
+            Since38 => MaasVersion::V3_8,
+        },
         sources: vec![source],
         repositories: vec![main],
         settings: settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -163,11 +175,11 @@ impl MaasState {
             }
             Change::Upload { upload, .. } => {
                 self.uploaded.retain(|resource| !is_uploaded_as(resource, upload));
-                self.uploaded.push(uploaded(upload, "20250718", true));
+                self.uploaded.push(uploaded(upload, "20250718"));
             }
             Change::Import { .. } => {
                 let images = wanted.sources.iter().flat_map(|source| &source.images);
-                let resource = |(image, build): (&WantedImage, &Build)| resource(image, &build.version, true);
+                let resource = |(image, build): (&WantedImage, &Build)| resource(image, &build.version);
                 self.resources = images.map(resource).collect();
                 self.importing = false;
             }
@@ -226,8 +238,9 @@ fn made(wanted: &WantedRepository) -> PackageRepository {
     }
 }
 
-fn resource(image: &WantedImage, version: &str, complete: bool) -> Resource {
-    let sets = BTreeMap::from([(version.to_owned(), ResourceSet { complete, size: 5, ..ResourceSet::default() })]);
+fn resource(image: &WantedImage, version: &str) -> Resource {
+    let sets =
+        BTreeMap::from([(version.to_owned(), ResourceSet { complete: true, size: 5, ..ResourceSet::default() })]);
     Resource { id: 1, name: image.resource(), architecture: format!("{}/ga-22.04", image.arch), sets }
 }
 
@@ -245,9 +258,19 @@ fn upload(name: &str, resource: &str, content: &[u8]) -> WantedUpload {
     }
 }
 
-fn uploaded(upload: &WantedUpload, version: &str, complete: bool) -> Resource {
-    let file = ResourceFile { sha256: upload.sha256.to_hex(), size: upload.size, complete, ..ResourceFile::default() };
-    let set = ResourceSet { complete, size: upload.size, files: BTreeMap::from([("root.tgz".into(), file)]) };
+/// The resource as it is before all of it has arrived.
+fn incomplete(mut resource: Resource) -> Resource {
+    for set in resource.sets.values_mut() {
+        set.complete = false;
+        set.files.values_mut().for_each(|file| file.complete = false);
+    }
+    resource
+}
+
+fn uploaded(upload: &WantedUpload, version: &str) -> Resource {
+    let file =
+        ResourceFile { sha256: upload.sha256.to_hex(), size: upload.size, complete: true, ..ResourceFile::default() };
+    let set = ResourceSet { complete: true, size: upload.size, files: BTreeMap::from([("root.tgz".into(), file)]) };
     let sets = BTreeMap::from([(version.to_owned(), set)]);
     Resource { id: 9, name: upload.resource.clone(), architecture: upload.architecture.clone(), sets }
 }
@@ -256,7 +279,7 @@ fn uploaded(upload: &WantedUpload, version: &str, complete: bool) -> Resource {
 fn images_are_uploaded_once_and_again_when_they_differ() {
     let (old, new) = (upload("custom/rocky9", "rocky9", b"old"), upload("custom/rocky9", "rocky9", b"new"));
     let wanted = WantedState { uploads: vec![new.clone()], ..wanted() };
-    let mut state = fresh(true);
+    let mut state = fresh(Since38);
     let first = plan(&state, &wanted);
     let place = |word: &str| words(&first).iter().position(|found| *found == word).unwrap();
     assert!(place("import") < place("upload"));
@@ -264,17 +287,17 @@ fn images_are_uploaded_once_and_again_when_they_differ() {
     assert_eq!(text, "upload custom/rocky9 for amd64/generic (3 B)");
     settle(&mut state, &wanted);
     let asks = |resources: Vec<Resource>| words(&plan(&MaasState { uploaded: resources, ..state.clone() }, &wanted));
-    assert_eq!(asks(vec![uploaded(&new, "1", true)]), [""; 0]);
-    assert_eq!(asks(vec![uploaded(&new, "1", false)]), ["upload"]);
-    assert_eq!(asks(vec![uploaded(&old, "1", true)]), ["upload"]);
-    let named = Resource { name: new.name.clone(), ..uploaded(&new, "1", true) };
+    assert_eq!(asks(vec![uploaded(&new, "1")]), [""; 0]);
+    assert_eq!(asks(vec![incomplete(uploaded(&new, "1"))]), ["upload"]);
+    assert_eq!(asks(vec![uploaded(&old, "1")]), ["upload"]);
+    let named = Resource { name: new.name.clone(), ..uploaded(&new, "1") };
     assert_eq!(asks(vec![named]), [""; 0]);
-    let elsewhere = Resource { architecture: "arm64/generic".into(), ..uploaded(&new, "1", true) };
+    let elsewhere = Resource { architecture: "arm64/generic".into(), ..uploaded(&new, "1") };
     assert_eq!(asks(vec![elsewhere]), ["upload"]);
     // The set that was made last counts.
     let both = |first: &WantedUpload, last: &WantedUpload| {
-        let sets = [uploaded(first, "20250718.9", true).sets, uploaded(last, "20250718.10", true).sets];
-        vec![Resource { sets: sets.into_iter().flatten().collect(), ..uploaded(&new, "1", true) }]
+        let sets = [uploaded(first, "20250718.9").sets, uploaded(last, "20250718.10").sets];
+        vec![Resource { sets: sets.into_iter().flatten().collect(), ..uploaded(&new, "1") }]
     };
     assert_eq!((asks(both(&old, &new)), asks(both(&new, &old))), (vec![], vec!["upload"]));
 }
@@ -298,8 +321,10 @@ fn settle(state: &mut MaasState, wanted: &WantedState) -> usize {
 #[test]
 fn a_fresh_maas() {
     let wanted = wanted();
-    for (new, source) in [(false, &["update-boot-source"][..]), (true, &["disable-boot-source", "add-boot-source"])] {
-        let mut state = fresh(new);
+    for (release, source) in
+        [(Before38, &["update-boot-source"][..]), (Since38, &["disable-boot-source", "add-boot-source"])]
+    {
+        let mut state = fresh(release);
         let plan = plan(&state, &wanted);
         let repositories = ["update-package-repository", "add-package-repository"];
         let mut expected = [
@@ -310,7 +335,7 @@ fn a_fresh_maas() {
             &["add-selection", "add-selection", "import", "set", "set"],
         ]
         .concat();
-        expected.extend((!new).then_some("delete-selection")); // of the source that is replaced
+        expected.extend((release == Before38).then_some("delete-selection")); // of the source that is replaced
         assert_eq!(words(&plan), expected, "{plan:?}");
         assert!(plan.changes[0].to_string().contains(NO_PROXY), "{plan:?}");
         assert_eq!(settle(&mut state, &wanted), 1);
@@ -319,7 +344,7 @@ fn a_fresh_maas() {
             (&json!("noble"), &json!("noble"))
         );
         let named = state.sources.iter().any(|source| source.name.as_deref() == Some("gapferry-maas"));
-        assert_eq!(named, new);
+        assert_eq!(named, release == Since38);
         assert_eq!(state.sources.iter().filter(|source| source.is_enabled()).count(), 1);
     }
 }
@@ -327,7 +352,7 @@ fn a_fresh_maas() {
 #[test]
 fn each_difference_is_found_alone() {
     let wanted = wanted();
-    let mut settled = fresh(false);
+    let mut settled = fresh(Before38);
     settle(&mut settled, &wanted);
     type Spoil = fn(&mut MaasState);
     let cases: [(Spoil, &[&str]); 17] = [
@@ -377,8 +402,8 @@ fn each_difference_is_found_alone() {
 fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
     let wanted = WantedState { sources: vec![wanted_source("maas", &[("jammy", "amd64")])], ..WantedState::default() };
     let jammy = image("jammy", "amd64");
-    let other = resource(&image("jammy", "arm64"), "20250718", true);
-    let whole = |version| resource(&jammy, version, true);
+    let other = resource(&image("jammy", "arm64"), "20250718");
+    let whole = |version| resource(&jammy, version);
     for (resources, there) in [
         (vec![], false),
         (vec![other], false),
@@ -386,7 +411,7 @@ fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
         (vec![whole("20250718")], true),
         (vec![whole("20250801")], true),
         (vec![whole("20250718"), whole("20240101")], true),
-        (vec![whole("20250718"), resource(&jammy, "20250718", false)], false),
+        (vec![whole("20250718"), incomplete(resource(&jammy, "20250718"))], false),
         (vec![whole("20250718"), Resource { sets: BTreeMap::new(), ..whole("") }], false),
     ] {
         assert_eq!(missing(&resources, &wanted).is_empty(), there, "{resources:?}");
@@ -395,7 +420,7 @@ fn images_are_missing_until_all_kernels_of_the_newest_version_are_whole() {
 
 #[test]
 fn what_is_not_ours_stays() {
-    let mut state = fresh(true);
+    let mut state = fresh(Since38);
     let elsewhere =
         BootSource { id: 5, url: "http://mirror/images/".into(), enabled: Some(true), ..BootSource::default() };
     state.sources.push(elsewhere.clone());
@@ -424,10 +449,12 @@ fn selections_lose_architectures_as_the_version_allows() {
     let wanted =
         WantedState { sources: vec![wanted_source("maas", &[("jammy", "amd64"), ("noble", "amd64")])], ..wanted() };
     let both = Vec::from(["amd64", "arm64"].map(str::to_owned));
-    for (new, release, expected) in
-        [(false, "jammy", &["update-selection"][..]), (true, "jammy", &["replace-selection"]), (true, "noble", &[])]
-    {
-        let mut state = fresh(new);
+    for (maas, release, expected) in [
+        (Before38, "jammy", &["update-selection"][..]),
+        (Since38, "jammy", &["replace-selection"]),
+        (Since38, "noble", &[]),
+    ] {
+        let mut state = fresh(maas);
         settle(&mut state, &wanted);
         let source = state.at("http://gapferry/images/maas");
         source.selections.iter_mut().find(|now| now.release == release).unwrap().arches.clone_from(&both);
@@ -441,7 +468,7 @@ fn selections_lose_architectures_as_the_version_allows() {
 
 #[test]
 fn archives_that_are_lost_are_noted_or_reset() {
-    let mut state = fresh(false);
+    let mut state = fresh(Before38);
     settle(&mut state, &wanted());
     let without = |lost_archives| WantedState { repositories: vec![], lost_archives, ..wanted() };
     let kept = plan(&state, &without(LostArchives::Keep));
@@ -461,7 +488,7 @@ fn archives_that_are_lost_are_noted_or_reset() {
 
 #[test]
 fn names_of_sources_are_taken_once() {
-    let mut state = fresh(true);
+    let mut state = fresh(Since38);
     let other = BootSource {
         id: 4,
         url: "http://other/images/maas".into(),
@@ -478,7 +505,7 @@ fn names_of_sources_are_taken_once() {
 #[test]
 fn selections_that_are_kept_by_architecture() {
     let wanted = wanted();
-    let mut state = fresh(true);
+    let mut state = fresh(Since38);
     settle(&mut state, &wanted);
     let source = state.at("http://gapferry/images/maas");
     source.selections = ["amd64", "arm64"]
@@ -522,9 +549,9 @@ fn any_state() -> impl Strategy<Value = MaasState> {
         prop::option::of(any::<bool>()),
     );
     let sources = prop::collection::vec(source, 0..4);
-    (any::<bool>(), sources, prop::collection::vec(repository, 0..4), any::<bool>()).prop_map(
-        |(new, sources, repositories, importing)| {
-            let mut state = MaasState { importing, ..fresh(new) };
+    (prop::sample::select(&[Before38, Since38][..]), sources, prop::collection::vec(repository, 0..4), any::<bool>())
+        .prop_map(|(release, sources, repositories, importing)| {
+            let mut state = MaasState { importing, ..fresh(release) };
             state.sources.clear();
             for (url, on, mut selections) in sources {
                 // Addresses are unique in MAAS, and below 3.8 releases of a source too.
@@ -533,6 +560,7 @@ fn any_state() -> impl Strategy<Value = MaasState> {
                 }
                 let id = state.sources.len() as u64 * 10;
                 selections.iter_mut().zip(id..).for_each(|(selection, id)| selection.id = id);
+                let new = release == Since38;
                 let (enabled, name) = (new.then_some(on), new.then(|| url.to_owned()));
                 state.sources.push(BootSource {
                     name,
@@ -558,8 +586,7 @@ fn any_state() -> impl Strategy<Value = MaasState> {
                 }
             }
             state
-        },
-    )
+        })
 }
 
 proptest! {

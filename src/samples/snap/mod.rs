@@ -60,8 +60,15 @@ impl SnapSpec {
 
     /// With one more file.
     #[must_use]
-    pub fn with_file(mut self, path: &str, content: Payload, executable: bool) -> Self {
-        self.files.push(SnapFile { path: path.into(), content, executable });
+    pub fn with_file(mut self, path: &str, content: Payload) -> Self {
+        self.files.push(SnapFile { path: path.into(), content, executable: false });
+        self
+    }
+
+    /// With one more file, which can be run.
+    #[must_use]
+    pub fn with_program(mut self, path: &str, content: Payload) -> Self {
+        self.files.push(SnapFile { path: path.into(), content, executable: true });
         self
     }
 

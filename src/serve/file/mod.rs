@@ -29,15 +29,24 @@ const SMALL_BYTES: u64 = 256 << 10;
 /// the answer.
 const KEPT_BYTES: u64 = 8 << 10;
 
-/// The answer to a request for `file`. `immutable` says whether what bears its name never changes, as in a pool.
-pub(super) async fn answer(file: &OpenedFile, immutable: bool, name: &str, request: &Parts) -> Response {
-    let mut headers = of_representation(file, immutable, name);
+/// The answer to whether a file can change under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Permanence {
+    /// It never does, as in a pool.
+    Immutable,
+    /// It may with each generation, as an index does.
+    Changing,
+}
+
+/// Answers a request for `file`.
+pub(super) async fn answer(file: &OpenedFile, permanence: Permanence, name: &str, request: &Parts) -> Response {
+    let mut headers = of_representation(file, permanence, name);
     match conditions::judge(&request.headers, &file.version) {
         ConditionVerdict::Failed => return refuse(StatusCode::PRECONDITION_FAILED, headers),
         ConditionVerdict::NotModified => return refuse(StatusCode::NOT_MODIFIED, headers),
         ConditionVerdict::Go => {}
     }
-    let (status, start, length) = match ranges(request, &file.version, immutable) {
+    let (status, start, length) = match ranges(request, &file.version, permanence) {
         Ranges::Whole => (StatusCode::OK, 0, file.version.length),
         Ranges::Part { first, last } => {
             headers.insert(header::CONTENT_RANGE, text(format!("bytes {first}-{last}/{}", file.version.length)));
@@ -62,11 +71,11 @@ pub(super) async fn answer(file: &OpenedFile, immutable: bool, name: &str, reque
 }
 
 /// Metadata changes under its name. A part of it is answered only to a client that says which whole it is to complete.
-fn ranges(request: &Parts, version: &FileVersion, immutable: bool) -> Ranges {
+fn ranges(request: &Parts, version: &FileVersion, permanence: Permanence) -> Ranges {
     let of_which = request.headers.get(header::IF_RANGE);
     let applies = match of_which {
         Some(of_which) => conditions::if_range(of_which, version),
-        None => immutable,
+        None => permanence == Permanence::Immutable,
     };
     match request.headers.get(header::RANGE) {
         // Other methods than GET know no ranges (RFC 9110, section 14.2).
@@ -75,14 +84,14 @@ fn ranges(request: &Parts, version: &FileVersion, immutable: bool) -> Ranges {
     }
 }
 
-fn of_representation(file: &OpenedFile, immutable: bool, name: &str) -> HeaderMap {
+fn of_representation(file: &OpenedFile, permanence: Permanence, name: &str) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind::content_type(name)));
     headers.insert(header::ETAG, file.etag.clone());
     headers.insert(header::LAST_MODIFIED, file.last_modified.clone());
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !immutable {
+    if permanence == Permanence::Changing {
         // Whoever keeps a copy must ask whether it is still the one of the current generation.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }

@@ -42,7 +42,7 @@ pub(in crate::serve) struct OpenedFile {
 
 impl OpenedFile {
     /// Takes an open blob of this digest. Its date is `changed`, or else that of the blob.
-    pub(in crate::serve) fn new((file, facts): (File, Metadata), digest: &str, changed: Option<Time>) -> Self {
+    pub(in crate::serve) fn new(file: File, facts: &Metadata, digest: &str, changed: Option<Time>) -> Self {
         let version = FileVersion::new(digest, facts.len(), changed.map_or(facts.mtime(), Time::unix));
         let (etag, last_modified) = (text(version.etag.clone()), text(version.last_modified()));
         Self { file: Arc::new(file), version, etag, last_modified, content: OnceLock::new() }

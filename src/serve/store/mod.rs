@@ -43,7 +43,7 @@ pub(in crate::serve) use self::reply::STORE_VERSION;
 use self::reply::{ASSERTION, JSON, bad, json, not_found, refuse, typed};
 use self::request::{Asked, MAX_BODY_BYTES};
 use self::route::{Params, StoreRoute};
-use super::file::{self, Delivery, OpenedFile, open};
+use super::file::{self, Delivery, OpenedFile, Permanence, open};
 use super::host::Host;
 use crate::error_class::Fault;
 
@@ -256,8 +256,14 @@ impl SnapStore<'_> {
             },
         };
         match opened {
-            Ok(Some(file)) => {
-                file::answer(&OpenedFile::new(file, digest, None), true, name, &request.into_parts().0).await
+            Ok(Some((file, facts))) => {
+                file::answer(
+                    &OpenedFile::new(file, &facts, digest, None),
+                    Permanence::Immutable,
+                    name,
+                    &request.into_parts().0,
+                )
+                .await
             }
             Ok(None) => not_found("not-found", "there is no such file"),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

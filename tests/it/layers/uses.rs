@@ -154,7 +154,7 @@ fn resolve(sources: &BTreeMap<&Names, Source>, path: &Names, depth: usize) -> Na
     module
 }
 
-fn is_punct(token: &TokenTree, wanted: char) -> bool {
+pub(crate) fn is_punct(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
 }
 

@@ -51,14 +51,14 @@ impl Ware {
         let spec = match self.kind {
             "base" => BASE_FOLDERS
                 .split_whitespace()
-                .fold(spec, |spec, folder| spec.with_file(&format!("{folder}/.keep"), empty(), false)),
+                .fold(spec, |spec, folder| spec.with_file(&format!("{folder}/.keep"), empty())),
             "snapd" => {
                 // snapd looks for its version there. Without it, all goes as well, but its log is full of complaints.
-                spec.with_file("usr/lib/snapd/info", Payload::Bytes(format!("VERSION={version}\n").into_bytes()), false)
+                spec.with_file("usr/lib/snapd/info", Payload::Bytes(format!("VERSION={version}\n").into_bytes()))
             }
             "app" => {
                 let program = program_that_says(&format!("revision {}\n", self.revision));
-                let spec = spec.with_file("bin/says", Payload::Bytes(program), true);
+                let spec = spec.with_program("bin/says", Payload::Bytes(program));
                 let extra_yaml = format!("  says:\n    command: bin/says\nepoch: {}\n", self.epoch);
                 SnapSpec { base: Some("gapbase".to_owned()), extra_yaml, ..spec }
             }

@@ -1,6 +1,6 @@
 //! What has to give way when a package is installed: what it excludes, and what depends on the version it replaces.
 
-use super::state::{Marks, PlannedAction, When};
+use super::state::{Asker, Extent, Marks, PlannedAction, Standing, When};
 use super::universe::clause::Clause;
 use super::universe::{PackageId, VersionId};
 
@@ -22,20 +22,18 @@ impl<'a> Marks<'_, 'a> {
         package: PackageId,
         excludes: &[&Clause<'a>],
         depth: usize,
-        by_user: bool,
+        standing: Standing,
     ) -> Option<Changes> {
-        let protected = self.state(package).protected;
         let mut changes = Changes::default();
         let mut bad_candidates = Vec::new();
-        let stubborn = protected || by_user;
         for clause in excludes {
             changes.failed |=
-                !self.exclude_candidates(package, clause, depth, stubborn, &mut changes, &mut bad_candidates);
-            if changes.failed && !stubborn {
+                !self.exclude_candidates(package, clause, depth, standing, &mut changes, &mut bad_candidates);
+            if changes.failed && !standing.is_stubborn() {
                 return None;
             }
-            changes.failed |= !self.exclude_installed(package, clause, depth, stubborn, &mut changes, &bad_candidates);
-            if changes.failed && !stubborn {
+            changes.failed |= !self.exclude_installed(package, clause, depth, standing, &mut changes, &bad_candidates);
+            if changes.failed && !standing.is_stubborn() {
                 return None;
             }
         }
@@ -47,11 +45,10 @@ impl<'a> Marks<'_, 'a> {
         package: PackageId,
         clause: &Clause<'a>,
         depth: usize,
-        stubborn: bool,
+        standing: Standing,
         changes: &mut Changes,
         bad_candidates: &mut Vec<PackageId>,
     ) -> bool {
-        let protected = self.state(package).protected;
         let mut worked = true;
         for version in self.solutions(package, clause, When::Possible) {
             let other = self.universe.version(version).package;
@@ -59,10 +56,10 @@ impl<'a> Marks<'_, 'a> {
                 continue;
             }
             if self.current(other) == Some(version) {
-                worked &= self.remove_instead(other, depth, protected, changes);
-            } else if self.state(other).mode == PlannedAction::Install && !self.mark_keep(other, depth, false) {
+                worked &= self.remove_instead(other, depth, standing, changes);
+            } else if self.state(other).mode == PlannedAction::Install && !self.mark_keep(other, depth, Asker::Solver) {
                 worked = false;
-            } else if protected {
+            } else if standing.was_protected {
                 let state = self.state_mut(other);
                 state.candidate = state.install;
                 if self.current(other).is_none() {
@@ -71,7 +68,7 @@ impl<'a> Marks<'_, 'a> {
             } else {
                 bad_candidates.push(other);
             }
-            if !worked && !stubborn {
+            if !worked && !standing.is_stubborn() {
                 break;
             }
         }
@@ -83,20 +80,19 @@ impl<'a> Marks<'_, 'a> {
         package: PackageId,
         clause: &Clause<'a>,
         depth: usize,
-        stubborn: bool,
+        standing: Standing,
         changes: &mut Changes,
         bad_candidates: &[PackageId],
     ) -> bool {
-        let protected = self.state(package).protected;
         let mut worked = true;
         for version in self.solutions(package, clause, When::Now) {
             let other = self.universe.version(version).package;
             let candidate = self.state(other).candidate;
             if candidate.is_some() && candidate != Some(version) && !bad_candidates.contains(&other) {
                 changes.upgrade.push(other);
-            } else if candidate != self.current(other) && !self.remove_instead(other, depth, protected, changes) {
+            } else if candidate != self.current(other) && !self.remove_instead(other, depth, standing, changes) {
                 worked = false;
-                if !stubborn {
+                if !standing.is_stubborn() {
                     break;
                 }
             }
@@ -105,13 +101,13 @@ impl<'a> Marks<'_, 'a> {
     }
 
     /// Removes what cannot be upgraded out of the way: at once for a protected package, or else when all else has worked.
-    fn remove_instead(&mut self, other: PackageId, depth: usize, protected: bool, changes: &mut Changes) -> bool {
+    fn remove_instead(&mut self, other: PackageId, depth: usize, standing: Standing, changes: &mut Changes) -> bool {
         let deleted = self.state(other).mode == PlannedAction::Delete;
-        if !protected {
+        if !standing.was_protected {
             if deleted {
                 return true;
             }
-            let may = self.may_change(other, PlannedAction::Delete, depth, false) && self.may_delete(other);
+            let may = self.may_change(other, PlannedAction::Delete, depth, Asker::Solver) && self.may_delete(other);
             if may {
                 changes.remove.push(other);
             }
@@ -152,24 +148,20 @@ impl<'a> Marks<'_, 'a> {
     }
 
     /// Upgrades what is in the way of a package; what cannot be upgraded is removed.
-    pub(super) fn upgrade_or_remove(
-        &mut self,
-        upgrade: &[PackageId],
-        depth: usize,
-        protected: bool,
-        by_user: bool,
-    ) -> bool {
+    pub(super) fn upgrade_or_remove(&mut self, upgrade: &[PackageId], depth: usize, standing: Standing) -> bool {
         let mut worked = true;
         for other in upgrade.iter().copied() {
-            if self.state(other).mode == PlannedAction::Install || self.mark_install(other, true, depth + 1, false) {
+            let is_upgraded = self.state(other).mode == PlannedAction::Install
+                || self.mark_install(other, Extent::WithNeeds, depth + 1, Asker::Solver);
+            if is_upgraded {
                 continue;
             }
             if !self.mark_delete(other, depth + 1) {
                 worked = false;
-                if !protected && !by_user {
+                if !standing.is_stubborn() {
                     break;
                 }
-            } else if protected {
+            } else if standing.was_protected {
                 self.state_mut(other).protected = true;
             }
         }
@@ -194,9 +186,9 @@ impl<'a> Marks<'_, 'a> {
         if along.len() > 1 {
             along.sort_by_key(|other| self.universe.mention(*other));
         }
-        for follow in [false, true] {
+        for extent in [Extent::Alone, Extent::WithNeeds] {
             for other in along.iter().copied() {
-                self.mark_install(other, follow, depth + 1, false);
+                self.mark_install(other, extent, depth + 1, Asker::Solver);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Selects packages and, one by one, what they need: the first solution of each clause that can be installed, with all
 //! that it needs in turn. What fails on the way is given up and the next solution tried.
 
-use super::state::{Marks, PlannedAction, When};
+use super::state::{Asker, Extent, Marks, PlannedAction, Standing, When};
 use super::universe::clause::{Clause, ClauseKind};
 use super::universe::{PackageId, Universe, VersionId};
 use crate::formats::apt::packages::MultiArch;
@@ -17,13 +17,13 @@ impl<'u, 'a> Marks<'u, 'a> {
         let state = self.state_mut(package);
         state.requested = true;
         state.protected = true;
-        self.mark_install(package, false, 0, true);
+        self.mark_install(package, Extent::Alone, 0, Asker::User);
     }
 
     /// Selects what the requested packages need, after all of them have been selected themselves.
     pub(super) fn request_dependencies(&mut self, packages: impl Iterator<Item = PackageId>) {
         for package in packages {
-            self.mark_install(package, true, 0, true);
+            self.mark_install(package, Extent::WithNeeds, 0, Asker::User);
         }
     }
 
@@ -38,12 +38,12 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Whether a package may change to `mode`.
-    pub(super) fn may_change(&self, package: PackageId, mode: PlannedAction, depth: usize, by_user: bool) -> bool {
+    pub(super) fn may_change(&self, package: PackageId, mode: PlannedAction, depth: usize, by: Asker) -> bool {
         if depth > MAX_DEPTH {
             return false;
         }
         let (entry, state) = (self.universe.entry(package), self.state(package));
-        if by_user || state.mode == mode {
+        if by == Asker::User || state.mode == mode {
             return true;
         }
         let needed = mode == PlannedAction::Delete && (entry.essential || entry.protected);
@@ -52,8 +52,8 @@ impl<'u, 'a> Marks<'u, 'a> {
     }
 
     /// Leaves a package as it is on the target.
-    pub(super) fn mark_keep(&mut self, package: PackageId, depth: usize, by_user: bool) -> bool {
-        if !self.may_change(package, PlannedAction::Keep, depth, by_user) {
+    pub(super) fn mark_keep(&mut self, package: PackageId, depth: usize, by: Asker) -> bool {
+        if !self.may_change(package, PlannedAction::Keep, depth, by) {
             return false;
         }
         let current = self.current(package);
@@ -68,7 +68,7 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     /// Removes a package, or takes back that it would be installed.
     pub(super) fn mark_delete(&mut self, package: PackageId, depth: usize) -> bool {
-        if !self.may_change(package, PlannedAction::Delete, depth, false) {
+        if !self.may_change(package, PlannedAction::Delete, depth, Asker::Solver) {
             return false;
         }
         let is_new = self.current(package).is_none();
@@ -91,56 +91,46 @@ impl<'u, 'a> Marks<'u, 'a> {
         !(self.current(package).is_none() && state.install.is_some() && !state.auto)
     }
 
-    /// Selects the candidate of a package and, with `follow`, what it needs. Tells whether that worked.
-    pub(super) fn mark_install(&mut self, package: PackageId, follow: bool, depth: usize, by_user: bool) -> bool {
+    /// Selects the candidate of a package, to this extent. Tells whether that worked.
+    pub(super) fn mark_install(&mut self, package: PackageId, extent: Extent, depth: usize, by: Asker) -> bool {
         let current = self.current(package);
         let state = *self.state(package);
         let only_protects =
             state.protected && state.mode == PlannedAction::Keep && current.is_some() && state.candidate == current;
-        if !only_protects && !self.may_change(package, PlannedAction::Install, depth, by_user) {
+        if !only_protects && !self.may_change(package, PlannedAction::Install, depth, by) {
             return false;
         }
         let Some(candidate) = state.candidate else { return false };
         if !state.protected && !self.is_incomplete(package) {
             if Some(candidate) == current {
-                return state.install.is_some() || self.mark_keep(package, depth + 1, by_user);
+                return state.install.is_some() || self.mark_keep(package, depth + 1, by);
             }
             if state.mode == PlannedAction::Install {
                 return true;
             }
         }
-        if !self.may_install(package, candidate, follow, by_user) {
+        if !self.may_install(package, candidate, extent, by) {
             return false;
         }
-        if by_user {
-            self.select(package, by_user);
+        if by == Asker::User || extent == Extent::Alone {
+            self.select(package, by);
         }
-        if !follow {
-            if !by_user {
-                self.select(package, by_user);
-            }
-            return true;
-        }
-        self.install_with_needs(package, candidate, depth, by_user)
+        extent == Extent::Alone || self.install_with_needs(package, candidate, depth, by)
     }
 
-    fn install_with_needs(&mut self, package: PackageId, candidate: VersionId, depth: usize, by_user: bool) -> bool {
-        let was_protected = self.state(package).protected;
-        // What was asked for stays selected whatever fails; anything else is given up at the first failure.
-        let gives_up = !was_protected && !by_user;
+    fn install_with_needs(&mut self, package: PackageId, candidate: VersionId, depth: usize, by: Asker) -> bool {
+        let standing = Standing { was_protected: self.state(package).protected, by };
         let (needs, excludes) = self.open_clauses(package, candidate);
-        let Some(mut changes) = self.make_room(package, &excludes, depth, by_user) else { return false };
+        let Some(mut changes) = self.make_room(package, &excludes, depth, standing) else { return false };
         let mut failed = changes.failed;
         self.collect_reverse(package, candidate, &mut changes.upgrade);
-        if !by_user {
-            self.select(package, by_user);
+        if by == Asker::Solver {
+            self.select(package, by);
         }
         self.state_mut(package).protected = true;
-        failed |= !self.finish_install(package, candidate, &needs, &changes, depth, (was_protected, by_user));
-        if !was_protected {
-            self.state_mut(package).protected = false;
-        }
-        if failed && gives_up {
+        failed |= !self.finish_install(package, candidate, &needs, &changes, depth, standing);
+        self.state_mut(package).protected = standing.was_protected;
+        if failed && !standing.is_stubborn() {
             self.give_up(package);
         }
         !failed
@@ -154,15 +144,15 @@ impl<'u, 'a> Marks<'u, 'a> {
         needs: &[&Clause<'a>],
         changes: &super::conflicts::Changes,
         depth: usize,
-        (was_protected, by_user): (bool, bool),
+        standing: Standing,
     ) -> bool {
-        let stubborn = was_protected || by_user;
+        let stubborn = standing.is_stubborn();
         self.upgrade_same_source(package, candidate, depth);
-        let mut worked = self.upgrade_or_remove(&changes.upgrade, depth, was_protected, by_user);
+        let mut worked = self.upgrade_or_remove(&changes.upgrade, depth, standing);
         if !worked && !stubborn {
             return false;
         }
-        worked &= self.install_needs(package, needs, depth, was_protected, by_user);
+        worked &= self.install_needs(package, needs, depth, standing);
         if !worked && !stubborn {
             return false;
         }
@@ -186,7 +176,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         open.partition(|clause| !clause.kind.is_negative())
     }
 
-    fn select(&mut self, package: PackageId, by_user: bool) {
+    fn select(&mut self, package: PackageId, by: Asker) {
         let current = self.current(package);
         let state = self.state_mut(package);
         if state.protected && state.install.is_some() && state.install == state.candidate {
@@ -196,7 +186,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         state.install = state.candidate;
         state.seen = state.candidate;
         if current.is_none() {
-            state.auto = !by_user;
+            state.auto = by == Asker::Solver;
         }
     }
 
@@ -211,11 +201,11 @@ impl<'u, 'a> Marks<'u, 'a> {
         }
     }
 
-    fn may_install(&mut self, package: PackageId, candidate: VersionId, follow: bool, by_user: bool) -> bool {
-        if !by_user && !self.is_in_step(package, candidate) {
+    fn may_install(&mut self, package: PackageId, candidate: VersionId, extent: Extent, by: Asker) -> bool {
+        if by == Asker::Solver && !self.is_in_step(package, candidate) {
             return false;
         }
-        if !follow || Some(candidate) == self.current(package) || self.is_possible(package, candidate) {
+        if extent == Extent::Alone || Some(candidate) == self.current(package) || self.is_possible(package, candidate) {
             return true;
         }
         // What cannot be had at all is no candidate, so that nothing tries again.
@@ -263,19 +253,12 @@ impl<'u, 'a> Marks<'u, 'a> {
         })
     }
 
-    fn install_needs(
-        &mut self,
-        package: PackageId,
-        needs: &[&Clause<'a>],
-        depth: usize,
-        was_protected: bool,
-        by_user: bool,
-    ) -> bool {
+    fn install_needs(&mut self, package: PackageId, needs: &[&Clause<'a>], depth: usize, standing: Standing) -> bool {
         let mut worked = true;
         for clause in needs.iter().copied() {
             let critical = clause.kind.is_critical();
             if self.holds(package, clause, When::Then) {
-                if was_protected && critical {
+                if standing.was_protected && critical {
                     worked &= self.protect_only_solution(package, clause, depth);
                 }
                 continue;
@@ -283,9 +266,9 @@ impl<'u, 'a> Marks<'u, 'a> {
             if !critical && self.current(package).is_some() && !self.is_news(package, clause) {
                 continue;
             }
-            if !self.install_first(package, clause, depth, was_protected) && critical {
+            if !self.install_first(package, clause, depth, standing) && critical {
                 worked = false;
-                if !was_protected && !by_user {
+                if !standing.is_stubborn() {
                     break;
                 }
             }
@@ -301,24 +284,24 @@ impl<'u, 'a> Marks<'u, 'a> {
             return true;
         }
         self.state_mut(other).protected = true;
-        self.mark_install(other, true, depth + 1, false)
+        self.mark_install(other, Extent::WithNeeds, depth + 1, Asker::Solver)
     }
 
-    fn install_first(&mut self, package: PackageId, clause: &Clause<'a>, depth: usize, was_protected: bool) -> bool {
+    fn install_first(&mut self, package: PackageId, clause: &Clause<'a>, depth: usize, standing: Standing) -> bool {
         let solutions = self.solutions(package, clause, When::Possible);
-        let protects = was_protected && clause.kind.is_critical() && solutions.len() == 1;
+        let protects = standing.was_protected && clause.kind.is_critical() && solutions.len() == 1;
         for version in solutions {
             let other = self.universe.version(version).package;
             if self.state(other).candidate != Some(version) {
                 continue;
             }
             if protects {
-                if !self.mark_install(other, false, depth + 1, false) {
+                if !self.mark_install(other, Extent::Alone, depth + 1, Asker::Solver) {
                     continue;
                 }
                 self.state_mut(other).protected = true;
             }
-            if self.mark_install(other, true, depth + 1, false) {
+            if self.mark_install(other, Extent::WithNeeds, depth + 1, Asker::Solver) {
                 return true;
             }
         }

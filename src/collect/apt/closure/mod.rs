@@ -178,7 +178,7 @@ impl<'a> ClosureInputs<'a> {
                 AbsentSeeds::LeaveOut => Ok(Solution::default()),
             };
         }
-        let mut marks = state::Marks::new(universe, request.recommends);
+        let mut marks = state::Marks::new(universe, request);
         for want in &wanted {
             marks.request(want.version);
         }

@@ -16,7 +16,7 @@ pub(super) fn candidate(universe: &Universe<'_>, package: PackageId) -> Option<V
     let mut best: Option<(i32, VersionId)> = None;
     // The highest version comes first, so that a later one must have a higher priority.
     for id in entry.versions.iter().copied() {
-        let priority = priority(universe, id, entry.current == Some(id));
+        let priority = priority(universe, id);
         let lower =
             current.is_some_and(|current| version::compare(universe.version(id).control.version, current).is_lt());
         if priority > best.map_or(0, |(best, _)| best) && (!lower || priority >= DOWNGRADES) {
@@ -26,11 +26,12 @@ pub(super) fn candidate(universe: &Universe<'_>, package: PackageId) -> Option<V
     best.map(|(_, id)| id)
 }
 
-fn priority(universe: &Universe<'_>, id: VersionId, is_current: bool) -> i32 {
+fn priority(universe: &Universe<'_>, id: VersionId) -> i32 {
     let version = universe.version(id);
     if let Some((_, priority)) = version.record {
         return priority;
     }
     let of_archives = version.priority.unwrap_or(0);
+    let is_current = universe.entry(version.package).current == Some(id);
     if is_current { of_archives.max(INSTALLED) } else { of_archives }
 }

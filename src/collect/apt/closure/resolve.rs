@@ -2,7 +2,7 @@
 //! broken one changes whatever matters less.
 
 use super::score::scores;
-use super::state::{Marks, PlannedAction, When};
+use super::state::{Asker, Extent, Marks, PlannedAction, When};
 use super::sweep::mark_garbage;
 use super::universe::clause::{Clause, RelationTarget};
 use super::universe::{PackageId, Universe};
@@ -26,7 +26,7 @@ fn reinstall_broken(marks: &mut Marks<'_, '_>) {
         let mut changed = false;
         for id in marks.universe.installed().to_vec() {
             if marks.state(id).mode != PlannedAction::Install && marks.is_broken(id) {
-                marks.mark_install(id, false, 0, false);
+                marks.mark_install(id, Extent::Alone, 0, Asker::Solver);
                 changed |= marks.state(id).mode == PlannedAction::Install;
             }
         }
@@ -41,6 +41,8 @@ struct ClosureRepair<'m, 'u, 'a> {
     scores: Vec<i64>,
     /// Whether a package may still be tried for an upgrade.
     upgradable: Vec<bool>,
+    /// Set if this round has changed anything.
+    changed: bool,
 }
 
 /// What to do with a package when no alternative of one of its clauses could be had.
@@ -62,49 +64,48 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
     fn new<'m>(marks: &'m mut Marks<'u, 'a>) -> ClosureRepair<'m, 'u, 'a> {
         let scores = scores(marks);
         let upgradable = vec![true; scores.len()];
-        ClosureRepair { marks, scores, upgradable }
+        ClosureRepair { marks, scores, upgradable, changed: false }
     }
 
     fn run(&mut self) {
         let mut order: Vec<PackageId> = self.marks.universe.package_ids().collect();
         order.sort_by_key(|id| std::cmp::Reverse(self.scores[id.0]));
         for round in 0..MAX_ROUNDS {
-            let mut changed = false;
+            self.changed = false;
             for id in order.iter().copied() {
                 if self.marks.state(id).install.is_some() && self.marks.is_broken(id) {
-                    changed |= self.investigate(id, round);
+                    self.investigate(id, round);
                 }
             }
-            if !changed {
+            if !self.changed {
                 return;
             }
         }
     }
 
-    /// Tries to mend one broken package. Tells whether anything was changed.
-    fn investigate(&mut self, id: PackageId, round: usize) -> bool {
+    /// Tries to mend one broken package.
+    fn investigate(&mut self, id: PackageId, round: usize) {
         let universe: &'u Universe<'a> = self.marks.universe;
-        let Some(version) = self.marks.state(id).install else { return false };
-        let (mut changed, mut kills) = (false, Vec::new());
+        let Some(version) = self.marks.state(id).install else { return };
+        let mut kills = Vec::new();
         for clause in universe.clauses(version).iter().filter(|clause| clause.kind.is_critical()) {
             if self.marks.holds(id, clause, When::Then) {
                 continue;
             }
-            match self.mend(id, clause, round, &mut changed) {
+            match self.mend(id, clause, round) {
                 Outcome::Changed => break,
                 Outcome::Next(more) => kills.extend(more),
             }
         }
         if self.marks.state(id).install.is_some() {
             for (victim, clause) in kills {
-                changed |= self.kill(id, victim, clause, round);
+                self.changed |= self.kill(id, victim, clause, round);
             }
         }
-        changed
     }
 
-    fn mend(&mut self, id: PackageId, clause: &'u Clause<'a>, round: usize, changed: &mut bool) -> Outcome<'a, 'u> {
-        let in_group = clause.alternatives.len() > 1;
+    fn mend(&mut self, id: PackageId, clause: &'u Clause<'a>, round: usize) -> Outcome<'a, 'u> {
+        let in_group = clause.has_alternatives();
         let (mut kills, mut fallback) = (Vec::new(), Fallback::Remove);
         for target in &clause.alternatives {
             if self.marks.holds(id, clause, When::Then) {
@@ -116,8 +117,8 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
                 if in_group {
                     continue;
                 }
-                *changed = true;
-                self.marks.mark_keep(id, 0, false);
+                self.changed = true;
+                self.marks.mark_keep(id, 0, Asker::Solver);
                 return Outcome::Changed;
             }
             let mut done = false;
@@ -135,14 +136,14 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
                         }
                         continue;
                     }
-                    fallback = self.change_itself(id, other, target, in_group, round, fallback);
-                    (*changed, done) = (true, true);
+                    fallback = self.change_itself(id, other, clause, target, round, fallback);
+                    (self.changed, done) = (true, true);
                     break;
                 }
                 if clause.kind == super::universe::clause::ClauseKind::Breaks
                     && self.marks.holds(id, clause, When::Seen)
                 {
-                    self.marks.mark_install(other, false, 0, false);
+                    self.marks.mark_install(other, Extent::Alone, 0, Asker::Solver);
                     continue;
                 }
                 if self.marks.state(other).protected && self.marks.state(other).mode != PlannedAction::Delete {
@@ -154,8 +155,8 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
                 }
             }
             if hopeless {
-                fallback = self.give_way(id, in_group, fallback);
-                (*changed, done) = (true, true);
+                fallback = self.give_way(id, clause, fallback);
+                (self.changed, done) = (true, true);
             }
             if done && !in_group {
                 return Outcome::Changed;
@@ -167,11 +168,11 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
                 Fallback::Remove if self.marks.state(id).protected => {}
                 Fallback::Remove => {
                     self.marks.mark_delete(id, 0);
-                    *changed = true;
+                    self.changed = true;
                 }
                 Fallback::Keep => {
-                    self.marks.mark_keep(id, 0, false);
-                    *changed = true;
+                    self.marks.mark_keep(id, 0, Asker::Solver);
+                    self.changed = true;
                 }
             }
         }
@@ -183,31 +184,31 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
         &mut self,
         id: PackageId,
         other: PackageId,
+        clause: &Clause<'a>,
         target: &RelationTarget<'a>,
-        in_group: bool,
         round: usize,
         mut fallback: Fallback,
     ) -> Fallback {
         let was_install = self.marks.state(id).mode == PlannedAction::Install;
-        self.marks.mark_keep(id, 0, false);
+        self.marks.mark_keep(id, 0, Asker::Solver);
         if !self.marks.is_broken(id) {
             fallback = Fallback::Keep;
-            if in_group && was_install {
-                self.marks.mark_install(id, false, 0, false);
+            if clause.has_alternatives() && was_install {
+                self.marks.mark_install(id, Extent::Alone, 0, Asker::Solver);
             }
             return fallback;
         }
         if self.upgrade(id, 0) {
             return fallback;
         }
-        if !in_group || self.marks.state(id).garbage {
+        if !clause.has_alternatives() || self.marks.state(id).garbage {
             self.marks.mark_delete(id, 0);
             if round > 1 {
                 self.scores[id.0] = self.scores[id.0].max(self.scores[other.0]);
             }
         } else if let Some(missing) = self.installable(target) {
             let before = self.marks.broken().len();
-            self.marks.mark_install(missing, true, 1, false);
+            self.marks.mark_install(missing, Extent::WithNeeds, 1, Asker::Solver);
             if self.marks.is_broken(missing) || self.marks.broken().len() > before {
                 self.marks.mark_delete(missing, 1);
             }
@@ -229,16 +230,16 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
     }
 
     /// Nothing can ever meet a clause of the package.
-    fn give_way(&mut self, id: PackageId, in_group: bool, fallback: Fallback) -> Fallback {
+    fn give_way(&mut self, id: PackageId, clause: &Clause<'a>, fallback: Fallback) -> Fallback {
         let was_install = self.marks.state(id).mode == PlannedAction::Install;
-        self.marks.mark_keep(id, 0, true);
+        self.marks.mark_keep(id, 0, Asker::User);
         if !self.marks.is_broken(id) {
-            if in_group && was_install {
-                self.marks.mark_install(id, false, 0, false);
+            if clause.has_alternatives() && was_install {
+                self.marks.mark_install(id, Extent::Alone, 0, Asker::Solver);
             }
             return Fallback::Keep;
         }
-        if !in_group {
+        if !clause.has_alternatives() {
             self.marks.mark_delete(id, 0);
         }
         fallback
@@ -248,7 +249,7 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
     fn kill(&mut self, id: PackageId, victim: PackageId, clause: &Clause<'a>, round: usize) -> bool {
         let was_fine = self.marks.holds(id, clause, When::Now);
         let done = if was_fine {
-            self.marks.mark_keep(victim, 0, false)
+            self.marks.mark_keep(victim, 0, Asker::Solver)
         } else {
             clause.kind.is_negative() && self.marks.mark_delete(victim, 0)
         };
@@ -268,7 +269,7 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
             return false;
         }
         self.upgradable[id.0] = false;
-        if !self.marks.mark_install(id, false, 0, false) {
+        if !self.marks.mark_install(id, Extent::Alone, 0, Asker::Solver) {
             return false;
         }
         let universe: &'u Universe<'a> = self.marks.universe;
@@ -276,7 +277,7 @@ impl<'u, 'a> ClosureRepair<'_, 'u, 'a> {
         for clause in universe.clauses(version).iter().filter(|clause| clause.kind.is_critical()) {
             if !self.upgrade_for(id, clause, depth) {
                 if state.mode == PlannedAction::Keep {
-                    self.marks.mark_keep(id, 0, false);
+                    self.marks.mark_keep(id, 0, Asker::Solver);
                 } else {
                     self.marks.mark_delete(id, 0);
                 }

@@ -1,8 +1,8 @@
 //! The state of every package while a closure is solved, and what holds in it.
 
-use super::policy;
 use super::universe::clause::{Clause, ClauseKind, RelationTarget};
 use super::universe::{PackageId, Universe, VersionId};
+use super::{ClosureRequest, policy};
 
 use crate::formats::apt::packages::MultiArch;
 
@@ -12,6 +12,39 @@ pub(super) enum PlannedAction {
     Keep,
     Install,
     Delete,
+}
+
+/// The origin of a change to a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// The request names it.
+    User,
+    /// Another package needs the change.
+    Solver,
+}
+
+/// The packages that one selection covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The package alone.
+    Alone,
+    /// The package, and all that it needs in turn.
+    WithNeeds,
+}
+
+/// The weight of a package that is being installed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Set if it was protected before.
+    pub(super) was_protected: bool,
+    pub(super) by: Asker,
+}
+
+impl Standing {
+    /// Returns whether it stays selected whatever fails. Anything else is given up at the first failure.
+    pub(super) fn is_stubborn(self) -> bool {
+        self.was_protected || self.by == Asker::User
+    }
 }
 
 /// The state of one package.
@@ -56,7 +89,7 @@ pub(super) struct Marks<'u, 'a> {
 
 impl<'u, 'a> Marks<'u, 'a> {
     /// Everything stays as it is.
-    pub(super) fn new(universe: &'u Universe<'a>, recommends: bool) -> Self {
+    pub(super) fn new(universe: &'u Universe<'a>, request: &ClosureRequest<'a>) -> Self {
         let state = |id, candidate| PackageState {
             mode: PlannedAction::Keep,
             install: universe.entry(id).current,
@@ -68,7 +101,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             garbage: false,
         };
         let states = universe.package_ids().map(|id| state(id, policy::candidate(universe, id))).collect();
-        Self { universe, recommends, states }
+        Self { universe, recommends: request.recommends, states }
     }
 
     pub(super) fn state(&self, id: PackageId) -> &PackageState {

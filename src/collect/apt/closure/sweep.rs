@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{Marks, PlannedAction, When};
+use super::state::{Asker, Extent, Marks, PlannedAction, When};
 use super::universe::clause::{Clause, RelationTarget};
 use super::universe::{PackageId, VersionId};
 use crate::formats::apt::version;
@@ -24,7 +24,7 @@ pub(super) fn sweep(marks: &mut Marks<'_, '_>) {
     // Where anything at all is incomplete, what others name comes back, whether or not they lack it.
     while let Some(place) = removed.iter().position(|id| is_missed(marks, *id)) {
         let back = removed.remove(place);
-        marks.mark_install(back, false, 0, false);
+        marks.mark_install(back, Extent::Alone, 0, Asker::Solver);
     }
 }
 

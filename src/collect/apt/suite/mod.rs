@@ -16,8 +16,8 @@ use crate::error_class::Fault;
 use crate::fetch;
 use crate::formats::Invalid;
 use crate::formats::apt::archive::{
-    IN_RELEASE, IndexEntry, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
-    SignedRelease, by_hash, expand, read_release,
+    IN_RELEASE, IndexEntry, IndexKind, IndexName, MAX_INDEX_BYTES, MAX_INDEX_TEXT_BYTES, MAX_RELEASE_BYTES, RELEASE,
+    RELEASE_GPG, SignedRelease, by_hash, expand, read_release,
 };
 use crate::formats::apt::client_index::ClientIndex;
 use crate::formats::apt::mirror_list::MirroredFile;
@@ -153,7 +153,7 @@ impl SuiteData {
 impl StoredIndex {
     /// Reads its text.
     pub(super) fn read(&self, with: &CollectContext<'_>) -> Result<Vec<u8>, CollectError> {
-        let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_BYTES)?;
+        let bytes = with.depot.read(&with.blob(&self.file.digest, self.file.size), MAX_INDEX_TEXT_BYTES)?;
         Ok(expand(&bytes, &self.path, self.plain_size)?)
     }
 }

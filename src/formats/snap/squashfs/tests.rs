@@ -201,7 +201,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read(sizes in prop::collection::vec(0..300_000_u64, 0..5), seed in any::<u64>()) {
         let payload = |size| Payload::Pseudorandom { size, seed };
-        let add = |spec: SnapSpec, (number, size): (usize, &u64)| spec.with_file(&format!("f/{number}"), payload(*size), false);
+        let add = |spec: SnapSpec, (number, size): (usize, &u64)| spec.with_file(&format!("f/{number}"), payload(*size));
         let spec = sizes.iter().enumerate().fold(SnapSpec::new("thing", "1"), add);
         let mut image = Cursor::new(build_snap(&spec).unwrap());
         for file in &spec.files {

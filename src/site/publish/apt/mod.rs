@@ -17,8 +17,8 @@ use crate::collection::{Collection, Item, Proof, Publish};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::apt::archive::{
-    EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_INDEX_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG, by_hash,
-    entries, expand, read_release,
+    EntryFile, IN_RELEASE, IndexEntry, IndexName, MAX_INDEX_TEXT_BYTES, MAX_RELEASE_BYTES, RELEASE, RELEASE_GPG,
+    by_hash, entries, expand, read_release,
 };
 use crate::formats::apt::client_index::{MissingIndexes, SuiteScope};
 use crate::formats::apt::release::Release;
@@ -274,7 +274,7 @@ fn read_index(
     if root.release().is_some() && !is_listed(context, root, path, digest)? {
         return Err(index_not_vouched(path).into());
     }
-    let bytes = context.depot.read(&digest, MAX_INDEX_BYTES)?;
+    let bytes = context.depot.read(&digest, MAX_INDEX_TEXT_BYTES)?;
     Ok(expand(&bytes, path, root.plain_size(path))?)
 }
 

@@ -26,7 +26,8 @@ impl StoreIndexBuilder {
         carried: &SnapFacts,
         metadata: Metadata,
         yaml: String,
-        (sha3, size): (Sha3, u64),
+        sha3: Sha3,
+        size: u64,
         channels: &BTreeSet<ChannelListing>,
     ) {
         for ChannelListing { architecture, channel } in channels {

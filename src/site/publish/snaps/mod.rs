@@ -54,7 +54,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             return Err(not_vouched());
         }
         let size = context.depot.size(digest).unwrap_or_default();
-        index.add(&carried, metadata, yaml, (sha3, size), channels);
+        index.add(&carried, metadata, yaml, sha3, size, channels);
         unused.remove(proof);
         tree.add(proof.clone(), stream);
     }
@@ -80,7 +80,7 @@ fn vouched(
     let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
         return Err(not_vouched(proof).into());
     };
-    Ok((verify(context.of_kind.snap_roots, &pool, context.verified, (sha3, size)).map_err(untrusted)?, sha3))
+    Ok((verify(context.of_kind.snap_roots, &pool, context.verified, sha3, size).map_err(untrusted)?, sha3))
 }
 
 fn says_the_same(item: &Item, carried: &SnapFacts, metadata: &Metadata) -> bool {

@@ -13,6 +13,13 @@ pub(in crate::collect::apt::closure) struct Clause<'a> {
     pub(in crate::collect::apt::closure) alternatives: Vec<RelationTarget<'a>>,
 }
 
+impl Clause<'_> {
+    /// Returns whether there is more than one way to meet it.
+    pub(in crate::collect::apt::closure) fn has_alternatives(&self) -> bool {
+        self.alternatives.len() > 1
+    }
+}
+
 /// The field a clause comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::collect::apt::closure) enum ClauseKind {

@@ -14,9 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until no living process works in the base folder, and says whether one has left its lock.
 pub(super) fn is_left(base: &Path) -> Result<bool, Fault> {
-    let (lock, since) = (base.join("db/lockfile"), Instant::now());
-    let is_locked = || lock.symlink_metadata().is_ok();
-    while let Some(pid) = holder(base, is_locked()) {
+    let since = Instant::now();
+    while let Some(pid) = holder(base) {
         if since.elapsed() > PATIENCE {
             return Err(Fault::failed(format!(
                 "{} is in use by the process {pid}: wait until it is done, then run the same again",
@@ -25,18 +24,22 @@ pub(super) fn is_left(base: &Path) -> Result<bool, Fault> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    Ok(is_locked())
+    Ok(is_locked(base))
+}
+
+fn is_locked(base: &Path) -> bool {
+    base.join("db/lockfile").symlink_metadata().is_ok()
 }
 
 /// A living process that has a file of the database open, or that is a reprepro over this base folder.
-fn holder(base: &Path, is_locked: bool) -> Option<u32> {
+fn holder(base: &Path) -> Option<u32> {
     let database = base.join("db");
     let database = fs::canonicalize(&database).unwrap_or(database);
     let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| *pid != std::process::id()).find(|pid| holds(*pid, &database, base, is_locked))
+    pids.filter(|pid| *pid != std::process::id()).find(|pid| holds(*pid, &database, base))
 }
 
-fn holds(pid: u32, database: &Path, base: &Path, is_locked: bool) -> bool {
+fn holds(pid: u32, database: &Path, base: &Path) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     // One that has ended, and that its parent has not asked for yet, has none.
     let Some(arguments) = fs::read(process.join("cmdline")).ok().filter(|line| !line.is_empty()) else { return false };
@@ -50,6 +53,6 @@ fn holds(pid: u32, database: &Path, base: &Path, is_locked: bool) -> bool {
             let mut files = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
             files.any(|path| path.starts_with(database))
         }
-        Err(_) => is_reprepro && is_locked, // another user's, which may well be this one
+        Err(_) => is_reprepro && is_locked(base), // another user's, which may well be this one
     }
 }

@@ -15,7 +15,7 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::progress::Progress;
 use crate::shell::shell_word;
-use crate::storage::FileError;
+use crate::storage::{FileError, has_no_links};
 
 /// The longest arguments of one call, in bytes; Linux takes 2 MiB with the environment (execve(2)).
 const MAX_ARGUMENTS: usize = 128 << 10;
@@ -119,17 +119,22 @@ fn removal(base: &BaseFolder, suites: &[WantedSuite], has: &[Has], component: &s
     }
 }
 
-fn same(package: &WantedPackage, (version, digest): &(String, Option<Sha256>)) -> bool {
+fn same(package: &WantedPackage, version: &str, digest: Option<Sha256>) -> bool {
     let wanted = package.main_file().map(|(_, digest)| digest);
-    package.version == *version && (digest.is_none() || wanted == *digest)
+    package.version == version && (digest.is_none() || wanted == digest)
 }
 
 fn remove(base: &BaseFolder, suite: &WantedSuite, has: &Has) -> Result<(), PublishError> {
     for (target, names) in has {
         let wanted = suite.targets.get(target);
-        let stays = |name: &String, there| wanted.and_then(|wanted| wanted.get(name)).is_some_and(|p| same(p, there));
-        let goes: Vec<&String> =
-            names.iter().filter(|(name, there)| !stays(name, there)).map(|(name, _)| name).collect();
+        let stays = |name: &String, version: &str, digest: Option<Sha256>| {
+            wanted.and_then(|wanted| wanted.get(name)).is_some_and(|p| same(p, version, digest))
+        };
+        let goes: Vec<&String> = names
+            .iter()
+            .filter(|(name, (version, digest))| !stays(name, version, *digest))
+            .map(|(name, _)| name)
+            .collect();
         for batch in batches(&goes, |name| name.len()) {
             let mut arguments = target.options();
             arguments.extend(["--export=silent-never".to_owned(), "remove".to_owned(), suite.name.clone()]);
@@ -143,8 +148,11 @@ fn remove(base: &BaseFolder, suite: &WantedSuite, has: &Has) -> Result<(), Publi
 fn missing<'s>(suite: &'s WantedSuite, has: &Has) -> Vec<(IndexTarget, Vec<(&'s str, &'s WantedPackage)>)> {
     let mut missing = Vec::new();
     for (target, packages) in &suite.targets {
-        let there =
-            |name: &str, package| has.get(target).and_then(|has| has.get(name)).is_some_and(|p| same(package, p));
+        let there = |name: &str, package| {
+            has.get(target)
+                .and_then(|has| has.get(name))
+                .is_some_and(|(version, digest)| same(package, version, *digest))
+        };
         let lacking = packages.iter().filter(|(name, package)| !there(name, package));
         let lacking: Vec<_> = lacking.map(|(name, package)| (name.as_str(), package)).collect();
         missing.push((target.clone(), lacking));
@@ -210,7 +218,10 @@ fn lend(depot: &Depot, digest: &Sha256, name: &Path) -> Result<(), PublishError>
     remove_file(name)?;
     let Some(blob) = depot.local_file(digest) else { return Ok(depot.write_file(digest, name)?) };
     let link = || fs::hard_link(&blob, name).or_else(|_| std::os::unix::fs::symlink(std::path::absolute(&blob)?, name));
-    link().map_err(FileError::on("link", name))
+    match link() {
+        Err(error) if has_no_links(&error) => Ok(depot.write_file(digest, name)?),
+        linked => linked.map_err(FileError::on("link", name)),
+    }
 }
 
 /// Slices that fit into one call each.
