@@ -49,6 +49,12 @@ pub(super) struct CopyTarget {
     pub(super) stale: Vec<PathBuf>,
 }
 
+/// Returns the number of folders that the files are in, the bundle's own included. Each takes up a block.
+fn folder_count(small: &[SmallFile]) -> u64 {
+    let folders: BTreeSet<&Path> = small.iter().flat_map(|file| Path::new(&file.file).ancestors().skip(1)).collect();
+    folders.len() as u64
+}
+
 impl CopyTarget {
     /// Looks at the folder `path`; nothing is changed.
     pub(super) fn look(
@@ -90,6 +96,7 @@ impl CopyTarget {
             |file: &str| folder.join(file).symlink_metadata().ok().filter(fs::Metadata::is_file).map(|d| d.len());
         let (small_there, missing): (Vec<_>, Vec<_>) =
             small.iter().enumerate().partition(|(_, small)| size(&small.file) == Some(small.size));
+        let folders = folder_count(small);
         let small: u64 = missing.iter().map(|(_, small)| taken(small.size, room.block)).sum();
         let small_there = small_there.into_iter().map(|(index, _)| index).collect();
         let lines = taken(pieces.len() as u64 * SHEET_LINE, room.block);
@@ -98,7 +105,7 @@ impl CopyTarget {
         let space = Space {
             disk: data.dev(),
             free: room.free.saturating_add(regained),
-            small: small + lines + MARGIN + 4 * room.block,
+            small: small + lines + MARGIN + folders * room.block,
             block: room.block,
             file_limit: room.file_limit,
             there,
