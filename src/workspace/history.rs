@@ -3,7 +3,8 @@
 //! `history/SITE-NAME/EPOCH-SEQUENCE.blobs` has the digest of the bundle's manifest in its first line, and then those of all
 //! blobs that the manifest names, sorted. Beside it,
 //! `EPOCH-SEQUENCE.place` has the folder that the bundle was written to, `EPOCH-SEQUENCE.sig` the manifest's signature, and
-//! `EPOCH-SEQUENCE.packings` the bundle's packings. Manifests, item lists and packings themselves are blobs of the depot.
+//! `EPOCH-SEQUENCE.packings` the bundle's packings. Manifests, item lists and packings themselves are blobs of the depot. The item
+//! lists of the last bundle are in `EPOCH-SEQUENCE.lists/` too, since the depot is not backed up.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -15,16 +16,21 @@ use std::path::{Path, PathBuf};
 
 use super::WorkspaceError;
 use super::packings::NotedPacking;
+use crate::bundle::BundleError;
 use crate::bundle::names;
 use crate::bundle::state::StateManifest;
 use crate::bundle::state::blob_table::BlobTable;
+use crate::bundle::state::lists::StateLists;
 use crate::digest::Sha256;
 use crate::numbers::{Epoch, Sequence};
-use crate::storage::{StorageError, read_capped, write_atomically};
+use crate::storage::{self, StorageError, modes, read_capped, write_atomically};
 use crate::trust::MAX_SIGNATURE_BYTES;
 
 /// The extension of lists of packings.
 const PACKINGS: &str = "packings";
+
+/// The extension of folders with item lists.
+const ITEM_LISTS: &str = "lists";
 
 /// The lists of one site and name.
 #[derive(Debug)]
@@ -205,6 +211,34 @@ impl History {
             blobs.extend(self.read(list.epoch, list.sequence)?.into_iter().flat_map(|(_, blobs)| blobs));
         }
         Ok(blobs)
+    }
+
+    /// Returns the folder with the item lists of the last bundle, in which they lie as in a bundle's folder.
+    pub(super) fn item_lists(&self, manifest: &StateManifest) -> PathBuf {
+        self.file(manifest.epoch, manifest.sequence, ITEM_LISTS)
+    }
+
+    /// Keeps the item lists of a bundle that is recorded next.
+    pub(super) fn keep_item_lists(&self, manifest: &StateManifest, lists: &StateLists) -> Result<(), WorkspaceError> {
+        let below = self.item_lists(manifest);
+        for (index, collection) in manifest.collections.iter().enumerate() {
+            let path = below.join(collection.list_file());
+            let mut list = lists.stored(index).map_err(BundleError::in_file(&path))?;
+            let folder = path.parent().unwrap_or(&below);
+            modes::create_public_folders(folder).map_err(WorkspaceError::io("create", folder))?;
+            let placed = storage::place_atomically_from(&path, &mut list, modes::PUBLIC_FILE);
+            placed.map_err(WorkspaceError::io("write", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the item lists of all bundles but the one that was recorded last.
+    pub(super) fn forget_other_item_lists(&self, last: &StateManifest) -> Result<(), WorkspaceError> {
+        let is_other = |file: &NotedFile| (file.epoch, file.sequence) != (last.epoch, last.sequence);
+        for NotedFile { path, .. } in self.files(&[ITEM_LISTS])?.into_iter().filter(is_other) {
+            fs::remove_dir_all(&path).map_err(WorkspaceError::io("remove", &path))?;
+        }
+        Ok(())
     }
 
     /// Removes what is noted of other epochs, and of bundles before `from`.

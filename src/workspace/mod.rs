@@ -42,7 +42,7 @@ use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
 use crate::bundle::write::packing_folders;
 use crate::collect::stat_cache::StatCache;
-use crate::depot::{Depot, RemovedBlobs};
+use crate::depot::{Depot, DepotError, RemovedBlobs};
 use crate::digest::Sha256;
 use crate::label::Label;
 use crate::storage::RunMode;
@@ -198,12 +198,24 @@ impl Workspace {
 
     /// Returns the blobs of the last bundle.
     fn blobs(&self, last: &Last) -> Result<BlobTable, WorkspaceError> {
-        Ok(StoredState::open(&self.depot, &last.digest)?.blobs(&self.depot)?)
+        Ok(self.stored(last)?.blobs(&self.depot)?)
     }
 
     /// Reads all of the last bundle's state into memory.
     pub fn load(&self, last: &Last) -> Result<LoadedState, WorkspaceError> {
-        Ok(StoredState::open(&self.depot, &last.digest)?.load(&self.depot)?)
+        Ok(self.stored(last)?.load(&self.depot)?)
+    }
+
+    /// Opens the last bundle's state. The history has its item lists too: it is backed up, and the depot is not.
+    fn stored(&self, last: &Last) -> Result<StoredState, WorkspaceError> {
+        let (site, name) = (&last.manifest.site, &last.manifest.name);
+        match StoredState::open(&self.depot, &last.digest) {
+            Err(BundleError::Depot(DepotError::Missing { .. })) => {
+                let lists = self.lists(site, name).item_lists(&last.manifest);
+                Ok(StoredState::in_files(&self.history(site, name), &lists)?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// The folder for nameless files.
@@ -228,7 +240,10 @@ impl Workspace {
             self.note_packing(&packing, manifest)?;
         }
         self.forget_old(manifest, overlap)?;
-        Ok(write_atomically(&self.history(&manifest.site, &manifest.name), state.text, 0o644)?)
+        let history = self.lists(&manifest.site, &manifest.name);
+        history.keep_item_lists(manifest, state.lists)?;
+        write_atomically(&self.history(&manifest.site, &manifest.name), state.text, 0o644)?;
+        history.forget_other_item_lists(manifest)
     }
 }
 
