@@ -117,6 +117,8 @@ impl Target<'_> {
         let bytes = blobs.iter().filter(|blob| !blob.has(BlobMark::Held)).map(|blob| blob.size).sum();
         let (folder, workspace) = (self.folder.to_owned(), self.workspace);
         if let Some(found) = self.finished_earlier(state, &parameters)? {
+            // The run that signed it may have been killed before it could write the sums.
+            write_sums(self.folder, &[])?;
             workspace.note_packing(
                 &folder.join(&found.packing.folder().map_err(RecutError::in_file(&folder))?),
                 &state.manifest,

@@ -61,7 +61,7 @@ fn spellings() -> Vec<Spelling> {
         ("something follows", |t| t + "{}", SYNTAX),
         ("it nests deeply", |_| "[".repeat(1 << 20), SYNTAX),
         ("it is null", |_| "null".to_owned(), SYNTAX),
-        ("it has another format", |t| t.replace("\"format\": 2", "\"format\": 3"), "this gapferry knows format 2"),
+        ("it has another format", |t| t.replace("\"format\": 2", "\"format\": 3"), "this gapferry reads format 2"),
         ("the site's name is no name", |t| t.replace("\"site\": \"dc1\"", "\"site\": \"../dc1\""), SYNTAX),
         ("a digest has capitals", |t| t.replacen("\"sha256\": \"", "\"sha256\": \"A", 1), SYNTAX),
         ("it has a kind that we do not know", |t| t.replacen("\"kind\": \"", "\"kind\": \"new-", 1), SYNTAX),
