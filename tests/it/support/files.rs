@@ -132,7 +132,7 @@ impl Content for Files {
                 "files are said to be images of one's own",
                 |c, _| c.kind = Kind::OsImages,
                 VerificationFailed,
-                OTHER,
+                "has the details of another kind",
             ),
             lie_ending(
                 "files are of a source that is allowed nothing",
