@@ -254,8 +254,8 @@ mod tests {
         assert_eq!(Receipt::parse(text.as_bytes()).unwrap(), receipt(&[1, 2]));
         for (from, to) in [
             ("Epoch: 1", "Epoch: 01"),
-            ("Sequence: 42", "Sequence: 0"),
-            ("Sequence: 42", "Sequence: 9007199254740992"),
+            ("Published: 42", "Published: 0"),
+            ("Published: 42", "Published: 9007199254740992"),
             ("Number: ", "Number: 0"),
             ("Site: ", "Site:  "),
             ("\nName", "\n\nName"),

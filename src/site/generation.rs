@@ -124,11 +124,11 @@ fn plan(
             None => Cow::Owned(load(depot, &digest)?),
         };
         attach_lists(&mut layout, name.as_str(), &state_of_name.manifest, |_| true)?;
-        for collection in &state_of_name.collections {
+        for (entry, collection) in state_of_name.manifest.collections.iter().zip(&state_of_name.collections) {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
-            let inputs = reuse.inputs(&name, collection)?;
+            let inputs = reuse.inputs(&name, entry)?;
             if reuse.is_unchanged(&collection.folder(), &inputs)? {
                 reuse.keep(&collection.folder(), next)?;
                 continue;

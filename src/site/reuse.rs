@@ -2,7 +2,6 @@
 //! or signed again.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use serde::Serialize;
 
@@ -11,9 +10,10 @@ use super::second_digest::SecondDigests;
 use super::state::{Generation, Inputs};
 use super::{RepreproKey, Site, SiteError};
 use crate::address::Address;
-use crate::collection::Collection;
+use crate::bundle::BundleError;
+use crate::bundle::state::manifest::StateCollection;
 use crate::depot::Depot;
-use crate::digest::{Hashing, Sha256};
+use crate::digest::Sha256;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 
@@ -80,14 +80,10 @@ impl Reuse<'_> {
     }
 
     /// Returns what the collection is made from now.
-    pub(super) fn inputs(&self, name: &Label, collection: &Collection) -> Result<Inputs, SiteError> {
-        let mut hashing = Hashing::new(io::sink());
-        let place = self.site.root();
-        serde_json::to_writer(&mut hashing, collection)
-            .map_err(|error| SiteError::io("hash for", place)(error.into()))?;
+    pub(super) fn inputs(&self, name: &Label, collection: &StateCollection) -> Result<Inputs, SiteError> {
         Ok(Inputs {
             name: name.clone(),
-            collection: hashing.finish().1,
+            collection: collection.digest().map_err(BundleError::in_file(self.site.root()))?,
             settings: self.settings(&collection.folder(), &collection.source)?,
             keys: BTreeMap::new(),
         })

@@ -112,7 +112,7 @@ pub struct MountedTree {
 pub struct Inputs {
     /// The bundle name that it belongs to.
     pub name: Label,
-    /// The digest of the collection, in the form that a manifest has.
+    /// The digest of the collection's entry in the manifest, which has the digest of its item list.
     pub collection: Sha256,
     /// The digest of the site's settings for it.
     pub settings: Sha256,

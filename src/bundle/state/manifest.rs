@@ -202,6 +202,11 @@ impl StateCollection {
         format!("{}/{}", self.kind.as_str(), self.name)
     }
 
+    /// Returns the digest of this entry, and so of all that the collection is: the entry has the digest of its item list.
+    pub fn digest(&self) -> Result<Sha256, FormatError> {
+        Ok(Sha256::of(to_text(self)?.as_bytes()))
+    }
+
     /// The path of its item list in the bundle's folder.
     pub fn list_file(&self) -> String {
         names::item_list(self.kind, &self.name)
