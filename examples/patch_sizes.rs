@@ -15,7 +15,7 @@ use gapferry::bundle::packing::{BaseState, PackingParameters, PatchesAllowed};
 use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::state::line::{ItemLine, ItemTag};
 use gapferry::bundle::state::lists::StateLists;
-use gapferry::bundle::state::manifest::{FORMAT, StateCollection, StateManifest};
+use gapferry::bundle::state::manifest::{FORMAT, Manifest, StateCollection};
 use gapferry::bundle::write::{BundleDraft, PackingPlan};
 use gapferry::collection::Publish;
 use gapferry::depot::{BlobReader, Depot};
@@ -139,8 +139,8 @@ fn item((sha256, size): Blob) -> Result<ItemLine, Box<dyn Error>> {
     })
 }
 
-fn manifest(collection: StateCollection) -> Result<StateManifest, Box<dyn Error>> {
-    Ok(StateManifest {
+fn manifest(collection: StateCollection) -> Result<Manifest, Box<dyn Error>> {
+    Ok(Manifest {
         classification: None,
         collections: vec![collection],
         created: Time::now(),

@@ -17,7 +17,7 @@ use crate::path::PublishPath;
 use crate::time::Time;
 
 /// One source's complete state: all that is to be published from it, not only what is new.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collection {
     /// What clients fetch: publish path → blob.
     pub files: BTreeMap<PublishPath, Sha256>,
@@ -41,7 +41,7 @@ pub struct Collection {
 }
 
 /// One package, snap revision or image file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// As upstream writes it, such as `amd64`, `all` or `source`.
     pub architecture: String,
@@ -62,7 +62,7 @@ pub struct Item {
 }
 
 /// A file of upstream's metadata.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// When upstream says that it made the file; only for signed files.
     pub date: Option<Time>,

@@ -2,11 +2,11 @@
 #![no_main]
 
 use gapferry::bundle::packing::Packing;
-use gapferry::bundle::state::StateManifest;
+use gapferry::bundle::state::Manifest;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(manifest) = StateManifest::parse(bytes) {
+    if let Ok(manifest) = Manifest::parse(bytes) {
         assert_eq!(manifest.to_text().expect("text of a manifest").as_bytes(), bytes);
     }
     if let Ok(packing) = Packing::parse_any(bytes) {

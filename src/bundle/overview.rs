@@ -10,7 +10,7 @@ use super::packing::{MAX_PACKING_BYTES, Packing};
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
 use super::state::open::copies_of_lists;
-use super::state::{ListLine, SignedState, StateManifest};
+use super::state::{ListLine, Manifest, SignedState};
 use super::{BundleError, names};
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
@@ -20,7 +20,7 @@ use crate::trust::PublicKey;
 #[derive(Debug)]
 pub struct BundleOverview {
     /// The state.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// The digest of the manifest.
     pub digest: Sha256,
     /// The key that signed the manifest; `None` if nobody did.
@@ -65,7 +65,7 @@ pub fn overview(folder: &Path) -> Result<BundleOverview, BundleError> {
         Err(error) => return Err(error),
     };
     let in_file = |error| BundleError::in_file(&folder.join(names::MANIFEST))(error);
-    let manifest = StateManifest::parse(&bytes).map_err(in_file)?;
+    let manifest = Manifest::parse(&bytes).map_err(in_file)?;
     let digest = Sha256::of(&bytes);
     let (folders, scratch) = ([folder.to_owned()], std::env::temp_dir());
     let files = copies_of_lists(&manifest, &folders, &scratch)?;

@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use super::packing::Packing;
 use super::packing::index::PartLine;
-use super::state::{ItemLine, ProofLine, StateManifest};
+use super::state::{ItemLine, Manifest, ProofLine};
 
 /// The texts and lines of a bundle, under the names of the files that have them.
 #[allow(dead_code, reason = "only its schema is used")]
 #[derive(Serialize, JsonSchema)]
 struct BundleFiles {
     /// `manifest.json`.
-    manifest: StateManifest,
+    manifest: Manifest,
     /// A line of `items/KIND-NAME.jsonl.zst`: first the proofs, then the items.
     item_list_line: ItemListLine,
     /// `packings/ID/packing.json`.

@@ -1,9 +1,9 @@
 //! `VERIFY.txt`: how to check and unpack a bundle by hand, with stock tools and any POSIX shell.
 
-use super::state::StateManifest;
+use super::state::Manifest;
 
 /// Returns the text for a state. It depends on no packing, so all packings of a state can name the same digest.
-pub(crate) fn verify_text(manifest: &StateManifest) -> String {
+pub(crate) fn verify_text(manifest: &Manifest) -> String {
     let head = format!(
         "Bundle {folder}: how to check and unpack it without gapferry\n\n\
          Site {site}, bundle {name}, sequence {sequence}, made {created}, valid until {expires}.\n",

@@ -15,7 +15,7 @@ use super::recovery::{self, Amount};
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
 use super::state::manifest::StateCollection;
-use super::state::{ItemListWriter, ListSummary, StateManifest};
+use super::state::{ItemListWriter, ListSummary, Manifest};
 use super::verify_text::verify_text;
 use super::{BundleError, FormatError, names};
 use crate::depot::Depot;
@@ -115,7 +115,7 @@ impl BundleDraft {
     }
 
     /// Writes the manifest. Returns its text, exactly as it is to be signed.
-    pub fn manifest(&self, manifest: &StateManifest) -> Result<String, BundleError> {
+    pub fn manifest(&self, manifest: &Manifest) -> Result<String, BundleError> {
         let path = self.folder.join(names::MANIFEST);
         let text = manifest.to_text().map_err(BundleError::in_file(&path))?;
         write_file(&path, text.as_bytes())?;
@@ -251,7 +251,7 @@ fn sums(folder: &Path, recovery: &[WrittenFile]) -> Result<String, BundleError> 
     let path = folder.join(names::MANIFEST);
     let bytes = read_all(&path)?;
     let digest = Sha256::of(&bytes);
-    let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(&path))?;
+    let manifest = Manifest::parse(&bytes).map_err(BundleError::in_file(&path))?;
     add(digest, names::MANIFEST);
     manifest.collections.iter().for_each(|list| add(list.list.stored.sha256, &list.list_file()));
     for id in files_in(&folder.join(names::PACKINGS))? {

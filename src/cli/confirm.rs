@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::output::Output;
 use super::workspace::WorkspaceArgs;
 use crate::bundle::folder::read_unverified;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::{BundleError, names};
 use crate::workspace::ReceiptOrder;
 
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ConfirmArgs, out: &Output) -> Result<(), Failure> {
 /// The bundle's name, which its manifest says if it is a folder.
 fn name_of(bundle: &Path) -> Result<String, Failure> {
     if bundle.is_dir() {
-        let manifest = StateManifest::parse(&read_unverified(bundle)?);
+        let manifest = Manifest::parse(&read_unverified(bundle)?);
         return Ok(manifest.map_err(BundleError::in_file(&bundle.join(names::MANIFEST)))?.folder());
     }
     Ok(bundle.file_name().unwrap_or_default().to_string_lossy().into_owned())

@@ -120,7 +120,7 @@ struct ShownLines<'a> {
 struct ShownLine<T> {
     #[serde(flatten)]
     line: T,
-    /// Whether a packing that is here carries it.
+    /// `true` if a packing that is here carries it.
     travels: bool,
 }
 

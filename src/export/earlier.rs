@@ -8,7 +8,7 @@ use super::{ExportError, Settings};
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::open::copies_of_lists;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
-use crate::bundle::state::{SignedState, StateManifest};
+use crate::bundle::state::{Manifest, SignedState};
 use crate::bundle::{BundleError, names};
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
@@ -29,7 +29,7 @@ pub(super) fn finished_earlier(
     }
     let in_the_way = || ExportError::InTheWay { path: folder.clone() };
     let text = manifest_of(&folder, settings).ok_or_else(in_the_way)?;
-    let manifest = StateManifest::parse(&text).map_err(|_| in_the_way())?;
+    let manifest = Manifest::parse(&text).map_err(|_| in_the_way())?;
     let follows = (manifest.previous, manifest.epoch) == (last.map(|last| last.digest), selection.epoch);
     if !follows {
         return Err(in_the_way());

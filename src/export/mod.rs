@@ -17,7 +17,7 @@ use self::write::{BundlePlan, write};
 use crate::bundle::BundleError;
 use crate::bundle::packing::Packing;
 use crate::bundle::packing::totals::PatchTotals;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
 use crate::bundle::state::stored_state::LoadedState;
 use crate::collect::access;
@@ -101,7 +101,7 @@ pub struct Exported {
     /// The bundle's folder; none for a dry run, and where only collecting was asked for.
     pub folder: Option<PathBuf>,
     /// The manifest; without collections for a dry run, and where only collecting was asked for.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// What was collected.
     pub collections: Vec<Collection>,
     /// The packing of this bundle; `None` if nothing travels, or if it was finished by an earlier run.
@@ -223,7 +223,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         true => None,
         false => Some(NewLists::write(&collections, &workspace.depot, workspace.scratch())?),
     };
-    let same_epoch = |manifest: &StateManifest| manifest.epoch == selection.epoch;
+    let same_epoch = |manifest: &Manifest| manifest.epoch == selection.epoch;
     let mut exported = Exported {
         folder: None,
         manifest: header(selection, settings, &tally, last.as_ref().map(|last| (&last.manifest, last.digest))),
@@ -242,7 +242,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         false => finished_earlier(selection, settings, workspace, last.as_ref())?,
     };
     // What is large takes long to read, and lists that are the same need not be read.
-    let is_same = |manifest: &StateManifest| {
+    let is_same = |manifest: &Manifest| {
         same_epoch(manifest) && lists.as_ref().is_some_and(|lists| lists.collections == manifest.collections)
     };
     if let Some(last) =
@@ -298,7 +298,7 @@ fn finish(
     // It may be large, and is not needed any more while the next one is made.
     let before = before.filter(|_| selection.patches);
     let older = before.map(|before| older(&before.collections, &exported.collections, held)).unwrap_or_default();
-    let manifest = StateManifest { collections: lists.collections.clone(), ..exported.manifest };
+    let manifest = Manifest { collections: lists.collections.clone(), ..exported.manifest };
     let plan = BundlePlan { manifest, lists, base: exported.base.as_ref(), older, selection };
     let written = write(plan, settings, workspace)?;
     exported.manifest = written.manifest;
@@ -323,7 +323,7 @@ fn compare(
     Ok(())
 }
 
-fn nothing_new(settings: &Settings<'_>, last: &StateManifest) -> ExportError {
+fn nothing_new(settings: &Settings<'_>, last: &Manifest) -> ExportError {
     let bundle = last.folder();
     let again = next_command::recut(Path::new(&bundle), None, settings.out, settings.named_workspace);
     ExportError::NothingNew { bundle, again }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{ExportError, Settings};
 use crate::bundle::state::collections::write_collection;
-use crate::bundle::state::manifest::{FORMAT, LeftOut, StateCollection, StateManifest};
+use crate::bundle::state::manifest::{FORMAT, LeftOut, Manifest, StateCollection};
 use crate::bundle::write::{BundleDraft, write_list};
 use crate::bundle::{BundleError, names};
 use crate::collect::Tally;
@@ -72,14 +72,14 @@ pub(super) fn header(
     selection: &Selection,
     settings: &Settings<'_>,
     tally: &Tally,
-    last: Option<(&StateManifest, Sha256)>,
-) -> StateManifest {
+    last: Option<(&Manifest, Sha256)>,
+) -> Manifest {
     let created = settings.created.unwrap_or_else(Time::now);
     let overrides = [(settings.allow_older_upstream, "--allow-older-upstream")];
     let mut left_out: Vec<LeftOut> = tally.missing_indexes.borrow().iter().map(left_out).collect();
     left_out.sort();
     left_out.dedup();
-    StateManifest {
+    Manifest {
         classification: selection.classification.clone(),
         collections: Vec::new(),
         created,
@@ -113,6 +113,6 @@ fn left_out(missing: &MissingIndexes) -> LeftOut {
 }
 
 /// Returns the sequence of the next bundle. A new epoch starts afresh.
-pub(super) fn next_sequence(selection: &Selection, last: Option<&StateManifest>) -> Sequence {
+pub(super) fn next_sequence(selection: &Selection, last: Option<&Manifest>) -> Sequence {
     last.filter(|last| last.epoch == selection.epoch).map_or(Sequence::FIRST, |last| last.sequence.next())
 }

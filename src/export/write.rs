@@ -7,7 +7,7 @@ use super::new_state::NewLists;
 use super::{ExportError, Settings, Travel};
 use crate::bundle::packing::totals::PackingTotals;
 use crate::bundle::packing::{Packing, PackingParameters, PatchesAllowed};
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::BlobMark;
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::write::{BundleDraft, PackingPlan, WrittenPacking};
@@ -19,7 +19,7 @@ use crate::workspace::{DeliveryBase, NewState, Workspace};
 
 /// A bundle that is to be written.
 pub(super) struct BundlePlan<'a> {
-    pub(super) manifest: StateManifest,
+    pub(super) manifest: Manifest,
     pub(super) lists: NewLists,
     /// The state that the site is known to have published, with the blobs that it holds.
     pub(super) base: Option<&'a DeliveryBase>,
@@ -31,7 +31,7 @@ pub(super) struct BundlePlan<'a> {
 /// A bundle that was written.
 pub(super) struct WrittenBundle {
     pub(super) folder: PathBuf,
-    pub(super) manifest: StateManifest,
+    pub(super) manifest: Manifest,
     pub(super) packing: Option<Packing>,
     pub(super) travel: Travel,
 }
@@ -64,7 +64,7 @@ pub(super) fn write(
 
 /// A draft that has all of its files.
 struct FilledDraft {
-    manifest: StateManifest,
+    manifest: Manifest,
     text: String,
     lists: StateLists,
     blobs: crate::bundle::state::blob_table::BlobTable,

@@ -18,7 +18,7 @@ use super::target::CopyTarget;
 use super::{MediaError, NotMounted, reinsert};
 use crate::bundle::BundleError;
 use crate::bundle::folder::gone_folder;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::digest::Sha256;
 use crate::next_command::{self, LostVolumes};
 use crate::progress::Progress;
@@ -150,7 +150,7 @@ impl Prepared {
     }
 
     /// Returns the transfer sheet of a medium.
-    fn sheet(&self, place: usize, manifest: &StateManifest) -> String {
+    fn sheet(&self, place: usize, manifest: &Manifest) -> String {
         sheet(manifest, &self.pieces, &self.register, place)
     }
 
@@ -245,7 +245,7 @@ impl Prepared {
         Ok(())
     }
 
-    fn result(&self, manifest: &StateManifest) -> Copied {
+    fn result(&self, manifest: &Manifest) -> Copied {
         let file = |index: &usize| self.pieces.get(*index).map(|piece| piece.file.clone());
         let mut media = Vec::new();
         for (target, on, place) in self.used() {

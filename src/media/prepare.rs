@@ -19,7 +19,7 @@ use crate::time::Time;
 pub(super) struct Prepared {
     /// What is carried.
     pub(super) pieces: Vec<Piece>,
-    /// What every medium carries besides.
+    /// The files that every medium carries besides.
     pub(super) small: Vec<SmallFile>,
     /// Recovery files that are not, and why.
     pub(super) left_out: LeftOut,

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::Register;
 use super::device::text;
 use super::piece::Piece;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::next_command::{self, USUAL_SITE};
 use crate::units::Bytes;
 
@@ -25,7 +25,7 @@ const ID: &str = "Medium id: ";
 const TITLE: &str = "gapferry ";
 
 /// The sheet of the medium `index`, counted from 0; `register` is as it will be when all that is planned is done.
-pub fn sheet(manifest: &StateManifest, pieces: &[Piece], register: &Register, index: usize) -> String {
+pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: usize) -> String {
     let mut out = String::new();
     let Some(entry) = register.media.get(index) else { return out };
     let (bundle, name) = (manifest.folder(), register.name(index));

@@ -18,7 +18,7 @@ use super::state::{CURRENT, Generation, Inputs, MountedTree, NameState, Publishe
 use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError, trees};
 use crate::bundle::BundleError;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
@@ -338,7 +338,7 @@ fn unpublishable(what: &str) -> impl FnOnce(MalformedPath) -> SiteError {
 fn attach_lists(
     layout: &mut GenerationTrees,
     below: &str,
-    manifest: &StateManifest,
+    manifest: &Manifest,
     is_wanted: impl Fn(&str) -> bool,
 ) -> Result<(), SiteError> {
     let mut lists = manifest.collections.iter().filter(|collection| is_wanted(&collection.folder()));

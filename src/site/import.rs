@@ -23,7 +23,7 @@ use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
 use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
-use crate::bundle::state::{OpenState, SignedState, StateManifest};
+use crate::bundle::state::{Manifest, OpenState, SignedState};
 use crate::causes::causes;
 use crate::depot::{Depot, DepotError};
 use crate::error_class::ErrorClass;
@@ -205,7 +205,7 @@ pub(super) fn accept(site: &Site, state: &OpenState, current: &Generation, allow
 }
 
 /// Refuses a collection that another bundle name publishes.
-fn owned_by_this_name(manifest: &StateManifest, current: &Generation) -> Result<(), SiteError> {
+fn owned_by_this_name(manifest: &Manifest, current: &Generation) -> Result<(), SiteError> {
     let name = &manifest.name;
     let folders = manifest.collections.iter().map(|collection| collection.folder());
     let owned = |folder: String| current.inputs.get(&folder).map(|inputs| (folder, &inputs.name));

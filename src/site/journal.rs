@@ -10,7 +10,7 @@ use super::{Site, SiteError};
 use crate::bundle::packing::byte_ranges::ByteRanges;
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::stored_state::StoredState;
-use crate::bundle::state::{OpenState, StateManifest};
+use crate::bundle::state::{Manifest, OpenState};
 use crate::bundle::{BundleError, names};
 use crate::depot::DepotError;
 use crate::digest::Sha256;
@@ -188,13 +188,13 @@ fn noted_bases(path: &Path) -> Result<BTreeSet<Sha256>, SiteError> {
 }
 
 /// Returns the manifest that a journal's folder has; `None` if it has none yet.
-pub(super) fn journal_manifest(folder: &Path) -> Result<Option<(StateManifest, Sha256)>, SiteError> {
+pub(super) fn journal_manifest(folder: &Path) -> Result<Option<(Manifest, Sha256)>, SiteError> {
     let path = folder.join(names::MANIFEST);
     let bytes = match fs::read(&path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         other => other.map_err(SiteError::io("read", &path))?,
     };
-    let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(&path));
+    let manifest = Manifest::parse(&bytes).map_err(BundleError::in_file(&path));
     let manifest = manifest.map_err(|error| unfinished_is_damaged(path, &error))?;
     Ok(Some((manifest, Sha256::of(&bytes))))
 }
@@ -226,7 +226,7 @@ impl Site {
         super::trees::remove_folder(&self.quarantine_folder(state))?;
         let accepted = &state.manifest;
         for folder in self.journals()? {
-            let is_past = |(m, _): &(StateManifest, Sha256)| {
+            let is_past = |(m, _): &(Manifest, Sha256)| {
                 m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence)
             };
             if journal_manifest(&folder).ok().flatten().as_ref().is_none_or(is_past) {

@@ -10,7 +10,7 @@ use super::history::History;
 use super::{Workspace, WorkspaceError};
 use crate::bundle::names;
 use crate::bundle::packing::BaseState;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::label::Label;
@@ -140,7 +140,7 @@ impl Workspace {
     }
 
     /// What the next bundle may build on, after the last one, which has this manifest; none if all must be carried.
-    pub fn base(&self, manifest: &StateManifest, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
+    pub fn base(&self, manifest: &Manifest, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
         let by_overlap = || {
@@ -161,7 +161,7 @@ impl Workspace {
     }
 
     /// Forgets what no delta can build on any more, now that `manifest` is the last.
-    pub(super) fn forget_old(&self, manifest: &StateManifest, overlap: Option<u64>) -> Result<(), WorkspaceError> {
+    pub(super) fn forget_old(&self, manifest: &Manifest, overlap: Option<u64>) -> Result<(), WorkspaceError> {
         let lists = self.lists(&manifest.site, &manifest.name);
         let by_overlap = manifest.sequence.before(overlap.unwrap_or(0).max(KEPT));
         let known = self.delivered(&manifest.site, &manifest.name)?.filter(|known| known.epoch == manifest.epoch);

@@ -18,7 +18,7 @@ use super::WorkspaceError;
 use super::packings::NotedPacking;
 use crate::bundle::BundleError;
 use crate::bundle::names;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::BlobTable;
 use crate::bundle::state::lists::StateLists;
 use crate::digest::Sha256;
@@ -59,7 +59,7 @@ impl History {
     }
 
     /// Writes down where the bundle is, and its signature, if it has one already.
-    pub(super) fn note_place(&self, folder: &Path, manifest: &StateManifest) -> Result<(), WorkspaceError> {
+    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let (epoch, sequence) = (manifest.epoch, manifest.sequence);
         let folder = std::path::absolute(folder).map_err(WorkspaceError::io("find", folder))?;
@@ -93,12 +93,7 @@ impl History {
     }
 
     /// Writes down what the bundle needs.
-    pub(super) fn note(
-        &self,
-        manifest: &StateManifest,
-        digest: &Sha256,
-        blobs: &BlobTable,
-    ) -> Result<(), WorkspaceError> {
+    pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256, blobs: &BlobTable) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let mut text = String::new();
         for digest in std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256)) {
@@ -199,7 +194,7 @@ impl History {
     /// record the bundle that it had finished.
     ///
     /// Fails if there is no `last` and more than one list: its manifest was lost.
-    pub(super) fn unrecorded(&self, last: Option<&StateManifest>) -> Result<BTreeSet<Sha256>, WorkspaceError> {
+    pub(super) fn unrecorded(&self, last: Option<&Manifest>) -> Result<BTreeSet<Sha256>, WorkspaceError> {
         let lists = self.files(&["blobs"])?;
         if last.is_none() && lists.len() > 1 {
             let reason = "it is missing, though bundles were made: restore it, or export once more".to_owned();

@@ -36,7 +36,7 @@ pub use packings::MadePacking;
 pub use site_keys::{ReceiptFileError, VerifiedReceipt};
 
 use crate::bundle::BundleError;
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::BlobTable;
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
@@ -61,7 +61,7 @@ pub struct Workspace {
 #[derive(Debug)]
 pub struct Last {
     /// Its manifest.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// Digest of the manifest's bytes.
     pub digest: Sha256,
 }
@@ -70,7 +70,7 @@ pub struct Last {
 #[derive(Clone, Copy)]
 pub struct NewState<'a> {
     /// Its manifest.
-    pub manifest: &'a StateManifest,
+    pub manifest: &'a Manifest,
     /// The manifest's bytes.
     pub text: &'a [u8],
     /// Its item lists.
@@ -253,6 +253,6 @@ fn read_last(path: &Path) -> Result<Option<Last>, WorkspaceError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(WorkspaceError::io("read", path))?,
     };
-    let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(path))?;
+    let manifest = Manifest::parse(&bytes).map_err(BundleError::in_file(path))?;
     Ok(Some(Last { manifest, digest: Sha256::of(&bytes) }))
 }

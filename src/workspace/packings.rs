@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Workspace, WorkspaceError};
 use crate::bundle::packing::totals::PackingTotals;
 use crate::bundle::packing::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
-use crate::bundle::state::StateManifest;
+use crate::bundle::state::Manifest;
 use crate::bundle::{BundleError, FormatError, names};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
@@ -51,7 +51,7 @@ impl NotedPacking {
 
 impl Workspace {
     /// Notes a packing of a state of ours, which is complete in `folder`.
-    pub fn note_packing(&self, folder: &Path, manifest: &StateManifest) -> Result<(), WorkspaceError> {
+    pub fn note_packing(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
         let mut batch = self.depot.batch();
         let noted = put(&self.depot, &mut batch, folder)?;
         batch.commit()?;
@@ -67,7 +67,7 @@ impl Workspace {
     }
 
     /// Returns the packings of a bundle that were made here, in the order in which they were made.
-    pub fn packings(&self, manifest: &StateManifest) -> Result<Vec<MadePacking>, WorkspaceError> {
+    pub fn packings(&self, manifest: &Manifest) -> Result<Vec<MadePacking>, WorkspaceError> {
         let noted = self.lists(&manifest.site, &manifest.name).packings(manifest.epoch, manifest.sequence)?;
         let made = noted.into_iter().map(|noted| {
             let bytes = self.depot.read(&noted.packing, MAX_PACKING_BYTES)?;

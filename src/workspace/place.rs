@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::history::History;
 use super::{Workspace, WorkspaceError};
 use crate::bundle::state::manifest::MAX_MANIFEST_BYTES;
-use crate::bundle::state::{SignedState, StateManifest};
+use crate::bundle::state::{Manifest, SignedState};
 use crate::numbers::Sequence;
 
 impl Workspace {
@@ -28,7 +28,7 @@ impl Workspace {
         Ok(Some(SignedState::of_bytes(folder, bytes, signature)?))
     }
 
-    pub(super) fn note_place(&self, folder: &Path, manifest: &StateManifest) -> Result<(), WorkspaceError> {
+    pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
         self.lists(&manifest.site, &manifest.name).note_place(folder, manifest)
     }
 }

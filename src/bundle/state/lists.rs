@@ -3,7 +3,7 @@
 use super::blob_table::{BlobTable, BlobTableBuilder};
 use super::item_list::{ITEM_LIST_CAPS, ItemListReader, ListSummary};
 use super::line::{FileLine, ListLine};
-use super::manifest::StateManifest;
+use super::manifest::Manifest;
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::{ListReader, SharedFile};
 use crate::depot::BlobReader;
@@ -37,7 +37,7 @@ pub struct PlacedBlob {
 impl StateLists {
     /// Takes the stored lists of a manifest's collections, in order. Each is a copy that nobody else can change, and has the
     /// digest that the manifest names.
-    pub fn new(manifest: &StateManifest, files: Vec<BlobReader>) -> Result<Self, FormatError> {
+    pub fn new(manifest: &Manifest, files: Vec<BlobReader>) -> Result<Self, FormatError> {
         if files.len() != manifest.collections.len() {
             return contradiction("there is not one item list for each collection");
         }
@@ -188,7 +188,7 @@ pub(crate) mod tests {
                 source: "files".parse().unwrap(),
             });
         }
-        let manifest = StateManifest { collections: found, ..manifest::tests::manifest() };
+        let manifest = Manifest { collections: found, ..manifest::tests::manifest() };
         let lists = StateLists::new(&manifest, files).unwrap();
         let blobs = lists.check(|_, _| Ok(())).unwrap();
         TestState { lists, blobs }

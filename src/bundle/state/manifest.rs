@@ -28,7 +28,7 @@ const MAX_LEFT_OUT: u64 = 65_536;
 /// The manifest of a state. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct StateManifest {
+pub struct Manifest {
     /// The classification that the selection gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<String>,
@@ -111,7 +111,7 @@ pub struct LeftOut {
     pub why: String,
 }
 
-impl StateManifest {
+impl Manifest {
     /// Returns the text that is signed.
     pub fn to_text(&self) -> Result<String, FormatError> {
         self.check()?;
@@ -240,9 +240,9 @@ pub(crate) mod tests {
     }
 
     /// A manifest with all keys.
-    pub(crate) fn manifest() -> StateManifest {
+    pub(crate) fn manifest() -> Manifest {
         let left = |what: &str| LeftOut { collection: "apt/a".into(), what: what.into(), why: "missing".into() };
-        StateManifest {
+        Manifest {
             classification: Some("internal".into()),
             collections: vec![collection(Kind::Apt, "a"), collection(Kind::Files, "a"), collection(Kind::Images, "a")],
             created: Time::from_unix(1_795_341_600).unwrap(),
@@ -263,8 +263,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn bare() -> StateManifest {
-        StateManifest {
+    fn bare() -> Manifest {
+        Manifest {
             classification: None,
             collections: vec![],
             left_out: vec![],
@@ -282,11 +282,11 @@ pub(crate) mod tests {
     fn a_newer_format_is_the_reason_whatever_keys_it_has() {
         let text = manifest().to_text().unwrap();
         let newer = text.replace("\"format\": 2,", "\"format\": 3,\n  \"from_the_future\": [],");
-        let error = StateManifest::parse(newer.as_bytes()).unwrap_err();
+        let error = Manifest::parse(newer.as_bytes()).unwrap_err();
         assert!(matches!(error, FormatError::OtherFormat { found: 3, known: FORMAT }), "{error}");
         assert!(error.to_string().contains("use a gapferry that reads format 3"), "{error}");
         let unknown_key = text.replace("\"format\": 2,", "\"format\": 2,\n  \"from_the_future\": [],");
-        assert!(matches!(StateManifest::parse(unknown_key.as_bytes()), Err(FormatError::Syntax(_))));
+        assert!(matches!(Manifest::parse(unknown_key.as_bytes()), Err(FormatError::Syntax(_))));
     }
 
     #[test]
@@ -295,14 +295,14 @@ pub(crate) mod tests {
             assert!(is_sorted(&manifest));
             let text = manifest.to_text().unwrap();
             assert!(!text.contains("null"));
-            assert_eq!(StateManifest::parse(text.as_bytes()).unwrap(), manifest);
-            assert!(StateManifest::parse(text.replace("  \"epoch\"", " \"epoch\"").as_bytes()).is_err());
+            assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), manifest);
+            assert!(Manifest::parse(text.replace("  \"epoch\"", " \"epoch\"").as_bytes()).is_err());
         }
     }
 
     #[test]
     fn writer_and_reader_refuse_the_same() {
-        let with = |change: fn(&mut StateManifest)| {
+        let with = |change: fn(&mut Manifest)| {
             let mut manifest = manifest();
             change(&mut manifest);
             manifest
@@ -325,7 +325,7 @@ pub(crate) mod tests {
         ] {
             assert!(wrong.to_text().is_err(), "{wrong:?}");
             if let Ok(text) = to_text(&wrong) {
-                assert!(StateManifest::parse(text.as_bytes()).is_err(), "{wrong:?}");
+                assert!(Manifest::parse(text.as_bytes()).is_err(), "{wrong:?}");
             }
         }
         let many = with(|m| {
@@ -340,7 +340,7 @@ pub(crate) mod tests {
             m.left_out = (0..20_000).map(left).collect();
         });
         assert!(matches!(large.to_text(), Err(FormatError::TooMany { .. })));
-        assert!(StateManifest::parse(&vec![b' '; MAX_MANIFEST_BYTES as usize + 1]).is_err());
+        assert!(Manifest::parse(&vec![b' '; MAX_MANIFEST_BYTES as usize + 1]).is_err());
     }
 
     #[test]

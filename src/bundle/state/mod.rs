@@ -15,5 +15,5 @@ pub mod stored_state;
 
 pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES, MAX_PROOFS};
 pub use line::{ItemLine, ListLine, ProofLine};
-pub use manifest::StateManifest;
+pub use manifest::Manifest;
 pub use open::{OpenState, SignedState};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::blob_table::BlobTable;
 use super::line::ListLine;
 use super::lists::StateLists;
-use super::manifest::{MAX_MANIFEST_BYTES, StateManifest};
+use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::folder::{gone_folder, open, read_file, short_names};
 use crate::bundle::packing::found::{PackedState, PackingSearch};
@@ -33,7 +33,7 @@ pub struct OpenState {
     /// The bundle's folder on each medium; at least one. Of a stream it is [`STREAM_NAME`].
     pub folders: Vec<PathBuf>,
     /// Its content.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// The manifest's exact bytes.
     pub bytes: Vec<u8>,
     /// Digest of those bytes.
@@ -92,7 +92,7 @@ impl SignedState {
     ) -> Result<OpenState, E> {
         trusted(&self.signer)?;
         let Self { folder, bytes, signature, signer } = self;
-        let manifest = StateManifest::parse(&bytes).map_err(BundleError::in_file(&folder.join(names::MANIFEST)))?;
+        let manifest = Manifest::parse(&bytes).map_err(BundleError::in_file(&folder.join(names::MANIFEST)))?;
         let digest = Sha256::of(&bytes);
         Ok(OpenState { folders: vec![folder], manifest, bytes, digest, signature, signer })
     }
@@ -158,7 +158,7 @@ impl OpenState {
 
 /// Copies all item lists into nameless files in the folder `scratch`, each from a folder in which it has the right digest.
 pub(crate) fn copies_of_lists(
-    manifest: &StateManifest,
+    manifest: &Manifest,
     folders: &[PathBuf],
     scratch: &Path,
 ) -> Result<Vec<File>, BundleError> {

@@ -7,7 +7,7 @@ use super::blob_table::BlobTable;
 use super::collections::read_collection;
 use super::item_list::ItemListReader;
 use super::lists::StateLists;
-use super::manifest::{MAX_MANIFEST_BYTES, StateManifest};
+use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::bundle::stored_list::SharedFile;
 use crate::bundle::{BundleError, FormatError};
 use crate::collection::Collection;
@@ -19,7 +19,7 @@ use crate::storage::read_to_cap;
 #[derive(Clone, Debug)]
 pub struct StoredState {
     /// Its manifest.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// Digest of the manifest's bytes.
     pub digest: Sha256,
     /// Its item lists.
@@ -30,7 +30,7 @@ pub struct StoredState {
 #[derive(Clone, Debug)]
 pub struct LoadedState {
     /// Its manifest.
-    pub manifest: StateManifest,
+    pub manifest: Manifest,
     /// Digest of the manifest's bytes.
     pub digest: Sha256,
     /// Its collections, in the order of the manifest.
@@ -43,7 +43,7 @@ pub struct LoadedState {
 pub fn store(
     depot: &Depot,
     batch: &mut Batch<'_>,
-    manifest: &StateManifest,
+    manifest: &Manifest,
     text: &[u8],
     lists: &StateLists,
 ) -> Result<Sha256, BundleError> {
@@ -72,7 +72,7 @@ impl StoredState {
         let bytes = open.map_err(BundleError::io("read", manifest))?;
         let digest = Sha256::of(&bytes);
         let in_manifest = |error| BundleError::in_file(manifest)(error);
-        let manifest = StateManifest::parse(&bytes).map_err(in_manifest)?;
+        let manifest = Manifest::parse(&bytes).map_err(in_manifest)?;
         let lists = manifest.collections.iter().map(|collection| {
             let path = below.join(collection.list_file());
             File::open(&path).map(BlobReader::of_file).map_err(BundleError::io("open", &path))
@@ -129,8 +129,8 @@ impl StoredState {
     }
 
     /// Reads the manifest with this digest.
-    pub fn manifest(depot: &Depot, digest: &Sha256) -> Result<StateManifest, BundleError> {
+    pub fn manifest(depot: &Depot, digest: &Sha256) -> Result<Manifest, BundleError> {
         let bytes = depot.read(digest, MAX_MANIFEST_BYTES)?;
-        StateManifest::parse(&bytes).map_err(BundleError::in_file(&depot.place(digest)))
+        Manifest::parse(&bytes).map_err(BundleError::in_file(&depot.place(digest)))
     }
 }

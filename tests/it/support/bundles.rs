@@ -16,7 +16,7 @@ use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::state::blob_table::{BlobMark, BlobTable};
 use gapferry::bundle::state::line::{ItemLine, ItemTag, ProofLine, ProofTag};
 use gapferry::bundle::state::lists::StateLists;
-use gapferry::bundle::state::manifest::{FORMAT, StateCollection, StateManifest};
+use gapferry::bundle::state::manifest::{FORMAT, Manifest, StateCollection};
 use gapferry::bundle::state::{OpenState, SignedState};
 use gapferry::bundle::write::{BundleDraft, PackingPlan, write_packing, write_sums};
 use gapferry::collection::Publish;
@@ -47,7 +47,7 @@ pub(crate) struct Packer {
 /// A bundle that was written.
 pub(crate) struct WrittenBundle {
     pub(crate) folder: PathBuf,
-    pub(crate) manifest: StateManifest,
+    pub(crate) manifest: Manifest,
     pub(crate) digest: Sha256,
     pub(crate) lists: StateLists,
     pub(crate) blobs: BlobTable,
@@ -215,8 +215,8 @@ fn revisions(old: &WrittenBundle, new: &WrittenBundle) -> BTreeMap<Sha256, Sha25
     names(new).into_iter().filter_map(|(name, digest)| Some((digest, *before.get(&name)?))).collect()
 }
 
-fn manifest(sequence: u64, created: Time, collections: Vec<StateCollection>) -> StateManifest {
-    StateManifest {
+fn manifest(sequence: u64, created: Time, collections: Vec<StateCollection>) -> Manifest {
+    Manifest {
         classification: None,
         collections,
         created,

@@ -13,7 +13,7 @@ use gapferry::bundle::recovery::Amount;
 use gapferry::bundle::state::blob_table::{BlobMark, BlobTable};
 use gapferry::bundle::state::collections::write_collection;
 use gapferry::bundle::state::lists::StateLists;
-use gapferry::bundle::state::manifest::{StateCollection, StateManifest};
+use gapferry::bundle::state::manifest::{Manifest, StateCollection};
 use gapferry::bundle::state::stored_state::StoredState;
 use gapferry::bundle::write::{BundleDraft, PackingPlan};
 use gapferry::collection::Collection;
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug)]
 pub(crate) struct ReadBundle {
     pub(crate) folder: PathBuf,
-    pub(crate) header: StateManifest,
+    pub(crate) header: Manifest,
     pub(crate) collections: Vec<Collection>,
     pub(crate) blobs: BlobTable,
     pub(crate) packings: Vec<ReadPacking>,
@@ -46,15 +46,15 @@ pub(crate) struct ReadPacking {
 }
 
 impl Deref for ReadBundle {
-    type Target = StateManifest;
+    type Target = Manifest;
 
-    fn deref(&self) -> &StateManifest {
+    fn deref(&self) -> &Manifest {
         &self.header
     }
 }
 
 impl DerefMut for ReadBundle {
-    fn deref_mut(&mut self) -> &mut StateManifest {
+    fn deref_mut(&mut self) -> &mut Manifest {
         &mut self.header
     }
 }
@@ -252,7 +252,7 @@ pub(crate) fn repack(
             source: collection.source.clone(),
         });
     }
-    let manifest = StateManifest { collections, ..told.header };
+    let manifest = Manifest { collections, ..told.header };
     let text = draft.manifest(&manifest).unwrap();
     let signature = sign(key, MANIFEST_NAMESPACE, text.as_bytes()).unwrap();
     draft.signature(&draft.folder().join("manifest.json"), &signature).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gapferry::bundle::state::StateManifest;
+use gapferry::bundle::state::Manifest;
 use gapferry::cli::Exit::{self, Refused, VerificationFailed};
 use gapferry::numbers::Sequence;
 use gapferry::time::Time;
@@ -83,7 +83,7 @@ fn there_is_one_spelling_of_a_manifest(content: Arc<dyn Content>) {
 }
 
 /// What is done to the values of a manifest, the exit code and a part of the message.
-type Value = (&'static str, fn(&mut StateManifest), Exit, &'static str);
+type Value = (&'static str, fn(&mut Manifest), Exit, &'static str);
 
 fn now() -> Time {
     Time::now()
