@@ -209,12 +209,12 @@ impl History {
     }
 
     /// Returns the folder with the item lists of the last bundle, in which they lie as in a bundle's folder.
-    pub(super) fn item_lists(&self, manifest: &StateManifest) -> PathBuf {
+    pub(super) fn item_lists(&self, manifest: &Manifest) -> PathBuf {
         self.file(manifest.epoch, manifest.sequence, ITEM_LISTS)
     }
 
     /// Keeps the item lists of a bundle that is recorded next.
-    pub(super) fn keep_item_lists(&self, manifest: &StateManifest, lists: &StateLists) -> Result<(), WorkspaceError> {
+    pub(super) fn keep_item_lists(&self, manifest: &Manifest, lists: &StateLists) -> Result<(), WorkspaceError> {
         let below = self.item_lists(manifest);
         for (index, collection) in manifest.collections.iter().enumerate() {
             let path = below.join(collection.list_file());
@@ -228,7 +228,7 @@ impl History {
     }
 
     /// Removes the item lists of all bundles but the one that was recorded last.
-    pub(super) fn forget_other_item_lists(&self, last: &StateManifest) -> Result<(), WorkspaceError> {
+    pub(super) fn forget_other_item_lists(&self, last: &Manifest) -> Result<(), WorkspaceError> {
         let is_other = |file: &NotedFile| (file.epoch, file.sequence) != (last.epoch, last.sequence);
         for NotedFile { path, .. } in self.files(&[ITEM_LISTS])?.into_iter().filter(is_other) {
             fs::remove_dir_all(&path).map_err(WorkspaceError::io("remove", &path))?;
