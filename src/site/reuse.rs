@@ -81,13 +81,9 @@ impl Reuse<'_> {
 
     /// Returns what the collection is made from now.
     pub(super) fn inputs(&self, name: &Label, collection: &Collection) -> Result<Inputs, SiteError> {
-        let mut hashing = Hashing::new(io::sink());
-        let place = self.site.root();
-        serde_json::to_writer(&mut hashing, collection)
-            .map_err(|error| SiteError::io("hash for", place)(error.into()))?;
         Ok(Inputs {
             name: name.clone(),
-            collection: hashing.finish().1,
+            collection: self.digest_of(collection)?,
             settings: self.settings(&collection.folder(), &collection.source)?,
             keys: BTreeMap::new(),
         })
@@ -129,7 +125,14 @@ impl Reuse<'_> {
             aliases: aliases.map(|alias| alias.url.as_str()).collect(),
             by_path_only: config.serve.by_path_only.contains(folder),
         };
-        Ok(Sha256::of(&serde_json::to_vec(&settings).unwrap_or_default()))
+        self.digest_of(&settings)
+    }
+
+    fn digest_of(&self, value: &impl Serialize) -> Result<Sha256, SiteError> {
+        let mut hashing = Hashing::new(io::sink());
+        let written = serde_json::to_writer(&mut hashing, value);
+        written.map_err(|error| SiteError::io("hash for", self.site.root())(error.into()))?;
+        Ok(hashing.finish().1)
     }
 
     /// Lets the next generation have the collection as it is.
