@@ -2,6 +2,7 @@
 //! or signed again.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::address::Address;
 use crate::bundle::BundleError;
 use crate::bundle::state::manifest::StateCollection;
 use crate::depot::Depot;
-use crate::digest::Sha256;
+use crate::digest::{Hashing, Sha256};
 use crate::formats::apt::suite_name::SuiteName;
 use crate::label::Label;
 
@@ -125,7 +126,10 @@ impl Reuse<'_> {
             aliases: aliases.map(|alias| alias.url.as_str()).collect(),
             by_path_only: config.serve.by_path_only.contains(folder),
         };
-        Ok(Sha256::of(&serde_json::to_vec(&settings).unwrap_or_default()))
+        let mut hashing = Hashing::new(io::sink());
+        let written = serde_json::to_writer(&mut hashing, &settings);
+        written.map_err(|error| SiteError::io("hash for", self.site.root())(error.into()))?;
+        Ok(hashing.finish().1)
     }
 
     /// Lets the next generation have the collection as it is.

@@ -56,7 +56,7 @@ pub struct ControlFields<'a> {
     pub priority: Priority,
     /// `Source` without a version in parentheses; the package's own name where it is absent.
     pub source: &'a str,
-    /// The version in parentheses in `Source`; the package's own where there is none.
+    /// The version in parentheses in `Source`; the package's own if that has none.
     pub source_version: &'a str,
     /// `Essential: yes`.
     pub essential: bool,
