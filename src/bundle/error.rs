@@ -95,24 +95,32 @@ pub enum BundleError {
     Gone { folder: PathBuf, source: io::Error },
     #[error("cannot read {} at byte {offset}: {error}", path.display())]
     Unreadable { path: PathBuf, offset: u64, error: io::Error },
-    #[error(
-        "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online host by `{}`",
-        pieces(damage),
-        if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
-        next_command::recut_elsewhere(bundle, Some(LostVolumes { packing, numbers }))
-    )]
-    Unrepairable {
-        bundle: String,
-        packing: String,
-        numbers: BTreeSet<VolumeNumber>,
-        damage: Vec<Damage>,
-        tried: bool,
-        first: Box<BundleError>,
-    },
+    #[error(transparent)]
+    Unrepairable(#[from] Box<Unrepairable>),
     #[error(transparent)]
     Depot(#[from] DepotError),
     #[error(transparent)]
     Trust(#[from] TrustError),
+}
+
+/// Volumes of a packing whose recovery data do not suffice.
+#[allow(missing_docs, reason = "the names say it")]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{first}; damaged: {}; {}: copy these volumes again, or make them again on the online host by `{}`",
+    pieces(damage),
+    if *tried { "the recovery data do not suffice to repair it" } else { "there are no recovery data" },
+    next_command::recut_elsewhere(bundle, Some(LostVolumes { packing, numbers }))
+)]
+pub struct Unrepairable {
+    pub bundle: String,
+    pub packing: String,
+    pub numbers: BTreeSet<VolumeNumber>,
+    pub damage: Vec<Damage>,
+    /// True if there were recovery data.
+    pub tried: bool,
+    /// The damage that was found first.
+    pub first: BundleError,
 }
 
 impl BundleError {
@@ -136,7 +144,7 @@ impl BundleError {
             Self::Damaged { path, .. } | Self::Unreadable { path, .. } | Self::VolumeSize { path, .. } => {
                 name(path).into_iter().collect()
             }
-            Self::Unrepairable { damage, .. } => damage.iter().map(|damage| damage.volume.clone()).collect(),
+            Self::Unrepairable(error) => error.damage.iter().map(|damage| damage.volume.clone()).collect(),
             _ => BTreeSet::new(),
         }
     }
@@ -167,7 +175,7 @@ impl BundleError {
             | Self::VolumeSize { .. }
             | Self::Damaged { .. }
             | Self::Unreadable { .. }
-            | Self::Unrepairable { .. }
+            | Self::Unrepairable(_)
             | Self::WrongBlob { .. } => ErrorClass::VerificationFailed,
             Self::VolumesMissing { .. } | Self::ListMissing { .. } | Self::StreamEnded | Self::BlobsMissing { .. } => {
                 ErrorClass::VolumesMissing

@@ -28,5 +28,5 @@ pub mod zstd_frame;
 pub use bundle_stream::STREAM_NAME;
 pub(crate) use damage::pieces;
 pub use damage::{AlternateCopy, Damage};
-pub use error::BundleError;
+pub use error::{BundleError, Unrepairable};
 pub use format_error::FormatError;

@@ -115,8 +115,8 @@ impl Failure {
             Self::SiteFlawed { value, .. } => return Some((**value).clone()),
             Self::NotAllCopied { report, .. } => return Some(report.clone()),
             Self::Repairable { damage, .. } => (damage, true),
-            Self::Bundle(BundleError::Unrepairable { damage, .. })
-            | Self::Site(SiteError::Bundle(BundleError::Unrepairable { damage, .. })) => (damage, false),
+            Self::Bundle(BundleError::Unrepairable(error))
+            | Self::Site(SiteError::Bundle(BundleError::Unrepairable(error))) => (&error.damage, false),
             _ => return None,
         };
         Some(json!({ "damaged": damage, "repairable": repairable }))

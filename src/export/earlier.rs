@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use super::new_state::next_sequence;
 use super::{ExportError, Settings};
@@ -34,7 +35,7 @@ pub(super) fn finished_earlier(
     if !follows {
         return Err(in_the_way());
     }
-    let files = copies_of_lists(&manifest, &[folder.clone()], workspace.scratch()).map_err(|_| in_the_way())?;
+    let files = copies_of_lists(&manifest, slice::from_ref(&folder), workspace.scratch()).map_err(|_| in_the_way())?;
     let lists = StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect());
     let lists = lists.map_err(|_| in_the_way())?;
     let state = StoredState { digest: Sha256::of(&text), manifest, lists: lists.clone() };

@@ -314,7 +314,7 @@ impl ContentSink for DepotSink<'_> {
     type Part = Writing;
 
     fn wants(&self, part: &VolumePart) -> bool {
-        lock(&self.lacking).contains(&part.line.blob) && !(!part.is_whole() && self.journal.has(part))
+        lock(&self.lacking).contains(&part.line.blob) && (part.is_whole() || !self.journal.has(part))
     }
 
     fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {

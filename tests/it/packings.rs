@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::slice;
 
 use gapferry::bundle::BundleError;
 use gapferry::bundle::bundle_stream::{BundleStream, send};
@@ -125,7 +126,7 @@ fn there_and_back(blobs: &[Made], volume_size: u64, judge: Judge) {
         }
     }
     let memory = Memory::default();
-    assert_eq!(read(&[bundle.folder.clone()], &memory).unwrap(), [""; 0]);
+    assert_eq!(read(slice::from_ref(&bundle.folder), &memory).unwrap(), [""; 0]);
     assert!(memory.blobs() == distinct(&tree));
     if judge == Judge::Python {
         let target = packer.dir.path().join("python");
@@ -236,7 +237,7 @@ fn packings_of_one_state_mix() {
     }
     fs::remove_file(large.join("volume-001.tar")).unwrap();
     let memory = Memory::default();
-    assert_eq!(read(&[bundle.folder.clone()], &memory).unwrap(), [""; 0]);
+    assert_eq!(read(slice::from_ref(&bundle.folder), &memory).unwrap(), [""; 0]);
     assert!(memory.blobs() == distinct(&tree));
     let target = packer.dir.path().join("python");
     let (code, found) = packer.python(&bundle.folder, &["--unpack", target.to_str().unwrap()]);
@@ -294,14 +295,14 @@ fn a_delta_carries_what_its_bases_lack() {
     let folder = packer.pack(&bundle, options).unwrap();
     assert!(folder.join("volume-001.tar").metadata().unwrap().len() < 20_000);
     let memory = Memory { held: distinct(&old), ..Memory::default() };
-    read(&[bundle.folder.clone()], &memory).unwrap();
+    read(slice::from_ref(&bundle.folder), &memory).unwrap();
     let found = memory.blobs();
     let lacking: BTreeMap<_, _> =
         distinct(&new).into_iter().filter(|(digest, _)| !distinct(&old).contains_key(digest)).collect();
     assert!(found == lacking);
     // Without what the patch builds on, its blob is missing.
     let memory = Memory::default();
-    read(&[bundle.folder.clone()], &memory).unwrap();
+    read(slice::from_ref(&bundle.folder), &memory).unwrap();
     assert_eq!(memory.blobs().into_values().collect::<Vec<_>>(), [b"new"]);
     let held = packer.depot.root().to_str().unwrap().to_owned();
     let (code, report) = packer.python(&bundle.folder, &["--held", &held]);
@@ -395,7 +396,7 @@ fn a_packing_of_another_key_or_under_another_id_counts_as_absent() {
     let moved = folder.with_file_name("0123456789ab");
     fs::rename(&folder, &moved).unwrap();
     let memory = Memory::default();
-    let absent = read(&[bundle.folder.clone()], &memory).unwrap();
+    let absent = read(slice::from_ref(&bundle.folder), &memory).unwrap();
     assert!(absent[0].contains("its folder is not called"), "{absent:?}");
     let (code, found) = packer.python(&bundle.folder, &[]);
     assert!(code == 2 && found["packings"][0]["absent"].is_string(), "{found}");

@@ -101,8 +101,8 @@ impl Medium {
     #[track_caller]
     fn beyond_repair(&self, numbers: &[usize]) {
         match self.read() {
-            Err(BundleError::Unrepairable { numbers: found, .. }) => {
-                assert_eq!(found.into_iter().map(|number| number.index() + 1).collect::<Vec<_>>(), numbers);
+            Err(BundleError::Unrepairable(error)) => {
+                assert_eq!(error.numbers.iter().map(|number| number.index() + 1).collect::<Vec<_>>(), numbers);
             }
             other => panic!("{other:?}"),
         }

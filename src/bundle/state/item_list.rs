@@ -117,6 +117,8 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::bundle::state::line::tests::{item, proof};
     use proptest::prelude::*;
@@ -180,7 +182,7 @@ mod tests {
             assert!(read(&stored, summary).is_err(), "{items:?}");
         }
         assert!(write(&[], &[a.clone(), long]).is_err());
-        assert!(write(&[proof("a", b"")], &[a.clone()]).is_err());
+        assert!(write(&[proof("a", b"")], slice::from_ref(&a)).is_err());
         let unsorted = [serde_json::to_value(&a).unwrap(), serde_json::to_value(proof("b", b"")).unwrap()];
         let (bytes, summary) = forged(&unsorted, (1, 2));
         assert!(matches!(read(&bytes, summary), Err(FormatError::Line { line: 2, .. })));

@@ -166,8 +166,11 @@ pub(crate) mod tests {
         pub(crate) blobs: BlobTable,
     }
 
+    /// The path and the bytes of a file.
+    type File<'a> = (&'a str, &'a [u8]);
+
     /// Makes a state of collections of the kind `files`: of each the name, the proofs and the items.
-    pub(crate) fn state(collections: &[(&str, &[(&str, &[u8])], &[(&str, &[u8])])]) -> TestState {
+    pub(crate) fn state(collections: &[(&str, &[File], &[File])]) -> TestState {
         let (mut found, mut files) = (Vec::new(), Vec::new());
         for (name, proofs, items) in collections {
             let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();

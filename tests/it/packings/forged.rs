@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use super::{SMALL, mixed, read_all};
 use crate::support::bundles::{PackOptions, Packer, Tree, WrittenBundle};
 
+/// A change of the text, and what is said of it.
+type Lie<T> = (&'static str, fn(&mut T));
+
 /// A bundle that is forged again and again.
 struct Forge {
     packer: Packer,
@@ -86,7 +89,7 @@ fn write_lines(path: &Path, lines: &[Value]) -> Value {
 fn manifests_that_contradict_the_format_are_refused() {
     let forge = Forge::new();
     let manifest = json_of(&forge.bundle.folder.join("manifest.json"));
-    let cases: [(&str, fn(&mut Value)); 16] = [
+    let cases: [Lie<Value>; 16] = [
         ("another format", |m| m["format"] = json!(1)),
         ("sequence 0", |m| m["sequence"] = json!(0)),
         ("an integer above 2^53 - 1", |m| m["sequence"] = json!(9_007_199_254_740_992_u64)),
@@ -120,7 +123,7 @@ fn item_lists_that_contradict_the_format_are_refused() {
     let (path, manifest) =
         (forge.bundle.folder.join("items/files-a.jsonl.zst"), json_of(&forge.bundle.folder.join("manifest.json")));
     let lines = lines_of(&path);
-    let cases: [(&str, fn(&mut Vec<Value>)); 14] = [
+    let cases: [Lie<Vec<Value>>; 14] = [
         ("a path twice", |l| l[2]["path"] = l[1]["path"].clone()),
         ("unsorted items", |l| l.swap(1, 2)),
         ("a proof behind items", |l| l.rotate_left(1)),
@@ -157,7 +160,7 @@ fn item_lists_that_contradict_the_format_are_refused() {
 fn packings_that_contradict_the_format_are_refused() {
     let forge = Forge::new();
     let packing = json_of(&forge.packing.join("packing.json"));
-    let cases: [(&str, fn(&mut Value)); 9] = [
+    let cases: [Lie<Value>; 9] = [
         ("another format", |p| p["format"] = json!(1)),
         ("another manifest", |p| p["parameters"]["manifest"] = json!("0".repeat(64))),
         ("another ID than its folder", |p| p["parameters"]["volume_size"] = json!(1 << 20)),
@@ -185,7 +188,7 @@ fn indexes_that_contradict_the_format_are_refused() {
     let lines = lines_of(&path);
     // The proof, compressed; an empty file; the first part of a large one.
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let cases: [(&str, fn(&mut Vec<Value>)); 20] = [
+    let cases: [Lie<Vec<Value>>; 20] = [
         ("no part", Vec::clear),
         ("a part less", |l| drop(l.pop())),
         ("a part twice", |l| l.push(l[2].clone())),

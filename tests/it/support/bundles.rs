@@ -284,10 +284,13 @@ pub(crate) fn read(folders: &[PathBuf], memory: &Memory) -> Result<Vec<String>, 
     Ok(search.absent.iter().map(|error| gapferry::causes::causes(error).join(": ")).collect())
 }
 
+/// Parts of a blob, each with its offset.
+type Parts = Vec<(u64, Vec<u8>)>;
+
 /// Collects the parts of each blob in memory, with where they start, and has blobs that patches build on.
 #[derive(Default)]
 pub(crate) struct Memory {
-    pub(crate) parts: Mutex<BTreeMap<Sha256, Vec<(u64, Vec<u8>)>>>,
+    pub(crate) parts: Mutex<BTreeMap<Sha256, Parts>>,
     pub(crate) held: BTreeMap<Sha256, Vec<u8>>,
 }
 

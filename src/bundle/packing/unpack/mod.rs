@@ -21,7 +21,8 @@ use super::volume_parts::VolumeParts;
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::recovery::repair::Repair;
 use crate::bundle::state::lists::BlobWalk;
-use crate::bundle::{BundleError, Damage, STREAM_NAME, names};
+
+use crate::bundle::{BundleError, Damage, STREAM_NAME, Unrepairable, names};
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
@@ -107,7 +108,7 @@ fn unrepairable(packing: &FoundPacking, bad: Vec<(usize, Damage, BundleError)>) 
     match errors.next() {
         Some(first) => {
             let packing = packing.id.clone();
-            BundleError::Unrepairable { bundle, packing, numbers, damage, tried, first: Box::new(first) }
+            Box::new(Unrepairable { bundle, packing, numbers, damage, tried, first }).into()
         }
         None => BundleError::Inconsistent("no volume is damaged".to_owned()),
     }
