@@ -4,7 +4,6 @@
 
 pub mod address;
 pub mod bundle;
-pub mod causes;
 pub mod cli;
 pub mod collect;
 pub mod collection;

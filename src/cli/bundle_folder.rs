@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::default_workspace;
 use super::error::Failure;
+use super::workspace::default_workspace;
 use crate::workspace::Workspace;
 
 /// The result of looking for a bundle.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::environment::source_date_epoch;
 use super::error::Failure;
 use super::output::{Output, note, stdout, sync, warn, warn_of_changes};
 use super::passphrase::load_key;
@@ -14,6 +13,7 @@ use crate::bundle::bundle_stream::send;
 use crate::bundle::names::{MANIFEST, PACKING};
 use crate::bundle::packing::Packing;
 use crate::bundle::{BundleError, STREAM_NAME};
+use crate::error_class::Fault;
 use crate::export::{ExportError, Exported, Settings, Travel, export};
 use crate::fetch::FetchOptions;
 use crate::media::MountCheck;
@@ -24,6 +24,7 @@ use crate::selection::Selection;
 use crate::site::SiteError;
 use crate::storage::capacity::FreeSpace;
 use crate::terminal::safe;
+use crate::time::{MalformedTime, Time};
 use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE};
 use crate::units::Bytes;
 use crate::workspace::DeliveryEvidence;
@@ -242,4 +243,11 @@ pub(super) fn volumes(packing: &Packing) -> Vec<Value> {
         .zip(&packing.volumes)
         .map(|(number, volume)| json!({ "file": file(number), "size": volume.size }))
         .collect()
+}
+
+/// Returns the time of `$SOURCE_DATE_EPOCH` (reproducible-builds.org/specs/source-date-epoch), `None` if it is not set.
+fn source_date_epoch() -> Result<Option<Time>, Failure> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let time = text.parse().map_err(|_| MalformedTime).and_then(Time::from_unix);
+    Ok(Some(time.map_err(|error| Fault::usage("SOURCE_DATE_EPOCH is wrong").because(error))?))
 }

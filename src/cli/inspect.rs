@@ -15,7 +15,7 @@ use crate::bundle::overview::{BundleOverview, PackingOverview, overview};
 use crate::bundle::state::blob_table::BlobMark;
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::{ItemLine, ListLine, ProofLine};
-use crate::causes::causes;
+use crate::error_class::causes;
 use crate::numbers::VolumeNumber;
 use crate::terminal::safe;
 use crate::trust::PublicKey;

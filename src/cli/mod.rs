@@ -8,7 +8,6 @@ mod bundle_folder;
 mod confirm;
 mod copy;
 mod demo;
-mod environment;
 mod error;
 mod exit;
 mod export;

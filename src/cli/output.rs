@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::exit::Exit;
 use crate::bundle::state::known_versions::ChangedItem;
-use crate::causes::causes;
 use crate::collection_change::ClientWarning;
 use crate::error_class::ErrorClass;
+use crate::error_class::causes;
 use crate::terminal::safe;
 
 /// The readers of stdout.

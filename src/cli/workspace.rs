@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::default_workspace;
 use super::error::Failure;
 use crate::media::MountCheck;
 use crate::workspace::Workspace;
@@ -46,4 +45,13 @@ impl CarryArgs {
     pub(in crate::cli) fn mount_check(self) -> MountCheck {
         if self.allow_folder { MountCheck::Skipped } else { MountCheck::Enforced }
     }
+}
+
+/// Returns the workspace that commands use if none is named: `$GAPFERRY_WORKSPACE`, or else `$XDG_STATE_HOME/gapferry` as in the XDG base
+/// directory specification.
+pub(super) fn default_workspace() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = || absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    let named = std::env::var_os("GAPFERRY_WORKSPACE").filter(|name| !name.is_empty()).map(PathBuf::from);
+    named.or_else(|| state().map(|state| state.join("gapferry")))
 }

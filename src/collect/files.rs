@@ -8,7 +8,6 @@ use super::{CollectContext, CollectError, address, named_files};
 use crate::collection::{Collection, Item, Publish};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
-use crate::formats::files::version;
 use crate::kind::{Details, Kind};
 use crate::label::Label;
 use crate::origin::Origin;
@@ -95,7 +94,7 @@ fn describe(path: PublishPath, FoundFile { sha256, origin }: FoundFile) -> Item 
         proof: None,
         publisher: String::new(),
         reason: "requested".to_owned(),
-        version: version(sha256),
+        version: sha256.abbreviated(),
     }
 }
 

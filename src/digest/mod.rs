@@ -42,6 +42,13 @@ impl Sha256 {
         Ok((digest, length))
     }
 
+    /// Returns the first 12 hexadecimal digits: enough to see that two digests differ.
+    pub fn abbreviated(self) -> String {
+        let mut digits = self.to_hex();
+        digits.truncate(12);
+        digits
+    }
+
     /// The digest as 64 lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
         let mut text = String::with_capacity(64);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::causes::causes;
 use crate::error_class::ErrorClass;
+use crate::error_class::causes;
 use crate::formats::signed_digest::SignedDigest;
 use crate::storage::full_disk_error;
 

@@ -129,7 +129,7 @@ pub fn shortened(text: &str) -> String {
 #[cfg(test)]
 pub(crate) fn refusal<T, E: Error + 'static>(result: impl std::borrow::Borrow<Result<T, E>>) -> String {
     let Err(error) = result.borrow() else { panic!("it is accepted") };
-    crate::causes::causes(error).join(": ")
+    crate::error_class::causes(error).join(": ")
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ pub mod assertions;
 pub mod compression;
 pub mod deb;
 pub mod enterprise_store;
-pub mod files;
 mod invalid;
 pub mod openpgp;
 pub mod os_image;

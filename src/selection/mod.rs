@@ -6,7 +6,6 @@ mod enterprise_store;
 mod error;
 mod files;
 mod images;
-mod missing_files;
 mod os_images;
 mod place;
 mod placed;
@@ -14,6 +13,7 @@ mod snaps;
 mod table;
 #[cfg(test)]
 mod toy;
+mod values;
 mod yum;
 
 use std::collections::BTreeMap;
@@ -28,13 +28,14 @@ pub use enterprise_store::EnterpriseStoreSource;
 pub use error::SelectionError;
 pub use files::{FilesSource, FilesTable};
 pub use images::ImagesSource;
-pub use missing_files::MissingFiles;
 pub use os_images::{ImageSignature, OsImagePlace, OsImageSource, OsImageTable};
 pub use place::{FilePlace, Place};
 pub use placed::{Placed, PlacedTable};
 pub use snaps::{SnapPlace, SnapsSource, SnapsTable, StoreSnap};
 #[cfg(test)]
 pub use toy::ToySource;
+use values::yes;
+pub use values::{MissingFiles, OneOrMany};
 pub use yum::YumSource;
 
 use self::table::SourceTable;
@@ -113,35 +114,6 @@ pub struct Selection {
     #[cfg(test)]
     #[serde(default)]
     pub toy: Vec<ToySource>,
-}
-
-/// A value that may stand alone or in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OneOrMany<T>(pub Vec<T>);
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form<T> {
-            One(T),
-            Many(Vec<T>),
-        }
-        Ok(Self(match Form::deserialize(deserializer)? {
-            Form::One(value) => vec![value],
-            Form::Many(values) => values,
-        }))
-    }
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn default_epoch() -> Epoch {

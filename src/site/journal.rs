@@ -203,7 +203,7 @@ fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
     let folder = path.parent().unwrap_or(&path).display();
     let reason = format!(
         "{}: import that bundle again, or give it up with `rm -r {folder}`, after which its blobs count as needless",
-        crate::causes::causes(error).join(": ")
+        crate::error_class::causes(error).join(": ")
     );
     StorageError::Damaged { path, reason }.into()
 }

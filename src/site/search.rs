@@ -11,8 +11,8 @@ use crate::bundle::folder::is_bundle;
 use crate::bundle::folder::{plain_iso, read_unverified};
 use crate::bundle::state::OpenState;
 use crate::bundle::{BundleError, names};
-use crate::causes::causes;
 use crate::error_class::Fault;
+use crate::error_class::causes;
 use crate::trust::TrustError;
 
 /// The most entries of a medium's root that are looked at.

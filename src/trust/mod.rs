@@ -1,6 +1,5 @@
 //! Keys, signatures, the trust file and policy: who must have signed what, and what may not go backwards.
 
-mod dates;
 mod edit;
 mod error;
 mod file;
@@ -9,10 +8,9 @@ mod missing_signatures;
 mod policy;
 mod quorum;
 mod sshsig;
-mod stream_ids;
 mod succession;
+mod upstream_memory;
 
-pub use dates::{Dates, OlderUpstream, check_date, note_date};
 pub use edit::{KeyName, TrustChange};
 pub use error::TrustError;
 pub use file::{MAX_TRUST_BYTES, Revocation, Role, TrustFile, TrustedKey};
@@ -21,5 +19,5 @@ pub use missing_signatures::MissingSignatures;
 pub use policy::{Header, Overrides, Seen, check};
 pub use quorum::{Groups, MalformedQuorum, Quorum};
 pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PACKING_NAMESPACE, TRUST_NAMESPACE, sign, verify};
-pub use stream_ids::{OtherStream, check_stream};
 pub use succession::{MAX_STEPS, SignedTrustFile, TrustSignature, advance};
+pub use upstream_memory::{Dates, OlderUpstream, OtherStream, check_date, check_stream, note_date};

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gapferry::causes::causes;
 use gapferry::depot::{Depot, DepotError};
 use gapferry::digest::Sha256;
+use gapferry::error_class::causes;
 use gapferry::progress::Progress;
 use gapferry::site::{FlawedFiles, Site, SiteError, check};
 

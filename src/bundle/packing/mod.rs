@@ -32,7 +32,6 @@ pub const MAX_PACKINGS: usize = 64;
 /// The smallest volume size, in bytes.
 pub const MIN_VOLUME_SIZE: u64 = 64 << 10;
 const MAX_BASES: u64 = 64;
-const ID_DIGITS: usize = 12;
 
 /// A packing: the bytes of a state that travel in each volume. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -124,9 +123,7 @@ impl PackingParameters {
     pub fn id(&self) -> Result<String, FormatError> {
         let mut line = Vec::new();
         push_line(self, &mut line)?;
-        let mut digits = Sha256::of(&line).to_hex();
-        digits.truncate(ID_DIGITS);
-        Ok(digits)
+        Ok(Sha256::of(&line).abbreviated())
     }
 
     fn check(&self) -> Result<(), FormatError> {

@@ -2,7 +2,6 @@
 
 mod apply;
 mod edit;
-mod fingerprint;
 mod show;
 mod sign;
 
@@ -10,7 +9,7 @@ use clap::Subcommand;
 
 use super::error::Failure;
 use super::output::Output;
-pub(super) use fingerprint::spoken;
+use crate::digest::{MalformedDigest, Sha256};
 
 /// Show, change, sign and apply the trust file, which says who may sign what for a site
 ///
@@ -36,4 +35,16 @@ pub(super) fn run(args: TrustArgs, out: &Output) -> Result<(), Failure> {
         TrustCommand::Sign(args) => sign::run(&args, out),
         TrustCommand::Apply(args) => apply::run(&args, out),
     }
+}
+
+/// Returns a digest as two persons read it to each other: in groups of four digits.
+pub(super) fn spoken(digest: &Sha256) -> String {
+    let digits: Vec<char> = digest.to_hex().chars().collect();
+    digits.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// Parses a digest with or without spaces between its digits.
+fn spoken_digest(text: &str) -> Result<Sha256, String> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    digits.parse().map_err(|e: MalformedDigest| e.to_string())
 }

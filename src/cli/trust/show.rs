@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::error::Failure;
 use super::super::output::Output;
 use super::super::snap_roots::open_site;
-use super::fingerprint::spoken;
+use super::spoken;
 use crate::site::read_signed_trust;
 use crate::terminal::safe;
 use crate::time::Time;

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::address::{Address, is_public_name};
-use crate::causes::causes;
 use crate::collect::keyring::{read_keyring, unusable};
 use crate::collect::{CollectError, address};
 use crate::collection::Publish;
 use crate::error_class::Fault;
+use crate::error_class::causes;
 use crate::fetch::shown;
 use crate::formats::apt::client_index::{ClientIndex, ClientIndexKind};
 use crate::formats::apt::mirror_list::{Mirror, MirroredFile};

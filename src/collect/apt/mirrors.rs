@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::archives::{SuiteRequest, WantedArchive};
-use crate::causes::causes;
 use crate::collect::{CollectContext, CollectError};
 use crate::error_class::Fault;
+use crate::error_class::causes;
 use crate::fetch::{FetchError, shown};
 
 use crate::formats::apt::archive::{IN_RELEASE, MAX_RELEASE_BYTES, RELEASE};

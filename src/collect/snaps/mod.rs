@@ -7,14 +7,13 @@
 mod folder;
 mod snap_set;
 mod store;
-mod wish;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use self::snap_set::Wish;
 use self::snap_set::{PickedSnap, SnapSet};
 use self::store::StoreOffer;
-use self::wish::Wish;
 use super::{CollectContext, CollectError, Selected};
 use crate::collection::Collection;
 use crate::digest::Sha256;
@@ -75,7 +74,7 @@ fn requested(sources: &[SnapsSource]) -> BTreeSet<Wish> {
             channel: source.channel.clone(),
             revision: snap.revision.map(Into::into),
             closure: source.closure,
-            reason: wish::REQUESTED.to_owned(),
+            reason: snap_set::REQUESTED.to_owned(),
         }));
     }
     wishes

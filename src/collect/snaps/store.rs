@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::wish::{REQUESTED, Wish};
+use super::snap_set::{REQUESTED, Wish};
 use crate::collect::address::{below, origin};
 use crate::collect::{CollectContext, CollectError};
 use crate::error_class::Fault;

@@ -32,7 +32,6 @@ mod error;
 mod keyring;
 mod packets;
 mod policy;
-mod signed;
 mod site_key;
 mod verify;
 
@@ -44,9 +43,8 @@ pub use error::Cause;
 pub use error::Rejected;
 pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
-pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};
-pub use verify::Signer;
+pub use verify::{SignedBytes, Signer};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::elements::Elements;
 use super::location::Location;
 use super::xml::{Node, Tag, Xml};
 use super::{Evr, PRIMARY, checksum_kind};
-use crate::causes::causes;
+use crate::error_class::causes;
 use crate::formats::Invalid;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;

@@ -2,7 +2,7 @@
 
 use super::xml::{Node, Tag, Xml};
 use super::{LISTS, MAX_DATA_BYTES, MAX_OPEN_BYTES, REPODATA, checksum_kind, is_needed};
-use crate::causes::causes;
+use crate::error_class::causes;
 use crate::formats::Invalid;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;

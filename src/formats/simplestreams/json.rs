@@ -241,7 +241,7 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::causes::causes;
+    use crate::error_class::causes;
     use proptest::prelude::*;
 
     #[test]

@@ -9,7 +9,6 @@
 mod filter;
 mod index;
 mod json;
-mod location;
 pub mod maas;
 mod products;
 mod restrict;
@@ -19,9 +18,9 @@ pub use filter::Filter;
 pub use index::ProductsEntry;
 pub use index::StreamIndex;
 pub use index::is_index;
+pub use index::split_url;
 pub use json::TagValue;
 pub use json::Tags;
-pub use location::split_url;
 pub use products::{Product, ProductItem, ProductVersion, Products, StreamFile};
 pub use restrict::{cut, listed, shapes};
 pub use write::{ProductsLine, index_text, products_text};

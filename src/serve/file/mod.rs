@@ -4,7 +4,6 @@
 //! read at once; only what is not goes to a thread that may block.
 
 mod conditions;
-mod etag;
 mod kind;
 mod open;
 mod pool;
@@ -17,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use self::conditions::ConditionVerdict;
-use self::etag::FileVersion;
+use self::open::FileVersion;
 pub(super) use self::open::{Blocked, Delivery, OpenedFile, open};
 use self::range::Ranges;
 pub(super) use self::stream::cached as read_cached;

@@ -94,7 +94,7 @@ pub(super) async fn answer(
     let mut response = match &loaded.0 {
         Ok(catalogue) => answer_from(catalogue, site, scheme, host, request).await,
         Err(error) => {
-            let message = crate::causes::causes(error).join(": ");
+            let message = crate::error_class::causes(error).join(": ");
             refuse(StatusCode::INTERNAL_SERVER_ERROR, "damaged-store", &message)
         }
     };

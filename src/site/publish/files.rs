@@ -3,7 +3,6 @@
 use super::error::{not_vouched, unknown_proof};
 use super::{Context, PublishError};
 use crate::collection::Collection;
-use crate::formats::files::version;
 use crate::site::tree::Tree;
 
 /// Checks that each item says of its file what can be seen, and lays out the tree.
@@ -15,7 +14,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
     for (path, sha256) in &collection.files {
         context.check_unsigned(collection, path)?;
         let told = items.get(path).is_some_and(|item| {
-            let named = (item.name.as_str(), &item.version) == (path.as_str(), &version(*sha256));
+            let named = (item.name.as_str(), &item.version) == (path.as_str(), &sha256.abbreviated());
             named && item.proof.is_none() && item.publisher.is_empty()
         });
         if !told {

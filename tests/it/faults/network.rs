@@ -97,7 +97,7 @@ fn is_given_up(path: &str, slow: server::Fault, words: &str) {
         return;
     }
     let error = error.unwrap_err();
-    let text = gapferry::causes::causes(&error).join(": ");
+    let text = gapferry::error_class::causes(&error).join(": ");
     assert!(text.contains(words) && text.contains(path), "{text}");
     assert_eq!(Exit::from(error.class()), Exit::UpstreamUnavailable);
     fault.wrote_nothing();

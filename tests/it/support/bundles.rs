@@ -281,7 +281,7 @@ pub(crate) fn read(folders: &[PathBuf], memory: &Memory) -> Result<Vec<String>, 
     for packing in &search.found {
         unpack(packing, &mut lists.walk(&blobs), memory, scratch.path(), &Progress::hidden())?;
     }
-    Ok(search.absent.iter().map(|error| gapferry::causes::causes(error).join(": ")).collect())
+    Ok(search.absent.iter().map(|error| gapferry::error_class::causes(error).join(": ")).collect())
 }
 
 /// Parts of a blob, each with its offset.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gapferry::bundle::packing::index::PartLine;
-use gapferry::causes::causes;
 use gapferry::cli::Exit::{VerificationFailed, VolumesMissing};
 use gapferry::collection::{Collection, Publish};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
+use gapferry::error_class::causes;
 use gapferry::progress::Progress;
 use gapferry::trust::Overrides;
 use tempfile::TempDir;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gapferry::causes::causes;
 use gapferry::cli::Exit;
 use gapferry::depot::Depot;
+use gapferry::error_class::causes;
 use gapferry::site::{Site, SiteError};
 use tempfile::TempDir;
 

@@ -6,10 +6,9 @@
 //! that could be installed, `policy` chooses candidates, `mark` selects packages and what they need, `resolve` repairs
 //! what is broken then, `sweep` takes back what nothing needs.
 
+mod candidate;
 mod conflicts;
-mod follow;
 mod mark;
-mod policy;
 mod providers;
 mod reason;
 mod reasons;

@@ -1,7 +1,7 @@
 //! What is asked for, as versions: names, priorities and tasks.
 
 use super::universe::{NameGroup, PackageId, Universe, VersionId};
-use super::{AbsentSeeds, ClosureRequest, Reason, UnusableEntry, policy};
+use super::{AbsentSeeds, ClosureRequest, Reason, UnusableEntry, candidate};
 use crate::error_class::Fault;
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::seed::Seed;
@@ -87,7 +87,7 @@ fn choose(universe: &Universe<'_>, request: &ClosureRequest<'_>, seed: &Seed, pa
     if let Some(wanted) = &seed.version {
         return versions.find(|id| universe.version(*id).control.version == wanted);
     }
-    let Some(suite) = &seed.suite else { return policy::candidate(universe, package) };
+    let Some(suite) = &seed.suite else { return candidate::of_package(universe, package) };
     versions.find(|id| is_of_suite(universe, request, *id, suite))
 }
 
@@ -116,7 +116,7 @@ fn providers(universe: &Universe<'_>, group: &NameGroup<'_>) -> Vec<String> {
         .providers
         .iter()
         .map(|provider| (universe.version(provider.version).package, provider.version))
-        .filter(|(package, version)| policy::candidate(universe, *package) == Some(*version))
+        .filter(|(package, version)| candidate::of_package(universe, *package) == Some(*version))
         .map(|(package, _)| universe.label(package))
         .collect();
     names.sort();
@@ -156,5 +156,5 @@ fn by_task(universe: &Universe<'_>, task: &str) -> Vec<Want> {
 
 fn native_candidates(universe: &Universe<'_>) -> impl Iterator<Item = VersionId> {
     let native = universe.package_ids().filter(|id| universe.entry(*id).architecture == 0);
-    native.filter_map(|id| policy::candidate(universe, id))
+    native.filter_map(|id| candidate::of_package(universe, id))
 }

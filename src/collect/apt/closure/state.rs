@@ -2,7 +2,7 @@
 
 use super::universe::clause::{Clause, ClauseKind, RelationTarget};
 use super::universe::{PackageId, Universe, VersionId};
-use super::{ClosureRequest, policy};
+use super::{ClosureRequest, candidate};
 
 use crate::formats::apt::packages::MultiArch;
 
@@ -100,7 +100,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             requested: false,
             garbage: false,
         };
-        let states = universe.package_ids().map(|id| state(id, policy::candidate(universe, id))).collect();
+        let states = universe.package_ids().map(|id| state(id, candidate::of_package(universe, id))).collect();
         Self { universe, recommends: request.recommends, states }
     }
 

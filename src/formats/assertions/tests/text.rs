@@ -1,7 +1,7 @@
 //! What is no assertion.
 
 use super::*;
-use crate::causes::causes;
+use crate::error_class::causes;
 use crate::formats::refusal;
 
 const KEY: &str = "BWDEoaqyr25nF5SNCvEv2v7QnM9QsfCc0PBMYD_i2NGSQ32EF2d4D0hqUel3m8ul";

@@ -1,6 +1,5 @@
 //! Publishes RPM repositories: upstream's signed metadata is followed down to each package, then the tree is laid out.
 
-mod keys;
 mod re_index;
 mod repository;
 
@@ -8,14 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::re_index::re_indexed;
 use self::repository::CarriedRepository;
-use super::error::not_vouched;
+use super::error::{cannot, not_vouched};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item, Publish};
-use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD};
+use crate::formats::openpgp::armored_keyring;
+use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD, REPOMD_ASC, REPOMD_KEY};
 use crate::formats::signed_digest::SignedDigest;
 use crate::kind::Details;
 use crate::path::PublishPath;
 use crate::site::tree::Tree;
+
+/// The step that can fail here.
+const WRITE_KEYS: &str = "write the keys for clients";
 
 /// Checks all proofs, and lays out the tree.
 pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
@@ -33,8 +36,30 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         }
     }
     retain_for_grace_period(context, &mut tree);
-    keys::add(collection, context, &mut tree)?;
+    add_keys(collection, context, &mut tree)?;
     Ok(tree)
+}
+
+/// Publishes upstream's keys, since rpm checks the signatures in packages, which stay upstream's. The keys that sign the
+/// repository's list lie beside it, where zypper looks for them.
+fn add_keys(collection: &Collection, context: &mut Context<'_, '_>, tree: &mut Tree) -> Result<(), PublishError> {
+    let upstream = context.keyring_bytes.map(armored_keyring).transpose().map_err(cannot(WRITE_KEYS))?;
+    let upstream = upstream.map(|keys| context.put(keys.as_bytes())).transpose()?;
+    context.keys.extend(upstream.map(|digest| (format!("{}.asc", collection.folder()), digest)));
+    let of_list = match collection.publish {
+        Publish::Verbatim => {
+            let is_signed = collection.proofs.iter().any(|proof| proof.path.as_str() == REPOMD_ASC);
+            upstream.filter(|_| is_signed)
+        }
+        Publish::ReIndexed | Publish::Reprepro => {
+            let keys = context.key.public_armored().map_err(cannot(WRITE_KEYS))?;
+            Some(context.put(keys.as_bytes())?)
+        }
+    };
+    if let Some(digest) = of_list {
+        tree.add(REPOMD_KEY.parse()?, digest);
+    }
+    Ok(())
 }
 
 /// Which of the packages that upstream lists are here.
