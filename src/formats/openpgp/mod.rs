@@ -32,6 +32,7 @@ mod error;
 mod keyring;
 mod packets;
 mod policy;
+mod signed;
 mod site_key;
 mod verify;
 
@@ -43,8 +44,9 @@ pub use error::Cause;
 pub use error::Rejected;
 pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
+pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};
-pub use verify::{SignedBytes, Signer};
+pub use verify::Signer;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! The verdict over all signatures of one message.
 
-use std::borrow::Cow;
 use std::io::{Read, Seek};
 
 use crate::formats::Invalid;
@@ -12,7 +11,6 @@ use super::error::{Cause, RefusalReason, WEAK_HASH, list};
 use super::keyring::Keyring;
 use super::packets::packets;
 use super::policy;
-use super::{verify_clear_signed, verify_detached};
 
 /// The most bytes of signatures that are read, decoded.
 pub(super) const MAX_SIGNATURE_BYTES: usize = 1 << 20;
@@ -28,35 +26,6 @@ pub struct Signer {
     pub signed_by: String,
     /// When it was made, in Unix seconds.
     pub made: i64,
-}
-
-/// A text and its signature.
-#[derive(Clone, Copy, Debug)]
-pub enum SignedBytes<'a> {
-    /// Clear-signed, such as InRelease or an .sjson file.
-    Inline(&'a [u8]),
-    /// With the signature in a file beside it, such as Release.gpg or .json.gpg.
-    Detached {
-        /// The text.
-        text: &'a [u8],
-        /// The signature over it.
-        signature: &'a [u8],
-    },
-}
-
-impl<'a> SignedBytes<'a> {
-    /// Verifies the signature with `keyring` as of `now` (in Unix seconds); returns the text, as the verifier read it, and
-    /// whose signatures were good.
-    pub fn verify(self, keyring: &Keyring, now: i64) -> Result<(Cow<'a, [u8]>, Vec<Signer>), Invalid> {
-        match self {
-            Self::Inline(message) => {
-                verify_clear_signed(message, keyring, now).map(|clear| (clear.text.into(), clear.signers))
-            }
-            Self::Detached { text, signature } => {
-                verify_detached(text, signature, keyring, now).map(|signers| (text.into(), signers))
-            }
-        }
-    }
 }
 
 /// What is signed. It is read anew for each key that may have signed it, so it need not be in memory.
