@@ -111,6 +111,11 @@ fn recut_words(bundle: &Path, volumes: Option<LostVolumes<'_>>, out: &Path) -> S
     command.arg("--out").path(out)
 }
 
+/// On the online host: copies the item lists of a bundle into the folder of a workspace that keeps them.
+pub(crate) fn restore_item_lists(bundle: &Path, to: &Path) -> ShellCommand {
+    ShellCommand::new("cp").words("-rT").path(&bundle.join("items")).path(&to.join("items"))
+}
+
 /// On the online host, in the folder that has the request and [`SITE_KEY`]: packs what the request asks for.
 pub(crate) fn answer_request(bundle: &str, request: &Path) -> ShellCommand {
     let request = Path::new(request.file_name().unwrap_or_default());

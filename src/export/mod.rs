@@ -218,6 +218,9 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     let Collected { collections, tally } = collect_all(selection, settings, workspace)?;
     let (site, name) = (&selection.site, &selection.name);
     let last = workspace.last(site, name)?;
+    if let Some(last) = last.as_ref().filter(|_| !settings.dry_run) {
+        workspace.tidy(last)?;
+    }
     not_in_another_bundle(selection, workspace, &collections)?;
     let lists = match settings.dry_run {
         true => None,

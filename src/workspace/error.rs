@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
+use crate::next_command::ShellCommand;
 use crate::storage::{FileError, StorageError};
 
 /// Errors of a workspace.
@@ -16,6 +17,16 @@ pub enum WorkspaceError {
     Storage(#[from] StorageError),
     #[error("this workspace made no bundle: {} is not there or empty; is --workspace right?", path.display())]
     NoWorkspace { path: PathBuf },
+    #[error(
+        "the workspace has lost the item lists of {bundle}, its last bundle: copy them back from the bundle, on any of its media, by \
+         `{restore}`, and run the command again"
+    )]
+    ListsLost {
+        bundle: String,
+        restore: ShellCommand,
+        #[source]
+        cause: Box<BundleError>,
+    },
     #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error(transparent)]
@@ -33,6 +44,7 @@ impl WorkspaceError {
         match self {
             Self::Storage(error) => error.class(),
             Self::NoWorkspace { .. } => ErrorClass::Usage,
+            Self::ListsLost { .. } => ErrorClass::Failed,
             Self::Bundle(error) => error.class(),
             Self::Depot(error) => error.class(),
         }

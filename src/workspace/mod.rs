@@ -45,6 +45,7 @@ use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, DepotError, RemovedBlobs};
 use crate::digest::Sha256;
 use crate::label::Label;
+use crate::next_command;
 use crate::storage::RunMode;
 use crate::storage::{Lock, audit, write_atomically};
 
@@ -185,7 +186,9 @@ impl Workspace {
                 for digest in history.manifests()? {
                     // An export that was killed early has noted a state that it did not store.
                     if self.depot.size(&digest).is_some() {
-                        needed.extend(StoredState::open(&self.depot, &digest)?.own_blobs());
+                        // Its lists may be lost: they are in bundles too.
+                        needed.extend(StoredState::manifest(&self.depot, &digest)?.list_blobs());
+                        needed.insert(digest);
                     }
                 }
                 if let Some(last) = last {
@@ -198,24 +201,50 @@ impl Workspace {
 
     /// Returns the blobs of the last bundle.
     fn blobs(&self, last: &Last) -> Result<BlobTable, WorkspaceError> {
-        Ok(self.stored(last)?.blobs(&self.depot)?)
+        Ok(self.stored(last)?.1)
     }
 
     /// Reads all of the last bundle's state into memory.
     pub fn load(&self, last: &Last) -> Result<LoadedState, WorkspaceError> {
-        Ok(self.stored(last)?.load(&self.depot)?)
+        let (state, blobs) = self.stored(last)?;
+        let path = self.history(&last.manifest.site, &last.manifest.name);
+        Ok(state.load_with(blobs).map_err(BundleError::in_file(&path))?)
     }
 
-    /// Opens the last bundle's state. The history has its item lists too: it is backed up, and the depot is not.
-    fn stored(&self, last: &Last) -> Result<StoredState, WorkspaceError> {
-        let (site, name) = (&last.manifest.site, &last.manifest.name);
-        match StoredState::open(&self.depot, &last.digest) {
-            Err(BundleError::Depot(DepotError::Missing { .. })) => {
-                let lists = self.lists(site, name).item_lists(&last.manifest);
-                Ok(StoredState::in_files(&self.history(site, name), &lists)?)
-            }
-            other => Ok(other?),
+    /// Opens the last bundle's state, and checks its lists. The history has its item lists too: it is backed up, and the depot is
+    /// not. What the depot lacks is put back.
+    fn stored(&self, last: &Last) -> Result<(StoredState, BlobTable), WorkspaceError> {
+        let in_depot = StoredState::open(&self.depot, &last.digest).and_then(|state| {
+            let blobs = state.blobs(&self.depot)?;
+            Ok((state, blobs))
+        });
+        match in_depot {
+            Err(BundleError::Depot(DepotError::Missing { .. } | DepotError::DigestMismatch { .. }))
+            | Err(BundleError::Invalid { .. }) => {}
+            other => return Ok(other?),
         }
+        let (state, blobs) = self.kept(last)?;
+        let text = last.manifest.to_text().map_err(BundleError::in_file(&self.depot.place(&last.digest)))?;
+        let mut batch = self.depot.batch();
+        store(&self.depot, &mut batch, &last.manifest, text.as_bytes(), &state.lists)?;
+        batch.commit()?;
+        Ok((state, blobs))
+    }
+
+    /// Opens the last bundle's state as the history has it.
+    fn kept(&self, last: &Last) -> Result<(StoredState, BlobTable), WorkspaceError> {
+        let (site, name) = (&last.manifest.site, &last.manifest.name);
+        let history = self.lists(site, name);
+        let below = history.item_lists(&last.manifest);
+        let lost = |cause: BundleError| -> WorkspaceError {
+            let bundle = last.manifest.folder();
+            let place = history.place(last.manifest.sequence).ok().flatten().unwrap_or_else(|| PathBuf::from(&bundle));
+            let restore = next_command::restore_item_lists(&place, &below);
+            WorkspaceError::ListsLost { bundle, restore, cause: Box::new(cause) }
+        };
+        let state = StoredState::in_files(&self.history(site, name), &below).map_err(lost)?;
+        let blobs = state.lists.check(|_, _| Ok(())).map_err(|error| lost(BundleError::in_file(&below)(error)))?;
+        Ok((state, blobs))
     }
 
     /// The folder for nameless files.
@@ -244,6 +273,11 @@ impl Workspace {
         history.keep_item_lists(manifest, state.lists)?;
         write_atomically(&self.history(&manifest.site, &manifest.name), state.text, 0o644)?;
         history.forget_other_item_lists(manifest)
+    }
+
+    /// Removes what an export left that was killed after it had recorded its bundle.
+    pub fn tidy(&self, last: &Last) -> Result<(), WorkspaceError> {
+        self.lists(&last.manifest.site, &last.manifest.name).forget_other_item_lists(&last.manifest)
     }
 }
 
