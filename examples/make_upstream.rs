@@ -23,8 +23,8 @@ use gapferry::formats::assertions::{Sha3, Sha3State};
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::upstream::assertions::TestAuthority;
 use gapferry::upstream::{
-    DEFAULT_DATE, DebSpec, Packing, Payload, SnapSpec, Stream, StreamItem, StreamVersion, UbuntuSerial, Upstream, bulk,
-    write_snap,
+    DEFAULT_DATE, DebSpec, Payload, SampleCompression, SnapSpec, Stream, StreamItem, StreamVersion, UbuntuSerial,
+    Upstream, bulk, write_snap,
 };
 use serde_json::json;
 
@@ -62,7 +62,7 @@ fn write_archive(dir: &Path, count: &str, size: &str, seed: &str) -> Result<(), 
     let mut upstream = Upstream::new("Generated", &["amd64"]);
     let size = size.parse()?;
     // Compressing what does not compress would only cost time where there is much of it.
-    let packing = if size > 1_000_000 { Packing::Plain } else { Packing::Gzip };
+    let packing = if size > 1_000_000 { SampleCompression::Plain } else { SampleCompression::Gzip };
     for deb in bulk(count.parse()?, size, seed.parse()?) {
         upstream.add("stable", "main", DebSpec { packing, ..deb });
     }

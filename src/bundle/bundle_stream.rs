@@ -4,27 +4,21 @@
 //! believed up to the caps, until a signed file says both. What follows the last packing is for people and is not read.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::layout::{BLOCK, TRAILER, header, padding};
+use super::layout::{BLOCK, header, padding};
 use super::packing::found::{FoundPacking, PackedState};
-use super::packing::unpack::{ContentSink, unpack_stream};
-use super::packing::volume_files::WrongSize;
-use super::packing::{MAX_PACKING_BYTES, Packing};
-use super::state::lists::BlobWalk;
-use super::state::manifest::MAX_MANIFEST_BYTES;
-use super::state::open::OpenState;
+use super::packing::{MAX_PACKING_BYTES, PackedVolume};
+use super::state::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use super::stored_list::{StoredFile, private_copy};
 use super::{BundleError, names};
 use crate::numbers::VolumeNumber;
-use crate::progress::Progress;
 use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
 
 /// The name of a stream in messages, in the place of a path.
 pub const STREAM_NAME: &str = "-";
-const BUFFER_BYTES: usize = 1 << 20;
 /// The largest trust file or approval, in bytes.
 const MAX_STATEMENT_BYTES: u64 = 64 << 10;
 /// The most trust files or approvals of a stream.
@@ -38,7 +32,7 @@ pub struct BundleStream(Mutex<StreamState>);
 struct StreamState {
     from: Box<dyn Read + Send>,
     /// The file whose header was read, and whose content was not.
-    next: Option<StreamFile>,
+    next: Option<IncomingFile>,
     /// The bundle's folder.
     folder: Option<String>,
     /// Offset of the next byte in the current volume.
@@ -47,7 +41,7 @@ struct StreamState {
 
 /// A file in a stream, as its header has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct StreamFile {
+struct IncomingFile {
     /// Its path in the bundle's folder.
     path: String,
     size: u64,
@@ -77,18 +71,18 @@ impl BundleStream {
     }
 
     /// Copies all item lists of the state into nameless files in the folder `scratch`.
-    pub fn lists(&self, state: &OpenState, scratch: &Path) -> Result<Vec<File>, BundleError> {
+    pub fn lists(&self, manifest: &Manifest, scratch: &Path) -> Result<Vec<File>, BundleError> {
         let mut stream = self.lock();
-        stream.check_folder(&state.manifest.folder())?;
+        stream.check_folder(&manifest.folder())?;
         stream.skip_statements("approvals/")?;
-        let lists = state.manifest.collections.iter();
+        let lists = manifest.collections.iter();
         lists.map(|list| stream.stored(&list.list_file(), &list.list.stored, scratch)).collect()
     }
 
     /// Reads the next packing, which a key has signed that `is_builder`. Returns `None` behind the last one.
-    pub fn packing(
+    pub(super) fn packing(
         &self,
-        state: &OpenState,
+        state: PackedState<'_>,
         mut is_builder: impl FnMut(&PublicKey) -> Result<(), BundleError>,
     ) -> Result<Option<FoundPacking>, BundleError> {
         let mut stream = self.lock();
@@ -99,36 +93,31 @@ impl BundleStream {
         let signature = format!("{}.sig", file.path);
         let unsigned = || BundleError::PackingUnsigned { folder: PathBuf::from(STREAM_NAME) };
         let signature = stream.named(&signature, MAX_SIGNATURE_BYTES)?.ok_or_else(unsigned)?;
-        let bundle = &state.manifest.folder();
-        let of =
-            PackedState { bundle, manifest: &state.digest, folders: &state.folders, wrong_size: WrongSize::Refused };
-        of.of_bytes(Some(id), Path::new(STREAM_NAME), bytes, signature, &mut is_builder).map(Some)
+        state.of_bytes(Some(id), Path::new(STREAM_NAME), bytes, signature, &mut is_builder).map(Some)
     }
 
-    /// Reads all volumes of the packing that came last, and hands every wanted part to `sink`.
-    pub fn unpack<S: ContentSink>(
+    /// Goes to the next volume of the packing that came last. Returns a copy of the volume's index in a nameless file in the folder
+    /// `scratch`.
+    pub(super) fn next_volume(
         &self,
         packing: &FoundPacking,
-        walk: &mut BlobWalk<'_>,
-        sink: &S,
+        number: VolumeNumber,
+        volume: &PackedVolume,
         scratch: &Path,
-        progress: &Progress,
-    ) -> Result<(), BundleError> {
+    ) -> Result<File, BundleError> {
         let below = format!("{}/{}", names::PACKINGS, packing.id);
-        for (number, volume) in VolumeNumber::all().zip(&packing.packing.volumes) {
-            let mut stream = self.lock();
-            let copy =
-                stream.stored(&format!("{below}/{}", names::volume_index(number)), &volume.index.stored, scratch)?;
-            stream.expect(&format!("{below}/{}", names::volume(number)), volume.size)?;
-            stream.position = 0;
-            drop(stream);
-            let mut parts = packing.parts(number.index(), copy, walk)?;
-            unpack_stream(self, &mut parts, sink, progress)?;
-            let mut stream = self.lock();
-            let rest = volume.size - stream.position + padding(volume.size);
-            stream.skip(rest).map_err(failure)?;
-        }
-        Ok(())
+        let mut stream = self.lock();
+        let copy = stream.stored(&format!("{below}/{}", names::volume_index(number)), &volume.index.stored, scratch)?;
+        stream.expect(&format!("{below}/{}", names::volume(number)), volume.size)?;
+        stream.position = 0;
+        Ok(copy)
+    }
+
+    /// Goes to the end of the volume.
+    pub(super) fn end_volume(&self, volume: &PackedVolume) -> Result<(), BundleError> {
+        let mut stream = self.lock();
+        let rest = volume.size - stream.position + padding(volume.size);
+        stream.skip(rest).map_err(failure)
     }
 
     /// Reads from the volume at `offset`, which is not before what was read last.
@@ -148,14 +137,14 @@ impl BundleStream {
 
 impl StreamState {
     /// Returns the next file without reading its content; `None` at the end of the stream.
-    fn peek(&mut self) -> Result<Option<StreamFile>, BundleError> {
+    fn peek(&mut self) -> Result<Option<IncomingFile>, BundleError> {
         if self.next.is_none() {
             self.next = self.next_header()?;
         }
         Ok(self.next.clone())
     }
 
-    fn next_header(&mut self) -> Result<Option<StreamFile>, BundleError> {
+    fn next_header(&mut self) -> Result<Option<IncomingFile>, BundleError> {
         let damaged = || self::damaged("the header", "a file", 0);
         let mut found = self.block()?;
         if found == [0; BLOCK as usize] {
@@ -186,7 +175,7 @@ impl StreamState {
             return Err(self::damaged("the header", path, 0));
         }
         self.folder = Some(folder.to_owned());
-        Ok(Some(StreamFile { path: path.to_owned(), size }))
+        Ok(Some(IncomingFile { path: path.to_owned(), size }))
     }
 
     fn block(&mut self) -> Result<[u8; BLOCK as usize], BundleError> {
@@ -225,7 +214,7 @@ impl StreamState {
 
     /// Goes to the content of the next file, which must be called so and have this size.
     fn expect(&mut self, path: &str, size: u64) -> Result<(), BundleError> {
-        let wanted = StreamFile { path: path.to_owned(), size };
+        let wanted = IncomingFile { path: path.to_owned(), size };
         match self.peek()? {
             Some(file) if file == wanted => {
                 self.next = None;
@@ -256,7 +245,7 @@ impl StreamState {
         }
     }
 
-    fn out_of_place(&self, file: &StreamFile) -> BundleError {
+    fn out_of_place(&self, file: &IncomingFile) -> BundleError {
         damaged("the header", &file.path, 0)
     }
 
@@ -296,79 +285,3 @@ pub(super) fn failure(error: io::Error) -> BundleError {
 }
 
 const _: () = assert!(BLOCK == 512, "tar::Header is one block");
-
-/// Writes the bundle in `folder` to `out`. Its manifest and its packings, whose volumes must all be here, are signed.
-pub fn send(folder: &Path, out: &mut dyn Write, progress: &Progress) -> Result<(), BundleError> {
-    let state = super::state::open::SignedState::open(folder)?.trusted(|_| Ok::<_, BundleError>(()))?;
-    let search = state.packings(WrongSize::Refused, |_| Ok(()))?;
-    if let Some(error) = search.absent.into_iter().next() {
-        return Err(error);
-    }
-    for packing in &search.found {
-        let missing = packing.files.missing();
-        if !missing.is_empty() {
-            return Err(BundleError::VolumesMissing { folder: folder.to_owned(), missing });
-        }
-    }
-    let total = search.found.iter().flat_map(|found| &found.packing.volumes).map(|volume| volume.size).sum();
-    let progress = progress.phase("sending", total);
-    let mut sender =
-        Sender { folder, name: state.manifest.folder(), out, progress: &progress, buffer: vec![0; BUFFER_BYTES] };
-    sender.folder_of("trust")?;
-    sender.file(names::MANIFEST)?;
-    sender.file(names::SIGNATURE)?;
-    sender.folder_of("approvals")?;
-    state.manifest.collections.iter().try_for_each(|collection| sender.file(&collection.list_file()))?;
-    for found in &search.found {
-        sender.packing(&found.id, &found.packing)?;
-    }
-    sender.file(names::SHA256SUMS)?;
-    sender.file(names::VERIFY)?;
-    let end = sender.out.write_all(&[0; TRAILER as usize]).and_then(|()| sender.out.flush());
-    progress.finish();
-    end.map_err(BundleError::io("write to", Path::new(STREAM_NAME)))
-}
-
-/// Writes files of a bundle to a stream.
-struct Sender<'a> {
-    folder: &'a Path,
-    name: String,
-    out: &'a mut dyn Write,
-    progress: &'a Progress,
-    buffer: Vec<u8>,
-}
-
-impl Sender<'_> {
-    fn packing(&mut self, id: &str, packing: &Packing) -> Result<(), BundleError> {
-        let below = format!("{}/{id}", names::PACKINGS);
-        self.file(&format!("{below}/{}", names::PACKING))?;
-        self.file(&format!("{below}/{}", names::PACKING_SIGNATURE))?;
-        for number in VolumeNumber::all().take(packing.volumes.len()) {
-            self.file(&format!("{below}/{}", names::volume_index(number)))?;
-            self.file(&format!("{below}/{}", names::volume(number)))?;
-        }
-        Ok(())
-    }
-
-    /// Writes the files of a folder, if there is one, in the order of their names.
-    fn folder_of(&mut self, below: &str) -> Result<(), BundleError> {
-        let files = super::write::files_in(&self.folder.join(below))?;
-        files.iter().try_for_each(|file| self.file(&format!("{below}/{file}")))
-    }
-
-    fn file(&mut self, file: &str) -> Result<(), BundleError> {
-        let path = self.folder.join(file);
-        let (mut from, size) = super::folder::open(&path)?;
-        let to_stream = |error| BundleError::io("write to", Path::new(STREAM_NAME))(error);
-        self.out.write_all(&header(&format!("{}/{file}", self.name), size)).map_err(to_stream)?;
-        let mut left = size;
-        while left > 0 {
-            let piece = self.buffer.get_mut(..left.min(BUFFER_BYTES as u64) as usize).unwrap_or_default();
-            from.read_exact(piece).map_err(BundleError::io("read", &path))?;
-            self.out.write_all(piece).map_err(to_stream)?;
-            left -= piece.len() as u64;
-            self.progress.add(if file.ends_with(".tar") { piece.len() as u64 } else { 0 });
-        }
-        self.out.write_all(&vec![0; padding(size) as usize]).map_err(to_stream)
-    }
-}

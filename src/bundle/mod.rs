@@ -18,6 +18,7 @@ pub mod packing;
 pub mod patch;
 pub mod recovery;
 pub mod schema;
+pub mod send_stream;
 pub mod state;
 pub mod stored_list;
 pub(crate) mod verify_text;

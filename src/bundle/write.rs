@@ -179,7 +179,9 @@ pub fn write_packing(
     let PackingPlan { parameters, lists, blobs, older, recovery, free_space } = plan;
     let travels = || blobs.iter().filter(|blob| !blob.has(BlobMark::Held));
     let carried = travels().map(|blob| blob.size).sum::<u64>();
-    preflight(bundle, (carried, travels().count() as u64), parameters.volume_size, recovery, free_space)?;
+    // People know the folder that they gave; the bundle's own is removed if there is not enough room.
+    let out = bundle.parent().unwrap_or(bundle);
+    preflight(out, (carried, travels().count() as u64), parameters.volume_size, recovery, free_space)?;
     let below = format!("{}/{}", names::PACKINGS, parameters.id().map_err(BundleError::in_file(bundle))?);
     let (target, folder) = (bundle.join(&below), bundle.join(format!("{below}.part")));
     match fs::remove_dir_all(&folder) {

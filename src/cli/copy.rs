@@ -10,8 +10,8 @@ use super::error::Failure;
 
 use super::output::{Output, note, stdout, sync};
 use super::workspace::{CarryArgs, WorkspaceArgs};
-use crate::bundle::bundle_stream::send;
 use crate::bundle::packing::volume_files::WrongSize;
+use crate::bundle::send_stream::send;
 use crate::bundle::state::SignedState;
 use crate::bundle::{BundleError, STREAM_NAME};
 use crate::media::copy::dry_run;

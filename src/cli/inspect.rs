@@ -38,7 +38,7 @@ pub(super) fn run(args: &InspectArgs, out: &Output) -> Result<(), Failure> {
     found.absent.iter().for_each(|error| note(&format!("a packing counts as absent: {}", causes(error).join(": "))));
     out.stream(|to| {
         let written = match out.is_json() {
-            true => write_json_line(&Shown(&found), to).map_err(Into::into),
+            true => write_json_line(&ShownBundle(&found), to).map_err(Into::into),
             false => render(&found, to),
         };
         // Errors of stdout are kept elsewhere. The lists have been checked, so this is their private copy.
@@ -47,9 +47,9 @@ pub(super) fn run(args: &InspectArgs, out: &Output) -> Result<(), Failure> {
 }
 
 /// The result for programs.
-struct Shown<'a>(&'a BundleOverview);
+struct ShownBundle<'a>(&'a BundleOverview);
 
-impl Serialize for Shown<'_> {
+impl Serialize for ShownBundle<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let found = self.0;
         let mut map = serializer.serialize_map(None)?;

@@ -282,7 +282,7 @@ impl Depot {
             return Ok(());
         }
         let from = File::open(source).map_err(DepotError::io("open", source))?;
-        self.put_from(batch, from, source, (digest, size))
+        self.put_from(batch, from, source, digest, size)
     }
 
     /// Copies all that `from` has in, unless a blob of this digest and size is here already. `source` is its name in messages.
@@ -292,7 +292,8 @@ impl Depot {
         batch: &mut Batch<'_>,
         mut from: impl io::Read,
         source: &Path,
-        (digest, size): (Sha256, u64),
+        digest: Sha256,
+        size: u64,
     ) -> Result<(), DepotError> {
         if self.has(&digest, size) || batch.holds(&digest) {
             return Ok(());

@@ -15,10 +15,10 @@ const READ_AHEAD_BYTES: u64 = 256 << 10;
 
 /// A blob that is open for reading: a file, or an object of which a range is fetched at a time.
 #[derive(Debug)]
-pub struct BlobReader(Source);
+pub struct BlobReader(BlobBytes);
 
 #[derive(Debug)]
-enum Source {
+enum BlobBytes {
     File(File),
     Object(ObjectReader),
 }
@@ -26,18 +26,18 @@ enum Source {
 impl BlobReader {
     /// Reads from an open file.
     pub fn of_file(file: File) -> Self {
-        Self(Source::File(file))
+        Self(BlobBytes::File(file))
     }
 
     pub(super) fn of_object(store: Arc<dyn Store>, key: String, size: u64) -> Self {
-        Self(Source::Object(ObjectReader { store, key, size, position: 0, ahead: Cursor::default() }))
+        Self(BlobBytes::Object(ObjectReader { store, key, size, position: 0, ahead: Cursor::default() }))
     }
 
     /// Fills `buffer` with the bytes from `start` on. Fails with `UnexpectedEof` where the blob ends before.
     pub fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
         match &self.0 {
-            Source::File(file) => file.read_exact_at(buffer, start),
-            Source::Object(object) => {
+            BlobBytes::File(file) => file.read_exact_at(buffer, start),
+            BlobBytes::Object(object) => {
                 let bytes = object.fetch(start, buffer.len() as u64)?;
                 let is_whole = bytes.len() == buffer.len();
                 is_whole.then(|| buffer.copy_from_slice(&bytes)).ok_or(io::ErrorKind::UnexpectedEof.into())
@@ -47,7 +47,7 @@ impl BlobReader {
 
     /// Lets the kernel forget what it holds of the blob, so that the disk is read.
     pub fn leave_page_cache(&self) {
-        if let Source::File(file) = &self.0 {
+        if let BlobBytes::File(file) = &self.0 {
             let _ = fadvise(file, 0, None, Advice::DontNeed); // without it, the cache is what is read
         }
     }
@@ -56,8 +56,8 @@ impl BlobReader {
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Source::File(file) => file.read(buffer),
-            Source::Object(object) => object.read(buffer),
+            BlobBytes::File(file) => file.read(buffer),
+            BlobBytes::Object(object) => object.read(buffer),
         }
     }
 }
@@ -65,8 +65,8 @@ impl Read for BlobReader {
 impl Seek for BlobReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match &mut self.0 {
-            Source::File(file) => file.seek(to),
-            Source::Object(object) => object.seek(to),
+            BlobBytes::File(file) => file.seek(to),
+            BlobBytes::Object(object) => object.seek(to),
         }
     }
 }

@@ -60,10 +60,10 @@ impl Piece {
 }
 
 /// Recovery files that are left out, by their paths in the bundle's folder, with the reasons.
-pub(super) type LeftOut = BTreeMap<String, &'static str>;
+pub(super) type OmittedFiles = BTreeMap<String, &'static str>;
 
 /// Returns all pieces: first the volumes of all packings, then their recovery files. Reports recovery files that are left out.
-pub(super) fn pieces(job: &CopyJob<'_>) -> (Vec<Piece>, LeftOut) {
+pub(super) fn pieces(job: &CopyJob<'_>) -> (Vec<Piece>, OmittedFiles) {
     let mut pieces = Vec::new();
     for (packing, found) in job.packings.iter().enumerate() {
         let volumes = VolumeNumber::all().zip(found.files.volumes());
@@ -78,7 +78,7 @@ pub(super) fn pieces(job: &CopyJob<'_>) -> (Vec<Piece>, LeftOut) {
     }
     let text = unsigned_file(job.folder(), names::SHA256SUMS, MAX_SUMS_BYTES).unwrap_or_default();
     let sums: BTreeMap<&str, Sha256> = text.lines().filter_map(sum).collect();
-    let mut left_out = LeftOut::new();
+    let mut left_out = OmittedFiles::new();
     let mut first = 0;
     for (packing, found) in job.packings.iter().enumerate() {
         let count = found.files.volumes().len();
@@ -102,7 +102,7 @@ pub(super) fn pieces(job: &CopyJob<'_>) -> (Vec<Piece>, LeftOut) {
 }
 
 /// Leaves volumes out that are not here, with all that would repair them: `recut` wrote only some of them again.
-pub(super) fn only_what_is_here(job: &CopyJob<'_>, pieces: &mut [Piece], left_out: &mut LeftOut) {
+pub(super) fn only_what_is_here(job: &CopyJob<'_>, pieces: &mut [Piece], left_out: &mut OmittedFiles) {
     let missing = job.missing_volumes();
     if missing.is_empty() {
         return;
@@ -112,7 +112,7 @@ pub(super) fn only_what_is_here(job: &CopyJob<'_>, pieces: &mut [Piece], left_ou
 }
 
 /// Returns the command that makes the bundle's recovery data again, as much as there was, as far as their sizes and names tell.
-pub(super) fn protect_again(job: &CopyJob<'_>, pieces: &[Piece], left_out: &LeftOut) -> ShellCommand {
+pub(super) fn protect_again(job: &CopyJob<'_>, pieces: &[Piece], left_out: &OmittedFiles) -> ShellCommand {
     let sizes = pieces.iter().filter_map(|piece| match piece.kind {
         PieceKind::Recovery { volume } => Some((pieces.get(volume)?.size, piece.size)),
         PieceKind::Volume { .. } | PieceKind::Spare => None,

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::MediaError;
 use super::job::CopyJob;
-use super::piece::{LeftOut, Piece, PieceKind, only_what_is_here, pieces, protect_again, rotten};
+use super::piece::{OmittedFiles, Piece, PieceKind, only_what_is_here, pieces, protect_again, rotten};
 use super::plan::{CopyPlan, Space, plan};
 use super::register::{MediumEntry, Register, user};
 use super::small_part::{SmallFile, small_part};
@@ -22,7 +22,7 @@ pub(super) struct Prepared {
     /// The files that every medium carries besides.
     pub(super) small: Vec<SmallFile>,
     /// Recovery files that are not, and why.
-    pub(super) left_out: LeftOut,
+    pub(super) left_out: OmittedFiles,
     /// The media.
     pub(super) targets: Vec<CopyTarget>,
     /// What goes where.
@@ -112,7 +112,7 @@ fn new_id() -> String {
 fn plan_good(
     job: &CopyJob<'_>,
     pieces: &mut [Piece],
-    left_out: &mut LeftOut,
+    left_out: &mut OmittedFiles,
     away: &[BTreeSet<usize>],
     spaces: &[Space],
     mode: RunMode,

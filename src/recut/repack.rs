@@ -51,7 +51,7 @@ pub fn repack(
     }
     blobs.mark_where(BlobMark::Held, |blob| !blob.has(BlobMark::Carried));
     let parameters = PackingParameters { patches: None, volume_size: volume_size.0, ..old.packing.parameters };
-    Target { folder: &folder, settings, workspace }.pack(&restored, parameters, (&lists, &blobs))
+    RepackTarget { folder: &folder, settings, workspace }.pack(&restored, parameters, &lists, &blobs)
 }
 
 /// Packs what `request` says that the site lacks of the bundle. A packing that an earlier run finished is taken as it is.
@@ -85,7 +85,7 @@ pub fn answer(
         request: Some(request.sha256),
         volume_size: sizes.max().unwrap_or_default().max(Bytes::FAT32.0),
     };
-    Target { folder: &folder, settings, workspace }.pack(&restored, parameters, (&lists, &blobs))
+    RepackTarget { folder: &folder, settings, workspace }.pack(&restored, parameters, &lists, &blobs)
 }
 
 /// Writes the small part of the bundle to where the packing is to stand.
@@ -101,18 +101,19 @@ fn begin(
     Ok(folder)
 }
 
-struct Target<'a> {
+struct RepackTarget<'a> {
     folder: &'a Path,
     settings: &'a Settings<'a>,
     workspace: &'a Workspace,
 }
 
-impl Target<'_> {
+impl RepackTarget<'_> {
     fn pack(
         &self,
         state: &OpenState,
         parameters: PackingParameters,
-        (lists, blobs): (&StateLists, &BlobTable),
+        lists: &StateLists,
+        blobs: &BlobTable,
     ) -> Result<Repacked, RecutError> {
         let bytes = blobs.iter().filter(|blob| !blob.has(BlobMark::Held)).map(|blob| blob.size).sum();
         let (folder, workspace) = (self.folder.to_owned(), self.workspace);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::packing::Packing;
+use super::packing::SampleCompression;
 use super::payload::Payload;
 use super::{DEFAULT_DATE, pool_folder, stanza, without_epoch};
 
@@ -48,7 +48,7 @@ pub struct DebSpec {
     /// Content of the one file that it installs, `/usr/share/gapferry-demo/NAME`.
     pub payload: Payload,
     /// Compression of control.tar and data.tar.
-    pub packing: Packing,
+    pub packing: SampleCompression,
 }
 
 impl DebSpec {
@@ -74,7 +74,7 @@ impl DebSpec {
             extra: Vec::new(),
             index_fields: Vec::new(),
             payload: Payload::Bytes(format!("{name} {version}\n").into_bytes()),
-            packing: Packing::Xz,
+            packing: SampleCompression::Xz,
         }
     }
 
@@ -130,7 +130,7 @@ impl DebSpec {
 /// The .deb that `spec` describes; always the same bytes for the same description.
 pub fn build_deb(spec: &DebSpec) -> io::Result<Vec<u8>> {
     let mut deb = b"!<arch>\n".to_vec();
-    deb = append_member(deb, "debian-binary", Packing::Plain, |writer| writer.write_all(b"2.0\n"))?;
+    deb = append_member(deb, "debian-binary", SampleCompression::Plain, |writer| writer.write_all(b"2.0\n"))?;
     let control = spec.control();
     deb = append_member(deb, "control.tar", spec.packing, |writer| {
         let mut tar = tar::Builder::new(writer);
@@ -155,7 +155,7 @@ const HEADER_BYTES: usize = 60;
 fn append_member(
     mut archive: Vec<u8>,
     name: &str,
-    packing: Packing,
+    packing: SampleCompression,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Vec<u8>> {
     let start = archive.len();

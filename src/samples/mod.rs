@@ -11,7 +11,7 @@ mod payload;
 mod snap;
 
 pub use deb::{DebSpec, build_deb};
-pub use packing::Packing;
+pub use packing::SampleCompression;
 pub use payload::{Payload, Pseudorandom};
 pub use snap::{SnapFile, SnapSpec, build_snap, write_snap};
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 /// A compression, chosen for speed and not for size: generated archives are thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Packing {
+pub enum SampleCompression {
     /// Not compressed.
     Plain,
     /// gzip (RFC 1952).
@@ -17,7 +17,7 @@ pub enum Packing {
     Bzip2,
 }
 
-impl Packing {
+impl SampleCompression {
     /// What the name of a file in this compression ends with.
     pub fn suffix(self) -> &'static str {
         match self {

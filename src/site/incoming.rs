@@ -39,7 +39,7 @@ impl<'a> Incoming<'a> {
     pub(super) fn lists(&self, scratch: &Path) -> Result<IncomingState, SiteError> {
         let (lists, blobs) = match self.stream {
             None => self.state.lists(scratch, |_, _| Ok(()))?,
-            Some(stream) => self.state.check_lists(stream.lists(self.state, scratch)?, |_, _| Ok(()))?,
+            Some(stream) => self.state.check_lists(stream.lists(&self.state.manifest, scratch)?, |_, _| Ok(()))?,
         };
         let (manifest, digest) = (self.state.manifest.clone(), self.state.digest);
         let in_lists = |error: FormatError| BundleError::in_file(&self.state.expected())(error);

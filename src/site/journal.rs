@@ -47,8 +47,8 @@ impl Journal {
             let Some(line) = line.strip_suffix('\n').and_then(JournalLine::parse) else { continue };
             let blob = ranges.entry(line.blob).or_default();
             match line.change {
-                Change::Added => blob.ranges.add(line.start, line.end),
-                Change::Removed => blob.ranges.remove(line.start, line.end),
+                JournalChange::Added => blob.ranges.add(line.start, line.end),
+                JournalChange::Removed => blob.ranges.remove(line.start, line.end),
             }
             blob.bases.extend(line.base);
         }
@@ -84,7 +84,9 @@ impl Journal {
         let (start, end) = (part.line.start, part.line.end());
         let overlaps = self.lock().get(&part.line.blob).is_some_and(|blob| blob.ranges.overlaps(start, end));
         match overlaps {
-            true => self.note(&JournalLine { change: Change::Removed, blob: part.line.blob, start, end, base: None }),
+            true => {
+                self.note(&JournalLine { change: JournalChange::Removed, blob: part.line.blob, start, end, base: None })
+            }
             false => Ok(()),
         }
     }
@@ -93,7 +95,7 @@ impl Journal {
     pub(super) fn add(&self, part: &VolumePart) -> Result<(), BundleError> {
         let base = part.line.base.as_ref().map(|base| base.sha256);
         let (start, end) = (part.line.start, part.line.end());
-        self.note(&JournalLine { change: Change::Added, blob: part.line.blob, start, end, base })
+        self.note(&JournalLine { change: JournalChange::Added, blob: part.line.blob, start, end, base })
     }
 
     fn note(&self, line: &JournalLine) -> Result<(), BundleError> {
@@ -107,8 +109,8 @@ impl Journal {
         append().map_err(BundleError::io("write", &self.path))?;
         let blob = ranges.entry(line.blob).or_default();
         match line.change {
-            Change::Added => blob.ranges.add(line.start, line.end),
-            Change::Removed => blob.ranges.remove(line.start, line.end),
+            JournalChange::Added => blob.ranges.add(line.start, line.end),
+            JournalChange::Removed => blob.ranges.remove(line.start, line.end),
         }
         blob.bases.extend(line.base);
         Ok(())
@@ -138,14 +140,14 @@ impl Journal {
 }
 
 /// A change of what is here of a blob.
-enum Change {
+enum JournalChange {
     Added,
     Removed,
 }
 
 /// A line of the file of parts: `+` or `-`, blob, start, end, and of a patch the blob that it builds on.
 struct JournalLine {
-    change: Change,
+    change: JournalChange,
     blob: Sha256,
     start: u64,
     end: u64,
@@ -156,8 +158,8 @@ impl JournalLine {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let change = match words.next()? {
-            "+" => Change::Added,
-            "-" => Change::Removed,
+            "+" => JournalChange::Added,
+            "-" => JournalChange::Removed,
             _ => return None,
         };
         let (blob, start, end) =
@@ -168,8 +170,8 @@ impl JournalLine {
 
     fn to_text(&self) -> String {
         let sign = match self.change {
-            Change::Added => '+',
-            Change::Removed => '-',
+            JournalChange::Added => '+',
+            JournalChange::Removed => '-',
         };
         let base = self.base.map(|base| format!(" {base}")).unwrap_or_default();
         format!("{sign} {} {} {}{base}\n", self.blob, self.start, self.end)

@@ -14,7 +14,7 @@ use super::incoming::{Incoming, IncomingState};
 use super::journal::Journal;
 use super::second_digest::SecondDigests;
 use super::state::Generation;
-use super::unpack::{DepotSink, Target, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
+use super::unpack::{DepotSink, UnpackTarget, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
 use super::{Site, SiteError};
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink};
@@ -150,7 +150,8 @@ impl<'a> Rehearsal<'a> {
         content: &mut IncomingState,
     ) -> Result<(SecondDigests, Vec<Damage>), SiteError> {
         let journal = Journal::open(&self.scratch.path().join(incoming.state.digest.to_hex()), incoming.state)?;
-        let target = Target { site: self.site, depot: &self.depot, journal: &journal, scratch: self.scratch.path() };
+        let target =
+            UnpackTarget { site: self.site, depot: &self.depot, journal: &journal, scratch: self.scratch.path() };
         let inner = DepotSink::new(&content.loaded.collections, &content.loaded.blobs, &self.depot, &journal);
         let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
         let progress = self.progress.phase("checking", content.loaded.blobs.iter().map(|blob| blob.size).sum());

@@ -17,7 +17,7 @@ use super::second_digest::{SecondDigest, SecondDigests};
 use super::{Site, SiteError};
 use crate::bundle::packing::found::FoundPacking;
 use crate::bundle::packing::index::Slice;
-use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack};
+use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack, unpack_stream};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
 use crate::bundle::state::stored_state::LoadedState;
@@ -49,7 +49,7 @@ pub(super) fn into_depot(
     check_room(site, needed, depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(incoming.state), incoming.state)?;
     let resumed = journal.is_begun();
-    let target = Target { site, depot, journal: &journal, scratch: site.root() };
+    let target = UnpackTarget { site, depot, journal: &journal, scratch: site.root() };
     match target.fill(incoming, content, progress) {
         // The partial files are not what an earlier run noted: another bundle with the same blobs came in between.
         Err(SiteError::Bundle(BundleError::WrongBlob { .. })) if resumed && incoming.stream.is_none() => {
@@ -65,7 +65,7 @@ pub(super) fn mark_lacking(blobs: &mut BlobTable, depot: &Depot) {
 }
 
 /// The depot that a bundle is unpacked into.
-pub(super) struct Target<'a> {
+pub(super) struct UnpackTarget<'a> {
     pub(super) site: &'a Site,
     pub(super) depot: &'a Depot,
     pub(super) journal: &'a Journal,
@@ -73,7 +73,7 @@ pub(super) struct Target<'a> {
     pub(super) scratch: &'a Path,
 }
 
-impl Target<'_> {
+impl UnpackTarget<'_> {
     fn fill(
         &self,
         incoming: Incoming<'_>,
@@ -108,8 +108,10 @@ impl Target<'_> {
         match incoming.stream {
             Some(stream) => {
                 let builders = self.site.builders(&incoming.state.digest)?;
-                while let Some(packing) = stream.packing(incoming.state, |signer| Ok(builders.check(signer)?))? {
-                    stream.unpack(&packing, &mut content.lists.walk(blobs), sink, self.scratch, progress)?;
+                let is_builder = |signer: &_| Ok(builders.check(signer)?);
+                while let Some(packing) = incoming.state.next_packing(stream, is_builder)? {
+                    let mut walk = content.lists.walk(blobs);
+                    unpack_stream(stream, &packing, &mut walk, sink, self.scratch, progress)?;
                 }
             }
             None => {

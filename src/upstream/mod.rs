@@ -11,8 +11,8 @@ mod source;
 mod stream;
 
 pub use crate::samples::{
-    DEFAULT_DATE, DebSpec, Packing, Payload, Pseudorandom, SnapFile, SnapSpec, assertions, build_deb, build_snap, bulk,
-    write_snap,
+    DEFAULT_DATE, DebSpec, Payload, Pseudorandom, SampleCompression, SnapFile, SnapSpec, assertions, build_deb,
+    build_snap, bulk, write_snap,
 };
 pub use archive::{Suite, Upstream};
 pub use source::SourceSpec;

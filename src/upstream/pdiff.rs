@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::Packing;
+use super::SampleCompression;
 use crate::digest::Sha256;
 use crate::formats::apt::deb822::{Stanzas, lines};
 
@@ -46,7 +46,7 @@ impl Pdiff {
         };
         let name = format!("{:04}", section("SHA256-History").len());
         let script = ed_script(before, now);
-        let patch = PatchFile { bytes: Packing::Gzip.pack(&script)?, name: format!("{name}.gz") };
+        let patch = PatchFile { bytes: SampleCompression::Gzip.pack(&script)?, name: format!("{name}.gz") };
         let mut list = format!("SHA256-Current: {} {}\n", Sha256::of(now), now.len());
         let fields: [(&str, &[u8], &str); 3] =
             [("History", before, &name), ("Patches", &script, &name), ("Download", &patch.bytes, &patch.name)];

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::digest::Sha256;
 
-use crate::samples::{Packing, pool_folder, stanza, without_epoch};
+use crate::samples::{SampleCompression, pool_folder, stanza, without_epoch};
 
 /// One source package to generate, in format 3.0 (native).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl SourceSpec {
     pub(super) fn build(&self, component: &str) -> io::Result<Built> {
         let folder = format!("pool/{component}/{}", pool_folder(&self.name));
         let base = format!("{}_{}", self.name, without_epoch(&self.version));
-        let tarball = (format!("{base}.tar.xz"), Packing::Xz.pack(&self.content)?);
+        let tarball = (format!("{base}.tar.xz"), SampleCompression::Xz.pack(&self.content)?);
         let dsc = (format!("{base}.dsc"), self.fields("Source", std::slice::from_ref(&tarball)).into_bytes());
         let files = [dsc, tarball];
         let mut index = self.fields("Package", &files);

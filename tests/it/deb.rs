@@ -7,7 +7,7 @@ use std::process::Command;
 
 use gapferry::formats::ReadError;
 use gapferry::formats::deb::read_control;
-use gapferry::upstream::{DebSpec, Packing, build_deb};
+use gapferry::upstream::{DebSpec, SampleCompression, build_deb};
 
 use crate::apt_client::{output, run};
 
@@ -44,7 +44,8 @@ fn packages_that_dpkg_deb_builds_read_the_same() {
 fn what_we_take_dpkg_deb_takes_with_the_same_fields() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mutated.deb");
-    let good = build_deb(&DebSpec { packing: Packing::Plain, ..DebSpec::new("thing", "1.0-1", "amd64") }).unwrap();
+    let good =
+        build_deb(&DebSpec { packing: SampleCompression::Plain, ..DebSpec::new("thing", "1.0-1", "amd64") }).unwrap();
     let mut taken = 0;
     // Over the ar headers, the headers in control.tar and the control file, one byte at a time.
     for at in (0..2000).step_by(7) {

@@ -11,11 +11,12 @@ use std::process::{Command, Stdio};
 use std::slice;
 
 use gapferry::bundle::BundleError;
-use gapferry::bundle::bundle_stream::{BundleStream, send};
+use gapferry::bundle::bundle_stream::BundleStream;
 use gapferry::bundle::packing::rewrite::rewrite_volume;
-use gapferry::bundle::packing::unpack::{CheckOnly, unpack};
+use gapferry::bundle::packing::unpack::{CheckOnly, unpack, unpack_stream};
 use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::bundle::recovery::Amount;
+use gapferry::bundle::send_stream::send;
 use gapferry::bundle::state::SignedState;
 use gapferry::bundle::state::stored_state::{StoredState, store};
 use gapferry::depot::Depot;
@@ -412,10 +413,10 @@ fn receive(bytes: Vec<u8>, memory: &Memory) -> Result<(), BundleError> {
     let dir = scratch();
     let stream = BundleStream::new(Box::new(Cursor::new(bytes)));
     let state = SignedState::receive(&stream)?.trusted(|_| Ok::<_, BundleError>(()))?;
-    let files = stream.lists(&state, dir.path())?;
+    let files = stream.lists(&state.manifest, dir.path())?;
     let (lists, blobs) = state.check_lists(files, |_, _| Ok(()))?;
-    while let Some(packing) = stream.packing(&state, |_| Ok(()))? {
-        stream.unpack(&packing, &mut lists.walk(&blobs), memory, dir.path(), &Progress::hidden())?;
+    while let Some(packing) = state.next_packing(&stream, |_| Ok(()))? {
+        unpack_stream(&stream, &packing, &mut lists.walk(&blobs), memory, dir.path(), &Progress::hidden())?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::trust::SecretKey;
-use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
+use gapferry::upstream::{DebSpec, Payload, SampleCompression, Upstream};
 
 use crate::by_hand::verify_commands;
 use crate::support::desk::{Desk, Ended, end};
@@ -48,12 +48,13 @@ impl Story {
     /// In each state 100 bytes of a big package differ, which is stored plainly, and a few lines of the index.
     fn upstream(&self, state: u32) {
         let mut upstream = Upstream::new("Up", &["amd64"]);
-        upstream.indexes = BTreeSet::from([Packing::Plain]);
+        upstream.indexes = BTreeSet::from([SampleCompression::Plain]);
         let mut bytes = noise(BIG, 1);
         let at = 100_000 * state as usize;
         bytes.splice(at..at + 50, noise(100, u64::from(state)));
         let version = format!("{state}.0-1");
-        let big = DebSpec { payload: Payload::Bytes(bytes), packing: Packing::Plain, ..spec("big", &version) };
+        let big =
+            DebSpec { payload: Payload::Bytes(bytes), packing: SampleCompression::Plain, ..spec("big", &version) };
         upstream.add("stable", "main", big);
         for package in 0..40 {
             let words: String = noise(4000, 100 + package).iter().map(|byte| format!("{byte:02x}")).collect();

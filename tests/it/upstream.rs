@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::formats::openpgp::SiteKey;
-use gapferry::upstream::{DEFAULT_DATE, DebSpec, Packing, Payload, SourceSpec, Upstream, build_deb, bulk};
+use gapferry::upstream::{DEFAULT_DATE, DebSpec, Payload, SampleCompression, SourceSpec, Upstream, build_deb, bulk};
 
 use crate::apt_client::{AptClient, output, run};
 
@@ -20,14 +20,14 @@ fn two_pockets() -> Upstream {
         depends: "libhello1 (>= 1:2.0), hello-common | hello-data".into(),
         recommends: "hello-doc".into(),
         pre_depends: "base-thing".into(),
-        packing: Packing::Zstd,
+        packing: SampleCompression::Zstd,
         ..DebSpec::new("hello", "1:2.0-1", "amd64")
     };
     let base = DebSpec { essential: true, priority: "required".into(), ..DebSpec::new("base-thing", "1", "all") };
     upstream
         .add("test", "main", server)
         .add("test", "main", DebSpec::new("libhello1", "1:1.0-1", "amd64"))
-        .add("test", "main", DebSpec { packing: Packing::Plain, ..DebSpec::new("hello-doc", "2.0-1", "all") })
+        .add("test", "main", DebSpec { packing: SampleCompression::Plain, ..DebSpec::new("hello-doc", "2.0-1", "all") })
         .add("test", "main", base)
         .add("test", "universe", DebSpec { provides: "hello-data".into(), ..DebSpec::new("hello-extra", "1", "all") })
         .add_source("test", "main", SourceSpec::new("hello", "1:2.0-1"))
@@ -51,7 +51,7 @@ fn client_of(dir: &Path, key: &SiteKey, types: &str) -> AptClient {
 #[test]
 fn dpkg_deb_reads_generated_packages() {
     let dir = tempfile::tempdir().unwrap();
-    for packing in [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd] {
+    for packing in [SampleCompression::Plain, SampleCompression::Gzip, SampleCompression::Xz, SampleCompression::Zstd] {
         let payload = Payload::Pseudorandom { size: 100_001, seed: 3 };
         let spec = DebSpec {
             packing,
@@ -101,7 +101,13 @@ fn apt_installs_from_it_with_signatures_checked() {
 #[test]
 fn apt_downloads_copies_of_every_index_compression() {
     let key = key();
-    for packing in [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd, Packing::Bzip2] {
+    for packing in [
+        SampleCompression::Plain,
+        SampleCompression::Gzip,
+        SampleCompression::Xz,
+        SampleCompression::Zstd,
+        SampleCompression::Bzip2,
+    ] {
         for by_hash in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let mut upstream = two_pockets();

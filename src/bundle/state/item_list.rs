@@ -10,8 +10,6 @@ use crate::bundle::stored_list::{ListCaps, ListReader, ListWriter, StoredList};
 
 /// The most lines that all lists of a state may have together.
 pub const MAX_LINES: u64 = 8_000_000;
-/// The most proofs of one list.
-pub const MAX_PROOFS: u64 = 1 << 18;
 /// The caps of an item list.
 pub const ITEM_LIST_CAPS: ListCaps = ListCaps { line: 256 << 10, lines: MAX_LINES, plain: 8 << 30, stored: 2 << 30 };
 

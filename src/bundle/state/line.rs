@@ -111,7 +111,7 @@ pub struct SourcePackage {
 
 /// A line as far as it says where its bytes are.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct FileLine {
+pub(crate) struct BlobLine {
     pub(crate) path: PublishPath,
     pub(crate) sha256: Sha256,
     pub(crate) size: u64,
@@ -247,7 +247,7 @@ pub(crate) mod tests {
                 ListLine::Item(item) => line(item),
             };
             assert_eq!(ListLine::parse(&bytes).unwrap(), parsed);
-            let file: FileLine = serde_json::from_slice(&bytes).unwrap();
+            let file: BlobLine = serde_json::from_slice(&bytes).unwrap();
             assert_eq!((&file.path, (file.sha256, file.size)), (parsed.path(), parsed.blob()));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::blob_table::{BlobTable, BlobTableBuilder};
 use super::item_list::{ITEM_LIST_CAPS, ItemListReader, ListSummary};
-use super::line::{FileLine, ListLine};
+use super::line::{BlobLine, ListLine};
 use super::manifest::Manifest;
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::{ListReader, SharedFile};
@@ -131,7 +131,7 @@ impl<'a> BlobWalk<'a> {
         Ok(self.current.as_ref().filter(|current| current.sha256 == *digest))
     }
 
-    fn next_file(&mut self) -> Result<Option<(u32, &'a str, FileLine)>, FormatError> {
+    fn next_file(&mut self) -> Result<Option<(u32, &'a str, BlobLine)>, FormatError> {
         loop {
             if let Some((folder, list)) = &mut self.open {
                 if let Some(text) = list.next_line()? {

@@ -141,6 +141,11 @@ impl Manifest {
         self.collections.iter().map(|collection| collection.files).sum()
     }
 
+    /// The blobs in which a depot has its item lists.
+    pub fn list_blobs(&self) -> impl Iterator<Item = Sha256> {
+        self.collections.iter().map(|collection| collection.list.stored.sha256)
+    }
+
     fn check(&self) -> Result<(), FormatError> {
         if self.format != FORMAT {
             return Err(FormatError::OtherFormat { found: self.format, known: FORMAT });

@@ -13,7 +13,8 @@ pub mod open;
 mod path_order;
 pub mod stored_state;
 
-pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES, MAX_PROOFS};
+pub use item_list::{ItemListReader, ItemListWriter, ListSummary, MAX_LINES};
 pub use line::{ItemLine, ListLine, ProofLine};
 pub use manifest::Manifest;
 pub use open::{OpenState, SignedState};
+pub use path_order::MAX_PROOFS;

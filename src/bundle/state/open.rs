@@ -9,7 +9,7 @@ use super::lists::StateLists;
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::folder::{gone_folder, open, read_file, short_names};
-use crate::bundle::packing::found::{PackedState, PackingSearch};
+use crate::bundle::packing::found::{FoundPacking, PackedState, PackingSearch};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::stored_list::private_copy;
 use crate::bundle::{BundleError, FormatError, STREAM_NAME, names};
@@ -153,6 +153,17 @@ impl OpenState {
     ) -> Result<PackingSearch, BundleError> {
         let bundle = &self.manifest.folder();
         PackedState { bundle, manifest: &self.digest, folders: &self.folders, wrong_size }.search(is_builder)
+    }
+
+    /// Reads the next packing from a stream, which a key has signed that `is_builder`. Returns `None` behind the last one.
+    pub fn next_packing(
+        &self,
+        stream: &BundleStream,
+        is_builder: impl FnMut(&PublicKey) -> Result<(), BundleError>,
+    ) -> Result<Option<FoundPacking>, BundleError> {
+        let (bundle, wrong_size) = (&self.manifest.folder(), WrongSize::Refused);
+        let state = PackedState { bundle, manifest: &self.digest, folders: &self.folders, wrong_size };
+        stream.packing(state, is_builder)
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! Both parts of a list are sorted, so they are merged as they pass. Only the proofs' paths are kept, which are capped.
 
-use super::MAX_PROOFS;
 use crate::bundle::format_error::{FormatError, contradiction};
 
+/// The most proofs of one list.
+pub const MAX_PROOFS: u64 = 1 << 18;
 /// The most bytes that the paths of a list's proofs may have together.
 const MAX_PROOF_PATH_BYTES: u64 = 32 << 20;
 

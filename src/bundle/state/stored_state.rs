@@ -11,7 +11,7 @@ use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::bundle::stored_list::SharedFile;
 use crate::bundle::{BundleError, FormatError};
 use crate::collection::Collection;
-use crate::depot::{Batch, BlobReader, Depot};
+use crate::depot::{Batch, BlobReader, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::storage::read_to_cap;
 
@@ -39,7 +39,7 @@ pub struct LoadedState {
     pub blobs: BlobTable,
 }
 
-/// Puts a state's manifest and its stored item lists into a depot. Returns the digest of the manifest.
+/// Puts a state's manifest and its stored item lists into a depot, in the place of damaged ones. Returns the digest of the manifest.
 pub fn store(
     depot: &Depot,
     batch: &mut Batch<'_>,
@@ -50,7 +50,12 @@ pub fn store(
     for (index, collection) in manifest.collections.iter().enumerate() {
         let (name, stored) = (collection.list_file(), collection.list.stored);
         let file = lists.stored(index).map_err(BundleError::in_file(Path::new(&name)))?;
-        depot.put_from(batch, file, Path::new(&name), (stored.sha256, stored.size))?;
+        if depot.has(&stored.sha256, stored.size)
+            && let Err(DepotError::DigestMismatch { .. }) = depot.verify(&stored.sha256)
+        {
+            depot.remove(&stored.sha256)?;
+        }
+        depot.put_from(batch, file, Path::new(&name), stored.sha256, stored.size)?;
     }
     Ok(depot.put(batch, text)?)
 }
@@ -89,8 +94,7 @@ impl StoredState {
 
     /// The blobs in which the depot has the state itself.
     pub fn own_blobs(&self) -> impl Iterator<Item = Sha256> {
-        let lists = self.manifest.collections.iter().map(|collection| collection.list.stored.sha256);
-        lists.chain([self.digest])
+        self.manifest.list_blobs().chain([self.digest])
     }
 
     /// Reads the blobs of the state, and checks its lists.

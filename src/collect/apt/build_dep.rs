@@ -13,7 +13,7 @@ use crate::collect::CollectError;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::apt::build_relations::{BuildMachine, BuildRelations};
-use crate::formats::apt::packages::{SourcePackage, packages, sources};
+use crate::formats::apt::packages::{SourceStanza, packages, sources};
 use crate::formats::apt::seed::Seed;
 use crate::formats::apt::version;
 use crate::selection::{AptSource, BuildDep};
@@ -25,7 +25,7 @@ const PREFIX: &str = "builddeps_";
 
 /// A source package whose build dependencies are carried.
 struct BuildDepSource<'a> {
-    source: SourcePackage<'a>,
+    source: SourceStanza<'a>,
     relations: BuildRelations,
 }
 
@@ -107,7 +107,7 @@ fn named<'a>(
         let all = of_sources.iter().flat_map(|text| sources(&text.bytes)).filter_map(Result::ok);
         all.filter(|source| source.name == name).max_by(|a, b| version::compare(a.version, b.version))
     };
-    let found: Vec<SourcePackage<'_>> = names.iter().filter_map(newest).collect();
+    let found: Vec<SourceStanza<'_>> = names.iter().filter_map(newest).collect();
     if found.is_empty() {
         return Err(Fault::usage(format!(
             "the source {} has no source package {name}, of which build-dep in the selection asks: is the name right, and has a \
@@ -119,7 +119,7 @@ fn named<'a>(
 }
 
 impl<'a> BuildDepSource<'a> {
-    fn read(source: SourcePackage<'a>, builder: &BuildMachine<'_>) -> Result<Self, Fault> {
+    fn read(source: SourceStanza<'a>, builder: &BuildMachine<'_>) -> Result<Self, Fault> {
         let malformed =
             |error| Fault::unverified(format!("cannot read the build dependencies of {}", source.name)).because(error);
         let relations = BuildRelations::read(source.stanza, builder).map_err(malformed)?;

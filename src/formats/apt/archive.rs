@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::packages::{BinaryPackage, SourceFile, SourcePackage, packages, sources};
+use super::packages::{BinaryPackage, SourceFile, SourceStanza, packages, sources};
 use super::pdiff::PdiffIndex;
 use super::release::Release;
 use crate::formats::Invalid;
@@ -196,7 +196,7 @@ impl<'a> IndexEntry<'a> {
         }
     }
 
-    fn of_source(source: &SourcePackage<'a>) -> Self {
+    fn of_source(source: &SourceStanza<'a>) -> Self {
         let file = |f: &SourceFile<'_>| EntryFile::new(&source.listed_path(f), f.size, f.digest);
         let files: Result<Vec<_>, _> = source.files.iter().map(file).collect();
         Self {

@@ -105,7 +105,7 @@ pub struct BinaryPackage<'a> {
 
 /// A source package of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourcePackage<'a> {
+pub struct SourceStanza<'a> {
     /// `Package`.
     pub name: &'a str,
     /// `Version`.
@@ -121,7 +121,7 @@ pub struct SourcePackage<'a> {
 /// One file of a source package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceFile<'a> {
-    /// Its name within [`SourcePackage::directory`].
+    /// Its name within [`SourceStanza::directory`].
     pub name: &'a str,
     /// Bytes.
     pub size: u64,
@@ -135,8 +135,8 @@ pub fn packages(text: &[u8]) -> impl Iterator<Item = Result<BinaryPackage<'_>, I
 }
 
 /// The packages of a Sources index.
-pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourcePackage<'_>, Invalid>> {
-    Stanzas::new(text).map(SourcePackage::new)
+pub fn sources(text: &[u8]) -> impl Iterator<Item = Result<SourceStanza<'_>, Invalid>> {
+    Stanzas::new(text).map(SourceStanza::new)
 }
 
 /// The packages that dpkg's status file (or `dpkg --print-avail` like text) says are installed.
@@ -188,7 +188,7 @@ impl<'a> BinaryPackage<'a> {
     }
 }
 
-impl<'a> SourcePackage<'a> {
+impl<'a> SourceStanza<'a> {
     /// Reads one stanza of a Sources index.
     pub fn new(stanza: Stanza<'a>) -> Result<Self, Invalid> {
         let known = Known::collect(stanza)?;
@@ -220,7 +220,7 @@ impl<'a> SourcePackage<'a> {
         }
     }
 
-    /// The bytes of the stanza, with `Directory` written as in [`SourcePackage::path`]: empty for the root of the archive.
+    /// The bytes of the stanza, with `Directory` written as in [`SourceStanza::path`]: empty for the root of the archive.
     pub fn normalized_stanza(&self) -> Cow<'a, [u8]> {
         let directory = PublishPath::normalized(self.directory);
         with_value(self.stanza, self.directory, directory.as_ref().map(PublishPath::as_str).unwrap_or_default())

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::formats::{ReadError, refusal};
-use crate::samples::{DebSpec, Packing, build_deb};
+use crate::samples::{DebSpec, SampleCompression, build_deb};
 
-fn sample(packing: Packing) -> Vec<u8> {
+fn sample(packing: SampleCompression) -> Vec<u8> {
     build_deb(&DebSpec { packing, ..DebSpec::new("thing", "1:2.0~rc1-3", "amd64") }).unwrap()
 }
 
@@ -50,7 +50,7 @@ const GOOD: &[u8] = b"Package: thing\nVersion: 1\nArchitecture: all\n";
 
 #[test]
 fn every_compression_is_read() {
-    for packing in [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd] {
+    for packing in [SampleCompression::Plain, SampleCompression::Gzip, SampleCompression::Xz, SampleCompression::Zstd] {
         let control = read(&sample(packing)).unwrap();
         assert_eq!((control.package(), control.version(), control.architecture()), ("thing", "1:2.0~rc1-3", "amd64"));
         assert_eq!(control.field("section"), Some("misc"));
@@ -132,7 +132,9 @@ fn only_one_regular_control_file_counts() {
 #[test]
 fn bombs_are_refused() {
     let zeros = vec![0; MAX_CONTROL_TAR_BYTES as usize + 1];
-    for (suffix, packing) in [(".gz", Packing::Gzip), (".xz", Packing::Xz), (".zst", Packing::Zstd)] {
+    for (suffix, packing) in
+        [(".gz", SampleCompression::Gzip), (".xz", SampleCompression::Xz), (".zst", SampleCompression::Zstd)]
+    {
         let bomb = member(&format!("control.tar{suffix}"), &packing.pack(&zeros).unwrap());
         let deb = [&b"!<arch>\n"[..], &member("debian-binary", b"2.0\n"), &bomb, &member("data.tar", b"")].concat();
         assert!(refusal(read(&deb)).contains("cannot unpack its control.tar: it holds more than"), "{suffix}");
@@ -205,7 +207,7 @@ proptest! {
 
     #[test]
     fn mutated_packages_never_panic(
-        packing in prop::sample::select(vec![Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd]),
+        packing in prop::sample::select(vec![SampleCompression::Plain, SampleCompression::Gzip, SampleCompression::Xz, SampleCompression::Zstd]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         cut in any::<Option<prop::sample::Index>>(),
     ) {

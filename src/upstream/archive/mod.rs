@@ -15,7 +15,7 @@ use crate::formats::openpgp::SiteKey;
 use self::release::ReleaseLine;
 use super::client_index::{ComponentIndexes, packages_stanza};
 use super::pdiff::{Pdiff, States};
-use super::{DEFAULT_DATE, DebSpec, Packing, SourceSpec, build_deb};
+use super::{DEFAULT_DATE, DebSpec, SampleCompression, SourceSpec, build_deb};
 
 /// A generated archive: what it is called, how it is written, and its suites.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Upstream {
     /// Whether indexes stand under `by-hash/SHA256/` too.
     pub by_hash: bool,
     /// Compressions of the indexes; Release names the plain one whether or not it is written.
-    pub indexes: BTreeSet<Packing>,
+    pub indexes: BTreeSet<SampleCompression>,
     /// Adds the indexes that clients ask for besides those of packages: Translation, Contents, dep11 and cnf. Without them,
     /// Packages has whole descriptions.
     pub client_indexes: bool,
@@ -68,7 +68,7 @@ impl Upstream {
             label: origin.into(),
             architectures: architectures.iter().map(|&architecture| architecture.into()).collect(),
             by_hash: true,
-            indexes: BTreeSet::from([Packing::Gzip, Packing::Xz]),
+            indexes: BTreeSet::from([SampleCompression::Gzip, SampleCompression::Xz]),
             client_indexes: true,
             pdiffs: false,
             split_signature: false,
@@ -173,7 +173,7 @@ impl Upstream {
         let before = if self.pdiffs { self.text_before(root, path)? } else { None };
         // apt takes an index for absent if Release does not name it uncompressed, even if only .xz is there.
         let mut packings = self.indexes.clone();
-        packings.insert(Packing::Plain);
+        packings.insert(SampleCompression::Plain);
         for packing in packings {
             let packed = packing.pack(text)?;
             let line = ReleaseLine {

@@ -55,7 +55,7 @@ fn a_medium_that_fills_up_in_the_middle() {
     let selection = fault.desk.path("online/selection.toml");
     let small = std::fs::read_to_string(&selection).unwrap().replace("100 MB", "100 kB");
     std::fs::write(&selection, small).unwrap();
-    let text = "disk medium size=10m,nr_inodes=5; export_; ls -A medium >&2; grow medium nr_inodes=100; export_; ls -A medium >&2\n\
+    let text = "disk medium size=10m,nr_inodes=12; export_; ls -A medium >&2; grow medium nr_inodes=100; export_; ls -A medium >&2\n\
                 gapferry verify medium/dc1-base-000001 --builder online/builder.key.pub";
     let Some(ended) = script(&fault.desk, text) else { return };
     assert_eq!(exits(&ended), ["7", "0"], "{ended:?}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Stdio;
 
-use gapferry::upstream::Packing;
+use gapferry::upstream::SampleCompression;
 
 use super::{Fault, PACKAGES, upstream};
 use crate::support::desk::{heavy, wait_for};
@@ -15,7 +15,7 @@ const LARGE: &str = "pool/main/l/large/large_1.0-1_amd64.deb";
 fn killed_in_the_middle_of_a_large_file() {
     let mut upstream = upstream();
     let large = heavy("large", "1.0-1", 8_000_000);
-    upstream.add("stable", "main", gapferry::upstream::DebSpec { packing: Packing::Plain, ..large });
+    upstream.add("stable", "main", gapferry::upstream::DebSpec { packing: SampleCompression::Plain, ..large });
     let fault = Fault::of(upstream);
     fault.server.fault(LARGE, Times(1), server::Fault::StallAt(5_000_000));
     let export = "export online/selection.toml --out medium --key online/builder.key --workspace online/workspace";

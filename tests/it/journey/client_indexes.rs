@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
-use gapferry::upstream::{DebSpec, Packing, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, SampleCompression, SourceSpec, Upstream};
 use serde_json::json;
 
 use super::{candidate, client, key};
@@ -210,7 +210,13 @@ fn files_of_all_architectures_are_found_in_a_re_indexed_suite() {
 
 #[test]
 fn every_form_of_an_index_is_carried_and_found() {
-    for packing in [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd, Packing::Bzip2] {
+    for packing in [
+        SampleCompression::Plain,
+        SampleCompression::Gzip,
+        SampleCompression::Xz,
+        SampleCompression::Zstd,
+        SampleCompression::Bzip2,
+    ] {
         for by_hash in [false, true] {
             let alone = changed(|upstream| (upstream.indexes, upstream.by_hash) = ([packing].into(), by_hash));
             let mirror = Mirror::new(alone, "deb-src = true");
@@ -380,7 +386,8 @@ fn settings_that_cannot_be_met_are_refused() {
 fn large_lists_of_files_are_never_held_in_memory() {
     const LARGE: usize = 256 << 20;
     let desk = Desk::new();
-    let mut plain = changed(|upstream| (upstream.indexes, upstream.by_hash) = ([Packing::Plain].into(), false));
+    let mut plain =
+        changed(|upstream| (upstream.indexes, upstream.by_hash) = ([SampleCompression::Plain].into(), false));
     desk.archive("up", &mut plain, &["stable"]);
     let suite = desk.path("up/dists/stable");
     let text = b"usr/share/gapferry-demo/hello misc/hello\n".repeat(LARGE / 41);

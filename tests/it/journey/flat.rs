@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gapferry::cli::Exit;
 use gapferry::digest::Sha256;
 use gapferry::time::Time;
-use gapferry::upstream::{DebSpec, Packing, build_deb};
+use gapferry::upstream::{DebSpec, SampleCompression, build_deb};
 
 use crate::apt_client::{AptClient, output};
 use crate::support::desk::{ARCHIVE_KEY, Desk, Serving};
@@ -109,7 +109,7 @@ impl FlatRepository {
 
     /// Writes an index into a suite, and signs it.
     pub(crate) fn publish_text(&self, folder: &str, head: &str, text: &str) {
-        let indexes = packed(text, &[Packing::Plain, Packing::Gzip]);
+        let indexes = packed(text, &[SampleCompression::Plain, SampleCompression::Gzip]);
         let indexes: Vec<(&str, Vec<u8>)> =
             indexes.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect();
         self.publish_indexes(folder, head, &indexes);
@@ -214,7 +214,7 @@ fn same_at_the_site(repository: &FlatRepository, suites: &[&str], more: &str, ex
     }
 }
 
-fn packed(text: &str, packings: &[Packing]) -> Vec<(String, Vec<u8>)> {
+fn packed(text: &str, packings: &[SampleCompression]) -> Vec<(String, Vec<u8>)> {
     packings
         .iter()
         .map(|packing| (format!("Packages{}", packing.suffix()), packing.pack(text.as_bytes()).unwrap()))
@@ -245,7 +245,7 @@ fn a_repository_of_several_architectures_with_sources() {
     ]
     .concat();
     let sources = [repository.source("hello", "src/", "./src"), repository.source("top", "", ".")].concat();
-    let mut indexes = packed(&text, &[Packing::Plain, Packing::Xz]);
+    let mut indexes = packed(&text, &[SampleCompression::Plain, SampleCompression::Xz]);
     indexes.push(("Sources".to_owned(), sources.into_bytes()));
     let indexes: Vec<(&str, Vec<u8>)> = indexes.iter().map(|(path, bytes)| (path.as_str(), bytes.clone())).collect();
     let head =
@@ -291,7 +291,7 @@ fn indexes_of_other_clients() {
         + &format!("\nDescription-md5: {digest}\n\n");
     let description =
         format!("Package: hello\nDescription-md5: {digest}\nDescription-en: short\n a long description\n\n");
-    let contents = Packing::Gzip.pack(b"usr/bin/hello misc/hello\n").unwrap();
+    let contents = SampleCompression::Gzip.pack(b"usr/bin/hello misc/hello\n").unwrap();
     let indexes = [
         ("Packages", text.into_bytes()),
         ("en", description.into_bytes()),
@@ -375,7 +375,7 @@ fn rejects_what_upstream_does_not_sign() {
     let folder = desk.path("up").join(REPO);
     let index = fs::read_to_string(folder.join("Packages")).unwrap();
     fs::write(folder.join("Packages"), index.replace("hello", "hollo")).unwrap();
-    fs::write(folder.join("Packages.gz"), Packing::Gzip.pack(b"Package: hollo\n").unwrap()).unwrap();
+    fs::write(folder.join("Packages.gz"), SampleCompression::Gzip.pack(b"Package: hollo\n").unwrap()).unwrap();
     export(&["./"], "").says(Exit::VerificationFailed, &["Packages"]);
     fs::remove_file(folder.join("Packages")).unwrap();
     fs::remove_file(folder.join("Packages.gz")).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::cli::Exit;
-use gapferry::upstream::{DebSpec, Packing, Upstream};
+use gapferry::upstream::{DebSpec, SampleCompression, Upstream};
 
 use super::flat::FlatRepository;
 use super::{candidate, items};
@@ -245,7 +245,7 @@ fn mirrors_are_asked_by_priority_and_kind_of_file() {
     let key = desk.path("keyring.gpg").display().to_string();
     fs::write(desk.path("up/mirrors.txt"), &lines).unwrap();
     fs::write(desk.path("mirrors.txt"), format!("{lines}{closed}\tpriority:1\n")).unwrap();
-    fs::write(desk.path("mirrors.txt.gz"), Packing::Gzip.pack(lines.as_bytes()).unwrap()).unwrap();
+    fs::write(desk.path("mirrors.txt.gz"), SampleCompression::Gzip.pack(lines.as_bytes()).unwrap()).unwrap();
     let first = indexes.url("vendor/deb").to_string();
     for (uri, origin) in [
         (format!("mirror+file:{}", desk.path("mirrors.txt").display()), &closed),

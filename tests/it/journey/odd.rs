@@ -4,7 +4,7 @@ use std::fs;
 
 use gapferry::cli::Exit::VerificationFailed;
 use gapferry::digest::Sha256;
-use gapferry::upstream::{DebSpec, Packing};
+use gapferry::upstream::{DebSpec, SampleCompression};
 
 use super::odd_archive::{HEAD, OddArchive, PACKAGES, both_download, site_url, yesterday};
 use crate::apt_client::{AptClient, output, run};
@@ -169,7 +169,8 @@ fn dates_are_read_as_apt_reads_them() {
 fn the_next_form_of_an_index_is_taken_if_the_first_is_missing() {
     let archive = OddArchive::new();
     let text = archive.package("hello");
-    let [xz, gz] = [Packing::Xz, Packing::Gzip].map(|packing| packing.pack(text.as_bytes()).unwrap());
+    let [xz, gz] =
+        [SampleCompression::Xz, SampleCompression::Gzip].map(|packing| packing.pack(text.as_bytes()).unwrap());
     let forms = ["main/binary-amd64/Packages.xz", "main/binary-amd64/Packages.gz"];
     archive.publish(&[(PACKAGES, text.as_bytes()), (forms[0], &xz), (forms[1], &gz)]);
     for missing in [PACKAGES, forms[0]] {
@@ -183,7 +184,7 @@ fn padding_behind_a_compressed_index_is_ignored() {
     for padding in [&[0; 512][..], b"\n\n"] {
         let archive = OddArchive::new();
         let text = archive.package("hello");
-        let padded = [&Packing::Gzip.pack(text.as_bytes()).unwrap()[..], padding].concat();
+        let padded = [&SampleCompression::Gzip.pack(text.as_bytes()).unwrap()[..], padding].concat();
         let form = "main/binary-amd64/Packages.gz";
         archive.publish(&[(PACKAGES, text.as_bytes()), (form, &padded)]);
         fs::remove_file(archive.desk.path("up/dists/stable").join(PACKAGES)).unwrap();

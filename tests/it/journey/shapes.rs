@@ -3,7 +3,7 @@
 use std::fs;
 
 use gapferry::digest::Sha256;
-use gapferry::upstream::{DebSpec, Packing, SourceSpec, Upstream};
+use gapferry::upstream::{DebSpec, SampleCompression, SourceSpec, Upstream};
 
 use super::{candidate, client, items, key};
 use crate::apt_client::{AptClient, run};
@@ -42,7 +42,13 @@ fn a_release_signed_beside_itself() {
 
 #[test]
 fn every_compression_alone() {
-    for packing in [Packing::Plain, Packing::Gzip, Packing::Xz, Packing::Zstd, Packing::Bzip2] {
+    for packing in [
+        SampleCompression::Plain,
+        SampleCompression::Gzip,
+        SampleCompression::Xz,
+        SampleCompression::Zstd,
+        SampleCompression::Bzip2,
+    ] {
         let alone = |upstream: &mut Upstream| (upstream.indexes, upstream.by_hash) = ([packing].into(), false);
         hello_arrives(alone, |desk| {
             let indexes = names(&desk.path("up/dists/stable/main/binary-amd64"));
@@ -128,7 +134,7 @@ fn an_architecture_that_the_archive_lacks_is_an_error() {
 fn an_index_of_its_own_for_architecture_all() {
     let desk = Desk::new();
     let mut upstream = Upstream::new("Shapes", &["amd64", "all"]);
-    upstream.indexes = [Packing::Plain].into();
+    upstream.indexes = [SampleCompression::Plain].into();
     upstream.by_hash = false;
     upstream.add("stable", "main", DebSpec { depends: "gap-data".into(), ..DebSpec::new("hello", "1.0-1", "amd64") });
     upstream.add("stable", "main", DebSpec::new("gap-data", "1.0-1", "all"));

@@ -10,7 +10,7 @@ use gapferry::digest::Sha256;
 use gapferry::formats::openpgp::SiteKey;
 use gapferry::label::Label;
 use gapferry::time::Time;
-use gapferry::upstream::{DebSpec, Packing, Payload, Upstream};
+use gapferry::upstream::{DebSpec, Payload, SampleCompression, Upstream};
 
 use super::debs_lies;
 use super::lies::{Lie, Truth};
@@ -47,8 +47,8 @@ pub(super) fn packages(number: u32) -> Vec<DebSpec> {
     vec![
         DebSpec { depends: format!("libgap1, {long}"), ..deb("hello-gap", "amd64") },
         DebSpec { payload: noise(20_000, 2), ..DebSpec::new("libgap1", "1.0-1", "amd64") },
-        DebSpec { packing: Packing::Plain, ..deb(&long, "all") },
-        DebSpec { packing: Packing::Plain, payload: Payload::Bytes(text), ..deb("text", "all") },
+        DebSpec { packing: SampleCompression::Plain, ..deb(&long, "all") },
+        DebSpec { packing: SampleCompression::Plain, payload: Payload::Bytes(text), ..deb("text", "all") },
         DebSpec { payload: noise(150_000, u64::from(number) << 8), ..deb("big", "amd64") },
     ]
 }

@@ -8,7 +8,7 @@ use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::label::Label;
 use gapferry::time::Time;
-use gapferry::upstream::{DebSpec, Packing, build_deb};
+use gapferry::upstream::{DebSpec, SampleCompression, build_deb};
 
 use super::debs::{ARCHIVE_KEY, check_suite, packages, undated_release};
 use super::debs_lies::{evil_deb, genuine_other, item, swapped};
@@ -33,7 +33,7 @@ impl Content for Flat {
         let made = date_of_state(number);
         let mut release =
             format!("Origin: Flat\nDate: {} UTC\nSHA256:\n", Time::from_unix(made).unwrap().day_and_time());
-        for packing in [Packing::Plain, Packing::Gzip] {
+        for packing in [SampleCompression::Plain, SampleCompression::Gzip] {
             let (file, bytes) = (format!("Packages{}", packing.suffix()), packing.pack(index.as_bytes()).unwrap());
             release += &format!(" {} {} {file}\n", Sha256::of(&bytes), bytes.len());
             fs::write(upstream.join(file), bytes).unwrap();

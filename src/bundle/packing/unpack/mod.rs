@@ -9,7 +9,6 @@ mod part;
 mod reader;
 mod sink;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -17,11 +16,9 @@ pub use self::sink::{CheckOnly, ContentSink, PartSink};
 
 use self::reader::{OpenedVolume, VolumeReader, VolumeSource};
 use super::found::FoundPacking;
-use super::volume_parts::VolumeParts;
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::recovery::repair::Repair;
 use crate::bundle::state::lists::BlobWalk;
-
 use crate::bundle::{BundleError, Damage, STREAM_NAME, Unrepairable, names};
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
@@ -88,15 +85,23 @@ pub fn unpack<S: ContentSink>(
     if bad.is_empty() { Ok(found) } else { Err(unrepairable(packing, bad)) }
 }
 
-/// Reads one volume from a stream, and hands every wanted part to `sink`.
-pub(in crate::bundle) fn unpack_stream<S: ContentSink>(
+/// Reads all volumes of the packing that came last in a stream, and hands every wanted part to `sink`.
+pub fn unpack_stream<S: ContentSink>(
     stream: &BundleStream,
-    parts: &mut VolumeParts<'_, '_, File>,
+    packing: &FoundPacking,
+    walk: &mut BlobWalk<'_>,
     sink: &S,
+    scratch: &Path,
     progress: &Progress,
 ) -> Result<(), BundleError> {
     let path = Path::new(STREAM_NAME);
-    VolumeReader { path, from: VolumeSource::Stream(stream), sink, progress }.volume(parts, path).map(drop)
+    for (number, volume) in VolumeNumber::all().zip(&packing.packing.volumes) {
+        let copy = stream.next_volume(packing, number, volume, scratch)?;
+        let mut parts = packing.parts(number.index(), copy, walk)?;
+        VolumeReader { path, from: VolumeSource::Stream(stream), sink, progress }.volume(&mut parts, path)?;
+        stream.end_volume(volume)?;
+    }
+    Ok(())
 }
 
 /// The damage as one error, with what touches in one piece.
