@@ -1,6 +1,6 @@
 //! Stored lists: JSON Lines in one Zstandard frame, written and read as streams.
 //!
-//! The stored bytes are checked before a decoder sees them, in a [`private_copy`] that nobody can change between the two.
+//! The stored bytes are checked before a decoder sees them, in a private copy that nobody can change between the two.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _, Write};
