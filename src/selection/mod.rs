@@ -222,25 +222,7 @@ mod tests {
     use crate::collection::Publish;
     use proptest::prelude::*;
 
-    const GOOD: &str = r#"
-site = "dc1"
-name = "base"
-volume-size = "4 GB"
-expires = "90 days"
-
-[[apt]]
-name = "ubuntu"
-url = "http://archive.example/ubuntu"
-suites = ["jammy", "jammy-updates"]
-components = ["main"]
-architectures = ["amd64"]
-keyring = "archive.gpg"
-packages = ["nginx", "postgresql-14:amd64", "curl=7.81.0-1"]
-priorities = ["required"]
-recommends = true
-installed = "target-status"
-publish = "verbatim"
-"#;
+    const GOOD: &str = include_str!("../../fixtures/selection/base.toml");
 
     #[test]
     fn a_whole_selection() {
@@ -254,7 +236,7 @@ publish = "verbatim"
     fn a_mistyped_key_is_named_with_its_line_and_the_nearest_one() {
         let error = Selection::parse(&GOOD.replace("suites", "suits")).unwrap_err().to_string();
         assert!(
-            error.contains("line 10") && error.contains("`suits`") && error.contains("did you mean `suites`"),
+            error.contains("line 9") && error.contains("`suits`") && error.contains("did you mean `suites`"),
             "{error}"
         );
     }

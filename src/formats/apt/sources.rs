@@ -265,11 +265,8 @@ mod tests {
 
     #[test]
     fn entries_for_other_suites_need_not_be_supported() {
-        let list = "deb cdrom:[Debian 12 _x_]/ old main\ndeb http://a.invalid ./\ndeb cdrom:[x] b main\n\
-                    deb http://a.invalid s main\n";
-        let stanzas = "Types: deb\nURIs: cdrom:[x]/\nSuites: old\nComponents: main\n\nTypes: deb\nURIs: cdrom:[x]\n\
-                       Suites: b\nComponents: main\n\nTypes: deb\nURIs: http://a.invalid\n\
-                       Suites: s ./\nComponents: main\n";
+        let list = include_str!("../../../fixtures/apt/unsupported.list");
+        let stanzas = include_str!("../../../fixtures/apt/unsupported.sources");
         for (name, text) in [("x.list", list), ("x.sources", stanzas)] {
             let suites = ["s".parse().unwrap()];
             let entries = parse(name, text, ListScope { suites: &suites, ..ListScope::default() }).unwrap();
@@ -313,12 +310,8 @@ mod tests {
     #[test]
     fn options_are_read_in_both_forms() {
         use ClientIndexKind::{Appstream, Commands, SourceContents};
-        let line = "deb [arch=a,b arch+=c arch-=b lang=de lang+=fr lang-=en target=Contents-dsc target+=DEP-11 CNF=yes \
-                    Translations=no by-hash=force pdiffs=no unknown=x] http://a.invalid s main\n";
-        let stanza = "Types: deb\nURIs: http://a.invalid\nSuites: s\nComponents: main\nArchitectures: a b\n\
-                      Architectures-Add: c\nArchitectures-Remove: b\nLanguages: de none\nLanguages-Add: fr\n\
-                      Languages-Remove: en\nTargets: Contents-dsc\nTargets-Add: DEP-11\nCNF: yes\nTranslations: no\n\
-                      By-Hash: force\nPDiffs: no\nUnknown: x\n";
+        let line = include_str!("../../../fixtures/apt/options.list");
+        let stanza = include_str!("../../../fixtures/apt/options.sources");
         for (name, text) in [("x.list", line), ("x.sources", stanza)] {
             let mut entry = parse(name, text, ListScope::default()).unwrap().remove(0);
             assert_eq!(entry.architectures.of(&["z".to_owned()]), ["a", "c"], "{name}");

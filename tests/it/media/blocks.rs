@@ -9,30 +9,7 @@ use crate::support::skip::{Needs, skip};
 
 /// `nbd DIR PLUGIN…` mounts a device with the file system `$FS` at DIR, served by the process `$nbdfuse`. All of it ends with the
 /// script.
-const DEVICES: &str = r#"
-loops= mounts=
-nbd() {
-    dir=$1; shift; mkdir -p $dir; : >$dir.nbd; mounts="$mounts $dir"
-    nbdfuse $dir.nbd --command nbdkit -s --exit-with-parent "$@" 2>>nbd.log & nbdfuse=$!
-    n=0; until [ -s $dir.nbd ]; do sleep 0.1; n=$((n+1)); [ $n -lt 1200 ] || { cat nbd.log >&2; exit 9; }; done
-    loop=$(losetup -f --show --direct-io=on $dir.nbd) || exit 9; loops="$loop $loops"
-    case $FS in
-        exfat) mkfs.exfat $loop >>nbd.log 2>&1 && mount.exfat-fuse $loop $dir >>nbd.log 2>&1;;
-        *) mkfs.$FS -q -b 4096 $loop >>nbd.log 2>&1 && mount -t $FS $loop $dir;;
-    esac || { cat nbd.log >&2; exit 9; }
-}
-finish() {
-    for d in $mounts; do umount -l $d; done; for l in $loops; do losetup -d $l; done; for d in $mounts; do umount -l $d.nbd; done
-}
-trap finish EXIT
-# A device of 8 MiB that has $REAL bytes: what is written beyond comes down on what is before.
-lie() {
-    nbd $1 --filter=blocksize eval get_size='echo 8M' can_write='exit 0' can_flush='exit 0' flush=true \
-        config_complete="truncate -s $REAL $PWD/$1.real" \
-        pread="dd if=$PWD/$1.real bs=512 skip=\$(( \$4 % $REAL / 512 )) count=\$(( \$3 / 512 )) 2>/dev/null" \
-        pwrite="dd of=$PWD/$1.real bs=512 seek=\$(( \$4 % $REAL / 512 )) conv=notrunc 2>/dev/null" maxdata=4096
-}
-"#;
+const DEVICES: &str = include_str!("../../../fixtures/media/devices.sh");
 
 /// Runs the script on a carrier's desk; nothing where there can be no such devices.
 pub(super) fn script(what: &str, text: &str) -> Option<Ended> {

@@ -9,52 +9,7 @@ use crate::support::sample::Sample;
 /// `stick DIR` is a device that can be pulled: `arm DIR pread N COMMAND` does COMMAND at its read number N from now on; with
 /// `out DIR`, that is the end of it until `plug DIR`. `cycles` tries a command with a stick that is pulled ever later, with
 /// `before` before each and `after` when it is back.
-const STICKS: &str = r#"
-cat >hook.sh <<'END'
-d=$1; kind=$2
-if [ ! -e $d.out ] && [ -e $d.$kind ]; then
-    read n <$d.$kind
-    if [ $n -le 0 ]; then rm $d.$kind; touch $d.fired; sh $d.do; else echo $((n-1)) >$d.$kind; fi
-fi
-if [ -e $d.out ]; then echo 'EIO pulled' >&2; exit 1; fi
-END
-stick() {
-    d=$PWD/$1
-    nbd $1 --filter=blocksize eval get_size='echo 8M' can_write='exit 0' can_flush='exit 0' flush=true \
-        config_complete="truncate -s 8M $d.img" maxdata=32768 thread_model='echo serialize_all_requests' \
-        pread="sh $PWD/hook.sh $d pread || exit 1; dd if=$d.img bs=512 skip=\$(( \$4 / 512 )) count=\$(( \$3 / 512 )) 2>/dev/null" \
-        pwrite="sh $PWD/hook.sh $d pwrite || exit 1; dd of=$d.img bs=512 seek=\$(( \$4 / 512 )) conv=notrunc 2>/dev/null"
-    eval "loop_$1=$loop"
-}
-out() { echo "touch $PWD/$1.out"; }
-arm() { echo "$4" >$1.do; rm -f $1.fired; echo $3 >$1.$2; }
-plug() {
-    eval "l=\$loop_$1"; umount -l $1 2>/dev/null; rm -f $1.out $1.pread $1.pwrite
-    n=0; while e2fsck -fy $l >>nbd.log 2>&1; [ $? -gt 3 ]; do sleep 0.1; n=$((n+1)); [ $n -lt 1200 ] || exit 9; done
-    mount -t ext2 $l $1 || exit 9
-}
-published() { [ -e site/current/apt/demo/dists ]; }
-# cycles DIR KIND FIRST STEP DO COMMAND...: of the places, each $STRIDE-th; $SHIFT moves those after the first.
-cycles() {
-    dir=$1 kind=$2 k=$3 step=$(($4 * STRIDE)) what=$5 next=$(($3 + 1 + SHIFT % ($4 * STRIDE))); shift 5; pulled=0
-    while :; do
-        before; plug $dir; arm $dir $kind $k "$what"
-        "$@" >run.out 2>run.err; code=$?
-        [ -e $dir.fired ] || break
-        pulled=$((pulled+1)); echo "$kind $k: $code: $(grep error: run.err)" >&2
-        if [ $code != 1 ]; then echo "WRONG CODE"; cat run.err; exit 8; fi
-        if grep -q -e recut -e damaged run.err; then echo "WRONG WORDS"; cat run.err; exit 8; fi
-        published && { echo PUBLISHED; exit 8; }
-        plug $dir; "$@" >run.out 2>run.err || { echo "NOT AGAIN"; cat run.err; exit 8; }
-        after; k=$next next=$((next+step))
-    done
-    [ $code = 0 ] || { echo "NOT WITHOUT"; cat run.err; exit 8; }
-    echo "$pulled times pulled" >&2; [ $pulled -gt 1 ] || { echo "HARDLY PULLED"; exit 8; }
-}
-cp -r site fresh; before() { rm -rf site; cp -r fresh site; }; after() { :; }
-take() { gapferry import "$@" --site site --quiet; }
-give() { gapferry copy "$@" --workspace online/workspace --quiet; }
-"#;
+const STICKS: &str = include_str!("../../../fixtures/media/sticks.sh");
 
 fn sticks(what: &str, text: &str) -> Option<Ended> {
     let mut sample = Sample::new();
