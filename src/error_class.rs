@@ -23,11 +23,13 @@ pub enum ErrorClass {
     NoSpace,
     /// An upstream does not answer, or does not have what it names.
     UpstreamUnavailable,
+    /// A clock is wrong, or was when something was signed.
+    WrongClock,
 }
 
 impl ErrorClass {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Failed,
         Self::Usage,
         Self::NothingNew,
@@ -36,6 +38,7 @@ impl ErrorClass {
         Self::VolumesMissing,
         Self::NoSpace,
         Self::UpstreamUnavailable,
+        Self::WrongClock,
     ];
 
     /// Returns the word in `--json` results and in the audit log.
@@ -49,6 +52,7 @@ impl ErrorClass {
             Self::VolumesMissing => "volumes-missing",
             Self::NoSpace => "no-space",
             Self::UpstreamUnavailable => "upstream-unavailable",
+            Self::WrongClock => "wrong-clock",
         }
     }
 

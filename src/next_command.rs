@@ -210,6 +210,26 @@ pub(crate) fn rollback_to(site: &Path, number: u64) -> ShellCommand {
     ShellCommand::gapferry("rollback").arg(number.to_string()).site(site)
 }
 
+/// On the site's host: publishes the current state again, with right dates.
+pub(crate) fn redate(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site redate").site(site)
+}
+
+/// On the site's host: begins to replace the site's key.
+pub(crate) fn rotate_key(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site rotate-key").site(site)
+}
+
+/// On the site's host: replaces the site's key at once.
+pub(crate) fn rotate_key_now(site: &Path) -> ShellCommand {
+    rotate_key(site).arg("--now")
+}
+
+/// On the site's host: ends the time in which two keys sign.
+pub(crate) fn rotate_key_finish(site: &Path) -> ShellCommand {
+    rotate_key(site).arg("--finish")
+}
+
 /// On the site's host: hands exports on to the Enterprise Store again.
 pub(crate) fn push(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("push").site(site)

@@ -26,6 +26,8 @@ pub enum Exit {
     NoSpace = 7,
     /// An upstream does not answer, or does not have what it names.
     UpstreamUnavailable = 8,
+    /// A clock is wrong, or was when something was signed.
+    WrongClock = 9,
 }
 
 impl Exit {
@@ -52,6 +54,7 @@ impl From<ErrorClass> for Exit {
             ErrorClass::VolumesMissing => Self::VolumesMissing,
             ErrorClass::NoSpace => Self::NoSpace,
             ErrorClass::UpstreamUnavailable => Self::UpstreamUnavailable,
+            ErrorClass::WrongClock => Self::WrongClock,
         }
     }
 }

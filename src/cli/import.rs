@@ -48,6 +48,9 @@ pub(super) struct ImportArgs {
     /// Accept upstream's metadata though newer was published before, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Believe the clock though it is more than 90 days past the newest time that the site knows of
+    #[arg(long)]
+    trust_clock: bool,
     /// Read what the site holds of the bundle again, and replace from the medium what has changed on disk; also of a bundle that
     /// is here already, whose state is then published anew
     #[arg(long, conflicts_with = "dry_run")]
@@ -64,6 +67,7 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
         expired: args.allow_expired,
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
+        far_clock: args.trust_clock,
     };
     let held = if args.reread { HeldBlobs::Reread } else { HeldBlobs::Trusted };
     let options = ImportOptions { allow, held };
@@ -141,6 +145,8 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
     warn(&warnings);
     let changed: Vec<_> = all.iter().flat_map(|one| &one.changed_items).cloned().collect();
     warn_of_changes(&changed);
+    let forks: Vec<&String> = all.iter().filter_map(|one| one.fork.as_ref()).collect();
+    forks.iter().for_each(|fork| note(&format!("warning: {fork}")));
     let repaired: Vec<_> = all.iter().flat_map(|one| &one.repaired).cloned().collect();
     say_repaired(&repaired);
     let healed: u64 = all.iter().map(|one| one.healed).sum();
@@ -156,6 +162,7 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
             "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed, "warnings": warnings,
             "changed_items": changed,
+            "forks": forks,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",

@@ -30,6 +30,7 @@ mod serve;
 mod setup;
 mod site;
 mod site_check;
+mod site_key;
 mod snap_roots;
 mod status;
 mod store_assertion;
@@ -71,7 +72,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 nothing new, 4 verification failed, 5 refused by policy, \
-6 volumes missing, 7 no space, 8 upstream unavailable";
+6 volumes missing, 7 no space, 8 upstream unavailable, 9 wrong clock";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -9,9 +9,10 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Output, note};
 use super::site_check;
+use super::site_key;
+use super::site_key::KeyAlgorithm;
 use super::snap_roots::open_site;
 use super::trust::spoken;
-use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
@@ -30,6 +31,8 @@ enum SiteCommand {
     Init(Init),
     Pin(PinArgs),
     Check(site_check::SiteCheckArgs),
+    RotateKey(site_key::RotateKeyArgs),
+    Redate(site_key::RedateArgs),
 }
 
 /// Make a new site in a new folder, with an OpenPGP key of its own
@@ -62,22 +65,6 @@ struct Init {
     /// The algorithm of the site's own key: rsa4096 where a client has GnuPG 1.4 or 2.0, as Ubuntu 16.04 and RHEL 7 do
     #[arg(long, value_name = "ALGORITHM", value_enum, default_value_t)]
     key_algorithm: KeyAlgorithm,
-}
-
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-enum KeyAlgorithm {
-    #[default]
-    Ed25519,
-    Rsa4096,
-}
-
-impl From<KeyAlgorithm> for SiteKeyAlgorithm {
-    fn from(algorithm: KeyAlgorithm) -> Self {
-        match algorithm {
-            KeyAlgorithm::Ed25519 => Self::Ed25519,
-            KeyAlgorithm::Rsa4096 => Self::Rsa4096,
-        }
-    }
 }
 
 /// Pin upstream's keyring for a source: only what these keys vouch for is accepted from it
@@ -143,6 +130,8 @@ pub(super) fn run(args: SiteArgs, out: &Output, progress: &Progress) -> Result<(
     match args.command {
         SiteCommand::Init(args) => run_init(args, out),
         SiteCommand::Check(args) => site_check::run(&args, out, progress),
+        SiteCommand::RotateKey(args) => site_key::rotate(&args, out, progress),
+        SiteCommand::Redate(args) => site_key::redate(&args, out, progress),
         SiteCommand::Pin(args) => run_pin(&args, out),
     }
 }

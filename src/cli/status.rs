@@ -38,7 +38,8 @@ pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
         answers.entry(address.to_string()).or_default().push(folder);
     }
     let value = json!({
-        "site": site.config.name, "key": status.key, "generation": status.current.number, "made": status.current.made,
+        "site": site.config.name, "key": status.key, "rotation": status.rotation, "future_date": status.future.map(|future| future.date),
+        "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
         "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
         "answers": answers, "unanswered": status.unanswered, "hidden": status.hidden, "audit_records": status.audit_records, "reprepro": bases,
@@ -52,6 +53,16 @@ fn render(site: &Site, status: &Status) -> String {
     let import = next_command::import_here(site.root());
     let key = status.key.as_deref().unwrap_or("a key that this user may not read");
     let mut text = format!("site {}, signing with {key}\n", site.config.name);
+    if let Some(rotation) = &status.rotation {
+        text += &format!("the key {} replaces it: both sign until {}\n", rotation.new, rotation.until);
+    }
+    if let Some(future) = &status.future {
+        let redate = next_command::redate(site.root());
+        text += &format!(
+            "WRONG CLOCK: the site is dated {}, and the clock says {}; if the clock is right now, run `{redate}`\n",
+            future.date, future.now
+        );
+    }
     match current.number {
         0 => text += &format!("nothing is published yet: in the folder of a medium, run `{import}`\n"),
         number => text += &format!("generation {number} of {}: {}\n", current.made, current.reason),

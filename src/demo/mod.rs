@@ -27,7 +27,7 @@ use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::serve::{ServeError, Server};
 use crate::setup::SetupError;
-use crate::site::{NewSite, Site, SiteError, import, init, rollback};
+use crate::site::{ClockTrust, NewSite, Site, SiteError, import, init, rollback};
 use crate::storage::FileError;
 use crate::time::Time;
 use crate::trust::{Overrides, SecretKey, TrustError, TrustFile};
@@ -233,7 +233,7 @@ fn tour(places: &Places, progress: &Progress, report: &mut Report) -> Result<(),
     sees(&SECOND, report)?;
     report.step(device.refreshes(FIRST.revision, SECOND.revision)?);
 
-    rollback(&site, None, &Progress::hidden())?;
+    rollback(&site, None, ClockTrust::Doubted, &Progress::hidden())?;
     report.step("rollback published yesterday's state again, with a new date so that apt takes it.".to_owned());
     sees(&FIRST, report)?;
     report.step(device.stays(SECOND.revision, FIRST.revision)?);

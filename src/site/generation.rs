@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::addresses;
+use super::clock;
 use super::incoming::load;
 use super::older;
+use super::own_keys;
 use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
@@ -23,7 +25,6 @@ use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
-use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::label::Label;
 use crate::path::MalformedPath;
@@ -53,8 +54,19 @@ pub(super) struct Recipe<'a> {
     pub(super) unchanged: Unchanged,
     /// Forbids changes outside of the depot: no other program is run.
     pub(super) is_rehearsal: bool,
+    /// The rule for its dates.
+    pub(super) dates: DateRule,
     /// Shows how far it is.
     pub(super) progress: Progress,
+}
+
+/// The rule for the dates of a generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DateRule {
+    /// They are after those of all generations before.
+    Rising,
+    /// They are those of the clock: those of the generation before came of a wrong one.
+    OfTheClock,
 }
 
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
@@ -66,6 +78,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
+    own_keys::retire(site, next.made)?;
     Ok(next)
 }
 
@@ -76,12 +89,18 @@ pub(super) fn prepare(
     current: &Generation,
     recipe: &Recipe<'_>,
 ) -> Result<(Generation, GenerationTrees), SiteError> {
-    let made = next_date(current.made)?;
+    let (made, signed) = match recipe.dates {
+        DateRule::Rising => {
+            let made = next_date(site, current.made)?;
+            (made, signature_date(current.signed, made))
+        }
+        DateRule::OfTheClock => (Time::now(), Time::now().plus(-CLOCK_SKEW_S)),
+    };
     let answering = addresses::answering(current, &site.config.serve);
     let mut next = Generation {
         number: current.number + 1,
         made,
-        signed: signature_date(current.signed, made),
+        signed,
         reason: recipe.reason.clone(),
         newest_time: recipe.newest_time,
         names: recipe.names.clone(),
@@ -108,9 +127,10 @@ fn plan(
 ) -> Result<GenerationTrees, SiteError> {
     let mut layout = GenerationTrees::default();
     let mut batch = depot.batch();
-    let key = site.key()?;
+    let key = own_keys::load(site)?.signing_at(next.made);
+    own_keys::check_dates(site, &key, next.signed)?;
     let mut newest = next.signed;
-    let reuse = Reuse { site, depot, current, unchanged: recipe.unchanged, site_key: key.fingerprint() };
+    let reuse = Reuse { site, depot, current, unchanged: recipe.unchanged, site_keys: key.fingerprints() };
     for (name, state) in next.names.clone() {
         let Some(digest) = state.manifest else { continue };
         attach_file(&mut layout, "manifests", &format!("{name}.json"), digest)?;
@@ -218,7 +238,8 @@ fn plan(
     (next.signed, next.made) = (newest, next.made.max(newest));
     for (folder, tree) in layout.trees() {
         let paths = depot.put(&mut batch, PathMap::text(tree).as_bytes())?;
-        let known = current.generation.mounts.get(folder).filter(|mount| mount.paths == paths);
+        let is_known = |mount: &&MountedTree| mount.paths == paths && mount.since <= next.made; // not after a wrong clock
+        let known = current.generation.mounts.get(folder).filter(is_known);
         next.mounts.insert(folder.to_owned(), known.copied().unwrap_or(MountedTree { paths, since: next.made }));
     }
     if !answers_as_before {
@@ -348,14 +369,10 @@ fn attach_lists(
 }
 
 /// A date after the last one and not after the clock; waits for the clock where it is just behind.
-fn next_date(last: Time) -> Result<Time, SiteError> {
+fn next_date(site: &Site, last: Time) -> Result<Time, SiteError> {
     let earliest = last.plus(1);
     if earliest.unix() - Time::now().unix() > MAX_WAIT_S {
-        return Err(Fault::failed(format!(
-            "the clock says {}, and the site published at {last} already: apt clients ignore metadata that is older, so set the clock",
-            Time::now()
-        ))
-        .into());
+        return Err(clock::behind(site, last).into());
     }
     while Time::now() < earliest {
         std::thread::sleep(std::time::Duration::from_millis(50));

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::flaw::blob_flaw;
-use super::generation::{Recipe, publish};
+use super::generation::{DateRule, Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
@@ -70,6 +70,7 @@ pub(super) fn heal(
         second_digests: unpacked.second,
         unchanged: Unchanged::PublishedAnew,
         is_rehearsal: false,
+        dates: DateRule::Rising,
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::enterprise_store::push_locked;
-use super::generation::{Recipe, publish};
+use super::generation::{DateRule, Recipe, publish};
 use super::heal::{HeldBlobs, heal, mark_wrong};
 use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, load};
@@ -298,6 +298,7 @@ pub(super) fn recipe<'a>(
         second_digests,
         unchanged: Unchanged::Stay,
         is_rehearsal: false,
+        dates: DateRule::Rising,
         progress: progress.clone(),
     }
 }

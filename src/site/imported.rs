@@ -2,9 +2,9 @@
 
 use super::enterprise_store::Pushes;
 use super::{Generation, Site, SiteError};
-use crate::bundle::state::OpenState;
 use crate::bundle::state::known_versions::ChangedItem;
 use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::state::{Manifest, OpenState};
 use crate::bundle::{Damage, pieces};
 use crate::storage::audit;
 
@@ -29,6 +29,8 @@ pub struct Imported {
     pub changed_items: Vec<ChangedItem>,
     /// The generation that clients saw before.
     pub before: Generation,
+    /// A sentence, if the bundle was not made after the one that the site accepted last: two builders may have forked.
+    pub fork: Option<String>,
 }
 
 impl Imported {
@@ -43,9 +45,27 @@ impl Imported {
             repaired: Vec::new(),
             healed: 0,
             changed_items: Vec::new(),
+            fork: fork(&state.manifest, &before),
             before,
         }
     }
+}
+
+/// Returns a sentence if `manifest` follows the accepted one by its sequence, and names another one as `previous`. Nothing is
+/// decided by it: a builder who lost the history of the workspace does not know the one before.
+fn fork(manifest: &Manifest, before: &Generation) -> Option<String> {
+    let known = before.names.get(&manifest.name).filter(|known| known.epoch == manifest.epoch)?;
+    let follows = manifest.sequence == known.sequence.next() && manifest.sequence > known.sequence;
+    if !follows || manifest.previous == Some(known.accepted) {
+        return None;
+    }
+    let previous = manifest.previous.map_or_else(|| "no bundle".to_owned(), |digest| format!("the manifest {digest}"));
+    Some(format!(
+        "{} was made after {previous}, and the bundle before it here has the manifest {}: do two workspaces export {}?",
+        manifest.folder(),
+        known.accepted,
+        manifest.name
+    ))
 }
 
 /// Writes down what recovery data restored.

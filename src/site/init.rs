@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::config::{Policy, SiteConfig};
+use super::own_keys::KEY_AGE_S;
 use super::pins::read_keyring;
 use super::{Site, SiteError, trust_chain};
 use crate::depot::Depot;
@@ -57,9 +58,6 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     }
     Site::open(root)
 }
-
-/// The age of a new site's key, in seconds. Its first signature is dated back, and must not be older than the key.
-const KEY_AGE_S: i64 = 24 * 3600;
 
 impl NewSite {
     /// Writes the site into `scratch`, and renames it to `root`.

@@ -5,7 +5,7 @@
 //! SITE/trust/newest           which trust file counts: its version and its digest
 //! SITE/trust/N.json           version N of the trust file, which says who may sign what; N.json.sig has its signatures
 //! SITE/trust/keyrings/S.pgp   upstream's keys for the source S
-//! SITE/keys/site.pgp          the site's own OpenPGP key, secret
+//! SITE/keys/site.pgp          the site's own OpenPGP key, secret; next.pgp is the one that replaces it, and next.json says when
 //! SITE/depot/                 blobs
 //! SITE/trees/KIND-NAME-DIGEST one published collection as files: hard links into the depot, or copies
 //! SITE/generations/N/         one state: generation.json, and links into `trees/`
@@ -28,6 +28,7 @@
 mod addresses;
 mod check;
 mod client_warnings;
+mod clock;
 mod config;
 mod contents;
 mod enterprise_store;
@@ -41,8 +42,10 @@ mod imported;
 mod incoming;
 mod init;
 mod journal;
+mod key_rotation;
 mod media;
 mod older;
+mod own_keys;
 mod path_lookup;
 mod path_map;
 mod pins;
@@ -51,6 +54,7 @@ mod reachable;
 mod receipt;
 mod rehearsal;
 mod repair;
+mod republish;
 mod reuse;
 mod rollback;
 mod search;
@@ -74,6 +78,7 @@ use std::sync::Arc;
 pub(crate) use addresses::answering;
 pub use check::{FlawedFiles, SiteCheck, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
+pub use clock::{ClockTrust, FutureDates};
 pub use config::{Policy, SiteConfig};
 pub use enterprise_store::{EnterpriseStore, Pushes, push};
 pub use error::SiteError;
@@ -83,12 +88,15 @@ pub use heal::HeldBlobs;
 pub use import::{ImportOptions, import, import_stream};
 pub use imported::Imported;
 pub use init::{NewSite, init};
+pub use key_rotation::{KeyOverlap, finish_rotation, rotate_key};
 pub use media::{InOrder, import_found, rehearse_found};
 pub(crate) use older::OLDER_FOLDER;
+pub use own_keys::KeyRotation;
 pub(crate) use path_lookup::find_blob;
 pub use pins::{PinnedKeys, Pinning, pin, pinned};
 pub use publish::{PublishError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
+pub use republish::redate;
 pub use rollback::rollback;
 pub use search::{BundleSearch, find};
 pub use serve_config::{Alias, Serve};
@@ -102,9 +110,10 @@ pub use trust_chain::{AppliedTrust, TrustCheck, read_signed as read_signed_trust
 use crate::depot::Depot;
 use crate::error_class::Fault;
 use crate::formats::assertions::Trust;
-use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKey};
+use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKeys};
 use crate::next_command;
 use crate::storage::{FileStore, Lock, Store, read_capped};
+use crate::time::Time;
 use crate::trust::TrustFile;
 
 /// A site, open for reading.
@@ -195,12 +204,11 @@ impl Site {
 
     /// Fingerprint of the key that signs what the site publishes.
     pub fn key_fingerprint(&self) -> Result<String, SiteError> {
-        Ok(self.key()?.fingerprint())
+        Ok(self.keys()?.first().fingerprint())
     }
 
-    fn key(&self) -> Result<SiteKey, SiteError> {
-        let path = self.root.join("keys/site.pgp");
-        let bytes = read_capped(&path, MAX_KEYRING_BYTES)?;
-        SiteKey::from_bytes(&bytes).map_err(|source| SiteError::BadKeyring { path, source })
+    /// Returns the keys that sign now.
+    fn keys(&self) -> Result<SiteKeys, SiteError> {
+        Ok(own_keys::load(self)?.signing_at(Time::now()))
     }
 }

@@ -93,7 +93,7 @@ impl Site {
         modes::create_public_folders(&folder).map_err(SiteError::io("create", &folder))?;
         let path = folder.join(format!("{}.txt", manifest.folder()));
         write_atomically(&path, self.sign(&request)?.as_bytes(), 0o644)?;
-        let (key, key_path) = (self.key()?, folder.join(SITE_KEY));
+        let (key, key_path) = (self.keys()?, folder.join(SITE_KEY));
         let armored =
             key.public_armored().map_err(|source| SiteError::BadKeyring { path: key_path.clone(), source })?;
         write_atomically(&key_path, armored.as_bytes(), 0o644)?;
@@ -123,7 +123,7 @@ impl Site {
 
     fn sign(&self, receipt: &Receipt) -> Result<String, SiteError> {
         let path = self.root().join("keys/site.pgp");
-        receipt.sign(&self.key()?).map_err(|source| SiteError::BadKeyring { path, source })
+        receipt.sign(self.keys()?.first()).map_err(|source| SiteError::BadKeyring { path, source })
     }
 }
 

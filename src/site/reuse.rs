@@ -32,7 +32,7 @@ pub(super) enum Unchanged {
 struct CollectionSettings<'a> {
     /// Another version of the program may publish otherwise.
     version: &'static str,
-    site_key: &'a str,
+    site_keys: &'a [String],
     pinned: Option<Sha256>,
     allow_unsigned: bool,
     signed_as: Option<&'a BTreeMap<SuiteName, String>>,
@@ -58,8 +58,8 @@ pub(super) struct Reuse<'a> {
     pub(super) depot: &'a Depot,
     pub(super) current: Shown<'a>,
     pub(super) unchanged: Unchanged,
-    /// The fingerprint of the site's key.
-    pub(super) site_key: String,
+    /// The fingerprints of all keys that sign. With another set of keys all trees are signed again.
+    pub(super) site_keys: Vec<String>,
 }
 
 impl Reuse<'_> {
@@ -118,7 +118,7 @@ impl Reuse<'_> {
         let aliases = config.serve.alias.iter().filter(|alias| alias.collection == folder);
         let settings = CollectionSettings {
             version: env!("CARGO_PKG_VERSION"),
-            site_key: &self.site_key,
+            site_keys: &self.site_keys,
             pinned: self.site.keyring_bytes(source.as_str())?.map(|bytes| Sha256::of(&bytes)),
             allow_unsigned: config.policy.allow_unsigned.contains(source),
             signed_as: config.policy.signed_as.get(source),

@@ -3,7 +3,8 @@
 //! A client that saw newer metadata ignores older one, so the old content is published again with a new date. What the site
 //! remembers of accepted bundles does not go back.
 
-use super::generation::{Recipe, publish};
+use super::clock::ClockTrust;
+use super::generation::{DateRule, Recipe, publish};
 use super::reuse::Unchanged;
 use super::state::Generation;
 use super::{Site, SiteError};
@@ -12,9 +13,15 @@ use crate::next_command;
 use crate::progress::Progress;
 
 /// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
-pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result<Generation, SiteError> {
+pub fn rollback(
+    site: &Site,
+    number: Option<u64>,
+    trust: ClockTrust,
+    progress: &Progress,
+) -> Result<Generation, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
+    trust.check(&current)?;
     let number = match number {
         Some(number) => number,
         None => previous(site, current.number)?,
@@ -48,6 +55,7 @@ pub fn rollback(site: &Site, number: Option<u64>, progress: &Progress) -> Result
         second_digests: Default::default(),
         unchanged: Unchanged::Stay,
         is_rehearsal: false,
+        dates: DateRule::Rising,
         progress: progress.clone(),
     };
     let generation = publish(site, &site.depot()?, recipe)?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::client_warnings::Unanswered;
+use super::clock::FutureDates;
 use super::journal::journal_manifest;
+use super::own_keys::{self, KeyRotation};
 use super::state::Generation;
 use super::{Site, SiteError, sheets};
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
@@ -22,6 +24,10 @@ pub struct Status {
     /// Fingerprint of the key that signs re-indexed metadata; `None` if nothing is published yet and this user may not read the
     /// key itself.
     pub key: Option<String>,
+    /// The key that replaces it, while both sign.
+    pub rotation: Option<KeyRotation>,
+    /// Dates in the future, which a wrong clock has left.
+    pub future: Option<FutureDates>,
     /// Files and folders that this user may not read, whose content is missing here.
     pub hidden: Vec<&'static str>,
     /// Bundles whose import is not finished.
@@ -63,6 +69,8 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     Ok(Status {
         generations,
         key: public_key(site)?,
+        rotation: own_keys::load(site).ok().and_then(|keys| keys.rotation()), // other users may not read the keys
+        future: FutureDates::of(&current),
         unfinished: unfinished.iter().map(|(bundle, _)| bundle.clone()).collect(),
         waiting: unfinished.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
         quarantine,

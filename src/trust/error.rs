@@ -92,6 +92,10 @@ pub enum TrustError {
     Expired { expires: Time, now: Time },
     #[error("the bundle was made at {created}, and the clock here says {now}: set the clock")]
     FromTheFuture { created: Time, now: Time },
+    #[error(
+        "the clock here says {clock}, and the newest time that this site knows of is {newest}: set the clock; if it is right, give --trust-clock"
+    )]
+    FarClock { clock: Time, newest: Time },
 }
 
 impl TrustError {
@@ -129,8 +133,8 @@ impl TrustError {
             | Self::OldSequence { .. }
             | Self::SequenceJump { .. }
             | Self::WrongEpoch { .. }
-            | Self::Expired { .. }
-            | Self::FromTheFuture { .. } => ErrorClass::Refused,
+            | Self::Expired { .. } => ErrorClass::Refused,
+            Self::FromTheFuture { .. } | Self::FarClock { .. } => ErrorClass::WrongClock,
         }
     }
 }

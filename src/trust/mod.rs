@@ -16,7 +16,7 @@ pub use error::TrustError;
 pub use file::{MAX_TRUST_BYTES, Revocation, Role, TrustFile, TrustedKey};
 pub use key::{KeyKind, PublicKey, SecretKey};
 pub use missing_signatures::MissingSignatures;
-pub use policy::{Header, Overrides, Seen, check};
+pub use policy::{CLOCK_TOLERANCE_S, Header, Overrides, Seen, check, check_clock};
 pub use quorum::{Groups, MalformedQuorum, Quorum};
 pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PACKING_NAMESPACE, TRUST_NAMESPACE, sign, verify};
 pub use succession::{MAX_STEPS, SignedTrustFile, TrustSignature, advance};

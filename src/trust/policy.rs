@@ -12,8 +12,11 @@ use crate::time::Time;
 
 /// The largest step between two sequences that is accepted without asking.
 const MAX_SEQUENCE_JUMP: u64 = 1000;
+/// The most by which a clock may be past the newest time that is known, in seconds: bundles are valid for 90 days unless the selection says
+/// otherwise.
+const MAX_AHEAD_S: i64 = 90 * 24 * 3600;
 /// How far a clock here may be behind the builder's, in seconds.
-const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
+pub const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
 
 /// What a manifest says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,8 @@ pub struct Overrides {
     pub sequence_jump: bool,
     /// Accept upstream's metadata though newer was seen.
     pub older_upstream: bool,
+    /// Believe a clock that is far past the newest time that is known.
+    pub far_clock: bool,
 }
 
 impl Overrides {
@@ -65,6 +70,7 @@ impl Overrides {
             (self.expired, " --allow-expired"),
             (self.sequence_jump, " --allow-sequence-jump"),
             (self.older_upstream, " --allow-older-upstream"),
+            (self.far_clock, " --trust-clock"),
         ];
         flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag).collect()
     }
@@ -86,7 +92,15 @@ pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(
     if header.expires <= now && !allow.expired {
         return Err(TrustError::Expired { expires: header.expires, now });
     }
-    Ok(())
+    if allow.far_clock { Ok(()) } else { check_clock(seen.clock, seen.newest_time.max(header.created)) }
+}
+
+/// Doubts a clock that is far past the newest time that is known. What a site publishes at a wrong date stops it until then.
+pub fn check_clock(clock: Time, newest: Time) -> Result<(), TrustError> {
+    match clock > newest.plus(MAX_AHEAD_S) {
+        true => Err(TrustError::FarClock { clock, newest }),
+        false => Ok(()),
+    }
 }
 
 fn check_sequence(found: Sequence, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
@@ -148,5 +162,11 @@ mod tests {
         assert_eq!(name(verdict(header, Seen { newest_time: at(1000), ..seen }, none)), "Expired");
         assert_eq!(name(verdict(header, Seen { clock: at(2000), ..seen }, Overrides { expired: true, ..none })), "");
         assert_eq!(name(verdict(header, Seen { clock: at(-CLOCK_TOLERANCE_S - 1), ..seen }, none)), "FromTheFuture");
+        let long = Header { expires: at(10 * MAX_AHEAD_S), ..header };
+        assert_eq!(name(verdict(long, Seen { clock: at(MAX_AHEAD_S), ..seen }, none)), "");
+        let far = Seen { clock: at(MAX_AHEAD_S + 1), ..seen };
+        assert_eq!(name(verdict(long, far, none)), "FarClock");
+        assert_eq!(name(verdict(long, Seen { newest_time: at(1), ..far }, none)), "");
+        assert_eq!(name(verdict(long, far, Overrides { far_clock: true, ..none })), "");
     }
 }

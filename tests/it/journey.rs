@@ -4,6 +4,7 @@ mod backup;
 mod build_dep;
 mod choice;
 mod client_indexes;
+mod clock;
 mod copied;
 mod dates_and_fields;
 mod entries;

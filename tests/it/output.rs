@@ -13,7 +13,7 @@ use gapferry::time::Time;
 use gapferry::upstream::assertions::TestAuthority;
 use gapferry::upstream::{DebSpec, Stream, Upstream};
 
-use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, end, ended};
+use crate::support::desk::{ARCHIVE_KEY, Desk, Ended, at_clock, end, ended};
 
 const BUNDLE: &str = "dc1-base-000001";
 
@@ -101,6 +101,8 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("status", "--site siteN"),
         ("receipt", "--site siteN"),
         ("rollback", "--site siteN"),
+        ("site redate", "--site siteN"),
+        ("site rotate-key", "--site siteN"),
         ("gc", "--site siteN"),
         ("push", "--site siteN"),
         ("store-assertion", "--site siteN file.assert"),
@@ -127,6 +129,9 @@ fn make_ready(desk: &Desk, command: &str, arguments: &str, number: &str) {
     if arguments.starts_with("again") {
         let more = format!("--out again{number} --key online/builder.key --workspace online/workspace{number} --force");
         desk.run(&format!("export online/selection.toml {more}")).ok();
+    }
+    if command == "site redate" {
+        end(&mut at_clock(&desk.command(&format!("rollback --site {site}")), "+60d")).ok();
     }
     if command == "push" {
         let config = desk.path(&site).join("site.toml");

@@ -33,14 +33,14 @@ fn publish(desk: &Desk, version: &str) {
 
 /// The command in `text` that begins with `start`, as it is printed: between backticks, or on a line of its own.
 #[track_caller]
-fn command_in(text: &str, start: &str) -> String {
+pub(crate) fn command_in(text: &str, start: &str) -> String {
     let quoted = text.split('`').skip(1).step_by(2).find(|part| part.starts_with(start));
     let line = || text.lines().map(str::trim).find(|line| line.starts_with(start));
     quoted.or_else(line).unwrap_or_else(|| panic!("no command {start:?} in: {text}")).to_owned()
 }
 
 /// Runs a command as it was printed, by a shell, in the folder `place` of the desk.
-fn follow(desk: &Desk, place: &str, command: &str) -> Ended {
+pub(crate) fn follow(desk: &Desk, place: &str, command: &str) -> Ended {
     end(&mut shell(desk, place, command))
 }
 

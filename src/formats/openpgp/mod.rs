@@ -34,6 +34,7 @@ mod packets;
 mod policy;
 mod signed;
 mod site_key;
+mod site_keys;
 mod verify;
 
 pub use clear_signed::{ClearText, unverified_clear_text, verify_clear_signed};
@@ -46,6 +47,7 @@ pub use keyring::{Keyring, MAX_KEYRING_BYTES};
 pub use policy::CLOCK_TOLERANCE;
 pub use signed::SignedBytes;
 pub use site_key::{SiteKey, SiteKeyAlgorithm};
+pub use site_keys::SiteKeys;
 pub use verify::Signer;
 
 #[cfg(test)]

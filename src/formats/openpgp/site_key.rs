@@ -4,6 +4,7 @@
 //! legacy encoding (algorithm 22), or RSA of 4096 bits for clients that know no elliptic curves: GnuPG 1.4 and 2.0.
 
 use crate::formats::Invalid;
+use pgp::armor::{self, BlockType};
 use pgp::composed::{
     ArmorOptions, Deserializable, DetachedSignature, KeyType, SignedKeyDetails, SignedPublicKey, SignedSecretKey,
 };
@@ -143,11 +144,21 @@ impl SiteKey {
         self.0.to_public_key()
     }
 
+    /// Returns when the key was made, in Unix seconds.
+    pub fn created(&self) -> i64 {
+        i64::from(self.0.primary_key.created_at().as_secs())
+    }
+
     /// Clear-signs `text`, for InRelease; `made` is in Unix seconds.
     ///
     /// What a verifier extracts equals `text` byte for byte if that ends with a newline; one is added if it does not. A
     /// line that ends in white space is an error, since clear-signing does not cover it.
     pub fn sign_clear(&self, text: &str, made: i64) -> Result<String, Invalid> {
+        Self::sign_clear_with(&[self], text, made)
+    }
+
+    /// The same with several keys, whose signatures stand in one block.
+    pub(super) fn sign_clear_with(keys: &[&Self], text: &str, made: i64) -> Result<String, Invalid> {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let mut hashed = Vec::with_capacity(text.len());
         let mut message = format!("{BEGIN}\nHash: SHA512\n\n");
@@ -169,25 +180,35 @@ impl SiteKey {
             message.push_str(line);
             message.push('\n');
         }
-        message.push_str(&self.sign(SignatureType::Text, &hashed, made)?);
+        message.push_str(&Self::sign_with(keys, SignatureType::Text, &hashed, made)?);
         Ok(message)
     }
 
     /// Signs `data`, for Release.gpg; returns an armored signature. `made` is in Unix seconds.
     pub fn sign_detached(&self, data: &[u8], made: i64) -> Result<String, Invalid> {
-        self.sign(SignatureType::Binary, data, made)
+        Self::sign_detached_with(&[self], data, made)
     }
 
-    fn sign(&self, kind: SignatureType, data: &[u8], made: i64) -> Result<String, Invalid> {
+    /// The same with several keys, whose signatures stand in one block.
+    pub(super) fn sign_detached_with(keys: &[&Self], data: &[u8], made: i64) -> Result<String, Invalid> {
+        Self::sign_with(keys, SignatureType::Binary, data, made)
+    }
+
+    fn sign_with(keys: &[&Self], kind: SignatureType, data: &[u8], made: i64) -> Result<String, Invalid> {
         let made = timestamp(made)?;
-        self.try_sign(kind, data, made)
-            .map_err(|error| Invalid::new("sign with the site's key").because(Cause::from(error)))
+        let sign = || {
+            let all = keys.iter().map(|key| key.try_sign(kind, data, made)).collect::<Result<Vec<_>, _>>()?;
+            let mut armored = Vec::new();
+            armor::write(&all, BlockType::Signature, &mut armored, None, true)?;
+            Ok(String::from_utf8_lossy(&armored).into_owned())
+        };
+        sign().map_err(|error: pgp::errors::Error| Invalid::new("sign with the site's key").because(Cause::from(error)))
     }
 
-    fn try_sign(&self, kind: SignatureType, data: &[u8], made: Timestamp) -> pgp::errors::Result<String> {
+    fn try_sign(&self, kind: SignatureType, data: &[u8], made: Timestamp) -> pgp::errors::Result<DetachedSignature> {
         let key = &self.0.primary_key;
         let signature: Signature = config(key, kind, made)?.sign(key, &Password::empty(), data)?;
-        DetachedSignature::new(signature).to_armored_string(ArmorOptions::default())
+        Ok(DetachedSignature::new(signature))
     }
 }
 

@@ -32,7 +32,7 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::assertions::Trust;
-use crate::formats::openpgp::{Keyring, SiteKey};
+use crate::formats::openpgp::{Keyring, SiteKeys};
 use crate::formats::signed_digest::{DigestKind, SecondHashing, SignedDigest};
 use crate::kind::Kind;
 use crate::next_command;
@@ -52,8 +52,8 @@ pub(super) struct Context<'a, 'd> {
     pub(super) batch: &'a mut Batch<'d>,
     /// The site's folder.
     pub(super) root: &'a Path,
-    /// The site's own key.
-    pub(super) key: &'a SiteKey,
+    /// The site's own keys.
+    pub(super) key: &'a SiteKeys,
     /// Upstream's keys that the site pins for the collection's source.
     pub(super) keyring: Option<&'a Keyring>,
     /// The same, as the site's file has them.

@@ -1,5 +1,8 @@
 //! Writes a stream, signed with the site's key: .sjson, and .json with .json.gpg, each with an index of its own.
 //!
+//! While one key replaces another, the old one alone signs: simplestreams takes gpgv's exit code, which is not 0 if the client lacks
+//! one of two keys.
+//!
 //! MAAS 3.8 reads all products files of a source or none, so each should hold one kind of image, and none may be empty
 //! (see [`crate::formats::simplestreams::maas`]).
 
@@ -60,12 +63,12 @@ impl UnsignedLists {
 }
 
 fn add_inline(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signed = context.key.sign_clear(text, context.date.unix()).map_err(cannot(SIGN))?;
+    let signed = context.key.first().sign_clear(text, context.date.unix()).map_err(cannot(SIGN))?;
     add(tree, context, path, signed.as_bytes())
 }
 
 fn add_detached(tree: &mut Tree, context: &mut Context<'_, '_>, path: &str, text: &str) -> Result<(), PublishError> {
-    let signature = context.key.sign_detached(text.as_bytes(), context.date.unix()).map_err(cannot(SIGN))?;
+    let signature = context.key.first().sign_detached(text.as_bytes(), context.date.unix()).map_err(cannot(SIGN))?;
     add(tree, context, path, text.as_bytes())?;
     add(tree, context, &format!("{path}{SIGNATURE_SUFFIX}"), signature.as_bytes())
 }

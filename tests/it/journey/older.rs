@@ -4,7 +4,7 @@ use std::fs;
 
 use gapferry::cli::Exit;
 use gapferry::progress::Progress;
-use gapferry::site::{import, rollback};
+use gapferry::site::{ClockTrust, import, rollback};
 use gapferry::trust::Overrides;
 
 use crate::support::world::{World, bring, contents};
@@ -35,8 +35,8 @@ fn an_upstream_that_goes_back_is_refused_on_both_sides() {
         assert!(log.contains("--allow-older-upstream"), "{log}");
 
         // What a rollback brings back does not count as upstream's going back, and what was seen is not forgotten.
-        rollback(&site, Some(1), &Progress::hidden()).unwrap();
-        rollback(&site, Some(2), &Progress::hidden()).unwrap();
+        rollback(&site, Some(1), ClockTrust::Doubted, &Progress::hidden()).unwrap();
+        rollback(&site, Some(2), ClockTrust::Doubted, &Progress::hidden()).unwrap();
         world.publish(3);
         bring(&site, &world.bundle()).unwrap();
     }

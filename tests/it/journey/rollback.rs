@@ -132,7 +132,7 @@ fn at(desk: &Desk, offset: &str, arguments: &str) -> crate::support::desk::Ended
 fn clocks_that_are_wrong() {
     let desk = desk();
     let first = desk.bundle().display().to_string();
-    at(&desk, "-3d", &format!("import {first} --site site")).says(Exit::Refused, &["clock"]);
+    at(&desk, "-3d", &format!("import {first} --site site")).says(Exit::WrongClock, &["clock"]);
     at(&desk, "+120d", &format!("import {first} --site site")).says(Exit::Refused, &["expire", "--allow-expired"]);
     // Half a day behind the builder is a clock that nobody set well, not an attack.
     at(&desk, "-10h", &format!("import {first} --site site")).ok();
@@ -140,7 +140,7 @@ fn clocks_that_are_wrong() {
     let second = desk.bundle().display().to_string();
     desk.run(&format!("import {second} --site site")).ok();
     let ended = at(&desk, "-5h", "rollback --site site");
-    ended.says(Exit::Failed, &["the site published at", "set the clock"]);
+    ended.says(Exit::WrongClock, &["the site published at", "set the clock"]);
     let client = client(&desk, "demo", "stable", "main");
     all_see(&[client], "2.0-1");
 }

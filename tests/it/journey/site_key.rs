@@ -1,5 +1,6 @@
 //! The algorithms of the site's key, judged by the verifiers of old and new clients.
 
+use std::path::Path;
 use std::process::Command;
 
 use gapferry::cli::Exit;
@@ -7,7 +8,7 @@ use gapferry::upstream::{DebSpec, Upstream};
 
 use super::client;
 use crate::apt_client::run;
-use crate::support::desk::{ARCHIVE_KEY, Desk, end};
+use crate::support::desk::{ARCHIVE_KEY, Desk, at_clock, end};
 
 /// A desk whose site has the key that `more` asks for, and publishes one suite.
 fn desk(more: &str) -> Desk {
@@ -68,4 +69,92 @@ fn keybox_is_named_with_the_command_that_exports_it() {
         .says(Exit::VerificationFailed, &["pinned.gpg is not a usable keyring", "a GnuPG keybox", command]);
     gpg(command.strip_prefix("gpg ").unwrap());
     desk.run(&init.replace("pinned.gpg", "keys.pgp")).ok();
+}
+
+/// A file with one of the keys that the site publishes, by its fingerprint.
+fn one_key(desk: &Desk, fingerprint: &str) -> std::path::PathBuf {
+    let path = desk.path(&format!("{fingerprint}.gpg"));
+    let gpg = |arguments: &[&str]| {
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(desk.path("gpg-home")).args(["--quiet", "--batch"]).args(arguments);
+        run(gpg.current_dir(desk.path("")))
+    };
+    std::fs::create_dir_all(desk.path("gpg-home")).unwrap();
+    gpg(&["--import", "site/current/keys/site.gpg"]);
+    gpg(&["--output", path.to_str().unwrap(), "--export", fingerprint]);
+    path
+}
+
+/// Returns the version of the package that a new apt with this keyring finds; `None` if it does not take the site's metadata.
+fn seen_with(desk: &Desk, keyring: &Path) -> Option<String> {
+    let client = client(desk, "demo", "stable", "main");
+    client.source(
+        "deb",
+        &format!("file://{}/apt/demo", desk.path("site/current").display()),
+        "stable",
+        "main",
+        keyring,
+    );
+    let ended = end(client.command("apt-get").args(["update", "-o", "APT::Update::Error-Mode=any"]));
+    (ended.code == 0).then(|| super::candidate(&client, "hello"))
+}
+
+/// Carries the next version to the site, whose clock is `clock`.
+fn ferry_at(desk: &Desk, version: &str, clock: &str) {
+    let mut upstream = Upstream::new("Demo", &["amd64"]);
+    upstream.add("stable", "main", DebSpec::new("hello", version, "amd64"));
+    desk.archive("up", &mut upstream, &["stable"]);
+    let import = desk.command(&format!("import {} --site site", desk.bundle().display()));
+    end(&mut at_clock(&import, clock)).ok();
+}
+
+#[test]
+fn clients_with_the_old_key_and_with_the_new_one_follow_a_rotation() {
+    let desk = desk("");
+    let rotated = desk.run("site rotate-key --site site --days 2 --json").ok().json();
+    let [old, new] = ["old", "new"].map(|key| one_key(&desk, rotated[key].as_str().unwrap()));
+    let both = desk.path("site/current/keys/site.gpg");
+    let hello = |version: &str| Some(version.to_owned());
+    assert_eq!(
+        [&old, &new, &both].map(|keyring| seen_with(&desk, keyring)),
+        [hello("1.0-1"), hello("1.0-1"), hello("1.0-1")]
+    );
+    ferry_at(&desk, "2.0-1", "+0s");
+    assert_eq!([&old, &new].map(|keyring| seen_with(&desk, keyring)), [hello("2.0-1"), hello("2.0-1")]);
+    assert!(verify(&desk, "gpgv"), "gpgv with the published keyring");
+    let status = desk.run("status --site site").ok().out;
+    assert!(status.contains("both sign until"), "{status}");
+    desk.run("site rotate-key --site site").says(Exit::Usage, &["is being replaced", "--finish"]);
+    desk.run("receipt --site site --out receipt.txt").ok();
+
+    desk.run("site rotate-key --site site --finish").ok();
+    assert_eq!([&old, &new].map(|keyring| seen_with(&desk, keyring)), [None, hello("2.0-1")]);
+    assert!(!desk.path("site/keys/next.pgp").exists(), "the old key is gone");
+    let status = desk.run("status --site site --json").ok().json();
+    assert_eq!((&status["key"], &status["rotation"]), (&rotated["new"], &serde_json::Value::Null));
+    desk.run("site rotate-key --site site --finish").says(Exit::Usage, &["no other key"]);
+}
+
+#[test]
+fn the_first_import_after_the_set_time_ends_a_rotation() {
+    let desk = desk("");
+    let rotated = desk.run("site rotate-key --site site --days 1 --json").ok().json();
+    let [old, new] = ["old", "new"].map(|key| one_key(&desk, rotated[key].as_str().unwrap()));
+    ferry_at(&desk, "2.0-1", "+25h");
+    // The clients' clocks are those of the site.
+    let gpgv = |keyring: &Path| {
+        let mut gpgv = Command::new("gpgv");
+        gpgv.arg("--keyring").arg(keyring).arg(desk.path("site/current/apt/demo/dists/stable/InRelease"));
+        end(&mut at_clock(&gpgv, "+25h")).code
+    };
+    assert_eq!((gpgv(&old), gpgv(&new)), (2, 0));
+    assert!(!desk.path("site/keys/next.pgp").exists());
+}
+
+#[test]
+fn a_stolen_key_is_replaced_at_once() {
+    let desk = desk("");
+    let rotated = desk.run("site rotate-key --site site --now --key-algorithm rsa4096 --json").ok().json();
+    assert_eq!(rotated["both_sign"], false);
+    assert!(verify(&desk, "gpgv") && verify(&desk, "gpgv1"));
 }

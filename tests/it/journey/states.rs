@@ -106,6 +106,29 @@ fn a_rollback_forgets_no_sequence_of_any_name() {
 }
 
 #[test]
+fn two_workspaces_that_export_one_name_are_named() {
+    let desk = desk();
+    desk.init(&["one"], "");
+    let first = desk.bundle();
+    desk.import(&first).ok();
+    fs::create_dir(desk.path("other")).unwrap();
+    let export = "export online/selection.toml --key online/builder.key --json";
+    let elsewhere = |version: &str| {
+        publish(&desk, version);
+        let ended = desk.run(&format!("{export} --out other --workspace online/elsewhere --force")).ok();
+        desk.path(ended.json()["bundle"].as_str().unwrap())
+    };
+    elsewhere("2.0-1");
+    let forked = elsewhere("3.0-1");
+    let ended = desk.import(&forked).ok();
+    assert!(ended.err.contains("warning: dc1-base-000002 was made after the manifest"), "{}", ended.err);
+    assert!(ended.err.contains("do two workspaces export base?"), "{}", ended.err);
+    elsewhere("4.0-1");
+    let after_gap = elsewhere("5.0-1");
+    assert!(!desk.import(&after_gap).ok().err.contains("two workspaces"), "a bundle between is missing");
+}
+
+#[test]
 fn a_new_epoch_starts_afresh_and_closes_the_old_one() {
     let desk = desk();
     desk.init(&["one"], "");

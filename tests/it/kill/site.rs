@@ -1,4 +1,4 @@
-//! Rollbacks and collections of garbage that are killed.
+//! Rollbacks, collections of garbage and rotations of the site's key that are killed.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use super::import::{nothing_is_left_over, published, whole_generation};
 use super::killing::{Killing, Kills};
+use crate::apt_client::run;
+use crate::support::files::Files;
 use crate::support::snapshot::{contents_of, copy, difference};
-use crate::support::world::{Content, World, bring, each_content};
+use crate::support::world::{Content, Role, World, bring, each_content};
 
 /// A world with a site `template` that has `generations` generations.
 fn world_with(content: Arc<dyn Content>, generations: u32) -> World {
@@ -70,4 +72,41 @@ fn a_killed_collection_of_garbage_is_finished_by_the_same_command(content: Arc<d
             nothing_is_left_over(folder, &["3"]);
         }
     });
+}
+
+#[test]
+fn a_killed_rotation_of_the_key_is_finished_by_the_same_command() {
+    let world = world_with(Arc::new(Files), 1);
+    let root = world.path("");
+    let before = key_of(&world.path("template"));
+    let kills = Kills { complete: 30, role: Role::Leading };
+    let killing = Killing::new(&root, kills, |folder| -> Command {
+        copy(&world.path("template"), &folder.join("site"));
+        let mut command = world.gapferry(&["site", "rotate-key", "--now", "--site"]);
+        command.arg(folder.join("site"));
+        command
+    });
+    killing.each("rotations", |killed| {
+        let site = killed.folder.join("site");
+        whole_generation(&world, &site);
+        let is_begun = site.join("keys/next.pgp").exists();
+        let is_done = !is_begun && key_of(&site) != before;
+        match (is_begun, is_done) {
+            // The key that took over is there: ending the rotation is what is left.
+            (true, _) => drop(killed.again_ends(&[2])),
+            (_, true) => {}
+            _ => drop(killed.again_ends(&[0])),
+        }
+        if is_begun {
+            run(&mut world.gapferry(&["site", "rotate-key", "--finish", "--site", site.to_str().unwrap()]));
+        }
+        assert_ne!(key_of(&site), before, "{:?}", killed.point);
+        assert!(!site.join("keys/next.pgp").exists(), "{:?}", killed.point);
+        whole_generation(&world, &site);
+    });
+}
+
+/// The fingerprint of the key that signs.
+fn key_of(site: &Path) -> String {
+    gapferry::site::Site::open(site).unwrap().key_fingerprint().unwrap()
 }

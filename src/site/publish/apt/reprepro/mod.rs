@@ -71,7 +71,7 @@ pub(super) fn tree(
 }
 
 fn published(folder: PathBuf, suites: &[WantedSuite], context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let signing = ReadyKey::prepare(&folder, context.key, context.of_kind.reprepro.key)?;
+    let signing = ReadyKey::prepare(&folder, context.key.first(), context.of_kind.reprepro.key)?;
     let base = BaseFolder { reprepro: Program::reprepro(&folder, &signing.home), folder };
     let overridden = base.configure(suites, &signing.fingerprint)?;
     sync::synchronize(&base, suites, context.depot, context.of_kind.reprepro.progress)?;
