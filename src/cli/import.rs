@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::clock::ClockArgs;
 use super::error::Failure;
 use super::output::{Output, note, warn, warn_of_changes};
 use super::push::{all_pushed, render};
@@ -15,8 +16,8 @@ use crate::bundle::{AlternateCopy, Damage};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    BundleSearch, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, client_warnings, find,
-    import_found, import_stream, rehearse_found,
+    BundleSearch, ClockTrust, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site,
+    client_warnings, find, import_found, import_stream, rehearse_found,
 };
 use crate::trust::Overrides;
 use crate::units::Bytes;
@@ -48,9 +49,8 @@ pub(super) struct ImportArgs {
     /// Accept upstream's metadata though newer was published before, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
-    /// Believe the clock though it is more than 90 days past the newest time that the site knows of
-    #[arg(long)]
-    trust_clock: bool,
+    #[command(flatten)]
+    clock: ClockArgs,
     /// Read what the site holds of the bundle again, and replace from the medium what has changed on disk; also of a bundle that
     /// is here already, whose state is then published anew
     #[arg(long, conflicts_with = "dry_run")]
@@ -67,7 +67,7 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
         expired: args.allow_expired,
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
-        far_clock: args.trust_clock,
+        far_clock: args.clock.trust() == ClockTrust::Given,
     };
     let held = if args.reread { HeldBlobs::Reread } else { HeldBlobs::Trusted };
     let options = ImportOptions { allow, held };

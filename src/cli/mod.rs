@@ -5,6 +5,7 @@
 
 mod access;
 mod bundle_folder;
+mod clock;
 mod confirm;
 mod copy;
 mod demo;

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::clock::ClockArgs;
 use super::error::Failure;
 use super::output::{Output, note, warn};
 use super::snap_roots::open_site;
 use crate::collection::Publish;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{ClockTrust, Published, client_warnings, rollback};
+use crate::site::{Published, client_warnings, rollback};
 
 /// Publish an older state again, as a new generation
 ///
@@ -27,20 +28,14 @@ pub(super) struct RollbackArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
-    /// Believe the clock though it is more than 90 days past the newest time that the site knows of
-    #[arg(long)]
-    trust_clock: bool,
-}
-
-/// Returns the treatment of the clock that `--trust-clock` asks for.
-pub(super) fn clock_trust(is_given: bool) -> ClockTrust {
-    if is_given { ClockTrust::Given } else { ClockTrust::Doubted }
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 pub(super) fn run(args: &RollbackArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = open_site(&args.site)?;
     let before = site.current()?;
-    let generation = rollback(&site, args.number, clock_trust(args.trust_clock), progress)?;
+    let generation = rollback(&site, args.number, args.clock.trust(), progress)?;
     let way_out = format!("`{}` undoes this", next_command::rollback_to(site.root(), before.number));
     let warnings = client_warnings(&site.config.serve, &before, &generation, &way_out);
     warn(&warnings);

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::clock::ClockArgs;
 use super::error::Failure;
 use super::output::Output;
-use super::rollback::clock_trust;
 use super::snap_roots::open_site;
 use crate::formats::openpgp::SiteKeyAlgorithm;
 use crate::progress::Progress;
@@ -51,9 +51,8 @@ pub(super) struct RotateKeyArgs {
     /// The algorithm of the new key
     #[arg(long, value_name = "ALGORITHM", value_enum, default_value_t)]
     key_algorithm: KeyAlgorithm,
-    /// Believe the clock though it is more than 90 days past the newest time that the site knows of
-    #[arg(long)]
-    trust_clock: bool,
+    #[command(flatten)]
+    clock: ClockArgs,
 }
 
 pub(super) fn rotate(args: &RotateKeyArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
@@ -63,7 +62,7 @@ pub(super) fn rotate(args: &RotateKeyArgs, out: &Output, progress: &Progress) ->
         false => {
             let overlap = if args.now { KeyOverlap::None } else { KeyOverlap::Days(args.days) };
             let algorithm = args.key_algorithm.into();
-            site::rotate_key(&site, algorithm, overlap, clock_trust(args.trust_clock), progress)?
+            site::rotate_key(&site, algorithm, overlap, args.clock.trust(), progress)?
         }
     };
     let is_alone = args.finish || args.now || generation.is_none();

@@ -10,14 +10,18 @@ use super::client;
 use crate::apt_client::run;
 use crate::support::desk::{ARCHIVE_KEY, Desk, at_clock, end};
 
-/// A desk whose site has the key that `more` asks for, and publishes one suite.
+/// A desk whose site has the key that `more` asks for, and publishes two archives.
 fn desk(more: &str) -> Desk {
     let desk = Desk::new();
     let mut upstream = Upstream::new("Demo", &["amd64"]);
     upstream.add("stable", "main", DebSpec::new("hello", "1.0-1", "amd64"));
     desk.archive("up", &mut upstream, &["stable"]);
-    desk.select(&desk.table("demo", &desk.url("up"), "stable main amd64", ""));
-    desk.init(&["demo"], more);
+    let mut other = Upstream::new("Other", &["amd64"]);
+    other.add("stable", "main", DebSpec::new("other", "1.0-1", "amd64"));
+    desk.archive("up-other", &mut other, &["stable"]);
+    let table = |name, archive| desk.table(name, &desk.url(archive), "stable main amd64", "");
+    desk.select(&(table("demo", "up") + &table("other", "up-other")));
+    desk.init(&["demo", "other"], more);
     desk.ferry();
     desk
 }
@@ -142,12 +146,15 @@ fn the_first_import_after_the_set_time_ends_a_rotation() {
     let [old, new] = ["old", "new"].map(|key| one_key(&desk, rotated[key].as_str().unwrap()));
     ferry_at(&desk, "2.0-1", "+25h");
     // The clients' clocks are those of the site.
-    let gpgv = |keyring: &Path| {
+    let gpgv = |keyring: &Path, archive: &str| {
         let mut gpgv = Command::new("gpgv");
-        gpgv.arg("--keyring").arg(keyring).arg(desk.path("site/current/apt/demo/dists/stable/InRelease"));
-        end(&mut at_clock(&gpgv, "+25h")).code
+        let release = desk.path(&format!("site/current/apt/{archive}/dists/stable/InRelease"));
+        end(&mut at_clock(gpgv.arg("--keyring").arg(keyring).arg(release), "+25h")).code
     };
-    assert_eq!((gpgv(&old), gpgv(&new)), (2, 0));
+    // Nothing of the other archive has changed, and it is signed again too.
+    for archive in ["demo", "other"] {
+        assert_eq!((gpgv(&old, archive), gpgv(&new, archive)), (2, 0), "{archive}");
+    }
     assert!(!desk.path("site/keys/next.pgp").exists());
 }
 
