@@ -135,16 +135,21 @@ impl Collection {
 
     /// The suites that upstream signs, such as `bookworm`, `bookworm/updates` and the flat `./`; only of archives.
     pub fn suites(&self) -> impl Iterator<Item = SuiteName> {
-        self.proofs.iter().map(|proof| proof.path.as_str()).filter_map(|path| {
-            let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-            self.kind.suite_in(folder).filter(|_| [IN_RELEASE, RELEASE].contains(&file))
-        })
+        suites(self.kind, self.proofs.iter().map(|proof| &proof.path))
     }
 
     /// Where its tree stands below a generation, such as `apt/debian`.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
     }
+}
+
+/// The suites of which these proofs are the signed files.
+pub fn suites<'a>(kind: Kind, proofs: impl Iterator<Item = &'a PublishPath>) -> impl Iterator<Item = SuiteName> {
+    proofs.map(PublishPath::as_str).filter_map(move |path| {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        kind.suite_in(folder).filter(|_| [IN_RELEASE, RELEASE].contains(&file))
+    })
 }
 
 #[cfg(test)]

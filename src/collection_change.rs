@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::address::Address;
-use crate::collection::Collection;
 use crate::kind::Kind;
 use crate::origin::Origin;
 
@@ -21,17 +20,6 @@ pub(crate) struct ClientView {
     pub(crate) origin: Origin,
     /// The suites that upstream signs; only of archives.
     pub(crate) suites: BTreeSet<String>,
-}
-
-impl From<&Collection> for ClientView {
-    fn from(collection: &Collection) -> Self {
-        Self {
-            folder: collection.folder(),
-            kind: collection.kind,
-            origin: collection.origin.clone(),
-            suites: collection.suites().map(|suite| suite.to_string()).collect(),
-        }
-    }
 }
 
 impl ClientView {

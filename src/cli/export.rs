@@ -179,7 +179,7 @@ fn say(exported: &Exported, args: &ExportArgs, out: &Output) {
     let collections: Vec<_> = exported
         .collections
         .iter()
-        .map(|c| json!({ "kind": c.kind, "name": c.name, "origin": c.origin, "items": c.items.len() }))
+        .map(|c| json!({ "kind": c.kind, "name": c.name, "origin": c.origin, "items": c.items }))
         .collect();
     let Travel { bytes: carried, of, patches } = &exported.travel;
     let value = json!({
@@ -196,7 +196,8 @@ fn say(exported: &Exported, args: &ExportArgs, out: &Output) {
     });
     let mut words = String::new();
     for c in &exported.collections {
-        words += &format!("{:>8} items  {}  from {}\n", c.items.len(), c.folder(), safe(c.origin.as_str()));
+        let (kind, origin) = (c.kind, safe(c.origin.as_str()));
+        words += &format!("{:>8} items  {kind}/{}  from {origin}\n", c.items, c.name);
     }
     words += &delta(exported);
     match &exported.folder {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::address::origin;
+use crate::bundle::BundleError;
 use crate::depot::DepotError;
 use crate::error_class::{ErrorClass, Fault};
 use crate::fetch::{FetchError, FetchErrors};
@@ -24,6 +25,8 @@ pub enum CollectError {
     File(#[from] FileError),
     #[error(transparent)]
     Depot(#[from] DepotError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
@@ -95,6 +98,7 @@ impl CollectError {
             Self::Fault(error) => error.class(),
             Self::File(error) => error.class(),
             Self::Depot(error) => error.class(),
+            Self::Bundle(error) => error.class(),
             Self::Fetch(error) => error.class(),
             Self::Payload(error) => error.class(),
             Self::Within { source, .. } => source.class(),

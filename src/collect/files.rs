@@ -1,11 +1,16 @@
 //! Collects any other files. Nobody vouches for them, and the manifest says so.
 
-use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::list_folder;
+use super::folder::each_file;
+use super::named_files::TakenFile;
 use super::{CollectContext, CollectError, address, named_files};
-use crate::collection::{Collection, Item, Publish};
+use crate::bundle::state::ItemLine;
+use crate::bundle::state::line::ItemTag;
+use crate::bundle::state::new_list::{CollectionHead, NewList, NewListWriter};
+use crate::bundle::{BundleError, FormatError};
+use crate::collection::Publish;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::kind::{Details, Kind};
@@ -13,89 +18,140 @@ use crate::label::Label;
 use crate::origin::Origin;
 use crate::path::{MalformedPath, PublishPath};
 use crate::selection::{FilePlace, FilesSource};
-use crate::storage::FileError;
+use crate::storage::{ExternalSort, FileError};
 
-/// Takes the files of all tables that are called `name` into the depot.
-pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<Collection, CollectError> {
+/// Takes the files of all tables that are called `name` into the depot. Returns their item list: a folder may have more files than there
+/// is memory for, so they are sorted on disk.
+pub fn collect(name: &Label, sources: &[&FilesSource], with: &CollectContext<'_>) -> Result<NewList, CollectError> {
+    let scratch = with.depot.root();
+    let mut found = FoundFiles { scratch, sort: ExternalSort::new(scratch) };
     let mut batch = with.depot.batch();
-    let mut found: BTreeMap<PublishPath, FoundFile> = BTreeMap::new();
     let mut selected = Vec::new();
     for source in sources {
         match &source.place {
             FilePlace::Url { url, sha256 } => {
-                selected.push(named_files::selected(url, *sha256, with)?);
+                let file = named_files::selected(url, *sha256, with)?;
                 let name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
                 let origin = address::origin(url);
                 let malformed =
                     |error| Fault::usage(format!("{origin} does not end in a name that can be carried")).because(error);
                 let path = published(source, name).map_err(malformed)?;
-                add(&mut found, path, FoundFile { sha256: *sha256, origin: Origin::Url(origin) })?;
+                found.add(&FoundFile { path, sha256: *sha256, size: file.size, origin: Origin::Url(origin) })?;
+                selected.push(file);
             }
-            FilePlace::Path { path, .. } => {
-                for (path, name) in listed(path)? {
-                    let sha256 = named_files::take(&path, None, &mut batch, with)?;
-                    let malformed = |error| {
-                        let path = path.display();
-                        Fault::usage(format!(
-                            "{path} cannot be carried under its name: rename it, or name it with its url and to"
-                        ))
-                        .because(error)
-                    };
-                    add(
-                        &mut found,
-                        published(source, &name).map_err(malformed)?,
-                        FoundFile { sha256, origin: Origin::Local },
-                    )?;
-                }
-            }
+            FilePlace::Path { path, .. } => each_named(path, |path, name| {
+                let TakenFile { sha256, size } = named_files::take(&path, None, &mut batch, with)?;
+                let malformed = |error| {
+                    let path = path.display();
+                    Fault::usage(format!(
+                        "{path} cannot be carried under its name: rename it, or name it with its url and to"
+                    ))
+                    .because(error)
+                };
+                let path = published(source, name).map_err(malformed)?;
+                found.add(&FoundFile { path, sha256, size, origin: Origin::Local })
+            })?,
         }
     }
     batch.commit()?;
     with.fetch_selected("fetching files", selected)?;
-    let collection = Collection {
-        files: found.iter().map(|(path, file)| (path.clone(), file.sha256)).collect(),
-        items: found.into_iter().map(|(path, file)| describe(path, file)).collect(),
-        kind: Kind::Files,
-        name: name.clone(),
-        origin: Origin::Local,
-        proofs: Vec::new(),
-        publish: Publish::Verbatim,
-        second_digest: None,
-        source: name.clone(),
-    };
-    match collection.conflict() {
-        Some(path) => Err(Fault::usage(format!("{path} would be both a file and a folder")).into()),
-        None => Ok(collection),
-    }
+    found.list(name)
 }
 
 /// A file that a table names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct FoundFile {
+    path: PublishPath,
     sha256: Sha256,
+    size: u64,
     origin: Origin,
 }
 
-fn add(found: &mut BTreeMap<PublishPath, FoundFile>, path: PublishPath, file: FoundFile) -> Result<(), CollectError> {
-    let sha256 = file.sha256;
-    match found.entry(path.clone()).or_insert(file) {
-        there if there.sha256 != sha256 => {
-            Err(Fault::usage(format!("two different files would be published as {path}")).into())
+impl FoundFile {
+    /// Returns the file as a record. Records sort by path.
+    fn record(&self) -> Vec<u8> {
+        // No path has a zero.
+        [self.path.as_str(), "\0", &self.sha256.to_hex(), "\0", &self.size.to_string(), "\0", self.origin.as_str()]
+            .concat()
+            .into_bytes()
+    }
+
+    fn of_record(record: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(record).ok()?.splitn(4, '\0');
+        let (path, sha256) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { path, sha256, size: parts.next()?.parse().ok()?, origin: parts.next()?.into() })
+    }
+
+    fn into_line(self) -> ItemLine {
+        let Self { path, sha256, size, origin } = self;
+        ItemLine {
+            architecture: None, // nothing is known of what is inside
+            details: Details::File { origin },
+            licence: None,
+            name: path.to_string(),
+            path,
+            proof: None,
+            publisher: None,
+            reason: "requested".to_owned(),
+            sha256,
+            size,
+            source: None,
+            tag: ItemTag::Item,
+            version: sha256.abbreviated(),
         }
-        _ => Ok(()),
     }
 }
 
-fn describe(path: PublishPath, FoundFile { sha256, origin }: FoundFile) -> Item {
-    Item {
-        architecture: String::new(), // nothing is known of what is inside
-        name: path.to_string(),
-        file: path,
-        details: Details::File { origin },
-        proof: None,
-        publisher: String::new(),
-        reason: "requested".to_owned(),
-        version: sha256.abbreviated(),
+/// The files that were found.
+struct FoundFiles<'a> {
+    scratch: &'a Path,
+    sort: ExternalSort,
+}
+
+impl FoundFiles<'_> {
+    fn add(&mut self, file: &FoundFile) -> Result<(), CollectError> {
+        self.sort.push(&file.record()).map_err(|error| cannot_sort(self.scratch, error))
     }
+
+    /// Writes the item list of the files.
+    fn list(self, name: &Label) -> Result<NewList, CollectError> {
+        let Self { scratch, sort } = self;
+        let head = CollectionHead {
+            kind: Kind::Files,
+            name: name.clone(),
+            origin: Origin::Local,
+            publish: Publish::Verbatim,
+            second_digest: None,
+            source: name.clone(),
+        };
+        let failed = |error| -> CollectError { BundleError::in_file(scratch)(error).into() };
+        let mut list = NewListWriter::create(head, scratch).map_err(failed)?;
+        let mut sorted = sort.finish().map_err(|error| cannot_sort(scratch, error))?;
+        let mut last: Option<FoundFile> = None;
+        while let Some(record) = sorted.next_record().map_err(|error| cannot_sort(scratch, error))? {
+            let file = FoundFile::of_record(&record)
+                .ok_or_else(|| Fault::failed(format!("a file in {} changed just now", scratch.display())))?;
+            match last.as_ref().filter(|last| last.path == file.path) {
+                Some(last) if last.sha256 == file.sha256 => continue,
+                Some(_) => {
+                    let path = &file.path;
+                    return Err(Fault::usage(format!("two different files would be published as {path}")).into());
+                }
+                None => {}
+            }
+            last = Some(file.clone());
+            list.item(&file.into_line()).map_err(|error| match error {
+                // All else of a line is ours.
+                FormatError::Contradiction(reason) => Fault::usage(reason).into(),
+                error => failed(error),
+            })?;
+        }
+        list.finish().map_err(failed)
+    }
+}
+
+fn cannot_sort(scratch: &Path, error: io::Error) -> CollectError {
+    FileError::on("sort files in", scratch)(error)
 }
 
 fn published(source: &FilesSource, name: &str) -> Result<PublishPath, MalformedPath> {
@@ -105,23 +161,30 @@ fn published(source: &FilesSource, name: &str) -> Result<PublishPath, MalformedP
     }
 }
 
-/// The files that `from` means, each with its name: those below a folder by their paths there, and of a pattern each match by its
-/// own name. What is named outright may be a symbolic link; below a folder [`list_folder`] has the rule.
-fn listed(from: &Path) -> Result<Vec<(PathBuf, String)>, CollectError> {
+/// Hands the files that `from` means to `file`, each with its name: those below a folder by their paths there, and of a pattern each match by
+/// its own name. What is named outright may be a symbolic link; below a folder [`each_file`] has the rule.
+fn each_named(
+    from: &Path,
+    mut file: impl FnMut(PathBuf, &str) -> Result<(), CollectError>,
+) -> Result<(), CollectError> {
     if from.is_dir() {
-        return below(from, "");
+        return below(from, "", &mut file);
     }
     if from.exists() {
-        return Ok(vec![(from.to_owned(), own_name(from))]);
+        return file(from.to_owned(), &own_name(from));
     }
-    let mut files = Vec::new();
-    for path in matching(from)? {
+    let matches = matching(from)?;
+    if matches.is_empty() {
+        return Err(no_file(from).into());
+    }
+    for path in matches {
+        let name = own_name(&path);
         match path.is_dir() {
-            true => files.extend(below(&path, &format!("{}/", own_name(&path)))?),
-            false => files.push((path.clone(), own_name(&path))),
+            true => below(&path, &format!("{name}/"), &mut file)?,
+            false => file(path, &name)?,
         }
     }
-    if files.is_empty() { Err(no_file(from).into()) } else { Ok(files) }
+    Ok(())
 }
 
 /// The paths that match a pattern, in the order of their names.
@@ -136,12 +199,21 @@ fn no_file(path: &Path) -> Fault {
     Fault::usage(format!("there is no file {}", path.display()))
 }
 
-fn below(folder: &Path, prefix: &str) -> Result<Vec<(PathBuf, String)>, CollectError> {
-    let files = list_folder(folder, |_| true)?;
-    if files.is_empty() {
-        return Err(no_file(&folder.join("*")).into());
-    }
-    Ok(files.into_iter().map(|file| (file.path, format!("{prefix}{}", file.name))).collect())
+fn below(
+    folder: &Path,
+    prefix: &str,
+    file: &mut impl FnMut(PathBuf, &str) -> Result<(), CollectError>,
+) -> Result<(), CollectError> {
+    let mut is_empty = true;
+    each_file(
+        folder,
+        |_| true,
+        |found| {
+            is_empty = false;
+            file(found.path, &format!("{prefix}{}", found.name))
+        },
+    )?;
+    if is_empty { Err(no_file(&folder.join("*")).into()) } else { Ok(()) }
 }
 
 fn own_name(path: &Path) -> String {
@@ -156,6 +228,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn records_sort_by_path() {
+        let file = |path: &str, origin: Origin| FoundFile {
+            path: path.parse().unwrap(),
+            sha256: Sha256::of(path.as_bytes()),
+            size: 10,
+            origin,
+        };
+        let files = ["a", "a-b", "a/b", "ab"].map(|path| file(path, Origin::Url("http://x/\u{e9}".into())));
+        let records: Vec<_> = files.iter().map(FoundFile::record).collect();
+        assert!(records.is_sorted());
+        assert_eq!(records.iter().map(|record| FoundFile::of_record(record).unwrap()).collect::<Vec<_>>(), files);
+    }
+
+    #[test]
     fn files_folders_and_patterns() {
         let root = tempfile::tempdir().unwrap();
         let path = |below: &str| root.path().join(below);
@@ -164,7 +250,12 @@ mod tests {
             fs::write(path(file), "x").unwrap();
         }
         let names = |from: &str| {
-            listed(&path(from)).map(|files| files.into_iter().map(|(_, name)| name).collect::<Vec<_>>().join(" "))
+            let mut names = Vec::new();
+            each_named(&path(from), |_, name| {
+                names.push(name.to_owned());
+                Ok(())
+            })
+            .map(|()| names.join(" "))
         };
         assert_eq!(names("a").unwrap(), "1 b/2");
         assert_eq!(names("x.iso").unwrap(), "x.iso");

@@ -18,8 +18,21 @@ pub(super) struct FolderFile {
 
 /// Lists the files below `folder` whose path is `wanted`, in the order of their names. The folder itself may be a link.
 pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<FolderFile>, CollectError> {
-    let root = folder.canonicalize().map_err(FileError::on_named::<CollectError>("read", folder))?;
     let mut files = Vec::new();
+    each_file(folder, wanted, |file| {
+        files.push(file);
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The same, file by file.
+pub(super) fn each_file(
+    folder: &Path,
+    wanted: impl Fn(&Path) -> bool,
+    mut file: impl FnMut(FolderFile) -> Result<(), CollectError>,
+) -> Result<(), CollectError> {
+    let root = folder.canonicalize().map_err(FileError::on_named::<CollectError>("read", folder))?;
     for entry in walkdir::WalkDir::new(&root).follow_links(true).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -40,9 +53,9 @@ pub(super) fn list_folder(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
             None => {}
         }
         let name = entry.path().strip_prefix(&root).unwrap_or(entry.path()).to_string_lossy().into_owned();
-        files.push(FolderFile { path: entry.into_path(), name });
+        file(FolderFile { path: entry.into_path(), name })?;
     }
-    Ok(files)
+    Ok(())
 }
 
 /// Returns the link that `error` is about, and what is wrong with it. `None` if the error has another reason.

@@ -21,8 +21,12 @@ mod toy;
 pub mod yum;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use crate::bundle::state::new_list::NewList;
+use crate::bundle::{BundleError, names};
 use crate::collection::Collection;
+use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::kind::Kind;
 use crate::label::Label;
@@ -46,43 +50,54 @@ pub struct CollectionNames {
     pub collection: Label,
 }
 
-/// Collects everything that the selection asks for, sorted by kind and name.
-pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
-    let mut collections = Vec::new();
+/// Collects everything that the selection asks for. Returns one item list for each collection, in the order of the manifest, so that one
+/// collection at a time is in memory.
+pub fn collect(selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<NewList>, CollectError> {
+    let mut lists = Vec::new();
     for kind in Kind::ALL {
-        collections.extend(collect_kind(*kind, selection, with)?);
+        lists.extend(collect_kind(*kind, selection, with)?);
     }
-    collections.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
-    Ok(collections)
+    let key = |list: &NewList| (list.collection.kind.as_str(), list.collection.name.clone());
+    lists.sort_by_key(key);
+    Ok(lists)
 }
 
 /// Calls the collector of a kind.
-fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<Collection>, CollectError> {
+fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) -> Result<Vec<NewList>, CollectError> {
     let label = |text: &str| text.parse::<Label>().map_err(Fault::failed);
+    let listed = |collection: Collection| with.list(&collection);
     match kind {
         Kind::Apt => {
-            let found = selection.apt.iter().map(|source| of_source(&source.name, apt::collect(source, with)));
-            Ok(found.collect::<Result<Vec<_>, _>>()?.concat())
+            let mut lists = Vec::new();
+            for source in &selection.apt {
+                let collections = of_source(&source.name, apt::collect(source, with))?;
+                lists
+                    .extend(collections.iter().map(|collection| with.list(collection)).collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(lists)
         }
         Kind::Images => {
-            selection.images.iter().map(|source| of_source(&source.name, images::collect(source, with))).collect()
+            let found = selection.images.iter().map(|source| of_source(&source.name, images::collect(source, with)));
+            found.map(|collection| collection.and_then(listed)).collect()
         }
         Kind::Snaps if selection.snaps.is_empty() => Ok(Vec::new()),
         Kind::Snaps => {
             let collected = snaps::collect(label(SNAPS)?, &selection.snaps, with);
-            Ok(vec![collected.map_err(CollectError::within("cannot collect the snaps"))?])
+            Ok(vec![collected.map_err(CollectError::within("cannot collect the snaps")).and_then(listed)?])
         }
         Kind::EnterpriseStore if selection.enterprise_store.is_empty() => Ok(Vec::new()),
         Kind::EnterpriseStore => {
             let names = CollectionNames { source: label(kind.as_str())?, collection: label(EXPORTS)? };
             let collected = enterprise_store::collect(names, &selection.enterprise_store, with);
-            Ok(vec![collected.map_err(CollectError::within("cannot collect the exports for the Enterprise Store"))?])
+            let within = CollectError::within("cannot collect the exports for the Enterprise Store");
+            Ok(vec![collected.map_err(within).and_then(listed)?])
         }
         Kind::OsImages if selection.os_images.is_empty() => Ok(Vec::new()),
         Kind::OsImages => {
             let names = CollectionNames { source: label(kind.as_str())?, collection: label(OS_IMAGES)? };
             let collected = os_images::collect(names, &selection.os_images, with);
-            Ok(vec![collected.map_err(CollectError::within("cannot collect the images of [[os-images]]"))?])
+            let within = CollectError::within("cannot collect the images of [[os-images]]");
+            Ok(vec![collected.map_err(within).and_then(listed)?])
         }
         Kind::Files => {
             let mut files: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -93,13 +108,28 @@ fn collect_kind(kind: Kind, selection: &Selection, with: &CollectContext<'_>) ->
             });
             found.collect()
         }
-        Kind::Yum => selection.yum.iter().map(|source| of_source(&source.name, yum::collect(source, with))).collect(),
+        Kind::Yum => {
+            let found = selection.yum.iter().map(|source| of_source(&source.name, yum::collect(source, with)));
+            found.map(|collection| collection.and_then(listed)).collect()
+        }
         #[cfg(test)]
-        Kind::Toy => selection.toy.iter().map(|source| toy::collect(source, with)).collect(),
+        Kind::Toy => selection.toy.iter().map(|source| toy::collect(source, with).and_then(listed)).collect(),
     }
 }
 
 /// Names the source of the selection in an error.
 fn of_source<T>(name: &Label, collected: Result<T, CollectError>) -> Result<T, CollectError> {
     collected.map_err(CollectError::within(format_args!("cannot collect the source {name}")))
+}
+
+impl CollectContext<'_> {
+    /// Writes the item list of a collection, whose blobs are in the depot. On a dry run blobs may be absent, and then count as empty.
+    fn list(&self, collection: &Collection) -> Result<NewList, CollectError> {
+        let size = |digest: &Sha256| self.depot.size(digest).or(self.dry_run.then_some(0));
+        let list = NewList::of_collection(collection, size, self.depot.root());
+        list.map_err(|error| {
+            let path = names::item_list(collection.kind, &collection.name);
+            BundleError::in_file(Path::new(&path))(error).into()
+        })
+    }
 }

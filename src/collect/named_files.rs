@@ -12,6 +12,15 @@ use crate::error_class::Fault;
 use crate::storage::FileError;
 use crate::time::Time;
 
+/// A file of this machine that is in the depot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TakenFile {
+    /// Its digest.
+    pub(super) sha256: Sha256,
+    /// Its size, in bytes.
+    pub(super) size: u64,
+}
+
 /// Takes a file of this machine into the depot, unless it is a dry run; `wanted` is what it must be, if that was said. One that
 /// is there already, and has not changed since it was read, is not read again.
 pub(super) fn take(
@@ -19,7 +28,7 @@ pub(super) fn take(
     wanted: Option<Sha256>,
     batch: &mut Batch<'_>,
     with: &CollectContext<'_>,
-) -> Result<Sha256, CollectError> {
+) -> Result<TakenFile, CollectError> {
     let looked = Time::now();
     let data = regular(path)?;
     let known = with.seen.digest(&data).filter(|known| with.depot.has(known, data.len()));
@@ -37,7 +46,7 @@ pub(super) fn take(
     }
     with.seen.note(&data, looked, sha256);
     with.tally.add(1, size);
-    Ok(sha256)
+    Ok(TakenFile { sha256, size })
 }
 
 /// What is to be fetched. The digest came without a size, which its server is asked for, unless the file is here.

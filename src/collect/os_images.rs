@@ -32,7 +32,9 @@ pub fn collect(
                 selected.push(named_files::selected(url, *sha256, with)?);
                 digests.push(*sha256);
             }
-            FilePlace::Path { path, sha256 } => digests.push(named_files::take(path, *sha256, &mut batch, with)?),
+            FilePlace::Path { path, sha256 } => {
+                digests.push(named_files::take(path, *sha256, &mut batch, with)?.sha256)
+            }
         }
     }
     batch.commit()?;

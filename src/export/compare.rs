@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::address::Address;
-use crate::collection::{Collection, Proof};
+use crate::bundle::FormatError;
+use crate::bundle::state::list_changes::{self, LineChange};
+use crate::bundle::state::lists::{CollectionProofs, ListedCollections};
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::{ListLine, ProofLine};
+use crate::collection::suites;
 use crate::collection_change::{ClientView, ClientWarning, CollectionChange, changes};
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -25,30 +30,79 @@ pub struct SameVersion {
     pub path: String,
 }
 
-/// Returns whether clients would see the same. If the site signs the metadata itself, upstream's signed files may differ: they
+/// A state that is compared: its collections, and their proofs.
+pub(crate) struct ComparedState<'a> {
+    pub(crate) listed: ListedCollections<'a>,
+    pub(crate) proofs: Vec<CollectionProofs<'a>>,
+}
+
+impl<'a> ComparedState<'a> {
+    /// Reads the proofs.
+    pub(crate) fn of(listed: ListedCollections<'a>) -> Result<Self, FormatError> {
+        Ok(Self { listed, proofs: listed.proofs()? })
+    }
+}
+
+/// The items of two states, compared.
+pub(crate) struct Sameness {
+    /// Whether clients would see the same.
+    pub(crate) is_same: bool,
+    /// The first item that has other bytes under a version that people give: whoever changes one may forget to.
+    pub(crate) same_version: Option<SameVersion>,
+}
+
+/// Finds out whether clients would see the same. If the site signs the metadata itself, upstream's signed files may differ: they
 /// change daily, and what they vouch for does not. What clients are given of upstream's metadata as it is counts all the same.
-pub(crate) fn same_for_clients(old: &[Collection], new: &[Collection]) -> bool {
-    let same = |(old, new): (&Collection, &Collection)| {
-        let Collection { files, items, kind, name, origin, proofs, publish, second_digest: _, source } = new;
-        let same_proofs = match publish.signs_anew() {
-            true => traces_of_proofs(old) == traces_of_proofs(new),
-            false => old.proofs == *proofs,
+pub(crate) fn same_for_clients(old: &ComparedState<'_>, new: &ComparedState<'_>) -> Result<Sameness, FormatError> {
+    let is_same = old.proofs.len() == new.proofs.len();
+    let mut sameness = Sameness { is_same, same_version: None };
+    for (index, CollectionProofs { collection, proofs }) in new.proofs.iter().enumerate() {
+        let Some((old_index, before)) = old.listed.find(&collection.folder()) else {
+            sameness.is_same = false;
+            continue;
         };
-        same_proofs
-            && (&old.files, &old.items, &old.kind, &old.name) == (files, items, kind, name)
-            && (&old.origin, &old.publish, &old.source) == (origin, publish, source)
-    };
-    old.len() == new.len() && old.iter().zip(new).all(same)
+        let StateCollection { origin, publish, source, .. } = collection;
+        let old_proofs = old.proofs.get(old_index).map_or(&[][..], |old| &old.proofs);
+        let same_proofs = match publish.signs_anew() {
+            true => traces(collection.kind, old_proofs) == traces(collection.kind, proofs),
+            false => old_proofs == proofs,
+        };
+        sameness.is_same &=
+            same_proofs && (&before.origin, &before.publish, &before.source) == (origin, publish, source);
+        if before.list != collection.list {
+            let (before, after) = (old.listed.lists.raw(old_index)?, new.listed.lists.raw(index)?);
+            list_changes::changes(before, after, |change| {
+                sameness.line(collection, change);
+                Ok(())
+            })?;
+        }
+    }
+    Ok(sameness)
+}
+
+impl Sameness {
+    fn line(&mut self, collection: &StateCollection, change: LineChange) {
+        let (before, after) = match (change.before, change.after) {
+            (None | Some(ListLine::Proof(_)), None | Some(ListLine::Proof(_))) => return,
+            items => items,
+        };
+        self.is_same = false;
+        if let (Some(ListLine::Item(before)), Some(ListLine::Item(after))) = (before, after)
+            && collection.kind.is_versioned_by_hand()
+            && before.sha256 != after.sha256
+        {
+            self.same_version.get_or_insert(SameVersion { path: format!("{}/{}", collection.folder(), after.path) });
+        }
+    }
 }
 
 /// Returns what clients see of upstream's metadata, if the site signs its own: folders, such as `dists/noble/main/binary-amd64`, and
 /// files with their digests.
-fn traces_of_proofs(collection: &Collection) -> BTreeSet<(&str, Option<Sha256>)> {
-    let trace = |proof| trace_of_proof(collection.kind, proof);
-    collection.proofs.iter().filter_map(trace).collect()
+fn traces(kind: Kind, proofs: &[ProofLine]) -> BTreeSet<(&str, Option<Sha256>)> {
+    proofs.iter().filter_map(|proof| trace(kind, proof)).collect()
 }
 
-fn trace_of_proof(kind: Kind, proof: &Proof) -> Option<(&str, Option<Sha256>)> {
+fn trace(kind: Kind, proof: &ProofLine) -> Option<(&str, Option<Sha256>)> {
     match kind.proof_trace(&proof.path) {
         ProofTrace::Nothing => None,
         ProofTrace::Folder => proof.path.as_str().rsplit_once('/').map(|(folder, _)| (folder, None)),
@@ -56,20 +110,8 @@ fn trace_of_proof(kind: Kind, proof: &Proof) -> Option<(&str, Option<Sha256>)> {
     }
 }
 
-/// Refuses changed files of items whose versions people give: whoever changes one may forget to.
-pub(crate) fn no_same_version(old: &[Collection], new: &[Collection]) -> Result<(), SameVersion> {
-    for collection in new.iter().filter(|collection| collection.kind.is_versioned_by_hand()) {
-        let Some(before) = old.iter().find(|old| old.folder() == collection.folder()) else { continue };
-        let differs = |(path, digest): &(_, _)| before.files.get(*path).is_some_and(|before| before != *digest);
-        if let Some((path, _)) = collection.files.iter().find(differs) {
-            return Err(SameVersion { path: format!("{}/{path}", collection.folder()) });
-        }
-    }
-    Ok(())
-}
-
 /// The site would refuse metadata that is older than what it has seen; a stale mirror is better found on this side.
-pub(crate) fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), OlderUpstream> {
+pub(crate) fn not_older(old: &[CollectionProofs<'_>], new: &[CollectionProofs<'_>]) -> Result<(), OlderUpstream> {
     let mut seen = Dates::new();
     dates(old).for_each(|(file, date)| note_date(&mut seen, &file, date));
     dates(new).try_for_each(|(file, date)| check_date(&seen, &file, date))
@@ -77,34 +119,55 @@ pub(crate) fn not_older(old: &[Collection], new: &[Collection]) -> Result<(), Ol
 
 /// The site would refuse an index that names none of the streams that it named before. An index that is not in the depot, as in a dry run, is
 /// not looked at.
-pub(crate) fn not_another_stream(old: &[Collection], new: &[Collection], depot: &Depot) -> Result<(), OtherStream> {
-    for collection in new {
-        let is_before = |old: &&Collection| {
-            old.folder() == collection.folder()
-                && Address::of_origin(&old.origin) == Address::of_origin(&collection.origin)
-        };
-        let Some(before) = old.iter().find(is_before) else { continue };
-        // The collector has verified the files, and the content ids of the items.
-        let proven = before.items.iter().filter(|item| item.proof.is_some());
-        let known: BTreeSet<_> = proven.filter_map(|item| item.details.stream()).map(str::to_owned).collect();
+pub(crate) fn not_another_stream(
+    old: ListedCollections<'_>,
+    new: &[CollectionProofs<'_>],
+    depot: &Depot,
+) -> Result<Result<(), OtherStream>, FormatError> {
+    for CollectionProofs { collection, proofs } in new {
+        let Some((index, before)) = old.find(&collection.folder()) else { continue };
+        if address(before) != address(collection) {
+            continue;
+        }
+        let known = streams(old, index)?;
         if known.is_empty() {
             continue;
         }
-        let texts: Vec<_> = collection.proofs.iter().map(|proof| depot.read(&proof.sha256, MAX_STREAM_BYTES)).collect();
+        let texts: Vec<_> = proofs.iter().map(|proof| depot.read(&proof.sha256, MAX_STREAM_BYTES)).collect();
         let texts: Vec<String> =
             texts.into_iter().flatten().map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
         let names = |id: &str| texts.is_empty() || texts.iter().any(|text| text.contains(&format!("\"{id}\"")));
-        check_stream(&collection.folder(), known, names)?;
+        if let Err(other) = check_stream(&collection.folder(), known, names) {
+            return Ok(Err(other));
+        }
     }
-    Ok(())
+    Ok(Ok(()))
+}
+
+/// Returns the content ids of the streams that list proven items of a collection. Of a kind without streams no item but the first is read.
+fn streams(of: ListedCollections<'_>, index: usize) -> Result<BTreeSet<String>, FormatError> {
+    let (mut list, mut streams) = (of.lists.read(index)?, BTreeSet::new());
+    while let Some(line) = list.next_line()? {
+        let ListLine::Item(item) = line else { continue };
+        let Some(stream) = item.details.stream() else { break };
+        // The collector has verified the files, and the content ids of the items.
+        if item.proof.is_some() {
+            streams.insert(stream.to_owned());
+        }
+    }
+    Ok(streams)
+}
+
+fn address(collection: &StateCollection) -> Option<Address> {
+    Address::of_origin(&collection.upstream())
 }
 
 /// The signed files of the collections, by collection and by address, and when upstream says that it made them.
-fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
-    let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c, proof)));
-    all.filter_map(|(c, proof)| {
-        let at = Address::of_origin(&c.origin).map(|address| format!("{address} {}", proof.path));
-        let names = [Some(format!("{}/{}", c.folder(), proof.path)), at];
+fn dates(collections: &[CollectionProofs<'_>]) -> impl Iterator<Item = (String, Time)> {
+    let all = collections.iter().flat_map(|c| c.proofs.iter().map(move |proof| (c.collection, proof)));
+    all.filter_map(|(collection, proof)| {
+        let at = address(collection).map(|address| format!("{address} {}", proof.path));
+        let names = [Some(format!("{}/{}", collection.folder(), proof.path)), at];
         let date = proof.date?;
         Some(names.into_iter().flatten().map(move |name| (name, date)))
     })
@@ -112,10 +175,20 @@ fn dates(collections: &[Collection]) -> impl Iterator<Item = (String, Time)> {
 }
 
 /// Returns the warnings for clients of the last bundle's collections, with the ways to keep what they have.
-pub(crate) fn client_warnings(old: &[Collection], new: &[Collection]) -> Vec<ClientWarning> {
-    let views = |of: &[Collection]| of.iter().map(ClientView::from).collect::<Vec<_>>();
+pub(crate) fn client_warnings(old: &[CollectionProofs<'_>], new: &[CollectionProofs<'_>]) -> Vec<ClientWarning> {
+    let views = |of: &[CollectionProofs<'_>]| of.iter().map(view).collect::<Vec<_>>();
     let (old, new) = (views(old), views(new));
     changes(&old, &new).iter().map(|change| change.warning(message(change, &new))).collect()
+}
+
+fn view(CollectionProofs { collection, proofs }: &CollectionProofs<'_>) -> ClientView {
+    let suites = suites(collection.kind, proofs.iter().map(|proof| &proof.path));
+    ClientView {
+        folder: collection.folder(),
+        kind: collection.kind,
+        origin: collection.upstream(),
+        suites: suites.map(|suite| suite.to_string()).collect(),
+    }
 }
 
 fn message(change: &CollectionChange<'_>, after: &[ClientView]) -> String {

@@ -8,7 +8,7 @@ use super::new_state::next_sequence;
 use super::{ExportError, Settings};
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::open::copies_of_lists;
-use crate::bundle::state::stored_state::{LoadedState, StoredState};
+use crate::bundle::state::stored_state::StoredState;
 use crate::bundle::state::{Manifest, SignedState};
 use crate::bundle::{BundleError, names};
 use crate::depot::BlobReader;
@@ -22,7 +22,7 @@ pub(super) fn finished_earlier(
     settings: &Settings<'_>,
     workspace: &Workspace,
     last: Option<&Last>,
-) -> Result<Option<(PathBuf, LoadedState)>, ExportError> {
+) -> Result<Option<(PathBuf, StoredState)>, ExportError> {
     let sequence = next_sequence(selection, last.map(|last| &last.manifest));
     let folder = settings.out.join(names::folder(&selection.site, &selection.name, sequence));
     if !folder.try_exists().map_err(BundleError::io("look at", &folder))? {
@@ -38,10 +38,10 @@ pub(super) fn finished_earlier(
     let files = copies_of_lists(&manifest, slice::from_ref(&folder), workspace.scratch()).map_err(|_| in_the_way())?;
     let lists = StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect());
     let lists = lists.map_err(|_| in_the_way())?;
-    let state = StoredState { digest: Sha256::of(&text), manifest, lists: lists.clone() };
-    let state = state.load(&workspace.depot).map_err(|_| in_the_way())?;
+    let state = StoredState { digest: Sha256::of(&text), manifest, lists };
+    let blobs = state.lists.check(|_, _| Ok(())).map_err(|_| in_the_way())?;
     if !settings.dry_run {
-        let noted = NewState { manifest: &state.manifest, text: &text, lists: &lists, blobs: &state.blobs };
+        let noted = NewState { manifest: &state.manifest, text: &text, lists: &state.lists, blobs: &blobs };
         workspace.announce(noted)?;
         workspace.record(&folder, noted, selection.overlap)?;
     }

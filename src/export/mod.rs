@@ -6,31 +6,38 @@ mod new_state;
 mod revisions;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use self::compare::{SameVersion, client_warnings, no_same_version, not_another_stream, not_older, same_for_clients};
+use self::compare::{
+    ComparedState, SameVersion, Sameness, client_warnings, not_another_stream, not_older, same_for_clients,
+};
 use self::earlier::finished_earlier;
 use self::new_state::{NewLists, header};
-use self::revisions::older;
 use self::write::{BundlePlan, write};
 use crate::bundle::BundleError;
 use crate::bundle::packing::Packing;
+use crate::bundle::packing::pack::LEAST_PATCHED_BYTES;
 use crate::bundle::packing::totals::PatchTotals;
 use crate::bundle::state::Manifest;
-use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
-use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
+use crate::bundle::state::known_versions::{ChangedItem, changed_items};
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::stored_state::StoredState;
 use crate::collect::access;
 use crate::collect::stat_cache::StatCache;
 use crate::collect::{CollectContext, CollectError, Tally, collect};
-use crate::collection::Collection;
 use crate::collection_change::ClientWarning;
 use crate::depot::DepotError;
+use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::fetch::{FetchError, FetchOptions, Fetcher};
 use crate::formats::assertions::Trust;
+use crate::kind::Kind;
+use crate::label::Label;
 use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
+use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
@@ -103,7 +110,7 @@ pub struct Exported {
     /// The manifest; without collections for a dry run, and where only collecting was asked for.
     pub manifest: Manifest,
     /// What was collected.
-    pub collections: Vec<Collection>,
+    pub collections: Vec<CollectionSummary>,
     /// The packing of this bundle; `None` if nothing travels, or if it was finished by an earlier run.
     pub packing: Option<Packing>,
     /// The bytes that travel.
@@ -120,6 +127,19 @@ pub struct Exported {
     pub warnings: Vec<ClientWarning>,
     /// Items that have other bytes than before under the same name and version.
     pub changed_items: Vec<ChangedItem>,
+}
+
+/// A collection that was collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectionSummary {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Label,
+    /// The upstream.
+    pub origin: Origin,
+    /// The number of its items.
+    pub items: u64,
 }
 
 /// The bytes of a state that travel.
@@ -215,22 +235,18 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 }
 
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
-    let Collected { collections, tally } = collect_all(selection, settings, workspace)?;
+    let CollectedLists { lists, tally } = collect_all(selection, settings, workspace)?;
     let (site, name) = (&selection.site, &selection.name);
     let last = workspace.last(site, name)?;
     if let Some(last) = last.as_ref().filter(|_| !settings.dry_run) {
         workspace.tidy(last)?;
     }
-    not_in_another_bundle(selection, workspace, &collections)?;
-    let lists = match settings.dry_run {
-        true => None,
-        false => Some(NewLists::write(&collections, &workspace.depot, workspace.scratch())?),
-    };
+    not_in_another_bundle(selection, workspace, &lists.collections)?;
     let same_epoch = |manifest: &Manifest| manifest.epoch == selection.epoch;
     let mut exported = Exported {
         folder: None,
         manifest: header(selection, settings, &tally, last.as_ref().map(|last| (&last.manifest, last.digest))),
-        collections,
+        collections: lists.summaries(),
         packing: None,
         travel: Travel::default(),
         tally,
@@ -245,28 +261,29 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         false => finished_earlier(selection, settings, workspace, last.as_ref())?,
     };
     // What is large takes long to read, and lists that are the same need not be read.
-    let is_same = |manifest: &Manifest| {
-        same_epoch(manifest) && lists.as_ref().is_some_and(|lists| lists.collections == manifest.collections)
-    };
+    let is_same = |manifest: &Manifest| same_epoch(manifest) && lists.collections == manifest.collections;
     if let Some(last) =
         last.as_ref().filter(|last| found.is_none() && !settings.collect_only && is_same(&last.manifest))
         && !settings.force
     {
         return Err(nothing_new(settings, &last.manifest));
     }
-    let mut before = last.as_ref().map(|last| workspace.load(last)).transpose()?;
+    let mut before = last.as_ref().map(|last| workspace.stored(last)).transpose()?;
+    let in_lists = |error| BundleError::in_file(workspace.scratch())(error);
+    let new = ComparedState::of(lists.listed()).map_err(in_lists)?;
     if let Some(before) = &before {
-        exported.warnings = client_warnings(&before.collections, &exported.collections);
+        exported.warnings = client_warnings(&before.listed().proofs().map_err(in_lists)?, &new.proofs);
     }
     if settings.collect_only {
         return Ok(exported);
     }
     if let Some((folder, found)) = found {
-        if same_for_clients(&found.collections, &exported.collections) {
+        let then = ComparedState::of(found.listed()).map_err(in_lists)?;
+        if same_for_clients(&then, &new).map_err(in_lists)?.is_same {
             let (folder, manifest) = (Some(folder), found.manifest);
             return Ok(Exported { folder, manifest, found_finished: true, ..exported });
         }
-        let since_then = client_warnings(&found.collections, &exported.collections);
+        let since_then = client_warnings(&then.proofs, &new.proofs);
         exported
             .warnings
             .extend(since_then.into_iter().filter(|warning| !exported.warnings.contains(warning)).collect::<Vec<_>>());
@@ -274,56 +291,56 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         before = Some(found);
     }
     if let Some(before) = &before {
-        let is_nothing_new =
-            same_epoch(&before.manifest) && same_for_clients(&before.collections, &exported.collections);
-        if is_nothing_new && !settings.force {
+        let old = ComparedState::of(before.listed()).map_err(in_lists)?;
+        let Sameness { is_same, same_version } = same_for_clients(&old, &new).map_err(in_lists)?;
+        if is_same && same_epoch(&before.manifest) && !settings.force {
             return Err(nothing_new(settings, &before.manifest));
         }
-        compare(before, settings, workspace, &mut exported)?;
+        same_version.map_or(Ok(()), Err)?;
+        if !settings.allow_older_upstream {
+            not_older(&old.proofs, &new.proofs)?;
+            not_another_stream(old.listed, &new.proofs, &workspace.depot).map_err(in_lists)??;
+        }
+        exported.changed_items = changed_items(old.listed, new.listed).map_err(in_lists)?;
     }
     let base_of = before.as_ref().filter(|before| same_epoch(&before.manifest) && !settings.full);
     exported.base = base_of.map(|before| workspace.base(&before.manifest, selection.overlap)).transpose()?.flatten();
-    let Some(lists) = lists else { return Ok(exported) };
+    if settings.dry_run {
+        return Ok(exported);
+    }
+    drop(new);
     finish(exported, before, lists, selection, settings, workspace)
 }
 
 /// Writes the bundle of what was collected.
 fn finish(
     mut exported: Exported,
-    before: Option<LoadedState>,
+    before: Option<StoredState>,
     lists: NewLists,
     selection: &Selection,
     settings: &Settings<'_>,
     workspace: &Workspace,
 ) -> Result<Exported, ExportError> {
-    let none = BTreeSet::new();
-    let held = exported.base.as_ref().map_or(&none, |base| &base.held);
-    // It may be large, and is not needed any more while the next one is made.
-    let before = before.filter(|_| selection.patches);
-    let older = before.map(|before| older(&before.collections, &exported.collections, held)).unwrap_or_default();
+    let in_lists = |error| BundleError::in_file(workspace.scratch())(error);
+    let mut blobs = lists.lists.blobs().map_err(in_lists)?;
+    if let Some(base) = &exported.base {
+        base.held.mark(&mut blobs)?;
+    }
+    let mut older = BTreeMap::new();
+    if let Some((before, base)) = before.zip(exported.base.as_ref()).filter(|_| selection.patches) {
+        let is_patched = |blob: &&BlobEntry| !blob.has(BlobMark::Held) && blob.size >= LEAST_PATCHED_BYTES;
+        let new = blobs.iter().filter(is_patched).map(|blob| blob.sha256).collect();
+        let revisions = revisions::older(before.listed(), lists.listed(), &new).map_err(in_lists)?;
+        let held = base.held.among(revisions.values().flatten().copied().collect())?;
+        let best = |older: Vec<Sha256>| older.into_iter().find(|digest| held.contains(digest));
+        older = revisions.into_iter().filter_map(|(new, older)| Some((new, best(older)?))).collect();
+    }
     let manifest = Manifest { collections: lists.collections.clone(), ..exported.manifest };
-    let plan = BundlePlan { manifest, lists, base: exported.base.as_ref(), older, selection };
+    let plan = BundlePlan { manifest, lists, blobs, base: exported.base.as_ref(), older, selection };
     let written = write(plan, settings, workspace)?;
     exported.manifest = written.manifest;
     (exported.folder, exported.packing, exported.travel) = (Some(written.folder), written.packing, written.travel);
     Ok(exported)
-}
-
-/// Refuses what the site would refuse, and takes note of what a reviewer has to know.
-fn compare(
-    before: &LoadedState,
-    settings: &Settings<'_>,
-    workspace: &Workspace,
-    exported: &mut Exported,
-) -> Result<(), ExportError> {
-    let (old, new) = (&before.collections, &exported.collections);
-    no_same_version(old, new)?;
-    if !settings.allow_older_upstream {
-        not_older(old, new)?;
-        not_another_stream(old, new, &workspace.depot)?;
-    }
-    exported.changed_items = KnownVersions::of(old).changed_items(new);
-    Ok(())
 }
 
 fn nothing_new(settings: &Settings<'_>, last: &Manifest) -> ExportError {
@@ -332,9 +349,9 @@ fn nothing_new(settings: &Settings<'_>, last: &Manifest) -> ExportError {
     ExportError::NothingNew { bundle, again }
 }
 
-/// Collected content, sorted as in manifests.
-struct Collected {
-    collections: Vec<Collection>,
+/// Collected content.
+struct CollectedLists {
+    lists: NewLists,
     tally: Tally,
 }
 
@@ -342,7 +359,7 @@ fn collect_all(
     selection: &Selection,
     settings: &Settings<'_>,
     workspace: &Workspace,
-) -> Result<Collected, ExportError> {
+) -> Result<CollectedLists, ExportError> {
     let mut notes = Vec::new();
     let access = access::of_selection(selection, &mut notes)?;
     let fetcher = Fetcher::new(FetchOptions { access, ..settings.fetch.clone() })?;
@@ -359,19 +376,19 @@ fn collect_all(
         dry_run: settings.dry_run,
     };
     with.tally.say(notes);
-    let mut collections = collect(selection, &with)?;
-    collections.sort_by(|a, b| (a.kind.as_str(), &a.name).cmp(&(b.kind.as_str(), &b.name)));
+    let lists = collect(selection, &with)?;
     if !settings.dry_run {
         workspace.note_seen(site, name, &seen)?;
     }
-    Ok(Collected { collections, tally: with.tally })
+    let lists = NewLists::of(lists).map_err(BundleError::in_file(workspace.scratch()))?;
+    Ok(CollectedLists { lists, tally: with.tally })
 }
 
 /// Refuses a collection that the bundles of another name have: the site would refuse it.
 fn not_in_another_bundle(
     selection: &Selection,
     workspace: &Workspace,
-    collections: &[Collection],
+    collections: &[StateCollection],
 ) -> Result<(), ExportError> {
     for other in workspace.others(&selection.site, &selection.name)? {
         let ours = |folder: &String| collections.iter().any(|collection| collection.folder() == *folder);

@@ -1,21 +1,16 @@
 //! The state that an export makes: its item lists and its manifest.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _};
-use std::path::Path;
-
-use super::{ExportError, Settings};
-use crate::bundle::state::collections::write_collection;
+use super::{CollectionSummary, Settings};
+use crate::bundle::state::lists::{ListedCollections, StateLists};
 use crate::bundle::state::manifest::{FORMAT, LeftOut, Manifest, StateCollection};
-use crate::bundle::write::{BundleDraft, write_list};
-use crate::bundle::{BundleError, names};
+use crate::bundle::state::new_list::NewList;
+use crate::bundle::write::BundleDraft;
+use crate::bundle::{BundleError, FormatError};
 use crate::collect::Tally;
-use crate::collection::Collection;
-use crate::depot::{BlobReader, Depot};
+use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::numbers::Sequence;
-use crate::origin::Origin;
 use crate::selection::Selection;
 use crate::time::Time;
 
@@ -24,46 +19,46 @@ const DAY_SECONDS: i64 = 24 * 3600;
 /// The item lists of an export, in nameless files, and what the manifest says of them.
 pub(super) struct NewLists {
     pub(super) collections: Vec<StateCollection>,
-    files: Vec<File>,
+    /// The number of items of each collection.
+    pub(super) items: Vec<u64>,
+    pub(super) lists: StateLists,
 }
 
 impl NewLists {
-    /// Writes the lists of collections, whose blobs are in the depot. The files are in the folder `scratch`.
-    pub(super) fn write(collections: &[Collection], depot: &Depot, scratch: &Path) -> Result<Self, ExportError> {
-        let mut lists = Self { collections: Vec::new(), files: Vec::new() };
-        for collection in collections {
-            let path = Path::new(&names::item_list(collection.kind, &collection.name)).to_owned();
-            let file = tempfile::tempfile_in(scratch).map_err(BundleError::io("create a file in", scratch))?;
-            let fill = |list: &mut _| write_collection(collection, list, |digest| depot.size(digest));
-            let (summary, file) = write_list(file, fill).map_err(BundleError::in_file(&path))?;
-            lists.collections.push(StateCollection {
-                bytes: summary.bytes,
-                files: summary.files,
-                kind: collection.kind,
-                list: summary.list,
-                name: collection.name.clone(),
-                origin: of_origin(&collection.origin),
-                publish: collection.publish,
-                second_digest: collection.second_digest,
-                source: collection.source.clone(),
-            });
-            lists.files.push(file);
+    /// Takes the lists that collectors have written, in the order of the manifest.
+    pub(super) fn of(new: Vec<NewList>) -> Result<Self, FormatError> {
+        let (mut collections, mut items, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        for list in new {
+            collections.push(list.collection);
+            items.push(list.items);
+            files.push(BlobReader::of_file(list.file));
         }
-        Ok(lists)
+        let lists = StateLists::of_collections(&collections, files)?;
+        Ok(Self { collections, items, lists })
+    }
+
+    /// The collections with their lists.
+    pub(super) fn listed(&self) -> ListedCollections<'_> {
+        ListedCollections { collections: &self.collections, lists: &self.lists }
+    }
+
+    /// The collections in a few words.
+    pub(super) fn summaries(&self) -> Vec<CollectionSummary> {
+        let summary = |(collection, items): (&StateCollection, &u64)| CollectionSummary {
+            kind: collection.kind,
+            name: collection.name.clone(),
+            origin: collection.upstream(),
+            items: *items,
+        };
+        self.collections.iter().zip(&self.items).map(summary).collect()
     }
 
     /// Copies the lists into a bundle.
-    pub(super) fn copy_into(&mut self, draft: &BundleDraft) -> Result<(), BundleError> {
-        let files = self.files.iter_mut();
-        self.collections.iter().zip(files).try_for_each(|(collection, file)| {
-            file.rewind().map_err(BundleError::io("read", Path::new(&collection.list_file())))?;
-            draft.copy_list(collection, file.by_ref())
+    pub(super) fn copy_into(&self, draft: &BundleDraft) -> Result<(), BundleError> {
+        self.collections.iter().enumerate().try_for_each(|(index, collection)| {
+            let mut list = self.lists.stored(index).map_err(BundleError::in_file(draft.folder()))?;
+            draft.copy_list(collection, &mut list)
         })
-    }
-
-    /// The lists, to be read.
-    pub(super) fn into_readers(self) -> Vec<BlobReader> {
-        self.files.into_iter().map(BlobReader::of_file).collect()
     }
 }
 
@@ -97,13 +92,6 @@ pub(super) fn header(
         site: selection.site.clone(),
         ticket: selection.ticket.clone(),
         trust: None,
-    }
-}
-
-fn of_origin(origin: &Origin) -> Option<String> {
-    match origin {
-        Origin::Local => None,
-        Origin::Url(url) => Some(url.clone()),
     }
 }
 

@@ -1,61 +1,99 @@
 //! Which blob is an older revision of which: the same thing in the last bundle, of those that the site holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::collection::{Collection, Item};
+use crate::bundle::FormatError;
+use crate::bundle::state::lists::ListedCollections;
+use crate::bundle::state::{ItemLine, ListLine};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
-/// Of each new blob of `collections` that has one, an older revision in `last` that is `held`.
+/// Of each of the `new` blobs of `after` that have some, its older revisions in `before`, the best one first. The lists are read as streams.
 pub(crate) fn older(
-    last: &[Collection],
-    collections: &[Collection],
-    held: &BTreeSet<Sha256>,
-) -> BTreeMap<Sha256, Sha256> {
-    let before: BTreeMap<String, &Collection> = last.iter().map(|c| (c.folder(), c)).collect();
+    before: ListedCollections<'_>,
+    after: ListedCollections<'_>,
+    new: &BTreeSet<Sha256>,
+) -> Result<BTreeMap<Sha256, Vec<Sha256>>, FormatError> {
     let mut found = BTreeMap::new();
-    for new in collections {
-        let Some(old) = before.get(&new.folder()) else { continue };
-        let revisions = Revisions::of(old, held);
-        let items: BTreeMap<&PublishPath, &Item> = new.items.iter().map(|item| (&item.file, item)).collect();
-        for (path, digest) in new.paths().filter(|(_, digest)| !held.contains(digest)) {
-            if let Some(old) = revisions.of_path(path, items.get(path).copied()) {
-                found.entry(*digest).or_insert(old);
+    if new.is_empty() {
+        return Ok(found);
+    }
+    for (index, collection) in after.collections.iter().enumerate() {
+        let Some((old_index, _)) = before.find(&collection.folder()) else { continue };
+        let (mut revisions, mut wanted) = (Revisions::default(), Vec::new());
+        each_line(after, index, |line| {
+            if new.contains(&line.blob().0) {
+                wanted.push((line.blob().0, revisions.ask_for(&line)));
             }
+        })?;
+        if !wanted.is_empty() {
+            each_line(before, old_index, |line| revisions.add(&line))?;
+        }
+        for (digest, names) in wanted {
+            let older: &mut Vec<Sha256> = found.entry(digest).or_default();
+            older.extend(revisions.of(&names));
         }
     }
-    found
+    Ok(found)
 }
 
-/// What a collection had, by what stays the same from one revision to the next.
-struct Revisions<'a> {
-    paths: BTreeMap<String, Sha256>,
-    things: BTreeMap<Thing<'a>, Sha256>,
+fn each_line(of: ListedCollections<'_>, index: usize, mut line: impl FnMut(ListLine)) -> Result<(), FormatError> {
+    let mut list = of.lists.read(index)?;
+    while let Some(next) = list.next_line()? {
+        line(next);
+    }
+    Ok(())
+}
+
+/// What a collection had, by what stays the same from one revision to the next, as far as that was asked for.
+#[derive(Default)]
+struct Revisions {
+    paths: HashMap<String, Vec<Sha256>>,
+    things: HashMap<Thing, Vec<Sha256>>,
+}
+
+/// What stays the same of a file.
+struct RevisionNames {
+    path: String,
+    thing: Option<Thing>,
 }
 
 /// Name and architecture, and what the file's name ends in: a source package has files of several kinds.
-type Thing<'a> = (&'a str, &'a str, &'a str);
+type Thing = (String, String, String);
 
-impl<'a> Revisions<'a> {
-    fn of(old: &'a Collection, held: &BTreeSet<Sha256>) -> Self {
-        let held = |digest: &&Sha256| held.contains(digest);
-        let paths = old.paths().filter(|(_, digest)| held(digest)).map(|(path, digest)| (stable(path), *digest));
-        // Of several versions the one whose path is the last, which is mostly the newest.
-        let things = old.items.iter().filter_map(|item| {
-            let digest = old.files.get(&item.file).filter(held)?;
-            Some((thing(item), *digest))
-        });
-        Self { paths: paths.collect(), things: things.collect() }
+impl Revisions {
+    fn ask_for(&mut self, line: &ListLine) -> RevisionNames {
+        let (path, thing) = (stable(line.path()), thing(line));
+        self.paths.entry(path.clone()).or_default();
+        if let Some(thing) = &thing {
+            self.things.entry(thing.clone()).or_default();
+        }
+        RevisionNames { path, thing }
     }
 
-    fn of_path(&self, path: &PublishPath, item: Option<&Item>) -> Option<Sha256> {
-        let same = self.paths.get(&stable(path));
-        same.or_else(|| self.things.get(&thing(item?))).copied()
+    fn add(&mut self, line: &ListLine) {
+        let digest = line.blob().0;
+        self.paths.get_mut(&stable(line.path())).into_iter().for_each(|found| found.push(digest));
+        let found = thing(line).and_then(|thing| self.things.get_mut(&thing));
+        found.into_iter().for_each(|found| found.push(digest));
+    }
+
+    /// Returns the revisions, the best one first: of several versions the one whose path is the last, which is mostly the newest.
+    fn of(&self, names: &RevisionNames) -> impl Iterator<Item = Sha256> {
+        let things = names.thing.as_ref().and_then(|thing| self.things.get(thing));
+        let paths = self.paths.get(&names.path);
+        paths
+            .into_iter()
+            .flat_map(|found| found.iter().rev())
+            .chain(things.into_iter().flat_map(|found| found.iter().rev()))
+            .copied()
     }
 }
 
-fn thing(item: &Item) -> Thing<'_> {
-    (&item.name, &item.architecture, ending(item.file.as_str()))
+fn thing(line: &ListLine) -> Option<Thing> {
+    let ListLine::Item(item) = line else { return None };
+    let ItemLine { name, architecture, path, .. } = item.as_ref();
+    Some((name.clone(), architecture.clone().unwrap_or_default(), ending(path.as_str()).to_owned()))
 }
 
 /// The path without digests in it, as repositories of RPM packages name their metadata.
@@ -76,6 +114,7 @@ fn ending(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::state::lists::tests::state;
 
     #[test]
     fn what_stays_the_same_of_a_path() {
@@ -86,6 +125,19 @@ mod tests {
         ] {
             assert_eq!(stable(&path.parse().unwrap()), wanted);
         }
+    }
+
+    #[test]
+    fn older_revisions_have_the_same_path_or_name() {
+        let before = state(&[("a", &[("p", b"0")], &[("n/x.deb", b"1"), ("n/y.deb", b"2")])]);
+        let after = state(&[("a", &[("p", b"1")], &[("m/z.deb", b"3"), ("n/x.deb", b"4"), ("n/y.deb", b"2")])]);
+        let digest = |text: &str| Sha256::of(text.as_bytes());
+        let new = ["1", "3", "4"].map(digest).into();
+        let found = older(before.listed(), after.listed(), &new).unwrap();
+        // The name of an item is its path.
+        let wanted = [("1", vec![digest("0")]), ("3", vec![]), ("4", vec![digest("1"), digest("1")])];
+        assert_eq!(found, wanted.map(|(new, older)| (digest(new), older)).into());
+        assert_eq!(older(before.listed(), after.listed(), &BTreeSet::new()).unwrap(), BTreeMap::new());
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::new_state::NewLists;
 use super::{ExportError, Settings, Travel};
+use crate::bundle::names;
 use crate::bundle::packing::totals::PackingTotals;
 use crate::bundle::packing::{Packing, PackingParameters, PatchesAllowed};
 use crate::bundle::state::Manifest;
-use crate::bundle::state::blob_table::BlobMark;
+use crate::bundle::state::blob_table::{BlobMark, BlobTable};
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::write::{BundleDraft, PackingPlan, WrittenPacking};
-use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::selection::Selection;
 use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, sign};
@@ -21,7 +21,9 @@ use crate::workspace::{DeliveryBase, NewState, Workspace};
 pub(super) struct BundlePlan<'a> {
     pub(super) manifest: Manifest,
     pub(super) lists: NewLists,
-    /// The state that the site is known to have published, with the blobs that it holds.
+    /// The state's blobs; those that the site holds are marked as held.
+    pub(super) blobs: BlobTable,
+    /// The state that the site is known to have published.
     pub(super) base: Option<&'a DeliveryBase>,
     /// By blob that travels, an older revision that the site holds.
     pub(super) older: BTreeMap<Sha256, Sha256>,
@@ -67,7 +69,7 @@ struct FilledDraft {
     manifest: Manifest,
     text: String,
     lists: StateLists,
-    blobs: crate::bundle::state::blob_table::BlobTable,
+    blobs: BlobTable,
     written: Option<WrittenPacking>,
     travel: Travel,
     overlap: Option<u64>,
@@ -79,16 +81,13 @@ fn fill(
     settings: &Settings<'_>,
     workspace: &Workspace,
 ) -> Result<FilledDraft, ExportError> {
-    let BundlePlan { manifest, lists: mut new_lists, base, older, selection } = plan;
-    new_lists.copy_into(draft)?;
+    let BundlePlan { manifest, lists, blobs, base, older, selection } = plan;
+    lists.copy_into(draft)?;
     let text = draft.manifest(&manifest)?;
     if let Some(key) = settings.key {
         draft.signature(&draft.folder().join(names::MANIFEST), &sign(key, MANIFEST_NAMESPACE, text.as_bytes())?)?;
     }
-    let in_lists = |error| BundleError::in_file(draft.folder())(error);
-    let lists = StateLists::new(&manifest, new_lists.into_readers()).map_err(in_lists)?;
-    let mut blobs = lists.check(|_, _| Ok(())).map_err(in_lists)?;
-    blobs.mark_where(BlobMark::Held, |blob| base.is_some_and(|base| base.held.contains(&blob.sha256)));
+    let lists = lists.lists;
     let travels = blobs.iter().filter(|blob| !blob.has(BlobMark::Held));
     let mut travel = Travel {
         bytes: travels.map(|blob| blob.size).sum(),

@@ -88,6 +88,8 @@ pub(super) enum Versions {
     Upstream,
     /// Whoever wrote the selection.
     ByHand,
+    /// The bytes themselves: other bytes have another version.
+    Bytes,
 }
 
 /// The part that clients see of a file of upstream's metadata after the site has signed metadata of its own.

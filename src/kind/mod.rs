@@ -82,6 +82,11 @@ impl Kind {
         self.entry().versions == Versions::ByHand
     }
 
+    /// Returns `true` if items of other bytes have other versions.
+    pub fn has_versions_of_bytes(self) -> bool {
+        self.entry().versions == Versions::Bytes
+    }
+
     /// Returns the suite whose signed file lies in this folder of the collection; `None` for kinds without suites.
     pub fn suite_in(self, folder: &str) -> Option<SuiteName> {
         (self.entry().suite_in)(folder)

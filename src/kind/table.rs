@@ -103,7 +103,8 @@ kinds! {
     },
 
     /// Any other files.
-    Files => Entry::plain("files"),
+    // A file has the beginning of its digest for a version.
+    Files => Entry { versions: Versions::Bytes, ..Entry::plain("files") },
 
     /// RPM packages.
     Yum => Entry {

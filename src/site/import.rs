@@ -8,7 +8,7 @@ use super::enterprise_store::push_locked;
 use super::generation::{DateRule, Recipe, publish};
 use super::heal::{HeldBlobs, heal, mark_wrong};
 use super::imported::{Imported, note_repairs};
-use super::incoming::{Incoming, load};
+use super::incoming::Incoming;
 use super::publish::PublishError;
 use super::repair::relink_trees;
 use super::reuse::Unchanged;
@@ -21,12 +21,14 @@ use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
-use crate::bundle::state::known_versions::{ChangedItem, KnownVersions};
+use crate::bundle::state::known_versions::{self, ChangedItem};
+use crate::bundle::state::lists::ListedCollections;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::bundle::state::{Manifest, OpenState, SignedState};
 use crate::depot::{Depot, DepotError};
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
+use crate::label::Label;
 use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
@@ -239,7 +241,7 @@ fn run(
     let unpack::Unpacked { second, repaired } = unpack::into_depot(site, incoming, &mut content, &depot, progress)?;
     note_repairs(site, state, &repaired)?;
     let before = current.clone();
-    let changed = changed_items(&depot, &current, &content.loaded);
+    let changed = changed_items(&depot, &current, &state.manifest.name, content.listed());
     let recipe = recipe(&content.loaded, current, second, allow, progress);
     let unchanged = match options.held {
         HeldBlobs::Trusted => Unchanged::Stay,
@@ -262,10 +264,15 @@ fn run(
 
 /// Returns the items that have other bytes than in the state of this name that is published, under the same name and version. A state
 /// that cannot be read has none: the import is not stopped for it.
-pub(super) fn changed_items(depot: &Depot, current: &Generation, new: &LoadedState) -> Vec<ChangedItem> {
-    let published = current.names.get(&new.manifest.name).and_then(|state| state.manifest);
-    let before = published.and_then(|digest| load(depot, &digest).ok());
-    before.map(|before| KnownVersions::of(&before.collections).changed_items(&new.collections)).unwrap_or_default()
+pub(super) fn changed_items(
+    depot: &Depot,
+    current: &Generation,
+    name: &Label,
+    new: ListedCollections<'_>,
+) -> Vec<ChangedItem> {
+    let published = current.names.get(name).and_then(|state| state.manifest);
+    let before = published.and_then(|digest| StoredState::open(depot, &digest).ok());
+    before.and_then(|before| known_versions::changed_items(before.listed(), new).ok()).unwrap_or_default()
 }
 
 /// Returns the recipe of the generation that has the state, which is in the depot.

@@ -6,7 +6,7 @@ use super::{Site, SiteError};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::packing::found::PackingSearch;
 use crate::bundle::packing::volume_files::WrongSize;
-use crate::bundle::state::lists::StateLists;
+use crate::bundle::state::lists::{ListedCollections, StateLists};
 use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
 use crate::bundle::state::{OpenState, SignedState};
 use crate::bundle::{BundleError, FormatError};
@@ -27,6 +27,13 @@ pub(super) struct Incoming<'a> {
 pub(super) struct IncomingState {
     pub(super) loaded: LoadedState,
     pub(super) lists: StateLists,
+}
+
+impl IncomingState {
+    /// Its collections with their lists.
+    pub(super) fn listed(&self) -> ListedCollections<'_> {
+        ListedCollections { collections: &self.loaded.manifest.collections, lists: &self.lists }
+    }
 }
 
 impl<'a> Incoming<'a> {

@@ -135,7 +135,7 @@ impl<'a> Rehearsal<'a> {
         check_room(self.site, self.needed, self.free)?;
         let (second, repaired) = self.unpack(incoming, &mut content)?;
         let loaded = &content.loaded;
-        let changed = changed_items(&self.depot, &self.current, loaded);
+        let changed = changed_items(&self.depot, &self.current, &state.manifest.name, content.listed());
         let recipe = recipe(loaded, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
         let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod capacity;
 mod direct;
 mod error;
+mod external_sort;
 mod file_error;
 mod file_store;
 mod lock;
@@ -15,14 +16,15 @@ mod store;
 
 pub use direct::{DirectReader, read_first_block};
 pub use error::StorageError;
+pub use external_sort::{ExternalSort, SortedRecords};
 pub(crate) use file_error::full_disk_error;
 pub use file_error::{FileError, NamedBy};
 pub use file_store::FileStore;
 pub(crate) use file_store::has_no_links;
 pub use lock::Lock;
 pub(crate) use small_file::{
-    create_new, part_path, place_atomically, place_atomically_from, read_capped, read_named, read_to_cap,
-    remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,
+    create_new, part_path, place_atomically, place_atomically_from, place_atomically_with, read_capped, read_named,
+    read_to_cap, remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
 

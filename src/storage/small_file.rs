@@ -1,7 +1,7 @@
 //! Small files: read up to a cap, and written so that a reader sees the old content or the new one.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -39,10 +39,20 @@ pub(crate) fn place_atomically(path: &Path, mut bytes: &[u8], mode: u32) -> io::
 
 /// The same as [`place_atomically`], with all that `from` has.
 pub(crate) fn place_atomically_from(path: &Path, from: &mut dyn io::Read, mode: u32) -> io::Result<()> {
+    place_atomically_with(path, mode, |file| io::copy(from, file).map(drop))
+}
+
+/// The same as [`place_atomically`], with all that `fill` writes.
+pub(crate) fn place_atomically_with(
+    path: &Path,
+    mode: u32,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let scratch = part_path(path);
-    let mut write = || {
-        let mut file = create_new(&scratch, mode)?;
-        io::copy(from, &mut file)?;
+    let write = || {
+        let mut file = BufWriter::with_capacity(64 << 10, create_new(&scratch, mode)?);
+        fill(&mut file)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         fs::rename(&scratch, path)?;
         sync_parent(path)

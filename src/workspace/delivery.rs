@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::delivered_blobs::DeliveredBlobs;
 use super::history::History;
 use super::{Workspace, WorkspaceError};
 use crate::bundle::names;
@@ -81,7 +82,7 @@ pub struct DeliveryBase {
     /// How that is known.
     pub how: DeliveryEvidence,
     /// Blobs that it holds then.
-    pub held: BTreeSet<Sha256>,
+    pub held: DeliveredBlobs,
 }
 
 /// Why a delivery is not noted.
@@ -153,10 +154,9 @@ impl Workspace {
         let history = self.lists(site, name);
         let common = history.common(epoch, sequence, manifest.sequence)?;
         let digest = history.manifest(epoch, sequence)?;
-        Ok(common.zip(digest).map(|(mut held, digest)| {
-            held.retain(|digest| !base.lacks.contains(digest));
+        Ok(common.zip(digest).map(|(lists, digest)| {
             let state = BaseState { manifest: digest, sequence };
-            DeliveryBase { state, how: base.how, held }
+            DeliveryBase { state, how: base.how, held: DeliveredBlobs { lists, lacks: base.lacks } }
         }))
     }
 

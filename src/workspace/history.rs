@@ -8,13 +8,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _};
+use std::fs;
+use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::WorkspaceError;
+use super::delivered_blobs::BlobList;
 use super::packings::NotedPacking;
 use crate::bundle::BundleError;
 use crate::bundle::names;
@@ -95,23 +95,21 @@ impl History {
     /// Writes down what the bundle needs.
     pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256, blobs: &BlobTable) -> Result<(), WorkspaceError> {
         fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
-        let mut text = String::new();
-        for digest in std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256)) {
-            let _ = writeln!(text, "{digest}"); // a String takes all
-        }
-        Ok(write_atomically(&self.path(manifest.epoch, manifest.sequence), text.as_bytes(), 0o644)?)
+        let path = self.path(manifest.epoch, manifest.sequence);
+        let write = |file: &mut dyn Write| {
+            let digests = std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256));
+            digests.into_iter().try_for_each(|digest| writeln!(file, "{digest}"))
+        };
+        storage::place_atomically_with(&path, modes::PUBLIC_FILE, write).map_err(WorkspaceError::io("write", &path))
     }
 
     /// The digest of the bundle's manifest, if the bundle is known.
     pub(super) fn manifest(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<Sha256>, WorkspaceError> {
         let path = self.path(epoch, sequence);
-        let mut digest = [0; 64];
-        match File::open(&path).and_then(|mut file| file.read_exact(&mut digest)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(WorkspaceError::io("read", &path))?,
+        match path.try_exists().map_err(WorkspaceError::io("look at", &path))? {
+            true => Ok(Some(BlobList::open(&path)?.manifest())),
+            false => Ok(None),
         }
-        let digest = std::str::from_utf8(&digest).ok().and_then(|digest| digest.parse().ok());
-        digest.map(Some).ok_or_else(|| damaged(&path))
     }
 
     /// The digest of the manifest of the bundle with this sequence; of several epochs, that of the newest. `None` if it is not known.
@@ -160,34 +158,23 @@ impl History {
         Ok(packings.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// The blobs that all bundles of a row need; none if one of the bundles is not known. A site that has imported any of
-    /// them holds these.
+    /// Returns the lists of the blobs that each bundle of a row needs; `None` if one of the bundles is not known. A site that has imported any of
+    /// them holds what stands in all.
     pub(super) fn common(
         &self,
         epoch: Epoch,
         from: Sequence,
         to: Sequence,
-    ) -> Result<Option<BTreeSet<Sha256>>, WorkspaceError> {
-        let Some((_, mut common)) = self.read(epoch, from)? else { return Ok(None) };
-        for sequence in from.next().up_to(to) {
-            let Some((_, blobs)) = self.read(epoch, sequence)? else { return Ok(None) };
-            common.retain(|digest| blobs.binary_search(digest).is_ok());
+    ) -> Result<Option<Vec<PathBuf>>, WorkspaceError> {
+        let mut lists = Vec::new();
+        for sequence in std::iter::once(from).chain(from.next().up_to(to)) {
+            let path = self.path(epoch, sequence);
+            match path.try_exists().map_err(WorkspaceError::io("look at", &path))? {
+                true => lists.push(path),
+                false => return Ok(None),
+            }
         }
-        Ok(Some(common.into_iter().collect()))
-    }
-
-    fn read(&self, epoch: Epoch, sequence: Sequence) -> Result<Option<(Sha256, Vec<Sha256>)>, WorkspaceError> {
-        let path = self.path(epoch, sequence);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(WorkspaceError::io("read", &path))?,
-        };
-        let digests: Option<Vec<Sha256>> = text.lines().map(|line| line.parse().ok()).collect();
-        let sorted = |rest: &[Sha256]| rest.is_sorted_by(|a, b| a < b);
-        match digests.as_deref().and_then(<[Sha256]>::split_first) {
-            Some((manifest, rest)) if sorted(rest) => Ok(Some((*manifest, rest.to_vec()))),
-            _ => Err(damaged(&path)),
-        }
+        Ok(Some(lists))
     }
 
     /// Returns the blobs of bundles that `last`, the one recorded last, does not know of: an export was killed before it could
@@ -203,7 +190,10 @@ impl History {
         let recorded = last.map(|last| (last.epoch, last.sequence));
         let mut blobs = BTreeSet::new();
         for list in lists.into_iter().filter(|list| Some((list.epoch, list.sequence)) > recorded) {
-            blobs.extend(self.read(list.epoch, list.sequence)?.into_iter().flat_map(|(_, blobs)| blobs));
+            let mut list = BlobList::open(&list.path)?;
+            while let Some(blob) = list.next_blob()? {
+                blobs.insert(blob);
+            }
         }
         Ok(blobs)
     }
@@ -267,8 +257,4 @@ impl History {
 fn number(path: &Path) -> Option<(Epoch, Sequence)> {
     let (epoch, sequence) = path.file_stem()?.to_str()?.split_once('-')?;
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
-}
-
-fn damaged(path: &Path) -> WorkspaceError {
-    StorageError::damaged(path)("it is no sorted list of digests").into()
 }

@@ -15,6 +15,7 @@
 //! The history is written after the bundle has its final name. An export that was killed in between finds the finished
 //! bundle and takes it into the history, so no sequence number is used twice or skipped.
 
+mod delivered_blobs;
 mod delivery;
 mod error;
 mod history;
@@ -24,12 +25,13 @@ mod place;
 mod site_keys;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use self::history::History;
 use self::packings::NotedPacking;
+pub use delivered_blobs::DeliveredBlobs;
 pub use delivery::{DeliveryBase, DeliveryError, DeliveryEvidence, ReceiptOrder};
 pub use error::WorkspaceError;
 pub use packings::MadePacking;
@@ -39,7 +41,7 @@ use crate::bundle::BundleError;
 use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::BlobTable;
 use crate::bundle::state::lists::StateLists;
-use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
+use crate::bundle::state::stored_state::{StoredState, store};
 use crate::bundle::write::packing_folders;
 use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, DepotError, RemovedBlobs};
@@ -47,7 +49,7 @@ use crate::digest::Sha256;
 use crate::label::Label;
 use crate::next_command;
 use crate::storage::RunMode;
-use crate::storage::{Lock, audit, write_atomically};
+use crate::storage::{Lock, audit, modes, place_atomically_with, write_atomically};
 
 /// A workspace, locked for this process.
 #[derive(Debug)]
@@ -139,16 +141,18 @@ impl Workspace {
 
     /// Which files of this machine the selection's last export read.
     pub fn seen(&self, site: &Label, name: &Label) -> StatCache {
-        let text = fs::read_to_string(self.seen_path(site, name)).unwrap_or_default();
-        StatCache::parse(&text).unwrap_or_default()
+        let file = File::open(self.seen_path(site, name)).ok();
+        file.and_then(|file| StatCache::read(BufReader::with_capacity(64 << 10, file))).unwrap_or_default()
     }
 
     /// Keeps which files this export has read, or would have read.
     pub fn note_seen(&self, site: &Label, name: &Label, seen: &StatCache) -> Result<(), WorkspaceError> {
-        match seen.is_news() {
-            true => Ok(write_atomically(&self.seen_path(site, name), seen.text().as_bytes(), 0o644)?),
-            false => Ok(()),
+        if !seen.is_news() {
+            return Ok(());
         }
+        let path = self.seen_path(site, name);
+        let placed = place_atomically_with(&path, modes::PUBLIC_FILE, |mut file| seen.write(&mut file));
+        placed.map_err(WorkspaceError::io("write", &path))
     }
 
     fn seen_path(&self, site: &Label, name: &Label) -> PathBuf {
@@ -201,38 +205,27 @@ impl Workspace {
 
     /// Returns the blobs of the last bundle.
     fn blobs(&self, last: &Last) -> Result<BlobTable, WorkspaceError> {
-        Ok(self.stored(last)?.1)
+        Ok(self.stored(last)?.blobs(&self.depot)?)
     }
 
-    /// Reads all of the last bundle's state into memory.
-    pub fn load(&self, last: &Last) -> Result<LoadedState, WorkspaceError> {
-        let (state, blobs) = self.stored(last)?;
-        let path = self.history(&last.manifest.site, &last.manifest.name);
-        Ok(state.load_with(blobs).map_err(BundleError::in_file(&path))?)
-    }
-
-    /// Opens the last bundle's state, and checks its lists. The history has its item lists too: it is backed up, and the depot is
-    /// not. What the depot lacks is put back.
-    fn stored(&self, last: &Last) -> Result<(StoredState, BlobTable), WorkspaceError> {
-        let in_depot = StoredState::open(&self.depot, &last.digest).and_then(|state| {
-            let blobs = state.blobs(&self.depot)?;
-            Ok((state, blobs))
-        });
-        match in_depot {
-            Err(BundleError::Depot(DepotError::Missing { .. } | DepotError::DigestMismatch { .. }))
-            | Err(BundleError::Invalid { .. }) => {}
+    /// Opens the last bundle's state, and checks that its lists are what was stored. The history has its item lists too: it is backed up,
+    /// and the depot is not. What the depot lacks is put back.
+    pub fn stored(&self, last: &Last) -> Result<StoredState, WorkspaceError> {
+        let in_depot = StoredState::open(&self.depot, &last.digest);
+        match in_depot.and_then(|state| state.verify(&self.depot).map(|()| state)) {
+            Err(BundleError::Depot(DepotError::Missing { .. } | DepotError::DigestMismatch { .. })) => {}
             other => return Ok(other?),
         }
-        let (state, blobs) = self.kept(last)?;
+        let state = self.kept(last)?;
         let text = last.manifest.to_text().map_err(BundleError::in_file(&self.depot.place(&last.digest)))?;
         let mut batch = self.depot.batch();
         store(&self.depot, &mut batch, &last.manifest, text.as_bytes(), &state.lists)?;
         batch.commit()?;
-        Ok((state, blobs))
+        Ok(state)
     }
 
     /// Opens the last bundle's state as the history has it.
-    fn kept(&self, last: &Last) -> Result<(StoredState, BlobTable), WorkspaceError> {
+    fn kept(&self, last: &Last) -> Result<StoredState, WorkspaceError> {
         let (site, name) = (&last.manifest.site, &last.manifest.name);
         let history = self.lists(site, name);
         let below = history.item_lists(&last.manifest);
@@ -243,8 +236,8 @@ impl Workspace {
             WorkspaceError::ListsLost { bundle, restore, cause: Box::new(cause) }
         };
         let state = StoredState::in_files(&self.history(site, name), &below).map_err(lost)?;
-        let blobs = state.lists.check(|_, _| Ok(())).map_err(|error| lost(BundleError::in_file(&below)(error)))?;
-        Ok((state, blobs))
+        state.lists.check(|_, _| Ok(())).map_err(|error| lost(BundleError::in_file(&below)(error)))?;
+        Ok(state)
     }
 
     /// The folder for nameless files.

@@ -9,7 +9,6 @@ use super::manifest::StateCollection;
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::collection::{Collection, Item, Proof};
 use crate::digest::Sha256;
-use crate::origin::Origin;
 
 /// Writes the lines of a collection. `size` knows the sizes of its blobs, in bytes.
 pub fn write_collection<W: Write>(
@@ -60,7 +59,7 @@ pub fn read_collection<R: Read>(
         items,
         kind: collection.kind,
         name: collection.name.clone(),
-        origin: collection.origin.clone().map_or(Origin::Local, Origin::Url),
+        origin: collection.upstream(),
         proofs,
         publish: collection.publish,
         second_digest: collection.second_digest,
@@ -107,6 +106,7 @@ mod tests {
     use super::*;
     use crate::collection::Publish;
     use crate::kind::{Details, Kind};
+    use crate::origin::Origin;
     use crate::path::PublishPath;
 
     fn collection() -> Collection {

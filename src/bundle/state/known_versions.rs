@@ -6,8 +6,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::line::ItemLine;
-use crate::collection::{Collection, Item};
+use super::line::{ItemLine, ListLine};
+use super::list_changes::changes;
+use super::lists::{ListedCollections, StateLists};
+use crate::bundle::format_error::FormatError;
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
@@ -28,26 +30,6 @@ struct VersionKey([u8; 16]);
 const _: () = assert!(size_of::<KnownVersion>() == 48, "what a join may keep of an item");
 
 impl KnownVersions {
-    /// Starts a table for so many items.
-    pub fn with_items(items: u64) -> Self {
-        Self(Vec::with_capacity(usize::try_from(items.min(super::MAX_LINES)).unwrap_or_default()))
-    }
-
-    /// The items of these collections.
-    pub fn of(collections: &[Collection]) -> Self {
-        let mut known = Self::with_items(collections.iter().map(|collection| collection.items.len() as u64).sum());
-        for collection in collections {
-            let folder = collection.folder();
-            for (item, sha256) in
-                collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?)))
-            {
-                known.add(&folder, item.into(), *sha256);
-            }
-        }
-        known.finish();
-        known
-    }
-
     /// Adds an item of the collection, such as `apt/debian`.
     pub fn add(&mut self, collection: &str, item: VersionedItem<'_>, sha256: Sha256) {
         self.0.push(KnownVersion { key: key(collection, item), sha256 });
@@ -59,22 +41,10 @@ impl KnownVersions {
         self.0.dedup();
     }
 
-    /// Returns the items of `collections` that have other bytes under a name and version of this state.
-    pub fn changed_items(&self, collections: &[Collection]) -> Vec<ChangedItem> {
-        let mut changed = Vec::new();
-        for collection in collections {
-            let folder = collection.folder();
-            for (item, sha256) in
-                collection.items.iter().filter_map(|item| Some((item, collection.files.get(&item.file)?)))
-            {
-                if let Some(before) = self.other_bytes(&folder, item.into(), *sha256) {
-                    let (name, version) = (item.name.clone(), item.version.clone());
-                    let (path, now) = (item.file.clone(), *sha256);
-                    changed.push(ChangedItem { before, collection: folder.clone(), name, now, path, version });
-                }
-            }
-        }
-        changed
+    /// Returns `true` if an item with the same name and version was added.
+    fn knows(&self, collection: &str, item: VersionedItem<'_>) -> bool {
+        let key = key(collection, item);
+        self.0.binary_search_by(|known| known.key.cmp(&key)).is_ok()
     }
 
     /// Returns the digest that this state has for the item's name and version, if it has none but another one than `sha256`.
@@ -93,6 +63,89 @@ impl KnownVersions {
     }
 }
 
+/// Returns the items of `after` that have other bytes than in `before` under the same name and version.
+///
+/// Both are read as streams. Only items that are new or have changed are kept, and the older ones of their names and versions.
+pub fn changed_items(
+    before: ListedCollections<'_>,
+    after: ListedCollections<'_>,
+) -> Result<Vec<ChangedItem>, FormatError> {
+    let mut changed = Vec::new();
+    for (index, new) in after.collections.iter().enumerate() {
+        let folder = new.folder();
+        let Some((old_index, old)) = before.find(&folder) else { continue };
+        if old.list == new.list || new.kind.has_versions_of_bytes() {
+            continue;
+        }
+        let pair = ListPair { folder: &folder, before: (before.lists, old_index), after: (after.lists, index) };
+        let candidates = pair.new_versions()?;
+        let known = pair.older_versions(&candidates)?;
+        drop(candidates);
+        if !known.0.is_empty() {
+            changed.extend(pair.with_other_bytes(&known)?);
+        }
+    }
+    Ok(changed)
+}
+
+/// The lists of one collection in two states.
+struct ListPair<'a> {
+    folder: &'a str,
+    before: (&'a StateLists, usize),
+    after: (&'a StateLists, usize),
+}
+
+impl ListPair<'_> {
+    /// Hands each item that is new or has changed to `item`.
+    fn each_new_item(&self, mut item: impl FnMut(Box<ItemLine>)) -> Result<(), FormatError> {
+        let ((old, old_index), (new, index)) = (self.before, self.after);
+        changes(old.raw(old_index)?, new.raw(index)?, |change| {
+            if let Some(ListLine::Item(new)) = change.after {
+                item(new);
+            }
+            Ok(())
+        })
+    }
+
+    fn new_versions(&self) -> Result<KnownVersions, FormatError> {
+        let mut versions = KnownVersions::default();
+        self.each_new_item(|item| versions.add(self.folder, item.as_ref().into(), item.sha256))?;
+        versions.finish();
+        Ok(versions)
+    }
+
+    /// Returns the older items that have the name and version of a candidate.
+    fn older_versions(&self, candidates: &KnownVersions) -> Result<KnownVersions, FormatError> {
+        let mut known = KnownVersions::default();
+        let (lists, index) = self.before;
+        if candidates.0.is_empty() {
+            return Ok(known);
+        }
+        let mut list = lists.read(index)?;
+        while let Some(line) = list.next_line()? {
+            if let ListLine::Item(item) = line
+                && candidates.knows(self.folder, item.as_ref().into())
+            {
+                known.add(self.folder, item.as_ref().into(), item.sha256);
+            }
+        }
+        known.finish();
+        Ok(known)
+    }
+
+    fn with_other_bytes(&self, known: &KnownVersions) -> Result<Vec<ChangedItem>, FormatError> {
+        let mut changed = Vec::new();
+        self.each_new_item(|item| {
+            if let Some(before) = known.other_bytes(self.folder, item.as_ref().into(), item.sha256) {
+                let collection = self.folder.to_owned();
+                let ItemLine { name, path, sha256: now, version, .. } = *item;
+                changed.push(ChangedItem { before, collection, name, now, path, version });
+            }
+        })?;
+        Ok(changed)
+    }
+}
+
 /// An item, as far as clients tell versions apart.
 #[derive(Clone, Copy, Debug)]
 pub struct VersionedItem<'a> {
@@ -106,13 +159,6 @@ impl<'a> From<&'a ItemLine> for VersionedItem<'a> {
     fn from(item: &'a ItemLine) -> Self {
         let ItemLine { name, version, architecture, path, .. } = item;
         Self { name, version, architecture: architecture.as_deref().unwrap_or_default(), path }
-    }
-}
-
-impl<'a> From<&'a Item> for VersionedItem<'a> {
-    fn from(item: &'a Item) -> Self {
-        let Item { name, version, architecture, file, .. } = item;
-        Self { name, version, architecture, path: file }
     }
 }
 
@@ -161,11 +207,13 @@ fn key(collection: &str, item: VersionedItem<'_>) -> VersionKey {
 mod tests {
     use super::*;
     use crate::bundle::state::line::tests::item;
+    use crate::bundle::state::lists::tests::{TestState, state};
+    use crate::kind::Kind;
 
     #[test]
     fn other_bytes_of_one_version_are_found() {
         let named = |name: &str, path: &str, content: &[u8]| ItemLine { name: name.into(), ..item(path, content) };
-        let mut known = KnownVersions::with_items(3);
+        let mut known = KnownVersions::default();
         let mut add = |item: ItemLine| known.add("apt/a", (&item).into(), item.sha256);
         add(named("a", "pool/a_1.deb", b"old"));
         add(named("s", "pool/s_1.dsc", b"dsc"));
@@ -182,6 +230,22 @@ mod tests {
         assert_eq!(found("apt/a", "s", "pool/s_1.tar", b"tar"), None);
         let other = ItemLine { version: "2".into(), ..named("a", "pool/a_1.deb", b"new") };
         assert_eq!(known.other_bytes("apt/a", (&other).into(), other.sha256), None);
+    }
+
+    /// The paths of items that have other bytes than before. The name of an item is its path, and its version is always the same.
+    fn changed(before: TestState, after: TestState) -> Vec<String> {
+        let changed = changed_items(before.listed(), after.listed()).unwrap();
+        changed.into_iter().map(|item| item.path.to_string()).collect()
+    }
+
+    #[test]
+    fn other_bytes_are_found_in_lists() {
+        let before = || state(&[("a", &[("p", b"0")], &[("x", b"1"), ("y", b"2")]), ("b", &[], &[("x", b"9")])]);
+        let after =
+            || state(&[("a", &[("p", b"1")], &[("w", b"3"), ("x", b"1"), ("y", b"3")]), ("c", &[], &[("x", b"8")])]);
+        assert_eq!(changed(before().of_kind(Kind::Yum), after().of_kind(Kind::Yum)), ["y"]);
+        assert_eq!(changed(before().of_kind(Kind::Yum), before().of_kind(Kind::Yum)), [""; 0]);
+        assert_eq!(changed(before(), after()), [""; 0], "other bytes of a file have another version");
     }
 
     #[test]

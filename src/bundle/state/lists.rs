@@ -2,8 +2,8 @@
 
 use super::blob_table::{BlobTable, BlobTableBuilder};
 use super::item_list::{ITEM_LIST_CAPS, ItemListReader, ListSummary};
-use super::line::{BlobLine, ListLine};
-use super::manifest::Manifest;
+use super::line::{BlobLine, ListLine, ProofLine};
+use super::manifest::{Manifest, StateCollection};
 use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::{ListReader, SharedFile};
 use crate::depot::BlobReader;
@@ -38,10 +38,15 @@ impl StateLists {
     /// Takes the stored lists of a manifest's collections, in order. Each is a copy that nobody else can change, and has the
     /// digest that the manifest names.
     pub fn new(manifest: &Manifest, files: Vec<BlobReader>) -> Result<Self, FormatError> {
-        if files.len() != manifest.collections.len() {
+        Self::of_collections(&manifest.collections, files)
+    }
+
+    /// The same for collections of which no manifest is made yet.
+    pub fn of_collections(collections: &[StateCollection], files: Vec<BlobReader>) -> Result<Self, FormatError> {
+        if files.len() != collections.len() {
             return contradiction("there is not one item list for each collection");
         }
-        let open = manifest.collections.iter().zip(files).map(|(collection, file)| OpenList {
+        let open = collections.iter().zip(files).map(|(collection, file)| OpenList {
             folder: collection.folder(),
             summary: collection.summary(),
             file: SharedFile::new(file, collection.list.stored.size),
@@ -53,6 +58,14 @@ impl StateLists {
     pub fn read(&self, index: usize) -> Result<ItemListReader<impl std::io::Read + use<>>, FormatError> {
         match self.0.get(index) {
             Some(list) => ItemListReader::new(list.file.clone(), list.summary),
+            None => contradiction(format!("there is no item list {index}")),
+        }
+    }
+
+    /// Reads the lines of the list of collection `index`, counted from 0, without parsing them.
+    pub(crate) fn raw(&self, index: usize) -> Result<ListReader<SharedFile>, FormatError> {
+        match self.0.get(index) {
+            Some(list) => ListReader::new(list.file.clone(), list.summary.list, ITEM_LIST_CAPS),
             None => contradiction(format!("there is no item list {index}")),
         }
     }
@@ -82,9 +95,59 @@ impl StateLists {
         blobs.finish()
     }
 
+    /// Returns the blobs of lists that this process has written.
+    pub fn blobs(&self) -> Result<BlobTable, FormatError> {
+        let mut blobs = BlobTableBuilder::with_lines(self.0.iter().map(|list| list.summary.files).sum());
+        for index in 0..self.0.len() {
+            let mut list = self.raw(index)?;
+            while let Some(text) = list.next_line()? {
+                let line: BlobLine = serde_json::from_slice(text).map_err(FormatError::Syntax)?;
+                blobs.add(line.sha256, line.size)?;
+            }
+        }
+        blobs.finish()
+    }
+
     /// Starts a walk over the blobs in the order of their places. The lists have been checked, and `blobs` is what came of it.
     pub fn walk<'a>(&'a self, blobs: &'a BlobTable) -> BlobWalk<'a> {
         BlobWalk { lists: self, blobs, open: None, next_list: 0, next_place: 0, current: None }
+    }
+}
+
+/// Collections with their item lists, of a state that is stored or of one that is being made.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedCollections<'a> {
+    /// The collections, in the order of the manifest.
+    pub collections: &'a [StateCollection],
+    /// Their item lists.
+    pub lists: &'a StateLists,
+}
+
+/// A collection without its items.
+#[derive(Clone, Debug)]
+pub struct CollectionProofs<'a> {
+    /// The collection.
+    pub collection: &'a StateCollection,
+    /// Its proofs, in the order of their paths.
+    pub proofs: Vec<ProofLine>,
+}
+
+impl<'a> ListedCollections<'a> {
+    /// Returns the collection at this folder, such as `apt/debian`, with its number.
+    pub fn find(&self, folder: &str) -> Option<(usize, &'a StateCollection)> {
+        self.collections.iter().enumerate().find(|(_, collection)| collection.folder() == folder)
+    }
+
+    /// Reads the proofs of all collections. They stand at the beginning of the lists, and nothing behind them is read.
+    pub fn proofs(&self) -> Result<Vec<CollectionProofs<'a>>, FormatError> {
+        let read = |(index, collection)| {
+            let (mut list, mut proofs) = (self.lists.read(index)?, Vec::new());
+            while let Some(ListLine::Proof(proof)) = list.next_line()? {
+                proofs.push(proof);
+            }
+            Ok(CollectionProofs { collection, proofs })
+        };
+        self.collections.iter().enumerate().map(read).collect()
     }
 }
 
@@ -162,6 +225,7 @@ pub(crate) mod tests {
 
     /// A state of `files` collections: proofs and items by path, with what they hold.
     pub(crate) struct TestState {
+        pub(crate) collections: Vec<StateCollection>,
         pub(crate) lists: StateLists,
         pub(crate) blobs: BlobTable,
     }
@@ -194,7 +258,31 @@ pub(crate) mod tests {
         let manifest = Manifest { collections: found, ..manifest::tests::manifest() };
         let lists = StateLists::new(&manifest, files).unwrap();
         let blobs = lists.check(|_, _| Ok(())).unwrap();
-        TestState { lists, blobs }
+        assert_eq!(lists.blobs().unwrap().iter().collect::<Vec<_>>(), blobs.iter().collect::<Vec<_>>());
+        TestState { collections: manifest.collections, lists, blobs }
+    }
+
+    impl TestState {
+        pub(crate) fn listed(&self) -> ListedCollections<'_> {
+            ListedCollections { collections: &self.collections, lists: &self.lists }
+        }
+
+        /// Returns the same state, with collections of another kind.
+        pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+            self.collections.iter_mut().for_each(|collection| collection.kind = kind);
+            self
+        }
+    }
+
+    #[test]
+    fn proofs_are_read_without_items() {
+        let state = state(&[("a", &[("p", b"1"), ("q", b"2")], &[("b", b"2")]), ("b", &[], &[("c", b"3")])]);
+        let proofs = state.listed().proofs().unwrap();
+        let paths =
+            |of: &CollectionProofs<'_>| of.proofs.iter().map(|proof| proof.path.to_string()).collect::<Vec<_>>();
+        assert_eq!(proofs.iter().map(paths).collect::<Vec<_>>(), [vec!["p", "q"], vec![]]);
+        assert!(state.listed().find("files/b").is_some_and(|(index, _)| index == 1));
+        assert!(state.listed().find("files/c").is_none());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::formats::signed_digest::DigestKind;
 use crate::kind::Kind;
 use crate::label::Label;
 use crate::numbers::{Epoch, Sequence};
+use crate::origin::Origin;
 use crate::time::Time;
 
 /// The format that this gapferry writes and reads.
@@ -205,6 +206,11 @@ impl StateCollection {
     /// The folder of its tree below a generation, such as `apt/debian`.
     pub fn folder(&self) -> String {
         format!("{}/{}", self.kind.as_str(), self.name)
+    }
+
+    /// The upstream.
+    pub fn upstream(&self) -> Origin {
+        self.origin.clone().map_or(Origin::Local, Origin::Url)
     }
 
     /// Returns the digest of this entry, and so of all that the collection is: the entry has the digest of its item list.

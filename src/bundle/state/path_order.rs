@@ -103,7 +103,7 @@ impl Sequence {
             let is_folder = |length: &usize| path.as_bytes().get(*length) == Some(&b'/');
             if let Some(folder) = self.prefixes.iter().copied().find(is_folder) {
                 return contradiction(format!(
-                    "{} is a file, and a folder of {path}",
+                    "{} would be both a file and a folder, for {path}",
                     path.get(..folder).unwrap_or_default()
                 ));
             }

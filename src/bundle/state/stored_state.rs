@@ -6,7 +6,7 @@ use std::path::Path;
 use super::blob_table::BlobTable;
 use super::collections::read_collection;
 use super::item_list::ItemListReader;
-use super::lists::StateLists;
+use super::lists::{ListedCollections, StateLists};
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use crate::bundle::stored_list::SharedFile;
 use crate::bundle::{BundleError, FormatError};
@@ -84,6 +84,17 @@ impl StoredState {
         });
         let lists = StateLists::new(&manifest, lists.collect::<Result<_, _>>()?).map_err(in_manifest)?;
         Ok(Self { manifest, digest, lists })
+    }
+
+    /// Checks that the depot has its lists as they were stored.
+    pub fn verify(&self, depot: &Depot) -> Result<(), BundleError> {
+        let mut lists = self.manifest.collections.iter().map(|collection| &collection.list.stored.sha256);
+        lists.try_for_each(|digest| Ok(depot.verify(digest)?))
+    }
+
+    /// Its collections with their lists.
+    pub fn listed(&self) -> ListedCollections<'_> {
+        ListedCollections { collections: &self.manifest.collections, lists: &self.lists }
     }
 
     /// Checks its lists, and reads all of it into memory. The caller knows where it is.
