@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use gapferry::collection::{Collection, Item, Publish};
+use gapferry::collection::{Collection, Item};
 use gapferry::depot::Depot;
 use gapferry::path::PublishPath;
 use gapferry::upstream::StreamItem;
@@ -148,7 +148,6 @@ fn about_signatures() -> Vec<Lie> {
 
 fn about_the_whole() -> Vec<Lie> {
     vec![
-        lie("images are to be published by reprepro", |c, _| c.publish = Publish::Reprepro, "knows packages alone"),
         refused(
             "nothing is pinned for the source",
             |c, _| c.source = "else".parse().unwrap(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gapferry::bundle::state::Manifest;
 use gapferry::cli::Exit::{self, Refused, VerificationFailed};
+use gapferry::collection::Publish;
 use gapferry::numbers::Sequence;
 use gapferry::time::Time;
 use gapferry::trust::{MANIFEST_NAMESPACE, SecretKey, sign};
@@ -147,6 +148,12 @@ fn values() -> Vec<Value> {
             VerificationFailed,
             "its digest or size is not the one",
         ),
+        (
+            "reprepro is to publish what is no package",
+            |m| m.collections[0].publish = Publish::Reprepro,
+            VerificationFailed,
+            "is not for reprepro",
+        ),
     ]
 }
 
@@ -155,7 +162,11 @@ fn what_does_not_fit_this_site_now_is_refused(content: Arc<dyn Content>) {
     let stage = Stage::new(content);
     let arena = stage.arena(&stage.second, "site");
     bring(&arena.site(), &arena.bundle).unwrap();
-    for (attack, edit, exit, words) in Sample::new().rows(&*stage.world.content, values()) {
+    let mut values = values();
+    if stage.manifest(&stage.third).collections[0].kind.is_for_reprepro() {
+        values.retain(|(.., words)| *words != "is not for reprepro");
+    }
+    for (attack, edit, exit, words) in Sample::new().rows(&*stage.world.content, values) {
         fs::remove_dir_all(&arena.bundle).unwrap();
         copy(&stage.third, &arena.bundle);
         let mut manifest = stage.manifest(&stage.third).header;
