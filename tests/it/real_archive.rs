@@ -87,8 +87,9 @@ fn keyring_of(entry: &SourceEntry) -> Option<PathBuf> {
 /// What a bundle publishes: path → digest, over all collections, without metadata.
 fn carried(inspected: &Value) -> BTreeMap<String, String> {
     let collections = inspected["collections"].as_array().unwrap();
-    let files = collections.iter().flat_map(|c| c["files"].as_object().unwrap());
-    files.map(|(path, digest)| (path.clone(), digest.as_str().unwrap().to_owned())).collect()
+    let items = collections.iter().flat_map(|c| c["items"].as_array().unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    items.map(|item| (text(&item["path"]), text(&item["sha256"]))).collect()
 }
 
 /// The names of the collections that stand for each origin.

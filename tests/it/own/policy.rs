@@ -25,7 +25,7 @@ fn own_images_and_files_need_the_sites_leave_each() {
     let desk = desk();
     let bundle = desk.bundle();
     for (allowed, source) in
-        [("", "os-images"), ("--allow-unsigned tools", "os-images"), ("--allow-unsigned os-images", "tools")]
+        [("", "tools"), ("--allow-unsigned tools", "os-images"), ("--allow-unsigned os-images", "tools")]
     {
         desk.init(&[], allowed);
         let words = format!("add the source {source} to allow-unsigned");

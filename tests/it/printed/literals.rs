@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Texts that look like a command and are none.
-const NO_COMMANDS: [&str; 3] = ["gapferry site {name}", "gapferry site {}", "gapferry receipt 1"];
+const NO_COMMANDS: [&str; 3] = ["gapferry site {name}", "gapferry site {}", "gapferry receipt 2"];
 
 #[test]
 fn every_command_in_a_text_of_the_source_parses() {

@@ -89,7 +89,7 @@ fn a_snap_comes_with_what_it_needs_for_every_architecture() {
     let bundle = desk.bundle();
     let items = items(&desk, &bundle);
     let says = |file: &str| {
-        let item = items.iter().find(|item| item["file"] == file).unwrap_or_else(|| panic!("no {file}"));
+        let item = items.iter().find(|item| item["path"] == file).unwrap_or_else(|| panic!("no {file}"));
         let text = |field: &str| item[field].as_str().unwrap().to_owned();
         [text("version"), channels(item), text("reason")]
     };
@@ -134,7 +134,7 @@ fn a_revision_can_be_pinned_and_the_closure_left_out() {
     let desk = desk(&store, "revision = 9\nclosure = false\narchitectures = [\"amd64\"]");
     let items = items(&desk, &desk.bundle());
     assert_eq!(items.len(), 1);
-    assert_eq!(items[0]["file"], "hello_9.snap");
+    assert_eq!(items[0]["path"], "hello_9.snap");
     assert_eq!(items[0]["details"]["snap"], json!({ "channels": ["amd64:latest/stable"], "revision": 9 }));
 }
 
@@ -148,7 +148,7 @@ fn a_snap_that_is_selected_itself_is_not_taken_from_the_default_channel() {
         store.url()
     );
     let desk = desk(&store, &more);
-    let files: Vec<Value> = items(&desk, &desk.bundle()).iter().map(|item| item["file"].clone()).collect();
+    let files: Vec<Value> = items(&desk, &desk.bundle()).iter().map(|item| item["path"].clone()).collect();
     assert_eq!(files, ["gapbase_40.snap", "hello_9.snap", "snapd_5.snap", "themes_6.snap"]);
 }
 
