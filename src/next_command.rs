@@ -116,6 +116,27 @@ pub(crate) fn restore_item_lists(bundle: &Path, to: &Path) -> ShellCommand {
     ShellCommand::new("cp").words("-rT").path(&bundle.join("items")).path(&to.join("items"))
 }
 
+/// A packing of a bundle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackingName<'a> {
+    /// The bundle's name.
+    pub(crate) bundle: &'a str,
+    /// The packing's ID.
+    pub(crate) id: &'a str,
+}
+
+/// On the online host: packs what the packing carries into new volumes of at most `volume_size` bytes.
+pub(crate) fn repack(
+    PackingName { bundle, id }: PackingName<'_>,
+    volume_size: u64,
+    out: &Path,
+    workspace: Option<&Path>,
+) -> ShellCommand {
+    let command = ShellCommand::gapferry("recut").arg(bundle).arg("--packing").arg(id);
+    let command = command.arg("--volume-size").arg(volume_size.to_string()).arg("--out").path(out);
+    command.arg("--key").arg(USUAL_KEY).workspace(workspace)
+}
+
 /// On the online host, in the folder that has the request and [`SITE_KEY`]: packs what the request asks for.
 pub(crate) fn answer_request(bundle: &str, request: &Path) -> ShellCommand {
     let request = Path::new(request.file_name().unwrap_or_default());

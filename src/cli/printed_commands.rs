@@ -14,6 +14,7 @@ fn all() -> Vec<ShellCommand> {
             "dc1-base-000002",
             Some(LostVolumes { packing: "0c10e1453cb5", numbers: &VolumeNumber::all().skip(1).take(2).collect() }),
         ),
+        repack(PackingName { bundle: "dc1-base-000002", id: "0c10e1453cb5" }, 4_000_000_000, path, Some(path)),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),
         protect(path, Some(5), 2),

@@ -69,7 +69,8 @@ pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result
     let choice = VolumeChoice { packing: args.packing.clone(), numbers: args.volumes.iter().copied().collect() };
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
     let folder = args.place.folder()?;
-    let settings = Settings { mount_check, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
+    let named_workspace = WorkspaceArgs::named(&folder);
+    let settings = Settings { mount_check, named_workspace, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
     let repacked = match (&args.request, args.volume_size) {
         (Some(request), _) => {
             let request = workspace.read_receipt(request, args.site_key.as_deref())?;
@@ -77,7 +78,7 @@ pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result
         }
         (None, Some(size)) => repack(&state, &choice, size, &settings, &workspace)?,
         (None, None) => {
-            let made = volumes(&state, &choice, &workspace, &args.out, progress)?;
+            let made = volumes(&state, &choice, &settings, &workspace)?;
             let value = json!({ "bundle": made.folder, "packing": made.packing, "volumes": made.numbers });
             out.done(value, &format!("{}\n", made.folder.display()));
             return Ok(());
@@ -102,8 +103,8 @@ fn find(args: &RecutArgs, workspace: &Workspace) -> Result<OpenState, Failure> {
     let name = args.bundle.to_str().unwrap_or_default();
     let not_remembered = || {
         Failure::usage(format_args!(
-            "there is no bundle {} in {}, and the workspace {} cannot make it again: only the last bundle of each name is \
-             remembered, and only if it was signed when it was exported",
+            "there is no bundle {} in {}, and the workspace {} cannot make it again: only the last bundles of each name are \
+             remembered, and only if they were signed when they were exported",
             args.bundle.display(),
             listed(&looked, " or "),
             root.display()

@@ -18,6 +18,7 @@ use crate::bundle::state::{OpenState, SignedState};
 use crate::bundle::{BundleError, FormatError};
 use crate::error_class::ErrorClass;
 use crate::media::NotMounted;
+use crate::next_command::ShellCommand;
 use crate::numbers::VolumeNumber;
 use crate::storage::StorageError;
 use crate::trust::TrustError;
@@ -41,8 +42,8 @@ pub enum RecutError {
     NothingAsked { bundle: String },
     #[error("{newest} was made after {bundle}: import that one; what it lacks can be requested in the same way")]
     NotNewest { newest: String, bundle: String },
-    #[error(transparent)]
-    Rewrite(#[from] RewriteError),
+    #[error("{reason}: pack it again, in new volumes: `{again}`")]
+    NotAgain { reason: RewriteError, again: ShellCommand },
     #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error(transparent)]
@@ -71,8 +72,7 @@ impl RecutError {
             | Self::NotNewest { .. }
             | Self::NotMounted(_) => ErrorClass::Usage,
             Self::NothingAsked { .. } => ErrorClass::NothingNew,
-            Self::Rewrite(RewriteError::Bundle(error)) => error.class(),
-            Self::Rewrite(_) => ErrorClass::Failed,
+            Self::NotAgain { .. } => ErrorClass::Failed,
             Self::Bundle(error) => error.class(),
             Self::Workspace(error) => error.class(),
             Self::Trust(error) => error.class(),

@@ -42,15 +42,27 @@ pub fn repack(
 ) -> Result<Repacked, RecutError> {
     let folder = begin(state, PackingsOf::Bundle, settings, workspace)?;
     let restored = open(&folder)?;
-    let old = choose(&restored, choice)?;
+    let mut found = restored.packings(WrongSize::Missing, |_| Ok(()))?.found;
+    if choice.packing.is_none() && found.len() > 1 {
+        // One of this size may be what an earlier run of the same command made.
+        found.retain(|packing| packing.packing.parameters.volume_size != volume_size.0);
+    }
+    let old = choose(found, choice, &state.manifest)?;
     let (lists, mut blobs) = restored.lists(workspace.scratch(), |_, _| Ok(()))?;
+    let mut is_known = true;
     for index in 0..old.packing.volumes.len() {
-        old.each_part(index, workspace.scratch(), |part| {
+        is_known &= old.each_part(index, workspace.scratch(), |part| {
             blobs.mark(&part.blob, BlobMark::Carried);
         })?;
     }
-    blobs.mark_where(BlobMark::Held, |blob| !blob.has(BlobMark::Carried));
-    let parameters = PackingParameters { patches: None, volume_size: volume_size.0, ..old.packing.parameters };
+    let mut bases = Vec::new();
+    // Where an index is lost, nobody knows what travelled: all of the state travels then.
+    if is_known {
+        blobs.mark_where(BlobMark::Held, |blob| !blob.has(BlobMark::Carried));
+        bases = old.packing.parameters.bases;
+    }
+    let parameters =
+        PackingParameters { bases, patches: None, volume_size: volume_size.0, ..old.packing.parameters };
     RepackTarget { folder: &folder, settings, workspace }.pack(&restored, parameters, &lists, &blobs)
 }
 

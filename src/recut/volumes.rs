@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::small_part::{PackingsOf, restore_small_part};
 use super::{RecutError, open};
 use crate::bundle::packing::found::FoundPacking;
-use crate::bundle::packing::rewrite::rewrite_volume;
+use crate::bundle::packing::rewrite::{RewriteError, rewrite_volume};
 use crate::bundle::packing::volume_files::WrongSize;
-use crate::bundle::state::OpenState;
+use crate::bundle::state::{Manifest, OpenState};
 use crate::bundle::write::write_sums;
 use crate::bundle::{BundleError, names};
+use crate::export::Settings;
+use crate::next_command::{PackingName, repack};
 use crate::numbers::VolumeNumber;
-use crate::progress::Progress;
 use crate::storage;
 use crate::workspace::Workspace;
 
@@ -42,15 +43,15 @@ pub struct MadeVolumes {
 pub fn volumes(
     state: &OpenState,
     choice: &VolumeChoice,
+    settings: &Settings<'_>,
     workspace: &Workspace,
-    out: &Path,
-    progress: &Progress,
 ) -> Result<MadeVolumes, RecutError> {
+    let out = settings.out;
     let bundle = state.manifest.folder();
     let folder = out.join(&bundle);
     restore_small_part(state, PackingsOf::Bundle, workspace, &folder)?;
     let restored = open(&folder)?;
-    let packing = choose(&restored, choice)?;
+    let packing = choose(restored.packings(WrongSize::Missing, |_| Ok(()))?.found, choice, &state.manifest)?;
     let count = packing.packing.volumes.len();
     let numbers = match choice.numbers.is_empty() {
         true => VolumeNumber::all().take(count).collect(),
@@ -61,7 +62,7 @@ pub fn volumes(
     }
     let (lists, blobs) = restored.lists(workspace.scratch(), |_, _| Ok(()))?;
     let size = |number: &VolumeNumber| packing.packing.volumes.get(number.index()).map_or(0, |volume| volume.size);
-    let progress = progress.phase("writing volumes", numbers.iter().map(size).sum());
+    let progress = settings.progress.phase("writing volumes", numbers.iter().map(size).sum());
     let mut walk = lists.walk(&blobs);
     let mut made = BTreeSet::new();
     for number in numbers.iter().copied() {
@@ -70,7 +71,7 @@ pub fn volumes(
         let from = (&workspace.depot, workspace.scratch());
         if let Err(error) = rewrite_volume(&packing, number, &mut walk, from, &path, &progress) {
             let _ = fs::remove_file(&path); // it is of no use; the error is what matters
-            return Err(error.into());
+            return Err(not_again(error, &packing, &bundle, settings));
         }
         fs::rename(&path, &target).map_err(BundleError::io("rename to", &target))?;
         made.insert(packing.packing.volume_file(number).map_err(RecutError::in_file(&target))?);
@@ -82,10 +83,25 @@ pub fn volumes(
     Ok(MadeVolumes { folder, packing: packing.id, numbers })
 }
 
+/// Makes the error of a volume that cannot be made again byte for byte: another packing can carry what it had.
+fn not_again(reason: RewriteError, packing: &FoundPacking, bundle: &str, settings: &Settings<'_>) -> RecutError {
+    match reason {
+        RewriteError::Bundle(error) => error.into(),
+        reason => {
+            let size = packing.packing.parameters.volume_size;
+            let lost = PackingName { bundle, id: &packing.id };
+            RecutError::NotAgain { again: repack(lost, size, settings.out, settings.named_workspace), reason }
+        }
+    }
+}
+
 /// Returns the packing that is meant.
-pub(super) fn choose(state: &OpenState, choice: &VolumeChoice) -> Result<FoundPacking, RecutError> {
-    let bundle = state.manifest.folder();
-    let mut found = state.packings(WrongSize::Missing, |_| Ok(()))?.found;
+pub(super) fn choose(
+    mut found: Vec<FoundPacking>,
+    choice: &VolumeChoice,
+    manifest: &Manifest,
+) -> Result<FoundPacking, RecutError> {
+    let bundle = manifest.folder();
     let known = found.iter().map(|packing| packing.id.as_str()).collect::<Vec<_>>().join(", ");
     match &choice.packing {
         Some(id) => {

@@ -13,7 +13,6 @@ use crate::bundle::zstd_frame::compress;
 use crate::bundle::{BundleError, names, patch};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
-use crate::error_class::ErrorClass;
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::modes;
@@ -24,24 +23,14 @@ const BUFFER_BYTES: u64 = 1 << 20;
 #[allow(missing_docs, reason = "the messages say it")]
 #[derive(Debug, thiserror::Error)]
 pub enum RewriteError {
-    #[error("{volume} cannot be made again byte for byte by this version of gapferry: pack the bundle again")]
+    #[error("{volume} cannot be made again byte for byte by this version of gapferry")]
     Differs { volume: String },
-    #[error("{volume} has patches against blob {base}, which the workspace no longer holds: pack the bundle again")]
+    #[error("{volume} has patches against blob {base}, which the workspace no longer holds")]
     BaseGone { volume: String, base: Sha256 },
-    #[error("there is no index of {volume}: pack the bundle again")]
+    #[error("there is no index of {volume}")]
     NoIndex { volume: String },
     #[error(transparent)]
     Bundle(#[from] BundleError),
-}
-
-impl RewriteError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Differs { .. } | Self::BaseGone { .. } | Self::NoIndex { .. } => ErrorClass::VolumesMissing,
-            Self::Bundle(error) => error.class(),
-        }
-    }
 }
 
 /// Writes volume `number` of the packing to `path`. What is restored on the way is kept in the folder `scratch`.
