@@ -1,12 +1,14 @@
 //! Checks a bundle without unpacking it: every byte of it, and which files no signature covers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::folder::read_small;
+use super::packing::byte_ranges::ByteRanges;
 use super::packing::found::{FoundPacking, PackingSearch};
 use super::packing::unpack::{CheckOnly, unpack};
 use super::state::OpenState;
+use super::state::blob_table::{BlobMark, BlobTable};
 use super::{BundleError, Damage, names};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;
@@ -22,6 +24,8 @@ const MAX_ENTRIES: usize = 100_000;
 pub struct BundleCheck {
     /// The packings.
     pub packings: Vec<FoundPacking>,
+    /// Volumes that are not here, by their paths in the bundle's folder. Other packings carry all that they have.
+    pub absent: Vec<String>,
     /// Damage that recovery data, or another medium, can restore.
     pub damage: Vec<Damage>,
     /// Files on the media that no signature covers, sorted.
@@ -29,42 +33,99 @@ pub struct BundleCheck {
 }
 
 impl BundleCheck {
-    /// The number of volumes.
+    /// The number of volumes that are here.
     pub fn volumes(&self) -> usize {
-        self.packings.iter().map(|packing| packing.packing.volumes.len()).sum()
+        self.here().count()
     }
 
-    /// The sizes of all volumes, in bytes.
+    /// The sizes of all volumes that are here, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.packings.iter().flat_map(|packing| &packing.packing.volumes).map(|volume| volume.size).sum()
+        self.here().sum()
+    }
+
+    fn here(&self) -> impl Iterator<Item = u64> {
+        let volumes = self.packings.iter().flat_map(|packing| {
+            packing.files.volumes().iter().map(|volume| (packing.files.name(&volume.file), volume.size))
+        });
+        volumes.filter(|(name, _)| !self.absent.contains(name)).map(|(_, size)| size)
     }
 }
 
-/// Checks the item lists, the packings and all of their volumes, which must be at hand. A packing that is not valid is an error here: on
-/// a good medium there is none.
+/// Checks the item lists, the packings and their volumes. These must be at hand, except where other packings carry all that a volume
+/// has. A packing that is not valid is an error here: on a good medium there is none.
 pub fn check_bundle(state: &OpenState, search: PackingSearch, progress: &Progress) -> Result<BundleCheck, BundleError> {
     if let Some(error) = search.absent.into_iter().next() {
         return Err(error);
     }
     let packings = search.found;
     let scratch = std::env::temp_dir();
-    let (lists, blobs) = state.lists(&scratch, |_, _| Ok(()))?;
+    let (lists, mut blobs) = state.lists(&scratch, |_, _| Ok(()))?;
     let verify_texts = check_verify_texts(state, &packings)?;
-    let missing: Vec<String> = packings.iter().flat_map(|packing| packing.files.missing()).collect();
-    if !missing.is_empty() {
-        packings.iter().try_for_each(|packing| packing.files.can_be_read())?;
-        return Err(BundleError::VolumesMissing { folder: state.expected(), missing });
-    }
+    // Before anything large is read. Spare volumes may stand in for others.
+    let without_spares = packings.iter().filter(|packing| !packing.files.has_spares());
+    let absent: Vec<String> = without_spares.flat_map(|packing| packing.files.missing()).collect();
+    refuse(state, &packings, needed(&absent, &packings, &mut blobs, &scratch)?)?;
     let bytes = packings.iter().flat_map(|packing| &packing.packing.volumes).map(|volume| volume.size).sum();
     let progress = progress.phase("checking", bytes);
-    let mut damage = Vec::new();
+    let (mut damage, mut absent) = (Vec::new(), Vec::new());
     for packing in &packings {
         let read = unpack(packing, &mut lists.walk(&blobs), &CheckOnly, &scratch, &progress)?;
         damage.extend(read.repaired);
+        absent.extend(read.missing);
     }
     progress.finish();
+    refuse(state, &packings, needed(&absent, &packings, &mut blobs, &scratch)?)?;
     let uncovered = uncovered(state, &packings, &verify_texts)?;
-    Ok(BundleCheck { packings, damage, uncovered })
+    Ok(BundleCheck { packings, absent, damage, uncovered })
+}
+
+/// Refuses a bundle of which volumes are missing.
+fn refuse(state: &OpenState, packings: &[FoundPacking], missing: Vec<String>) -> Result<(), BundleError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    packings.iter().try_for_each(|packing| packing.files.can_be_read())?;
+    Err(BundleError::VolumesMissing { folder: state.expected(), missing })
+}
+
+/// Returns those of the volumes that are `absent` of which a volume that is here lacks something.
+fn needed(
+    absent: &[String],
+    packings: &[FoundPacking],
+    blobs: &mut BlobTable,
+    scratch: &Path,
+) -> Result<Vec<String>, BundleError> {
+    if absent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let volumes = packings.iter().flat_map(|packing| {
+        let files = packing.files.volumes().iter().enumerate();
+        files.map(move |(index, volume)| (packing, index, packing.files.name(&volume.file)))
+    });
+    let (gone, here): (Vec<_>, Vec<_>) = volumes.partition(|(.., name)| absent.contains(name));
+    blobs.mark_where(BlobMark::Carried, |_| false);
+    let mut cut: BTreeMap<Sha256, ByteRanges> = BTreeMap::new();
+    for (packing, index, _) in here {
+        packing.each_part(index, scratch, |part| match blobs.get(&part.blob) {
+            Some(blob) if part.length == blob.size => drop(blobs.mark(&part.blob, BlobMark::Carried)),
+            _ => cut.entry(part.blob).or_default().add(part.start, part.end()),
+        })?;
+    }
+    for (blob, ranges) in cut {
+        if blobs.get(&blob).is_some_and(|entry| ranges.has(0, entry.size)) {
+            blobs.mark(&blob, BlobMark::Carried);
+        }
+    }
+    let is_carried = |blob: &Sha256| blobs.get(blob).is_some_and(|entry| entry.has(BlobMark::Carried));
+    let mut needed = Vec::new();
+    for (packing, index, name) in gone {
+        let mut is_needed = false;
+        let is_known = packing.each_part(index, scratch, |part| is_needed |= !is_carried(&part.blob))?;
+        if is_needed || !is_known {
+            needed.push(name);
+        }
+    }
+    Ok(needed)
 }
 
 /// Compares each `VERIFY.txt` with the digest in a packing. Returns those that one names.

@@ -112,10 +112,10 @@ pub(crate) fn unsigned_file(folder: &Path, name: &'static str, cap: u64) -> Opti
     read_file(folder, name, cap).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the error for a file on a medium that was pulled or unmounted. Nothing is known of the file then, so it does
-/// not count as damaged. Returns `None` if the medium can be read.
-pub(crate) fn gone(file: &Path) -> Option<BundleError> {
-    gone_folder(file.parent().unwrap_or(Path::new(".")))
+/// Returns the error for a volume, `BUNDLE/packings/ID/volume-001.tar`, on a medium that was pulled or unmounted. Nothing is known of
+/// the volume then, so it does not count as damaged. Returns `None` if the medium can be read.
+pub(super) fn gone_with_volume(volume: &Path) -> Option<BundleError> {
+    volume.ancestors().nth(3).and_then(gone_folder)
 }
 
 /// Returns whether the medium of a bundle's folder has become unreadable.

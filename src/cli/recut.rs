@@ -70,7 +70,8 @@ pub(super) fn run(args: &RecutArgs, out: &Output, progress: &Progress) -> Result
     let key = args.key.as_ref().map(|key| load_key(key, args.passphrase_file.as_ref())).transpose()?;
     let folder = args.place.folder()?;
     let named_workspace = WorkspaceArgs::named(&folder);
-    let settings = Settings { mount_check, named_workspace, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
+    let settings =
+        Settings { mount_check, named_workspace, ..Settings::new(&args.out, &folder, key.as_ref(), progress) };
     let repacked = match (&args.request, args.volume_size) {
         (Some(request), _) => {
             let request = workspace.read_receipt(request, args.site_key.as_deref())?;

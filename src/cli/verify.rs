@@ -67,10 +67,13 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
     let packings: Vec<_> = check.packings.iter().map(|packing| &packing.id).collect();
     let value = json!({
         "bundle": bundle, "signer": signer, "manifest_sha256": state.digest, "packings": packings, "volumes": volumes,
-        "bytes": bytes, "expires": expires, "uncovered": check.uncovered,
+        "bytes": bytes, "expires": expires, "absent": check.absent, "uncovered": check.uncovered,
     });
     let mut words =
         format!("{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n", Bytes(bytes));
+    for volume in &check.absent {
+        words += &format!("  {volume} is not here and not needed: another packing carries all that it has\n");
+    }
     for path in &check.uncovered {
         words += &format!("  no signature covers {}\n", safe(&path.display().to_string()));
     }

@@ -61,8 +61,7 @@ pub fn repack(
         blobs.mark_where(BlobMark::Held, |blob| !blob.has(BlobMark::Carried));
         bases = old.packing.parameters.bases;
     }
-    let parameters =
-        PackingParameters { bases, patches: None, volume_size: volume_size.0, ..old.packing.parameters };
+    let parameters = PackingParameters { bases, patches: None, volume_size: volume_size.0, ..old.packing.parameters };
     RepackTarget { folder: &folder, settings, workspace }.pack(&restored, parameters, &lists, &blobs)
 }
 

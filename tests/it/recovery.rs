@@ -57,7 +57,7 @@ impl Medium {
     }
 
     fn state(&self) -> OpenState {
-        open(&self.bundle)
+        open(&self.bundle).unwrap()
     }
 
     fn packing(&self) -> FoundPacking {

@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::folder::{gone, gone_folder, open};
+use crate::bundle::folder::{gone_folder, open};
 use crate::bundle::packing::Volume;
 use crate::bundle::{BundleError, names};
 use crate::numbers::VolumeNumber;
@@ -127,8 +127,7 @@ impl VolumeFiles {
     }
 
     fn gone(&self, file: &Path) -> Option<BundleError> {
-        let medium = self.folders.iter().find(|folder| file.starts_with(folder));
-        medium.map_or_else(|| gone(file), |folder| gone_folder(folder))
+        self.folders.iter().find(|folder| file.starts_with(folder)).and_then(|folder| gone_folder(folder))
     }
 
     /// Returns notes about files that look like volumes and are none. Nothing of them is read.

@@ -13,8 +13,9 @@ use crate::bundle::{BundleError, names};
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
-/// Makes recovery files for all packings of the bundle in `folder`, in place of those that they have. All of it must be there and
-/// good: recovery data of damaged volumes would restore the damage. Any signer is accepted. Returns the files by their paths in the
+/// Makes recovery files for the packings of the bundle in `folder`, in place of those that they have. All of it must be there and
+/// good: recovery data of damaged volumes would restore the damage. A packing of which volumes are absent, since another one carries
+/// all that they have, keeps what it has. Any signer is accepted. Returns the files by their paths in the
 /// bundle's folder.
 pub fn protect(
     folder: &Path,
@@ -29,13 +30,14 @@ pub fn protect(
         return Err(BundleError::Damaged { path, what, member, offset: damage.from });
     }
     let sizes = |packing: &FoundPacking| packing.files.volumes().iter().map(|volume| volume.size).collect::<Vec<_>>();
-    let needed = check.packings.iter().map(|packing| write::bytes(&sizes(packing), amount)).sum();
+    let whole = || check.packings.iter().filter(|packing| packing.files.missing().is_empty());
+    let needed = whole().map(|packing| write::bytes(&sizes(packing), amount)).sum();
     let free = crate::depot::free_bytes(folder)?;
     if free < needed {
         return Err(BundleError::NoSpace { path: folder.to_owned(), needed, free });
     }
     let mut made = Vec::new();
-    for packing in &check.packings {
+    for packing in whole() {
         made.extend(protect_packing(packing, folder, amount, progress)?);
     }
     write_sums(folder, &made)?;

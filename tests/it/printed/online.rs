@@ -128,8 +128,7 @@ fn a_bundle_without_signature_is_signed_as_the_messages_say() {
     let desk = desk();
     let export = "export online/selection.toml --out online/out --unsigned --workspace online/workspace";
     let told = desk.run(export).ok();
-    let of_export: Vec<&str> =
-        told.err.lines().filter_map(|line| Some(&line[line.find("ssh-keygen")?..])).collect();
+    let of_export: Vec<&str> = told.err.lines().filter_map(|line| Some(&line[line.find("ssh-keygen")?..])).collect();
     assert_eq!(of_export.len(), 2, "{}", told.err);
     // The key is in the folder where the command is run.
     fs::copy(desk.path("online/builder.key"), desk.path("builder.key")).unwrap();

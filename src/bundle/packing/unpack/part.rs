@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::reader::{VolumeReader, VolumeSource};
 use super::sink::{ContentSink, PartSink};
 use crate::bundle::bundle_stream::failure;
-use crate::bundle::folder::gone;
+use crate::bundle::folder::gone_with_volume;
 use crate::bundle::layout::{header, padding};
 use crate::bundle::packing::index::{Encoding, Slice};
 use crate::bundle::packing::volume_parts::VolumePart;
@@ -130,7 +130,7 @@ impl<S: ContentSink> VolumeReader<'_, S> {
     fn failure(&self, offset: u64, error: io::Error) -> BundleError {
         // The volume has an end, or is not there: that is known of the medium, so it was read.
         let is_read = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound);
-        match gone(self.path).filter(|_| !is_read) {
+        match gone_with_volume(self.path).filter(|_| !is_read) {
             Some(gone) => gone,
             None if is_of_the_medium(&error) => {
                 BundleError::Unreadable { path: PathBuf::from(self.path), offset, error }
