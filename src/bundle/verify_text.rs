@@ -69,11 +69,16 @@ with the same work folder. The commands take nothing for granted that step 1 or 
    other media, patches without their older files, and the second and further names of files that have several. Of what the site
    holds you see name, version, size and digest in the item lists, and not the content: look it up in the bundle that brought it.
 
-5. Check upstream's own signatures, with upstream's keyring from elsewhere. The item lists name the signed files.
+5. Check upstream's own signatures. That needs upstream's keyrings, by another way than this medium: each in the folder $keys as
+   SOURCE.gpg, not armored. The second command lists the sources. Of what the last but one prints each line must begin with "good",
+   or with "not here" for files that the site holds or that are on other media.
 
-    keyring=${keyring:-/usr/share/keyrings/debian-archive-keyring.gpg}
-    jq -r '.collections[] | select(.kind != "snaps") | "\(.kind) \(.name)"' manifest.json | while read -r k n; do zstd -dcq "items/$k-$n.jsonl.zst" | jq -r --arg p "$k/$n/" 'select(.type == "proof" and has("signed_by")) | "\($p)\(.path)"'; done > "$work/signed"
-    while read -r f; do f="$work/tree/$f"; [ -e "$f" ] || continue; s=; for e in gpg asc; do [ -e "$f.$e" ] && s="$f.$e"; done; case $f in *.gpg | *.asc | *.sig) s=$f f=${f%.*} ;; esac; gpgv -q --keyring "$keyring" ${s:+"$s"} "$f"; done < "$work/signed"
+    keys=${keys:-/usr/share/keyrings}
+    jq -r '.collections[] | select(.kind != "snaps") | .source' manifest.json | sort -u
+    jq -r '.collections[] | select(.kind != "snaps") | "\(.kind) \(.name) \(.source)"' manifest.json | while read -r k n s; do zstd -dcq "items/$k-$n.jsonl.zst" | jq -r --arg s "$s" --arg p "$k/$n/" 'select(.type == "proof" and has("signed_by")) | "\($s) \($p)\(.path)"'; done > "$work/signed"
+    while read -r k n; do f="$work/tree/$n" s=; case $n in *.gpg | *.asc | *.sig) s=$f f=${f%.*} ;; esac; for e in gpg asc; do ! grep -qxF "$n.$e" "$work/named" || s=$f.$e; done; if [ ! -e "$f" ] || [ -n "$s" -a ! -e "$s" ]; then echo "not here $n"; continue; fi; gpgv -q --status-fd 1 --keyring "$keys/$k.gpg" ${s:+"$s"} "$f" > "$work/words" 2>&1 || :; if grep -q '^.GNUPG:. VALIDSIG' "$work/words" && ! grep -q '^.GNUPG:. BADSIG' "$work/words"; then echo "good $n"; else echo "BAD $n"; fi; done < "$work/signed" > "$work/verdicts"
+    cat "$work/verdicts"
+    [ "$(grep -c '^BAD' "$work/verdicts")" = 0 ]
 
    What the signed files cover they name by digest: see `sha256sum` of the others, and the lists' "proof". Items without "proof" are
    signed by nobody but the builder:

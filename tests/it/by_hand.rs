@@ -10,12 +10,18 @@ use std::sync::Arc;
 use gapferry::bundle::packing::index::Encoding;
 use gapferry::bundle::state::stored_state::StoredState;
 use gapferry::digest::Sha256;
+use gapferry::kind::Kind;
 use gapferry::site::Site;
+use gapferry::upstream::{DebSpec, build_deb};
+use serde_json::json;
 
 use crate::apt_client::{output, run};
+use crate::support::bundles::report;
+use crate::support::desk::{ARCHIVE_KEY, Desk};
+use crate::support::read_bundle::ReadBundle;
 use crate::support::snaps::open_site;
 use crate::support::snapshot::copy;
-use crate::support::world::{Content, World, bring, each_content, manifest_of};
+use crate::support::world::{Content, World, bring, each_content, each_content_and_flat, manifest_of};
 
 /// The commands under the heading of this number in a bundle's VERIFY.txt, as they stand there.
 pub(crate) fn verify_commands(bundle: &Path, number: u32) -> Vec<String> {
@@ -41,6 +47,10 @@ impl Hand {
         copy(&world.bundle(), &world.path("copy"));
         fs::copy(world.path("online/builder.key.pub"), world.path("copy/builder.pub")).unwrap();
         fs::create_dir_all(world.path("work")).unwrap();
+        fs::create_dir_all(world.path("keys")).unwrap();
+        for (source, keyring) in world.content.pins(&world.path("upstream")) {
+            fs::copy(keyring, world.path(&format!("keys/{source}.gpg"))).unwrap();
+        }
         Self { world }
     }
 
@@ -58,7 +68,8 @@ impl Hand {
         }
         let mut dash = Command::new("dash");
         dash.args(["-e", "-c", &commands.join("\n")]).current_dir(self.world.path("copy"));
-        output(dash.env("work", self.world.path("work")).env("site", self.world.path("site")))
+        let folders = ["work", "site", "keys"].map(|name| (name, self.world.path(name)));
+        output(dash.envs(folders))
     }
 
     fn passes(&self, number: u32) -> String {
@@ -120,6 +131,104 @@ fn verify_txt_checks_and_unpacks_with_stock_tools_alone(content: Arc<dyn Content
     // No file differs from the lists, and none is in no list; the rest of the state is at the site.
     let files = bundle.collections.iter().map(|collection| collection.paths().count()).sum::<usize>();
     assert_eq!(hand.passes(4).trim(), (files - found.len()).to_string());
+    upstreams_signatures_count(&hand, &bundle);
+}
+
+/// Fails unless the last step checks each file that upstream has signed, as far as it travels.
+fn upstreams_signatures_count(hand: &Hand, bundle: &ReadBundle) {
+    let carried = bundle.carried();
+    let collection = &bundle.collections[0];
+    let signed: Vec<_> = match collection.kind {
+        Kind::Snaps => Vec::new(), // by assertions
+        _ => collection.proofs.iter().filter(|proof| !proof.signed_by.is_empty()).collect(),
+    };
+    let words = hand.passes(5);
+    for proof in &signed {
+        assert!(carried.contains_key(&proof.sha256), "each state has its own: {proof:?}");
+        assert!(words.contains(&format!("good {}/{}\n", collection.folder(), proof.path)), "{words}");
+    }
+    let unproven = collection.items.iter().filter(|item| item.proof.is_none());
+    for item in unproven {
+        assert!(words.contains(&format!("{} {}\n", item.name, item.version)), "{words}");
+    }
+    let Some(first) = signed.first() else { return };
+    let file = hand.world.path("work/tree").join(collection.folder()).join(first.path.as_str());
+    let (good, bad) = (fs::read(&file).unwrap(), hand.world.path("keys/else.gpg"));
+    flip(&file, 100);
+    let words = String::from_utf8(hand.follow(5).stdout).unwrap();
+    assert!(words.contains("BAD ") && !hand.follow(5).status.success(), "{words}");
+    fs::write(&file, good).unwrap();
+    hand.passes(5);
+    fs::write(&bad, ARCHIVE_KEY.public_binary().unwrap()).unwrap();
+    for (source, _) in hand.world.content.pins(&hand.world.path("upstream")) {
+        fs::copy(&bad, hand.world.path(&format!("keys/{source}.gpg"))).unwrap();
+    }
+    assert!(!hand.follow(5).status.success(), "another key");
+}
+
+each_content_and_flat!(a_reader_in_python_unpacks_each_kind);
+fn a_reader_in_python_unpacks_each_kind(content: Arc<dyn Content>) {
+    let hand = Hand::new(content);
+    let world = &hand.world;
+    let bundle = manifest_of(&hand.file(""));
+    // Some of what travels is lost of each of two packings.
+    let size = ["--volume-size", "150kB", "--out", "again", "--key", "online/builder.key"];
+    run(world.gapferry(&["recut", "dc1-base-000002", "--workspace", "online/workspace"]).args(size));
+    let again = manifest_of(&world.path("again/dc1-base-000002"));
+    let larger = again.packings.iter().find(|other| !other.folder.ends_with(id_of(&bundle))).unwrap();
+    fs::remove_file(bundle.packing().folder.join("volume-001.tar")).unwrap();
+    let last = larger.packing.volumes.len();
+    if last > 1 {
+        fs::remove_file(larger.folder.join(format!("volume-{last:03}.tar"))).unwrap();
+    }
+
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader/gapferry_reader.py");
+    let mut python = Command::new("python3");
+    python.arg("-B").arg(reader).arg("--key").arg(hand.file("builder.pub"));
+    python.arg("--held").arg(world.path("site/depot")).arg("--unpack").arg(world.path("unpacked"));
+    let (code, report) = report(&output(python.arg("--also").arg(&again.folder).arg(hand.file(""))));
+    let carried = bundle.carried();
+    let missing: Vec<String> =
+        bundle.sizes().into_keys().filter(|blob| !carried.contains_key(blob)).map(|blob| blob.to_hex()).collect();
+    assert_eq!((code, &report["missing"]), (if missing.is_empty() { 0 } else { 2 }, &json!(missing)), "{report}");
+    assert!(world.content.deltas() != missing.is_empty(), "{report}");
+    for collection in &bundle.collections {
+        for (path, digest) in collection.paths().filter(|(_, digest)| carried.contains_key(digest)) {
+            let file = world.path("unpacked").join(collection.folder()).join(path);
+            assert_eq!(Sha256::of(&fs::read(&file).unwrap()), *digest, "{path}");
+        }
+    }
+}
+
+fn id_of(bundle: &ReadBundle) -> String {
+    bundle.packing().folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The kinds that have no upstream: own packages, and exports for an Enterprise Store.
+#[test]
+fn stock_tools_and_the_reader_in_python_read_what_nobody_signs() {
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("online/debs")).unwrap();
+    let deb = build_deb(&DebSpec::new("own", "1", "all")).unwrap();
+    fs::write(desk.path("online/debs/own.deb"), deb).unwrap();
+    fs::write(desk.path("online/jq-20250101T000000.tar.gz"), "an export").unwrap();
+    desk.select("[[apt]]\nname = \"own\"\nlocal = \"debs\"\n[[enterprise-store]]\nexports = \"*.tar.gz\"\n");
+    let bundle = desk.bundle();
+    fs::copy(desk.path("online/builder.key.pub"), bundle.join("builder.pub")).unwrap();
+    let commands: Vec<String> = (1..=5).flat_map(|step| verify_commands(&bundle, step)).collect();
+    let mut dash = Command::new("dash");
+    dash.args(["-e", "-c", &commands.join("\n")]).current_dir(&bundle).env("TMPDIR", desk.path(""));
+    let words = output(&mut dash);
+    let (said, errors) = (String::from_utf8_lossy(&words.stdout), String::from_utf8_lossy(&words.stderr));
+    assert!(words.status.success() && errors.is_empty(), "{said}{errors}");
+    for item in ["own 1", "jq 20250101T000000"] {
+        assert!(said.lines().any(|line| line == item), "{said}");
+    }
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reader/gapferry_reader.py");
+    let mut python = Command::new("python3");
+    python.arg("-B").arg(reader).arg("--key").arg(bundle.join("builder.pub")).arg(&bundle);
+    let (code, report) = report(&output(&mut python));
+    assert_eq!(code, 0, "{report}");
 }
 
 each_content!(stock_tools_notice_what_was_altered);

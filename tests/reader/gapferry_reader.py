@@ -267,7 +267,33 @@ def check_manifest(manifest):
     need(sum(c["bytes"] for c in collections) <= MAX_INTEGER, "too many bytes")
 
 
-def check_item_line(line):
+def is_channels(value):
+    return isinstance(value, list) and value != [] and all(map(text(), value)) and rises(value)
+
+
+# Section 8: the key of `details`, and the keys of its value, required and optional
+DETAILS = {
+    "apt": ("deb", {"suite": text()}, {"component": text()}),
+    "enterprise-store": ("file", {"origin": text()}, {}),
+    "files": ("file", {"origin": text()}, {}),
+    "images": ("image", {"stream": text()}, {}),
+    "os-images": ("os_image", {"image": is_object, "origin": text()}, {}),
+    "snaps": ("snap", {"channels": is_channels, "revision": integer(1)}, {}),
+    "yum": ("rpm", {"list": text()}, {}),
+}
+OS_IMAGE = {key: text() for key in ("filetype", "os", "release", "title")}
+
+
+def check_details(details, kind):
+    key, required, optional = DETAILS[kind]
+    need(is_object(details) and list(details) == [key], "details of another kind", repr(details)[:80])
+    keys(details[key], required, optional)
+    if key == "os_image":
+        image = {"base_image": text(), "support_eol": pattern(r"\d{4}-\d\d-\d\d")}
+        keys(details[key]["image"], {**OS_IMAGE, "via": one_of("stream", "upload")}, image)
+
+
+def check_item_line(line, kind):
     if line.get("type") == "proof":
         keys(
             line,
@@ -279,10 +305,11 @@ def check_item_line(line):
         return
     required = {
         "name": any_text, "path": path, "reason": any_text, "sha256": digest, "size": integer(), "type": one_of("item"),
-        "version": any_text,
+        "version": any_text, "details": is_object,
     }  # fmt: skip
-    optional = {key: text() for key in ("architecture", "licence", "origin", "publisher")}
-    keys(line, required, {**optional, "details": lambda v: is_object(v) and v, "proof": path, "source": is_object})
+    optional = {key: text() for key in ("architecture", "licence", "publisher")}
+    keys(line, required, {**optional, "proof": path, "source": is_object})
+    check_details(line["details"], kind)
     if "source" in line:
         keys(line["source"], {"name": any_text, "version": any_text})
 
@@ -295,7 +322,7 @@ def read_items(stored, collection):
         need(len(raw) <= 256 * KIB, "a line is too long")
         line = parse_line(raw)
         need(is_object(line), "a line is no object")
-        check_item_line(line)
+        check_item_line(line, collection["kind"])
         need(line["type"] == "item" or not items, "a proof stands behind an item")
         (items if line["type"] == "item" else proofs).append(line)
     lines = proofs + items
