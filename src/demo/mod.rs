@@ -307,11 +307,8 @@ fn name(folder: &Path) -> String {
 }
 
 fn listing(folder: &Path) -> String {
-    let mut names: Vec<String> = walkdir::WalkDir::new(folder)
-        .min_depth(1)
-        .into_iter()
-        .filter_map(|entry| entry.ok()?.file_name().to_str().map(str::to_owned))
-        .collect();
-    names.sort();
-    names.join(", ")
+    let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    let names = files.filter_map(|entry| Some(entry.path().strip_prefix(folder).ok()?.display().to_string()));
+    names.collect::<Vec<_>>().join(", ")
 }

@@ -38,7 +38,10 @@ fn one_lost_volume_is_rebuilt_byte_for_byte() {
         assert_eq!(Sha256::of(&bytes), volume.sha256);
         let (contents, found) = medium.contents();
         assert!(contents == whole && found.missing.is_empty());
-        assert_eq!(found.repaired.iter().map(|piece| &piece.volume).collect::<Vec<_>>(), [&packing.files.name(&volume.file)]);
+        assert_eq!(
+            found.repaired.iter().map(|piece| &piece.volume).collect::<Vec<_>>(),
+            [&packing.files.name(&volume.file)]
+        );
     }
 }
 

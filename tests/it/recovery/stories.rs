@@ -92,7 +92,10 @@ fn a_damaged_bundle_is_repaired_on_the_way_in() {
     assert!(said.out.is_empty(), "{said:?}");
     let json = story.verify("--json").json();
     assert_eq!(json["repairable"], true);
-    assert_eq!(json["damaged"], serde_json::json!([{ "volume": story.named("volume-002.tar"), "from": 49152, "to": 61440 }]));
+    assert_eq!(
+        json["damaged"],
+        serde_json::json!([{ "volume": story.named("volume-002.tar"), "from": 49152, "to": 61440 }])
+    );
     let dry = story.desk.run(&format!("import {} --site site --dry-run", story.bundle.display())).ok();
     assert!(dry.err.contains("recovery data have repaired it"), "{dry:?}");
 
@@ -120,7 +123,10 @@ fn beyond_repair_the_volumes_are_named_and_made_again() {
     let words = ["is damaged or was altered", "do not suffice", &recut];
     story.verify("").says(VerificationFailed, &words);
     let json = story.verify("--json").json();
-    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&false.into(), &story.named("volume-002.tar").into()));
+    assert_eq!(
+        (&json["repairable"], &json["damaged"][0]["volume"]),
+        (&false.into(), &story.named("volume-002.tar").into())
+    );
     story.desk.import(&story.bundle).says(VerificationFailed, &words);
     assert!(!story.desk.path("site/current/apt/up").exists(), "nothing is published");
     let recut = format!("recut {} {lost} --out medium --workspace online/workspace", story.bundle.display());
@@ -149,7 +155,10 @@ fn protect_makes_a_finished_bundle_survive_a_lost_volume() {
 
     fs::remove_file(story.packing().join("volume-003.tar")).unwrap();
     let json = story.verify("--json").json();
-    assert_eq!((&json["repairable"], &json["damaged"][0]["volume"]), (&true.into(), &story.named("volume-003.tar").into()));
+    assert_eq!(
+        (&json["repairable"], &json["damaged"][0]["volume"]),
+        (&true.into(), &story.named("volume-003.tar").into())
+    );
     story.desk.import(&story.bundle).ok();
     assert_eq!(story.published("site"), good);
 
