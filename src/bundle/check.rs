@@ -9,13 +9,12 @@ use super::packing::found::{FoundPacking, PackingSearch};
 use super::packing::unpack::{CheckOnly, unpack};
 use super::state::OpenState;
 use super::state::blob_table::{BlobMark, BlobTable};
+use super::verify_text::MAX_VERIFY_BYTES;
 use super::{BundleError, Damage, names};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
-/// The largest `VERIFY.txt` that is read, in bytes.
-const MAX_VERIFY_BYTES: u64 = 1 << 20;
 /// The most files of a bundle's folder that are looked at: a medium is not trusted to have an end.
 const MAX_ENTRIES: usize = 100_000;
 

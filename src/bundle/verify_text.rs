@@ -2,6 +2,9 @@
 
 use super::state::Manifest;
 
+/// The largest `VERIFY.txt` that is read, in bytes.
+pub(crate) const MAX_VERIFY_BYTES: u64 = 1 << 20;
+
 /// Returns the text for a state. It depends on no packing, so all packings of a state can name the same digest.
 pub(crate) fn verify_text(manifest: &Manifest) -> String {
     let head = format!(

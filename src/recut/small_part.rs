@@ -9,11 +9,11 @@ use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::packing::{PackedVolume, Packing};
 use crate::bundle::state::OpenState;
 use crate::bundle::stored_list::StoredFile;
-use crate::bundle::verify_text::verify_text;
+use crate::bundle::verify_text::{MAX_VERIFY_BYTES, verify_text};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;
-use crate::storage::{self, modes};
+use crate::storage::{self, modes, read_capped};
 use crate::workspace::Workspace;
 
 /// The packings that a small part gets.
@@ -40,7 +40,7 @@ pub fn restore_small_part(
     if packings == PackingsOf::Bundle {
         part.packings()?;
     }
-    part.place(names::VERIFY, verify_text(&state.manifest).as_bytes())?;
+    part.place(names::VERIFY, &part.verify_text()?)?;
     part.place(names::SIGNATURE, &state.signature)?;
     // Half a manifest in the place of a whole one would make a good medium worthless.
     part.place(names::MANIFEST, &state.bytes)
@@ -83,6 +83,19 @@ impl SmallPart<'_> {
             self.place(&format!("{below}/{}", names::PACKING_SIGNATURE), signature)?;
         }
         self.place(&format!("{below}/{}", names::PACKING), text)
+    }
+
+    /// Returns the `VERIFY.txt` that the bundle's packings name. An earlier version of gapferry may have written it.
+    fn verify_text(&self) -> Result<Vec<u8>, RecutError> {
+        let mut made = self.workspace.packings(&self.state.manifest)?.into_iter();
+        if let Some(made) = made.rfind(|made| made.packing.parameters.manifest == self.state.digest) {
+            return Ok(made.verify);
+        }
+        let found = self.state.packings(WrongSize::Missing, |_| Ok(())).map(|search| search.found).unwrap_or_default();
+        let is_named = |text: &Vec<u8>| found.iter().any(|found| found.packing.verify == Sha256::of(text));
+        let files = self.state.folders.iter().map(|folder| folder.join(names::VERIFY));
+        let mut texts = files.filter_map(|path| read_capped(&path, MAX_VERIFY_BYTES).ok());
+        Ok(texts.find(is_named).unwrap_or_else(|| verify_text(&self.state.manifest).into_bytes()))
     }
 
     /// Writes a file whose digest is known, unless it is there.

@@ -9,6 +9,7 @@ use super::{Workspace, WorkspaceError};
 use crate::bundle::packing::totals::PackingTotals;
 use crate::bundle::packing::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
 use crate::bundle::state::Manifest;
+use crate::bundle::verify_text::MAX_VERIFY_BYTES;
 use crate::bundle::{BundleError, FormatError, names};
 use crate::depot::{Batch, Depot};
 use crate::digest::Sha256;
@@ -28,6 +29,8 @@ pub(super) struct NotedPacking {
     packing: Sha256,
     /// The blob that has its signature; `None` if it was signed later.
     signature: Option<Sha256>,
+    /// The blob that has the `VERIFY.txt` which it names: a later version of gapferry writes another one.
+    verify: Sha256,
 }
 
 /// A packing that the workspace made.
@@ -39,12 +42,14 @@ pub struct MadePacking {
     pub bytes: Vec<u8>,
     /// The signature over that text; `None` if it was signed later.
     pub signature: Option<Vec<u8>>,
+    /// The `VERIFY.txt` that it names.
+    pub verify: Vec<u8>,
 }
 
 impl NotedPacking {
     /// The blobs that it is made of, and those that its patches build on.
     pub(super) fn blobs(&self) -> impl Iterator<Item = Sha256> {
-        let own = self.indexes.iter().chain([&self.packing]).chain(&self.signature);
+        let own = self.indexes.iter().chain([&self.packing, &self.verify]).chain(&self.signature);
         own.chain(&self.bases).copied().collect::<Vec<_>>().into_iter()
     }
 }
@@ -74,7 +79,8 @@ impl Workspace {
             let path = self.depot.place(&noted.packing);
             let packing = Packing::parse_any(&bytes).map_err(BundleError::in_file(&path))?;
             let signature = noted.signature.map(|digest| self.depot.read(&digest, MAX_SIGNATURE_BYTES)).transpose()?;
-            Ok(MadePacking { packing, bytes, signature })
+            let verify = self.depot.read(&noted.verify, MAX_VERIFY_BYTES)?;
+            Ok(MadePacking { packing, bytes, signature, verify })
         });
         made.collect()
     }
@@ -96,5 +102,7 @@ fn put(depot: &Depot, batch: &mut Batch<'_>, folder: &Path) -> Result<NotedPacki
     }
     let signature = read_capped(&folder.join(names::PACKING_SIGNATURE), MAX_SIGNATURE_BYTES).ok();
     let signature = signature.map(|bytes| depot.put(batch, &bytes)).transpose()?;
-    Ok(NotedPacking { bases: totals.patches.bases, indexes, packing: depot.put(batch, &bytes)?, signature })
+    let path = folder.ancestors().nth(2).unwrap_or(folder).join(names::VERIFY);
+    let verify = depot.put(batch, &read_capped(&path, MAX_VERIFY_BYTES)?)?;
+    Ok(NotedPacking { bases: totals.patches.bases, indexes, packing: depot.put(batch, &bytes)?, signature, verify })
 }

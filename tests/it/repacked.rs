@@ -11,6 +11,8 @@ use gapferry::cli::Exit;
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::progress::Progress;
+use gapferry::trust::SecretKey;
+use gapferry::workspace::Workspace;
 use serde_json::Value;
 
 use crate::support::desk::{Desk, Ended, ended};
@@ -97,6 +99,35 @@ fn a_state_that_is_packed_again_keeps_its_manifest_and_its_sequence() {
     desk.import(&bundle).says(Exit::NothingNew, &["is here already"]);
     publish(&desk, "c-small", b"2");
     assert_eq!(read_bundle(&desk.bundle()).sequence, 2.try_into().unwrap());
+}
+
+/// Another version of gapferry wrote the bundle, with other words in VERIFY.txt.
+#[test]
+fn a_recut_keeps_the_verify_txt_of_its_packings() {
+    let desk = desk();
+    let bundle = desk.bundle();
+    let words = fs::read_to_string(bundle.join("VERIFY.txt")).unwrap() + "P.S.\n";
+    fs::write(bundle.join("VERIFY.txt"), &words).unwrap();
+    let mut packing = read_bundle(&bundle).packing().clone();
+    packing.packing.verify = Sha256::of(words.as_bytes());
+    packing.resign(&SecretKey::load(&desk.path("online/builder.key"), || None).unwrap());
+    let noted = desk.path("online/workspace/history/dc1-base/1-000001.packings");
+    fs::remove_file(&noted).unwrap();
+    let lost = |out: &str| {
+        desk.run(&format!("recut medium/{BUNDLE} --volumes 1 --out {out} --workspace online/workspace")).ok();
+        assert_eq!(fs::read_to_string(desk.path(out).join(BUNDLE).join("VERIFY.txt")).unwrap(), words);
+    };
+    // As the folder has it, and as the workspace remembers it.
+    lost("by-folder");
+    let note = |workspace: Workspace| workspace.note_packing(&packing.folder, &read_bundle(&bundle).header);
+    note(Workspace::open_there(&desk.path("online/workspace")).unwrap()).unwrap();
+    desk.run("gc --workspace online/workspace").ok();
+    for name in ["VERIFY.txt", "packings"].map(|name| bundle.join(name)) {
+        fs::rename(&name, desk.path("online").join(name.file_name().unwrap())).unwrap();
+    }
+    lost("by-workspace");
+    recut(&desk, LARGE_VOLUMES, "by-workspace");
+    desk.run(&format!("verify by-workspace/{BUNDLE} --builder online/builder.key.pub")).ok();
 }
 
 #[test]
