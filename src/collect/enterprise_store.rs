@@ -1,4 +1,4 @@
-//! Collects what `store-admin export` wrote. Nothing outside of these files vouches for them, and the manifest says so.
+//! Collects what `store-admin export` wrote. Nothing outside of these files vouches for them, and the item list says so.
 
 use std::collections::BTreeMap;
 use std::fs::File;

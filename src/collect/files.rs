@@ -1,4 +1,4 @@
-//! Collects any other files. Nobody vouches for them, and the manifest says so.
+//! Collects any other files. Nobody vouches for them, and the item list says so.
 
 use std::io;
 use std::path::{Path, PathBuf};

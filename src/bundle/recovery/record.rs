@@ -14,7 +14,7 @@ const FIXED_BYTES: u64 = 64;
 const CHECK_BYTES: u64 = 32;
 const TAG_BYTES: u64 = 16;
 
-/// The first half of a shard's SHA-256: it finds damage; that what is restored is right, the manifest says.
+/// The first half of a shard's SHA-256: it finds damage; the digests of the packing show that what is restored is right.
 pub type ShardTag = [u8; TAG_BYTES as usize];
 
 /// The tag of a shard's bytes.

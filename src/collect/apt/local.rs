@@ -1,4 +1,4 @@
-//! A folder of local .debs as a source of its own: no upstream vouches for it, and the manifest says so.
+//! A folder of local .debs as a source of its own: no upstream vouches for it, and the item list says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
