@@ -13,15 +13,18 @@ use super::packing::found::{FoundPacking, PackedState};
 use super::packing::{MAX_PACKING_BYTES, PackedVolume};
 use super::state::manifest::{MAX_MANIFEST_BYTES, Manifest};
 use super::stored_list::{StoredFile, private_copy};
+use super::trust_files::{self, TrustChain};
 use super::{BundleError, names};
 use crate::numbers::VolumeNumber;
-use crate::trust::{MAX_SIGNATURE_BYTES, PublicKey};
+use crate::trust::{
+    MAX_SIGNATURE_BYTES, MAX_STEPS, MAX_TRUST_BYTES, MAX_TRUST_SIGNATURES_BYTES, PublicKey, SignedTrustFile,
+};
 
 /// The name of a stream in messages, in the place of a path.
 pub const STREAM_NAME: &str = "-";
-/// The largest trust file or approval, in bytes.
+/// The largest approval, in bytes.
 const MAX_STATEMENT_BYTES: u64 = 64 << 10;
-/// The most trust files or approvals of a stream.
+/// The most approvals of a stream.
 const MAX_STATEMENTS: usize = 2048;
 /// The longest record of a long name: the bundle's folder and a path of ours.
 const MAX_RECORD_BYTES: u64 = BLOCK;
@@ -59,10 +62,26 @@ impl BundleStream {
         Self(Mutex::new(StreamState { from, next: None, folder: None, position: 0 }))
     }
 
-    /// Reads up to the manifest and its signature, of which nothing is checked yet. Trust files before them are left out.
+    /// Reads the trust files, which come first. Those after a flaw are not read.
+    pub fn trust_files(&self) -> TrustChain {
+        let mut stream = self.lock();
+        let mut chain = TrustChain::default();
+        loop {
+            match stream.trust_file(chain.files.len()) {
+                Ok(Some(signed)) => chain.files.push(signed),
+                Ok(None) => break,
+                Err(error) => {
+                    chain.flaw = Some(error);
+                    break;
+                }
+            }
+        }
+        chain
+    }
+
+    /// Reads the manifest and its signature, of which nothing is checked yet. The trust files must have been read.
     pub(super) fn manifest(&self) -> Result<(Vec<u8>, Vec<u8>), BundleError> {
         let mut state = self.lock();
-        state.skip_statements("trust/")?;
         let no_bundle = || BundleError::NotABundle { folder: PathBuf::from(STREAM_NAME), file: names::MANIFEST };
         let manifest = state.named(names::MANIFEST, MAX_MANIFEST_BYTES)?.ok_or_else(no_bundle)?;
         let no_signature = || BundleError::NotABundle { folder: PathBuf::from(STREAM_NAME), file: names::SIGNATURE };
@@ -201,6 +220,18 @@ impl StreamState {
             true => Err(damaged("the padding", path, file.size)),
             false => Ok(Some(bytes)),
         }
+    }
+
+    /// Reads the next file with its signatures, if it is a trust file. `before` were read already.
+    fn trust_file(&mut self, before: usize) -> Result<Option<SignedTrustFile>, BundleError> {
+        let Some(file) = self.peek()? else { return Ok(None) };
+        let Some(name) = file.path.strip_prefix("trust/") else { return Ok(None) };
+        let version = trust_files::version_of(name).filter(|_| before < MAX_STEPS);
+        let Some(version) = version else { return Err(self.out_of_place(&file)) };
+        let text = self.named(&file.path, MAX_TRUST_BYTES)?.unwrap_or_default();
+        let signatures = self.named(&format!("{}.sig", file.path), MAX_TRUST_SIGNATURES_BYTES)?;
+        let path = Path::new(STREAM_NAME).join(&file.path);
+        trust_files::parse(&path, version, text, &signatures.unwrap_or_default()).map(Some)
     }
 
     /// Leaves out small files below a folder.

@@ -10,7 +10,7 @@ use super::packing::unpack::{CheckOnly, unpack};
 use super::state::OpenState;
 use super::state::blob_table::{BlobMark, BlobTable};
 use super::verify_text::MAX_VERIFY_BYTES;
-use super::{BundleError, Damage, names};
+use super::{BundleError, Damage, names, trust_files};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
@@ -27,6 +27,8 @@ pub struct BundleCheck {
     pub absent: Vec<String>,
     /// Damage that recovery data, or another medium, can restore.
     pub damage: Vec<Damage>,
+    /// The versions of the trust files that it carries.
+    pub trust_files: Vec<u64>,
     /// Files on the media that no signature covers, sorted.
     pub uncovered: Vec<PathBuf>,
 }
@@ -75,7 +77,8 @@ pub fn check_bundle(state: &OpenState, search: PackingSearch, progress: &Progres
     progress.finish();
     refuse(state, &packings, needed(&absent, &packings, &mut blobs, &scratch)?)?;
     let uncovered = uncovered(state, &packings, &verify_texts)?;
-    Ok(BundleCheck { packings, absent, damage, uncovered })
+    let trust_files = trust_files::consistent(&state.expected())?.iter().map(|signed| signed.file.version).collect();
+    Ok(BundleCheck { packings, absent, damage, trust_files, uncovered })
 }
 
 /// Refuses a bundle of which volumes are missing.
@@ -158,12 +161,14 @@ fn uncovered(
         let own = [names::PACKING, names::PACKING_SIGNATURE].map(str::to_owned);
         covered.extend(own.into_iter().chain(volumes).map(|file| packing.files.name(&file)));
     }
-    let is_covered = |folder: &Path, path: &Path| {
-        let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
-        name.is_some_and(|name| covered.contains(name)) || verify_texts.contains(path)
-    };
     let mut uncovered = Vec::new();
     for folder in &state.folders {
+        let trust: BTreeSet<String> = trust_files::consistent(folder)?.iter().flat_map(trust_files::names_of).collect();
+        let is_covered = |folder: &Path, path: &Path| {
+            let name = path.strip_prefix(folder).ok().and_then(Path::to_str);
+            let is_named = |name| covered.contains(name) || trust.contains(name);
+            name.is_some_and(is_named) || verify_texts.contains(path)
+        };
         for entry in walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().take(MAX_ENTRIES) {
             let entry = entry.map_err(|error| BundleError::io("look into", folder)(error.into()))?;
             if !entry.file_type().is_dir() && !is_covered(folder, entry.path()) {

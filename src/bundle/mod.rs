@@ -21,6 +21,7 @@ pub mod schema;
 pub mod send_stream;
 pub mod state;
 pub mod stored_list;
+pub mod trust_files;
 pub(crate) mod verify_text;
 mod volume;
 pub mod write;

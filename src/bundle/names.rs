@@ -59,6 +59,8 @@ pub(crate) fn volume_index_at(index: usize) -> String {
     VolumeNumber::at(index).map(volume_index).unwrap_or_default()
 }
 
+/// The folder of trust files.
+pub const TRUST: &str = "trust";
 /// The folder of packings.
 pub const PACKINGS: &str = "packings";
 /// A packing, in its folder.

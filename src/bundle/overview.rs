@@ -11,7 +11,7 @@ use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
 use super::state::open::copies_of_lists;
 use super::state::{ListLine, Manifest, SignedState};
-use super::{BundleError, names};
+use super::{BundleError, names, trust_files};
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::trust::PublicKey;
@@ -25,6 +25,8 @@ pub struct BundleOverview {
     pub digest: Sha256,
     /// The key that signed the manifest; `None` if nobody did.
     pub signer: Option<PublicKey>,
+    /// The versions of the trust files that it carries.
+    pub trust_files: Vec<u64>,
     /// The item lists, which have been checked.
     pub lists: StateLists,
     /// The number of items of each collection.
@@ -95,7 +97,8 @@ pub fn overview(folder: &Path) -> Result<BundleOverview, BundleError> {
         }
     }
     packings.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(BundleOverview { manifest, digest, signer, lists, items, blobs, packings, absent })
+    let trust_files = trust_files::versions(&trust_files::folder_in(folder))?;
+    Ok(BundleOverview { trust_files, manifest, digest, signer, lists, items, blobs, packings, absent })
 }
 
 /// Reads a packing that nobody has signed yet.

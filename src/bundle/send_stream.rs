@@ -9,7 +9,7 @@ use super::packing::Packing;
 use super::packing::volume_files::WrongSize;
 use super::state::SignedState;
 use super::write::files_in;
-use super::{BundleError, STREAM_NAME, names};
+use super::{BundleError, STREAM_NAME, names, trust_files};
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
@@ -32,7 +32,7 @@ pub fn send(folder: &Path, out: &mut dyn Write, progress: &Progress) -> Result<(
     let progress = progress.phase("sending", total);
     let mut sender =
         Sender { folder, name: state.manifest.folder(), out, progress: &progress, buffer: vec![0; BUFFER_BYTES] };
-    sender.folder_of("trust")?;
+    sender.trust_files()?;
     sender.file(names::MANIFEST)?;
     sender.file(names::SIGNATURE)?;
     sender.folder_of("approvals")?;
@@ -64,6 +64,19 @@ impl Sender<'_> {
         for number in VolumeNumber::all().take(packing.volumes.len()) {
             self.file(&format!("{below}/{}", names::volume_index(number)))?;
             self.file(&format!("{below}/{}", names::volume(number)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the trust files in order, each before its signatures.
+    fn trust_files(&mut self) -> Result<(), BundleError> {
+        for version in trust_files::versions(&trust_files::folder_in(self.folder))? {
+            let name = format!("{}/{}", names::TRUST, trust_files::file_name(version));
+            self.file(&name)?;
+            let signatures = format!("{name}.sig");
+            if self.folder.join(&signatures).exists() {
+                self.file(&signatures)?;
+            }
         }
         Ok(())
     }

@@ -90,6 +90,13 @@ with the same work folder. The commands take nothing for granted that step 1 or 
 
    Of snaps, `snap known` and `snap ack` check assertions (*.assert), on a machine that knows the store's keys.
 
+6. Files in trust/ say who may sign what from now on. A site takes each version only if the root quorum of the version before it and
+   its own one have signed it ("quorums" in the file). These commands say who has signed, by the keys of both. The version before
+   the first one is the site's.
+
+    site=${site:-/srv/gapferry}
+    for t in trust/*.json; do [ -e "$t" ] || continue; v=${t#trust/}; b=$((${v%.json} - 1)).json; for k in "$site/trust/$b" "trust/$b" "$t"; do [ -e "$k" ] || continue; echo "$t by the keys of $k:"; jq -r '.persons | to_entries[] | .key as $p | .value[] | select((has("revoked") | not) and (.roles | index("root") != null)) | "\($p) \(.key)"' "$k" > "$work/root"; rm -f "$work"/signature*; awk -v f="$work/signature" '/BEGIN/ { n++ } { print > (f n) }' "$t.sig"; for s in "$work"/signature*; do p=$(ssh-keygen -Y find-principals -s "$s" -f "$work/root" 2> "$work/left") && ssh-keygen -Y verify -f "$work/root" -I "$p" -n gapferry-trust -s "$s" < "$t"; done; done; done
+
 Files named *.rec are recovery data: gapferry repairs damaged volumes with them, and replaces lost ones. They are not signed, nothing
 is taken from them unchecked, and without damage they are not needed. SHA256SUMS and MEDIUM.txt are not signed either.
 "#;

@@ -16,10 +16,10 @@ use crate::bundle::{AlternateCopy, Damage};
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    BundleSearch, ClockTrust, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site,
+    BundleSearch, ClockTrust, Generation, HeldBlobs, ImportOptions, Imported, InOrder, Rehearsed, Site, bundle_folders,
     client_warnings, find, import_found, import_stream, rehearse_found,
 };
-use crate::trust::Overrides;
+use crate::trust::{Overrides, SignedTrustFile};
 use crate::units::Bytes;
 
 /// Check a bundle, unpack it, verify upstream's proofs, and publish it as the next generation
@@ -62,7 +62,7 @@ pub(super) struct ImportArgs {
 }
 
 pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
-    let site = open_site(&args.site)?;
+    let mut site = open_site(&args.site)?;
     let allow = Overrides {
         expired: args.allow_expired,
         sequence_jump: args.allow_sequence_jump,
@@ -77,20 +77,39 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
                 "a stream comes alone, and is checked while it is imported: leave --dry-run away".to_owned(),
             ));
         }
-        let last = import_stream(&site, Box::new(std::io::stdin()), options, progress)?;
-        return say(&InOrder { earlier: Vec::new(), last }, &site, out);
+        let mut versions = Vec::new();
+        let taken = |new: &[SignedTrustFile]| versions = say_trust(new, "counts now");
+        let last = import_stream(&site, Box::new(std::io::stdin()), options, taken, progress)?;
+        return say(&InOrder { earlier: Vec::new(), last }, &versions, &site, out);
     }
+    let folders = bundle_folders(&args.paths);
+    let versions = match args.dry_run {
+        true => say_trust(&site.assume_trust(&folders)?, "would count"),
+        false => say_trust(&site.take_trust_of(&folders)?, "counts now"),
+    };
     let found = find(&site, &args.paths)?;
     found.notes.iter().for_each(|text| note(&format!("note: {text}")));
     if args.dry_run {
-        return dry_run(&site, found, allow, out, progress);
+        return dry_run(&site, found, &versions, allow, out, progress);
     }
-    say(&import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?, &site, out)
+    let imported = import_found(&site, found, options, &|text| note(&format!("note: {text}")), progress)?;
+    say(&imported, &versions, &site, out)
+}
+
+/// Says which trust files the bundles have brought. Returns their versions.
+fn say_trust(new: &[SignedTrustFile], counts: &str) -> Vec<u64> {
+    for signed in new {
+        let persons: Vec<String> = signed.signed_by(&signed.file).iter().map(ToString::to_string).collect();
+        let (version, persons) = (signed.file.version, persons.join(", "));
+        note(&format!("note: version {version} of the trust file {counts}, signed by {persons}"));
+    }
+    new.iter().map(|signed| signed.file.version).collect()
 }
 
 fn dry_run(
     site: &Site,
     found: BundleSearch,
+    versions: &[u64],
     allow: Overrides,
     out: &Output,
     progress: &Progress,
@@ -110,6 +129,7 @@ fn dry_run(
         "bundle": last.bundle, "bundles": names, "repaired": repaired, "dry_run": true, "checked": last.checked,
         "needed": last.needed, "free": last.free, "unsigned": all.iter().map(|bundle| bundle.unsigned).sum::<u64>(),
         "not_built": last.not_built, "warnings": warnings, "changed_items": changed,
+        "trust_files": versions,
     });
     out.done(value, &all.iter().map(can_be_imported).collect::<String>());
     Ok(())
@@ -131,7 +151,7 @@ fn can_be_imported(bundle: &Rehearsed) -> String {
 }
 
 /// Says what was imported; the last one is what is published now.
-fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure> {
+fn say(all: &InOrder<Imported>, versions: &[u64], site: &Site, out: &Output) -> Result<(), Failure> {
     let imported = &all.last;
     let number = imported.generation.number;
     if !imported.pushes.failed.is_empty() {
@@ -161,8 +181,7 @@ fn say(all: &InOrder<Imported>, site: &Site, out: &Output) -> Result<(), Failure
             "bundle": imported.bundle, "bundles": all.iter().map(|one| &one.bundle).collect::<Vec<_>>(), "generation": number, "items": imported.items, "bytes": imported.bytes,
             "published": imported.generation.published.keys().collect::<Vec<_>>(), "dry_run": false,
             "repaired": repaired, "healed": healed, "pushed": imported.pushes.pushed, "warnings": warnings,
-            "changed_items": changed,
-            "forks": forks,
+            "changed_items": changed, "forks": forks, "trust_files": versions,
         }),
         &format!(
             "{} is published as generation {number}: {} items, {}\n{}",

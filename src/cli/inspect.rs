@@ -59,6 +59,7 @@ impl Serialize for ShownBundle<'_> {
         map.serialize_entry("bundle", &found.manifest.folder())?;
         map.serialize_entry("manifest_sha256", &found.digest)?;
         map.serialize_entry("signer", &found.signer.as_ref().map(PublicKey::fingerprint))?;
+        map.serialize_entry("trust_files", &found.trust_files)?;
         map.serialize_entry("packings", &found.packings.iter().map(packing_json).collect::<Vec<_>>())?;
         map.serialize_entry("collections", &ShownCollections(found))?;
         map.serialize_entry("outcome", "done")?;
@@ -203,6 +204,7 @@ fn header(found: &BundleOverview, to: &mut dyn Write) -> std::io::Result<()> {
         ("class", &manifest.classification),
         ("next", &manifest.next_expected.map(|time| format!("expected {time}"))),
         ("trust", &manifest.trust.map(|version| format!("made under version {version} of the trust file"))),
+        ("carries", &carried(&found.trust_files)),
     ];
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
         writeln!(to, "{name:<9}  {}", safe(text))?;
@@ -214,6 +216,13 @@ fn header(found: &BundleOverview, to: &mut dyn Write) -> std::io::Result<()> {
         writeln!(to, "LEFT OUT   {} of {}: {}", safe(&left.what), safe(&left.collection), safe(&left.why))?;
     }
     Ok(())
+}
+
+/// Says which trust files a bundle carries.
+fn carried(versions: &[u64]) -> Option<String> {
+    let numbers: Vec<String> = versions.iter().map(u64::to_string).collect();
+    (!numbers.is_empty())
+        .then(|| format!("the versions {} of the trust file; `trust show` shows the last one", numbers.join(", ")))
 }
 
 /// Says what of the state a packing carries. A packing that carries all of it, in full, needs no words.

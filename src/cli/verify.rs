@@ -39,7 +39,8 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
     let [first, others @ ..] = &folders[..] else { return Err(Failure::usage("give a bundle")) };
     let (state, check) = match (&args.builder, &args.site) {
         (_, Some(site)) => {
-            let site = open_site(site)?;
+            let mut site = open_site(site)?;
+            site.assume_trust(&folders)?;
             let state = site.bundle(first)?.also_in(others)?;
             let check = site.verify_bundle(&state, Overrides::default(), progress)?;
             (state, check)
@@ -67,12 +68,17 @@ pub(super) fn run(args: &VerifyArgs, out: &Output, progress: &Progress) -> Resul
     let packings: Vec<_> = check.packings.iter().map(|packing| &packing.id).collect();
     let value = json!({
         "bundle": bundle, "signer": signer, "manifest_sha256": state.digest, "packings": packings, "volumes": volumes,
-        "bytes": bytes, "expires": expires, "absent": check.absent, "uncovered": check.uncovered,
+        "bytes": bytes, "expires": expires, "absent": check.absent, "trust_files": check.trust_files,
+        "uncovered": check.uncovered,
     });
     let mut words =
         format!("{bundle} is good: signed by {signer}, {volumes} volumes, {}, valid until {expires}\n", Bytes(bytes));
     for volume in &check.absent {
         words += &format!("  {volume} is not here and not needed: another packing carries all that it has\n");
+    }
+    if let Some(newest) = check.trust_files.last() {
+        let judge = if args.site.is_some() { "good for the site" } else { "which only `verify --site` judges" };
+        words += &format!("  it carries trust files up to version {newest}, {judge}\n");
     }
     for path in &check.uncovered {
         words += &format!("  no signature covers {}\n", safe(&path.display().to_string()));

@@ -4,6 +4,7 @@ mod compare;
 mod earlier;
 mod new_state;
 mod revisions;
+mod trust_to_carry;
 mod write;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use self::compare::{
 };
 use self::earlier::finished_earlier;
 use self::new_state::{NewLists, header};
+use self::trust_to_carry::trust_to_carry;
 use self::write::{BundlePlan, write};
 use crate::bundle::BundleError;
 use crate::bundle::packing::Packing;
@@ -37,12 +39,13 @@ use crate::kind::Kind;
 use crate::label::Label;
 use crate::media::{MountCheck, NotMounted};
 use crate::next_command::{self, ShellCommand};
+use crate::numbers::Epoch;
 use crate::origin::Origin;
 use crate::progress::Progress;
 use crate::selection::{Selection, SelectionError};
 use crate::storage::capacity::FreeSpace;
 use crate::time::Time;
-use crate::trust::{OlderUpstream, OtherStream, SecretKey, TrustError};
+use crate::trust::{OlderUpstream, OtherStream, SecretKey, SignedTrustFile, TrustError};
 use crate::workspace::{DeliveryBase, Workspace, WorkspaceError};
 
 /// What an export works with.
@@ -171,6 +174,15 @@ pub enum ExportError {
          another name in one of the selections; if {other} is no longer made, remove {}", path.display()
     )]
     Collides { collection: String, other: String, path: PathBuf },
+    #[error("the trust files in {} cannot travel, since the site would refuse them", folder.display())]
+    TrustFolder { folder: PathBuf, source: TrustError },
+    #[error("{} has no trust files: they are called 2.json, 3.json and so on", folder.display())]
+    NoTrustFiles { folder: PathBuf },
+    #[error(
+        "the selection has epoch {selection}, and version {version} of the trust file has epoch {epoch}, so the site would refuse the bundle: \
+         set `epoch = {epoch}` in the selection"
+    )]
+    OtherEpoch { selection: Epoch, version: u64, epoch: Epoch },
     #[error(transparent)]
     Older(#[from] OlderUpstream),
     #[error(transparent)]
@@ -206,6 +218,8 @@ impl ExportError {
         match self {
             Self::NothingNew { .. } => ErrorClass::NothingNew,
             Self::Older(_) | Self::OtherStream(_) => ErrorClass::Refused,
+            Self::TrustFolder { source, .. } => source.class(),
+            Self::NoTrustFiles { .. } | Self::OtherEpoch { .. } => ErrorClass::Usage,
             Self::InTheWay { .. } | Self::Collides { .. } | Self::NotMounted(_) | Self::SameVersion(_) => {
                 ErrorClass::Usage
             }
@@ -235,6 +249,8 @@ pub fn export(selection: &Selection, settings: &Settings<'_>) -> Result<Exported
 }
 
 fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace) -> Result<Exported, ExportError> {
+    let trust = trust_to_carry(selection, settings)?;
+    let newest_trust = trust.last().map(|newest| newest.file.version);
     let CollectedLists { lists, tally } = collect_all(selection, settings, workspace)?;
     let (site, name) = (&selection.site, &selection.name);
     let last = workspace.last(site, name)?;
@@ -243,9 +259,14 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     }
     not_in_another_bundle(selection, workspace, &lists.collections)?;
     let same_epoch = |manifest: &Manifest| manifest.epoch == selection.epoch;
+    // A trust file that is new travels, even if nothing else is.
+    let same_trust = |manifest: &Manifest| same_epoch(manifest) && manifest.trust == newest_trust;
     let mut exported = Exported {
         folder: None,
-        manifest: header(selection, settings, &tally, last.as_ref().map(|last| (&last.manifest, last.digest))),
+        manifest: Manifest {
+            trust: newest_trust,
+            ..header(selection, settings, &tally, last.as_ref().map(|last| (&last.manifest, last.digest)))
+        },
         collections: lists.summaries(),
         packing: None,
         travel: Travel::default(),
@@ -261,7 +282,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         false => finished_earlier(selection, settings, workspace, last.as_ref())?,
     };
     // What is large takes long to read, and lists that are the same need not be read.
-    let is_same = |manifest: &Manifest| same_epoch(manifest) && lists.collections == manifest.collections;
+    let is_same = |manifest: &Manifest| same_trust(manifest) && lists.collections == manifest.collections;
     if let Some(last) =
         last.as_ref().filter(|last| found.is_none() && !settings.collect_only && is_same(&last.manifest))
         && !settings.force
@@ -279,7 +300,7 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
     }
     if let Some((folder, found)) = found {
         let then = ComparedState::of(found.listed()).map_err(in_lists)?;
-        if same_for_clients(&then, &new).map_err(in_lists)?.is_same {
+        if same_trust(&found.manifest) && same_for_clients(&then, &new).map_err(in_lists)?.is_same {
             let (folder, manifest) = (Some(folder), found.manifest);
             return Ok(Exported { folder, manifest, found_finished: true, ..exported });
         }
@@ -287,13 +308,16 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         exported
             .warnings
             .extend(since_then.into_iter().filter(|warning| !exported.warnings.contains(warning)).collect::<Vec<_>>());
-        exported.manifest = header(selection, settings, &exported.tally, Some((&found.manifest, found.digest)));
+        exported.manifest = Manifest {
+            trust: newest_trust,
+            ..header(selection, settings, &exported.tally, Some((&found.manifest, found.digest)))
+        };
         before = Some(found);
     }
     if let Some(before) = &before {
         let old = ComparedState::of(before.listed()).map_err(in_lists)?;
         let Sameness { is_same, same_version } = same_for_clients(&old, &new).map_err(in_lists)?;
-        if is_same && same_epoch(&before.manifest) && !settings.force {
+        if is_same && same_trust(&before.manifest) && !settings.force {
             return Err(nothing_new(settings, &before.manifest));
         }
         same_version.map_or(Ok(()), Err)?;
@@ -309,14 +333,14 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
         return Ok(exported);
     }
     drop(new);
-    finish(exported, before, lists, selection, settings, workspace)
+    finish(exported, before, ReadyFiles { lists, trust }, selection, settings, workspace)
 }
 
 /// Writes the bundle of what was collected.
 fn finish(
     mut exported: Exported,
     before: Option<StoredState>,
-    lists: NewLists,
+    ReadyFiles { lists, trust }: ReadyFiles,
     selection: &Selection,
     settings: &Settings<'_>,
     workspace: &Workspace,
@@ -336,7 +360,7 @@ fn finish(
         older = revisions.into_iter().filter_map(|(new, older)| Some((new, best(older)?))).collect();
     }
     let manifest = Manifest { collections: lists.collections.clone(), ..exported.manifest };
-    let plan = BundlePlan { manifest, lists, blobs, base: exported.base.as_ref(), older, selection };
+    let plan = BundlePlan { manifest, lists, trust, blobs, base: exported.base.as_ref(), older, selection };
     let written = write(plan, settings, workspace)?;
     exported.manifest = written.manifest;
     (exported.folder, exported.packing, exported.travel) = (Some(written.folder), written.packing, written.travel);
@@ -347,6 +371,12 @@ fn nothing_new(settings: &Settings<'_>, last: &Manifest) -> ExportError {
     let bundle = last.folder();
     let again = next_command::recut(Path::new(&bundle), None, settings.out, settings.named_workspace);
     ExportError::NothingNew { bundle, again }
+}
+
+/// The files of the small part that were made or read already.
+struct ReadyFiles {
+    lists: NewLists,
+    trust: Vec<SignedTrustFile>,
 }
 
 /// Collected content.

@@ -5,22 +5,24 @@ use std::path::PathBuf;
 
 use super::new_state::NewLists;
 use super::{ExportError, Settings, Travel};
-use crate::bundle::names;
 use crate::bundle::packing::totals::PackingTotals;
 use crate::bundle::packing::{Packing, PackingParameters, PatchesAllowed};
 use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::{BlobMark, BlobTable};
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::write::{BundleDraft, PackingPlan, WrittenPacking};
+use crate::bundle::{names, trust_files};
 use crate::digest::Sha256;
 use crate::selection::Selection;
-use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, sign};
+use crate::trust::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, SignedTrustFile, sign};
 use crate::workspace::{DeliveryBase, NewState, Workspace};
 
 /// A bundle that is to be written.
 pub(super) struct BundlePlan<'a> {
     pub(super) manifest: Manifest,
     pub(super) lists: NewLists,
+    /// The trust files that travel, in order.
+    pub(super) trust: Vec<SignedTrustFile>,
     /// The state's blobs; those that the site holds are marked as held.
     pub(super) blobs: BlobTable,
     /// The state that the site is known to have published.
@@ -81,7 +83,9 @@ fn fill(
     settings: &Settings<'_>,
     workspace: &Workspace,
 ) -> Result<FilledDraft, ExportError> {
-    let BundlePlan { manifest, lists, blobs, base, older, selection } = plan;
+    let BundlePlan { manifest, lists, trust, blobs, base, older, selection } = plan;
+    trust_files::write(&trust_files::folder_in(draft.folder()), &trust)?;
+    workspace.keep_trust_files(&manifest.site, &trust)?;
     lists.copy_into(draft)?;
     let text = draft.manifest(&manifest)?;
     if let Some(key) = settings.key {

@@ -9,11 +9,13 @@ use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::packing::{PackedVolume, Packing};
 use crate::bundle::state::OpenState;
 use crate::bundle::stored_list::StoredFile;
+use crate::bundle::trust_files::{self, folder_in};
 use crate::bundle::verify_text::{MAX_VERIFY_BYTES, verify_text};
 use crate::bundle::{BundleError, names};
 use crate::digest::Sha256;
 use crate::numbers::VolumeNumber;
 use crate::storage::{self, modes, read_capped};
+use crate::trust::MAX_STEPS;
 use crate::workspace::Workspace;
 
 /// The packings that a small part gets.
@@ -40,6 +42,7 @@ pub fn restore_small_part(
     if packings == PackingsOf::Bundle {
         part.packings()?;
     }
+    part.trust_files()?;
     part.place(names::VERIFY, &part.verify_text()?)?;
     part.place(names::SIGNATURE, &state.signature)?;
     // Half a manifest in the place of a whole one would make a good medium worthless.
@@ -53,6 +56,19 @@ struct SmallPart<'a> {
 }
 
 impl SmallPart<'_> {
+    /// Writes the trust files up to the version under which the bundle was made.
+    fn trust_files(&self) -> Result<(), RecutError> {
+        let Some(newest) = self.state.manifest.trust else { return Ok(()) };
+        let in_workspace = self.workspace.trust_folder(&self.state.manifest.site);
+        let folders: Vec<_> = self.state.folders.iter().map(|folder| folder_in(folder)).chain([in_workspace]).collect();
+        let oldest = newest.saturating_sub(MAX_STEPS as u64 - 1).max(2);
+        for version in oldest..=newest {
+            let found = folders.iter().find_map(|folder| trust_files::read(folder, version).ok().flatten());
+            trust_files::write(&folder_in(self.to), found.as_slice())?;
+        }
+        Ok(())
+    }
+
     fn packings(&self) -> Result<(), RecutError> {
         for made in self.workspace.packings(&self.state.manifest)? {
             if made.packing.parameters.manifest == self.state.digest {

@@ -76,6 +76,9 @@ pub struct Selection {
     /// The site's epoch.
     #[serde(default = "default_epoch")]
     pub epoch: Epoch,
+    /// The folder of the site's trust files, N.json with N.json.sig beside it: they travel in each bundle.
+    #[serde(default)]
+    pub trust: Option<PathBuf>,
     /// How many bundles in a row may be lost, where nobody says what has arrived: what is new since then travels again. With
     /// none, and without receipts and confirmations, every bundle carries everything.
     #[serde(default)]
@@ -201,6 +204,7 @@ impl Selection {
 
     fn anchor(&mut self, folder: &Path) {
         let anchor = |path: &mut PathBuf| *path = folder.join(&*path);
+        self.trust.iter_mut().for_each(anchor);
         for table in self.tables_mut() {
             table.paths().into_iter().for_each(anchor);
             table.access_paths().into_iter().for_each(anchor);

@@ -33,7 +33,7 @@ use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
-use crate::trust::{self, Header, Overrides, Seen};
+use crate::trust::{self, Header, Overrides, Seen, SignedTrustFile};
 
 /// Options of an import.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,7 +57,10 @@ pub fn import(
     options: impl Into<ImportOptions>,
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
-    import_bundle(site, &site.bundle(folder)?, options.into(), progress)
+    let lock = site.lock()?;
+    site.take_trust(&lock, &[folder.to_owned()])?;
+    let state = site.bundle(folder)?;
+    import_signed(site, &lock, Incoming::on_media(&state), options.into(), progress)
 }
 
 /// Imports a bundle that was opened as this site does.
@@ -72,15 +75,17 @@ pub(super) fn import_bundle(
 }
 
 /// Imports a bundle from a stream, such as the end of a diode. After an interruption the whole stream must come again, and
-/// what has arrived is not written twice.
+/// what has arrived is not written twice. Hands the trust files that were taken to `taken`, whatever becomes of the bundle.
 pub fn import_stream(
     site: &Site,
     from: Box<dyn Read + Send>,
     options: impl Into<ImportOptions>,
+    taken: impl FnOnce(&[SignedTrustFile]),
     progress: &Progress,
 ) -> Result<Imported, SiteError> {
     let lock = site.lock()?;
     let stream = BundleStream::new(from);
+    taken(&site.take_trust_of_stream(&lock, stream.trust_files())?);
     let state = site.trusted(SignedState::receive(&stream)?)?;
     let incoming = Incoming { state: &state, stream: Some(&stream) };
     import_signed(site, &lock, incoming, options.into(), progress)
@@ -182,13 +187,14 @@ pub(super) fn accept(site: &Site, state: &OpenState, current: &Generation, allow
     let manifest = &state.manifest;
     // The trust file may be a newer one than when the bundle was opened.
     site.builders(&state.digest)?.check(&state.signer)?;
-    let epoch = site.newest_trust()?.epoch;
+    let (newest, epoch) = (site.newest_trust()?.version, site.newest_trust()?.epoch);
     let known = current.names.get(&manifest.name).filter(|name| name.epoch == epoch);
     if known.is_some_and(|known| known.accepted == state.digest) {
         return Err(SiteError::AlreadyImported { bundle: manifest.folder(), generation: current.number });
     }
     let header = Header {
         site: manifest.site.as_str(),
+        trust: manifest.trust,
         epoch: manifest.epoch,
         sequence: manifest.sequence,
         created: manifest.created,
@@ -196,6 +202,7 @@ pub(super) fn accept(site: &Site, state: &OpenState, current: &Generation, allow
     };
     let seen = Seen {
         site: site.config.name.as_str(),
+        trust: newest,
         epoch,
         sequence: known.map(|known| known.sequence),
         newest_time: current.newest_time,

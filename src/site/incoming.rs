@@ -74,6 +74,7 @@ impl Site {
 
     /// Opens the bundle in `folder` as this site does: only keys of its trust file count.
     pub fn bundle(&self, folder: &Path) -> Result<OpenState, SiteError> {
+        self.check_carried_trust(folder)?;
         self.trusted(SignedState::open(folder)?)
     }
 

@@ -26,6 +26,7 @@
 //! memory together, and a kill at any point leaves the old state or the new one.
 
 mod addresses;
+mod carried_trust;
 mod check;
 mod client_warnings;
 mod clock;
@@ -98,7 +99,7 @@ pub use publish::{PublishError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
 pub use republish::redate;
 pub use rollback::rollback;
-pub use search::{BundleSearch, find};
+pub use search::{BundleSearch, bundle_folders, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::{CURRENT, generation_folder, list_generations, own_key, read_generation};
 pub use state::{Generation, Inputs, MountedTree, NameState, Published};
@@ -126,6 +127,8 @@ pub struct Site {
     pub config: SiteConfig,
     /// The trust file that counted when the site was opened.
     pub trust: TrustFile,
+    /// A newer one that is judged by, although the site has not taken it.
+    assumed_trust: Option<TrustFile>,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
     pub snap_roots: &'static Trust,
 }
@@ -151,7 +154,7 @@ impl Site {
         }
         let config = SiteConfig::load(&config)?;
         let trust = trust_chain::newest(root)?;
-        Ok(Self { root: root.to_owned(), store, config, trust, snap_roots: Trust::roots() })
+        Ok(Self { root: root.to_owned(), store, config, trust, assumed_trust: None, snap_roots: Trust::roots() })
     }
 
     /// The site's folder.

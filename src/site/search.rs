@@ -52,6 +52,15 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
     Ok(BundleSearch { is_search, ..search.finish(empty)? })
 }
 
+/// Returns the folders of all bundles that [`find`] would look at. What cannot be read is left out, since `find` says so.
+pub fn bundle_folders(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = paths.iter().map(|path| match is_bundle_folder(path) {
+        Ok(true) => vec![path.clone()],
+        _ => bundles_below(path, &mut Vec::new()).unwrap_or_default(),
+    });
+    folders.flatten().collect()
+}
+
 struct Search<'a> {
     site: &'a Site,
     /// Each bundle, with all folders that have it.

@@ -12,7 +12,7 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::storage::{Lock, StorageError, audit, modes, read_capped, write_atomically};
 use crate::time::Time;
-use crate::trust::{MAX_SIGNATURE_BYTES, MAX_TRUST_BYTES, SignedTrustFile, TrustError, TrustFile, advance};
+use crate::trust::{MAX_TRUST_BYTES, MAX_TRUST_SIGNATURES_BYTES, SignedTrustFile, TrustError, TrustFile, advance};
 
 /// The largest file `newest` that is read, in bytes.
 const MAX_NEWEST_BYTES: u64 = 1 << 10;
@@ -86,7 +86,9 @@ pub(super) fn newest(root: &Path) -> Result<TrustFile, SiteError> {
 impl Site {
     /// Reads the trust file that counts now: another command may have changed it since the site was opened.
     pub fn newest_trust(&self) -> Result<TrustFile, SiteError> {
-        newest(self.root())
+        let newest = newest(self.root())?;
+        let assumed = self.assumed_trust.as_ref().filter(|assumed| assumed.version > newest.version);
+        Ok(assumed.cloned().unwrap_or(newest))
     }
 
     /// Returns the version of the trust file with its signatures.
@@ -115,22 +117,33 @@ impl Site {
     /// Applies trust files, from a bundle or alone. Whatever is judged afterwards is judged by the newest of them.
     pub fn apply_trust(
         &self,
-        _lock: &Lock,
+        lock: &Lock,
         chain: Vec<SignedTrustFile>,
         check: TrustCheck,
     ) -> Result<AppliedTrust, SiteError> {
         let applied = self.check_trust(chain, check)?;
-        let Some(last) = applied.new.last() else { return Ok(applied) };
-        let mut before = &applied.before;
-        for signed in &applied.new {
+        self.keep_trust(lock, &applied.before, &applied.new, check)?;
+        Ok(applied)
+    }
+
+    /// Makes the last of these files count, which have been checked and follow `before`.
+    pub(super) fn keep_trust(
+        &self,
+        _lock: &Lock,
+        before: &TrustFile,
+        new: &[SignedTrustFile],
+        check: TrustCheck,
+    ) -> Result<(), SiteError> {
+        let Some(last) = new.last() else { return Ok(()) };
+        let mut before = before;
+        for signed in new {
             let version = signed.file.version;
             write_atomically(&signatures_path(self.root(), version), signed.signatures.as_bytes(), modes::PUBLIC_FILE)?;
             write_atomically(&file_path(self.root(), version), &signed.text, modes::PUBLIC_FILE)?;
             self.record_trust(before, signed, check)?;
             before = &signed.file;
         }
-        point(self.root(), &last.file)?;
-        Ok(applied)
+        point(self.root(), &last.file)
     }
 
     fn record_trust(
@@ -166,7 +179,7 @@ pub fn read_signed(path: &Path) -> Result<SignedTrustFile, SiteError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".sig");
     let text = crate::storage::read_named(path, MAX_TRUST_BYTES)?;
-    let signatures = match crate::storage::read_named(Path::new(&beside), MAX_SIGNATURE_BYTES) {
+    let signatures = match crate::storage::read_named(Path::new(&beside), MAX_TRUST_SIGNATURES_BYTES) {
         Err(error) if error.is_not_found() => Vec::new(),
         other => other?,
     };

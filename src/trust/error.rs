@@ -84,6 +84,11 @@ pub enum TrustError {
         "the sequence jumps from {newest} to {found}, by more than {limit}: if that is meant, import with --allow-sequence-jump"
     )]
     SequenceJump { found: Sequence, newest: u64, limit: u64 },
+    #[error(
+        "the bundle was made under version {found} of the trust file, and the site has version {here}: the versions between are missing from the \
+         folder trust of the bundle, so copy it again, or apply them first"
+    )]
+    NewerTrust { found: u64, here: u64 },
     #[error("the bundle has epoch {found}, and the site's trust file is at epoch {here}")]
     WrongEpoch { found: Epoch, here: Epoch },
     #[error(
@@ -133,6 +138,7 @@ impl TrustError {
             | Self::OldSequence { .. }
             | Self::SequenceJump { .. }
             | Self::WrongEpoch { .. }
+            | Self::NewerTrust { .. }
             | Self::Expired { .. } => ErrorClass::Refused,
             Self::FromTheFuture { .. } | Self::FarClock { .. } => ErrorClass::WrongClock,
         }

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::quorum::{Groups, Quorum};
-use super::sshsig::{MANIFEST_NAMESPACE, TRUST_NAMESPACE};
+use super::sshsig::{MANIFEST_NAMESPACE, PACKING_NAMESPACE, TRUST_NAMESPACE};
 use super::{PublicKey, TrustError};
 use crate::digest::Sha256;
 use crate::label::Label;
@@ -75,7 +75,7 @@ pub struct Revocation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Manifests.
+    /// Manifests and packings.
     Builder,
     /// Approvals.
     Reviewer,
@@ -98,12 +98,12 @@ impl Role {
 }
 
 impl Role {
-    /// Returns the namespace of signatures in the role, if gapferry reads such signatures.
-    pub fn namespace(self) -> Option<&'static str> {
+    /// Returns the namespaces of the signatures in the role that gapferry reads.
+    pub fn namespaces(self) -> &'static [&'static str] {
         match self {
-            Self::Builder => Some(MANIFEST_NAMESPACE),
-            Self::Reviewer => None,
-            Self::Root => Some(TRUST_NAMESPACE),
+            Self::Builder => &[MANIFEST_NAMESPACE, PACKING_NAMESPACE],
+            Self::Reviewer => &[],
+            Self::Root => &[TRUST_NAMESPACE],
         }
     }
 }

@@ -19,5 +19,5 @@ pub use missing_signatures::MissingSignatures;
 pub use policy::{CLOCK_TOLERANCE_S, Header, Overrides, Seen, check, check_clock};
 pub use quorum::{Groups, MalformedQuorum, Quorum};
 pub use sshsig::{MANIFEST_NAMESPACE, MAX_SIGNATURE_BYTES, PACKING_NAMESPACE, TRUST_NAMESPACE, sign, verify};
-pub use succession::{MAX_STEPS, SignedTrustFile, TrustSignature, advance};
+pub use succession::{MAX_STEPS, MAX_TRUST_SIGNATURES_BYTES, SignedTrustFile, TrustSignature, advance, longest_chain};
 pub use upstream_memory::{Dates, OlderUpstream, OtherStream, check_date, check_stream, note_date};

@@ -23,6 +23,8 @@ pub const CLOCK_TOLERANCE_S: i64 = 24 * 3600;
 pub struct Header<'a> {
     /// The site that it is for.
     pub site: &'a str,
+    /// The version of the trust file under which it was made, if the builder had one.
+    pub trust: Option<u64>,
     /// Its epoch.
     pub epoch: Epoch,
     /// Its sequence within the site, name and epoch.
@@ -38,6 +40,8 @@ pub struct Header<'a> {
 pub struct Seen<'a> {
     /// The site's name.
     pub site: &'a str,
+    /// The trust file's version.
+    pub trust: u64,
     /// The trust file's epoch.
     pub epoch: Epoch,
     /// The newest sequence of this epoch that was published; none before the first.
@@ -80,6 +84,9 @@ impl Overrides {
 pub fn check(header: &Header<'_>, seen: &Seen<'_>, allow: Overrides) -> Result<(), TrustError> {
     if header.site != seen.site {
         return Err(TrustError::WrongSite { found: header.site.to_owned(), here: seen.site.to_owned() });
+    }
+    if let Some(found) = header.trust.filter(|version| *version > seen.trust) {
+        return Err(TrustError::NewerTrust { found, here: seen.trust });
     }
     if header.epoch != seen.epoch {
         return Err(TrustError::WrongEpoch { found: header.epoch, here: seen.epoch });
@@ -128,9 +135,17 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_row() {
-        let header = Header { site: "dc1", epoch: Epoch::FIRST, sequence: nth(7), created: at(0), expires: at(1000) };
+        let header = Header {
+            site: "dc1",
+            trust: None,
+            epoch: Epoch::FIRST,
+            sequence: nth(7),
+            created: at(0),
+            expires: at(1000),
+        };
         let seen = Seen {
             site: "dc1",
+            trust: 2,
             epoch: Epoch::FIRST,
             sequence: Some(nth(6)),
             newest_time: at(0),
@@ -150,6 +165,8 @@ mod tests {
         assert_eq!(name(verdict(Header { epoch: 2.try_into().unwrap(), ..header }, seen, none)), "WrongEpoch");
         assert_eq!(name(verdict(header, Seen { sequence: Some(nth(7)), ..seen }, none)), "OldSequence");
         assert_eq!(name(verdict(header, Seen { sequence: Some(nth(8)), ..seen }, none)), "OldSequence");
+        assert_eq!(name(verdict(Header { trust: Some(2), ..header }, seen, none)), "");
+        assert_eq!(name(verdict(Header { trust: Some(3), ..header }, seen, none)), "NewerTrust");
         let far = Header { sequence: Sequence::MAX, ..header };
         assert_eq!(name(verdict(far, seen, none)), "SequenceJump");
         assert_eq!(name(verdict(far, seen, Overrides { sequence_jump: true, ..none })), "");

@@ -13,7 +13,7 @@ pub const MANIFEST_NAMESPACE: &str = "gapferry-manifest";
 pub const PACKING_NAMESPACE: &str = "gapferry-packing";
 /// The namespace of a root person's signature over a trust file.
 pub const TRUST_NAMESPACE: &str = "gapferry-trust";
-/// The largest signature file that is read, in bytes.
+/// The largest file with one signature that is read, in bytes.
 pub const MAX_SIGNATURE_BYTES: u64 = 4 << 10;
 
 /// Signs `message` for `namespace` and returns the armored signature.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::file::{MAX_TRUST_BYTES, Role, TrustFile};
 use super::missing_signatures::MissingSignatures;
-use super::sshsig::{MAX_SIGNATURE_BYTES, TRUST_NAMESPACE, verify};
+use super::sshsig::{TRUST_NAMESPACE, verify};
 use super::{PublicKey, TrustError};
 use crate::digest::Sha256;
 use crate::label::Label;
@@ -15,6 +15,8 @@ use crate::time::Time;
 
 /// The most versions that are applied at once.
 pub const MAX_STEPS: usize = 32;
+/// The largest file with the signatures of a trust file that is read, in bytes.
+pub const MAX_TRUST_SIGNATURES_BYTES: u64 = 32 << 10;
 /// The most signatures of one file that are looked at.
 const MAX_SIGNATURES: usize = 64;
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
@@ -42,8 +44,11 @@ pub struct TrustSignature {
 impl SignedTrustFile {
     /// Parses a trust file and splits its signatures. Returns the reason if one of the files is wrong.
     pub fn parse(text: Vec<u8>, signatures: &[u8]) -> Result<Self, String> {
-        if text.len() as u64 > MAX_TRUST_BYTES || signatures.len() as u64 > MAX_SIGNATURE_BYTES {
+        if text.len() as u64 > MAX_TRUST_BYTES {
             return Err(format!("it is larger than {MAX_TRUST_BYTES} bytes"));
+        }
+        if signatures.len() as u64 > MAX_TRUST_SIGNATURES_BYTES {
+            return Err(format!("its signatures are larger than {MAX_TRUST_SIGNATURES_BYTES} bytes"));
         }
         let file = TrustFile::parse(&text)?;
         let signatures = std::str::from_utf8(signatures).map_err(|_| "its signatures are not text".to_owned())?;
@@ -139,6 +144,11 @@ impl SignedTrustFile {
         }
     }
 
+    /// Fails unless the file's own root quorum has signed it.
+    pub fn check_own_quorum(&self) -> Result<(), TrustError> {
+        self.check_signed_by(&self.file)
+    }
+
     /// Fails unless this file may follow `current`.
     pub fn check_follows(&self, current: &TrustFile) -> Result<(), TrustError> {
         self.check_order(current)?;
@@ -149,7 +159,7 @@ impl SignedTrustFile {
             }
         }
         self.check_signed_by(current)?;
-        self.check_signed_by(&self.file)
+        self.check_own_quorum()
     }
 
     /// Fails unless this file may replace `current` by the hand of someone who compared its digest. Its own root quorum, if
@@ -164,7 +174,7 @@ impl SignedTrustFile {
             });
         }
         if self.file.quorums.contains_key(&Role::Root) {
-            self.check_signed_by(&self.file)?;
+            self.check_own_quorum()?;
         }
         self.file.check_expiry(now)
     }
@@ -187,31 +197,44 @@ impl TrustFile {
 /// have expired, so a site that was away for long can catch up.
 pub fn advance(
     current: &TrustFile,
-    mut chain: Vec<SignedTrustFile>,
+    chain: Vec<SignedTrustFile>,
     now: Time,
 ) -> Result<Vec<SignedTrustFile>, TrustError> {
+    let (new, refused) = longest_chain(current, chain);
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    if let Some(last) = new.last() {
+        last.file.check_expiry(now)?;
+    }
+    Ok(new)
+}
+
+/// Returns the files of `chain` that may follow `current` one after another, in order, and the reason for which the next one may not.
+///
+/// Files that are not newer than `current` are passed over, but for another file of its version.
+pub fn longest_chain(
+    current: &TrustFile,
+    mut chain: Vec<SignedTrustFile>,
+) -> (Vec<SignedTrustFile>, Option<TrustError>) {
     chain.sort_by_key(|signed| signed.file.version);
     if let Some(other) = chain.iter().find(|signed| signed.file.version == current.version && signed.file != *current) {
-        return Err(TrustError::OtherTrustFile {
-            version: current.version,
-            found: other.digest(),
-            given: current.digest(),
-        });
+        let (version, found, given) = (current.version, other.digest(), current.digest());
+        return (Vec::new(), Some(TrustError::OtherTrustFile { version, found, given }));
     }
     chain.retain(|signed| signed.file.version > current.version);
     chain.dedup();
     if chain.len() > MAX_STEPS {
-        return Err(TrustError::TooManySteps { found: chain.len(), limit: MAX_STEPS });
+        return (Vec::new(), Some(TrustError::TooManySteps { found: chain.len(), limit: MAX_STEPS }));
     }
-    let mut before = current;
-    for next in &chain {
-        next.check_follows(before)?;
-        before = &next.file;
+    let mut new: Vec<SignedTrustFile> = Vec::new();
+    for next in chain {
+        if let Err(error) = next.check_follows(new.last().map_or(current, |last| &last.file)) {
+            return (new, Some(error));
+        }
+        new.push(next);
     }
-    if !chain.is_empty() {
-        before.check_expiry(now)?;
-    }
-    Ok(chain)
+    (new, None)
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::BlobTable;
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::stored_state::{StoredState, store};
+use crate::bundle::trust_files;
 use crate::bundle::write::packing_folders;
 use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, DepotError, RemovedBlobs};
@@ -50,6 +51,7 @@ use crate::label::Label;
 use crate::next_command;
 use crate::storage::RunMode;
 use crate::storage::{Lock, audit, modes, place_atomically_with, write_atomically};
+use crate::trust::SignedTrustFile;
 
 /// A workspace, locked for this process.
 #[derive(Debug)]
@@ -243,6 +245,16 @@ impl Workspace {
     /// The folder for nameless files.
     pub fn scratch(&self) -> &Path {
         &self.root
+    }
+
+    /// Keeps trust files, so that `recut` can put them into a bundle again.
+    pub fn keep_trust_files(&self, site: &Label, files: &[SignedTrustFile]) -> Result<(), WorkspaceError> {
+        Ok(trust_files::write(&self.trust_folder(site), files)?)
+    }
+
+    /// The folder of the trust files that bundles for the site have carried.
+    pub fn trust_folder(&self, site: &Label) -> PathBuf {
+        self.root.join("trust").join(site.as_str())
     }
 
     /// Stores a state and notes what it needs before its bundle gets its final name: until it is recorded, only this keeps its blobs.

@@ -412,6 +412,7 @@ fn a_packing_of_another_key_or_under_another_id_counts_as_absent() {
 fn receive(bytes: Vec<u8>, memory: &Memory) -> Result<(), BundleError> {
     let dir = scratch();
     let stream = BundleStream::new(Box::new(Cursor::new(bytes)));
+    stream.trust_files();
     let state = SignedState::receive(&stream)?.trusted(|_| Ok::<_, BundleError>(()))?;
     let files = stream.lists(&state.manifest, dir.path())?;
     let (lists, blobs) = state.check_lists(files, |_, _| Ok(()))?;
@@ -428,8 +429,8 @@ fn a_stream_is_the_bundle() {
     let bundle = packer.state("out", 1, &tree);
     packer.pack(&bundle, PackOptions::full(SMALL)).unwrap();
     packer.pack(&bundle, PackOptions::full(2 * SMALL)).unwrap();
-    for (folder, file) in [("trust", "2.json"), ("approvals", "0123456789abcdef-1.json")] {
-        fs::create_dir(bundle.folder.join(folder)).unwrap();
+    for (folder, file) in [("trust", "2.json"), ("trust", "2.json.sig"), ("approvals", "0123456789abcdef-1.json")] {
+        fs::create_dir_all(bundle.folder.join(folder)).unwrap();
         fs::write(bundle.folder.join(folder).join(file), "{}").unwrap();
     }
     let mut stream = Vec::new();

@@ -1,5 +1,7 @@
 //! The trust file: how it changes hands, and what real programs say of its signatures.
 
+mod carried;
+mod conformance;
 mod page;
 mod signatures;
 mod story;

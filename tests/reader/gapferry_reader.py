@@ -608,7 +608,7 @@ def read_packings(folders, find, state, key, blobs):
 def receive(stream, folder):
     """Unpacks a stream into a folder. Names and sizes of headers are believed up to the caps; all else is checked afterwards."""
     caps = [
-        (r"trust/\d+\.json", 64 * KIB), (r"manifest\.json", MAX_MANIFEST), (r"items/[a-z0-9-]+\.jsonl\.zst", MAX_STORED_LIST),
+        (r"trust/\d+\.json", 64 * KIB), (r"trust/\d+\.json\.sig", 32 * KIB), (r"manifest\.json", MAX_MANIFEST), (r"items/[a-z0-9-]+\.jsonl\.zst", MAX_STORED_LIST),
         (r"approvals/[0-9a-f]{16}-\d+\.json", 64 * KIB), (r"packings/[0-9a-f]{12}/packing\.json", MAX_PACKING),
         (r"packings/[0-9a-f]{12}/volume-\d{3,4}\.idx", MAX_STORED_LIST), (r"[a-z0-9/.-]+\.sig", MAX_SIGNATURE),
         (r"packings/[0-9a-f]{12}/volume-\d{3,4}\.tar", 2**53 - 1), (r"SHA256SUMS|VERIFY\.txt", 16 * MIB),

@@ -1,6 +1,6 @@
 //! `gapferry trust show`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -8,6 +8,8 @@ use super::super::error::Failure;
 use super::super::output::Output;
 use super::super::snap_roots::open_site;
 use super::spoken;
+use crate::bundle::folder::is_bundle;
+use crate::bundle::trust_files;
 use crate::site::read_signed_trust;
 use crate::terminal::safe;
 use crate::time::Time;
@@ -16,10 +18,11 @@ use crate::trust::{Role, SignedTrustFile, TrustFile, TrustedKey};
 /// Show who may sign what, until when, and who has signed the trust file
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry trust show /srv/gapferry\n  gapferry trust show trust-2.json\n  \
+    gapferry trust show /media/usb/dc1-base-000042\n  \
     gapferry trust show /srv/gapferry --allowed-signers")]
 pub(super) struct ShowArgs {
-    /// A site's folder, or a trust file
-    #[arg(value_name = "SITE|FILE")]
+    /// A site's folder, a bundle's folder, of which the newest trust file is shown, or a trust file
+    #[arg(value_name = "SITE|BUNDLE|FILE")]
     path: PathBuf,
     /// Print the keys as the file that `ssh-keygen -Y verify -f` reads (ssh-keygen(1), ALLOWED SIGNERS)
     #[arg(long)]
@@ -27,12 +30,7 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs, out: &Output) -> Result<(), Failure> {
-    let signed = if args.path.is_dir() {
-        let site = open_site(&args.path)?;
-        site.signed_trust(site.trust.version)?
-    } else {
-        read_signed_trust(&args.path)?
-    };
+    let signed = find(&args.path)?;
     let allowed = signed.file.allowed_signers();
     if args.allowed_signers {
         out.done(json!({ "allowed_signers": allowed }), &allowed);
@@ -40,6 +38,20 @@ pub(super) fn run(args: &ShowArgs, out: &Output) -> Result<(), Failure> {
     }
     out.done(value(&signed), &render(&signed));
     Ok(())
+}
+
+fn find(path: &Path) -> Result<SignedTrustFile, Failure> {
+    if !path.is_dir() {
+        return Ok(read_signed_trust(path)?);
+    }
+    if !is_bundle(path).unwrap_or(false) {
+        let site = open_site(path)?;
+        return Ok(site.signed_trust(site.trust.version)?);
+    }
+    let folder = trust_files::folder_in(path);
+    let newest = trust_files::versions(&folder)?.into_iter().next_back();
+    let found = newest.map(|version| trust_files::read(&folder, version)).transpose()?.flatten();
+    found.ok_or_else(|| Failure::usage(format_args!("the bundle {} carries no trust files", path.display())))
 }
 
 /// Returns what programs are told of a trust file.
@@ -135,7 +147,7 @@ impl TrustFile {
     /// Returns the keys that count, as ssh-keygen's allowed signers.
     fn allowed_signers(&self) -> String {
         let line = |(person, key): (&crate::label::Label, &TrustedKey)| {
-            let namespaces: Vec<&str> = key.roles.iter().filter_map(|role| role.namespace()).collect();
+            let namespaces: Vec<&str> = key.roles.iter().flat_map(|role| role.namespaces()).copied().collect();
             if key.revoked.is_some() || namespaces.is_empty() {
                 return None;
             }

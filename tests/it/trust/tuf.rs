@@ -2,6 +2,7 @@
 //! the same file. Where the two differ on purpose, a row of a table says so.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,25 +14,25 @@ use gapferry::trust::{PublicKey, Quorum, Role, SignedTrustFile, TRUST_NAMESPACE,
 use ssh_key::public::{Ed25519PublicKey, KeyData};
 use ssh_key::{Algorithm, HashAlg, LineEnding, Signature, SshSig};
 
-use crate::support::desk::ended;
+use crate::support::desk::{Desk, end, ended};
 use crate::support::sample::Sample;
 
 /// The number of root persons that take part, each with one key.
-const PERSONS: usize = 6;
+pub(super) const PERSONS: usize = 6;
 /// The time at which chains are judged, and times before and after it.
 const NOW: &str = "2026-06-01T00:00:00Z";
 const PAST: &str = "2026-05-31T00:00:00Z";
-const FUTURE: &str = "2027-01-01T00:00:00Z";
+const FUTURE: &str = "2097-01-01T00:00:00Z";
 
 /// One signature below a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Signed {
-    person: usize,
-    forgery: Forgery,
+pub(super) struct Signed {
+    pub(super) person: usize,
+    pub(super) forgery: Forgery,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Forgery {
+pub(super) enum Forgery {
     /// It is good.
     None,
     /// One bit is wrong.
@@ -42,16 +43,16 @@ enum Forgery {
 
 /// One root, or one trust file.
 #[derive(Clone, Debug)]
-struct Root {
-    version: u64,
-    expires: &'static str,
+pub(super) struct Root {
+    pub(super) version: u64,
+    pub(super) expires: &'static str,
     /// The persons in the role root; one may stand there twice, as two persons with one key.
-    persons: Vec<usize>,
-    threshold: usize,
-    signed: Vec<Signed>,
+    pub(super) persons: Vec<usize>,
+    pub(super) threshold: usize,
+    pub(super) signed: Vec<Signed>,
 }
 
-fn secret(person: usize) -> SigningKey {
+pub(super) fn secret(person: usize) -> SigningKey {
     SigningKey::from_bytes(&[u8::try_from(person).unwrap() + 1; 32])
 }
 
@@ -115,7 +116,13 @@ impl Root {
     }
 
     /// The same as a trust file with its signatures; the reason if it is none.
-    fn gapferry(&self) -> Result<SignedTrustFile, String> {
+    pub(super) fn gapferry(&self) -> Result<SignedTrustFile, String> {
+        let (text, signatures) = self.files();
+        SignedTrustFile::parse(text.into_bytes(), signatures.as_bytes())
+    }
+
+    /// The text of that trust file and its signatures.
+    pub(super) fn files(&self) -> (String, String) {
         let mut file = TrustFile::of_builder(&"dc1".parse().unwrap(), &public(PERSONS));
         file.version = self.version;
         file.expires = Some(self.expires.parse().unwrap());
@@ -128,15 +135,15 @@ impl Root {
             of.insert(name);
         }
         file.quorums.insert(Role::Root, Quorum { need: self.threshold, of });
-        let text = file.to_json().into_bytes();
-        let data_to_sign = SshSig::signed_data(TRUST_NAMESPACE, HashAlg::Sha512, &text).unwrap();
+        let text = file.to_json();
+        let data_to_sign = SshSig::signed_data(TRUST_NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
         let signature = |signed: &Signed| {
             let signature = Signature::new(Algorithm::Ed25519, raw_signature(*signed, &data_to_sign)).unwrap();
             let signature = SshSig::new(data(signed.person), TRUST_NAMESPACE, HashAlg::Sha512, signature).unwrap();
             signature.to_pem(LineEnding::LF).unwrap()
         };
-        let signatures: String = self.signed.iter().map(signature).collect();
-        SignedTrustFile::parse(text, signatures.as_bytes())
+        let signatures = self.signed.iter().map(signature).collect();
+        (text, signatures)
     }
 }
 
@@ -153,10 +160,10 @@ fn sorted(value: &serde_json::Value) -> serde_json::Value {
 }
 
 /// The number of accepted files of a chain, and whether the last of these has expired.
-type Verdict = (usize, bool);
+pub(super) type Verdict = (usize, bool);
 
 /// The verdict of gapferry.
-fn ours(chain: &[Root]) -> Verdict {
+pub(super) fn ours(chain: &[Root]) -> Verdict {
     let now: Time = NOW.parse().unwrap();
     let mut accepted = vec![chain[0].gapferry().unwrap()];
     for root in &chain[1..] {
@@ -259,17 +266,18 @@ fn root(version: u64, persons: &[usize], threshold: usize, signers: &[usize]) ->
     Root { version, expires: FUTURE, persons: persons.to_vec(), threshold, signed }
 }
 
-/// Behaviours that the conformance suite of TUF asks of root rotation, by the names of its tests, and the number of accepted
-/// files. Both must agree, but for the rows that say otherwise.
-#[test]
-fn rows_of_the_tuf_conformance_suite() {
+/// A behaviour: its name, a chain, and the numbers of files of it that gapferry and python-tuf accept.
+pub(super) type Row = (&'static str, Vec<Root>, usize, usize);
+
+/// Behaviours that the conformance suite of TUF asks of root rotation, by the names of its tests.
+pub(super) fn rows() -> Vec<Row> {
     let first = || root(1, &[0, 1, 2], 2, &[0, 1]);
     let expired = |root: Root| Root { expires: PAST, ..root };
     let forged = |mut root: Root, forgery| {
         root.signed[0].forgery = forgery;
         root
     };
-    let rows: Vec<(&str, Vec<Root>, usize, usize)> = vec![
+    vec![
         ("root_rotation: same keys", vec![first(), root(2, &[0, 1, 2], 2, &[1, 2])], 2, 2),
         ("root_rotation: new keys, signed by both", vec![first(), root(2, &[3, 4], 2, &[0, 1, 3, 4])], 2, 2),
         ("root_rotation: new keys, old ones did not sign", vec![first(), root(2, &[3, 4], 2, &[3, 4])], 1, 1),
@@ -305,10 +313,46 @@ fn rows_of_the_tuf_conformance_suite() {
         ("root_expired", vec![first(), expired(root(2, &[0, 1, 2], 2, &[0, 1]))], 2, 2),
         // TUF counts key ids; here two names for one key are no two persons, so the file is refused when it is parsed.
         ("duplicate_keys: one key under two names", vec![first(), root(2, &[0, 0, 1], 2, &[0, 1])], 1, 2),
-    ];
+    ]
+}
+
+/// Both must agree, but for the rows that say otherwise.
+#[test]
+fn rows_of_the_tuf_conformance_suite() {
+    let rows = rows();
     let chains: Vec<Vec<Root>> = rows.iter().map(|(_, chain, ..)| chain.clone()).collect();
     for ((name, chain, here, there), theirs) in rows.iter().zip(theirs(&chains)) {
         assert_eq!((ours(chain).0, theirs.0), (*here, *there), "{name}");
         assert!(here != there || ours(chain) == theirs, "{name}: {:?} {theirs:?}", ours(chain));
     }
+}
+
+/// Each signature of random chains counts for ssh-keygen if it counts for gapferry, with the allowed signers that
+/// `trust show` prints, and the other way round.
+#[test]
+fn ssh_keygen_agrees_with_the_signatures_of_random_chains() {
+    let mut sample = Sample::new();
+    let count = sample.level.pick(8, 300);
+    let desk = Desk::new();
+    let (mut good, mut bad) = (0, 0);
+    for root in (0..count).flat_map(|_| random_chain(&mut sample)) {
+        let Ok(signed) = root.gapferry() else { continue };
+        fs::write(desk.path("trust.json"), &signed.text).unwrap();
+        let allowed = desk.run("trust show trust.json --allowed-signers").ok().out;
+        fs::write(desk.path("allowed_signers"), allowed).unwrap();
+        for (made, signature) in root.signed.iter().zip(signed.signatures()) {
+            let person = format!("p{}", made.person);
+            let alone = SignedTrustFile::parse(signed.text.clone(), signature.armored.as_bytes()).unwrap();
+            let counts = alone.signed_by(&signed.file).contains(&person.parse().unwrap());
+            fs::write(desk.path("one.sig"), &signature.armored).unwrap();
+            let mut command = Command::new("ssh-keygen");
+            command.args(["-Y", "verify", "-f", "allowed_signers", "-I", &person, "-n", TRUST_NAMESPACE, "-s"]);
+            command.arg("one.sig").current_dir(desk.path(""));
+            let accepts = end(command.stdin(fs::File::open(desk.path("trust.json")).unwrap())).code == 0;
+            assert_eq!(accepts, counts, "{made:?} of {root:#?}");
+            if counts { good += 1 } else { bad += 1 }
+        }
+    }
+    eprintln!("ssh-keygen agrees with {good} good signatures and {bad} others");
+    assert!(good > 0 && bad > 0);
 }
