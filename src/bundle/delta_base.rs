@@ -1,5 +1,6 @@
 //! The older revision of a blob that is being packed: whether patches against it pay, and which slice of it is for which.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use super::packing::index::{MAX_BASE_BYTES, Slice};
@@ -24,6 +25,13 @@ pub(super) struct DeltaBase {
     path: PathBuf,
 }
 
+/// The answer of a sample to whether a blob is compressed if no patch of it pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compressible {
+    Yes,
+    No,
+}
+
 impl DeltaBase {
     /// Opens the blob; none if it is no longer here, or not what it was, since then the other side's is another.
     pub(super) fn open(depot: &Depot, digest: &Sha256) -> Result<Option<Self>, BundleError> {
@@ -36,9 +44,8 @@ impl DeltaBase {
         Ok((size > 0).then_some(Self { digest: *digest, size, file, path }))
     }
 
-    /// Whether pieces from all over the new blob of `size` bytes in `file` are smaller as a patch. `shrinks` says whether they
-    /// would be compressed otherwise.
-    pub(super) fn pays(&self, file: &BlobReader, size: u64, shrinks: bool) -> Result<bool, BundleError> {
+    /// Returns `true` if pieces from all over the new blob of `size` bytes in `file` are smaller as a patch.
+    pub(super) fn pays(&self, file: &BlobReader, size: u64, otherwise: Compressible) -> Result<bool, BundleError> {
         let (mut sample, mut around) = (Vec::new(), Vec::new());
         let length = PIECE_BYTES.min(size / PIECES);
         for index in 0..PIECES {
@@ -52,26 +59,31 @@ impl DeltaBase {
                 around.extend(self.read(from, most)?);
             }
         }
-        Ok(self.try_patch(&sample, &around, shrinks)?.is_some())
+        Ok(self.try_patch(&sample, &around, otherwise)?.is_some())
     }
 
-    /// The slice of this blob for the new blob's slice from `start`, which has `length` bytes of at most `slice`.
-    pub(super) fn around(&self, size: u64, (start, length): (u64, u64), slice: u64) -> Slice {
+    /// Returns the slice of this blob for a slice of the new blob, of which slices have at most `slice` bytes.
+    pub(super) fn around(&self, size: u64, of: &Range<u64>, slice: u64) -> Slice {
         let most = (slice * BASE_TO_SLICE).clamp(LEAST_BASE_BYTES, MAX_BASE_BYTES);
-        let (start, length) = patch::window(self.size, size, start + length / 2, most);
+        let (start, length) = patch::window(self.size, size, of.start + (of.end - of.start) / 2, most);
         Slice { length, sha256: self.digest, start }
     }
 
     /// `content` as a patch against the slice, if that saves a tenth of what it would cost otherwise.
-    pub(super) fn patch(&self, content: &[u8], slice: &Slice, shrinks: bool) -> Result<Option<Vec<u8>>, BundleError> {
-        self.try_patch(content, &self.read(slice.start, slice.length)?, shrinks)
+    pub(super) fn patch(
+        &self,
+        content: &[u8],
+        slice: &Slice,
+        otherwise: Compressible,
+    ) -> Result<Option<Vec<u8>>, BundleError> {
+        self.try_patch(content, &self.read(slice.start, slice.length)?, otherwise)
     }
 
-    fn try_patch(&self, content: &[u8], base: &[u8], shrinks: bool) -> Result<Option<Vec<u8>>, BundleError> {
+    fn try_patch(&self, content: &[u8], base: &[u8], otherwise: Compressible) -> Result<Option<Vec<u8>>, BundleError> {
         let failed = |error| BundleError::io("compress", &self.path)(error);
         let frame = patch::compress(content, base).map_err(failed)?;
         let is_less = |of: usize| frame.len() * 10 <= of * 9;
-        let plain = match shrinks && is_less(content.len()) {
+        let plain = match otherwise == Compressible::Yes && is_less(content.len()) {
             true => zstd_frame::compress(content).map_err(failed)?.len().min(content.len()),
             false => content.len(),
         };

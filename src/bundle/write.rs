@@ -181,7 +181,8 @@ pub fn write_packing(
     let carried = travels().map(|blob| blob.size).sum::<u64>();
     // People know the folder that they gave; the bundle's own is removed if there is not enough room.
     let out = bundle.parent().unwrap_or(bundle);
-    preflight(out, (carried, travels().count() as u64), parameters.volume_size, recovery, free_space)?;
+    let bytes = carried.saturating_add((travels().count() as u64).saturating_mul(BLOB_OVERHEAD_BYTES));
+    preflight(out, bytes, parameters.volume_size, recovery, free_space)?;
     let below = format!("{}/{}", names::PACKINGS, parameters.id().map_err(BundleError::in_file(bundle))?);
     let (target, folder) = (bundle.join(&below), bundle.join(format!("{below}.part")));
     match fs::remove_dir_all(&folder) {
@@ -211,16 +212,15 @@ pub fn write_packing(
     Ok(WrittenPacking { folder: target, packing, text, recovery })
 }
 
-/// Refuses a target that cannot hold the packing, before anything is written.
+/// Refuses a target that cannot hold volumes of `volumes` bytes in all, before anything is written.
 fn preflight(
     out: &Path,
-    (carried, blobs): (u64, u64),
+    volumes: u64,
     volume_size: u64,
     recovery: Amount,
     free_space: FreeSpace,
 ) -> Result<(), BundleError> {
     let room = Capacity::of(out)?.with(free_space);
-    let volumes = carried.saturating_add(blobs.saturating_mul(BLOB_OVERHEAD_BYTES));
     let largest = volume_size.min(volumes);
     if !room.holds(largest) {
         return Err(BundleError::FileLimit { path: out.to_owned(), size: volume_size });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::index::{PartLine, VOLUME_INDEX_CAPS};
 use super::totals::each_part;
 use super::volume_files::{VolumeFiles, WrongSize};
-use super::volume_parts::VolumeParts;
+use super::volume_parts::{VolumeParts, VolumePlace};
 use super::{MAX_PACKING_BYTES, MAX_PACKINGS, Packing};
 use crate::bundle::folder::{gone_folder, open, read_small};
 use crate::bundle::format_error::{FormatError, contradiction};
@@ -199,6 +199,7 @@ impl FoundPacking {
         let volume = *self.packing.volumes.get(index).ok_or_else(none)?;
         VOLUME_INDEX_CAPS.check(&volume.index).map_err(BundleError::in_file(&path))?;
         let is_last = index + 1 == self.packing.volumes.len();
-        VolumeParts::new(copy, volume, is_last, walk).map_err(BundleError::in_file(&path))
+        let place = if is_last { VolumePlace::Last } else { VolumePlace::Inner };
+        VolumeParts::new(copy, volume, place, walk).map_err(BundleError::in_file(&path))
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::index::{MAX_BLOB_PARTS, PartLine, VOLUME_INDEX_CAPS, member_name};
 use super::{MIN_VOLUME_SIZE, PackedVolume};
-use crate::bundle::delta_base::DeltaBase;
+use crate::bundle::delta_base::{Compressible, DeltaBase};
 use crate::bundle::format_error::FormatError;
 use crate::bundle::layout::{BLOCK, TRAILER, header_length};
 use crate::bundle::packing::index::{Encoding, MAX_PART_BYTES, MAX_ZSTD_SLICE_BYTES};
@@ -133,14 +133,15 @@ impl BlobSource<'_> {
         Ok(bytes)
     }
 
-    /// Returns `true` if a sample from the blob's middle shrinks by a tenth or more.
-    fn shrinks(&self) -> Result<bool, BundleError> {
+    /// Returns `Yes` if a sample from the blob's middle shrinks by a tenth or more.
+    fn compressible(&self) -> Result<Compressible, BundleError> {
         let length = SAMPLE_BYTES.min(self.blob.size);
         let mut sample = vec![0; length as usize];
         let read = self.file.read_exact_at(&mut sample, (self.blob.size - length) / 2);
         read.map_err(BundleError::io("read", &self.path))?;
         let frame = zstd::bulk::compress(&sample, 1).map_err(BundleError::io("compress", &self.path))?;
-        Ok(frame.len() as u64 * 10 <= length * 9 && length > 0)
+        let shrinks = frame.len() as u64 * 10 <= length * 9 && length > 0;
+        Ok(if shrinks { Compressible::Yes } else { Compressible::No })
     }
 }
 
@@ -160,10 +161,10 @@ impl Packer<'_> {
         }
         let digest = (!self.depot.hashed_by_this_process(&blob.sha256)).then(|| Hashing::new(()));
         let mut source = BlobSource { blob, path, file, digest };
-        let shrinks = source.shrinks()?;
-        match self.delta_base(&source, shrinks)? {
-            None if !shrinks => self.raw(&mut source)?,
-            base => self.slices(&mut source, base.as_ref(), shrinks)?,
+        let compressible = source.compressible()?;
+        match self.delta_base(&source, compressible)? {
+            None if compressible == Compressible::No => self.raw(&mut source)?,
+            base => self.slices(&mut source, base.as_ref(), compressible)?,
         }
         let found = source.digest.map_or(blob.sha256, |hashing| hashing.finish().1);
         match found == blob.sha256 {
@@ -173,11 +174,15 @@ impl Packer<'_> {
     }
 
     /// Returns the older revision that patches build on, if they pay.
-    fn delta_base(&self, source: &BlobSource<'_>, shrinks: bool) -> Result<Option<DeltaBase>, BundleError> {
+    fn delta_base(
+        &self,
+        source: &BlobSource<'_>,
+        compressible: Compressible,
+    ) -> Result<Option<DeltaBase>, BundleError> {
         let blob = source.blob;
         let digest = self.older.get(&blob.sha256).filter(|_| blob.size >= LEAST_PATCHED_BYTES);
         match digest.map(|digest| DeltaBase::open(self.depot, digest)).transpose()?.flatten() {
-            Some(base) if base.pays(&source.file, blob.size, shrinks)? => Ok(Some(base)),
+            Some(base) if base.pays(&source.file, blob.size, compressible)? => Ok(Some(base)),
             _ => Ok(None),
         }
     }
@@ -187,7 +192,7 @@ impl Packer<'_> {
         &mut self,
         source: &mut BlobSource<'_>,
         base: Option<&DeltaBase>,
-        shrinks: bool,
+        compressible: Compressible,
     ) -> Result<(), BundleError> {
         let (blob, most) = (source.blob, MAX_ZSTD_SLICE_BYTES.min(self.volume_size / 4));
         let count = blob.size.div_ceil(most);
@@ -198,8 +203,8 @@ impl Packer<'_> {
             let length = content.len() as u64;
             let StoredSlice { base, encoding, bytes } = match base {
                 Some(base) => {
-                    let slice = base.around(blob.size, (start, length), most);
-                    match base.patch(&content, &slice, shrinks)? {
+                    let slice = base.around(blob.size, &(start..start + length), most);
+                    match base.patch(&content, &slice, compressible)? {
                         Some(bytes) => StoredSlice { base: Some(slice), encoding: Encoding::Patch, bytes },
                         None => compressed(content, &source.path)?,
                     }
@@ -242,7 +247,7 @@ impl Packer<'_> {
             let name = member_name(&blob.name, is_cut.then_some(number), Encoding::Raw);
             let volume = self.volume_with_room(&name, length)?;
             let offset = volume.content.begin(&name, length)?;
-            let sha256 = self.copy(length, source, is_cut)?;
+            let sha256 = self.copy(length, source, is_cut.then(|| Hashing::new(())))?;
             let line = PartLine {
                 base: None,
                 blob: blob.sha256,
@@ -260,9 +265,13 @@ impl Packer<'_> {
         Ok(())
     }
 
-    /// Copies `length` bytes into the open volume. Returns their digest if they are not the whole blob.
-    fn copy(&mut self, length: u64, source: &mut BlobSource<'_>, is_cut: bool) -> Result<Option<Sha256>, BundleError> {
-        let mut digest = is_cut.then(|| Hashing::new(()));
+    /// Copies `length` bytes into the open volume. Returns their digest if `digest` is given.
+    fn copy(
+        &mut self,
+        length: u64,
+        source: &mut BlobSource<'_>,
+        mut digest: Option<Hashing<()>>,
+    ) -> Result<Option<Sha256>, BundleError> {
         let mut left = length;
         while left > 0 {
             let chunk = Arc::new(source.read(left.min(BUFFER_BYTES as u64) as usize)?);

@@ -4,6 +4,7 @@
 //! they stand in volumes, so that nothing in a volume is left to its builder's choice.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::PackedVolume;
 use super::index::{PartLine, VOLUME_INDEX_CAPS};
@@ -29,10 +30,19 @@ impl VolumePart {
     }
 
     /// Returns the start of the part's header in the volume, and the end of its padding.
-    pub fn range(&self) -> (u64, u64) {
+    pub fn range(&self) -> Range<u64> {
         let stored = self.line.stored_bytes();
-        (self.line.offset - header_length(&self.line.name), self.line.offset + stored + padding(stored))
+        self.line.offset - header_length(&self.line.name)..self.line.offset + stored + padding(stored)
     }
+}
+
+/// The place of a volume in its packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumePlace {
+    /// Others follow.
+    Inner,
+    /// No other follows: all blobs end in it.
+    Last,
 }
 
 /// Goes through the parts of one volume, in order. The walk can be taken on to the next volume of the packing.
@@ -40,7 +50,7 @@ pub struct VolumeParts<'a, 'w, R: Read> {
     index: ListReader<R>,
     walk: &'a mut BlobWalk<'w>,
     volume: PackedVolume,
-    is_last: bool,
+    place: VolumePlace,
     /// The part before, its blob's place and its number.
     before: Option<(VolumePart, u32, u64)>,
     /// Start of the next member's header, in bytes.
@@ -48,11 +58,15 @@ pub struct VolumeParts<'a, 'w, R: Read> {
 }
 
 impl<'a, 'w, R: Read> VolumeParts<'a, 'w, R> {
-    /// Starts to read the index of a volume, of which the caller has checked the stored bytes. `is_last` says that the packing has no
-    /// volume after it.
-    pub fn new(index: R, volume: PackedVolume, is_last: bool, walk: &'a mut BlobWalk<'w>) -> Result<Self, FormatError> {
+    /// Starts to read the index of a volume, of which the caller has checked the stored bytes.
+    pub fn new(
+        index: R,
+        volume: PackedVolume,
+        place: VolumePlace,
+        walk: &'a mut BlobWalk<'w>,
+    ) -> Result<Self, FormatError> {
         let index = ListReader::new(index, volume.index, VOLUME_INDEX_CAPS)?;
-        Ok(Self { index, walk, volume, is_last, before: None, end: 0 })
+        Ok(Self { index, walk, volume, place, before: None, end: 0 })
     }
 
     /// Returns the next part. Returns `None` behind the last one of a volume that ends where it must.
@@ -102,7 +116,7 @@ impl<'a, 'w, R: Read> VolumeParts<'a, 'w, R> {
 
     fn finish(&mut self) -> Result<(), FormatError> {
         let Some((last, ..)) = &self.before else { return contradiction("the volume has no part") };
-        if self.is_last && last.line.end() != last.blob_size {
+        if self.place == VolumePlace::Last && last.line.end() != last.blob_size {
             return Err(FormatError::Blob { digest: last.line.blob, reason: "its parts do not cover it" });
         }
         match self.end + TRAILER == self.volume.size {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
@@ -111,14 +112,14 @@ impl<'a> Repair<'a> {
         }
     }
 
-    /// What was restored of a volume: where pieces start and end, in bytes.
-    pub fn restored(&self, volume: usize) -> Vec<(u64, u64)> {
+    /// Returns the restored pieces of a volume, in bytes.
+    pub fn restored(&self, volume: usize) -> Vec<Range<u64>> {
         let patches = self.patches.get(volume).map(|patches| patches.read().unwrap_or_else(PoisonError::into_inner));
-        patches.map(|patches| patches.pieces().collect()).unwrap_or_default()
+        patches.map(|patches| patches.pieces().map(|(from, to)| from..to).collect()).unwrap_or_default()
     }
 
-    /// Restores what is damaged between two places of a volume; whether all there is as the recovery files want it now.
-    pub fn restore(&self, volume: usize, range: (u64, u64), by: RecoverySource) -> Result<bool, BundleError> {
+    /// Restores the damage in a range of a volume. Returns `true` if all of the range agrees with the recovery files now.
+    pub fn restore(&self, volume: usize, range: &Range<u64>, by: RecoverySource) -> Result<bool, BundleError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.restore_by(&mut state, volume, range, by)
     }
@@ -127,7 +128,7 @@ impl<'a> Repair<'a> {
         &self,
         state: &mut RepairState,
         volume: usize,
-        range: (u64, u64),
+        range: &Range<u64>,
         by: RecoverySource,
     ) -> Result<bool, BundleError> {
         let key = (by == RecoverySource::Own).then_some(volume);
@@ -147,13 +148,13 @@ impl<'a> Repair<'a> {
         set: &Set,
         key: Option<usize>,
         volume: usize,
-        (from, to): (u64, u64),
+        range: &Range<u64>,
     ) -> Result<bool, BundleError> {
         let within = if key.is_some() { 0 } else { volume };
         let shard_bytes = set.shape.shard_bytes();
         let mut bytes = vec![0; shard_bytes as usize];
         let mut groups = BTreeSet::new();
-        for index in from / shard_bytes..to.min(set.shape.size(within)).div_ceil(shard_bytes) {
+        for index in range.start / shard_bytes..range.end.min(set.shape.size(within)).div_ceil(shard_bytes) {
             let shard = Shard { volume: within, index };
             match self.find_shard(set, key, shard, &mut bytes) {
                 Some(ShardOrigin::Here) => {}
@@ -187,7 +188,7 @@ impl<'a> Repair<'a> {
             if !good && key.is_none() && !self.files(shard.volume).is_empty() {
                 let from = shard.index * shard_bytes as u64;
                 let to = from.saturating_add(shard_bytes as u64);
-                good = self.restore_by(state, shard.volume, (from, to), RecoverySource::Own)? && is_good(&mut bytes);
+                good = self.restore_by(state, shard.volume, &(from..to), RecoverySource::Own)? && is_good(&mut bytes);
             }
             if !good {
                 lost.push((place, *shard));

@@ -138,11 +138,11 @@ mod tests {
     }
 
     /// A list of these lines, whatever they are.
-    fn forged(lines: &[serde_json::Value], totals: (u64, u64)) -> (Vec<u8>, ListSummary) {
+    fn forged(lines: &[serde_json::Value], bytes: u64, files: u64) -> (Vec<u8>, ListSummary) {
         let mut list = ListWriter::new(Vec::new(), ITEM_LIST_CAPS).unwrap();
         lines.iter().for_each(|line| list.push(line).unwrap());
-        let (bytes, list) = list.finish().unwrap();
-        (bytes, ListSummary { bytes: totals.0, files: totals.1, list })
+        let (stored, list) = list.finish().unwrap();
+        (stored, ListSummary { bytes, files, list })
     }
 
     #[test]
@@ -176,13 +176,13 @@ mod tests {
             assert!(write(&[], &items).is_err(), "{items:?}");
             let lines: Vec<_> = items.iter().map(|item| serde_json::to_value(item).unwrap()).collect();
             let bytes = items.iter().map(|item| item.size).fold(0, u64::wrapping_add);
-            let (stored, summary) = forged(&lines, (bytes, items.len() as u64));
+            let (stored, summary) = forged(&lines, bytes, items.len() as u64);
             assert!(read(&stored, summary).is_err(), "{items:?}");
         }
         assert!(write(&[], &[a.clone(), long]).is_err());
         assert!(write(&[proof("a", b"")], slice::from_ref(&a)).is_err());
         let unsorted = [serde_json::to_value(&a).unwrap(), serde_json::to_value(proof("b", b"")).unwrap()];
-        let (bytes, summary) = forged(&unsorted, (1, 2));
+        let (bytes, summary) = forged(&unsorted, 1, 2);
         assert!(matches!(read(&bytes, summary), Err(FormatError::Line { line: 2, .. })));
     }
 

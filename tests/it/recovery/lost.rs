@@ -32,7 +32,7 @@ fn one_lost_volume_is_rebuilt_byte_for_byte() {
         let volume = &packing.files.volumes()[number - 1];
         fs::remove_file(medium.path(&volume.file)).unwrap();
         let repair = Repair::new(&packing.files, medium.root());
-        assert!(repair.restore(number - 1, (0, volume.size), RecoverySource::Spares).unwrap());
+        assert!(repair.restore(number - 1, &(0..volume.size), RecoverySource::Spares).unwrap());
         let mut bytes = vec![0; volume.size as usize];
         repair.read_at(number - 1, None, &mut bytes, 0).unwrap();
         assert_eq!(Sha256::of(&bytes), volume.sha256);

@@ -9,6 +9,7 @@ mod part;
 mod reader;
 mod sink;
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -70,7 +71,8 @@ pub fn unpack<S: ContentSink>(
         let index_path = files.expected(&names::volume_index_at(index));
         let wrong = VolumeReader { path: &path, from: VolumeSource::Volume(opened), sink, progress }
             .volume(&mut parts, &index_path)?;
-        let damage = |(from, to)| Damage { volume: name.clone(), from, to, instead: None };
+        let damage =
+            |range: Range<u64>| Damage { volume: name.clone(), from: range.start, to: range.end, instead: None };
         match is_missing && !wrong.is_empty() {
             true => found.missing.push(name.clone()),
             false => {

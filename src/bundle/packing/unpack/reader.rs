@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,7 @@ pub(super) struct OpenedVolume<'a> {
     /// `true` if there may be recovery files for it.
     pub(super) is_protected: bool,
     /// Ranges that were read from other media, since they are damaged here.
-    pub(super) replaced: &'a Mutex<Vec<((u64, u64), AlternateCopy)>>,
+    pub(super) replaced: &'a Mutex<Vec<(Range<u64>, AlternateCopy)>>,
 }
 
 impl VolumeSource<'_> {
@@ -71,7 +72,7 @@ impl VolumeSource<'_> {
 }
 
 /// Start and end of damage, and the error.
-pub(super) type Wrong = ((u64, u64), BundleError);
+pub(super) type Wrong = (Range<u64>, BundleError);
 
 pub(super) struct VolumeReader<'a, S> {
     pub(super) path: &'a Path,
@@ -104,6 +105,13 @@ impl<R: Read> PartQueue<'_, '_, '_, R> {
     }
 }
 
+/// A try to read a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    OthersFollow,
+    Last,
+}
+
 impl<S: ContentSink> VolumeReader<'_, S> {
     /// Reads all parts of a volume, whose index is at `index`. Returns what is wrong and cannot be restored.
     pub(super) fn volume<R: Read + Send>(
@@ -128,12 +136,12 @@ impl<S: ContentSink> VolumeReader<'_, S> {
                 let part = match queue.next() {
                     Ok(Some(part)) => part,
                     Ok(None) => return,
-                    Err(reason) => return note((0, 0), BundleError::in_file(index)(reason)),
+                    Err(reason) => return note(0..0, BundleError::in_file(index)(reason)),
                 };
                 let (range, read) =
-                    (part.range(), |reader: &VolumeReader<'_, S>, is_last| reader.part(&part, &mut buffer, is_last));
+                    (part.range(), |reader: &VolumeReader<'_, S>, attempt| reader.part(&part, &mut buffer, attempt));
                 if self.sink.wants(&part)
-                    && let Err(error) = self.repairing(range, read)
+                    && let Err(error) = self.repairing(&range, read)
                 {
                     note(range, error);
                 }
@@ -141,10 +149,10 @@ impl<S: ContentSink> VolumeReader<'_, S> {
         };
         thread::scope(|scope| (0..self.from.workers()).for_each(|_| drop(scope.spawn(work))));
         let end = lock(&queue.0).0.end();
-        let range = (end, end + TRAILER);
+        let range = end..end + TRAILER;
         if !stop.load(Ordering::Relaxed)
             && let Err(error) = self
-                .repairing(range, |reader, _| reader.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
+                .repairing(&range, |reader, _| reader.fixed(&vec![0; TRAILER as usize], end, "the end", "the volume"))
         {
             note(range, error);
         }
@@ -160,22 +168,22 @@ impl<S: ContentSink> VolumeReader<'_, S> {
     }
 
     /// Reads what is between two places of the volume. Where that is damaged, reads it from another medium, or restores it and
-    /// reads it again. `read` is told whether there will be no other try.
+    /// reads it again.
     fn repairing(
         &self,
-        range: (u64, u64),
-        mut read: impl FnMut(&VolumeReader<'_, S>, bool) -> Result<(), BundleError>,
+        range: &Range<u64>,
+        mut read: impl FnMut(&VolumeReader<'_, S>, Attempt) -> Result<(), BundleError>,
     ) -> Result<(), BundleError> {
-        let VolumeSource::Volume(from) = &self.from else { return read(self, true) };
+        let VolumeSource::Volume(from) = &self.from else { return read(self, Attempt::Last) };
         let is_alone = from.others.is_empty() && !from.is_protected;
-        let mut result = read(self, is_alone);
+        let mut result = read(self, if is_alone { Attempt::Last } else { Attempt::OthersFollow });
         for (path, file) in &from.others {
             if !is_damaged(&result) {
                 return result;
             }
-            match read(&VolumeReader { path, from: VolumeSource::Copy(file), ..*self }, false) {
+            match read(&VolumeReader { path, from: VolumeSource::Copy(file), ..*self }, Attempt::OthersFollow) {
                 Ok(()) => {
-                    lock(from.replaced).push((range, instead(self.path, path)));
+                    lock(from.replaced).push((range.clone(), instead(self.path, path)));
                     return Ok(());
                 }
                 Err(error) if error.is_damage() => {} // the first medium's is told
@@ -190,10 +198,10 @@ impl<S: ContentSink> VolumeReader<'_, S> {
                 return result;
             }
             if from.repair.restore(from.index, range, by)? {
-                result = read(self, false);
+                result = read(self, Attempt::OthersFollow);
             }
         }
-        if is_damaged(&result) && !is_alone { read(self, true) } else { result }
+        if is_damaged(&result) && !is_alone { read(self, Attempt::Last) } else { result }
     }
 }
 
