@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::small_part::{PackingsOf, restore_small_part};
 use super::{RecutError, open};
 use crate::bundle::packing::found::FoundPacking;
-use crate::bundle::packing::rewrite::{RewriteError, rewrite_volume};
+use crate::bundle::packing::rewrite::{RewriteError, RewriteSource, rewrite_volume};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::{Manifest, OpenState};
 use crate::bundle::write::write_sums;
@@ -68,8 +68,8 @@ pub fn volumes(
     for number in numbers.iter().copied() {
         let target = packing.files.expected(&names::volume(number));
         let path = target.with_extension("tar.part");
-        let from = (&workspace.depot, workspace.scratch());
-        if let Err(error) = rewrite_volume(&packing, number, &mut walk, from, &path, &progress) {
+        let from = RewriteSource { depot: &workspace.depot, scratch: workspace.scratch(), progress: &progress };
+        if let Err(error) = rewrite_volume(&packing, number, &mut walk, from, &path) {
             let _ = fs::remove_file(&path); // it is of no use; the error is what matters
             return Err(not_again(error, &packing, &bundle, settings));
         }

@@ -12,7 +12,7 @@ use std::slice;
 
 use gapferry::bundle::BundleError;
 use gapferry::bundle::bundle_stream::BundleStream;
-use gapferry::bundle::packing::rewrite::rewrite_volume;
+use gapferry::bundle::packing::rewrite::{RewriteSource, rewrite_volume};
 use gapferry::bundle::packing::unpack::{CheckOnly, unpack, unpack_stream};
 use gapferry::bundle::packing::volume_files::WrongSize;
 use gapferry::bundle::recovery::Amount;
@@ -556,8 +556,8 @@ fn a_lost_volume_is_written_again_byte_for_byte() {
         // The last one first, so that the walk has to begin again.
         for number in (0..packing.packing.volumes.len()).rev().filter_map(VolumeNumber::at) {
             let (lost, again) = (folder.join(format!("volume-{number:03}.tar")), dir.path().join("again"));
-            let depot = (&packer.depot, dir.path());
-            rewrite_volume(packing, number, &mut walk, depot, &again, &Progress::hidden()).unwrap();
+            let from = RewriteSource { depot: &packer.depot, scratch: dir.path(), progress: &Progress::hidden() };
+            rewrite_volume(packing, number, &mut walk, from, &again).unwrap();
             assert!(fs::read(&again).unwrap() == fs::read(&lost).unwrap(), "{number}");
         }
     }

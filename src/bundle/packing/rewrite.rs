@@ -33,15 +33,26 @@ pub enum RewriteError {
     Bundle(#[from] BundleError),
 }
 
-/// Writes volume `number` of the packing to `path`. What is restored on the way is kept in the folder `scratch`.
+/// The blobs that volumes are written from.
+#[derive(Clone, Copy)]
+pub struct RewriteSource<'a> {
+    /// Holds the blobs.
+    pub depot: &'a Depot,
+    /// The folder for what is restored on the way.
+    pub scratch: &'a Path,
+    /// Shows how far it is.
+    pub progress: &'a Progress,
+}
+
+/// Writes volume `number` of the packing to `path`.
 pub fn rewrite_volume(
     packing: &FoundPacking,
     number: VolumeNumber,
     walk: &mut BlobWalk<'_>,
-    (depot, scratch): (&Depot, &Path),
+    source: RewriteSource<'_>,
     path: &Path,
-    progress: &Progress,
 ) -> Result<(), RewriteError> {
+    let RewriteSource { depot, scratch, progress } = source;
     let name = names::volume(number);
     let no_index = || RewriteError::NoIndex { volume: name.clone() };
     let index = number.index();

@@ -115,7 +115,7 @@ fn values() -> Vec<Value> {
         (
             "it is from the future",
             |m| (m.created, m.expires) = (now().plus(2 * DAY), now().plus(9 * DAY)),
-            Refused,
+            Exit::WrongClock,
             "set the clock",
         ),
         (

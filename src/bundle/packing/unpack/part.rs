@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::reader::{Attempt, VolumeReader, VolumeSource};
+use super::reader::{ReadAttempt, VolumeReader, VolumeSource};
 use super::sink::{ContentSink, PartSink};
 use crate::bundle::bundle_stream::failure;
 use crate::bundle::folder::gone_with_volume;
@@ -16,7 +16,7 @@ use crate::digest::{Hashing, Sha256};
 
 impl<S: ContentSink> VolumeReader<'_, S> {
     /// Reads one part, and hands its content on.
-    pub(super) fn part(&self, part: &VolumePart, buffer: &mut [u8], attempt: Attempt) -> Result<(), BundleError> {
+    pub(super) fn part(&self, part: &VolumePart, buffer: &mut [u8], attempt: ReadAttempt) -> Result<(), BundleError> {
         let line = &part.line;
         let head = header(&line.name, line.stored_bytes());
         self.fixed(&head, line.offset - head.len() as u64, "the header", &line.name)?;
@@ -34,7 +34,7 @@ impl<S: ContentSink> VolumeReader<'_, S> {
                 self.sink.done(part, content)
             }
             Ok(false) => {
-                if attempt == Attempt::Last {
+                if attempt == ReadAttempt::Last {
                     self.sink.bad(part, content);
                 }
                 Err(self.damaged("the content", &line.name, line.offset))

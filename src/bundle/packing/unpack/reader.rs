@@ -107,7 +107,7 @@ impl<R: Read> PartQueue<'_, '_, '_, R> {
 
 /// A try to read a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attempt {
+pub(super) enum ReadAttempt {
     OthersFollow,
     Last,
 }
@@ -172,16 +172,16 @@ impl<S: ContentSink> VolumeReader<'_, S> {
     fn repairing(
         &self,
         range: &Range<u64>,
-        mut read: impl FnMut(&VolumeReader<'_, S>, Attempt) -> Result<(), BundleError>,
+        mut read: impl FnMut(&VolumeReader<'_, S>, ReadAttempt) -> Result<(), BundleError>,
     ) -> Result<(), BundleError> {
-        let VolumeSource::Volume(from) = &self.from else { return read(self, Attempt::Last) };
+        let VolumeSource::Volume(from) = &self.from else { return read(self, ReadAttempt::Last) };
         let is_alone = from.others.is_empty() && !from.is_protected;
-        let mut result = read(self, if is_alone { Attempt::Last } else { Attempt::OthersFollow });
+        let mut result = read(self, if is_alone { ReadAttempt::Last } else { ReadAttempt::OthersFollow });
         for (path, file) in &from.others {
             if !is_damaged(&result) {
                 return result;
             }
-            match read(&VolumeReader { path, from: VolumeSource::Copy(file), ..*self }, Attempt::OthersFollow) {
+            match read(&VolumeReader { path, from: VolumeSource::Copy(file), ..*self }, ReadAttempt::OthersFollow) {
                 Ok(()) => {
                     lock(from.replaced).push((range.clone(), instead(self.path, path)));
                     return Ok(());
@@ -198,10 +198,10 @@ impl<S: ContentSink> VolumeReader<'_, S> {
                 return result;
             }
             if from.repair.restore(from.index, range, by)? {
-                result = read(self, Attempt::OthersFollow);
+                result = read(self, ReadAttempt::OthersFollow);
             }
         }
-        if is_damaged(&result) && !is_alone { read(self, Attempt::Last) } else { result }
+        if is_damaged(&result) && !is_alone { read(self, ReadAttempt::Last) } else { result }
     }
 }
 
