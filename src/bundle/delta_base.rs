@@ -40,7 +40,7 @@ impl DeltaBase {
             other => other?,
         }
         let (file, path) = (depot.open_blob(digest)?, depot.place(digest));
-        let size = depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
+        let size = depot.expect_size(digest)?;
         Ok((size > 0).then_some(Self { digest: *digest, size, file, path }))
     }
 

@@ -158,7 +158,8 @@ impl CollectContext<'_> {
     pub fn held(&self, digest: &SignedDigest, size: u64) -> Option<Sha256> {
         let name = name_before_complete(digest);
         let sha256 = if let SignedDigest::Sha256(sha256) = digest { *sha256 } else { self.depot.by_alias(&name)? };
-        self.depot.has(&sha256, size).then_some(sha256)
+        // If the store cannot say it, then the file is fetched, and the store fails when it takes it.
+        self.depot.has(&sha256, size).is_ok_and(|has| has).then_some(sha256)
     }
 
     /// The blob of a file that was fetched. On a dry run a file may be absent whose SHA-256 nobody knows: then another digest

@@ -125,8 +125,16 @@ fn of_source<T>(name: &Label, collected: Result<T, CollectError>) -> Result<T, C
 impl CollectContext<'_> {
     /// Writes the item list of a collection, whose blobs are in the depot. On a dry run blobs may be absent, and then count as empty.
     fn list(&self, collection: &Collection) -> Result<NewList, CollectError> {
-        let size = |digest: &Sha256| self.depot.size(digest).or(self.dry_run.then_some(0));
+        let mut failed = None;
+        let size = |digest: &Sha256| match self.depot.size(digest) {
+            Ok(size) => size.or(self.dry_run.then_some(0)),
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        };
         let list = NewList::of_collection(collection, size, self.depot.root());
+        failed.map_or(Ok(()), Err)?;
         list.map_err(|error| {
             let path = names::item_list(collection.kind, &collection.name);
             BundleError::in_file(Path::new(&path))(error).into()

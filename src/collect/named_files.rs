@@ -31,7 +31,10 @@ pub(super) fn take(
 ) -> Result<TakenFile, CollectError> {
     let looked = Time::now();
     let data = regular(path)?;
-    let known = with.seen.digest(&data).filter(|known| with.depot.has(known, data.len()));
+    let known = match with.seen.digest(&data) {
+        Some(known) if with.depot.has(&known, data.len())? => Some(known),
+        _ => None,
+    };
     let read = || Sha256::of_reader(&mut File::open(path)?);
     let (sha256, size) = match known {
         Some(known) => (known, data.len()),
@@ -51,7 +54,7 @@ pub(super) fn take(
 
 /// What is to be fetched. The digest came without a size, which its server is asked for, unless the file is here.
 pub(super) fn selected(url: &Url, sha256: Sha256, with: &CollectContext<'_>) -> Result<Selected, CollectError> {
-    let size = match with.depot.size(&sha256) {
+    let size = match with.depot.size(&sha256)? {
         Some(size) => size,
         None => with.fetcher.length(url)?,
     };

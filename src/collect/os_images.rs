@@ -123,7 +123,7 @@ fn prove(
 
 fn open(source: &OsImageSource, sha256: Sha256, with: &CollectContext<'_>) -> Result<Option<BlobReader>, CollectError> {
     match &source.place.file {
-        _ if with.depot.size(&sha256).is_some() => Ok(Some(with.depot.open_blob(&sha256)?)),
+        _ if with.depot.holds(&sha256)? => Ok(Some(with.depot.open_blob(&sha256)?)),
         FilePlace::Path { path, .. } => {
             File::open(path).map(|file| Some(BlobReader::of_file(file))).map_err(FileError::on_named("read", path))
         }

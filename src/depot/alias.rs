@@ -38,7 +38,7 @@ impl Depot {
         let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) }; // there are none
         for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
             let digest = fs::read_link(&path).ok().and_then(|target| target.to_str()?.parse::<Sha256>().ok());
-            if digest.is_none_or(|digest| self.size(&digest).is_none()) {
+            if !digest.map(|digest| self.holds(&digest)).transpose()?.unwrap_or_default() {
                 remove_if_there(&path)?;
             }
         }

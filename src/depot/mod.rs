@@ -4,6 +4,7 @@
 //! DEPOT/sha256/ab/abcd…   a blob, complete and synced: whatever has such a name can be relied on
 //! DEPOT/partial/abcd…     a blob under construction; may be cut short, is never used
 //! DEPOT/aliases/abcd…     what an upstream that signs another digest calls a blob
+//! DEPOT/bad/abcd…         a note: the blob was read again and had other bytes, so it counts as lacking
 //! ```
 //!
 //! A blob is written to a local file under `partial/`, hashed on the way, and put into the store by a [`Batch`], many at a
@@ -11,6 +12,7 @@
 //! and ten thousand small files do not cost ten thousand syncs.
 
 mod alias;
+mod bad;
 mod batch;
 mod error;
 mod partial;
@@ -54,6 +56,8 @@ pub struct Depot {
     below: Option<Arc<Self>>,
     /// Blobs that this process has hashed while it wrote them.
     fresh: Arc<Mutex<BTreeSet<Sha256>>>,
+    /// The blobs that are noted as bad; `None` until somebody asks.
+    bad: Arc<Mutex<Option<BTreeSet<Sha256>>>>,
 }
 
 impl Depot {
@@ -73,7 +77,7 @@ impl Depot {
     /// Returns the depot whose blobs are in `store`, under keys that start with `prefix`. Blobs under construction are files
     /// below the local folder `root`. Creates nothing.
     pub fn in_store(store: Arc<dyn Store>, prefix: &'static str, root: &Path) -> Self {
-        Self { store, prefix, root: root.to_owned(), below: None, fresh: Arc::default() }
+        Self { store, prefix, root: root.to_owned(), below: None, fresh: Arc::default(), bad: Arc::default() }
     }
 
     /// Opens the depot at `root` as a layer over `below`: it reads blobs of both, and writes to `root` alone.
@@ -97,16 +101,19 @@ impl Depot {
         format!("{}sha256/{}/{hex}", self.prefix, &hex[..2])
     }
 
-    /// Returns the depot that the blob is read from: the one below if that alone has it.
+    /// Returns the depot that the blob is read from: the one below if that alone has it. If a store cannot say what it has, then
+    /// the one whose read will give that error.
     fn holder(&self, digest: &Sha256) -> &Self {
         match &self.below {
-            Some(below) if self.own_size(digest).is_none() && below.size(digest).is_some() => below.holder(digest),
+            Some(below) if matches!(self.own_size(digest), Ok(None)) && !matches!(below.size(digest), Ok(None)) => {
+                below.holder(digest)
+            }
             _ => self,
         }
     }
 
-    fn own_size(&self, digest: &Sha256) -> Option<u64> {
-        self.store.size(&self.key(digest)).ok().flatten()
+    fn own_size(&self, digest: &Sha256) -> Result<Option<u64>, DepotError> {
+        Ok(self.store.size(&self.key(digest))?)
     }
 
     /// The place of the blob, for messages.
@@ -132,13 +139,26 @@ impl Depot {
     }
 
     /// The size of the blob in bytes, if it is here.
-    pub fn size(&self, digest: &Sha256) -> Option<u64> {
-        self.own_size(digest).or_else(|| self.below.as_ref()?.size(digest))
+    pub fn size(&self, digest: &Sha256) -> Result<Option<u64>, DepotError> {
+        match (self.own_size(digest)?, &self.below) {
+            (None, Some(below)) => below.size(digest),
+            (own, _) => Ok(own),
+        }
     }
 
-    /// Whether the blob is here with this size.
-    pub fn has(&self, digest: &Sha256, size: u64) -> bool {
-        self.size(digest) == Some(size)
+    /// Returns `true` if the blob is here with this size.
+    pub fn has(&self, digest: &Sha256, size: u64) -> Result<bool, DepotError> {
+        Ok(self.size(digest)? == Some(size))
+    }
+
+    /// Returns `true` if the blob is here.
+    pub fn holds(&self, digest: &Sha256) -> Result<bool, DepotError> {
+        Ok(self.size(digest)?.is_some())
+    }
+
+    /// Returns the size of a blob that must be here.
+    pub fn expect_size(&self, digest: &Sha256) -> Result<u64, DepotError> {
+        self.size(digest)?.ok_or(DepotError::Missing { digest: *digest })
     }
 
     /// Whether this process has itself hashed the blob's bytes while it wrote them; of all others nobody knows whether they
@@ -232,7 +252,7 @@ impl Depot {
     pub fn write_file(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
         let Some(blob) = self.local_file(digest) else { return self.copy_to(digest, target) };
         match fs::hard_link(blob, target) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.size(digest).is_none() => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !self.holds(digest)? => {
                 Err(DepotError::Missing { digest: *digest })
             }
             Err(error) if has_no_links(&error) => self.copy_to(digest, target),
@@ -257,17 +277,22 @@ impl Depot {
     }
 
     /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
-    fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> bool {
-        self.has(digest, bytes.len() as u64)
+    fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> Result<bool, DepotError> {
+        Ok(self.has(digest, bytes.len() as u64)?
             && (self.hashed_by_this_process(digest)
-                || self.read(digest, bytes.len() as u64).is_ok_and(|held| held == bytes))
+                || self.read(digest, bytes.len() as u64).is_ok_and(|held| held == bytes)))
     }
 
     /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
     /// replaced.
     pub fn put(&self, batch: &mut Batch<'_>, bytes: &[u8]) -> Result<Sha256, DepotError> {
         let digest = Sha256::of(bytes);
-        if !batch.holds(&digest) && !self.is_exactly(&digest, bytes) {
+        if batch.holds(&digest) {
+            return Ok(digest);
+        }
+        if self.is_exactly(&digest, bytes)? {
+            self.forget_bad(&digest)?;
+        } else {
             let path = self.partial_path(&digest);
             io::Write::write_all(&mut self.create_partial(&digest)?, bytes).map_err(DepotError::io("write", &path))?;
             batch.add(digest, bytes.len() as u64)?;
@@ -278,7 +303,7 @@ impl Depot {
     /// Copies the file at `source` in, unless a blob of this digest and size is here already. It is hashed on the way once
     /// more: a file that has changed since it was hashed is refused.
     pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path, digest: Sha256, size: u64) -> Result<(), DepotError> {
-        if self.has(&digest, size) || batch.holds(&digest) {
+        if self.has_good(&digest, size)? || batch.holds(&digest) {
             return Ok(());
         }
         let from = File::open(source).map_err(DepotError::io("open", source))?;
@@ -295,7 +320,7 @@ impl Depot {
         digest: Sha256,
         size: u64,
     ) -> Result<(), DepotError> {
-        if self.has(&digest, size) || batch.holds(&digest) {
+        if self.has_good(&digest, size)? || batch.holds(&digest) {
             return Ok(());
         }
         let scratch = self.root.join("partial").join("incoming");
@@ -338,12 +363,13 @@ impl Depot {
 
     /// Removes the blob. Succeeds if it does not exist.
     pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
-        Ok(self.store.delete(&self.key(digest))?)
+        self.store.delete(&self.key(digest))?;
+        self.forget_bad(digest)
     }
 
     /// Moves the blob out of the depot, to the file `target`. Succeeds if it does not exist.
     pub fn move_away(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
-        if self.own_size(digest).is_none() {
+        if self.own_size(digest)?.is_none() {
             return Ok(());
         }
         let path = self.place(digest);
@@ -385,7 +411,7 @@ mod tests {
         let depot = Depot::open(dir.path()).unwrap();
         let mut batch = depot.batch();
         let digest = depot.put(&mut batch, b"hello").unwrap();
-        assert_eq!(depot.size(&digest), None);
+        assert_eq!(depot.size(&digest).unwrap(), None);
         assert!(!depot.hashed_by_this_process(&digest));
         batch.commit().unwrap();
         assert!(
@@ -411,7 +437,7 @@ mod tests {
         assert_eq!((layer.read(&old, 3).unwrap(), layer.read(&new, 3).unwrap()), (b"old".to_vec(), b"new".to_vec()));
         assert_eq!((below.blobs().unwrap(), layer.blobs().unwrap()), (vec![old], vec![new]));
         layer.remove(&old).unwrap();
-        assert!(below.has(&old, 3) && !below.has(&new, 3));
+        assert!(below.holds(&old).unwrap() && !below.holds(&new).unwrap());
     }
 
     #[test]
@@ -457,7 +483,7 @@ mod tests {
         depot.put_file(&mut batch, &source, Sha256::of(b"deb"), 3).unwrap();
         assert!(depot.put_file(&mut batch, &source, Sha256::of(b"old"), 3).is_err());
         batch.commit().unwrap();
-        assert!(depot.has(&Sha256::of(b"deb"), 3) && depot.size(&Sha256::of(b"old")).is_none());
+        assert!(depot.has(&Sha256::of(b"deb"), 3).unwrap() && !depot.holds(&Sha256::of(b"old")).unwrap());
         fs::remove_file(&source).unwrap();
         depot.put_file(&mut depot.batch(), &source, Sha256::of(b"deb"), 3).unwrap(); // it is here, so nothing is read
     }

@@ -121,7 +121,7 @@ impl SmallPart<'_> {
             return Ok(());
         }
         let depot = &self.workspace.depot;
-        if depot.has(&file.sha256, file.size) {
+        if depot.has(&file.sha256, file.size).map_err(BundleError::from)? {
             let write = |bytes: &mut dyn Read| storage::place_atomically_from(&target, bytes, modes::PUBLIC_FILE);
             let mut blob = depot.open_blob(&file.sha256).map_err(BundleError::from)?;
             write(&mut blob).map_err(BundleError::io("write", &target))?;

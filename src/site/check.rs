@@ -158,7 +158,7 @@ impl Checking<'_> {
         for (path, digest) in map.files() {
             let Some(file) = file_of(path) else { continue };
             let (found, blob) = (inode(&file), blob_inode(self.depot, digest));
-            if blob.is_none() && self.depot.size(digest).is_none() {
+            if blob.is_none() && !self.depot.holds(digest)? {
                 self.note_blob(digest, Flaw::Missing);
             }
             let is_link = found.is_some() && found == blob;
@@ -190,7 +190,7 @@ impl Checking<'_> {
     /// Reads the tree's path map; `None` if that is what is wrong, which is noted.
     fn path_map(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) -> Result<Option<PathMap>, SiteError> {
         let digest = &mount.paths;
-        if self.depot.size(digest).is_none() {
+        if !self.depot.holds(digest)? {
             self.note_blob(digest, Flaw::Missing);
         }
         match self.blobs.get_mut(digest) {

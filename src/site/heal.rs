@@ -55,7 +55,7 @@ pub(super) fn heal(
     let healed = match held {
         HeldBlobs::Reread => mark_wrong(site, incoming, &mut content, &depot, counts, progress)?,
         HeldBlobs::Trusted => {
-            mark_lacking(&mut content.loaded.blobs, &depot);
+            mark_lacking(&mut content.loaded.blobs, &depot)?;
             content.loaded.blobs.marked(BlobMark::Lacking).count() as u64
         }
     };

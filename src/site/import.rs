@@ -149,7 +149,12 @@ fn lacks_blobs(site: &Site, current: &Generation, incoming: Incoming<'_>) -> Res
         Err(BundleError::Depot(DepotError::Missing { .. })) => return Ok(true),
         other => other?,
     };
-    Ok(blobs.iter().any(|blob| !depot.has(&blob.sha256, blob.size)))
+    for blob in blobs.iter() {
+        if !depot.has_good(&blob.sha256, blob.size)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Site {
@@ -239,7 +244,7 @@ fn run(
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
     let mut content = incoming.lists(site.root())?;
     incoming.store(&content, &depot)?;
-    unpack::mark_lacking(&mut content.loaded.blobs, &depot);
+    unpack::mark_lacking(&mut content.loaded.blobs, &depot)?;
     let mut healed = 0;
     if options.held == HeldBlobs::Reread {
         let counts = |blob: &BlobEntry| !blob.has(BlobMark::Lacking);

@@ -172,6 +172,10 @@ fn stored(depot: &Depot, digest: &Sha256) -> Result<Option<StoredState>, SiteErr
 /// Adds the blobs of the state that the depot does not hold.
 fn lacking(state: &StoredState, depot: &Depot, lacks: &mut BTreeSet<Sha256>) -> Result<(), SiteError> {
     let blobs = state.blobs(depot)?;
-    lacks.extend(blobs.iter().filter(|blob| !depot.has(&blob.sha256, blob.size)).map(|blob| blob.sha256));
+    for blob in blobs.iter() {
+        if !depot.has_good(&blob.sha256, blob.size)? {
+            lacks.insert(blob.sha256);
+        }
+    }
     Ok(())
 }

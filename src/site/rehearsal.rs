@@ -129,7 +129,7 @@ impl<'a> Rehearsal<'a> {
         let incoming = Incoming::on_media(state);
         let mut content = incoming.lists(self.scratch.path())?;
         incoming.store(&content, &self.depot)?;
-        mark_lacking(&mut content.loaded.blobs, &self.depot);
+        mark_lacking(&mut content.loaded.blobs, &self.depot)?;
         let depot = self.site.depot()?;
         self.needed += room_needed(&content.loaded.blobs, &depot) + room_of_copies(&content.loaded, &depot)?;
         check_room(self.site, self.needed, self.free)?;

@@ -36,7 +36,7 @@ pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Re
                 super::trees::remove_link(&path)?;
                 lay_link(&site.generation_folder(*generation), folder, mount)?;
             }
-            Replacement::Blob if depot.size(&file.sha256).is_some() => relink(depot, &file.sha256, &path)?,
+            Replacement::Blob if depot.holds(&file.sha256)? => relink(depot, &file.sha256, &path)?,
             Replacement::Blob if file.flaw == Flaw::Missing => {}
             Replacement::Blob => fs::remove_file(&path).map_err(SiteError::io("remove", &path))?,
         }
@@ -77,7 +77,7 @@ pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha25
             for (path, digest) in map.files().filter(|(_, digest)| verified.contains(*digest)) {
                 for file in places.iter().map(|place| place.join(path)) {
                     let blob = blob_inode(depot, digest);
-                    if depot.size(digest).is_some() && (blob.is_none() || inode(&file) != blob) {
+                    if depot.holds(digest)? && (blob.is_none() || inode(&file) != blob) {
                         relink(depot, digest, &file)?;
                     }
                 }

@@ -101,8 +101,13 @@ impl Reuse<'_> {
         if self.unchanged == Unchanged::PublishedAnew || then.settings != *settings {
             return Ok(false);
         }
-        // A map that was lost is made again.
-        Ok(self.mounts(folder).all(|(_, paths)| self.depot.size(&paths).is_some()))
+        // A map that was lost is made again, and so are generated files that have changed on disk.
+        for (_, paths) in self.mounts(folder) {
+            if !self.depot.holds(&paths)? || has_bad_file(self.depot, &paths)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn mounts(&self, folder: &str) -> impl Iterator<Item = (String, Sha256)> {
@@ -149,4 +154,13 @@ impl Reuse<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns true if a file of the path map, or the map itself, is noted as bad.
+fn has_bad_file(depot: &Depot, paths: &Sha256) -> Result<bool, SiteError> {
+    let bad = depot.bad_blobs()?;
+    if bad.is_empty() {
+        return Ok(false);
+    }
+    Ok(bad.contains(paths) || PathMap::load(depot, paths)?.files().any(|(_, digest)| bad.contains(digest)))
 }

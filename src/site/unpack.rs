@@ -59,9 +59,17 @@ pub(super) fn into_depot(
     }
 }
 
-/// Marks the blobs that the depot does not hold as lacking, and no others.
-pub(super) fn mark_lacking(blobs: &mut BlobTable, depot: &Depot) {
-    blobs.mark_where(BlobMark::Lacking, |blob| !depot.has(&blob.sha256, blob.size));
+/// Marks the blobs that the depot does not hold, or that a check has found bad, as lacking, and no others.
+pub(super) fn mark_lacking(blobs: &mut BlobTable, depot: &Depot) -> Result<(), DepotError> {
+    let mut failed = Ok(());
+    blobs.mark_where(BlobMark::Lacking, |blob| match depot.has_good(&blob.sha256, blob.size) {
+        Ok(has) => !has,
+        Err(error) => {
+            failed = Err(error);
+            true
+        }
+    });
+    failed
 }
 
 /// The depot that a bundle is unpacked into.

@@ -191,7 +191,7 @@ impl Workspace {
                 needed.extend(history.all_packings()?.iter().flat_map(NotedPacking::blobs));
                 for digest in history.manifests()? {
                     // An export that was killed early has noted a state that it did not store.
-                    if self.depot.size(&digest).is_some() {
+                    if self.depot.holds(&digest)? {
                         // Its lists may be lost: they are in bundles too.
                         needed.extend(StoredState::manifest(&self.depot, &digest)?.list_blobs());
                         needed.insert(digest);

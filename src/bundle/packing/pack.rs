@@ -156,7 +156,7 @@ impl Packer<'_> {
     fn blob(&mut self, blob: &PlacedBlob) -> Result<(), BundleError> {
         let path = self.depot.place(&blob.sha256);
         let file = self.depot.open_blob(&blob.sha256)?;
-        if !self.depot.has(&blob.sha256, blob.size) {
+        if !self.depot.has(&blob.sha256, blob.size)? {
             return Err(DepotError::DigestMismatch { path }.into());
         }
         let digest = (!self.depot.hashed_by_this_process(&blob.sha256)).then(|| Hashing::new(()));

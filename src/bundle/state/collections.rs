@@ -14,9 +14,9 @@ use crate::digest::Sha256;
 pub fn write_collection<W: Write>(
     collection: &Collection,
     list: &mut ItemListWriter<W>,
-    size: impl Fn(&Sha256) -> Option<u64>,
+    mut size: impl FnMut(&Sha256) -> Option<u64>,
 ) -> Result<(), FormatError> {
-    let size = |digest: Sha256| size(&digest).ok_or(FormatError::Blob { digest, reason: "it is not in the depot" });
+    let mut size = |digest: Sha256| size(&digest).ok_or(FormatError::Blob { digest, reason: "it is not in the depot" });
     for proof in &collection.proofs {
         list.proof(&proof_line(proof, size(proof.sha256)?))?;
     }

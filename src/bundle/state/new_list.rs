@@ -84,7 +84,7 @@ impl NewList {
     /// Writes the list of a collection. `size` knows the sizes of its blobs, in bytes.
     pub fn of_collection(
         collection: &Collection,
-        size: impl Fn(&Sha256) -> Option<u64>,
+        size: impl FnMut(&Sha256) -> Option<u64>,
         scratch: &Path,
     ) -> Result<Self, FormatError> {
         let Collection { kind, name, origin, publish, second_digest, source, .. } = collection;

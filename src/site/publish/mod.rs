@@ -123,10 +123,16 @@ impl Context<'_, '_> {
         self.keyring.ok_or_else(none)
     }
 
-    /// Images of the state before stay where they were, though no list names them.
-    fn retain_for_grace_period(&self, tree: &mut Tree) {
-        let files = self.previous.iter().flat_map(|previous| &previous.files);
-        tree.add_where_free(files.filter(|(_, digest)| self.depot.size(digest).is_some()));
+    /// Images and RPM packages of the state before stay where they were, though no list names them.
+    fn retain_for_grace_period(&self, tree: &mut Tree) -> Result<(), DepotError> {
+        let mut here = Vec::new();
+        for (path, digest) in self.previous.iter().flat_map(|previous| &previous.files) {
+            if self.depot.holds(digest)? {
+                here.push((path, digest));
+            }
+        }
+        tree.add_where_free(here.into_iter());
+        Ok(())
     }
 
     /// An error unless the site accepts what upstream does not vouch for.

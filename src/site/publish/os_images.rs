@@ -59,7 +59,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         let lists = vec![UnsignedList { content_id, datatype, stem: STEM.to_owned(), products }];
         UnsignedLists { index: INDEX_STEM.to_owned(), lists }.add_to(&mut tree, context)?;
     }
-    context.retain_for_grace_period(&mut tree);
+    context.retain_for_grace_period(&mut tree)?;
     Ok(tree)
 }
 
@@ -126,7 +126,7 @@ fn verify(
 /// want less. The item is called `root-tgz` whatever it is packed as: its `ftype` says that.
 fn product(told: &ReportedImage<'_>, tree: &mut Tree, context: &mut Context<'_, '_>) -> Result<Value, PublishError> {
     let ReportedImage { item, image, sha256 } = told;
-    let size = context.depot.size(sha256).ok_or(DepotError::Missing { digest: *sha256 })?;
+    let size = context.depot.expect_size(sha256)?;
     let text = manifest(told);
     let path = format!("{}/manifest", image.folder(&item.architecture, &item.version)).parse::<PublishPath>()?;
     let digest = context.put(text.as_bytes())?;

@@ -229,7 +229,7 @@ fn unpinned(collection: &mut Collection, depot: &Depot) {
     collection.files.insert(file, deb);
     collection.proofs.retain(|proof| !is_index(proof) || proof.path.as_str().starts_with("dists/stable-updates/"));
     add_proof(collection, "dists/stable/main/binary-amd64/Packages", index);
-    let size = depot.size(&index).unwrap();
+    let size = depot.expect_size(&index).unwrap();
     let text = format!(
         "Origin: Test\nSuite: stable\nCodename: stable\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64\n\
          Components: main\nSHA256:\n {index} {size} main/binary-amd64/Packages\n"

@@ -233,7 +233,7 @@ pub(crate) fn repack(
     let draft = BundleDraft::begin(out, &name).unwrap();
     let (mut collections, mut files) = (Vec::new(), Vec::new());
     for collection in &told.collections {
-        let fill = |list: &mut _| write_collection(collection, list, |digest| depot.size(digest));
+        let fill = |list: &mut _| write_collection(collection, list, |digest| depot.size(digest).unwrap());
         let (summary, file) = draft.list(collection.kind, &collection.name, fill).unwrap();
         let origin = match &collection.origin {
             Origin::Local => None,

@@ -138,9 +138,9 @@ fn carried(
         same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
     };
     for EntryFile { path, size, digest, .. } in &entry.files {
-        let blob = collection.files.get(path).filter(|blob| context.depot.has(blob, *size));
-        let Some(blob) = blob.filter(|_| items.get(path).is_some_and(is_of)) else { return Ok(false) };
-        if !context.has_digest(blob, digest)? {
+        let blob = collection.files.get(path).filter(|_| items.get(path).is_some_and(is_of));
+        let Some(blob) = blob else { return Ok(false) };
+        if !context.depot.has(blob, *size)? || !context.has_digest(blob, digest)? {
             return Ok(false);
         }
     }

@@ -10,6 +10,8 @@ use self::stream::{CarriedList, CarriedStream, INDEX_NAME, no_index};
 use super::error::not_vouched;
 use super::{Context, PublishError, not_for_reprepro};
 use crate::collection::{Collection, Item, Publish};
+use crate::depot::{Depot, DepotError};
+use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::simplestreams::{ProductItem as StreamItem, StreamFile};
 use crate::path::PublishPath;
@@ -21,7 +23,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let forms = CarriedStream::read(collection, context)?;
     let Some(stream) = forms.first() else { return Err(no_index().into()) };
-    check_vouched(collection, context, &items, stream)?;
+    let sizes = sizes_here(collection, context.depot)?;
+    check_vouched(collection, &sizes, &items, stream)?;
     if context.dates.guarded {
         let names = |id: &str| stream.names(id);
         check_stream(&collection.folder(), context.dates.known_files(collection, INDEX_NAME), names)?;
@@ -31,24 +34,33 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     }
     let mut tree = Tree::of_files(collection);
     match collection.publish {
-        Publish::ReIndexed => stream_tree(stream, &collection.files, |file| is_here(collection, context, file))?
+        Publish::ReIndexed => stream_tree(stream, &collection.files, |file| is_here(collection, &sizes, file))?
             .add_to(&mut tree, context)?,
         Publish::Verbatim => verbatim(collection, &forms, &mut tree, context)?,
         Publish::Reprepro => return Err(not_for_reprepro(collection.kind).into()),
     }
-    context.retain_for_grace_period(&mut tree);
+    context.retain_for_grace_period(&mut tree)?;
     Ok(tree)
 }
 
 /// Whether the file is carried, with the bytes that upstream names.
-fn is_here(collection: &Collection, context: &Context<'_, '_>, file: &StreamFile) -> bool {
-    collection.files.get(&file.path) == Some(&file.sha256) && context.depot.has(&file.sha256, file.size)
+fn is_here(collection: &Collection, sizes: &BTreeMap<Sha256, u64>, file: &StreamFile) -> bool {
+    collection.files.get(&file.path) == Some(&file.sha256) && sizes.get(&file.sha256) == Some(&file.size)
+}
+
+/// Returns the sizes of the collection's files that are in the depot.
+fn sizes_here(collection: &Collection, depot: &Depot) -> Result<BTreeMap<Sha256, u64>, DepotError> {
+    let mut sizes = BTreeMap::new();
+    for digest in collection.files.values() {
+        sizes.extend(depot.size(digest)?.map(|size| (*digest, size)));
+    }
+    Ok(sizes)
 }
 
 /// Each carried file is one that a signed list names with these bytes, and its item says of it what the list says.
 fn check_vouched(
     collection: &Collection,
-    context: &Context<'_, '_>,
+    sizes: &BTreeMap<Sha256, u64>,
     items: &BTreeMap<&PublishPath, &Item>,
     stream: &CarriedStream,
 ) -> Result<(), PublishError> {
@@ -60,7 +72,7 @@ fn check_vouched(
                 continue;
             };
             let told = items.get(&file.path).is_some_and(|item| says_the_same(item, list, &listed));
-            if told && is_here(collection, context, &file) {
+            if told && is_here(collection, sizes, &file) {
                 unproven.remove(&file.path);
             }
         }

@@ -10,7 +10,6 @@ use self::index::StoreIndexBuilder;
 use super::error::{not_vouched, unknown_proof};
 use super::{Context, PublishError};
 use crate::collection::{Collection, Item};
-use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::error_class::{ErrorClass, Fault};
 use crate::formats::ReadError;
@@ -53,7 +52,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
         if channels.is_empty() || !fits || *revision != carried.revision {
             return Err(not_vouched());
         }
-        let size = context.depot.size(digest).unwrap_or_default();
+        let size = context.depot.expect_size(digest)?;
         index.add(&carried, metadata, yaml, sha3, size, channels);
         unused.remove(proof);
         tree.add(proof.clone(), stream);
@@ -76,7 +75,7 @@ fn vouched(
 ) -> Result<(SnapFacts, Sha3), PublishError> {
     let untrusted = |error| Fault::unverified(format!("{proof} does not vouch for its snap")).because(error);
     let pool = Pool::of_stream(stream).map_err(untrusted)?;
-    let size = context.depot.size(digest).ok_or(DepotError::Missing { digest: *digest })?;
+    let size = context.depot.expect_size(digest)?;
     let SignedDigest::Sha3(sha3) = context.digest_of(digest, DigestKind::Sha3)? else {
         return Err(not_vouched(proof).into());
     };

@@ -35,7 +35,8 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
             carried.absent.iter().chain(lacking).for_each(|path| context.published.note_absent(path));
         }
     }
-    retain_for_grace_period(context, &mut tree);
+    // dnf asks for them by what it has cached.
+    context.retain_for_grace_period(&mut tree)?;
     add_keys(collection, context, &mut tree)?;
     Ok(tree)
 }
@@ -107,8 +108,8 @@ fn check_vouched(
 
 /// Whether the package is carried, with the bytes that upstream names.
 fn is_here(collection: &Collection, context: &mut Context<'_, '_>, package: &Package) -> Result<bool, PublishError> {
-    let blob = collection.files.get(&package.file).filter(|blob| context.depot.has(blob, package.size));
-    Ok(blob.map(|blob| context.has_digest(blob, &package.digest)).transpose()?.unwrap_or_default())
+    let Some(blob) = collection.files.get(&package.file) else { return Ok(false) };
+    Ok(context.depot.has(blob, package.size)? && context.has_digest(blob, &package.digest)?)
 }
 
 /// Returns true if the package's item agrees with the metadata of this kind.
@@ -125,10 +126,4 @@ fn is_listed(
         && item.details == Details::Rpm { list: listed_in.to_owned() }
         && item.publisher == package.vendor
         && item.proof.as_ref().map(PublishPath::as_str) == repository.signed.then_some(REPOMD)
-}
-
-/// Packages of the state before stay where they were, though no list names them: dnf asks for them by what it has cached.
-fn retain_for_grace_period(context: &Context<'_, '_>, tree: &mut Tree) {
-    let files = context.previous.iter().flat_map(|previous| &previous.files);
-    tree.add_where_free(files.filter(|(_, digest)| context.depot.size(digest).is_some()));
 }

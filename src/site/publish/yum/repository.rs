@@ -47,7 +47,7 @@ impl CarriedRepository {
         for data in &repomd.data {
             let blob = collection.proof(&data.path);
             let blob = blob.ok_or_else(|| data_missing(data.path.as_str()))?;
-            if !context.depot.has(&blob, data.size) || !context.has_digest(&blob, &data.digest)? {
+            if !context.depot.has(&blob, data.size)? || !context.has_digest(&blob, &data.digest)? {
                 return Err(index_not_vouched(&data.path).into());
             }
             blobs.insert(data.path.clone(), blob);
