@@ -25,11 +25,13 @@ pub enum ErrorClass {
     UpstreamUnavailable,
     /// A clock is wrong, or was when something was signed.
     WrongClock,
+    /// Files of a site have changed on disk, or are gone.
+    RotFound,
 }
 
 impl ErrorClass {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Failed,
         Self::Usage,
         Self::NothingNew,
@@ -39,6 +41,7 @@ impl ErrorClass {
         Self::NoSpace,
         Self::UpstreamUnavailable,
         Self::WrongClock,
+        Self::RotFound,
     ];
 
     /// Returns the word in `--json` results and in the audit log.
@@ -53,6 +56,7 @@ impl ErrorClass {
             Self::NoSpace => "no-space",
             Self::UpstreamUnavailable => "upstream-unavailable",
             Self::WrongClock => "wrong-clock",
+            Self::RotFound => "rot-found",
         }
     }
 

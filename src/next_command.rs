@@ -174,9 +174,9 @@ pub(crate) fn import_here(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("import .").site(site)
 }
 
-/// On the site's host, in a medium's folder or in that of a bundle: imports it, and replaces what has changed on disk.
+/// On the site's host, in a medium's folder or in that of a bundle: replaces what has changed on disk from it.
 pub(crate) fn heal_here(site: &Path) -> ShellCommand {
-    ShellCommand::gapferry("import . --reread").site(site)
+    ShellCommand::gapferry("site check --repair --from .").site(site)
 }
 
 /// On the site's host: reads every file of the site again.
@@ -185,8 +185,8 @@ pub(crate) fn site_check(site: &Path) -> ShellCommand {
 }
 
 /// On the site's host: the same, and moves wrong blobs away.
-pub(crate) fn site_quarantine(site: &Path) -> ShellCommand {
-    ShellCommand::gapferry("site check --quarantine").site(site)
+pub(crate) fn site_repair(site: &Path) -> ShellCommand {
+    ShellCommand::gapferry("site check --repair").site(site)
 }
 
 /// On the site's host: removes what no kept generation needs.

@@ -105,7 +105,8 @@ impl Failure {
             Self::Maas(error) => error.class(),
             Self::NotAllCopied { .. } => ErrorClass::VolumesMissing,
             Self::NotMounted(_) => ErrorClass::Usage,
-            Self::Repairable { .. } | Self::SiteFlawed { .. } => ErrorClass::VerificationFailed,
+            Self::Repairable { .. } => ErrorClass::VerificationFailed,
+            Self::SiteFlawed { .. } => ErrorClass::RotFound,
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Exit {
     UpstreamUnavailable = 8,
     /// A clock is wrong, or was when something was signed.
     WrongClock = 9,
+    /// Files of a site have changed on disk, or are gone.
+    RotFound = 10,
 }
 
 impl Exit {
@@ -55,6 +57,7 @@ impl From<ErrorClass> for Exit {
             ErrorClass::NoSpace => Self::NoSpace,
             ErrorClass::UpstreamUnavailable => Self::UpstreamUnavailable,
             ErrorClass::WrongClock => Self::WrongClock,
+            ErrorClass::RotFound => Self::RotFound,
         }
     }
 }

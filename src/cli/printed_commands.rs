@@ -23,7 +23,7 @@ fn all() -> Vec<ShellCommand> {
         import_here(path),
         heal_here(path),
         site_check(odd),
-        site_quarantine(path),
+        site_repair(path),
         gc(path),
         receipt(path, &"base".parse().unwrap()),
         init(path),

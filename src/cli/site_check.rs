@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{Output, note};
@@ -11,48 +11,98 @@ use super::snap_roots::open_site;
 use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
-use crate::site::{FlawedFile, FlawedFiles, SiteCheck, check};
+use crate::site::{
+    CheckOptions, CheckStart, FlawedFile, FlawedFiles, HealedFiles, SiteCheck, check, find, heal_flawed,
+};
 use crate::units::Bytes;
 
 /// Read every file of a site again, and name what has changed on disk
 ///
-/// Reads each blob, and each published file that is not a hard link to its blob, and compares their digests. Without
-/// --quarantine nothing is changed. What is wrong gives the exit code 4; `import --reread` heals it from a bundle.
+/// Reads each blob, and each published file that is not a hard link to its blob, and compares their digests. What is wrong is
+/// remembered, so that the next import that has it takes it from its medium, and gives the exit code 10. A check that was killed
+/// is gone on with by the next one.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  gapferry site check --site /srv/gapferry\n  gapferry site check --quarantine --site /srv/gapferry"
-)]
+#[command(after_help = "Examples:\n  gapferry site check --site /srv/gapferry\n  \
+    gapferry site check --rate '50 MB' --site /srv/gapferry\n  \
+    gapferry site check --repair --from /media/usb --site /srv/gapferry")]
 pub(super) struct SiteCheckArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
     site: PathBuf,
-    /// Move wrong blobs to SITE/quarantine and end their publication: an import that has them fetches them again
+    /// Move wrong blobs to SITE/rotten and end their publication, link published files to good blobs again, and make generated
+    /// files again
     #[arg(long)]
-    quarantine: bool,
+    repair: bool,
+    /// Take blobs that are wrong or missing from bundles on this medium, which the site has imported before; may be repeated
+    #[arg(long, value_name = "PATH", requires = "repair")]
+    from: Vec<PathBuf>,
+    /// The most that is read in a second, such as "50 MB"
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    rate: Option<Bytes>,
+    /// Read everything, also what a check that was killed has read
+    #[arg(long)]
+    restart: bool,
+}
+
+fn rate(text: &str) -> Result<Bytes, String> {
+    match text.parse::<Bytes>() {
+        Ok(Bytes(0)) => Err("nothing could be read".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
 }
 
 pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Result<(), Failure> {
     let site = open_site(&args.site)?;
-    let flawed_files = if args.quarantine { FlawedFiles::MoveAway } else { FlawedFiles::Stay };
-    let found = check(&site, flawed_files, progress)?;
+    let media = match args.from.is_empty() {
+        true => None,
+        false => Some(find(&site, &args.from)?),
+    };
+    let options = CheckOptions {
+        flawed_files: if args.repair { FlawedFiles::MoveAway } else { FlawedFiles::Stay },
+        rate: args.rate,
+        start: if args.restart { CheckStart::Anew } else { CheckStart::GoOn },
+    };
+    let mut found = check(&site, options, progress)?;
+    let flawed: Vec<Value> = found.flawed.iter().map(|file| json!(file)).collect();
+    found.flawed.iter().for_each(|file| note(&render(file)));
+    let mut healed = HealedFiles::default();
+    if args.repair && !found.flawed.is_empty() {
+        let say = |text: &str| note(&format!("note: {text}"));
+        healed = heal_flawed(&site, std::mem::take(&mut found.flawed), media, &say, progress)?;
+        found.flawed = std::mem::take(&mut healed.left);
+    }
     let value = json!({
-        "blobs": found.blobs, "tree_files": found.tree_files, "bytes": found.bytes, "flawed": found.flawed,
-        "quarantined": args.quarantine,
+        "blobs": found.blobs, "tree_files": found.tree_files, "bytes": found.bytes, "blobs_before": found.blobs_before,
+        "flawed": flawed, "healed": healed.healed, "left": found.flawed.len(), "generation": healed.generation,
+        "repaired": args.repair, "noted": found.is_noted,
     });
     if !found.flawed.is_empty() {
-        found.flawed.iter().for_each(|file| note(&render(file)));
         let names: Vec<Label> = site.current()?.names.into_keys().collect();
-        let words = advice(&args.site, &found, flawed_files, &names);
+        let words = advice(&args.site, &found, options.flawed_files, &names);
         return Err(Failure::SiteFlawed { words, value: Box::new(value) });
     }
-    let words = format!(
+    out.done(value, &done(&found, &healed));
+    Ok(())
+}
+
+fn done(found: &SiteCheck, healed: &HealedFiles) -> String {
+    let mut text = String::new();
+    if healed.healed > 0 {
+        text += &format!("{} files were not what they must be, and are healed\n", healed.healed);
+    }
+    if let Some(number) = healed.generation {
+        text += &format!("generated files are made again, and published as generation {number}\n");
+    }
+    text += &format!(
         "all of {} blobs and {} published files with bytes of their own are what they must be: {} were read\n",
         found.blobs,
         found.tree_files,
         Bytes(found.bytes)
     );
-    out.done(value, &words);
-    Ok(())
+    if found.blobs_before > 0 {
+        text += &format!("{} of the blobs were read by a check that was interrupted\n", found.blobs_before);
+    }
+    text
 }
 
 fn render(file: &FlawedFile) -> String {
@@ -68,7 +118,7 @@ fn advice(site: &Path, found: &SiteCheck, flawed_files: FlawedFiles, names: &[La
     let needed: Vec<_> = found.flawed.iter().flat_map(|file| &file.needed_by).collect();
     let mut text = format!("{} files of {} are not what they must be", found.flawed.len(), site.display());
     if flawed_files == FlawedFiles::MoveAway {
-        text += &format!("; wrong blobs are in {}/quarantine now, and are no longer published", site.display());
+        text += &format!("; wrong blobs are in {}/rotten now, and are no longer published", site.display());
     }
     if needed.is_empty() {
         return text + &format!(": no generation needs them. `{}` removes them", next_command::gc(site));
@@ -79,11 +129,16 @@ fn advice(site: &Path, found: &SiteCheck, flawed_files: FlawedFiles, names: &[La
         false => bundles.iter().copied().collect::<Vec<_>>().join(", "),
     };
     text += &format!(
-        ". In the folder of a medium with {bundles}, or with an older bundle that carries them: `{}`",
+        ". In the folder of a medium with {bundles}: `{}`. From any bundle that carries them: `{}`",
+        next_command::import_here(site),
         next_command::heal_here(site)
     );
     if flawed_files == FlawedFiles::Stay {
-        return text + &format!(". Until then, `{}` ends their publication", next_command::site_quarantine(site));
+        text += &format!(". Until then, `{}` ends their publication", next_command::site_repair(site));
+    }
+    if !found.is_noted {
+        return text
+            + ". This user cannot note them: run the check as the owner of the site, so that imports take them anew";
     }
     let receipts: Vec<String> = names.iter().map(|name| format!("`{}`", next_command::receipt(site, name))).collect();
     match receipts.is_empty() {

@@ -10,8 +10,8 @@ use super::output::Output;
 use super::snap_roots::open_site;
 use crate::collection::Publish;
 use crate::label::Label;
-use crate::next_command;
-use crate::site::{Site, Status, Unanswered, UnansweredAddress, answering, status};
+use crate::next_command::{self, ShellCommand};
+use crate::site::{Site, Status, Unanswered, UnansweredAddress, WaitingBundle, answering, status};
 use crate::terminal::safe;
 use crate::time::Time;
 
@@ -41,7 +41,7 @@ pub(super) fn run(args: &StatusArgs, out: &Output) -> Result<(), Failure> {
         "site": site.config.name, "key": status.key, "rotation": status.rotation, "future_date": status.future.map(|future| future.date),
         "generation": status.current.number, "made": status.current.made,
         "reason": status.current.reason, "names": status.current.names, "published": status.current.published,
-        "generations": generations, "unfinished": status.unfinished, "waiting": status.waiting, "quarantine": status.quarantine,
+        "generations": generations, "waiting": status.waiting, "refused": status.refused, "bad_blobs": status.bad_blobs,
         "answers": answers, "unanswered": status.unanswered, "hidden": status.hidden, "audit_records": status.audit_records, "reprepro": bases,
     });
     out.done(value, &render(&site, &status));
@@ -121,20 +121,14 @@ fn render(site: &Site, status: &Status) -> String {
     for (number, reason) in &status.generations {
         text += &format!("  {} {number}: {reason}\n", if *number == current.number { "*" } else { " " });
     }
-    for bundle in &status.unfinished {
-        text += &match status.waiting.get(bundle) {
-            None => format!("unfinished import: {bundle}: in the folder of its medium, run `{import}` again\n"),
-            Some(volumes) => {
-                let volumes = volumes.join(", ");
-                let missing = safe(&volumes);
-                format!(
-                    "unfinished import: {bundle}: missing are {missing}; in the folder of each medium, run `{import}`\n"
-                )
-            }
-        };
+    status.waiting.iter().for_each(|bundle| text += &waiting(bundle, &import));
+    for refused in &status.refused {
+        text += &format!("refused: {}: {}\n", safe(&refused.bundle), safe(&refused.reason));
     }
-    for name in &status.quarantine {
-        text += &format!("quarantine: {}\n", safe(name));
+    if status.bad_blobs > 0 {
+        let heal = next_command::heal_here(site.root());
+        text +=
+            &format!("bad: {} blobs have changed on disk: in the folder of a medium, run `{heal}`\n", status.bad_blobs);
     }
     if !status.hidden.contains(&"audit.jsonl") {
         text += &format!("audit log: {} records, chain intact\n", status.audit_records);
@@ -143,6 +137,25 @@ fn render(site: &Site, status: &Status) -> String {
         text += &format!("not shown, since this user may not read it: {}\n", status.hidden.join(", "));
     }
     text
+}
+
+/// Says what the import of a bundle waits for.
+fn waiting(waiting: &WaitingBundle, import: &ShellCommand) -> String {
+    let bundle = safe(&waiting.bundle);
+    if !waiting.first.is_empty() {
+        let first = waiting.first.join(" and ");
+        return format!(
+            "{bundle} is waiting for {first}: in the folder of each medium, run `{import}`\n",
+            first = safe(&first)
+        );
+    }
+    match waiting.volumes.is_empty() {
+        true => format!("{bundle} is not imported to its end: in the folder of its medium, run `{import}` again\n"),
+        false => {
+            let volumes = waiting.volumes.join(", ");
+            format!("{bundle} is waiting for {}: in the folder of each medium, run `{import}`\n", safe(&volumes))
+        }
+    }
 }
 
 /// Lists collections, suites and addresses that earlier generations had and this one lacks.

@@ -1,8 +1,8 @@
 //! The memory of bad blobs: those that were read again and had other bytes than their names say.
 //!
-//! A note is an empty object `bad/DIGEST` beside the blobs, so that it outlives the process that wrote it. Whoever puts the blob into
-//! the depot anew, or removes it, removes the note. A run that is killed between the two leaves a note for a good blob: then it is
-//! fetched once more.
+//! A note is an empty object `bad/DIGEST` beside the blobs, so that it outlives the process that wrote it. It stays until whoever put
+//! good bytes there has done with them what they are for. A run that is killed before that leaves the note, and the blob is fetched
+//! once more.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,9 +16,9 @@ impl Depot {
         format!("{}bad/{digest}", self.prefix)
     }
 
-    /// Returns `true` if the blob is here with this size, and is not noted as bad.
+    /// Returns `true` if the blob is here with this size, and is not noted as bad, or was put here anew by this process.
     pub fn has_good(&self, digest: &Sha256, size: u64) -> Result<bool, DepotError> {
-        Ok(self.has(digest, size)? && !self.is_bad(digest)?)
+        Ok(self.has(digest, size)? && (self.hashed_by_this_process(digest) || !self.is_bad(digest)?))
     }
 
     /// Returns `true` if the blob is noted as bad.
@@ -89,6 +89,8 @@ mod tests {
         let mut batch = again.batch();
         again.put(&mut batch, b"one").unwrap();
         batch.commit().unwrap();
+        assert!(again.has_good(&one, 3).unwrap() && !Depot::open(dir.path()).unwrap().has_good(&one, 3).unwrap());
+        again.forget_bad(&one).unwrap();
         again.remove(&other).unwrap();
         assert!(again.has_good(&one, 3).unwrap());
         assert_eq!(Depot::open(dir.path()).unwrap().bad_blobs().unwrap(), BTreeSet::new());

@@ -56,7 +56,6 @@ impl<'a> Batch<'a> {
                 return Err(DepotError::WriteLost { path: depot.store.place(&depot.key(&digest)) });
             }
             depot.note_fresh(digest);
-            depot.forget_bad(&digest)?;
         }
         self.bytes = 0;
         Ok(())

@@ -291,7 +291,7 @@ impl Depot {
             return Ok(digest);
         }
         if self.is_exactly(&digest, bytes)? {
-            self.forget_bad(&digest)?;
+            self.note_fresh(digest);
         } else {
             let path = self.partial_path(&digest);
             io::Write::write_all(&mut self.create_partial(&digest)?, bytes).map_err(DepotError::io("write", &path))?;

@@ -45,6 +45,13 @@ pub enum SiteError {
     )]
     Requested { bundle: String, count: usize, request: PathBuf },
     #[error(
+        "{bundle} builds on {}, which is not imported here: import that first, then {bundle} again. If it is lost, take {} and {} \
+         beside it to the online host, make a bundle of the {count} blobs that are lacking where the two files are then by `{}`, and \
+         import that one",
+        first.join(" and "), request.display(), next_command::SITE_KEY, next_command::answer_request(bundle, request)
+    )]
+    TooEarly { bundle: String, first: Vec<String>, count: usize, request: PathBuf },
+    #[error(
         "the collection {collection} belongs to the bundle name {owner} at this site, and this bundle is named {name}: rename one of them in its selection"
     )]
     CollectionOwned { collection: String, owner: String, name: String },
@@ -74,13 +81,18 @@ impl SiteError {
         matches!(self, Self::AlreadyImported { .. } | Self::Trust(TrustError::OldSequence { .. }))
     }
 
+    /// Returns `true` if no other bundle can be imported either: another process or another user has the site.
+    pub(super) fn stops_all(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Locked { .. } | StorageError::OtherOwner { .. }))
+    }
+
     /// Returns the class of this error.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Storage(error) => error.class(),
             Self::Fault(error) => error.class(),
             Self::NoBundle { .. } => ErrorClass::Usage,
-            Self::Requested { .. } => ErrorClass::VolumesMissing,
+            Self::Requested { .. } | Self::TooEarly { .. } => ErrorClass::VolumesMissing,
             Self::AlreadyImported { .. } => ErrorClass::NothingNew,
             Self::CollectionOwned { .. } => ErrorClass::Refused,
             Self::BadKeyring { .. } => ErrorClass::VerificationFailed,

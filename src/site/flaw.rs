@@ -10,7 +10,6 @@ use super::SiteError;
 use super::state::MountedTree;
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
-use crate::progress::Progress;
 
 /// Size of one read, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -58,7 +57,7 @@ pub struct FlawedFile {
 #[derive(Debug)]
 pub(super) enum Replacement {
     /// It is a blob: it and the published files that are hard links to it are taken away.
-    Quarantine { links: Vec<PathBuf> },
+    SetAside { links: Vec<PathBuf> },
     /// It is published: its blob takes its place.
     Blob,
     /// It is a generation's link to a tree.
@@ -79,8 +78,9 @@ pub struct NeededBy {
 }
 
 /// Reads the file at `path`, past the page cache as far as the kernel lets go of it, and returns `None` if it has this digest.
+/// `read` is told of bytes that were read.
 /// A file that this user may not open is an error.
-pub(super) fn flaw(path: &Path, digest: &Sha256, progress: &Progress) -> Result<Option<Flaw>, SiteError> {
+pub(super) fn flaw(path: &Path, digest: &Sha256, read: &dyn Fn(u64)) -> Result<Option<Flaw>, SiteError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Flaw::Missing)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -89,13 +89,13 @@ pub(super) fn flaw(path: &Path, digest: &Sha256, progress: &Progress) -> Result<
         Err(_) => return Ok(Some(Flaw::Unreadable)),
         Ok(file) => BlobReader::of_file(file),
     };
-    Ok(flaw_in(file, digest, progress))
+    Ok(flaw_in(file, digest, read))
 }
 
 /// Reads the blob, and returns `None` if it has the digest that it is named by. A blob that this user may not open is an error.
-pub(super) fn blob_flaw(depot: &Depot, digest: &Sha256, progress: &Progress) -> Result<Option<Flaw>, SiteError> {
+pub(super) fn blob_flaw(depot: &Depot, digest: &Sha256, read: &dyn Fn(u64)) -> Result<Option<Flaw>, SiteError> {
     match depot.open_blob(digest) {
-        Ok(blob) => Ok(flaw_in(blob, digest, progress)),
+        Ok(blob) => Ok(flaw_in(blob, digest, read)),
         Err(DepotError::Missing { .. }) => Ok(Some(Flaw::Missing)),
         Err(DepotError::File(error)) if error.source.kind() != io::ErrorKind::PermissionDenied => {
             Ok(Some(Flaw::Unreadable))
@@ -104,22 +104,22 @@ pub(super) fn blob_flaw(depot: &Depot, digest: &Sha256, progress: &Progress) -> 
     }
 }
 
-fn flaw_in(reader: BlobReader, digest: &Sha256, progress: &Progress) -> Option<Flaw> {
+fn flaw_in(reader: BlobReader, digest: &Sha256, read: &dyn Fn(u64)) -> Option<Flaw> {
     reader.leave_page_cache();
-    match digest_of(reader, progress) {
+    match digest_of(reader, read) {
         Ok(found) => (found != *digest).then_some(Flaw::Changed),
         Err(_) => Some(Flaw::Unreadable),
     }
 }
 
-fn digest_of(mut file: impl io::Read, progress: &Progress) -> io::Result<Sha256> {
+fn digest_of(mut file: impl io::Read, read: &dyn Fn(u64)) -> io::Result<Sha256> {
     let (mut hashing, mut buffer) = (Hashing::new(()), vec![0; BUFFER_BYTES]);
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(hashing.finish().1),
             Ok(length) => {
                 hashing.absorb(buffer.get(..length).unwrap_or_default());
-                progress.add(length as u64);
+                read(length as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

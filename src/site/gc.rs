@@ -6,6 +6,7 @@ use std::fs;
 use super::older;
 use super::publish::apt::reprepro;
 use super::reachable::reachable;
+use super::repair::ROTTEN_FOLDER;
 use super::state::generation_key;
 use super::trees::{self, remove_folder};
 use super::{Site, SiteError};
@@ -49,8 +50,15 @@ pub fn gc(site: &Site, keep: usize, mode: RunMode) -> Result<RemovedState, SiteE
         let by_reprepro = current.published.values().filter(|published| published.publish == Publish::Reprepro);
         reprepro::tidy(site.root(), &by_reprepro.map(|published| &published.name).collect::<Vec<_>>())?;
         site.tidy_partials()?;
+        remove_folder(&site.root().join(ROTTEN_FOLDER))?;
     }
-    let blobs = site.depot()?.remove_all_but(&needed, mode)?;
+    let depot = site.depot()?;
+    let blobs = depot.remove_all_but(&needed, mode)?;
+    if mode == RunMode::Apply {
+        // One that nobody needs need not be fetched again.
+        let forgotten: Vec<Sha256> = depot.bad_blobs()?.difference(&needed).copied().collect();
+        forgotten.iter().try_for_each(|digest| depot.forget_bad(digest))?;
+    }
     if unrecorded {
         record()?;
     }

@@ -14,6 +14,7 @@ use super::own_keys;
 use super::path_map::PathMap;
 use super::pins::pinned;
 use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
+use super::repair::settle_renewed;
 use super::reuse::{Reuse, Shown, Unchanged};
 use super::serve_config::Serve;
 use super::state::{CURRENT, Generation, Inputs, MountedTree, NameState, Published, generation_folder, generation_key};
@@ -78,6 +79,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
+    settle_renewed(site, depot)?;
     own_keys::retire(site, next.made)?;
     Ok(next)
 }

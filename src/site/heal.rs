@@ -10,7 +10,7 @@ use super::generation::{DateRule, Recipe, publish};
 use super::imported::{Imported, note_repairs};
 use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
-use super::repair::{quarantine, relink_trees};
+use super::repair::{relink_trees, set_aside};
 use super::reuse::Unchanged;
 use super::state::Generation;
 use super::unpack::{into_depot, mark_lacking};
@@ -83,7 +83,7 @@ pub(super) fn heal(
 /// Reads the blobs of the bundle that `counts`, and marks as lacking those that the depot holds with other bytes, or not at all.
 /// Returns their number.
 ///
-/// One that the bundle does not carry moves to `quarantine/`: then the site knows that it lacks the blob, and asks for it.
+/// One that the bundle does not carry moves to `rotten/`: then the site knows that it lacks the blob, and asks for it.
 pub(super) fn mark_wrong(
     site: &Site,
     incoming: Incoming<'_>,
@@ -98,12 +98,12 @@ pub(super) fn mark_wrong(
     let progress = progress.phase("reading what is here again", counted.iter().map(|blob| blob.size).sum());
     let mut wrong = 0;
     for blob in counted {
-        if blob_flaw(depot, &blob.sha256, &progress)?.is_none() {
+        if blob_flaw(depot, &blob.sha256, &|bytes| progress.add(bytes))?.is_none() {
             continue;
         }
         // Of a stream nobody knows yet what it carries.
         if carried.as_ref().is_some_and(|carried| !carried.contains(&blob.sha256)) {
-            quarantine(site, depot, &blob.sha256)?;
+            set_aside(site, depot, &blob.sha256)?;
         }
         blobs.mark(&blob.sha256, BlobMark::Lacking);
         wrong += 1;

@@ -15,8 +15,8 @@ use super::reuse::Unchanged;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::trees::remove_folder;
+use super::waiting::{self, REASON};
 use super::{Site, SiteError, sheets, unpack};
-use crate::bundle::BundleError;
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
@@ -25,6 +25,7 @@ use crate::bundle::state::known_versions::{self, ChangedItem};
 use crate::bundle::state::lists::ListedCollections;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::bundle::state::{Manifest, OpenState, SignedState};
+use crate::bundle::{BundleError, names};
 use crate::depot::{Depot, DepotError};
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
@@ -325,10 +326,15 @@ pub(super) fn recipe<'a>(
 /// Where the site lacks what the bundle builds on, it says what, for the online side.
 fn with_request(site: &Site, lock: &Lock, state: &OpenState, error: SiteError) -> SiteError {
     match error {
-        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => match site.write_request(state, lock) {
-            Ok(request) => SiteError::Requested { bundle: state.manifest.folder(), count, request },
-            Err(error) => error,
-        },
+        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => {
+            let asked = || Ok((waiting::earlier_bundles(site, state)?, site.write_request(state, lock)?));
+            let bundle = state.manifest.folder();
+            match asked() {
+                Ok((first, request)) if first.is_empty() => SiteError::Requested { bundle, count, request },
+                Ok((first, request)) => SiteError::TooEarly { bundle, first, count, request },
+                Err(error) => error,
+            }
+        }
         other => other,
     }
 }
@@ -346,11 +352,14 @@ fn is_of_the_disk(error: &SiteError) -> bool {
     matches!(blob, Some(DepotError::DigestMismatch { .. }))
 }
 
-/// Keeps what failed its checks for review: the manifest and the reason.
+/// Notes what a bundle waits for, or keeps what failed its checks for review: the manifest and the reason.
 fn record_failure(site: &Site, state: &OpenState, error: &SiteError) -> Result<(), SiteError> {
     let name = state.manifest.folder();
     let reason = causes(error).join(": ");
     audit::append(&site.root().join("audit.jsonl"), error.class().word(), &name, &reason)?;
+    if let SiteError::TooEarly { first, .. } = error {
+        return waiting::note_first(site, state, first);
+    }
     let damaged = match error {
         SiteError::Bundle(error) => error.damaged_volumes(),
         _ => BTreeSet::new(),
@@ -359,10 +368,10 @@ fn record_failure(site: &Site, state: &OpenState, error: &SiteError) -> Result<(
         return sheets::note_awaited(site, state, damaged);
     }
     if error.class() == ErrorClass::VerificationFailed && !is_of_the_disk(error) {
-        let folder = site.quarantine_folder(state);
+        let folder = site.refused_folder(state);
         modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
-        write_atomically(&folder.join("manifest.json"), &state.bytes, 0o644)?;
-        write_atomically(&folder.join("reason.txt"), format!("{reason}\n").as_bytes(), 0o644)?;
+        write_atomically(&folder.join(names::MANIFEST), &state.bytes, 0o644)?;
+        write_atomically(&folder.join(REASON), format!("{reason}\n").as_bytes(), 0o644)?;
         remove_folder(&site.journal_folder(state))?;
     }
     Ok(())

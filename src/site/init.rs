@@ -66,7 +66,7 @@ impl NewSite {
             let path = scratch.join(folder);
             modes::create_public_folders(&path).map_err(SiteError::io("create", &path))?;
         }
-        for folder in ["keys", "journal", "quarantine"] {
+        for folder in ["keys", "waiting", "refused"] {
             let path = scratch.join(folder);
             modes::create_private_folder(&path).map_err(SiteError::io("create", &path))?;
         }

@@ -16,6 +16,10 @@ use crate::depot::DepotError;
 use crate::digest::Sha256;
 use crate::storage::{StorageError, modes, remove_file_if_there, write_atomically};
 
+/// The folder of bundles of which something is awaited, below the site's.
+pub(super) const WAITING_FOLDER: &str = "waiting";
+/// The folder of bundles that failed their checks, below the site's.
+pub(super) const REFUSED_FOLDER: &str = "refused";
 /// In a journal: ranges of cut blobs that are in their partial files.
 const PARTS: &str = "parts";
 /// In a journal: blobs that patches build on.
@@ -213,21 +217,21 @@ fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
 impl Site {
     /// Where the unfinished import of this bundle keeps its notes.
     pub(super) fn journal_folder(&self, state: &OpenState) -> PathBuf {
-        self.root().join("journal").join(state.digest.to_hex())
+        self.root().join(WAITING_FOLDER).join(state.digest.to_hex())
     }
 
     /// The folder that notes why a bundle failed its checks.
-    pub(super) fn quarantine_folder(&self, state: &OpenState) -> PathBuf {
-        self.root().join("quarantine").join(state.manifest.folder())
+    pub(super) fn refused_folder(&self, state: &OpenState) -> PathBuf {
+        self.root().join(REFUSED_FOLDER).join(state.digest.to_hex())
     }
 
     /// Removes the notes of imports that are finished or can no more be: of `state` itself, of the bundles before it, and what
     /// cannot be read.
     pub(super) fn tidy_journal(&self, state: &OpenState) -> Result<(), SiteError> {
         super::trees::remove_folder(&self.journal_folder(state))?;
-        super::trees::remove_folder(&self.quarantine_folder(state))?;
+        super::trees::remove_folder(&self.refused_folder(state))?;
         let accepted = &state.manifest;
-        for folder in self.journals()? {
+        for folder in self.journals()?.into_iter().chain(self.folders_in(REFUSED_FOLDER)?) {
             let is_past = |(m, _): &(Manifest, Sha256)| {
                 m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence)
             };
@@ -240,14 +244,22 @@ impl Site {
 
     /// The folders of unfinished imports.
     pub(super) fn journals(&self) -> Result<Vec<PathBuf>, SiteError> {
-        let journal = self.root().join("journal");
-        let entries = fs::read_dir(&journal).map_err(SiteError::io("list", &journal))?;
-        let mut folders = Vec::new();
+        self.folders_in(WAITING_FOLDER)
+    }
+
+    /// Returns what is in a folder of the site, in order. Empty if there is no such folder, as after a restore.
+    pub(super) fn folders_in(&self, name: &str) -> Result<Vec<PathBuf>, SiteError> {
+        let folder = self.root().join(name);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(SiteError::io("list", &folder))?,
+        };
+        let mut found = Vec::new();
         for entry in entries {
-            folders.push(entry.map_err(SiteError::io("list", &journal))?.path());
+            found.push(entry.map_err(SiteError::io("list", &folder))?.path());
         }
-        folders.sort();
-        Ok(folders)
+        found.sort();
+        Ok(found)
     }
 
     /// Removes the partial files of runs that were killed, except those with which an unfinished import goes on.

@@ -8,6 +8,7 @@ use super::rehearsal::{Rehearsal, Rehearsed};
 use super::search::BundleSearch;
 use super::{Site, SiteError};
 use crate::bundle::state::OpenState;
+use crate::error_class::causes;
 use crate::progress::Progress;
 use crate::trust::Overrides;
 
@@ -68,14 +69,14 @@ fn is_several(found: &BundleSearch) -> bool {
 }
 
 /// Takes each bundle by `step`. A bundle whose volumes are missing does not hold up a later one, which may have all that it
-/// needs; if one does, the former is no longer waited for.
+/// needs; if one does, the former is no longer waited for. Nor does one that cannot be imported.
 fn take_in_order<T>(
     found: BundleSearch,
     say: &dyn Fn(&str),
     mut step: impl FnMut(&OpenState) -> Result<T, SiteError>,
 ) -> Result<InOrder<T>, SiteError> {
     let several = is_several(&found);
-    let (mut done, mut incomplete, mut passed) = (Vec::new(), BTreeMap::new(), None);
+    let (mut done, mut incomplete, mut passed, mut failed) = (Vec::new(), BTreeMap::new(), None, None);
     for bundle in &found.bundles {
         let (name, folder) = (&bundle.manifest.name, bundle.manifest.folder());
         match step(bundle) {
@@ -94,10 +95,17 @@ fn take_in_order<T>(
             Err(error) if several && error.class() == crate::error_class::ErrorClass::VolumesMissing => {
                 incomplete.entry(name.clone()).or_insert(error);
             }
+            Err(error) if several && !error.stops_all() => {
+                // What ends the import is not said twice.
+                match failed {
+                    None => failed = Some(error),
+                    Some(_) => say(&format!("{folder} is not imported: {}", causes(&error).join(": "))),
+                }
+            }
             Err(error) => return Err(error),
         }
     }
-    let failure = incomplete.into_values().next().or(found.failure);
+    let failure = failed.or(incomplete.into_values().next()).or(found.failure);
     match (failure, done.pop()) {
         (Some(error), _) => Err(error),
         (None, Some(last)) => Ok(InOrder { earlier: done, last }),

@@ -11,8 +11,10 @@
 //! SITE/generations/N/         one state: generation.json, and links into `trees/`
 //! SITE/current                symbolic link to the generation that clients see
 //! SITE/older/                 what older generations have and the current one lacks, for web servers; may be deleted, `gc` builds it again
-//! SITE/journal/               imports that are not finished
-//! SITE/quarantine/            what failed its checks, with the reason
+//! SITE/waiting/               bundles of which something is awaited: their states, and how far their imports are
+//! SITE/refused/               bundles that failed their checks, with the reason
+//! SITE/rotten/                blobs that have changed on disk; may be deleted, `gc` does
+//! SITE/check.json             how far a check is that was interrupted
 //! SITE/receipt-number         the number of the last receipt or request
 //! SITE/requests/              for the online side: what the site lacks for a bundle
 //! SITE/reprepro/NAME/         the base folder of a collection that reprepro publishes; may be deleted, is built again
@@ -38,6 +40,7 @@ mod flaw;
 mod gc;
 mod generation;
 mod heal;
+mod heal_flawed;
 mod import;
 mod imported;
 mod incoming;
@@ -47,6 +50,7 @@ mod key_rotation;
 mod media;
 mod older;
 mod own_keys;
+mod pace;
 mod path_lookup;
 mod path_map;
 mod pins;
@@ -58,6 +62,8 @@ mod repair;
 mod republish;
 mod reuse;
 mod rollback;
+mod scrub;
+mod scrub_note;
 mod search;
 mod second_digest;
 mod serve_config;
@@ -70,6 +76,7 @@ mod tree;
 mod trees;
 mod trust_chain;
 mod unpack;
+mod waiting;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -77,7 +84,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use addresses::answering;
-pub use check::{FlawedFiles, SiteCheck, check};
+pub use check::{CheckOptions, FlawedFiles, check};
 pub use client_warnings::{Unanswered, UnansweredAddress, client_warnings};
 pub use clock::{ClockTrust, FutureDates};
 pub use config::{Policy, SiteConfig};
@@ -86,6 +93,7 @@ pub use error::SiteError;
 pub use flaw::{Flaw, FlawedFile, NeededBy};
 pub use gc::{RemovedState, gc};
 pub use heal::HeldBlobs;
+pub use heal_flawed::{HealedFiles, heal_flawed};
 pub use import::{ImportOptions, import, import_stream};
 pub use imported::Imported;
 pub use init::{NewSite, init};
@@ -99,6 +107,8 @@ pub use publish::{PublishError, RepreproKey};
 pub use rehearsal::{Checked, Rehearsed};
 pub use republish::redate;
 pub use rollback::rollback;
+pub use scrub::SiteCheck;
+pub use scrub_note::CheckStart;
 pub use search::{BundleSearch, bundle_folders, find};
 pub use serve_config::{Alias, Serve};
 pub(crate) use state::{CURRENT, generation_folder, list_generations, own_key, read_generation};
@@ -107,13 +117,14 @@ pub use status::{Status, status};
 pub use store_assertion::{StoreAssertion, keep_store_assertion};
 pub use store_index::{ChannelEntry, STORE_INDEX, StoreIndex};
 pub use trust_chain::{AppliedTrust, TrustCheck, read_signed as read_signed_trust};
+pub use waiting::{RefusedBundle, WaitingBundle};
 
 use crate::depot::Depot;
 use crate::error_class::Fault;
 use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, SiteKeys};
 use crate::next_command;
-use crate::storage::{FileStore, Lock, Store, read_capped};
+use crate::storage::{FileStore, Lock, Store, other_owner, read_capped};
 use crate::time::Time;
 use crate::trust::TrustFile;
 
@@ -165,6 +176,11 @@ impl Site {
     /// Takes the site's lock; Released on drop.
     pub fn lock(&self) -> Result<Lock, SiteError> {
         Ok(Lock::take(&self.root.join("lock"))?)
+    }
+
+    /// Returns true if the site belongs to the user who runs this, who alone may write there.
+    fn belongs_to_user(&self) -> bool {
+        other_owner(&self.root).is_none()
     }
 
     /// The store of its blobs and generations.

@@ -1,12 +1,11 @@
 //! What this site tells the online side: which bundle it has, or what it lacks for one.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::journal::journal_manifest;
+use super::journal::{REFUSED_FOLDER, journal_manifest};
 use super::{Site, SiteError};
 use crate::bundle::BundleError;
 use crate::bundle::state::OpenState;
@@ -143,11 +142,8 @@ impl Site {
 
     /// The states of this name that failed their checks.
     fn refused(&self, name: &Label, epoch: Epoch) -> Result<BTreeSet<ReceiptState>, SiteError> {
-        let folder = self.root().join("quarantine");
-        let entries = fs::read_dir(&folder).map_err(SiteError::io("list", &folder))?;
         let mut refused = BTreeSet::new();
-        for entry in entries {
-            let path = entry.map_err(SiteError::io("list", &folder))?.path();
+        for path in self.folders_in(REFUSED_FOLDER)? {
             let Some((manifest, digest)) = journal_manifest(&path).ok().flatten() else { continue };
             if manifest.name == *name && manifest.epoch == epoch {
                 refused.insert(ReceiptState { sequence: manifest.sequence, manifest: digest });

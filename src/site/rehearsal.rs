@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::generation::prepare;
 use super::import::{accept, changed_items, recipe};
 use super::incoming::{Incoming, IncomingState};
-use super::journal::Journal;
+use super::journal::{Journal, WAITING_FOLDER};
 use super::second_digest::SecondDigests;
 use super::state::Generation;
 use super::unpack::{DepotSink, UnpackTarget, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
@@ -28,7 +28,7 @@ use crate::collection::Collection;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
-use crate::storage::Lock;
+use crate::storage::{Lock, modes};
 use crate::trust::Overrides;
 
 /// Something that a rehearsal checks.
@@ -115,7 +115,8 @@ impl<'a> Rehearsal<'a> {
         let lock = site.lock()?;
         let free = site.depot()?.free_bytes()?;
         // The next import removes what is no journal, so a run that is killed leaves nothing for long.
-        let journal = site.root().join("journal");
+        let journal = site.root().join(WAITING_FOLDER);
+        modes::create_private_folder(&journal).map_err(SiteError::io("create", &journal))?;
         let scratch = tempfile::Builder::new().prefix("dry-run-").tempdir_in(&journal);
         let scratch = scratch.map_err(SiteError::io("create a folder in", &journal))?;
         let depot = Depot::open_over(&scratch.path().join("depot"), site.depot()?)?;

@@ -14,24 +14,24 @@ use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::storage::{audit, modes};
 
-/// Moves flawed blobs to `quarantine/`, and takes the published files away that have their bytes: what is missing is fetched
+/// Moves flawed blobs to `rotten/`, and takes the published files away that have their bytes: what is missing is fetched
 /// anew by the next import that has it. Published files whose blobs are good are linked to them again.
 pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Result<(), SiteError> {
-    let is_blob = |file: &&FlawedFile| matches!(file.replacement, Replacement::Quarantine { .. });
+    let is_blob = |file: &&FlawedFile| matches!(file.replacement, Replacement::SetAside { .. });
     let names: Vec<String> = flawed.iter().filter(is_blob).map(|file| file.sha256.to_hex()).collect();
     let log = site.root().join("audit.jsonl");
     let detail = format!("{} files, blobs {}", flawed.len(), names.join(" "));
-    audit::append(&log, "quarantine", site.config.name.as_str(), &detail)?;
+    audit::append(&log, "set-aside", site.config.name.as_str(), &detail)?;
     for file in flawed.iter().filter(is_blob) {
-        if let Replacement::Quarantine { links } = &file.replacement {
+        if let Replacement::SetAside { links } = &file.replacement {
             links.iter().try_for_each(|link| fs::remove_file(link).map_err(SiteError::io("remove", link)))?;
         }
-        quarantine(site, depot, &file.sha256)?;
+        set_aside(site, depot, &file.sha256)?;
     }
     for file in flawed {
         let path = site.root().join(&file.path);
         match &file.replacement {
-            Replacement::Quarantine { .. } => {}
+            Replacement::SetAside { .. } => {}
             Replacement::Link { generation, folder, mount } => {
                 super::trees::remove_link(&path)?;
                 lay_link(&site.generation_folder(*generation), folder, mount)?;
@@ -44,9 +44,31 @@ pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Re
     Ok(())
 }
 
-/// Moves the blob to `quarantine/`. Succeeds if it does not exist.
-pub(super) fn quarantine(site: &Site, depot: &Depot, digest: &Sha256) -> Result<(), SiteError> {
-    Ok(depot.move_away(digest, &site.root().join("quarantine").join(digest.to_hex()))?)
+/// The folder of bad blobs, below the site's.
+pub(super) const ROTTEN_FOLDER: &str = "rotten";
+
+/// Moves the bad blob to `rotten/`. Succeeds if it does not exist.
+///
+/// It stays noted as bad until good bytes come: so collections with it are made anew, and published files are linked to the new blob.
+pub(super) fn set_aside(site: &Site, depot: &Depot, digest: &Sha256) -> Result<(), SiteError> {
+    depot.note_bad(digest)?;
+    let folder = site.root().join(ROTTEN_FOLDER);
+    modes::create_private_folder(&folder).map_err(SiteError::io("create", &folder))?;
+    Ok(depot.move_away(digest, &folder.join(digest.to_hex()))?)
+}
+
+/// Links the published files of bad blobs that this process has put into the depot anew, and forgets that they were bad.
+/// Returns their number.
+///
+/// Last, so that a run that was killed before is made up for by the next: their notes make it take them again.
+pub(super) fn settle_renewed(site: &Site, depot: &Depot) -> Result<u64, SiteError> {
+    let mut renewed = depot.bad_blobs()?;
+    renewed.retain(|digest| depot.hashed_by_this_process(digest));
+    if !renewed.is_empty() {
+        relink_trees(site, depot, &renewed)?;
+        renewed.iter().try_for_each(|digest| depot.forget_bad(digest))?;
+    }
+    Ok(renewed.len() as u64)
 }
 
 /// Replaces the published file by one with its blob's bytes, in one step.

@@ -158,7 +158,8 @@ impl Reuse<'_> {
 
 /// Returns true if a file of the path map, or the map itself, is noted as bad.
 fn has_bad_file(depot: &Depot, paths: &Sha256) -> Result<bool, SiteError> {
-    let bad = depot.bad_blobs()?;
+    let mut bad = depot.bad_blobs()?;
+    bad.retain(|digest| !depot.hashed_by_this_process(digest));
     if bad.is_empty() {
         return Ok(false);
     }

@@ -19,7 +19,7 @@ use crate::trust::TrustError;
 const MAX_ENTRIES: usize = 10_000;
 
 /// The bundles on media.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct BundleSearch {
     /// Bundles for this site, by name and then by sequence; their volumes are looked for on all media.
     pub bundles: Vec<OpenState>,
@@ -41,7 +41,13 @@ pub fn find(site: &Site, paths: &[PathBuf]) -> Result<BundleSearch, SiteError> {
             continue;
         }
         is_search = true;
-        let folders = bundles_below(path, &mut search.notes)?;
+        let folders = match bundles_below(path, &mut search.notes) {
+            Err(error) if paths.len() > 1 => {
+                search.refused.push(error); // it does not hold up the other media
+                continue;
+            }
+            folders => folders?,
+        };
         match plain_iso(path, names::MANIFEST).filter(|_| folders.is_empty()) {
             Some(error) => search.refused.push(error.into()),
             None if folders.is_empty() => empty.push(path.clone()),
@@ -128,7 +134,17 @@ impl Search<'_> {
     }
 
     fn finish(self, empty: Vec<PathBuf>) -> Result<BundleSearch, SiteError> {
-        let Self { site, groups: mut bundles, mut notes, refused, foreign } = self;
+        let Self { site, groups, mut notes, mut refused, foreign } = self;
+        let mut bundles = Vec::new();
+        for bundle in groups {
+            match volume_notes(site, &bundle) {
+                Ok(more) => {
+                    notes.extend(more);
+                    bundles.push(bundle);
+                }
+                Err(error) => refused.push(error),
+            }
+        }
         bundles.sort_by(|a, b| {
             let key =
                 |bundle: &OpenState| (bundle.manifest.name.clone(), bundle.manifest.epoch, bundle.manifest.sequence);
@@ -147,17 +163,19 @@ impl Search<'_> {
         if !matches!(failure, Some(SiteError::NoBundle { .. })) {
             notes.extend(empty.iter().map(|path| format!("{} has no bundle", path.display())));
         }
-        for bundle in &bundles {
-            let search = site.packings(bundle)?;
-            notes.extend(
-                search.absent.iter().map(|error| format!("a packing is left alone: {}", causes(error).join(": "))),
-            );
-            for packing in &search.found {
-                notes.extend(packing.files.strays().map_err(SiteError::io("look into", &bundle.expected()))?);
-            }
-        }
         Ok(BundleSearch { bundles, notes, failure, is_search: false })
     }
+}
+
+/// Returns notes about packings and volumes of the bundle that are left alone.
+fn volume_notes(site: &Site, bundle: &OpenState) -> Result<Vec<String>, SiteError> {
+    let search = site.packings(bundle)?;
+    let absent = search.absent.iter().map(|error| format!("a packing is left alone: {}", causes(error).join(": ")));
+    let mut notes: Vec<String> = absent.collect();
+    for packing in &search.found {
+        notes.extend(packing.files.strays().map_err(SiteError::io("look into", &bundle.expected()))?);
+    }
+    Ok(notes)
 }
 
 /// Returns true if no trusted key has signed the manifest.

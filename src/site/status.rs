@@ -1,14 +1,12 @@
 //! What a site is, publishes and waits for.
 
-use std::collections::BTreeMap;
-use std::fs;
-
 use super::client_warnings::Unanswered;
 use super::clock::FutureDates;
-use super::journal::journal_manifest;
+use super::journal::{REFUSED_FOLDER, WAITING_FOLDER};
 use super::own_keys::{self, KeyRotation};
 use super::state::Generation;
-use super::{Site, SiteError, sheets};
+use super::waiting::{self, RefusedBundle, WaitingBundle};
+use super::{Site, SiteError};
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES};
 use crate::storage::{audit, read_capped};
 
@@ -30,12 +28,12 @@ pub struct Status {
     pub future: Option<FutureDates>,
     /// Files and folders that this user may not read, whose content is missing here.
     pub hidden: Vec<&'static str>,
-    /// Bundles whose import is not finished.
-    pub unfinished: Vec<String>,
-    /// The volumes that these wait for, and where they went as far as it is known.
-    pub waiting: BTreeMap<String, Vec<String>>,
-    /// Names of what is in quarantine.
-    pub quarantine: Vec<String>,
+    /// Bundles whose import is not finished, with what they wait for.
+    pub waiting: Vec<WaitingBundle>,
+    /// Bundles that failed their checks.
+    pub refused: Vec<RefusedBundle>,
+    /// Number of blobs that a check has found bad, and that were not healed yet.
+    pub bad_blobs: u64,
     /// How many records the audit log has; its chain has been checked.
     pub audit_records: usize,
 }
@@ -48,15 +46,8 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
         generations.push((number, site.generation(number)?.reason));
     }
     let mut hidden = Vec::new();
-    let mut seen = |found: Result<Vec<String>, SiteError>, name| match found {
-        Err(error) if error.is_denied() => {
-            hidden.push(name);
-            Ok(Vec::new())
-        }
-        other => other,
-    };
-    let journal = seen(names_in(site, "journal"), "journal")?;
-    let quarantine = seen(names_in(site, "quarantine"), "quarantine")?;
+    let waiting = seen(waiting::waiting(site), WAITING_FOLDER, &mut hidden)?;
+    let refused = seen(waiting::refused(site), REFUSED_FOLDER, &mut hidden)?;
     let log = audit::read(&site.root().join("audit.jsonl")).map_err(SiteError::from);
     let audit_records = match log {
         Err(error) if error.is_denied() => {
@@ -65,15 +56,14 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
         }
         log => log?.len(),
     };
-    let unfinished = unfinished(site, &journal);
     Ok(Status {
         generations,
         key: public_key(site)?,
         rotation: own_keys::load(site).ok().and_then(|keys| keys.rotation()), // other users may not read the keys
         future: FutureDates::of(&current),
-        unfinished: unfinished.iter().map(|(bundle, _)| bundle.clone()).collect(),
-        waiting: unfinished.into_iter().filter(|(_, missing)| !missing.is_empty()).collect(),
-        quarantine,
+        waiting,
+        refused,
+        bad_blobs: site.depot_to_read().bad_blobs()?.len() as u64,
         unanswered: Unanswered::of(&current, &site.config.serve),
         audit_records,
         current,
@@ -81,14 +71,19 @@ pub fn status(site: &Site) -> Result<Status, SiteError> {
     })
 }
 
-/// Bundles whose import is not finished, with what each waits for.
-fn unfinished(site: &Site, journal: &[String]) -> Vec<(String, Vec<String>)> {
-    let bundle = |name: &String| {
-        let folder = site.root().join("journal").join(name);
-        let (manifest, _) = journal_manifest(&folder).ok()??;
-        Some((manifest.folder(), sheets::render(&sheets::missing(&folder))))
-    };
-    journal.iter().filter_map(bundle).collect()
+/// Returns what was found; empty if this user may not read it, which is noted.
+fn seen<T>(
+    found: Result<Vec<T>, SiteError>,
+    name: &'static str,
+    hidden: &mut Vec<&'static str>,
+) -> Result<Vec<T>, SiteError> {
+    match found {
+        Err(error) if error.is_denied() => {
+            hidden.push(name);
+            Ok(Vec::new())
+        }
+        other => other,
+    }
 }
 
 /// Returns the fingerprint of the site's key. Its secret half is for the owner alone; others know the key as it is published.
@@ -105,12 +100,4 @@ fn public_key(site: &Site) -> Result<Option<String>, SiteError> {
             Ok(keyring.fingerprints().into_iter().next())
         }
     }
-}
-
-fn names_in(site: &Site, folder: &str) -> Result<Vec<String>, SiteError> {
-    let path = site.root().join(folder);
-    let entries = fs::read_dir(&path).map_err(SiteError::io("list", &path))?;
-    let mut names: Vec<_> = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
-    names.sort();
-    Ok(names)
 }

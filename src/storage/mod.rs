@@ -22,6 +22,7 @@ pub use file_error::{FileError, NamedBy};
 pub use file_store::FileStore;
 pub(crate) use file_store::has_no_links;
 pub use lock::Lock;
+pub(crate) use owner::other_owner;
 pub(crate) use small_file::{
     create_new, part_path, place_atomically, place_atomically_from, place_atomically_with, read_capped, read_named,
     read_to_cap, remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,

@@ -48,7 +48,7 @@ fn name_of(id: u32, passwd: &str) -> Option<String> {
 }
 
 /// Returns the owner of the folder if that is another user than the one who runs this.
-pub(super) fn other_owner(folder: &Path) -> Option<Owner> {
+pub(crate) fn other_owner(folder: &Path) -> Option<Owner> {
     Owner::of(folder).filter(|owner| owner.id != rustix::process::geteuid().as_raw())
 }
 

@@ -312,6 +312,25 @@ fn sticks_out_of_order_do_no_harm() {
 }
 
 #[test]
+fn a_delta_that_comes_too_early_names_the_bundles_to_import_first() {
+    let story = Story::new("");
+    let (first, ..) = story.export(1, "");
+    story.confirm(&first).ok();
+    let (second, ..) = story.export(2, "");
+    let early = format!("{second} builds on {first}, which is not imported here: import that first");
+    story.import(&second, "site").says(Exit::VolumesMissing, &[&early]);
+    let status = story.desk.run("status --site site").ok().out;
+    assert!(status.contains(&format!("{second} is waiting for {first}: ")), "{status}");
+    let receipt = story.desk.run("receipt --site site --name base").ok().out;
+    assert!(receipt.contains("Held: "), "{receipt}");
+    story.import(&first, "site").ok();
+    story.import(&second, "site").ok();
+    let status = story.desk.run("status --site site").ok().out;
+    assert!(!status.contains("waiting"), "{status}");
+    assert_eq!(fs::read_dir(story.desk.path("site/waiting")).unwrap().count(), 0);
+}
+
+#[test]
 fn what_the_site_has_collected_away_is_asked_for_and_made_again() {
     let story = Story::new("");
     for state in 1..=2 {

@@ -50,7 +50,7 @@ pub fn store(
     for (index, collection) in manifest.collections.iter().enumerate() {
         let (name, stored) = (collection.list_file(), collection.list.stored);
         let file = lists.stored(index).map_err(BundleError::in_file(Path::new(&name)))?;
-        if depot.has(&stored.sha256, stored.size)
+        if depot.has_good(&stored.sha256, stored.size)?
             && let Err(DepotError::DigestMismatch { .. }) = depot.verify(&stored.sha256)
         {
             depot.remove(&stored.sha256)?;

@@ -90,7 +90,7 @@ fn a_site_that_is_too_small_or_fills_up() {
             "disk srv {small}\n\
              gapferry site init srv/site --name dc1 --builder online/builder.key.pub --keyring demo=keyring.gpg\n\
              {import}; try gapferry status --site srv/site; test -e srv/site/current && echo PUBLISHED >&2\n\
-             grow srv {large}; {import}; try gapferry status --site srv/site; ls srv/site/journal srv/site/depot/partial"
+             grow srv {large}; {import}; try gapferry status --site srv/site; ls srv/site/waiting srv/site/depot/partial"
         );
         let Some(ended) = script(&fault.desk, &text) else { return };
         assert_eq!(exits(&ended), ["7", "0", "0", "0"], "{ended:?}");

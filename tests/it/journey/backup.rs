@@ -126,7 +126,7 @@ fn every_command_of_the_page_does_what_it_says() {
     let blob = Depot::existing(&desk.path("site/depot")).place(&Sha256::of(&fs::read(&deb).unwrap()));
     fs::remove_file(blob).unwrap();
     fs::remove_file(deb).unwrap();
-    desk.run("site check --site site").says(Exit::VerificationFailed, &[]);
+    desk.run("site check --site site").says(Exit::RotFound, &[]);
     page.run("--reread");
     desk.run("site check --site site").ok();
     apt_sees(&desk, "2.0-1");

@@ -99,7 +99,7 @@ fn gc_removes_nothing_if_it_cannot_read_what_is_needed() {
     assert_eq!(count(), before);
     fs::write(&manifest, right).unwrap();
 
-    let journal = desk.path("site/journal").join("0".repeat(64));
+    let journal = desk.path("site/waiting").join("0".repeat(64));
     fs::create_dir(&journal).unwrap();
     fs::write(journal.join("manifest.json"), "half").unwrap();
     desk.run("gc --keep 2 --site site").says(Exit::Failed, &["nothing was removed", "rm -r"]);

@@ -56,7 +56,7 @@ fn commands_of_another_user_say_whom_to_run_them_as() {
         "rollback --site site",
         "gc --site site --keep 1",
         "receipt --site site",
-        "site check --quarantine --site site",
+        "site check --repair --site site",
         "site pin --site site --source demo --keyring keyring.gpg --replace",
         "gc --workspace online/workspace",
     ] {
@@ -83,9 +83,9 @@ fn reading_commands_need_no_secret_key() {
     let own = desk.run("status --site site --json").ok().json();
     let shown = end(&mut as_nobody(&desk, "status --site site --json")).ok().json();
     assert_eq!((&shown["key"], &shown["names"]), (&own["key"], &own["names"]));
-    assert_eq!((&own["hidden"], &shown["hidden"]), (&json!([]), &json!(["journal", "quarantine"])));
+    assert_eq!((&own["hidden"], &shown["hidden"]), (&json!([]), &json!(["waiting", "refused"])));
     let words = end(&mut as_nobody(&desk, "status --site site")).ok().out;
-    assert!(words.contains("not shown, since this user may not read it: journal, quarantine"), "{words}");
+    assert!(words.contains("not shown, since this user may not read it: waiting, refused"), "{words}");
     for arguments in [
         "site check --site site",
         "setup nginx --site site --serve-url http://gap.example",

@@ -98,7 +98,7 @@ fn only_what_is_needed(desk: &Desk) {
         assert!(published.insert(fs::metadata(depot.place(&mount.paths)).unwrap().ino()));
     }
     assert_eq!(blobs, published);
-    assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/journal")).is_empty());
+    assert!(names(&desk.path("site/depot/partial")).is_empty() && names(&desk.path("site/waiting")).is_empty());
 }
 
 #[test]

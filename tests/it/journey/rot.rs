@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::rollback::{all_see, clients, desk, publish};
 use crate::apt_client::run;
-use crate::support::desk::{Desk, names};
+use crate::support::desk::{Desk, names, wait_for};
 
 const DEB: &str = "apt/demo/pool/main/h/hello/hello_1.0-1_amd64.deb";
 const PACKAGES: &str = "apt/demo/dists/stable/main/binary-amd64/Packages";
@@ -38,8 +38,16 @@ fn desk_with_one() -> (Desk, PathBuf) {
 #[track_caller]
 fn flawed(desk: &Desk, more: &str) -> Vec<Value> {
     let ended = desk.run(&format!("site check --site site --json {more}"));
-    assert_eq!(ended.code, i32::from(Exit::VerificationFailed.code()), "{}", ended.err);
+    assert_eq!(ended.code, i32::from(Exit::RotFound.code()), "{}", ended.err);
     ended.json()["flawed"].as_array().unwrap().clone()
+}
+
+/// Returns the files that a check of the site finds, and heals.
+#[track_caller]
+fn repaired(desk: &Desk) -> Vec<Value> {
+    let found = desk.run("site check --repair --site site --json").ok().json();
+    assert_eq!(found["left"], 0, "{found}");
+    found["flawed"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -48,8 +56,8 @@ fn a_check_names_what_has_changed_and_who_needs_it() {
     let whole = desk.run("site check --site site --json").ok().json();
     assert!(whole["blobs"].as_u64().unwrap() > 5 && whole["flawed"].as_array().unwrap().is_empty(), "{whole}");
     rot(&desk.path("site/current").join(DEB));
-    let words = ["changed on disk", "apt/demo: pool/main/h/hello/hello_1.0-1_amd64.deb", "dc1-base-000001", "--reread"];
-    desk.run("site check --site site").says(Exit::VerificationFailed, &words);
+    let words = ["changed on disk", "apt/demo: pool/main/h/hello/hello_1.0-1_amd64.deb", "dc1-base-000001", "--repair"];
+    desk.run("site check --site site").says(Exit::RotFound, &words);
     let found = flawed(&desk, "");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0]["flaw"], &found[0]["needed_by"][0]["collection"]), (&"changed".into(), &"apt/demo".into()));
@@ -112,14 +120,14 @@ fn a_new_bundle_heals_what_it_carries_too() {
 }
 
 #[test]
-fn quarantined_blobs_are_fetched_anew() {
+fn blobs_that_were_moved_away_are_fetched_anew() {
     let (desk, bundle) = desk_with_one();
     let deb = desk.path("site/current").join(DEB);
     let right = digest(&deb);
     rot(&deb);
-    assert_eq!(flawed(&desk, "--quarantine")[0]["flaw"], "changed");
+    assert_eq!(flawed(&desk, "--repair")[0]["flaw"], "changed");
     assert!(!deb.exists(), "it is published no more");
-    assert_eq!(names(&desk.path("site/quarantine")), [right.to_hex()]);
+    assert_eq!(names(&desk.path("site/rotten")), [right.to_hex()]);
     assert!(flawed(&desk, "").iter().all(|file| file["flaw"] == "missing"));
     let receipt = desk.run("receipt --site site").ok().out;
     assert!(receipt.contains(&right.to_hex()), "{receipt}");
@@ -137,7 +145,7 @@ fn a_copy_with_bytes_of_its_own_is_checked_and_linked_again() {
     let deb = desk.path("site/generations/1").join(DEB);
     let right = digest(&deb);
     rot(&deb);
-    let found = flawed(&desk, "--quarantine");
+    let found = repaired(&desk);
     assert_eq!(found.len(), 1, "{found:?}");
     let site = fs::canonicalize(desk.path("site")).unwrap();
     let below = fs::canonicalize(&deb).unwrap().strip_prefix(site).unwrap().display().to_string();
@@ -156,7 +164,7 @@ fn lost_trees_and_links_are_made_again() {
     fs::remove_dir_all(link.parent().unwrap().join(&expected)).unwrap();
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink("../keys", &link).unwrap();
-    let found = flawed(&desk, "--quarantine");
+    let found = repaired(&desk);
     assert!(found.iter().any(|file| file["path"] == "generations/1/apt/demo"), "{found:?}");
     assert!(found.iter().any(|file| file["path"].as_str().unwrap().ends_with("/hello_1.0-1_amd64.deb")), "{found:?}");
     assert_eq!((fs::read_link(&link).unwrap(), digest(&deb)), (expected, right));
@@ -174,8 +182,116 @@ fn copies_of_withdrawn_files_are_checked_and_linked_again() {
     fs::write(&withdrawn, &bytes).unwrap();
     desk.run("site check --site site").ok();
     rot(&withdrawn);
-    let found = flawed(&desk, "--quarantine");
+    let found = repaired(&desk);
     assert_eq!((found.len(), &found[0]["path"]), (1, &format!("older/{DEB}").into()));
     assert_eq!(fs::read(&withdrawn).unwrap(), bytes);
     desk.run("site check --site site").ok();
+}
+
+#[test]
+fn a_noted_blob_is_not_taken_for_good_by_an_import() {
+    let (desk, bundle) = desk_with_one();
+    let deb = desk.path("site/current").join(DEB);
+    let right = digest(&deb);
+    rot(&deb);
+    flawed(&desk, "");
+    assert_eq!(names(&desk.path("site/depot/bad")), [right.to_hex()]);
+    assert!(desk.run("status --site site").ok().out.contains("1 blobs have changed on disk"));
+    assert!(desk.run("receipt --site site").ok().out.contains(&right.to_hex()));
+    let healed = desk.run(&format!("import {} --site site --json", bundle.display())).ok().json();
+    assert_eq!((&healed["healed"], digest(&deb)), (&1.into(), right));
+    assert!(names(&desk.path("site/depot/bad")).is_empty());
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn the_next_bundle_heals_noted_blobs_in_all_trees() {
+    let (desk, _) = desk_with_one();
+    publish(&desk, "2.0-1", "First");
+    let second = desk.bundle();
+    let constant = "apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb";
+    let right = digest(&desk.path("site/current").join(constant));
+    rot(&desk.path("site/current").join(constant));
+    flawed(&desk, "");
+    desk.import(&second).ok();
+    for generation in ["1", "2"] {
+        assert_eq!(digest(&desk.path("site/generations").join(generation).join(constant)), right);
+    }
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn a_delta_asks_for_noted_blobs_and_the_answer_heals_them() {
+    let (desk, _) = desk_with_one();
+    desk.run("confirm dc1-base-000001 --workspace online/workspace").ok();
+    let constant = "apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb";
+    let right = digest(&desk.path("site/current").join(constant));
+    rot(&desk.path("site/current").join(constant));
+    flawed(&desk, "--repair");
+    publish(&desk, "2.0-1", "First");
+    let delta = desk.bundle();
+    desk.import(&delta).says(Exit::VolumesMissing, &["1 blobs that are not here", "gapferry recut"]);
+    let recut = format!(
+        "recut {} --request site/requests/dc1-base-000002.txt --site-key site/current/keys/site.gpg --out again \
+         --key online/builder.key --workspace online/workspace",
+        delta.display()
+    );
+    desk.run(&recut).ok();
+    desk.run("import again --site site").ok();
+    for generation in ["1", "2"] {
+        assert_eq!(digest(&desk.path("site/generations").join(generation).join(constant)), right);
+    }
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn a_check_heals_from_media_of_older_bundles_and_makes_generated_files_again() {
+    let (desk, first) = desk_with_one();
+    desk.run("confirm dc1-base-000001 --workspace online/workspace").ok();
+    publish(&desk, "2.0-1", "First");
+    desk.ferry();
+    let constant = desk.path("site/current/apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb");
+    let (right, packages) = (digest(&constant), desk.path("site/current").join(PACKAGES));
+    let indexes = digest(&packages);
+    rot(&constant);
+    rot(&packages);
+    fs::create_dir(desk.path("empty")).unwrap();
+    let repair = format!("site check --repair --from empty --from {} --site site --json", first.display());
+    let ended = desk.run(&repair).ok();
+    assert!(ended.err.contains("empty has no bundle"), "{}", ended.err);
+    assert_eq!((&ended.json()["healed"], &ended.json()["generation"]), (&2.into(), &3.into()), "{}", ended.out);
+    assert_eq!((digest(&constant), digest(&packages)), (right, indexes));
+    desk.run("site check --site site").ok();
+    all_see(&clients(&desk, &desk.serve().address), "2.0-1");
+}
+
+#[test]
+fn a_check_that_was_killed_is_gone_on_with() {
+    let (desk, _) = desk_with_one();
+    let total = desk.run("site check --site site --json").ok().json();
+    let mut blobs: Vec<PathBuf> = walkdir::WalkDir::new(desk.path("site/depot/sha256"))
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(|entry| entry.ok().filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path))
+        .collect();
+    let big = |path: &PathBuf| fs::metadata(path).unwrap().len() > 1000;
+    let first = blobs.iter().position(big).unwrap();
+    let rotten = blobs.remove(first);
+    rot(&rotten);
+    let mut child = desk.command("site check --rate 30kB --site site").spawn().unwrap();
+    let note = desk.path("site/check.json");
+    let read = || Some(serde_json::from_slice::<Value>(&fs::read(&note).ok()?).ok()?["blobs"].as_u64().unwrap());
+    wait_for(|| "notes of the check".to_owned(), || read().filter(|read| *read > first as u64));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = read().unwrap();
+
+    let ended = desk.run("site check --site site --json");
+    assert_eq!(ended.code, i32::from(Exit::RotFound.code()), "{}", ended.err);
+    let found = ended.json();
+    assert_eq!((&found["blobs_before"], &found["blobs"]), (&before.into(), &total["blobs"]));
+    assert_eq!(found["flawed"].as_array().unwrap().len(), 1, "what was found before the kill is found: {found}");
+    assert!(!note.exists());
+    let anew = desk.run("site check --restart --site site --json");
+    assert_eq!(anew.json()["blobs_before"], 0);
 }

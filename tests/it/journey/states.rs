@@ -91,6 +91,22 @@ fn two_names_at_one_site() {
 }
 
 #[test]
+fn a_bundle_that_cannot_be_imported_and_an_empty_medium_hold_up_no_other() {
+    let desk = desk();
+    desk.init(&["one", "three"], "");
+    desk.ferry();
+    for (name, source) in [("first", "two"), ("last", "three")] {
+        desk.select_as(name, &desk.table(source, &desk.url("up"), "stable main amd64", ""));
+        desk.bundle();
+    }
+    fs::create_dir(desk.path("empty")).unwrap();
+    let ended = desk.run("import empty medium --site site");
+    ended.says(Exit::Refused, &["no upstream keyring is pinned for the source two", "dc1-last-000001 is published"]);
+    let status = desk.run("status --site site --json").ok().json();
+    assert_eq!(status["names"].as_object().unwrap().keys().collect::<Vec<_>>(), ["base", "last"]);
+}
+
+#[test]
 fn a_rollback_forgets_no_sequence_of_any_name() {
     let desk = desk();
     desk.init(&["one", "two"], "");

@@ -72,7 +72,7 @@ fn others_can_read(umask: &str) {
     all_is_public(&desk.path("site/trust"), &[0o644]);
     all_is_public(&desk.path("texts"), &[0o644]);
     assert_eq!(mode(&desk.path("site/site.toml")), 0o644);
-    for private in ["site/keys", "site/journal", "site/quarantine"] {
+    for private in ["site/keys", "site/waiting", "site/refused"] {
         assert_eq!(mode(&desk.path(private)), 0o700, "{private}");
     }
     assert_eq!(mode(&desk.path("site/keys/site.pgp")), 0o600);

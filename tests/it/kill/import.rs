@@ -37,8 +37,11 @@ pub(crate) fn whole_generation(world: &World, folder: &Path) -> u64 {
 
 /// Fails unless nothing of an interrupted run is left.
 pub(crate) fn nothing_is_left_over(folder: &Path, generations: &[&str]) {
-    for empty in ["journal", "quarantine", "depot/partial"] {
+    for empty in ["waiting", "refused", "depot/partial"] {
         assert_eq!(names_in(&folder.join(empty)), [""; 0], "{empty}");
+    }
+    for gone in ["check.json", "rotten"] {
+        assert!(!folder.join(gone).exists(), "{gone}");
     }
     assert_eq!(names_in(&folder.join("generations")), generations);
     let site = open_site(folder);
@@ -49,7 +52,7 @@ pub(crate) fn nothing_is_left_over(folder: &Path, generations: &[&str]) {
     assert!(folder.join("current.part").symlink_metadata().is_err());
 }
 
-fn names_in(folder: &Path) -> Vec<String> {
+pub(super) fn names_in(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

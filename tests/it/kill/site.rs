@@ -1,13 +1,19 @@
 //! Rollbacks, collections of garbage and rotations of the site's key that are killed.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::import::{nothing_is_left_over, published, whole_generation};
+use gapferry::progress::Progress;
+use gapferry::site::{CheckOptions, check};
+
+use super::import::{names_in, nothing_is_left_over, published, whole_generation};
 use super::killing::{Killing, Kills};
 use crate::apt_client::run;
 use crate::support::files::Files;
+use crate::support::snaps::open_site;
 use crate::support::snapshot::{contents_of, copy, difference};
 use crate::support::world::{Content, Role, World, bring, each_content};
 
@@ -109,4 +115,41 @@ fn a_killed_rotation_of_the_key_is_finished_by_the_same_command() {
 /// The fingerprint of the key that signs.
 fn key_of(site: &Path) -> String {
     gapferry::site::Site::open(site).unwrap().key_fingerprint().unwrap()
+}
+
+each_content!(a_killed_repair_is_finished_by_the_same_command);
+fn a_killed_repair_is_finished_by_the_same_command(content: Arc<dyn Content>) {
+    let world = world_with(content, 0);
+    world.publish(1);
+    let bundle = world.bundle();
+    bring(&open_site(&world.path("template")), &bundle).unwrap();
+    let right = published(&world, &world.path("template"));
+    let largest = largest_blob(&world.path("template/depot/sha256"));
+    rot(&largest);
+    let from = bundle.to_str().unwrap();
+    kill_over(&world, &["site", "check", "--repair", "--from", from], |_, folder, finished| {
+        if finished {
+            assert_eq!(difference(&right, &published(&world, folder)), None);
+            let checked = check(&open_site(folder), CheckOptions::default(), &Progress::hidden()).unwrap();
+            assert!(checked.flawed.is_empty(), "{:?}", checked.flawed);
+            assert!(names_in(&folder.join("depot/bad")).is_empty());
+            fs::remove_dir_all(folder.join("rotten")).unwrap();
+            nothing_is_left_over(folder, &["1"]);
+        }
+    });
+}
+
+fn largest_blob(depot: &Path) -> PathBuf {
+    let files = walkdir::WalkDir::new(depot).into_iter().map(|entry| entry.unwrap().into_path());
+    files.filter(|path| path.is_file()).max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap()
+}
+
+/// Overwrites a byte of a blob, and of the files that are links to it.
+fn rot(blob: &Path) {
+    fs::set_permissions(blob, fs::Permissions::from_mode(0o644)).unwrap();
+    let file = File::options().read(true).write(true).open(blob).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 0).unwrap();
+    file.write_all_at(&[!byte[0]], 0).unwrap();
+    fs::set_permissions(blob, fs::Permissions::from_mode(0o444)).unwrap();
 }

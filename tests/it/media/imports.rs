@@ -86,12 +86,12 @@ fn volumes_on_several_media_and_what_is_of_no_use() {
     );
     assert!(!first.err.contains("volume-004.tar,"), "{}", first.err);
     let status = desk.run("status --site site").ok();
-    assert!(status.out.contains(&format!("missing are {second}, {third}")), "{}", status.out);
+    assert!(status.out.contains(&format!("dc1-base-000001 is waiting for {second}, {third}")), "{}", status.out);
     desk.run("verify one/dc1-base-000001 --site site").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two --site site --dry-run").says(Exit::VolumesMissing, &["volume-003.tar"]);
     desk.run("import one two three --site site --dry-run --json").ok();
     desk.run("import two three --site site --json").ok();
-    assert!(!desk.run("status --site site").ok().out.contains("unfinished"));
+    assert!(!desk.run("status --site site").ok().out.contains("waiting"));
     desk.run("import one --site site").says(Exit::NothingNew, &["is here already"]);
 }
 
@@ -110,7 +110,7 @@ fn a_later_bundle_does_not_wait_for_one_that_it_does_not_need() {
 fn sheets_say_where_volumes_went_and_cannot_do_harm() {
     let carrier = Carrier::new();
     let text = "disk a size=500k; disk b size=10m; copy $B a b; import a; try gapferry status --site site\n\
-        sed -i 's/medium 2$/\\x1b[2Jevil'$(printf 'x%.0s' $(seq 200))'/' a/$N/MEDIUM.txt; rm -r site/journal/*; import a\n\
+        sed -i 's/medium 2$/\\x1b[2Jevil'$(printf 'x%.0s' $(seq 200))'/' a/$N/MEDIUM.txt; rm -r site/waiting/*; import a\n\
         mount -o remount,ro a; mkfifo b/$N/fifo; rm b/$N/MEDIUM.txt; mkfifo b/$N/MEDIUM.txt; import b; cat site/audit.jsonl";
     let Some(ended) = carrier.script("sheets", text) else { return };
     says(
@@ -118,7 +118,7 @@ fn sheets_say_where_volumes_went_and_cannot_do_harm() {
         &["0", "6", "0", "6", "0"],
         &[
             "on medium 2",
-            &format!("unfinished import: dc1-base-000001: missing are {}", carrier.in_packing("volume-00")),
+            &format!("dc1-base-000001 is waiting for {}", carrier.in_packing("volume-00")),
             "\\u{1b}[2Jevilxxx",
             "from medium 1: ",
         ],

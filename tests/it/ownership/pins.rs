@@ -67,7 +67,7 @@ fn a_narrowed_keyring_stops_the_bundles_of_its_own_source_alone() {
         ended.err
     );
     assert!(fs::read(&first).unwrap() == before);
-    assert_eq!(fs::read_dir(desk.path("site/quarantine")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(desk.path("site/refused")).unwrap().count(), 0);
     let serving = desk.serve();
     let apt = client(&desk, &serving, "http://base.example/base", "noble");
     assert_eq!(downloads(&apt, "hello"), ["hello_1.0-1_amd64.deb"]);

@@ -109,7 +109,7 @@ fn a_damaged_bundle_is_repaired_on_the_way_in() {
     assert_eq!(digests(&story.packing()), before, "the medium is as it was");
     let audit = fs::read_to_string(story.desk.path("site/audit.jsonl")).unwrap();
     assert!(audit.contains("\"event\":\"repair\"") && audit.contains("volume-002.tar bytes 49152 to 61440"), "{audit}");
-    assert!(fs::read_dir(story.desk.path("site/quarantine")).unwrap().next().is_none());
+    assert!(fs::read_dir(story.desk.path("site/refused")).unwrap().next().is_none());
 }
 
 #[test]

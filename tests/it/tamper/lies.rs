@@ -136,6 +136,6 @@ fn parts_that_do_not_make_up_their_blob_are_refused_and_spoil_nothing(content: A
     // Neither its partial file nor its notes stop the right one.
     arena.site().verify(&arena.bundle, Overrides::default(), &Progress::hidden()).unwrap();
     stage.right_one_imports(&arena, &stage.first, "a wrong blob");
-    assert_eq!(std::fs::read_dir(arena.site_path().join("journal")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(arena.site_path().join("waiting")).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(arena.site_path().join("depot/partial")).unwrap().count(), 0);
 }

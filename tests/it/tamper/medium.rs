@@ -1,6 +1,5 @@
 //! Files on the medium that are cut, extended, swapped, renamed, gone, foreign, or no files at all.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt as _, symlink};
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 use gapferry::cli::Exit::{self, Usage, VerificationFailed, VolumesMissing};
 use gapferry::error_class::ErrorClass;
-use gapferry::site::status;
+use gapferry::site::{WaitingBundle, status};
 
 use super::stage::Stage;
 use crate::apt_client::run;
@@ -317,14 +316,15 @@ fn a_bundle_damaged_on_its_way_waits_for_a_good_copy_of_the_volume() {
     let error = bring(&site, &medium).unwrap_err();
     assert_eq!(error.class(), ErrorClass::VerificationFailed, "{error}");
     let seen = status(&site).unwrap();
-    let waiting = BTreeMap::from([(
-        "dc1-base-000001".to_owned(),
-        vec![manifest_of(&bundle).packing().packing.folder().unwrap() + "/" + volume],
-    )]);
-    assert_eq!((seen.waiting, seen.quarantine), (waiting, Vec::new()));
+    let waiting = WaitingBundle {
+        bundle: "dc1-base-000001".to_owned(),
+        volumes: vec![manifest_of(&bundle).packing().packing.folder().unwrap() + "/" + volume],
+        first: Vec::new(),
+    };
+    assert_eq!((seen.waiting, seen.refused), (vec![waiting], Vec::new()));
 
     bring(&site, &bundle).unwrap();
     let seen = status(&site).unwrap();
-    assert!(seen.waiting.is_empty() && seen.unfinished.is_empty() && seen.quarantine.is_empty(), "{seen:?}");
+    assert!(seen.waiting.is_empty() && seen.refused.is_empty(), "{seen:?}");
     nothing_is_left_over(&world.path("site"), &["1"]);
 }
