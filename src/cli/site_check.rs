@@ -57,6 +57,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
         true => None,
         false => Some(find(&site, &args.from)?),
     };
+    media.iter().flat_map(|media| &media.notes).for_each(|text| note(&format!("note: {text}")));
     let options = CheckOptions {
         flawed_files: if args.repair { FlawedFiles::MoveAway } else { FlawedFiles::Stay },
         rate: args.rate,
@@ -66,7 +67,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
     let flawed: Vec<Value> = found.flawed.iter().map(|file| json!(file)).collect();
     found.flawed.iter().for_each(|file| note(&render(file)));
     let mut healed = HealedFiles::default();
-    if args.repair && !found.flawed.is_empty() {
+    if args.repair && (media.is_some() || !found.flawed.is_empty()) {
         let say = |text: &str| note(&format!("note: {text}"));
         healed = heal_flawed(&site, std::mem::take(&mut found.flawed), media, &say, progress)?;
         found.flawed = std::mem::take(&mut healed.left);

@@ -20,10 +20,10 @@ use crate::bundle::BundleError;
 use crate::bundle::state::OpenState;
 use crate::bundle::state::blob_table::BlobMark;
 use crate::bundle::state::stored_state::StoredState;
-use crate::error_class::causes;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
+use crate::error_class::causes;
 use crate::progress::Progress;
 use crate::storage::audit;
 
@@ -52,7 +52,9 @@ pub fn heal_flawed(
     let wanted: BTreeSet<Sha256> = flawed.iter().map(|file| file.sha256).collect();
     let media = media.unwrap_or_default();
     for bundle in &media.bundles {
-        match take_blobs(site, &depot, bundle, &wanted, progress) {
+        let taken = take_blobs(site, &depot, bundle, &wanted, progress);
+        tidy_past(site, bundle)?;
+        match taken {
             Err(error) if error.class() == ErrorClass::NoSpace => return Err(error),
             Err(error) => say(&format!("{}: {}", bundle.manifest.folder(), causes(&error).join(": "))),
             Ok(()) => {}
@@ -98,19 +100,23 @@ fn take_blobs(
     let detail = format!("{}{}", bundle.digest, sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "heal", &bundle.manifest.folder(), &detail)?;
     incoming.store(&content, depot)?;
-    let taken = into_depot(site, incoming, &mut content, depot, progress);
-    let manifest = &bundle.manifest;
-    let known = site.current()?.names.get(&manifest.name).map(|known| (known.epoch, known.sequence));
-    // The notes of a newer bundle stay: its import goes on with what is here now.
-    if known >= Some((manifest.epoch, manifest.sequence)) {
-        remove_folder(&site.journal_folder(bundle))?;
-        site.tidy_partials()?;
-    }
-    match taken {
+    match into_depot(site, incoming, &mut content, depot, progress) {
         // It has some of them at most, which are here now.
         Err(SiteError::Bundle(BundleError::BlobsMissing { .. })) => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Removes the notes of what was taken from a bundle that the site has imported, also those of a run that was killed. The notes of a
+/// newer bundle stay: its import goes on with what is here now.
+fn tidy_past(site: &Site, bundle: &OpenState) -> Result<(), SiteError> {
+    let manifest = &bundle.manifest;
+    let known = site.current()?.names.get(&manifest.name).map(|known| (known.epoch, known.sequence));
+    if known >= Some((manifest.epoch, manifest.sequence)) {
+        remove_folder(&site.journal_folder(bundle))?;
+        site.tidy_partials()?;
+    }
+    Ok(())
 }
 
 /// Publishes the current state anew if generated files of it are lacking, and nothing else of it is.
