@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use super::check::is_flawed;
 use super::flaw::FlawedFile;
-use super::generation::{Recipe, publish};
+use super::generation::DateRule;
 use super::incoming::Incoming;
 use super::repair::settle_renewed;
-use super::reuse::Unchanged;
+use super::republish::republish;
 use super::search::BundleSearch;
 use super::state::Generation;
 use super::trees::remove_folder;
@@ -25,7 +25,7 @@ use crate::digest::Sha256;
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
 use crate::progress::Progress;
-use crate::storage::audit;
+use crate::storage::{Lock, audit};
 
 /// The result of healing.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub fn heal_flawed(
     say: &dyn Fn(&str),
     progress: &Progress,
 ) -> Result<HealedFiles, SiteError> {
-    let _lock = site.lock()?;
+    let lock = site.lock()?;
     let (depot, found) = (site.depot()?, flawed.len() as u64);
     let wanted: BTreeSet<Sha256> = flawed.iter().map(|file| file.sha256).collect();
     let media = media.unwrap_or_default();
@@ -62,7 +62,7 @@ pub fn heal_flawed(
     }
     media.failure.iter().for_each(|error| say(&causes(error).join(": ")));
     settle_renewed(site, &depot)?;
-    let generation = make_again(site, &depot, &wanted, progress)?.map(|generation| generation.number);
+    let generation = make_again(site, &lock, &depot, &wanted, progress)?.map(|generation| generation.number);
     let mut left = Vec::new();
     for file in flawed {
         if is_flawed(site, &depot, &file)? {
@@ -122,6 +122,7 @@ fn tidy_past(site: &Site, bundle: &OpenState) -> Result<(), SiteError> {
 /// Publishes the current state anew if generated files of it are lacking, and nothing else of it is.
 fn make_again(
     site: &Site,
+    lock: &Lock,
     depot: &Depot,
     wanted: &BTreeSet<Sha256>,
     progress: &Progress,
@@ -139,18 +140,7 @@ fn make_again(
     if !is_generated_lacking {
         return Ok(None);
     }
-    let recipe = Recipe {
-        reason: "heal generated files".to_owned(),
-        names: current.names.clone(),
-        newest_time: current.newest_time,
-        imported: None,
-        guarded: None,
-        second_digests: Default::default(),
-        unchanged: Unchanged::Stay,
-        is_rehearsal: false,
-        progress: progress.clone(),
-    };
-    publish(site, depot, recipe).map(Some)
+    republish(site, lock, "heal generated files", DateRule::Rising, progress).map(Some)
 }
 
 /// Returns all blobs of the published states; `None` if a state itself is lacking.
