@@ -182,7 +182,7 @@ impl Mixed {
 
     /// The notes of the unfinished import.
     fn notes(&self) -> String {
-        let journal = fs::read_dir(self.desk.path("site/journal")).unwrap().next().unwrap().unwrap();
+        let journal = fs::read_dir(self.desk.path("site/waiting")).unwrap().next().unwrap().unwrap();
         fs::read_to_string(journal.path().join("parts")).unwrap()
     }
 }
@@ -252,7 +252,7 @@ fn an_answer_to_a_receipt_heals_what_is_published() {
     bytes[1000] ^= 1;
     fs::remove_file(&blob).unwrap();
     fs::write(&blob, bytes).unwrap();
-    desk.run("site check --site site --quarantine").says(Exit::VerificationFailed, &["a-large"]);
+    desk.run("site check --site site --repair").says(Exit::RotFound, &["a-large"]);
     desk.run("receipt --site site --out lacks.txt").ok();
     let answer = "--request lacks.txt --site-key site/current/keys/site.asc --out answer --key online/builder.key";
     let made = desk.run(&format!("recut {BUNDLE} {answer} --workspace online/workspace --json")).ok().json();
