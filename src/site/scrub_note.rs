@@ -30,7 +30,7 @@ pub enum CheckStart {
     Anew,
 }
 
-/// What a check has read so far.
+/// The progress of a check.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScrubNote {

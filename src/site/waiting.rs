@@ -1,4 +1,4 @@
-//! What unfinished imports wait for, and why bundles were refused.
+//! Notes of unfinished imports, with all that they wait for, and of refused bundles.
 
 use std::fs;
 use std::path::Path;
