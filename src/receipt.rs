@@ -56,7 +56,7 @@ impl std::str::FromStr for ReceiptNumber {
 /// The most states of each list of a receipt.
 const MAX_STATES: usize = 1024;
 
-/// What a site has of the bundles of one name.
+/// The states of one name that a site has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The site.

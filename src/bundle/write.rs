@@ -288,7 +288,7 @@ fn digest_of(path: &Path) -> Result<Sha256, BundleError> {
     read().map_err(BundleError::io("read", path))
 }
 
-/// Names of files and folders in a folder of ours, sorted; none if there is no such folder.
+/// Returns the sorted names in a folder of ours. Returns an empty list if there is no such folder.
 pub(crate) fn files_in(folder: &Path) -> Result<Vec<String>, BundleError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -19,17 +19,17 @@ use crate::progress::Progress;
 use crate::selection::MissingFiles;
 use crate::time::Time;
 
-/// What collectors work with.
+/// The tools of collectors.
 pub struct CollectContext<'a> {
     /// Fetches files.
     pub fetcher: &'a Fetcher,
-    /// Where blobs go.
+    /// Takes the blobs.
     pub depot: &'a Depot,
     /// Files of this machine that were read before.
     pub seen: &'a StatCache,
     /// Shows how far it is.
     pub progress: &'a Progress,
-    /// Whom assertions about snaps have to end in.
+    /// The roots in which assertions about snaps have to end.
     pub snap_roots: &'a Trust,
     /// The clock.
     pub now: Time,
@@ -169,7 +169,7 @@ impl CollectContext<'_> {
     }
 }
 
-/// What a blob is called before its SHA-256 is known, as its alias afterwards: the SHA-256 of the digest that is known.
+/// Returns the name of a blob before its SHA-256 is known, which is its alias afterwards: the SHA-256 of the known digest.
 fn name_before_complete(digest: &SignedDigest) -> Sha256 {
     match digest {
         SignedDigest::Sha256(digest) => *digest,

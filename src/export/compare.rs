@@ -45,7 +45,7 @@ impl<'a> ComparedState<'a> {
 
 /// The items of two states, compared.
 pub(crate) struct Sameness {
-    /// Whether clients would see the same.
+    /// True if clients would see the same.
     pub(crate) is_same: bool,
     /// The first item that has other bytes under a version that people give: whoever changes one may forget to.
     pub(crate) same_version: Option<SameVersion>,

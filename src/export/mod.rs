@@ -112,7 +112,7 @@ pub struct Exported {
     pub folder: Option<PathBuf>,
     /// The manifest; without collections for a dry run, and where only collecting was asked for.
     pub manifest: Manifest,
-    /// What was collected.
+    /// The collected content.
     pub collections: Vec<CollectionSummary>,
     /// The packing of this bundle; `None` if nothing travels, or if it was finished by an earlier run.
     pub packing: Option<Packing>,

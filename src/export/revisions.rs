@@ -8,7 +8,7 @@ use crate::bundle::state::{ItemLine, ListLine};
 use crate::digest::Sha256;
 use crate::path::PublishPath;
 
-/// Of each of the `new` blobs of `after` that have some, its older revisions in `before`, the best one first. The lists are read as streams.
+/// Returns the older revisions in `before` of each of the `new` blobs of `after`, the best one first. Reads the lists as streams.
 pub(crate) fn older(
     before: ListedCollections<'_>,
     after: ListedCollections<'_>,
@@ -45,14 +45,14 @@ fn each_line(of: ListedCollections<'_>, index: usize, mut line: impl FnMut(ListL
     Ok(())
 }
 
-/// What a collection had, by what stays the same from one revision to the next, as far as that was asked for.
+/// The older blobs of a collection, by what stays the same from one revision to the next, as far as that was asked for.
 #[derive(Default)]
 struct Revisions {
     paths: HashMap<String, Vec<Sha256>>,
     things: HashMap<Thing, Vec<Sha256>>,
 }
 
-/// What stays the same of a file.
+/// The properties of a file that stay the same.
 struct RevisionNames {
     path: String,
     thing: Option<Thing>,

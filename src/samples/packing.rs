@@ -18,7 +18,7 @@ pub enum SampleCompression {
 }
 
 impl SampleCompression {
-    /// What the name of a file in this compression ends with.
+    /// The suffix of files in this compression.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Plain => "",

@@ -55,13 +55,13 @@ pub struct Selection {
     pub site: Label,
     /// Which of the site's bundles it makes.
     pub name: Label,
-    /// What the bundle is for, for reviewers.
+    /// The purpose of the bundle, for reviewers.
     #[serde(default)]
     pub purpose: Option<String>,
     /// The ticket that asked for it.
     #[serde(default)]
     pub ticket: Option<String>,
-    /// How secret it is.
+    /// Its level of secrecy.
     #[serde(default)]
     pub classification: Option<String>,
     /// The time after which the next bundle is to come.

@@ -31,7 +31,7 @@ pub(super) struct Journal {
     ranges: Mutex<BTreeMap<Sha256, CutBlob>>,
 }
 
-/// What is here of a cut blob.
+/// The parts of a cut blob that are here.
 #[derive(Default)]
 struct CutBlob {
     ranges: ByteRanges,
@@ -215,7 +215,7 @@ fn unfinished_is_damaged(path: PathBuf, error: &BundleError) -> SiteError {
 }
 
 impl Site {
-    /// Where the unfinished import of this bundle keeps its notes.
+    /// The folder with the notes of an unfinished import of this bundle.
     pub(super) fn journal_folder(&self, state: &OpenState) -> PathBuf {
         self.root().join(WAITING_FOLDER).join(state.digest.to_hex())
     }
@@ -225,8 +225,8 @@ impl Site {
         self.root().join(REFUSED_FOLDER).join(state.digest.to_hex())
     }
 
-    /// Removes the notes of imports that are finished or can no more be: of `state` itself, of the bundles before it, and what
-    /// cannot be read.
+    /// Removes the notes of imports that are finished or that can no longer finish: those of `state` itself and of the bundles
+    /// before it, and notes that cannot be read.
     pub(super) fn tidy_journal(&self, state: &OpenState) -> Result<(), SiteError> {
         super::trees::remove_folder(&self.journal_folder(state))?;
         super::trees::remove_folder(&self.refused_folder(state))?;

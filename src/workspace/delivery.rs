@@ -140,7 +140,8 @@ impl Workspace {
         self.history(site, name).with_extension("delivered")
     }
 
-    /// What the next bundle may build on, after the last one, which has this manifest; none if all must be carried.
+    /// Returns the state that the next bundle may build on, after the last one with this manifest. Returns `None` if all must be
+    /// carried.
     pub fn base(&self, manifest: &Manifest, overlap: Option<u64>) -> Result<Option<DeliveryBase>, WorkspaceError> {
         let (site, name, epoch) = (&manifest.site, &manifest.name, manifest.epoch);
         let known = self.delivered(site, name)?.filter(|known| known.epoch == epoch);
