@@ -87,6 +87,12 @@ pub(crate) struct LostVolumes<'a> {
     pub(crate) numbers: &'a BTreeSet<VolumeNumber>,
 }
 
+/// On the online host: accepts a receipt though a newer one was accepted before.
+pub(crate) fn confirm_older_receipt(receipt: &Path, workspace: &Path) -> ShellCommand {
+    let confirm = ShellCommand::gapferry("confirm --allow-older-receipt --receipt").path(receipt);
+    confirm.workspace(Some(workspace))
+}
+
 /// On the online host: makes these volumes of a bundle again, or all of them if none are given.
 pub(crate) fn recut(
     bundle: &Path,

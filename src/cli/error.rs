@@ -35,10 +35,6 @@ pub(super) enum Failure {
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[error(transparent)]
-    Delivery(#[from] crate::workspace::DeliveryError),
-    #[error(transparent)]
-    Receipt(#[from] crate::workspace::ReceiptFileError),
-    #[error(transparent)]
     Recut(#[from] crate::recut::RecutError),
     #[error(transparent)]
     Media(#[from] crate::media::MediaError),
@@ -94,8 +90,6 @@ impl Failure {
             Self::Workspace(error) => error.class(),
             Self::Storage(error) => error.class(),
             Self::Trust(error) => error.class(),
-            Self::Delivery(error) => error.class(),
-            Self::Receipt(error) => error.class(),
             Self::Recut(error) => error.class(),
             Self::Media(error) => error.class(),
             Self::Collect(error) => error.class(),

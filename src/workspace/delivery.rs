@@ -13,8 +13,9 @@ use crate::bundle::names;
 use crate::bundle::packing::BaseState;
 use crate::bundle::state::Manifest;
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
+use crate::error_class::{ErrorClass, Fault};
 use crate::label::Label;
+use crate::next_command;
 use crate::numbers::{Epoch, Sequence};
 use crate::receipt::{Receipt, ReceiptNumber};
 use crate::storage::{StorageError, audit, write_atomically};
@@ -85,42 +86,6 @@ pub struct DeliveryBase {
     pub held: DeliveredBlobs,
 }
 
-/// Why a delivery is not noted.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    #[error(
-        "{bundle} was not made from this workspace, or so long ago that it is forgotten: give the right --workspace, or export with --full"
-    )]
-    Unknown { bundle: String },
-    #[error("the receipt for {bundle} names another manifest than the one that was made here: export with --full")]
-    OtherManifest { bundle: String },
-    #[error(
-        "nothing new: {} has number {number}, and a receipt of number {newest} was accepted; {known} is known to have arrived. If \
-         the site was restored from a backup and its clock was behind: gapferry confirm --receipt {} --workspace {} --allow-older-receipt",
-        path.display(),
-        path.display(),
-        workspace.display()
-    )]
-    OlderReceipt { path: PathBuf, number: ReceiptNumber, newest: ReceiptNumber, known: String, workspace: PathBuf },
-    #[error("nothing new: {known} is known to have arrived, said at {made}")]
-    Older { known: String, made: Time },
-}
-
-impl DeliveryError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Workspace(error) => error.class(),
-            Self::Unknown { .. } => ErrorClass::Usage,
-            Self::OtherManifest { .. } => ErrorClass::VerificationFailed,
-            Self::Older { .. } | Self::OlderReceipt { .. } => ErrorClass::NothingNew,
-        }
-    }
-}
-
 impl Workspace {
     pub(super) fn lists(&self, site: &Label, name: &Label) -> History {
         History::new(self.history(site, name).with_extension(""))
@@ -170,9 +135,20 @@ impl Workspace {
         lists.prune(manifest.epoch, from.unwrap_or(Sequence::FIRST))
     }
 
+    /// Makes the error of a receipt that is not newer than the newest accepted one.
+    fn older_receipt(&self, path: &Path, number: ReceiptNumber, newest: ReceiptNumber, known: &str) -> Fault {
+        let command = next_command::confirm_older_receipt(path, &self.root);
+        let message = format!(
+            "nothing new: {} has number {number}, and a receipt of number {newest} was accepted; {known} is known to have arrived. If \
+             the site was restored from a backup and its clock was behind: `{command}`",
+            path.display()
+        );
+        Fault::new(ErrorClass::NothingNew, message)
+    }
+
     /// Takes the operator's word that the bundle of this name has arrived.
-    pub fn confirm(&self, bundle: &str) -> Result<(), DeliveryError> {
-        let unknown = || DeliveryError::Unknown { bundle: bundle.to_owned() };
+    pub fn confirm(&self, bundle: &str) -> Result<(), WorkspaceError> {
+        let unknown = || unknown_bundle(bundle);
         let (stem, number) = bundle.rsplit_once('-').ok_or_else(unknown)?;
         let sequence: Sequence = number.parse().map_err(|_| unknown())?;
         let last = self.last_of(stem)?.ok_or_else(unknown)?;
@@ -180,7 +156,9 @@ impl Workspace {
         let known = self.delivered(site, name)?;
         let newest_receipt = known.as_ref().and_then(|known| known.newest_receipt);
         if let Some(known) = known.filter(|known| known.epoch == epoch && known.sequence >= Some(sequence)) {
-            return Err(DeliveryError::Older { known: known.bundle(site, name), made: known.made });
+            let (known, made) = (known.bundle(site, name), known.made);
+            let message = format!("nothing new: {known} is known to have arrived, said at {made}");
+            return Err(Fault::new(ErrorClass::NothingNew, message).into());
         }
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
         let (how, made, lacks) = (DeliveryEvidence::Confirmed, Time::now(), BTreeSet::new());
@@ -193,21 +171,20 @@ impl Workspace {
     ///
     /// Receipts are compared by their numbers alone. An operator's word has none: a receipt that was not accepted before
     /// counts after it, and if it is of an earlier bundle, more travels than must.
-    pub fn accept(&self, path: &Path, receipt: &Receipt, order: ReceiptOrder) -> Result<(), DeliveryError> {
+    pub fn accept(&self, path: &Path, receipt: &Receipt, order: ReceiptOrder) -> Result<(), WorkspaceError> {
         let (site, name, epoch) = (&receipt.site, &receipt.name, receipt.epoch);
         let known = self.delivered(site, name)?.and_then(|known| Some((known.newest_receipt?, known)));
         let is_old = |newest| order == ReceiptOrder::Newer && receipt.number <= newest;
         if let Some((newest, known)) = known.filter(|(newest, _)| is_old(*newest)) {
-            let (path, known, workspace) = (path.to_owned(), known.bundle(site, name), self.root.clone());
-            return Err(DeliveryError::OlderReceipt { path, number: receipt.number, newest, known, workspace });
+            return Err(self.older_receipt(path, receipt.number, newest, &known.bundle(site, name)).into());
         }
         let history = self.lists(site, name);
         for state in receipt.published.iter().chain(&receipt.held) {
             let bundle = names::folder(site, name, state.sequence);
             match history.manifest(epoch, state.sequence)? {
                 // What it holds besides may be of another workspace, and nothing builds on it.
-                None if receipt.published == Some(*state) => return Err(DeliveryError::Unknown { bundle }),
-                Some(made) if made != state.manifest => return Err(DeliveryError::OtherManifest { bundle }),
+                None if receipt.published == Some(*state) => return Err(unknown_bundle(&bundle).into()),
+                Some(made) if made != state.manifest => return Err(other_manifest(&bundle).into()),
                 Some(_) | None => {}
             }
         }
@@ -243,3 +220,18 @@ impl Workspace {
 
 /// So many bundles back, one can still be confirmed.
 const KEPT: u64 = 50;
+
+/// Makes the error of a bundle that this workspace does not know.
+fn unknown_bundle(bundle: &str) -> Fault {
+    Fault::usage(format!(
+        "{bundle} was not made from this workspace, or so long ago that it is forgotten: give the right --workspace, or export with \
+         --full"
+    ))
+}
+
+/// Makes the error of a receipt for a bundle with another manifest.
+fn other_manifest(bundle: &str) -> Fault {
+    Fault::unverified(format!(
+        "the receipt for {bundle} names another manifest than the one that was made here: export with --full"
+    ))
+}

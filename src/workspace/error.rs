@@ -1,12 +1,11 @@
 //! Errors of a workspace.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::bundle::BundleError;
 use crate::depot::DepotError;
-use crate::error_class::ErrorClass;
-use crate::next_command::ShellCommand;
+use crate::error_class::{ErrorClass, Fault};
 use crate::storage::{FileError, StorageError};
 
 /// Errors of a workspace.
@@ -15,18 +14,8 @@ use crate::storage::{FileError, StorageError};
 pub enum WorkspaceError {
     #[error(transparent)]
     Storage(#[from] StorageError),
-    #[error("this workspace made no bundle: {} is not there or empty; is --workspace right?", path.display())]
-    NoWorkspace { path: PathBuf },
-    #[error(
-        "the workspace has lost the item lists of {bundle}, its last bundle: copy them back from the bundle, on any of its media, by \
-         `{restore}`, and run the command again"
-    )]
-    ListsLost {
-        bundle: String,
-        restore: ShellCommand,
-        #[source]
-        cause: Box<BundleError>,
-    },
+    #[error(transparent)]
+    Fault(#[from] Fault),
     #[error(transparent)]
     Bundle(#[from] BundleError),
     #[error(transparent)]
@@ -43,8 +32,7 @@ impl WorkspaceError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Storage(error) => error.class(),
-            Self::NoWorkspace { .. } => ErrorClass::Usage,
-            Self::ListsLost { .. } => ErrorClass::Failed,
+            Self::Fault(error) => error.class(),
             Self::Bundle(error) => error.class(),
             Self::Depot(error) => error.class(),
         }

@@ -32,10 +32,10 @@ use std::path::{Path, PathBuf};
 use self::history::History;
 use self::packings::NotedPacking;
 pub use delivered_blobs::DeliveredBlobs;
-pub use delivery::{DeliveryBase, DeliveryError, DeliveryEvidence, ReceiptOrder};
+pub use delivery::{DeliveryBase, DeliveryEvidence, ReceiptOrder};
 pub use error::WorkspaceError;
 pub use packings::MadePacking;
-pub use site_keys::{ReceiptFileError, VerifiedReceipt};
+pub use site_keys::VerifiedReceipt;
 
 use crate::bundle::BundleError;
 use crate::bundle::state::Manifest;
@@ -47,6 +47,7 @@ use crate::bundle::write::packing_folders;
 use crate::collect::stat_cache::StatCache;
 use crate::depot::{Depot, DepotError, RemovedBlobs};
 use crate::digest::Sha256;
+use crate::error_class::Fault;
 use crate::label::Label;
 use crate::next_command;
 use crate::storage::RunMode;
@@ -98,7 +99,11 @@ impl Workspace {
         let history = root.join("history");
         match fs::metadata(&history) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                Err(WorkspaceError::NoWorkspace { path: root.to_owned() })
+                let root = root.display();
+                Err(Fault::usage(format!(
+                    "this workspace made no bundle: {root} is not there or empty; is --workspace right?"
+                ))
+                .into())
             }
             Err(error) => Err(WorkspaceError::io("look at", &history)(error)),
             Ok(_) => Self::open(root),
@@ -235,7 +240,12 @@ impl Workspace {
             let bundle = last.manifest.folder();
             let place = history.place(last.manifest.sequence).ok().flatten().unwrap_or_else(|| PathBuf::from(&bundle));
             let restore = next_command::restore_item_lists(&place, &below);
-            WorkspaceError::ListsLost { bundle, restore, cause: Box::new(cause) }
+            Fault::failed(format!(
+                "the workspace has lost the item lists of {bundle}, its last bundle: copy them back from the bundle, on any of its \
+                 media, by `{restore}`, and run the command again"
+            ))
+            .because(cause)
+            .into()
         };
         let state = StoredState::in_files(&self.history(site, name), &below).map_err(lost)?;
         state.lists.check(|_, _| Ok(())).map_err(|error| lost(BundleError::in_file(&below)(error)))?;

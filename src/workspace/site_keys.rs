@@ -6,11 +6,10 @@ use std::path::PathBuf;
 
 use super::{Workspace, WorkspaceError};
 use crate::digest::Sha256;
-use crate::error_class::ErrorClass;
-use crate::formats::Invalid;
+use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
-use crate::storage::{StorageError, read_capped, read_named, write_atomically};
+use crate::storage::{read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// A receipt whose signature was checked.
@@ -22,53 +21,20 @@ pub struct VerifiedReceipt {
     pub sha256: Sha256,
 }
 
-/// Why a receipt is not taken.
-#[allow(missing_docs, reason = "the messages say it")]
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiptFileError {
-    #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
-    #[error("{} is not taken", path.display())]
-    Receipt { path: PathBuf, source: ReceiptError },
-    #[error("{} is not signed by any site that is known here: give that site's public key, SITE/current/keys/site.asc, with --site-key", path.display())]
-    NoKey { path: PathBuf },
-    #[error("{} is not an OpenPGP key", path.display())]
-    Key { path: PathBuf, source: Invalid },
-    #[error("the site {site} has another key in {}: if its key has really changed, remove that file", path.display())]
-    OtherKey { site: String, path: PathBuf },
-}
-
-impl ReceiptFileError {
-    /// Returns the class of this error.
-    pub fn class(&self) -> ErrorClass {
-        match self {
-            Self::Workspace(error) => error.class(),
-            Self::NoKey { .. } => ErrorClass::Usage,
-            Self::Receipt { .. } | Self::Key { .. } => ErrorClass::VerificationFailed,
-            Self::OtherKey { .. } => ErrorClass::Refused,
-        }
-    }
-}
-
-impl From<StorageError> for ReceiptFileError {
-    fn from(error: StorageError) -> Self {
-        Self::Workspace(error.into())
-    }
-}
-
 impl Workspace {
     /// Reads a receipt or a request and checks its signature, with the site's key as it is known here, or as it is given.
     pub fn read_receipt(
         &self,
         path: &std::path::Path,
         site_key: Option<&std::path::Path>,
-    ) -> Result<VerifiedReceipt, ReceiptFileError> {
+    ) -> Result<VerifiedReceipt, WorkspaceError> {
         let message = read_named(path, MAX_RECEIPT_BYTES)?;
         let sha256 = Sha256::of(&message);
-        let refused = |source| ReceiptFileError::Receipt { path: path.to_owned(), source };
+        let refused = |error| Fault::unverified(format!("cannot accept receipt {}", path.display())).because(error);
         if let Some(key_path) = site_key {
             let key = read_named(key_path, MAX_KEYRING_BYTES)?;
-            let bad_key = |source| ReceiptFileError::Key { path: key_path.to_owned(), source };
+            let bad_key =
+                |error| Fault::unverified(format!("{} is not an OpenPGP key", key_path.display())).because(error);
             let keyring = Keyring::parse_file(key_path, &key).map_err(bad_key)?;
             let key = binary_keyring(&key).map_err(bad_key)?;
             let receipt = Receipt::verify(&message, &keyring, Time::now()).map_err(refused)?;
@@ -81,22 +47,32 @@ impl Workspace {
             match Receipt::verify(&message, &keyring, Time::now()) {
                 Ok(receipt) if path == self.site_key_path(&receipt) => return Ok(VerifiedReceipt { receipt, sha256 }),
                 Ok(_) | Err(ReceiptError::Signature(_)) => {}
-                Err(error) => return Err(refused(error)),
+                Err(error) => return Err(refused(error).into()),
             }
         }
-        Err(ReceiptFileError::NoKey { path: path.to_owned() })
+        Err(Fault::usage(format!(
+            "{} is not signed by any site that is known here: give that site's public key, SITE/current/keys/site.asc, with --site-key",
+            path.display()
+        ))
+        .into())
     }
 
     fn site_key_path(&self, receipt: &Receipt) -> PathBuf {
         self.root.join("sites").join(format!("{}.gpg", receipt.site))
     }
 
-    fn pin(&self, receipt: &Receipt, key: &[u8], keyring: &Keyring) -> Result<(), ReceiptFileError> {
+    fn pin(&self, receipt: &Receipt, key: &[u8], keyring: &Keyring) -> Result<(), WorkspaceError> {
         let path = self.site_key_path(receipt);
         let known = fs::read(&path).map(|known| Keyring::parse(&known).map(|known| known.fingerprints()));
         match known {
             Ok(Ok(known)) if known == keyring.fingerprints() => return Ok(()),
-            Ok(_) => return Err(ReceiptFileError::OtherKey { site: receipt.site.to_string(), path }),
+            Ok(_) => {
+                let (site, path) = (&receipt.site, path.display());
+                return Err(Fault::refused(format!(
+                    "the site {site} has another key in {path}: if its key has really changed, remove that file"
+                ))
+                .into());
+            }
             Err(_) => {}
         }
         let folder = self.root.join("sites");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
+use gapferry::error_class::ErrorClass;
 use gapferry::export::{ExportError, Exported, Settings, export};
 use gapferry::label::Label;
 use gapferry::numbers::Sequence;
@@ -17,7 +18,7 @@ use gapferry::selection::Selection;
 use gapferry::site::{Imported, NewSite, Site, SiteError, import, init};
 use gapferry::time::Time;
 use gapferry::trust::{Overrides, SecretKey, TrustFile};
-use gapferry::workspace::{DeliveryError, Workspace};
+use gapferry::workspace::Workspace;
 use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
@@ -221,7 +222,8 @@ impl World {
         let workspace = Workspace::open_there(&self.path(workspace)).unwrap();
         if let Some(last) = workspace.last(&"dc1".parse().unwrap(), &"base".parse().unwrap()).unwrap() {
             match workspace.confirm(&last.manifest.folder()) {
-                Ok(()) | Err(DeliveryError::Older { .. }) => {}
+                Ok(()) => {}
+                Err(error) if error.class() == ErrorClass::NothingNew => {}
                 Err(error) => panic!("{error}"),
             }
         }
