@@ -163,7 +163,7 @@ impl Workspace {
         self.lists(site, name).manifest(epoch, sequence)?.ok_or_else(unknown)?;
         let (how, made, lacks) = (DeliveryEvidence::Confirmed, Time::now(), BTreeSet::new());
         let delivered = Delivered { epoch, sequence: Some(sequence), how, made, lacks, newest_receipt };
-        Ok(self.note_delivered(site, name, &delivered, how.word())?)
+        self.note_delivered(site, name, &delivered, how.word())
     }
 
     /// Takes the word of a receipt whose signature has been checked. The newest word counts, also where the site has less
@@ -200,7 +200,7 @@ impl Workspace {
             ReceiptOrder::Newer => DeliveryEvidence::Receipt.word().to_owned(),
             ReceiptOrder::Any => format!("{} --allow-older-receipt", DeliveryEvidence::Receipt.word()),
         };
-        Ok(self.note_delivered(site, name, &delivered, &detail)?)
+        self.note_delivered(site, name, &delivered, &detail)
     }
 
     fn note_delivered(

@@ -1,7 +1,8 @@
 //! Fetches the indexes that clients ask for besides those of packages. None of them is read: the signed Release has their
 //! digests, and some are larger than memory should hold.
 
-use super::{StoredIndex, SuiteFiles};
+use super::files::SuiteFiles;
+use super::index::StoredIndex;
 use crate::collect::{CollectContext, CollectError};
 use crate::collection::Publish;
 use crate::formats::apt::archive::IndexName;

@@ -1,6 +1,6 @@
 //! Fetches the patches from earlier states of indexes to those that are carried.
 
-use super::{SuiteFiles, too_large};
+use super::files::{SuiteFiles, too_large};
 use crate::collect::{CollectContext, CollectError};
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::apt::pdiff::{MAX_PDIFF_INDEX_BYTES, PdiffIndex};
