@@ -147,7 +147,7 @@ fn say(name: &str, copied: &Copied, root: &Path, args: &CopyArgs, out: &Output) 
         out.done(value, &words);
         return Ok(());
     }
-    out.words(&words);
+    out.text(&words);
     let next = match &copied.more {
         Some(more) => {
             let (media, free) = (count(more.count, "medium"), Bytes(more.free));

@@ -28,6 +28,6 @@ pub(super) fn run(args: &DemoArgs, out: &Output, progress: &Progress) -> Result<
     let look =
         |folder: &PathBuf| format!("Look around: {}\n", next_command::serve(&folder.join("site"), "127.0.0.1:8080"));
     let next = args.keep.as_ref().map(look).unwrap_or_default();
-    out.done(json!({ "steps": report.steps, "folder": args.keep }), &(report.words() + &next));
+    out.done(json!({ "steps": report.steps, "folder": args.keep }), &(report.render() + &next));
     Ok(())
 }

@@ -137,7 +137,7 @@ fn dry_run(
 
 /// Says what was checked of a bundle, and what only the import itself can show.
 fn can_be_imported(bundle: &Rehearsed) -> String {
-    let checked: Vec<&str> = bundle.checked.iter().map(|check| check.words()).collect();
+    let checked: Vec<&str> = bundle.checked.iter().map(|check| check.message()).collect();
     let (needed, free) = (Bytes(bundle.needed), Bytes(bundle.free));
     let mut text = format!("{} can be imported; checked: {}\n", bundle.bundle, checked.join(", "));
     text += &format!("  needs at most {needed}, {free} are free\n");

@@ -63,7 +63,7 @@ impl Output {
     }
 
     /// Shows what a command did before it fails, to people alone: programs get it with the failure.
-    pub(super) fn words(&self, words: &str) {
+    pub(super) fn text(&self, words: &str) {
         if !self.is_json() {
             self.print(words);
         }

@@ -110,7 +110,7 @@ impl Report {
     }
 
     /// The steps, numbered, for people.
-    pub fn words(&self) -> String {
+    pub fn render(&self) -> String {
         let steps = (1..).zip(&self.steps).map(|(number, step)| format!("{number:>2}  {step}\n"));
         format!("{}The whole way took {:.1} s.\n", steps.collect::<String>(), self.seconds)
     }

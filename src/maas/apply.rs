@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::change::{Change, DISABLE_SOURCES, SKIP_VERIFICATION, Select, disabling};
-use super::client::{MaasClient, Said};
+use super::client::{MaasClient, MaasReply};
 use super::error::not_kept;
 use super::import::follow;
 use super::plan::{MaasPlan, MaasState, plan};
@@ -173,12 +173,14 @@ impl Carrier<'_> {
                 None => self.client.post(&path, selection.form())?,
             };
             let answer = match said {
-                Said::Done => {
+                MaasReply::Done => {
                     self.accepted.insert(source_url.to_owned());
                     return Ok(());
                 }
-                Said::No(answer) if is_unlisted(&answer) => answer,
-                Said::No(answer) => return Err(MaasError::Refused { change: format!("select {selection}"), answer }),
+                MaasReply::No(answer) if is_unlisted(&answer) => answer,
+                MaasReply::No(answer) => {
+                    return Err(MaasError::Refused { change: format!("select {selection}"), answer });
+                }
             };
             if reading.is_new() {
                 (self.tell)(Telling::Waiting { source_url, seconds: self.limits.cache.as_secs() });

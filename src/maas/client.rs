@@ -41,14 +41,14 @@ pub struct MaasClient {
 /// MAAS's answer to a change.
 #[derive(Debug)]
 #[must_use = "a refusal has to be reported"]
-pub(super) enum Said {
+pub(super) enum MaasReply {
     /// The change is made.
     Done,
     /// MAAS refuses the change (status 400 or 409), with this answer.
     No(String),
 }
 
-impl Said {
+impl MaasReply {
     /// Turns a refusal of `change` into an error.
     pub(super) fn or_refused(self, change: impl std::fmt::Display) -> Result<(), MaasError> {
         match self {
@@ -109,7 +109,7 @@ impl MaasClient {
     }
 
     /// POST.
-    pub(super) fn post(&self, path: &str, form: Form) -> Result<Said, MaasError> {
+    pub(super) fn post(&self, path: &str, form: Form) -> Result<MaasReply, MaasError> {
         self.change(&Method::POST, path, form.into())
     }
 
@@ -123,7 +123,7 @@ impl MaasClient {
     }
 
     /// PUT of a piece of a file, to where MAAS has said. The key goes there too, so it must be MAAS itself.
-    pub(super) fn put_piece(&self, uri: &str, piece: Vec<u8>) -> Result<Said, MaasError> {
+    pub(super) fn put_piece(&self, uri: &str, piece: Vec<u8>) -> Result<MaasReply, MaasError> {
         let elsewhere = || {
             let url = crate::terminal::without_password(uri);
             MaasError::from(Fault::unavailable(format!(
@@ -135,29 +135,29 @@ impl MaasClient {
             return Err(elsewhere());
         }
         let (status, answer) = self.send(&Method::PUT, url, RequestBody::Piece(piece))?;
-        Ok(self.said(status, &answer))
+        Ok(self.reply(status, &answer))
     }
 
     /// PUT.
-    pub(super) fn put(&self, path: &str, form: Form) -> Result<Said, MaasError> {
+    pub(super) fn put(&self, path: &str, form: Form) -> Result<MaasReply, MaasError> {
         self.change(&Method::PUT, path, form.into())
     }
 
     /// DELETE. What is gone already is as good.
-    pub(super) fn delete(&self, path: &str) -> Result<Said, MaasError> {
+    pub(super) fn delete(&self, path: &str) -> Result<MaasReply, MaasError> {
         match self.change(&Method::DELETE, path, RequestBody::Nothing) {
-            Err(MaasError::Status { status: 404, .. }) => Ok(Said::Done),
+            Err(MaasError::Status { status: 404, .. }) => Ok(MaasReply::Done),
             said => said,
         }
     }
 
-    fn change(&self, method: &Method, path: &str, body: RequestBody) -> Result<Said, MaasError> {
+    fn change(&self, method: &Method, path: &str, body: RequestBody) -> Result<MaasReply, MaasError> {
         let (status, answer) = self.send(method, self.below(path)?, body)?;
-        Ok(self.said(status, &answer))
+        Ok(self.reply(status, &answer))
     }
 
-    fn said(&self, status: StatusCode, answer: &[u8]) -> Said {
-        if is_refusal(status) { Said::No(self.quoted(status, answer)) } else { Said::Done }
+    fn reply(&self, status: StatusCode, answer: &[u8]) -> MaasReply {
+        if is_refusal(status) { MaasReply::No(self.quoted(status, answer)) } else { MaasReply::Done }
     }
 
     /// An answer that is a success or a refusal.
@@ -185,7 +185,7 @@ impl MaasClient {
                 Err(not_maas(&url, &format!("status {status}, which leads elsewhere")))
             }
             _ => {
-                let answer = self.words(body).unwrap_or_else(|| "an empty answer".to_owned());
+                let answer = self.message(body).unwrap_or_else(|| "an empty answer".to_owned());
                 Err(MaasError::Status { url, status: status.as_u16(), answer })
             }
         }
@@ -230,11 +230,11 @@ impl MaasClient {
 
     /// Returns the beginning of a refusal in one line, without the key; the status if the answer is empty.
     fn quoted(&self, status: StatusCode, body: &[u8]) -> String {
-        self.words(body).unwrap_or_else(|| format!("status {status}, with an empty answer"))
+        self.message(body).unwrap_or_else(|| format!("status {status}, with an empty answer"))
     }
 
     /// Returns the beginning of an answer in one line, without the key; `None` if it is empty.
-    fn words(&self, body: &[u8]) -> Option<String> {
+    fn message(&self, body: &[u8]) -> Option<String> {
         let text = String::from_utf8_lossy(body);
         let words: Vec<&str> = text.split_whitespace().collect();
         let quoted = self.key.redacted(&words.join(" ")).chars().take(QUOTED_CHARS).collect();

@@ -8,7 +8,7 @@ use std::io::Read as _;
 
 use super::MaasError;
 use super::answers::Resource;
-use super::client::{MaasClient, Said};
+use super::client::{MaasClient, MaasReply};
 use super::plan::is_whole;
 use super::wait::{Wait, WaitLimits};
 use super::wanted::WantedUpload;
@@ -81,8 +81,8 @@ fn send(client: &MaasClient, wanted: &WantedUpload, progress: &Progress) -> Resu
         }
         let length = piece.len() as u64;
         match client.put_piece(&uri, piece)? {
-            Said::Done => {}
-            Said::No(answer) => return Err(refused(answer).into()),
+            MaasReply::Done => {}
+            MaasReply::No(answer) => return Err(refused(answer).into()),
         }
         sent += length;
         // What is sent once more counts once.

@@ -124,7 +124,7 @@ impl Prepared {
     fn custody(&self, place: usize, manifest: &Sha256) -> String {
         let Some(entry) = self.register.media.get(place) else { return String::new() };
         let files = entry.files.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        format!("{manifest}: {}: {} by {}: {files}", self.register.name(place), entry.device.words(), entry.by)
+        format!("{manifest}: {}: {} by {}: {files}", self.register.name(place), entry.device.description(), entry.by)
     }
 
     fn clear(&self, target: &CopyTarget, on: &BTreeSet<usize>) -> Result<(), MediaError> {

@@ -77,7 +77,7 @@ impl Device {
     }
 
     /// One line of what is known.
-    pub fn words(&self) -> String {
+    pub fn description(&self) -> String {
         let named = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
         let known = [
             named("label", &self.label),
@@ -201,7 +201,7 @@ mod tests {
             capacity: Some(1 << 20),
         };
         assert_eq!(device, expected);
-        assert!(device.words().starts_with("label STICK A, model Ultra"), "{}", device.words());
+        assert!(device.description().starts_with("label STICK A, model Ultra"), "{}", device.description());
         assert_eq!(Device::below(root, Path::new("/elsewhere")).id, None);
     }
 }

@@ -49,7 +49,7 @@ pub fn sheet(manifest: &Manifest, pieces: &[Piece], register: &Register, index: 
         manifest.created,
         manifest.expires,
         register.manifest,
-        entry.device.words(),
+        entry.device.description(),
         entry.time,
         entry.by,
     );

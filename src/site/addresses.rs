@@ -45,7 +45,7 @@ pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve)
 
 /// Fixes the collection's source at its first publication, and refuses another one from then on. Most sources
 /// have one collection, which bears their name.
-pub(super) fn keep(next: &mut Generation, collection: &Collection) -> Result<(), Fault> {
+pub(super) fn note(next: &mut Generation, collection: &Collection) -> Result<(), Fault> {
     // Sources that are named after a kind are that kind's alone, which publishers check.
     let is_of_a_kind = collection.kind.owns_source() || Kind::owner_of_source(collection.source.as_str()).is_some();
     let first = if is_of_a_kind { &collection.source } else { &collection.name };
@@ -254,10 +254,10 @@ mod tests {
             source: source.parse().unwrap(),
         };
         let mut next = Generation::none();
-        assert!(keep(&mut next, &collection("own")).is_err());
-        assert!(keep(&mut next, &collection("ubuntu")).is_ok());
-        assert!(keep(&mut next, &collection("own")).is_err());
-        assert!(keep(&mut next, &collection("ubuntu")).is_ok());
+        assert!(note(&mut next, &collection("own")).is_err());
+        assert!(note(&mut next, &collection("ubuntu")).is_ok());
+        assert!(note(&mut next, &collection("own")).is_err());
+        assert!(note(&mut next, &collection("ubuntu")).is_ok());
     }
 
     #[test]

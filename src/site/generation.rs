@@ -138,7 +138,7 @@ fn plan(
         attach_file(&mut layout, "manifests", &format!("{name}.json"), digest)?;
         if let Some(folders) = reuse.collections_of(&name, &digest)? {
             attach_lists(&mut layout, name.as_str(), &StoredState::manifest(depot, &digest)?, |_| true)?;
-            folders.into_iter().try_for_each(|folder| reuse.keep(folder, next))?;
+            folders.into_iter().try_for_each(|folder| reuse.retain(folder, next))?;
             continue;
         }
         let state_of_name = match recipe.imported.filter(|state| state.digest == digest) {
@@ -149,10 +149,10 @@ fn plan(
         for (entry, collection) in state_of_name.manifest.collections.iter().zip(&state_of_name.collections) {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
-            addresses::keep(next, collection).map_err(|error| in_collection(error.into()))?;
+            addresses::note(next, collection).map_err(|error| in_collection(error.into()))?;
             let inputs = reuse.inputs(&name, entry)?;
             if reuse.is_unchanged(&collection.folder(), &inputs)? {
-                reuse.keep(&collection.folder(), next)?;
+                reuse.retain(&collection.folder(), next)?;
                 continue;
             }
             let mut keys = BTreeMap::new();

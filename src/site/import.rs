@@ -241,7 +241,7 @@ fn run(
 ) -> Result<Imported, SiteError> {
     let (depot, state) = (site.depot()?, incoming.state);
     let allow = options.allow;
-    let detail = format!("{}{}{}", state.digest, allow.words(), sheets::custody(incoming));
+    let detail = format!("{}{}{}", state.digest, allow.audit_text(), sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
     let mut content = incoming.lists(site.root())?;
     incoming.store(&content, &depot)?;

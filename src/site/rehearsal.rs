@@ -51,7 +51,7 @@ pub enum Checked {
 
 impl Checked {
     /// The check in words.
-    pub fn words(self) -> &'static str {
+    pub fn message(self) -> &'static str {
         match self {
             Self::Signature => "signature",
             Self::Policy => "policy",

@@ -138,7 +138,7 @@ impl Reuse<'_> {
     }
 
     /// Lets the next generation have the collection as it is.
-    pub(super) fn keep(&self, folder: &str, next: &mut Generation) -> Result<(), SiteError> {
+    pub(super) fn retain(&self, folder: &str, next: &mut Generation) -> Result<(), SiteError> {
         let current = self.current.generation;
         let copy = |published: &BTreeMap<String, _>| published.get(folder).cloned();
         next.published.extend(copy(&current.published).map(|published| (folder.to_owned(), published)));

@@ -23,7 +23,7 @@ pub(super) fn custody(incoming: Incoming<'_>) -> String {
     let medium = |folder: &PathBuf| {
         let sheet = unsigned_file(folder, MEDIUM, MAX_SHEET_BYTES);
         let name = sheet.as_deref().and_then(name).unwrap_or_else(|| "a medium without a sheet".to_owned());
-        format!(" from {name}: {}", Device::of(folder).words())
+        format!(" from {name}: {}", Device::of(folder).description())
     };
     match incoming.stream {
         Some(_) => String::new(),

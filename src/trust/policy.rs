@@ -69,7 +69,7 @@ pub struct Overrides {
 
 impl Overrides {
     /// The flags that are given, for the audit log; empty if there are none.
-    pub fn words(self) -> String {
+    pub fn audit_text(self) -> String {
         let flags = [
             (self.expired, " --allow-expired"),
             (self.sequence_jump, " --allow-sequence-jump"),

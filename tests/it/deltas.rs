@@ -254,7 +254,7 @@ fn three_updates_with_confirmations() {
         story.same_as_full((bytes, of));
         last = bundle;
     }
-    // Said twice, or of one that was never made.
+    // MaasReply twice, or of one that was never made.
     story.confirm(&last).ok();
     story.confirm(&last).says(Exit::NothingNew, &["nothing new", &last]);
     story.confirm("dc1-base-000001").says(Exit::NothingNew, &[&last]);

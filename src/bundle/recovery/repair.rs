@@ -158,7 +158,7 @@ impl<'a> Repair<'a> {
             let shard = Shard { volume: within, index };
             match self.find_shard(set, key, shard, &mut bytes) {
                 Some(ShardOrigin::Here) => {}
-                Some(ShardOrigin::OnAnotherMedium) => self.keep(state, set, key, shard, &bytes)?,
+                Some(ShardOrigin::OnAnotherMedium) => self.retain(state, set, key, shard, &bytes)?,
                 None => drop(groups.insert(set.shape.group(index))),
             }
         }
@@ -214,14 +214,14 @@ impl<'a> Repair<'a> {
         let mut all = true;
         for (place, shard) in lost {
             match decoded.restored_original(place).filter(|bytes| set.is_good(shard, bytes)) {
-                Some(bytes) => self.keep(state, set, key, shard, bytes)?,
+                Some(bytes) => self.retain(state, set, key, shard, bytes)?,
                 None => all = false,
             }
         }
         Ok(all)
     }
 
-    fn keep(
+    fn retain(
         &self,
         state: &mut RepairState,
         set: &Set,

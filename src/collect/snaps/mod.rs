@@ -31,20 +31,20 @@ const MAX_ROUNDS: usize = 16;
 /// Collects all sources of snaps: together they are one store, named `name`.
 pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let mut batch = with.depot.batch();
-    let mut cart = SnapSet::default();
+    let mut snaps = SnapSet::default();
     for source in sources {
         let SnapPlace::Folder(folder) = &source.place else { continue };
         for picked in folder::collect(folder, with, &mut batch)? {
-            cart.add_local(picked, source)?;
+            snaps.add_local(picked, source)?;
         }
     }
     let mut pool = Pool::default();
     let mut wishes = requested(sources);
     for round in 0.. {
         for (picked, wish) in offered(&wishes, &mut pool, with)? {
-            cart.add_offered(picked, wish)?;
+            snaps.add_offered(picked, wish)?;
         }
-        wishes = cart.needs()?;
+        wishes = snaps.needs()?;
         match wishes.first() {
             None => break,
             Some(wish) if round == MAX_ROUNDS => {
@@ -57,7 +57,7 @@ pub fn collect(name: Label, sources: &[SnapsSource], with: &CollectContext<'_>) 
             Some(_) => {}
         }
     }
-    let collection = cart.into_collection(name, with.depot, &mut batch)?;
+    let collection = snaps.into_collection(name, with.depot, &mut batch)?;
     batch.commit()?;
     Ok(collection)
 }
