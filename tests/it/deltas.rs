@@ -225,8 +225,11 @@ fn the_newest_word_of_a_restored_site_counts() {
     let lost = lose(3);
     story.receipt_at("-1d", "behind.txt");
     let refused = story.hear("behind.txt").says(Exit::NothingNew, &[&lost, "restored from a backup"]);
-    let again =
-        refused.err.rsplit_once("gapferry confirm").map(|(_, rest)| format!("confirm {}", rest.trim())).unwrap();
+    let again = refused
+        .err
+        .rsplit_once("gapferry confirm")
+        .map(|(_, rest)| format!("confirm {}", rest.trim().trim_end_matches('`')))
+        .unwrap();
     story.desk.run(&again).ok();
     let log = fs::read_to_string(story.desk.path("online/workspace/audit.jsonl")).unwrap();
     assert!(log.lines().last().unwrap().contains("receipt --allow-older-receipt"), "{log}");
