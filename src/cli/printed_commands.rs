@@ -17,6 +17,7 @@ fn all() -> Vec<ShellCommand> {
         repack(PackingName { bundle: "dc1-base-000002", id: "0c10e1453cb5" }, 4_000_000_000, path, Some(path)),
         answer_request("dc1-base-000002", path),
         confirm_receipt(path),
+        confirm_older_receipt(odd, path),
         protect(path, Some(5), 2),
         protect(odd, None, 1),
         copy(path, &[path.to_owned(), odd.to_owned()], &["--allow-folder", "--ignore-free-space"], Some(odd)),
