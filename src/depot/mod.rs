@@ -8,17 +8,19 @@
 //! ```
 //!
 //! A blob is written to a local file under `partial/`, hashed on the way, and put into the store by a [`Batch`], many at a
-//! time: on a file system one `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written blob under a final name,
-//! and ten thousand small files do not cost ten thousand syncs.
+//! time: on a file system one `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written
+//! blob under a final name, and ten thousand small files do not cost ten thousand syncs.
 
 mod alias;
 mod bad;
 mod batch;
 mod error;
 mod partial;
+mod put;
 mod reader;
+mod remove;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,19 +31,13 @@ pub use error::DepotError;
 pub(crate) use partial::unseal;
 pub use reader::BlobReader;
 use reader::CheckedReader;
+pub use remove::RemovedBlobs;
 
 use crate::digest::{Hashing, Sha256};
-use crate::storage::RunMode;
-use crate::storage::{FileError, FileStore, ListedObject, Store, create_new, has_no_links};
+use crate::storage::{FileError, FileStore, Store, create_new, has_no_links};
 
-/// Blobs that [`Depot::remove_all_but`] removed, or would remove.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RemovedBlobs {
-    /// Their number.
-    pub blobs: u64,
-    /// Their size, in bytes.
-    pub bytes: u64,
-}
+/// Mode of blobs: they are shared by hard links.
+const BLOB_MODE: u32 = 0o444;
 
 /// A depot. One process at a time may write to it; the owner of its folder sees to that.
 #[derive(Clone, Debug)]
@@ -276,122 +272,11 @@ impl Depot {
         Batch::new(self)
     }
 
-    /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
-    fn is_exactly(&self, digest: &Sha256, bytes: &[u8]) -> Result<bool, DepotError> {
-        Ok(self.has(digest, bytes.len() as u64)?
-            && (self.hashed_by_this_process(digest)
-                || self.read(digest, bytes.len() as u64).is_ok_and(|held| held == bytes)))
-    }
-
-    /// Stores `bytes` as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
-    /// replaced.
-    pub fn put(&self, batch: &mut Batch<'_>, bytes: &[u8]) -> Result<Sha256, DepotError> {
-        let digest = Sha256::of(bytes);
-        if batch.holds(&digest) {
-            return Ok(digest);
-        }
-        if self.is_exactly(&digest, bytes)? {
-            self.note_fresh(digest);
-        } else {
-            let path = self.partial_path(&digest);
-            io::Write::write_all(&mut self.create_partial(&digest)?, bytes).map_err(DepotError::io("write", &path))?;
-            batch.add(digest, bytes.len() as u64)?;
-        }
-        Ok(digest)
-    }
-
-    /// Copies the file at `source` in, unless a blob of this digest and size is here already. It is hashed on the way once
-    /// more: a file that has changed since it was hashed is refused.
-    pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path, digest: Sha256, size: u64) -> Result<(), DepotError> {
-        if self.has_good(&digest, size)? || batch.holds(&digest) {
-            return Ok(());
-        }
-        let from = File::open(source).map_err(DepotError::io("open", source))?;
-        self.put_from(batch, from, source, digest, size)
-    }
-
-    /// Copies all that `from` has in, unless a blob of this digest and size is here already. `source` is its name in messages.
-    /// Bytes of another digest are refused.
-    pub fn put_from(
-        &self,
-        batch: &mut Batch<'_>,
-        mut from: impl io::Read,
-        source: &Path,
-        digest: Sha256,
-        size: u64,
-    ) -> Result<(), DepotError> {
-        if self.has_good(&digest, size)? || batch.holds(&digest) {
-            return Ok(());
-        }
-        let scratch = self.root.join("partial").join("incoming");
-        let to = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
-        let mut to = Hashing::new(to);
-        io::copy(&mut from, &mut to).map_err(DepotError::io("copy into the depot", source))?;
-        let (_, copied, _) = to.finish();
-        if copied != digest {
-            return Err(DepotError::io("copy into the depot", source)(io::Error::other("it changed just now")));
-        }
-        let path = self.partial_path(&digest);
-        fs::rename(&scratch, &path).map_err(DepotError::io("rename", &scratch))?;
-        batch.add(digest, size)
-    }
-
-    /// The digests of all blobs, in order.
-    pub fn blobs(&self) -> Result<Vec<Sha256>, DepotError> {
-        Ok(self.blob_sizes()?.into_keys().collect())
-    }
-
-    /// All blobs with their sizes in bytes.
-    pub fn blob_sizes(&self) -> Result<BTreeMap<Sha256, u64>, DepotError> {
-        let listed = self.store.list(&format!("{}sha256", self.prefix), 2)?;
-        let blob = |object: ListedObject| Some((object.key.rsplit('/').next()?.parse().ok()?, object.size));
-        Ok(listed.into_iter().filter_map(blob).collect())
-    }
-
-    /// Removes the blobs that are not `needed`. A dry run only counts them.
-    pub fn remove_all_but(&self, needed: &BTreeSet<Sha256>, mode: RunMode) -> Result<RemovedBlobs, DepotError> {
-        let mut removed = RemovedBlobs::default();
-        for (digest, size) in self.blob_sizes()?.into_iter().filter(|(digest, _)| !needed.contains(digest)) {
-            removed.blobs += 1;
-            removed.bytes += size;
-            if mode == RunMode::Apply {
-                self.remove(&digest)?;
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Removes the blob. Succeeds if it does not exist.
-    pub fn remove(&self, digest: &Sha256) -> Result<(), DepotError> {
-        self.store.delete(&self.key(digest))?;
-        self.forget_bad(digest)
-    }
-
-    /// Moves the blob out of the depot, to the file `target`. Succeeds if it does not exist.
-    pub fn move_away(&self, digest: &Sha256, target: &Path) -> Result<(), DepotError> {
-        if self.own_size(digest)?.is_none() {
-            return Ok(());
-        }
-        let path = self.place(digest);
-        match self.store.local_file(&self.key(digest)) {
-            Some(blob) => fs::rename(blob, target).map_err(DepotError::io("move away", &path)),
-            None => {
-                let mut from = self.open_blob(digest)?;
-                let mut copy = || io::copy(&mut from, &mut create_new(target, BLOB_MODE)?);
-                copy().map_err(DepotError::io("move away", &path))?;
-                self.remove(digest)
-            }
-        }
-    }
-
     /// Bytes free for us on the depot's file system.
     pub fn free_bytes(&self) -> Result<u64, DepotError> {
         free_bytes(&self.root)
     }
 }
-
-/// Mode of blobs: they are shared by hard links.
-const BLOB_MODE: u32 = 0o444;
 
 /// Bytes that an unprivileged process can still write on the file system of `path`.
 pub fn free_bytes(path: &Path) -> Result<u64, DepotError> {

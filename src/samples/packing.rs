@@ -18,6 +18,9 @@ pub enum SampleCompression {
 }
 
 impl SampleCompression {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Gzip, Self::Xz, Self::Zstd, Self::Bzip2];
+
     /// The suffix of files in this compression.
     pub fn suffix(self) -> &'static str {
         match self {

@@ -40,13 +40,16 @@ use crate::support::desk::Desk;
 /// A client of the site's collection `name`, over `file:`, with the site's key.
 fn client(desk: &Desk, name: &str, suites: &str, components: &str) -> AptClient {
     let client = AptClient::new("amd64");
-    client.source(
-        "deb",
-        &format!("file://{}/apt/{name}", desk.path("site/current").display()),
-        suites,
-        components,
-        &key(desk),
-    );
+    let address = format!("file://{}/apt/{name}", desk.path("site/current").display());
+    client.source("deb", &address, suites, components, &key(desk));
+    client
+}
+
+/// A client of the site's collection `demo`, over `file:`, with this keyring.
+fn client_with_keyring(desk: &Desk, keyring: &Path) -> AptClient {
+    let client = AptClient::new("amd64");
+    let address = format!("file://{}/apt/demo", desk.path("site/current").display());
+    client.source("deb", &address, "stable", "main", keyring);
     client
 }
 

@@ -210,13 +210,7 @@ fn files_of_all_architectures_are_found_in_a_re_indexed_suite() {
 
 #[test]
 fn every_form_of_an_index_is_carried_and_found() {
-    for packing in [
-        SampleCompression::Plain,
-        SampleCompression::Gzip,
-        SampleCompression::Xz,
-        SampleCompression::Zstd,
-        SampleCompression::Bzip2,
-    ] {
+    for packing in SampleCompression::ALL {
         for by_hash in [false, true] {
             let alone = changed(|upstream| (upstream.indexes, upstream.by_hash) = ([packing].into(), by_hash));
             let mirror = Mirror::new(alone, "deb-src = true");

@@ -42,13 +42,7 @@ fn a_release_signed_beside_itself() {
 
 #[test]
 fn every_compression_alone() {
-    for packing in [
-        SampleCompression::Plain,
-        SampleCompression::Gzip,
-        SampleCompression::Xz,
-        SampleCompression::Zstd,
-        SampleCompression::Bzip2,
-    ] {
+    for packing in SampleCompression::ALL {
         let alone = |upstream: &mut Upstream| (upstream.indexes, upstream.by_hash) = ([packing].into(), false);
         hello_arrives(alone, |desk| {
             let indexes = names(&desk.path("up/dists/stable/main/binary-amd64"));

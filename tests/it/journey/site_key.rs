@@ -6,7 +6,7 @@ use std::process::Command;
 use gapferry::cli::Exit;
 use gapferry::upstream::{DebSpec, Upstream};
 
-use super::client;
+use super::{client, client_with_keyring};
 use crate::apt_client::run;
 use crate::support::desk::{ARCHIVE_KEY, Desk, at_clock, end};
 
@@ -91,14 +91,7 @@ fn one_key(desk: &Desk, fingerprint: &str) -> std::path::PathBuf {
 
 /// Returns the version of the package that a new apt with this keyring finds; `None` if it does not take the site's metadata.
 fn seen_with(desk: &Desk, keyring: &Path) -> Option<String> {
-    let client = client(desk, "demo", "stable", "main");
-    client.source(
-        "deb",
-        &format!("file://{}/apt/demo", desk.path("site/current").display()),
-        "stable",
-        "main",
-        keyring,
-    );
+    let client = client_with_keyring(desk, keyring);
     let ended = end(client.command("apt-get").args(["update", "-o", "APT::Update::Error-Mode=any"]));
     (ended.code == 0).then(|| super::candidate(&client, "hello"))
 }

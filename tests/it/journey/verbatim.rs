@@ -5,7 +5,7 @@ use std::fs;
 use gapferry::time::Time;
 use gapferry::upstream::{DebSpec, Upstream};
 
-use super::{candidate, client};
+use super::{candidate, client_with_keyring};
 use crate::apt_client::AptClient;
 use crate::support::desk::{ARCHIVE_KEY, Desk};
 use crate::support::server::Server;
@@ -70,19 +70,7 @@ fn clients_of_the_upstream_notice_nothing() {
     let ended = desk.run("rollback --site site --json").ok();
     assert!(ended.err.contains("clients that saw newer metadata keep it"), "{}", ended.err);
     assert_eq!(ended.json()["clients_keep_newer"], serde_json::json!(["apt/demo"]));
-    let fresh = client_of(&desk, &keyring);
+    let fresh = client_with_keyring(&desk, &keyring);
     fresh.apt_get("update");
     assert_eq!(candidate(&fresh, "hello"), "1.0-1");
-}
-
-fn client_of(desk: &Desk, keyring: &std::path::Path) -> AptClient {
-    let client = client(desk, "demo", "stable", "main");
-    client.source(
-        "deb",
-        &format!("file://{}/apt/demo", desk.path("site/current").display()),
-        "stable",
-        "main",
-        keyring,
-    );
-    client
 }
