@@ -135,7 +135,8 @@ impl Receipt {
             let _ = writeln!(text, "{key}: {value}"); // a String takes all
         }
         for (key, states) in [("Held", &self.held), ("Refused", &self.refused)] {
-            for state in states {
+            // A reader takes no more; the newest count.
+            for state in states.iter().skip(states.len().saturating_sub(MAX_STATES)) {
                 let _ = writeln!(text, "{key}: {state}");
             }
         }
@@ -269,6 +270,13 @@ mod tests {
             assert!(Receipt::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         assert!(Receipt::parse(format!("{text}Lacks: {}\n", Sha256::of(&[1])).as_bytes()).is_err(), "unsorted");
+    }
+
+    #[test]
+    fn names_the_newest_of_many_refused_states() {
+        let all: BTreeSet<ReceiptState> = (1..=MAX_STATES as u64 + 5).map(state).collect();
+        let text = Receipt { refused: all.clone(), ..receipt(&[]) }.to_text();
+        assert_eq!(Receipt::parse(text.as_bytes()).unwrap().refused, all.into_iter().skip(5).collect());
     }
 
     #[test]

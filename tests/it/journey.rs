@@ -18,6 +18,7 @@ mod older;
 mod owner;
 mod pdiffs;
 mod pins;
+mod receipts;
 mod rollback;
 mod rot;
 mod sha512;
@@ -30,6 +31,7 @@ mod together;
 mod trees;
 mod umask;
 mod verbatim;
+mod verify;
 mod workspace;
 
 use std::path::Path;
