@@ -141,6 +141,8 @@ fn item((sha256, size): Blob) -> Result<ItemLine, Box<dyn Error>> {
 
 fn manifest(collection: StateCollection) -> Result<Manifest, Box<dyn Error>> {
     Ok(Manifest {
+        changed_items: Vec::new(),
+        more_changed_items: None,
         classification: None,
         collections: vec![collection],
         created: Time::now(),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::formats::apt::archive::{IN_RELEASE, RELEASE};
+use crate::formats::apt::archive::{IN_RELEASE, RELEASE, SourceName};
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::signed_digest::DigestKind;
 use crate::kind::{Details, Kind};
@@ -49,6 +49,8 @@ pub struct Item {
     pub details: Details,
     /// Its path among the collection's files.
     pub file: PublishPath,
+    /// Its licence in upstream's own words; empty if upstream does not state it.
+    pub licence: String,
     /// The package's name.
     pub name: String,
     /// The signed file that vouches for it; none where upstream signs nothing.
@@ -57,8 +59,33 @@ pub struct Item {
     pub publisher: String,
     /// Why it is in: requested, or needed by what.
     pub reason: String,
+    /// The source package, if it has another name or version than the item.
+    pub source: Option<SourcePackage>,
     /// As upstream writes it.
     pub version: String,
+}
+
+/// A source package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePackage {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl From<SourceName<'_>> for SourcePackage {
+    fn from(source: SourceName<'_>) -> Self {
+        Self { name: source.name.to_owned(), version: source.version.to_owned() }
+    }
+}
+
+impl SourcePackage {
+    /// Returns true if both are one source package.
+    pub fn is(&self, other: SourceName<'_>) -> bool {
+        (self.name.as_str(), self.version.as_str()) == (other.name, other.version)
+    }
 }
 
 /// A file of upstream's metadata.

@@ -34,6 +34,12 @@ pub fn without_password(text: &str) -> String {
     text.split_once("://").and_then(hidden).unwrap_or_else(|| text.to_owned())
 }
 
+/// Returns the longest beginning of the text that has at most so many bytes.
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

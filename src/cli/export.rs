@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::output::{Output, note, stdout, sync, warn, warn_of_changes};
+use super::output::{Output, note, stdout, sync, warn, warn_of_changes, warn_of_refusals};
 use super::passphrase::load_key;
 use super::snap_roots::snap_roots;
 use super::workspace::{CarryArgs, WorkspaceArgs};
@@ -76,6 +76,9 @@ pub(super) struct ExportArgs {
     /// Take upstream's metadata though the last bundle had newer, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Take images that have other bytes than in the last bundle under the same version
+    #[arg(long)]
+    allow_changed_items: bool,
     /// Begin whatever --out says of its free space: some drivers for FAT always say 0
     #[arg(long)]
     ignore_free_space: bool,
@@ -112,6 +115,7 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
         force: args.force,
         full: args.full,
         allow_older_upstream: args.allow_older_upstream,
+        allow_changed_items: args.allow_changed_items,
         free_space: if args.ignore_free_space { FreeSpace::Ignored } else { FreeSpace::Checked },
         snap_roots: snap_roots(),
         progress,
@@ -132,6 +136,7 @@ pub(super) fn run(args: &ExportArgs, out: &Output, progress: &Progress) -> Resul
     }
     warn(&exported.warnings);
     warn_of_changes(&exported.changed_items);
+    warn_of_refusals(&exported.changed_items);
     if exported.replaced > 0 {
         note(&format!("{} files in the workspace had changed on disk, and were fetched again", exported.replaced));
     }
@@ -153,6 +158,7 @@ fn to_stdout(selection: &Selection, settings: &Settings<'_>, out: &Output) -> Re
             exported.tally.notes.borrow().iter().for_each(|text| note(&format!("note: {text}")));
             warn(&exported.warnings);
             warn_of_changes(&exported.changed_items);
+            warn_of_refusals(&exported.changed_items);
             exported.folder
         }
         Err(ExportError::NothingNew { bundle, .. }) if settings.out.join(&bundle).exists() => {

@@ -49,6 +49,9 @@ pub(super) struct ImportArgs {
     /// Accept upstream's metadata though newer was published before, or another image stream
     #[arg(long)]
     allow_older_upstream: bool,
+    /// Accept images, and files that nobody signs, that have other bytes than before under the same name and version
+    #[arg(long)]
+    allow_changed_items: bool,
     #[command(flatten)]
     clock: ClockArgs,
     /// Read what the site holds of the bundle again, and replace from the medium what has changed on disk; also of a bundle that
@@ -67,6 +70,7 @@ pub(super) fn run(args: &ImportArgs, out: &Output, progress: &Progress) -> Resul
         expired: args.allow_expired,
         sequence_jump: args.allow_sequence_jump,
         older_upstream: args.allow_older_upstream,
+        changed_items: args.allow_changed_items,
         far_clock: args.clock.trust() == ClockTrust::Given,
     };
     let held = if args.reread { HeldBlobs::Reread } else { HeldBlobs::Trusted };

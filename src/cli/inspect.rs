@@ -212,6 +212,16 @@ fn header(found: &BundleOverview, to: &mut dyn Write) -> std::io::Result<()> {
     for flag in &manifest.overrides {
         writeln!(to, "OVERRIDE   {}", safe(flag))?;
     }
+    for item in &manifest.changed_items {
+        let (collection, path, before) = (safe(&item.collection), &item.path, item.before);
+        writeln!(
+            to,
+            "CHANGED    {collection}/{path}: other bytes than before under the same name and version; it was {before}"
+        )?;
+    }
+    if let Some(more) = manifest.more_changed_items {
+        writeln!(to, "CHANGED    {more} more items: other bytes than before under the same name and version")?;
+    }
     for left in &manifest.left_out {
         writeln!(to, "LEFT OUT   {} of {}: {}", safe(&left.what), safe(&left.collection), safe(&left.why))?;
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::exit::Exit;
-use crate::bundle::state::known_versions::ChangedItem;
+use crate::bundle::state::known_versions::{ChangeRefusal, ChangedItem};
 use crate::collection_change::ClientWarning;
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
@@ -196,6 +196,16 @@ pub(super) fn warn_of_changes(items: &[ChangedItem]) {
     items.iter().take(MAX_CHANGES).for_each(|item| note(&format!("WARNING: {item}")));
     if let Some(more) = items.len().checked_sub(MAX_CHANGES).filter(|more| *more > 0) {
         note(&format!("WARNING: {more} more items have other bytes than before under the same name and version"));
+    }
+}
+
+/// Warns on the online side of changed items that sites refuse.
+pub(super) fn warn_of_refusals(items: &[ChangedItem]) {
+    let unsigned = items.iter().filter(|item| item.refusal() == Some(ChangeRefusal::NoProof)).count();
+    if unsigned > 0 {
+        note(&format!(
+            "WARNING: nobody signs {unsigned} of these items: a site refuses them, unless allow-changed in its site.toml names their source"
+        ));
     }
 }
 

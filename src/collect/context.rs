@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::CollectError;
+use super::omission::Omission;
 use super::stat_cache::StatCache;
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -15,6 +16,8 @@ use crate::fetch::{Fetcher, Finished, Wanted};
 use crate::formats::apt::client_index::MissingIndexes;
 use crate::formats::assertions::Trust;
 use crate::formats::signed_digest::SignedDigest;
+use crate::kind::Kind;
+use crate::label::Label;
 use crate::progress::Progress;
 use crate::selection::MissingFiles;
 use crate::time::Time;
@@ -48,8 +51,10 @@ pub struct Tally {
     pub missing: Cell<(u64, u64)>,
     /// Indexes that upstream lists, that clients ask for, and that are not carried.
     pub missing_indexes: RefCell<Vec<MissingIndexes>>,
-    /// Notes for the user on parts of an upstream that were left out.
+    /// Notes for the user.
     pub notes: RefCell<Vec<String>>,
+    /// Things that the selection asks for and that are not carried, each with its source as KIND/NAME.
+    pub left_out: RefCell<Vec<(String, Omission)>>,
 }
 
 impl Tally {
@@ -62,6 +67,15 @@ impl Tally {
     /// Keeps notes for the user.
     pub fn say(&self, notes: impl IntoIterator<Item = String>) {
         self.notes.borrow_mut().extend(notes);
+    }
+
+    /// Notes what is left out of a source.
+    pub(super) fn leave_out(&self, kind: Kind, source: &Label, omissions: impl IntoIterator<Item = Omission>) {
+        let folder = format!("{}/{source}", kind.as_str());
+        for omission in omissions {
+            self.say([format!("{source}: {}", omission.note())]);
+            self.left_out.borrow_mut().push((folder.clone(), omission));
+        }
     }
 
     /// Counts files that the depot lacks and their bytes.

@@ -62,10 +62,12 @@ fn item(title: ExportName, file: PublishPath) -> Item {
         architecture: String::new(), // known only to who opens it
         file,
         details: Details::File { origin: Origin::Local },
+        licence: String::new(),
         name: title.name,
         proof: None,
         publisher: String::new(),
         reason: "local file".to_owned(),
+        source: None,
         version: title.made,
     }
 }

@@ -12,6 +12,7 @@ mod folder;
 pub mod images;
 pub mod keyring;
 pub mod named_files;
+pub mod omission;
 pub mod os_images;
 mod secret_file;
 pub mod snaps;

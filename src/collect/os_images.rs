@@ -70,11 +70,13 @@ fn describe(source: &OsImageSource, file: &PublishPath, proof: Option<&Proof>) -
     Item {
         architecture: source.architecture.clone(),
         file: file.clone(),
+        licence: String::new(),
         name: image.name(),
         details: Details::OsImage { image: Box::new(image), origin },
         proof: proof.map(|proof| proof.path.clone()),
         publisher: String::new(), // a signature over bytes does not say
         reason: "requested".to_owned(),
+        source: None,
         version: source.version.clone(),
     }
 }

@@ -19,10 +19,12 @@ pub(super) fn collect(source: &ToySource, with: &CollectContext<'_>) -> Result<C
         architecture: String::new(),
         details: Details::File { origin: Origin::Local },
         file: file.clone(),
+        licence: String::new(),
         name: source.name.to_string(),
         proof: None,
         publisher: String::new(),
         reason: "requested".to_owned(),
+        source: None,
         version: "1".to_owned(),
     };
     Ok(Collection {

@@ -1,7 +1,9 @@
 //! Exports: collect, pack, sign. The online side from a selection to a finished bundle.
 
+mod changed_items;
 mod compare;
 mod earlier;
+mod left_out;
 mod new_state;
 mod revisions;
 mod trust_to_carry;
@@ -10,6 +12,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::changed_items::FinalVersionChanged;
 use self::compare::{
     ComparedState, SameVersion, Sameness, client_warnings, not_another_stream, not_older, same_for_clients,
 };
@@ -23,7 +26,7 @@ use crate::bundle::packing::pack::LEAST_PATCHED_BYTES;
 use crate::bundle::packing::totals::PatchTotals;
 use crate::bundle::state::Manifest;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
-use crate::bundle::state::known_versions::{ChangedItem, changed_items};
+use crate::bundle::state::known_versions::{self, ChangedItem};
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::stored_state::StoredState;
 use crate::collect::access;
@@ -74,6 +77,8 @@ pub struct Settings<'a> {
     pub full: bool,
     /// Take upstream's metadata though the last bundle had newer.
     pub allow_older_upstream: bool,
+    /// Take images that have other bytes under the same version.
+    pub allow_changed_items: bool,
     /// Checks the free space of `out` first, or ignores it.
     pub free_space: FreeSpace,
     /// Whom assertions about snaps have to end in: [`Trust::roots`], but in the demo.
@@ -98,6 +103,7 @@ impl<'a> Settings<'a> {
             force: false,
             full: false,
             allow_older_upstream: false,
+            allow_changed_items: false,
             free_space: FreeSpace::Checked,
             snap_roots: Trust::roots(),
             progress,
@@ -190,6 +196,8 @@ pub enum ExportError {
     #[error(transparent)]
     SameVersion(#[from] SameVersion),
     #[error(transparent)]
+    Changed(#[from] FinalVersionChanged),
+    #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Collect(#[from] CollectError),
@@ -217,7 +225,7 @@ impl ExportError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NothingNew { .. } => ErrorClass::NothingNew,
-            Self::Older(_) | Self::OtherStream(_) => ErrorClass::Refused,
+            Self::Older(_) | Self::OtherStream(_) | Self::Changed(_) => ErrorClass::Refused,
             Self::TrustFolder { source, .. } => source.class(),
             Self::NoTrustFiles { .. } | Self::OtherEpoch { .. } => ErrorClass::Usage,
             Self::InTheWay { .. } | Self::Collides { .. } | Self::NotMounted(_) | Self::SameVersion(_) => {
@@ -325,7 +333,11 @@ fn attempt(selection: &Selection, settings: &Settings<'_>, workspace: &Workspace
             not_older(&old.proofs, &new.proofs)?;
             not_another_stream(old.listed, &new.proofs, &workspace.depot).map_err(in_lists)??;
         }
-        exported.changed_items = changed_items(old.listed, new.listed).map_err(in_lists)?;
+        exported.changed_items = known_versions::changed_items(old.listed, new.listed).map_err(in_lists)?;
+        if !settings.allow_changed_items {
+            changed_items::check(&exported.changed_items)?;
+        }
+        changed_items::name_in(&mut exported.manifest, &exported.changed_items);
     }
     let base_of = before.as_ref().filter(|before| same_epoch(&before.manifest) && !settings.full);
     exported.base = base_of.map(|before| workspace.base(&before.manifest, selection.overlap)).transpose()?.flatten();

@@ -1,15 +1,15 @@
 //! The state that an export makes: its item lists and its manifest.
 
+use super::left_out::left_out;
 use super::{CollectionSummary, Settings};
 use crate::bundle::state::lists::{ListedCollections, StateLists};
-use crate::bundle::state::manifest::{FORMAT, LeftOut, Manifest, StateCollection};
+use crate::bundle::state::manifest::{FORMAT, Manifest, StateCollection};
 use crate::bundle::state::new_list::NewList;
 use crate::bundle::write::BundleDraft;
 use crate::bundle::{BundleError, FormatError};
 use crate::collect::Tally;
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
-use crate::formats::apt::client_index::MissingIndexes;
 use crate::numbers::Sequence;
 use crate::selection::Selection;
 use crate::time::Time;
@@ -70,11 +70,12 @@ pub(super) fn header(
     last: Option<(&Manifest, Sha256)>,
 ) -> Manifest {
     let created = settings.created.unwrap_or_else(Time::now);
-    let overrides = [(settings.allow_older_upstream, "--allow-older-upstream")];
-    let mut left_out: Vec<LeftOut> = tally.missing_indexes.borrow().iter().map(left_out).collect();
-    left_out.sort();
-    left_out.dedup();
+    let overrides = [
+        (settings.allow_changed_items, "--allow-changed-items"),
+        (settings.allow_older_upstream, "--allow-older-upstream"),
+    ];
     Manifest {
+        changed_items: Vec::new(),
         classification: selection.classification.clone(),
         collections: Vec::new(),
         created,
@@ -82,7 +83,8 @@ pub(super) fn header(
         expires: created.plus(i64::from(selection.expires.0) * DAY_SECONDS),
         format: FORMAT,
         generator: format!("gapferry {}", env!("CARGO_PKG_VERSION")),
-        left_out,
+        left_out: left_out(tally),
+        more_changed_items: None,
         name: selection.name.clone(),
         next_expected: selection.next_expected.map(|days| created.plus(i64::from(days.0) * DAY_SECONDS)),
         overrides: overrides.into_iter().filter(|(is_used, _)| *is_used).map(|(_, flag)| flag.to_owned()).collect(),
@@ -93,11 +95,6 @@ pub(super) fn header(
         ticket: selection.ticket.clone(),
         trust: None,
     }
-}
-
-fn left_out(missing: &MissingIndexes) -> LeftOut {
-    let collection = missing.suite.splitn(3, '/').take(2).collect::<Vec<_>>().join("/");
-    LeftOut { collection, what: missing.suite.clone(), why: missing.to_string() }
 }
 
 /// Returns the sequence of the next bundle. A new epoch starts afresh.

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) reads_files: bool,
     /// True if upstream signs its metadata too by the collection's second digest.
     pub(super) second_digests_of_proofs: bool,
+    /// True if clients take the version of an item for its content, so that it must never have other bytes.
+    pub(super) versions_are_final: bool,
     /// True if reprepro can publish it.
     pub(super) is_for_reprepro: bool,
 }
@@ -123,6 +125,7 @@ impl Entry {
             ignores_older: false,
             reads_files: false,
             second_digests_of_proofs: true,
+            versions_are_final: false,
             is_for_reprepro: false,
         }
     }

@@ -107,6 +107,11 @@ impl Kind {
         self.entry().second_digests_of_proofs
     }
 
+    /// Returns true if an item may never have other bytes under the same name and version: clients take the version for the content.
+    pub fn versions_are_final(self) -> bool {
+        self.entry().versions_are_final
+    }
+
     /// Returns `true` if reprepro can publish it.
     pub fn is_for_reprepro(self) -> bool {
         self.entry().is_for_reprepro

@@ -61,6 +61,7 @@ kinds! {
         has_details: |details| matches!(details, Details::Image { .. }),
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
+        versions_are_final: true,
         // MAAS fetches versions that it has read of up to an hour earlier.
         has_grace_period: true,
         ..Entry::plain("images")
@@ -95,6 +96,7 @@ kinds! {
         has_details: |details| matches!(details, Details::OsImage { .. }),
         naming: Naming::Kind,
         versions: Versions::ByHand,
+        versions_are_final: true,
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
         has_grace_period: true,

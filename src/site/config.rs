@@ -40,6 +40,9 @@ pub struct Policy {
     /// a builder cannot pass unsigned packages off as those of a source that is signed.
     #[serde(default)]
     pub allow_unsigned: BTreeSet<Label>,
+    /// Sources whose items without proof may have other bytes than before under the same name and version.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow_changed: BTreeSet<Label>,
     /// By source and suite, the Suite or Codename that upstream is known to sign instead of the suite's own name; empty if it
     /// signs none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -61,7 +64,8 @@ impl SiteConfig {
     pub fn to_text(&self) -> String {
         format!(
             "# The site's name: only bundles made for it are accepted.\nname = \"{}\"\n\n[policy]\n\
-             # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n\n\
+             # Sources whose items need no proof by upstream, such as a folder of own .debs.\nallow-unsigned = [{}]\n\
+             # Those of them whose items may have other bytes than before under the same version.\n# allow-changed = []\n\n\
              # An Enterprise Store on this machine, which `import` hands exports on to.\n# [enterprise-store]\n\
              # program = \"enterprise-store\"\n# folder = \"/var/snap/enterprise-store/common/snaps-to-push\"\n\n\
              # A key of your own for what reprepro publishes, instead of the site's.\n# [reprepro]\n\

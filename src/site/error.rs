@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::PublishError;
 use crate::bundle::BundleError;
+use crate::bundle::state::known_versions::ChangedItem;
 use crate::depot::DepotError;
 use crate::error_class::{ErrorClass, Fault};
 use crate::formats::Invalid;
@@ -55,6 +56,11 @@ pub enum SiteError {
         "the collection {collection} belongs to the bundle name {owner} at this site, and this bundle is named {name}: rename one of them in its selection"
     )]
     CollectionOwned { collection: String, owner: String, name: String },
+    #[error(
+        "{item}{}. {way_out}; to accept all of them this time, give --allow-changed-items",
+        match *more { 0 => String::new(), more => format!(" ({more} more items like it)") }
+    )]
+    ChangedItem { item: Box<ChangedItem>, more: usize, way_out: String },
     #[error("cannot publish {collection}")]
     Publish { collection: String, source: Box<PublishError> },
     #[error(transparent)]
@@ -94,7 +100,7 @@ impl SiteError {
             Self::NoBundle { .. } => ErrorClass::Usage,
             Self::Requested { .. } | Self::TooEarly { .. } => ErrorClass::VolumesMissing,
             Self::AlreadyImported { .. } => ErrorClass::NothingNew,
-            Self::CollectionOwned { .. } => ErrorClass::Refused,
+            Self::CollectionOwned { .. } | Self::ChangedItem { .. } => ErrorClass::Refused,
             Self::BadKeyring { .. } => ErrorClass::VerificationFailed,
             Self::Publish { source, .. } => source.class(),
             Self::NotRecorded { source, .. }

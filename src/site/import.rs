@@ -16,20 +16,17 @@ use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::trees::remove_folder;
 use super::waiting::{self, REASON};
-use super::{Site, SiteError, sheets, unpack};
+use super::{Site, SiteError, changed_items, sheets, unpack};
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
-use crate::bundle::state::known_versions::{self, ChangedItem};
-use crate::bundle::state::lists::ListedCollections;
 use crate::bundle::state::stored_state::{LoadedState, StoredState};
 use crate::bundle::state::{Manifest, OpenState, SignedState};
 use crate::bundle::{BundleError, names};
-use crate::depot::{Depot, DepotError};
+use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
-use crate::label::Label;
 use crate::progress::Progress;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
@@ -244,6 +241,7 @@ fn run(
     let detail = format!("{}{}{}", state.digest, allow.audit_text(), sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
     let mut content = incoming.lists(site.root())?;
+    let changed = changed_items::checked(site, &depot, &current, &state.manifest, content.listed(), allow)?;
     incoming.store(&content, &depot)?;
     unpack::mark_lacking(&mut content.loaded.blobs, &depot)?;
     let mut healed = 0;
@@ -254,7 +252,6 @@ fn run(
     let unpack::Unpacked { second, repaired } = unpack::into_depot(site, incoming, &mut content, &depot, progress)?;
     note_repairs(site, state, &repaired)?;
     let before = current.clone();
-    let changed = changed_items(&depot, &current, &state.manifest.name, content.listed());
     let recipe = recipe(&content.loaded, current, second, allow, progress);
     let unchanged = match options.held {
         HeldBlobs::Trusted => Unchanged::Stay,
@@ -273,19 +270,6 @@ fn run(
         changed_items: changed,
         ..Imported::of(&content.loaded, before, generation)
     })
-}
-
-/// Returns the items that have other bytes than in the state of this name that is published, under the same name and version. A state
-/// that cannot be read has none: the import is not stopped for it.
-pub(super) fn changed_items(
-    depot: &Depot,
-    current: &Generation,
-    name: &Label,
-    new: ListedCollections<'_>,
-) -> Vec<ChangedItem> {
-    let published = current.names.get(name).and_then(|state| state.manifest);
-    let before = published.and_then(|digest| StoredState::open(depot, &digest).ok());
-    before.and_then(|before| known_versions::changed_items(before.listed(), new).ok()).unwrap_or_default()
 }
 
 /// Returns the recipe of the generation that has the state, which is in the depot.

@@ -29,6 +29,7 @@
 
 mod addresses;
 mod carried_trust;
+mod changed_items;
 mod check;
 mod client_warnings;
 mod clock;

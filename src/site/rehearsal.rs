@@ -9,19 +9,20 @@ use std::collections::BTreeSet;
 use tempfile::TempDir;
 
 use super::generation::prepare;
-use super::import::{accept, changed_items, recipe};
+use super::import::{accept, recipe};
 use super::incoming::{Incoming, IncomingState};
 use super::journal::{Journal, WAITING_FOLDER};
 use super::second_digest::SecondDigests;
 use super::state::Generation;
 use super::unpack::{DepotSink, UnpackTarget, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
-use super::{Site, SiteError};
+use super::{Site, SiteError, changed_items};
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink};
 use crate::bundle::packing::volume_parts::VolumePart;
 use crate::bundle::state::OpenState;
 use crate::bundle::state::blob_table::BlobMark;
 use crate::bundle::state::known_versions::ChangedItem;
+use crate::bundle::state::lists::ListedCollections;
 use crate::bundle::state::stored_state::LoadedState;
 use crate::bundle::{BundleError, Damage};
 use crate::collection::Collection;
@@ -129,6 +130,7 @@ impl<'a> Rehearsal<'a> {
         accept(self.site, state, &self.current, self.allow)?;
         let incoming = Incoming::on_media(state);
         let mut content = incoming.lists(self.scratch.path())?;
+        let changed = self.changed_items(state, content.listed())?;
         incoming.store(&content, &self.depot)?;
         mark_lacking(&mut content.loaded.blobs, &self.depot)?;
         let depot = self.site.depot()?;
@@ -136,12 +138,15 @@ impl<'a> Rehearsal<'a> {
         check_room(self.site, self.needed, self.free)?;
         let (second, repaired) = self.unpack(incoming, &mut content)?;
         let loaded = &content.loaded;
-        let changed = changed_items(&self.depot, &self.current, &state.manifest.name, content.listed());
         let recipe = recipe(loaded, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
         let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
         Ok(Rehearsed { changed_items: changed, ..self.report(loaded, repaired, before) })
+    }
+
+    fn changed_items(&self, state: &OpenState, new: ListedCollections<'_>) -> Result<Vec<ChangedItem>, SiteError> {
+        changed_items::checked(self.site, &self.depot, &self.current, &state.manifest, new, self.allow)
     }
 
     /// Checks every part of all packings, and unpacks what publishers read.

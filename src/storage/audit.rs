@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StorageError;
 use crate::digest::Sha256;
+use crate::terminal::beginning;
 use crate::time::Time;
 
 /// One line of the log.
@@ -56,11 +57,10 @@ pub fn append(path: &Path, event: &str, subject: &str, detail: &str) -> Result<(
 }
 
 fn bounded(detail: &str) -> String {
-    let kept =
-        (0..=MAX_DETAIL_BYTES.min(detail.len())).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or_default();
-    match detail.get(kept..).unwrap_or_default() {
+    let kept = beginning(detail, MAX_DETAIL_BYTES);
+    match detail.get(kept.len()..).unwrap_or_default() {
         "" => detail.to_owned(),
-        rest => format!("{} … ({} more bytes)", detail.get(..kept).unwrap_or_default(), rest.len()),
+        rest => format!("{kept} … ({} more bytes)", rest.len()),
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Overrides {
     pub sequence_jump: bool,
     /// Accept upstream's metadata though newer was seen.
     pub older_upstream: bool,
+    /// Accept items that have other bytes under the same name and version.
+    pub changed_items: bool,
     /// Believe a clock that is far past the newest time that is known.
     pub far_clock: bool,
 }
@@ -74,6 +76,7 @@ impl Overrides {
             (self.expired, " --allow-expired"),
             (self.sequence_jump, " --allow-sequence-jump"),
             (self.older_upstream, " --allow-older-upstream"),
+            (self.changed_items, " --allow-changed-items"),
             (self.far_clock, " --trust-clock"),
         ];
         flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag).collect()

@@ -2,11 +2,13 @@
 
 mod backup;
 mod build_dep;
+mod changed;
 mod choice;
 mod client_indexes;
 mod clock;
 mod copied;
 mod dates_and_fields;
+mod described;
 mod entries;
 pub(crate) mod flat;
 mod list_options;

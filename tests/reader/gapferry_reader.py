@@ -243,10 +243,13 @@ def check_manifest(manifest):
         "collections": is_list, "created": time, "epoch": integer(), "expires": time, "format": lambda value: value == 2,
         "generator": text(4096), "name": label, "sequence": integer(1), "site": label,
     }  # fmt: skip
-    optional = {"left_out": is_list, "next_expected": time, "overrides": is_list, "previous": digest, "trust": integer()}
+    optional = {
+        "changed_items": is_list, "left_out": is_list, "more_changed_items": integer(1), "next_expected": time,
+        "overrides": is_list, "previous": digest, "trust": integer(),
+    }
     keys(manifest, required, {**texts, **optional})
     need(manifest["created"] < manifest["expires"], "it expires before it was made")
-    need(manifest.get("overrides") != [] and manifest.get("left_out") != [], "an empty list")
+    need([] not in map(manifest.get, ("changed_items", "left_out", "overrides")), "an empty list")
     overrides, left_out = manifest.get("overrides", []), manifest.get("left_out", [])
     need(all(map(text(4096), overrides)) and rises(overrides), "overrides are not sorted")
     for left in left_out:
@@ -265,6 +268,15 @@ def check_manifest(manifest):
     need(rises([(c["kind"], c["name"]) for c in collections]), "collections are not sorted")
     need(sum(c["files"] for c in collections) <= MAX_LINES, "too many lines")
     need(sum(c["bytes"] for c in collections) <= MAX_INTEGER, "too many bytes")
+    check_changed_items(manifest, {f"{c['kind']}/{c['name']}" for c in collections})
+
+
+def check_changed_items(manifest, collections):
+    changed = manifest.get("changed_items", [])
+    for item in changed:
+        keys(item, {"before": digest, "collection": lambda value: value in list(collections), "path": path})
+    need(len(changed) <= 8192 and rises([(i["collection"], i["path"]) for i in changed]), "changed_items are not sorted")
+    need("more_changed_items" not in manifest or len(changed) == 8192, "changed_items could name more")
 
 
 def is_channels(value):

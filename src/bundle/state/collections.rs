@@ -76,12 +76,12 @@ fn proof_line(proof: &Proof, size: u64) -> ProofLine {
 }
 
 fn item_line(item: &Item, sha256: Sha256, size: u64) -> ItemLine {
-    let Item { architecture, details, file, name, proof, publisher, reason, version } = item.clone();
+    let Item { architecture, details, file, licence, name, proof, publisher, reason, source, version } = item.clone();
     let unless_empty = |text: String| Some(text).filter(|text| !text.is_empty());
     ItemLine {
         architecture: unless_empty(architecture),
         details,
-        licence: None,
+        licence: unless_empty(licence),
         name,
         path: file,
         proof,
@@ -89,22 +89,23 @@ fn item_line(item: &Item, sha256: Sha256, size: u64) -> ItemLine {
         reason,
         sha256,
         size,
-        source: None,
+        source,
         tag: ItemTag::Item,
         version,
     }
 }
 
 fn item(line: ItemLine) -> Item {
-    let ItemLine { architecture, details, name, path, proof, publisher, reason, version, .. } = line;
+    let ItemLine { architecture, details, licence, name, path, proof, publisher, reason, source, version, .. } = line;
     let (architecture, publisher) = (architecture.unwrap_or_default(), publisher.unwrap_or_default());
-    Item { architecture, details, file: path, name, proof, publisher, reason, version }
+    let licence = licence.unwrap_or_default();
+    Item { architecture, details, file: path, licence, name, proof, publisher, reason, source, version }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collection::Publish;
+    use crate::collection::{Publish, SourcePackage};
     use crate::kind::{Details, Kind};
     use crate::origin::Origin;
     use crate::path::PublishPath;
@@ -115,10 +116,12 @@ mod tests {
             architecture: String::new(),
             details: Details::Deb { component: None, suite: "./".parse().unwrap() },
             file: path(file),
+            licence: "MIT".into(),
             name: "a".into(),
             proof: Some(path("InRelease")),
             publisher: "Debian".into(),
             reason: "requested".into(),
+            source: Some(SourcePackage { name: "b".into(), version: "2".into() }),
             version: "1".into(),
         };
         let signed_by = vec!["0A".into(), "0B".into()];

@@ -11,6 +11,7 @@ use super::list_changes::changes;
 use super::lists::{ListedCollections, StateLists};
 use crate::bundle::format_error::FormatError;
 use crate::digest::Sha256;
+use crate::kind::Kind;
 use crate::path::PublishPath;
 
 /// The names and versions of a state's items, with their digests, in 48 bytes each.
@@ -77,7 +78,8 @@ pub fn changed_items(
         if old.list == new.list || new.kind.has_versions_of_bytes() {
             continue;
         }
-        let pair = ListPair { folder: &folder, before: (before.lists, old_index), after: (after.lists, index) };
+        let (before, after) = ((before.lists, old_index), (after.lists, index));
+        let pair = ListPair { folder: &folder, kind: new.kind, before, after };
         let candidates = pair.new_versions()?;
         let known = pair.older_versions(&candidates)?;
         drop(candidates);
@@ -91,6 +93,7 @@ pub fn changed_items(
 /// The lists of one collection in two states.
 struct ListPair<'a> {
     folder: &'a str,
+    kind: Kind,
     before: (&'a StateLists, usize),
     after: (&'a StateLists, usize),
 }
@@ -137,9 +140,10 @@ impl ListPair<'_> {
         let mut changed = Vec::new();
         self.each_new_item(|item| {
             if let Some(before) = known.other_bytes(self.folder, item.as_ref().into(), item.sha256) {
-                let collection = self.folder.to_owned();
-                let ItemLine { name, path, sha256: now, version, .. } = *item;
-                changed.push(ChangedItem { before, collection, name, now, path, version });
+                let (collection, kind) = (self.folder.to_owned(), self.kind);
+                let ItemLine { name, path, proof, sha256: now, version, .. } = *item;
+                let is_proven = proof.is_some();
+                changed.push(ChangedItem { before, collection, is_proven, kind, name, now, path, version });
             }
         })?;
         Ok(changed)
@@ -169,6 +173,12 @@ pub struct ChangedItem {
     pub before: Sha256,
     /// The collection, such as `apt/debian`.
     pub collection: String,
+    /// True if a file that upstream signs vouches for it.
+    #[serde(skip)]
+    pub is_proven: bool,
+    /// The kind of the collection.
+    #[serde(skip)]
+    pub kind: Kind,
     /// Its name.
     pub name: String,
     /// The digest now.
@@ -179,9 +189,29 @@ pub struct ChangedItem {
     pub version: String,
 }
 
+/// The reason that an item must not have other bytes under the same name and version, unless somebody allows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeRefusal {
+    /// Clients take the version for the content, as MAAS does with images.
+    FinalVersion,
+    /// No upstream vouches for either content.
+    NoProof,
+}
+
+impl ChangedItem {
+    /// Returns the reason to refuse it; `None` if upstream vouches for the change.
+    pub fn refusal(&self) -> Option<ChangeRefusal> {
+        match self {
+            _ if self.kind.versions_are_final() => Some(ChangeRefusal::FinalVersion),
+            Self { is_proven: false, .. } => Some(ChangeRefusal::NoProof),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for ChangedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, collection, name, now, path, version } = self;
+        let Self { before, collection, name, now, path, version, .. } = self;
         write!(
             f,
             "{collection}/{path}: {name} {version} has other bytes than before under the same name and version: it was \

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::canonical::{MAX_INTEGER, parse_line};
 use crate::bundle::format_error::{FormatError, contradiction};
+use crate::collection::SourcePackage;
 use crate::digest::Sha256;
 use crate::kind::Details;
 use crate::path::PublishPath;
@@ -97,16 +98,6 @@ pub enum ItemTag {
     /// An item.
     #[default]
     Item,
-}
-
-/// A source package.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SourcePackage {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
 }
 
 /// A line as far as it says where its bytes are.

@@ -15,6 +15,7 @@ use crate::kind::Kind;
 use crate::label::Label;
 use crate::numbers::{Epoch, Sequence};
 use crate::origin::Origin;
+use crate::path::PublishPath;
 use crate::time::Time;
 
 /// The format that this gapferry writes and reads.
@@ -24,12 +25,18 @@ pub const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 /// The longest text in a manifest, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
 const MAX_COLLECTIONS: u64 = 4096;
-const MAX_LEFT_OUT: u64 = 65_536;
+/// The most entries of `left_out`.
+pub const MAX_LEFT_OUT: u64 = 65_536;
+/// The most items that a manifest names as changed.
+pub const MAX_CHANGED_ITEMS: u64 = 8192;
 
 /// The manifest of a state. Fields stand in the order of their names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// Items that have other bytes than in the state before, under the same name and version, sorted by collection and path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_items: Vec<ReplacedItem>,
     /// The classification that the selection gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classification: Option<String>,
@@ -48,6 +55,9 @@ pub struct Manifest {
     /// Things that the selection asks for and the state has not, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// The number of such items that `changed_items` does not name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_changed_items: Option<u64>,
     /// The name of this bundle among the site's: each name has its own sequence.
     pub name: Label,
     /// When the next bundle of this name is to come.
@@ -98,6 +108,18 @@ pub struct StateCollection {
     pub second_digest: Option<DigestKind>,
     /// The selection's source that it belongs to; the site pins upstream's keyring under this name.
     pub source: Label,
+}
+
+/// An item that has other bytes than in the state before, under the same name and version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplacedItem {
+    /// The digest of the item before.
+    pub before: Sha256,
+    /// The collection, as KIND/NAME.
+    pub collection: String,
+    /// Its path in the collection.
+    pub path: PublishPath,
 }
 
 /// Something that the selection asks for and the state has not. Ordered by its fields.
@@ -157,6 +179,7 @@ impl Manifest {
         for (count, cap, what) in [
             (self.collections.len() as u64, MAX_COLLECTIONS, "collections"),
             (self.left_out.len() as u64, MAX_LEFT_OUT, "entries of left_out"),
+            (self.changed_items.len() as u64, MAX_CHANGED_ITEMS, "changed items"),
         ] {
             if count > cap {
                 return Err(FormatError::TooMany { cap, what });
@@ -168,7 +191,25 @@ impl Manifest {
         if !self.overrides.is_sorted_by(|a, b| a < b) || !self.left_out.is_sorted_by(|a, b| a < b) {
             return contradiction("overrides or left_out are not sorted");
         }
+        self.check_changed_items()?;
         self.check_collections()
+    }
+
+    fn check_changed_items(&self) -> Result<(), FormatError> {
+        let items = &self.changed_items;
+        if !items.is_sorted_by(|a, b| (&a.collection, &a.path) < (&b.collection, &b.path)) {
+            return contradiction("changed_items are not sorted");
+        }
+        let is_full = items.len() as u64 == MAX_CHANGED_ITEMS;
+        if self.more_changed_items.is_some_and(|more| more == 0 || !is_full) {
+            return contradiction("more_changed_items counts none, or changed_items could name more");
+        }
+        let mut named: Vec<&str> = items.iter().map(|item| item.collection.as_str()).collect();
+        named.dedup();
+        match named.into_iter().find(|name| self.collections.iter().all(|collection| collection.folder() != *name)) {
+            Some(name) => contradiction(format!("changed_items name a collection that is not there: {name:?}")),
+            None => Ok(()),
+        }
     }
 
     fn texts(&self) -> impl Iterator<Item = &str> {
@@ -250,10 +291,15 @@ pub(crate) mod tests {
         }
     }
 
-    /// A manifest with all keys.
+    fn replaced(path: &str) -> ReplacedItem {
+        ReplacedItem { before: Sha256::of(b"before"), collection: "apt/a".into(), path: path.parse().unwrap() }
+    }
+
+    /// A manifest with all keys but `more_changed_items`, which only a long one has.
     pub(crate) fn manifest() -> Manifest {
         let left = |what: &str| LeftOut { collection: "apt/a".into(), what: what.into(), why: "missing".into() };
         Manifest {
+            changed_items: vec![replaced("a"), replaced("b")],
             classification: Some("internal".into()),
             collections: vec![collection(Kind::Apt, "a"), collection(Kind::Files, "a"), collection(Kind::Images, "a")],
             created: Time::from_unix(1_795_341_600).unwrap(),
@@ -262,6 +308,7 @@ pub(crate) mod tests {
             format: FORMAT,
             generator: "gapferry 0.1.0".into(),
             left_out: vec![left("a"), left("b")],
+            more_changed_items: None,
             name: "base".parse().unwrap(),
             next_expected: Some(Time::from_unix(1_795_428_000).unwrap()),
             overrides: vec!["allow-older-upstream".into()],
@@ -276,6 +323,7 @@ pub(crate) mod tests {
 
     fn bare() -> Manifest {
         Manifest {
+            changed_items: vec![],
             classification: None,
             collections: vec![],
             left_out: vec![],
@@ -331,6 +379,10 @@ pub(crate) mod tests {
             with(|m| m.left_out.swap(0, 1)),
             with(|m| m.left_out[1] = m.left_out[0].clone()),
             with(|m| m.overrides = vec!["b".into(), "a".into()]),
+            with(|m| m.changed_items.swap(0, 1)),
+            with(|m| m.changed_items[1] = ReplacedItem { before: Sha256::of(b"x"), ..m.changed_items[0].clone() }),
+            with(|m| m.changed_items[0].collection = "apt".into()),
+            with(|m| m.more_changed_items = Some(1)),
             with(|m| m.purpose = Some(String::new())),
             with(|m| m.ticket = Some("x".repeat(MAX_TEXT_BYTES + 1))),
         ] {
@@ -345,6 +397,15 @@ pub(crate) mod tests {
             m.collections = (0..=MAX_COLLECTIONS).map(named).collect();
         });
         assert!(matches!(many.to_text(), Err(FormatError::TooMany { .. })));
+        let changed = |count: u64, more| {
+            let mut manifest = manifest();
+            manifest.changed_items = (0..count).map(|number| replaced(&format!("{number:05}"))).collect();
+            Manifest { more_changed_items: more, ..manifest }
+        };
+        assert!(changed(MAX_CHANGED_ITEMS, Some(1)).to_text().is_ok());
+        for wrong in [changed(MAX_CHANGED_ITEMS + 1, None), changed(MAX_CHANGED_ITEMS, Some(0))] {
+            assert!(wrong.to_text().is_err());
+        }
         let large = with(|m| {
             let left =
                 |number: u64| LeftOut { collection: "a".into(), what: format!("{number:05}"), why: "x".repeat(1000) };

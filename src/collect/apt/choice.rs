@@ -2,6 +2,8 @@
 
 use super::component_of;
 use super::suite::{StoredIndex, SuiteData};
+use crate::collect::omission::Omission;
+use crate::collection::SourcePackage;
 use crate::formats::apt::archive::{IndexEntry, entries};
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
@@ -29,15 +31,17 @@ pub(super) struct ChosenPackageFile {
     pub(super) digest: SignedDigest,
     /// The reason to carry it.
     pub(super) reason: String,
+    /// The source package, if it has another name or version.
+    pub(super) source: Option<SourcePackage>,
 }
 
-/// Files to carry of a source, and notes on those that cannot be carried.
+/// Files to carry of a source, and those that cannot be carried.
 #[derive(Default)]
 pub(super) struct AptChoice {
     /// The files.
     pub(super) chosen: Vec<ChosenPackageFile>,
-    /// The notes.
-    pub(super) left_out: Vec<String>,
+    /// Entries that cannot be carried.
+    pub(super) left_out: Vec<Omission>,
 }
 
 /// The number of entries that a note names.
@@ -51,13 +55,19 @@ impl AptChoice {
         }
         let named = reasons.iter().take(NAMED_ENTRIES).map(String::as_str).collect::<Vec<_>>().join("; ");
         let more = if reasons.len() > NAMED_ENTRIES { "; …" } else { "" };
-        self.left_out.push(format!("{place}: {} unusable entries are left out: {named}{more}", reasons.len()));
+        let what = format!("{} entries of {place}", reasons.len());
+        let note = format!("{place}: {} unusable entries are left out: {named}{more}", reasons.len());
+        self.left_out.push(Omission::new(what, format!("they are unusable: {named}{more}")).noted(note));
     }
 
     /// Notes source packages whose build dependencies cannot be installed.
     pub(super) fn note_build_dependencies(&mut self, failed: &[String]) {
-        let note = |failed: &String| format!("the build dependencies of {failed}");
-        self.left_out.extend(failed.iter().map(note));
+        let omission = |failed: &String| {
+            let (package, reason) = failed.split_once(": ").unwrap_or((failed, "they cannot be installed"));
+            let what = format!("the build dependencies of {package}");
+            Omission::new(what, reason).noted(format!("the build dependencies of {failed}"))
+        };
+        self.left_out.extend(failed.iter().map(omission));
     }
 
     /// Takes the files of an index for whose entry `reason` has one.
@@ -106,5 +116,6 @@ fn files_of(of: &IndexText<'_>, entry: IndexEntry<'_>, reason: &str) -> impl Ite
         size: file.size,
         digest: file.digest,
         reason: reason.to_owned(),
+        source: entry.source.map(SourcePackage::from),
     })
 }

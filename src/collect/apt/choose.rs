@@ -7,12 +7,14 @@ use super::closure::{AbsentSeeds, ClosureIndex, ClosureInputs, ClosureRequest, P
 use super::picked::PickedPackages;
 use super::suite::SuiteData;
 use super::{nothing_chosen, words};
+use crate::collect::omission::Omission;
 use crate::collect::{CollectContext, CollectError};
 use crate::error_class::Fault;
 use crate::formats::apt::archive::{IndexKind, IndexName};
 use crate::formats::apt::packages::Priority;
 use crate::formats::apt::preferences::IndexOrigin;
 use crate::formats::apt::seed::Seed;
+use crate::kind::Kind;
 use crate::selection::AptSource;
 use crate::storage::FileError;
 
@@ -25,13 +27,13 @@ pub(super) fn choose(
     let AptChoice { chosen, left_out } =
         if source.whole() { everything(suites, with)? } else { some(source, suites, with)? };
     let name = &source.name;
-    match left_out.first() {
+    match left_out.first().map(Omission::note) {
         Some(first) if chosen.is_empty() && source.whole() => {
             Err(Fault::unverified(format!("the source {name} yields no packages that can be carried: {first}")).into())
         }
         _ if chosen.is_empty() => Err(nothing_chosen(source).into()),
         _ => {
-            with.tally.say(left_out.into_iter().map(|note| format!("{name}: {note}")));
+            with.tally.leave_out(Kind::Apt, name, left_out);
             Ok(chosen)
         }
     }

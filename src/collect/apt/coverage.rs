@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::archives::{SuiteRequest, WantedArchive};
 use super::suite::SuiteData;
 use super::words;
+use crate::collect::omission::Omission;
 use crate::collect::{CollectContext, CollectError};
 use crate::error_class::Fault;
+use crate::kind::Kind;
 use crate::selection::AptSource;
 
 /// Each component that was asked for is in at least one suite of its archive; each architecture, and source packages, in
@@ -85,7 +87,10 @@ fn every_component(
                  architectures {architectures}"
             ));
             match is_listed_only {
-                true => with.tally.say([format!("{}: {error}", source.name)]),
+                true => {
+                    let (what, why) = (format!("the component {component}"), error.to_string());
+                    with.tally.leave_out(Kind::Apt, &source.name, [Omission::new(what, why.clone()).noted(why)]);
+                }
                 false => return Err(error),
             }
         }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use super::archives::host_architecture;
 use crate::collect::folder::list_folder;
 use crate::collect::{CollectContext, CollectError};
-use crate::collection::{Collection, Item, Proof, Publish};
+use crate::collection::{Collection, Item, Proof, Publish, SourcePackage};
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::ReadError;
+use crate::formats::apt::archive::SourceName;
 use crate::formats::apt::suite_name::SuiteName;
 use crate::formats::deb::{packages_stanza, read_control};
 use crate::kind::{Details, Kind};
@@ -47,14 +48,18 @@ pub(super) fn collect(
             return Err(Fault::unverified(format!("two different files claim the path {published}")).into());
         }
         stanzas.push((control.architecture().to_owned(), packages_stanza(&control, &published, size, sha256)));
+        let own = SourceName { name: control.package(), version: control.version() };
+        let source = SourceName::of_field(control.field("Source").unwrap_or_default(), own);
         let item = Item {
             architecture: control.architecture().to_owned(),
             file: published.clone(),
             details: Details::Deb { component: Some(COMPONENT.to_owned()), suite: suite.clone() },
+            licence: String::new(), // control files do not say
             name: control.package().to_owned(),
             proof: None,
             publisher: String::new(),
             reason: "local file".to_owned(),
+            source: source.map(SourcePackage::from),
             version: control.version().to_owned(),
         };
         items.insert(published, item);

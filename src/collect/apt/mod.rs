@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::archives::{Presence, WantedArchive};
 use self::choice::ChosenPackageFile;
 use self::suite::SuiteData;
+use super::omission::Omission;
 use super::{CollectContext, CollectError, Selected};
 use crate::collection::{Collection, Item, Proof, Publish};
 use crate::error_class::Fault;
@@ -74,9 +75,11 @@ fn fetch_suites(
                 }
                 Err(CollectError::Absent(_)) if wanted.presence == Presence::Optional => {
                     let (url, suite) = (archive.origin(), &wanted.suite);
-                    notes.push(format!(
-                        "{url} has no suite {suite}, which a source list names for another architecture"
-                    ));
+                    let note =
+                        format!("{url} has no suite {suite}, which a source list names for another architecture");
+                    let why = format!("{url} does not have it; a source list names it for another architecture");
+                    let omission = Omission::new(format!("the suite {suite}"), why).noted(note);
+                    with.tally.leave_out(Kind::Apt, &source.name, [omission]);
                 }
                 Err(error) => return Err(wanted.explain(&archive, error)),
             }
@@ -108,9 +111,12 @@ fn fetch(
     let lacking: BTreeSet<_> = chosen.iter().filter(|file| lacking.contains(&file.digest)).map(package_of).collect();
     let names: BTreeSet<_> =
         lacking.iter().map(|(_, name, version, architecture, _)| (name, version, architecture)).collect();
-    with.tally.say(names.into_iter().map(|(name, version, architecture)| {
-        format!("{}: left out {name} {version} {architecture}, which upstream lists and does not have", source.name)
-    }));
+    let left_out = names.into_iter().map(|(name, version, architecture)| {
+        let what = format!("{name} {version} {architecture}");
+        let note = format!("left out {what}, which upstream lists and does not have");
+        Omission::new(what, "upstream lists it and does not have it").noted(note)
+    });
+    with.tally.leave_out(Kind::Apt, &source.name, left_out);
     chosen.retain(|file| !lacking.contains(&package_of(file)));
     match chosen.is_empty() {
         true => Err(nothing_chosen(source).into()),
@@ -173,6 +179,7 @@ fn describe(
         items.entry(file.path.clone()).or_insert_with(|| Item {
             architecture: file.architecture.clone(),
             file: file.path.clone(),
+            licence: String::new(), // an index does not say
             details: Details::Deb {
                 component: (!suite.name.is_flat()).then(|| file.component.clone()),
                 suite: suite.name.clone(),
@@ -181,6 +188,7 @@ fn describe(
             proof: Some(suite.signed_file.clone()),
             publisher: suite.release.origin.clone().unwrap_or_default(),
             reason: file.reason.clone(),
+            source: file.source.clone(),
             version: file.version.clone(),
         });
     }

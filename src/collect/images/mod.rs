@@ -27,6 +27,7 @@ pub fn collect(source: &ImagesSource, with: &CollectContext<'_>) -> Result<Colle
     let forms = if source.publish == Publish::Verbatim { StreamForms::Both } else { StreamForms::First };
     let stream = stream::fetch(&source.url, keyring.as_ref(), forms, with.fetcher, with.now)?;
     with.tally.say(stream.notes.iter().map(|note| format!("{}: {note}", source.name)));
+    with.tally.leave_out(Kind::Images, &source.name, stream.left_out.clone());
     let chosen = choose::choose(source, &stream.lists)?;
     let proofs = store_proofs(source, &stream, &chosen, with.depot)?;
     let select = |item: &ChosenImageFile| Selected {
@@ -55,10 +56,12 @@ fn describe(item: &ChosenImageFile, stream: &VerifiedStream) -> Item {
         architecture: item.architecture.clone(),
         file: item.file.path.clone(),
         details: Details::Image { stream: list.map(|list| list.content_id.to_string()).unwrap_or_default() },
+        licence: String::new(),
         name: item.title.clone(),
         proof: signed.map(|list| list.document.path.clone()),
         publisher: String::new(), // a stream does not say
         reason: item.reason.to_owned(),
+        source: None,
         version: item.version.clone(),
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use url::Url;
 
 use crate::collect::error::unusable;
+use crate::collect::omission::Omission;
 use crate::collect::{CollectError, address};
 use crate::fetch::Fetcher;
 use crate::formats::openpgp::{Keyring, SignedBytes, Signer, unverified_clear_text};
@@ -27,6 +28,8 @@ pub struct VerifiedStream {
     pub other_form: Vec<Document>,
     /// Notes for the user, such as other indexes that are not read.
     pub notes: Vec<String>,
+    /// A form of a verbatim stream that is not carried.
+    pub left_out: Option<Omission>,
 }
 
 /// A products file.
@@ -80,14 +83,14 @@ pub fn fetch(
         Some(form) => (form, (forms == StreamForms::Both).then_some(second)),
         None => (upstream.form(second)?.ok_or_else(|| upstream.no_stream())?, None),
     };
-    let mut notes = Vec::new();
+    let (mut notes, mut left_out) = (Vec::new(), None);
     if named.is_none() {
         let note = |path| format!("there is also {path}, which is not carried: to carry it, name it in the url");
         notes.extend(upstream.other_indexes().into_iter().map(note));
     }
     let other_form =
-        other.map(|suffix| upstream.other_form(suffix, &form, &mut notes)).transpose()?.unwrap_or_default();
-    Ok(VerifiedStream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes })
+        other.map(|suffix| upstream.other_form(suffix, &form, &mut left_out)).transpose()?.unwrap_or_default();
+    Ok(VerifiedStream { root: upstream.root, index: form.index, lists: form.lists, other_form, notes, left_out })
 }
 
 struct StreamUpstream<'a> {
@@ -135,13 +138,15 @@ impl StreamUpstream<'_> {
         &self,
         suffix: &str,
         form: &FetchedForm,
-        notes: &mut Vec<String>,
+        left_out: &mut Option<Omission>,
     ) -> Result<Vec<Document>, CollectError> {
         let other = match self.form(suffix) {
             Ok(Some(other)) => other,
             Ok(None) => return Ok(Vec::new()),
             Err(error @ (CollectError::Unsigned(_) | CollectError::Absent(_))) => {
-                notes.push(format!("the form {}{suffix} is not carried: {error}", self.stem));
+                let (what, why) = (format!("the form {}{suffix}", self.stem), error.to_string());
+                let note = format!("{what} is not carried: {why}");
+                *left_out = Some(Omission::new(what, why).noted(note));
                 return Ok(Vec::new());
             }
             Err(error) => return Err(error),

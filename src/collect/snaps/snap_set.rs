@@ -184,11 +184,13 @@ impl SnapSet {
             collection.items.push(Item {
                 architecture: metadata.architectures.join(" "),
                 file,
+                licence: metadata.license.unwrap_or_default(),
                 details: Details::Snap { channels: entry.listings, revision: carried.revision },
                 name: carried.name,
                 proof: Some(proof),
                 publisher,
                 reason: all(&entry.reasons),
+                source: None,
                 version: metadata.version,
             });
         }

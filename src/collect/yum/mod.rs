@@ -12,9 +12,10 @@ use self::choose::Chosen;
 use self::repository::Repository;
 use super::error::unusable;
 use super::keyring::read_keyring;
+use super::omission::Omission;
 use super::{CollectContext, CollectError, Selected, address};
-use crate::collection::{Collection, Item, Proof, Publish};
-use crate::error_class::Fault;
+use crate::collection::{Collection, Item, Proof, Publish, SourcePackage};
+use crate::error_class::{Fault, causes};
 use crate::formats::Invalid;
 use crate::formats::rpm::{
     self, DELTAS, Data, MODULES, Modules, OddEntry, PRIMARY, Package, REPOMD, REPOMD_ASC, packages,
@@ -30,7 +31,7 @@ use crate::terminal::safe;
 pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collection, CollectError> {
     let keyring = source.keyring.as_deref().map(read_keyring).transpose()?;
     let repository = repository::fetch(&source.url, keyring.as_ref(), source.publish, with)?;
-    with.tally.say(unusable_metadata(source, &repository));
+    with.tally.leave_out(Kind::Yum, &source.name, unusable_metadata(&repository));
     let listed = listed(source, &repository, with)?;
     let has_packages = !listed.is_empty();
     let packages = reachable(source, listed, with);
@@ -55,12 +56,12 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     };
     let selected = chosen.values().map(select).collect::<Result<_, CollectError>>()?;
     let lacking = with.fetch_available("fetching packages", selected, source.missing)?;
-    with.tally.say(
-        chosen
-            .iter()
-            .filter(|(_, chosen)| lacking.contains(&chosen.package.digest))
-            .map(|(path, _)| format!("{}: left out {path}, which upstream lists and does not have", source.name)),
-    );
+    let is_lacking = |(_, chosen): &(&PublishPath, &Chosen)| lacking.contains(&chosen.package.digest);
+    let left_out = chosen.iter().filter(is_lacking).map(|(path, _)| {
+        let note = format!("left out {path}, which upstream lists and does not have");
+        Omission::new(path.as_str(), "upstream lists it and does not have it").noted(note)
+    });
+    with.tally.leave_out(Kind::Yum, &source.name, left_out);
     chosen.retain(|_, chosen| !lacking.contains(&chosen.package.digest));
     let proof: Option<PublishPath> = repository.signature.is_some().then(|| REPOMD.parse()).transpose()?;
     let blob = |chosen: &Chosen| with.blob(&chosen.package.digest, chosen.package.size);
@@ -79,12 +80,14 @@ pub fn collect(source: &YumSource, with: &CollectContext<'_>) -> Result<Collecti
     })
 }
 
-/// Notes on metadata that repomd.xml lists and that is not carried.
-fn unusable_metadata(source: &YumSource, repository: &Repository) -> Vec<String> {
-    let lacking = repository.lacking.iter();
-    let lacking = lacking.map(|path| format!("{path}, which repomd.xml lists and upstream does not have"));
-    let odd = repository.repomd.odd.iter().map(|reason| format!("an entry of repomd.xml: {reason}"));
-    lacking.chain(odd).map(|text| format!("{}: left out {text}", source.name)).collect()
+/// Returns the metadata that repomd.xml lists and that is not carried.
+fn unusable_metadata(repository: &Repository) -> Vec<Omission> {
+    let lacking = repository.lacking.iter().map(|path| {
+        let note = format!("left out {path}, which repomd.xml lists and upstream does not have");
+        Omission::new(path.to_string(), "repomd.xml lists it and upstream does not have it").noted(note)
+    });
+    let odd = repository.repomd.odd.iter().map(|reason| Omission::new("an entry of repomd.xml", reason.to_string()));
+    lacking.chain(odd).collect()
 }
 
 /// The packages that clients of the published metadata can ask for. Of a verbatim repository the others are left out with a
@@ -92,27 +95,28 @@ fn unusable_metadata(source: &YumSource, repository: &Repository) -> Vec<String>
 fn reachable(source: &YumSource, packages: Vec<Package>, with: &CollectContext<'_>) -> Vec<Package> {
     let is_foreign = |package: &Package| source.publish == Publish::Verbatim && package.foreign_location.is_some();
     let (foreign, reachable): (Vec<_>, Vec<_>) = packages.into_iter().partition(is_foreign);
-    with.tally.say(foreign.iter().map(|package| {
-        format!(
-            "{}: left out {}: verbatim metadata sends clients to this location, where the site has nothing. With \
-             publish = \"re-indexed\" it is carried",
-            source.name,
-            safe(package.place_at_upstream())
-        )
-    }));
+    let left_out = foreign.iter().map(|package| {
+        let why = "verbatim metadata sends clients to this location, where the site has nothing. With publish = \"re-indexed\" it is \
+                   carried";
+        Omission::new(safe(package.place_at_upstream()).to_string(), why)
+    });
+    with.tally.leave_out(Kind::Yum, &source.name, left_out);
     reachable
 }
 
 fn describe(chosen: Chosen, proof: Option<&PublishPath>) -> Item {
-    let Package { name, architecture, evr, vendor, file, .. } = chosen.package;
+    let source = chosen.package.source().map(SourcePackage::from);
+    let Package { name, architecture, evr, vendor, licence, file, .. } = chosen.package;
     Item {
         architecture,
         file,
+        licence,
         details: Details::Rpm { list: chosen.listed_in.to_owned() },
         name,
         proof: proof.cloned(),
         publisher: vendor,
         reason: chosen.reason.to_owned(),
+        source,
         version: evr.to_string(),
     }
 }
@@ -144,11 +148,15 @@ fn listed(
             Ok(())
         })
     })?;
-    with.tally.say(odd.iter().map(|entry| format!("{}: left out {entry}", source.name)));
+    with.tally.leave_out(Kind::Yum, &source.name, odd.iter().map(omission));
     match odd.into_iter().next().filter(|_| found.is_empty()) {
         Some(OddEntry { reason, .. }) => Err(unusable(&primary.path, reason).into()),
         None => Ok(found),
     }
+}
+
+fn omission(entry: &OddEntry) -> Omission {
+    Omission::new(safe(&entry.entry).to_string(), causes(&entry.reason).join(": "))
 }
 
 fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<Vec<Package>, CollectError> {
@@ -161,7 +169,7 @@ fn deltas(source: &YumSource, data: &Data, with: &CollectContext<'_>) -> Result<
     })?;
     let (found, odd): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
     let odd = odd.into_iter().filter_map(Result::err);
-    with.tally.say(odd.map(|entry| format!("{}: left out {entry}", source.name)));
+    with.tally.leave_out(Kind::Yum, &source.name, odd.map(|entry| omission(&entry)));
     Ok(reachable(source, found.into_iter().flatten().collect(), with))
 }
 

@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::packages::{BinaryPackage, SourceFile, SourceStanza, packages, sources};
+use super::packages::{BinaryPackage, ControlFields, SourceFile, SourceStanza, packages, sources, split_source};
 use super::pdiff::PdiffIndex;
+use super::relation::{is_name, is_version};
 use super::release::Release;
 use crate::formats::Invalid;
 use crate::formats::compression::{Compression, decompress};
@@ -25,6 +26,9 @@ pub const MAX_RELEASE_BYTES: u64 = 16 << 20;
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 /// The largest index whose text is read into memory, in bytes uncompressed; Debian's largest has some 60 MB.
 pub const MAX_INDEX_TEXT_BYTES: u64 = 192 << 20;
+
+/// The longest name and version of a source package, in bytes together.
+const MAX_SOURCE_BYTES: usize = 4096;
 
 impl PdiffIndex {
     /// Reads the text of the Index at `path`, which the Release vouches for.
@@ -137,12 +141,41 @@ pub struct IndexEntry<'a> {
     pub version: &'a str,
     /// `Architecture`; `source` for a source package.
     pub architecture: &'a str,
+    /// The source package, if it has another name or version.
+    pub source: Option<SourceName<'a>>,
     /// The stanza's bytes, exact but for paths, which are normalized.
     pub stanza: Cow<'a, [u8]>,
     /// Its files.
     pub files: Vec<EntryFile>,
     /// The first path that is none. There are no files then: we could never carry them.
     pub malformed: Option<MalformedPath>,
+}
+
+/// Name and version of a source package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceName<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+}
+
+impl<'a> SourceName<'a> {
+    /// Reads the field `Source` of a binary package; `None` if it names no other package or version, or is malformed.
+    pub fn of_field(field: &'a str, package: Self) -> Option<Self> {
+        let (name, version) = split_source(field);
+        Self { name: name.unwrap_or(package.name), version: version.unwrap_or(package.version) }.other_than(package)
+    }
+
+    fn of(control: &ControlFields<'a>) -> Option<Self> {
+        let source = Self { name: control.source, version: control.source_version };
+        source.other_than(Self { name: control.name, version: control.version })
+    }
+
+    fn other_than(self, package: Self) -> Option<Self> {
+        let is_short = self.name.len() + self.version.len() <= MAX_SOURCE_BYTES;
+        (self != package && is_short && is_name(self.name) && is_version(self.version)).then_some(self)
+    }
 }
 
 /// A file that an entry vouches for.
@@ -190,6 +223,7 @@ impl<'a> IndexEntry<'a> {
             name: control.name,
             version: control.version,
             architecture: control.architecture,
+            source: SourceName::of(&control),
             stanza: files.first().map_or(Cow::Borrowed(stanza.bytes()), |file| package.stanza_with(&file.path)),
             malformed,
             files,
@@ -203,6 +237,7 @@ impl<'a> IndexEntry<'a> {
             name: source.name,
             version: source.version,
             architecture: "source",
+            source: None,
             stanza: source.normalized_stanza(),
             malformed: files.as_ref().err().cloned(),
             files: files.unwrap_or_default(),

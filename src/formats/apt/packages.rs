@@ -9,6 +9,7 @@ use crate::path::{MalformedPath, PublishPath};
 use super::deb822::{Stanza, Stanzas, lines};
 use super::relation;
 
+pub(super) use fields::split_source;
 use fields::{Known, Name};
 
 mod fields;

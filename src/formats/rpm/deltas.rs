@@ -114,6 +114,8 @@ impl Delta {
         let Location { file, foreign } =
             location.map_err(|source| Invalid::new(format!("{place} is at an unusable path")).because(source))?;
         Ok(Package {
+            licence: String::new(),
+            source_rpm: String::new(),
             name: target.name.clone(),
             architecture: target.architecture.clone(),
             evr: target.evr.clone().ok_or_else(|| malformed("target"))?,

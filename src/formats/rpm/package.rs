@@ -9,9 +9,10 @@ use super::xml::{Node, Tag, Xml};
 use super::{Evr, PRIMARY, checksum_kind};
 use crate::error_class::causes;
 use crate::formats::Invalid;
+use crate::formats::apt::archive::SourceName;
 use crate::formats::signed_digest::SignedDigest;
 use crate::path::PublishPath;
-use crate::terminal::safe;
+use crate::terminal::{beginning, safe};
 
 /// The longest name, version or vendor, in bytes.
 pub(super) const MAX_WORD_BYTES: usize = 4096;
@@ -27,6 +28,10 @@ pub struct Package {
     pub evr: Evr,
     /// Who made it, in its own words; may be empty.
     pub vendor: String,
+    /// Its licence; empty if the list does not say.
+    pub licence: String,
+    /// The file name of its source package; empty if the list does not say.
+    pub source_rpm: String,
     /// Its file, below the repository's root at the site.
     pub file: PublishPath,
     /// Its location at upstream, from the root or as a whole URL, if clients of upstream's own metadata do not ask for `file`.
@@ -51,6 +56,17 @@ impl Package {
     pub fn nevra(&self) -> String {
         let Evr { epoch, version, release } = &self.evr;
         format!("{}-{epoch}:{version}-{release}.{}", self.name, self.architecture)
+    }
+
+    /// The source package that its file name gives; `None` if it has the same name, version and release, or there is none.
+    pub fn source(&self) -> Option<SourceName<'_>> {
+        let stem = [".src.rpm", ".nosrc.rpm"].iter().find_map(|suffix| self.source_rpm.strip_suffix(suffix))?;
+        let (rest, release) = stem.rsplit_once('-')?;
+        let (name, version) = rest.rsplit_once('-')?;
+        let version_and_release = stem.get(name.len() + 1..)?;
+        let is_own = name == self.name && (version, release) == (&self.evr.version, &self.evr.release);
+        let is_good = [name, version, release].into_iter().all(is_word);
+        (is_good && !is_own).then_some(SourceName { name, version: version_and_release })
     }
 
     /// Its path below the repository's root at upstream, or the whole URL.
@@ -83,6 +99,8 @@ struct PackageFields {
     name: String,
     architecture: String,
     vendor: String,
+    licence: String,
+    source_rpm: String,
     evr: Option<Result<Evr, &'static str>>,
     checksum_type: String,
     checksum: String,
@@ -141,11 +159,18 @@ impl PackageFields {
             [Some(_), Some("arch"), None, _] => &mut self.architecture,
             [Some(_), Some("checksum"), None, _] => &mut self.checksum,
             [Some(_), Some("format"), Some("vendor"), None] => &mut self.vendor,
+            [Some(_), Some("format"), Some("sourcerpm"), None] => &mut self.source_rpm,
+            [Some(_), Some("format"), Some("license"), None] => {
+                // Nobody decides by it, so a long one does not stop the package.
+                let room = MAX_WORD_BYTES.saturating_sub(self.licence.len());
+                self.licence.push_str(beginning(text, room));
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         to.push_str(text);
         match to.len() > MAX_WORD_BYTES {
-            true => Err(Invalid::malformed("a package".to_owned(), "name, architecture or vendor")),
+            true => Err(Invalid::malformed("a package".to_owned(), "name, architecture, vendor or source")),
             false => Ok(()),
         }
     }
@@ -187,6 +212,8 @@ impl PackageFields {
             digest: kind.parse(self.checksum.trim_ascii()).map_err(|_| malformed("checksum"))?,
             evr: self.evr.ok_or_else(|| lacks("version"))?.map_err(malformed)?,
             vendor: self.vendor.trim_ascii().to_owned(),
+            licence: self.licence.trim_ascii().to_owned(),
+            source_rpm: self.source_rpm.trim_ascii().to_owned(),
             name: self.name,
             architecture: self.architecture,
         })

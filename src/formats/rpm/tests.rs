@@ -56,6 +56,30 @@ fn a_package() {
 }
 
 #[test]
+fn the_source_is_named_by_its_file_unless_it_is_the_package_itself() {
+    let package = |source: &str, licence: &str| {
+        let [source, licence] = [source, licence].map(quick_xml::escape::escape);
+        let inner =
+            format!("<format><rpm:license>{licence}</rpm:license><rpm:sourcerpm>{source}</rpm:sourcerpm></format>");
+        read(&list(&element(&inner))).unwrap().remove(0)
+    };
+    for (source, wanted) in [
+        ("b-c-3-4.src.rpm", Some(("b-c", "3-4"))),
+        ("a-1-3.nosrc.rpm", Some(("a", "1-3"))),
+        ("a-1-2.src.rpm", None),
+        ("a-1-2.rpm", None),
+        ("-1-3.src.rpm", None),
+        ("src.rpm", None),
+        ("", None),
+    ] {
+        let package = package(source, "MIT & BSD");
+        assert_eq!(package.source().map(|source| (source.name, source.version)), wanted, "{source}");
+        assert_eq!(package.licence, "MIT & BSD");
+    }
+    assert_eq!(package("", &"ü".repeat(3000)).licence, "ü".repeat(2048), "a long licence is cut");
+}
+
+#[test]
 fn what_no_package_may_be() {
     let good = element("");
     for (bad, words) in [

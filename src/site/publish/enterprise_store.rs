@@ -16,7 +16,8 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
     for (path, item) in items {
         context.check_unsigned(collection, path)?;
         let named = path.as_str().parse::<ExportName>();
-        if named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
+        let is_bare = item.publisher.is_empty() && item.licence.is_empty() && item.source.is_none();
+        if is_bare && named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {
             continue;
         }
         return Err(not_vouched(path).into());

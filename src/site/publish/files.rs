@@ -15,7 +15,8 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         context.check_unsigned(collection, path)?;
         let told = items.get(path).is_some_and(|item| {
             let named = (item.name.as_str(), &item.version) == (path.as_str(), &sha256.abbreviated());
-            named && item.proof.is_none() && item.publisher.is_empty()
+            let is_bare = item.publisher.is_empty() && item.licence.is_empty() && item.source.is_none();
+            named && item.proof.is_none() && is_bare
         });
         if !told {
             return Err(not_vouched(path).into());

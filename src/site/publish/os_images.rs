@@ -74,8 +74,9 @@ fn reported(collection: &Collection) -> Result<Vec<ReportedImage<'_>>, PublishEr
         let bad = |error| Fault::unverified(format!("{path} is no image that MAAS takes")).because(error);
         image.check(&item.architecture, &item.version).map_err(bad)?;
         let placed = image.path(&item.architecture, &item.version)? == *path;
-        // A signature over bytes names no publisher.
-        if !placed || item.name != image.name() || !item.publisher.is_empty() {
+        // A signature over bytes names none of these.
+        let is_bare = item.publisher.is_empty() && item.licence.is_empty() && item.source.is_none();
+        if !placed || item.name != image.name() || !is_bare {
             return Err(misplaced());
         }
         images.push(ReportedImage { item, image, sha256: *sha256 });

@@ -5,6 +5,7 @@ use std::fs;
 use gapferry::cli::Exit::VerificationFailed;
 use gapferry::digest::Sha256;
 use gapferry::upstream::{DebSpec, SampleCompression};
+use serde_json::json;
 
 use super::odd_archive::{HEAD, OddArchive, PACKAGES, both_download, site_url, yesterday};
 use crate::apt_client::{AptClient, output, run};
@@ -244,6 +245,12 @@ fn packages_that_upstream_lacks_are_left_out_on_request() {
         assert!(collected.contains(&format!("odd: left out {name} 1.0 amd64")), "{collected}");
     }
     both_download(&archive, &url, "hello", &["hello_1.0_amd64.deb"]);
+    let shown = archive.desk.run("inspect medium/dc1-base-000001 --json").ok().json();
+    let left_out = |name: &str| {
+        let why = "upstream lists it and does not have it";
+        json!({ "collection": "apt/odd", "what": format!("{name} 1.0 amd64"), "why": why })
+    };
+    assert_eq!(shown["left_out"], json!([left_out("gone"), left_out("other")]));
     let site = AptClient::new("amd64");
     let serving = archive.desk.serve();
     site.source("deb", &site_url(&serving), "stable", "main", &super::key(&archive.desk));

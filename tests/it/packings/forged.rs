@@ -85,11 +85,16 @@ fn write_lines(path: &Path, lines: &[Value]) -> Value {
     json!({"sha256": sha256, "size": size, "stored": {"sha256": stored_sha256, "size": stored_size}})
 }
 
+/// An item that is said to have had other bytes.
+fn changed(collection: &str, path: &str) -> Value {
+    json!({ "before": "0".repeat(64), "collection": collection, "path": path })
+}
+
 #[test]
 fn manifests_that_contradict_the_format_are_refused() {
     let forge = Forge::new();
     let manifest = json_of(&forge.bundle.folder.join("manifest.json"));
-    let cases: [Lie<Value>; 16] = [
+    let cases: [Lie<Value>; 20] = [
         ("another format", |m| m["format"] = json!(1)),
         ("sequence 0", |m| m["sequence"] = json!(0)),
         ("an integer above 2^53 - 1", |m| m["sequence"] = json!(9_007_199_254_740_992_u64)),
@@ -105,6 +110,10 @@ fn manifests_that_contradict_the_format_are_refused() {
         ("unsorted collections", |m| m["collections"].as_array_mut().unwrap().reverse()),
         ("reprepro for files", |m| m["collections"][0]["publish"] = json!("reprepro")),
         ("a label with a dot", |m| m["name"] = json!("a.b")),
+        ("a changed item of no collection", |m| m["changed_items"] = json!([changed("files/z", "a")])),
+        ("unsorted changed items", |m| m["changed_items"] = json!([changed("files/a", "b"), changed("files/a", "a")])),
+        ("an empty list of changed items", |m| m["changed_items"] = json!([])),
+        ("more changed items than none", |m| m["more_changed_items"] = json!(1)),
         ("another number of lines", |m| m["collections"][0]["files"] = json!(1)),
     ];
     for (what, edit) in cases {

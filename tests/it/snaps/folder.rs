@@ -65,6 +65,10 @@ fn snaps_and_what_vouches_for_them_come_across_byte_for_byte() {
     let item = &inspected["collections"][0]["items"][1];
     assert_eq!(item["name"], "words");
     assert_eq!([&item["version"], &item["publisher"], &item["proof"]], ["1.3", "gap-publisher", "words_3.assert"]);
+    assert_eq!(
+        [&item["licence"], &inspected["collections"][0]["items"][0]["licence"]],
+        [&json!("GPL-3.0-only"), &json!(null)]
+    );
     desk.init(&[], "");
     desk.import(&bundle).ok();
     let folder = desk.path("site/current/snaps/store");

@@ -9,7 +9,8 @@ use gapferry::time::Time;
 use gapferry::upstream::{DebSpec, build_deb};
 
 use super::lies::{
-    self, Lie, Truth, add_item, add_proof, keep_items, lie_ending, of_kind, of_stream, path, put, second_name,
+    self, Lie, Truth, add_item, add_proof, keep_items, lie_ending, of_kind, of_source, of_stream, path, put,
+    second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -25,6 +26,13 @@ pub(crate) fn lies() -> Vec<Lie> {
             VerificationFailed,
             NOT_VOUCHED,
         ),
+        lie_ending(
+            "an item's source is another",
+            |c, _| item(c).source = of_source("evil"),
+            VerificationFailed,
+            NOT_VOUCHED,
+        ),
+        lie_ending("an item names a licence", |c, _| item(c).licence = "GPL".into(), VerificationFailed, NOT_VOUCHED),
         lie_ending("an item's name is another", |c, _| item(c).name = "sudo".into(), VerificationFailed, NOT_VOUCHED),
         lie_ending(
             "an item's architecture is another",

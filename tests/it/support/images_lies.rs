@@ -15,8 +15,8 @@ use super::images_forged::{
     unsigned_index, unsigned_stream, verbatim_both_forms, verbatim_without_centos, without_centos, without_signature,
 };
 use super::lies::{
-    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
-    second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_source, of_stream, of_suite, path, put,
+    refused, second_name,
 };
 
 const NOT_VOUCHED: &str = "signed indexes do not vouch for";
@@ -68,7 +68,12 @@ fn about_files() -> Vec<Lie> {
 fn about_items() -> Vec<Lie> {
     vec![
         lie("an item's version is another", |c, _| item(c).version = "20991231".into(), NOT_VOUCHED),
-        lie("an item's version is the older one", |c, _| item(c).version = serial(NOW - 1), NOT_VOUCHED),
+        // The published state has this version, with its own bytes.
+        refused(
+            "an item's version is the older one",
+            |c, _| item(c).version = serial(NOW - 1),
+            "has other bytes than before",
+        ),
         lie("an item's name is another", |c, _| item(c).name = "evil/boot-kernel".into(), NOT_VOUCHED),
         lie("an item's name is that of another product", other_product, NOT_VOUCHED),
         lie("an item's architecture is another", |c, _| item(c).architecture = "arm64".into(), NOT_VOUCHED),
@@ -77,6 +82,8 @@ fn about_items() -> Vec<Lie> {
             |c, _| item(c).details = of_stream("com.ubuntu.maas:stable:other"),
             NOT_VOUCHED,
         ),
+        lie("an item's licence is another", |c, _| item(c).licence = "Evil".into(), NOT_VOUCHED),
+        lie("an item has a source", |c, _| item(c).source = of_source("evil"), NOT_VOUCHED),
         lie("an item names no proof", |c, _| item(c).proof = None, NOT_VOUCHED),
         lie("an item names another proof", |c, _| item(c).proof = Some(path(LOADERS)), NOT_VOUCHED),
         lie("an item names the index as its proof", |c, _| item(c).proof = Some(path(INDEX)), NOT_VOUCHED),

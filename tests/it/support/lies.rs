@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use gapferry::cli::Exit;
-use gapferry::collection::{Collection, Item, Proof};
+use gapferry::collection::{Collection, Item, Proof, SourcePackage};
 use gapferry::depot::Depot;
 use gapferry::digest::Sha256;
 use gapferry::kind::{Details, Kind};
@@ -73,6 +73,11 @@ pub(crate) fn join(collection: &mut Collection, depot: &Depot, item: Item, at: &
 pub(crate) fn of_kind(collection: &mut Collection, details: &Details) {
     collection.kind = Kind::ALL.iter().copied().find(|kind| kind.has_details(details)).unwrap();
     collection.items.iter_mut().for_each(|item| item.details = details.clone());
+}
+
+/// A source package of this name.
+pub(crate) fn of_source(name: &str) -> Option<SourcePackage> {
+    Some(SourcePackage { name: name.to_owned(), version: "1".to_owned() })
 }
 
 /// The details of an image.

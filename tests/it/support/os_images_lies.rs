@@ -9,7 +9,7 @@ use gapferry::origin::Origin;
 use gapferry::path::PublishPath;
 use gapferry::time::Time;
 
-use super::lies::{Lie, Truth, add_item, add_proof, lie, of_kind, of_suite, path, put};
+use super::lies::{Lie, Truth, add_item, add_proof, lie, of_kind, of_suite, path, put, refused};
 use super::os_images::{long_name, noise, signature};
 
 const NOT_VOUCHED: &str = "do not vouch for";
@@ -21,6 +21,7 @@ pub(crate) fn lies() -> Vec<Lie> {
     vec![
         lie("a signed image is swapped for an evil one", |c, d| swap(c, d, b"evil"), NOT_SIGNED),
         lie("a signed image is swapped for another of the site's", swapped_for_windows, NOT_SIGNED),
+        refused("an image that nobody signs is another", other_windows, "has other bytes than before"),
         lie("a signature is another's", |c, d| resign(c, d, by_another_key), NOT_SIGNED),
         lie("a signature is over another image", |c, d| resign(c, d, |_| signature(b"other").into_bytes()), NOT_SIGNED),
         lie("a signature is none", |c, d| resign(c, d, |_| b"signed, honestly".to_vec()), NOT_SIGNED),
@@ -40,6 +41,7 @@ pub(crate) fn lies() -> Vec<Lie> {
             NOT_VOUCHED,
         ),
         lie("a publisher is named", |c, _| centos(c).publisher = "CentOS".into(), NOT_VOUCHED),
+        lie("a licence is named", |c, _| centos(c).licence = "GPL".into(), NOT_VOUCHED),
         lie("an item is no image", |c, _| centos(c).details = of_a_file(), "has the details of another kind"),
         lie("a title steers a terminal", |c, _| image(centos(c)).title = "\u{1b}[2J".into(), NO_IMAGE),
         lie("an image of Ubuntu", |c, _| image(centos(c)).os = "ubuntu".into(), NO_IMAGE),
@@ -59,7 +61,6 @@ pub(crate) fn lies() -> Vec<Lie> {
 pub(crate) fn truths() -> Vec<Truth> {
     vec![
         Truth { name: "nothing is changed", tell: |_, _| () },
-        Truth { name: "an image that nobody signs is another", tell: other_windows },
         Truth {
             name: "a title is the builder's word",
             tell: |c, _| image(centos(c)).title = "CentOS, freshly made".into(),

@@ -58,7 +58,7 @@ pub(crate) fn spec(name: &str, revision: u64) -> SnapSpec {
     let text = || Payload::Bytes(format!("revision {revision} says it over and over ").repeat(4000).into_bytes());
     let app = SnapSpec { base: Some("core-gap".to_owned()), ..SnapSpec::new(name, &version) };
     match name {
-        "words" => app.with_file("words.txt", text()),
+        "words" => SnapSpec { extra_yaml: "license: GPL-3.0-only\n".to_owned(), ..app }.with_file("words.txt", text()),
         "large" => SnapSpec { architectures: vec!["amd64".to_owned()], ..app }.with_file("noise", noise(150_000)),
         _ => SnapSpec::of_kind("base", name, &version).with_file("noise", noise(20_000)),
     }

@@ -43,6 +43,7 @@ fn about_items() -> Vec<Lie> {
         lie("an item's name is another", |c, _| item(c).name = "sudo".into(), NOT_VOUCHED),
         lie("an item's version is another", |c, _| item(c).version = "999".into(), NOT_VOUCHED),
         lie("an item's publisher is another", |c, _| item(c).publisher = "canonical".into(), NOT_VOUCHED),
+        lie("an item's licence is another", |c, _| item(c).licence = "Evil".into(), NOT_VOUCHED),
         lie("an item is listed nowhere", |c, _| listed(c, &[]), NOT_VOUCHED),
         lie("an item's revision is another", other_revision, NOT_VOUCHED),
         lie("an item is listed for what it does not run on", |c, _| listed(c, &["arm64"]), NOT_VOUCHED),

@@ -7,8 +7,8 @@ use gapferry::kind::Details;
 use gapferry::time::Time;
 
 use super::lies::{
-    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_stream, of_suite, path, put, refused,
-    second_name,
+    self, Lie, Truth, add_item, add_proof, join, keep_items, lie, of_kind, of_source, of_stream, of_suite, path, put,
+    refused, second_name,
 };
 use super::yum::{metadata, small};
 
@@ -63,6 +63,8 @@ fn about_items() -> Vec<Lie> {
         lie("an item's name is another", |c, _| hello(c).name = "libgap1".into(), NOT_VOUCHED),
         lie("an item's architecture is another", |c, _| hello(c).architecture = "noarch".into(), NOT_VOUCHED),
         lie("an item's publisher is another", |c, _| hello(c).publisher = "Evil".into(), NOT_VOUCHED),
+        lie("an item's licence is another", |c, _| hello(c).licence = "Evil".into(), NOT_VOUCHED),
+        lie("an item's source is another", |c, _| hello(c).source = of_source("evil"), NOT_VOUCHED),
         lie(
             "an item's origin is another",
             |c, _| hello(c).details = Details::Rpm { list: "other".into() },

@@ -93,6 +93,9 @@ fn a_repository_without_signature_travels_where_both_sides_allow_it() {
     desk.import(&bundle).ok();
     let inspect = desk.run(&format!("inspect {}", bundle.display())).ok();
     assert_eq!(inspect.out.matches("WITHOUT UPSTREAM PROOF").count(), 2, "{}", inspect.out);
+    let shown = desk.run(&format!("inspect {} --json", bundle.display())).ok().json();
+    let items = shown["collections"][0]["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| item["licence"] == "MIT" && item.get("source").is_none()), "{items:?}");
 }
 
 /// Returns the blob that `serve` sends for a published file.

@@ -132,7 +132,7 @@ impl<'a> Known<'a> {
 }
 
 /// Name and version of a `Source` field such as `gcc-12 (12.2.0-14)`.
-fn split_source(field: &str) -> (Option<&str>, Option<&str>) {
+pub(in crate::formats::apt) fn split_source(field: &str) -> (Option<&str>, Option<&str>) {
     let mut words = field.split_whitespace();
     let name = words.next();
     let inner = words.next().filter(|word| word.starts_with('(')).map(|word| word.trim_matches(['(', ')']));

@@ -135,7 +135,14 @@ fn carried(
 ) -> Result<bool, PublishError> {
     let is_of = |item: &&Item| {
         let same = (item.name.as_str(), item.version.as_str()) == (entry.name, entry.version);
-        same && item.architecture == entry.architecture && item.proof.is_some() == root.proof().is_some()
+        let same_source = match (&item.source, entry.source) {
+            (Some(source), Some(listed)) => source.is(listed),
+            (source, listed) => source.is_none() && listed.is_none(),
+        };
+        same && same_source
+            && item.licence.is_empty() // an index does not say
+            && item.architecture == entry.architecture
+            && item.proof.is_some() == root.proof().is_some()
     };
     for EntryFile { path, size, digest, .. } in &entry.files {
         let blob = collection.files.get(path).filter(|_| items.get(path).is_some_and(is_of));

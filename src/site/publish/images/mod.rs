@@ -89,7 +89,10 @@ fn says_the_same(item: &Item, list: &CarriedList, listed: &StreamItem<'_>) -> bo
         && item.version == listed.version
         && item.architecture == listed.text("arch")
         && item.details.stream() == Some(&list.content_id)
-        && item.publisher.is_empty() // a stream does not say
+        // A stream does not say these.
+        && item.publisher.is_empty()
+        && item.licence.is_empty()
+        && item.source.is_none()
         && item.proof.as_ref() == proof
 }
 

@@ -88,6 +88,8 @@ fn says_the_same(item: &Item, carried: &SnapFacts, metadata: &Metadata) -> bool 
         && metadata.name == carried.name
         && item.version == metadata.version
         && item.publisher == carried.publisher_name()
+        && item.licence == metadata.license.as_deref().unwrap_or_default()
+        && item.source.is_none()
         && item.architecture == metadata.architectures.join(" ")
         && item.file.as_str() == format!("{stem}.snap")
         && item.proof.as_ref().is_some_and(|proof| proof.as_str() == format!("{stem}.assert"))

@@ -9,7 +9,7 @@ use self::re_index::re_indexed;
 use self::repository::CarriedRepository;
 use super::error::{cannot, not_vouched};
 use super::{Context, PublishError};
-use crate::collection::{Collection, Item, Publish};
+use crate::collection::{Collection, Item, Publish, SourcePackage};
 use crate::formats::openpgp::armored_keyring;
 use crate::formats::rpm::{PRIMARY, Package, REPODATA, REPOMD, REPOMD_ASC, REPOMD_KEY};
 use crate::formats::signed_digest::SignedDigest;
@@ -125,5 +125,7 @@ fn is_listed(
         && item.architecture == package.architecture
         && item.details == Details::Rpm { list: listed_in.to_owned() }
         && item.publisher == package.vendor
+        && item.licence == package.licence
+        && item.source == package.source().map(SourcePackage::from)
         && item.proof.as_ref().map(PublishPath::as_str) == repository.signed.then_some(REPOMD)
 }
