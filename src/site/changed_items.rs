@@ -6,13 +6,15 @@ use crate::bundle::state::Manifest;
 use crate::bundle::state::known_versions::{self, ChangeRefusal, ChangedItem};
 use crate::bundle::state::lists::ListedCollections;
 use crate::bundle::state::stored_state::StoredState;
+use crate::bundle::{BundleError, FormatError};
 use crate::depot::Depot;
+use crate::error_class::ErrorClass;
 use crate::trust::Overrides;
 
 /// Returns the items of the state that have other bytes than in the state of this name that is published. Refuses those that neither
 /// the site's policy nor the operator allows.
 ///
-/// A published state that cannot be read has no items: the import heals it, and is not stopped for it.
+/// A published state that is damaged or missing has no items: the import heals it, and is not stopped for it.
 pub(super) fn checked(
     site: &Site,
     depot: &Depot,
@@ -22,13 +24,24 @@ pub(super) fn checked(
     allow: Overrides,
 ) -> Result<Vec<ChangedItem>, SiteError> {
     let published = current.names.get(&manifest.name).and_then(|state| state.manifest);
-    let before = published.and_then(|digest| StoredState::open(depot, &digest).ok());
-    let changed = before.and_then(|before| known_versions::changed_items(before.listed(), new).ok());
-    let changed = changed.unwrap_or_default();
+    let before = match published.map(|digest| StoredState::open(depot, &digest)).transpose() {
+        Err(error) if is_rot(error.class()) => None,
+        opened => opened?,
+    };
+    let compared = before.map(|before| known_versions::changed_items(before.listed(), new)).transpose();
+    let changed = match compared {
+        Err(FormatError::Io(error)) => return Err(BundleError::io("compare", site.root())(error).into()),
+        compared => compared.ok().flatten().unwrap_or_default(),
+    };
     if !allow.changed_items {
         refuse(site, manifest, &changed)?;
     }
     Ok(changed)
+}
+
+/// Returns `true` for errors of blobs that are damaged or missing.
+fn is_rot(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::VerificationFailed | ErrorClass::VolumesMissing)
 }
 
 fn refuse(site: &Site, manifest: &Manifest, changed: &[ChangedItem]) -> Result<(), SiteError> {
