@@ -228,6 +228,14 @@ impl Depot {
         if found == *digest { Ok(()) } else { Err(DepotError::DigestMismatch { path }) }
     }
 
+    /// Returns `true` if the blob is here and has the bytes of its digest; `false` also if the disk does not give them back.
+    pub fn is_intact(&self, digest: &Sha256) -> Result<bool, DepotError> {
+        match self.open_blob(digest) {
+            Err(DepotError::Missing { .. }) => Ok(false),
+            opened => Ok(Sha256::of_reader(&mut opened?).is_ok_and(|(found, _)| found == *digest)),
+        }
+    }
+
     /// Removes every blob whose bytes have changed; returns how many that were. Reads the whole depot.
     pub fn remove_rotten(&self) -> Result<u64, DepotError> {
         let mut removed = 0;

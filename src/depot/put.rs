@@ -32,6 +32,34 @@ impl Depot {
         Ok(digest)
     }
 
+    /// Stores all that `fill` writes as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with
+    /// other bytes is replaced.
+    pub fn put_with(
+        &self,
+        batch: &mut Batch<'_>,
+        fill: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> Result<Sha256, DepotError> {
+        let scratch = self.root.join("partial").join("incoming");
+        let write = || {
+            let mut to = io::BufWriter::with_capacity(64 << 10, Hashing::new(File::create(&scratch)?));
+            fill(&mut to)?;
+            let (_, digest, size) = to.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+            Ok((digest, size))
+        };
+        let (digest, size) = write().map_err(DepotError::io("write", &scratch))?;
+        let is_here = batch.holds(&digest);
+        let is_fresh = self.hashed_by_this_process(&digest);
+        if is_here || (self.has(&digest, size)? && (is_fresh || self.is_intact(&digest)?)) {
+            fs::remove_file(&scratch).map_err(DepotError::io("remove", &scratch))?;
+            if !is_here {
+                self.note_fresh(digest);
+            }
+            return Ok(digest);
+        }
+        fs::rename(&scratch, self.partial_path(&digest)).map_err(DepotError::io("rename", &scratch))?;
+        batch.add(digest, size).map(|()| digest)
+    }
+
     /// Copies the file at `source` in, unless a blob of this digest and size is here already. It is hashed on the way once
     /// more: a file that has changed since it was hashed is refused.
     pub fn put_file(&self, batch: &mut Batch<'_>, source: &Path, digest: Sha256, size: u64) -> Result<(), DepotError> {

@@ -13,7 +13,7 @@ use super::serve_config::Serve;
 use super::state::{Generation, Published};
 use super::tree::Tree;
 use crate::address::{Address, RoutingTable};
-use crate::collection::Collection;
+use crate::bundle::state::manifest::StateCollection;
 use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::kind::Kind;
@@ -45,7 +45,7 @@ pub(super) fn of_collection(folder: &str, published: &Published, config: &Serve)
 
 /// Fixes the collection's source at its first publication, and refuses another one from then on. Most sources
 /// have one collection, which bears their name.
-pub(super) fn note(next: &mut Generation, collection: &Collection) -> Result<(), Fault> {
+pub(super) fn note(next: &mut Generation, collection: &StateCollection) -> Result<(), Fault> {
     // Sources that are named after a kind are that kind's alone, which publishers check.
     let is_of_a_kind = collection.kind.owns_source() || Kind::owner_of_source(collection.source.as_str()).is_some();
     let first = if is_of_a_kind { &collection.source } else { &collection.name };
@@ -210,8 +210,8 @@ pub(super) fn answer_together<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::state::lists::tests::state;
     use crate::collection::Publish;
-    use crate::origin::Origin;
     use crate::site::{Alias, Published};
 
     fn generation(of: &[(&str, &str, &str, u64)]) -> Generation {
@@ -242,16 +242,11 @@ mod tests {
 
     #[test]
     fn collections_stay_with_their_sources() {
-        let collection = |source: &str| Collection {
-            files: Default::default(),
-            items: Vec::new(),
+        let collection = |source: &str| StateCollection {
             kind: Kind::Apt,
             name: "ubuntu".parse().unwrap(),
-            origin: Origin::Local,
-            proofs: Vec::new(),
-            publish: Publish::ReIndexed,
-            second_digest: None,
             source: source.parse().unwrap(),
+            ..state(&[("a", &[], &[])]).collections.remove(0)
         };
         let mut next = Generation::none();
         assert!(note(&mut next, &collection("own")).is_err());

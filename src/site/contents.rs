@@ -1,7 +1,8 @@
 //! What of each bundle a generation publishes, in full.
 
-use super::incoming::load;
 use super::{Generation, Site, SiteError};
+use crate::bundle::BundleError;
+use crate::bundle::state::stored_state::StoredState;
 use crate::collection::Collection;
 use crate::time::Time;
 
@@ -12,8 +13,10 @@ impl Site {
         let depot = self.depot_to_read();
         for state in generation.names.values() {
             let Some(digest) = state.manifest else { continue };
-            let loaded = load(&depot, &digest)?;
-            collections.extend(loaded.collections.into_iter().map(|collection| (collection, state.verified)));
+            for collection in StoredState::open(&depot, &digest)?.collections() {
+                let collection = collection.map_err(BundleError::in_file(&depot.place(&digest)))?;
+                collections.push((collection, state.verified));
+            }
         }
         Ok(collections)
     }

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 
 use super::addresses;
 use super::clock;
-use super::incoming::load;
 use super::older;
 use super::own_keys;
 use super::path_map::PathMap;
 use super::pins::pinned;
-use super::publish::{self, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
+use super::publish::{self, CollectionContent, Context, DateHistory, DigestHistory, KindContext, RepreproContext};
 use super::repair::settle_renewed;
 use super::reuse::{Reuse, Shown, Unchanged};
 use super::serve_config::Serve;
@@ -22,7 +21,8 @@ use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError, trees};
 use crate::bundle::BundleError;
 use crate::bundle::state::Manifest;
-use crate::bundle::state::stored_state::{LoadedState, StoredState};
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::stored_state::StoredState;
 use crate::collection::Collection;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
@@ -46,7 +46,7 @@ pub(super) struct Recipe<'a> {
     /// The newest time that a trusted bundle has shown.
     pub(super) newest_time: Time,
     /// The state that is imported, so that it need not be read again.
-    pub(super) imported: Option<&'a LoadedState>,
+    pub(super) imported: Option<&'a StoredState>,
     /// The name whose upstreams may not be older than what was seen; the others are published as they are.
     pub(super) guarded: Option<Label>,
     /// Other digests of blobs than SHA-256, as far as they are known beyond what the current generation says.
@@ -75,7 +75,7 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     let current = site.current()?;
     let (next, layout) = prepare(site, depot, &current, &recipe)?;
     older::retain(site, depot, &current, &next, &layout)?;
-    trees::build(site, depot, &next, &layout, current.number)?;
+    trees::build(site, depot, &next, &layout, &current)?;
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
@@ -143,14 +143,14 @@ fn plan(
         }
         let state_of_name = match recipe.imported.filter(|state| state.digest == digest) {
             Some(state) => Cow::Borrowed(state),
-            None => Cow::Owned(load(depot, &digest)?),
+            None => Cow::Owned(StoredState::open(depot, &digest)?),
         };
         attach_lists(&mut layout, name.as_str(), &state_of_name.manifest, |_| true)?;
-        for (entry, collection) in state_of_name.manifest.collections.iter().zip(&state_of_name.collections) {
+        for (index, collection) in state_of_name.manifest.collections.iter().enumerate() {
             let in_collection =
                 |source| SiteError::Publish { collection: collection.folder(), source: Box::new(source) };
             addresses::note(next, collection).map_err(|error| in_collection(error.into()))?;
-            let inputs = reuse.inputs(&name, entry)?;
+            let inputs = reuse.inputs(&name, collection)?;
             if reuse.is_unchanged(&collection.folder(), &inputs)? {
                 reuse.retain(&collection.folder(), next)?;
                 continue;
@@ -161,8 +161,11 @@ fn plan(
                 let digest = depot.put(&mut batch, bytes)?;
                 next.keyrings.insert(collection.folder(), digest);
             }
-            let previous = previous(depot, current, &name, collection)?;
-            let shown = accepted.published(collection, &site.config.serve);
+            let in_list = |error| BundleError::in_file(&depot.place(&collection.list.stored.sha256))(error);
+            let content = CollectionContent::open(&state_of_name, index).map_err(in_list)?;
+            let loaded = content.loaded().map(|collection| previous(depot, current, &name, collection)).transpose()?;
+            let previous = loaded.flatten();
+            let shown = accepted.published(content.published(), &site.config.serve);
             let mut context = Context {
                 depot,
                 batch: &mut batch,
@@ -196,12 +199,12 @@ fn plan(
                     snap_roots: site.snap_roots,
                 },
             };
-            let part = publish::tree(collection, &mut context).map_err(in_collection)?;
+            let part = publish::tree(&content, &mut context).map_err(in_collection)?;
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             next.inputs.insert(collection.folder(), Inputs { keys, ..inputs });
             attach(&mut layout, &collection.folder(), part)?;
-            attach(&mut layout, &format!("proofs/{}", collection.folder()), proofs(collection))?;
+            attach(&mut layout, &format!("proofs/{}", collection.folder()), content.proofs())?;
         }
     }
     for (folder, digest) in &next.keyrings {
@@ -222,7 +225,7 @@ fn plan(
     let is_changed = |folder: &str| !answers_as_before || layout.get(folder).is_some();
     let tree_of = |folder: &str| match (layout.get(folder), next.mounts.get(folder)) {
         (Some(tree), _) => Ok(Cow::Borrowed(tree)),
-        (None, Some(mount)) => Ok(Cow::Owned(PathMap::load(depot, &mount.paths)?.into_tree())),
+        (None, Some(mount)) => Ok(Cow::Owned(PathMap::tree(depot, &mount.paths)?)),
         (None, None) => Ok(Cow::Owned(Tree::default())),
     };
     addresses::answer_together(next, &site.config.serve, is_changed, tree_of)?;
@@ -239,7 +242,7 @@ fn plan(
     // What comes next has to be newer than all that clients see now.
     (next.signed, next.made) = (newest, next.made.max(newest));
     for (folder, tree) in layout.trees() {
-        let paths = depot.put(&mut batch, PathMap::text(tree).as_bytes())?;
+        let paths = PathMap::store(tree, depot, &mut batch)?;
         let is_known = |mount: &&MountedTree| mount.paths == paths && mount.since <= next.made; // not after a wrong clock
         let known = current.generation.mounts.get(folder).filter(is_known);
         next.mounts.insert(folder.to_owned(), known.copied().unwrap_or(MountedTree { paths, since: next.made }));
@@ -274,7 +277,7 @@ impl Accepted {
         current: Shown<'_>,
         name: &Label,
         state: &NameState,
-        collection: &Collection,
+        collection: &StateCollection,
     ) -> Result<Self, SiteError> {
         let source = &collection.source;
         let is_published = current.generation.names.get(name).is_some_and(|now| now.manifest == state.manifest);
@@ -305,11 +308,11 @@ impl Accepted {
     }
 
     /// Returns what is to be said of the collection once it is published.
-    fn published(&self, collection: &Collection, config: &Serve) -> Published {
-        let mut published = Published { notes: self.notes.clone(), ..Published::of(collection) };
+    fn published(&self, published: Published, config: &Serve) -> Published {
+        let mut published = Published { notes: self.notes.clone(), ..published };
         // Without an item there is no proof that was checked, if the source needs none.
         published.vouched &= published.items > 0 || !self.allow_unsigned;
-        published.notes.extend(addresses::by_path_only(&collection.folder(), &published, config));
+        published.notes.extend(addresses::by_path_only(&published.folder(), &published, config));
         published
     }
 }
@@ -337,12 +340,6 @@ fn previous(
         }
     }
     Ok(None)
-}
-
-fn proofs(collection: &Collection) -> Tree {
-    let mut tree = Tree::default();
-    collection.proofs.iter().for_each(|proof| tree.add(proof.path.clone(), proof.sha256));
-    tree
 }
 
 fn attach(layout: &mut GenerationTrees, folder: &str, part: Tree) -> Result<(), SiteError> {

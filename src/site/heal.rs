@@ -55,8 +55,8 @@ pub(super) fn heal(
     let healed = match held {
         HeldBlobs::Reread => mark_wrong(site, incoming, &mut content, &depot, counts, progress)?,
         HeldBlobs::Trusted => {
-            mark_lacking(&mut content.loaded.blobs, &depot)?;
-            content.loaded.blobs.marked(BlobMark::Lacking).count() as u64
+            mark_lacking(&mut content.blobs, &depot)?;
+            content.blobs.marked(BlobMark::Lacking).count() as u64
         }
     };
     let unpacked = into_depot(site, incoming, &mut content, &depot, progress)?;
@@ -65,7 +65,7 @@ pub(super) fn heal(
         reason: format!("heal from {}", state.manifest.folder()),
         names: current.names.clone(),
         newest_time: current.newest_time,
-        imported: Some(&content.loaded),
+        imported: Some(&content.state),
         guarded: None,
         second_digests: unpacked.second,
         unchanged: Unchanged::PublishedAnew,
@@ -74,10 +74,10 @@ pub(super) fn heal(
         progress: progress.clone(),
     };
     let generation = publish(site, &depot, recipe)?;
-    let of_bundle = content.loaded.blobs.iter().filter(|blob| counts(blob)).map(|blob| blob.sha256);
+    let of_bundle = content.blobs.iter().filter(|blob| counts(blob)).map(|blob| blob.sha256);
     relink_trees(site, &depot, &of_bundle.collect())?;
     site.tidy_journal(state)?;
-    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&content.loaded, current, generation) })
+    Ok(Imported { healed, repaired: unpacked.repaired, ..Imported::of(&content, current, generation) })
 }
 
 /// Reads the blobs of the bundle that `counts`, and marks as lacking those that the depot holds with other bytes, or not at all.
@@ -93,7 +93,7 @@ pub(super) fn mark_wrong(
     progress: &Progress,
 ) -> Result<u64, SiteError> {
     let carried = carried(site, incoming)?;
-    let blobs = &mut content.loaded.blobs;
+    let blobs = &mut content.blobs;
     let counted: Vec<BlobEntry> = blobs.iter().filter(|blob| counts(blob)).copied().collect();
     let progress = progress.phase("reading what is here again", counted.iter().map(|blob| blob.size).sum());
     let mut wrong = 0;

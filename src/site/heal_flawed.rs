@@ -83,7 +83,7 @@ fn take_blobs(
     let incoming = Incoming::on_media(bundle);
     let mut content = incoming.lists(site.root())?;
     let mut failed = Ok(());
-    content.loaded.blobs.mark_where(BlobMark::Lacking, |blob| {
+    content.blobs.mark_where(BlobMark::Lacking, |blob| {
         wanted.contains(&blob.sha256)
             && depot.has_good(&blob.sha256, blob.size).map_or_else(
                 |error| {
@@ -94,7 +94,7 @@ fn take_blobs(
             )
     });
     failed?;
-    if content.loaded.blobs.marked(BlobMark::Lacking).next().is_none() {
+    if content.blobs.marked(BlobMark::Lacking).next().is_none() {
         return Ok(());
     }
     let detail = format!("{}{}", bundle.digest, sheets::custody(incoming));

@@ -21,7 +21,7 @@ use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::check::{BundleCheck, check_bundle};
 use crate::bundle::packing::volume_files::WrongSize;
 use crate::bundle::state::blob_table::{BlobEntry, BlobMark};
-use crate::bundle::state::stored_state::{LoadedState, StoredState};
+use crate::bundle::state::stored_state::StoredState;
 use crate::bundle::state::{Manifest, OpenState, SignedState};
 use crate::bundle::{BundleError, names};
 use crate::depot::DepotError;
@@ -241,9 +241,9 @@ fn run(
     let detail = format!("{}{}{}", state.digest, allow.audit_text(), sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "import", &state.manifest.folder(), &detail)?;
     let mut content = incoming.lists(site.root())?;
-    let changed = changed_items::checked(site, &depot, &current, &state.manifest, content.listed(), allow)?;
+    let changed = changed_items::checked(site, &depot, &current, &state.manifest, content.state.listed(), allow)?;
     incoming.store(&content, &depot)?;
-    unpack::mark_lacking(&mut content.loaded.blobs, &depot)?;
+    unpack::mark_lacking(&mut content.blobs, &depot)?;
     let mut healed = 0;
     if options.held == HeldBlobs::Reread {
         let counts = |blob: &BlobEntry| !blob.has(BlobMark::Lacking);
@@ -252,29 +252,23 @@ fn run(
     let unpack::Unpacked { second, repaired } = unpack::into_depot(site, incoming, &mut content, &depot, progress)?;
     note_repairs(site, state, &repaired)?;
     let before = current.clone();
-    let recipe = recipe(&content.loaded, current, second, allow, progress);
+    let recipe = recipe(&content.state, current, second, allow, progress);
     let unchanged = match options.held {
         HeldBlobs::Trusted => Unchanged::Stay,
         HeldBlobs::Reread => Unchanged::PublishedAnew,
     };
     let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;
     if options.held == HeldBlobs::Reread {
-        relink_trees(site, &depot, &content.loaded.blobs.iter().map(|blob| blob.sha256).collect())?;
+        relink_trees(site, &depot, &content.blobs.iter().map(|blob| blob.sha256).collect())?;
     }
     site.tidy_journal(state)?;
     let pushes = push_locked(site, &generation)?;
-    Ok(Imported {
-        pushes,
-        repaired,
-        healed,
-        changed_items: changed,
-        ..Imported::of(&content.loaded, before, generation)
-    })
+    Ok(Imported { pushes, repaired, healed, changed_items: changed, ..Imported::of(&content, before, generation) })
 }
 
 /// Returns the recipe of the generation that has the state, which is in the depot.
 pub(super) fn recipe<'a>(
-    new: &'a LoadedState,
+    new: &'a StoredState,
     current: Generation,
     second_digests: SecondDigests,
     allow: Overrides,

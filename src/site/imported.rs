@@ -1,9 +1,9 @@
 //! The result of an import.
 
 use super::enterprise_store::Pushes;
+use super::incoming::IncomingState;
 use super::{Generation, Site, SiteError};
 use crate::bundle::state::known_versions::ChangedItem;
-use crate::bundle::state::stored_state::LoadedState;
 use crate::bundle::state::{Manifest, OpenState};
 use crate::bundle::{Damage, pieces};
 use crate::storage::audit;
@@ -35,17 +35,19 @@ pub struct Imported {
 
 impl Imported {
     /// Returns what every import of a bundle reports.
-    pub(super) fn of(state: &LoadedState, before: Generation, generation: Generation) -> Self {
+    pub(super) fn of(content: &IncomingState, before: Generation, generation: Generation) -> Self {
+        let manifest = &content.state.manifest;
+        let published = manifest.collections.iter().filter_map(|one| generation.published.get(&one.folder()));
         Self {
+            items: published.map(|published| published.items).sum(),
             generation,
-            bundle: state.manifest.folder(),
-            items: state.collections.iter().map(|c| c.items.len() as u64).sum(),
-            bytes: state.blobs.iter().map(|b| b.size).sum(),
+            bundle: manifest.folder(),
+            bytes: content.blobs.iter().map(|blob| blob.size).sum(),
             pushes: Pushes::default(),
             repaired: Vec::new(),
             healed: 0,
             changed_items: Vec::new(),
-            fork: fork(&state.manifest, &before),
+            fork: fork(manifest, &before),
             before,
         }
     }

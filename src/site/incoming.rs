@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{Site, SiteError};
+use crate::bundle::BundleError;
 use crate::bundle::bundle_stream::BundleStream;
 use crate::bundle::packing::found::PackingSearch;
 use crate::bundle::packing::volume_files::WrongSize;
-use crate::bundle::state::lists::{ListedCollections, StateLists};
-use crate::bundle::state::stored_state::{LoadedState, StoredState, store};
-use crate::bundle::state::{OpenState, SignedState};
-use crate::bundle::{BundleError, FormatError};
+use crate::bundle::state::blob_table::BlobTable;
+use crate::bundle::state::stored_state::{StoredState, store};
+use crate::bundle::state::{ListLine, OpenState, SignedState};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::time::Time;
@@ -25,14 +25,21 @@ pub(super) struct Incoming<'a> {
 
 /// The state of a bundle, read from its item lists.
 pub(super) struct IncomingState {
-    pub(super) loaded: LoadedState,
-    pub(super) lists: StateLists,
+    pub(super) state: StoredState,
+    pub(super) blobs: BlobTable,
 }
 
 impl IncomingState {
-    /// Its collections with their lists.
-    pub(super) fn listed(&self) -> ListedCollections<'_> {
-        ListedCollections { collections: &self.loaded.manifest.collections, lists: &self.lists }
+    /// Hands each line of the list of collection `index`, counted from 0, to `line`.
+    pub(super) fn each_line(&self, index: usize, mut line: impl FnMut(&ListLine)) -> Result<(), SiteError> {
+        let mut read = || {
+            let mut list = self.state.lists.read(index)?;
+            while let Some(next) = list.next_line()? {
+                line(&next);
+            }
+            Ok(())
+        };
+        Ok(read().map_err(BundleError::in_file(Path::new(&self.state.manifest.folder())))?)
     }
 }
 
@@ -49,10 +56,7 @@ impl<'a> Incoming<'a> {
             Some(stream) => self.state.check_lists(stream.lists(&self.state.manifest, scratch)?, |_, _| Ok(()))?,
         };
         let (manifest, digest) = (self.state.manifest.clone(), self.state.digest);
-        let in_lists = |error: FormatError| BundleError::in_file(&self.state.expected())(error);
-        let stored = StoredState { manifest, digest, lists: lists.clone() };
-        let loaded = stored.load_with(blobs).map_err(in_lists)?;
-        Ok(IncomingState { loaded, lists })
+        Ok(IncomingState { state: StoredState { manifest, digest, lists }, blobs })
     }
 }
 
@@ -60,7 +64,7 @@ impl Incoming<'_> {
     /// Puts the state into the depot: its manifest and its item lists.
     pub(super) fn store(&self, content: &IncomingState, depot: &Depot) -> Result<(), SiteError> {
         let mut batch = depot.batch();
-        store(depot, &mut batch, &self.state.manifest, &self.state.bytes, &content.lists)?;
+        store(depot, &mut batch, &self.state.manifest, &self.state.bytes, &content.state.lists)?;
         Ok(batch.commit()?)
     }
 }
@@ -107,9 +111,4 @@ impl Builders {
             other => other.map(drop),
         }
     }
-}
-
-/// Reads a state of the site into memory.
-pub(super) fn load(depot: &Depot, digest: &Sha256) -> Result<LoadedState, SiteError> {
-    Ok(StoredState::open(depot, digest)?.load(depot)?)
 }

@@ -54,12 +54,11 @@ pub(super) fn retain(
         }
         // One that cannot be read, such as after a restore of the state alone, must not stop the import that heals it; `site
         // check` names it.
-        let Ok(map) = PathMap::load(depot, paths) else { continue };
+        let Some(mut map) = PathMap::open_unless_rotten(depot, paths)? else { continue };
         let shown = layout.get(folder);
-        for (path, digest) in map.files().filter(|(path, _)| !has(shown, path)) {
-            if let Some(path) = asked_for_later(folder, path) {
-                add(site, depot, &path, digest)?;
-            }
+        while let Ok(Some((path, digest))) = map.next_file() {
+            let later = asked_for_later(folder, &path).filter(|_| !has(shown, &path));
+            later.map_or(Ok(()), |path| add(site, depot, &path, &digest))?;
         }
     }
     Ok(())
@@ -74,15 +73,19 @@ pub(super) fn settle(site: &Site, depot: &Depot, current: &Generation, kept: &BT
     let (mut wanted, mut shown, mut seen) = (BTreeMap::<String, Tree>::new(), BTreeMap::new(), BTreeSet::new());
     for (folder, paths) in kept_mounts(current) {
         seen.insert((folder.clone(), *paths));
-        shown.insert(folder.clone(), PathMap::load(depot, paths)?.into_tree());
+        shown.insert(folder.clone(), PathMap::tree(depot, paths)?);
     }
     for number in kept.iter().rev().filter(|number| **number != current.number) {
         for (folder, paths) in kept_mounts(&site.generation(*number)?) {
             if seen.insert((folder.clone(), *paths)) {
-                let map = PathMap::load(depot, paths)?;
-                let withdrawn = map
-                    .files()
-                    .filter(|(path, _)| asked_for_later(folder, path).is_some() && !has(shown.get(folder), path));
+                let mut withdrawn = Vec::new();
+                PathMap::each(depot, paths, |path, digest| {
+                    if asked_for_later(folder, &path).is_some() && !has(shown.get(folder), &path) {
+                        withdrawn.push((path, digest));
+                    }
+                    Ok(())
+                })?;
+                let withdrawn = withdrawn.iter().map(|(path, digest)| (path, digest));
                 wanted.entry(folder.clone()).or_default().add_where_free(withdrawn);
             }
         }

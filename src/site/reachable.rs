@@ -21,7 +21,10 @@ pub(super) fn reachable(site: &Site, numbers: &BTreeSet<u64>) -> Result<BTreeSet
     }
     for map in maps {
         blobs.insert(map);
-        blobs.extend(PathMap::load(&depot, &map)?.files().map(|(_, digest)| *digest));
+        PathMap::each(&depot, &map, |_, digest| {
+            blobs.insert(digest);
+            Ok(())
+        })?;
     }
     for digest in manifests {
         let state = StoredState::open(&depot, &digest)?;

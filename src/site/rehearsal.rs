@@ -19,13 +19,12 @@ use super::{Site, SiteError, changed_items};
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink};
 use crate::bundle::packing::volume_parts::VolumePart;
-use crate::bundle::state::OpenState;
 use crate::bundle::state::blob_table::BlobMark;
 use crate::bundle::state::known_versions::ChangedItem;
 use crate::bundle::state::lists::ListedCollections;
-use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::{ListLine, Manifest, OpenState};
 use crate::bundle::{BundleError, Damage};
-use crate::collection::Collection;
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
@@ -130,19 +129,18 @@ impl<'a> Rehearsal<'a> {
         accept(self.site, state, &self.current, self.allow)?;
         let incoming = Incoming::on_media(state);
         let mut content = incoming.lists(self.scratch.path())?;
-        let changed = self.changed_items(state, content.listed())?;
+        let changed = self.changed_items(state, content.state.listed())?;
         incoming.store(&content, &self.depot)?;
-        mark_lacking(&mut content.loaded.blobs, &self.depot)?;
+        mark_lacking(&mut content.blobs, &self.depot)?;
         let depot = self.site.depot()?;
-        self.needed += room_needed(&content.loaded.blobs, &depot) + room_of_copies(&content.loaded, &depot)?;
+        self.needed += room_needed(&content.blobs, &depot) + room_of_copies(&content, &depot)?;
         check_room(self.site, self.needed, self.free)?;
         let (second, repaired) = self.unpack(incoming, &mut content)?;
-        let loaded = &content.loaded;
-        let recipe = recipe(loaded, self.current.clone(), second, self.allow, self.progress);
+        let recipe = recipe(&content.state, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
         let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
-        Ok(Rehearsed { changed_items: changed, ..self.report(loaded, repaired, before) })
+        Ok(Rehearsed { changed_items: changed, ..self.report(&content.state.manifest, repaired, before) })
     }
 
     fn changed_items(&self, state: &OpenState, new: ListedCollections<'_>) -> Result<Vec<ChangedItem>, SiteError> {
@@ -158,30 +156,30 @@ impl<'a> Rehearsal<'a> {
         let journal = Journal::open(&self.scratch.path().join(incoming.state.digest.to_hex()), incoming.state)?;
         let target =
             UnpackTarget { site: self.site, depot: &self.depot, journal: &journal, scratch: self.scratch.path() };
-        let inner = DepotSink::new(&content.loaded.collections, &content.loaded.blobs, &self.depot, &journal);
+        let inner = DepotSink::new(content, &self.depot, &journal)?;
         let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
-        let progress = self.progress.phase("checking", content.loaded.blobs.iter().map(|blob| blob.size).sum());
+        let progress = self.progress.phase("checking", content.blobs.iter().map(|blob| blob.size).sum());
         let read = target.read(incoming, content, &sink, &progress);
         progress.finish();
         let (second, left, committed) = sink.inner.finish();
         let (packings, repaired) = read?;
         committed?;
-        content.loaded.blobs.mark_where(BlobMark::Lacking, |blob| left.contains(&blob.sha256));
-        target.assemble(&mut content.loaded.blobs)?;
-        target.complete(&packings, &content.loaded.blobs)?;
+        content.blobs.mark_set(BlobMark::Lacking, &left);
+        target.assemble(&mut content.blobs)?;
+        target.complete(&packings, &content.blobs)?;
         Ok((second, repaired))
     }
 
-    fn report(&self, state: &LoadedState, repaired: Vec<Damage>, before: Generation) -> Rehearsed {
+    fn report(&self, manifest: &Manifest, repaired: Vec<Damage>, before: Generation) -> Rehearsed {
         use Checked::{Bytes, Dates, Policy, Proofs, Signature, Space};
         let checked = [Signature, Policy, Space, Bytes, Proofs].into_iter();
-        let folders = || state.collections.iter().map(Collection::folder);
+        let folders = || manifest.collections.iter().map(StateCollection::folder);
         let published = folders().filter_map(|folder| Some((folder.clone(), self.current.published.get(&folder)?)));
         let by_program = |(folder, published): (String, &super::Published)| {
             (published.publish == crate::collection::Publish::Reprepro).then_some(folder)
         };
         Rehearsed {
-            bundle: state.manifest.folder(),
+            bundle: manifest.folder(),
             checked: checked.chain((!self.allow.older_upstream).then_some(Dates)).collect(),
             unsigned: published.clone().map(|(_, published)| published.unsigned).sum(),
             not_built: published.filter_map(by_program).collect(),
@@ -199,10 +197,13 @@ impl<'a> Rehearsal<'a> {
 fn payload(site: &Site, bundles: &[OpenState]) -> Result<BTreeSet<Sha256>, SiteError> {
     let (mut read, mut files) = (BTreeSet::new(), BTreeSet::new());
     for state in bundles {
-        for collection in Incoming::on_media(state).lists(site.root())?.loaded.collections {
+        let content = Incoming::on_media(state).lists(site.root())?;
+        for (index, collection) in content.state.manifest.collections.iter().enumerate() {
             let is_read = collection.kind.is_read_by_publisher() || collection.second_digest.is_some();
-            if is_read { &mut read } else { &mut files }.extend(collection.files.into_values());
-            read.extend(collection.proofs.iter().map(|proof| proof.sha256));
+            content.each_line(index, |line| {
+                let set = if is_read || matches!(line, ListLine::Proof(_)) { &mut read } else { &mut files };
+                set.insert(line.blob().0);
+            })?;
         }
         read.extend(bases(&site.packings(state)?.found, site.root())?);
     }

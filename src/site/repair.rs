@@ -95,7 +95,7 @@ pub(super) fn relink_trees(site: &Site, depot: &Depot, verified: &BTreeSet<Sha25
         for (folder, mount) in &generation.mounts {
             let mut places = places(site, number, folder, mount);
             places.retain(|place| done.insert(place.clone()));
-            let Ok(map) = PathMap::load(depot, &mount.paths) else { continue };
+            let Ok(map) = PathMap::tree(depot, &mount.paths) else { continue };
             for (path, digest) in map.files().filter(|(_, digest)| verified.contains(*digest)) {
                 for file in places.iter().map(|place| place.join(path)) {
                     let blob = blob_inode(depot, digest);

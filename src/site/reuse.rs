@@ -147,9 +147,10 @@ impl Reuse<'_> {
         for (folder, paths) in self.mounts(folder) {
             next.mounts.extend(current.mounts.get(&folder).map(|mount| (folder, *mount)));
             if !self.current.second_digests.is_empty() {
-                let map = PathMap::load(self.depot, &paths)?;
-                let known = map.files().filter_map(|(_, blob)| self.current.second_digests.get_key_value(blob));
-                next.second_digests.extend(known.map(|(blob, digest)| (*blob, *digest)));
+                PathMap::each(self.depot, &paths, |_, blob| {
+                    next.second_digests.extend(self.current.second_digests.get_key_value(&blob));
+                    Ok(())
+                })?;
             }
         }
         Ok(())
@@ -163,5 +164,14 @@ fn has_bad_file(depot: &Depot, paths: &Sha256) -> Result<bool, SiteError> {
     if bad.is_empty() {
         return Ok(false);
     }
-    Ok(bad.contains(paths) || PathMap::load(depot, paths)?.files().any(|(_, digest)| bad.contains(digest)))
+    if bad.contains(paths) {
+        return Ok(true);
+    }
+    let mut map = PathMap::open(depot, paths)?;
+    while let Some((_, digest)) = map.next_file()? {
+        if bad.contains(&digest) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

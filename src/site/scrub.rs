@@ -14,6 +14,7 @@ use super::path_map::PathMap;
 use super::repair::{blob_inode, has_link, inode, places};
 use super::scrub_note::ScrubNote;
 use super::state::{CURRENT, Generation, MountedTree, generation_folder};
+use super::tree::Tree;
 use super::{Site, SiteError};
 use crate::bundle::state::stored_state::StoredState;
 use crate::depot::Depot;
@@ -183,7 +184,7 @@ impl<'a> Scrub<'a> {
     fn read_files(
         &mut self,
         tree: &CheckedTree<'_>,
-        map: &PathMap,
+        map: &Tree,
         place: &Path,
         mut file_of: impl FnMut(&PublishPath) -> Option<PathBuf>,
     ) -> Result<(), SiteError> {
@@ -232,13 +233,13 @@ impl<'a> Scrub<'a> {
     }
 
     /// Reads the tree's path map; `None` if that is what is wrong, which is noted.
-    fn path_map(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) -> Result<Option<PathMap>, SiteError> {
+    fn path_map(&mut self, tree: &CheckedTree<'_>, mount: &MountedTree) -> Result<Option<Tree>, SiteError> {
         let digest = &mount.paths;
         if !self.depot.holds(digest)? {
             self.note_blob(digest, Flaw::Missing);
         }
         match self.blobs.get_mut(digest) {
-            None => PathMap::load(self.depot, digest).map(Some),
+            None => PathMap::tree(self.depot, digest).map(Some),
             Some(flawed) => {
                 let path = format!("the path map of {}", tree.folder);
                 flawed.needed_by.push(NeededBy { generation: tree.generation, collection: None, path, bundle: None });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Site, SiteError};
 use crate::address::Address;
+use crate::bundle::state::manifest::StateCollection;
 use crate::collection::{Collection, Publish};
 use crate::depot::Depot;
 use crate::digest::Sha256;
@@ -250,15 +251,31 @@ impl Published {
     /// What is published of the collection.
     pub fn of(collection: &Collection) -> Self {
         let unsigned = collection.items.iter().filter(|item| item.proof.is_none()).count() as u64;
+        let Collection { kind, name, origin, publish, .. } = collection;
         Self {
-            kind: collection.kind,
-            name: collection.name.clone(),
-            origin: collection.origin.clone(),
-            publish: collection.publish,
             items: collection.items.len() as u64,
             unsigned,
             vouched: unsigned == 0,
             suites: collection.suites().map(|suite| suite.to_string()).collect(),
+            ..Self::new(*kind, name.clone(), origin.clone(), *publish)
+        }
+    }
+
+    /// A collection of which nothing is published yet.
+    pub(super) fn empty(collection: &StateCollection) -> Self {
+        Self::new(collection.kind, collection.name.clone(), collection.upstream(), collection.publish)
+    }
+
+    fn new(kind: Kind, name: Label, origin: Origin, publish: Publish) -> Self {
+        Self {
+            kind,
+            name,
+            origin,
+            publish,
+            items: 0,
+            unsigned: 0,
+            vouched: true,
+            suites: BTreeSet::new(),
             not_carried: 0,
             not_carried_examples: Vec::new(),
             before: None,

@@ -12,7 +12,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::path_map::PathMap;
+use super::addresses;
+use super::path_map::{MappedFile, PathMap};
 use super::state::{Generation, MountedTree};
 use super::tree::{GenerationTrees, Tree};
 use super::{Site, SiteError};
@@ -21,6 +22,7 @@ use crate::digest::Sha256;
 use crate::error_class::{ErrorClass, Fault};
 use crate::kind::Kind;
 use crate::next_command;
+use crate::path::PublishPath;
 use crate::storage::{StorageError, has_no_links, modes, remove_file_if_there, sync_folder, sync_parent};
 use crate::time::Time;
 
@@ -47,11 +49,13 @@ pub(super) fn build(
     depot: &Depot,
     next: &Generation,
     layout: &GenerationTrees,
-    current: u64,
+    current: &Generation,
 ) -> Result<(), SiteError> {
     let folder = site.generation_folder(next.number);
     let scratch = folder.with_extension("part");
-    remove_interrupted(site, current, &[&scratch, &folder])?;
+    remove_interrupted(site, current.number, &[&scratch, &folder])?;
+    let serve = &site.config.serve;
+    let answers_as_before = addresses::answering(next, serve) == addresses::answering(current, serve);
     let links = lay_links(&scratch, next)?;
     let mut built = Vec::new();
     for (below, mount) in &next.mounts {
@@ -63,7 +67,7 @@ pub(super) fn build(
         let tree = match layout.get(below) {
             Some(tree) => tree,
             None if mount.since == next.made || !path.is_dir() => {
-                read = PathMap::load(depot, &mount.paths)?.into_tree();
+                read = PathMap::tree(depot, &mount.paths)?;
                 &read
             }
             None => continue,
@@ -77,7 +81,20 @@ pub(super) fn build(
         // On a file system without links, the copies are new in each generation.
         if mount.since == next.made || links == TreeLinks::Impossible {
             let written = if built.contains(&path) { part_of(&path) } else { path };
-            set_times(&written, below, tree, mount.since)?;
+            // Files that clients see now have times that they know, unless another collection answers, or a clock was wrong.
+            let shown = current.mounts.get(below).filter(|shown| {
+                answers_as_before
+                    && shown.since <= next.made
+                    && shown.paths != mount.paths
+                    && links == TreeLinks::Symbolic
+            });
+            set_times(
+                &written,
+                below,
+                tree,
+                mount.since,
+                shown.map_or(Ok(None), |shown| PathMap::open_unless_rotten(depot, &shown.paths))?,
+            )?;
         }
     }
     name(site, &built)?;
@@ -193,9 +210,15 @@ fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -
 /// Metadata and keys change under their names, and HTTP caches compare its time by the second: that of a tree that clients have
 /// not seen just before is newer than all before, also where it has old content again. What older generations share of it changes its
 /// time too, which costs a client that comes just now one download.
-fn set_times(folder: &Path, below: &str, tree: &Tree, time: Time) -> Result<(), SiteError> {
+///
+/// Files that are the same in `shown`, the tree that clients see at this place now, keep the time that they have there.
+fn set_times(folder: &Path, below: &str, tree: &Tree, time: Time, shown: Option<PathMap>) -> Result<(), SiteError> {
     let time = UNIX_EPOCH + Duration::from_secs(time.unix().unsigned_abs());
-    for (path, _) in tree.files().filter(|(path, _)| Kind::is_replaced(&format!("{below}/{path}"))) {
+    let mut shown = ShownFiles { map: shown, next: None };
+    for (path, digest) in tree.files() {
+        if shown.has(path, digest) || !Kind::is_replaced(&format!("{below}/{path}")) {
+            continue;
+        }
         let file = folder.join(path);
         match File::open(&file).and_then(|file| file.set_modified(time)) {
             // It was lost from a tree that was there already; `site check` names it.
@@ -204,6 +227,29 @@ fn set_times(folder: &Path, below: &str, tree: &Tree, time: Time) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The files of a tree that clients see, which are asked for in the order of their paths.
+struct ShownFiles {
+    map: Option<PathMap>,
+    next: Option<MappedFile>,
+}
+
+impl ShownFiles {
+    /// Returns `true` if the file is the same there. A map that cannot be read has no files.
+    fn has(&mut self, path: &PublishPath, digest: &Sha256) -> bool {
+        while let Some(map) = &mut self.map {
+            match &self.next {
+                Some((next, shown)) if next >= path => return (next, shown) == (path, digest),
+                _ => {}
+            }
+            self.next = map.next_file().ok().flatten();
+            if self.next.is_none() {
+                self.map = None;
+            }
+        }
+        false
+    }
 }
 
 fn part_of(tree: &Path) -> PathBuf {
@@ -258,6 +304,30 @@ pub(super) fn remove_folder(folder: &Path) -> Result<(), SiteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_clients_see_are_known_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(dir.path()).unwrap();
+        let path = |text: &str| text.parse::<PublishPath>().unwrap();
+        let digest = |text: &str| Sha256::of(text.as_bytes());
+        let tree: Tree = ["a", "b/c", "d"].map(|name| (path(name), digest(name))).into_iter().collect();
+        let mut batch = depot.batch();
+        let map = PathMap::store(&tree, &depot, &mut batch).unwrap();
+        batch.commit().unwrap();
+        let mut shown = ShownFiles { map: PathMap::open(&depot, &map).ok(), next: None };
+        for (name, content, is_known) in [
+            ("0", "0", false),
+            ("a", "a", true),
+            ("a-b", "a", false),
+            ("b/c", "x", false),
+            ("d", "d", true),
+            ("e", "d", false),
+        ] {
+            assert_eq!(shown.has(&path(name), &digest(content)), is_known, "{name}");
+        }
+        assert!(!ShownFiles { map: None, next: None }.has(&path("a"), &digest("a")));
+    }
 
     #[test]
     fn links_lead_from_a_generation_to_its_trees() {

@@ -19,10 +19,9 @@ use crate::bundle::packing::found::FoundPacking;
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack, unpack_stream};
 use crate::bundle::packing::volume_parts::VolumePart;
-use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobTable};
-use crate::bundle::state::stored_state::LoadedState;
+use crate::bundle::state::ListLine;
+use crate::bundle::state::blob_table::{BlobEntry, BlobMark, BlobSet, BlobTable};
 use crate::bundle::{BundleError, Damage, names};
-use crate::collection::Collection;
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
@@ -45,7 +44,7 @@ pub(super) fn into_depot(
     depot: &Depot,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    let needed = room_needed(&content.loaded.blobs, depot) + room_of_copies(&content.loaded, depot)?;
+    let needed = room_needed(&content.blobs, depot) + room_of_copies(content, depot)?;
     check_room(site, needed, depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(incoming.state), incoming.state)?;
     let resumed = journal.is_begun();
@@ -88,18 +87,18 @@ impl UnpackTarget<'_> {
         content: &mut IncomingState,
         progress: &Progress,
     ) -> Result<Unpacked, SiteError> {
-        let lacking = content.loaded.blobs.marked(BlobMark::Lacking).map(|blob| blob.size).sum();
+        let lacking = content.blobs.marked(BlobMark::Lacking).map(|blob| blob.size).sum();
         let progress = progress.phase("unpacking", lacking);
-        let sink = DepotSink::new(&content.loaded.collections, &content.loaded.blobs, self.depot, self.journal);
+        let sink = DepotSink::new(content, self.depot, self.journal)?;
         let read = self.read(incoming, content, &sink, &progress);
         progress.finish();
         // What was unpacked before a failure is good, and is kept.
         let (second, left, committed) = sink.finish();
-        content.loaded.blobs.mark_where(BlobMark::Lacking, |blob| left.contains(&blob.sha256));
+        content.blobs.mark_set(BlobMark::Lacking, &left);
         let (packings, repaired) = read?;
         committed?;
-        self.assemble(&mut content.loaded.blobs)?;
-        self.complete(&packings, &content.loaded.blobs)?;
+        self.assemble(&mut content.blobs)?;
+        self.complete(&packings, &content.blobs)?;
         Ok(Unpacked { second, repaired })
     }
 
@@ -112,13 +111,13 @@ impl UnpackTarget<'_> {
         progress: &Progress,
     ) -> Result<(Vec<FoundPacking>, Vec<Damage>), SiteError> {
         let (mut packings, mut repaired) = (Vec::new(), Vec::new());
-        let blobs = &content.loaded.blobs;
+        let blobs = &content.blobs;
         match incoming.stream {
             Some(stream) => {
                 let builders = self.site.builders(&incoming.state.digest)?;
                 let is_builder = |signer: &_| Ok(builders.check(signer)?);
                 while let Some(packing) = incoming.state.next_packing(stream, is_builder)? {
-                    let mut walk = content.lists.walk(blobs);
+                    let mut walk = content.state.lists.walk(blobs);
                     unpack_stream(stream, &packing, &mut walk, sink, self.scratch, progress)?;
                 }
             }
@@ -126,7 +125,7 @@ impl UnpackTarget<'_> {
                 packings = self.site.packings(incoming.state)?.found;
                 self.journal.note_bases(&bases(&packings, self.scratch)?)?;
                 for packing in &packings {
-                    let read = unpack(packing, &mut content.lists.walk(blobs), sink, self.scratch, progress)?;
+                    let read = unpack(packing, &mut content.state.lists.walk(blobs), sink, self.scratch, progress)?;
                     repaired.extend(read.repaired);
                 }
             }
@@ -227,12 +226,15 @@ pub(super) fn room_needed(blobs: &BlobTable, depot: &Depot) -> u64 {
 }
 
 /// Returns how many bytes the published files take that cannot be hard links to blobs.
-pub(super) fn room_of_copies(state: &LoadedState, depot: &Depot) -> Result<u64, SiteError> {
+pub(super) fn room_of_copies(content: &IncomingState, depot: &Depot) -> Result<u64, SiteError> {
     if depot.has_hard_links()? {
         return Ok(0);
     }
-    let paths = state.collections.iter().flat_map(Collection::paths);
-    Ok(paths.filter_map(|(_, digest)| state.blobs.get(digest)).map(|blob| blob.size.next_multiple_of(4096)).sum())
+    let mut bytes = 0;
+    for index in 0..content.state.manifest.collections.len() {
+        content.each_line(index, |line| bytes += line.blob().1.next_multiple_of(4096))?;
+    }
+    Ok(bytes)
 }
 
 /// Refuses an import that the site's file system has no room for.
@@ -256,8 +258,9 @@ pub(super) struct DepotSink<'a> {
     depot: &'a Depot,
     journal: &'a Journal,
     batch: Mutex<Batch<'a>>,
-    /// The blobs that are lacking, with their sizes: each goes when it is here.
-    lacking: Mutex<BTreeSet<Sha256>>,
+    blobs: &'a BlobTable,
+    /// The blobs that are lacking, by their places in the table: each goes when it is here.
+    lacking: Mutex<BlobSet>,
     /// Blobs of which another digest is needed.
     second_kinds: BTreeMap<Sha256, DigestKind>,
     second: Mutex<SecondDigests>,
@@ -265,19 +268,21 @@ pub(super) struct DepotSink<'a> {
 
 impl<'a> DepotSink<'a> {
     /// A sink for the blobs that are marked as lacking.
-    pub(super) fn new(collections: &[Collection], blobs: &BlobTable, depot: &'a Depot, journal: &'a Journal) -> Self {
-        Self {
+    pub(super) fn new(content: &'a IncomingState, depot: &'a Depot, journal: &'a Journal) -> Result<Self, SiteError> {
+        let blobs = &content.blobs;
+        Ok(Self {
             depot,
             journal,
             batch: Mutex::new(depot.batch()),
-            lacking: Mutex::new(blobs.marked(BlobMark::Lacking).map(|blob| blob.sha256).collect()),
-            second_kinds: collections.iter().flat_map(second_kinds).collect(),
+            blobs,
+            lacking: Mutex::new(blobs.set_of(BlobMark::Lacking)),
+            second_kinds: second_kinds(content)?,
             second: Mutex::default(),
-        }
+        })
     }
 
     /// Names what was unpacked. Returns the second digests, and the blobs that are lacking still.
-    pub(super) fn finish(self) -> (SecondDigests, BTreeSet<Sha256>, Result<(), DepotError>) {
+    pub(super) fn finish(self) -> (SecondDigests, BlobSet, Result<(), DepotError>) {
         let second = self.second.into_inner().unwrap_or_else(PoisonError::into_inner);
         let lacking = self.lacking.into_inner().unwrap_or_else(PoisonError::into_inner);
         (second, lacking, self.batch.into_inner().unwrap_or_else(PoisonError::into_inner).commit())
@@ -286,7 +291,9 @@ impl<'a> DepotSink<'a> {
     /// Takes a blob whose partial file is complete.
     pub(super) fn add(&self, part: &VolumePart) -> Result<(), BundleError> {
         lock(&self.batch).add(part.line.blob, part.blob_size)?;
-        lock(&self.lacking).remove(&part.line.blob);
+        if let Some(place) = self.blobs.place_of(&part.line.blob) {
+            lock(&self.lacking).remove(place);
+        }
         Ok(())
     }
 }
@@ -295,12 +302,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The blobs of a collection that upstream signs by another digest than SHA-256, with its kind.
-fn second_kinds(collection: &Collection) -> impl Iterator<Item = (Sha256, DigestKind)> {
-    let is_signed_so = collection.kind.has_second_digests_of_proofs();
-    let proofs = collection.proofs.iter().map(|proof| proof.sha256).filter(move |_| is_signed_so);
-    let blobs = collection.files.values().copied().chain(proofs);
-    blobs.filter_map(|blob| Some((blob, collection.second_digest?)))
+/// The blobs that upstreams sign by another digest than SHA-256, with its kind.
+fn second_kinds(content: &IncomingState) -> Result<BTreeMap<Sha256, DigestKind>, SiteError> {
+    let mut kinds = BTreeMap::new();
+    for (index, collection) in content.state.manifest.collections.iter().enumerate() {
+        let Some(kind) = collection.second_digest else { continue };
+        let of_proofs = collection.kind.has_second_digests_of_proofs();
+        content.each_line(index, |line| {
+            if of_proofs || matches!(line, ListLine::Item(_)) {
+                kinds.insert(line.blob().0, kind);
+            }
+        })?;
+    }
+    Ok(kinds)
 }
 
 /// A part on its way into a partial file.
@@ -324,7 +338,8 @@ impl ContentSink for DepotSink<'_> {
     type Part = Writing;
 
     fn wants(&self, part: &VolumePart) -> bool {
-        lock(&self.lacking).contains(&part.line.blob) && (part.is_whole() || !self.journal.has(part))
+        let is_lacking = self.blobs.place_of(&part.line.blob).is_some_and(|place| lock(&self.lacking).contains(place));
+        is_lacking && (part.is_whole() || !self.journal.has(part))
     }
 
     fn base(&self, base: &Slice) -> Result<Option<Vec<u8>>, BundleError> {

@@ -576,9 +576,9 @@ fn a_state_is_kept_in_a_depot() {
     assert_eq!(digest, bundle.digest);
     let state = StoredState::open(&depot, &digest).unwrap();
     assert_eq!(state.own_blobs().count(), 3);
-    let loaded = state.load(&depot).unwrap();
-    assert_eq!(loaded.blobs.len(), distinct(&tree).len());
-    let paths = loaded.collections.iter().flat_map(|collection| {
+    let collections: Vec<_> = state.collections().map(Result::unwrap).collect();
+    assert_eq!(state.blobs(&depot).unwrap().len(), distinct(&tree).len());
+    let paths = collections.iter().flat_map(|collection| {
         let folder = collection.folder();
         collection.paths().map(|(path, _)| format!("{folder}/{path}")).collect::<Vec<_>>()
     });

@@ -27,7 +27,7 @@ from pathlib import Path
 MAX_INTEGER = 2**53 - 1
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 MAX_MANIFEST, MAX_PACKING, MAX_SIGNATURE = 16 * MIB, 8 * MIB, 4 * KIB
-MAX_STORED_LIST, MAX_PLAIN_LIST, MAX_LINES = 2 * GIB, 8 * GIB, 8_000_000
+MAX_STORED_LIST, MAX_PLAIN_LIST, MAX_LINES = 2 * GIB, 8 * GIB, 4_000_000
 MAX_PROOFS, MAX_PROOF_PATHS = 262_144, 32 * MIB
 KINDS = {"apt", "enterprise-store", "files", "images", "os-images", "snaps", "yum"}
 

@@ -16,6 +16,7 @@ pub struct BlobEntry {
 }
 
 const _: () = assert!(size_of::<BlobEntry>() == 48, "what a join may keep of an item");
+const _: () = assert!(super::MAX_LINES * size_of::<BlobEntry>() as u64 <= 192 << 20, "the largest table");
 
 /// A yes or no about blobs, for whoever has the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,25 @@ impl BlobTable {
         self.0.get(self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok()?)
     }
 
+    /// Returns the blob's number in the order of the table.
+    pub fn place_of(&self, digest: &Sha256) -> Option<usize> {
+        self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok()
+    }
+
+    /// Returns the blobs with this mark.
+    pub fn set_of(&self, mark: BlobMark) -> BlobSet {
+        let mut set = BlobSet(vec![0; self.0.len().div_ceil(64)]);
+        let marked = self.0.iter().enumerate().filter(|(_, entry)| entry.has(mark));
+        marked.for_each(|(place, _)| set.insert(place));
+        set
+    }
+
+    /// Sets a mark of each blob in the set, and clears it of all others.
+    pub fn mark_set(&mut self, mark: BlobMark, set: &BlobSet) {
+        let mut places = 0..;
+        self.mark_where(mark, |_| places.next().is_some_and(|place| set.contains(place)));
+    }
+
     /// Sets a mark of a blob. Returns `false` if the blob is not of this state.
     pub fn mark(&mut self, digest: &Sha256, mark: BlobMark) -> bool {
         let at = self.0.binary_search_by(|entry| entry.sha256.cmp(digest)).ok();
@@ -118,6 +138,30 @@ impl BlobTable {
     /// Returns the blobs with this mark.
     pub fn marked(&self, mark: BlobMark) -> impl Iterator<Item = &BlobEntry> {
         self.0.iter().filter(move |entry| entry.has(mark))
+    }
+}
+
+/// Some of the blobs of a table, by their numbers in it: a bit for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobSet(Vec<u64>);
+
+impl BlobSet {
+    /// Returns `true` if the blob is in the set.
+    pub fn contains(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1)
+    }
+
+    /// Removes the blob.
+    pub fn remove(&mut self, place: usize) {
+        if let Some(bits) = self.0.get_mut(place / 64) {
+            *bits &= !(1 << (place % 64));
+        }
+    }
+
+    fn insert(&mut self, place: usize) {
+        if let Some(bits) = self.0.get_mut(place / 64) {
+            *bits |= 1 << (place % 64);
+        }
     }
 }
 
@@ -149,6 +193,24 @@ mod tests {
             (marked(BlobMark::Held), marked(BlobMark::Lacking), marked(BlobMark::Carried)),
             (vec![1], vec![0], vec![])
         );
+    }
+
+    #[test]
+    fn a_set_has_the_marked_blobs() {
+        let digest = |number: u8| Sha256::of(&[number]);
+        let mut table = BlobTableBuilder::with_lines(100);
+        (0..100).for_each(|number| table.add(digest(number), 1).unwrap());
+        let mut table = table.finish().unwrap();
+        [3, 70, 99].iter().for_each(|number| assert!(table.mark(&digest(*number), BlobMark::Lacking)));
+        let mut set = table.set_of(BlobMark::Lacking);
+        let place = |number| table.place_of(&digest(number)).unwrap();
+        assert!(set.contains(place(70)) && !set.contains(place(71)) && !set.contains(1000));
+        set.remove(place(70));
+        set.remove(1000);
+        table.mark_set(BlobMark::Lacking, &set);
+        let mut wanted = [digest(3), digest(99)];
+        wanted.sort();
+        assert_eq!(table.marked(BlobMark::Lacking).map(|blob| blob.sha256).collect::<Vec<_>>(), wanted);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::bundle::canonical::MAX_INTEGER;
 use crate::bundle::format_error::FormatError;
 use crate::bundle::stored_list::{ListCaps, ListReader, ListWriter, StoredList};
 
-/// The most lines that all lists of a state may have together.
-pub const MAX_LINES: u64 = 8_000_000;
+/// The most lines that all lists of a state may have together: their table of blobs stays below 192 MiB, whatever a list says.
+pub const MAX_LINES: u64 = 4_000_000;
 /// The caps of an item list.
 pub const ITEM_LIST_CAPS: ListCaps = ListCaps { line: 256 << 10, lines: MAX_LINES, plain: 8 << 30, stored: 2 << 30 };
 

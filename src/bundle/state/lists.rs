@@ -8,6 +8,7 @@ use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::{ListReader, SharedFile};
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
+use crate::kind::Kind;
 
 /// The item lists of a state.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct StateLists(Vec<OpenList>);
 struct OpenList {
     /// The folder of the collection's tree, such as `apt/debian`.
     folder: String,
+    kind: Kind,
     summary: ListSummary,
     file: SharedFile,
 }
@@ -48,6 +50,7 @@ impl StateLists {
         }
         let open = collections.iter().zip(files).map(|(collection, file)| OpenList {
             folder: collection.folder(),
+            kind: collection.kind,
             summary: collection.summary(),
             file: SharedFile::new(file, collection.list.stored.size),
         });
@@ -84,9 +87,14 @@ impl StateLists {
         mut line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
     ) -> Result<BlobTable, FormatError> {
         let mut blobs = BlobTableBuilder::with_lines(self.0.iter().map(|list| list.summary.files).sum());
-        for index in 0..self.0.len() {
+        for (index, OpenList { kind, .. }) in self.0.iter().enumerate() {
             let mut list = self.read(index)?;
             while let Some(next) = list.next_line()? {
+                if let ListLine::Item(item) = &next
+                    && !kind.has_details(&item.details)
+                {
+                    return contradiction(format!("the item {} has the details of another kind", item.path));
+                }
                 let (sha256, size) = next.blob();
                 blobs.add(sha256, size)?;
                 line(index, next)?;
@@ -219,9 +227,10 @@ pub(crate) mod tests {
     use super::*;
     use crate::bundle::state::line::tests::{item, proof};
     use crate::bundle::state::manifest::StateCollection;
-    use crate::bundle::state::{ItemListWriter, manifest};
+    use crate::bundle::state::{ItemLine, ItemListWriter, manifest};
     use crate::collection::Publish;
-    use crate::kind::Kind;
+    use crate::kind::{Details, Kind};
+    use crate::origin::Origin;
 
     /// A state of `files` collections: proofs and items by path, with what they hold.
     pub(crate) struct TestState {
@@ -239,7 +248,11 @@ pub(crate) mod tests {
         for (name, proofs, items) in collections {
             let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
             proofs.iter().for_each(|(path, content)| list.proof(&proof(path, content)).unwrap());
-            items.iter().for_each(|(path, content)| list.item(&item(path, content)).unwrap());
+            let file = |(path, content): &File| ItemLine {
+                details: Details::File { origin: Origin::Local },
+                ..item(path, content)
+            };
+            items.iter().for_each(|item| list.item(&file(item)).unwrap());
             let (mut file, ListSummary { bytes, files: lines, list }) = list.finish().unwrap();
             file.rewind().unwrap();
             files.push(BlobReader::of_file(file));
@@ -310,10 +323,11 @@ pub(crate) mod tests {
     fn a_blob_of_two_sizes_in_two_lists_is_refused() {
         let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
         list.item(&item("a", b"1")).unwrap();
-        list.item(&super::super::ItemLine { size: 2, ..item("b", b"1") }).unwrap();
+        list.item(&ItemLine { size: 2, ..item("b", b"1") }).unwrap();
         let (file, summary) = list.finish().unwrap();
         let lists = StateLists(vec![OpenList {
             folder: "files/a".into(),
+            kind: Kind::Apt,
             summary,
             file: SharedFile::new(BlobReader::of_file(file), summary.list.stored.size),
         }]);

@@ -8,8 +8,9 @@ use super::collections::read_collection;
 use super::item_list::ItemListReader;
 use super::lists::{ListedCollections, StateLists};
 use super::manifest::{MAX_MANIFEST_BYTES, Manifest};
+use crate::bundle::BundleError;
+use crate::bundle::format_error::{FormatError, contradiction};
 use crate::bundle::stored_list::SharedFile;
-use crate::bundle::{BundleError, FormatError};
 use crate::collection::Collection;
 use crate::depot::{Batch, BlobReader, Depot, DepotError};
 use crate::digest::Sha256;
@@ -24,19 +25,6 @@ pub struct StoredState {
     pub digest: Sha256,
     /// Its item lists.
     pub lists: StateLists,
-}
-
-/// A state with all of its collections in memory, as publishers take them.
-#[derive(Clone, Debug)]
-pub struct LoadedState {
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// Digest of the manifest's bytes.
-    pub digest: Sha256,
-    /// Its collections, in the order of the manifest.
-    pub collections: Vec<Collection>,
-    /// Its blobs.
-    pub blobs: BlobTable,
 }
 
 /// Puts a state's manifest and its stored item lists into a depot, in the place of damaged ones. Returns the digest of the manifest.
@@ -97,10 +85,17 @@ impl StoredState {
         ListedCollections { collections: &self.manifest.collections, lists: &self.lists }
     }
 
-    /// Checks its lists, and reads all of it into memory. The caller knows where it is.
-    pub fn read(self) -> Result<LoadedState, FormatError> {
-        let blobs = self.lists.check(|_, _| Ok(()))?;
-        self.load_with(blobs)
+    /// Reads collection `index`, counted from 0, into memory.
+    pub fn collection(&self, index: usize) -> Result<Collection, FormatError> {
+        match self.manifest.collections.get(index) {
+            Some(collection) => read_collection(collection, &mut self.lists.read(index)?),
+            None => contradiction(format!("there is no collection {index}")),
+        }
+    }
+
+    /// Reads its collections one after the other, each of which may be large.
+    pub fn collections(&self) -> impl Iterator<Item = Result<Collection, FormatError>> {
+        (0..self.manifest.collections.len()).map(|index| self.collection(index))
     }
 
     /// The blobs in which the depot has the state itself.
@@ -111,23 +106,6 @@ impl StoredState {
     /// Reads the blobs of the state, and checks its lists.
     pub fn blobs(&self, depot: &Depot) -> Result<BlobTable, BundleError> {
         self.lists.check(|_, _| Ok(())).map_err(BundleError::in_file(&depot.place(&self.digest)))
-    }
-
-    /// Reads all of it into memory.
-    pub fn load(self, depot: &Depot) -> Result<LoadedState, BundleError> {
-        let path = depot.place(&self.digest);
-        let blobs = self.blobs(depot)?;
-        self.load_with(blobs).map_err(BundleError::in_file(&path))
-    }
-
-    /// Reads all of it into memory; its lists have been checked, and `blobs` is what came of it.
-    pub fn load_with(self, blobs: BlobTable) -> Result<LoadedState, FormatError> {
-        let read = |(index, collection)| {
-            let mut list = self.lists.read(index)?;
-            read_collection(collection, &mut list)
-        };
-        let collections = self.manifest.collections.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        Ok(LoadedState { manifest: self.manifest, digest: self.digest, collections, blobs })
     }
 
     /// Reads one collection into memory, such as `apt/debian`, from a depot that may lack the lists of others. Returns `None` if the

@@ -46,8 +46,8 @@ impl Overview {
         for name in generation.names.keys() {
             let manifests = folder.join("manifests");
             let (manifest, lists) = (manifests.join(format!("{name}.json")), manifests.join(name.as_str()));
-            let state = StoredState::in_files(&manifest, &lists).ok().and_then(|state| state.read().ok());
-            state.iter().flat_map(|state| &state.collections).for_each(|c| overview.add(c));
+            let Ok(state) = StoredState::in_files(&manifest, &lists) else { continue };
+            state.collections().filter_map(Result::ok).for_each(|collection| overview.add(&collection));
         }
         overview
             .rows

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::incoming::load;
 use super::{Generation, Site, SiteError};
 use crate::bundle::state::manifest::MAX_MANIFEST_BYTES;
+use crate::bundle::state::stored_state::StoredState;
 use crate::digest::Sha256;
 use crate::formats::enterprise_store::ExportName;
 use crate::storage::{StorageError, audit, write_atomically};
@@ -93,10 +93,12 @@ fn exports(site: &Site, generation: &Generation) -> Result<BTreeSet<(ExportName,
     let depot = site.depot()?;
     let mut exports = BTreeSet::new();
     for manifest in generation.names.values().filter_map(|state| state.manifest) {
-        let loaded = load(&depot, &manifest)?;
-        let of_kind = loaded.collections.iter().filter(|collection| collection.kind.is_handed_on());
-        let files = of_kind.flat_map(|collection| &collection.files);
-        exports.extend(files.filter_map(|(path, digest)| Some((path.as_str().parse().ok()?, *digest))));
+        let header = StoredState::manifest(&depot, &manifest)?;
+        for collection in header.collections.iter().filter(|collection| collection.kind.is_handed_on()) {
+            let loaded = StoredState::load_collection(&depot, &manifest, &collection.folder())?;
+            let files = loaded.into_iter().flat_map(|collection| collection.files);
+            exports.extend(files.filter_map(|(path, digest)| Some((path.as_str().parse().ok()?, digest))));
+        }
     }
     Ok(exports)
 }

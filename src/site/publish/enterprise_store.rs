@@ -14,7 +14,7 @@ pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result
         return Err(unknown_proof(&proof.path).into());
     }
     for (path, item) in items {
-        context.check_unsigned(collection, path)?;
+        context.check_unsigned(&collection.source, path)?;
         let named = path.as_str().parse::<ExportName>();
         let is_bare = item.publisher.is_empty() && item.licence.is_empty() && item.source.is_none();
         if is_bare && named.is_ok_and(|named| (&named.name, &named.made) == (&item.name, &item.version)) {

@@ -1,26 +1,50 @@
 //! Publishes any other files as they are. Nobody vouches for them that we could ask, so the site's policy has to allow them.
 
 use super::error::{not_vouched, unknown_proof};
-use super::{Context, PublishError};
-use crate::collection::Collection;
+use super::{Context, PublishError, check_source};
+use crate::bundle::state::lists::StateLists;
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::{ItemLine, ListLine};
+use crate::error_class::Fault;
+use crate::site::state::Published;
 use crate::site::tree::Tree;
 
-/// Checks that each item says of its file what can be seen, and lays out the tree.
-pub(super) fn tree(collection: &Collection, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
-    let items = super::items_by_file(collection)?;
-    if let Some(proof) = collection.proofs.first() {
-        return Err(unknown_proof(&proof.path).into());
+/// Files in an item list.
+pub(in crate::site) struct StreamedFiles<'a> {
+    pub(super) collection: &'a StateCollection,
+    pub(super) lists: &'a StateLists,
+    /// The number of the collection, counted from 0.
+    pub(super) index: usize,
+}
+
+impl StreamedFiles<'_> {
+    /// Returns the record of what is published. [`Self::tree`] refuses a list that has anything but items without proof.
+    pub(super) fn published(&self) -> Published {
+        let items = self.collection.files;
+        Published { items, unsigned: items, vouched: items == 0, ..Published::empty(self.collection) }
     }
-    for (path, sha256) in &collection.files {
-        context.check_unsigned(collection, path)?;
-        let told = items.get(path).is_some_and(|item| {
-            let named = (item.name.as_str(), &item.version) == (path.as_str(), &sha256.abbreviated());
-            let is_bare = item.publisher.is_empty() && item.licence.is_empty() && item.source.is_none();
-            named && item.proof.is_none() && is_bare
-        });
-        if !told {
-            return Err(not_vouched(path).into());
+
+    /// Checks that each item says of its file what can be seen, and lays out the tree.
+    pub(super) fn tree(&self, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
+        check_source(self.collection.kind, &self.collection.source)?;
+        let (mut list, mut files) = (self.lists.read(self.index).map_err(Fault::unverified)?, Vec::new());
+        while let Some(line) = list.next_line().map_err(Fault::unverified)? {
+            let item = match line {
+                ListLine::Item(item) => item,
+                ListLine::Proof(proof) => return Err(unknown_proof(&proof.path).into()),
+            };
+            context.check_unsigned(&self.collection.source, &item.path)?;
+            if !self.is_told(&item) {
+                return Err(not_vouched(&item.path).into());
+            }
+            files.push((item.path, item.sha256));
         }
+        Ok(files.into_iter().collect())
     }
-    Ok(Tree::of_files(collection))
+
+    fn is_told(&self, item: &ItemLine) -> bool {
+        let named = (item.name.as_str(), &item.version) == (item.path.as_str(), &item.sha256.abbreviated());
+        let is_bare = item.publisher.is_none() && item.licence.is_none() && item.source.is_none();
+        named && is_bare && item.proof.is_none() && self.collection.kind.has_details(&item.details)
+    }
 }

@@ -23,9 +23,12 @@ use std::path::Path;
 pub use apt::reprepro::RepreproKey;
 pub(super) use date_history::DateHistory;
 pub use error::PublishError;
+use files::StreamedFiles;
 
 use super::state::{Identity, Published};
 use super::tree::Tree;
+use crate::bundle::FormatError;
+use crate::bundle::state::stored_state::StoredState;
 use crate::collection::{Collection, Item, Publish};
 use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
@@ -35,6 +38,7 @@ use crate::formats::assertions::Trust;
 use crate::formats::openpgp::{Keyring, SiteKeys};
 use crate::formats::signed_digest::{DigestKind, SecondHashing, SignedDigest};
 use crate::kind::Kind;
+use crate::label::Label;
 use crate::next_command;
 use crate::path::PublishPath;
 use crate::progress::Progress;
@@ -136,8 +140,8 @@ impl Context<'_, '_> {
     }
 
     /// An error unless the site accepts what upstream does not vouch for.
-    fn check_unsigned(&self, collection: &Collection, path: &PublishPath) -> Result<(), Fault> {
-        if self.allow_unsigned { Ok(()) } else { Err(error::unsigned(path, &collection.source)) }
+    fn check_unsigned(&self, source: &Label, path: &PublishPath) -> Result<(), Fault> {
+        if self.allow_unsigned { Ok(()) } else { Err(error::unsigned(path, source)) }
     }
 
     /// Returns whether the blob has the digest that upstream signs.
@@ -183,35 +187,78 @@ fn not_for_reprepro(kind: Kind) -> Fault {
     ))
 }
 
+/// A collection that is to be published.
+pub(super) enum CollectionContent<'a> {
+    /// In memory, as most publishers need it.
+    Loaded(Collection),
+    /// In its item list: files without an upstream may be more than fit into memory.
+    Listed(StreamedFiles<'a>),
+}
+
+impl<'a> CollectionContent<'a> {
+    /// Opens collection `index` of the state, counted from 0.
+    pub(super) fn open(state: &'a StoredState, index: usize) -> Result<Self, FormatError> {
+        match state.manifest.collections.get(index) {
+            Some(collection) if collection.kind == Kind::Files => {
+                Ok(Self::Listed(StreamedFiles { collection, lists: &state.lists, index }))
+            }
+            _ => state.collection(index).map(Self::Loaded),
+        }
+    }
+
+    /// The collection, if it is in memory.
+    pub(super) fn loaded(&self) -> Option<&Collection> {
+        match self {
+            Self::Loaded(collection) => Some(collection),
+            Self::Listed(_) => None,
+        }
+    }
+
+    /// Returns the record of what is published.
+    pub(super) fn published(&self) -> Published {
+        match self {
+            Self::Loaded(collection) => Published::of(collection),
+            Self::Listed(files) => files.published(),
+        }
+    }
+
+    /// Returns its proofs as a tree.
+    pub(super) fn proofs(&self) -> Tree {
+        let proofs = self.loaded().into_iter().flat_map(|collection| &collection.proofs);
+        proofs.map(|proof| (proof.path.clone(), proof.sha256)).collect()
+    }
+}
+
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
-pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+pub(super) fn tree(content: &CollectionContent<'_>, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
+    let collection = match content {
+        CollectionContent::Loaded(collection) => collection,
+        CollectionContent::Listed(files) => return files.tree(context),
+    };
     if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
         return Err(not_for_reprepro(collection.kind).into());
     }
-    check_kind(collection)?;
+    check_source(collection.kind, &collection.source)?;
+    if let Some(item) = collection.items.iter().find(|item| !collection.kind.has_details(&item.details)) {
+        return Err(not_vouched(&item.file).into());
+    }
     match collection.kind {
         Kind::Apt => apt::tree(collection, context),
         Kind::Images => images::tree(collection, context),
         Kind::Snaps => snaps::tree(collection, context),
         Kind::EnterpriseStore => enterprise_store::tree(collection, context),
         Kind::OsImages => os_images::tree(collection, context),
-        Kind::Files => files::tree(collection, context),
+        Kind::Files => Err(Fault::failed("files are published from their item list").into()),
         Kind::Yum => yum::tree(collection, context),
         #[cfg(test)]
         Kind::Toy => toy::tree(collection, context),
     }
 }
 
-/// A source that is called as a kind is that kind's: what a site's policy allows of it must not let anything else in. And what
-/// MAAS has to know of an image stands at images alone.
-fn check_kind(collection: &Collection) -> Result<(), PublishError> {
-    let stray = collection.items.iter().find(|item| !collection.kind.has_details(&item.details));
-    if let Some(item) = stray {
-        return Err(not_vouched(&item.file).into());
-    }
-    let source = collection.source.as_str();
-    match Kind::owner_of_source(source) {
-        Some(kind) if kind != collection.kind => {
+/// Refuses a source that is called as another kind: what a site's policy allows of that kind must not let anything else in.
+fn check_source(of: Kind, source: &Label) -> Result<(), PublishError> {
+    match Kind::owner_of_source(source.as_str()) {
+        Some(kind) if kind != of => {
             let kind = kind.as_str();
             Err(Fault::unverified(format!("the source {source} is for {kind} alone, and allows nothing else")).into())
         }

@@ -90,7 +90,7 @@ fn check_proofs(collection: &Collection, context: &Context<'_, '_>) -> Result<()
     for item in &collection.items {
         let beside: PublishPath = format!("{}{SIGNATURE_SUFFIX}", item.file).parse()?;
         match (&item.proof, collection.proof(&beside)) {
-            (None, None) => context.check_unsigned(collection, &item.file)?,
+            (None, None) => context.check_unsigned(&collection.source, &item.file)?,
             (Some(proof), Some(signature)) if *proof == beside => {
                 strays.remove(&beside);
                 verify(collection, context, item, signature)?;

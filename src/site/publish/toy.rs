@@ -9,7 +9,7 @@ pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Re
     let items = super::items_by_file(collection)?;
     let mut list = String::new();
     for (path, item) in items {
-        context.check_unsigned(collection, path)?;
+        context.check_unsigned(&collection.source, path)?;
         list += &format!("{}\n", item.name);
     }
     let mut tree = Tree::of_files(collection);
