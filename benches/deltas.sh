@@ -7,7 +7,7 @@
 # export and import of a delta after `gapferry confirm`.
 #
 # Environment: BENCH_DIR, where to work (/var/tmp/gapferry-bench); GAPFERRY, the program (built if not given); FILES, how many
-# files (100000); FILE_BYTES, how large each is (1024).
+# files (100000); FILE_BYTES, how large each is (1024); CHANGES, how many of them change at each step (100 10000).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export LC_ALL=C.UTF-8
@@ -73,7 +73,7 @@ export_next "export, all of $files"
 import_newest "import, all"
 export_next "export, nothing changed"
 state=2
-for changed in 100 10000; do
+for changed in ${CHANGES:-100 10000}; do
     run confirm "$(basename "$(newest)")" --workspace "$work/workspace" >/dev/null
     change 0 "$changed" $state
     state=$((state + 1))
