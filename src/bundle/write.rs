@@ -25,7 +25,7 @@ use crate::label::Label;
 use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::capacity::{Capacity, FreeSpace};
-use crate::storage::{self, modes, sync_folder};
+use crate::storage::{self, modes, sync_folder, sync_folders};
 
 /// Bytes of headers, padding and index for each blob that travels, at most about.
 const BLOB_OVERHEAD_BYTES: u64 = 2048 + 512;
@@ -202,6 +202,7 @@ pub fn write_packing(
     let path = folder.join(names::PACKING);
     let text = packing.to_text().map_err(BundleError::in_file(&path))?;
     write_file(&path, text.as_bytes())?;
+    sync_folders(&folder).map_err(BundleError::io("sync", &folder))?;
     // An older packing of the same parameters stays until this one is complete.
     match fs::remove_dir_all(&target) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -238,7 +239,7 @@ pub fn write_sums(folder: &Path, recovery: &[WrittenFile]) -> Result<(), BundleE
     let path = folder.join(names::SHA256SUMS);
     let text = sums(folder, recovery)?;
     storage::place_atomically(&path, text.as_bytes(), modes::PUBLIC_FILE).map_err(BundleError::io("write", &path))?;
-    sync_folders(folder)
+    sync_folders(folder).map_err(BundleError::io("sync", folder))
 }
 
 /// Returns the text of `SHA256SUMS`: the manifest, the item lists and the packings' files, but no signatures.
@@ -307,16 +308,6 @@ pub(crate) fn packing_folders(bundle: &Path) -> Result<Vec<PathBuf>, BundleError
     let below = bundle.join(names::PACKINGS);
     let folders = files_in(&below)?.into_iter().filter(|name| !name.ends_with(".part")).map(|name| below.join(name));
     Ok(folders.filter(|folder| folder.join(names::PACKING).exists()).collect())
-}
-
-fn sync_folders(folder: &Path) -> Result<(), BundleError> {
-    for entry in walkdir::WalkDir::new(folder).contents_first(true) {
-        let entry = entry.map_err(|error| BundleError::io("look into", folder)(error.into()))?;
-        if entry.file_type().is_dir() {
-            sync_folder(entry.path()).map_err(BundleError::io("sync", entry.path()))?;
-        }
-    }
-    Ok(())
 }
 
 fn read_all(path: &Path) -> Result<Vec<u8>, BundleError> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::partial::remove_if_there;
 use super::{Depot, DepotError};
 use crate::digest::Sha256;
+use crate::storage::modes;
 use crate::storage::replace_link;
 
 impl Depot {
@@ -26,7 +27,7 @@ impl Depot {
     pub fn note_alias(&self, alias: &Sha256, digest: &Sha256) -> Result<(), DepotError> {
         let (path, scratch) = (self.alias_path(alias), self.root.join("aliases/part"));
         let make = || {
-            fs::create_dir_all(self.root.join("aliases"))?;
+            modes::create_public_folders(&self.root.join("aliases"))?;
             replace_link(Path::new(&digest.to_hex()), &path, &scratch)
         };
         make().map_err(DepotError::io("note", &path))

@@ -34,7 +34,7 @@ use reader::CheckedReader;
 pub use remove::RemovedBlobs;
 
 use crate::digest::{Hashing, Sha256};
-use crate::storage::{FileError, FileStore, Store, create_new, has_no_links};
+use crate::storage::{FileError, FileStore, Store, create_new, has_no_links, modes};
 
 /// Mode of blobs: they are shared by hard links.
 const BLOB_MODE: u32 = 0o444;
@@ -61,7 +61,7 @@ impl Depot {
     pub fn open(root: &Path) -> Result<Self, DepotError> {
         let depot = Self::existing(root);
         let blobs = root.join("sha256");
-        fs::create_dir_all(&blobs).map_err(DepotError::io("create", &blobs))?;
+        modes::create_public_folders(&blobs).map_err(DepotError::io("create", &blobs))?;
         depot.create_folders().map(|()| depot)
     }
 
@@ -84,7 +84,7 @@ impl Depot {
     /// Creates the local folder for blobs under construction, if it is missing.
     pub fn create_folders(&self) -> Result<(), DepotError> {
         let partial = self.root.join("partial");
-        fs::create_dir_all(&partial).map_err(DepotError::io("create", &partial))
+        modes::create_public_folders(&partial).map_err(DepotError::io("create", &partial))
     }
 
     /// The depot's local folder.

@@ -23,7 +23,9 @@ use crate::error_class::{ErrorClass, Fault};
 use crate::kind::Kind;
 use crate::next_command;
 use crate::path::PublishPath;
-use crate::storage::{StorageError, has_no_links, modes, remove_file_if_there, sync_folder, sync_parent};
+use crate::storage::{
+    StorageError, has_no_links, modes, remove_file_if_there, sync_file_system, sync_folder, sync_folders, sync_parent,
+};
 use crate::time::Time;
 
 /// The folder of all trees, below the site's.
@@ -42,8 +44,8 @@ pub(super) fn link_target(folder: &str, paths: &Sha256) -> String {
 
 /// Builds the trees of the next generation that are not there, and its folder with links to all of them.
 ///
-/// The links are written first: where a run was interrupted, they tell the next one that trees may be there which no generation
-/// has.
+/// The folder of links is written first, and synced: where a run was interrupted, it tells the next one that trees may be there which no
+/// generation has.
 pub(super) fn build(
     site: &Site,
     depot: &Depot,
@@ -99,8 +101,8 @@ pub(super) fn build(
     }
     name(site, &built)?;
     match links {
-        TreeLinks::Symbolic => sync_folders(&scratch)?,
-        TreeLinks::Impossible => sync_file_system(&scratch)?,
+        TreeLinks::Symbolic => sync_folders(&scratch).map_err(SiteError::io("sync", &scratch))?,
+        TreeLinks::Impossible => sync_file_system(&scratch).map_err(SiteError::io("sync", &scratch))?,
     }
     fs::rename(&scratch, &folder).map_err(SiteError::io("rename", &scratch))?;
     sync_parent(&folder).map_err(SiteError::io("sync", &folder))
@@ -172,21 +174,21 @@ fn lay_links(scratch: &Path, next: &Generation) -> Result<TreeLinks, SiteError> 
 pub(super) fn lay_link(generation: &Path, folder: &str, mount: &MountedTree) -> Result<(), SiteError> {
     let link = generation.join(folder);
     let parent = link.parent().unwrap_or(&link);
-    modes::create_public_folders(parent).map_err(SiteError::io("create", parent))?;
+    modes::create_unsynced_folders(parent).map_err(SiteError::io("create", parent))?;
     symlink(link_target(folder, &mount.paths), &link).map_err(SiteError::io("create", &link))
 }
 
 /// Writes a tree into `scratch`, as hard links or copies.
 fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -> Result<(), SiteError> {
     remove_folder(scratch)?;
-    modes::create_public_folders(scratch).map_err(SiteError::io("create", scratch))?;
+    modes::create_unsynced_folders(scratch).map_err(SiteError::io("create", scratch))?;
     let mut last_parent = String::new();
     for (path, digest) in tree.files() {
         let target = scratch.join(path);
         let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         if parent != last_parent {
             let parent_path = scratch.join(parent);
-            modes::create_public_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
+            modes::create_unsynced_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
             parent.clone_into(&mut last_parent);
         }
         depot.write_file(digest, &target).map_err(|error| match error {
@@ -262,24 +264,9 @@ fn part_of(tree: &Path) -> PathBuf {
 fn name(site: &Site, built: &[PathBuf]) -> Result<(), SiteError> {
     let folder = site.root().join(TREES_FOLDER);
     if !built.is_empty() {
-        sync_file_system(&folder)?;
+        sync_file_system(&folder).map_err(SiteError::io("sync", &folder))?;
         built.iter().try_for_each(|tree| fs::rename(part_of(tree), tree).map_err(SiteError::io("rename", tree)))?;
         sync_folder(&folder).map_err(SiteError::io("sync", &folder))?;
-    }
-    Ok(())
-}
-
-fn sync_file_system(folder: &Path) -> Result<(), SiteError> {
-    let sync = || Ok(rustix::fs::syncfs(File::open(folder)?)?);
-    sync().map_err(SiteError::io("sync", folder))
-}
-
-fn sync_folders(root: &Path) -> Result<(), SiteError> {
-    for entry in walkdir::WalkDir::new(root) {
-        let entry = entry.map_err(|error| SiteError::io("list", root)(error.into()))?;
-        if entry.file_type().is_dir() {
-            sync_folder(entry.path()).map_err(SiteError::io("sync", entry.path()))?;
-        }
     }
     Ok(())
 }

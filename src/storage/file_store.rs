@@ -9,7 +9,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::store::{ListedObject, NewObject, PutOutcome, Store};
 use super::{
-    FileError, create_new, modes, part_path, place_atomically, read_to_cap, remove_file_if_there, sync_parent,
+    FileError, create_new, modes, part_path, place_atomically, read_to_cap, remove_file_if_there, sync_file_system,
+    sync_parent,
 };
 
 /// Objects as files below a folder.
@@ -91,12 +92,14 @@ impl Store for FileStore {
 
     fn put_files(&self, files: &[NewObject]) -> Result<(), FileError> {
         let Some(first) = files.first() else { return Ok(()) };
-        sync_file_system(first.file.parent().unwrap_or(&self.root))?;
+        let folder = first.file.parent().unwrap_or(&self.root);
+        sync_file_system(folder).map_err(FileError::on::<FileError>("sync", folder))?;
         files.iter().try_for_each(|file| name(&file.file, &self.place(&file.key)))
     }
 
     fn sync(&self, folder: &str) -> Result<(), FileError> {
-        sync_file_system(&self.place(folder))
+        let folder = self.place(folder);
+        sync_file_system(&folder).map_err(FileError::on("sync", &folder))
     }
 
     fn delete(&self, key: &str) -> Result<(), FileError> {
@@ -222,11 +225,6 @@ fn rename_if_free(from: &Path, to: &Path) -> io::Result<PutOutcome> {
         },
         Err(error) => Err(error.into()),
     }
-}
-
-fn sync_file_system(folder: &Path) -> Result<(), FileError> {
-    let sync = || Ok(rustix::fs::syncfs(File::open(folder)?)?);
-    sync().map_err(FileError::on("sync", folder))
 }
 
 fn remove_file_or_folder(path: &Path) -> io::Result<()> {

@@ -13,6 +13,7 @@ pub mod modes;
 mod owner;
 mod small_file;
 mod store;
+mod sync;
 
 pub use direct::{DirectReader, read_first_block};
 pub use error::StorageError;
@@ -25,9 +26,10 @@ pub use lock::Lock;
 pub(crate) use owner::other_owner;
 pub(crate) use small_file::{
     create_new, part_path, place_atomically, place_atomically_from, place_atomically_with, read_capped, read_named,
-    read_to_cap, remove_file_if_there, replace_link, sync_folder, sync_parent, write_atomically,
+    read_to_cap, remove_file_if_there, replace_link, write_atomically,
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
+pub(crate) use sync::{sync_file_system, sync_folder, sync_folders, sync_parent};
 
 /// The mode of a command that changes a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::sync::sync_parent;
+
 /// Mode of a folder that everyone may enter and list.
 pub const PUBLIC_FOLDER: u32 = 0o755;
 /// Mode of a file that everyone may read.
@@ -16,25 +18,31 @@ pub const SEALED_FILE: u32 = 0o444;
 /// Mode of a folder for its owner alone.
 pub const PRIVATE_FOLDER: u32 = 0o700;
 
-/// Creates the folder, and those above it that are missing, for everyone to enter. What is there stays as it is.
+/// Creates the folder, and those above it that are missing, for everyone to enter. What is there stays as it is. New folders outlive
+/// a power cut.
 pub fn create_public_folders(path: &Path) -> io::Result<()> {
-    create_folders(path, PUBLIC_FOLDER)
+    create_folders(path, PUBLIC_FOLDER, sync_parent)
 }
 
-/// Creates the folder for its owner alone, unless it is there.
+/// The same as [`create_public_folders`], for a caller that syncs the file system, or all folders, after it.
+pub fn create_unsynced_folders(path: &Path) -> io::Result<()> {
+    create_folders(path, PUBLIC_FOLDER, |_| Ok(()))
+}
+
+/// Creates the folder for its owner alone, unless it is there. It outlives a power cut.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
-    create_folders(path, PRIVATE_FOLDER)
+    create_folders(path, PRIVATE_FOLDER, sync_parent)
 }
 
-fn create_folders(path: &Path, mode: u32) -> io::Result<()> {
+fn create_folders(path: &Path, mode: u32, sync: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     use io::ErrorKind::{AlreadyExists, NotFound};
     match fs::create_dir(path) {
-        Ok(()) => set_folder(path, mode),
+        Ok(()) => set_folder(path, mode).and_then(|()| sync(path)),
         Err(error) if error.kind() == AlreadyExists && path.is_dir() => Ok(()),
         Err(error) if error.kind() == NotFound => match path.parent().filter(|parent| *parent != Path::new("")) {
             Some(parent) => {
-                create_public_folders(parent)?;
-                create_folders(path, mode)
+                create_folders(parent, PUBLIC_FOLDER, sync)?;
+                create_folders(path, mode, sync)
             }
             None => Err(error),
         },

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::sync::sync_parent;
 use super::{FileError, NamedBy, StorageError, modes};
 
 /// Reads to the end. Fails with `FileTooLarge` after more than `cap` bytes.
@@ -88,17 +89,6 @@ pub(crate) fn replace_link(target: &Path, path: &Path, scratch: &Path) -> io::Re
     remove_file_if_there(scratch)?;
     symlink(target, scratch)?;
     fs::rename(scratch, path)
-}
-
-/// Syncs a folder, so that the names in it outlive a power cut.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
-}
-
-/// Syncs the folder that `path` is in.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    sync_folder(path.parent().unwrap_or(Path::new("/")))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl History {
 
     /// Writes down where the bundle is, and its signature, if it has one already.
     pub(super) fn note_place(&self, folder: &Path, manifest: &Manifest) -> Result<(), WorkspaceError> {
-        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
+        modes::create_public_folders(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let (epoch, sequence) = (manifest.epoch, manifest.sequence);
         let folder = std::path::absolute(folder).map_err(WorkspaceError::io("find", folder))?;
         write_atomically(&self.file(epoch, sequence, "place"), folder.as_os_str().as_bytes(), 0o644)?;
@@ -94,7 +94,7 @@ impl History {
 
     /// Writes down what the bundle needs.
     pub(super) fn note(&self, manifest: &Manifest, digest: &Sha256, blobs: &BlobTable) -> Result<(), WorkspaceError> {
-        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
+        modes::create_public_folders(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let path = self.path(manifest.epoch, manifest.sequence);
         let write = |file: &mut dyn Write| {
             let digests = std::iter::once(digest).chain(blobs.iter().map(|blob| &blob.sha256));
@@ -145,7 +145,7 @@ impl History {
         sequence: Sequence,
         packings: &[NotedPacking],
     ) -> Result<(), WorkspaceError> {
-        fs::create_dir_all(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
+        modes::create_public_folders(&self.folder).map_err(WorkspaceError::io("create", &self.folder))?;
         let path = self.file(epoch, sequence, PACKINGS);
         let text = serde_json::to_string_pretty(packings).map_err(StorageError::damaged(&path))?;
         Ok(write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)?)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Workspace;
 use crate::digest::Sha256;
 use crate::media::{MediaJournal, Register};
-use crate::storage::{StorageError, audit, write_atomically};
+use crate::storage::{StorageError, audit, modes, write_atomically};
 
 impl MediaJournal for Workspace {
     fn media(&self, bundle: &str, manifest: &Sha256) -> Result<Register, StorageError> {
@@ -17,7 +17,7 @@ impl MediaJournal for Workspace {
     fn note_media(&self, bundle: &str, register: &Register) -> Result<(), StorageError> {
         let path = path(&self.root, bundle);
         let folder = self.root.join("media");
-        fs::create_dir_all(&folder).map_err(StorageError::io("create", &folder))?;
+        modes::create_public_folders(&folder).map_err(StorageError::io("create", &folder))?;
         let text = serde_json::to_string_pretty(register).map_err(StorageError::damaged(&path))?;
         write_atomically(&path, format!("{text}\n").as_bytes(), 0o644)
     }

@@ -89,7 +89,7 @@ impl Workspace {
     /// Opens the workspace at `root`, creating what is missing.
     pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
         let history = root.join("history");
-        fs::create_dir_all(&history).map_err(WorkspaceError::io("create", &history))?;
+        modes::create_public_folders(&history).map_err(WorkspaceError::io("create", &history))?;
         let lock = Lock::take(&root.join("lock"))?;
         Ok(Self { root: root.to_owned(), depot: Depot::open(&root.join("depot"))?, _lock: lock })
     }

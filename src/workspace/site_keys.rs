@@ -9,7 +9,7 @@ use crate::digest::Sha256;
 use crate::error_class::Fault;
 use crate::formats::openpgp::{Keyring, MAX_KEYRING_BYTES, binary_keyring};
 use crate::receipt::{MAX_RECEIPT_BYTES, Receipt, ReceiptError};
-use crate::storage::{read_capped, read_named, write_atomically};
+use crate::storage::{modes, read_capped, read_named, write_atomically};
 use crate::time::Time;
 
 /// A receipt whose signature was checked.
@@ -76,7 +76,7 @@ impl Workspace {
             Err(_) => {}
         }
         let folder = self.root.join("sites");
-        fs::create_dir_all(&folder).map_err(WorkspaceError::io("create", &folder))?;
+        modes::create_public_folders(&folder).map_err(WorkspaceError::io("create", &folder))?;
         Ok(write_atomically(&path, key, 0o644)?)
     }
 }

@@ -1,9 +1,10 @@
-//! One command, killed at many places.
+//! One command, killed at many places, and cut from power.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::power_cut::PowerCuts;
 use super::strace::{Point, REFERENCE, kill_at, points};
 use crate::apt_client::output;
 use crate::support::sample::Level;
@@ -25,9 +26,10 @@ pub(super) struct Killing<'a, C> {
     prepare: C,
     points: Vec<Point>,
     least: usize,
+    power_cuts: usize,
 }
 
-/// One run that was killed, or that ended before its point came.
+/// The state after a run that was killed, that ended before its point came, or that a power cut ended.
 pub(super) struct Killed<'a> {
     /// Where it ran.
     pub(super) folder: &'a Path,
@@ -38,7 +40,8 @@ pub(super) struct Killed<'a> {
 impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
     /// `prepare` puts all that the command works on into a new folder, and returns the command.
     pub(super) fn new(root: &'a Path, kills: Kills, prepare: C) -> Self {
-        let mut killing = Self { root, prepare, points: Vec::new(), least: 0 };
+        let power_cuts = Level::of_run().pick(if kills.role == Role::Leading { 16 } else { 5 }, kills.complete * 4);
+        let mut killing = Self { root, prepare, points: Vec::new(), least: 0, power_cuts };
         killing.points = points(&killing.command(&killing.reference()), kills.complete * 13 / 10, kills.role);
         killing.least = Level::of_run().pick(killing.points.len() * 10 / 13, kills.complete);
         killing
@@ -55,7 +58,8 @@ impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
         (self.prepare)(folder)
     }
 
-    /// Kills it at each point, in a folder as new, and has `judge` look at what is left, run it again and look once more.
+    /// Kills it at each point, in a folder as new, and has `judge` look at what is left, run it again and look once more. Then
+    /// does the same with what disks may hold after power cuts.
     pub(super) fn each(&self, what: &str, mut judge: impl FnMut(&mut Killed)) {
         let (mut kills, folder) = (0, self.root.join("killed"));
         for point in &self.points {
@@ -65,6 +69,14 @@ impl<'a, C: Fn(&Path) -> Command> Killing<'a, C> {
         }
         eprintln!("{what}: {kills} were killed");
         assert!(kills >= self.least, "only {kills} of {what} were killed, of {} points", self.points.len());
+
+        let cuts = PowerCuts::of(&self.root.join("uncut"), |folder| (self.prepare)(folder));
+        cuts.each(self.power_cuts, |point, lay_out| {
+            let command = self.command(&folder);
+            fs::remove_dir_all(&folder).unwrap();
+            lay_out(&folder);
+            judge(&mut Killed { folder: &folder, point, command });
+        });
     }
 }
 

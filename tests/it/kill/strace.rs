@@ -17,10 +17,10 @@ const CALLS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fsync,fdatas
 /// The n-th call of its kind in one thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
-    call: String,
-    nth: usize,
+    pub(super) call: String,
+    pub(super) nth: usize,
     /// The part of the command's folder that the call works on, in the undisturbed run.
-    place: String,
+    pub(super) place: String,
 }
 
 /// `command` under strace with these options.

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use gapferry::site::{Site, TrustCheck, read_signed_trust};
+use gapferry::site::Site;
 use gapferry::storage::audit;
 use gapferry::upstream::{DebSpec, Upstream};
 
 use super::killing::{Killing, Kills};
-use super::power_cut::CrashStates;
 use crate::support::desk::Desk;
 use crate::support::snapshot::{contents_of, copy, difference};
-use crate::support::world::{Role, scratch};
+use crate::support::world::Role;
 
 /// A desk with a site `template`, two trust files that follow its own, and a selection that carries them.
 fn desk() -> Desk {
@@ -92,27 +91,4 @@ fn a_killed_import_publishes_nothing_before_the_trust_file_that_it_carries() {
         audit::read(&site.join("audit.jsonl")).unwrap();
     });
     assert!(new > 0, "no kill came between the trust file and the switch");
-}
-
-#[test]
-fn a_power_cut_leaves_the_old_trust_file_or_the_new_one() {
-    let desk = desk();
-    let states = CrashStates::of(&desk.path("power"), |folder| apply(&desk, folder));
-    let chain = || ["2.json", "3.json"].map(|file| read_signed_trust(&desk.path(file)).unwrap()).to_vec();
-    let folder = scratch();
-    let (mut old, mut new) = (0, 0);
-    states.each(folder.path(), |place, what| {
-        let site = place.join("site");
-        match old_or_new(&site, &what) {
-            1 => old += 1,
-            _ => new += 1,
-        }
-        audit::read(&site.join("audit.jsonl")).unwrap_or_else(|e| panic!("{what}: {e}"));
-        let site = Site::open(&site).unwrap();
-        site.apply_trust(&site.lock().unwrap(), chain(), TrustCheck::Signatures)
-            .unwrap_or_else(|e| panic!("{what}: {e}"));
-        assert_eq!(old_or_new(site.root(), &what), 3);
-    });
-    eprintln!("{old} states with the old trust file, {new} with the new one");
-    assert!(old > 20 && new > 0);
 }

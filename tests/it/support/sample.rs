@@ -83,6 +83,22 @@ impl Sample {
         cases.into_iter().enumerate().filter(|(index, _)| chosen.contains(index)).map(|(_, case)| case).collect()
     }
 
+    /// At most `count` of the cases, as many of each stratum as of the others, in their order.
+    pub(crate) fn some<T, K: Ord>(&mut self, cases: Vec<T>, count: usize, stratum: impl Fn(&T) -> K) -> Vec<T> {
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.shuffle(&mut self.random);
+        let mut counts: BTreeMap<K, usize> = BTreeMap::new();
+        let mut ranked: Vec<(usize, usize)> = Vec::new();
+        for index in order {
+            let rank = counts.entry(stratum(&cases[index])).or_default();
+            *rank += 1;
+            ranked.push((*rank, index));
+        }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        let chosen: BTreeSet<usize> = ranked.into_iter().take(count).map(|(_, index)| index).collect();
+        cases.into_iter().enumerate().filter(|(index, _)| chosen.contains(index)).map(|(_, case)| case).collect()
+    }
+
     /// Rows of a table that do not depend on the kind of content. A sample takes all of them for the leading kind, and for
     /// the other kinds the first, the last and one between.
     pub(crate) fn rows<T>(&mut self, content: &dyn Content, rows: Vec<T>) -> Vec<T> {
@@ -108,6 +124,9 @@ fn a_sample_has_the_ends_and_some_between_of_each_stratum() {
     assert_eq!(sample.strata(vec![7], 3, |_| ()), [7]);
     assert_eq!(sample.strata(vec![7, 8], 3, |_| ()), [7, 8]);
     assert!(sample.strata(Vec::<u8>::new(), 3, |_| ()).is_empty());
+    let some = sample.some((0..100).collect(), 6, |case| case / 90);
+    assert_eq!(some.iter().filter(|case| **case < 90).count(), 3, "{some:?}");
+    assert!(some.len() == 6 && some.is_sorted());
     let mut again = Sample { level: Level::Sampled, random: StdRng::seed_from_u64(1) };
     assert_eq!(again.strata((0..100).collect(), 3, |case| case / 50), chosen);
     let mut complete = Sample { level: Level::Complete, random: StdRng::seed_from_u64(1) };

@@ -39,8 +39,7 @@ impl Unfinished {
 
     /// Ends it, when all that reprepro wrote is on the disk.
     pub(super) fn end(self) -> Result<(), PublishError> {
-        let sync = || Ok(rustix::fs::syncfs(File::open(&self.base)?)?);
-        sync().map_err(FileError::on::<FileError>("sync", &self.base))?;
+        storage::sync_file_system(&self.base).map_err(FileError::on::<FileError>("sync", &self.base))?;
         Ok(remove_file(&self.base.join(NAME))?)
     }
 }
