@@ -237,6 +237,11 @@ pub(crate) fn rollback_to(site: &Path, number: u64) -> ShellCommand {
     ShellCommand::gapferry("rollback").arg(number.to_string()).site(site)
 }
 
+/// On the site's host: brings the states of these bundle names in generation `number` back.
+pub(crate) fn rollback_names(site: &Path, number: u64, names: &[&Label]) -> ShellCommand {
+    names.iter().fold(rollback_to(site, number), |command, name| command.arg("--name").arg(name.as_str()))
+}
+
 /// On the site's host: publishes the current state again, with right dates.
 pub(crate) fn redate(site: &Path) -> ShellCommand {
     ShellCommand::gapferry("site redate").site(site)

@@ -54,6 +54,8 @@ pub(super) enum Failure {
     NotAllCopied { bundle: String, files: usize, next: String, report: Value },
     #[error("{bundle} is damaged: {}; {} all of it, so it can be imported as it is", pieces(damage), remedy(damage))]
     Repairable { bundle: String, damage: Vec<Damage> },
+    #[error("the rollback would be refused")]
+    RollbackRefused { source: Box<SiteError>, plan: Box<Value> },
     #[error("{words}")]
     SiteFlawed { words: String, value: Box<Value> },
 }
@@ -100,6 +102,7 @@ impl Failure {
             Self::NotAllCopied { .. } => ErrorClass::VolumesMissing,
             Self::NotMounted(_) => ErrorClass::Usage,
             Self::Repairable { .. } => ErrorClass::VerificationFailed,
+            Self::RollbackRefused { source, .. } => source.class(),
             Self::SiteFlawed { .. } => ErrorClass::RotFound,
         }
     }
@@ -107,7 +110,9 @@ impl Failure {
     /// What programs are told besides the words.
     pub(super) fn fields(&self) -> Option<Value> {
         let (damage, repairable) = match self {
-            Self::SiteFlawed { value, .. } => return Some((**value).clone()),
+            Self::RollbackRefused { plan: value, .. } | Self::SiteFlawed { value, .. } => {
+                return Some((**value).clone());
+            }
             Self::NotAllCopied { report, .. } => return Some(report.clone()),
             Self::Repairable { damage, .. } => (damage, true),
             Self::Bundle(BundleError::Unrepairable(error))

@@ -27,6 +27,7 @@ mod push;
 mod receipt;
 mod recut;
 mod rollback;
+mod rollback_words;
 mod serve;
 mod setup;
 mod site;

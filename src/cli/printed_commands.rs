@@ -33,6 +33,7 @@ fn all() -> Vec<ShellCommand> {
         status(path),
         rollback(odd),
         rollback_to(odd, 41),
+        rollback_names(odd, 41, &[&"base".parse().unwrap()]),
         push(path),
         redate(path),
         rotate_key(odd),

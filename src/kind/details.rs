@@ -70,6 +70,14 @@ impl Details {
         }
     }
 
+    /// Returns the version of the item as people tell it from others: of a snap with its revision.
+    pub fn full_version<'v>(&self, version: &'v str) -> Cow<'v, str> {
+        match self {
+            Self::Snap { revision, .. } => format!("{version} (revision {revision})").into(),
+            _ => version.into(),
+        }
+    }
+
     /// Returns the suite and the component that list a package; `None` for anything else.
     pub fn suite(&self) -> Option<(&SuiteName, Option<&str>)> {
         match self {

@@ -6,12 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use tempfile::TempDir;
-
 use super::generation::prepare;
 use super::import::{accept, recipe};
 use super::incoming::{Incoming, IncomingState};
-use super::journal::{Journal, WAITING_FOLDER};
+use super::journal::Journal;
+use super::scratch_depot::ScratchDepot;
 use super::second_digest::SecondDigests;
 use super::state::Generation;
 use super::unpack::{DepotSink, UnpackTarget, Writing, bases, check_room, mark_lacking, room_needed, room_of_copies};
@@ -28,7 +27,7 @@ use crate::bundle::{BundleError, Damage};
 use crate::depot::Depot;
 use crate::digest::Sha256;
 use crate::progress::Progress;
-use crate::storage::{Lock, modes};
+use crate::storage::Lock;
 use crate::trust::Overrides;
 
 /// Something that a rehearsal checks.
@@ -93,8 +92,7 @@ pub(super) struct Rehearsal<'a> {
     site: &'a Site,
     allow: Overrides,
     progress: &'a Progress,
-    scratch: TempDir,
-    depot: Depot,
+    scratch: ScratchDepot,
     current: Generation,
     /// Blobs that publishers do not read, and no patch builds on.
     payload: BTreeSet<Sha256>,
@@ -114,14 +112,9 @@ impl<'a> Rehearsal<'a> {
     ) -> Result<Self, SiteError> {
         let lock = site.lock()?;
         let free = site.depot()?.free_bytes()?;
-        // The next import removes what is no journal, so a run that is killed leaves nothing for long.
-        let journal = site.root().join(WAITING_FOLDER);
-        modes::create_private_folder(&journal).map_err(SiteError::io("create", &journal))?;
-        let scratch = tempfile::Builder::new().prefix("dry-run-").tempdir_in(&journal);
-        let scratch = scratch.map_err(SiteError::io("create a folder in", &journal))?;
-        let depot = Depot::open_over(&scratch.path().join("depot"), site.depot()?)?;
+        let scratch = ScratchDepot::over(site, &lock)?;
         let (current, payload) = (site.current()?, payload(site, bundles)?);
-        Ok(Self { site, allow, progress, scratch, depot, current, payload, needed: 0, free, _lock: lock })
+        Ok(Self { site, allow, progress, scratch, current, payload, needed: 0, free, _lock: lock })
     }
 
     /// Checks the next bundle.
@@ -130,21 +123,21 @@ impl<'a> Rehearsal<'a> {
         let incoming = Incoming::on_media(state);
         let mut content = incoming.lists(self.scratch.path())?;
         let changed = self.changed_items(state, content.state.listed())?;
-        incoming.store(&content, &self.depot)?;
-        mark_lacking(&mut content.blobs, &self.depot)?;
+        incoming.store(&content, &self.scratch.depot)?;
+        mark_lacking(&mut content.blobs, &self.scratch.depot)?;
         let depot = self.site.depot()?;
         self.needed += room_needed(&content.blobs, &depot) + room_of_copies(&content, &depot)?;
         check_room(self.site, self.needed, self.free)?;
         let (second, repaired) = self.unpack(incoming, &mut content)?;
         let recipe = recipe(&content.state, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
-        let (next, _) = prepare(self.site, &self.depot, &self.current, &recipe)?;
+        let (next, _) = prepare(self.site, &self.scratch.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
         Ok(Rehearsed { changed_items: changed, ..self.report(&content.state.manifest, repaired, before) })
     }
 
     fn changed_items(&self, state: &OpenState, new: ListedCollections<'_>) -> Result<Vec<ChangedItem>, SiteError> {
-        changed_items::checked(self.site, &self.depot, &self.current, &state.manifest, new, self.allow)
+        changed_items::checked(self.site, &self.scratch.depot, &self.current, &state.manifest, new, self.allow)
     }
 
     /// Checks every part of all packings, and unpacks what publishers read.
@@ -154,10 +147,14 @@ impl<'a> Rehearsal<'a> {
         content: &mut IncomingState,
     ) -> Result<(SecondDigests, Vec<Damage>), SiteError> {
         let journal = Journal::open(&self.scratch.path().join(incoming.state.digest.to_hex()), incoming.state)?;
-        let target =
-            UnpackTarget { site: self.site, depot: &self.depot, journal: &journal, scratch: self.scratch.path() };
-        let inner = DepotSink::new(content, &self.depot, &journal)?;
-        let sink = RehearsalSink { inner, depot: &self.depot, payload: &self.payload };
+        let target = UnpackTarget {
+            site: self.site,
+            depot: &self.scratch.depot,
+            journal: &journal,
+            scratch: self.scratch.path(),
+        };
+        let inner = DepotSink::new(content, &self.scratch.depot, &journal)?;
+        let sink = RehearsalSink { inner, depot: &self.scratch.depot, payload: &self.payload };
         let progress = self.progress.phase("checking", content.blobs.iter().map(|blob| blob.size).sum());
         let read = target.read(incoming, content, &sink, &progress);
         progress.finish();

@@ -1,41 +1,78 @@
-//! Brings back an older state, as a new generation.
+//! Brings back older states, as a new generation: of all bundle names, or of some of them.
 //!
 //! A client that saw newer metadata ignores older one, so the old content is published again with a new date. What the site
 //! remembers of accepted bundles does not go back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::clock::ClockTrust;
 use super::generation::{DateRule, Recipe, publish};
 use super::reuse::Unchanged;
-use super::state::Generation;
+use super::rollback_checks::{check_files, check_owners};
+use super::rollback_target::{NameRollback, RollbackTarget, chosen};
+use super::state::{Generation, NameState};
 use super::{Site, SiteError};
-use crate::error_class::Fault;
-use crate::next_command;
+use crate::label::Label;
 use crate::progress::Progress;
 
-/// Publishes the content of generation `number`, or of the one before the current one, as a new generation.
+/// Publishes what `target` names as a new generation. All other bundle names stay as they are.
 pub fn rollback(
     site: &Site,
-    number: Option<u64>,
+    target: impl Into<RollbackTarget>,
     trust: ClockTrust,
     progress: &Progress,
 ) -> Result<Generation, SiteError> {
     let _lock = site.lock()?;
     let current = site.current()?;
     trust.check(&current)?;
-    let number = match number {
-        Some(number) => number,
-        None => previous(site, current.number)?,
-    };
-    if number == current.number || number == 0 || number > current.number {
-        return Err(no_generation(site, format!("generation {number} is not an earlier one")));
+    let target = target.into();
+    let depot = site.depot()?;
+    let chosen = chosen(site, &current, &target)?;
+    check_files(site, &depot, &current, &chosen)?;
+    check_owners(site, &depot, &current, &chosen)?;
+    let generation = publish(site, &depot, recipe(&current, &target, &chosen, progress))?;
+    site.tidy_partials()?;
+    Ok(generation)
+}
+
+/// Returns the recipe of the generation that has the older states.
+pub(super) fn recipe(
+    current: &Generation,
+    target: &RollbackTarget,
+    chosen: &[NameRollback],
+    progress: &Progress,
+) -> Recipe<'static> {
+    Recipe {
+        reason: reason(target, chosen),
+        names: names_after(current, chosen),
+        newest_time: current.newest_time,
+        imported: None,
+        guarded: None,
+        second_digests: Default::default(),
+        unchanged: Unchanged::Stay,
+        is_rehearsal: false,
+        dates: DateRule::Rising,
+        progress: progress.clone(),
     }
-    if !site.generations()?.contains(&number) {
-        return Err(no_generation(site, format!("generation {number} is not here")));
+}
+
+fn reason(target: &RollbackTarget, chosen: &[NameRollback]) -> String {
+    let generations: BTreeSet<u64> = chosen.iter().map(|name| name.generation).collect();
+    match (target.names.is_empty(), generations.into_iter().collect::<Vec<_>>().as_slice()) {
+        (true, [number]) => format!("rollback to {number}"),
+        _ => {
+            let each = chosen.iter().map(|NameRollback { name, generation, .. }| format!("{name} to {generation}"));
+            format!("rollback of {}", each.collect::<Vec<_>>().join(", "))
+        }
     }
-    let old = site.generation(number)?;
-    let mut names = current.names;
-    for (name, state) in &mut names {
-        match old.names.get(name) {
+}
+
+/// Returns what the site remembers of all names after the rollback. What was accepted stays.
+fn names_after(current: &Generation, chosen: &[NameRollback]) -> BTreeMap<Label, NameState> {
+    let mut names = current.names.clone();
+    for NameRollback { name, state: then, .. } in chosen {
+        let Some(state) = names.get_mut(name) else { continue };
+        match then {
             Some(then) => {
                 state.manifest = then.manifest;
                 state.bundle.clone_from(&then.bundle);
@@ -45,31 +82,5 @@ pub fn rollback(
             None => state.manifest = None,
         }
     }
-    let reason = format!("rollback to {number}");
-    let recipe = Recipe {
-        reason,
-        names,
-        newest_time: current.newest_time,
-        imported: None,
-        guarded: None,
-        second_digests: Default::default(),
-        unchanged: Unchanged::Stay,
-        is_rehearsal: false,
-        dates: DateRule::Rising,
-        progress: progress.clone(),
-    };
-    let generation = publish(site, &site.depot()?, recipe)?;
-    site.tidy_partials()?;
-    Ok(generation)
-}
-
-fn previous(site: &Site, current: u64) -> Result<u64, SiteError> {
-    let numbers = site.generations()?;
-    let earlier = numbers.into_iter().rfind(|number| *number < current);
-    earlier.ok_or_else(|| no_generation(site, "there is no earlier generation".to_owned()))
-}
-
-fn no_generation(site: &Site, reason: String) -> SiteError {
-    let status = next_command::status(site.root());
-    Fault::usage(format!("{reason}; `{status}` lists the generations")).into()
+    names
 }

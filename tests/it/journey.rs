@@ -22,6 +22,7 @@ mod pdiffs;
 mod pins;
 mod receipts;
 mod rollback;
+mod rollback_names;
 mod rot;
 mod sha512;
 mod shapes;

@@ -239,20 +239,39 @@ pub(crate) mod tests {
         pub(crate) blobs: BlobTable,
     }
 
+    /// A collection's name, and the lines of its list in their order.
+    pub(crate) struct TestLines<'a> {
+        pub(crate) name: &'a str,
+        pub(crate) proofs: Vec<ProofLine>,
+        pub(crate) items: Vec<ItemLine>,
+    }
+
     /// The path and the bytes of a file.
     type File<'a> = (&'a str, &'a [u8]);
 
     /// Makes a state of collections of the kind `files`: of each the name, the proofs and the items.
     pub(crate) fn state(collections: &[(&str, &[File], &[File])]) -> TestState {
+        let lines = collections.iter().map(|(name, proofs, items)| TestLines {
+            name,
+            proofs: proofs.iter().map(|(path, content)| proof(path, content)).collect(),
+            items: items
+                .iter()
+                .map(|(path, content)| ItemLine {
+                    details: Details::File { origin: Origin::Local },
+                    ..item(path, content)
+                })
+                .collect(),
+        });
+        state_of(&lines.collect::<Vec<_>>())
+    }
+
+    /// Makes a state of collections of the kind `files`.
+    pub(crate) fn state_of(collections: &[TestLines<'_>]) -> TestState {
         let (mut found, mut files) = (Vec::new(), Vec::new());
-        for (name, proofs, items) in collections {
+        for TestLines { name, proofs, items } in collections {
             let mut list = ItemListWriter::new(tempfile::tempfile().unwrap()).unwrap();
-            proofs.iter().for_each(|(path, content)| list.proof(&proof(path, content)).unwrap());
-            let file = |(path, content): &File| ItemLine {
-                details: Details::File { origin: Origin::Local },
-                ..item(path, content)
-            };
-            items.iter().for_each(|item| list.item(&file(item)).unwrap());
+            proofs.iter().for_each(|proof| list.proof(proof).unwrap());
+            items.iter().for_each(|item| list.item(item).unwrap());
             let (mut file, ListSummary { bytes, files: lines, list }) = list.finish().unwrap();
             file.rewind().unwrap();
             files.push(BlobReader::of_file(file));

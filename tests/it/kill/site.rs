@@ -15,6 +15,7 @@ use crate::apt_client::run;
 use crate::support::files::Files;
 use crate::support::snaps::open_site;
 use crate::support::snapshot::{contents_of, copy, difference};
+use crate::support::two_names::two_names;
 use crate::support::world::{Content, Role, World, bring, each_content};
 
 /// A world with a site `template` that has `generations` generations.
@@ -62,6 +63,36 @@ fn a_killed_rollback_leaves_the_old_site_or_the_new_one(content: Arc<dyn Content
             4 if finished => nothing_is_left_over(folder, &["1", "2", "3", "4"]),
             _ => {}
         }
+    });
+}
+
+#[test]
+fn a_killed_rollback_of_one_name_leaves_the_other_as_it_is() {
+    let desk = two_names();
+    let root = desk.path("");
+    let kills = Kills { complete: 30, role: Role::Leading };
+    let killing = Killing::new(&root, kills, |folder| -> Command {
+        copy(&desk.path("site"), &folder.join("site"));
+        let mut command = desk.command("rollback 1 --name base --site");
+        command.arg(folder.join("site"));
+        command
+    });
+    let tools = open_site(&desk.path("site")).current().unwrap().mounts["apt/other"];
+    killing.each("rollbacks of one name", |killed| {
+        let folder = killed.folder.join("site");
+        let look = || {
+            let current = open_site(&folder).current().unwrap();
+            assert_eq!(current.mounts["apt/other"], tools);
+            let index = folder.join("current/apt/demo/dists/stable/main/binary-amd64/Packages");
+            let index = fs::read_to_string(index).unwrap();
+            (current.number, index.contains("Version: 2.0-1\n"), index.contains("Package: hello-demo\n"))
+        };
+        let (number, is_new, is_whole) = look();
+        assert!(is_whole && (number == 4) == is_new, "{:?}: {number}", killed.point);
+        killed.again_ends(&[0]);
+        assert_eq!(look(), (number + 1, false, true), "{:?}", killed.point);
+        let all: Vec<String> = (1..=number + 1).map(|number| number.to_string()).collect();
+        nothing_is_left_over(&folder, &all.iter().map(String::as_str).collect::<Vec<_>>());
     });
 }
 

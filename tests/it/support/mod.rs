@@ -29,6 +29,7 @@ pub(crate) mod snaps_lies;
 pub(crate) mod snapshot;
 pub(crate) mod tls;
 pub(crate) mod together;
+pub(crate) mod two_names;
 pub(crate) mod world;
 pub(crate) mod yum;
 pub(crate) mod yum_lies;

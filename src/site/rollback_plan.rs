@@ -1,0 +1,273 @@
+//! What a rollback would change, without changing anything: states, versions, what stays reachable, and what is refused.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::clock::ClockTrust;
+use super::generation::{Recipe, prepare};
+use super::older::asked_for_later;
+use super::path_map::PathMap;
+use super::rollback::recipe;
+use super::rollback_checks::{check_files, check_owners};
+use super::rollback_target::{NameRollback, RollbackTarget, chosen};
+use super::scratch_depot::ScratchDepot;
+use super::state::Generation;
+use super::tree::GenerationTrees;
+use super::{Site, SiteError};
+use crate::bundle::state::manifest::StateCollection;
+use crate::bundle::state::stored_state::StoredState;
+use crate::bundle::state::version_changes::{PlacedList, VersionChanges, version_changes};
+use crate::bundle::{BundleError, FormatError};
+use crate::collection::Publish;
+use crate::depot::Depot;
+use crate::digest::Sha256;
+use crate::kind::Kind;
+use crate::label::Label;
+use crate::numbers::Sequence;
+use crate::path::PublishPath;
+use crate::progress::Progress;
+use crate::time::Time;
+
+/// What a rollback would change.
+#[derive(Debug)]
+pub struct RollbackPlan {
+    /// The bundle names that go back.
+    pub names: Vec<NamePlan>,
+    /// The collections that change.
+    pub collections: Vec<CollectionPlan>,
+    /// The collections that stay as they are, of all names.
+    pub unchanged: BTreeSet<String>,
+    /// The reasons for which the site refuses it; empty if it does not.
+    pub refusals: Vec<SiteError>,
+    /// The generation that clients see now.
+    pub before: Generation,
+    /// The generation that clients would see; `None` if it is refused.
+    pub after: Option<Generation>,
+}
+
+/// A bundle name that goes back.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamePlan {
+    /// The name.
+    pub name: Label,
+    /// The generation whose state of the name comes back.
+    pub generation: u64,
+    /// The state that is published now; `None` if nothing of the name is, or if it cannot be read.
+    pub from: Option<StateSummary>,
+    /// The state that comes back; `None` if nothing of the name was published then, or if it cannot be read.
+    pub to: Option<StateSummary>,
+}
+
+/// A state, as far as people tell it from others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StateSummary {
+    /// Its bundle.
+    pub bundle: String,
+    /// Its sequence.
+    pub sequence: Sequence,
+    /// When it was made.
+    pub created: Time,
+    /// When its bundle expires.
+    pub expires: Time,
+}
+
+/// A collection that changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct CollectionPlan {
+    /// The collection, as KIND/NAME.
+    pub collection: String,
+    /// The bundle name that it belongs to.
+    pub name: Label,
+    /// The kind of change.
+    pub change: PlannedChange,
+    /// The number of its files now, with upstream's metadata.
+    pub files_before: u64,
+    /// The number of its files then.
+    pub files_after: u64,
+    /// Its items whose versions differ; `None` unless both states can be read.
+    #[serde(flatten)]
+    pub versions: Option<VersionChanges>,
+    /// True if clients that saw newer metadata keep it: it is upstream's own, and goes back in time.
+    pub clients_keep_newer: bool,
+    /// What clients of the current generation still find.
+    pub still_served: StillServed,
+    /// The number of its files that a check has found to be damaged.
+    pub damaged_files: u64,
+}
+
+/// A change of a collection as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlannedChange {
+    /// Both states have it.
+    Changes,
+    /// Only the older state has it.
+    Appears,
+    /// Only the current state has it.
+    Disappears,
+}
+
+/// Files of the current generation that a collection then lacks, and that its clients still find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StillServed {
+    /// Indexes that are named by their digests.
+    pub indexes: u64,
+    /// Packages, images and snaps.
+    pub files: u64,
+}
+
+/// Plans a rollback, and rehearses it in a scratch folder.
+pub fn plan_rollback(
+    site: &Site,
+    target: &RollbackTarget,
+    trust: ClockTrust,
+    progress: &Progress,
+) -> Result<RollbackPlan, SiteError> {
+    let lock = site.lock()?;
+    let current = site.current()?;
+    let chosen = chosen(site, &current, target)?;
+    let scratch = ScratchDepot::over(site, &lock)?;
+    let depot = &scratch.depot;
+    let checks = [
+        trust.check(&current),
+        check_files(site, depot, &current, &chosen),
+        check_owners(site, depot, &current, &chosen),
+    ];
+    let mut refusals: Vec<SiteError> = checks.into_iter().filter_map(Result::err).collect();
+    let mut prepared = None;
+    if refusals.is_empty() {
+        let recipe = Recipe { is_rehearsal: true, ..recipe(&current, target, &chosen, progress) };
+        match prepare(site, depot, &current, &recipe) {
+            Ok(next) => prepared = Some(next),
+            Err(error) => refusals.push(error),
+        }
+    }
+    let (after, layout) = prepared.unzip();
+    let mut plan = RollbackPlan {
+        names: Vec::new(),
+        collections: Vec::new(),
+        unchanged: current.inputs.keys().cloned().collect(),
+        refusals,
+        before: current,
+        after,
+    };
+    chosen.iter().try_for_each(|name| plan.add_name(depot, name))?;
+    plan.add_trees(depot, &layout.unwrap_or_default())?;
+    Ok(plan)
+}
+
+impl RollbackPlan {
+    fn add_name(&mut self, depot: &Depot, chosen: &NameRollback) -> Result<(), SiteError> {
+        let NameRollback { name, generation, state } = chosen;
+        // What cannot be read is damaged or gone. If the older state is, the rehearsal has said so.
+        let open = |manifest: Option<Sha256>| manifest.and_then(|digest| StoredState::open(depot, &digest).ok());
+        let now = open(self.before.names.get(name).and_then(|state| state.manifest));
+        let then = open(state.as_ref().and_then(|state| state.manifest));
+        let of = |state: &Option<StoredState>| state.as_ref().map(StateSummary::of);
+        self.names.push(NamePlan { name: name.clone(), generation: *generation, from: of(&now), to: of(&then) });
+        let folders = [&now, &then].into_iter().flatten().flat_map(|state| &state.manifest.collections);
+        let folders: BTreeSet<String> = folders.map(StateCollection::folder).collect();
+        for folder in folders {
+            let [now, then] =
+                [&now, &then].map(|state| state.as_ref().and_then(|state| PlacedCollection::find(state, &folder)));
+            if let Some(plan) = planned(name, &folder, now, then)? {
+                self.unchanged.remove(&folder);
+                self.collections.push(plan);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the current trees with those of `layout`: the collections that are published anew.
+    fn add_trees(&mut self, depot: &Depot, layout: &GenerationTrees) -> Result<(), SiteError> {
+        let Some(after) = &self.after else { return Ok(()) };
+        let bad = depot.bad_blobs()?;
+        for plan in &mut self.collections {
+            let tree = layout.get(&plan.collection);
+            plan.damaged_files =
+                tree.map_or(0, |tree| tree.files().filter(|(_, blob)| bad.contains(*blob)).count() as u64);
+            let mount_of = |of: &Generation| of.mounts.get(&plan.collection).map(|mount| mount.paths);
+            let Some(before) = mount_of(&self.before).filter(|before| mount_of(after) != Some(*before)) else {
+                continue;
+            };
+            // One that cannot be read does not stop a rollback, and nothing is known of what stays of it.
+            let Some(mut map) = PathMap::open_unless_rotten(depot, &before)? else { continue };
+            while let Ok(Some((path, _))) = map.next_file() {
+                if tree.is_none_or(|tree| tree.get(&path).is_none()) {
+                    plan.still_served.add(asked_for_later(&plan.collection, &path).as_ref());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StillServed {
+    /// Counts a file, given by its path below a generation, if clients may still ask for it.
+    fn add(&mut self, path: Option<&PublishPath>) {
+        match path {
+            Some(path) if Kind::is_replaced(path.as_str()) => self.indexes += 1,
+            Some(_) => self.files += 1,
+            None => {}
+        }
+    }
+}
+
+impl StateSummary {
+    fn of(state: &StoredState) -> Self {
+        let manifest = &state.manifest;
+        Self {
+            bundle: manifest.folder(),
+            sequence: manifest.sequence,
+            created: manifest.created,
+            expires: manifest.expires,
+        }
+    }
+}
+
+/// A collection in a state.
+struct PlacedCollection<'a> {
+    collection: &'a StateCollection,
+    list: PlacedList<'a>,
+}
+
+impl<'a> PlacedCollection<'a> {
+    fn find(state: &'a StoredState, folder: &str) -> Option<Self> {
+        let (index, collection) = state.listed().find(folder)?;
+        Some(Self { collection, list: PlacedList { lists: &state.lists, index } })
+    }
+}
+
+/// Compares the collection in both states. Returns `None` if nothing of it changes.
+fn planned(
+    name: &Label,
+    folder: &str,
+    now: Option<PlacedCollection<'_>>,
+    then: Option<PlacedCollection<'_>>,
+) -> Result<Option<CollectionPlan>, SiteError> {
+    let change = match (&now, &then) {
+        (Some(now), Some(then)) if now.collection == then.collection => return Ok(None),
+        (Some(_), Some(_)) => PlannedChange::Changes,
+        (None, Some(_)) => PlannedChange::Appears,
+        (_, None) => PlannedChange::Disappears,
+    };
+    let files = |of: &Option<PlacedCollection<'_>>| of.as_ref().map_or(0, |placed| placed.collection.files);
+    let (files_before, files_after) = (files(&now), files(&then));
+    let clients_keep_newer = [&now, &then].into_iter().flatten().all(|PlacedCollection { collection, .. }| {
+        collection.publish == Publish::Verbatim && collection.kind.ignores_older()
+    });
+    let in_lists = |error: FormatError| BundleError::in_file(std::path::Path::new(folder))(error);
+    let versions = now.zip(then).map(|(now, then)| version_changes(now.list, then.list));
+    Ok(Some(CollectionPlan {
+        collection: folder.to_owned(),
+        name: name.clone(),
+        change,
+        files_before,
+        files_after,
+        versions: versions.transpose().map_err(in_lists)?,
+        clients_keep_newer: clients_keep_newer && change == PlannedChange::Changes,
+        still_served: StillServed::default(),
+        damaged_files: 0,
+    }))
+}
