@@ -26,6 +26,7 @@ pub mod path;
 pub mod progress;
 pub mod receipt;
 pub mod recut;
+pub mod review;
 pub mod samples;
 pub mod secret;
 pub mod selection;

@@ -11,7 +11,7 @@ use super::state::blob_table::{BlobMark, BlobTable};
 use super::state::lists::StateLists;
 use super::state::open::copies_of_lists;
 use super::state::{ListLine, Manifest, SignedState};
-use super::{BundleError, names, trust_files};
+use super::{BundleError, FormatError, names, trust_files};
 use crate::depot::BlobReader;
 use crate::digest::Sha256;
 use crate::trust::PublicKey;
@@ -56,29 +56,62 @@ pub struct PackingOverview {
     pub missing: Vec<String>,
 }
 
+/// The state of a bundle, whose signature nobody was asked to trust. Its item lists have been checked.
+#[derive(Debug)]
+pub struct UntrustedState {
+    /// Its content.
+    pub manifest: Manifest,
+    /// The digest of the manifest.
+    pub digest: Sha256,
+    /// The key that signed the manifest; `None` if nobody did.
+    pub signer: Option<PublicKey>,
+    /// The versions of the trust files that the bundle carries.
+    pub trust_files: Vec<u64>,
+    /// The item lists.
+    pub lists: StateLists,
+    /// The blobs.
+    pub blobs: BlobTable,
+}
+
+impl UntrustedState {
+    /// Reads the state of the bundle in `folder`, signed or not, and hands each line to `line` with the number of its collection.
+    /// A signature that is there must be good.
+    pub fn open(
+        folder: &Path,
+        line: impl FnMut(usize, ListLine) -> Result<(), FormatError>,
+    ) -> Result<Self, BundleError> {
+        let (bytes, signer) = match SignedState::open(folder) {
+            Ok(signed) => {
+                let signer = signed.signer().clone();
+                (signed.into_bytes(), Some(signer))
+            }
+            Err(BundleError::Unsigned { .. }) => (read_unverified(folder)?, None),
+            Err(error) => return Err(error),
+        };
+        let in_file = |error| BundleError::in_file(&folder.join(names::MANIFEST))(error);
+        let manifest = Manifest::parse(&bytes).map_err(in_file)?;
+        let digest = Sha256::of(&bytes);
+        let files = copies_of_lists(&manifest, &[folder.to_owned()], &std::env::temp_dir())?;
+        let lists =
+            StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect()).map_err(in_file)?;
+        let blobs = lists.check(line).map_err(BundleError::in_file(&folder.join("items")))?;
+        let trust_files = trust_files::versions(&trust_files::folder_in(folder))?;
+        Ok(Self { manifest, digest, signer, trust_files, lists, blobs })
+    }
+}
+
 /// Reads the bundle in `folder`, signed or not. Nothing of its volumes is read.
 pub fn overview(folder: &Path) -> Result<BundleOverview, BundleError> {
-    let (bytes, signer) = match SignedState::open(folder) {
-        Ok(signed) => {
-            let signer = signed.signer().clone();
-            (signed.into_bytes(), Some(signer))
-        }
-        Err(BundleError::Unsigned { .. }) => (read_unverified(folder)?, None),
-        Err(error) => return Err(error),
-    };
-    let in_file = |error| BundleError::in_file(&folder.join(names::MANIFEST))(error);
-    let manifest = Manifest::parse(&bytes).map_err(in_file)?;
-    let digest = Sha256::of(&bytes);
-    let (folders, scratch) = ([folder.to_owned()], std::env::temp_dir());
-    let files = copies_of_lists(&manifest, &folders, &scratch)?;
-    let lists = StateLists::new(&manifest, files.into_iter().map(BlobReader::of_file).collect()).map_err(in_file)?;
-    let mut items = vec![0; manifest.collections.len()];
-    let checked = lists.check(|index, line| {
+    let mut items = Vec::new();
+    let state = UntrustedState::open(folder, |index, line| {
+        items.resize(items.len().max(index + 1), 0);
         let counted = items.get_mut(index).filter(|_| matches!(line, ListLine::Item(_)));
         counted.into_iter().for_each(|count| *count += 1);
         Ok(())
-    });
-    let mut blobs = checked.map_err(BundleError::in_file(&folder.join("items")))?;
+    })?;
+    let UntrustedState { manifest, digest, signer, trust_files, lists, mut blobs } = state;
+    items.resize(manifest.collections.len(), 0);
+    let (folders, scratch) = ([folder.to_owned()], std::env::temp_dir());
     let bundle = manifest.folder();
     let state = PackedState { bundle: &bundle, manifest: &digest, folders: &folders, wrong_size: WrongSize::Missing };
     let search = state.search(|_| Ok(()))?;
@@ -97,7 +130,6 @@ pub fn overview(folder: &Path) -> Result<BundleOverview, BundleError> {
         }
     }
     packings.sort_by(|a, b| a.id.cmp(&b.id));
-    let trust_files = trust_files::versions(&trust_files::folder_in(folder))?;
     Ok(BundleOverview { trust_files, manifest, digest, signer, lists, items, blobs, packings, absent })
 }
 

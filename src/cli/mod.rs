@@ -9,6 +9,7 @@ mod clock;
 mod confirm;
 mod copy;
 mod demo;
+mod diff;
 mod error;
 mod exit;
 mod export;
@@ -26,6 +27,7 @@ mod protect;
 mod push;
 mod receipt;
 mod recut;
+mod reviewed;
 mod rollback;
 mod rollback_words;
 mod serve;
@@ -87,6 +89,7 @@ enum Command {
     Protect(protect::ProtectArgs),
     Verify(verify::VerifyArgs),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Site(site::SiteArgs),
     Import(import::ImportArgs),
     Status(status::StatusArgs),
@@ -155,6 +158,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Protect(args) => protect::run(&args, &out, &progress),
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
+        Command::Diff(args) => diff::run(&args, &out),
         Command::Site(args) => site::run(args, &out, &progress),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),

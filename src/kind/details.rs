@@ -55,7 +55,40 @@ pub enum Details {
     },
 }
 
+/// The parts of an item that order it among items of one name.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemVersion<'a> {
+    /// The version, as upstream writes it.
+    pub version: &'a str,
+    /// The details of its kind.
+    pub details: &'a Details,
+}
+
 impl Details {
+    /// Returns the line of development that the item belongs to, where one collection may have several beside each other: the suite
+    /// without its pocket, or the track of a snap. Empty for other kinds.
+    pub fn release_line(&self) -> String {
+        match self {
+            Self::Deb { suite, .. } => {
+                let suite = suite.to_string();
+                suite.split(['-', '/']).next().unwrap_or_default().to_owned()
+            }
+            Self::Snap { channels, .. } => {
+                let first = channels.iter().next().map(|listing| listing.channel.to_string()).unwrap_or_default();
+                first.split('/').next().unwrap_or_default().to_owned()
+            }
+            Self::File { .. } | Self::Image { .. } | Self::OsImage { .. } | Self::Rpm { .. } => String::new(),
+        }
+    }
+
+    /// Returns the revision of a snap; `None` for anything else.
+    pub fn revision(&self) -> Option<u64> {
+        match self {
+            Self::Snap { revision, .. } => Some(*revision),
+            _ => None,
+        }
+    }
+
     /// Returns the place in upstream that lists the item, or the item's origin, in words for people.
     pub fn listed_in(&self) -> Cow<'_, str> {
         match self {

@@ -1,6 +1,8 @@
 //! The form of an entry in the table of kinds.
 
-use super::details::Details;
+use std::cmp::Ordering;
+
+use super::details::{Details, ItemVersion};
 use crate::formats::apt::suite_name::SuiteName;
 
 /// All that differs between kinds of content, beside their formats, collectors and publishers. The functions are given paths
@@ -16,6 +18,8 @@ pub(super) struct Entry {
     pub(super) naming: Naming,
     /// The origin of its items' versions.
     pub(super) versions: Versions,
+    /// Returns the order of two items of one name, by the rule of the kind's clients; `None` if versions have no order.
+    pub(super) order: fn(ItemVersion<'_>, ItemVersion<'_>) -> Option<Ordering>,
     /// Returns `true` for the details of its items.
     pub(super) has_details: fn(&Details) -> bool,
     /// Returns `true` for metadata, which changes under its name.
@@ -114,6 +118,7 @@ impl Entry {
             reach: Reach::Address,
             naming: Naming::Source,
             versions: Versions::Upstream,
+            order: |_, _| None,
             has_details: |details| matches!(details, Details::File { .. }),
             is_metadata: |_| true,
             is_by_digest: |_| false,

@@ -8,9 +8,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::fmt;
 
-pub use details::Details;
+pub use details::{Details, ItemVersion};
 pub use entry::{ClientProgram, ProofTrace};
 pub use table::Kind;
 
@@ -80,6 +81,11 @@ impl Kind {
     /// Returns `true` if people rather than an upstream give items their versions.
     pub fn is_versioned_by_hand(self) -> bool {
         self.entry().versions == Versions::ByHand
+    }
+
+    /// Returns the order of two items of one name, by the rule of the kind's clients; `None` if versions have no order.
+    pub fn order(self, one: ItemVersion<'_>, other: ItemVersion<'_>) -> Option<Ordering> {
+        (self.entry().order)(one, other)
     }
 
     /// Returns `true` if items of other bytes have other versions.

@@ -1,13 +1,16 @@
 //! The table of kinds.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::details::Details;
+use super::details::{Details, ItemVersion};
 use super::entry::{ClientProgram, Entry, Naming, ProofTrace, Reach, Versions};
 use crate::digest::Sha256;
 use crate::formats::apt::client_index::is_flat_metadata;
 use crate::formats::apt::suite_name::SuiteName;
+use crate::formats::apt::version;
 use crate::formats::rpm;
 use crate::formats::signed_digest::{Sha384, Sha512};
 
@@ -38,6 +41,7 @@ kinds! {
     /// Debian packages.
     Apt => Entry {
         client: ClientProgram::Apt,
+        order: |one, other| Some(version::compare(one.version, other.version)),
         has_details: |details| matches!(details, Details::Deb { .. }),
         is_metadata: |path| path.starts_with("dists/") || is_flat_metadata(path),
         is_by_digest: |path| is_by_hash(path),
@@ -58,6 +62,7 @@ kinds! {
     /// Images in a simplestreams tree.
     Images => Entry {
         client: ClientProgram::MaasStream,
+        order: by_text,
         has_details: |details| matches!(details, Details::Image { .. }),
         is_metadata: |path| path.starts_with(STREAMS),
         changes: Some(STREAMS),
@@ -70,6 +75,8 @@ kinds! {
     /// Snaps.
     Snaps => Entry {
         client: ClientProgram::Snapd,
+        // A version is what its publisher calls it; devices refresh to a higher revision.
+        order: |one, other| Some(one.details.revision().cmp(&other.details.revision())),
         has_details: |details| matches!(details, Details::Snap { .. }),
         reach: Reach::Store,
         is_metadata: |path| !path.ends_with(".snap"),
@@ -83,6 +90,7 @@ kinds! {
     /// Exports for an Enterprise Store.
     EnterpriseStore => Entry {
         client: ClientProgram::Nothing,
+        order: by_text,
         reach: Reach::HandedOn,
         naming: Naming::Kind,
         is_metadata: |_| false,
@@ -93,6 +101,7 @@ kinds! {
     /// Images of other operating systems, and of one's own.
     OsImages => Entry {
         client: ClientProgram::MaasUploads,
+        order: by_text,
         has_details: |details| matches!(details, Details::OsImage { .. }),
         naming: Naming::Kind,
         versions: Versions::ByHand,
@@ -111,6 +120,7 @@ kinds! {
     /// RPM packages.
     Yum => Entry {
         client: ClientProgram::Dnf,
+        order: |one, other| Some(rpm::evr::compare_texts(one.version, other.version)),
         has_details: |details| matches!(details, Details::Rpm { .. }),
         is_metadata: |path| path.strip_prefix(rpm::REPODATA).is_some_and(|name| !starts_with_digest(name)),
         changes: Some("repodata/(?![0-9a-f]{64}-)"),
@@ -124,6 +134,11 @@ kinds! {
     /// Toys, which only tests have.
     #[cfg(test)]
     Toy => Entry { is_metadata: |path| path == "toys.txt", changes: Some("toys[.]txt$"), ..Entry::plain("toy") },
+}
+
+/// Orders versions by their bytes, as simplestreams and MAAS do.
+fn by_text(one: ItemVersion<'_>, other: ItemVersion<'_>) -> Option<Ordering> {
+    Some(one.version.cmp(other.version))
 }
 
 /// The folder of a stream's metadata.

@@ -4,9 +4,18 @@ use super::{Generation, Site, SiteError};
 use crate::bundle::BundleError;
 use crate::bundle::state::stored_state::StoredState;
 use crate::collection::Collection;
+use crate::label::Label;
 use crate::time::Time;
 
 impl Site {
+    /// Opens the state of this name that is published; `None` if there is none.
+    pub fn published_state(&self, name: &Label) -> Result<Option<StoredState>, SiteError> {
+        let current = self.current()?;
+        let digest = current.names.get(name).and_then(|state| state.manifest);
+        let state = digest.map(|digest| StoredState::open(&self.depot_to_read(), &digest)).transpose()?;
+        Ok(state)
+    }
+
     /// The collections that a generation publishes, each with the time as of which upstream's proofs in it were checked.
     pub fn collections(&self, generation: &Generation) -> Result<Vec<(Collection, Time)>, SiteError> {
         let mut collections = Vec::new();

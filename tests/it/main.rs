@@ -33,6 +33,7 @@ mod refusals;
 mod rehearsal;
 mod repacked;
 mod reprepro;
+mod review;
 mod serve;
 mod setup;
 mod snap_file;

@@ -82,6 +82,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("export", "online/selection.toml --out mediumN --key online/builder.key --workspace online/workspaceN"),
         ("verify", "mediumN/BUNDLE --builder online/builder.key.pub"),
         ("inspect", "mediumN/BUNDLE"),
+        ("diff", "mediumN/BUNDLE mediumN/BUNDLE"),
         ("protect", "mediumN/BUNDLE --recovery 5%"),
         ("recut", "mediumN/BUNDLE --volumes 1 --out recutN --workspace online/workspaceN"),
         ("copy", "mediumN/BUNDLE stickN --allow-folder --workspace online/workspaceN"),

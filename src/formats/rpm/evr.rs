@@ -32,6 +32,26 @@ impl fmt::Display for Evr {
     }
 }
 
+/// Compares two texts of the form `[EPOCH:]VERSION[-RELEASE]` as rpm does. What is missing is 0 or empty, so that any text has a place.
+pub fn compare_texts(a: &str, b: &str) -> Ordering {
+    let (a, b) = (split_text(a), split_text(b));
+    compare(a.epoch, b.epoch).then_with(|| compare(a.version, b.version)).then_with(|| compare(a.release, b.release))
+}
+
+/// The parts of a text.
+struct EvrText<'a> {
+    epoch: &'a str,
+    version: &'a str,
+    release: &'a str,
+}
+
+fn split_text(text: &str) -> EvrText<'_> {
+    let is_epoch = |(epoch, _): &(&str, &str)| !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_digit());
+    let (epoch, rest) = text.split_once(':').filter(is_epoch).unwrap_or(("0", text));
+    let (version, release) = rest.rsplit_once('-').unwrap_or((rest, ""));
+    EvrText { epoch, version, release }
+}
+
 /// Compares two versions, or two releases, as rpm does: by segments of digits or of letters. `~` goes before everything, even
 /// the end, `^` behind the end and before everything else; other characters only separate.
 pub fn compare(a: &str, b: &str) -> Ordering {

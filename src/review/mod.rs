@@ -1,0 +1,31 @@
+//! Review: what people are shown before they let a state in.
+//!
+//! All of it works from the small part of a bundle alone, without volumes, keys or privileges. Two states are compared as streams:
+//! the item lists are read two or three times, and what has changed is sorted on disk.
+
+mod alarm;
+mod change_list;
+mod diff_json;
+mod diff_text;
+mod item_change;
+mod item_groups;
+mod item_index;
+mod pairing;
+mod reasons;
+mod schema;
+mod spool;
+mod state;
+mod state_diff;
+#[cfg(test)]
+mod tests;
+mod totals;
+mod wrap;
+
+pub use alarm::{Alarm, AlarmKind};
+pub use diff_json::DiffJson;
+pub use diff_text::{TextLimit, write_text};
+pub use item_change::{ChangeClass, ItemChange};
+pub use schema::review_schema;
+pub use state::{CollectionFacts, ReviewedState};
+pub use state_diff::{CollectionDiff, StateDiff, compare};
+pub use totals::{AlarmCount, ClassTotals, DiffTotals};
