@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::packing::index::{MAX_BASE_BYTES, Slice};
-use super::{BundleError, patch, zstd_frame};
+use super::zstd_frame::FrameCompressor;
+use super::{BundleError, patch};
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::Sha256;
 
@@ -84,7 +85,11 @@ impl DeltaBase {
         let frame = patch::compress(content, base).map_err(failed)?;
         let is_less = |of: usize| frame.len() * 10 <= of * 9;
         let plain = match otherwise == Compressible::Yes && is_less(content.len()) {
-            true => zstd_frame::compress(content).map_err(failed)?.len().min(content.len()),
+            true => FrameCompressor::new()
+                .and_then(|mut frames| frames.compress(content))
+                .map_err(failed)?
+                .len()
+                .min(content.len()),
             false => content.len(),
         };
         Ok(is_less(plain).then_some(frame))

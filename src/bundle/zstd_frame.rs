@@ -7,9 +7,26 @@ use zstd::zstd_safe;
 /// zstd's level for members that shrink: metadata mostly, so a good ratio at some 100 MB/s.
 const LEVEL: i32 = 6;
 
-/// Compresses a slice to one frame. The same zstd makes the same frame of the same bytes.
-pub(crate) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    zstd::bulk::compress(bytes, LEVEL)
+/// Compresses slices to one frame each. The same zstd makes the same frame of the same bytes, whatever it compressed before.
+///
+/// It is made once for many slices: to set it up takes as long as compressing a small one.
+pub(crate) struct FrameCompressor(zstd::bulk::Compressor<'static>);
+
+impl FrameCompressor {
+    /// For slices that travel.
+    pub(crate) fn new() -> io::Result<Self> {
+        zstd::bulk::Compressor::new(LEVEL).map(Self)
+    }
+
+    /// For slices of which only the length of the frame matters, and that roughly.
+    pub(crate) fn fastest() -> io::Result<Self> {
+        zstd::bulk::Compressor::new(1).map(Self)
+    }
+
+    /// Compresses a slice.
+    pub(crate) fn compress(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.compress(bytes)
+    }
 }
 
 /// Whether these bytes are one frame, and nothing else, that says to have `length` bytes.
@@ -42,6 +59,17 @@ mod tests {
         let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0][..], &frame].concat();
         assert_eq!(expand(&skippable, 1000), None);
         assert_eq!(expand(&frame[..frame.len() - 1], 1000), None);
+    }
+
+    #[test]
+    fn a_frame_does_not_depend_on_those_before() {
+        let slices: [Vec<u8>; 4] =
+            [20_000, 1, 300_000, 0].map(|length: u32| (0..length).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect());
+        let mut frames = FrameCompressor::new().unwrap();
+        for slice in slices.iter().chain(slices.iter().rev()) {
+            let alone = FrameCompressor::new().unwrap().compress(slice).unwrap();
+            assert_eq!(frames.compress(slice).unwrap(), alone, "{} bytes", slice.len());
+        }
     }
 
     proptest! {

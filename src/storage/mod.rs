@@ -14,6 +14,7 @@ mod owner;
 mod small_file;
 mod store;
 mod sync;
+mod write_behind;
 
 pub use direct::{DirectReader, read_first_block};
 pub use error::StorageError;
@@ -30,6 +31,7 @@ pub(crate) use small_file::{
 };
 pub use store::{ListedObject, NewObject, PutOutcome, Store};
 pub(crate) use sync::{sync_file_system, sync_folder, sync_folders, sync_parent};
+pub(crate) use write_behind::WriteBehind;
 
 /// The mode of a command that changes a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

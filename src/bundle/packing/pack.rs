@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read};
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::index::{MAX_BLOB_PARTS, PartLine, VOLUME_INDEX_CAPS, member_name};
 use super::{MIN_VOLUME_SIZE, PackedVolume};
@@ -19,7 +18,7 @@ use crate::bundle::state::blob_table::{BlobMark, BlobTable};
 use crate::bundle::state::lists::{PlacedBlob, StateLists};
 use crate::bundle::stored_list::ListWriter;
 use crate::bundle::volume::VolumeWriter;
-use crate::bundle::zstd_frame::compress;
+use crate::bundle::zstd_frame::FrameCompressor;
 use crate::bundle::{BundleError, names};
 use crate::depot::{BlobReader, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
@@ -27,7 +26,6 @@ use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 use crate::storage::modes;
 
-const BUFFER_BYTES: usize = 1 << 20;
 /// Size of the sample from a blob's middle that shows if the blob shrinks, in bytes.
 const SAMPLE_BYTES: u64 = 16 << 10;
 /// Smaller blobs are not worth a patch, in bytes.
@@ -55,8 +53,10 @@ pub fn write_volumes(
     if content.volume_size < MIN_VOLUME_SIZE {
         return Err(BundleError::VolumeTooSmall { size: content.volume_size, least: MIN_VOLUME_SIZE });
     }
-    let (older, volume_size) = (content.older, content.volume_size);
-    let mut packer = Packer { depot, older, folder, volume_size, open: None, volumes: Vec::new(), progress };
+    let compressor = |made: io::Result<_>| made.map_err(BundleError::io("start zstd for", folder));
+    let (frames, samples) = (compressor(FrameCompressor::new())?, compressor(FrameCompressor::fastest())?);
+    let (older, volume_size, open, volumes) = (content.older, content.volume_size, None, Vec::new());
+    let mut packer = Packer { depot, older, folder, volume_size, frames, samples, open, volumes, progress };
     let mut walk = content.lists.walk(content.blobs);
     let in_lists = BundleError::in_file(folder);
     loop {
@@ -79,6 +79,10 @@ struct Packer<'a> {
     older: &'a BTreeMap<Sha256, Sha256>,
     folder: &'a Path,
     volume_size: u64,
+    /// Makes the frames that travel.
+    frames: FrameCompressor,
+    /// Compresses samples, as fast as it goes.
+    samples: FrameCompressor,
     open: Option<OpenVolume>,
     volumes: Vec<PackedVolume>,
     progress: &'a Progress,
@@ -99,6 +103,28 @@ impl OpenVolume {
         let index = ListWriter::new(BufWriter::new(file), VOLUME_INDEX_CAPS);
         let index = index.map_err(BundleError::in_file(&index_path))?;
         Ok(Self { content, index, index_path })
+    }
+
+    /// Copies `length` bytes of a blob. Returns their digest if `digest` is given.
+    fn copy(
+        &mut self,
+        length: u64,
+        source: &mut BlobSource<'_>,
+        mut digest: Option<Hashing<()>>,
+        progress: &Progress,
+    ) -> Result<Option<Sha256>, BundleError> {
+        let mut left = length;
+        while left > 0 {
+            let read = self.content.fill(left, |piece| {
+                source.read(piece)?;
+                digest.iter_mut().for_each(|digest| digest.absorb(piece));
+                Ok(())
+            })?;
+            left -= read as u64;
+            progress.add(read as u64);
+        }
+        self.content.end(length)?;
+        Ok(digest.map(|digest| digest.finish().1))
     }
 
     fn note(&mut self, line: &PartLine) -> Result<(), BundleError> {
@@ -124,22 +150,22 @@ struct BlobSource<'a> {
 }
 
 impl BlobSource<'_> {
-    fn read(&mut self, length: usize) -> Result<Vec<u8>, BundleError> {
-        let mut bytes = vec![0; length];
-        self.file.read_exact(&mut bytes).map_err(BundleError::io("read", &self.path))?;
+    /// Reads the next bytes.
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), BundleError> {
+        self.file.read_exact(bytes).map_err(BundleError::io("read", &self.path))?;
         if let Some(digest) = &mut self.digest {
-            digest.absorb(&bytes);
+            digest.absorb(bytes);
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Returns `Yes` if a sample from the blob's middle shrinks by a tenth or more.
-    fn compressible(&self) -> Result<Compressible, BundleError> {
+    fn compressible(&self, samples: &mut FrameCompressor) -> Result<Compressible, BundleError> {
         let length = SAMPLE_BYTES.min(self.blob.size);
         let mut sample = vec![0; length as usize];
         let read = self.file.read_exact_at(&mut sample, (self.blob.size - length) / 2);
         read.map_err(BundleError::io("read", &self.path))?;
-        let frame = zstd::bulk::compress(&sample, 1).map_err(BundleError::io("compress", &self.path))?;
+        let frame = samples.compress(&sample).map_err(BundleError::io("compress", &self.path))?;
         let shrinks = frame.len() as u64 * 10 <= length * 9 && length > 0;
         Ok(if shrinks { Compressible::Yes } else { Compressible::No })
     }
@@ -161,7 +187,7 @@ impl Packer<'_> {
         }
         let digest = (!self.depot.hashed_by_this_process(&blob.sha256)).then(|| Hashing::new(()));
         let mut source = BlobSource { blob, path, file, digest };
-        let compressible = source.compressible()?;
+        let compressible = source.compressible(&mut self.samples)?;
         match self.delta_base(&source, compressible)? {
             None if compressible == Compressible::No => self.raw(&mut source)?,
             base => self.slices(&mut source, base.as_ref(), compressible)?,
@@ -199,17 +225,18 @@ impl Packer<'_> {
         self.check_parts(blob, count)?;
         for index in 0..count {
             let start = index * most;
-            let content = source.read(most.min(blob.size - start) as usize)?;
+            let mut content = vec![0; most.min(blob.size - start) as usize];
+            source.read(&mut content)?;
             let length = content.len() as u64;
             let StoredSlice { base, encoding, bytes } = match base {
                 Some(base) => {
                     let slice = base.around(blob.size, &(start..start + length), most);
                     match base.patch(&content, &slice, compressible)? {
                         Some(bytes) => StoredSlice { base: Some(slice), encoding: Encoding::Patch, bytes },
-                        None => compressed(content, &source.path)?,
+                        None => self.compressed(content, &source.path)?,
                     }
                 }
-                None => compressed(content, &source.path)?,
+                None => self.compressed(content, &source.path)?,
             };
             let name = member_name(&blob.name, (count > 1).then_some(index + 1), encoding);
             let is_blob = encoding == Encoding::Raw && count == 1;
@@ -217,7 +244,7 @@ impl Packer<'_> {
             let stored = bytes.len() as u64;
             let volume = self.volume_with_room(&name, stored)?;
             let offset = volume.content.begin(&name, stored)?;
-            volume.content.send(Arc::new(bytes))?;
+            volume.content.write(&bytes)?;
             volume.content.end(stored)?;
             let stored = (encoding != Encoding::Raw).then_some(stored);
             volume.note(&PartLine {
@@ -236,19 +263,28 @@ impl Packer<'_> {
         Ok(())
     }
 
+    /// Compresses a slice, or leaves it as it is if that is no longer.
+    fn compressed(&mut self, content: Vec<u8>, path: &Path) -> Result<StoredSlice, BundleError> {
+        let frame = self.frames.compress(&content).map_err(BundleError::io("compress", path))?;
+        Ok(match frame.len() < content.len() {
+            true => StoredSlice { base: None, encoding: Encoding::Zstd, bytes: frame },
+            false => StoredSlice { base: None, encoding: Encoding::Raw, bytes: content },
+        })
+    }
+
     /// Writes the blob as it is, cut where volumes end.
     fn raw(&mut self, source: &mut BlobSource<'_>) -> Result<(), BundleError> {
         let blob = source.blob;
         let cuts = self.cuts(blob)?;
         self.check_parts(blob, cuts.len() as u64)?;
-        let mut start = 0;
+        let (mut start, progress) = (0, self.progress);
         for (number, &length) in (1..).zip(&cuts) {
             let is_cut = cuts.len() > 1;
             let name = member_name(&blob.name, is_cut.then_some(number), Encoding::Raw);
             let volume = self.volume_with_room(&name, length)?;
             let offset = volume.content.begin(&name, length)?;
-            let sha256 = self.copy(length, source, is_cut.then(|| Hashing::new(())))?;
-            let line = PartLine {
+            let sha256 = volume.copy(length, source, is_cut.then(|| Hashing::new(())), progress)?;
+            volume.note(&PartLine {
                 base: None,
                 blob: blob.sha256,
                 encoding: Encoding::Raw,
@@ -258,36 +294,10 @@ impl Packer<'_> {
                 sha256,
                 start,
                 stored: None,
-            };
-            self.open.as_mut().map_or(Ok(()), |volume| volume.note(&line))?;
+            })?;
             start += length;
         }
         Ok(())
-    }
-
-    /// Copies `length` bytes into the open volume. Returns their digest if `digest` is given.
-    fn copy(
-        &mut self,
-        length: u64,
-        source: &mut BlobSource<'_>,
-        mut digest: Option<Hashing<()>>,
-    ) -> Result<Option<Sha256>, BundleError> {
-        let mut left = length;
-        while left > 0 {
-            let chunk = Arc::new(source.read(left.min(BUFFER_BYTES as u64) as usize)?);
-            left -= chunk.len() as u64;
-            self.progress.add(chunk.len() as u64);
-            if let Some(volume) = &mut self.open {
-                volume.content.send(Arc::clone(&chunk))?;
-            }
-            if let Some(digest) = &mut digest {
-                digest.absorb(&chunk);
-            }
-        }
-        if let Some(volume) = &mut self.open {
-            volume.content.end(length)?;
-        }
-        Ok(digest.map(|digest| digest.finish().1))
     }
 
     /// Returns the lengths of the parts of a raw blob: one if it fits into the open volume, else cut at the volumes' ends.
@@ -351,13 +361,4 @@ impl Packer<'_> {
         self.close()?;
         Ok(self.volumes)
     }
-}
-
-/// Compresses a slice, or leaves it as it is if that is no longer.
-fn compressed(content: Vec<u8>, path: &Path) -> Result<StoredSlice, BundleError> {
-    let frame = compress(&content).map_err(BundleError::io("compress", path))?;
-    Ok(match frame.len() < content.len() {
-        true => StoredSlice { base: None, encoding: Encoding::Zstd, bytes: frame },
-        false => StoredSlice { base: None, encoding: Encoding::Raw, bytes: content },
-    })
 }

@@ -9,7 +9,7 @@ use super::index::PartLine;
 use crate::bundle::layout::{TRAILER, header, padding};
 use crate::bundle::packing::index::{Encoding, Slice};
 use crate::bundle::state::lists::BlobWalk;
-use crate::bundle::zstd_frame::compress;
+use crate::bundle::zstd_frame::FrameCompressor;
 use crate::bundle::{BundleError, names, patch};
 use crate::depot::{Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
@@ -59,7 +59,8 @@ pub fn rewrite_volume(
     let copy = packing.index(index, scratch)?.ok_or_else(no_index)?;
     let mut parts = packing.parts(index, copy, walk)?;
     let file = modes::create_public_file(path).map_err(BundleError::io("create", path))?;
-    let mut volume = RewrittenVolume { path, to: Hashing::new(file), depot, progress };
+    let frames = FrameCompressor::new().map_err(BundleError::io("start zstd for", path))?;
+    let mut volume = RewrittenVolume { path, to: Hashing::new(file), depot, frames, progress };
     while let Some(part) = parts.next_part().map_err(BundleError::in_file(path))? {
         let line = &part.line;
         volume.bytes(&header(&line.name, line.stored_bytes()))?;
@@ -84,6 +85,7 @@ struct RewrittenVolume<'a> {
     path: &'a Path,
     to: Hashing<File>,
     depot: &'a Depot,
+    frames: FrameCompressor,
     progress: &'a Progress,
 }
 
@@ -98,7 +100,7 @@ impl RewrittenVolume<'_> {
         if line.encoding != Encoding::Raw {
             let bytes = self.slice(&Slice { length: line.length, sha256: line.blob, start: line.start })?;
             let frame = match &line.base {
-                None => compress(&bytes),
+                None => self.frames.compress(&bytes),
                 Some(base) => patch::compress(&bytes, &self.slice(base)?),
             };
             return self.bytes(&frame.map_err(BundleError::io("compress", &self.depot.place(&line.blob)))?);
