@@ -9,7 +9,8 @@
 //!
 //! A blob is written to a local file under `partial/`, hashed on the way, and put into the store by a [`Batch`], many at a
 //! time: on a file system one `syncfs` for all their bytes, then the renames. So a kill or a power cut leaves no half-written
-//! blob under a final name, and ten thousand small files do not cost ten thousand syncs.
+//! blob under a final name, and ten thousand small files do not cost ten thousand syncs. Large batches do so on a thread, while the
+//! next blobs are written.
 
 mod alias;
 mod bad;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,7 @@ use crate::depot::{Batch, Depot, DepotError};
 use crate::digest::Sha256;
 use crate::formats::signed_digest::DigestKind;
 use crate::progress::Progress;
+use crate::storage::WriteBehind;
 
 /// The result of unpacking.
 #[derive(Default)]
@@ -322,13 +323,14 @@ pub(super) struct Writing {
     file: File,
     path: PathBuf,
     position: u64,
+    behind: WriteBehind,
     second: Option<SecondDigest>,
 }
 
 impl PartSink for Writing {
     fn write(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
         self.second.iter().for_each(|second| second.update(bytes));
-        self.file.write_all_at(bytes, self.position).map_err(BundleError::io("write", &self.path))?;
+        self.behind.write(&self.file, bytes, self.position).map_err(BundleError::io("write", &self.path))?;
         self.position += bytes.len() as u64;
         Ok(())
     }
@@ -369,10 +371,12 @@ impl ContentSink for DepotSink<'_> {
         let file = if is_whole { self.depot.create_partial(blob)? } else { self.depot.open_partial(blob)? };
         let kind = self.second_kinds.get(blob).filter(|_| is_whole);
         let second = kind.and_then(|kind| SecondDigest::start(*kind));
-        Ok(Writing { file, path: self.depot.partial_path(blob), position: part.line.start, second })
+        let (path, behind) = (self.depot.partial_path(blob), WriteBehind::default());
+        Ok(Writing { file, path, position: part.line.start, behind, second })
     }
 
-    fn done(&self, part: &VolumePart, content: Writing) -> Result<(), BundleError> {
+    fn done(&self, part: &VolumePart, mut content: Writing) -> Result<(), BundleError> {
+        content.behind.finish().map_err(BundleError::io("sync", &content.path))?;
         if let Some(digest) = content.second.and_then(SecondDigest::finish) {
             lock(&self.second).insert(part.line.blob, digest);
         }

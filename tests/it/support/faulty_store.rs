@@ -42,13 +42,35 @@ impl Call {
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
     inner: FileStore,
-    fault: Option<(usize, Fault)>,
+    fault: Option<(FaultyCall, Fault)>,
     calls: Mutex<Vec<Call>>,
 }
 
+/// The call that has the fault, counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FaultyCall {
+    /// Counts all calls.
+    Any(usize),
+    /// Counts the calls of a method, since threads call in an order that differs from run to run.
+    Of(&'static str, usize),
+}
+
+impl FaultyCall {
+    /// Returns `true` if the last of these calls is the one.
+    fn is_last_of(self, calls: &[Call]) -> bool {
+        match self {
+            Self::Any(number) => number + 1 == calls.len(),
+            Self::Of(method, number) => {
+                let of_method = calls.iter().filter(|call| call.method == method).count();
+                number + 1 == of_method && calls.last().is_some_and(|last| last.method == method)
+            }
+        }
+    }
+}
+
 impl FaultyStore {
-    /// A store in the folder `root` that has the fault at the call of this number, counted from 0.
-    pub(crate) fn new(root: &Path, fault: Option<(usize, Fault)>) -> Self {
+    /// A store in the folder `root` that has the fault at this call.
+    pub(crate) fn new(root: &Path, fault: Option<(FaultyCall, Fault)>) -> Self {
         Self { inner: FileStore::new(root), fault, calls: Mutex::default() }
     }
 
@@ -62,7 +84,7 @@ impl FaultyStore {
         let mut calls = self.calls.lock().unwrap();
         calls.push(Call { method, key: key.to_owned() });
         match self.fault {
-            Some((at, fault)) if at + 1 == calls.len() => match fault {
+            Some((at, fault)) if at.is_last_of(&calls) => match fault {
                 Fault::Error => {
                     Err(FileError::on::<FileError>(method, &self.inner.place(key))(io::Error::other("planted")))
                 }

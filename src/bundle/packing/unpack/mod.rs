@@ -25,7 +25,7 @@ use crate::numbers::VolumeNumber;
 use crate::progress::Progress;
 
 /// Size of a read, in bytes.
-const BUFFER_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// The result of reading the volumes of a packing.
 #[derive(Debug, Default)]
