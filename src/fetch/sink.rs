@@ -1,12 +1,13 @@
 //! The file being fetched: its bytes on disk and the state of their digest, always in step.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::depot::unseal;
 use crate::digest::Sha256;
 use crate::formats::signed_digest::SignedDigest;
+use crate::storage::WriteBehind;
 
 use super::digests::Digests;
 use super::error::FetchError;
@@ -18,6 +19,7 @@ pub(super) const BATCH_BYTES: usize = 256 << 10;
 pub(super) struct Sink {
     to: PathBuf,
     file: Option<File>,
+    behind: WriteBehind,
     expected: SignedDigest,
     digests: Digests,
 }
@@ -25,7 +27,8 @@ pub(super) struct Sink {
 impl Sink {
     /// Nothing yet.
     pub(super) fn empty(to: &Path, expected: SignedDigest) -> Self {
-        Self { to: to.to_owned(), file: None, expected, digests: Digests::new(&expected) }
+        let (file, behind) = (None, WriteBehind::default());
+        Self { to: to.to_owned(), file, behind, expected, digests: Digests::new(&expected) }
     }
 
     /// Takes up what an earlier run left at `to`: reads and hashes all of it again, unless it is larger than `size`.
@@ -68,7 +71,6 @@ impl Sink {
         self.digests = Digests::new(&self.expected);
         if let Some(file) = &mut self.file {
             file.set_len(0)?;
-            file.seek(SeekFrom::Start(0))?;
         }
         Ok(())
     }
@@ -79,7 +81,7 @@ impl Sink {
             None => self.file.insert(OpenOptions::new().write(true).create_new(true).open(&self.to)?),
         };
         let before = self.digests.length();
-        self.digests.absorb(bytes, || file.write_all(bytes)).or_else(|error| {
+        self.digests.absorb(bytes, || self.behind.write(file, bytes, before)).or_else(|error| {
             // Part of it may be on disk. Nobody has to know how much.
             file.set_len(before)?;
             Err(error)
@@ -107,6 +109,7 @@ impl Sink {
         if self.file.is_none() {
             self.write(&[])?;
         }
+        self.behind.finish().map_err(|source| FetchError::disk(&self.to, source))?;
         Ok(std::mem::replace(&mut self.digests, Digests::new(&self.expected)).finish())
     }
 
