@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use super::CollectError;
 use super::apt_folder;
@@ -99,8 +100,14 @@ fn read_logins(path: &Path, notes: &mut Vec<String>) -> Result<AuthConf, Collect
 
 /// Adds the logins and TLS settings of the host's apt: first the logins beside source lists that the selection names.
 fn add_host(access: &mut Access, folders: &[PathBuf]) {
+    // apt-config takes some 20 ms, so both calls run side by side.
+    let (host, dump) = thread::scope(|scope| {
+        let dump = scope.spawn(|| apt_config(&["dump", "--format", "%f=%v%n"]));
+        (host_login_files(), dump.join().ok().flatten().unwrap_or_default())
+    });
+    access.tls = TlsOptions::parse(&dump);
     let beside = folders.iter().flat_map(|folder| LOGIN_FILES.map(|name| folder.join(name)));
-    let paths: Vec<PathBuf> = beside.chain(host_login_files()).filter(|path| path.exists()).collect();
+    let paths: Vec<PathBuf> = beside.chain(host).filter(|path| path.exists()).collect();
     for path in paths {
         // A folder that cannot be listed counts as a file that cannot be read.
         for file in apt_folder::files_of(&path, "conf").unwrap_or_else(|_| vec![path]) {
@@ -109,8 +116,6 @@ fn add_host(access: &mut Access, folders: &[PathBuf]) {
             }
         }
     }
-    let dump = apt_config(&["dump", "--format", "%f=%v%n"]).unwrap_or_default();
-    access.tls = TlsOptions::parse(&dump);
 }
 
 /// The file and the folder of logins of the host's apt, as its configuration names them.
