@@ -54,6 +54,7 @@ timed_images-list_sstream() {
 # compare_images COMPARISON
 compare_images() {
     "$here/../tests/install-python" "$work/python" >&2
+    sources=("$work/www/${1%-again}")
     case $1 in
     images-large)
         make_stream images-large 20250718
