@@ -28,7 +28,7 @@ pub(super) fn check_files(
         if now == Some(manifest) {
             continue;
         }
-        let lost = match lost_files(depot, &manifest) {
+        let lost = match lost_files(depot, &manifest, now) {
             Err(SiteError::Bundle(BundleError::Depot(DepotError::Missing { .. }))) => Some("its item lists".to_owned()),
             lost => lost?,
         };
@@ -43,19 +43,32 @@ pub(super) fn check_files(
     Ok(())
 }
 
-/// Returns the first file of the state that is not here, and how many more there are, in words.
-fn lost_files(depot: &Depot, manifest: &Sha256) -> Result<Option<String>, SiteError> {
+/// Returns the first file that is not here of what the state has and the published one has not, and how many more there are, in words.
+fn lost_files(depot: &Depot, manifest: &Sha256, published: Option<Sha256>) -> Result<Option<String>, SiteError> {
     let state = StoredState::open(depot, manifest)?;
-    let blobs = state.blobs(depot)?;
-    let mut walk = state.lists.walk(&blobs);
+    let is_rot =
+        |error: &BundleError| matches!(error.class(), ErrorClass::VolumesMissing | ErrorClass::VerificationFailed);
+    // Of a published state that cannot be read nothing is known to be the same.
+    let now = match published.map(|digest| StoredState::manifest(depot, &digest)).transpose() {
+        Err(error) if is_rot(&error) => None,
+        now => now?,
+    };
+    let is_published = |collection| now.as_ref().is_some_and(|now| now.collections.contains(collection));
     let (mut first, mut more) = (None, 0);
-    while let Some(blob) = walk.next_blob().map_err(|error| BundleError::in_file(&depot.place(manifest))(error))? {
-        if depot.holds(&blob.sha256)? {
+    let in_list = |error| BundleError::in_file(&depot.place(manifest))(error);
+    for (index, collection) in state.manifest.collections.iter().enumerate() {
+        if is_published(collection) {
             continue;
         }
-        match first {
-            None => first = Some(blob.name.clone()),
-            Some(_) => more += 1,
+        let mut list = state.lists.read(index).map_err(in_list)?;
+        while let Some(line) = list.next_line().map_err(in_list)? {
+            if depot.holds(&line.blob().0)? {
+                continue;
+            }
+            match first {
+                None => first = Some(format!("{}/{}", collection.folder(), line.path())),
+                Some(_) => more += 1,
+            }
         }
     }
     Ok(first.map(|first| if more == 0 { first } else { format!("{first} and {more} more files") }))

@@ -1,4 +1,4 @@
-//! What a rollback would change, without changing anything: states, versions, what stays reachable, and what is refused.
+//! Plans of rollbacks, which change nothing: states, versions, what stays reachable, and what is refused.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ use crate::path::PublishPath;
 use crate::progress::Progress;
 use crate::time::Time;
 
-/// What a rollback would change.
+/// The changes that a rollback would make.
 #[derive(Debug)]
 pub struct RollbackPlan {
     /// The bundle names that go back.
@@ -90,7 +90,7 @@ pub struct CollectionPlan {
     pub versions: Option<VersionChanges>,
     /// True if clients that saw newer metadata keep it: it is upstream's own, and goes back in time.
     pub clients_keep_newer: bool,
-    /// What clients of the current generation still find.
+    /// The files that clients of the current generation still find.
     pub still_served: StillServed,
     /// The number of its files that a check has found to be damaged.
     pub damaged_files: u64,
