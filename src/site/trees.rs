@@ -24,7 +24,8 @@ use crate::kind::Kind;
 use crate::next_command;
 use crate::path::PublishPath;
 use crate::storage::{
-    StorageError, has_no_links, modes, remove_file_if_there, sync_file_system, sync_folder, sync_folders, sync_parent,
+    FileError, StorageError, has_no_links, modes, remove_file_if_there, sync_file_system, sync_folder, sync_folders,
+    sync_parent,
 };
 use crate::time::Time;
 
@@ -188,7 +189,8 @@ fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -
         let parent = path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         if parent != last_parent {
             let parent_path = scratch.join(parent);
-            modes::create_unsynced_folders(&parent_path).map_err(SiteError::io("create", &parent_path))?;
+            let created = modes::create_unsynced_folders(&parent_path);
+            created.map_err(|error| of_name(site, below, path, error, SiteError::io("create", &parent_path)))?;
             parent.clone_into(&mut last_parent);
         }
         depot.write_file(digest, &target).map_err(|error| match error {
@@ -203,10 +205,36 @@ fn write(site: &Site, depot: &Depot, below: &str, tree: &Tree, scratch: &Path) -
                 )
                 .into()
             }
+            DepotError::File(FileError { action, path: file, source, .. }) => {
+                of_name(site, below, path, source, SiteError::io(action, &file))
+            }
             other => SiteError::from(other),
         })?;
     }
     Ok(())
+}
+
+/// Returns the error of a file that cannot be written below a folder that was made just before. exFAT and FAT take no `:` and other
+/// characters, and take `A` and `a` for the same; what they answer depends on the driver.
+fn of_name(
+    site: &Site,
+    below: &str,
+    path: &PublishPath,
+    error: io::Error,
+    otherwise: impl FnOnce(io::Error) -> SiteError,
+) -> SiteError {
+    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    match error.kind() {
+        AlreadyExists | InvalidFilename | InvalidInput | NotADirectory | NotFound => Fault::failed(format!(
+            "{below}/{path} cannot be published here: the file system of {} does not take the name, or takes it for that of another \
+             file, as exFAT does with `:` and with `A` beside `a`. Move the site to a file system of Linux, such as ext4 or XFS, by \
+             `cp -r`; then import again",
+            site.root().display()
+        ))
+        .because(error)
+        .into(),
+        _ => otherwise(error),
+    }
 }
 
 /// Metadata and keys change under their names, and HTTP caches compare its time by the second: that of a tree that clients have

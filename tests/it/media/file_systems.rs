@@ -2,9 +2,10 @@
 //! that says that nothing is free. Needs root and loop devices.
 
 use gapferry::cli::Exit;
+use gapferry::upstream::Upstream;
 
 use super::{Carrier, exits, says};
-use crate::support::desk::Ended;
+use crate::support::desk::{Desk, Ended};
 
 fn script(text: &str) -> Option<Ended> {
     Carrier::new().script("file systems", text)
@@ -70,6 +71,46 @@ fn site_works_on_a_file_system_without_links() {
     let needed: Vec<u64> = ended.out.lines().filter_map(needed).collect();
     assert!(needed[1] >= needed[0] + super::PACKAGES as u64 * 100_000, "the copies count: {needed:?}");
     assert!(ended.out.contains(&format!("\n{}\n", super::PACKAGES)), "one generation has its copies: {}", ended.out);
+}
+
+/// exFAT has `~`, `+` and `%` in names. It refuses a `:`, and takes `A` and `a` for the same.
+#[test]
+fn names_that_exfat_cannot_hold_are_named_with_the_way_out() {
+    let desk = Desk::new();
+    let mut bundles = Vec::new();
+    for (folder, names) in
+        [("good", &["x_1%3a2~3+4_all.deb"][..]), ("colon", &["y_1:2_all.deb"]), ("case", &["Name", "name"])]
+    {
+        std::fs::create_dir(desk.path(folder)).unwrap();
+        names.iter().for_each(|name| std::fs::write(desk.path(folder).join(name), name).unwrap());
+        desk.select_as(folder, &format!("[[files]]\nname = \"{folder}\"\nfrom = \"../{folder}\"\n"));
+        bundles.push(desk.bundle().display().to_string());
+    }
+    desk.init(&[], "--allow-unsigned good --allow-unsigned colon --allow-unsigned case");
+    let carrier = Carrier { desk, upstream: Upstream::new("Unused", &["amd64"]) };
+    let Some(ended) = carrier.script(
+        "a site on exFAT",
+        &format!(
+            "truncate -s 64M exfat.img; mkfs.exfat exfat.img >/dev/null; loop=$(losetup -f --show exfat.img); mkdir stick\n\
+             mount.exfat-fuse $loop stick >/dev/null 2>&1 || exit 9\n\
+             cp -r site stick/site; for bundle in {}; do try gapferry import $bundle --quiet --site stick/site; done\n\
+             try gapferry site check --site stick/site; find stick/site/generations -name '*.deb'\n\
+             mkdir ext; cp -r stick/site ext/site\n\
+             for bundle in {} {}; do try gapferry import $bundle --quiet --site ext/site; done\n\
+             umount stick; losetup -d $loop",
+            bundles.join(" "),
+            bundles[1],
+            bundles[2]
+        ),
+    ) else {
+        return;
+    };
+    let words = [
+        "files/colon/y_1:2_all.deb cannot be published here: the file system of stick/site does not take the name",
+        "files/case/name cannot be published here",
+    ];
+    says(&ended, &["0", "1", "1", "0", "0", "0"], &words);
+    assert!(ended.out.contains("generations/1/files/good/x_1%3a2~3+4_all.deb"), "{}", ended.out);
 }
 
 #[test]
