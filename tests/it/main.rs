@@ -16,6 +16,7 @@ mod images;
 mod journey;
 mod json;
 mod kill;
+mod large;
 mod layers;
 mod maas;
 mod media;

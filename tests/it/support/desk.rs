@@ -54,9 +54,20 @@ impl Desk {
     /// A desk with a builder's key.
     pub(crate) fn new() -> Self {
         let desk = Self { root: scratch() };
-        fs::create_dir(desk.path("online")).unwrap();
-        fs::create_dir(desk.path("medium")).unwrap();
-        desk.run("keygen online/builder.key").ok();
+        desk.fill();
+        desk
+    }
+
+    fn fill(&self) {
+        fs::create_dir(self.path("online")).unwrap();
+        fs::create_dir(self.path("medium")).unwrap();
+        self.run("keygen online/builder.key").ok();
+    }
+
+    /// The same on a disk, for what would take too much memory.
+    pub(crate) fn on_disk() -> Self {
+        let desk = Self { root: tempfile::tempdir_in("/var/tmp").unwrap() };
+        desk.fill();
         desk
     }
 
