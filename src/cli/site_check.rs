@@ -12,7 +12,7 @@ use crate::label::Label;
 use crate::next_command;
 use crate::progress::Progress;
 use crate::site::{
-    CheckOptions, CheckStart, FlawedFile, FlawedFiles, HealedFiles, SiteCheck, check, find, heal_flawed,
+    CheckOptions, CheckScope, CheckStart, FlawedFile, FlawedFiles, HealedFiles, SiteCheck, check, find, heal_flawed,
 };
 use crate::units::Bytes;
 
@@ -24,7 +24,8 @@ use crate::units::Bytes;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gapferry site check --site /srv/gapferry\n  \
     gapferry site check --rate '50 MB' --site /srv/gapferry\n  \
-    gapferry site check --repair --from /media/usb --site /srv/gapferry")]
+    gapferry site check --repair --from /media/usb --site /srv/gapferry\n  \
+    gapferry site check --repair --known --from /media/usb --site /srv/gapferry")]
 pub(super) struct SiteCheckArgs {
     /// The site's folder
     #[arg(long, value_name = "SITE", env = "GAPFERRY_SITE")]
@@ -36,6 +37,9 @@ pub(super) struct SiteCheckArgs {
     /// Take blobs that are wrong or missing from bundles on this medium, which the site has imported before; may be repeated
     #[arg(long, value_name = "PATH", requires = "repair")]
     from: Vec<PathBuf>,
+    /// Read only what is noted as bad, and find what is missing: heals what an earlier check has found, without reading the rest again
+    #[arg(long, requires = "repair", conflicts_with = "restart")]
+    known: bool,
     /// The most that is read in a second, such as "50 MB"
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     rate: Option<Bytes>,
@@ -62,6 +66,7 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
         flawed_files: if args.repair { FlawedFiles::MoveAway } else { FlawedFiles::Stay },
         rate: args.rate,
         start: if args.restart { CheckStart::Anew } else { CheckStart::GoOn },
+        scope: if args.known { CheckScope::Known } else { CheckScope::Everything },
     };
     let mut found = check(&site, options, progress)?;
     let flawed: Vec<Value> = found.flawed.iter().map(|file| json!(file)).collect();
@@ -75,24 +80,27 @@ pub(super) fn run(args: &SiteCheckArgs, out: &Output, progress: &Progress) -> Re
     let value = json!({
         "blobs": found.blobs, "tree_files": found.tree_files, "bytes": found.bytes, "blobs_before": found.blobs_before,
         "flawed": flawed, "healed": healed.healed, "left": found.flawed.len(), "generation": healed.generation,
-        "repaired": args.repair, "noted": found.is_noted,
+        "repaired": args.repair, "known_only": args.known, "noted": found.is_noted,
     });
     if !found.flawed.is_empty() {
         let names: Vec<Label> = site.current()?.names.into_keys().collect();
         let words = advice(&args.site, &found, options.flawed_files, &names);
         return Err(Failure::SiteFlawed { words, value: Box::new(value) });
     }
-    out.done(value, &done(&found, &healed));
+    out.done(value, &done(&found, &healed, options.scope));
     Ok(())
 }
 
-fn done(found: &SiteCheck, healed: &HealedFiles) -> String {
+fn done(found: &SiteCheck, healed: &HealedFiles, scope: CheckScope) -> String {
     let mut text = String::new();
     if healed.healed > 0 {
         text += &format!("{} files were not what they must be, and are healed\n", healed.healed);
     }
     if let Some(number) = healed.generation {
         text += &format!("generated files are made again, and published as generation {number}\n");
+    }
+    if scope == CheckScope::Known {
+        return text + "nothing is known to be bad any more; all else was not read\n";
     }
     text += &format!(
         "all of {} blobs and {} published files with bytes of their own are what they must be: {} were read\n",

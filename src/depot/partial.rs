@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{Depot, DepotError};
@@ -65,6 +65,19 @@ impl Depot {
         };
         self.remove_partial(&one)?;
         self.remove_partial(&other)?;
+        linked
+    }
+
+    /// Returns whether this file system has symbolic links. FAT and exFAT do not.
+    pub fn has_symbolic_links(&self) -> Result<bool, DepotError> {
+        let link = Sha256::of(b"a link");
+        self.remove_partial(&link)?;
+        let path = self.partial_path(&link);
+        let linked = match symlink("nowhere", &path) {
+            Err(error) if has_no_links(&error) => Ok(false),
+            linked => linked.map(|()| true).map_err(DepotError::io("link", &path)),
+        };
+        self.remove_partial(&link)?;
         linked
     }
 

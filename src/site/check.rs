@@ -8,8 +8,8 @@
 use super::flaw::{Flaw, FlawedFile, Replacement, blob_flaw, flaw};
 use super::pace::Pace;
 use super::repair::{has_link, move_away};
-use super::scrub::{Scrub, SiteCheck};
-use super::scrub_note::{CheckStart, ScrubNote};
+use super::scrub::{Scrub, ScrubOptions, SiteCheck};
+use super::scrub_note::{CheckScope, CheckStart, ScrubNote};
 use super::{Site, SiteError};
 use crate::depot::Depot;
 use crate::progress::Progress;
@@ -34,6 +34,8 @@ pub struct CheckOptions {
     pub rate: Option<Bytes>,
     /// The blobs that it begins with.
     pub start: CheckStart,
+    /// The files that it reads.
+    pub scope: CheckScope,
 }
 
 /// Reads every blob, and every published file that is not a hard link to its blob.
@@ -43,16 +45,23 @@ pub fn check(site: &Site, options: CheckOptions, progress: &Progress) -> Result<
     }
     let depot = if site.belongs_to_user() { site.depot()? } else { site.depot_to_read() };
     let pace = options.rate.map(Pace::new);
-    let note = ScrubNote::begin(site, options.start)?;
-    let mut found = Scrub::new(site, &depot, note, pace.as_ref(), progress)?.run()?;
+    let note = match options.scope {
+        CheckScope::Everything => ScrubNote::begin(site, options.start)?,
+        CheckScope::Known => ScrubNote::default(), // that of a check which was interrupted stays
+    };
+    let scrub_options = ScrubOptions { pace: pace.as_ref(), scope: options.scope };
+    let mut found = Scrub::new(site, &depot, note, scrub_options, progress)?.run()?;
     {
         let _lock = (options.flawed_files == FlawedFiles::MoveAway).then(|| site.lock()).transpose()?;
         found.flawed = confirmed(site, &depot, found.flawed)?;
         if options.flawed_files == FlawedFiles::MoveAway && !found.flawed.is_empty() {
             move_away(site, &depot, &found.flawed)?;
+            found.renewed.iter().try_for_each(|digest| depot.forget_bad(digest))?;
         }
     }
-    ScrubNote::end(site)?;
+    if options.scope == CheckScope::Everything {
+        ScrubNote::end(site)?;
+    }
     Ok(found)
 }
 

@@ -12,6 +12,7 @@ use super::incoming::{Incoming, IncomingState};
 use super::reachable::reachable;
 use super::repair::{relink_trees, set_aside};
 use super::reuse::Unchanged;
+use super::room::NextFiles;
 use super::state::Generation;
 use super::unpack::{into_depot, mark_lacking};
 use super::{Site, SiteError, sheets};
@@ -59,7 +60,9 @@ pub(super) fn heal(
             content.blobs.marked(BlobMark::Lacking).count() as u64
         }
     };
-    let unpacked = into_depot(site, incoming, &mut content, &depot, progress)?;
+    let unchanged = Unchanged::PublishedAnew;
+    let room_of_files = NextFiles { site, depot: &depot, current: &current, unchanged }.room(&content)?;
+    let unpacked = into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
     note_repairs(site, state, &unpacked.repaired)?;
     let recipe = Recipe {
         reason: format!("heal from {}", state.manifest.folder()),
@@ -68,7 +71,7 @@ pub(super) fn heal(
         imported: Some(&content.state),
         guarded: None,
         second_digests: unpacked.second,
-        unchanged: Unchanged::PublishedAnew,
+        unchanged,
         is_rehearsal: false,
         dates: DateRule::Rising,
         progress: progress.clone(),

@@ -100,7 +100,8 @@ fn take_blobs(
     let detail = format!("{}{}", bundle.digest, sheets::custody(incoming));
     audit::append(&site.root().join("audit.jsonl"), "heal", &bundle.manifest.folder(), &detail)?;
     incoming.store(&content, depot)?;
-    match into_depot(site, incoming, &mut content, depot, progress) {
+    let room_of_files = 0; // they are linked to the blobs again
+    match into_depot(site, incoming, &mut content, depot, room_of_files, progress) {
         // It has some of them at most, which are here now.
         Err(SiteError::Bundle(BundleError::BlobsMissing { .. })) => Ok(()),
         other => other.map(drop),

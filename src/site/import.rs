@@ -12,6 +12,7 @@ use super::incoming::Incoming;
 use super::publish::PublishError;
 use super::repair::relink_trees;
 use super::reuse::Unchanged;
+use super::room::NextFiles;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
 use super::trees::remove_folder;
@@ -249,14 +250,16 @@ fn run(
         let counts = |blob: &BlobEntry| !blob.has(BlobMark::Lacking);
         healed = mark_wrong(site, incoming, &mut content, &depot, counts, progress)?;
     }
-    let unpack::Unpacked { second, repaired } = unpack::into_depot(site, incoming, &mut content, &depot, progress)?;
-    note_repairs(site, state, &repaired)?;
-    let before = current.clone();
-    let recipe = recipe(&content.state, current, second, allow, progress);
     let unchanged = match options.held {
         HeldBlobs::Trusted => Unchanged::Stay,
         HeldBlobs::Reread => Unchanged::PublishedAnew,
     };
+    let room_of_files = NextFiles { site, depot: &depot, current: &current, unchanged }.room(&content)?;
+    let unpack::Unpacked { second, repaired } =
+        unpack::into_depot(site, incoming, &mut content, &depot, room_of_files, progress)?;
+    note_repairs(site, state, &repaired)?;
+    let before = current.clone();
+    let recipe = recipe(&content.state, current, second, allow, progress);
     let generation = publish(site, &depot, Recipe { unchanged, ..recipe })?;
     if options.held == HeldBlobs::Reread {
         relink_trees(site, &depot, &content.blobs.iter().map(|blob| blob.sha256).collect())?;

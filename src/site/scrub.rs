@@ -12,7 +12,7 @@ use super::older::{OLDER_FOLDER, asked_for_later};
 use super::pace::Pace;
 use super::path_map::PathMap;
 use super::repair::{blob_inode, has_link, inode, places};
-use super::scrub_note::ScrubNote;
+use super::scrub_note::{CheckScope, ScrubNote};
 use super::state::{CURRENT, Generation, MountedTree, generation_folder};
 use super::tree::Tree;
 use super::{Site, SiteError};
@@ -37,6 +37,8 @@ pub struct SiteCheck {
     pub flawed: Vec<FlawedFile>,
     /// Says if the bad blobs were noted, so that the next import takes them from its medium. Only the site's owner can.
     pub is_noted: bool,
+    /// Blobs that are noted as bad and good again, of which published files still have the old bytes.
+    pub(super) renewed: BTreeSet<Sha256>,
 }
 
 /// A check that is under way.
@@ -46,6 +48,13 @@ pub(super) struct Scrub<'a> {
     pace: Option<&'a Pace>,
     progress: &'a Progress,
     note: ScrubNote,
+    scope: CheckScope,
+    /// The blobs that were noted as bad at the beginning.
+    known: BTreeSet<Sha256>,
+    /// Those of them that are good again.
+    renewed: BTreeSet<Sha256>,
+    /// True if the files of a tree are not known, so that they were not looked at.
+    has_unread_maps: bool,
     /// Only the owner of the site may write down what is bad.
     is_owner: bool,
     is_noted: bool,
@@ -56,6 +65,13 @@ pub(super) struct Scrub<'a> {
     read: BTreeSet<PathBuf>,
     /// The files in `older/` that no generation was found to have yet.
     older: BTreeSet<PathBuf>,
+}
+
+/// The pace and the scope of a check.
+#[derive(Clone, Copy)]
+pub(super) struct ScrubOptions<'a> {
+    pub(super) pace: Option<&'a Pace>,
+    pub(super) scope: CheckScope,
 }
 
 /// A tree at its place in a generation.
@@ -85,13 +101,33 @@ impl<'a> Scrub<'a> {
         site: &'a Site,
         depot: &'a Depot,
         note: ScrubNote,
-        pace: Option<&'a Pace>,
+        options: ScrubOptions<'a>,
         progress: &'a Progress,
     ) -> Result<Self, SiteError> {
+        let ScrubOptions { pace, scope } = options;
+        let mut known = depot.bad_blobs()?;
+        known.extend(note.flawed_blobs.iter().copied());
         let is_owner = site.belongs_to_user();
         let older = files_in(&site.root().join(OLDER_FOLDER))?;
         let (flawed, blobs, read) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { site, depot, pace, progress, note, is_owner, is_noted: true, flawed, blobs, read, older })
+        let renewed = BTreeSet::new();
+        Ok(Self {
+            site,
+            depot,
+            pace,
+            progress,
+            note,
+            scope,
+            known,
+            renewed,
+            has_unread_maps: false,
+            is_owner,
+            is_noted: true,
+            flawed,
+            blobs,
+            read,
+            older,
+        })
     }
 
     /// Reads everything.
@@ -108,27 +144,29 @@ impl<'a> Scrub<'a> {
             }
         }
         let is_noted = self.is_noted;
+        let renewed = self.forget_renewed();
         let ScrubNote { blobs, tree_files, bytes, .. } = self.note;
         let mut flawed = self.flawed;
         flawed.extend(self.blobs.into_values());
-        Ok(SiteCheck { blobs, tree_files, bytes, blobs_before, flawed, is_noted })
+        Ok(SiteCheck { blobs, tree_files, bytes, blobs_before, flawed, is_noted, renewed })
     }
 
     fn read_blobs(&mut self) -> Result<(), SiteError> {
         let sizes = self.depot.blob_sizes()?;
         let progress = self.progress.phase("checking blobs", sizes.values().sum());
-        let mut known = self.depot.bad_blobs()?;
-        known.append(&mut self.note.flawed_blobs.clone());
         for (digest, size) in sizes {
             let was_read = self.note.last_blob.is_some_and(|last| digest <= last);
-            if was_read && !known.contains(&digest) {
+            if (was_read || self.scope == CheckScope::Known) && !self.known.contains(&digest) {
                 progress.add(size);
                 continue;
             }
             match blob_flaw(self.depot, &digest, &reader(self.pace, &progress))? {
                 Some(Flaw::Missing) => continue, // `gc` has removed it just now
                 Some(flaw) => self.note_blob(&digest, flaw),
-                None if known.contains(&digest) => self.forget(&digest),
+                None if self.known.contains(&digest) => {
+                    self.note.flawed_blobs.remove(&digest);
+                    self.renewed.insert(digest);
+                }
                 None => {}
             }
             if !was_read {
@@ -142,13 +180,18 @@ impl<'a> Scrub<'a> {
         Ok(())
     }
 
-    /// Forgets that the blob was bad: another run has put good bytes in its place.
-    fn forget(&mut self, digest: &Sha256) {
+    /// Forgets which blobs were bad, since another run has put good bytes in their places. Returns those that stay noted: it was killed
+    /// before it linked the published files to them, so the next import or repair does.
+    fn forget_renewed(&mut self) -> BTreeSet<Sha256> {
+        let files = self.flawed.iter().filter(|file| matches!(file.replacement, Replacement::Blob));
+        let stale: BTreeSet<Sha256> = files.map(|file| file.sha256).collect();
+        let (stay, linked): (BTreeSet<_>, BTreeSet<_>) =
+            self.renewed.iter().partition(|digest| self.has_unread_maps || stale.contains(*digest));
         if self.is_owner {
             // A note that stays costs no more than one blob that is read from a medium again.
-            let _ = self.depot.forget_bad(digest);
+            linked.iter().for_each(|digest| drop(self.depot.forget_bad(digest)));
         }
-        self.note.flawed_blobs.remove(digest);
+        stay
     }
 
     fn read_generation(&mut self, generation: &Generation, current: u64) -> Result<(), SiteError> {
@@ -202,7 +245,7 @@ impl<'a> Scrub<'a> {
                     links.extend(is_link.then(|| file.clone()));
                 }
             }
-            if !is_link {
+            if !is_link && (self.scope == CheckScope::Everything || self.known.contains(digest)) {
                 own.push((path, file, digest));
             }
         }
@@ -243,6 +286,7 @@ impl<'a> Scrub<'a> {
             Some(flawed) => {
                 let path = format!("the path map of {}", tree.folder);
                 flawed.needed_by.push(NeededBy { generation: tree.generation, collection: None, path, bundle: None });
+                self.has_unread_maps = true;
                 Ok(None)
             }
         }

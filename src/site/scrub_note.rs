@@ -30,6 +30,16 @@ pub enum CheckStart {
     Anew,
 }
 
+/// The files that a check reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CheckScope {
+    /// Every blob, and every published file with bytes of its own.
+    #[default]
+    Everything,
+    /// Blobs that are noted as bad, and published files that are to have their bytes. Missing blobs are found without reading.
+    Known,
+}
+
 /// The progress of a check.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,14 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::incoming::{Incoming, IncomingState};
 use super::journal::Journal;
 use super::second_digest::{SecondDigest, SecondDigests};
-use super::{Site, SiteError};
+use super::{Site, SiteError, room};
 use crate::bundle::packing::found::FoundPacking;
 use crate::bundle::packing::index::Slice;
 use crate::bundle::packing::unpack::{ContentSink, PartSink, unpack, unpack_stream};
@@ -37,16 +36,16 @@ pub(super) struct Unpacked {
     pub(super) repaired: Vec<Damage>,
 }
 
-/// Unpacks the blobs of the bundle that are marked as lacking. Ends with all of them there, or with what is missing as the error.
+/// Unpacks the blobs of the bundle that are marked as lacking, if there is room for them and for the published files. Ends with all of them there, or with what is missing as the error.
 pub(super) fn into_depot(
     site: &Site,
     incoming: Incoming<'_>,
     content: &mut IncomingState,
     depot: &Depot,
+    room_of_files: u64,
     progress: &Progress,
 ) -> Result<Unpacked, SiteError> {
-    let needed = room_needed(&content.blobs, depot) + room_of_copies(content, depot)?;
-    check_room(site, needed, depot.free_bytes()?)?;
+    room::check(site, room::of_blobs(&content.blobs, depot) + room_of_files, depot.free_bytes()?)?;
     let journal = Journal::open(&site.journal_folder(incoming.state), incoming.state)?;
     let resumed = journal.is_begun();
     let target = UnpackTarget { site, depot, journal: &journal, scratch: site.root() };
@@ -212,38 +211,6 @@ pub(super) fn bases(packings: &[FoundPacking], scratch: &Path) -> Result<BTreeSe
         }
     }
     Ok(bases)
-}
-
-/// Returns how many bytes the import still writes. What an interrupted run has left in partial files is not counted.
-pub(super) fn room_needed(blobs: &BlobTable, depot: &Depot) -> u64 {
-    let block = 4096;
-    let written = |b: &BlobEntry| {
-        depot.partial_path(&b.sha256).symlink_metadata().map_or(0, |data| data.blocks().saturating_mul(512))
-    };
-    let lacking = blobs.marked(BlobMark::Lacking);
-    let bytes: u64 = lacking.map(|b| b.size.next_multiple_of(block).saturating_sub(written(b))).sum();
-    let links = blobs.len() as u64 * 256; // folder entries of the depot and of the generation
-    bytes + links + (16 << 20)
-}
-
-/// Returns how many bytes the published files take that cannot be hard links to blobs.
-pub(super) fn room_of_copies(content: &IncomingState, depot: &Depot) -> Result<u64, SiteError> {
-    if depot.has_hard_links()? {
-        return Ok(0);
-    }
-    let mut bytes = 0;
-    for index in 0..content.state.manifest.collections.len() {
-        content.each_line(index, |line| bytes += line.blob().1.next_multiple_of(4096))?;
-    }
-    Ok(bytes)
-}
-
-/// Refuses an import that the site's file system has no room for.
-pub(super) fn check_room(site: &Site, needed: u64, free: u64) -> Result<(), BundleError> {
-    match needed > free {
-        true => Err(BundleError::NoSpace { path: site.root().to_owned(), needed, free }),
-        false => Ok(()),
-    }
 }
 
 /// Whether the blob is gone, or its bytes have changed.

@@ -100,6 +100,38 @@ fn a_site_that_is_too_small_or_fills_up() {
     }
 }
 
+/// The file system of the site has no hard links: published files are copies, and a collection that does not change is not
+/// copied again.
+#[test]
+fn unchanged_collections_need_no_room() {
+    let desk = Desk::new();
+    for folder in ["big", "small"] {
+        std::fs::create_dir(desk.path(folder)).unwrap();
+    }
+    std::fs::write(desk.path("big/big"), vec![7; 20 << 20]).unwrap();
+    (0..500).for_each(|n| std::fs::write(desk.path(&format!("big/{n}")), n.to_string()).unwrap());
+    let table = |name| format!("[[files]]\nname = \"{name}\"\nfrom = \"../{name}\"\n");
+    desk.select(&(table("big") + &table("small")));
+    let bundles = ["first", "second"].map(|text| {
+        std::fs::write(desk.path(&format!("small/{text}")), text).unwrap();
+        desk.bundle().display().to_string()
+    });
+    let text = format!(
+        "disk srv size=64m\n\
+         gapferry site init srv/site --name dc1 --builder online/builder.key.pub --allow-unsigned big --allow-unsigned small\n\
+         unlinked() {{ strace -f -qq -o /dev/null -e inject=link,linkat:error=EPERM $GAPFERRY \"$@\"; }}\n\
+         try unlinked import {0} --site srv/site\n\
+         gapferry import {1} --dry-run --json --site srv/site | grep -o '\"needed\":[0-9]*'\n\
+         try unlinked import {1} --site srv/site; try gapferry site check --site srv/site",
+        bundles[0], bundles[1]
+    );
+    let Some(ended) = script(&desk, &text) else { return };
+    assert_eq!(exits(&ended), ["0", "0", "0"], "{ended:?}");
+    let needed = ended.out.lines().find_map(|line| line.strip_prefix("\"needed\":")).unwrap();
+    let needed: u64 = needed.parse().unwrap();
+    assert!(needed < (16 << 20) + 50_000, "{needed}");
+}
+
 /// `gc` is what frees space, so it must not need any for its own line in the audit log. The log is lengthened first until
 /// another line needs another page, since the last page of a file can be filled on a full disk, too.
 #[test]

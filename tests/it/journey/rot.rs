@@ -73,6 +73,67 @@ fn a_check_names_what_has_changed_and_who_needs_it() {
     assert!(found[0]["path"].as_str().unwrap().starts_with("depot/sha256/"), "{found:?}");
 }
 
+/// A repair that was killed after it had put the good blob into the depot, and before it linked published files to it.
+fn half_repaired() -> (Desk, PathBuf, PathBuf, Sha256) {
+    let (desk, bundle) = desk_with_one();
+    let deb = desk.path("site/current").join(DEB);
+    let (bytes, right) = (fs::read(&deb).unwrap(), digest(&deb));
+    rot(&deb);
+    assert_eq!(flawed(&desk, "").len(), 1);
+    let hex = right.to_hex();
+    let (blob, good) = (desk.path(&format!("site/depot/sha256/{}/{hex}", &hex[..2])), desk.path("good"));
+    fs::write(&good, bytes).unwrap();
+    fs::rename(&good, &blob).unwrap();
+    assert_eq!((digest(&blob), digest(&deb) == right), (right, false));
+    (desk, bundle, deb, right)
+}
+
+#[test]
+fn a_check_after_a_killed_repair_leaves_the_rest_to_the_next_import() {
+    let (desk, bundle, deb, right) = half_repaired();
+    let found = flawed(&desk, "");
+    assert!(found.len() == 1 && found[0]["path"].as_str().unwrap().starts_with("trees/"), "{found:?}");
+    assert_eq!(names(&desk.path("site/depot/bad")), [right.to_hex()], "published files are not linked yet");
+    desk.import(&bundle).ok();
+    assert_eq!(digest(&deb), right);
+    desk.run("site check --site site").ok();
+    assert!(names(&desk.path("site/depot/bad")).is_empty());
+}
+
+#[test]
+fn a_repair_after_a_killed_one_and_a_check_links_published_files() {
+    let (desk, _, deb, right) = half_repaired();
+    flawed(&desk, "");
+    let found = desk.run("site check --repair --known --site site --json").ok().json();
+    assert_eq!((&found["blobs"], &found["healed"], &found["known_only"]), (&1.into(), &1.into(), &true.into()));
+    assert_eq!(digest(&deb), right);
+    assert!(names(&desk.path("site/depot/bad")).is_empty());
+    desk.run("site check --site site").ok();
+}
+
+#[test]
+fn known_rot_is_healed_without_reading_all_else_again() {
+    let (desk, bundle) = desk_with_one();
+    let constant = desk.path("site/current/apt/demo/pool/main/c/constant/constant_1.0-1_amd64.deb");
+    let deb = desk.path("site/current").join(DEB);
+    let right = [&deb, &constant].map(|file| digest(file));
+    rot(&deb);
+    flawed(&desk, "");
+    rot(&constant); // nobody knows of it yet
+    let from = bundle.display();
+    let found = desk.run(&format!("site check --repair --known --from {from} --site site --json")).ok().json();
+    assert_eq!((&found["blobs"], &found["healed"]), (&1.into(), &1.into()));
+    assert_eq!((digest(&deb), digest(&constant) == right[1]), (right[0], false));
+    // A missing file is found by its name.
+    fs::remove_file(fs::canonicalize(&deb).unwrap()).unwrap();
+    let hex = right[0].to_hex();
+    fs::remove_file(desk.path(&format!("site/depot/sha256/{}/{hex}", &hex[..2]))).unwrap();
+    desk.run(&format!("site check --repair --known --from {from} --site site")).ok();
+    assert_eq!(digest(&deb), right[0]);
+    desk.run("site check --known --site site").says(Exit::Usage, &["--repair"]);
+    assert_eq!(flawed(&desk, "").len(), 1);
+}
+
 #[test]
 fn the_same_bundle_heals_what_is_published() {
     let (desk, bundle) = desk_with_one();

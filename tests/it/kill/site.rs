@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use gapferry::progress::Progress;
-use gapferry::site::{CheckOptions, check};
+use gapferry::site::{CheckOptions, SiteError, check};
 
 use super::import::{names_in, nothing_is_left_over, published, whole_generation};
 use super::killing::{Killing, Kills};
@@ -166,6 +166,30 @@ fn a_killed_repair_is_finished_by_the_same_command(content: Arc<dyn Content>) {
             assert!(names_in(&folder.join("depot/bad")).is_empty());
             fs::remove_dir_all(folder.join("rotten")).unwrap();
             nothing_is_left_over(folder, &["1"]);
+        }
+    });
+}
+
+#[test]
+fn an_import_after_a_killed_repair_and_a_check_finishes_it() {
+    let world = world_with(Arc::new(Files), 0);
+    let bundle = world.bundle();
+    bring(&open_site(&world.path("template")), &bundle).unwrap();
+    let right = published(&world, &world.path("template"));
+    rot(&largest_blob(&world.path("template/depot/sha256")));
+    let from = bundle.to_str().unwrap();
+    let imported = world.path("imported");
+    kill_over(&world, &["site", "check", "--repair", "--from", from], |_, folder, finished| {
+        if !finished {
+            copy(folder, &imported);
+            let site = open_site(&imported);
+            check(&site, CheckOptions::default(), &Progress::hidden()).unwrap();
+            match bring(&site, &bundle) {
+                Err(SiteError::AlreadyImported { .. }) => {}
+                ended => drop(ended.unwrap()),
+            }
+            assert_eq!(difference(&right, &published(&world, &imported)), None);
+            fs::remove_dir_all(&imported).unwrap();
         }
     });
 }
