@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use batch::Batch;
 pub use error::DepotError;
 pub(crate) use partial::unseal;
+pub use put::NewBlob;
 pub use reader::BlobReader;
 use reader::CheckedReader;
 pub use remove::RemovedBlobs;

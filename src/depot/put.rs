@@ -2,10 +2,33 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Batch, Depot, DepotError};
 use crate::digest::{Hashing, Sha256};
+
+/// A blob that is being written, whose digest is not known yet.
+pub struct NewBlob {
+    to: io::BufWriter<Hashing<File>>,
+    scratch: PathBuf,
+}
+
+impl io::Write for NewBlob {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+impl NewBlob {
+    /// The file that has its bytes, for messages.
+    pub fn path(&self) -> &Path {
+        &self.scratch
+    }
+}
 
 impl Depot {
     /// Returns `true` if the blob is here with these bytes. Reads it again, unless this process has written it.
@@ -32,21 +55,20 @@ impl Depot {
         Ok(digest)
     }
 
-    /// Stores all that `fill` writes as a blob, at the next commit of `batch`, and returns its digest. A blob of this name with
-    /// other bytes is replaced.
-    pub fn put_with(
-        &self,
-        batch: &mut Batch<'_>,
-        fill: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-    ) -> Result<Sha256, DepotError> {
+    /// Starts a blob whose bytes are written one after the other. Only one can be under way.
+    pub fn new_blob(&self) -> Result<NewBlob, DepotError> {
         let scratch = self.root.join("partial").join("incoming");
-        let write = || {
-            let mut to = io::BufWriter::with_capacity(64 << 10, Hashing::new(File::create(&scratch)?));
-            fill(&mut to)?;
-            let (_, digest, size) = to.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
-            Ok((digest, size))
-        };
-        let (digest, size) = write().map_err(DepotError::io("write", &scratch))?;
+        let file = File::create(&scratch).map_err(DepotError::io("create", &scratch))?;
+        Ok(NewBlob { to: io::BufWriter::with_capacity(64 << 10, Hashing::new(file)), scratch })
+    }
+
+    /// Stores a blob that is written, at the next commit of `batch`, and returns its digest. A blob of this name with other bytes is
+    /// replaced.
+    pub fn put_new(&self, batch: &mut Batch<'_>, blob: NewBlob) -> Result<Sha256, DepotError> {
+        let NewBlob { to, scratch } = blob;
+        let hashed =
+            to.into_inner().map_err(io::IntoInnerError::into_error).map_err(DepotError::io("write", &scratch))?;
+        let (_, digest, size) = hashed.finish();
         let is_here = batch.holds(&digest);
         let is_fresh = self.hashed_by_this_process(&digest);
         if is_here || (self.has(&digest, size)? && (is_fresh || self.is_intact(&digest)?)) {

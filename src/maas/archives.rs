@@ -57,7 +57,7 @@ impl Indexes {
         let flat = suites.filter(|(suite, _)| suite.is_flat()).map(|(suite, _)| suite.to_string());
         let mut indexes = Self { flat: flat.collect(), ..Self::default() };
         let dists = folder.join("dists");
-        let files = WalkDir::new(&dists).max_depth(MAX_DEPTH).into_iter().filter_map(Result::ok);
+        let files = WalkDir::new(&dists).follow_links(true).max_depth(MAX_DEPTH).into_iter().filter_map(Result::ok);
         let files: Vec<_> =
             files.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect();
         let release = |file: &&std::path::PathBuf| file.ends_with("Release") || file.ends_with("InRelease");

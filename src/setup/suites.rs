@@ -88,7 +88,12 @@ fn is_signed(folder: &Path) -> bool {
 
 fn suites_below_dists(folder: &Path) -> Vec<PublishedSuite> {
     let dists = folder.join("dists");
-    let entries = WalkDir::new(&dists).max_depth(MAX_DEPTH).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let entries = WalkDir::new(&dists)
+        .follow_links(true)
+        .max_depth(MAX_DEPTH)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(Result::ok);
     let files: Vec<PathBuf> =
         entries.filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect();
     let releases = files.iter().filter(|file| file.ends_with(IN_RELEASE) || file.ends_with(RELEASE));

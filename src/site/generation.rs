@@ -73,9 +73,9 @@ pub(super) enum DateRule {
 /// Publishes the manifests that `recipe` names as the next generation, and switches to it.
 pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<Generation, SiteError> {
     let current = site.current()?;
-    let (next, layout) = prepare(site, depot, &current, &recipe)?;
-    older::retain(site, depot, &current, &next, &layout)?;
-    trees::build(site, depot, &next, &layout, &current)?;
+    let next = prepare(site, depot, &current, &recipe)?;
+    older::retain(site, depot, &current, &next)?;
+    trees::build(site, depot, &next, &current)?;
     write_down(site, &next)?;
     audit::append(&site.root().join("audit.jsonl"), "publish", &next.reason, &format!("generation {}", next.number))?;
     switch(site, next.number)?;
@@ -84,13 +84,13 @@ pub(super) fn publish(site: &Site, depot: &Depot, recipe: Recipe<'_>) -> Result<
     Ok(next)
 }
 
-/// Verifies all that the generation after `current` publishes, and lays out its trees; generated files enter the depot.
+/// Verifies all that the generation after `current` publishes; generated files and path maps enter the depot.
 pub(super) fn prepare(
     site: &Site,
     depot: &Depot,
     current: &Generation,
     recipe: &Recipe<'_>,
-) -> Result<(Generation, GenerationTrees), SiteError> {
+) -> Result<Generation, SiteError> {
     let (made, signed) = match recipe.dates {
         DateRule::Rising => {
             let made = next_date(site, current.made)?;
@@ -115,18 +115,18 @@ pub(super) fn prepare(
     };
     let second_digests = current.second_digests.clone().into_iter().chain(recipe.second_digests.clone()).collect();
     let shown = Shown { generation: current, answering: &answering, second_digests: &second_digests };
-    let layout = plan(site, depot, shown, recipe, &mut next)?;
-    Ok((next, layout))
+    plan(site, depot, shown, recipe, &mut next)?;
+    Ok(next)
 }
 
-/// Returns the trees of a generation; generated files enter the depot on the way.
+/// Lays out the trees of a generation; generated files and path maps enter the depot on the way.
 fn plan(
     site: &Site,
     depot: &Depot,
     current: Shown<'_>,
     recipe: &Recipe<'_>,
     next: &mut Generation,
-) -> Result<GenerationTrees, SiteError> {
+) -> Result<(), SiteError> {
     let mut layout = GenerationTrees::default();
     let mut batch = depot.batch();
     let key = own_keys::load(site)?.signing_at(next.made);
@@ -199,11 +199,19 @@ fn plan(
                     snap_roots: site.snap_roots,
                 },
             };
-            let part = publish::tree(&content, &mut context).map_err(in_collection)?;
+            match &content {
+                CollectionContent::Loaded(collection) => {
+                    let part = publish::tree(collection, &mut context).map_err(in_collection)?;
+                    attach(&mut layout, &collection.folder(), part)?;
+                }
+                CollectionContent::Listed(files) => {
+                    let map = files.store_path_map(&context).map_err(in_collection)?;
+                    map.into_iter().for_each(|map| layout.attach_map(&collection.folder(), map));
+                }
+            }
             let before = previous.as_ref().map(|(digest, _)| *digest);
             next.published.insert(collection.folder(), Published { before, ..context.published });
             next.inputs.insert(collection.folder(), Inputs { keys, ..inputs });
-            attach(&mut layout, &collection.folder(), part)?;
             attach(&mut layout, &format!("proofs/{}", collection.folder()), content.proofs())?;
         }
     }
@@ -222,11 +230,13 @@ fn plan(
     addresses::keep_apart(next, &site.config.serve)?;
     // Where another collection answers for an address, its metadata must not seem older than what was there before.
     let answers_as_before = addresses::answering(next, &site.config.serve) == current.answering;
-    let is_changed = |folder: &str| !answers_as_before || layout.get(folder).is_some();
-    let tree_of = |folder: &str| match (layout.get(folder), next.mounts.get(folder)) {
-        (Some(tree), _) => Ok(Cow::Borrowed(tree)),
-        (None, Some(mount)) => Ok(Cow::Owned(PathMap::tree(depot, &mount.paths)?)),
-        (None, None) => Ok(Cow::Owned(Tree::default())),
+    let is_changed = |folder: &str| !answers_as_before || layout.has(folder);
+    let tree_of = |folder: &str| match layout.get(folder) {
+        Some(tree) => Ok(Cow::Borrowed(tree)),
+        None => match layout.map_at(folder).or_else(|| Some(next.mounts.get(folder)?.paths)) {
+            Some(paths) => Ok(Cow::Owned(PathMap::tree(depot, &paths)?)),
+            None => Ok(Cow::Owned(Tree::default())),
+        },
     };
     addresses::answer_together(next, &site.config.serve, is_changed, tree_of)?;
     let public = [("site.gpg", key.public_binary()), ("site.asc", key.public_armored().map(String::into_bytes))];
@@ -241,8 +251,9 @@ fn plan(
     }
     // What comes next has to be newer than all that clients see now.
     (next.signed, next.made) = (newest, next.made.max(newest));
-    for (folder, tree) in layout.trees() {
-        let paths = PathMap::store(tree, depot, &mut batch)?;
+    let store = |(folder, tree): (_, &Tree)| Ok((folder, PathMap::store(tree, depot, &mut batch)?));
+    let stored: Vec<_> = layout.trees().map(store).collect::<Result<_, DepotError>>()?;
+    for (folder, paths) in stored.into_iter().chain(layout.maps()) {
         let is_known = |mount: &&MountedTree| mount.paths == paths && mount.since <= next.made; // not after a wrong clock
         let known = current.generation.mounts.get(folder).filter(is_known);
         next.mounts.insert(folder.to_owned(), known.copied().unwrap_or(MountedTree { paths, since: next.made }));
@@ -250,8 +261,7 @@ fn plan(
     if !answers_as_before {
         next.mounts.values_mut().for_each(|mount| mount.since = next.made);
     }
-    batch.commit()?;
-    Ok(layout)
+    Ok(batch.commit()?)
 }
 
 /// Returns whether a key is pinned for both sources, or none for one of them.

@@ -13,7 +13,7 @@ use super::repair::settle_renewed;
 use super::republish::republish;
 use super::search::BundleSearch;
 use super::state::Generation;
-use super::trees::remove_folder;
+use super::tree_paths::remove_folder;
 use super::unpack::into_depot;
 use super::{Site, SiteError, sheets};
 use crate::bundle::BundleError;

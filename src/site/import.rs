@@ -15,7 +15,7 @@ use super::reuse::Unchanged;
 use super::room::NextFiles;
 use super::second_digest::SecondDigests;
 use super::state::{Generation, NameState};
-use super::trees::remove_folder;
+use super::tree_paths::remove_folder;
 use super::waiting::{self, REASON};
 use super::{Site, SiteError, changed_items, sheets, unpack};
 use crate::bundle::bundle_stream::BundleStream;

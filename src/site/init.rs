@@ -51,9 +51,9 @@ pub fn init(root: &Path, new: &NewSite) -> Result<Site, SiteError> {
     let mut scratch = root.as_os_str().to_owned();
     scratch.push(".part");
     let scratch = Path::new(&scratch);
-    super::trees::remove_folder(scratch)?;
+    super::tree_paths::remove_folder(scratch)?;
     if let Err(error) = new.write(keyrings, scratch, root) {
-        let _ = super::trees::remove_folder(scratch); // half a site is of no use; the first error is what matters
+        let _ = super::tree_paths::remove_folder(scratch); // half a site is of no use; the first error is what matters
         return Err(error);
     }
     Site::open(root)

@@ -228,15 +228,15 @@ impl Site {
     /// Removes the notes of imports that are finished or that can no longer finish: those of `state` itself and of the bundles
     /// before it, and notes that cannot be read.
     pub(super) fn tidy_journal(&self, state: &OpenState) -> Result<(), SiteError> {
-        super::trees::remove_folder(&self.journal_folder(state))?;
-        super::trees::remove_folder(&self.refused_folder(state))?;
+        super::tree_paths::remove_folder(&self.journal_folder(state))?;
+        super::tree_paths::remove_folder(&self.refused_folder(state))?;
         let accepted = &state.manifest;
         for folder in self.journals()?.into_iter().chain(self.folders_in(REFUSED_FOLDER)?) {
             let is_past = |(m, _): &(Manifest, Sha256)| {
                 m.name == accepted.name && (m.epoch, m.sequence) <= (accepted.epoch, accepted.sequence)
             };
             if journal_manifest(&folder).ok().flatten().as_ref().is_none_or(is_past) {
-                super::trees::remove_folder(&folder)?;
+                super::tree_paths::remove_folder(&folder)?;
             }
         }
         self.tidy_partials()

@@ -10,9 +10,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::path_map::PathMap;
+use super::path_map::{PathMap, ShownFiles};
 use super::state::Generation;
-use super::tree::{GenerationTrees, Tree};
+use super::tree::Tree;
 use super::{Site, SiteError};
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
@@ -41,23 +41,18 @@ fn kept_mounts(generation: &Generation) -> impl Iterator<Item = (&String, &Sha25
 }
 
 /// Adds the files of `current` that `next` lacks. They are there before the switch, and `current` has them too until then.
-pub(super) fn retain(
-    site: &Site,
-    depot: &Depot,
-    current: &Generation,
-    next: &Generation,
-    layout: &GenerationTrees,
-) -> Result<(), SiteError> {
+pub(super) fn retain(site: &Site, depot: &Depot, current: &Generation, next: &Generation) -> Result<(), SiteError> {
     for (folder, paths) in kept_mounts(current) {
-        if next.mounts.get(folder).is_some_and(|mount| mount.paths == *paths) {
+        let shown = next.mounts.get(folder).map(|mount| &mount.paths);
+        if shown == Some(paths) {
             continue;
         }
         // One that cannot be read, such as after a restore of the state alone, must not stop the import that heals it; `site
         // check` names it.
         let Some(mut map) = PathMap::open_unless_rotten(depot, paths)? else { continue };
-        let shown = layout.get(folder);
+        let mut shown = ShownFiles::of(shown.map(|paths| PathMap::open(depot, paths)).transpose()?);
         while let Ok(Some((path, digest))) = map.next_file() {
-            let later = asked_for_later(folder, &path).filter(|_| !has(shown, &path));
+            let later = asked_for_later(folder, &path).filter(|_| shown.digest_of(&path).is_none());
             later.map_or(Ok(()), |path| add(site, depot, &path, &digest))?;
         }
     }

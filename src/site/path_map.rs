@@ -4,12 +4,12 @@
 //! `generation.json` names it by its digest. So it is known what a generation needs, and what its files must be, whatever
 //! became of its trees: a copy without hard links has the same maps.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 
 use super::SiteError;
 use super::tree::Tree;
-use crate::depot::{Batch, BlobReader, Depot, DepotError};
+use crate::depot::{Batch, BlobReader, Depot, DepotError, NewBlob};
 use crate::digest::Sha256;
 use crate::path::{MAX_PATH_BYTES, PublishPath};
 use crate::storage::StorageError;
@@ -24,13 +24,37 @@ pub(super) struct PathMap {
     line: String,
 }
 
+/// A path map that is being written.
+pub(super) struct NewPathMap<'a> {
+    depot: &'a Depot,
+    to: NewBlob,
+}
+
+impl<'a> NewPathMap<'a> {
+    pub(super) fn new(depot: &'a Depot) -> Result<Self, DepotError> {
+        Ok(Self { depot, to: depot.new_blob()? })
+    }
+
+    /// Adds a file, whose path is behind those of all others.
+    pub(super) fn add(&mut self, path: &PublishPath, digest: &Sha256) -> Result<(), DepotError> {
+        writeln!(self.to, "{digest}  {path}").map_err(DepotError::io("write", self.to.path()))
+    }
+
+    /// Stores it at the next commit of `batch`, and returns its digest.
+    pub(super) fn store(self, batch: &mut Batch<'_>) -> Result<Sha256, DepotError> {
+        self.depot.put_new(batch, self.to)
+    }
+}
+
 /// A line of a path map.
 pub(super) type MappedFile = (PublishPath, Sha256);
 
 impl PathMap {
     /// Stores the map of `tree`, and returns its digest.
     pub(super) fn store(tree: &Tree, depot: &Depot, batch: &mut Batch<'_>) -> Result<Sha256, DepotError> {
-        depot.put_with(batch, |to| tree.files().try_for_each(|(path, digest)| writeln!(to, "{digest}  {path}")))
+        let mut map = NewPathMap::new(depot)?;
+        tree.files().try_for_each(|(path, digest)| map.add(path, digest))?;
+        map.store(batch)
     }
 
     /// Opens a map, and checks it against its digest.
@@ -89,6 +113,52 @@ impl PathMap {
     }
 }
 
+/// A path map with a place in it.
+pub(super) struct MapCursor {
+    map: PathMap,
+    next: Option<MappedFile>,
+}
+
+impl MapCursor {
+    /// Starts at the first file.
+    pub(super) fn new(mut map: PathMap) -> Result<Self, SiteError> {
+        let next = map.next_file()?;
+        Ok(Self { map, next })
+    }
+
+    /// Returns the file at this place; `None` behind the last one.
+    pub(super) fn peek(&self) -> Option<&MappedFile> {
+        self.next.as_ref()
+    }
+
+    /// Goes on to the next file.
+    pub(super) fn advance(&mut self) -> Result<(), SiteError> {
+        self.next = self.map.next_file()?;
+        Ok(())
+    }
+}
+
+/// The files of a tree that clients see, which are asked for in the order of their paths. A map that cannot be read has no files.
+pub(super) struct ShownFiles(Option<MapCursor>);
+
+impl ShownFiles {
+    /// Starts at the first file.
+    pub(super) fn of(map: Option<PathMap>) -> Self {
+        Self(map.and_then(|map| MapCursor::new(map).ok()))
+    }
+
+    /// Returns the blob at `path`.
+    pub(super) fn digest_of(&mut self, path: &PublishPath) -> Option<&Sha256> {
+        let map = self.0.as_mut()?;
+        while map.peek().is_some_and(|(next, _)| next < path) {
+            if map.advance().is_err() {
+                map.next = None;
+            }
+        }
+        map.peek().filter(|(next, _)| next == path).map(|(_, digest)| digest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +186,22 @@ mod tests {
         PathMap::store(&tree, &depot, &mut batch).unwrap();
         batch.commit().unwrap();
         assert_eq!(PathMap::tree(&depot, &digest).unwrap(), tree);
+    }
+
+    #[test]
+    fn files_that_clients_see_are_found_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let depot = Depot::open(dir.path()).unwrap();
+        let path = |text: &str| text.parse::<PublishPath>().unwrap();
+        let tree: Tree = ["a", "b/c", "d"].map(|name| (path(name), Sha256::of(name.as_bytes()))).into_iter().collect();
+        let mut batch = depot.batch();
+        let map = PathMap::store(&tree, &depot, &mut batch).unwrap();
+        batch.commit().unwrap();
+        let mut shown = ShownFiles::of(PathMap::open(&depot, &map).ok());
+        for (name, is_there) in [("0", false), ("a", true), ("a-b", false), ("b/c", true), ("d", true), ("e", false)] {
+            let wanted = is_there.then(|| Sha256::of(name.as_bytes()));
+            assert_eq!(shown.digest_of(&path(name)).copied(), wanted, "{name}");
+        }
+        assert_eq!(ShownFiles::of(None).digest_of(&path("a")), None);
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Rehearsal<'a> {
         let (second, repaired) = self.unpack(incoming, &mut content)?;
         let recipe = recipe(&content.state, self.current.clone(), second, self.allow, self.progress);
         let recipe = super::generation::Recipe { is_rehearsal: true, ..recipe };
-        let (next, _) = prepare(self.site, &self.scratch.depot, &self.current, &recipe)?;
+        let next = prepare(self.site, &self.scratch.depot, &self.current, &recipe)?;
         let before = std::mem::replace(&mut self.current, next);
         Ok(Rehearsed { changed_items: changed, ..self.report(&content.state.manifest, repaired, before) })
     }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::flaw::{Flaw, FlawedFile, Replacement};
 use super::path_map::PathMap;
 use super::state::MountedTree;
-use super::trees::{lay_link, link_target, tree_path};
+use super::tree_paths::tree_path;
+use super::trees::{lay_link, link_target};
 use super::{Site, SiteError};
 use crate::depot::Depot;
 use crate::digest::Sha256;
-use crate::storage::{audit, modes};
+use crate::storage::{audit, modes, remove_file_if_there};
 
 /// Moves flawed blobs to `rotten/`, and takes the published files away that have their bytes: what is missing is fetched
 /// anew by the next import that has it. Published files whose blobs are good are linked to them again.
@@ -24,7 +26,8 @@ pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Re
     audit::append(&log, "set-aside", site.config.name.as_str(), &detail)?;
     for file in flawed.iter().filter(is_blob) {
         if let Replacement::SetAside { links } = &file.replacement {
-            links.iter().try_for_each(|link| fs::remove_file(link).map_err(SiteError::io("remove", link)))?;
+            // Several trees may share a folder, so a file has several paths.
+            links.iter().try_for_each(|link| remove_file_if_there(link).map_err(SiteError::io("remove", link)))?;
         }
         set_aside(site, depot, &file.sha256)?;
     }
@@ -38,7 +41,7 @@ pub(super) fn move_away(site: &Site, depot: &Depot, flawed: &[FlawedFile]) -> Re
             }
             Replacement::Blob if depot.holds(&file.sha256)? => relink(depot, &file.sha256, &path)?,
             Replacement::Blob if file.flaw == Flaw::Missing => {}
-            Replacement::Blob => fs::remove_file(&path).map_err(SiteError::io("remove", &path))?,
+            Replacement::Blob => remove_file_if_there(&path).map_err(SiteError::io("remove", &path))?,
         }
     }
     Ok(())
@@ -77,12 +80,19 @@ fn relink(depot: &Depot, digest: &Sha256, path: &Path) -> Result<(), SiteError> 
     depot.remove_partial(digest)?;
     depot.write_file(digest, &scratch)?;
     let parent = path.parent().unwrap_or(path);
+    clear_lost_link(parent).map_err(SiteError::io("remove", parent))?;
     modes::create_public_folders(parent).map_err(SiteError::io("create", parent))?;
     let replace = || {
         fs::File::open(&scratch)?.sync_all()?;
         fs::rename(&scratch, path)
     };
     replace().map_err(SiteError::io("replace", path))
+}
+
+/// Removes a link above a published file that leads nowhere, since the shared folder was lost: a folder takes its place.
+fn clear_lost_link(folder: &Path) -> io::Result<()> {
+    let lost = folder.ancestors().take_while(|above| !above.is_dir()).find(|above| above.is_symlink());
+    lost.map_or(Ok(()), fs::remove_file)
 }
 
 /// Links the published files of all generations to their blobs again, as far as these are `verified`: where a blob was

@@ -7,13 +7,12 @@ use serde::Serialize;
 use super::clock::ClockTrust;
 use super::generation::{Recipe, prepare};
 use super::older::asked_for_later;
-use super::path_map::PathMap;
+use super::path_map::{PathMap, ShownFiles};
 use super::rollback::recipe;
 use super::rollback_checks::{check_files, check_owners};
 use super::rollback_target::{NameRollback, RollbackTarget, chosen};
 use super::scratch_depot::ScratchDepot;
 use super::state::Generation;
-use super::tree::GenerationTrees;
 use super::{Site, SiteError};
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::stored_state::StoredState;
@@ -143,17 +142,16 @@ pub fn plan_rollback(
             Err(error) => refusals.push(error),
         }
     }
-    let (after, layout) = prepared.unzip();
     let mut plan = RollbackPlan {
         names: Vec::new(),
         collections: Vec::new(),
         unchanged: current.inputs.keys().cloned().collect(),
         refusals,
         before: current,
-        after,
+        after: prepared,
     };
     chosen.iter().try_for_each(|name| plan.add_name(depot, name))?;
-    plan.add_trees(depot, &layout.unwrap_or_default())?;
+    plan.add_trees(depot)?;
     Ok(plan)
 }
 
@@ -179,22 +177,25 @@ impl RollbackPlan {
         Ok(())
     }
 
-    /// Compares the current trees with those of `layout`: the collections that are published anew.
-    fn add_trees(&mut self, depot: &Depot, layout: &GenerationTrees) -> Result<(), SiteError> {
+    /// Compares the current trees with those of the collections that are published anew.
+    fn add_trees(&mut self, depot: &Depot) -> Result<(), SiteError> {
         let Some(after) = &self.after else { return Ok(()) };
         let bad = depot.bad_blobs()?;
         for plan in &mut self.collections {
-            let tree = layout.get(&plan.collection);
-            plan.damaged_files =
-                tree.map_or(0, |tree| tree.files().filter(|(_, blob)| bad.contains(*blob)).count() as u64);
             let mount_of = |of: &Generation| of.mounts.get(&plan.collection).map(|mount| mount.paths);
-            let Some(before) = mount_of(&self.before).filter(|before| mount_of(after) != Some(*before)) else {
-                continue;
-            };
+            let (before, then) = (mount_of(&self.before), mount_of(after));
+            if let Some(paths) = then.filter(|_| !bad.is_empty()) {
+                PathMap::each(depot, &paths, |_, blob| {
+                    plan.damaged_files += u64::from(bad.contains(&blob));
+                    Ok(())
+                })?;
+            }
+            let Some(before) = before.filter(|before| then != Some(*before)) else { continue };
             // One that cannot be read does not stop a rollback, and nothing is known of what stays of it.
             let Some(mut map) = PathMap::open_unless_rotten(depot, &before)? else { continue };
+            let mut shown = ShownFiles::of(then.map(|paths| PathMap::open(depot, &paths)).transpose()?);
             while let Ok(Some((path, _))) = map.next_file() {
-                if tree.is_none_or(|tree| tree.get(&path).is_none()) {
+                if shown.digest_of(&path).is_none() {
                     plan.still_served.add(asked_for_later(&plan.collection, &path).as_ref());
                 }
             }

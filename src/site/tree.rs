@@ -65,6 +65,8 @@ impl FromIterator<(PublishPath, Sha256)> for Tree {
 #[derive(Debug, Default)]
 pub(super) struct GenerationTrees {
     trees: BTreeMap<String, Tree>,
+    /// Trees of which the depot has the path maps, since they may have more files than fit into memory.
+    maps: BTreeMap<String, Sha256>,
 }
 
 impl GenerationTrees {
@@ -86,12 +88,32 @@ impl GenerationTrees {
         Ok(())
     }
 
+    /// Adds a tree by its path map.
+    pub(super) fn attach_map(&mut self, folder: &str, map: Sha256) {
+        self.maps.insert(folder.to_owned(), map);
+    }
+
+    /// Returns the path map of the tree at `folder`, if that was added by it.
+    pub(super) fn map_at(&self, folder: &str) -> Option<Sha256> {
+        self.maps.get(folder).copied()
+    }
+
+    /// Returns `true` if there is a tree at `folder`.
+    pub(super) fn has(&self, folder: &str) -> bool {
+        self.trees.contains_key(folder) || self.maps.contains_key(folder)
+    }
+
+    /// The trees that were added by their path maps.
+    pub(super) fn maps(&self) -> impl Iterator<Item = (&str, Sha256)> {
+        self.maps.iter().map(|(folder, map)| (folder.as_str(), *map))
+    }
+
     /// The tree at `folder`.
     pub(super) fn get(&self, folder: &str) -> Option<&Tree> {
         self.trees.get(folder)
     }
 
-    /// The trees, in the order of their folders.
+    /// The trees in memory, in the order of their folders.
     pub(super) fn trees(&self) -> impl Iterator<Item = (&str, &Tree)> {
         self.trees.iter().map(|(folder, tree)| (folder.as_str(), tree))
     }

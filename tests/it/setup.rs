@@ -6,5 +6,6 @@ mod fixture;
 mod hostile;
 mod maas;
 mod older;
+mod shared_folders;
 mod user_data;
 mod web;

@@ -5,9 +5,11 @@ use super::{Context, PublishError, check_source};
 use crate::bundle::state::lists::StateLists;
 use crate::bundle::state::manifest::StateCollection;
 use crate::bundle::state::{ItemLine, ListLine};
+use crate::digest::Sha256;
 use crate::error_class::Fault;
+use crate::path::PublishPath;
+use crate::site::path_map::NewPathMap;
 use crate::site::state::Published;
-use crate::site::tree::Tree;
 
 /// Files in an item list.
 pub(in crate::site) struct StreamedFiles<'a> {
@@ -18,16 +20,19 @@ pub(in crate::site) struct StreamedFiles<'a> {
 }
 
 impl StreamedFiles<'_> {
-    /// Returns the record of what is published. [`Self::tree`] refuses a list that has anything but items without proof.
+    /// Returns the record of what is published. [`Self::store_path_map`] refuses a list that has anything but items without proof.
     pub(super) fn published(&self) -> Published {
         let items = self.collection.files;
         Published { items, unsigned: items, vouched: items == 0, ..Published::empty(self.collection) }
     }
 
-    /// Checks that each item says of its file what can be seen, and lays out the tree.
-    pub(super) fn tree(&self, context: &Context<'_, '_>) -> Result<Tree, PublishError> {
+    /// Checks that each item says of its file what can be seen, and stores the path map. Returns its digest, or `None` if there is no
+    /// file.
+    pub(in crate::site) fn store_path_map(&self, context: &Context<'_, '_>) -> Result<Option<Sha256>, PublishError> {
         check_source(self.collection.kind, &self.collection.source)?;
-        let (mut list, mut files) = (self.lists.read(self.index).map_err(Fault::unverified)?, Vec::new());
+        let folder: PublishPath = self.collection.folder().parse()?;
+        let (mut list, mut is_empty) = (self.lists.read(self.index).map_err(Fault::unverified)?, true);
+        let mut map = NewPathMap::new(context.depot)?;
         while let Some(line) = list.next_line().map_err(Fault::unverified)? {
             let item = match line {
                 ListLine::Item(item) => item,
@@ -37,9 +42,14 @@ impl StreamedFiles<'_> {
             if !self.is_told(&item) {
                 return Err(not_vouched(&item.path).into());
             }
-            files.push((item.path, item.sha256));
+            folder.join(item.path.as_str())?;
+            map.add(&item.path, &item.sha256)?;
+            is_empty = false;
         }
-        Ok(files.into_iter().collect())
+        let mut batch = context.depot.batch();
+        let digest = map.store(&mut batch)?;
+        batch.commit()?;
+        Ok((!is_empty).then_some(digest))
     }
 
     fn is_told(&self, item: &ItemLine) -> bool {

@@ -230,11 +230,7 @@ impl<'a> CollectionContent<'a> {
 }
 
 /// Checks the collection's proofs and lays out its tree, below `KIND/NAME/`.
-pub(super) fn tree(content: &CollectionContent<'_>, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
-    let collection = match content {
-        CollectionContent::Loaded(collection) => collection,
-        CollectionContent::Listed(files) => return files.tree(context),
-    };
+pub(super) fn tree(collection: &Collection, context: &mut Context<'_, '_>) -> Result<Tree, PublishError> {
     if collection.publish == Publish::Reprepro && !collection.kind.is_for_reprepro() {
         return Err(not_for_reprepro(collection.kind).into());
     }

@@ -16,7 +16,7 @@ use crate::support::server::Server;
 const OLD_DEB: &str = "/apt/demo/pool/main/c/changing/changing_1_all.deb";
 
 /// Starts the server with the configuration that `setup` writes, as its users run it.
-fn start(desk: &Desk, what: &str, port: u16) -> Running {
+pub(super) fn start(desk: &Desk, what: &str, port: u16) -> Running {
     fs::set_permissions(desk.path(""), fs::Permissions::from_mode(0o755)).unwrap(); // Apache reads as nobody
     let words = format!("setup {what} --site site --serve-url http://{OWN} --listen 127.0.0.1:{port}");
     fs::write(desk.path("site.conf"), desk.run(&words).ok().out).unwrap();
