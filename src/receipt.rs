@@ -17,8 +17,10 @@ use crate::label::Label;
 use crate::numbers::{Epoch, Sequence};
 use crate::time::Time;
 
-/// The largest receipt that is read, in bytes: it names a million blobs.
-pub const MAX_RECEIPT_BYTES: u64 = 80 << 20;
+/// The most blobs that a receipt names, for its writer and for its reader. A site that lacks more needs all content anew.
+pub const MAX_LACKED_BLOBS: usize = 250_000;
+/// The largest receipt that is read, in bytes.
+pub const MAX_RECEIPT_BYTES: u64 = 20 << 20;
 
 const HEAD: &str = "gapferry receipt 2";
 
@@ -200,7 +202,7 @@ impl Receipt {
             "Refused" => &mut self.refused,
             "Lacks" => {
                 self.lacks.insert(value.parse().ok()?);
-                return Some(());
+                return (self.lacks.len() <= MAX_LACKED_BLOBS).then_some(());
             }
             _ => return None,
         };
@@ -270,6 +272,16 @@ mod tests {
             assert!(Receipt::parse(text.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         assert!(Receipt::parse(format!("{text}Lacks: {}\n", Sha256::of(&[1])).as_bytes()).is_err(), "unsorted");
+    }
+
+    #[test]
+    fn rejects_more_blobs_than_a_site_names() {
+        let lacks = |count: usize| (0..count).map(|number| Sha256::of(&number.to_be_bytes())).collect();
+        let text = |count| Receipt { lacks: lacks(count), ..receipt(&[]) }.to_text();
+        let largest = text(MAX_LACKED_BLOBS);
+        assert!((largest.len() as u64) < MAX_RECEIPT_BYTES);
+        assert_eq!(Receipt::parse(largest.as_bytes()).unwrap().lacks.len(), MAX_LACKED_BLOBS);
+        assert!(Receipt::parse(text(MAX_LACKED_BLOBS + 1).as_bytes()).is_err());
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::depot::DepotError;
 use crate::error_class::ErrorClass;
 use crate::error_class::causes;
 use crate::progress::Progress;
+use crate::receipt::MAX_LACKED_BLOBS;
 use crate::storage::modes;
 use crate::storage::{Lock, audit, write_atomically};
 use crate::time::Time;
@@ -304,10 +305,10 @@ pub(super) fn recipe<'a>(
     }
 }
 
-/// Where the site lacks what the bundle builds on, it says what, for the online side.
+/// Where the site lacks what the bundle builds on, it says what, for the online side, if a request has room for it.
 fn with_request(site: &Site, lock: &Lock, state: &OpenState, error: SiteError) -> SiteError {
     match error {
-        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) => {
+        SiteError::Bundle(BundleError::BlobsMissing { count, .. }) if count <= MAX_LACKED_BLOBS => {
             let asked = || Ok((waiting::earlier_bundles(site, state)?, site.write_request(state, lock)?));
             let bundle = state.manifest.folder();
             match asked() {

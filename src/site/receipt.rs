@@ -12,10 +12,11 @@ use crate::bundle::state::OpenState;
 use crate::bundle::state::stored_state::StoredState;
 use crate::depot::{Depot, DepotError};
 use crate::digest::Sha256;
+use crate::error_class::{ErrorClass, Fault};
 use crate::label::Label;
 use crate::next_command::SITE_KEY;
 use crate::numbers::Epoch;
-use crate::receipt::{Receipt, ReceiptNumber, ReceiptState};
+use crate::receipt::{MAX_LACKED_BLOBS, Receipt, ReceiptNumber, ReceiptState};
 use crate::storage::modes;
 use crate::storage::{Lock, StorageError, read_capped, write_atomically};
 use crate::time::Time;
@@ -37,8 +38,7 @@ impl Site {
         let mut published = None;
         for digest in candidates {
             let Some(state) = stored(&depot, &digest)? else { continue };
-            lacking(&state, &depot, &mut lacks)?;
-            published = Some(state);
+            published = add_lacking(&state, &depot, &mut lacks)?.then_some(state);
             break;
         }
         let mut held = BTreeSet::new();
@@ -47,8 +47,9 @@ impl Site {
             None => self.newest_trust()?.epoch,
         };
         for state in self.waiting(name, epoch, &depot)? {
-            lacking(&state, &depot, &mut lacks)?;
-            held.insert(receipt_state(&state));
+            if add_lacking(&state, &depot, &mut lacks)? {
+                held.insert(receipt_state(&state));
+            }
         }
         let receipt = Receipt {
             site: self.config.name.clone(),
@@ -70,7 +71,11 @@ impl Site {
         let (manifest, depot) = (&state.manifest, self.depot()?);
         let stored = StoredState::open(&depot, &state.digest)?;
         let mut lacks = BTreeSet::new();
-        lacking(&stored, &depot, &mut lacks)?;
+        if !add_lacking(&stored, &depot, &mut lacks)? {
+            let message =
+                format!("a request names {MAX_LACKED_BLOBS} blobs at most, and {} needs more", manifest.folder());
+            return Err(Fault::new(ErrorClass::VolumesMissing, message).into());
+        }
         let current = self.current()?;
         let published = current.names.get(&manifest.name).and_then(|name| name.manifest);
         let published =
@@ -165,13 +170,17 @@ fn stored(depot: &Depot, digest: &Sha256) -> Result<Option<StoredState>, SiteErr
     }
 }
 
-/// Adds the blobs of the state that the depot does not hold.
-fn lacking(state: &StoredState, depot: &Depot, lacks: &mut BTreeSet<Sha256>) -> Result<(), SiteError> {
-    let blobs = state.blobs(depot)?;
+/// Adds the blobs of the state that the depot does not hold. Returns `false`, and adds none, if a receipt has no room for them.
+fn add_lacking(state: &StoredState, depot: &Depot, lacks: &mut BTreeSet<Sha256>) -> Result<bool, SiteError> {
+    let (blobs, mut more) = (state.blobs(depot)?, Vec::new());
     for blob in blobs.iter() {
-        if !depot.has_good(&blob.sha256, blob.size)? {
-            lacks.insert(blob.sha256);
+        if !lacks.contains(&blob.sha256) && !depot.has_good(&blob.sha256, blob.size)? {
+            more.push(blob.sha256);
+        }
+        if lacks.len() + more.len() > MAX_LACKED_BLOBS {
+            return Ok(false);
         }
     }
-    Ok(())
+    lacks.extend(more);
+    Ok(true)
 }

@@ -96,8 +96,8 @@ pub(super) struct Rehearsal<'a> {
     progress: &'a Progress,
     scratch: ScratchDepot,
     current: Generation,
-    /// Blobs that publishers do not read, and no patch builds on.
-    payload: BTreeSet<Sha256>,
+    /// Blobs that publishers read, and that patches build on. Of all others the scratch depot has sparse files.
+    to_read: BTreeSet<Sha256>,
     needed: u64,
     free: u64,
     /// Nothing else may change the site meanwhile, such as tidy up the scratch folder.
@@ -115,8 +115,8 @@ impl<'a> Rehearsal<'a> {
         let lock = site.lock()?;
         let free = site.depot()?.free_bytes()?;
         let scratch = ScratchDepot::over(site, &lock)?;
-        let (current, payload) = (site.current()?, payload(site, bundles)?);
-        Ok(Self { site, allow, progress, scratch, current, payload, needed: 0, free, _lock: lock })
+        let (current, to_read) = (site.current()?, blobs_to_read(site, bundles)?);
+        Ok(Self { site, allow, progress, scratch, current, to_read, needed: 0, free, _lock: lock })
     }
 
     /// Checks the next bundle.
@@ -158,7 +158,7 @@ impl<'a> Rehearsal<'a> {
             scratch: self.scratch.path(),
         };
         let inner = DepotSink::new(content, &self.scratch.depot, &journal)?;
-        let sink = RehearsalSink { inner, depot: &self.scratch.depot, payload: &self.payload };
+        let sink = RehearsalSink { inner, depot: &self.scratch.depot, to_read: &self.to_read };
         let progress = self.progress.phase("checking", content.blobs.iter().map(|blob| blob.size).sum());
         let read = target.read(incoming, content, &sink, &progress);
         progress.finish();
@@ -194,29 +194,29 @@ impl<'a> Rehearsal<'a> {
     }
 }
 
-/// The blobs that publishers only look up.
-fn payload(site: &Site, bundles: &[OpenState]) -> Result<BTreeSet<Sha256>, SiteError> {
-    let (mut read, mut files) = (BTreeSet::new(), BTreeSet::new());
+/// The blobs that publishers read, and those that patches build on.
+fn blobs_to_read(site: &Site, bundles: &[OpenState]) -> Result<BTreeSet<Sha256>, SiteError> {
+    let mut read = BTreeSet::new();
     for state in bundles {
         let content = Incoming::on_media(state).lists(site.root())?;
         for (index, collection) in content.state.manifest.collections.iter().enumerate() {
             let is_read = collection.kind.is_read_by_publisher() || collection.second_digest.is_some();
             content.each_line(index, |line| {
-                let set = if is_read || matches!(line, ListLine::Proof(_)) { &mut read } else { &mut files };
-                set.insert(line.blob().0);
+                if is_read || matches!(line, ListLine::Proof(_)) {
+                    read.insert(line.blob().0);
+                }
             })?;
         }
         read.extend(bases(&site.packings(state)?.found, site.root())?);
     }
-    files.retain(|digest| !read.contains(digest));
-    Ok(files)
+    Ok(read)
 }
 
 /// Checks every part, and writes those that publishers read.
 struct RehearsalSink<'a> {
     inner: DepotSink<'a>,
     depot: &'a Depot,
-    payload: &'a BTreeSet<Sha256>,
+    to_read: &'a BTreeSet<Sha256>,
 }
 
 /// A part of a bundle that is rehearsed.
@@ -257,7 +257,7 @@ impl ContentSink for RehearsalSink<'_> {
         match self.inner.wants(part) {
             false => Ok(RehearsedPart::Known),
             // The parts of a blob that was cut are put together, so that the whole can be checked.
-            true if part.is_whole() && self.payload.contains(&part.line.blob) => Ok(RehearsedPart::Sparse),
+            true if part.is_whole() && !self.to_read.contains(&part.line.blob) => Ok(RehearsedPart::Sparse),
             true => self.inner.begin(part).map(RehearsedPart::Written),
         }
     }
