@@ -305,7 +305,7 @@ pub(super) fn recipe<'a>(
     }
 }
 
-/// Where the site lacks what the bundle builds on, it says what, for the online side, if a request has room for it.
+/// Adds to an error of lacking blobs a request for them, if a request has room for so many.
 fn with_request(site: &Site, lock: &Lock, state: &OpenState, error: SiteError) -> SiteError {
     match error {
         SiteError::Bundle(BundleError::BlobsMissing { count, .. }) if count <= MAX_LACKED_BLOBS => {
