@@ -132,11 +132,16 @@ impl Prepared {
         if fs::metadata(&target.path).map_or(true, |data| data.dev() != target.space.disk) {
             return Err(NotMounted { path: target.path.clone() }.into());
         }
-        let pieces = on.iter().filter_map(|index| self.pieces.get(*index)).map(|piece| &piece.file);
-        let files = self.small.iter().map(|small| &small.file).chain(pieces);
+        let pieces = || on.iter().filter_map(|index| self.pieces.get(*index));
+        let files = self.small.iter().map(|small| &small.file).chain(pieces().map(|piece| &piece.file));
         let folders: BTreeSet<PathBuf> = files.map(|file| parent(&target.folder.join(file))).collect();
         for folder in &folders {
-            modes::create_public_folders(folder).map_err(MediaError::io("create", folder))?;
+            modes::create_public_folders(folder).map_err(|source| MediaError::Unwritable {
+                file: format!("the folder {}", folder.display()),
+                medium: target.path.display().to_string(),
+                left: pieces().map(|piece| piece.size).sum(),
+                source,
+            })?;
         }
         for path in &target.stale {
             match path.symlink_metadata() {
