@@ -138,7 +138,7 @@ impl TreeWriter<'_> {
                 let created = modes::create_unsynced_folders(&parent_path);
                 created.map_err(|error| {
                     let file = format!("{}/{path}", tree.below);
-                    of_name(self.site, &file, error, SiteError::io("create", &parent_path))
+                    name_error(self.site, &file, error, SiteError::io("create", &parent_path))
                 })?;
                 parent.clone_into(&mut last_parent);
             }
@@ -167,7 +167,7 @@ impl TreeWriter<'_> {
         let digest = match error {
             DepotError::Missing { digest } => digest,
             DepotError::File(FileError { action, path: file, source, .. }) => {
-                return of_name(self.site, path, source, SiteError::io(action, &file));
+                return name_error(self.site, path, source, SiteError::io(action, &file));
             }
             other => return other.into(),
         };
@@ -182,7 +182,7 @@ impl TreeWriter<'_> {
 
 /// Returns the error of a file that cannot be written below a folder that was made just before. exFAT and FAT take no `:` and other
 /// characters, and take `A` and `a` for the same; what they answer depends on the driver.
-fn of_name(site: &Site, path: &str, error: io::Error, otherwise: impl FnOnce(io::Error) -> SiteError) -> SiteError {
+fn name_error(site: &Site, path: &str, error: io::Error, otherwise: impl FnOnce(io::Error) -> SiteError) -> SiteError {
     use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, NotADirectory, NotFound};
     match error.kind() {
         AlreadyExists | InvalidFilename | InvalidInput | NotADirectory | NotFound => Fault::failed(format!(

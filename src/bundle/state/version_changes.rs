@@ -52,7 +52,7 @@ pub(crate) struct PlacedList<'a> {
     pub(crate) index: usize,
 }
 
-/// What tells items apart.
+/// The fields that tell items apart.
 type ItemKey = (String, Option<String>);
 
 /// The versions of an item in both states.
