@@ -60,7 +60,7 @@ fn site_works_on_a_file_system_without_links() {
          find stick/site/generations -name '*.deb' | wc -l\n\
          gapferry serve $S --listen 127.0.0.1:0 >serve.log 2>&1 & server=$!\n\
          await http://127.0.0.1 serve.log; url=$(grep -o 'http://127.0.0.1:[0-9]*' serve.log | head -1)\n\
-         curl -sf $url/apt/demo/dists/stable/InRelease | head -1; kill $server; wait $server\n\
+         curl -sf $url/apt/demo/dists/stable/InRelease | head -1; pkill -P $server; kill $server; wait $server\n\
          umount stick; losetup -d $loop",
     ) else {
         return;
