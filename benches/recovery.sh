@@ -10,13 +10,13 @@ copy_bundle() {
     done
 }
 protect_bundle() { "$GAPFERRY" protect "$target/bundle" --recovery "5 %"; }
-par2_create() { par2 create -q -q -r5 -n1 "$target/bundle/volumes.par2" "$target"/bundle/volume-*.tar; }
+par2_create() { par2 create -q -q -r5 -n1 "$target/bundle/volumes.par2" "$target"/bundle/packings/*/volume-*.tar; }
 
 # Gives 4 MiB in the middle of the volume other bytes, in a copy of its own.
 damage_bundle() {
     local volume
-    volume=$(echo "$target"/bundle/volume-001.tar)
-    cp --remove-destination "$(echo "$work"/made-large/out/*/volume-001.tar)" "$volume"
+    volume=$(echo "$target"/bundle/packings/*/volume-001.tar)
+    cp --remove-destination "$(echo "$work"/made-large/out/*/packings/*/volume-001.tar)" "$volume"
     dd if=/dev/urandom of="$volume" bs=4M seek=100 count=1 conv=notrunc status=none
 }
 

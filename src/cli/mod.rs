@@ -76,7 +76,7 @@ struct Global {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 nothing new, 4 verification failed, 5 refused by policy, \
-6 volumes missing, 7 no space, 8 upstream unavailable, 9 wrong clock";
+6 volumes missing, 7 no space, 8 upstream unavailable, 9 wrong clock, 10 rot found";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -187,9 +187,20 @@ pub fn run(cli: Cli) -> Exit {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::{EXIT_CODES, Exit};
+    use crate::error_class::ErrorClass;
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_has_every_exit_code() {
+        for class in ErrorClass::ALL {
+            let (code, words) = (Exit::from(class).code(), class.word().replace('-', " "));
+            assert!(EXIT_CODES.contains(&format!(" {code} {words}")), "{code} {words}");
+        }
     }
 
     /// The README's table names every command, and no other.

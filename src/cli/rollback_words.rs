@@ -32,9 +32,9 @@ pub(super) fn words(site: &Path, plan: &RollbackPlan) -> String {
         Some(after) if plan.refusals.is_empty() => format!("generation {} would be published:\n", after.number),
         _ => "this is refused, and would change:\n".to_owned(),
     };
-    plan.names.iter().for_each(|name| text += &of_name(name));
+    plan.names.iter().for_each(|name| text += &name_words(name));
     for collection in &plan.collections {
-        text += &of_collection(collection);
+        text += &collection_words(collection);
         text += &clients_of(site, plan.before.number, collection);
     }
     if !plan.unchanged.is_empty() {
@@ -47,25 +47,25 @@ pub(super) fn words(site: &Path, plan: &RollbackPlan) -> String {
     text
 }
 
-fn of_name(plan: &NamePlan) -> String {
+fn name_words(plan: &NamePlan) -> String {
     let NamePlan { name, generation, from, to } = plan;
     match (from, to) {
-        (from, to) if from == to => format!("  {name}: stays {}\n", of_state(to.as_ref())),
+        (from, to) if from == to => format!("  {name}: stays {}\n", state_words(to.as_ref())),
         (from, to) => format!(
             "  {name}: from {} to {} of generation {generation}\n",
-            of_state(from.as_ref()),
-            of_state(to.as_ref())
+            state_words(from.as_ref()),
+            state_words(to.as_ref())
         ),
     }
 }
 
-fn of_state(state: Option<&StateSummary>) -> String {
+fn state_words(state: Option<&StateSummary>) -> String {
     let Some(StateSummary { bundle, sequence, created, expires }) = state else { return "nothing".to_owned() };
     let expired = if *expires <= Time::now() { format!(", EXPIRED at {expires}") } else { String::new() };
     format!("{bundle} (sequence {sequence}, made {created}{expired})")
 }
 
-fn of_collection(plan: &CollectionPlan) -> String {
+fn collection_words(plan: &CollectionPlan) -> String {
     let CollectionPlan { collection, change, files_before, files_after, versions, damaged_files, .. } = plan;
     let files = |number: &u64| count(*number, "file", "files");
     let mut text = match change {
@@ -75,7 +75,7 @@ fn of_collection(plan: &CollectionPlan) -> String {
         PlannedChange::Changes => format!("  {collection}: {} instead of {files_before}\n", files(files_after)),
     };
     if let Some(VersionChanges { changed, changes }) = versions {
-        changes.iter().take(MAX_SHOWN).for_each(|change| text += &of_item(change));
+        changes.iter().take(MAX_SHOWN).for_each(|change| text += &item_words(change));
         match changed.saturating_sub(MAX_SHOWN as u64) {
             0 if *changed == 0 => text += "    no version changes\n",
             0 => {}
@@ -88,7 +88,7 @@ fn of_collection(plan: &CollectionPlan) -> String {
     text
 }
 
-fn of_item(change: &VersionChange) -> String {
+fn item_words(change: &VersionChange) -> String {
     let versions = |of: &[String]| match of {
         [] => "nothing".to_owned(),
         of => of.join(" and "),

@@ -37,7 +37,8 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
 fn create_folders(path: &Path, mode: u32, sync: fn(&Path) -> io::Result<()>) -> io::Result<()> {
     use io::ErrorKind::{AlreadyExists, NotFound};
     match fs::create_dir(path) {
-        Ok(()) => set_folder(path, mode).and_then(|()| sync(path)),
+        // A folder that may be written and not read cannot be opened to be synced.
+        Ok(()) => set_folder(path, mode).and_then(|()| ignore_unsupported(sync(path))),
         Err(error) if error.kind() == AlreadyExists && path.is_dir() => Ok(()),
         Err(error) if error.kind() == NotFound => match path.parent().filter(|parent| *parent != Path::new("")) {
             Some(parent) => {

@@ -29,7 +29,7 @@ fn sees(client: &AptClient, demo: &str, other: &str) {
 }
 
 /// All of the site but what every command may touch.
-fn of_site(desk: &Desk) -> Snapshot {
+fn site_snapshot(desk: &Desk) -> Snapshot {
     snapshot(&desk.path("site"), |path| path.to_str() != Some("lock"))
 }
 
@@ -59,7 +59,7 @@ fn one_name_goes_back_and_the_other_stays() {
 #[test]
 fn a_plan_names_states_and_versions_and_changes_nothing() {
     let desk = two_names();
-    let before = of_site(&desk);
+    let before = site_snapshot(&desk);
     let plan = desk.run("rollback --name base --dry-run --site site --json").ok().json();
     assert_eq!((&plan["generation"], &plan["dry_run"], &plan["refusals"]), (&json!(5), &json!(true), &json!([])));
     let name = &plan["names"][0];
@@ -83,7 +83,7 @@ fn a_plan_names_states_and_versions_and_changes_nothing() {
     ] {
         assert!(words.contains(text), "{text:?} is not in: {words}");
     }
-    assert_eq!(of_site(&desk), before);
+    assert_eq!(site_snapshot(&desk), before);
 }
 
 #[test]
@@ -102,12 +102,12 @@ fn a_plan_says_that_a_collection_goes_and_warns_its_clients() {
 /// Plans the rollback, and runs it: both fail alike, and neither changes the site.
 #[track_caller]
 fn refused(desk: &Desk, arguments: &str, exit: Exit, words: &[&str]) -> Ended {
-    let before = of_site(desk);
+    let before = site_snapshot(desk);
     let planned = desk.run(&format!("{arguments} --dry-run")).says(exit, words);
     assert!(planned.out.contains("REFUSED: "), "{}", planned.out);
     let plan = desk.run(&format!("{arguments} --dry-run --json"));
     assert_eq!(plan.json()["refusals"].as_array().unwrap().len(), 1, "{}", plan.out);
-    assert_eq!(of_site(desk), before);
+    assert_eq!(site_snapshot(desk), before);
     let ended = desk.run(arguments).says(exit, words);
     assert_eq!(fs::read_link(desk.path("site/current")).unwrap().file_name(), Some("4".as_ref()));
     ended
