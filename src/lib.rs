@@ -15,6 +15,7 @@ pub mod error_class;
 pub mod export;
 pub mod fetch;
 pub mod formats;
+mod html;
 pub mod kind;
 pub mod label;
 pub mod maas;

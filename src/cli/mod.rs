@@ -27,6 +27,7 @@ mod protect;
 mod push;
 mod receipt;
 mod recut;
+mod report;
 mod reviewed;
 mod rollback;
 mod rollback_words;
@@ -90,6 +91,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
+    Report(report::ReportArgs),
     Site(site::SiteArgs),
     Import(import::ImportArgs),
     Status(status::StatusArgs),
@@ -159,6 +161,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Verify(args) => verify::run(&args, &out, &progress),
         Command::Inspect(args) => inspect::run(&args, &out),
         Command::Diff(args) => diff::run(&args, &out),
+        Command::Report(args) => report::run(&args, &out),
         Command::Site(args) => site::run(args, &out, &progress),
         Command::Import(args) => import::run(&args, &out, &progress),
         Command::Status(args) => status::run(&args, &out),

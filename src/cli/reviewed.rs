@@ -49,6 +49,22 @@ pub(super) fn open_both(places: [&Path; 2], name: Option<&Label>) -> Result<(Rev
     }
 }
 
+/// Opens a state and the bundle that is compared with it.
+pub(super) fn open_after(before: &Path, bundle: &Path) -> Result<(ReviewedState, ReviewedState), Failure> {
+    match source(bundle)? {
+        StateSource::Bundle(bundle) => open_both([before, &bundle], None),
+        StateSource::Site(site) => Err(Failure::usage(format_args!("{} is a site: name a bundle", site.display()))),
+    }
+}
+
+/// Opens the state of a bundle.
+pub(super) fn open_one(bundle: &Path) -> Result<ReviewedState, Failure> {
+    match source(bundle)? {
+        StateSource::Bundle(bundle) => Ok(ReviewedState::of_bundle(&bundle)?),
+        StateSource::Site(site) => Err(Failure::usage(format_args!("{} is a site: name a bundle", site.display()))),
+    }
+}
+
 /// Finds out what is at `given`.
 fn source(given: &Path) -> Result<StateSource, Failure> {
     if given.join("site.toml").is_file() {

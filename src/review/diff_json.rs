@@ -90,10 +90,10 @@ impl Serialize for DiffJson<'_> {
 }
 
 /// The alarms, read while they are written.
-struct AlarmSeq<'a>(&'a StateDiff<'a>);
+pub(super) struct AlarmSeq<'a>(pub(super) &'a StateDiff<'a>);
 
 /// The changes, read while they are written.
-struct ChangeSeq<'a>(&'a StateDiff<'a>);
+pub(super) struct ChangeSeq<'a>(pub(super) &'a StateDiff<'a>);
 
 impl Serialize for AlarmSeq<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -108,7 +108,7 @@ impl Serialize for ChangeSeq<'_> {
 }
 
 /// Serializes each value that `each` hands to its argument. Errors of a serializer pass through an [`io::Error`] and come back.
-fn serialize_each<S: Serializer, T: Serialize>(
+pub(super) fn serialize_each<S: Serializer, T: Serialize>(
     serializer: S,
     each: impl FnOnce(&mut dyn FnMut(&T) -> io::Result<()>) -> io::Result<()>,
 ) -> Result<S::Ok, S::Error> {

@@ -39,6 +39,11 @@ pub fn write_text(diff: &StateDiff<'_>, limit: TextLimit, to: &mut dyn Write) ->
     header("before", diff.before, to)?;
     header("after", diff.after, to)?;
     diff.notes().iter().try_for_each(|note| wrapped(to, "note      ", &format!("{note}.")))?;
+    write_body(diff, limit, to)
+}
+
+/// Writes the difference without the header.
+pub(super) fn write_body(diff: &StateDiff<'_>, limit: TextLimit, to: &mut dyn Write) -> io::Result<()> {
     alarms(diff, limit, to)?;
     wrapped(to, "\nCHANGES  ", &totals(&diff.totals))?;
     collections(diff, to)?;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::diff_json::DiffObject;
+use super::report::ReportObject;
 
 /// The objects of a review.
 #[allow(dead_code, reason = "only its schema is used")]
@@ -11,6 +12,8 @@ use super::diff_json::DiffObject;
 struct ReviewFiles {
     /// `gapferry diff --json`.
     diff: DiffObject,
+    /// `report.json`.
+    report: ReportObject,
 }
 
 /// Returns the schema's text: one property for each object.

@@ -18,7 +18,7 @@ use crate::digest::Sha256;
 use crate::label::Label;
 use crate::trust::PublicKey;
 
-/// The most different publishers, architectures and keys of a state.
+/// The most different publishers, architectures, licences and keys of a state.
 const MAX_VALUES: usize = 65_536;
 /// The most bytes that they may have together.
 const MAX_VALUE_BYTES: usize = 32 << 20;
@@ -50,6 +50,8 @@ pub(super) struct ListFacts {
     pub(super) publishers: BTreeMap<String, u64>,
     pub(super) architectures: BTreeMap<String, u64>,
     pub(super) keys: BTreeMap<String, u64>,
+    /// The licences, each with the number of items that have it.
+    pub(super) licences: BTreeMap<String, u64>,
 }
 
 /// A collection in one of two states.
@@ -137,7 +139,10 @@ impl FactReader {
             ListLine::Item(item) => self.item(index, item),
         }
         match self.values > MAX_VALUES || self.value_bytes > MAX_VALUE_BYTES {
-            true => Err(FormatError::TooMany { cap: MAX_VALUES as u64, what: "publishers, architectures and keys" }),
+            true => Err(FormatError::TooMany {
+                cap: MAX_VALUES as u64,
+                what: "publishers, architectures, licences and keys",
+            }),
             false => Ok(()),
         }
     }
@@ -158,6 +163,9 @@ impl FactReader {
         }
         if let Some(publisher) = &item.publisher {
             self.count(index, |facts| &mut facts.publishers, publisher);
+        }
+        if let Some(licence) = &item.licence {
+            self.count(index, |facts| &mut facts.licences, licence);
         }
         if let Some(architecture) = &item.architecture {
             self.count(index, |facts| &mut facts.architectures, architecture);

@@ -81,6 +81,8 @@ fn runs() -> Vec<(&'static str, Exit)> {
         ("inspect medium", Usage),
         ("diff medium/dc1-base-000001 medium/dc1-base-000001", Done),
         ("diff medium/dc1-base-000001 nowhere", Usage),
+        ("report medium/dc1-base-000001 --out review", Done),
+        ("report nowhere --out review", Usage),
         ("protect medium/dc1-base-000001 --recovery 5%", Done),
         ("copy medium/dc1-base-000001 stick --workspace online/workspace --allow-folder --dry-run", Done),
         ("copy medium/dc1-base-000001 stick --workspace online/workspace --allow-folder", Done),

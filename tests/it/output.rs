@@ -83,6 +83,7 @@ fn working(maas: &str) -> Vec<(&'static str, String)> {
         ("verify", "mediumN/BUNDLE --builder online/builder.key.pub"),
         ("inspect", "mediumN/BUNDLE"),
         ("diff", "mediumN/BUNDLE mediumN/BUNDLE"),
+        ("report", "mediumN/BUNDLE --out review"),
         ("protect", "mediumN/BUNDLE --recovery 5%"),
         ("recut", "mediumN/BUNDLE --volumes 1 --out recutN --workspace online/workspaceN"),
         ("copy", "mediumN/BUNDLE stickN --allow-folder --workspace online/workspaceN"),

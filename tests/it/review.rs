@@ -1,6 +1,7 @@
 //! Review by real commands: from the small part of bundles alone, as on a reviewer's machine.
 
 mod hostile;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

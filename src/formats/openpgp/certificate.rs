@@ -110,6 +110,12 @@ impl Certificate {
         CertificatePart::User(self.users.len() - 1)
     }
 
+    /// Returns the first user id that is stated and not revoked, for people.
+    pub(super) fn name(&self) -> Option<String> {
+        let stated = self.users.iter().find(|user| !user.statements.is_empty() && user.revoked.is_none())?;
+        Some(String::from_utf8_lossy(stated.id.id()).into_owned())
+    }
+
     pub(super) fn add_subkey(&mut self, key: PublicSubkey) -> CertificatePart {
         if key.version() != KeyVersion::V4 {
             return CertificatePart::Skipped;

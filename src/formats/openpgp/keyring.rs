@@ -115,6 +115,12 @@ impl Keyring {
         self.certificates.iter().map(Certificate::fingerprint).collect()
     }
 
+    /// Fingerprints of the primary keys as in [`Self::fingerprints`], with the user id of each that has one, for people.
+    pub fn names(&self) -> Vec<(String, String)> {
+        let named = |certificate: &Certificate| Some((certificate.fingerprint(), certificate.name()?));
+        self.certificates.iter().filter_map(named).collect()
+    }
+
     /// The certificates that were found and not taken.
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected

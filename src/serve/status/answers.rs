@@ -51,7 +51,7 @@ pub(super) fn answers(generation: &Generation, answers: Answers<'_>) -> String {
         (true, _) => text,
         (false, true) => format!("<h2>Who answers for what</h2>\n{text}"),
         (false, false) => {
-            let by_path = super::html::HtmlText(&by_path.join(", ")).to_string();
+            let by_path = crate::html::HtmlText(&by_path.join(", ")).to_string();
             format!("<h2>Who answers for what</h2>\n{text}<p>Under this site’s own name alone: {by_path}.</p>\n")
         }
     }

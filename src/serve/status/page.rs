@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answers::{Answers, answers};
-use super::html::{HtmlText, table};
+use super::html::table;
 use super::overview::Overview;
+use crate::html::HtmlText;
 use crate::kind::ClientProgram;
 use crate::next_command::{self, USUAL_SITE};
 use crate::site::{Generation, Published};

@@ -1,0 +1,94 @@
+//! `gapferry report`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::{Output, write_json_line};
+use super::reviewed::{open_after, open_one};
+use crate::digest::Hashing;
+use crate::label::Label;
+use crate::review::{Against, KeyNames, ReportJson, ReviewReport, compare, write_html, write_report_text};
+use crate::site::Site;
+use crate::storage::{StorageError, modes, place_atomically_with};
+use crate::terminal::safe;
+
+/// Write a report on a bundle, for people who approve or refuse it
+///
+/// Writes report.html, a page without scripts, report.txt and report.json into a folder. The same bundle, older state and site give the
+/// same bytes. The manifest and the item lists suffice; no volume is read, and no key is needed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  gapferry report /media/usb/dc1-base-000042 --against dc1-base-000041 --out review-42\n  \
+    gapferry report /media/usb --against /srv/gapferry --site /srv/gapferry --out review-42"
+)]
+pub(super) struct ReportArgs {
+    /// The bundle's folder or name, or a medium that has one bundle
+    bundle: PathBuf,
+    /// The older state: a bundle, a medium, or a site's folder; without it, all items count as new
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
+    /// The folder for the report; it is made if it is missing
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// A site whose trust file and pinned keys give names to fingerprints
+    #[arg(long, value_name = "SITE")]
+    site: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &ReportArgs, out: &Output) -> Result<(), Failure> {
+    let (before, after) = match &args.against {
+        Some(against) => open_after(against, &args.bundle)?,
+        None => {
+            let after = open_one(&args.bundle)?;
+            (after.without_items(), after)
+        }
+    };
+    let sources: Vec<Label> = after.manifest.collections.iter().map(|collection| collection.source.clone()).collect();
+    let names = args.site.as_deref().map(|site| names(site, &sources)).transpose()?.unwrap_or_default();
+    let diff = compare(&before, &after, &std::env::temp_dir())?;
+    let against = if args.against.is_some() { Against::State } else { Against::Nothing };
+    let report = ReviewReport { diff, against, names };
+    modes::create_public_folders(&args.out).map_err(StorageError::io("create", &args.out))?;
+    let mut digest = None;
+    write(&args.out, "report.json", |to| {
+        let mut to = Hashing::new(to);
+        write_json_line(&ReportJson(&report), &mut to)?;
+        digest = Some(to.finish().1);
+        Ok(())
+    })?;
+    write(&args.out, "report.txt", |to| write_report_text(&report, to))?;
+    write(&args.out, "report.html", |to| write_html(&report, to))?;
+    let (bundle, alarms) = (after.manifest.folder(), report.diff.totals.alarm_count());
+    let digest = digest.map(|digest| digest.to_hex()).unwrap_or_default();
+    let folder = args.out.display().to_string();
+    let value = json!({ "bundle": bundle, "out": folder, "alarms": alarms, "report_sha256": digest });
+    let words = format!(
+        "wrote {}/report.html, report.txt and report.json on {bundle}: {alarms} alarms\nreport.json has the digest {digest}\n",
+        safe(&folder)
+    );
+    out.done(value, &words);
+    Ok(())
+}
+
+/// Writes a file of the report.
+fn write(folder: &Path, name: &str, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let path = folder.join(name);
+    Ok(place_atomically_with(&path, 0o644, fill).map_err(StorageError::io("write", &path))?)
+}
+
+/// Reads the names that a site gives to keys.
+fn names(site: &Path, sources: &[Label]) -> Result<KeyNames, Failure> {
+    let site = Site::open(site)?;
+    let mut names = KeyNames::default();
+    for (person, keys) in &site.trust.persons {
+        names.persons.extend(keys.iter().map(|key| (key.key.fingerprint(), person.to_string())));
+    }
+    for source in sources {
+        let keyring = site.keyring(source.as_str())?;
+        names.keys.extend(keyring.iter().flat_map(|keyring| keyring.names()));
+    }
+    Ok(names)
+}
